@@ -1,0 +1,472 @@
+//! Calls to Goodays, and what is known after each (Goodays reference, 1 and 4).
+
+use std::fmt;
+
+use jiff::{Timestamp, ToSpan};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use super::ResponseId;
+use super::action::Action;
+use super::event::Response;
+use crate::http::{Answer, Failure, Problem, exchange};
+
+/// Calls at one time; the real limits are not published (Goodays reference, 4.3).
+const AT_ONCE: usize = 5;
+
+/// Items of one page of the bulk list, each with its whole conversation.
+const PAGE_SIZE: &str = "100";
+
+/// One address has few users: a list longer than this does not end.
+const MAX_PAGES: usize = 20;
+
+/// The door to Goodays. The token goes to the configured host and nowhere else.
+pub struct Client {
+    base: Url,
+    token: Box<dyn Fn() -> SecretString + Send + Sync>,
+    http: reqwest::Client,
+    slots: tokio::sync::Semaphore,
+}
+
+/// Somebody who can answer in Goodays. Debugging shows no address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    pub id: String,
+    pub email: String,
+    pub read_only: bool,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much waits for the brand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    pub pending_alert: u64,
+    pub pending_reply: u64,
+}
+
+/// One page of the bulk list. Debugging shows no items.
+#[derive(Clone, PartialEq)]
+pub struct Page {
+    pub items: Vec<Value>,
+    pub next: Option<Url>,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").field("items", &self.items.len()).field("next", &self.next.is_some()).finish()
+    }
+}
+
+impl Client {
+    /// The token is asked for at each call, so it can be replaced while running.
+    pub fn new(
+        base_url: Url,
+        token: impl Fn() -> SecretString + Send + Sync + 'static,
+        http: reqwest::Client,
+    ) -> Self {
+        let slots = tokio::sync::Semaphore::new(AT_ONCE);
+        Self { base: base_url, token: Box::new(token), http, slots }
+    }
+
+    /// The response as it is now.
+    pub async fn response(&self, id: &ResponseId) -> Result<Response, Failure> {
+        let value = self.get(self.url(&["responses", id.as_str()])?).await?;
+        let response =
+            Response::from_value(&value).map_err(|e| Failure::no_answer(format!("unreadable: {e}")))?;
+        if response.id == *id {
+            Ok(response)
+        } else {
+            Err(Failure::no_answer("another response than the one asked for"))
+        }
+    }
+
+    /// Does the action. Once sent, any 2xx is success: the answer holds nothing new (Goodays reference, 5.3).
+    pub async fn act(&self, id: &ResponseId, action: &Action) -> Result<(), Failure> {
+        let url = self.url(&["responses", id.as_str(), action.path_segment()])?;
+        let answer = self.send(self.http.request(Method::PUT, url).json(&action.body())).await?;
+        checked(&answer)
+    }
+
+    /// The users whose address is exactly this one, ignoring case.
+    pub async fn users_by_email(&self, email: &str) -> Result<Vec<User>, Failure> {
+        let mut url = self.url(&["users"])?;
+        url.query_pairs_mut().append_pair("email", email).append_pair("page_size", PAGE_SIZE);
+        let mut found = Vec::new();
+        let mut page = Some(url);
+        for _ in 0..MAX_PAGES {
+            let Some(url) = page else { return Ok(found) };
+            let value = self.get(url).await?;
+            found.extend(items(&value).iter().filter_map(user).filter(|u| is_same(&u.email, email)));
+            page = self.next(&value, &["users"])?;
+        }
+        Err(Failure::no_answer("a list of users without end"))
+    }
+
+    /// The account's name: a cheap check of the token. The rest of the answer holds the token.
+    pub async fn session(&self) -> Result<Option<String>, Failure> {
+        let value = self.get(self.url(&["session"])?).await?;
+        let object = items(&value).first().unwrap_or(&value);
+        Ok(object.get("username").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    pub async fn dashboard(&self) -> Result<Waiting, Failure> {
+        let value = self.get(self.url(&["dashboard"])?).await?;
+        let object = items(&value).first().unwrap_or(&value);
+        let count = |key: &str| {
+            let value = object.get(key)?;
+            value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+        };
+        let read = (count("pending_alert"), count("pending_reply"));
+        if let (Some(pending_alert), Some(pending_reply)) = read {
+            Ok(Waiting { pending_alert, pending_reply })
+        } else {
+            Err(Failure::no_answer("a dashboard without its counts"))
+        }
+    }
+
+    /// A page of whole responses, by creation date; times are UTC without zone (Goodays reference, 4.4).
+    pub async fn bulk(
+        &self,
+        since: Timestamp,
+        until: Option<Timestamp>,
+        page: Option<Url>,
+    ) -> Result<Page, Failure> {
+        const PATH: [&str; 2] = ["responses", "bulk"];
+        let mut url = self.url(&PATH)?;
+        if let Some(page) = page {
+            url.set_query(page.query());
+        } else {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("start_date", &query_time(since)).append_pair("page_size", PAGE_SIZE);
+            if let Some(until) = until {
+                // Whole seconds, and nobody says whether the bound is inclusive: one more (reference, 6).
+                query.append_pair("end_date", &query_time(until + 1.second()));
+            }
+        }
+        let value = self.get(url).await?;
+        if !value.is_array() && !value.get("results").is_some_and(Value::is_array) {
+            return Err(Failure::no_answer("a page without results"));
+        }
+        Ok(Page { items: items(&value).to_vec(), next: self.next(&value, &PATH)? })
+    }
+
+    /// The configured events.
+    pub async fn events(&self) -> Result<Vec<Value>, Failure> {
+        let value = self.get(self.url(&["events"])?).await?;
+        Ok(if items(&value).is_empty() && value.get("id").is_some() {
+            vec![value]
+        } else {
+            items(&value).to_vec()
+        })
+    }
+
+    /// A webhook's body made with the client's own configuration; `kind` is response, message, delegated or
+    /// reply.
+    pub async fn sample(&self, event: &str, kind: &str) -> Result<Value, Failure> {
+        self.get(self.url(&["events", event, &format!("sample_{kind}")])?).await
+    }
+
+    /// Adds path segments to the configured address, each percent-encoded as one.
+    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.path_segments_mut()
+            .map_err(|()| Failure::login("BASE_URL", "goodays.base_url is no http address"))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    /// The next page's query on our own address: what payloads call a path is not the public one (5.3).
+    fn next(&self, page: &Value, path: &[&str]) -> Result<Option<Url>, Failure> {
+        let Some(next) = page.get("next").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
+            return Ok(None);
+        };
+        let next = self.base.join(next).map_err(|_| Failure::no_answer("a next page that is no address"))?;
+        if next.host_str() != self.base.host_str() {
+            let problem = Problem::new("FOREIGN_NEXT", "the next page is on another host than base_url");
+            return Err(Failure::Refused { status: 200, problem });
+        }
+        let mut url = self.url(path)?;
+        url.set_query(next.query());
+        Ok(Some(url))
+    }
+
+    async fn get(&self, url: Url) -> Result<Value, Failure> {
+        let answer = self.send(self.http.get(url)).await?;
+        checked(&answer)?;
+        answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
+    }
+
+    /// The token alone, never `Bearer` (Goodays reference, 1).
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let mut token = HeaderValue::from_str((self.token)().expose_secret()).map_err(|_| {
+            Failure::login("TOKEN", "goodays.token holds a character that no header can carry")
+        })?;
+        token.set_sensitive(true);
+        let _slot = self.slots.acquire().await.expect("never closed");
+        exchange(request.header(AUTHORIZATION, token)).await
+    }
+}
+
+/// What a status means (Goodays reference, 4.1).
+fn checked(answer: &Answer) -> Result<(), Failure> {
+    let problem = || problem(&answer.body);
+    match answer.status {
+        200..300 => Ok(()),
+        429 => Err(Failure::Busy {
+            reason: "Goodays limits the rate of calls".into(),
+            retry_after: answer.retry_after(),
+            daily_limit: false,
+        }),
+        401 => Err(bad_token(answer.status)),
+        403 if is_about_login(&problem().message) => Err(bad_token(answer.status)),
+        408 | 500.. => Err(Failure::no_answer(format!("status {}", answer.status))),
+        status => Err(Failure::Refused { status, problem: problem() }),
+    }
+}
+
+fn bad_token(status: u16) -> Failure {
+    Failure::login(
+        status.to_string(),
+        format!("Goodays does not accept the token (status {status}): check goodays.token with Goodays"),
+    )
+}
+
+/// One status, two meanings: a bad token, or a response that is not ours.
+fn is_about_login(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["credential", "api key", "token"].iter().any(|word| message.contains(word))
+}
+
+/// Reads an error body: no shape is documented, so all of the likely ones (Goodays reference, 4.1).
+fn problem(body: &[u8]) -> Problem {
+    let raw = String::from_utf8_lossy(body);
+    let Ok(value) = serde_json::from_str::<Value>(&raw) else { return Problem::new("", raw.trim()) };
+    let object = match value.get("error") {
+        Some(inner) if inner.is_object() => inner,
+        _ => &value,
+    };
+    let word = |key: &str| match object.get(key)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    // It is logged: what is not one short word is no code.
+    let is_code =
+        |c: &String| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    let code = word("code").filter(is_code).unwrap_or_default();
+    let said = word("message").or_else(|| word("detail")).or_else(|| word("error_description"));
+    let said = said.or_else(|| word("error")).unwrap_or_else(|| by_field(object));
+    let said = if said.is_empty() && code.is_empty() { raw.trim().to_owned() } else { said };
+    Problem { fields: fields(object), ..Problem::new(code, &said) }
+}
+
+/// `{"content": ["This field is required."]}`, field by field.
+fn by_field(object: &Value) -> String {
+    let words = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+    let lists = object.as_object().into_iter().flatten();
+    let lists = lists.filter_map(|(field, list)| Some(format!("{field}: {}", words(list.as_array()?))));
+    lists.collect::<Vec<_>>().join("; ")
+}
+
+fn fields(object: &Value) -> Vec<String> {
+    let lists = object.as_object().into_iter().flatten();
+    let lists = lists.filter(|(field, list)| list.is_array() && *field != "non_field_errors");
+    lists.map(|(field, _)| field.clone()).collect()
+}
+
+/// Lists are paged or bare, single objects may come as a list (Goodays reference, 4.2).
+fn items(value: &Value) -> &[Value] {
+    value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
+}
+
+fn user(value: &Value) -> Option<User> {
+    let id = match value.get("id")? {
+        Value::String(id) if !id.is_empty() => id.clone(),
+        Value::Number(id) => id.to_string(),
+        _ => return None,
+    };
+    let email = value.get("email")?.as_str()?.trim().to_owned();
+    let read_only = value.get("read_only").is_some_and(|r| r.as_bool().unwrap_or(r.as_str() == Some("true")));
+    Some(User { id, email, read_only })
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.trim().to_lowercase()
+}
+
+fn query_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::http::script::{Script, json, serve, with};
+
+    const TIME_LIMIT: Duration = Duration::from_millis(500);
+
+    fn client(script: &Script) -> Client {
+        let base = script.url.join("v2").unwrap();
+        Client::new(base, || "0123abcd".into(), crate::http::client(TIME_LIMIT))
+    }
+
+    fn id() -> ResponseId {
+        ResponseId::new("a/b?c%é").unwrap()
+    }
+
+    fn spam() -> Action {
+        Action::Spam { user: None }
+    }
+
+    #[tokio::test]
+    async fn the_token_stands_alone_and_ids_are_one_segment() {
+        let script = serve(vec![json(200, "{}")]).await;
+        client(&script).act(&id(), &Action::Spam { user: Some("u".into()) }).await.unwrap();
+        let asked = script.asked().remove(0);
+        assert!(asked.starts_with("PUT /v2/responses/a%2Fb%3Fc%25%C3%A9/spam HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.contains("authorization: 0123abcd\r\n"), "{asked}");
+        assert!(asked.contains("content-type: application/json") && asked.ends_with(r#"{"user":"u"}"#));
+    }
+
+    #[tokio::test]
+    async fn what_is_known_after_an_action() {
+        let credentials = r#"{"message":"Invalid authentication credentials"}"#;
+        let table = [
+            (json(200, "{\"a\":"), "done"),
+            (with(429, "retry-after: 7\r\n", ""), "busy: Goodays limits the rate of calls"),
+            (
+                json(401, ""),
+                "Goodays does not accept the token (status 401): check goodays.token with Goodays",
+            ),
+            (
+                json(403, credentials),
+                "Goodays does not accept the token (status 403): check goodays.token with Goodays",
+            ),
+            (json(403, r#"{"detail":"Not accessible"}"#), "refused with status 403 "),
+            (json(400, r#"{"code":"no_reply"}"#), "refused with status 400 no_reply"),
+            (json(404, "<html>"), "refused with status 404 "),
+            (with(302, "location: URL/elsewhere\r\n", ""), "refused with status 302 "),
+            (json(500, ""), "no answer: status 500"),
+            (json(503, ""), "no answer: status 503"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_owned(), "no answer"),
+            (String::new(), "no answer"),
+        ];
+        for (answer, expected) in table {
+            let script = serve(vec![answer.clone()]).await;
+            let said = client(&script).act(&id(), &spam()).await;
+            let said = said.map_or_else(|failure| failure.to_string(), |()| "done".to_owned());
+            assert!(said.starts_with(expected), "{said} for {answer}");
+            assert!(!said.contains("127.0.0.1"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_no_answer_and_none_at_all_is_not_sent() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = Url::parse(&format!("http://{}/v2", listener.local_addr().unwrap())).unwrap();
+        let client = Client::new(base, || "t".into(), crate::http::client(TIME_LIMIT));
+        assert!(matches!(client.act(&id(), &spam()).await, Err(Failure::NoAnswer(_))));
+        drop(listener);
+        assert!(matches!(client.act(&id(), &spam()).await, Err(Failure::NotSent(_))));
+    }
+
+    #[tokio::test]
+    async fn reads_want_the_response_they_asked_for() {
+        let script =
+            serve(vec![json(200, r#"{"id":"r"}"#), json(200, r#"{"id":"other"}"#), json(200, "<html>")])
+                .await;
+        let (client, id) = (client(&script), ResponseId::new("r").unwrap());
+        assert_eq!(client.response(&id).await.unwrap().id, id);
+        for _ in 0..2 {
+            assert!(matches!(client.response(&id).await, Err(Failure::NoAnswer(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_are_followed_on_our_own_host_and_path() {
+        let script = serve(vec![
+            json(200, r#"{"next":"URL/api/v2/responses/bulk?cursor=a%3D","results":[{"id":"1"}]}"#),
+            json(200, r#"{"next":null,"results":[]}"#),
+            json(200, r#"{"next":"https://evil.example/v2/responses/bulk?cursor=a","results":[]}"#),
+            json(200, r#"{"detail":"?"}"#),
+        ])
+        .await;
+        let client = client(&script);
+        let since: Timestamp = "2018-07-10T02:00:00.5+02:00".parse().unwrap();
+        let first = client.bulk(since, Some(since), None).await.unwrap();
+        assert_eq!(first.items.len(), 1);
+        assert_eq!(client.bulk(since, None, first.next).await.unwrap().next, None);
+        assert!(matches!(client.bulk(since, None, None).await, Err(Failure::Refused { .. })));
+        assert!(matches!(client.bulk(since, None, None).await, Err(Failure::NoAnswer(_))));
+        let asked = script.asked();
+        assert!(
+            asked[0].starts_with(
+                "GET /v2/responses/bulk?start_date=2018-07-10T00%3A00%3A00&page_size=100&end_date=2018-07-10T00%3A00%3A01 "
+            ),
+            "{}",
+            asked[0]
+        );
+        assert!(asked[1].starts_with("GET /v2/responses/bulk?cursor=a%3D "), "{}", asked[1]);
+    }
+
+    #[tokio::test]
+    async fn users_sessions_and_dashboards() {
+        let script = serve(vec![
+            json(200, r#"{"results":[{"id":"1","email":"Ann@x.example","read_only":true},
+                {"id":2,"email":"ann@x.example"},{"id":"3","email":"joann@x.example"},{"email":"ann@x.example"}]}"#),
+            json(200, r#"[{"username":"acme","token":"t"}]"#),
+            json(200, r#"{"pending_alert":1,"pending_reply":"2"}"#),
+            json(200, "[]"),
+        ])
+        .await;
+        let client = client(&script);
+        let users = client.users_by_email("ann@x.example").await.unwrap();
+        assert_eq!(
+            users.iter().map(|u| (u.id.as_str(), u.read_only)).collect::<Vec<_>>(),
+            [("1", true), ("2", false)]
+        );
+        assert_eq!(client.session().await.unwrap().as_deref(), Some("acme"));
+        let waiting = Waiting { pending_alert: 1, pending_reply: 2 };
+        assert_eq!(client.dashboard().await.unwrap(), waiting);
+        assert!(client.dashboard().await.is_err());
+    }
+
+    #[test]
+    fn problems_of_every_shape() {
+        let table = [
+            (r#"{"message":"m","code":"c"}"#, "c", "m"),
+            (r#"{"detail":"d"}"#, "", "d"),
+            (r#"{"error":{"code":7,"message":"m"}}"#, "7", "m"),
+            (r#"{"error":"e"}"#, "", "e"),
+            (
+                r#"{"content":["Required.","Short."],"non_field_errors":["n"]}"#,
+                "",
+                "content: Required. Short.; non_field_errors: n",
+            ),
+            ("<html>", "", "<html>"),
+            ("[1]", "", "[1]"),
+            ("", "", ""),
+        ];
+        for (body, code, message) in table {
+            let read = problem(body.as_bytes());
+            assert_eq!((read.code.as_str(), read.message.as_str()), (code, message), "{body}");
+        }
+        assert_eq!(problem(br#"{"content":["x"],"non_field_errors":["n"]}"#).fields, ["content"]);
+    }
+}

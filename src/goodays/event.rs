@@ -1,0 +1,339 @@
+//! What a webhook or a read says, as far as it can be understood (Goodays reference, 2.2 and 5.2).
+//!
+//! Only `response.id` is needed. Null, absent, blank and of another type are one thing everywhere else.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use super::message::{Message, Whose, normalised};
+use super::message::{News, People, text, time, turns};
+use super::{BadResponseId, ResponseId, Verb};
+
+/// What the event's name says; what has to be done follows from the response alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    Response,
+    Message,
+    Delegated,
+    Reply,
+    Other(String),
+}
+
+impl EventKind {
+    fn from_name(name: &str) -> Self {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "response" => Self::Response,
+            "message" => Self::Message,
+            "delegated" | "delegate" | "delegation" => Self::Delegated,
+            "reply" => Self::Reply,
+            _ => Self::Other(name.to_owned()),
+        }
+    }
+}
+
+/// One webhook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub kind: EventKind,
+    /// `event_type` as it was sent.
+    pub name: String,
+    pub response: Response,
+}
+
+/// Why a body is no event that we can read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("{0} is missing or no object")]
+    NoObject(&'static str),
+    #[error("response.id is missing, or neither a text nor an integer")]
+    NoId,
+    #[error(transparent)]
+    BadId(#[from] BadResponseId),
+}
+
+/// A participation with its whole conversation so far. Debugging shows no words and no names.
+#[derive(Clone, PartialEq)]
+pub struct Response {
+    pub id: ResponseId,
+    pub source: Option<String>,
+    pub state: Option<String>,
+    /// The verbs that are allowed now, whatever their URLs.
+    pub actions: BTreeSet<String>,
+    /// False when the payload says nothing about actions.
+    pub actions_known: bool,
+    /// The first verbatim.
+    pub first: Option<Message>,
+    /// The processing: an answer (`type` text) or a phone call.
+    pub reply: Option<Message>,
+    /// The private exchange with our answer, oldest first; without the first verbatim and without calls.
+    pub turns: Vec<Message>,
+    pub created: Option<Timestamp>,
+    pub updated: Option<Timestamp>,
+    pub delegated_to: Option<PlaceRef>,
+    pub place: Option<PlaceRef>,
+    /// The customer's addresses, lower-case.
+    pub emails: Vec<String>,
+    /// The response as sent, without its `token`.
+    pub raw: Value,
+}
+
+/// A shop, or a customer service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlaceRef {
+    pub id: Option<String>,
+    /// The client's own code for it.
+    pub partner_id: Option<String>,
+    pub name: Option<String>,
+}
+
+/// Reads an event.
+pub fn read(body: &Value) -> Result<Event, Unreadable> {
+    let object = body.as_object().ok_or(Unreadable::NoObject("the body"))?;
+    let response = object.get("response").ok_or(Unreadable::NoObject("response"))?;
+    let name = text(object.get("event_type")).unwrap_or_default();
+    let kind = EventKind::from_name(&name);
+    let news = object.get("message").and_then(Message::from_value);
+    let news = news.map(|message| News { from_customer: kind == EventKind::Message, message });
+    let response = Response::with_news(response, news)?;
+    Ok(Event { kind, name, response })
+}
+
+/// The id that an event is about, without reading the rest.
+pub fn peek_response_id(body: &Value) -> Result<ResponseId, Unreadable> {
+    let object = body.as_object().ok_or(Unreadable::NoObject("the body"))?;
+    response_id(object.get("response").ok_or(Unreadable::NoObject("response"))?)
+}
+
+fn response_id(response: &Value) -> Result<ResponseId, Unreadable> {
+    let object = response.as_object().ok_or(Unreadable::NoObject("response"))?;
+    match object.get("id") {
+        Some(Value::String(id)) => Ok(ResponseId::new(id.trim())?),
+        Some(Value::Number(id)) if !id.is_f64() => Ok(ResponseId::new(id.to_string())?),
+        _ => Err(Unreadable::NoId),
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Response");
+        shown.field("id", &self.id).field("state", &self.state).field("actions", &self.actions);
+        shown.field("turns", &self.turns).finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// Reads a response from `GET /responses/{id}` or from an item of the bulk list.
+    pub fn from_value(value: &Value) -> Result<Self, Unreadable> {
+        Self::with_news(value, None)
+    }
+
+    fn with_news(value: &Value, news: Option<News>) -> Result<Self, Unreadable> {
+        let id = response_id(value)?;
+        let object = value.as_object().ok_or(Unreadable::NoObject("response"))?;
+        let get = |key: &str| object.get(key).filter(|v| !v.is_null());
+        let people = People::of(object);
+        let mut first = get("message").and_then(Message::from_value);
+        let mut reply = get("reply").and_then(Message::from_value);
+        if let Some(first) = &mut first {
+            first.whose = Whose::Customer;
+        }
+        if let Some(reply) = &mut reply {
+            reply.whose = Whose::Brand;
+        }
+        let attached = get("attached_messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let turns = turns(attached, news, first.as_ref(), reply.as_ref(), &people);
+        let mut raw = object.clone();
+        raw.shift_remove("token");
+        Ok(Self {
+            id,
+            source: text(get("source")),
+            state: text(get("state")),
+            actions: verbs(get("actions")).unwrap_or_default(),
+            actions_known: verbs(get("actions")).is_some(),
+            first,
+            reply,
+            turns,
+            created: text(get("created_date")).and_then(|t| time(&t)),
+            updated: text(get("updated_date")).and_then(|t| time(&t)),
+            delegated_to: get("delegated_to").and_then(PlaceRef::from_value),
+            place: get("place").and_then(PlaceRef::from_value),
+            emails: people.emails,
+            raw: Value::Object(raw),
+        })
+    }
+
+    /// Whether Goodays lists the verb now.
+    pub fn allows(&self, verb: Verb) -> bool {
+        self.actions.contains(verb.as_str())
+    }
+
+    /// Gives the brand those messages whose speaker is unknown and whose sender is a known user of Goodays.
+    pub fn claim_for_brand(&mut self, is_user: impl Fn(&str) -> bool) {
+        for turn in self.turns.iter_mut().filter(|t| t.whose == Whose::Unknown) {
+            if turn.sender_email.as_deref().is_some_and(&is_user) {
+                turn.whose = Whose::Brand;
+            }
+        }
+    }
+}
+
+impl PlaceRef {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Object(place) => Some(Self {
+                id: text(place.get("id")),
+                partner_id: text(place.get("partner_id")),
+                name: text(place.get("name")),
+            }),
+            other => text(Some(other)).map(|id| Self { id: Some(id), ..Self::default() }),
+        }
+    }
+}
+
+/// The names in an object; a list of names is understood too.
+fn verbs(actions: Option<&Value>) -> Option<BTreeSet<String>> {
+    let lower = |s: &str| s.trim().to_ascii_lowercase();
+    match actions? {
+        Value::Object(actions) => Some(actions.keys().map(|k| lower(k)).collect()),
+        Value::Array(actions) => Some(actions.iter().filter_map(Value::as_str).map(lower).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            serde_json::from_str::<Value>(include_str!(concat!("../../tests/fixtures/goodays/", $name)))
+                .unwrap()
+        };
+    }
+
+    fn whose(response: &Response) -> Vec<(&str, Whose)> {
+        response.turns.iter().map(|t| (t.id.as_str(), t.whose)).collect()
+    }
+
+    #[test]
+    fn a_first_contact() {
+        let event = read(&fixture!("response.json")).unwrap();
+        assert_eq!(event.kind, EventKind::Response);
+        let response = event.response;
+        assert_eq!(response.id.as_str(), "vdOpL1NJ74l");
+        assert_eq!(response.actions, ["call", "close", "reply", "spam"].map(str::to_owned).into());
+        assert!(response.actions_known && response.allows(Verb::Call) && !response.allows(Verb::Message));
+        assert_eq!(response.first.as_ref().map(|m| m.whose), Some(Whose::Customer));
+        assert_eq!(response.turns, []);
+        assert_eq!(response.place.unwrap().partner_id.as_deref(), Some("1234"));
+        assert_eq!(response.raw.get("token"), None);
+        assert_eq!(response.created.unwrap().to_string(), "2020-02-05T09:20:39.810686Z");
+    }
+
+    #[test]
+    fn a_conversation_in_order_with_its_speakers() {
+        let event = read(&fixture!("message_second_customer_turn.json")).unwrap();
+        assert_eq!(event.kind, EventKind::Message);
+        let expected = [
+            ("54EjZ70lxy", Whose::Brand),
+            ("vdJmjjLk8D", Whose::Customer),
+            ("LdLD59eedj", Whose::Brand),
+            ("exqmBvGmxY", Whose::Customer),
+        ];
+        assert_eq!(whose(&event.response), expected);
+        assert_eq!(event.response.turns[3].content, "Thank you! See you soon 😊");
+        // The same without the help of the event.
+        let read_back =
+            Response::from_value(&fixture!("message_second_customer_turn.json")["response"]).unwrap();
+        assert_eq!(whose(&read_back), expected);
+    }
+
+    #[test]
+    fn delegation_is_in_the_payload() {
+        for value in [fixture!("delegated.json"), fixture!("delegated_malformed_urls.json")] {
+            let event = read(&value).unwrap();
+            assert_eq!(event.kind, EventKind::Delegated);
+            let place = event.response.delegated_to.clone().unwrap();
+            assert_eq!(place.partner_id.as_deref(), Some("CustomerService"));
+            assert!(!event.response.allows(Verb::Call));
+        }
+        for name in ["delegate", "delegation", "Delegated"] {
+            assert_eq!(EventKind::from_name(name), EventKind::Delegated);
+        }
+    }
+
+    #[test]
+    fn odd_shapes_are_read_as_far_as_they_go() {
+        let bare = read(&json!({"response": {"id": "r"}})).unwrap();
+        assert_eq!((bare.kind, bare.response.actions_known), (EventKind::Other(String::new()), false));
+        let odd = json!({"event_type": 3, "message": [], "response": {
+            "id": "r", "source": 4, "state": [], "actions": ["reply"], "message": "just words", "reply": true,
+            "user": "Ann", "context": [1], "place": "shop", "delegated_to": {}, "attached_messages": {"a": 1},
+            "created_date": "2018-07-10T00:00:00", "updated_date": "soon",
+        }});
+        let odd = read(&odd).unwrap();
+        assert_eq!(odd.kind, EventKind::Other("3".into()));
+        assert_eq!(odd.response.first.unwrap().content, "just words");
+        assert_eq!(odd.response.source.as_deref(), Some("4"));
+        assert_eq!(odd.response.created.unwrap().to_string(), "2018-07-10T00:00:00Z");
+        assert_eq!((odd.response.updated, odd.response.reply), (None, None));
+        assert!(odd.response.actions.contains("reply"));
+    }
+
+    /// Every place of a value, as the keys and indices that lead to it.
+    fn places(value: &Value, here: &str, found: &mut Vec<String>) {
+        found.push(here.to_owned());
+        for (key, inner) in value.as_object().into_iter().flatten() {
+            places(inner, &format!("{here}/{key}"), found);
+        }
+        for (i, inner) in value.as_array().into_iter().flatten().enumerate() {
+            places(inner, &format!("{here}/{i}"), found);
+        }
+    }
+
+    #[test]
+    fn any_place_may_hold_anything_but_the_id() {
+        let whole = fixture!("message_second_customer_turn.json");
+        let mut all = Vec::new();
+        places(&whole, "", &mut all);
+        assert!(all.len() > 100);
+        for place in all {
+            for odd in [json!(null), json!(5), json!(true), json!("x"), json!([null, 1]), json!({"a": []})] {
+                let mut value = whole.clone();
+                *value.pointer_mut(&place).unwrap() = odd.clone();
+                let needed = ["", "/response", "/response/id"].contains(&place.as_str());
+                assert!(needed || read(&value).is_ok(), "{place} = {odd}");
+            }
+        }
+    }
+
+    #[test]
+    fn debugging_shows_no_words() {
+        let shown = format!("{:?}", read(&fixture!("message_first.json")).unwrap());
+        for word in ["Chester", "backpack", "protected", "1234abcd"] {
+            assert!(!shown.contains(word), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        let table = [
+            (json!([]), "the body is missing or no object"),
+            (json!({}), "response is missing or no object"),
+            (json!({"response": null}), "response is missing or no object"),
+            (json!({"response": {}}), "response.id is missing, or neither a text nor an integer"),
+            (json!({"response": {"id": 1.5}}), "response.id is missing, or neither a text nor an integer"),
+            (json!({"response": {"id": " "}}), "response.id is empty"),
+        ];
+        for (body, words) in table {
+            assert_eq!(read(&body).unwrap_err().to_string(), words);
+            assert_eq!(peek_response_id(&body).unwrap_err().to_string(), words);
+        }
+        assert_eq!(peek_response_id(&json!({"response": {"id": 9}})).unwrap().as_str(), "9");
+    }
+}

@@ -1,0 +1,364 @@
+//! The messages of a conversation: each once, in order, and who wrote it (Goodays reference, 2.2 and 5.2).
+
+use std::collections::HashMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+
+use super::MessageId;
+
+/// Who wrote a message; no field of the payload says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Customer,
+    Brand,
+    Unknown,
+}
+
+/// One message. Debugging shows no words and no names.
+#[derive(Clone, PartialEq)]
+pub struct Message {
+    pub id: MessageId,
+    pub at: Option<Timestamp>,
+    pub kind: Option<String>,
+    pub content: String,
+    pub attachment: Option<String>,
+    pub sender_email: Option<String>,
+    pub whose: Whose,
+    pub raw: Value,
+}
+
+/// The message beside the response: the new one of a `message` event.
+pub(super) struct News {
+    pub(super) from_customer: bool,
+    pub(super) message: Message,
+}
+
+/// The exchange from all the places where its messages stand, each once, in the order in which it was
+/// written.
+pub(super) fn turns(
+    attached: &[Value],
+    news: Option<News>,
+    first: Option<&Message>,
+    reply: Option<&Message>,
+    people: &People,
+) -> Vec<Message> {
+    let answer = reply.filter(|r| !r.is_call());
+    let new_from_customer = news.as_ref().filter(|n| n.from_customer).map(|n| n.message.id.clone());
+    // `attached_messages` is newest first, so turned round it keeps the order of equal times.
+    let all = answer
+        .cloned()
+        .into_iter()
+        .chain(attached.iter().rev().filter_map(Message::from_value))
+        .chain(news.map(|n| n.message));
+    let mut turns: Vec<Message> = Vec::new();
+    let mut places: HashMap<MessageId, usize> = HashMap::new();
+    for message in all {
+        let verbatim = first.is_some_and(|f| f.id == message.id);
+        let note = reply.is_some_and(|r| r.is_call() && r.id == message.id);
+        if verbatim || note {
+            continue;
+        }
+        if let Some(&seen) = places.get(&message.id) {
+            turns[seen].complete(message);
+        } else {
+            places.insert(message.id.clone(), turns.len());
+            turns.push(message);
+        }
+    }
+    for turn in &mut turns {
+        turn.whose = if reply.is_some_and(|r| r.id == turn.id) {
+            Whose::Brand
+        } else if new_from_customer.as_ref() == Some(&turn.id) {
+            Whose::Customer
+        } else {
+            people.whose(turn, reply)
+        };
+    }
+    in_order(turns)
+}
+
+/// By time; a message without time stays behind the one it came after.
+fn in_order(turns: Vec<Message>) -> Vec<Message> {
+    let mut last = None;
+    let mut timed: Vec<(Option<Timestamp>, Message)> = turns
+        .into_iter()
+        .map(|turn| {
+            last = turn.at.or(last);
+            (last, turn)
+        })
+        .collect();
+    timed.sort_by_key(|(at, _)| *at);
+    timed.into_iter().map(|(_, turn)| turn).collect()
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Message");
+        shown
+            .field("id", &self.id)
+            .field("at", &self.at)
+            .field("kind", &self.kind)
+            .field("whose", &self.whose);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Message {
+    /// None if there is nothing in it. Without an id it gets one from its time and text.
+    pub(super) fn from_value(value: &Value) -> Option<Self> {
+        let object = match value {
+            Value::Object(object) => object.clone(),
+            Value::String(words) => Map::from_iter([("content".to_owned(), json!(words))]),
+            _ => return None,
+        };
+        let content = match object.get("content") {
+            Some(Value::String(words)) => words.clone(),
+            other => text(other).unwrap_or_default(),
+        };
+        let attachment = text(object.get("attachment"));
+        let created = text(object.get("created_date"));
+        let id = text(object.get("id"));
+        if id.is_none() && content.trim().is_empty() && attachment.is_none() {
+            return None;
+        }
+        let id = id.unwrap_or_else(|| made_id(created.as_deref(), &content));
+        Some(Self {
+            id: MessageId::new(id),
+            at: created.as_deref().and_then(time),
+            kind: text(object.get("type")),
+            content,
+            attachment,
+            sender_email: text(object.get("sender").and_then(|s| s.get("email"))),
+            whose: Whose::Unknown,
+            raw: Value::Object(object),
+        })
+    }
+
+    /// A phone call is recorded as a reply; its text is a private note.
+    pub fn is_call(&self) -> bool {
+        self.kind.as_deref().is_some_and(|k| k.eq_ignore_ascii_case("call"))
+    }
+
+    /// Takes from another copy of the same message what this one lacks.
+    fn complete(&mut self, other: Self) {
+        if self.content.trim().is_empty() {
+            self.content = other.content;
+        }
+        self.at = self.at.or(other.at);
+        self.attachment = self.attachment.take().or(other.attachment);
+        self.sender_email = self.sender_email.take().or(other.sender_email);
+        // The reply stands first with `type` text; in the exchange its type is Message, like the others'.
+        if other.kind.is_some() {
+            self.kind = other.kind;
+        }
+    }
+}
+
+fn made_id(created: Option<&str>, content: &str) -> String {
+    let hash =
+        Sha256::new().chain_update(created.unwrap_or_default()).chain_update([0]).chain_update(content);
+    format!("h:{}", &hex::encode(hash.finalize())[..32])
+}
+
+/// What is known of the customer, to tell his messages from the brand's.
+pub(super) struct People {
+    pub(super) emails: Vec<String>,
+    names: Vec<String>,
+}
+
+impl People {
+    pub(super) fn of(response: &Map<String, Value>) -> Self {
+        let (mut emails, mut names) = (Vec::new(), Vec::new());
+        for person in ["user", "context"].iter().filter_map(|key| response.get(*key)) {
+            if let Some(email) = text(person.get("email")).map(|e| e.to_lowercase())
+                && !emails.contains(&email)
+            {
+                emails.push(email);
+            }
+            names.extend(name(person));
+        }
+        Self { emails, names }
+    }
+
+    /// By address; by name where the addresses say nothing, because they are absent, masked, or shared with
+    /// the one who replied.
+    fn whose(&self, message: &Message, reply: Option<&Message>) -> Whose {
+        let sender = message.sender_email.as_deref().map(str::to_lowercase).filter(|e| is_address(e));
+        let replier = reply.and_then(|r| r.sender_email.as_deref()).map(str::to_lowercase);
+        let shared = replier.as_ref().is_some_and(|r| self.emails.contains(r));
+        match sender {
+            Some(sender) if !shared && self.emails.contains(&sender) => Whose::Customer,
+            Some(sender) if !shared && replier.as_ref() == Some(&sender) => Whose::Brand,
+            Some(sender) if !self.emails.contains(&sender) => Whose::Unknown,
+            _ => self.by_name(message, reply),
+        }
+    }
+
+    fn by_name(&self, message: &Message, reply: Option<&Message>) -> Whose {
+        let sender = |m: &Message| m.raw.get("sender").and_then(name);
+        let Some(name) = sender(message) else { return Whose::Unknown };
+        let brand = reply.and_then(sender).is_some_and(|r| r == name);
+        match (self.names.contains(&name), brand) {
+            (true, false) => Whose::Customer,
+            (false, true) => Whose::Brand,
+            _ => Whose::Unknown,
+        }
+    }
+}
+
+/// First and last name, for comparison.
+fn name(person: &Value) -> Option<String> {
+    let part = |key: &str| text(person.get(key)).unwrap_or_default();
+    let name = normalised(&format!("{} {}", part("first_name"), part("last_name"))).to_lowercase();
+    Some(name).filter(|n| !n.is_empty())
+}
+
+/// Masked addresses (`[email protected]`) prove nothing.
+fn is_address(text: &str) -> bool {
+    !text.contains(char::is_whitespace)
+        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+}
+
+/// A scalar's text, trimmed; none if there is nothing in it.
+pub(super) fn text(value: Option<&Value>) -> Option<String> {
+    let text = match value? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|t| !t.is_empty())
+}
+
+/// ISO 8601 with any number of decimals and an offset; without one it is UTC (Goodays reference, 4.4).
+pub(super) fn time(text: &str) -> Option<Timestamp> {
+    let without_offset = || text.parse::<DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| without_offset().map(|z| z.timestamp()))
+}
+
+/// A text as it is compared: entities decoded, NFC, runs of white space as one space, trimmed (design, rule
+/// 3); and without what Salesforce's side of the connector adds or takes: zero-width spaces, control
+/// characters.
+pub fn normalised(text: &str) -> String {
+    let decoded = htmlize::unescape(text);
+    let ignored = |c: char| c == '\u{200b}' || (c.is_control() && !c.is_whitespace());
+    let composed: String = decoded.chars().filter(|c| !ignored(*c)).nfc().collect();
+    composed.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::{Response, read};
+    use super::*;
+
+    #[test]
+    fn speakers_by_address_then_by_name_else_unknown() {
+        let base = |sender: Value, replier: Value| {
+            json!({
+                "id": "r",
+                "user": {"email": "Ann@shop.example", "first_name": "Ann", "last_name": "Lee"},
+                "reply": {"id": "a", "type": "text", "content": "x", "sender": replier},
+                "attached_messages": [{"id": "m", "content": "y", "sender": sender}],
+            })
+        };
+        let bob = json!({"email": "bob@brand.example", "first_name": "Bob", "last_name": "Ray"});
+        let masked = json!({"email": "ann@shop.example", "first_name": "Bob", "last_name": "Ray"});
+        let table = [
+            (json!({"email": "ANN@shop.example"}), &bob, Whose::Customer),
+            (json!({"email": "bob@brand.example"}), &bob, Whose::Brand),
+            (
+                json!({"email": "eve@brand.example", "first_name": "Ann", "last_name": "Lee"}),
+                &bob,
+                Whose::Unknown,
+            ),
+            (json!({"first_name": "ANN", "last_name": " lee"}), &bob, Whose::Customer),
+            (
+                json!({"email": "ann@shop.example", "first_name": "Bob", "last_name": "RAY"}),
+                &masked,
+                Whose::Brand,
+            ),
+            (
+                json!({"email": "ann@shop.example", "first_name": "Ann", "last_name": "Lee"}),
+                &masked,
+                Whose::Customer,
+            ),
+            (json!({"email": "ann@shop.example"}), &masked, Whose::Unknown),
+            (json!(null), &bob, Whose::Unknown),
+            (json!("?"), &bob, Whose::Unknown),
+        ];
+        for (sender, replier, expected) in table {
+            let response = Response::from_value(&base(sender.clone(), replier.clone())).unwrap();
+            assert_eq!(
+                response.turns.iter().find(|t| t.id.as_str() == "m").unwrap().whose,
+                expected,
+                "{sender}"
+            );
+        }
+        let eve = json!({"email": "Eve@brand.example"});
+        let mut response = Response::from_value(&base(eve, bob)).unwrap();
+        response.claim_for_brand(|email| email.eq_ignore_ascii_case("eve@brand.example"));
+        assert!(response.turns.iter().all(|t| t.whose == Whose::Brand));
+    }
+
+    #[test]
+    fn a_calls_note_is_no_turn() {
+        let response = Response::from_value(&json!({
+            "id": "r",
+            "reply": {"id": "c", "type": "call", "content": "private"},
+            "attached_messages": [{"id": "c", "type": "Message", "content": "private"}],
+        }))
+        .unwrap();
+        assert_eq!(response.turns, []);
+        assert!(response.reply.unwrap().is_call());
+    }
+
+    #[test]
+    fn messages_without_id_or_time_keep_their_place_and_a_stable_id() {
+        let value = json!({
+            "event_type": "message",
+            "message": {"created_date": "2020-02-05T10:00:00Z", "content": "three"},
+            "response": {"id": 12, "attached_messages": [
+                {"created_date": "2020-02-05T10:00:00Z", "content": "three"},
+                {"id": 7, "content": "two"},
+                {"id": "x", "created_date": "2020-02-05T09:00:00Z", "content": "one"},
+                {}, null, 5,
+            ]},
+        });
+        let event = read(&value).unwrap();
+        assert_eq!(event.response.id.as_str(), "12");
+        let contents: Vec<_> = event.response.turns.iter().map(|t| t.content.as_str()).collect();
+        assert_eq!(contents, ["one", "two", "three"]);
+        assert!(event.response.turns[2].id.as_str().starts_with("h:"));
+        assert_eq!(event.response.turns[1].id.as_str(), "7");
+    }
+
+    #[test]
+    fn the_first_verbatim_is_no_turn() {
+        let response = Response::from_value(&json!({
+            "id": "r",
+            "message": {"id": "v", "content": "words"},
+            "attached_messages": [{"id": "v", "content": "words"}, {"id": "m", "content": "more"}],
+        }))
+        .unwrap();
+        assert_eq!(response.turns.len(), 1);
+    }
+
+    #[test]
+    fn texts_are_compared_without_their_looks() {
+        let table = [
+            ("a\r\n b\t c ", "a b c"),
+            ("Tom &amp; Jerry&nbsp;&#39;s &lt;3", "Tom & Jerry 's <3"),
+            ("cafe\u{301}", "café"),
+            ("@\u{200b}{x}\u{7}", "@{x}"),
+            ("", ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(normalised(text), expected);
+        }
+    }
+}

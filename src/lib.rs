@@ -1,0 +1,19 @@
+//! The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
+//!
+//! ```text
+//! Goodays POST --bytes--> web --> store (on disk, then 200)
+//!                                   | run::inbound
+//!               event --> plan --> salesforce::client --> ledger, entry done
+//!
+//! Salesforce rows --> run::poll --> plan --> outbox (on disk)
+//!                                   | run::deliver
+//!      read back --> Sending (on disk) --> goodays::client --> read back --> ledger
+//! ```
+//!
+//! Facts come in through [`goodays`], [`salesforce`] and [`mapping`]; every decision is made in [`plan`], which
+//! does no I/O and knows no clock; [`run`] has the hands; only [`store`] knows the database; [`web`] has the
+//! doors; [`sim`] stands in for both remotes.
+
+pub mod clock;
+pub mod goodays;
+pub mod http;
