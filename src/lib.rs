@@ -17,3 +17,4 @@
 pub mod clock;
 pub mod goodays;
 pub mod http;
+pub mod salesforce;

@@ -1,0 +1,172 @@
+//! What an answer of Salesforce means (Salesforce reference, 1.6, 2.4 and 5).
+
+use std::fmt;
+
+use serde_json::Value;
+use url::Url;
+
+use super::graph::problems;
+use crate::http::{Answer, Failure, Problem};
+
+/// One page of a query. Debugging shows no rows.
+#[derive(Clone, PartialEq)]
+pub struct Page {
+    pub rows: Vec<Value>,
+    pub done: bool,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").field("rows", &self.rows.len()).field("done", &self.done).finish()
+    }
+}
+
+/// Another login helps only here, not with the other 401s (Salesforce reference, 1.6).
+pub(super) fn is_ended(answer: &Answer) -> bool {
+    let other =
+        |m: &str| m.contains("not valid for use with the REST API") || m.contains("not attached to Agent");
+    answer.status == 401 && {
+        let problem = first_problem(answer).unwrap_or_default();
+        problem.code == "INVALID_SESSION_ID" && !other(&problem.message)
+    }
+}
+
+pub(super) fn session_refused() -> Failure {
+    let advice = "Salesforce refuses the session that it has just given: check the app's scope (api), API access \
+                  and the session policies of the integration user";
+    Failure::login("INVALID_SESSION_ID", advice)
+}
+
+fn first_problem(answer: &Answer) -> Option<Problem> {
+    problems(&answer.json()?).into_iter().next()
+}
+
+/// What an answer means; anything that is not JSON came from something before Salesforce (reference, 2.4).
+pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
+    if answer.is_success() {
+        return answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"));
+    }
+    let problem = first_problem(answer);
+    let code = problem.as_ref().map_or("", |p| p.code.as_str());
+    let says = |piece: &str| problem.as_ref().is_some_and(|p| p.message.contains(piece));
+    match (answer.status, code) {
+        (_, "REQUEST_LIMIT_EXCEEDED") => Err(busy(answer, code, says("TotalRequests"))),
+        (403 | 503, "TOO_MANY_APEX_REQUESTS") | (_, "SERVER_UNAVAILABLE" | "API_CURRENTLY_DISABLED") => {
+            Err(busy(answer, code, false))
+        }
+        (420 | 429 | 503, _) => Err(busy(answer, code, false)),
+        (401, _) | (403, "API_DISABLED_FOR_ORG" | "FUNCTIONALITY_NOT_ENABLED") => {
+            let advice = "Salesforce does not let the integration user use the REST API: check the app's scope (api), \
+                          API access, and IP restrictions";
+            let code = if code.is_empty() { "UNAUTHORIZED" } else { code };
+            Err(Failure::login(code, format!("{advice} ({code})")))
+        }
+        (408 | 500.., _) => Err(Failure::no_answer(format!("status {} {code}", answer.status))),
+        (status @ (300..=399 | 413 | 414 | 431), _) => {
+            Err(Failure::Refused { status, problem: problem.unwrap_or_default() })
+        }
+        (status, _) => match problem.filter(|p| !p.code.is_empty()) {
+            Some(problem) => Err(Failure::Refused { status, problem }),
+            None => Err(Failure::no_answer(format!("status {status} that is not Salesforce's"))),
+        },
+    }
+}
+
+fn busy(answer: &Answer, code: &str, daily_limit: bool) -> Failure {
+    let reason = if code.is_empty() { format!("status {}", answer.status) } else { code.to_owned() };
+    Failure::Busy { reason, retry_after: answer.retry_after(), daily_limit }
+}
+
+/// One step of a composite answer: a page and where it goes on, or its error.
+pub(super) fn step(part: &Value) -> Option<(Result<Page, Problem>, Option<String>)> {
+    if part["httpStatusCode"] == 200 {
+        let (page, next) = page(&part["body"])?;
+        return Some((Ok(page), next));
+    }
+    let problem = problems(&part["body"]).into_iter().next().unwrap_or_default();
+    Some((Err(problem), None))
+}
+
+pub(super) fn page(value: &Value) -> Option<(Page, Option<String>)> {
+    let rows = value["records"].as_array()?.clone();
+    let next = value["nextRecordsUrl"].as_str().map(str::to_owned);
+    Some((Page { rows, done: value["done"].as_bool()? }, next))
+}
+
+pub(super) fn page_at(value: &Value) -> Result<(Page, Option<String>), Failure> {
+    page(value).ok_or_else(not_a_page)
+}
+
+pub(super) fn not_a_page() -> Failure {
+    Failure::no_answer("a query's answer that cannot be read")
+}
+
+/// The path of `nextRecordsUrl`, which may come with any host.
+pub(super) fn path_of(next: &str) -> Option<String> {
+    let base = Url::parse("https://any.invalid").ok()?;
+    let path = base.join(next).ok()?.path().to_owned();
+    path.starts_with("/services/data/").then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, headers: reqwest::header::HeaderMap::new(), body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn statuses_then_codes() {
+        let error = |code: &str, message: &str| json!([{"errorCode": code, "message": message}]).to_string();
+        let daily = error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
+        let short =
+            error("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.");
+        let table = [
+            (200, "{\"a\":", "no answer"),
+            (400, &error("MALFORMED_QUERY", "x"), "refused"),
+            (403, &error("INSUFFICIENT_ACCESS", "x"), "refused"),
+            (403, &daily, "daily"),
+            (403, &short, "busy"),
+            (403, &error("API_DISABLED_FOR_ORG", "x"), "login"),
+            (401, &error("INVALID_AUTH_HEADER", "x"), "login"),
+            (420, "<html>", "busy"),
+            (503, "<html>", "busy"),
+            (502, "<html>", "no answer"),
+            (500, &error("UNKNOWN_EXCEPTION", "x"), "no answer"),
+            (400, "<html>", "no answer"),
+            (414, "<html>", "refused"),
+            (302, "", "refused"),
+        ];
+        for (status, body, expected) in table {
+            let kind = match read(&answer(status, body)).unwrap_err() {
+                Failure::NotSent(_) => "not sent",
+                Failure::Busy { daily_limit: true, .. } => "daily",
+                Failure::Busy { .. } => "busy",
+                Failure::Refused { .. } => "refused",
+                Failure::Login { .. } => "login",
+                Failure::NoAnswer(_) => "no answer",
+                Failure::Budget => "budget",
+            };
+            assert_eq!(kind, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn only_an_ended_session_is_worth_a_login() {
+        let said = |m: &str| json!([{"errorCode": "INVALID_SESSION_ID", "message": m}]).to_string();
+        assert!(is_ended(&answer(401, &said("Session expired or invalid"))));
+        assert!(!is_ended(&answer(401, &said("This session is not valid for use with the REST API"))));
+        assert!(!is_ended(&answer(401, "[]")));
+    }
+
+    #[test]
+    fn the_next_page_counts_by_its_path() {
+        let path = "/services/data/v66.0/query/01g-500";
+        assert_eq!(path_of(path).as_deref(), Some(path));
+        assert_eq!(path_of(&format!("https://evil.example{path}?x=1")).as_deref(), Some(path));
+        assert_eq!(path_of("//evil.example/"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The measures of a comment's text (Salesforce reference, 6.2).
+
+/// Bytes that a comment's text may weigh.
+pub const MAX_COMMENT_BYTES: usize = 4_000;
+
+/// What a comment's text weighs: escaped characters count escaped, a line end two (Salesforce reference,
+/// 6.2).
+pub fn comment_bytes(text: &str) -> usize {
+    let mut before = None;
+    let weigh = |c: char| {
+        let weight = match c {
+            '\n' if before == Some('\r') => 0,
+            c => char_bytes(c),
+        };
+        before = Some(c);
+        weight
+    };
+    text.chars().map(weigh).sum()
+}
+
+fn char_bytes(c: char) -> usize {
+    match c {
+        '&' | '\'' => 5,
+        '<' | '>' => 4,
+        '"' => 6,
+        '\n' | '\r' => 2,
+        c => c.len_utf8(),
+    }
+}
+
+/// Without control characters, which Salesforce refuses; line ends of all kinds become `\n`.
+pub fn clean_text(text: &str) -> String {
+    let unix = text.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{c}', '\u{85}'], "\n");
+    unix.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+/// The text in parts of at most `limit` bytes (as [`comment_bytes`] counts), numbered `(1/3) ` if there are
+/// several. The parts without their numbers are the text.
+pub fn split_comment(text: &str, limit: usize) -> Vec<String> {
+    if comment_bytes(text) <= limit {
+        return vec![text.to_owned()];
+    }
+    let mut digits = 1;
+    loop {
+        // "(1/3) " with as many digits as needed; a part holds one character at least.
+        let parts = cut(text, limit.saturating_sub(4 + 2 * digits));
+        let total = parts.len();
+        if total.to_string().len() <= digits {
+            return parts.iter().enumerate().map(|(i, part)| format!("({}/{total}) {part}", i + 1)).collect();
+        }
+        digits = total.to_string().len();
+    }
+}
+
+/// Cuts between characters: behind white space if there is any in the last third, never inside of CRLF.
+fn cut(text: &str, room: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = cut_at(rest, room);
+        let (part, after) = rest.split_at(at);
+        parts.push(part);
+        rest = after;
+    }
+    parts
+}
+
+fn cut_at(text: &str, room: usize) -> usize {
+    let (mut used, mut end, mut space, mut before) = (0, 0, 0, '\0');
+    for (start, c) in text.char_indices() {
+        let weight = if c == '\n' && before == '\r' { 0 } else { char_bytes(c) };
+        if used + weight > room && end > 0 {
+            let late = space > end - end / 3;
+            return if late { space } else { end };
+        }
+        used += weight;
+        before = c;
+        end = start + c.len_utf8();
+        if c.is_whitespace() {
+            space = end;
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_weigh_what_salesforce_stores() {
+        let table =
+            [("", 0), ("abc", 3), ("&<>\"'", 24), ("a\nb", 4), ("a\r\nb", 4), ("é😊", 6), ("\n\n", 4)];
+        for (text, bytes) in table {
+            assert_eq!(comment_bytes(text), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cleaned_and_split_without_loss() {
+        assert_eq!(clean_text("a\r\nb\rc\0\u{7}\td\u{85}"), "a\nb\nc\td\n");
+        assert_eq!(split_comment("short", 100), ["short"]);
+        let texts =
+            ["word ".repeat(500), "&".repeat(900), "😊".repeat(700), "a\r\n".repeat(400), "x".repeat(9000)];
+        for text in texts {
+            for limit in [20, 37, 300] {
+                let parts = split_comment(&text, limit);
+                let total = parts.len();
+                let mut whole = String::new();
+                for (i, part) in parts.iter().enumerate() {
+                    assert!(comment_bytes(part) <= limit, "{} > {limit}", comment_bytes(part));
+                    whole.push_str(part.strip_prefix(&format!("({}/{total}) ", i + 1)).unwrap());
+                }
+                assert_eq!(whole, text);
+            }
+        }
+        assert_eq!(split_comment("one two three four", 16), ["(1/2) one two ", "(2/2) three four"]);
+    }
+}

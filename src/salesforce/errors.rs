@@ -1,0 +1,388 @@
+//! What Salesforce's error codes mean for the next step (Salesforce reference, 2.4). Pure.
+//!
+//! Messages are localised and echo customers' words: they are searched for known pieces, never shown in a
+//! log.
+
+use super::graph::NodeError;
+
+/// What can be done about a failed graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Locks and other passing things: the same again, later.
+    Retry,
+    /// Change these fields and send again at once.
+    Fix(Vec<FieldFix>),
+    /// A key exists already: learn the Cases anew before any further write.
+    Duplicate,
+    /// The record to change, or the parent of a comment, is deleted or unknown.
+    Gone,
+    /// Nothing of this kind works until somebody changes the org.
+    AdminMustAct { code: String },
+    /// This one is refused as it is.
+    Permanent { code: String },
+}
+
+/// One change that makes a refused record acceptable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldFix {
+    /// `field` is an API name; a label where Salesforce gave only that; or the external id of a relation.
+    Drop {
+        field: String,
+        code: String,
+    },
+    Shorten {
+        field: String,
+        max: Option<usize>,
+    },
+    /// Take control characters out of all texts.
+    StripControl,
+}
+
+/// Codes that only say that another record of the transaction failed.
+pub fn is_halted(code: &str) -> bool {
+    matches!(code, "PROCESSING_HALTED" | "ALL_OR_NONE_OPERATION_ROLLED_BACK" | "BATCH_PROCESSING_HALTED")
+}
+
+/// One verdict on all errors of a graph. What may change everything else comes first, fixes last: they help
+/// only when nothing but fields is wrong.
+pub fn classify(errors: &[NodeError]) -> Verdict {
+    let own = errors.iter().filter(|e| !is_halted(&e.problem.code)).map(verdict);
+    own.reduce(joined).unwrap_or(Verdict::Retry)
+}
+
+fn joined(one: Verdict, other: Verdict) -> Verdict {
+    match (one, other) {
+        (Verdict::Fix(mut fixes), Verdict::Fix(more)) => {
+            fixes.extend(more);
+            Verdict::Fix(fixes)
+        }
+        (one, other) if rank(&one) <= rank(&other) => one,
+        (_, other) => other,
+    }
+}
+
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Duplicate => 0,
+        Verdict::Gone => 1,
+        Verdict::Retry => 2,
+        Verdict::AdminMustAct { .. } => 3,
+        Verdict::Permanent { .. } => 4,
+        Verdict::Fix(_) => 5,
+    }
+}
+
+/// By code first, then by pieces of the message, then by status.
+fn verdict(error: &NodeError) -> Verdict {
+    let code = error.problem.code.as_str();
+    match code {
+        "UNABLE_TO_LOCK_ROW"
+        | "REQUEST_LIMIT_EXCEEDED"
+        | "SERVER_UNAVAILABLE"
+        | "UNKNOWN_EXCEPTION"
+        | "QUERY_TIMEOUT"
+        | "REQUEST_RUNNING_TOO_LONG"
+        | "TOO_MANY_APEX_REQUESTS"
+        | "API_CURRENTLY_DISABLED"
+        | "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"
+        | "TXN_SECURITY_METERING_ERROR"
+        | "ENTITY_IS_LOCKED"
+        | "RECORD_IN_USE_BY_WORKFLOW"
+        | "CANNOT_EXECUTE_FLOW_TRIGGER" => Verdict::Retry,
+        _ if speaks_of_a_lock(&error.problem.message) => Verdict::Retry,
+        "DUPLICATE_VALUE" => Verdict::Duplicate,
+        // A new Case points to something deleted; everything else is, or hangs on, a deleted Case.
+        "ENTITY_IS_DELETED" if is_case(error) && error.record.is_none() => pointing(error),
+        "ENTITY_IS_DELETED" => Verdict::Gone,
+        "NOT_FOUND" if error.record.is_some() => Verdict::Gone,
+        "INVALID_CROSS_REFERENCE_KEY" | "MALFORMED_ID" => reference(error),
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => no_access(error),
+        "INACTIVE_OWNER_OR_USER" => drop_or(error, &["OwnerId"]),
+        "STORAGE_LIMIT_EXCEEDED"
+        | "LIMIT_EXCEEDED"
+        | "API_DISABLED_FOR_ORG"
+        | "FUNCTIONALITY_NOT_ENABLED"
+        | "INSUFFICIENT_ACCESS"
+        | "INSUFFICIENT_ACCESS_OR_READONLY"
+        | "INVALID_TYPE"
+        | "NOT_FOUND" => Verdict::AdminMustAct { code: code.to_owned() },
+        _ => fix(error).unwrap_or_else(|| by_status(error)),
+    }
+}
+
+/// A lock hides inside of other errors when a trigger or flow met it.
+fn speaks_of_a_lock(message: &str) -> bool {
+    message.contains("UNABLE_TO_LOCK_ROW") || message.contains("unable to obtain exclusive access")
+}
+
+fn by_status(error: &NodeError) -> Verdict {
+    let code = error.problem.code.clone();
+    if error.status >= 500 { Verdict::Retry } else { Verdict::Permanent { code } }
+}
+
+/// Either the record itself (or a comment's parent) is unknown, or one field points to nothing.
+fn reference(error: &NodeError) -> Verdict {
+    let fields = named_fields(error);
+    let parent = |f: &String| f.eq_ignore_ascii_case("ParentId") || f.eq_ignore_ascii_case("Id");
+    if fields.iter().any(parent) && !is_case(error) {
+        return Verdict::Gone;
+    }
+    let own_id = !fields.is_empty() && fields.iter().all(|f| f.eq_ignore_ascii_case("Id"));
+    let message = &error.problem.message;
+    let unknown = own_id || error.status == 404 || message.contains("invalid cross reference id");
+    if error.record.is_some() && unknown {
+        return Verdict::Gone;
+    }
+    match pointing(error) {
+        // A comment has one reference: its Case.
+        Verdict::Permanent { .. } if !is_case(error) => Verdict::Gone,
+        verdict => verdict,
+    }
+}
+
+/// The fields that point to what cannot be pointed to, if Salesforce names them.
+fn pointing(error: &NodeError) -> Verdict {
+    let fields = named_fields(error);
+    if !fields.is_empty() {
+        return drops(error, fields);
+    }
+    id_label(&error.problem.message).map_or_else(|| by_status(error), |field| drops(error, vec![field]))
+}
+
+fn no_access(error: &NodeError) -> Verdict {
+    if is_case(error) {
+        drop_or(error, &["OwnerId", "ContactId"])
+    } else {
+        Verdict::AdminMustAct { code: error.problem.code.clone() }
+    }
+}
+
+fn is_case(error: &NodeError) -> bool {
+    error.object.as_deref().is_none_or(|o| o.eq_ignore_ascii_case("Case"))
+}
+
+fn drop_or(error: &NodeError, fields: &[&str]) -> Verdict {
+    let named = named_fields(error);
+    drops(error, if named.is_empty() { fields.iter().map(|f| (*f).to_owned()).collect() } else { named })
+}
+
+fn drops(error: &NodeError, fields: Vec<String>) -> Verdict {
+    let code = &error.problem.code;
+    Verdict::Fix(fields.into_iter().map(|field| FieldFix::Drop { field, code: code.clone() }).collect())
+}
+
+fn fix(error: &NodeError) -> Option<Verdict> {
+    let message = &error.problem.message;
+    let fields = match error.problem.code.as_str() {
+        "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET" => return Some(Verdict::Fix(vec![FieldFix::StripControl])),
+        "STRING_TOO_LONG" => {
+            let max = stated_max(message);
+            let fields = or_label(named_fields(error), message);
+            let fixes = fields.into_iter().map(|field| FieldFix::Shorten { field, max });
+            return Some(Verdict::Fix(fixes.collect())).filter(|v| *v != Verdict::Fix(Vec::new()));
+        }
+        "INVALID_FIELD_FOR_INSERT_UPDATE" => {
+            let listed = between(message, "fields: ", ". ").unwrap_or_default();
+            let listed = listed.split(',').map(|f| f.trim().to_owned()).filter(|f| !f.is_empty());
+            Some(named_fields(error)).filter(|f| !f.is_empty()).unwrap_or_else(|| listed.collect())
+        }
+        "INVALID_FIELD" => no_such_field(error),
+        "INVALID_EMAIL_ADDRESS"
+        | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+        | "NUMBER_OUTSIDE_VALID_RANGE" => or_label(named_fields(error), message),
+        "JSON_PARSER_ERROR" | "INVALID_TYPE_ON_FIELD_IN_RECORD" => named_fields(error),
+        _ => return None,
+    };
+    if fields.is_empty() { None } else { Some(drops(error, fields)) }
+}
+
+/// One code for an unknown column and for a relation that finds nothing (Salesforce reference, 2.2).
+fn no_such_field(error: &NodeError) -> Vec<String> {
+    let message = &error.problem.message;
+    let one = if message.starts_with("Foreign key external ID") {
+        // The value stands before it and may hold anything: the last piece counts.
+        message.rsplit_once("for field ").and_then(|(_, rest)| rest.split_once(" in entity")).map(|(f, _)| f)
+    } else {
+        between(message, "No such column '", "'")
+    };
+    one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
+}
+
+fn named_fields(error: &NodeError) -> Vec<String> {
+    error.problem.fields.clone()
+}
+
+/// `Subject: data value too large: …`: before the first colon stands a name or a label.
+fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
+    if !fields.is_empty() {
+        return fields;
+    }
+    let label = message.split_once(':').map(|(label, _)| label.trim());
+    label.filter(|l| !l.is_empty() && l.len() <= 80).map(str::to_owned).into_iter().collect()
+}
+
+/// `Record Type ID: this ID value isn't valid for the user: …` is `RecordTypeId`.
+fn id_label(message: &str) -> Option<String> {
+    let label = message.split_once(" ID:").map(|(label, _)| label)?;
+    let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && label.len() <= 40;
+    plain.then(|| format!("{}Id", label.replace(' ', "")))
+}
+
+/// `(max length=255)`, after a value that may hold anything.
+fn stated_max(message: &str) -> Option<usize> {
+    let (_, rest) = message.rsplit_once("max length=")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(inner, _)| inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RecordId;
+    use super::*;
+    use crate::http::Problem;
+
+    fn error(code: &str, message: &str, fields: &[&str]) -> NodeError {
+        NodeError {
+            reference: "refCase".into(),
+            object: Some("Case".into()),
+            record: None,
+            status: 400,
+            problem: Problem {
+                code: code.into(),
+                message: message.into(),
+                fields: fields.iter().map(|f| (*f).to_owned()).collect(),
+            },
+        }
+    }
+
+    fn dropped(field: &str, code: &str) -> Verdict {
+        Verdict::Fix(vec![FieldFix::Drop { field: field.into(), code: code.into() }])
+    }
+
+    fn shortened(field: &str, max: Option<usize>) -> Verdict {
+        Verdict::Fix(vec![FieldFix::Shorten { field: field.into(), max }])
+    }
+
+    #[test]
+    fn codes_then_messages() {
+        let lock = "first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record";
+        let fls =
+            "Unable to create/update fields: A__c, B__c. Please check the security settings of this field";
+        let foreign = "Foreign key external ID: for field x in entity y not found for field Partner_Id__c in entity Store__c";
+        let table = [
+            (error("UNABLE_TO_LOCK_ROW", "", &[]), Verdict::Retry),
+            (error("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", lock, &[]), Verdict::Retry),
+            (
+                error("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger failed", &[]),
+                Verdict::Permanent { code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY".into() },
+            ),
+            (error("DUPLICATE_VALUE", "valeur en double", &[]), Verdict::Duplicate),
+            (error("ENTITY_IS_DELETED", "", &["ContactId"]), dropped("ContactId", "ENTITY_IS_DELETED")),
+            (
+                error(
+                    "STRING_TOO_LONG",
+                    "Subject: data value too large: max length=9 (max length=255)",
+                    &["Subject"],
+                ),
+                shortened("Subject", Some(255)),
+            ),
+            (
+                error("STRING_TOO_LONG", "Subject: data value too large: x (max len", &[]),
+                shortened("Subject", None),
+            ),
+            (
+                error("INVALID_EMAIL_ADDRESS", "Web Email: invalid email address: foo@", &["SuppliedEmail"]),
+                dropped("SuppliedEmail", "INVALID_EMAIL_ADDRESS"),
+            ),
+            (
+                error(
+                    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+                    "Case Origin: bad value for restricted",
+                    &[],
+                ),
+                dropped("Case Origin", "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+            ),
+            (
+                error("INVALID_FIELD_FOR_INSERT_UPDATE", fls, &[]),
+                Verdict::Fix(
+                    ["A__c", "B__c"]
+                        .map(|f| FieldFix::Drop {
+                            field: f.into(),
+                            code: "INVALID_FIELD_FOR_INSERT_UPDATE".into(),
+                        })
+                        .into(),
+                ),
+            ),
+            (
+                error("INVALID_FIELD", "No such column 'X__c' on sobject of type Case", &[]),
+                dropped("X__c", "INVALID_FIELD"),
+            ),
+            (error("INVALID_FIELD", foreign, &[]), dropped("Partner_Id__c", "INVALID_FIELD")),
+            (
+                error(
+                    "INVALID_CROSS_REFERENCE_KEY",
+                    "Record Type ID: this ID value isn't valid for the user: 012",
+                    &[],
+                ),
+                dropped("RecordTypeId", "INVALID_CROSS_REFERENCE_KEY"),
+            ),
+            (
+                error("INVALID_CROSS_REFERENCE_KEY", "Owner ID: owner cannot be blank", &["OwnerId"]),
+                dropped("OwnerId", "INVALID_CROSS_REFERENCE_KEY"),
+            ),
+            (
+                error("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", "", &[]),
+                Verdict::Fix(vec![FieldFix::StripControl]),
+            ),
+            (
+                error("STORAGE_LIMIT_EXCEEDED", "", &[]),
+                Verdict::AdminMustAct { code: "STORAGE_LIMIT_EXCEEDED".into() },
+            ),
+            (
+                error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no", &["Subject"]),
+                Verdict::Permanent { code: "FIELD_CUSTOM_VALIDATION_EXCEPTION".into() },
+            ),
+            (error("SOMETHING_NEW", "", &[]), Verdict::Permanent { code: "SOMETHING_NEW".into() }),
+            (NodeError { status: 500, ..error("SOMETHING_NEW", "", &[]) }, Verdict::Retry),
+            (error("PROCESSING_HALTED", "", &[]), Verdict::Retry),
+        ];
+        for (error, verdict) in table {
+            assert_eq!(classify(std::slice::from_ref(&error)), verdict, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_record_is_gone_whether_it_is_patched_or_commented() {
+        let message = "invalid cross reference id";
+        let unknown = error("INVALID_CROSS_REFERENCE_KEY", message, &[]);
+        let patched = NodeError { record: RecordId::new("500000000000001"), ..unknown.clone() };
+        let comment = NodeError { object: Some("CaseComment".into()), ..unknown.clone() };
+        let named = NodeError {
+            object: Some("CaseComment".into()),
+            ..error("INVALID_CROSS_REFERENCE_KEY", "Parent ID: id value of incorrect type", &["ParentId"])
+        };
+        let deleted =
+            NodeError { record: RecordId::new("500000000000001"), ..error("ENTITY_IS_DELETED", "", &[]) };
+        for error in [patched, comment, named, deleted] {
+            assert_eq!(classify(&[error]), Verdict::Gone);
+        }
+        assert!(matches!(classify(&[unknown]), Verdict::Permanent { .. }));
+    }
+
+    #[test]
+    fn several_errors_make_one_verdict() {
+        let halted = error("PROCESSING_HALTED", "", &[]);
+        let email = error("INVALID_EMAIL_ADDRESS", "", &["SuppliedEmail"]);
+        let picklist = error("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "", &["Origin"]);
+        let lock = error("UNABLE_TO_LOCK_ROW", "", &[]);
+        let Verdict::Fix(fixes) = classify(&[halted.clone(), email.clone(), picklist]) else { panic!() };
+        assert_eq!(fixes.len(), 2);
+        assert_eq!(classify(&[email, lock]), Verdict::Retry);
+        assert_eq!(classify(&[halted, error("DUPLICATE_VALUE", "", &[])]), Verdict::Duplicate);
+        assert_eq!(classify(&[]), Verdict::Retry);
+    }
+}

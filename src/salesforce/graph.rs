@@ -1,0 +1,366 @@
+//! Transactions: each graph is written whole or not at all (Salesforce reference, 4.2).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::RecordId;
+use super::comment::clean_text;
+use super::errors::{FieldFix, is_halted};
+
+use crate::http::{Failure, Problem};
+
+/// The most graphs of one call.
+pub const MAX_GRAPHS: usize = 75;
+/// The most nodes of one call, over all graphs.
+pub const MAX_NODES: usize = 500;
+
+/// One Case with its comments: one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Graph {
+    pub id: String,
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Post,
+    Patch,
+}
+
+/// One record to insert or to change. Debugging shows the names of the fields only.
+#[derive(Clone, PartialEq)]
+pub struct Node {
+    /// Letters, digits and `_`, beginning with a letter or digit; unique in its graph.
+    pub reference: String,
+    pub method: Method,
+    pub object: String,
+    /// The record to change; none for an insert.
+    pub record: Option<RecordId>,
+    pub fields: Map<String, Value>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Node");
+        shown.field("reference", &self.reference).field("method", &self.method).field("object", &self.object);
+        shown.field("record", &self.record).field("fields", &self.fields.keys()).finish()
+    }
+}
+
+/// What became of one graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GraphOutcome {
+    /// Each node's reference and record.
+    Done(Vec<(String, Option<RecordId>)>),
+    /// Its own errors, without those of nodes that were only halted.
+    Failed(Vec<NodeError>),
+    /// Nothing of its own is wrong: other graphs failed before it (the 15th and later, reference 4).
+    Halted,
+}
+
+/// Why one node was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeError {
+    pub reference: String,
+    pub object: Option<String>,
+    /// The record that was to be changed; none for an insert.
+    pub record: Option<RecordId>,
+    pub status: u16,
+    pub problem: Problem,
+}
+
+/// The key of the object that stands for a reference until it is sent: no text from outside can become one.
+const REFERENCE: &str = "\0reference";
+
+impl Node {
+    pub fn insert(reference: impl Into<String>, object: &str, fields: Map<String, Value>) -> Self {
+        let object = object.to_owned();
+        Self { reference: reference.into(), method: Method::Post, object, record: None, fields }
+    }
+
+    pub fn update(
+        reference: impl Into<String>,
+        object: &str,
+        record: RecordId,
+        fields: Map<String, Value>,
+    ) -> Self {
+        let object = object.to_owned();
+        Self { reference: reference.into(), method: Method::Patch, object, record: Some(record), fields }
+    }
+
+    /// A value that stands for the id of the record that another node of the graph makes.
+    pub fn reference_to(reference: &str) -> Value {
+        json!({ REFERENCE: reference })
+    }
+
+    /// The wire form. Assignment rules run for new Cases only, so each Case says it for itself.
+    fn wire(&self, version: &str, assign: &str) -> Value {
+        let base = format!("/services/data/v{version}/sobjects/{}", self.object);
+        let url = self.record.as_ref().map_or_else(|| base.clone(), |id| format!("{base}/{id}"));
+        let method = match self.method {
+            Method::Post => "POST",
+            Method::Patch => "PATCH",
+        };
+        let body = Value::Object(self.fields.clone());
+        let mut node = json!({
+            "method": method, "url": url, "referenceId": self.reference, "body": escaped(body),
+        });
+        if self.object.eq_ignore_ascii_case("Case") {
+            let assign = if self.method == Method::Post { assign } else { "FALSE" };
+            node["httpHeaders"] = json!({ "Sforce-Auto-Assign": assign });
+        }
+        node
+    }
+
+    /// Applies one fix; says whether anything changed. Without a change a resend would fail the same way.
+    pub fn apply(&mut self, fix: &FieldFix) -> bool {
+        match fix {
+            FieldFix::Drop { field, .. } => self.drop_field(field),
+            FieldFix::Shorten { field, max } => {
+                let key = self.fields.keys().find(|k| is_named(k, field)).cloned();
+                let Some(Value::String(text)) = key.and_then(|k| self.fields.get_mut(&k)) else {
+                    return false;
+                };
+                shorten(text, *max)
+            }
+            FieldFix::StripControl => {
+                let mut changed = false;
+                for value in self.fields.values_mut() {
+                    if let Value::String(text) = value {
+                        let clean = clean_text(text);
+                        changed |= clean != *text;
+                        *text = clean;
+                    }
+                }
+                changed
+            }
+        }
+    }
+
+    /// The field itself, or the relation that is looked up by it (`Store__r: {Partner_Id__c: …}`).
+    fn drop_field(&mut self, field: &str) -> bool {
+        let before = self.fields.len();
+        self.fields.retain(|key, value| {
+            let inside = |o: &Map<String, Value>| o.keys().any(|k| is_named(k, field));
+            !is_named(key, field) && !value.as_object().is_some_and(inside)
+        });
+        self.fields.len() < before
+    }
+}
+
+/// By name, or by a label that differs from it in spaces only (`Comment Body`).
+fn is_named(key: &str, field: &str) -> bool {
+    key.eq_ignore_ascii_case(field) || key.eq_ignore_ascii_case(&field.replace(' ', ""))
+}
+
+/// To the stated number of characters; if it was not longer, characters weigh more than one: a tenth less.
+fn shorten(text: &mut String, max: Option<usize>) -> bool {
+    let length = text.chars().count();
+    let target = max.filter(|max| *max < length).unwrap_or(length * 9 / 10);
+    if target >= length {
+        return false;
+    }
+    *text = text.chars().take(target).collect();
+    true
+}
+
+/// `@{` in any value is a reference to Salesforce: customers' words must not be one (Salesforce reference,
+/// 4.1).
+fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("@{", "@\u{200b}{")),
+        Value::Array(items) => items.into_iter().map(escaped).collect(),
+        Value::Object(fields) => match fields.get(REFERENCE).and_then(Value::as_str) {
+            Some(reference) => Value::String(format!("@{{{reference}.id}}")),
+            None => fields.into_iter().map(|(k, v)| (k, escaped(v))).collect(),
+        },
+        other => other,
+    }
+}
+
+/// The body of one call.
+pub fn request(graphs: &[Graph], version: &str, assign: &str) -> Value {
+    let graphs = graphs.iter().map(|graph| {
+        let nodes: Vec<Value> = graph.nodes.iter().map(|n| n.wire(version, assign)).collect();
+        json!({ "graphId": graph.id, "compositeRequest": nodes })
+    });
+    json!({ "graphs": graphs.collect::<Vec<_>>() })
+}
+
+/// Reads the answer, in the order of the request. Anything that is missing from it is no answer.
+pub fn outcomes(graphs: &[Graph], answer: &Value) -> Result<Vec<GraphOutcome>, Failure> {
+    let list = answer.get("graphs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let by_id: BTreeMap<&str, &Value> =
+        list.iter().filter_map(|g| Some((g["graphId"].as_str()?, g))).collect();
+    let one = |graph: &Graph| {
+        let answer = by_id.get(graph.id.as_str())?;
+        outcome(graph, answer)
+    };
+    let all: Option<Vec<_>> = graphs.iter().map(one).collect();
+    all.ok_or_else(|| Failure::no_answer("an answer without all of its graphs"))
+}
+
+fn outcome(graph: &Graph, answer: &Value) -> Option<GraphOutcome> {
+    let parts = answer["graphResponse"]["compositeResponse"].as_array().map_or(&[][..], Vec::as_slice);
+    let part = |node: &Node| parts.iter().find(|p| p["referenceId"] == json!(node.reference));
+    if answer["isSuccessful"].as_bool()? {
+        let done = graph.nodes.iter().map(|node| {
+            let made = part(node)?["body"]["id"].as_str().and_then(RecordId::new);
+            let id = node.record.clone().or(made)?;
+            Some((node.reference.clone(), Some(id)))
+        });
+        return done.collect::<Option<Vec<_>>>().map(GraphOutcome::Done);
+    }
+    let errors = graph.nodes.iter().filter_map(|n| Some((n, part(n)?)));
+    let errors: Vec<NodeError> = errors.flat_map(|(n, p)| node_errors(n, p)).collect();
+    Some(if errors.is_empty() { GraphOutcome::Halted } else { GraphOutcome::Failed(errors) })
+}
+
+fn node_errors(node: &Node, part: &Value) -> Vec<NodeError> {
+    let status = part["httpStatusCode"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
+    if (200..300).contains(&status) {
+        return Vec::new();
+    }
+    let own = problems(&part["body"]).into_iter().filter(|p| !is_halted(&p.code));
+    own.map(|problem| NodeError {
+        reference: node.reference.clone(),
+        object: Some(node.object.clone()),
+        record: node.record.clone(),
+        status,
+        problem,
+    })
+    .collect()
+}
+
+/// Salesforce's error list: `[{"message", "errorCode", "fields"?}]`, with `statusCode` in collections.
+pub fn problems(body: &Value) -> Vec<Problem> {
+    let one = std::slice::from_ref(body);
+    let list = body.as_array().map_or(one, Vec::as_slice);
+    let problem = |p: &Value| {
+        let code = p["errorCode"].as_str().or(p["statusCode"].as_str()).unwrap_or_default();
+        let message = p["message"].as_str().unwrap_or_default();
+        let fields = p["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Problem {
+            code: code.to_owned(),
+            message: ends_kept(message),
+            fields: fields.map(str::to_owned).collect(),
+        }
+    };
+    list.iter().map(problem).collect()
+}
+
+/// A refused value stands in the middle of its message; the known pieces stand at the ends.
+fn ends_kept(message: &str) -> String {
+    const END: usize = 150;
+    let count = message.chars().count();
+    if count <= 2 * END {
+        return message.to_owned();
+    }
+    let head: String = message.chars().take(END).collect();
+    let tail: String = message.chars().skip(count - END).collect();
+    format!("{head}…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn graph() -> Graph {
+        let case = Node::insert("refCase", "Case", fields(&json!({"Subject": "pay @{refCase.id} @@{x}"})));
+        let comment =
+            fields(&json!({"ParentId": Node::reference_to("refCase"), "X": {"Y": ["@{z}"]}, "N": 1}));
+        Graph { id: "g1".into(), nodes: vec![case, Node::insert("c1", "CaseComment", comment)] }
+    }
+
+    #[test]
+    fn only_our_own_references_are_references() {
+        let wire = request(&[graph()], "66.0", "TRUE");
+        let nodes = &wire["graphs"][0]["compositeRequest"];
+        assert_eq!(nodes[0]["body"]["Subject"], "pay @\u{200b}{refCase.id} @@\u{200b}{x}");
+        assert_eq!(nodes[1]["body"]["ParentId"], "@{refCase.id}");
+        assert_eq!(nodes[1]["body"]["X"]["Y"][0], "@\u{200b}{z}");
+        assert_eq!(nodes[1]["url"], "/services/data/v66.0/sobjects/CaseComment");
+        assert_eq!(nodes[0]["httpHeaders"], json!({"Sforce-Auto-Assign": "TRUE"}));
+        assert_eq!(nodes[1].get("httpHeaders"), None);
+    }
+
+    #[test]
+    fn updates_go_by_id_and_never_run_assignment_rules() {
+        let id = RecordId::new("500000000000001").unwrap();
+        let node = Node::update("refCase", "Case", id.clone(), Map::new());
+        let wire = request(&[Graph { id: "g".into(), nodes: vec![node] }], "66.0", "01Q000000000001");
+        let node = &wire["graphs"][0]["compositeRequest"][0];
+        assert_eq!(node["method"], "PATCH");
+        assert_eq!(node["url"], format!("/services/data/v66.0/sobjects/Case/{id}"));
+        assert_eq!(node["httpHeaders"]["Sforce-Auto-Assign"], "FALSE");
+    }
+
+    fn answered(ok: bool, parts: &Value) -> Result<Vec<GraphOutcome>, Failure> {
+        let graphs = [graph()];
+        let answer = json!({"graphs": [
+            {"graphId": "g1", "isSuccessful": ok, "graphResponse": {"compositeResponse": parts}}
+        ]});
+        outcomes(&graphs, &answer)
+    }
+
+    #[test]
+    fn answers_are_read_node_by_node() {
+        let done = answered(
+            true,
+            &json!([
+                {"referenceId": "c1", "httpStatusCode": 201, "body": {"id": "00a000000000001", "success": true}},
+                {"referenceId": "refCase", "httpStatusCode": 201, "body": {"id": "500000000000001"}},
+            ]),
+        );
+        let GraphOutcome::Done(ids) = &done.unwrap()[0] else { panic!() };
+        assert_eq!(ids[0].1, RecordId::new("500000000000001"));
+        let halted = json!({"referenceId": "refCase", "httpStatusCode": 400,
+            "body": [{"errorCode": "PROCESSING_HALTED", "message": "rolled back"}]});
+        let refused = json!({"referenceId": "c1", "httpStatusCode": 400,
+            "body": [{"errorCode": "STRING_TOO_LONG", "message": "m", "fields": ["CommentBody"]}]});
+        let GraphOutcome::Failed(errors) = &answered(false, &json!([halted, refused])).unwrap()[0] else {
+            panic!()
+        };
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].reference, "c1");
+        assert_eq!(answered(false, &json!([halted])).unwrap(), [GraphOutcome::Halted]);
+        assert!(matches!(answered(true, &json!([halted])), Err(Failure::NoAnswer(_))));
+        assert!(matches!(outcomes(&[graph()], &json!({})), Err(Failure::NoAnswer(_))));
+    }
+
+    #[test]
+    fn fixes_change_the_node_or_say_that_nothing_changed() {
+        let all =
+            json!({"Subject": "äöü", "Store__r": {"Partner_Id__c": "1"}, "OwnerId": "x", "T": "a\u{1}b"});
+        let mut node = Node::insert("r", "Case", fields(&all));
+        let fix = |field: &str| FieldFix::Drop { field: field.into(), code: String::new() };
+        let short = |max| FieldFix::Shorten { field: "subject".into(), max };
+        let table = [
+            (fix("Partner_Id__c"), true),
+            (fix("Partner_Id__c"), false),
+            (fix("ownerid"), true),
+            (fix("ContactId"), false),
+            (FieldFix::StripControl, true),
+            (FieldFix::StripControl, false),
+            (short(Some(2)), true),
+            (short(Some(2)), true),
+        ];
+        for (fix, changed) in table {
+            assert_eq!(node.apply(&fix), changed, "{fix:?}");
+        }
+        assert_eq!(node.fields, fields(&json!({"Subject": "ä", "T": "ab"})));
+    }
+
+    #[test]
+    fn both_ends_of_a_long_message_are_kept() {
+        let message = format!("Subject: data value too large: {} (max length=255)", "x".repeat(5000));
+        let problem = &problems(&json!([{"message": message, "errorCode": "STRING_TOO_LONG"}]))[0];
+        assert!(problem.message.starts_with("Subject:") && problem.message.ends_with("(max length=255)"));
+    }
+}

@@ -1,0 +1,288 @@
+//! SOQL text: the only place that escapes (Salesforce reference, 5).
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::RecordId;
+pub use super::comment::{MAX_COMMENT_BYTES, clean_text, comment_bytes, split_comment};
+
+/// The longest encoded query that is put into one address (16,384 bytes with everything else around it).
+pub const MAX_QUERY: usize = 12_000;
+
+/// Why a name cannot stand in a query.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no name of a Salesforce field or object")]
+pub struct BadName(pub String);
+
+/// A string literal with its quotes.
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('\'');
+    for c in text.chars() {
+        match c {
+            '\\' => quoted.push_str("\\\\"),
+            '\'' => quoted.push_str("\\'"),
+            '"' => quoted.push_str("\\\""),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{c}' => quoted.push_str("\\f"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// A moment as a literal: whole seconds, UTC, without quotes.
+pub fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Reads a time as Salesforce writes it: `2026-07-07T00:37:00.000+0000`.
+pub fn parse_moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
+}
+
+/// A field name or a path over relations, such as `LastModifiedBy.Email`; at most five steps up.
+pub fn field(name: &str) -> Result<&str, BadName> {
+    let parts: Vec<&str> = name.split('.').collect();
+    if parts.len() <= 6 && parts.iter().all(|p| is_identifier(p)) {
+        Ok(name)
+    } else {
+        Err(BadName(name.into()))
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.len() <= 80
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Where a poll goes on: behind this row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    pub at: Timestamp,
+    /// None at the beginning of a poll: rows of that very second are read too.
+    pub id: Option<RecordId>,
+}
+
+/// What a poll reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Poll<'a> {
+    pub object: &'a str,
+    /// Read beside `Id` and `SystemModstamp`.
+    pub fields: &'a [&'a str],
+    /// Only rows where this is not null: the key, on the Case itself or by way of the parent.
+    pub key: &'a str,
+    /// Rows by this user are left out: only for comments.
+    pub not_by: Option<&'a RecordId>,
+    pub limit: usize,
+}
+
+/// One page of what changed, by the time of change and the id (Salesforce reference, 5 and 7.2).
+pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
+    let fields = list(&["Id", "SystemModstamp"], poll.fields)?;
+    let at = moment(after.at);
+    let since = match &after.id {
+        None => format!("SystemModstamp >= {at}"),
+        Some(id) => {
+            let id = quote(id.as_str());
+            format!("(SystemModstamp > {at} OR (SystemModstamp = {at} AND Id > {id}))")
+        }
+    };
+    let others =
+        poll.not_by.map(|id| format!(" AND CreatedById != {}", quote(id.as_str()))).unwrap_or_default();
+    Ok(format!(
+        "SELECT {fields} FROM {} WHERE {since} AND {} != null{others} ORDER BY SystemModstamp, Id LIMIT {}",
+        field(poll.object)?,
+        field(poll.key)?,
+        poll.limit
+    ))
+}
+
+/// Cases by their keys, deleted and merged ones too (to be sent to `queryAll`); as many queries as the length
+/// needs. Text is compared without case, so rows of other keys may come along.
+pub fn cases_by_keys(
+    object: &str,
+    key: &str,
+    marker: &str,
+    extra: &[&str],
+    keys: &[&str],
+) -> Result<Vec<String>, BadName> {
+    const STANDARD: [&str; 6] = ["Id", "CaseNumber", "IsDeleted", "MasterRecordId", "Status", "IsClosed"];
+    let own: Vec<&str> = [key, marker].into_iter().chain(extra.iter().copied()).collect();
+    let start =
+        format!("SELECT {} FROM {} WHERE {} IN ", list(&STANDARD, &own)?, field(object)?, field(key)?);
+    Ok(chunked(&start, keys.iter().map(|k| quote(k)), ""))
+}
+
+/// Records by their ids.
+pub fn by_ids(object: &str, fields: &[&str], ids: &[RecordId]) -> Result<Vec<String>, BadName> {
+    let start = format!("SELECT {} FROM {} WHERE Id IN ", list(&["Id"], fields)?, field(object)?);
+    Ok(chunked(&start, ids.iter().map(|id| quote(id.as_str())), ""))
+}
+
+/// The comments of some Cases, oldest first; `parent` is the field that points to the Case.
+pub fn comments_of(
+    object: &str,
+    parent: &str,
+    fields: &[&str],
+    cases: &[RecordId],
+) -> Result<Vec<String>, BadName> {
+    let fields = list(&["Id", parent, "CreatedDate"], fields)?;
+    let start = format!("SELECT {fields} FROM {} WHERE {} IN ", field(object)?, field(parent)?);
+    Ok(chunked(&start, cases.iter().map(|id| quote(id.as_str())), " ORDER BY CreatedDate, Id"))
+}
+
+/// A field of a row, or of a row that it points to (`CreatedBy.Email`), whatever the case of the names; null
+/// if none.
+pub fn value<'a>(row: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(row, |row, name| {
+        let fields = row.as_object().into_iter().flatten();
+        fields
+            .into_iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map_or(&Value::Null, |(_, value)| value)
+    })
+}
+
+/// Names for a SELECT, each once whatever its case.
+fn list(first: &[&str], more: &[&str]) -> Result<String, BadName> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in first.iter().chain(more) {
+        if !names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
+            names.push(field(name)?);
+        }
+    }
+    Ok(names.join(", "))
+}
+
+/// Puts literals into brackets, as many at a time as one address holds.
+fn chunked(start: &str, literals: impl Iterator<Item = String>, end: &str) -> Vec<String> {
+    let frame = encoded(start).len() + encoded(end).len() + 2;
+    let (mut queries, mut some, mut size) = (Vec::new(), Vec::new(), frame);
+    let close = |some: &mut Vec<String>| format!("{start}({}){end}", std::mem::take(some).join(","));
+    for literal in literals {
+        let weight = encoded(&literal).len() + 3;
+        if size + weight > MAX_QUERY && !some.is_empty() {
+            queries.push(close(&mut some));
+            size = frame;
+        }
+        size += weight;
+        some.push(literal);
+    }
+    if !some.is_empty() {
+        queries.push(close(&mut some));
+    }
+    queries
+}
+
+/// A query as it stands in an address.
+pub fn encoded(soql: &str) -> String {
+    percent_encoding::utf8_percent_encode(soql, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> RecordId {
+        RecordId::new(text).unwrap()
+    }
+
+    #[test]
+    fn literals_cannot_be_left() {
+        let table = [
+            ("abc", "'abc'"),
+            ("O'Neil", "'O\\'Neil'"),
+            ("\\' OR Id != '", "'\\\\\\' OR Id != \\''"),
+            ("a\nb\r\t\"", "'a\\nb\\r\\t\\\"'"),
+            ("\u{0}\u{8}\u{c}\u{7f}", "'\\u0000\\b\\f\\u007F'"),
+            ("é😊", "'é😊'"),
+        ];
+        for (text, literal) in table {
+            assert_eq!(quote(text), literal);
+        }
+    }
+
+    #[test]
+    fn names_are_names() {
+        for good in ["Id", "Goodays_Response_Id__c", "Parent.Goodays_Response_Id__c", "CreatedBy.Email"] {
+            assert_eq!(field(good), Ok(good));
+        }
+        for bad in ["", "Id, Name", "1a", "a..b", "a'b", "Id FROM User--", "a.b.c.d.e.f.g", "_a"] {
+            assert!(field(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rows_are_read_by_path() {
+        let row = serde_json::json!({"Status": "New", "CreatedBy": {"Email": "a"}, "Parent": null});
+        assert_eq!(value(&row, "status"), "New");
+        assert_eq!(value(&row, "CreatedBy.email"), "a");
+        assert!(value(&row, "Parent.Key__c").is_null() && value(&row, "Nothing").is_null());
+    }
+
+    #[test]
+    fn moments() {
+        let at: Timestamp = "2026-07-07T00:37:00.9+02:00".parse().unwrap();
+        assert_eq!(moment(at), "2026-07-06T22:37:00Z");
+        let read = parse_moment("2026-07-07T00:37:00.000+0000").unwrap();
+        assert_eq!(read.to_string(), "2026-07-07T00:37:00Z");
+        assert_eq!(parse_moment("yesterday"), None);
+    }
+
+    #[test]
+    fn a_poll_pages_by_time_and_id() {
+        let me = id("005000000000001");
+        let what = Poll {
+            object: "CaseComment",
+            fields: &["ParentId", "id"],
+            key: "Parent.Goodays_Response_Id__c",
+            not_by: Some(&me),
+            limit: 2000,
+        };
+        let at = "2026-07-07T00:37:00Z".parse().unwrap();
+        assert_eq!(
+            poll(&what, &After { at, id: None }).unwrap(),
+            format!(
+                "SELECT Id, SystemModstamp, ParentId FROM CaseComment WHERE SystemModstamp >= 2026-07-07T00:37:00Z \
+                 AND Parent.Goodays_Response_Id__c != null AND CreatedById != '{me}' \
+                 ORDER BY SystemModstamp, Id LIMIT 2000"
+            )
+        );
+        let row = id("00a000000000001");
+        let next = poll(&Poll { not_by: None, ..what }, &After { at, id: Some(row.clone()) }).unwrap();
+        assert!(next.contains(&format!(
+            "WHERE (SystemModstamp > 2026-07-07T00:37:00Z OR (SystemModstamp = 2026-07-07T00:37:00Z AND Id > '{row}')) AND"
+        )));
+        assert!(poll(&Poll { fields: &["a b"], ..what }, &After { at, id: None }).is_err());
+    }
+
+    #[test]
+    fn long_lists_become_several_queries_that_lose_nothing() {
+        let keys: Vec<String> = (0..75).map(|i| format!("{i}{}", "😊".repeat(60))).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let queries = cases_by_keys("Case", "Key__c", "Marker__c", &["Status"], &keys).unwrap();
+        assert!(queries.len() > 1);
+        assert!(queries.iter().all(|q| encoded(q).len() <= MAX_QUERY));
+        assert!(keys.iter().all(|k| queries.iter().filter(|q| q.contains(&quote(k))).count() == 1));
+        assert_eq!(
+            cases_by_keys("Case", "K__c", "M__c", &[], &["a'"]).unwrap(),
+            [
+                "SELECT Id, CaseNumber, IsDeleted, MasterRecordId, Status, IsClosed, K__c, M__c FROM Case WHERE K__c IN ('a\\'')"
+            ]
+        );
+        assert_eq!(by_ids("CaseComment", &["ParentId"], &[]).unwrap(), Vec::<String>::new());
+        let comments = comments_of("CaseComment", "ParentId", &["CommentBody"], &[id("500000000000001")]);
+        assert!(comments.unwrap()[0].ends_with("ORDER BY CreatedDate, Id"));
+    }
+}
