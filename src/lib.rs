@@ -15,6 +15,8 @@
 //! doors; [`sim`] stands in for both remotes.
 
 pub mod clock;
+pub mod config;
 pub mod goodays;
 pub mod http;
+pub mod mapping;
 pub mod salesforce;

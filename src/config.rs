@@ -1,0 +1,187 @@
+//! `connector.yaml`: read with places, checked as a whole, turned into types that need no checking any more.
+
+mod read;
+mod reader;
+mod schema;
+mod secrets;
+mod values;
+mod vars;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::mapping::Diagnostic;
+use crate::mapping::diagnostic::Page;
+
+pub use read::codes;
+pub use schema::ConnectorFile;
+pub use values::parse_duration;
+
+/// Whether variables and secrets must be there. `check --offline`, `plan` of a file and `schema` work without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    Required,
+    Optional,
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub file: PathBuf,
+    pub server: Server,
+    pub admin: Admin,
+    pub goodays: Goodays,
+    pub salesforce: Salesforce,
+    pub poll: Poll,
+    pub sweep: Sweep,
+    /// How long after an attempt of unknown outcome a second look decides.
+    pub settle: Duration,
+    pub state: State,
+    pub mappings: PathBuf,
+    pub log: Log,
+    pub warnings: Vec<Diagnostic>,
+    secret_files: Vec<secrets::SecretFile>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub webhook_path: String,
+    pub max_body_bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    pub token: Option<SecretString>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Goodays {
+    pub base_url: Url,
+    pub token: SecretString,
+    pub webhook: Webhook,
+    pub perimeter: Perimeter,
+    /// Partner ids that belong to customer service itself, in delegated mode.
+    pub places: Vec<String>,
+    pub actions: Actions,
+    pub max_actions_per_hour: u32,
+    pub default_user: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    pub signature: Signature,
+    /// Several while one is being replaced by another.
+    pub secrets: Vec<SecretString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    Hmac,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Perimeter {
+    All,
+    Delegated,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actions {
+    Send,
+    /// Show what would go to customers, send nothing.
+    Observe,
+}
+
+#[derive(Debug, Clone)]
+pub struct Salesforce {
+    pub login_url: Url,
+    /// `66.0`
+    pub api_version: String,
+    pub auth: Auth,
+    /// This connector's own budget, over any 24 hours.
+    pub api_calls_per_day: u32,
+}
+
+#[derive(Debug, Clone)]
+pub enum Auth {
+    ClientCredentials { client_id: String, client_secret: SecretString },
+    JwtBearer { client_id: String, username: String, private_key: SecretString, audience: String },
+}
+
+#[derive(Debug, Clone)]
+pub struct Poll {
+    pub interval: Duration,
+    pub overlap: Duration,
+    /// How long close, spam and call wait for an answer that was given in the same moment.
+    pub close_grace: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// `None`: never.
+    pub every: Option<Duration>,
+    pub window: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct State {
+    pub path: PathBuf,
+    pub keep_events: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A level, or directives such as `info,hyper=warn`.
+    pub level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// Reads the file, with variables from the environment.
+    pub fn load(path: &Path, secrets: Secrets) -> Result<Config, Vec<Diagnostic>> {
+        Config::load_with(path, secrets, &|name| std::env::var(name).ok())
+    }
+
+    /// The same with variables from anywhere.
+    pub fn load_with(
+        path: &Path,
+        secrets: Secrets,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, Vec<Diagnostic>> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let found =
+                Diagnostic::of_file(read::NO_FILE, shown.as_str(), format!("cannot be read: {error}"));
+            vec![found.with_help("name the file with -c, or start where connector.yaml stands")]
+        })?;
+        Config::parse(path, &text, secrets, variable)
+    }
+
+    /// The same from a text. Relative paths belong to the folder of `path`.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        secrets: Secrets,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, Vec<Diagnostic>> {
+        let page = Page::new(path.display().to_string(), text).showing(&secrets::hidden(text));
+        read::config(path, page, secrets, variable)
+    }
+
+    /// The same configuration with the secrets' files read anew.
+    pub fn reload_secrets(&self) -> Result<Config, Vec<Diagnostic>> {
+        secrets::reload(self)
+    }
+}

@@ -1,0 +1,296 @@
+//! From the file's tree to [`Config`].
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::Path;
+
+use url::Url;
+
+use crate::mapping::Diagnostic;
+use crate::mapping::diagnostic::Page;
+use crate::mapping::keys::Keys;
+use crate::mapping::yaml::{self, Kind, MISSING_KEY, Node, WRONG_KIND};
+
+use super::reader::{BAD_WORD, Reader};
+use super::secrets::{self, Slot};
+use super::values::{self, BAD_VALUE};
+use super::vars::{self, Variables};
+use super::{
+    Actions, Admin, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Salesforce, Secrets, Server,
+    Signature, State, Sweep, Webhook,
+};
+
+pub const NO_FILE: &str = "C000";
+const ADMIN_OPEN: &str = "C009";
+const UNSIGNED: &str = "C010";
+
+/// All codes of connector.yaml. Each has a wrong file in the tests.
+pub fn codes() -> &'static [&'static str] {
+    &[
+        yaml::SYNTAX,
+        yaml::DUPLICATE_KEY,
+        yaml::UNKNOWN_KEY,
+        MISSING_KEY,
+        WRONG_KIND,
+        NO_FILE,
+        vars::UNSET,
+        vars::BAD_VARIABLE,
+        secrets::EMPTY_SECRET,
+        secrets::GIVEN_TWICE,
+        secrets::NO_SECRET_FILE,
+        BAD_VALUE,
+        values::OUT_OF_RANGE,
+        values::NOT_HTTPS,
+        ADMIN_OPEN,
+        UNSIGNED,
+        secrets::BAD_SECRET,
+        BAD_WORD,
+    ]
+}
+
+pub fn config(
+    path: &Path,
+    mut page: Page,
+    secrets: Secrets,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Diagnostic>> {
+    let Some(mut root) = yaml::parse(&mut page) else { return Err(page.found) };
+    let mut variables = Variables { secrets, lookup, unset: HashSet::new() };
+    variables.replace(&mut root, &mut page);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let unset = variables.unset;
+    let mut reader = Reader { page, secrets, unset, secret_files: Vec::new(), in_admin: false, folder };
+    let config = reader.root(path, &root);
+    let mut found = std::mem::take(&mut reader.page.found);
+    found.sort_by_key(|one| (one.line, one.column));
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(found);
+    }
+    Ok(Config { warnings: found, ..config })
+}
+
+impl Reader<'_> {
+    fn root(&mut self, path: &Path, root: &Node) -> Config {
+        let what = "connector.yaml";
+        let mut keys = Keys::of(root, &mut self.page, what);
+        let server = self.server(keys.take("server"));
+        let admin = self.admin(keys.take("admin"));
+        let goodays = keys.need(&mut self.page, "goodays", what);
+        let goodays = self.goodays(goodays);
+        let salesforce = keys.need(&mut self.page, "salesforce", what);
+        let salesforce = self.salesforce(salesforce);
+        let poll = self.poll(keys.take("poll"));
+        let sweep = self.sweep(keys.take("sweep"));
+        let settle = self.duration(keys.take("settle"), "`settle`", "10s", &("0"..="10m"));
+        let state = self.state(keys.take("state"));
+        let mappings = keys.take("mappings").and_then(|node| self.path(node, "mappings"));
+        let log = self.log(keys.take("log"));
+        keys.finish(&mut self.page, what);
+        Config {
+            file: path.to_owned(),
+            server,
+            admin,
+            goodays,
+            salesforce,
+            poll,
+            sweep,
+            settle,
+            state,
+            mappings: mappings.unwrap_or_else(|| self.folder.join("mappings")),
+            log,
+            warnings: Vec::new(),
+            secret_files: std::mem::take(&mut self.secret_files),
+        }
+    }
+
+    fn server(&mut self, node: Option<&Node>) -> Server {
+        let mut keys = self.section(node, "server");
+        let listen = self.listen(keys.take("listen"), "server", 8080, [0, 0, 0, 0]);
+        let webhook_path = keys.take("webhook_path").and_then(|node| self.url_path(node));
+        let max_body_bytes =
+            self.number(keys.take("max_body_bytes"), "`max_body_bytes`", 8_388_608, &(16_384..=33_554_432));
+        keys.finish(&mut self.page, "`server`");
+        Server {
+            listen,
+            webhook_path: webhook_path.unwrap_or_else(|| "/webhooks/goodays".to_owned()),
+            max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn admin(&mut self, node: Option<&Node>) -> Admin {
+        let mut keys = self.section(node, "admin");
+        let listen = self.listen(keys.take("listen"), "admin", 9090, [127, 0, 0, 1]);
+        self.in_admin = true;
+        let token = self.secret(&mut keys, ("token", "token_file"), Slot::AdminToken);
+        self.in_admin = false;
+        if token.is_none() && !listen.ip().is_loopback() && self.secrets == Secrets::Required {
+            let span = keys.key_span("listen");
+            self.page
+                .error(ADMIN_OPEN, &span, "the admin door would be open to the network: `token` is needed")
+                .help("set `token`, or listen on 127.0.0.1");
+        }
+        keys.finish(&mut self.page, "`admin`");
+        Admin { listen, token }
+    }
+
+    fn goodays(&mut self, node: Option<&Node>) -> Goodays {
+        let mut keys = self.section(node, "goodays");
+        let base_url = self.url(keys.take("base_url"), "`base_url`", "https://api.goodays.co/v2");
+        let present = node.is_some();
+        let token =
+            if present { self.secret(&mut keys, ("token", "token_file"), Slot::GoodaysToken) } else { None };
+        let webhook = self.webhook(keys.take("webhook"), present.then(|| keys.span.clone()));
+        let perimeters = [("all", Perimeter::All), ("delegated", Perimeter::Delegated)];
+        let perimeter = self.choice(keys.take("perimeter"), "`perimeter`", &perimeters, Perimeter::All);
+        let places = keys.take("places").map(|node| self.texts(node, "`places`")).unwrap_or_default();
+        let choices = [("send", Actions::Send), ("observe", Actions::Observe)];
+        let actions = self.choice(keys.take("actions"), "`actions`", &choices, Actions::Send);
+        let max_actions_per_hour =
+            self.number(keys.take("max_actions_per_hour"), "`max_actions_per_hour`", 500, &(1..=100_000));
+        let default_user =
+            keys.take("default_user").and_then(|node| self.optional_text(node, "`default_user`"));
+        keys.finish(&mut self.page, "`goodays`");
+        Goodays {
+            base_url,
+            token: token.unwrap_or_else(secrets::none),
+            webhook,
+            perimeter,
+            places,
+            actions,
+            max_actions_per_hour,
+            default_user,
+        }
+    }
+
+    /// `around`: where `goodays` stands, if it does.
+    fn webhook(&mut self, node: Option<&Node>, around: Option<Range<usize>>) -> Webhook {
+        let mut keys = self.section(node, "webhook");
+        let span = if node.is_some() { Some(keys.span.clone()) } else { around };
+        let choices = [("hmac-sha256", Signature::Hmac), ("off", Signature::Off)];
+        let signature_node = keys.take("signature");
+        let signature = self.choice(signature_node, "`signature`", &choices, Signature::Hmac);
+        let list = keys.take("secrets");
+        let secrets = list.map(|node| self.secret_list(node)).unwrap_or_default();
+        if let (Signature::Off, Some(node)) = (signature, signature_node) {
+            self.page
+                .warn(
+                    UNSIGNED,
+                    &node.span,
+                    "webhooks are not verified: whoever knows the address can make Cases",
+                )
+                .help("agree on a secret with Goodays and set `signature: hmac-sha256`");
+        }
+        // An item that was refused has been told already.
+        let said = list.is_some_and(|list| !matches!(&list.kind, Kind::List(items) if items.is_empty()));
+        let lacking = signature == Signature::Hmac && secrets.is_empty() && !said;
+        if let (true, Secrets::Required, Some(span)) = (lacking, self.secrets, span) {
+            self.page
+                .error(MISSING_KEY, &span, "`secrets` is missing: signatures cannot be verified without")
+                .help("list the secret agreed with Goodays, or set `signature: off`");
+        }
+        keys.finish(&mut self.page, "`webhook`");
+        Webhook { signature, secrets }
+    }
+
+    fn salesforce(&mut self, node: Option<&Node>) -> Salesforce {
+        let mut keys = self.section(node, "salesforce");
+        let login = keys.take("login_url");
+        if node.is_some() && login.is_none() {
+            self.page
+                .error(MISSING_KEY, &keys.span, "`login_url` is missing")
+                .help("your org's own address: https://NAME.my.salesforce.com");
+        }
+        let login_url = self.url(login, "`login_url`", "https://login.salesforce.com");
+        let api_version = keys.take("api_version").and_then(|node| self.api_version(node));
+        let auth = keys.take("auth");
+        if node.is_some() && auth.is_none() {
+            self.page.error(MISSING_KEY, &keys.span, "`auth` is missing: how to log in to Salesforce");
+        }
+        let auth = self.auth(auth, &login_url);
+        let api_calls_per_day =
+            self.number(keys.take("api_calls_per_day"), "`api_calls_per_day`", 20_000, &(100..=10_000_000));
+        keys.finish(&mut self.page, "`salesforce`");
+        Salesforce {
+            login_url,
+            api_version: api_version.unwrap_or_else(|| "66.0".to_owned()),
+            auth,
+            api_calls_per_day,
+        }
+    }
+
+    fn auth(&mut self, node: Option<&Node>, login_url: &Url) -> Auth {
+        let present = node.is_some();
+        let mut keys = self.section(node, "auth");
+        let flows = [("client_credentials", false), ("jwt_bearer", true)];
+        let jwt = self.choice(keys.take("flow"), "`flow`", &flows, false);
+        let mut text = |name: &'static str, reader: &mut Self| {
+            let found = if present { keys.need(&mut reader.page, name, "`auth`") } else { None };
+            found.and_then(|node| reader.needed_text(node, &format!("`{name}`"))).unwrap_or_default()
+        };
+        let client_id = text("client_id", self);
+        let auth = if jwt {
+            let username = text("username", self);
+            let key = self.secret(&mut keys, ("private_key", "private_key_file"), Slot::PrivateKey);
+            let audience = keys.take("audience").map(|node| self.url(Some(node), "`audience`", ""));
+            let audience = audience.map(|url| url.as_str().trim_end_matches('/').to_owned());
+            Auth::JwtBearer {
+                client_id,
+                username,
+                private_key: key.unwrap_or_else(secrets::none),
+                audience: audience.unwrap_or_else(|| default_audience(login_url)),
+            }
+        } else {
+            let secret = present
+                .then(|| self.secret(&mut keys, ("client_secret", "client_secret_file"), Slot::ClientSecret));
+            Auth::ClientCredentials {
+                client_id,
+                client_secret: secret.flatten().unwrap_or_else(secrets::none),
+            }
+        };
+        keys.finish(
+            &mut self.page,
+            if jwt { "`auth` for `jwt_bearer`" } else { "`auth` for `client_credentials`" },
+        );
+        auth
+    }
+
+    fn poll(&mut self, node: Option<&Node>) -> Poll {
+        let mut keys = self.section(node, "poll");
+        let interval = self.duration(keys.take("interval"), "`interval`", "10s", &("50ms"..="1h"));
+        let overlap = self.duration(keys.take("overlap"), "`overlap`", "10m", &("30s"..="24h"));
+        let close_grace = self.duration(keys.take("close_grace"), "`close_grace`", "15s", &("0"..="1h"));
+        keys.finish(&mut self.page, "`poll`");
+        Poll { interval, overlap, close_grace }
+    }
+
+    fn sweep(&mut self, node: Option<&Node>) -> Sweep {
+        let mut keys = self.section(node, "sweep");
+        let every = self.duration(keys.take("every"), "`every`", "1h", &("0"..="30d"));
+        let window = self.duration(keys.take("window"), "`window`", "48h", &("1h"..="90d"));
+        keys.finish(&mut self.page, "`sweep`");
+        Sweep { every: Some(every).filter(|every| !every.is_zero()), window }
+    }
+
+    fn state(&mut self, node: Option<&Node>) -> State {
+        let mut keys = self.section(node, "state");
+        let path = keys.take("path").and_then(|node| self.path(node, "path"));
+        let keep_events = self.duration(keys.take("keep_events"), "`keep_events`", "7d", &("1s"..="365d"));
+        keys.finish(&mut self.page, "`state`");
+        State { path: path.unwrap_or_else(|| self.folder.join("state")), keep_events }
+    }
+
+    fn log(&mut self, node: Option<&Node>) -> Log {
+        let mut keys = self.section(node, "log");
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let format = self.choice(keys.take("format"), "`format`", &formats, LogFormat::Text);
+        let level = keys.take("level").and_then(|node| self.level(node));
+        keys.finish(&mut self.page, "`log`");
+        Log { format, level: level.unwrap_or_else(|| "info".to_owned()) }
+    }
+}
+
+fn default_audience(login_url: &Url) -> String {
+    let host = login_url.host_str().unwrap_or_default();
+    let sandbox = host.contains(".sandbox.") || host == "test.salesforce.com";
+    if sandbox { "https://test.salesforce.com" } else { "https://login.salesforce.com" }.to_owned()
+}

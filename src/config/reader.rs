@@ -1,0 +1,172 @@
+//! Values with their defaults, and what is wrong with them.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+
+use crate::mapping::diagnostic::Page;
+use crate::mapping::keys::{Keys, choice};
+use crate::mapping::yaml::Node;
+
+use super::Secrets;
+use super::secrets::SecretFile;
+use super::values::{self, BAD_VALUE};
+
+pub const BAD_WORD: &str = "C012";
+
+/// Reads sections one by one and collects what is wrong with them.
+pub struct Reader<'p> {
+    pub page: Page,
+    pub secrets: Secrets,
+    pub unset: HashSet<usize>,
+    pub secret_files: Vec<SecretFile>,
+    pub in_admin: bool,
+    pub folder: &'p Path,
+}
+
+/// Values with their defaults.
+impl Reader<'_> {
+    /// The keys of a section; all defaults when it is absent.
+    pub(super) fn section<'n>(&mut self, node: Option<&'n Node>, name: &str) -> Keys<'n> {
+        match node.filter(|node| !node.is_null()) {
+            Some(node) => Keys::of(node, &mut self.page, &format!("`{name}`")),
+            None => Keys::none(),
+        }
+    }
+
+    /// A value that stands there and does not lack its variable.
+    pub(super) fn given<'n>(&self, node: Option<&'n Node>) -> Option<&'n Node> {
+        node.filter(|node| !self.unset.contains(&node.span.start))
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        node: Option<&Node>,
+        what: &str,
+        default: &str,
+        range: &RangeInclusive<&str>,
+    ) -> Duration {
+        self.given(node)
+            .and_then(|node| values::duration(node, &mut self.page, what, range))
+            .unwrap_or_else(|| values::parse_duration(default).unwrap_or_default())
+    }
+
+    pub(super) fn number(
+        &mut self,
+        node: Option<&Node>,
+        what: &str,
+        default: u32,
+        range: &RangeInclusive<u32>,
+    ) -> u32 {
+        self.given(node).and_then(|node| values::number(node, &mut self.page, what, range)).unwrap_or(default)
+    }
+
+    pub(super) fn listen(
+        &mut self,
+        node: Option<&Node>,
+        section: &str,
+        port: u16,
+        address: [u8; 4],
+    ) -> SocketAddr {
+        let what = format!("`{section}.listen`");
+        self.given(node)
+            .and_then(|node| values::listen(node, &mut self.page, &what))
+            .unwrap_or_else(|| SocketAddr::from((address, port)))
+    }
+
+    pub(super) fn url(&mut self, node: Option<&Node>, what: &str, default: &str) -> Url {
+        let default = || Url::parse(default).or_else(|_| Url::parse("https://login.salesforce.com"));
+        self.given(node)
+            .and_then(|node| values::remote(node, &mut self.page, what))
+            .unwrap_or_else(|| default().expect("defaults are addresses"))
+    }
+
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        node: Option<&Node>,
+        what: &str,
+        choices: &[(&'static str, T)],
+        default: T,
+    ) -> T {
+        self.given(node)
+            .and_then(|node| choice(node, &mut self.page, BAD_WORD, what, choices))
+            .unwrap_or(default)
+    }
+
+    /// A path that belongs to the file's folder.
+    pub fn path(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
+        let text = self.needed_text(node, &format!("`{what}`"))?;
+        Some(self.folder.join(text.strip_prefix("./").unwrap_or(&text)))
+    }
+
+    pub(super) fn needed_text(&mut self, node: &Node, what: &str) -> Option<String> {
+        let node = self.given(Some(node))?;
+        let text = node.text(&mut self.page, what)?.text.trim().to_owned();
+        if text.is_empty() {
+            self.page.error(BAD_VALUE, &node.span, format!("{what} is empty"));
+            return None;
+        }
+        Some(text)
+    }
+
+    pub(super) fn optional_text(&mut self, node: &Node, what: &str) -> Option<String> {
+        if node.is_null() {
+            return None;
+        }
+        let text = self.given(Some(node))?.text(&mut self.page, what)?.text.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    pub(super) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
+        let items = node.list(&mut self.page, what);
+        items.iter().filter_map(|item| self.needed_text(item, what)).collect()
+    }
+
+    pub(super) fn url_path(&mut self, node: &Node) -> Option<String> {
+        let text = self.needed_text(node, "`webhook_path`")?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+        if !text.starts_with('/') || !text.chars().all(plain) || text.contains("//") {
+            self.page
+                .error(BAD_VALUE, &node.span, "`webhook_path` must be a plain path")
+                .help("such as /webhooks/goodays");
+        }
+        Some(text)
+    }
+
+    pub(super) fn api_version(&mut self, node: &Node) -> Option<String> {
+        let text = self.needed_text(node, "`api_version`")?;
+        let major = text.strip_suffix(".0").and_then(|major| major.parse::<u32>().ok());
+        match major {
+            None => {
+                self.page
+                    .error(BAD_VALUE, &node.span, "`api_version` must look like \"66.0\"")
+                    .help("quoted, with `.0`, without `v`");
+            }
+            Some(major) if !(60..=99).contains(&major) => {
+                self.page.error(
+                    values::OUT_OF_RANGE,
+                    &node.span,
+                    "`api_version` must be between 60.0 and 99.0",
+                );
+            }
+            Some(_) => {}
+        }
+        Some(text)
+    }
+
+    pub(super) fn level(&mut self, node: &Node) -> Option<String> {
+        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+        let text = self.needed_text(node, "`level`")?;
+        let known = |part: &str| LEVELS.contains(&part.rsplit('=').next().unwrap_or(part).trim());
+        if !text.split(',').all(known) {
+            self.page
+                .error(BAD_WORD, &node.span, format!("`{text}` is no log level"))
+                .help(crate::mapping::diagnostic::suggest(&text, &LEVELS));
+        }
+        Some(text)
+    }
+}

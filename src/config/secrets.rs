@@ -1,0 +1,263 @@
+//! Secrets: given in the file or in files of their own, never shown.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use crate::mapping::Diagnostic;
+use crate::mapping::keys::Keys;
+use crate::mapping::yaml::{Kind, MISSING_KEY, Node};
+
+use super::reader::Reader;
+use super::{Auth, Config, Secrets};
+
+pub const EMPTY_SECRET: &str = "C003";
+pub const GIVEN_TWICE: &str = "C004";
+pub const NO_SECRET_FILE: &str = "C005";
+pub const BAD_SECRET: &str = "C011";
+
+/// A secret that stands in a file of its own, and may change there.
+#[derive(Debug, Clone)]
+pub struct SecretFile {
+    pub slot: Slot,
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    AdminToken,
+    GoodaysToken,
+    Webhook(usize),
+    ClientSecret,
+    PrivateKey,
+}
+
+impl Reader<'_> {
+    /// The secret under `name` or, as a path, under `name_file`.
+    pub fn secret(
+        &mut self,
+        keys: &mut Keys<'_>,
+        names: (&'static str, &'static str),
+        slot: Slot,
+    ) -> Option<SecretString> {
+        let (name, name_file) = names;
+        match (keys.take(name), keys.take(name_file)) {
+            (Some(_), Some(file)) => {
+                self.page
+                    .error(GIVEN_TWICE, &file.span, format!("`{name}` and `{name_file}` are both given"))
+                    .help("keep one of them");
+                None
+            }
+            (Some(node), None) => self.secret_text(node, name),
+            (None, Some(file)) => self.secret_file(file, name_file, slot),
+            (None, None) => {
+                if self.secrets == Secrets::Required && slot != Slot::AdminToken {
+                    self.page
+                        .error(MISSING_KEY, &keys.span, format!("`{name}` is missing"))
+                        .help(format!("give `{name}: ${{A_VARIABLE}}`, or `{name_file}` with a path"));
+                }
+                None
+            }
+        }
+    }
+
+    /// `secrets:` of the webhook: texts, or `{ file: path }`.
+    pub fn secret_list(&mut self, node: &Node) -> Vec<SecretString> {
+        let mut found = Vec::new();
+        for item in node.list(&mut self.page, "`secrets`") {
+            if matches!(item.kind, Kind::Map(_)) {
+                let mut keys = Keys::of(item, &mut self.page, "a secret");
+                let file = keys.need(&mut self.page, "file", "a secret");
+                found.extend(
+                    file.and_then(|file| self.secret_file(file, "secrets", Slot::Webhook(found.len()))),
+                );
+                keys.finish(&mut self.page, "a secret");
+            } else {
+                found.extend(self.secret_text(item, "secrets"));
+            }
+        }
+        found
+    }
+
+    fn secret_text(&mut self, node: &Node, name: &str) -> Option<SecretString> {
+        let unset = self.unset.contains(&node.span.start);
+        if unset {
+            return None; // said already, where it matters
+        }
+        let text = node.scalar().map(|scalar| scalar.text.trim().to_owned());
+        match text {
+            None => {
+                node.wrong_kind(&mut self.page, &format!("`{name}`"), "a text");
+                None
+            }
+            // The admin door on loopback needs no token, so its variable may be empty.
+            Some(text) if text.is_empty() && name == "token" && self.in_admin => None,
+            Some(text) if text.is_empty() && self.secrets == Secrets::Optional => None,
+            Some(text) if text.is_empty() => {
+                self.page
+                    .error(EMPTY_SECRET, &node.span, format!("`{name}` is empty"))
+                    .help("an empty secret would let everybody in; set its variable");
+                None
+            }
+            Some(text) => Some(self.secret_value(text, node, name)),
+        }
+    }
+
+    fn secret_file(&mut self, node: &Node, name: &str, slot: Slot) -> Option<SecretString> {
+        let path = self.path(node, name)?;
+        match std::fs::read_to_string(&path) {
+            Ok(text) if text.trim().is_empty() => {
+                self.page
+                    .error(EMPTY_SECRET, &node.span, format!("the file of `{name}` is empty"))
+                    .help("an empty secret would let everybody in");
+                None
+            }
+            Ok(text) => {
+                self.secret_files.push(SecretFile { slot, path });
+                Some(self.secret_value(text.trim().to_owned(), node, name))
+            }
+            Err(error) => {
+                if self.secrets == Secrets::Required {
+                    self.page.error(
+                        NO_SECRET_FILE,
+                        &node.span,
+                        format!("the file of `{name}` cannot be read: {}", error.kind()),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    /// A token travels in a header: one line, no blanks. A private key has many lines and says what it is.
+    fn secret_value(&mut self, text: String, node: &Node, name: &str) -> SecretString {
+        if name.starts_with("private_key") {
+            if !text.contains("PRIVATE KEY-----") {
+                self.page
+                    .error(BAD_SECRET, &node.span, format!("`{name}` holds no private key"))
+                    .help("it must be PEM: `-----BEGIN PRIVATE KEY-----` and so on, not the certificate");
+            }
+        } else if text.chars().any(char::is_control) {
+            self.page
+                .error(
+                    BAD_SECRET,
+                    &node.span,
+                    format!("`{name}` has a line break or a control character in it"),
+                )
+                .help("it was probably pasted with a line end");
+        }
+        SecretString::from(text)
+    }
+}
+
+/// Reads the secrets' files anew; a file that is gone or empty changes nothing and is told.
+pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
+    let mut fresh = config.clone();
+    let mut problems = Vec::new();
+    for file in &config.secret_files {
+        let shown = file.path.display().to_string();
+        match std::fs::read_to_string(&file.path) {
+            Ok(text) if text.trim().is_empty() => {
+                problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty"));
+            }
+            Ok(text) => put(&mut fresh, file.slot, SecretString::from(text.trim().to_owned())),
+            Err(error) => {
+                let message = format!("cannot be read: {}", error.kind());
+                problems.push(Diagnostic::of_file(NO_SECRET_FILE, shown, message));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(fresh) } else { Err(problems) }
+}
+
+fn put(config: &mut Config, slot: Slot, secret: SecretString) {
+    match (slot, &mut config.salesforce.auth) {
+        (Slot::AdminToken, _) => config.admin.token = Some(secret),
+        (Slot::GoodaysToken, _) => config.goodays.token = secret,
+        (Slot::Webhook(index), _) => {
+            if let Some(place) = config.goodays.webhook.secrets.get_mut(index) {
+                *place = secret;
+            }
+        }
+        (Slot::ClientSecret, Auth::ClientCredentials { client_secret, .. }) => *client_secret = secret,
+        (Slot::PrivateKey, Auth::JwtBearer { private_key, .. }) => *private_key = secret,
+        (Slot::ClientSecret | Slot::PrivateKey, _) => {}
+    }
+}
+
+/// The text with everything that may be a secret painted over, byte for byte: findings quote their line.
+pub fn hidden(text: &str) -> String {
+    // Beginnings, so that a misspelt `tokem` is painted over too.
+    const WORDS: [&str; 5] = ["tok", "secr", "passw", "pwd", "private"];
+    let mut out = String::with_capacity(text.len());
+    let mut block_indent: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        let body = line.trim_end_matches(['\n', '\r']);
+        let indent = body.len() - body.trim_start().len();
+        if block_indent.is_some_and(|block| indent <= block && !body.trim_start().starts_with('-')) {
+            block_indent = None;
+        }
+        let lower = body.to_ascii_lowercase();
+        let word = WORDS.iter().filter_map(|word| lower.find(word)).min();
+        let colon = word.and_then(|at| body[at..].find(':').map(|colon| at + colon + 1));
+        let from = match (colon, block_indent) {
+            (Some(colon), _) if lower[..colon - 1].ends_with("_file") => body.len(),
+            (Some(colon), _) => {
+                block_indent = Some(indent);
+                colon
+            }
+            (None, Some(_)) => indent,
+            (None, None) => body.len(),
+        };
+        out.push_str(&body[..from]);
+        paint(&body[from..], &mut out);
+        out.push_str(&line[body.len()..]);
+    }
+    debug_assert_eq!(out.len(), text.len(), "spans would point elsewhere");
+    out
+}
+
+/// Keys that may stand behind a secret in one line, and tell nothing.
+const KEYS: [&str; 14] = [
+    "token",
+    "webhook",
+    "signature",
+    "secrets",
+    "perimeter",
+    "places",
+    "actions",
+    "base_url",
+    "auth",
+    "flow",
+    "client_id",
+    "client_secret",
+    "username",
+    "private_key",
+];
+
+/// Keeps `${VARIABLES}`, punctuation, our own keys, and the words of a file's path form.
+fn paint(value: &str, out: &mut String) {
+    if value.contains("${") || value.contains("file:") || value.trim().is_empty() {
+        out.push_str(value);
+        return;
+    }
+    let wordlike = |c: char| c.is_alphanumeric() || "+/=_.~-".contains(c);
+    let mut rest = value;
+    while let Some(start) = rest.find(wordlike) {
+        let end = rest[start..].find(|c| !wordlike(c)).map_or(rest.len(), |end| start + end);
+        out.push_str(&rest[..start]);
+        let word = &rest[start..end];
+        if rest[end..].starts_with(':') && KEYS.contains(&word) {
+            out.push_str(word);
+        } else {
+            out.extend(std::iter::repeat_n('*', word.len()));
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+}
+
+/// Stands in where secrets are optional.
+pub fn none() -> SecretString {
+    SecretString::from(String::new())
+}

@@ -1,0 +1,226 @@
+//! `actions.yaml`: what agents do, and what that asks of Goodays.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::diagnostic::Place;
+use super::expr::{EvalProblem, Expr, Template};
+use super::rules::{On, Rendered};
+use super::scope::{scope, to_value};
+
+/// What Goodays is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// A reply while Goodays lists it, a private message afterwards.
+    Answer,
+    Spam,
+    Call,
+    Close,
+}
+
+pub(super) const ACTS: &[(&str, Act)] =
+    &[("answer", Act::Answer), ("spam", Act::Spam), ("call", Act::Call), ("close", Act::Close)];
+
+impl Act {
+    pub fn name(self) -> &'static str {
+        ACTS.iter().find(|(_, act)| *act == self).map_or("", |(name, _)| name)
+    }
+
+    /// The keys that Goodays takes with it.
+    pub(super) fn keys(self) -> &'static [&'static str] {
+        match self {
+            Act::Answer => &["content", "remark_type"],
+            Act::Spam => &[],
+            Act::Call => &["note", "rating"],
+            Act::Close => &["remark_type"],
+        }
+    }
+}
+
+/// What became of an action, for the Case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Sent,
+    Settled,
+    Unclear,
+    Failed,
+    /// Not sent, because `goodays.actions` is `observe`.
+    Observed,
+}
+
+pub(super) const OUTCOMES: &[(&str, Outcome)] = &[
+    ("sent", Outcome::Sent),
+    ("settled", Outcome::Settled),
+    ("unclear", Outcome::Unclear),
+    ("failed", Outcome::Failed),
+    ("observed", Outcome::Observed),
+];
+
+/// One action that a rule asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    pub act: Act,
+    pub content: Option<String>,
+    pub remark_type: Option<String>,
+    pub note: Option<String>,
+    pub rating: Option<Json>,
+    pub at: Place,
+}
+
+#[derive(Debug)]
+pub struct ActionMapping {
+    /// The fields whose change is looked at, as written.
+    pub case_fields: Vec<String>,
+    /// Who changed the Case: a path such as `LastModifiedBy.Email`.
+    pub case_author: Option<String>,
+    pub comments: CommentsSource,
+    pub at: Place,
+    pub(super) rules: Vec<ActionRule>,
+    pub(super) feedback: Vec<(Outcome, Vec<FeedbackField>)>,
+}
+
+/// Where agents' comments stand.
+#[derive(Debug)]
+pub struct CommentsSource {
+    pub object: String,
+    pub parent: String,
+    pub body: String,
+    pub author_email: Option<String>,
+    pub(super) when: Option<Expr>,
+}
+
+#[derive(Debug)]
+pub(super) struct ActionRule {
+    pub(super) act: Act,
+    pub(super) on_comment: bool,
+    pub(super) when: Option<Expr>,
+    pub(super) content: Option<Expr>,
+    pub(super) remark_type: Option<Expr>,
+    pub(super) note: Option<Expr>,
+    pub(super) rating: Option<Expr>,
+    /// Written without a condition. One that could not be read is still a condition.
+    pub(super) always: bool,
+    pub(super) at: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct FeedbackField {
+    pub(super) field: String,
+    pub(super) template: Template,
+}
+
+impl ActionMapping {
+    /// What a new comment asks for. Rows are as Salesforce returns them.
+    pub fn on_comment(&self, case: &Json, comment: &Json) -> Result<Option<Wanted>, EvalProblem> {
+        let scope = scope([("case", to_value(case)), ("comment", to_value(comment))]);
+        self.first(true, &scope)
+    }
+
+    /// What the state of a Case asks for.
+    pub fn on_case(&self, case: &Json) -> Result<Option<Wanted>, EvalProblem> {
+        self.first(false, &scope([("case", to_value(case))]))
+    }
+
+    /// What the Case tells its agent. An empty text empties the field.
+    pub fn feedback(&self, outcome: Outcome, action: &str, reason: &str) -> Vec<Rendered> {
+        let scope = scope([("action", action.into()), ("reason", reason.into())]);
+        let fields =
+            self.feedback.iter().find(|(of, _)| *of == outcome).map_or(&[][..], |(_, fields)| fields);
+        let rendered = fields.iter().map(|one| Rendered {
+            field: one.field.clone(),
+            value: one.template.render(&scope).map(|text| Some(Json::String(text.unwrap_or_default()))),
+            on: On::Always,
+            clear: true,
+            at: one.template.at.clone(),
+        });
+        rendered.collect()
+    }
+
+    /// Every Case field that is listed or that an expression reads, relations included: what a poll selects.
+    pub fn case_paths(&self) -> Vec<String> {
+        let listed = self.case_fields.iter().cloned().chain(self.case_author.clone());
+        listed.chain(self.paths("case")).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Fields of the Case itself that conditions of status rules read: all that has to be remembered of a row.
+    pub fn condition_fields(&self) -> Vec<String> {
+        let rules = self.rules.iter().filter(|rule| !rule.on_comment);
+        let paths = rules.filter_map(|rule| rule.when.as_ref()).flat_map(|when| when.paths("case"));
+        let fields = paths.map(|path| path.split('.').next().unwrap_or_default().to_owned());
+        fields.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Case fields that rules about comments read: selected by way of the comment's parent.
+    pub fn comment_case_paths(&self) -> Vec<String> {
+        let rules = self.rules.iter().filter(|rule| rule.on_comment).flat_map(ActionRule::expressions);
+        let all = rules.chain(self.comments.when.as_ref()).flat_map(|expr| expr.paths("case"));
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Every comment field that is named or that an expression reads.
+    pub fn comment_paths(&self) -> Vec<String> {
+        let source = &self.comments;
+        let named = [source.parent.clone(), source.body.clone()];
+        let named = named.into_iter().chain(source.author_email.clone());
+        named.chain(self.paths("comment")).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The fields that tell the agent what became of his work.
+    pub fn feedback_fields(&self) -> Vec<String> {
+        let fields = self.feedback.iter().flat_map(|(_, fields)| fields.iter().map(|one| one.field.clone()));
+        fields.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether any rule can ask for this.
+    pub fn can(&self, act: Act) -> bool {
+        self.rules.iter().any(|rule| rule.act == act)
+    }
+
+    fn first(
+        &self,
+        on_comment: bool,
+        scope: &minijinja::value::Value,
+    ) -> Result<Option<Wanted>, EvalProblem> {
+        for rule in self.rules.iter().filter(|rule| rule.on_comment == on_comment) {
+            let fallback = if on_comment { self.comments.when.as_ref() } else { None };
+            let when = rule.when.as_ref().or(fallback);
+            if when.map_or(Ok(true), |when| when.holds(scope))? {
+                return rule.wanted(scope).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn paths(&self, root: &str) -> Vec<String> {
+        let own = self.rules.iter().flat_map(ActionRule::expressions);
+        let all = own.chain(self.comments.when.as_ref());
+        all.flat_map(|expr| expr.paths(root)).collect()
+    }
+}
+
+impl ActionRule {
+    fn wanted(&self, scope: &minijinja::value::Value) -> Result<Wanted, EvalProblem> {
+        let value = |expr: &Option<Expr>| expr.as_ref().map_or(Ok(None), |expr| expr.json(scope));
+        let text = |expr: &Option<Expr>| {
+            value(expr).map(|value| {
+                value.map(|value| match value {
+                    Json::String(text) => text,
+                    other => other.to_string(),
+                })
+            })
+        };
+        Ok(Wanted {
+            act: self.act,
+            content: text(&self.content)?,
+            remark_type: text(&self.remark_type)?,
+            note: text(&self.note)?,
+            rating: value(&self.rating)?,
+            at: self.at.clone(),
+        })
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        [&self.when, &self.content, &self.remark_type, &self.note, &self.rating].into_iter().flatten()
+    }
+}

@@ -1,0 +1,138 @@
+//! `case*.yaml`: what becomes of a response in Salesforce.
+
+use super::check::Checker;
+use super::diagnostic::{Page, Place};
+use super::expr::{EvalProblem, Expr};
+use super::keys::Keys;
+use super::known::Names;
+use super::read_rules::{UNKNOWN_WORD, field_name, read_fields};
+use super::rules::{FieldRules, Moment, Rendered};
+use super::scope::Facts;
+use super::yaml::{Node, parse};
+
+pub const KEY_IS_ID: &str = "M027";
+
+/// Whether Salesforce's assignment rules run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignment {
+    /// The active rules, for Cases that are made now.
+    Create,
+    Never,
+    /// One rule, by its id, for Cases that are made now.
+    Rule(String),
+}
+
+/// One `case*.yaml`.
+#[derive(Debug)]
+pub struct CaseMapping {
+    pub object: String,
+    pub key_field: String,
+    pub marker_field: String,
+    pub assignment: Assignment,
+    pub file: String,
+    pub at: Place,
+    when: Option<Expr>,
+    fields: Vec<FieldRules>,
+}
+
+impl CaseMapping {
+    pub(super) fn read(page: &mut Page) -> Option<CaseMapping> {
+        let root = parse(page)?;
+        let mut keys = Keys::of(&root, page, "a case mapping");
+        let object = keys.take("object").and_then(|node| name(node, page, "`object`"));
+        let key_field = keys.need(page, "key", "a case mapping").and_then(|node| key(node, page));
+        let marker =
+            keys.need(page, "marker", "a case mapping").and_then(|node| name(node, page, "`marker`"));
+        let assignment = keys.take("assignment").and_then(|node| assignment(node, page));
+        let when = keys.take("when").and_then(|node| Checker::new(page, Names::Case).condition(node));
+        let reserved = [
+            (key_field.clone().unwrap_or_default(), "the key"),
+            (marker.clone().unwrap_or_default(), "the marker"),
+            ("Id".to_owned(), "Salesforce's own id"),
+        ];
+        let reserved: Vec<(&str, &str)> =
+            reserved.iter().map(|(name, role)| (name.as_str(), *role)).collect();
+        let fields = keys
+            .need(page, "fields", "a case mapping")
+            .map(|node| read_fields(node, page, Names::Case, &reserved, true));
+        keys.finish(page, "a case mapping");
+        Some(CaseMapping {
+            object: object.unwrap_or_else(|| "Case".to_owned()),
+            key_field: key_field?,
+            marker_field: marker?,
+            assignment: assignment.unwrap_or(Assignment::Create),
+            file: page.file.to_string(),
+            at: page.place(&root.span),
+            when,
+            fields: fields?,
+        })
+    }
+
+    /// Each field with the first of its rules that holds at this moment. Fields without one are left out.
+    pub fn fields(&self, facts: &Facts, moment: Moment) -> Vec<Rendered> {
+        self.fields.iter().filter_map(|field| field.render(&facts.scope, moment)).collect()
+    }
+
+    /// The names as the files say them: `Subject`, `Store__r.Partner_Id__c`.
+    pub fn field_names(&self) -> Vec<String> {
+        self.fields.iter().map(FieldRules::full_name).collect()
+    }
+
+    pub fn field_rules(&self) -> &[FieldRules] {
+        &self.fields
+    }
+
+    /// What it reads of a name, such as `response`.
+    pub fn paths(&self, root: &str) -> Vec<String> {
+        let fields = self.fields.iter().flat_map(|field| field.paths(root));
+        fields.chain(self.when.iter().flat_map(|when| when.paths(root))).collect()
+    }
+
+    pub(super) fn wants(&self, facts: &Facts) -> Result<bool, EvalProblem> {
+        self.when.as_ref().map_or(Ok(true), |when| when.holds(&facts.scope))
+    }
+
+    /// Whether it takes every response that comes to it.
+    pub(super) fn takes_all(&self) -> bool {
+        self.when.as_ref().is_none_or(|when| when.source.trim() == "true")
+    }
+}
+
+fn name(node: &Node, page: &mut Page, what: &str) -> Option<String> {
+    let text = node.text(page, what)?.text.clone();
+    field_name(page, &node.span, &text).map(|(name, _)| name)
+}
+
+fn key(node: &Node, page: &mut Page) -> Option<String> {
+    let mut keys = Keys::of(node, page, "`key`");
+    let field = keys.need(page, "field", "`key`").and_then(|node| name(node, page, "`field`"));
+    let from = keys.take("from");
+    if let Some(from) = from
+        && let Some(text) = from.text(page, "`from`")
+        && text.text.trim() != "response.id"
+    {
+        page.error(KEY_IS_ID, &from.span, "the key is always `response.id`: it tells one Case from another")
+            .help("write `from: response.id`");
+    }
+    keys.finish(page, "`key`");
+    field
+}
+
+fn assignment(node: &Node, page: &mut Page) -> Option<Assignment> {
+    let text = node.text(page, "`assignment`")?.text.clone();
+    match text.as_str() {
+        "create" => Some(Assignment::Create),
+        "never" => Some(Assignment::Never),
+        id if id.starts_with("01Q")
+            && matches!(id.len(), 15 | 18)
+            && id.chars().all(|c| c.is_ascii_alphanumeric()) =>
+        {
+            Some(Assignment::Rule(text))
+        }
+        other => {
+            page.error(UNKNOWN_WORD, &node.span, format!("`assignment` cannot be `{other}`"))
+                .help("`create`, `never`, or the id of a rule, which begins with 01Q");
+            None
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Checks expressions and templates when files are loaded, so that running can be lenient.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use minijinja::value::Value;
+
+use super::diagnostic::{Page, nearest, one_of, suggest};
+use super::expr::{EvalProblem, Expr, Template};
+use super::filters::OWN_FILTERS;
+use super::jinja::{self, Kind, Token};
+use super::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
+use super::names::{Path, Step, Use, uses};
+use super::shape::{QUESTION_TYPES, Shape};
+use super::yaml::{CUT_BY_YAML, Node};
+
+pub const BAD_EXPRESSION: &str = "M007";
+pub const BAD_TEMPLATE: &str = "M008";
+pub const UNKNOWN_NAME: &str = "M009";
+pub const UNKNOWN_FILTER: &str = "M010";
+pub const UNKNOWN_FUNCTION: &str = "M011";
+pub const UNKNOWN_TEST: &str = "M012";
+pub const NOT_IN_SCOPE: &str = "M013";
+pub const NULL_SPELT: &str = "M020";
+pub const BAD_ANSWER: &str = "M021";
+pub const UNKNOWN_QUESTION: &str = "M022";
+pub const FAILS_ON_SAMPLE: &str = "M023";
+pub const NOT_CONDITION: &str = "M024";
+
+/// Compiles what a page holds, and notes what is wrong with it.
+pub struct Checker<'p> {
+    page: &'p mut Page,
+    names: Names,
+}
+
+impl Checker<'_> {
+    pub fn new(page: &mut Page, names: Names) -> Checker<'_> {
+        Checker { page, names }
+    }
+
+    /// A condition: an expression that gives true or false.
+    pub fn condition(&mut self, node: &Node) -> Option<Expr> {
+        let expr = self.compile(node, "`when`")?;
+        self.try_out(node, |scope| expr.holds(scope).map(|_| ()));
+        Some(expr)
+    }
+
+    pub fn expression(&mut self, node: &Node, what: &str) -> Option<Expr> {
+        let expr = self.compile(node, what)?;
+        self.try_out(node, |scope| expr.json(scope).map(|_| ()));
+        Some(expr)
+    }
+
+    pub fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
+        let text = node.text(self.page, what)?.text.clone();
+        self.warn_cut(node);
+        match Template::new(&text, self.page.place(&node.span)) {
+            Ok(template) => {
+                if self.check_names(node, &jinja::template(&text)) {
+                    self.try_out(node, |scope| template.render(scope).map(|_| ()));
+                }
+                Some(template)
+            }
+            Err(error) => {
+                self.syntax(node, BAD_TEMPLATE, "template", &error);
+                None
+            }
+        }
+    }
+
+    fn compile(&mut self, node: &Node, what: &str) -> Option<Expr> {
+        let text = node.text(self.page, what)?.text.clone();
+        if text.trim_start().starts_with("{{") {
+            self.page
+                .error(BAD_EXPRESSION, &node.span, format!("{what} is an expression already"))
+                .help("leave out the `{{ }}`, or use `template:` for a text");
+            return None;
+        }
+        match Expr::new(&text, self.page.place(&node.span)) {
+            Ok(expr) => self.check_names(node, &jinja::expression(&text)).then_some(expr),
+            Err(error) => {
+                self.syntax(node, BAD_EXPRESSION, "expression", &error);
+                None
+            }
+        }
+    }
+
+    fn syntax(&mut self, node: &Node, code: &'static str, what: &str, error: &minijinja::Error) {
+        if self.cut_at_comma(node) {
+            self.page
+                .error(CUT_BY_YAML, &node.span, format!("YAML ends this {what} at the comma"))
+                .help("a comma inside of { } or [ ] needs double quotes around the whole text");
+            return;
+        }
+        if let Some(rest) = self.cut_text(node) {
+            self.page
+                .error(
+                    CUT_BY_YAML,
+                    &node.span,
+                    format!("YAML takes `{rest}` for a comment, so this {what} is cut"),
+                )
+                .help(format!("put the whole {what} in double quotes"));
+            return;
+        }
+        let detail = error.detail().unwrap_or("not understood").to_owned();
+        let span = error
+            .range()
+            .map_or_else(|| node.span.clone(), |range| node.inner(&self.page.text.clone(), &range));
+        let found = self.page.error(code, &span, format!("this {what} cannot be read: {detail}"));
+        if detail.contains('=') || node.scalar().is_some_and(|scalar| single_equals(&scalar.text)) {
+            found.help("to compare, write `==`");
+        }
+    }
+
+    /// What YAML cut off behind an unquoted text, from ` #` on.
+    fn cut_text(&self, node: &Node) -> Option<String> {
+        node.scalar().filter(|scalar| !scalar.quoted)?;
+        let rest = self.page.text[node.span.end..].lines().next()?;
+        rest.trim_start().starts_with('#').then(|| rest.trim().to_owned())
+    }
+
+    /// An unquoted text that ends at a comma with a bracket still open.
+    fn cut_at_comma(&self, node: &Node) -> bool {
+        let Some(scalar) = node.scalar().filter(|scalar| !scalar.quoted) else { return false };
+        let count = |brackets: [char; 3]| scalar.text.matches(brackets).count();
+        let open = count(['(', '[', '{']) > count([')', ']', '}']);
+        open && self.page.text[node.span.end..].trim_start().starts_with(',')
+    }
+
+    fn warn_cut(&mut self, node: &Node) {
+        let Some(rest) = self.cut_text(node) else { return };
+        let comment = rest.trim_start_matches('#');
+        if !comment.is_empty() && !comment.starts_with(' ') {
+            self.page
+                .warn(CUT_BY_YAML, &node.span, format!("YAML takes `{rest}` for a comment"))
+                .help("put the whole text in double quotes if it belongs to it");
+        }
+    }
+
+    fn try_out(&mut self, node: &Node, run: impl Fn(&Value) -> Result<(), EvalProblem>) {
+        for (everyday, scope) in self.names.scopes() {
+            let Err(problem) = run(&scope) else { continue };
+            if problem.reason == super::expr::NOT_BOOLEAN {
+                self.page
+                    .error(NOT_CONDITION, &node.span, problem.reason)
+                    .help("compare it with something, or ask whether it is there: `... is not none`");
+            } else if everyday {
+                self.page.error(
+                    FAILS_ON_SAMPLE,
+                    &node.span,
+                    format!("fails on a sample event: {}", problem.reason),
+                );
+            } else {
+                let message = format!("fails on an event with a rating only: {}", problem.reason);
+                self.page
+                    .warn(FAILS_ON_SAMPLE, &node.span, message)
+                    .help("what may be absent can get a value with `| default(...)`");
+            }
+            return;
+        }
+    }
+
+    /// True when all names are known.
+    fn check_names(&mut self, node: &Node, tokens: &[Token<'_>]) -> bool {
+        let before = self.page.found.iter().filter(|found| found.is_error()).count();
+        let mut locals: HashMap<&str, Shape> = HashMap::new();
+        for used in uses(tokens) {
+            match used {
+                Use::Filter(name, span) => self.known(node, UNKNOWN_FILTER, "filter", name, &span),
+                Use::Test(name, span) => self.known(node, UNKNOWN_TEST, "test", name, &span),
+                Use::Local(name, of) => {
+                    let shape = of.map_or(Shape::Any, |path| match self.resolve(node, &path, &locals) {
+                        Some(Shape::List(item)) => *item,
+                        _ => Shape::Any,
+                    });
+                    locals.insert(name, shape);
+                }
+                Use::Path(path) => {
+                    if let Some(arguments) = &path.call {
+                        self.check_call(node, &path, &tokens[arguments.clone()], &locals);
+                    } else {
+                        self.resolve(node, &path, &locals);
+                    }
+                }
+            }
+        }
+        self.page.found.iter().filter(|found| found.is_error()).count() == before
+    }
+
+    fn at(&self, node: &Node, part: &Range<usize>) -> Range<usize> {
+        let text = std::sync::Arc::clone(&self.page.text);
+        node.inner(&text, part)
+    }
+
+    fn known(&mut self, node: &Node, code: &'static str, what: &str, name: &str, span: &Range<usize>) {
+        let known: Vec<&str> = match code {
+            UNKNOWN_FILTER => FILTERS.iter().chain(OWN_FILTERS).copied().collect(),
+            _ => TESTS.to_vec(),
+        };
+        if known.contains(&name) {
+            return;
+        }
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if code == UNKNOWN_FILTER => format!("filters for Goodays texts: {}", one_of(OWN_FILTERS)),
+            None => "ask for example `is defined`, `is none` or `is number`".to_owned(),
+        };
+        self.page.error(code, &self.at(node, span), format!("there is no {what} `{name}`")).help(help);
+    }
+
+    fn resolve(&mut self, node: &Node, path: &Path<'_>, locals: &HashMap<&str, Shape>) -> Option<Shape> {
+        let roots = self.names.roots();
+        let known = locals
+            .get(path.root)
+            .copied()
+            .or_else(|| roots.iter().find(|(name, _)| *name == path.root).map(|(_, shape)| *shape));
+        let Some(mut shape) = known else {
+            self.unknown_root(node, path);
+            return None;
+        };
+        let mut so_far = path.root.to_owned();
+        for step in &path.steps {
+            shape = match (step, shape) {
+                (_, Shape::Any) | (Step::Computed, _) => Shape::Any,
+                (Step::Item, Shape::List(item)) => *item,
+                (Step::Name(name, span), Shape::Object(entries)) => {
+                    let found = entries.iter().find(|(entry, _)| entry == name);
+                    let Some((_, found)) = found else {
+                        self.unknown_step(node, &so_far, name, span, entries);
+                        return None;
+                    };
+                    so_far = format!("{so_far}.{name}");
+                    *found
+                }
+                (Step::Name(name, span), shape) => {
+                    let is = if matches!(shape, Shape::List(_)) { "a list" } else { "a single value" };
+                    let message = format!("`{so_far}` is {is} and has no `{name}`");
+                    let found =
+                        self.page.error(UNKNOWN_NAME, &node.inner(&self.page.text.clone(), span), message);
+                    if so_far == "response.answers" {
+                        found.help("one answer by its question: answer(type='nps') or answer(id='12AB34')");
+                    }
+                    return None;
+                }
+                (Step::Item, shape) => shape,
+            };
+        }
+        Some(shape)
+    }
+
+    fn unknown_step(
+        &mut self,
+        node: &Node,
+        so_far: &str,
+        name: &str,
+        span: &Range<usize>,
+        entries: &[(&'static str, Shape)],
+    ) {
+        let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+        let help = match so_far {
+            "response" if name == "token" => {
+                "whoever has this token may open the conversation; it is not handed on".to_owned()
+            }
+            "response.context" => {
+                format!("{}; a customer's own keys are under `response.context.extra`", suggest(name, &names))
+            }
+            _ => suggest(name, &names),
+        };
+        let span = self.at(node, span);
+        self.page.error(UNKNOWN_NAME, &span, format!("`{so_far}` has no `{name}`")).help(help);
+    }
+
+    fn unknown_root(&mut self, node: &Node, path: &Path<'_>) {
+        let span = self.at(node, &path.root_span);
+        let roots: Vec<&str> = self.names.roots().iter().map(|(name, _)| *name).collect();
+        if matches!(path.root, "null" | "nil" | "NULL" | "Null" | "undefined" | "NONE") {
+            self.page
+                .error(NULL_SPELT, &span, format!("`{}` is no word here", path.root))
+                .help("the word is `none`: `x is none`, `x is not none`");
+        } else if path.root == "answer" {
+            self.page
+                .error(BAD_ANSWER, &span, "`answer` is a function")
+                .help("write answer(type='nps') or answer(id='12AB34')");
+        } else if EVERYWHERE.contains(&path.root) {
+            self.page
+                .error(NOT_IN_SCOPE, &span, format!("`{}` is not known in this place", path.root))
+                .help(format!("known here: {}", one_of(&roots)));
+        } else {
+            let help = if matches!(path.root, "True" | "False" | "TRUE" | "FALSE" | "yes" | "no") {
+                "the words are `true` and `false`".to_owned()
+            } else if let Some(near) = nearest(path.root, roots.iter().copied()) {
+                format!("did you mean `{near}`?")
+            } else if node.scalar().is_some_and(|scalar| scalar.text.trim() == path.root) {
+                format!("for the fixed text use `value: {}`; names known here: {}", path.root, one_of(&roots))
+            } else {
+                format!("texts need quotes: '{}'; names known here: {}", path.root, one_of(&roots))
+            };
+            self.page.error(UNKNOWN_NAME, &span, format!("there is no `{}`", path.root)).help(help);
+        }
+    }
+
+    fn check_call(
+        &mut self,
+        node: &Node,
+        path: &Path<'_>,
+        tokens: &[Token<'_>],
+        locals: &HashMap<&str, Shape>,
+    ) {
+        if path.root == "answer" && matches!(self.names, Names::Case | Names::Comment) {
+            self.check_answer(node, path, tokens);
+        } else if !FUNCTIONS.contains(&path.root) && !locals.contains_key(path.root) {
+            let span = self.at(node, &path.root_span);
+            self.page
+                .error(UNKNOWN_FUNCTION, &span, format!("there is no function `{}`", path.root))
+                .help(suggest(path.root, FUNCTIONS));
+        } else if path.root == "answer" {
+            let span = self.at(node, &path.root_span);
+            self.page.error(NOT_IN_SCOPE, &span, "answers are not known in this place");
+        }
+    }
+
+    fn check_answer(&mut self, node: &Node, path: &Path<'_>, tokens: &[Token<'_>]) {
+        let named: Vec<&Token<'_>> = tokens
+            .windows(2)
+            .filter(|pair| pair[0].kind == Kind::Name && pair[1].is("="))
+            .map(|pair| &pair[0])
+            .collect();
+        if named.is_empty() {
+            let span = self.at(node, &path.root_span);
+            self.page
+                .error(BAD_ANSWER, &span, "`answer` wants to know by what: `type` or `id`")
+                .help("write answer(type='nps') or answer(id='12AB34')");
+        }
+        for name in named.iter().filter(|name| !matches!(name.text, "type" | "id")) {
+            let span = self.at(node, &name.span());
+            self.page
+                .error(BAD_ANSWER, &span, format!("`answer` finds by `type` or `id`, not by `{}`", name.text))
+                .help(suggest(name.text, &["type", "id"]));
+        }
+        let kind = tokens.windows(3).find(|three| three[0].is("type") && three[1].is("="));
+        let Some(kind) = kind.map(|three| &three[2]).filter(|kind| kind.kind == Kind::Text) else { return };
+        let word = kind.text.trim_matches(['"', '\'']);
+        if !QUESTION_TYPES.contains(&word) {
+            let span = self.at(node, &kind.span());
+            self.page
+                .warn(UNKNOWN_QUESTION, &span, format!("Goodays documents no question type `{word}`"))
+                .help(suggest(word, QUESTION_TYPES));
+        }
+    }
+}
+
+/// One `=` that stands alone outside of brackets is a comparison with a letter missing.
+fn single_equals(text: &str) -> bool {
+    let mut depth = 0_i32;
+    jinja::expression(text).iter().any(|token| {
+        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
+        depth == 0 && token.is("=")
+    })
+}

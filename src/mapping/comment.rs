@@ -1,0 +1,102 @@
+//! `comment.yaml`: what becomes of the messages of a conversation.
+
+use serde_json::Value as Json;
+
+use super::diagnostic::{Page, Place};
+use super::keys::{Keys, choice};
+use super::known::Names;
+use super::read_rules::{UNKNOWN_WORD, field_name, read_fields};
+use super::rules::{FieldRules, Moment, On, Rendered};
+use super::scope::Facts;
+use super::yaml::{MISSING_KEY, Node, parse};
+
+#[derive(Debug)]
+pub struct CommentMapping {
+    pub object: String,
+    pub parent_field: String,
+    pub body_field: String,
+    pub import_customer: bool,
+    /// Answers written in Goodays itself, never our own coming back.
+    pub import_brand: bool,
+    pub at: Place,
+    fields: Vec<FieldRules>,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Customer,
+    Brand,
+}
+
+impl CommentMapping {
+    pub(super) fn read(page: &mut Page) -> Option<CommentMapping> {
+        let root = parse(page)?;
+        let what = "the comment mapping";
+        let mut keys = Keys::of(&root, page, what);
+        let object = name(keys.take("object"), page, "`object`", "CaseComment");
+        let parent_field = name(keys.take("parent"), page, "`parent`", "ParentId");
+        let body_field = name(keys.take("body"), page, "`body`", "CommentBody");
+        let sides = keys.take("import").map(|node| sides(node, page));
+        let reserved = [(parent_field.as_str(), "the link to the Case"), ("Id", "Salesforce's own id")];
+        let fields = keys
+            .need(page, "fields", what)
+            .map(|node| read_fields(node, page, Names::Comment, &reserved, false))
+            .unwrap_or_default();
+        let span = keys.key_span("fields");
+        if !fields.iter().any(|field| field.field == body_field) {
+            page.error(MISSING_KEY, &span, format!("`fields` needs `{body_field}`, the comment's text"))
+                .help("map it, or name another field with `body:`");
+        }
+        keys.finish(page, what);
+        let (import_customer, import_brand) = sides.unwrap_or((true, true));
+        Some(CommentMapping {
+            object,
+            parent_field,
+            body_field,
+            import_customer,
+            import_brand,
+            at: page.place(&root.span),
+            fields,
+        })
+    }
+
+    pub fn fields(&self, facts: &Facts, message: &Json) -> Vec<Rendered> {
+        let scope = facts.with_message(message);
+        let moment = Moment { create: true, message: true };
+        self.fields.iter().filter_map(|field| field.render(&scope, moment)).map(always).collect()
+    }
+
+    pub fn field_names(&self) -> Vec<String> {
+        self.fields.iter().map(FieldRules::full_name).collect()
+    }
+
+    pub fn field_rules(&self) -> &[FieldRules] {
+        &self.fields
+    }
+}
+
+/// A comment is made once; `on` says nothing there.
+fn always(rendered: Rendered) -> Rendered {
+    Rendered { on: On::Always, ..rendered }
+}
+
+pub(super) fn name(node: Option<&Node>, page: &mut Page, what: &str, default: &str) -> String {
+    node.and_then(|node| {
+        let text = node.text(page, what)?.text.clone();
+        field_name(page, &node.span, &text).map(|(name, _)| name)
+    })
+    .unwrap_or_else(|| default.to_owned())
+}
+
+fn sides(node: &Node, page: &mut Page) -> (bool, bool) {
+    let mut found = (false, false);
+    for item in node.list(page, "`import`") {
+        let choices = [("customer", Side::Customer), ("brand", Side::Brand)];
+        match choice(item, page, UNKNOWN_WORD, "`import`", &choices) {
+            Some(Side::Customer) => found.0 = true,
+            Some(Side::Brand) => found.1 = true,
+            None => {}
+        }
+    }
+    found
+}

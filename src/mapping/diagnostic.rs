@@ -1,0 +1,260 @@
+//! A mistake in a file, at its place, with the way out: the look that people know from compilers.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+/// How bad it is. Warnings never stop anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One finding in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    pub code: &'static str,
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    #[serde(skip)]
+    span: Range<usize>,
+    #[serde(skip)]
+    label: Option<String>,
+    #[serde(skip)]
+    text: Arc<str>,
+}
+
+impl Diagnostic {
+    /// A finding about a file as a whole, such as one that is not there.
+    pub fn of_file(code: &'static str, file: impl Into<String>, message: impl Into<String>) -> Diagnostic {
+        Page::new(file, "").make(Severity::Error, code, 0..0, message.into())
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds how to fix it.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The short text beside the underlined word.
+    pub fn label(&mut self, label: impl Into<String>) -> &mut Diagnostic {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The finding as text: message, file:line:column, the source line with the word underlined, the fix.
+    pub fn render(&self) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(self.message.as_str()).id(self.code);
+        let mut group: Group<'_> = if self.text.is_empty() {
+            title.element(annotate_snippets::Origin::path(self.file.as_str()))
+        } else {
+            let mark = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_deref());
+            title
+                .element(Snippet::source(&*self.text).path(self.file.as_str()).line_start(1).annotation(mark))
+        };
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        Renderer::plain().render(&[group])
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}: {}", self.file, self.line, self.column, self.code, self.message)
+    }
+}
+
+/// Where a rule stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub file: Arc<str>,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Serialize for Place {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One file while it is read: its text, and what was found in it so far.
+#[derive(Debug)]
+pub struct Page {
+    pub file: Arc<str>,
+    pub text: Arc<str>,
+    pub found: Vec<Diagnostic>,
+    /// What findings show instead of the text, where that holds secrets. As long as the text.
+    shown: Option<Arc<str>>,
+}
+
+impl Page {
+    pub fn new(file: impl Into<String>, text: &str) -> Page {
+        Page { file: Arc::from(file.into()), text: Arc::from(text), found: Vec::new(), shown: None }
+    }
+
+    /// Findings will quote `shown`, which has the same length, in place of the text.
+    #[must_use]
+    pub fn showing(mut self, shown: &str) -> Page {
+        debug_assert_eq!(shown.len(), self.text.len(), "spans would point elsewhere");
+        self.shown = Some(Arc::from(shown));
+        self
+    }
+
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Error, code, span, message.into())
+    }
+
+    pub fn warn(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Warning, code, span, message.into())
+    }
+
+    pub fn place(&self, span: &Range<usize>) -> Place {
+        let (line, column) = self.position(span.start);
+        Place { file: Arc::clone(&self.file), line, column }
+    }
+
+    /// An error at a place that was noted before.
+    pub fn error_at(&mut self, code: &'static str, at: &Place, message: String) -> &mut Diagnostic {
+        let made = self.finding(Severity::Error, code, at, message);
+        self.found.push(made);
+        self.found.last_mut().expect("one was just pushed")
+    }
+
+    /// A finding at a place that was noted before.
+    pub fn finding(&self, severity: Severity, code: &'static str, at: &Place, message: String) -> Diagnostic {
+        let line_start: usize =
+            self.text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
+        let line = self.text[line_start..].lines().next().unwrap_or_default();
+        let before: usize = line.chars().take(at.column.saturating_sub(1)).map(char::len_utf8).sum();
+        self.make(severity, code, line_start + before..line_start + line.trim_end().len(), message)
+    }
+
+    /// Line and column, from 1, of a byte of the text.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..self.floor(offset)];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: &Range<usize>,
+        message: String,
+    ) -> &mut Diagnostic {
+        let made = self.make(severity, code, span.clone(), message);
+        self.found.push(made);
+        self.found.last_mut().expect("one was just pushed")
+    }
+
+    fn make(
+        &self,
+        severity: Severity,
+        code: &'static str,
+        span: Range<usize>,
+        message: String,
+    ) -> Diagnostic {
+        let start = self.floor(span.start);
+        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+        // A finding underlines its first line only: a mapping of ten lines is no place.
+        let end = self.floor(span.end).clamp(start, line_end);
+        let (line, column) = self.position(start);
+        Diagnostic {
+            severity,
+            code,
+            file: self.file.to_string(),
+            line,
+            column,
+            message,
+            help: None,
+            span: start..end,
+            label: None,
+            text: self.shown.as_ref().map_or_else(|| Arc::clone(&self.text), Arc::clone),
+        }
+    }
+
+    fn floor(&self, offset: usize) -> usize {
+        let mut at = offset.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// The nearest of `known`, when it is near enough to be what was meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= (name.chars().count().max(3) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `a`, `b` or `c`, for help texts.
+pub fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => format!("`{one}`"),
+        [head @ .., last] => {
+            let head: Vec<String> = head.iter().map(|name| format!("`{name}`")).collect();
+            format!("{} or `{last}`", head.join(", "))
+        }
+    }
+}
+
+/// "did you mean ...", or all that there is.
+pub fn suggest(word: &str, known: &[&str]) -> String {
+    if let Some(name) = nearest(word, known.iter().copied()) {
+        return format!("did you mean `{name}`?");
+    }
+    let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!("known here: {}", known.join(", "))
+}

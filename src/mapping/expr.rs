@@ -1,0 +1,183 @@
+//! Expressions and templates, compiled once and evaluated without ever telling what a customer wrote.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior};
+use serde_json::Value as Json;
+
+use super::diagnostic::Place;
+use super::{filters, jinja, names};
+
+/// Far above what fifteen ordinary fields need; a loop over a loop over a conversation ends here.
+const FUEL: u64 = 200_000;
+const RECURSION: usize = 64;
+
+/// One environment for everything: it holds filters and limits, no data.
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Chainable);
+    engine.set_debug(false); // a debug dump holds all variables, which are customers' words
+    engine.set_fuel(Some(FUEL));
+    engine.set_recursion_limit(RECURSION);
+    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    engine.set_formatter(|out, _, value| {
+        if value.is_none() || value.is_undefined() {
+            return Ok(());
+        }
+        std::fmt::Write::write_fmt(out, format_args!("{value}")).map_err(Error::from)
+    });
+    filters::add_all(&mut engine);
+    engine
+});
+
+/// Why a value could not be made: the kind and the place, never a customer's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvalProblem {
+    pub at: Place,
+    pub reason: &'static str,
+}
+
+impl fmt::Display for EvalProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.reason)
+    }
+}
+
+impl std::error::Error for EvalProblem {}
+
+/// An expression, such as `response.place.name`.
+pub struct Expr {
+    compiled: Expression<'static, 'static>,
+    pub source: String,
+    pub at: Place,
+}
+
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expr").field("source", &self.source).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl Expr {
+    /// Compiled as written first, so that errors point into what the admin wrote.
+    pub fn new(source: &str, at: Place) -> Result<Expr, Error> {
+        ENGINE.compile_expression_owned(source.to_owned())?;
+        let compared = jinja::with_comparisons(source, &jinja::expression(source));
+        let compiled = ENGINE.compile_expression_owned(compared)?;
+        Ok(Expr { compiled, source: source.to_owned(), at })
+    }
+
+    /// The value as a Salesforce field can take it; null, absent and blank are `None`.
+    pub fn json(&self, scope: &Value) -> Result<Option<Json>, EvalProblem> {
+        let value = self.eval(scope)?;
+        to_json(&value).map_err(|reason| self.problem(reason))
+    }
+
+    /// What it reads of a name, such as `case`.
+    pub fn paths(&self, root: &str) -> Vec<String> {
+        names::paths(&jinja::expression(&self.source), root)
+    }
+
+    /// A condition. What is absent does not hold; anything but true and false is a problem.
+    pub fn holds(&self, scope: &Value) -> Result<bool, EvalProblem> {
+        let value = self.eval(scope)?;
+        match value.kind() {
+            minijinja::value::ValueKind::Bool => Ok(value.is_true()),
+            minijinja::value::ValueKind::Undefined | minijinja::value::ValueKind::None => Ok(false),
+            _ => Err(self.problem(NOT_BOOLEAN)),
+        }
+    }
+
+    fn eval(&self, scope: &Value) -> Result<Value, EvalProblem> {
+        self.compiled.eval(scope.clone()).map_err(|error| self.problem(reason(&error)))
+    }
+
+    fn problem(&self, reason: &'static str) -> EvalProblem {
+        EvalProblem { at: self.at.clone(), reason }
+    }
+}
+
+/// A text with `{{ expressions }}` in it.
+#[derive(Debug)]
+pub struct Template {
+    compared: String,
+    pub at: Place,
+}
+
+impl Template {
+    pub fn new(source: &str, at: Place) -> Result<Template, Error> {
+        ENGINE.template_from_str(source)?;
+        let compared = jinja::with_comparisons(source, &jinja::template(source));
+        ENGINE.template_from_str(&compared)?;
+        Ok(Template { compared, at })
+    }
+
+    /// What it reads of a name.
+    pub fn paths(&self, root: &str) -> Vec<String> {
+        names::paths(&jinja::template(&self.compared), root)
+    }
+
+    /// The text, without blanks around it; `None` when nothing is left.
+    ///
+    /// Compiles anew, which takes microseconds: the engine's compiled form borrows its source.
+    pub fn render(&self, scope: &Value) -> Result<Option<String>, EvalProblem> {
+        let text = ENGINE
+            .template_from_str(&self.compared)
+            .and_then(|template| template.render(scope.clone()))
+            .map_err(|error| EvalProblem { at: self.at.clone(), reason: reason(&error) })?;
+        let text = text.trim();
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+}
+
+pub const NOT_BOOLEAN: &str = "`when` must give true or false";
+pub const NOT_A_VALUE: &str = "a field needs one value, this gives an object";
+
+/// Errors of our own carry these texts; an engine's detail may quote data and is never passed on.
+fn reason(error: &Error) -> &'static str {
+    let own = error.detail().and_then(|detail| filters::REASONS.iter().find(|own| **own == detail));
+    match (own, error.kind()) {
+        (Some(own), _) => own,
+        (None, ErrorKind::SyntaxError) => "it is no expression",
+        (None, ErrorKind::OutOfFuel) => "it takes too many steps",
+        (None, ErrorKind::UnknownFilter) => "unknown filter",
+        (None, ErrorKind::UnknownTest) => "unknown test",
+        (None, ErrorKind::UnknownFunction) => "unknown function",
+        (None, ErrorKind::UnknownMethod) => "unknown method",
+        (None, ErrorKind::TemplateNotFound | ErrorKind::BadInclude) => "templates cannot include others",
+        (None, ErrorKind::MissingArgument) => "an argument is missing",
+        (None, ErrorKind::TooManyArguments) => "too many arguments",
+        (None, _) => "it cannot be computed from these values",
+    }
+}
+
+fn to_json(value: &Value) -> Result<Option<Json>, &'static str> {
+    use minijinja::value::ValueKind;
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Ok(None),
+        ValueKind::Bool => Ok(Some(Json::Bool(value.is_true()))),
+        ValueKind::Number => Ok(serde_json::to_value(value).ok().filter(|json| !json.is_null())),
+        ValueKind::Seq | ValueKind::Iterable => list(value),
+        ValueKind::String => Ok(blank_is_none(value.as_str().unwrap_or_default())),
+        _ => Err(NOT_A_VALUE),
+    }
+}
+
+/// Several values are what a multi-select picklist takes.
+fn list(value: &Value) -> Result<Option<Json>, &'static str> {
+    let mut parts = Vec::new();
+    for item in value.try_iter().map_err(|_| NOT_A_VALUE)? {
+        match to_json(&item)? {
+            Some(Json::String(text)) => parts.push(text),
+            Some(other) => parts.push(other.to_string()),
+            None => {}
+        }
+    }
+    Ok(blank_is_none(&parts.join(";")))
+}
+
+pub fn blank_is_none(text: &str) -> Option<Json> {
+    (!text.trim().is_empty()).then(|| Json::String(text.to_owned()))
+}

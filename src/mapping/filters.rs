@@ -1,0 +1,230 @@
+//! What expressions can call: `answer(...)`, and filters for what Goodays texts need.
+
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+
+use std::cmp::Ordering;
+
+use jiff::fmt::strtime;
+use jiff::{Timestamp, civil, tz::TimeZone};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State};
+
+use super::jinja::COMPARE;
+
+pub const MIXED_ORDER: &str = "a text is ordered against a number";
+pub const NO_ORDER: &str = "values that have no order are ordered";
+pub const ANSWER_NEEDS: &str = "answer() needs `type` or `id`, such as answer(type='nps')";
+pub const NOT_A_DATE: &str = "what should be a date is none";
+pub const NO_SUCH_ZONE: &str = "there is no such time zone";
+
+/// The only error texts that leave this room.
+pub const REASONS: &[&str] = &[MIXED_ORDER, NO_ORDER, ANSWER_NEEDS, NOT_A_DATE, NO_SUCH_ZONE];
+
+pub const OWN_FILTERS: &[&str] = &["date", "strip_markdown", "strip_html", "place", "answers_text"];
+
+pub fn add_all(engine: &mut Environment<'static>) {
+    engine.add_function(COMPARE, compare);
+    engine.add_function("answer", answer);
+    engine.add_filter("date", date);
+    engine.add_filter("strip_markdown", |text: Value| strip_markdown(&shown(&text)));
+    engine.add_filter("strip_html", |text: Value| strip_html(&shown(&text)));
+    engine.add_filter("place", place);
+    engine.add_filter("answers_text", answers_text);
+    engine.add_test("none", |value: &Value| blank(value));
+    for loose in ["lt", "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">="] {
+        engine.remove_test(loose); // they would order a text against a number
+    }
+    for useless in ["debug", "namespace", "dict"] {
+        engine.remove_global(useless);
+    }
+}
+
+fn fail(reason: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason)
+}
+
+fn blank(value: &Value) -> bool {
+    value.is_undefined() || value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// `a < b <= c`, as [`super::jinja::with_comparisons`] writes it: values with operators between them.
+fn compare(parts: Rest<Value>) -> Result<bool, Error> {
+    for step in parts.windows(3).step_by(2) {
+        let [left, operator, right] = step else { continue };
+        let holds = match operator.as_str() {
+            Some("==") => equal(left, right),
+            Some("!=") => !equal(left, right),
+            Some(operator) => ordered(left, operator, right)?,
+            None => false,
+        };
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal(left: &Value, right: &Value) -> bool {
+    (blank(left) && blank(right)) || left == right
+}
+
+/// Nothing is ordered against what is absent.
+fn ordered(left: &Value, operator: &str, right: &Value) -> Result<bool, Error> {
+    if blank(left) || blank(right) {
+        return Ok(false);
+    }
+    let order = match (left.kind(), right.kind()) {
+        (ValueKind::Number, ValueKind::Number) | (ValueKind::String, ValueKind::String) => left.cmp(right),
+        (ValueKind::Number, ValueKind::String) | (ValueKind::String, ValueKind::Number) => {
+            return Err(fail(MIXED_ORDER));
+        }
+        _ => return Err(fail(NO_ORDER)),
+    };
+    Ok(match operator {
+        "<" => order == Ordering::Less,
+        "<=" => order != Ordering::Greater,
+        ">" => order == Ordering::Greater,
+        _ => order != Ordering::Less,
+    })
+}
+
+/// The value of the last answer whose question has this type or this id.
+fn answer(state: &State, named: Kwargs) -> Result<Value, Error> {
+    let kind: Option<String> = named.get("type")?;
+    let id: Option<String> = named.get("id")?;
+    named.assert_all_used().map_err(|_| fail(ANSWER_NEEDS))?;
+    if kind.is_none() && id.is_none() {
+        return Err(fail(ANSWER_NEEDS));
+    }
+    let wanted = |question: &Value| {
+        let matches = |name: &str, wanted: &Option<String>| {
+            wanted.as_ref().is_none_or(|wanted| attr(question, name).as_str() == Some(wanted))
+        };
+        matches("type", &kind) && matches("id", &id)
+    };
+    let answers = attr(&state.lookup("response").unwrap_or_default(), "answers");
+    let last = answers.try_iter().into_iter().flatten().filter(|one| wanted(&attr(one, "question"))).last();
+    Ok(last.map_or(Value::UNDEFINED, |one| numeric(&attr(&one, "value"))))
+}
+
+/// A text that is a number, as a number. `007` and telephone numbers are none.
+fn numeric(value: &Value) -> Value {
+    let Some(text) = value.as_str() else { return value.clone() };
+    match serde_json::from_str::<serde_json::Number>(text.trim()) {
+        Ok(number) => super::scope::number(&number),
+        Err(_) => value.clone(),
+    }
+}
+
+pub fn attr(value: &Value, name: &str) -> Value {
+    value.get_attr(name).unwrap_or_default()
+}
+
+fn shown(value: &Value) -> String {
+    if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() }
+}
+
+/// `2020-02-06T09:20:39.81+01:00` as `2020-02-06 09:20`, by its own offset or in a named time zone.
+fn date(value: Value, zone: Option<String>, named: Kwargs) -> Result<Value, Error> {
+    let format: Option<String> = named.get("format")?;
+    let zone = zone.or(named.get("tz")?);
+    named.assert_all_used()?;
+    if blank(&value) {
+        return Ok(Value::UNDEFINED);
+    }
+    let zone = zone.map(|name| TimeZone::get(&name).map_err(|_| fail(NO_SUCH_ZONE))).transpose()?;
+    let text = shown(&value);
+    let written = if let Ok(moment) = text.trim().parse::<Timestamp>() {
+        let local = moment.to_zoned(zone.unwrap_or_else(|| own_offset(&text)));
+        strtime::format(format.as_deref().unwrap_or("%Y-%m-%d %H:%M"), &local)
+    } else {
+        // A day alone, as in extra data, is the same in every zone.
+        let day: civil::Date = text.trim().parse().map_err(|_| fail(NOT_A_DATE))?;
+        strtime::format(format.as_deref().unwrap_or("%Y-%m-%d"), day)
+    };
+    written.map(Value::from).map_err(|_| fail(NOT_A_DATE))
+}
+
+fn own_offset(text: &str) -> TimeZone {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text.trim()).ok();
+    let offset = pieces.and_then(|pieces| pieces.to_numeric_offset());
+    offset.map_or(TimeZone::UTC, jiff::tz::Offset::to_time_zone)
+}
+
+/// Question titles come with `**bold**`, `_emphasis_`, headings and links.
+pub fn strip_markdown(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.trim_start_matches('#').trim_start_matches("> ").trim();
+        strip_links(line).replace("**", "").replace("__", "").replace(['`', '*'], "")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `[text](address)` becomes `text`.
+fn strip_links(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(start) = rest.find('[') {
+        let tail = &rest[start + 1..];
+        let found = tail.find("](").and_then(|middle| {
+            let end = tail[middle..].find(')')?;
+            Some((&tail[..middle], &tail[middle + end + 1..]))
+        });
+        let Some((label, after)) = found else { break };
+        out.push_str(&rest[..start]);
+        out.push_str(label);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Rich text as plain text: line breaks stay, tags go, entities are read.
+pub fn strip_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        out.push_str(&rest[..start]);
+        let Some(end) = rest[start..].find('>') else { break };
+        let tag = rest[start + 1..start + end].trim_matches('/').trim().to_ascii_lowercase();
+        if !tag.starts_with(|c: char| c.is_ascii_alphabetic()) && tag != "!--" {
+            out.push('<'); // a heart or a comparison, not a tag
+            rest = &rest[start + 1..];
+            continue;
+        }
+        let closing = rest[start + 1..].starts_with('/');
+        if tag.starts_with("br") || (closing && matches!(tag.as_str(), "p" | "div" | "li" | "tr")) {
+            out.push('\n');
+        }
+        rest = &rest[start + end + 1..];
+    }
+    out.push_str(rest);
+    htmlize::unescape(out.as_str()).trim().to_owned()
+}
+
+/// Replaces `/PLACE/`, which stands for the shop in question titles, by its name.
+fn place(state: &State, text: Value) -> String {
+    let name = attr(&attr(&state.lookup("response").unwrap_or_default(), "place"), "name");
+    shown(&text).replace("/PLACE/", &shown(&name))
+}
+
+/// All answers as a block of text, a line each: `response.answers | answers_text`.
+fn answers_text(state: &State, answers: Value) -> String {
+    let line = |one: Value| {
+        let title =
+            place(state, Value::from(strip_markdown(&shown(&attr(&attr(&one, "question"), "title")))));
+        let value = attr(&one, "value");
+        let value = match value.kind() {
+            ValueKind::Seq => {
+                value.try_iter().into_iter().flatten().map(|v| shown(&v)).collect::<Vec<_>>().join(", ")
+            }
+            _ => shown(&value),
+        };
+        let line = match title.trim().trim_end_matches(':') {
+            "" => value.clone(),
+            title => format!("{title}: {value}"),
+        };
+        (!value.trim().is_empty()).then_some(line)
+    };
+    answers.try_iter().into_iter().flatten().filter_map(line).collect::<Vec<_>>().join("\n")
+}

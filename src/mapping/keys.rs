@@ -1,0 +1,80 @@
+//! Mappings whose keys are known, and words out of fixed lists.
+
+use std::ops::Range;
+
+use super::diagnostic::{Page, one_of, suggest};
+use super::yaml::{MISSING_KEY, Node, UNKNOWN_KEY};
+
+/// A mapping whose keys are taken one by one; what is left over at the end nobody knows.
+pub struct Keys<'n> {
+    pub span: Range<usize>,
+    entries: &'n [(Node, Node)],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Keys<'n> {
+    pub fn of(node: &'n Node, page: &mut Page, what: &str) -> Keys<'n> {
+        Keys { span: node.span.clone(), entries: node.map(page, what), known: Vec::new() }
+    }
+
+    /// A mapping that is not there: every key is absent.
+    pub fn none() -> Keys<'n> {
+        Keys { span: 0..0, entries: &[], known: Vec::new() }
+    }
+
+    pub fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.known.push(name);
+        self.entries
+            .iter()
+            .find(|(key, _)| key.scalar().is_some_and(|scalar| scalar.text == name))
+            .map(|(_, value)| value)
+    }
+
+    /// The place of a key's name.
+    pub fn key_span(&self, name: &str) -> Range<usize> {
+        self.entries
+            .iter()
+            .find(|(key, _)| key.scalar().is_some_and(|scalar| scalar.text == name))
+            .map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
+    }
+
+    pub fn need(&mut self, page: &mut Page, name: &'static str, what: &str) -> Option<&'n Node> {
+        let found = self.take(name);
+        if found.is_none() {
+            page.error(MISSING_KEY, &self.span, format!("{what} needs the key `{name}`"));
+        }
+        found
+    }
+
+    /// Whatever was not taken is unknown.
+    pub fn finish(self, page: &mut Page, what: &str) {
+        for (key, _) in self.entries {
+            let Some(name) = key.scalar() else {
+                key.wrong_kind(page, "a key", "a text");
+                continue;
+            };
+            if !self.known.contains(&name.text.as_str()) {
+                page.error(UNKNOWN_KEY, &key.span, format!("unknown key `{}` in {what}", name.text))
+                    .help(suggest(&name.text, &self.known));
+            }
+        }
+    }
+}
+
+/// A word out of a fixed list.
+pub fn choice<T: Copy>(
+    node: &Node,
+    page: &mut Page,
+    code: &'static str,
+    what: &str,
+    choices: &[(&'static str, T)],
+) -> Option<T> {
+    let word = node.text(page, what)?;
+    let found = choices.iter().find(|(name, _)| *name == word.text);
+    if found.is_none() {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        page.error(code, &node.span, format!("{what} can be {}, not `{}`", one_of(&names), word.text))
+            .help(suggest(&word.text, &names));
+    }
+    found.map(|(_, value)| *value)
+}

@@ -1,0 +1,121 @@
+//! The words that expressions may use, by place.
+
+use minijinja::value::Value;
+
+use super::shape::{MESSAGE, RESPONSE, Shape, feedback_sample, samples};
+
+pub const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "count",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
+];
+pub const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "lower",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "upper",
+];
+pub const FUNCTIONS: &[&str] = &["answer", "range"];
+/// Names that exist in some place.
+pub const EVERYWHERE: &[&str] = &["event", "response", "message", "case", "comment", "action", "reason"];
+
+/// Which names expressions of a file may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    Case,
+    Comment,
+    /// Rules of actions.yaml on a Case.
+    CaseAction,
+    /// Rules of actions.yaml on a comment.
+    CommentAction,
+    Feedback,
+}
+
+impl Names {
+    pub fn roots(self) -> &'static [(&'static str, Shape)] {
+        match self {
+            Names::Case => &[("event", Shape::Leaf), ("response", RESPONSE)],
+            Names::Comment => &[("event", Shape::Leaf), ("response", RESPONSE), ("message", MESSAGE)],
+            Names::CaseAction => &[("case", Shape::Any)],
+            Names::CommentAction => &[("case", Shape::Any), ("comment", Shape::Any)],
+            Names::Feedback => &[("action", Shape::Leaf), ("reason", Shape::Leaf)],
+        }
+    }
+
+    /// Samples to try expressions on, and whether they are everyday ones.
+    pub fn scopes(self) -> Vec<(bool, Value)> {
+        match self {
+            Names::Case => samples().iter().map(|one| (one.everyday, one.case_scope())).collect(),
+            Names::Comment => samples().iter().map(|one| (one.everyday, one.comment_scope())).collect(),
+            Names::Feedback => vec![(true, feedback_sample())],
+            // What stands in an org's records is for the org to say.
+            Names::CaseAction | Names::CommentAction => Vec::new(),
+        }
+    }
+}

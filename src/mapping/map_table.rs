@@ -1,0 +1,149 @@
+//! `map:`: from texts, numbers and ranges to values.
+
+use std::ops::Range;
+
+use serde_json::Value as Json;
+
+use super::diagnostic::Page;
+use super::read_rules::literal;
+use super::yaml::{Node, WRONG_KIND};
+
+pub const OVERLAP: &str = "M014";
+pub const GAP: &str = "M015";
+pub const BAD_RANGE: &str = "M016";
+
+#[derive(Debug)]
+pub struct MapTable {
+    texts: Vec<(String, Option<Json>)>,
+    spans: Vec<(Bounds, Option<Json>)>,
+}
+
+/// Both ends belong to it. A single number is a range of one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bounds {
+    low: f64,
+    high: f64,
+    /// Written without decimals, so that 6 and 7 are neighbours.
+    whole: bool,
+}
+
+impl MapTable {
+    pub fn read(node: &Node, page: &mut Page, has_default: bool) -> MapTable {
+        let mut table = MapTable { texts: Vec::new(), spans: Vec::new() };
+        let mut places: Vec<(Bounds, Range<usize>, String)> = Vec::new();
+        for (key, value) in node.map(page, "`map`") {
+            let Some(name) = key.text(page, "a key of `map`").map(|key| key.text.trim().to_owned()) else {
+                continue;
+            };
+            let Some(scalar) = value.scalar() else {
+                page.error(WRONG_KIND, &value.span, "`map` leads to texts, numbers, true or false");
+                continue;
+            };
+            match bounds(&name) {
+                Some(Ok(bounds)) => {
+                    table.spans.push((bounds, literal(scalar)));
+                    places.push((bounds, key.span.clone(), name));
+                }
+                Some(Err(wrong)) => {
+                    page.error(BAD_RANGE, &key.span, format!("`{name}` is no range: {wrong}"))
+                        .help("ranges are written \"0..6\", \"..6\" or \"9..\"; both ends belong to them");
+                }
+                None => table.texts.push((name, literal(scalar))),
+            }
+        }
+        check_ranges(page, places, has_default);
+        table
+    }
+
+    /// The value for `key`. The outer `None`: nothing stands for it.
+    pub fn get(&self, key: &Json) -> Option<&Option<Json>> {
+        let text = match key {
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let exact = self.texts.iter().find(|(name, _)| *name == text).map(|(_, value)| value);
+        exact.or_else(|| {
+            let number: f64 = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+            self.spans
+                .iter()
+                .find(|(span, _)| span.low <= number && number <= span.high)
+                .map(|(_, value)| value)
+        })
+    }
+
+    /// Every value that can come out.
+    pub fn values(&self) -> impl Iterator<Item = &Json> {
+        let texts = self.texts.iter().map(|(_, value)| value);
+        texts.chain(self.spans.iter().map(|(_, value)| value)).flatten()
+    }
+}
+
+/// `None`: a text, no range.
+fn bounds(name: &str) -> Option<Result<Bounds, String>> {
+    let Some((low, high)) = name.split_once("..") else {
+        let number = parse(name)?;
+        return Some(Ok(Bounds { low: number, high: number, whole: !name.contains('.') }));
+    };
+    let (low, high) = (low.trim(), high.trim().trim_start_matches('='));
+    let numeric = |end: &str| end.is_empty() || parse(end).is_some();
+    if !numeric(low) && !numeric(high) {
+        return None; // a text with two dots in it
+    }
+    let end = |text: &str, open: f64| if text.is_empty() { Some(open) } else { parse(text) };
+    let (Some(from), Some(to)) = (end(low, f64::NEG_INFINITY), end(high, f64::INFINITY)) else {
+        return Some(Err("one of its ends is no number".to_owned()));
+    };
+    if low.is_empty() && high.is_empty() {
+        return Some(Err("it has no end at all".to_owned()));
+    }
+    if from > to {
+        return Some(Err(format!("{low} is above {high}")));
+    }
+    Some(Ok(Bounds { low: from, high: to, whole: !low.contains('.') && !high.contains('.') }))
+}
+
+fn parse(text: &str) -> Option<f64> {
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    let digits =
+        plain.chars().all(|c| c.is_ascii_digit() || c == '.') && plain.chars().any(|c| c.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+fn check_ranges(page: &mut Page, mut places: Vec<(Bounds, Range<usize>, String)>, has_default: bool) {
+    places.sort_by(|a, b| a.0.low.total_cmp(&b.0.low));
+    for pair in places.windows(2) {
+        let [(before, _, before_name), (after, span, name)] = pair else { continue };
+        let step = if before.whole && after.whole { 1.0 } else { 0.0 };
+        if after.low <= before.high {
+            page.error(OVERLAP, span, format!("`{name}` and `{before_name}` overlap"))
+                .label("both ends belong to a range")
+                .help(format!(
+                    "a value in both would be {before_name}'s or {name}'s by chance; move one end"
+                ));
+        } else if after.low > before.high + step && !has_default {
+            page.warn(GAP, span, format!("nothing stands for values between `{before_name}` and `{name}`"))
+                .help("close the gap, or say with `default:` what they become");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let of = |text: &str| bounds(text).and_then(Result::ok).map(|b| (b.low, b.high));
+        assert_eq!(of("0..6"), Some((0.0, 6.0)));
+        assert_eq!(of("0.5..6.25"), Some((0.5, 6.25)));
+        assert_eq!(of("..6"), Some((f64::NEG_INFINITY, 6.0)));
+        assert_eq!(of("9.."), Some((9.0, f64::INFINITY)));
+        assert_eq!(of("-3..-1"), Some((-3.0, -1.0)));
+        assert_eq!(of("7"), Some((7.0, 7.0)));
+        assert!(matches!(bounds("6..0"), Some(Err(_))));
+        assert!(matches!(bounds(".."), Some(Err(_))));
+        assert!(matches!(bounds("0..a"), Some(Err(_))));
+        assert!(bounds("Wait..what").is_none());
+        assert!(bounds("Problem").is_none());
+    }
+}

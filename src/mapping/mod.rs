@@ -1,0 +1,294 @@
+//! The mapping language: YAML rules, compiled.
+//!
+//! [`Mapping::load`] reads the files and tells every mistake at once; what it returns evaluates without I/O.
+//! `yaml` and `keys` read trees with places, `read_*` turn them into rules, `check` proves names and expressions;
+//! `rules`, `expr` and `filters` evaluate.
+
+mod actions;
+mod case;
+mod check;
+mod codes;
+mod comment;
+pub mod diagnostic;
+mod expr;
+mod filters;
+mod jinja;
+pub mod keys;
+mod known;
+mod map_table;
+mod names;
+mod read_actions;
+mod read_rules;
+mod rules;
+mod schema;
+mod scope;
+mod shape;
+pub mod yaml;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+pub use actions::{Act, ActionMapping, CommentsSource, Outcome, Wanted};
+pub use case::{Assignment, CaseMapping};
+pub use codes::codes;
+pub use comment::CommentMapping;
+pub use diagnostic::{Diagnostic, Place, Severity};
+pub use expr::EvalProblem;
+pub use filters::{strip_html, strip_markdown};
+pub use rules::{FieldRules, Moment, On, Rendered};
+pub(crate) use schema::only_schema;
+pub use schema::{SchemaKind, schema};
+pub use scope::Facts;
+
+use diagnostic::Page;
+
+pub const NO_FILE: &str = "M001";
+pub const NEVER_CHOSEN: &str = "M002";
+pub const STRANGE_FILE: &str = "M003";
+pub const OTHER_KEY: &str = "M004";
+pub const FEEDBACK_FIELD: &str = "M005";
+
+/// One file, with the name that messages call it by.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+/// All mapping files, compiled.
+#[derive(Debug)]
+pub struct Mapping {
+    sources: Vec<Source>,
+    version: String,
+    cases: Vec<CaseMapping>,
+    comment: CommentMapping,
+    actions: ActionMapping,
+}
+
+type Loaded = Result<(Mapping, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+impl Mapping {
+    /// Reads `case*.yaml`, `comment.yaml` and `actions.yaml` of a folder. On success with warnings.
+    pub fn load(dir: &Path) -> Loaded {
+        let shown = dir.file_name().map_or_else(|| "mappings".into(), |name| name.to_string_lossy());
+        let mut sources = Vec::new();
+        let mut problems = Vec::new();
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let message = format!("the mappings' folder cannot be read: {error}");
+                return Err(vec![Diagnostic::of_file(NO_FILE, dir.display().to_string(), message)]);
+            }
+        };
+        let mut names: Vec<String> = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with('.') && has_yaml_ending(name))
+            .collect();
+        names.sort();
+        for name in names {
+            let shown = format!("{shown}/{name}");
+            match std::fs::read_to_string(dir.join(&name)) {
+                Ok(text) => sources.push(Source { name: shown, text }),
+                Err(error) => {
+                    problems.push(Diagnostic::of_file(NO_FILE, shown, format!("cannot be read: {error}")));
+                }
+            }
+        }
+        match Mapping::from_sources(sources) {
+            Ok(loaded) if problems.is_empty() => Ok(loaded),
+            Ok((_, found)) | Err(found) => {
+                problems.extend(found);
+                Err(problems)
+            }
+        }
+    }
+
+    /// The same from texts, such as those of the last good version.
+    pub fn from_sources(mut sources: Vec<Source>) -> Loaded {
+        sources.sort_by(|a, b| a.name.cmp(&b.name)); // the order in which Case mappings are tried
+        let mut pages: Vec<Page> = Vec::new();
+        let (mut cases, mut comment, mut actions) = (Vec::new(), None, None);
+        for source in &sources {
+            let mut page = Page::new(source.name.as_str(), &source.text);
+            match kind(&source.name) {
+                Some(FileKind::Case) => cases.extend(CaseMapping::read(&mut page)),
+                Some(FileKind::Comment) => comment = CommentMapping::read(&mut page),
+                Some(FileKind::Actions) => actions = ActionMapping::read(&mut page),
+                None => strange(&mut page),
+            }
+            pages.push(page);
+        }
+        check_choice(&cases, &mut pages);
+        check_same_case(&cases, &mut pages);
+        if let Some(actions) = &actions {
+            check_feedback(&cases, actions, &mut pages);
+        }
+        let mut found: Vec<Diagnostic> = pages.into_iter().flat_map(|page| page.found).collect();
+        found.extend(missing(&sources));
+        found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        if found.iter().any(Diagnostic::is_error) {
+            return Err(found);
+        }
+        // Nothing was wrong, so everything was read.
+        let (Some(comment), Some(actions)) = (comment, actions) else { return Err(found) };
+        let version = version(&sources);
+        Ok((Mapping { sources, version, cases, comment, actions }, found))
+    }
+
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Twelve hexadecimal digits that differ as soon as a name or a text does.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The first Case mapping whose `when` holds; `None`: this response is not wanted.
+    pub fn case_mapping(&self, facts: &Facts) -> Result<Option<&CaseMapping>, EvalProblem> {
+        for case in &self.cases {
+            if case.wants(facts)? {
+                return Ok(Some(case));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The keys of `response.context.extra` that any rule reads: they differ per customer, and Goodays can list them.
+    pub fn extra_keys(&self) -> Vec<String> {
+        let cases = self.cases.iter().flat_map(|case| case.paths("response"));
+        let comment = self.comment.field_rules().iter().flat_map(|field| field.paths("response"));
+        let extra = cases.chain(comment).filter_map(|path| {
+            path.strip_prefix("context.extra.")
+                .map(|key| key.split('.').next().unwrap_or_default().to_owned())
+        });
+        extra.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A finding about a rule that was found elsewhere, such as in the org, shown at the rule's place.
+    pub fn finding(
+        &self,
+        severity: Severity,
+        code: &'static str,
+        at: &Place,
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        let text =
+            self.sources.iter().find(|source| *source.name == *at.file).map_or("", |source| &source.text);
+        Page::new(&*at.file, text).finding(severity, code, at, message.into())
+    }
+
+    pub fn case_mappings(&self) -> &[CaseMapping] {
+        &self.cases
+    }
+
+    pub fn comment(&self) -> &CommentMapping {
+        &self.comment
+    }
+
+    pub fn actions(&self) -> &ActionMapping {
+        &self.actions
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    Case,
+    Comment,
+    Actions,
+}
+
+fn has_yaml_ending(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
+fn kind(name: &str) -> Option<FileKind> {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let (stem, _) = file.rsplit_once('.').filter(|_| has_yaml_ending(file))?;
+    match stem {
+        "comment" => Some(FileKind::Comment),
+        "actions" => Some(FileKind::Actions),
+        _ if stem.starts_with("case") => Some(FileKind::Case),
+        _ => None,
+    }
+}
+
+fn strange(page: &mut Page) {
+    page.error(STRANGE_FILE, &(0..0), "a mapping file of this name is not read")
+        .help("files are case.yaml, or several case-something.yaml, and comment.yaml and actions.yaml");
+}
+
+fn missing(sources: &[Source]) -> Vec<Diagnostic> {
+    let wanted = [
+        ("case.yaml", FileKind::Case),
+        ("comment.yaml", FileKind::Comment),
+        ("actions.yaml", FileKind::Actions),
+    ];
+    let missing =
+        wanted.iter().filter(|(_, wanted)| !sources.iter().any(|one| kind(&one.name) == Some(*wanted)));
+    missing
+        .map(|(name, _)| {
+            Diagnostic::of_file(NO_FILE, format!("mappings/{name}"), format!("`{name}` is missing"))
+                .with_help("the repository's mappings/ folder holds one to start from")
+        })
+        .collect()
+}
+
+/// A Case mapping behind one that takes everything is never chosen.
+fn check_choice(cases: &[CaseMapping], pages: &mut [Page]) {
+    let Some(all) = cases.iter().position(CaseMapping::takes_all) else { return };
+    for later in &cases[all + 1..] {
+        if let Some(page) = pages.iter_mut().find(|page| *page.file == later.file) {
+            page.error_at(
+                NEVER_CHOSEN,
+                &later.at,
+                format!("never chosen: `{}` takes every response", cases[all].file),
+            )
+            .help("files are tried in the order of their names; give that one a `when`, or a later name");
+        }
+    }
+}
+
+/// One response is looked up by its key before it is known which mapping takes it.
+fn check_same_case(cases: &[CaseMapping], pages: &mut [Page]) {
+    let Some((first, others)) = cases.split_first() else { return };
+    for other in others {
+        let pairs = [
+            ("object", &first.object, &other.object),
+            ("key.field", &first.key_field, &other.key_field),
+            ("marker", &first.marker_field, &other.marker_field),
+        ];
+        for (key, of_first, of_other) in pairs.iter().filter(|(_, a, b)| a != b) {
+            if let Some(page) = pages.iter_mut().find(|page| *page.file == other.file) {
+                let message = format!("`{key}` is `{of_other}` here and `{of_first}` in `{}`", first.file);
+                page.error_at(OTHER_KEY, &other.at, message)
+                    .help("all Case mappings share them: a response is looked up before one is chosen");
+            }
+        }
+    }
+}
+
+/// A field cannot tell both what a customer said and what became of an answer.
+fn check_feedback(cases: &[CaseMapping], actions: &ActionMapping, pages: &mut [Page]) {
+    for field in cases.iter().flat_map(CaseMapping::field_rules) {
+        let told = actions.feedback_fields().iter().any(|told| told.eq_ignore_ascii_case(&field.field));
+        let (true, Some(at)) = (told, field.at()) else { continue };
+        if let Some(page) = pages.iter_mut().find(|page| page.file == at.file) {
+            let message = format!("`{}` is written by `feedback` in actions.yaml, too", field.field);
+            page.error_at(FEEDBACK_FIELD, at, message)
+                .help("one of them would undo the other; take another field");
+        }
+    }
+}
+
+fn version(sources: &[Source]) -> String {
+    let mut hash = Sha256::new();
+    for part in sources.iter().flat_map(|source| [&source.name, &source.text]) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(hash.finalize())[..12].to_owned()
+}

@@ -1,0 +1,260 @@
+//! Finds the names that code uses: paths such as `response.place.name`, functions, filters, tests.
+
+use std::ops::Range;
+
+use super::jinja::{Kind, Token};
+
+/// One use of a name.
+#[derive(Debug)]
+pub struct Path<'s> {
+    pub root: &'s str,
+    pub root_span: Range<usize>,
+    pub steps: Vec<Step<'s>>,
+    /// The arguments' tokens, by index, when the root is called.
+    pub call: Option<Range<usize>>,
+}
+
+#[derive(Debug)]
+pub enum Step<'s> {
+    Name(&'s str, Range<usize>),
+    /// `[0]`
+    Item,
+    /// `[expression]`: nothing is known from here on.
+    Computed,
+}
+
+#[derive(Debug)]
+pub enum Use<'s> {
+    Path(Path<'s>),
+    Filter(&'s str, Range<usize>),
+    Test(&'s str, Range<usize>),
+    /// `for local in path`, `set local = ...`: from here on the name is the template's own.
+    Local(&'s str, Option<Path<'s>>),
+}
+
+const WORDS: &[&str] = &[
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "elif",
+    "true",
+    "false",
+    "none",
+    "True",
+    "False",
+    "None",
+    "loop",
+    "recursive",
+    "self",
+    "super",
+];
+const BLOCKS: &[&str] = &[
+    "if",
+    "elif",
+    "else",
+    "endif",
+    "for",
+    "endfor",
+    "set",
+    "endset",
+    "with",
+    "endwith",
+    "filter",
+    "endfilter",
+    "macro",
+    "endmacro",
+    "call",
+    "endcall",
+    "do",
+    "raw",
+    "endraw",
+    "autoescape",
+    "endautoescape",
+    "include",
+    "import",
+    "from",
+    "extends",
+    "block",
+    "endblock",
+    "break",
+    "continue",
+];
+
+/// What the code reads of a name: `case.Contact.Email` gives `Contact.Email` for the root `case`.
+pub fn paths(tokens: &[Token<'_>], root: &str) -> Vec<String> {
+    let found = uses(tokens).into_iter().filter_map(|used| match used {
+        Use::Path(path) | Use::Local(_, Some(path)) if path.root == root => Some(path),
+        _ => None,
+    });
+    let names = found.map(|path| {
+        let names = path.steps.iter().map_while(|step| match step {
+            Step::Name(name, _) => Some(*name),
+            _ => None,
+        });
+        names.collect::<Vec<_>>().join(".")
+    });
+    names.filter(|path| !path.is_empty()).collect()
+}
+
+pub fn uses<'s>(tokens: &[Token<'s>]) -> Vec<Use<'s>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let token = &tokens[at];
+        if token.kind == Kind::Open && token.text.starts_with("{%") {
+            at = block(tokens, at + 1, &mut found);
+            continue;
+        }
+        if token.kind != Kind::Name {
+            at += 1;
+            continue;
+        }
+        at = name(tokens, at, &mut found);
+    }
+    found
+}
+
+/// The head of `{% ... %}`; what follows is read as ordinary code.
+fn block<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize {
+    let Some(word) = tokens.get(at).filter(|token| BLOCKS.contains(&token.text)) else { return at };
+    match word.text {
+        "for" => {
+            let close =
+                tokens[at..].iter().position(|token| token.is("in")).map_or(tokens.len(), |to| at + to);
+            let names: Vec<&Token<'s>> =
+                tokens[at + 1..close].iter().filter(|token| token.kind == Kind::Name).collect();
+            let items = tokens.get(close + 1).filter(|token| token.kind == Kind::Name);
+            let items = items.map(|_| path(tokens, close + 1).0);
+            let filtered = items.is_some() && names.len() == 1;
+            for (index, local) in names.iter().enumerate() {
+                let of = if filtered && index == 0 { items.as_ref().map(copy) } else { None };
+                found.push(Use::Local(local.text, of));
+            }
+            close + 1
+        }
+        "set" | "macro" | "call" | "with" => {
+            let mut next = at + 1;
+            for token in tokens[at + 1..].iter().take_while(|token| token.kind != Kind::Close) {
+                let own = token.kind == Kind::Name && !WORDS.contains(&token.text);
+                if word.text != "macro" && token.is("=") {
+                    break;
+                }
+                if own {
+                    found.push(Use::Local(token.text, None));
+                }
+                next += 1;
+            }
+            next
+        }
+        "filter" => match tokens.get(at + 1) {
+            Some(filter) => {
+                found.push(Use::Filter(filter.text, filter.span()));
+                at + 2
+            }
+            None => at + 1,
+        },
+        _ => at + 1,
+    }
+}
+
+fn copy<'s>(path: &Path<'s>) -> Path<'s> {
+    let steps = path.steps.iter().map(|step| match step {
+        Step::Name(name, span) => Step::Name(name, span.clone()),
+        Step::Item => Step::Item,
+        Step::Computed => Step::Computed,
+    });
+    Path {
+        root: path.root,
+        root_span: path.root_span.clone(),
+        steps: steps.collect(),
+        call: path.call.clone(),
+    }
+}
+
+fn name<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize {
+    let token = &tokens[at];
+    let before = at.checked_sub(1).map(|before| &tokens[before]);
+    let after = tokens.get(at + 1);
+    if before.is_some_and(|before| before.is("|")) {
+        found.push(Use::Filter(token.text, token.span()));
+        return at + 1;
+    }
+    if before.is_some_and(|before| before.is("is")) && !token.is("not") {
+        found.push(Use::Test(token.text, token.span()));
+        return at + 1;
+    }
+    if before.is_some_and(|before| before.is("not")) && at >= 2 && tokens[at - 2].is("is") {
+        found.push(Use::Test(token.text, token.span()));
+        return at + 1;
+    }
+    if before.is_some_and(|before| before.is(".")) || after.is_some_and(|after| after.is("=")) {
+        return at + 1; // an attribute of something computed, or an argument's name
+    }
+    if WORDS.contains(&token.text) {
+        return at + 1;
+    }
+    let (path, next) = path(tokens, at);
+    found.push(Use::Path(path));
+    next
+}
+
+/// The path that begins at a name, and where reading goes on.
+fn path<'s>(tokens: &[Token<'s>], from: usize) -> (Path<'s>, usize) {
+    let token = &tokens[from];
+    let mut path = Path { root: token.text, root_span: token.span(), steps: Vec::new(), call: None };
+    let mut at = from + 1;
+    if tokens.get(at).is_some_and(|next| next.is("(")) {
+        path.call = Some(at + 1..closing(tokens, at));
+        return (path, at + 1);
+    }
+    loop {
+        match (tokens.get(at), tokens.get(at + 1), tokens.get(at + 2)) {
+            (Some(dot), Some(name), after) if dot.is(".") && name.kind == Kind::Name => {
+                if after.is_some_and(|after| after.is("(")) {
+                    path.steps.push(Step::Computed); // a method
+                    return (path, at + 2);
+                }
+                path.steps.push(Step::Name(name.text, name.span()));
+                at += 2;
+            }
+            (Some(open), Some(key), Some(close)) if open.is("[") && close.is("]") => {
+                path.steps.push(match key.kind {
+                    Kind::Text => {
+                        Step::Name(key.text.trim_matches(['"', '\'']), key.at + 1..key.span().end - 1)
+                    }
+                    Kind::Number => Step::Item,
+                    _ => Step::Computed,
+                });
+                // A computed key holds names of its own.
+                at += if matches!(path.steps.last(), Some(Step::Computed)) { 1 } else { 3 };
+                if matches!(path.steps.last(), Some(Step::Computed)) {
+                    return (path, at);
+                }
+            }
+            (Some(open), _, _) if open.is("[") => {
+                path.steps.push(Step::Computed);
+                return (path, at + 1);
+            }
+            _ => return (path, at),
+        }
+    }
+}
+
+fn closing(tokens: &[Token<'_>], open: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().skip(open) {
+        if token.is("(") {
+            depth += 1;
+        } else if token.is(")") {
+            depth -= 1;
+            if depth == 0 {
+                return at;
+            }
+        }
+    }
+    tokens.len()
+}

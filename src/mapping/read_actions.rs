@@ -1,0 +1,191 @@
+//! Reads `actions.yaml`.
+
+use super::actions::{
+    ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome,
+};
+use super::check::Checker;
+use super::comment::name;
+use super::diagnostic::Page;
+use super::keys::{Keys, choice};
+use super::known::Names;
+use super::read_rules::{
+    BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, UNREACHABLE, canonical, field_name, is_true,
+};
+use super::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
+
+pub const USELESS_KEY: &str = "M030";
+
+impl ActionMapping {
+    pub(super) fn read(page: &mut Page) -> Option<ActionMapping> {
+        let root = parse(page)?;
+        let what = "the action mapping";
+        let mut keys = Keys::of(&root, page, what);
+        let (case_fields, case_author) =
+            keys.take("case").map(|node| read_case(node, page)).unwrap_or_default();
+        let comments = read_comments(keys.take("comments"), page);
+        let filtered = comments.when.is_some();
+        let rules = keys.need(page, "actions", what);
+        let rules = rules.map(|node| read_rules(node, page, filtered)).unwrap_or_default();
+        let feedback = keys.take("feedback").map(|node| read_feedback(node, page)).unwrap_or_default();
+        keys.finish(page, what);
+        let at = page.place(&root.span);
+        Some(ActionMapping { case_fields, case_author, comments, at, rules, feedback })
+    }
+}
+
+fn read_case(node: &Node, page: &mut Page) -> (Vec<String>, Option<String>) {
+    let mut keys = Keys::of(node, page, "`case`");
+    let items = keys.take("fields").map_or(&[][..], |node| node.list(page, "`fields`"));
+    let mut fields = Vec::new();
+    for item in items {
+        fields.extend(path(item, page, "a field"));
+    }
+    let author = keys.take("author_email").and_then(|node| path(node, page, "`author_email`"));
+    keys.finish(page, "`case`");
+    (fields, author)
+}
+
+/// A field, or a path over relations such as `LastModifiedBy.Email`.
+fn path(node: &Node, page: &mut Page, what: &str) -> Option<String> {
+    let text = node.text(page, what)?.text.clone();
+    let good = text.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    });
+    if !good {
+        page.error(BAD_FIELD_NAME, &node.span, format!("`{text}` is no Salesforce field name"))
+            .help("use API names, such as `Status` or `LastModifiedBy.Email`");
+    }
+    good.then_some(text)
+}
+
+fn read_comments(node: Option<&Node>, page: &mut Page) -> CommentsSource {
+    let mut source = CommentsSource {
+        object: "CaseComment".to_owned(),
+        parent: "ParentId".to_owned(),
+        body: "CommentBody".to_owned(),
+        author_email: None,
+        when: None,
+    };
+    let Some(node) = node else { return source };
+    let mut keys = Keys::of(node, page, "`comments`");
+    source.object = name(keys.take("object"), page, "`object`", &source.object);
+    source.parent = name(keys.take("parent"), page, "`parent`", &source.parent);
+    source.body = name(keys.take("body"), page, "`body`", &source.body);
+    source.author_email = keys.take("author_email").and_then(|node| path(node, page, "`author_email`"));
+    source.when = keys.take("when").and_then(|node| Checker::new(page, Names::CommentAction).condition(node));
+    keys.finish(page, "`comments`");
+    source
+}
+
+/// `filtered`: comments have a condition that rules without their own stand under.
+fn read_rules(node: &Node, page: &mut Page, filtered: bool) -> Vec<ActionRule> {
+    let mut rules: Vec<ActionRule> = Vec::new();
+    let mut seen: Vec<(String, usize)> = Vec::new();
+    for item in node.list(page, "`actions`") {
+        let Some(rule) = read_rule(item, page) else { continue };
+        let written = canonical(item);
+        // A comment's rule without `when` stands under `comments.when`, so it does not always hold.
+        let under = rule.on_comment && filtered;
+        let always = rules.iter().find(|other| other.always && !under && other.on_comment == rule.on_comment);
+        if let Some((_, line)) = seen.iter().find(|(other, _)| *other == written) {
+            page.error(SAME_RULE, &item.span, format!("the same rule stands on line {line}"))
+                .help("remove one of them");
+        } else if let Some(always) = always {
+            let message =
+                format!("this rule is never reached: the one on line {} always holds", always.at.line);
+            page.error(UNREACHABLE, &item.span, message)
+                .help("the first rule that holds decides: put the one without `when` last");
+        }
+        seen.push((written, rule.at.line));
+        rules.push(rule);
+    }
+    rules
+}
+
+fn read_rule(node: &Node, page: &mut Page) -> Option<ActionRule> {
+    let at = page.place(&node.span);
+    let mut keys = Keys::of(node, page, "an action");
+    let act = keys.need(page, "do", "an action").and_then(|node| act(node, page));
+    let on = keys.need(page, "on", "an action");
+    let on_comment = on
+        .and_then(|node| choice(node, page, UNKNOWN_WORD, "`on`", &[("comment", true), ("case", false)]))
+        .unwrap_or(false);
+    let names = if on_comment { Names::CommentAction } else { Names::CaseAction };
+    let condition = keys.take("when");
+    let always = condition.is_none_or(is_true);
+    let when = condition.and_then(|node| Checker::new(page, names).condition(node));
+    let mut value = |key: &'static str, page: &mut Page| {
+        let node = keys.take(key)?;
+        let span = keys.key_span(key);
+        let useless = act.filter(|act| !act.keys().contains(&key));
+        if let Some(act) = useless {
+            let takes = act.keys();
+            let takes =
+                if takes.is_empty() { "nothing".to_owned() } else { super::diagnostic::one_of(takes) };
+            page.error(USELESS_KEY, &span, format!("Goodays takes no `{key}` with `{}`", act.name()))
+                .help(format!("with `{}` it takes {takes}", act.name()));
+        }
+        Checker::new(page, names).expression(node, &format!("`{key}`"))
+    };
+    let (content, remark_type) = (value("content", page), value("remark_type", page));
+    let (call_note, rating) = (value("note", page), value("rating", page));
+    if act == Some(Act::Answer) && keys.take("content").is_none() {
+        page.error(MISSING_KEY, &node.span, "`answer` needs `content`, the text for the customer")
+            .help("for a comment: `content: comment.CommentBody`");
+    }
+    if !on_comment && on.is_some() && always {
+        page.error(MISSING_KEY, &node.span, "an action on a Case needs `when`, or every Case would cause it")
+            .help("for example `when: case.IsClosed`");
+    }
+    keys.finish(page, "an action");
+    Some(ActionRule {
+        act: act?,
+        on_comment,
+        when,
+        content,
+        remark_type,
+        note: call_note,
+        rating,
+        always,
+        at,
+    })
+}
+
+fn act(node: &Node, page: &mut Page) -> Option<Act> {
+    let found = choice(node, page, UNKNOWN_WORD, "`do`", ACTS);
+    let word = node.scalar().map(|scalar| scalar.text.as_str());
+    if let (None, Some("reply" | "message"), Some(last)) = (found, word, page.found.last_mut()) {
+        last.help("use `answer`: it replies while Goodays lists that, and sends a message afterwards");
+    }
+    found
+}
+
+fn read_feedback(node: &Node, page: &mut Page) -> Vec<(Outcome, Vec<FeedbackField>)> {
+    let mut found = Vec::new();
+    for (key, fields) in node.map(page, "`feedback`") {
+        let Some(word) = key.text(page, "an outcome").map(|key| key.text.clone()) else { continue };
+        let Some((_, outcome)) = OUTCOMES.iter().find(|(name, _)| *name == word) else {
+            let names: Vec<&str> = OUTCOMES.iter().map(|(name, _)| *name).collect();
+            page.error(UNKNOWN_KEY, &key.span, format!("unknown key `{word}` in `feedback`"))
+                .help(super::diagnostic::suggest(&word, &names));
+            continue;
+        };
+        found.push((*outcome, feedback_fields(fields, page)));
+    }
+    found
+}
+
+fn feedback_fields(node: &Node, page: &mut Page) -> Vec<FeedbackField> {
+    let mut fields = Vec::new();
+    for (key, value) in node.map(page, "an outcome") {
+        let Some(text) = key.text(page, "a field's name").map(|key| key.text.clone()) else { continue };
+        let field = field_name(page, &key.span, &text).map(|(name, _)| name);
+        // An empty text is allowed here, quoted: it empties the field.
+        let template = Checker::new(page, Names::Feedback).template(value, "a feedback text");
+        if let (Some(field), Some(template)) = (field, template) {
+            fields.push(FeedbackField { field, template });
+        }
+    }
+    fields
+}

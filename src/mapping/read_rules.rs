@@ -1,0 +1,255 @@
+//! Reads the rules of fields, and finds those that never have their turn.
+
+use std::ops::Range;
+
+use serde_json::{Number, Value as Json};
+
+use super::check::Checker;
+use super::diagnostic::Page;
+use super::keys::{Keys, choice};
+use super::known::Names;
+use super::map_table::MapTable;
+use super::rules::{FieldRules, On, Rule, Source};
+use super::yaml::{Kind, Node, Scalar, WRONG_KIND};
+
+pub const NOT_ONE_SOURCE: &str = "M017";
+pub const UNREACHABLE: &str = "M018";
+pub const SAME_RULE: &str = "M019";
+pub const UNKNOWN_WORD: &str = "M006";
+pub const BAD_FIELD_NAME: &str = "M028";
+pub const FIELD_TAKEN: &str = "M029";
+pub const MAP_ON_FIXED: &str = "M025";
+
+/// The rules of all fields under `fields:`.
+pub fn read_fields(
+    node: &Node,
+    page: &mut Page,
+    names: Names,
+    reserved: &[(&str, &str)],
+    timed: bool,
+) -> Vec<FieldRules> {
+    let mut fields: Vec<FieldRules> = Vec::new();
+    for (key, value) in node.map(page, "`fields`") {
+        let Some(name) = key.text(page, "a field's name").map(|key| key.text.clone()) else { continue };
+        let Some((field, by)) = field_name(page, &key.span, &name) else { continue };
+        if let Some((_, role)) = reserved.iter().find(|(taken, _)| taken.eq_ignore_ascii_case(&field)) {
+            page.error(
+                FIELD_TAKEN,
+                &key.span,
+                format!("`{field}` is {role}; the connector writes it itself"),
+            )
+            .help("remove it from `fields`");
+        }
+        // The same word twice is YAML's complaint already.
+        let taken =
+            fields.iter().find(|other| other.field.eq_ignore_ascii_case(&field) && other.full_name() != name);
+        if let Some(other) = taken {
+            page.error(FIELD_TAKEN, &key.span, format!("`{}` is mapped already", other.full_name())).help(
+                "Salesforce takes one value for a field and one external id for a relation; keep one of them",
+            );
+        }
+        let rules = read_rules(value, page, names, timed);
+        fields.push(FieldRules { field, by, rules });
+    }
+    fields
+}
+
+/// `Subject`, or `Store__r.Partner_Id__c` in two parts.
+pub fn field_name(page: &mut Page, span: &Range<usize>, name: &str) -> Option<(String, Option<String>)> {
+    let good = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let parts: Vec<&str> = name.split('.').collect();
+    if !parts.iter().all(|part| good(part)) || parts.len() > 2 {
+        page.error(BAD_FIELD_NAME, span, format!("`{name}` is no Salesforce field name"))
+            .help("use the API name, such as `Subject` or `Goodays_Score__c`, not the label");
+        return None;
+    }
+    if let [relation, _] = parts.as_slice()
+        && relation.ends_with("__c")
+    {
+        page.error(BAD_FIELD_NAME, span, format!("`{relation}` is a field; a relation's name ends in __r"))
+            .help(format!("did you mean `{}`?", name.replacen("__c.", "__r.", 1)));
+        return None;
+    }
+    // These two are no relations by external id; the connector looks the names up in the org.
+    let wanted: &[&str] = match parts[0] {
+        "RecordType" => &["DeveloperName"],
+        "Owner" => &["DeveloperName", "Username"],
+        _ => &[],
+    };
+    if let (Some(by), false) = (parts.get(1), wanted.is_empty())
+        && !wanted.contains(by)
+    {
+        page.error(BAD_FIELD_NAME, span, format!("`{}` is not found by `{by}`", parts[0]))
+            .help(format!("by {}", super::diagnostic::one_of(wanted)));
+        return None;
+    }
+    Some((parts[0].to_owned(), parts.get(1).map(|by| (*by).to_owned())))
+}
+
+fn read_rules(node: &Node, page: &mut Page, names: Names, timed: bool) -> Vec<Rule> {
+    let items: Vec<&Node> = match &node.kind {
+        Kind::List(items) => items.iter().collect(),
+        _ => vec![node],
+    };
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut seen: Vec<(String, Range<usize>)> = Vec::new();
+    for item in items {
+        let before = page.found.len();
+        let Some(rule) = read_rule(item, page, names, timed) else { continue };
+        if page.found.len() == before {
+            check_order(page, item, &rule, &rules, &mut seen);
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+/// A rule after one that always holds, or that says the same, never has its turn.
+fn check_order(
+    page: &mut Page,
+    item: &Node,
+    rule: &Rule,
+    before: &[Rule],
+    seen: &mut Vec<(String, Range<usize>)>,
+) {
+    let written = canonical(item);
+    if let Some((_, first)) = seen.iter().find(|(other, _)| *other == written) {
+        let (line, _) = page.position(first.start);
+        page.error(SAME_RULE, &item.span, format!("the same rule stands on line {line}"))
+            .help("remove one of them");
+        return;
+    }
+    let always = before.iter().find(|other| other.always && (other.on == On::Always || other.on == rule.on));
+    if let Some(always) = always {
+        let message = format!("this rule is never reached: the one on line {} always holds", always.at.line);
+        page.error(UNREACHABLE, &item.span, message)
+            .help("the first rule that holds wins: put the one without `when` last, or give it a `when`");
+    }
+    seen.push((written, item.span.clone()));
+}
+
+/// The node's meaning as text, whatever its notation.
+pub fn canonical(node: &Node) -> String {
+    match &node.kind {
+        Kind::Scalar(scalar) => format!("{:?}", scalar.text),
+        Kind::List(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Kind::Map(entries) => {
+            let mut parts: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{}:{}", canonical(key), canonical(value)))
+                .collect();
+            parts.sort();
+            format!("{{{}}}", parts.join(","))
+        }
+    }
+}
+
+fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<Rule> {
+    if !matches!(node.kind, Kind::Map(_)) {
+        let text = node.scalar().map_or("...", |scalar| scalar.text.as_str()).to_owned();
+        let key = if text.contains("{{") { "template" } else { "value" };
+        node.wrong_kind(page, "a rule", "a mapping");
+        if let Some(found) = page.found.last_mut().filter(|_| node.scalar().is_some()) {
+            found.help(format!("write {{ {key}: \"{text}\" }}, or {{ from: ... }} for an expression"));
+        }
+        return None;
+    }
+    let at = page.place(&node.span);
+    let mut keys = Keys::of(node, page, "a rule");
+    let sources = (keys.take("from"), keys.take("template"), keys.take("value"));
+    let (when, map, default) = (keys.take("when"), keys.take("map"), keys.take("default"));
+    let on = if timed { keys.take("on") } else { None };
+    let clear = keys.take("clear");
+    let span = keys.span.clone();
+    let value_span = keys.key_span("value");
+    let always = when.is_none_or(is_true);
+    let mut checker = Checker::new(page, names);
+    let when = when.and_then(|node| checker.condition(node));
+    let source = match sources {
+        (Some(from), None, None) => checker.expression(from, "`from`").map(Source::Expr),
+        (None, Some(text), None) => checker.template(text, "`template`").map(Source::Template),
+        (None, None, Some(value)) => Some(Source::Fixed(fixed(value, page, "`value`"))),
+        (None, None, None) => {
+            page.error(NOT_ONE_SOURCE, &span, "this rule has no value")
+                .help("give it `from:` (an expression), `template:` (a text) or `value:` (fixed)");
+            None
+        }
+        _ => {
+            page.error(
+                NOT_ONE_SOURCE,
+                &span,
+                "this rule has more than one of `from`, `template` and `value`",
+            )
+            .help("keep one of them; several rules for one field are a list");
+            None
+        }
+    };
+    if map.is_some() && matches!(source, Some(Source::Fixed(_))) {
+        page.error(MAP_ON_FIXED, &value_span, "`map` on a fixed `value` always gives the same")
+            .help("use `from:` with an expression, or drop `map`");
+    }
+    let has_default = default.is_some();
+    let rule = Rule {
+        map: map.map(|node| MapTable::read(node, page, has_default)),
+        default: default.and_then(|node| fixed(node, page, "`default`")),
+        on: on.and_then(|node| moment(node, page)).unwrap_or(On::Always),
+        clear: clear.and_then(|node| node.boolean(page, "`clear`")).unwrap_or(false),
+        source: source.unwrap_or(Source::Fixed(None)),
+        when,
+        always,
+        at,
+    };
+    keys.finish(page, "a rule");
+    Some(rule)
+}
+
+/// `when: true` is no condition.
+pub fn is_true(when: &Node) -> bool {
+    when.scalar().is_some_and(|scalar| scalar.text.trim() == "true")
+}
+
+fn moment(node: &Node, page: &mut Page) -> Option<On> {
+    choice(node, page, UNKNOWN_WORD, "`on`", &[("create", On::Create), ("message", On::Message)])
+}
+
+fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
+    let Some(scalar) = node.scalar() else {
+        node.wrong_kind(page, what, "a text, a number, true or false");
+        return None;
+    };
+    if scalar.text.contains("{{") {
+        page.error(WRONG_KIND, &node.span, format!("{what} is taken as it stands, `{{{{` included"))
+            .help("use `template:` for a text with expressions in it");
+    }
+    if !scalar.quoted && matches!(scalar.text.as_str(), "None" | "none" | "nil" | "undefined") {
+        page.error(
+            super::check::NULL_SPELT,
+            &node.span,
+            format!("{what} would be the text `{}`", scalar.text),
+        )
+        .help("leave the rule out to write nothing, or put the word in quotes if the text is meant");
+    }
+    literal(scalar)
+}
+
+/// A scalar as a value: only what reads back the same becomes a number; `No` and `007` stay texts.
+pub fn literal(scalar: &Scalar) -> Option<Json> {
+    if scalar.is_null() || scalar.text.trim().is_empty() {
+        return None;
+    }
+    if scalar.quoted {
+        return Some(Json::String(scalar.text.clone()));
+    }
+    match scalar.text.as_str() {
+        "true" => Some(Json::Bool(true)),
+        "false" => Some(Json::Bool(false)),
+        text => {
+            let number =
+                serde_json::from_str::<Number>(text).ok().filter(|number| number.to_string() == text);
+            Some(number.map_or_else(|| Json::String(text.to_owned()), Json::Number))
+        }
+    }
+}

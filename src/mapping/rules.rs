@@ -1,0 +1,159 @@
+//! A field's rules: where its value comes from, when, and what it becomes.
+
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+use super::diagnostic::Place;
+use super::expr::{EvalProblem, Expr, Template};
+use super::map_table::MapTable;
+
+/// When a rule writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// When the Case is made, and later when Goodays' own value changed.
+    Always,
+    /// Only in the transaction that makes the Case.
+    Create,
+    /// Only in the transaction that imports a customer's message which is the newest.
+    Message,
+}
+
+/// What is being done to the Case now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The Case is made now.
+    pub create: bool,
+    /// A customer's message is imported that is the newest of its conversation now.
+    pub message: bool,
+}
+
+impl On {
+    fn fits(self, moment: Moment) -> bool {
+        match self {
+            On::Always => true,
+            On::Create => moment.create,
+            On::Message => moment.message,
+        }
+    }
+}
+
+/// A field with its value, or with why it has none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// `Subject`, or for a relation by external id `Store__r` with an object as value.
+    pub field: String,
+    /// `None`: absent or blank.
+    pub value: Result<Option<Json>, EvalProblem>,
+    pub on: On,
+    /// A blank value is to empty the field.
+    pub clear: bool,
+    pub at: Place,
+}
+
+/// All rules of one field, in their order.
+#[derive(Debug)]
+pub struct FieldRules {
+    pub field: String,
+    /// The external id's name, for `Store__r.Partner_Id__c`.
+    pub by: Option<String>,
+    pub rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+pub struct Rule {
+    pub(super) source: Source,
+    pub(super) when: Option<Expr>,
+    pub(super) map: Option<MapTable>,
+    pub(super) default: Option<Json>,
+    pub(super) on: On,
+    pub(super) clear: bool,
+    /// Written without a condition. One that could not be read is still a condition.
+    pub(super) always: bool,
+    pub(super) at: Place,
+}
+
+#[derive(Debug)]
+pub(super) enum Source {
+    Expr(Expr),
+    Template(Template),
+    Fixed(Option<Json>),
+}
+
+impl FieldRules {
+    /// The first rule that holds, with its value.
+    pub fn render(&self, scope: &Value, moment: Moment) -> Option<Rendered> {
+        let (rule, holds) = self.rules.iter().filter(|rule| rule.on.fits(moment)).find_map(|rule| {
+            let holds = rule.when.as_ref().map_or(Ok(true), |when| when.holds(scope));
+            (holds != Ok(false)).then_some((rule, holds))
+        })?;
+        let value = holds.and_then(|_| rule.value(scope)).map(|value| self.nested(value));
+        Some(Rendered {
+            field: self.field.clone(),
+            value,
+            on: rule.on,
+            clear: rule.clear,
+            at: rule.at.clone(),
+        })
+    }
+
+    /// The name as written, `Store__r.Partner_Id__c`.
+    pub fn full_name(&self) -> String {
+        self.by.as_ref().map_or_else(|| self.field.clone(), |by| format!("{}.{by}", self.field))
+    }
+
+    /// Every fixed value that the rules can produce: what a picklist must know.
+    pub fn fixed_values(&self) -> Vec<&Json> {
+        self.rules.iter().flat_map(Rule::fixed_values).collect()
+    }
+
+    /// Where the first rule stands.
+    pub fn at(&self) -> Option<&Place> {
+        self.rules.first().map(|rule| &rule.at)
+    }
+
+    /// What the rules read of a name, such as `response`.
+    pub fn paths(&self, root: &str) -> Vec<String> {
+        self.rules.iter().flat_map(|rule| rule.paths(root)).collect()
+    }
+
+    fn nested(&self, value: Option<Json>) -> Option<Json> {
+        match (&self.by, value) {
+            (Some(by), Some(value)) => Some(serde_json::json!({ by.clone(): value })),
+            (_, value) => value,
+        }
+    }
+}
+
+impl Rule {
+    fn value(&self, scope: &Value) -> Result<Option<Json>, EvalProblem> {
+        let value = match &self.source {
+            Source::Expr(expr) => expr.json(scope)?,
+            Source::Template(template) => template.render(scope)?.map(Json::String),
+            Source::Fixed(value) => value.clone(),
+        };
+        let mapped = match (&self.map, value) {
+            (Some(map), Some(key)) => map.get(&key).cloned().flatten(),
+            (_, value) => value,
+        };
+        Ok(mapped.or_else(|| self.default.clone()))
+    }
+
+    fn paths(&self, root: &str) -> Vec<String> {
+        let mut found = match &self.source {
+            Source::Expr(expr) => expr.paths(root),
+            Source::Template(template) => template.paths(root),
+            Source::Fixed(_) => Vec::new(),
+        };
+        found.extend(self.when.iter().flat_map(|when| when.paths(root)));
+        found
+    }
+
+    fn fixed_values(&self) -> Vec<&Json> {
+        let own = match &self.source {
+            Source::Fixed(value) => value.as_ref(),
+            _ => None,
+        };
+        let mapped = self.map.iter().flat_map(MapTable::values);
+        own.into_iter().chain(mapped).chain(self.default.as_ref()).collect()
+    }
+}

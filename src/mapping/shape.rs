@@ -1,0 +1,139 @@
+//! What Goodays is known to send: the names that expressions may use, and samples to try them on.
+
+use std::sync::LazyLock;
+
+use minijinja::value::Value;
+use serde_json::json;
+
+use super::scope::{Facts, scope};
+
+/// What stands behind a name.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// A text, a number, true or false.
+    Leaf,
+    /// Differs per customer, or is Salesforce's.
+    Any,
+    List(&'static Shape),
+    Object(&'static [(&'static str, Shape)]),
+}
+
+use Shape::{Any, Leaf, List, Object};
+
+const SENDER: Shape = Object(&[("email", Leaf), ("first_name", Leaf), ("last_name", Leaf)]);
+
+pub const MESSAGE: Shape = Object(&[
+    ("id", Leaf),
+    ("created_date", Leaf),
+    ("type", Leaf),
+    ("content", Leaf),
+    ("attachment", Leaf),
+    ("sender", SENDER),
+]);
+
+const PLACE: Shape =
+    Object(&[("id", Leaf), ("partner_id", Leaf), ("name", Leaf), ("enabled", Leaf), ("detail_url", Leaf)]);
+
+const QUESTION: Shape = Object(&[("id", Leaf), ("title", Leaf), ("type", Leaf), ("enabled", Leaf)]);
+
+const OPT_IN: Shape = Object(&[("newsletter", Leaf), ("email", Leaf), ("sms", Leaf)]);
+
+/// `token` is left out on purpose: it may open the conversation to whoever has it.
+pub const RESPONSE: Shape = Object(&[
+    ("id", Leaf),
+    ("created_date", Leaf),
+    ("updated_date", Leaf),
+    ("source", Leaf),
+    (
+        "survey",
+        Object(&[("id", Leaf), ("slug", Leaf), ("label", Leaf), ("enabled", Leaf), ("detail_url", Leaf)]),
+    ),
+    ("answers", List(&Object(&[("id", Leaf), ("value", Any), ("question", QUESTION)]))),
+    ("message", MESSAGE),
+    ("reply", MESSAGE),
+    ("user", Object(&[("email", Leaf), ("first_name", Leaf), ("last_name", Leaf), ("opt_in", OPT_IN)])),
+    (
+        "context",
+        Object(&[
+            ("email", Leaf),
+            ("first_name", Leaf),
+            ("last_name", Leaf),
+            ("phone", Leaf),
+            ("crm_id", Leaf),
+            ("cz_tag", Leaf),
+            ("extra", Any),
+        ]),
+    ),
+    ("place", PLACE),
+    ("delegated_to", PLACE),
+    ("attached_messages", List(&MESSAGE)),
+    ("state", Leaf),
+    ("thread", Leaf),
+    (
+        "actions",
+        Object(&[("reply", Leaf), ("spam", Leaf), ("close", Leaf), ("call", Leaf), ("message", Leaf)]),
+    ),
+    ("alert_triggered", Leaf),
+]);
+
+/// Question types that Goodays documents.
+pub const QUESTION_TYPES: &[&str] =
+    &["none", "stars", "yesno", "choices", "nps", "emoji", "text", "multiple_answers", "csat"];
+
+/// A sample to try expressions on, and what may be absent in it.
+pub struct Sample {
+    pub everyday: bool,
+    pub facts: Facts,
+    pub message: serde_json::Value,
+}
+
+impl Sample {
+    pub fn case_scope(&self) -> Value {
+        self.facts.scope.clone()
+    }
+
+    pub fn comment_scope(&self) -> Value {
+        self.facts.with_message(&self.message)
+    }
+}
+
+pub fn samples() -> &'static [Sample] {
+    static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| vec![everyday(), sparse()]);
+    &SAMPLES
+}
+
+pub fn feedback_sample() -> Value {
+    scope([("action", Value::from("answer")), ("reason", Value::from("Goodays did not answer"))])
+}
+
+fn everyday() -> Sample {
+    let message = json!({"id": "mxo1B0eGdj", "created_date": "2020-02-05T10:20:39.810686+01:00", "type": "Problem",
+        "content": "The seller was in a hurry.", "attachment": null,
+        "sender": {"email": "chester@example.com", "first_name": "Chester", "last_name": "COPPERPOT"}});
+    let response = json!({"id": "vdOpL1NJ74l", "created_date": "2020-02-05T10:20:39.810686+01:00",
+        "updated_date": "2020-02-05T10:21:15.952136+01:00", "source": "email",
+        "survey": {"id": "12AB34", "slug": "survey1", "label": "survey 1", "enabled": true, "detail_url": "https://x"},
+        "answers": [{"id": "12AB35", "value": 5, "question":
+            {"id": "12AB34", "title": "**Would you recommend** /PLACE/?", "type": "nps", "enabled": true}}],
+        "message": message.clone(), "reply": null,
+        "user": {"email": "chester@example.com", "first_name": "Chester", "last_name": "COPPERPOT",
+            "opt_in": {"newsletter": false, "email": false, "sms": false}},
+        "context": {"email": "chester@example.com", "extra": {"transaction_date": "2020-01-28"}, "cz_tag": "survey1",
+            "crm_id": "", "last_name": "COPPERPOT", "first_name": "Chester"},
+        "place": {"id": "12AB34", "partner_id": "1234", "name": "place name", "enabled": true, "detail_url": "https://x"},
+        "delegated_to": null, "attached_messages": [message.clone()], "state": "open", "thread": "z4RjEyMP4r",
+        "actions": {"reply": "https://x", "spam": "https://x", "close": "https://x", "call": "https://x"},
+        "alert_triggered": false});
+    Sample { everyday: true, facts: Facts::new("response", &response), message }
+}
+
+/// A public review with a rating only: what may be missing is missing.
+fn sparse() -> Sample {
+    let message = json!({"id": "m1", "created_date": "2020-02-05T10:20:39Z", "type": "Message", "content": "Hello",
+        "attachment": null, "sender": null});
+    let response = json!({"id": "vdOpL1NJ74l", "created_date": "2020-02-05T10:20:39+01:00", "source": "google",
+        "survey": null, "answers": [], "message": null, "reply": null, "user": null, "context": null,
+        "place": {"id": "12AB34", "partner_id": "1234", "name": "place name"}, "delegated_to": null,
+        "attached_messages": [], "state": "open", "actions": {}, "alert_triggered": false});
+    Sample { everyday: false, facts: Facts::new("response", &response), message }
+}

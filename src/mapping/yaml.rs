@@ -1,0 +1,335 @@
+//! YAML as a tree in which every word knows where it stands.
+//!
+//! Reading into a tree first, instead of straight into structs, is what lets all mistakes of a file be shown at
+//! once, and keeps each scalar's source text (`No` and `007` stay what the admin wrote).
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+
+use super::diagnostic::Page;
+
+pub const SYNTAX: &str = "Y001";
+pub const DUPLICATE_KEY: &str = "Y002";
+pub const UNKNOWN_KEY: &str = "Y003";
+pub const MISSING_KEY: &str = "Y004";
+pub const WRONG_KIND: &str = "Y005";
+pub const CUT_BY_YAML: &str = "Y006";
+
+/// A file whose aliases unfold to more than this was not written by a person.
+const MAX_NODES: usize = 20_000;
+
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub span: Range<usize>,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+pub enum Kind {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Scalar {
+    pub text: String,
+    pub quoted: bool,
+}
+
+impl Scalar {
+    /// Nothing, `~` or `null`, unquoted.
+    pub fn is_null(&self) -> bool {
+        !self.quoted && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+    }
+}
+
+impl Node {
+    pub fn scalar(&self) -> Option<&Scalar> {
+        match &self.kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    pub fn is_null(&self) -> bool {
+        self.scalar().is_some_and(Scalar::is_null)
+    }
+
+    fn kind_name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Scalar(scalar) if scalar.is_null() => "nothing",
+            Kind::Scalar(_) => "a text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+        }
+    }
+
+    /// The text of a scalar; anything else is a finding.
+    pub fn text<'n>(&'n self, page: &mut Page, what: &str) -> Option<&'n Scalar> {
+        match &self.kind {
+            Kind::Scalar(scalar) if !scalar.is_null() => Some(scalar),
+            _ => {
+                self.wrong_kind(page, what, "a text");
+                None
+            }
+        }
+    }
+
+    /// The items of a list; anything else is a finding.
+    pub fn list<'n>(&'n self, page: &mut Page, what: &str) -> &'n [Node] {
+        if let Kind::List(items) = &self.kind {
+            return items;
+        }
+        self.wrong_kind(page, what, "a list");
+        &[]
+    }
+
+    /// The entries of a mapping; anything else is a finding.
+    pub fn map<'n>(&'n self, page: &mut Page, what: &str) -> &'n [(Node, Node)] {
+        if let Kind::Map(entries) = &self.kind {
+            return entries;
+        }
+        self.wrong_kind(page, what, "a mapping");
+        &[]
+    }
+
+    /// `true` or `false`; anything else is a finding.
+    pub fn boolean(&self, page: &mut Page, what: &str) -> Option<bool> {
+        match self.scalar().map(|scalar| scalar.text.as_str()) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => {
+                self.wrong_kind(page, what, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    pub fn wrong_kind(&self, page: &mut Page, what: &str, wanted: &str) {
+        if matches!(self.kind, Kind::Map(_)) && page.text[self.span.start..].starts_with("{{") {
+            page.error(
+                CUT_BY_YAML,
+                &self.span,
+                format!("YAML reads this unquoted `{{{{` of {what} as a mapping"),
+            )
+            .help("put the whole text in double quotes: \"{{ ... }}\"");
+            return;
+        }
+        let found = self.kind_name();
+        page.error(WRONG_KIND, &self.span, format!("{what} must be {wanted}, this is {found}"));
+    }
+
+    /// The place in the file of a part of a scalar's text, through quotes, escapes and indentation.
+    pub fn inner(&self, source: &str, part: &Range<usize>) -> Range<usize> {
+        let Some(scalar) = self.scalar() else { return self.span.clone() };
+        let start = self.offset_of(source, &scalar.text, part.start);
+        let end = self.offset_of(source, &scalar.text, part.end.max(part.start + 1));
+        start..end.max(start)
+    }
+
+    fn offset_of(&self, source: &str, text: &str, wanted: usize) -> usize {
+        let raw = &source[self.span.clone()];
+        let mut at = usize::from(raw.starts_with(['"', '\'']));
+        for (offset, letter) in text.char_indices() {
+            at += skipped(&raw[at.min(raw.len())..], letter);
+            if offset >= wanted {
+                return self.span.start + at.min(raw.len());
+            }
+            at += escape_len(&raw[at.min(raw.len())..], letter);
+        }
+        self.span.start + at.min(raw.len())
+    }
+}
+
+/// How much of the source stands before the next letter of the text: indentation, line ends, a block's head.
+fn skipped(raw: &str, letter: char) -> usize {
+    if raw.starts_with('\\') {
+        return 0;
+    }
+    raw.find(letter)
+        .filter(|at| raw[..*at].chars().all(|c| c.is_whitespace() || "|>+-".contains(c)))
+        .unwrap_or(0)
+}
+
+/// The length in the source of one letter of the text.
+fn escape_len(raw: &str, letter: char) -> usize {
+    if raw.starts_with("''") && letter == '\'' {
+        return 2;
+    }
+    match raw.strip_prefix('\\').and_then(|rest| rest.chars().next()) {
+        Some(_) if letter == '\\' && !raw.starts_with("\\\\") => 1,
+        Some('x') => 4,
+        Some('u') => 6,
+        Some('U') => 10,
+        Some(escaped) => 1 + escaped.len_utf8(),
+        None => raw.chars().next().map_or(0, char::len_utf8),
+    }
+}
+
+/// Reads one document. Syntax errors and duplicate keys are findings; without a tree there is nothing more to say.
+pub fn parse(page: &mut Page) -> Option<Node> {
+    let text = std::sync::Arc::clone(&page.text);
+    let mut tree = Tree { page, anchors: HashMap::new(), made: 0 };
+    let mut events = Parser::new_from_str(&text);
+    let mut root = None;
+    loop {
+        match events.next_event() {
+            None | Some(Ok((Event::StreamEnd, _))) => break,
+            Some(Err(error)) => {
+                tree.syntax(&error);
+                return None;
+            }
+            Some(Ok((Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _))) => {}
+            Some(Ok((event, span))) if root.is_none() => match tree.node(&mut events, event, &span) {
+                Ok(Some(node)) => root = Some(node),
+                Ok(None) => {}
+                Err(error) => {
+                    tree.syntax(&error);
+                    return None;
+                }
+            },
+            Some(Ok((_, span))) => {
+                tree.page.error(SYNTAX, &bytes(&span), "a second document; this file must hold one");
+                return None;
+            }
+        }
+    }
+    if root.is_none() {
+        page.error(SYNTAX, &(0..0), "the file is empty");
+    }
+    root
+}
+
+type Events<'t> = Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>;
+
+struct Tree<'p> {
+    page: &'p mut Page,
+    anchors: HashMap<usize, Node>,
+    made: usize,
+}
+
+impl Tree<'_> {
+    /// The node that `event` begins; `None` for what is no node, such as a comment.
+    fn node<'t>(
+        &mut self,
+        events: &mut Events<'t>,
+        event: Event<'t>,
+        span: &Span,
+    ) -> Result<Option<Node>, ScanError> {
+        self.made += 1;
+        if self.made > MAX_NODES {
+            return Err(ScanError::new(span.start, "too many values in one file"));
+        }
+        let (anchor, node) = match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let quoted = !matches!(style, ScalarStyle::Plain);
+                let kind = Kind::Scalar(Scalar { text: text.into_owned(), quoted });
+                (anchor, Node { span: bytes(span), kind })
+            }
+            Event::SequenceStart(_, anchor, _) => (anchor, self.list(events, span)?),
+            Event::MappingStart(_, anchor, _) => (anchor, self.map(events, span)?),
+            Event::Alias(id) => {
+                let mut node = self.anchors.get(&id).cloned().unwrap_or_else(|| empty(span));
+                self.made += count(&node);
+                node.span = bytes(span);
+                return Ok(Some(node));
+            }
+            _ => return Ok(None),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(Some(node))
+    }
+
+    fn list(&mut self, events: &mut Events<'_>, span: &Span) -> Result<Node, ScanError> {
+        let mut items = Vec::new();
+        while let Some(next) = events.next_event() {
+            let (event, at) = next?;
+            if matches!(event, Event::SequenceEnd) {
+                break;
+            }
+            items.extend(self.node(events, event, &at)?);
+        }
+        Ok(Node { span: bytes(span), kind: Kind::List(items) })
+    }
+
+    fn map(&mut self, events: &mut Events<'_>, span: &Span) -> Result<Node, ScanError> {
+        let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut key: Option<Node> = None;
+        while let Some(next) = events.next_event() {
+            let (event, at) = next?;
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let Some(node) = self.node(events, event, &at)? else { continue };
+            match key.take() {
+                None => key = Some(node),
+                Some(name) => {
+                    self.check_duplicate(&entries, &name, &node);
+                    entries.push((name, node));
+                }
+            }
+        }
+        let mut span = bytes(span);
+        if span.is_empty()
+            && let Some((first, _)) = entries.first()
+        {
+            span = first.span.clone();
+        }
+        Ok(Node { span, kind: Kind::Map(entries) })
+    }
+
+    fn check_duplicate(&mut self, entries: &[(Node, Node)], name: &Node, value: &Node) {
+        let Some(text) = name.scalar().map(|scalar| scalar.text.as_str()) else { return };
+        let first = entries.iter().find(|(key, _)| key.scalar().is_some_and(|scalar| scalar.text == text));
+        if let Some((first, _)) = first {
+            let (line, _) = self.page.position(first.span.start);
+            self.page
+                .error(DUPLICATE_KEY, &name.span, format!("`{text}` stands twice in this mapping"))
+                .label(format!("first on line {line}"))
+                .help(match value.kind {
+                    Kind::Map(_) => {
+                        "keep one of them; several rules for one field are a list, `- { ... }` under one key"
+                    }
+                    _ => "keep one of them",
+                });
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) {
+        let at = error.marker().byte_offset().unwrap_or_else(|| error.marker().index());
+        let line_start =
+            self.page.text[..at.min(self.page.text.len())].rfind('\n').map_or(0, |start| start + 1);
+        let line = self.page.text[line_start..].lines().next().unwrap_or_default().to_owned();
+        let found = self.page.error(SYNTAX, &(at..at + 1), format!("this is not YAML: {}", error.info()));
+        if line.contains("{{") || line.contains("{%") {
+            found.help("put the template in double quotes: \"{{ ... }}\"");
+        } else if line.matches(": ").count() > 1 {
+            found.help("a text with `: ` in it needs quotes");
+        } else if line.contains('\t') {
+            found.help("YAML wants spaces, not tabs, for indentation");
+        }
+    }
+}
+
+fn count(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Scalar(_) => 0,
+        Kind::List(items) => items.iter().map(count).sum(),
+        Kind::Map(entries) => entries.iter().map(|(key, value)| count(key) + count(value)).sum(),
+    }
+}
+
+fn empty(span: &Span) -> Node {
+    Node { span: bytes(span), kind: Kind::Scalar(Scalar { text: String::new(), quoted: false }) }
+}
+
+fn bytes(span: &Span) -> Range<usize> {
+    let start = span.start.byte_offset().unwrap_or_else(|| span.start.index());
+    let end = span.end.byte_offset().unwrap_or_else(|| span.end.index());
+    start..end.max(start)
+}
