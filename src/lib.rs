@@ -19,4 +19,5 @@ pub mod config;
 pub mod goodays;
 pub mod http;
 pub mod mapping;
+pub mod plan;
 pub mod salesforce;

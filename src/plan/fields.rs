@@ -1,0 +1,192 @@
+//! Which fields of a Case are written now, and in which form (design, 2.3): what the mapping gives, made fit for
+//! the field; what an agent may have changed is left alone.
+
+use serde_json::{Map, Value, json};
+
+use super::inbound::{Sketch, View};
+use super::{Report, Told, hash64};
+use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
+use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
+use crate::salesforce::errors::FieldFix;
+use crate::salesforce::query::clean_text;
+
+impl Sketch<'_> {
+    pub(super) fn case_fields(&mut self, view: &View, facts: &Facts, moment: Moment) -> Map<String, Value> {
+        let mut fields = Map::new();
+        let Some(mapping) = self.mapping(facts) else { return fields };
+        let sure = self.facing.link.is_some();
+        let purpose = if moment.create { Purpose::Create } else { Purpose::Update };
+        for rendered in mapping.fields(facts, moment) {
+            if rendered.field == mapping.key_field || rendered.field == mapping.marker_field {
+                continue;
+            }
+            let wanted = self.wanted(&rendered, view, moment, sure);
+            if !wanted {
+                continue;
+            }
+            if let Some(value) = self.value(&rendered, self.desk.case, purpose) {
+                let (field, value) = self.by_id(&rendered.field, value);
+                fields.insert(field, value);
+            }
+        }
+        fields.retain(|_, value| !value.is_object() || !value.as_object().is_some_and(Map::is_empty));
+        fields
+    }
+
+    /// Record types and owners are mapped by name and written by id; a name that the org does not know is left
+    /// out and reported, and Salesforce's own default holds.
+    pub(super) fn by_id(&mut self, field: &str, value: Value) -> (String, Value) {
+        if !matches!(field, "RecordType" | "Owner") {
+            return (field.to_owned(), value);
+        }
+        let name =
+            value.as_object().and_then(|o| o.values().next()).and_then(Value::as_str).unwrap_or_default();
+        if let Some(id) = self.desk.names.get(&(field.to_owned(), name.to_owned())) {
+            return (format!("{field}Id"), json!(id.as_str()));
+        }
+        self.report(field, "unknown_name");
+        (field.to_owned(), Value::Object(Map::new()))
+    }
+
+    /// Whether a field is to be written now; remembers what Goodays said either way.
+    pub(super) fn wanted(&mut self, rendered: &Rendered, view: &View, moment: Moment, sure: bool) -> bool {
+        if rendered.on != On::Always {
+            return true;
+        }
+        if view.stale && !moment.create {
+            return false;
+        }
+        let text = match &rendered.value {
+            Ok(Some(value)) => value.to_string(),
+            Ok(None) => String::new(),
+            Err(_) => return true,
+        };
+        let hash = hash64(&text);
+        let before = self.link().and_then(|l| l.fields.get(&rendered.field)).copied();
+        self.plan.gain.fields.insert(rendered.field.clone(), hash);
+        // Unknown after loss of state, or newly mapped: an agent may have written there.
+        moment.create || (sure && before.is_some_and(|b| b != hash))
+    }
+
+    /// The value in the field's own type, or none when nothing is to be written.
+    pub(super) fn value(
+        &mut self,
+        rendered: &Rendered,
+        schema: Option<&Describe>,
+        purpose: Purpose,
+    ) -> Option<Value> {
+        let value = match &rendered.value {
+            Ok(Some(value)) => value.clone(),
+            Ok(None) if rendered.clear => Value::Null,
+            Ok(None) => return None,
+            Err(_) => {
+                self.report(&rendered.field, "mapping");
+                return None;
+            }
+        };
+        self.fitted(&rendered.field, value, schema, purpose)
+    }
+
+    pub(super) fn fitted(
+        &mut self,
+        name: &str,
+        value: Value,
+        schema: Option<&Describe>,
+        purpose: Purpose,
+    ) -> Option<Value> {
+        let value = self.fixed(name, value)?;
+        if matches!(name, "RecordType" | "Owner") {
+            return Some(value);
+        }
+        if value.is_object() || name.contains('.') {
+            if schema.is_some_and(|s| s.relation(name).is_none()) {
+                self.report(name, "unknown_field");
+                return None;
+            }
+            return Some(value);
+        }
+        let value = match value {
+            Value::String(text) => Value::String(clean_text(&text)),
+            other => other,
+        };
+        let Some(schema) = schema else { return Some(value) };
+        let Some(field) = schema.field(name) else {
+            self.report(name, "unknown_field");
+            return None;
+        };
+        match fit_for(field, &value, purpose) {
+            Fitted::Value(value, note) => {
+                if let Some(note) = note {
+                    self.report(name, note.code);
+                }
+                Some(value)
+            }
+            Fitted::Dropped(note) => {
+                self.report(name, note.code);
+                None
+            }
+        }
+    }
+
+    /// What Salesforce refused before is left out or shortened.
+    pub(super) fn fixed(&mut self, name: &str, value: Value) -> Option<Value> {
+        let mut value = value;
+        for fix in self.desk.fixes {
+            match fix {
+                FieldFix::Drop { field, code } if is_named(field, name, &value) => {
+                    self.report(name, code);
+                    return None;
+                }
+                FieldFix::Shorten { field, max } if is_named(field, name, &value) => {
+                    if let Value::String(text) = &value {
+                        let keep = max.unwrap_or(text.chars().count() * 9 / 10);
+                        value = Value::String(text.chars().take(keep).collect());
+                        self.report(name, "STRING_TOO_LONG");
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(value)
+    }
+
+    pub(super) fn report(&mut self, field: &str, code: &str) {
+        let report = Report { field: field.to_owned(), code: code.to_owned() };
+        if !self.plan.reports.contains(&report) {
+            self.plan.reports.push(report);
+        }
+    }
+
+    /// What the agent is told, the last word for each field.
+    pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
+        for note in self.facing.notes {
+            let outcome = match note.told {
+                Told::Sent => Outcome::Sent,
+                Told::Settled => Outcome::Settled,
+                Told::Unclear => Outcome::Unclear,
+                Told::Failed => Outcome::Failed,
+                Told::Observed => Outcome::Observed,
+            };
+            for rendered in self.desk.mapping.actions().feedback(outcome, &note.action, &note.reason) {
+                let value = match &rendered.value {
+                    // Here an empty text clears the field.
+                    Ok(None) => Value::Null,
+                    Ok(Some(Value::String(text))) if text.is_empty() => Value::Null,
+                    Ok(Some(value)) => value.clone(),
+                    Err(_) => continue,
+                };
+                if let Some(value) = self.fitted(&rendered.field, value, self.desk.case, Purpose::Update) {
+                    fields.insert(rendered.field.clone(), value);
+                }
+            }
+        }
+    }
+}
+
+/// Whether what Salesforce names is this field. A relation (`Store__r` with `Partner_Id__c` within) is named by its
+/// own field, or by the other object's where nothing has the value.
+fn is_named(named: &str, field: &str, value: &Value) -> bool {
+    let plain = |f: &str| f.trim_end_matches("__r").trim_end_matches("__c").to_ascii_lowercase();
+    let same = |f: &str| plain(f) == plain(named);
+    same(field) || value.as_object().is_some_and(|within| within.keys().any(|f| same(f)))
+}

@@ -1,0 +1,82 @@
+//! What we know more once a write is done: applied to the link as it stands then, so that inbound and delivery
+//! never overwrite each other's knowledge.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{CaseRef, Freshness, Known, Link, RepliedBy};
+use crate::goodays::{MessageId, Verb};
+use crate::salesforce::RecordId;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gain {
+    pub known: Vec<Known>,
+    pub fields: BTreeMap<String, u64>,
+    pub fresh: Option<Freshness>,
+    pub row: Map<String, Value>,
+    /// The status rule that holds after our own write: no edge (design, rule 6).
+    pub held: Option<Option<Verb>>,
+    /// Since when the customer waits, as this view says.
+    pub waiting: Option<Option<i64>>,
+    pub last_customer: Option<MessageId>,
+    pub replied: Option<RepliedBy>,
+    pub source: Option<String>,
+    pub customer: Option<u64>,
+    /// Sent texts that this view gave an id.
+    pub identified: Vec<u64>,
+    pub marked: Option<u32>,
+    pub mapping: Option<String>,
+    /// The Case's marker and comments were compared with the whole conversation.
+    pub read: bool,
+}
+
+impl Gain {
+    /// What the write put on the Case is what changes count from: an agent may have acted on a Case of ours
+    /// before we knew that it was made (design, rule 6).
+    pub fn rebase(&self, link: &mut Link) {
+        if let Some(held) = self.held {
+            link.held = held;
+            link.row.clone_from(&self.row);
+        }
+    }
+
+    /// Applies itself; `inserted` is the Case that the write made.
+    pub fn apply(self, link: &mut Link, inserted: Option<RecordId>) {
+        if let Some(id) = inserted {
+            link.case = Some(CaseRef { id, number: None });
+            link.row.clear();
+        }
+        for known in self.known {
+            link.learn(known.id, known.at, known.how);
+        }
+        link.fields.extend(self.fields);
+        link.row.extend(self.row);
+        for text in self.identified {
+            // One for each: the same words may have been sent twice.
+            if let Some(at) = link.unidentified.iter().position(|t| *t == text) {
+                link.unidentified.swap_remove(at);
+            }
+        }
+        if let Some(fresh) = self.fresh {
+            link.fresh = link.fresh.max(fresh);
+        }
+        if let Some(held) = self.held {
+            link.held = held;
+        }
+        if let Some(waiting) = self.waiting {
+            link.waiting_since = waiting;
+        }
+        if let Some(replied) = self.replied {
+            link.replied.get_or_insert(replied);
+        }
+        link.last_customer = self.last_customer.or(link.last_customer.take());
+        link.source = self.source.or(link.source.take());
+        link.customer = self.customer.or(link.customer);
+        link.unread &= !self.read;
+        link.marked = self.marked.unwrap_or(link.marked);
+        if let Some(mapping) = self.mapping {
+            link.mapping = mapping;
+        }
+    }
+}

@@ -1,0 +1,542 @@
+//! From what Goodays told to what Salesforce has to hold.
+//!
+//! Each event carries the whole conversation, so any event is enough to make or to complete a Case: what is
+//! missing is imported, told apart by message id; what is older than what we know changes no field.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::relearn::action_fields;
+use super::{Desk, Freshness, Gain, How, Intent, IntentState, Known, Link, Note, RepliedBy, Report, hash64};
+use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
+use crate::goodays::{MessageId, ResponseId, Verb};
+use crate::mapping::{Act, Assignment, CaseMapping, Facts, Moment};
+use crate::salesforce::RecordId;
+use crate::salesforce::describe::Purpose;
+use crate::salesforce::query::{clean_text, split_comment};
+
+/// Comments of one transaction; a longer conversation goes in several, oldest first (design, 4).
+pub const MAX_COMMENTS: usize = 150;
+/// Bytes of a comment as Salesforce counts them (Salesforce reference, 6.2).
+pub const COMMENT_BYTES: usize = 4000;
+
+/// One conversation's facts.
+pub struct Facing<'a> {
+    pub response_id: &'a ResponseId,
+    /// Events in the order they came; may be empty when only notes wait.
+    pub events: &'a [Event],
+    pub notes: &'a [Note],
+    pub link: Option<&'a Link>,
+    /// Intents of this response that are not final.
+    pub intents: &'a [Intent],
+    /// Comments of the Case as just read, when the link was relearned (design, rule 5).
+    pub comments: &'a [String],
+    /// Our first start (milliseconds): an older view may lack messages that stand as comments already.
+    pub first_start_ms: i64,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    pub write: Option<CaseWrite>,
+    pub gain: Gain,
+    /// Intents that this view proves delivered, with the message's id.
+    pub settles: Vec<(u64, MessageId)>,
+    /// Why nothing of it is for Salesforce.
+    pub skipped: Option<&'static str>,
+    pub reports: Vec<Report>,
+    /// Messages remain for a further transaction.
+    pub more: bool,
+}
+
+/// One Case with its comments and marker: a transaction that is complete as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseWrite {
+    pub object: String,
+    /// None: insert.
+    pub patch: Option<RecordId>,
+    pub fields: Map<String, Value>,
+    pub assignment: Assignment,
+    pub comment_object: String,
+    pub parent_field: String,
+    pub comments: Vec<Map<String, Value>>,
+}
+
+pub fn plan(facing: &Facing<'_>, desk: &Desk<'_>) -> Plan {
+    let mut sketch = Sketch::new(facing, desk);
+    let Some(view) = sketch.freshest() else { return sketch.notes_only() };
+    if let Some(why) = sketch.not_ours(&view) {
+        return Plan { skipped: Some(why), ..Plan::default() };
+    }
+    sketch.sort_turns();
+    sketch.write(&view);
+    sketch.remember(&view.response);
+    sketch.plan
+}
+
+pub(super) struct Sketch<'a> {
+    pub(super) facing: &'a Facing<'a>,
+    pub(super) desk: &'a Desk<'a>,
+    pub(super) plan: Plan,
+    /// Turns that stand nowhere yet, oldest first.
+    pub(super) fresh_turns: Vec<Message>,
+    /// Turns of all events, oldest first.
+    pub(super) turns: Vec<Message>,
+    pub(super) unclaimed: Vec<String>,
+}
+
+/// The newest view of the conversation.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) name: String,
+    pub(super) response: Response,
+    pub(super) fresh: Freshness,
+    pub(super) stale: bool,
+}
+
+impl<'a> Sketch<'a> {
+    fn new(facing: &'a Facing<'a>, desk: &'a Desk<'a>) -> Self {
+        let turns = told_turns(facing.events);
+        let unclaimed = facing.comments.iter().map(|c| normalised(c)).collect();
+        Self { facing, desk, plan: Plan::default(), fresh_turns: Vec::new(), turns, unclaimed }
+    }
+
+    pub(super) fn link(&self) -> Option<&'a Link> {
+        self.facing.link
+    }
+
+    pub(super) fn case(&self) -> Option<&'a RecordId> {
+        self.link().and_then(|l| l.case.as_ref()).map(|c| &c.id)
+    }
+
+    /// The view that counts for fields: events first, then what was read back after an action.
+    fn freshest(&self) -> Option<View> {
+        let known = self.link().map(|l| l.fresh).unwrap_or_default();
+        let events = self.facing.events.iter().map(|e| (e.name.clone(), e.response.clone()));
+        let notes = self.facing.notes.iter().filter_map(|n| Response::from_value(n.view.as_ref()?).ok());
+        events
+            .chain(notes.map(|r| ("response".to_owned(), r)))
+            .map(|(name, response)| {
+                let fresh = freshness(&response);
+                View { name, response, fresh, stale: fresh < known }
+            })
+            .max_by_key(|view| view.fresh)
+    }
+
+    fn not_ours(&self, view: &View) -> Option<&'static str> {
+        if self.link().is_some_and(|l| l.case.is_some() || !l.gone.is_empty()) {
+            return None;
+        }
+        if !self.desk.perimeter.holds(&view.response) {
+            return Some("outside the perimeter");
+        }
+        let facts = Facts::new(&view.name, &view.response.raw);
+        match self.desk.mapping.case_mapping(&facts) {
+            Ok(None) => Some("no mapping wants it"),
+            // A condition that cannot be evaluated must not cost a feedback.
+            Ok(Some(_)) | Err(_) => None,
+        }
+    }
+
+    /// Tells new turns from those that stand in Salesforce, or that are our own coming back.
+    fn sort_turns(&mut self) {
+        let link = self.link();
+        let (marked, others): (Vec<Message>, Vec<Message>) =
+            self.turns.iter().cloned().partition(|t| link.is_some_and(|l| l.knows(&t.id)));
+        // Those that are known have their comments; what is left is for the others to claim.
+        if !self.unclaimed.is_empty() {
+            for turn in &marked {
+                self.claim(turn);
+            }
+        }
+        let mut fresh = Vec::new();
+        for turn in others {
+            let claimed = !self.unclaimed.is_empty() && self.claim(&turn);
+            // An intent that it settles says more than a comment that it has.
+            if self.is_our_own(&turn) {
+                continue;
+            }
+            if claimed {
+                self.learn(&turn, How::Imported);
+            } else {
+                fresh.push(turn);
+            }
+        }
+        self.fresh_turns = fresh;
+    }
+
+    fn learn(&mut self, turn: &Message, how: How) {
+        let at = turn.at.map(jiff::Timestamp::as_millisecond);
+        self.plan.gain.known.push(Known { id: turn.id.clone(), at, how });
+    }
+
+    /// Rule 5: a comment that no other id claims and that has this text is this message.
+    fn claim(&mut self, turn: &Message) -> bool {
+        let Some(facts) = self.facts() else { return false };
+        let parts: Vec<String> = self
+            .comment_texts(&facts, turn)
+            .iter()
+            .map(|p| normalised(p))
+            .filter(|p| !p.is_empty())
+            .collect();
+        // An agent's own words, sent by us: never the customer's, whose comments are ours to write.
+        let plain = (turn.whose != Whose::Customer).then(|| vec![normalised(&turn.content)]);
+        for wanted in [parts].into_iter().chain(plain) {
+            if wanted.iter().any(String::is_empty) {
+                continue;
+            }
+            // One comment for each part: the same words twice are two messages.
+            let mut rest = self.unclaimed.clone();
+            let all = wanted.iter().all(|w| {
+                let found = rest.iter().position(|c| c == w);
+                found.map(|at| rest.remove(at)).is_some()
+            });
+            if all && !wanted.is_empty() {
+                self.unclaimed = rest;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Our own answer coming back (design, rules 3 and 4).
+    fn is_our_own(&mut self, turn: &Message) -> bool {
+        if turn.whose == Whose::Customer {
+            return false;
+        }
+        let text = hash64(&normalised(&turn.content));
+        let count = |texts: &[u64]| texts.iter().filter(|t| **t == text).count();
+        if self.link().is_some_and(|l| count(&l.unidentified) > count(&self.plan.gain.identified)) {
+            self.plan.gain.identified.push(text);
+            self.learn(turn, How::Sent);
+            return true;
+        }
+        let ours = self.facing.intents.iter().find(|i| proves(i, turn));
+        if let Some(intent) = ours {
+            let taken = self.plan.settles.iter().any(|(seq, _)| *seq == intent.seq);
+            if !taken {
+                self.plan.settles.push((intent.seq, turn.id.clone()));
+                self.learn(turn, How::Sent);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn facts(&self) -> Option<Facts> {
+        self.freshest().map(|v| Facts::new(&v.name, &v.response.raw))
+    }
+
+    fn write(&mut self, view: &View) {
+        let facts = Facts::new(&view.name, &view.response.raw);
+        let creating = self.case().is_none();
+        let new_words = self.fresh_turns.iter().any(|t| t.whose == Whose::Customer);
+        if creating && self.link().is_some_and(|l| !l.gone.is_empty()) && !new_words {
+            self.plan.skipped = Some("its Case was deleted and the customer wrote nothing new");
+            return;
+        }
+        let (comments, taken) = self.comments(&facts);
+        let message = self.customer_wrote_last(&taken);
+        let moment = Moment { create: creating, message };
+        let mut fields = self.case_fields(view, &facts, moment);
+        self.note_fields(&mut fields);
+        self.finish(view, &facts, creating, fields, comments);
+    }
+
+    fn finish(
+        &mut self,
+        view: &View,
+        facts: &Facts,
+        creating: bool,
+        mut fields: Map<String, Value>,
+        comments: Vec<Map<String, Value>>,
+    ) {
+        let Some(mapping) = self.mapping(facts) else {
+            self.plan.skipped = Some("no mapping wants it");
+            return;
+        };
+        let marker = self.marker(mapping);
+        let marks_change = !comments.is_empty() || self.marks_missing();
+        if !creating && fields.is_empty() && !marks_change {
+            return;
+        }
+        self.baseline(&fields, creating);
+        if marks_change || creating {
+            fields.insert(mapping.marker_field.clone(), Value::String(marker));
+        }
+        if creating {
+            fields.insert(mapping.key_field.clone(), json!(view.response.id.as_str()));
+        }
+        let comment = self.desk.mapping.comment();
+        self.plan.gain.mapping = Some(self.desk.mapping.version().to_owned());
+        self.plan.write = Some(CaseWrite {
+            object: mapping.object.clone(),
+            patch: self.case().cloned(),
+            fields,
+            assignment: mapping.assignment.clone(),
+            comment_object: comment.object.clone(),
+            parent_field: comment.parent_field.clone(),
+            comments,
+        });
+    }
+
+    /// The mapping of this response; if none wants it any more, a known Case keeps the first one.
+    pub(super) fn mapping(&self, facts: &Facts) -> Option<&'a CaseMapping> {
+        let chosen = self.desk.mapping.case_mapping(facts).ok().flatten();
+        chosen.or_else(|| self.desk.mapping.case_mappings().first())
+    }
+
+    /// Comments for the new turns, and the turns that they carry.
+    fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Message>) {
+        let mut comments = self.successor_comment();
+        let mut taken = Vec::new();
+        for turn in self.fresh_turns.clone() {
+            if !self.imports(&turn) {
+                self.learn(&turn, How::Skipped);
+                continue;
+            }
+            let parts = self.comment_records(facts, &turn);
+            if !comments.is_empty() && comments.len() + parts.len() > MAX_COMMENTS {
+                self.plan.more = true;
+                break;
+            }
+            let how = if parts.is_empty() { How::Skipped } else { How::Imported };
+            comments.extend(parts);
+            self.learn(&turn, how);
+            taken.push(turn);
+        }
+        (comments, taken)
+    }
+
+    fn imports(&self, turn: &Message) -> bool {
+        let comment = self.desk.mapping.comment();
+        match turn.whose {
+            Whose::Customer => comment.import_customer,
+            Whose::Brand => comment.import_brand,
+            // Whoever said it, it must not be lost.
+            Whose::Unknown => comment.import_customer || comment.import_brand,
+        }
+    }
+
+    /// A new Case for a deleted one names it.
+    fn successor_comment(&self) -> Vec<Map<String, Value>> {
+        let Some(old) = self.link().filter(|l| l.case.is_none()).and_then(|l| l.gone.last()) else {
+            return Vec::new();
+        };
+        let name = old.number.as_deref().unwrap_or(old.id.as_str());
+        let comment = self.desk.mapping.comment();
+        let text = format!("This continues Case {name}, which was deleted.");
+        let mut record = Map::new();
+        record.insert(comment.body_field.clone(), Value::String(text));
+        vec![record]
+    }
+
+    pub(super) fn comment_texts(&self, facts: &Facts, turn: &Message) -> Vec<String> {
+        let comment = self.desk.mapping.comment();
+        let rendered = comment.fields(facts, &turn.raw);
+        let body = rendered.into_iter().find(|r| r.field == comment.body_field);
+        let text = match body.map(|r| r.value) {
+            Some(Ok(Some(value))) => scalar_text(&value),
+            Some(Ok(None)) | None => String::new(),
+            // The template failed: the words themselves go over, never nothing.
+            Some(Err(_)) => turn.content.clone(),
+        };
+        split_comment(&clean_text(&text), COMMENT_BYTES)
+    }
+
+    fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
+        let comment = self.desk.mapping.comment();
+        let rendered = comment.fields(facts, &turn.raw);
+        let mut record = Map::new();
+        for field in rendered.into_iter().filter(|r| r.field != comment.body_field) {
+            if let Some(value) = self.value(&field, self.desk.comment, Purpose::Create) {
+                record.insert(field.field.clone(), value);
+            }
+        }
+        let parts = self.comment_texts(facts, turn);
+        parts
+            .into_iter()
+            .filter(|part| !part.trim().is_empty())
+            .map(|part| {
+                let mut record = record.clone();
+                record.insert(comment.body_field.clone(), Value::String(part));
+                record
+            })
+            .collect()
+    }
+
+    /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event
+    /// (`reply`) never says so (design, rule 15).
+    fn customer_wrote_last(&self, taken: &[Message]) -> bool {
+        let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
+            return false;
+        };
+        let at = newest.at.map(jiff::Timestamp::as_millisecond);
+        let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > at));
+        let told_later = self.turns.iter().any(|t| t.at > newest.at);
+        let only_reply = self.facing.events.iter().all(|e| e.kind == EventKind::Reply);
+        !known_later && !told_later && !only_reply
+    }
+
+    /// Only notes wait: they go onto the Case that is there.
+    fn notes_only(mut self) -> Plan {
+        let Some(case) = self.case().cloned() else {
+            self.plan.skipped = Some("no Case to tell it on");
+            return self.plan;
+        };
+        let mut fields = Map::new();
+        self.note_fields(&mut fields);
+        let desk = self.desk;
+        let Some(mapping) = desk.mapping.case_mappings().first() else { return self.plan };
+        if self.marks_missing() {
+            let marker = self.marker(mapping);
+            fields.insert(mapping.marker_field.clone(), Value::String(marker));
+        }
+        if fields.is_empty() {
+            return self.plan;
+        }
+        self.baseline(&fields, false);
+        let comment = self.desk.mapping.comment();
+        self.plan.write = Some(CaseWrite {
+            object: mapping.object.clone(),
+            patch: Some(case),
+            fields,
+            assignment: mapping.assignment.clone(),
+            comment_object: comment.object.clone(),
+            parent_field: comment.parent_field.clone(),
+            comments: Vec::new(),
+        });
+        self.plan
+    }
+
+    /// Which status rule holds after our own write, so that it fires nothing (design, rule 6).
+    fn baseline(&mut self, fields: &Map<String, Value>, creating: bool) {
+        let mut written = action_fields(fields, self.desk);
+        if let Some(status) = fields.get("Status").and_then(Value::as_str) {
+            let closed = self.desk.closed.iter().any(|c| c == status);
+            written.insert("IsClosed".to_owned(), Value::Bool(closed));
+        }
+        if written.is_empty() && !creating {
+            return;
+        }
+        // A new Case has nothing of the deleted one.
+        let before = self.link().filter(|_| !creating);
+        let mut row = before.map(|l| l.row.clone()).unwrap_or_default();
+        row.extend(written.clone());
+        self.plan.gain.held = Some(held(self.desk, &Value::Object(row)));
+        self.plan.gain.row = written;
+    }
+
+    /// What this view says of the conversation, whether anything is written or not.
+    fn remember(&mut self, newest: &Response) {
+        let gain = &mut self.plan.gain;
+        for response in self.facing.events.iter().map(|e| &e.response).chain([newest]) {
+            let fresh = freshness(response);
+            gain.fresh = gain.fresh.max(Some(fresh));
+        }
+        gain.source.clone_from(&newest.source);
+        gain.customer = newest.emails.first().map(|mail| hash64(mail));
+        let stale = self.facing.link.is_some_and(|l| freshness(newest) < l.fresh);
+        if !stale {
+            gain.waiting = Some(waiting_since(newest));
+        }
+        // Whatever the Case held before us was compared with a view that has all of it.
+        gain.read =
+            self.facing.events.iter().any(|e| freshness(&e.response).newest >= self.facing.first_start_ms);
+        if !stale {
+            let turns = self.turns.iter().chain(&newest.turns);
+            let last = turns.filter(|t| t.whose == Whose::Customer).max_by_key(|t| t.at);
+            gain.last_customer = last.map(|t| t.id.clone());
+        }
+        let reply =
+            self.facing.events.iter().map(|e| &e.response).chain([newest]).find_map(|r| r.reply.as_ref());
+        if let Some(reply) = reply {
+            self.plan.gain.replied = Some(self.replied_by(&reply.id));
+        }
+    }
+
+    fn replied_by(&self, reply: &MessageId) -> RepliedBy {
+        let sent = |k: &Known| k.how == How::Sent && k.id == *reply;
+        let link_says = self.facing.link.is_some_and(|l| l.known.iter().any(sent));
+        if link_says || self.plan.gain.known.iter().any(sent) { RepliedBy::Us } else { RepliedBy::Other }
+    }
+}
+
+/// The turns of all events, each once, in the order of the conversation.
+fn told_turns(events: &[Event]) -> Vec<Message> {
+    let mut turns: Vec<(Option<jiff::Timestamp>, Message)> = Vec::new();
+    for event in events {
+        let mut last = None;
+        for turn in &event.response.turns {
+            // Without a time it stands behind the one that it came after.
+            last = turn.at.or(last);
+            match turns.iter_mut().find(|(_, t)| t.id == turn.id) {
+                // An event tells who speaks where a mere view may not.
+                Some((_, known)) if known.whose == Whose::Unknown => known.whose = turn.whose,
+                Some(_) => {}
+                None => turns.push((last, turn.clone())),
+            }
+        }
+    }
+    turns.sort_by_key(|(at, _)| *at);
+    turns.into_iter().map(|(_, turn)| turn).collect()
+}
+
+/// The status rule that holds for this row of a Case.
+pub fn held(desk: &Desk<'_>, row: &Value) -> Option<Verb> {
+    let wanted = desk.mapping.actions().on_case(row).ok().flatten()?;
+    match wanted.act {
+        Act::Call => Some(Verb::Call),
+        Act::Close => Some(Verb::Close),
+        Act::Spam => Some(Verb::Spam),
+        Act::Answer => None,
+    }
+}
+
+/// Whether a message is the one that an intent without known outcome sent (design, rule 3).
+pub fn proves(intent: &Intent, turn: &Message) -> bool {
+    let (IntentState::Sending(sending) | IntentState::Unclear { sending, .. }) = &intent.state else {
+        return false;
+    };
+    let super::Wish::Answer { content, .. } = &intent.wish else { return false };
+    turn.whose != Whose::Customer
+        && !sending.seen.contains(&turn.id)
+        && normalised(&turn.content) == normalised(content)
+}
+
+/// How new a view is.
+pub fn freshness(response: &Response) -> Freshness {
+    let millis = |t: jiff::Timestamp| t.as_millisecond();
+    let spoken = response.turns.iter().chain(&response.first).chain(&response.reply).filter_map(|m| m.at);
+    let newest = spoken.chain(response.created).map(millis).max().unwrap_or_default();
+    let turns = u32::try_from(response.turns.len()).unwrap_or(u32::MAX);
+    Freshness { newest, turns, updated: response.updated.map(millis).unwrap_or_default() }
+}
+
+/// Since when the customer waits for the brand: a return is open until it is processed ("process each one",
+/// Goodays reference, 3.6), and a private message until it is answered.
+pub fn waiting_since(response: &Response) -> Option<i64> {
+    let millis = |t: jiff::Timestamp| t.as_millisecond();
+    if response.actions.contains("reply") || response.actions.contains("close") {
+        let first = response.first.as_ref().and_then(|m| m.at).or(response.created);
+        return Some(first.map_or(0, millis));
+    }
+    let last = response.turns.last()?;
+    (last.whose == Whose::Customer && response.actions.contains("message")).then(|| last.at.map_or(0, millis))
+}
+
+fn scalar_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Reports by field for the log: names and codes, no values.
+pub fn report_list(reports: &[Report]) -> String {
+    let by_field: BTreeMap<&str, &str> =
+        reports.iter().map(|r| (r.field.as_str(), r.code.as_str())).collect();
+    by_field.iter().map(|(f, c)| format!("{f}:{c}")).collect::<Vec<_>>().join(" ")
+}

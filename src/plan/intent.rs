@@ -1,0 +1,188 @@
+//! What is to be done at Goodays: the outbox's record and its states.
+
+use serde::{Deserialize, Serialize};
+
+use crate::goodays::{MessageId, ResponseId, Verb};
+use crate::salesforce::RecordId;
+
+/// One thing that an agent did and that Goodays has to hear of, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    pub seq: u64,
+    pub response_id: ResponseId,
+    pub case_id: RecordId,
+    pub wish: Wish,
+    /// The agent's e-mail, if Salesforce told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// When the agent acted, by Salesforce's clock (milliseconds): the order of answers.
+    pub acted_ms: i64,
+    /// When we saw it (milliseconds): `close_grace` counts from here.
+    pub seen_ms: i64,
+    /// When Salesforce was last read for it (milliseconds): an intent older than one poll is read again.
+    pub read_ms: i64,
+    pub state: IntentState,
+    #[serde(default)]
+    pub attempts: u32,
+    /// An operator let it pass `max_actions_per_hour`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approved: bool,
+    /// Text that should have travelled, but could not (a call's note when the response was already handled).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<String>,
+}
+
+/// What the agent wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum Wish {
+    /// Reply while Goodays lists it, message afterwards.
+    Answer {
+        comment: RecordId,
+        content: String,
+        remark_type: Option<String>,
+        /// What the text was meant as when it was written.
+        meant: Meant,
+    },
+    Call {
+        rating: Option<u8>,
+        note: Option<String>,
+        /// Last message of the customer when the agent acted: part of the intent's identity.
+        after: Option<MessageId>,
+    },
+    Close {
+        remark_type: Option<String>,
+        after: Option<MessageId>,
+    },
+    Spam {
+        after: Option<MessageId>,
+    },
+}
+
+/// Public or private (Goodays reference, 3.4): an agent's text never changes sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Meant {
+    Public,
+    Private,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum IntentState {
+    /// To be sent, not before that moment (milliseconds).
+    Ready {
+        not_before_ms: i64,
+    },
+    /// On its way; the disk says so before the first byte leaves.
+    Sending(Sending),
+    /// Sent, and nobody could say whether it arrived.
+    Unclear {
+        since_ms: i64,
+        why: String,
+        sending: Sending,
+    },
+    /// Not sent; a human decides.
+    Parked {
+        since_ms: i64,
+        code: String,
+        why: String,
+    },
+    Delivered {
+        at_ms: i64,
+        verb: Verb,
+        message: Option<MessageId>,
+    },
+    /// Nothing to send: Goodays had it already.
+    Settled {
+        at_ms: i64,
+        why: String,
+    },
+    /// Unpublished, deleted or taken back before it was sent, or dropped by an operator.
+    Cancelled {
+        at_ms: i64,
+        why: String,
+    },
+    /// Would have been sent (`actions: observe`).
+    Observed {
+        at_ms: i64,
+        verb: Verb,
+    },
+}
+
+/// What was noted before a PUT: enough to tell afterwards whether it was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sending {
+    pub verb: Verb,
+    pub since_ms: i64,
+    /// When the attempt ended without an answer; none while it runs (or when the process was killed).
+    #[serde(default)]
+    pub ended_ms: Option<i64>,
+    /// Ids of all messages that Goodays showed just before.
+    pub seen: Vec<MessageId>,
+}
+
+impl IntentState {
+    /// Still the delivery loop's business.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Sending(_) | Self::Unclear { .. })
+    }
+
+    pub fn is_parked(&self) -> bool {
+        matches!(self, Self::Parked { .. })
+    }
+
+    /// The word in `status`, metrics and the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } => "pending",
+            Self::Sending(_) => "sending",
+            Self::Unclear { .. } => "unclear",
+            Self::Parked { .. } => "parked",
+            Self::Delivered { .. } => "delivered",
+            Self::Settled { .. } => "settled",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Observed { .. } => "observed",
+        }
+    }
+}
+
+impl Wish {
+    /// The word for people and for the identity.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Answer { .. } => "answer",
+            Self::Call { .. } => "call",
+            Self::Close { .. } => "close",
+            Self::Spam { .. } => "spam",
+        }
+    }
+
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer { .. })
+    }
+
+    /// The same wish seen again has the same identity: a comment, or a Case, verb and the customer's last
+    /// message (design, rule 6).
+    pub fn identity(&self, case: &RecordId) -> String {
+        match self {
+            Self::Answer { comment, .. } => format!("answer {comment}"),
+            Self::Call { after, .. } | Self::Close { after, .. } | Self::Spam { after } => {
+                format!("{} {case} {}", self.name(), after.as_ref().map_or("", MessageId::as_str))
+            }
+        }
+    }
+}
+
+impl Intent {
+    /// Removes the agent's words once they are not needed any more; true when there were some.
+    pub fn forget_texts(&mut self) -> bool {
+        let author = self.author.take().is_some();
+        let text = match &mut self.wish {
+            Wish::Answer { content, .. } => !std::mem::take(content).is_empty(),
+            Wish::Call { note, .. } => note.take().is_some(),
+            Wish::Close { .. } | Wish::Spam { .. } => false,
+        };
+        author || text || self.left_behind.take().is_some()
+    }
+}

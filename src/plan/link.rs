@@ -1,0 +1,181 @@
+//! What we remember of a response and its Case: the ledger's record.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::goodays::{MessageId, ResponseId, Verb};
+use crate::salesforce::RecordId;
+
+/// One response, its Case, and everything that makes doing things twice harmless.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    pub response_id: ResponseId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseRef>,
+    /// The Case was there before us, and what its comments hold was not compared with the whole conversation yet:
+    /// nothing is imported before they are read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
+    /// Cases of this response that were deleted in Salesforce, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<CaseRef>,
+    /// Messages that need no import any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<Known>,
+    /// The message ids that the Case's marker held when we last wrote or read it.
+    #[serde(default)]
+    pub marked: u32,
+    /// Hashes of the values from Goodays that were last written, by field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub fresh: Freshness,
+    /// The Case's action fields as last seen or written.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub row: Map<String, Value>,
+    /// The status rule that holds on the Case: rules fire on edges (design, rule 6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Verb>,
+    /// Agents' comments that have, or had, an intent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answered>,
+    /// Who gave the public reply, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replied: Option<RepliedBy>,
+    /// Since when the customer waits for us (milliseconds); none: nothing to process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_customer: Option<MessageId>,
+    /// Texts that went out, but whose message id could not be read back yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unidentified: Vec<u64>,
+    /// The Goodays source (`email`, `google`, …), for `remark_type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The customer's e-mail as a hash: finds the same customer's other responses without keeping the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<u64>,
+    /// The mapping version that made the last write.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mapping: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseRef {
+    pub id: RecordId,
+    /// Read by the poll; an insert does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+}
+
+/// A message that stands in Salesforce, or never has to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    pub id: MessageId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
+    pub how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum How {
+    /// It is a comment of the Case.
+    #[serde(rename = "i")]
+    Imported,
+    /// We sent it: an agent's comment.
+    #[serde(rename = "s")]
+    Sent,
+    /// The mapping does not import its kind.
+    #[serde(rename = "x")]
+    Skipped,
+}
+
+/// An agent's comment and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    pub comment: RecordId,
+    /// The outbox entry.
+    pub intent: u64,
+    /// Hash of the normalised text that the intent had.
+    pub text: u64,
+    /// The agent was told that a later edit does not travel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RepliedBy {
+    #[serde(rename = "us")]
+    Us,
+    #[serde(rename = "other")]
+    Other,
+}
+
+/// How new a view of a conversation is. `updated_date` alone is unreliable (Goodays reference, 5.3), so the
+/// newest message counts first, then their number, then that date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Freshness {
+    pub newest: i64,
+    pub turns: u32,
+    pub updated: i64,
+}
+
+impl Link {
+    pub fn new(response_id: ResponseId) -> Self {
+        Self {
+            response_id,
+            case: None,
+            unread: false,
+            gone: Vec::new(),
+            known: Vec::new(),
+            marked: 0,
+            fields: BTreeMap::new(),
+            fresh: Freshness::default(),
+            row: Map::new(),
+            held: None,
+            answers: Vec::new(),
+            replied: None,
+            waiting_since: None,
+            last_customer: None,
+            unidentified: Vec::new(),
+            source: None,
+            customer: None,
+            mapping: String::new(),
+        }
+    }
+
+    /// Of a Case that we did not make.
+    pub fn unread(response_id: ResponseId) -> Self {
+        Self { unread: true, ..Self::new(response_id) }
+    }
+
+    pub fn knows(&self, id: &MessageId) -> bool {
+        self.known.iter().any(|k| k.id == *id)
+    }
+
+    /// Notes a message; the first word on it stands.
+    pub fn learn(&mut self, id: MessageId, at: Option<i64>, how: How) {
+        if !self.knows(&id) {
+            self.known.push(Known { id, at, how });
+        }
+    }
+
+    pub fn answer(&self, comment: &RecordId) -> Option<&Answered> {
+        self.answers.iter().find(|a| a.comment == *comment)
+    }
+
+    /// The ids that belong into the Case's marker, oldest first.
+    pub fn marker_ids(&self) -> impl Iterator<Item = &MessageId> {
+        self.known.iter().filter(|k| k.how != How::Skipped).map(|k| &k.id)
+    }
+}
+
+/// A stable 64-bit hash for "is this still the same text": the first bytes of SHA-256.
+pub fn hash64(text: &str) -> u64 {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(text.as_bytes());
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}

@@ -1,0 +1,60 @@
+//! The marker: the ids of the messages that stand in the Case as comments, or were sent from it, as one text.
+
+use std::collections::BTreeSet;
+
+use super::inbound::Sketch;
+use super::{How, Link};
+use crate::goodays::MessageId;
+use crate::mapping::CaseMapping;
+
+/// Characters of the marker when the org's describe does not tell.
+const MARKER_CHARS: usize = 32_000;
+
+impl Sketch<'_> {
+    pub(super) fn all_marks(&self) -> Vec<MessageId> {
+        let mut seen = BTreeSet::new();
+        let old = self.link().into_iter().flat_map(Link::marker_ids);
+        let new = self.plan.gain.known.iter().filter(|k| k.how != How::Skipped).map(|k| &k.id);
+        old.chain(new).filter(|id| seen.insert((*id).clone())).cloned().collect()
+    }
+
+    /// Whether ids are known that the Case's marker does not hold yet.
+    pub(super) fn marks_missing(&self) -> bool {
+        let held = self.link().map_or(0, |l| l.marked) as usize;
+        self.all_marks().len() > held
+    }
+
+    /// The marker's text: ids separated by spaces; the newest ones when the field is too short for all.
+    pub(super) fn marker(&mut self, mapping: &CaseMapping) -> String {
+        let marks = self.all_marks();
+        self.plan.gain.marked = Some(u32::try_from(marks.len()).unwrap_or(u32::MAX));
+        let length = self.desk.case.and_then(|d| d.field(&mapping.marker_field)).map(|f| f.length);
+        write_marker(&marks, length.filter(|l| *l > 0).unwrap_or(MARKER_CHARS))
+    }
+}
+
+/// Ids as one text; characters that could part or disguise them are percent-encoded.
+pub fn write_marker(ids: &[MessageId], max_chars: usize) -> String {
+    let mut kept: Vec<String> = Vec::new();
+    let mut length = 0;
+    for id in ids.iter().rev() {
+        let id = percent_encoding::utf8_percent_encode(id.as_str(), MARKER).to_string();
+        if length + id.len() + 1 > max_chars {
+            break;
+        }
+        length += id.len() + 1;
+        kept.push(id);
+    }
+    kept.reverse();
+    kept.join(" ")
+}
+
+/// Reads a marker, also one that an older version or a person separated otherwise.
+pub fn read_marker(text: &str) -> Vec<MessageId> {
+    let ids = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|id| !id.is_empty());
+    ids.map(|id| MessageId::new(percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned()))
+        .collect()
+}
+
+const MARKER: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');

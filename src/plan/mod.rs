@@ -1,0 +1,73 @@
+//! Every decision, and nothing else: no I/O, no clock, no store, no log.
+//!
+//! Times are arguments; what is known comes in as values; what is to be done goes out as values that leave no
+//! choice to the hands in [`crate::run`].
+
+mod intent;
+mod link;
+mod note;
+
+pub mod deliver;
+mod fields;
+pub mod gain;
+pub mod inbound;
+pub mod marker;
+pub mod observe;
+pub mod pace;
+pub mod relearn;
+
+#[cfg(test)]
+mod tests;
+
+pub use gain::Gain;
+pub use intent::{Intent, IntentState, Meant, Sending, Wish};
+pub use link::{Answered, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
+pub use note::{Note, Told};
+
+use crate::goodays::event::Response;
+use crate::mapping::Mapping;
+use crate::salesforce::describe::Describe;
+use crate::salesforce::errors::FieldFix;
+
+/// Which responses are ours (design, rule 14): decided by the payload, not by the event's name.
+#[derive(Debug, Clone, Default)]
+pub struct Perimeter {
+    /// Only what stands delegated to customer service, or belongs to one of its own places.
+    pub delegated_only: bool,
+    /// `partner_id`s of customer service's own places.
+    pub places: Vec<String>,
+}
+
+impl Perimeter {
+    pub fn holds(&self, response: &Response) -> bool {
+        let own = |id: Option<&str>| id.is_some_and(|id| self.places.iter().any(|p| p == id));
+        !self.delegated_only
+            || response.delegated_to.is_some()
+            || own(response.place.as_ref().and_then(|p| p.partner_id.as_deref()))
+    }
+}
+
+/// What the planner may look at beside the conversation itself.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    pub mapping: &'a Mapping,
+    pub case: Option<&'a Describe>,
+    pub comment: Option<&'a Describe>,
+    pub perimeter: &'a Perimeter,
+    /// Status values that close a Case (`CaseStatus`).
+    pub closed: &'a [String],
+    /// Fields that Salesforce refused under this mapping, or for this conversation.
+    pub fixes: &'a [FieldFix],
+    /// Ids of record types and owners, by the names that mappings use for them.
+    pub names: &'a Names,
+}
+
+/// Record types and owners by the relation's field and name: `("RecordType", "Customer_Feedback")`.
+pub type Names = std::collections::HashMap<(String, String), crate::salesforce::RecordId>;
+
+/// A field that could not be written as the mapping says; names and codes only, never a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub field: String,
+    pub code: String,
+}

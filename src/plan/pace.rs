@@ -1,0 +1,99 @@
+//! How far back to read, how much to write at once, how fast to spend calls.
+
+/// Seconds that an ordinary poll reads back: rows become visible late (Salesforce reference, 7.1).
+const SHORT_BACK_MS: i64 = 30_000;
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+const DEEP_BACK_MS: i64 = 2 * DAY_MS;
+
+/// When each kind of look back was last done (milliseconds); not kept over restarts, so that a start looks back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LooksBack {
+    pub overlap_ms: Option<i64>,
+    pub deep_ms: Option<i64>,
+}
+
+/// Where a poll begins to read: cursor - 30 s; once a minute and after each start cursor - overlap; once a day
+/// from 48 h ago (design, 4).
+pub fn poll_from(cursor_ms: i64, overlap_ms: i64, looks: &mut LooksBack, now_ms: i64) -> i64 {
+    if looks.deep_ms.is_some_and(|at| now_ms - at >= DAY_MS) {
+        looks.deep_ms = Some(now_ms);
+        looks.overlap_ms = Some(now_ms);
+        return cursor_ms - DEEP_BACK_MS.max(overlap_ms);
+    }
+    looks.deep_ms.get_or_insert(now_ms);
+    if looks.overlap_ms.is_none_or(|at| now_ms - at >= MINUTE_MS) {
+        looks.overlap_ms = Some(now_ms);
+        return cursor_ms - overlap_ms;
+    }
+    cursor_ms - SHORT_BACK_MS.min(overlap_ms)
+}
+
+/// How many conversations go into one call: halves after a slow one, grows back slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchSize(pub usize);
+
+/// The most conversations of one call (Salesforce reference, 4: graphs per request).
+pub const MAX_GRAPHS: usize = 75;
+/// The most nodes of one call.
+pub const MAX_NODES: usize = 500;
+const SLOW_MS: i64 = 10_000;
+
+impl Default for BatchSize {
+    fn default() -> Self {
+        Self(MAX_GRAPHS)
+    }
+}
+
+impl BatchSize {
+    #[must_use]
+    pub fn after(self, took_ms: i64) -> Self {
+        if took_ms > SLOW_MS { Self((self.0 / 2).max(1)) } else { Self((self.0 + 5).min(MAX_GRAPHS)) }
+    }
+
+    /// After a call that was refused as a whole: smaller ones find the culprit.
+    #[must_use]
+    pub fn halved(self) -> Self {
+        Self((self.0 / 2).max(1))
+    }
+}
+
+/// The pause between two calls when the day's budget runs short: none while more than half is left, then what
+/// is left is spread over the day, at most a minute (design, 4).
+pub fn spacing_ms(left: u64, allowed: u64) -> i64 {
+    if allowed == 0 || left * 2 > allowed {
+        return 0;
+    }
+    let spread = DAY_MS / i64::try_from(left.max(1)).unwrap_or(DAY_MS);
+    spread.min(MINUTE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_and_each_minute_read_the_overlap_again() {
+        let mut looks = LooksBack::default();
+        let cursor = 10 * DAY_MS;
+        assert_eq!(poll_from(cursor, 600_000, &mut looks, 0), cursor - 600_000);
+        assert_eq!(poll_from(cursor, 600_000, &mut looks, 10_000), cursor - 30_000);
+        assert_eq!(poll_from(cursor, 600_000, &mut looks, 60_000), cursor - 600_000);
+        assert_eq!(poll_from(cursor, 600_000, &mut looks, DAY_MS), cursor - DEEP_BACK_MS);
+        assert_eq!(poll_from(cursor, 600_000, &mut looks, DAY_MS + 1), cursor - 30_000);
+    }
+
+    #[test]
+    fn a_slow_call_halves_the_batch() {
+        assert_eq!(BatchSize(75).after(10_001), BatchSize(37));
+        assert_eq!(BatchSize(37).after(200), BatchSize(42));
+        assert_eq!(BatchSize(1).after(60_000), BatchSize(1));
+    }
+
+    #[test]
+    fn calls_are_spaced_only_when_the_budget_runs_short() {
+        assert_eq!(spacing_ms(20_000, 20_000), 0);
+        assert_eq!(spacing_ms(10_000, 20_000), 8_640);
+        assert_eq!(spacing_ms(10, 20_000), 60_000);
+    }
+}

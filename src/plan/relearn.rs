@@ -1,0 +1,101 @@
+//! What Salesforce's own rows say about a response whose Case we don't know, or don't trust to know
+//! (design, 4 and rules 5 and 11).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::inbound::held;
+use super::marker::read_marker;
+use super::{CaseRef, Desk, How, Link};
+use crate::goodays::{MessageId, ResponseId};
+use crate::salesforce::RecordId;
+
+/// What was found for one response.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// No row has the key.
+    Absent,
+    Live(Row),
+    /// Only deleted rows have the key.
+    Deleted(Row),
+    /// Deleted by a merge: the survivor is to be read.
+    Merged(RecordId),
+}
+
+/// A Case as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub case: CaseRef,
+    pub marked: Vec<MessageId>,
+    pub fields: Map<String, Value>,
+}
+
+/// Picks the Case of a response out of `queryAll` rows. Keys are compared exactly: SOQL ignores case on
+/// ordinary text fields (Goodays reference, 5.2).
+pub fn find(rows: &[Value], response: &ResponseId, key_field: &str, marker_field: &str) -> Found {
+    let ours = |row: &&Value| row.get(key_field).and_then(Value::as_str) == Some(response.as_str());
+    let deleted = |row: &&Value| row.get("IsDeleted") == Some(&Value::Bool(true));
+    if let Some(row) = rows.iter().filter(ours).find(|r| !deleted(r)).and_then(|r| read_row(r, marker_field))
+    {
+        return Found::Live(row);
+    }
+    let Some(gone) = rows.iter().filter(ours).rfind(deleted) else { return Found::Absent };
+    match gone.get("MasterRecordId").and_then(Value::as_str).and_then(RecordId::new) {
+        Some(master) => Found::Merged(master),
+        None => read_row(gone, marker_field).map_or(Found::Absent, Found::Deleted),
+    }
+}
+
+/// A row of a Case, whoever's key it has.
+pub fn read_row(row: &Value, marker_field: &str) -> Option<Row> {
+    let id = row.get("Id").and_then(Value::as_str).and_then(RecordId::new)?;
+    let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
+    let marked = row.get(marker_field).and_then(Value::as_str).map(read_marker).unwrap_or_default();
+    let fields = row.as_object().cloned().unwrap_or_default();
+    Some(Row { case: CaseRef { id, number }, marked, fields })
+}
+
+/// Takes what was read into the link. A link that had no Case starts with the row's state as its baseline.
+pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &Desk<'_>) -> Link {
+    let had_case = link.as_ref().is_some_and(|l| l.case.is_some());
+    let mut link = link.unwrap_or_else(|| Link::unread(response.clone()));
+    for id in &row.marked {
+        link.learn(id.clone(), None, How::Imported);
+    }
+    // An id that stands there twice must not hide one that is missing.
+    let marked: BTreeSet<&MessageId> = row.marked.iter().collect();
+    link.marked = u32::try_from(marked.len()).unwrap_or(u32::MAX);
+    let same = link.case.as_ref().is_some_and(|c| c.id == row.case.id);
+    let number = row.case.number.clone().or_else(|| link.case.as_ref().and_then(|c| c.number.clone()));
+    link.case = Some(CaseRef { id: row.case.id.clone(), number });
+    if !had_case || !same {
+        link.row = action_fields(&row.fields, desk);
+        link.held = held(desk, &Value::Object(row.fields.clone()));
+    }
+    link
+}
+
+/// The Case is gone: its place is empty, its messages stay known.
+pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
+    let mut link = link.unwrap_or_else(|| Link::new(response.clone()));
+    let case = &row.case;
+    for id in &row.marked {
+        link.learn(id.clone(), None, How::Imported);
+    }
+    link.unread = false;
+    let known = link.case.take().filter(|c| c.id == case.id);
+    let number = case.number.clone().or_else(|| known.and_then(|c| c.number));
+    if !link.gone.iter().any(|g| g.id == case.id) {
+        link.gone.push(CaseRef { id: case.id.clone(), number });
+    }
+    link.held = None;
+    link.marked = 0;
+    link
+}
+
+/// The fields that conditions of status rules look at; notes and other texts are not kept.
+pub fn action_fields(row: &Map<String, Value>, desk: &Desk<'_>) -> Map<String, Value> {
+    let names = desk.mapping.actions().condition_fields();
+    names.into_iter().filter_map(|name| row.get(&name).map(|v| (name, v.clone()))).collect()
+}

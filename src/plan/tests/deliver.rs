@@ -1,0 +1,429 @@
+use insta::assert_snapshot;
+
+use super::*;
+use crate::goodays::action::Action;
+use crate::plan::deliver::{Arrival, Decision, Settlement, Turn, arrival, decide, seen, settlement, turn};
+use crate::plan::{How, RepliedBy, hash64};
+
+/// A response that lists these verbs, in this state, with or without a reply.
+fn listing(verbs: &str, state: &str, replied: bool) -> Value {
+    let talk = [said("b1", 'b', 1, "Hello.")];
+    let mut body = response(if replied { &talk } else { &[] });
+    let verbs: Map<String, Value> = verbs.split_whitespace().map(|v| (v.to_owned(), json!("…"))).collect();
+    body["actions"] = Value::Object(verbs);
+    body["state"] = json!(state);
+    body
+}
+
+fn read_view(body: &Value) -> Response {
+    Response::from_value(body).unwrap()
+}
+
+fn told(decision: &Decision) -> String {
+    match decision {
+        Decision::Send(action) => format!("send {} {}", action.path_segment(), action.body()),
+        Decision::Settled(why) => format!("settled {why}").trim_end().to_owned(),
+        Decision::NotSent { code, why } => format!("not sent ({code}) {why}"),
+    }
+}
+
+fn decided(wish: &Wish, body: &Value, link: Option<&Link>) -> Decision {
+    decide(&intent(1, wish.clone(), ready()), &read_view(body), link, None, None)
+}
+
+fn replied_by(who: Option<RepliedBy>) -> Link {
+    let mut link = Link::new(response_id());
+    link.replied = who;
+    link
+}
+
+fn statuses() -> [Wish; 4] {
+    [
+        Wish::Close { remark_type: None, after: None },
+        Wish::Spam { after: None },
+        Wish::Call { rating: None, note: None, after: None },
+        Wish::Call { rating: Some(4), note: Some("A good talk.".to_owned()), after: None },
+    ]
+}
+
+/// What Goodays may show: verbs, state, whether there is a reply.
+const SHOWN: [(&str, &str, bool); 8] = [
+    ("reply close spam call", "open", false),
+    ("reply message", "open", true),
+    ("message", "closed", true),
+    ("", "closed", true),
+    ("", "closed", false),
+    ("", "spam", false),
+    ("", "open", false),
+    ("call", "open", false),
+];
+
+fn table(wishes: &[(&str, Wish)], links: &[(&str, Option<Link>)]) -> String {
+    let mut out = String::new();
+    for (verbs, state, replied) in SHOWN {
+        let reply = if replied { ", replied" } else { "" };
+        let _ = writeln!(out, "{state}{reply}, lists [{verbs}]");
+        for (name, wish) in wishes {
+            for (who, link) in links.iter().take(if replied { links.len() } else { 1 }) {
+                let decision = decided(wish, &listing(verbs, state, replied), link.as_ref());
+                let who = if replied { format!(", {who} replied") } else { String::new() };
+                let _ = writeln!(out, "  {name}{who}: {}", told(&decision));
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn answers_by_what_goodays_lists() {
+    let wishes = [("public", answer("Hi.", Meant::Public)), ("private", answer("Hi.", Meant::Private))];
+    let links = [("nobody known", None), ("we", Some(replied_by(Some(RepliedBy::Us))))];
+    assert_snapshot!(table(&wishes, &links), @r#"
+    open, lists [reply close spam call]
+      public: send reply {"content":"Hi."}
+      private: not sent (would_be_public) The text was meant as a private message, but Goodays takes only the public reply.
+    open, replied, lists [reply message]
+      public, nobody known replied: not sent (answered_by_other) Somebody else answered in Goodays first; this text was written as the public reply.
+      public, we replied: send reply {"content":"Hi."}
+      private, nobody known replied: send message {"content":"Hi."}
+      private, we replied: send message {"content":"Hi."}
+    closed, replied, lists [message]
+      public, nobody known replied: not sent (answered_by_other) Somebody else answered in Goodays first; this text was written as the public reply.
+      public, we replied: send message {"content":"Hi."}
+      private, nobody known replied: send message {"content":"Hi."}
+      private, we replied: send message {"content":"Hi."}
+    closed, replied, lists []
+      public, nobody known replied: not sent (answered_by_other) Somebody else answered in Goodays first; this text was written as the public reply.
+      public, we replied: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
+      private, nobody known replied: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
+      private, we replied: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
+    closed, lists []
+      public: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
+      private: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
+    spam, lists []
+      public: not sent (spam) The feedback stands as spam in Goodays: it takes no answer.
+      private: not sent (spam) The feedback stands as spam in Goodays: it takes no answer.
+    open, lists []
+      public: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
+      private: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
+    open, lists [call]
+      public: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
+      private: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
+    "#);
+}
+
+#[test]
+fn status_actions_by_what_goodays_lists() {
+    let [close, spam, call, call_with] = statuses();
+    let wishes = [("close", close), ("spam", spam), ("call", call), ("call with note", call_with)];
+    assert_snapshot!(table(&wishes, &[("somebody", None)]), @r#"
+    open, lists [reply close spam call]
+      close: send close {}
+      spam: send spam {}
+      call: send call {}
+      call with note: send call {"rating":4,"note":"A good talk."}
+    open, replied, lists [reply message]
+      close, somebody replied: settled
+      spam, somebody replied: settled
+      call, somebody replied: settled
+      call with note, somebody replied: settled The call's note and rating did not travel: please enter them in Goodays.
+    closed, replied, lists [message]
+      close, somebody replied: settled
+      spam, somebody replied: settled
+      call, somebody replied: settled
+      call with note, somebody replied: settled The call's note and rating did not travel: please enter them in Goodays.
+    closed, replied, lists []
+      close, somebody replied: settled
+      spam, somebody replied: settled
+      call, somebody replied: settled
+      call with note, somebody replied: settled The call's note and rating did not travel: please enter them in Goodays.
+    closed, lists []
+      close: settled
+      spam: settled
+      call: settled
+      call with note: settled The call's note and rating did not travel: please enter them in Goodays.
+    spam, lists []
+      close: settled
+      spam: settled
+      call: settled
+      call with note: settled The call's note and rating did not travel: please enter them in Goodays.
+    open, lists []
+      close: not sent (not_allowed) Goodays does not list "close" for this feedback at the moment.
+      spam: not sent (not_allowed) Goodays does not list "spam" for this feedback at the moment.
+      call: not sent (not_allowed) Goodays does not list "call" for this feedback at the moment.
+      call with note: not sent (not_allowed) Goodays does not list "call" for this feedback at the moment.
+    open, lists [call]
+      close: not sent (not_allowed) Goodays does not list "close" for this feedback at the moment.
+      spam: not sent (not_allowed) Goodays does not list "spam" for this feedback at the moment.
+      call: send call {}
+      call with note: send call {"rating":4,"note":"A good talk."}
+    "#);
+}
+
+#[test]
+fn a_reply_is_ours_by_id_by_text_or_by_memory() {
+    let body = listing("message", "closed", true);
+    let wish = answer("More.", Meant::Public);
+    let mut by_id = replied_by(None);
+    by_id.learn(id("b1"), None, How::Sent);
+    let mut by_text = replied_by(None);
+    by_text.unidentified.push(hash64("Hello."));
+    let mut imported = replied_by(Some(RepliedBy::Other));
+    imported.learn(id("b1"), None, How::Imported);
+    let table = [
+        (by_id, true),
+        (by_text, true),
+        (replied_by(Some(RepliedBy::Us)), true),
+        (imported, false),
+        (replied_by(None), false),
+    ];
+    for (link, ours) in table {
+        let sent = matches!(decided(&wish, &body, Some(&link)), Decision::Send(Action::Message { .. }));
+        assert_eq!(sent, ours, "{link:?}");
+    }
+}
+
+#[test]
+fn after_loss_of_state_a_text_behind_the_customers_message_is_private() {
+    let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "And now?")];
+    let link = Link::unread(response_id());
+    let mut one = intent(1, answer("Now it works.", Meant::Public), ready());
+    for (acted_ms, sent) in [(minute(3), true), (minute(2), true), (minute(1), false)] {
+        one.acted_ms = acted_ms;
+        let decision = decide(&one, &view(&talk), Some(&link), None, None);
+        assert_eq!(matches!(decision, Decision::Send(Action::Message { .. })), sent, "{acted_ms}");
+    }
+    one.acted_ms = minute(3);
+    let known = replied_by(Some(RepliedBy::Other));
+    assert_eq!(
+        told(&decide(&one, &view(&talk), Some(&known), None, None)),
+        "not sent (answered_by_other) Somebody else answered in Goodays first; this text was written as the \
+         public reply."
+    );
+}
+
+#[test]
+fn newer_feedback_and_spam_name_themselves() {
+    let of = |body: &Value, newer| {
+        let wish = intent(1, answer("Hi.", Meant::Private), ready());
+        told(&decide(&wish, &read_view(body), None, None, newer))
+    };
+    assert_snapshot!(of(&listing("", "closed", true), Some("00001002")), @"not sent (newer_feedback) The customer left newer feedback: please answer on Case 00001002.");
+    // It names the newer Case only where nothing can be sent.
+    assert_snapshot!(of(&listing("message", "closed", true), Some("00001002")), @r#"send message {"content":"Hi."}"#);
+    assert_snapshot!(of(&listing("", "spam", true), None), @"not sent (spam) The feedback stands as spam in Goodays: it takes no answer.");
+}
+
+#[test]
+fn remark_types_by_source_and_verb() {
+    let sources =
+        [json!(null), json!("email"), json!("sdk"), json!("google"), json!("Google "), json!("facebook")];
+    let chosen = [None, Some("problem"), Some("Complaint")];
+    let mut out = String::new();
+    for source in sources {
+        let _ = writeln!(out, "{source}");
+        for remark_type in chosen {
+            let remark_type = remark_type.map(str::to_owned);
+            let wishes = [
+                answer_with(remark_type.clone(), Meant::Public),
+                answer_with(remark_type.clone(), Meant::Private),
+                Wish::Close { remark_type, after: None },
+            ];
+            let mut each = Vec::new();
+            for (wish, verbs) in wishes.iter().zip(["reply", "message", "close"]) {
+                let mut body = listing(verbs, "open", false);
+                body["source"] = source.clone();
+                let Decision::Send(action) = decided(wish, &body, None) else { panic!("{verbs}") };
+                let body = action.body();
+                each.push(format!(
+                    "{} {}",
+                    action.path_segment(),
+                    body.get("remark_type").unwrap_or(&json!("-"))
+                ));
+            }
+            let _ = writeln!(out, "  {}", each.join(", "));
+        }
+    }
+    assert_snapshot!(out, @r#"
+    null
+      reply "Message", message "-", close "Message"
+      reply "Problem", message "-", close "Problem"
+      reply "Message", message "-", close "Message"
+    "email"
+      reply "-", message "-", close "-"
+      reply "-", message "-", close "-"
+      reply "-", message "-", close "-"
+    "sdk"
+      reply "-", message "-", close "-"
+      reply "-", message "-", close "-"
+      reply "-", message "-", close "-"
+    "google"
+      reply "Message", message "Message", close "Message"
+      reply "Problem", message "Problem", close "Problem"
+      reply "Message", message "Message", close "Message"
+    "Google "
+      reply "Message", message "Message", close "Message"
+      reply "Problem", message "Problem", close "Problem"
+      reply "Message", message "Message", close "Message"
+    "facebook"
+      reply "Message", message "-", close "Message"
+      reply "Problem", message "-", close "Problem"
+      reply "Message", message "-", close "Message"
+    "#);
+}
+
+fn answer_with(remark_type: Option<String>, meant: Meant) -> Wish {
+    Wish::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, meant }
+}
+
+#[test]
+fn the_customer_reads_plain_text() {
+    let body = listing("reply", "open", false);
+    let send = |text: &str| told(&decided(&answer(text, Meant::Public), &body, None));
+    assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
+    assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The comment is empty.");
+}
+
+#[test]
+fn what_was_seen_is_every_id_once() {
+    let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "Hi.")];
+    assert_eq!(seen(&view(&talk)), [id("b1"), id("c1"), id("v")]);
+}
+
+fn looked(wish: &Wish, sending: &Sending, view: &Response) -> Arrival {
+    arrival(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, view)
+}
+
+#[test]
+fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
+    let sending = on_its_way(Verb::Message, &["v", "b1"]);
+    let wish = answer("Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café", Meant::Private);
+    let arrived = |by: char, words: &str, id: &str| {
+        let talk = [said("b1", 'b', 1, "Hello."), said(id, by, 2, words)];
+        looked(&wish, &sending, &view(&talk)) != Arrival::NotSeen
+    };
+    let same = [
+        "Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café",
+        "Dear Ann,\nTom &amp; Jerry say: it&rsquo;s 5 &lt; 6. Café",
+        " Dear Ann, Tom &#38; Jerry say:&nbsp;it’s 5 < 6. Cafe\u{301}\n",
+    ];
+    for words in same {
+        assert!(arrived('b', words, "b2") && arrived('u', words, "b2"), "{words}");
+        assert!(!arrived('c', words, "c1"), "the customer says the same");
+        assert!(!arrived('b', words, "v"), "its id was seen before");
+    }
+    for words in
+        ["dear ann, Tom & Jerry say: it’s 5 < 6. Café", "Dear Ann,Tom & Jerry say: it’s 5 < 6. Café", ""]
+    {
+        assert!(!arrived('b', words, "b2"), "{words:?} is another text");
+    }
+    let old = [said("b1", 'b', 1, "Dear Ann, Tom & Jerry say: it’s 5 < 6. Café")];
+    assert_eq!(looked(&wish, &sending, &view(&old)), Arrival::NotSeen);
+}
+
+#[test]
+fn a_reply_that_stands_beside_the_exchange_arrived_too() {
+    let mut body = response(&[]);
+    body["reply"] = json!({"id": "b1", "type": "text", "content": "Hello."});
+    let sending = on_its_way(Verb::Reply, &["v"]);
+    assert_eq!(
+        looked(&answer("Hello.", Meant::Public), &sending, &read_view(&body)),
+        Arrival::Arrived(Some(id("b1")))
+    );
+}
+
+#[test]
+fn status_actions_arrive_as_a_state_or_as_a_call() {
+    let [close, spam, call, _] = statuses();
+    let state = |state: &str| listing("", state, false);
+    let called = |id: &str, kind: &str| {
+        let mut body = state("closed");
+        body["reply"] = json!({"id": id, "type": kind, "content": "A good talk."});
+        body
+    };
+    let table = [
+        (&close, Verb::Close, state("closed"), true),
+        (&close, Verb::Close, state("open"), false),
+        (&close, Verb::Close, state("spam"), false),
+        (&spam, Verb::Spam, state("spam"), true),
+        (&spam, Verb::Spam, state("closed"), false),
+        (&call, Verb::Call, called("k1", "call"), true),
+        (&call, Verb::Call, called("k1", "Call"), true),
+        (&call, Verb::Call, called("k0", "call"), false),
+        (&call, Verb::Call, called("k1", "text"), false),
+        (&call, Verb::Call, state("closed"), false),
+    ];
+    for (wish, verb, body, arrived) in table {
+        let found = looked(wish, &on_its_way(verb, &["v", "k0"]), &read_view(&body));
+        assert_eq!(found == Arrival::Arrived(None), arrived, "{verb} {body}");
+    }
+}
+
+#[test]
+fn applied_is_believed_at_once_not_applied_after_settling() {
+    let wish = answer("Hello.", Meant::Public);
+    let of = |since_ms, ended_ms, view: &Response, now_ms| {
+        let sending = Sending { since_ms, ended_ms, ..on_its_way(Verb::Reply, &["v"]) };
+        let one = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
+        settlement(&one, &sending, view, 10_000, now_ms)
+    };
+    let there = view(&[said("b1", 'b', 1, "Hello.")]);
+    let not = view(&[]);
+    assert_eq!(of(0, None, &there, 0), Settlement::Arrived(Some(id("b1"))));
+    assert_eq!(of(0, Some(5_000), &not, 14_999), Settlement::LookAgain { at_ms: 15_000 });
+    assert_eq!(of(0, Some(5_000), &not, 15_000), Settlement::NotDone);
+    assert_eq!(of(0, Some(5_000), &there, 15_000), Settlement::Arrived(Some(id("b1"))));
+    assert_eq!(of(2_000, None, &not, 11_999), Settlement::LookAgain { at_ms: 12_000 });
+    assert_eq!(of(2_000, None, &not, 12_000), Settlement::NotDone);
+}
+
+#[test]
+fn whose_turn_it_is() {
+    let text = |seq, acted_ms, comment: &str, state| {
+        let wish = Wish::Answer {
+            comment: RecordId::new(comment).unwrap(),
+            content: "x".to_owned(),
+            remark_type: None,
+            meant: Meant::Public,
+        };
+        Intent { acted_ms, ..intent(seq, wish, state) }
+    };
+    let first = || text(1, 10, "00a000000000001", ready());
+    let second = || text(2, 20, "00a000000000002", ready());
+    let same_second = || text(3, 10, "00a000000000003", ready());
+    let close = || Intent { seen_ms: 1_000, ..intent(4, Wish::Spam { after: None }, ready()) };
+    let sending = |mut one: Intent| {
+        one.state = IntentState::Sending(on_its_way(Verb::Reply, &[]));
+        one
+    };
+    let unclear = |mut one: Intent| {
+        one.state =
+            IntentState::Unclear { since_ms: 0, why: String::new(), sending: on_its_way(Verb::Reply, &[]) };
+        one
+    };
+    let later = Intent { state: IntentState::Ready { not_before_ms: 70_000 }, ..first() };
+    let both = [first(), second(), same_second(), close()];
+    let (grace, now) = (15_000, 60_000);
+    let at = |one: &Intent, others: &[Intent]| turn(one, others, false, grace, now);
+    // Answers by CreatedDate, then id, each behind the one before.
+    assert_eq!(at(&first(), &both), Turn::Go);
+    assert_eq!(at(&same_second(), &both), Turn::Blocked);
+    assert_eq!(at(&same_second(), &[second(), close()]), Turn::Go);
+    assert_eq!(at(&second(), &both), Turn::Blocked);
+    assert_eq!(at(&second(), &[second(), close()]), Turn::Go);
+    assert_eq!(at(&later, &[]), Turn::Wait { at_ms: 70_000 });
+    // One at a time, whatever it is.
+    assert_eq!(at(&first(), &[sending(second())]), Turn::Blocked);
+    assert_eq!(at(&first(), &[unclear(second())]), Turn::Blocked);
+    assert_eq!(at(&first(), &[sending(close())]), Turn::Blocked);
+    assert_eq!(at(&sending(first()), &[]), Turn::Blocked);
+    // Status actions after every answer, parked ones too, and after their grace.
+    for other in [first(), second(), sending(first()), unclear(first()), later.clone()] {
+        assert_eq!(at(&close(), &[other, close()]), Turn::Blocked);
+    }
+    assert_eq!(turn(&close(), &[], true, grace, now), Turn::Blocked);
+    assert_eq!(turn(&first(), &[], true, grace, now), Turn::Go);
+    assert_eq!(at(&close(), &[close()]), Turn::Go);
+    assert_eq!(turn(&close(), &[], false, grace, 15_999), Turn::Wait { at_ms: 16_000 });
+    assert_eq!(turn(&close(), &[], false, grace, 16_000), Turn::Go);
+}

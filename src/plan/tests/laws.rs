@@ -1,0 +1,228 @@
+//! What holds for every conversation, in every order.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::deliver::{Decision, decide};
+use crate::plan::marker::{read_marker, write_marker};
+use crate::plan::{Answered, RepliedBy};
+
+/// Words that may repeat, that Salesforce or Goodays may dress otherwise, that are long.
+fn words() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(vec!["Hello.", "Thank you!", "Tom &amp; Jerry", "a\r\nb", "@{x}", " ", "😊"])
+            .prop_map(str::to_owned),
+        2 => "\\PC{0,40}",
+        1 => (300usize..900).prop_map(|n| "long words ".repeat(n)),
+    ]
+}
+
+/// A conversation, oldest first. Some messages share their minute.
+fn talk() -> impl Strategy<Value = Vec<Said>> {
+    let one = (prop::sample::select(vec!['c', 'b', 'u']), 0..3i64, words());
+    prop::collection::vec(one, 0..9).prop_map(|all| {
+        let mut at = 1;
+        all.into_iter()
+            .enumerate()
+            .map(|(i, (by, later, words))| {
+                at += later;
+                said(&format!("m{i}"), by, at, &words)
+            })
+            .collect()
+    })
+}
+
+/// The events of a conversation in some order, some twice, some lost, but never the last one.
+fn told() -> impl Strategy<Value = (Vec<Said>, Vec<usize>)> {
+    talk().prop_flat_map(|talk| {
+        let n = talk.len();
+        let order = prop::collection::vec(0..=n, 0..8).prop_map(move |mut order| {
+            order.insert(order.len() / 2, n);
+            order
+        });
+        (Just(talk), order)
+    })
+}
+
+/// What stands in Salesforce after a plan.
+#[derive(Default, Clone, Debug)]
+struct Org {
+    fields: Map<String, Value>,
+    comments: Vec<String>,
+    inserts: usize,
+}
+
+impl Org {
+    fn take(&mut self, plan: &Plan) {
+        let Some(write) = &plan.write else { return };
+        self.inserts += usize::from(write.patch.is_none());
+        self.fields.extend(write.fields.clone());
+        let texts = write.comments.iter().map(|c| c["CommentBody"].as_str().unwrap().to_owned());
+        self.comments.extend(texts);
+    }
+
+    fn sorted(&self) -> Vec<String> {
+        let mut texts = self.comments.clone();
+        texts.sort();
+        texts
+    }
+}
+
+fn carry(org: &mut Org, link: &mut Option<Link>, events: &[Event]) {
+    loop {
+        let plan = Seen { events, link: link.as_ref(), ..Seen::default() }.plan();
+        org.take(&plan);
+        *link = Some(learned(&plan, link.as_ref()));
+        if !plan.more {
+            return;
+        }
+    }
+}
+
+fn known(link: &Link) -> Vec<&str> {
+    let mut ids: Vec<&str> = link.known.iter().map(|k| k.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_marker_gives_back_what_was_written(ids in prop::collection::btree_set("\\PC{1,12}|[ ,;%\n]{1,3}|[A-Za-z0-9]{8,12}", 0..20)) {
+        let ids: Vec<MessageId> = ids.into_iter().map(MessageId::new).collect();
+        let text = write_marker(&ids, 32_000);
+        prop_assert_eq!(&read_marker(&text), &ids);
+        for max in [0, 10, 100] {
+            let short = write_marker(&ids, max);
+            prop_assert!(short.len() <= max);
+            prop_assert!(ids.ends_with(&read_marker(&short)), "the newest ones, whole");
+        }
+    }
+
+    #[test]
+    fn our_own_write_is_followed_by_none(talk in talk()) {
+        let events = [event(&talk)];
+        let (mut org, mut link) = (Org::default(), None);
+        carry(&mut org, &mut link, &events);
+        let again = Seen { events: &events, link: link.as_ref(), ..Seen::default() }.plan();
+        prop_assert_eq!(&again.write, &None);
+        prop_assert_eq!(learned(&again, link.as_ref()), link.unwrap());
+    }
+
+    #[test]
+    fn any_order_of_events_comes_to_the_same((talk, order) in told()) {
+        let events: Vec<Event> = (0..=talk.len()).map(|n| event(&talk[..n])).collect();
+        let (mut straight, mut expected) = (Org::default(), None);
+        carry(&mut straight, &mut expected, &events[talk.len()..]);
+        let expected = expected.unwrap();
+        // One by one, and all in one batch.
+        let (mut org, mut link) = (Org::default(), None);
+        for i in &order {
+            carry(&mut org, &mut link, &events[*i..=*i]);
+        }
+        let all: Vec<Event> = order.iter().map(|i| events[*i].clone()).collect();
+        let (mut batch, mut together) = (Org::default(), None);
+        carry(&mut batch, &mut together, &all);
+        for (org, link) in [(org, link.unwrap()), (batch, together.unwrap())] {
+            prop_assert_eq!(org.inserts, 1);
+            prop_assert_eq!(org.sorted(), straight.sorted());
+            prop_assert_eq!(known(&link), known(&expected));
+            prop_assert_eq!(&link.fields, &expected.fields);
+            prop_assert_eq!(link.fresh, expected.fresh);
+            prop_assert_eq!((link.waiting_since, &link.last_customer), (expected.waiting_since, &expected.last_customer));
+            prop_assert_eq!(link.replied, expected.replied);
+            for (field, value) in &straight.fields {
+                // The status tells what happened, in the order in which it was heard of.
+                if field != "Status" && field != "Goodays_Message_Ids__c" {
+                    prop_assert_eq!(org.fields.get(field), Some(value), "{}", field);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn after_loss_of_state_nothing_is_written_twice(talk in talk(), marked in any::<prop::sample::Index>()) {
+        let events = [event(&talk)];
+        let (mut org, mut link) = (Org::default(), None);
+        carry(&mut org, &mut link, &events);
+        // The marker holds some of the ids; the comments tell the rest.
+        let mut lost = Link::unread(response_id());
+        lost.case = link.and_then(|l| l.case);
+        let keep = marked.index(talk.len() + 1);
+        for one in &talk[talk.len() - keep..] {
+            lost.learn(id(&one.id), None, crate::plan::How::Imported);
+        }
+        lost.marked = u32::try_from(keep).unwrap();
+        let seen = Seen { events: &events, link: Some(&lost), comments: &org.comments, ..Seen::default() };
+        let plan = seen.plan();
+        prop_assert_eq!(plan.write.as_ref().map_or(0, |w| w.comments.len()), 0, "{}", shown(&plan));
+        if let Some(write) = &plan.write {
+            let fields: Vec<&str> = write.fields.keys().map(String::as_str).collect();
+            prop_assert_eq!(fields, ["Goodays_Message_Ids__c"], "agents' work stands");
+        }
+    }
+
+    #[test]
+    fn our_answer_is_never_a_comment(talk in talk(), words in words(), unclear in any::<bool>()) {
+        prop_assume!(!words.trim().is_empty());
+        let link = linked(&talk);
+        let ids: Vec<&str> = talk.iter().map(|s| s.id.as_str()).collect();
+        let sending = on_its_way(Verb::Message, &ids);
+        let state = if unclear {
+            IntentState::Unclear { since_ms: 0, why: String::new(), sending }
+        } else {
+            IntentState::Sending(sending)
+        };
+        let intents = [intent(7, answer(&words, Meant::Private), state)];
+        let mut longer = talk.clone();
+        let escaped = if words.contains(';') { words.clone() } else { words.replace('&', "&amp;") };
+        longer.push(said("ours", 'b', 99, &escaped.replace('\n', "\r\n")));
+        longer.push(said("theirs", 'c', 100, &words));
+        let events = [event(&longer)];
+        let plan = Seen { events: &events, link: Some(&link), intents: &intents, ..Seen::default() }.plan();
+        prop_assert_eq!(&plan.settles, &[(7, id("ours"))]);
+        let after = learned(&plan, Some(&link));
+        let how = |one: &str| after.known.iter().find(|k| k.id == id(one)).unwrap().how;
+        prop_assert_eq!((how("ours"), how("theirs")), (crate::plan::How::Sent, crate::plan::How::Imported));
+    }
+
+    #[test]
+    fn nothing_is_sent_that_goodays_does_not_list(
+        verbs in prop::sample::subsequence(Verb::ALL.to_vec(), 0..=5),
+        state in prop::sample::select(vec!["open", "closed", "spam", "new"]),
+        source in prop::sample::select(vec!["email", "google", "facebook"]),
+        talk in talk(),
+        wish in 0..5usize,
+        content in words(),
+        ours in any::<bool>(),
+    ) {
+        let mut body = response(&talk);
+        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!("…"))).collect();
+        body["actions"] = Value::Object(listed);
+        body["state"] = json!(state);
+        body["source"] = json!(source);
+        let wish = match wish {
+            0 => answer(&content, Meant::Public),
+            1 => answer(&content, Meant::Private),
+            2 => Wish::Close { remark_type: Some(content), after: None },
+            3 => Wish::Spam { after: None },
+            _ => Wish::Call { rating: None, note: Some(content), after: None },
+        };
+        let mut link = linked(&talk);
+        link.replied = ours.then_some(RepliedBy::Us);
+        link.answers = vec![Answered { comment: comment_id(), intent: 1, text: 0, told: false }];
+        let one = intent(1, wish.clone(), ready());
+        let view = Response::from_value(&body).unwrap();
+        match decide(&one, &view, Some(&link), None, None) {
+            Decision::Send(action) => {
+                prop_assert!(view.allows(action.verb()));
+                let public = matches!(wish, Wish::Answer { meant: Meant::Public, .. });
+                prop_assert!(public || action.verb() != Verb::Reply);
+                prop_assert!(action.content().is_none_or(|c| !c.is_empty()));
+            }
+            Decision::Settled(_) => prop_assert!(!wish.is_answer(), "an answer is never settled unsent"),
+            Decision::NotSent { why, .. } => prop_assert!(!why.is_empty()),
+        }
+    }
+}

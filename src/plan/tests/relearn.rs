@@ -1,0 +1,132 @@
+use super::*;
+use crate::plan::relearn::{Found, adopt, bury, find, read_row};
+use crate::plan::{CaseRef, How};
+
+const KEY: &str = "Goodays_Response_Id__c";
+const MARKER: &str = "Goodays_Message_Ids__c";
+
+fn row(number: u32, key: &str, marker: &str) -> Value {
+    let id = RecordId::new(&format!("500{number:012}")).unwrap();
+    json!({"Id": id, "CaseNumber": format!("{number:08}"), "IsDeleted": false, "MasterRecordId": null,
+           "Status": "Closed", "IsClosed": true, KEY: key, MARKER: marker})
+}
+
+fn deleted(mut row: Value, master: Option<&RecordId>) -> Value {
+    row["IsDeleted"] = json!(true);
+    row["MasterRecordId"] = json!(master);
+    row
+}
+
+fn found(rows: &[Value], key: &str) -> Found {
+    find(rows, &ResponseId::new(key).unwrap(), KEY, MARKER)
+}
+
+fn number(found: &Found) -> Option<&str> {
+    match found {
+        Found::Live(row) | Found::Deleted(row) => row.case.number.as_deref(),
+        _ => None,
+    }
+}
+
+#[test]
+fn keys_are_compared_exactly() {
+    let rows = [row(1, "abc", ""), row(2, "ABC", ""), row(3, "aBc", ""), json!({"Id": "x"})];
+    assert_eq!(number(&found(&rows, "ABC")), Some("00000002"));
+    assert_eq!(number(&found(&rows, "aBc")), Some("00000003"));
+    assert_eq!(found(&rows, "AbC"), Found::Absent);
+    assert_eq!(found(&[], "abc"), Found::Absent);
+}
+
+#[test]
+fn a_live_case_comes_before_deleted_ones_and_the_last_deleted_counts() {
+    let master = case_id();
+    let gone = [deleted(row(1, "r1", ""), None), deleted(row(2, "r1", "m1"), None)];
+    let live = row(3, "r1", "m1 m2");
+    let of = |rows: &[Value]| found(rows, "r1");
+    assert!(matches!(of(&gone), Found::Deleted(_)));
+    assert_eq!(number(&of(&gone)), Some("00000002"));
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let all = [gone[0].clone(), gone[1].clone(), live.clone()];
+        let Found::Live(row) = of(&order.map(|i| all[i].clone())) else { panic!("{order:?}") };
+        assert_eq!(row.marked, [id("m1"), id("m2")]);
+    }
+    let merged = deleted(row(4, "r1", ""), Some(&master));
+    assert_eq!(of(std::slice::from_ref(&merged)), Found::Merged(master.clone()));
+    assert_eq!(of(&[gone[0].clone(), merged.clone()]), Found::Merged(master));
+    assert_eq!(number(&of(&[live, merged])), Some("00000003"));
+}
+
+#[test]
+fn a_row_is_read_as_far_as_it_goes() {
+    assert_eq!(read_row(&json!({"Status": "New"}), MARKER), None);
+    let bare = read_row(&json!({"Id": case_id()}), MARKER).unwrap();
+    assert_eq!((bare.case, bare.marked), (CaseRef { id: case_id(), number: None }, vec![]));
+}
+
+#[test]
+fn adopting_starts_from_what_was_read() {
+    let read = read_row(&row(1, "r1", "m1 m2"), MARKER).unwrap();
+    let link = adopt(None, &response_id(), &read, &desk());
+    assert!(link.unread);
+    assert_eq!(link.case, Some(read.case.clone()));
+    assert_eq!(
+        link.known.iter().map(|k| (k.id.as_str(), k.how)).collect::<Vec<_>>(),
+        [("m1", How::Imported), ("m2", How::Imported)]
+    );
+    assert_eq!((link.marked, link.held), (2, Some(Verb::Close)), "closed before us: no edge");
+    assert_eq!(json!(link.row), json!({"IsClosed": true, "Status": "Closed"}));
+    assert_eq!(adopt(Some(link.clone()), &response_id(), &read, &desk()), link);
+}
+
+#[test]
+fn adopting_keeps_what_the_ledger_knows() {
+    let read = read_row(&row(1, "r1", "m1 m2"), MARKER).unwrap();
+    let mut link = adopt(None, &response_id(), &read, &desk());
+    link.known[0].how = How::Sent;
+    link.held = None;
+    link.unread = false;
+    link.learn(id("m3"), None, How::Sent);
+    // The same Case: what it holds now may be an edge that the poll has to see.
+    let again = adopt(Some(link.clone()), &response_id(), &read, &desk());
+    assert_eq!(again, link);
+    // Its marker misses m3: the next plan writes it.
+    let plan = Seen { notes: &[], link: Some(&again), ..Seen::default() }.plan();
+    assert_eq!(plan.write.unwrap().fields[MARKER], "m1 m2 m3");
+    // Another Case: its state is the baseline.
+    let other = read_row(&row(2, "r1", "m1"), MARKER).unwrap();
+    let moved = adopt(Some(link), &response_id(), &other, &desk());
+    assert_eq!((moved.held, moved.marked, moved.known.len()), (Some(Verb::Close), 1, 3));
+}
+
+#[test]
+fn an_unknown_number_does_not_replace_a_known_one() {
+    let read = read_row(&row(1, "r1", ""), MARKER).unwrap();
+    let link = adopt(None, &response_id(), &read, &desk());
+    let mut nameless = read;
+    nameless.case.number = None;
+    let link = adopt(Some(link), &response_id(), &nameless, &desk());
+    assert_eq!(link.case.unwrap().number.as_deref(), Some("00000001"));
+}
+
+#[test]
+fn burying_keeps_messages_and_names_the_dead() {
+    let read = read_row(&deleted(row(1, "r1", "m1"), None), MARKER).unwrap();
+    let link = bury(None, &response_id(), &read);
+    assert_eq!((&link.case, link.gone.as_slice()), (&None, &[read.case.clone()][..]));
+    assert!(link.knows(&id("m1")) && !link.unread && link.held.is_none() && link.marked == 0);
+    assert_eq!(bury(Some(link.clone()), &response_id(), &read), link, "once");
+    let mut nameless = read.clone();
+    nameless.case.number = None;
+    let mut alive = linked(&[]);
+    alive.case = Some(read.case.clone());
+    assert_eq!(bury(Some(alive), &response_id(), &nameless).gone, [read.case]);
+}
+
+#[test]
+fn a_marker_that_names_one_id_twice_hides_no_other() {
+    let read = read_row(&row(1, "r1", "m1 m1"), MARKER).unwrap();
+    let mut link = adopt(None, &response_id(), &read, &desk());
+    link.learn(id("m2"), None, How::Sent);
+    let plan = Seen { link: Some(&link), ..Seen::default() }.plan();
+    assert_eq!(plan.write.unwrap().fields[MARKER], "m1 m2");
+}
