@@ -21,3 +21,4 @@ pub mod http;
 pub mod mapping;
 pub mod plan;
 pub mod salesforce;
+pub mod store;

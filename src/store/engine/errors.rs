@@ -1,0 +1,61 @@
+//! What can go wrong, in words that say what to do.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// The store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error(
+        "another instance is running on the state folder {dir}: stop it first, or give this one its own \
+         folder (state.path)"
+    )]
+    Locked { dir: PathBuf },
+    #[error(
+        "the state folder {dir} cannot be used: {reason}; check that it exists, is writable and has space"
+    )]
+    Folder { dir: PathBuf, reason: String },
+    #[error(
+        "the state folder {dir} was written by a newer version (format {found}, this version knows {known}): \
+         run that version again, or restore a backup from before the upgrade"
+    )]
+    Newer { dir: PathBuf, found: u32, known: u32 },
+    #[error(
+        "the state in {dir} is damaged and could not be repaired ({reason}); nothing was changed in it. \
+         Keep a copy for analysis, then restore the last backup, or move {dir} away to start with an empty \
+         state: the sweep finds again what Goodays and Salesforce know"
+    )]
+    Damaged { dir: PathBuf, reason: String },
+    /// Only a test asks for it.
+    #[error("stopped at step {0}, as asked")]
+    Stopped(u8),
+}
+
+/// The store cannot do it now.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// Sticky: whatever was not yet durable may be lost, so nothing may be acknowledged any more.
+    #[error(
+        "the disk refused a write ({0}); nothing is accepted until a restart: check the disk and its space"
+    )]
+    Broken(String),
+    #[error(
+        "only {free} bytes are free where the state lives, {floor} must stay free: make room or enlarge the disk"
+    )]
+    NoSpace { free: u64, floor: u64 },
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
+    #[error("refused: {0}")]
+    Refused(&'static str),
+}
+
+/// A transaction was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TxError {
+    /// A guard does not hold; nothing was written.
+    #[error("somebody else changed it first")]
+    Conflict,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

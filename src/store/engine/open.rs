@@ -1,0 +1,390 @@
+//! From a folder to an open database: the lock, the layout, the first creation, the repair.
+//!
+//! ```text
+//! <dir>/sled/            the live database
+//! <dir>/sled.lock        held while a store is open
+//! <dir>/sled.new/        being built (first creation, compaction, repair); worthless until it is renamed
+//! <dir>/sled.ready/      built completely and on disk: it replaces the live one, at once or at the next start
+//! <dir>/sled.old/        the replaced one, about to be removed
+//! <dir>/sled.damaged-N/  as it was found before a repair
+//! ```
+//!
+//! A folder is replaced only by renames, each followed by a sync of the parent, and [`settle`] brings whatever a
+//! crash left to the old or to the new state. Other files in `<dir>` are never touched.
+
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Fault;
+use super::errors::OpenError;
+use super::value::{self, Stored};
+
+pub(super) const FORMAT: u32 = 1;
+const VERSION_KEY: &[u8] = b"\0version";
+const CACHE_BYTES: u64 = 64 << 20;
+/// How long threads of a just closed database may keep its lock.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Names below the state folder.
+pub(super) struct Places {
+    pub dir: PathBuf,
+    pub live: PathBuf,
+    pub new: PathBuf,
+    pub ready: PathBuf,
+    pub old: PathBuf,
+}
+
+impl Places {
+    pub fn in_dir(dir: &Path) -> Self {
+        let at = |name: &str| dir.join(name);
+        Self {
+            dir: dir.to_owned(),
+            live: at("sled"),
+            new: at("sled.new"),
+            ready: at("sled.ready"),
+            old: at("sled.old"),
+        }
+    }
+
+    fn damaged(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("sled.damaged-{number}"))
+    }
+
+    /// Numbers of the damaged folders that were kept.
+    fn damaged_numbers(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("sled.damaged-"));
+            numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        Ok(numbers)
+    }
+
+    pub fn folder_error(&self, reason: &dyn Display) -> OpenError {
+        OpenError::Folder { dir: self.dir.clone(), reason: reason.to_string() }
+    }
+
+    fn damaged_error(&self, reason: &dyn Display) -> OpenError {
+        OpenError::Damaged { dir: self.dir.clone(), reason: reason.to_string() }
+    }
+}
+
+/// An open database and its trees.
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub db: sled::Db,
+    pub state: sled::Tree,
+    pub chunks: sled::Tree,
+    pub journal: sled::Tree,
+}
+
+/// Why sled did not open.
+pub(super) enum Trouble {
+    Locked,
+    Damaged(String),
+    Io(String),
+}
+
+impl Trouble {
+    pub fn of(error: sled::Error) -> Self {
+        let text = error.to_string();
+        match error {
+            sled::Error::Io(_) if text.contains("could not acquire lock") => Self::Locked,
+            sled::Error::Io(io)
+                if !matches!(io.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+            {
+                Self::Io(text)
+            }
+            _ => Self::Damaged(text),
+        }
+    }
+
+    pub fn into_error(self, places: &Places) -> OpenError {
+        match self {
+            Self::Locked => OpenError::Locked { dir: places.dir.clone() },
+            Self::Damaged(reason) => places.damaged_error(&reason),
+            Self::Io(reason) => places.folder_error(&reason),
+        }
+    }
+}
+
+impl Tables {
+    pub fn open(path: &Path) -> Result<Self, Trouble> {
+        let started = Instant::now();
+        loop {
+            // Damage that sled does not expect makes it panic.
+            match catch_unwind(AssertUnwindSafe(|| Self::attempt(path))) {
+                // Our own lock is held, so this is a thread of a database that this process has just closed.
+                Ok(Err(Trouble::Locked)) if started.elapsed() < LINGER => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Ok(result) => return result,
+                Err(_) => return Err(Trouble::Damaged("the database panicked while it was opened".into())),
+            }
+        }
+    }
+
+    fn attempt(path: &Path) -> Result<Self, Trouble> {
+        let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open().map_err(Trouble::of)?;
+        let state = db.open_tree("state").map_err(Trouble::of)?;
+        let chunks = db.open_tree("chunks").map_err(Trouble::of)?;
+        let journal = db.open_tree("journal").map_err(Trouble::of)?;
+        Ok(Self { db, state, chunks, journal })
+    }
+
+    /// Reads everything once: what a repair or a copy brought back must be whole.
+    pub fn verify(&self) -> Result<(), Trouble> {
+        for entry in &self.state {
+            let (_, entry) = entry.map_err(Trouble::of)?;
+            // Keys of the store itself hold plain numbers, which parse as nothing or as inline.
+            let Some(Stored::Chunked(head)) = value::parse(&entry) else { continue };
+            for key in head.chunk_keys() {
+                if self.chunks.get(key).map_err(Trouble::of)?.is_none() {
+                    return Err(Trouble::Damaged("a part of a stored value is missing".into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The format version that the database was written with.
+    pub fn format(&self) -> Result<Option<u32>, Trouble> {
+        let bytes = self.state.get(VERSION_KEY).map_err(Trouble::of)?;
+        Ok(bytes.and_then(|bytes| Some(u32::from_be_bytes(bytes.as_ref().try_into().ok()?))))
+    }
+
+    pub fn set_format(&self, format: u32) -> Result<(), Trouble> {
+        self.state.insert(VERSION_KEY, &format.to_be_bytes()).map_err(Trouble::of)?;
+        Ok(())
+    }
+
+    /// Flushes, closes and syncs: afterwards the folder may be renamed into place.
+    pub fn finish(self, path: &Path) -> Result<(), Trouble> {
+        self.db.flush().map_err(Trouble::of)?;
+        drop(self);
+        sync_all(path).map_err(|error| Trouble::Io(error.to_string()))
+    }
+}
+
+/// The folder, its lock and the live database, repaired or created when need be.
+pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
+    fs::create_dir_all(&places.dir).map_err(|error| places.folder_error(&error))?;
+    let lock = lock(places)?;
+    settle(places, Fault::None)?;
+    if !places.live.exists() {
+        create(places)?;
+    }
+    let tables = match Tables::open(&places.live) {
+        Ok(tables) => tables,
+        Err(Trouble::Damaged(reason)) => repair(places, &reason)?,
+        Err(other) => return Err(other.into_error(places)),
+    };
+    check_format(places, &tables)?;
+    // The files may have just been made, by sled or by a copy.
+    sync_all(&places.live).and_then(|()| sync_dir(&places.dir)).map_err(|e| places.folder_error(&e))?;
+    Ok((lock, tables))
+}
+
+/// The folder is ours while it lives.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is being started somewhere else in this one shares it for
+        // a moment.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Taken before anything is looked at: two starting instances must not both settle a half-done replacement.
+fn lock(places: &Places) -> Result<Lock, OpenError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(places.dir.join("sled.lock")).map_err(|error| places.folder_error(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: places.dir.clone() }),
+        Err(TryLockError::Error(error)) => Err(places.folder_error(&error)),
+    }
+}
+
+fn check_format(places: &Places, tables: &Tables) -> Result<(), OpenError> {
+    match tables.format().map_err(|trouble| trouble.into_error(places))? {
+        Some(found) if found > FORMAT => {
+            Err(OpenError::Newer { dir: places.dir.clone(), found, known: FORMAT })
+        }
+        Some(_) => Ok(()),
+        // A database gets its version before it gets its name, so this one has lost its content.
+        None => Err(places.damaged_error(&"it holds no format version")),
+    }
+}
+
+/// Built aside, so that a crash never leaves a half-made database under the live name.
+fn create(places: &Places) -> Result<(), OpenError> {
+    let trouble = |trouble: Trouble| trouble.into_error(places);
+    make_dir(&places.new).map_err(|error| places.folder_error(&error))?;
+    let tables = Tables::open(&places.new).map_err(trouble)?;
+    tables.set_format(FORMAT).map_err(trouble)?;
+    tables.finish(&places.new).map_err(trouble)?;
+    install(places, Fault::None)
+}
+
+/// A damaged snapshot file is the known weak spot: without it everything is read again from the log. This is tried
+/// on a copy, so the damaged folder stays as it was found.
+fn repair(places: &Places, reason: &str) -> Result<Tables, OpenError> {
+    tracing::warn!(%reason, "the state is damaged: trying again without its snapshot file");
+    let old_end = newest_snapshot(&places.live).map_err(|error| places.folder_error(&error))?;
+    let Some(old_end) = old_end else {
+        return Err(places.damaged_error(&reason));
+    };
+    let rebuilt = rebuild(places, old_end);
+    if let Err(trouble) = rebuilt {
+        let _ = remove(&places.new);
+        return Err(match trouble {
+            Trouble::Io(reason) => {
+                places.folder_error(&format!("no copy for a repair could be made: {reason}"))
+            }
+            other => other.into_error(places),
+        });
+    }
+    let kept = keep_damaged(places).map_err(|error| places.folder_error(&error))?;
+    tracing::warn!(kept = %kept.display(), "the state was repaired; the damaged folder was kept");
+    Tables::open(&places.live).map_err(|trouble| trouble.into_error(places))
+}
+
+fn rebuild(places: &Places, old_end: u64) -> Result<(), Trouble> {
+    let io = |error: io::Error| Trouble::Io(error.to_string());
+    copy_without_snapshots(&places.live, &places.new).map_err(io)?;
+    let tables = Tables::open(&places.new)?;
+    if tables.format()?.is_none() {
+        return Err(Trouble::Damaged("nothing of it can be read".into()));
+    }
+    tables.verify()?;
+    // sled has written a new snapshot, named by the log's end that it found.
+    if newest_snapshot(&places.new).map_err(io)? < Some(old_end) {
+        return Err(Trouble::Damaged("the end of the log is missing".into()));
+    }
+    tables.finish(&places.new)
+}
+
+/// Puts the rebuilt database in place of the damaged one, of which the newest is kept.
+fn keep_damaged(places: &Places) -> io::Result<PathBuf> {
+    let earlier = places.damaged_numbers()?;
+    let kept = places.damaged(earlier.iter().max().unwrap_or(&0) + 1);
+    fs::rename(&places.new, &places.ready)?;
+    sync_dir(&places.dir)?;
+    fs::rename(&places.live, &kept)?;
+    sync_dir(&places.dir)?;
+    fs::rename(&places.ready, &places.live)?;
+    sync_dir(&places.dir)?;
+    for number in earlier {
+        remove(&places.damaged(number))?;
+    }
+    Ok(kept)
+}
+
+/// Gives a finished `sled.new` the live name. Steps are numbered for the test that stops at each.
+pub(super) fn install(places: &Places, fault: Fault) -> Result<(), OpenError> {
+    let folder = |error: io::Error| places.folder_error(&error);
+    fault.stop_at(2)?;
+    fs::rename(&places.new, &places.ready).map_err(folder)?;
+    sync_dir(&places.dir).map_err(folder)?;
+    fault.stop_at(3)?;
+    settle(places, fault)
+}
+
+/// Brings what a crash left behind to the old or to the new state.
+pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
+    let folder = |error: io::Error| places.folder_error(&error);
+    remove(&places.new).map_err(folder)?;
+    if places.ready.exists() {
+        if places.live.exists() {
+            remove(&places.old).map_err(folder)?;
+            fs::rename(&places.live, &places.old).map_err(folder)?;
+            sync_dir(&places.dir).map_err(folder)?;
+        }
+        fault.stop_at(4)?;
+        fs::rename(&places.ready, &places.live).map_err(folder)?;
+        sync_dir(&places.dir).map_err(folder)?;
+        fault.stop_at(5)?;
+    }
+    // Never remove the old one without a live one beside it.
+    if places.live.exists() {
+        remove(&places.old).map_err(folder)?;
+    } else if places.old.exists() {
+        fs::rename(&places.old, &places.live).map_err(folder)?;
+    }
+    Ok(())
+}
+
+/// The end of the log that the newest snapshot covers, which is its name.
+fn newest_snapshot(path: &Path) -> io::Result<Option<u64>> {
+    let mut newest = None;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let end = name.to_str().and_then(|name| name.strip_prefix("snap."));
+        newest = newest.max(end.and_then(|end| u64::from_str_radix(end, 16).ok()));
+    }
+    Ok(newest)
+}
+
+/// Only its owner may read what customers wrote.
+pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+fn copy_without_snapshots(from: &Path, to: &Path) -> io::Result<()> {
+    make_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() {
+            copy_without_snapshots(&entry.path(), &to.join(&name))?;
+        } else if !name.as_encoded_bytes().starts_with(b"snap.") {
+            fs::copy(entry.path(), to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Files, folders within, and the folder itself.
+fn sync_all(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_dir(path)
+}
+
+fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of all files below.
+pub(super) fn size(path: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        // A file that sled removes in this moment counts nothing.
+        let Ok(data) = entry.metadata() else { continue };
+        bytes += if data.is_dir() { size(&entry.path())? } else { data.len() };
+    }
+    Ok(bytes)
+}

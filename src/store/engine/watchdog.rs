@@ -1,0 +1,97 @@
+//! A database that hangs is broken.
+//!
+//! sled 0.34.7 has dead-locks of which not all may be known. Whoever waits for it would wait for ever, so after a
+//! time the store is declared broken, which ends the process. If it does not end, because every one of its threads
+//! waits for the store, it is ended here: the store is made for that, and a restart continues.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::committer::Health;
+
+/// The least time that a process gets to end by itself.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Work that is under way: how much of it, and when some of it began or ended last.
+pub(super) struct Busy {
+    begun: Instant,
+    active: AtomicU64,
+    progress: AtomicU64,
+}
+
+pub(super) struct Working<'a>(&'a Busy);
+
+impl Busy {
+    pub fn new(begun: Instant) -> Arc<Self> {
+        Arc::new(Self { begun, active: AtomicU64::new(0), progress: AtomicU64::new(0) })
+    }
+
+    pub fn start(&self) -> Working<'_> {
+        // In this order: who sees work also sees that it began just now.
+        if self.active.load(Ordering::SeqCst) == 0 {
+            self.progress.store(self.now(), Ordering::SeqCst);
+        }
+        self.active.fetch_add(1, Ordering::SeqCst);
+        Working(self)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long nothing of it has ended.
+    fn stalls(&self) -> Duration {
+        if self.active.load(Ordering::SeqCst) == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(self.now().saturating_sub(self.progress.load(Ordering::SeqCst)))
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.progress.store(self.0.now(), Ordering::SeqCst);
+        self.0.active.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Stops when it is dropped.
+pub(super) struct Watchdog {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watchdog {
+    pub fn start(watched: Vec<Arc<Busy>>, limit: Duration, health: Arc<Health>) -> std::io::Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let watch = move || {
+            let mut declared = None;
+            while stopped.recv_timeout(limit / 4) == Err(RecvTimeoutError::Timeout) {
+                let stalls = watched.iter().map(|busy| busy.stalls()).max().unwrap_or_default();
+                if stalls <= limit {
+                    declared = None;
+                    continue;
+                }
+                health.fail(&format_args!("it has not answered for {} s", stalls.as_secs()));
+                if declared.get_or_insert_with(Instant::now).elapsed() > limit.max(GRACE) {
+                    tracing::error!("the store hangs and the process goes on: aborting it");
+                    std::process::abort();
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-watchdog".into()).spawn(watch)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

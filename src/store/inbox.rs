@@ -1,0 +1,299 @@
+//! Received events and their state.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::keys::{self, RKey};
+use super::{Store, StoreError, Tx, decode, encode};
+use crate::goodays::ResponseId;
+use crate::plan::Note;
+
+/// A stored event, without its bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub seq: u64,
+    /// None: the body's shape could not be read.
+    pub response_id: Option<ResponseId>,
+    /// `event_type` as it was sent, or `sweep`.
+    pub event: String,
+    pub received_ms: i64,
+    pub state: EntryState,
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum EntryState {
+    Waiting { due_ms: i64 },
+    Done { at_ms: i64, how: String },
+    Parked { since_ms: i64, code: String, why: String },
+    Dropped { at_ms: i64 },
+}
+
+/// What the door answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    Accepted { seq: u64, rkey: RKey },
+    Duplicate { seq: u64 },
+    Parked { seq: u64, why: String },
+}
+
+/// Everything that waits for one response.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub rkey: RKey,
+    pub entries: Vec<Entry>,
+    pub notes: Vec<(u64, i64, Note)>,
+}
+
+/// One thing in the queue, as it stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    pub rkey: RKey,
+    pub due_ms: i64,
+    pub seq: u64,
+    /// An event waits; else a note.
+    pub event: bool,
+}
+
+/// Events and notes of one response that are taken together.
+pub const AT_ONCE: usize = 400;
+/// Keys that are read together.
+const PAGE: usize = 1000;
+const PENDING: u8 = b'p';
+const NOTE: u8 = b'n';
+const KEPT: u8 = b'k';
+
+impl Store {
+    /// Takes an event in. The caller answers only after [`Store::durable`].
+    ///
+    /// The same bytes are a duplicate, unless they stand parked or dropped: then they are tried again.
+    pub fn receive(
+        &self,
+        body: &[u8],
+        event: &str,
+        read: &Result<ResponseId, String>,
+        now_ms: i64,
+    ) -> Result<Receipt, StoreError> {
+        loop {
+            let hash = keys::body_hash(body);
+            let known = self.get(&hash)?;
+            let mut tx = Tx::default();
+            tx.expect(hash.clone(), known.clone());
+            let receipt = match known.as_deref().and_then(keys::tail_seq) {
+                Some(seq) => match self.again(&mut tx, seq, now_ms)? {
+                    None => return Ok(Receipt::Duplicate { seq }),
+                    Some(receipt) => receipt,
+                },
+                None => self.first_time(&mut tx, hash, body, event, read.clone(), now_ms),
+            };
+            if self.try_transact(&tx)? {
+                return Ok(receipt);
+            }
+        }
+    }
+
+    fn first_time(
+        &self,
+        tx: &mut Tx,
+        hash: Vec<u8>,
+        body: &[u8],
+        event: &str,
+        read: Result<ResponseId, String>,
+        now_ms: i64,
+    ) -> Receipt {
+        let seq = self.next_seq();
+        tx.set(hash, seq.to_be_bytes().to_vec());
+        tx.set(keys::payload(seq), body.to_vec());
+        let (response_id, state, receipt) = match read {
+            Ok(id) => {
+                let rkey = RKey::of(&id);
+                enqueue(tx, rkey, now_ms, seq, PENDING);
+                tx.set(keys::of_response(rkey, seq), vec![PENDING]);
+                (Some(id), EntryState::Waiting { due_ms: now_ms }, Receipt::Accepted { seq, rkey })
+            }
+            Err(why) => {
+                tx.set(keys::parked(b'e', seq), Vec::new());
+                let state =
+                    EntryState::Parked { since_ms: now_ms, code: "unreadable".into(), why: why.clone() };
+                (None, state, Receipt::Parked { seq, why })
+            }
+        };
+        let entry =
+            Entry { seq, response_id, event: event.to_owned(), received_ms: now_ms, state, attempts: 0 };
+        tx.set(keys::entry(seq), encode(&entry));
+        receipt
+    }
+
+    /// A repeat: none when it is a duplicate, else the entry waits again.
+    fn again(&self, tx: &mut Tx, seq: u64, now_ms: i64) -> Result<Option<Receipt>, StoreError> {
+        let key = keys::entry(seq);
+        let raw = self.get(&key)?;
+        let Some(entry) = raw.as_deref().map(decode::<Entry>).transpose()? else { return Ok(None) };
+        tx.expect(key, raw);
+        match (&entry.state, &entry.response_id) {
+            (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id)) => {
+                let rkey = RKey::of(id);
+                revive(tx, entry, rkey, now_ms);
+                Ok(Some(Receipt::Accepted { seq, rkey }))
+            }
+            (EntryState::Parked { why, .. }, None) => Ok(Some(Receipt::Parked { seq, why: why.clone() })),
+            _ => Ok(None),
+        }
+    }
+
+    /// The stored event, if it is still kept.
+    pub fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        self.read(&keys::entry(seq))
+    }
+
+    /// Reads an event and guards it against change in between.
+    pub fn guard_entry(&self, tx: &mut Tx, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let key = keys::entry(seq);
+        let raw = self.get(&key)?;
+        let entry = raw.as_deref().map(decode).transpose()?;
+        tx.expect(key, raw);
+        Ok(entry)
+    }
+
+    /// The bytes of a stored event.
+    pub fn payload(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(&keys::payload(seq))
+    }
+
+    /// What of a lane is due, oldest first; `limit` counts queue items.
+    pub fn due(&self, lane: u8, now_ms: i64, limit: usize) -> Result<Vec<Item>, StoreError> {
+        let (from, to) = keys::queue_until(lane, now_ms);
+        Ok(self.range(&from, &to, limit)?.iter().filter_map(|(k, v)| item(k, v)).collect())
+    }
+
+    /// How many events wait.
+    pub fn count_pending(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for lane in 0..keys::LANES {
+            let (mut from, to) = keys::queue_of(lane);
+            loop {
+                let rows = self.range(&from, &to, 10_000)?;
+                count += rows.iter().filter(|(_, v)| v.get(16) == Some(&PENDING)).count() as u64;
+                match rows.last() {
+                    Some((key, _)) if rows.len() == 10_000 => from = [key.as_slice(), &[0]].concat(),
+                    _ => break,
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// When the lane's next work is due.
+    pub fn next_due(&self, lane: u8) -> Result<Option<i64>, StoreError> {
+        let (from, to) = keys::queue_of(lane);
+        Ok(self.keys(&from, &to, 1)?.first().and_then(|k| keys::queue_parts(k)).map(|(due, _)| due))
+    }
+
+    /// What waits for a response, in the order it came; at most [`AT_ONCE`] things, so that they fit into one
+    /// transaction. The rest stays queued.
+    pub fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
+        let (mut from, to) = keys::prefix([b"R".as_slice(), &rkey.0].concat());
+        let mut waiting = Waiting { rkey, entries: Vec::new(), notes: Vec::new() };
+        loop {
+            let rows = self.range(&from, &to, PAGE)?;
+            for (key, value) in &rows {
+                let Some(seq) = keys::tail_seq(key) else { continue };
+                match value.first() {
+                    Some(&PENDING) => waiting.entries.extend(self.entry(seq)?),
+                    Some(&NOTE) => {
+                        let due = value.get(1..9).and_then(keys::tail_seq).unwrap_or(0).cast_signed();
+                        let note = self.read(&keys::note(seq))?;
+                        waiting.notes.extend(note.map(|n| (seq, due, n)));
+                    }
+                    _ => {}
+                }
+                if waiting.entries.len() + waiting.notes.len() >= AT_ONCE {
+                    return Ok(waiting);
+                }
+            }
+            match rows.last() {
+                Some((key, _)) if rows.len() == PAGE => from = [key.as_slice(), &[0]].concat(),
+                _ => return Ok(waiting),
+            }
+        }
+    }
+
+    /// Stored events of a response, finished ones included; at most so many.
+    pub fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let (from, to) = keys::prefix([b"R".as_slice(), &rkey.0].concat());
+        let mut found = Vec::new();
+        for key in self.keys(&from, &to, limit)? {
+            if let Some(seq) = keys::tail_seq(&key) {
+                found.extend(self.entry(seq)?);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.get(key)?.as_deref().map(decode).transpose()
+    }
+}
+
+fn item(key: &[u8], value: &[u8]) -> Option<Item> {
+    let (due_ms, seq) = keys::queue_parts(key)?;
+    Some(Item { rkey: RKey::read(value)?, due_ms, seq, event: value.get(16) == Some(&PENDING) })
+}
+
+/// The value names the response and whether an event or a note waits.
+fn enqueue(tx: &mut Tx, rkey: RKey, due_ms: i64, seq: u64, kind: u8) {
+    let mut value = rkey.0.to_vec();
+    value.push(kind);
+    tx.set(keys::queue(rkey.lane(), due_ms, seq), value);
+}
+
+/// Puts a parked or dropped event back into the queue.
+pub fn revive(tx: &mut Tx, mut entry: Entry, rkey: RKey, now_ms: i64) {
+    tx.remove(keys::parked(b'e', entry.seq));
+    enqueue(tx, rkey, now_ms, entry.seq, PENDING);
+    tx.set(keys::of_response(rkey, entry.seq), vec![PENDING]);
+    entry.state = EntryState::Waiting { due_ms: now_ms };
+    tx.set(keys::entry(entry.seq), encode(&entry));
+}
+
+/// Takes an event out of the queue with that result.
+pub fn finish(tx: &mut Tx, mut entry: Entry, rkey: RKey, state: EntryState) {
+    if let EntryState::Waiting { due_ms } = entry.state {
+        tx.remove(keys::queue(rkey.lane(), due_ms, entry.seq));
+    }
+    if let EntryState::Waiting { due_ms } = state {
+        enqueue(tx, rkey, due_ms, entry.seq, PENDING);
+    } else {
+        tx.set(keys::of_response(rkey, entry.seq), vec![KEPT]);
+    }
+    if matches!(state, EntryState::Parked { .. }) {
+        tx.set(keys::parked(b'e', entry.seq), Vec::new());
+    }
+    entry.state = state;
+    tx.set(keys::entry(entry.seq), encode(&entry));
+}
+
+/// Queues something to be told on the Case.
+pub fn put_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64, note: &Note) {
+    tx.set(keys::note(seq), encode(note));
+    move_note(tx, rkey, seq, None, due_ms);
+}
+
+/// A note waits on, until another moment.
+pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms: i64) {
+    if let Some(from_ms) = from_ms {
+        tx.remove(keys::queue(rkey.lane(), from_ms, seq));
+    }
+    enqueue(tx, rkey, due_ms, seq, NOTE);
+    let mut value = vec![NOTE];
+    value.extend_from_slice(&due_ms.to_be_bytes());
+    tx.set(keys::of_response(rkey, seq), value);
+}
+
+/// The note is written, or never can be.
+pub fn drop_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64) {
+    tx.remove(keys::note(seq));
+    tx.remove(keys::queue(rkey.lane(), due_ms, seq));
+    tx.remove(keys::of_response(rkey, seq));
+}

@@ -1,0 +1,159 @@
+//! The key of each record: a letter for the room it stands in, then big-endian numbers, so that ranges are in order.
+
+use sha2::{Digest, Sha256};
+
+use crate::goodays::ResponseId;
+use crate::salesforce::RecordId;
+
+/// How many inbound lanes there are; a response always stands in the same one.
+pub const LANES: u8 = 2;
+
+/// A response's place in the store: 16 bytes of SHA-256, so that odd ids make no odd keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RKey(pub [u8; 16]);
+
+impl RKey {
+    pub fn of(id: &ResponseId) -> Self {
+        let digest = Sha256::digest(id.as_str().as_bytes());
+        Self(digest[..16].try_into().expect("a digest has 32 bytes"))
+    }
+
+    pub fn lane(self) -> u8 {
+        self.0[0] % LANES
+    }
+
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.get(..16)?.try_into().ok().map(Self)
+    }
+}
+
+fn join(room: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![room];
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// An event's header.
+pub fn entry(seq: u64) -> Vec<u8> {
+    join(b'E', &[&seq.to_be_bytes()])
+}
+
+/// An event's bytes as they came.
+pub fn payload(seq: u64) -> Vec<u8> {
+    join(b'P', &[&seq.to_be_bytes()])
+}
+
+/// A result to be told on the Case.
+pub fn note(seq: u64) -> Vec<u8> {
+    join(b'N', &[&seq.to_be_bytes()])
+}
+
+/// SHA-256 of a body, to its event.
+pub fn body_hash(body: &[u8]) -> Vec<u8> {
+    join(b'H', &[&Sha256::digest(body)])
+}
+
+/// Work of a lane in the order it is due (milliseconds), to the response.
+pub fn queue(lane: u8, due_ms: i64, seq: u64) -> Vec<u8> {
+    join(b'Q', &[&[lane], &due_ms.max(0).to_be_bytes(), &seq.to_be_bytes()])
+}
+
+/// The bounds of a lane's work that is due until that moment, included.
+pub fn queue_until(lane: u8, due_ms: i64) -> (Vec<u8>, Vec<u8>) {
+    (join(b'Q', &[&[lane]]), join(b'Q', &[&[lane], &due_ms.max(0).saturating_add(1).to_be_bytes()]))
+}
+
+/// All of a lane's work.
+pub fn queue_of(lane: u8) -> (Vec<u8>, Vec<u8>) {
+    (join(b'Q', &[&[lane]]), join(b'Q', &[&[lane + 1]]))
+}
+
+pub fn queue_parts(key: &[u8]) -> Option<(i64, u64)> {
+    let due = i64::from_be_bytes(key.get(2..10)?.try_into().ok()?);
+    let seq = u64::from_be_bytes(key.get(10..18)?.try_into().ok()?);
+    Some((due, seq))
+}
+
+/// What we hold of a response: events and notes, waiting or kept.
+pub fn of_response(rkey: RKey, seq: u64) -> Vec<u8> {
+    join(b'R', &[&rkey.0, &seq.to_be_bytes()])
+}
+
+pub fn link(rkey: RKey) -> Vec<u8> {
+    join(b'L', &[&rkey.0])
+}
+
+/// A Case to the responses that it holds (several after a merge).
+pub fn case(id: &RecordId, rkey: RKey) -> Vec<u8> {
+    join(b'C', &[id.as_str().as_bytes(), &rkey.0])
+}
+
+pub fn case_prefix(id: &RecordId) -> (Vec<u8>, Vec<u8>) {
+    prefix(join(b'C', &[id.as_str().as_bytes()]))
+}
+
+pub fn intent(seq: u64) -> Vec<u8> {
+    join(b'O', &[&seq.to_be_bytes()])
+}
+
+/// Intents that are not final, to their response.
+pub fn open_intent(rkey: RKey, seq: u64) -> Vec<u8> {
+    join(b'Y', &[&rkey.0, &seq.to_be_bytes()])
+}
+
+/// An intent's identity to the intent.
+pub fn identity(text: &str) -> Vec<u8> {
+    join(b'D', &[&Sha256::digest(text.as_bytes())[..16]])
+}
+
+/// What waits for a human: `e` events, `a` actions.
+pub fn parked(kind: u8, seq: u64) -> Vec<u8> {
+    join(b'X', &[&[kind], &seq.to_be_bytes()])
+}
+
+/// Responses that nobody has processed yet, the oldest first.
+pub fn waiting(since_ms: i64, rkey: RKey) -> Vec<u8> {
+    join(b'W', &[&since_ms.max(0).to_be_bytes(), &rkey.0])
+}
+
+/// Responses of one customer, found by the hash of the address.
+pub fn customer(hash: u64, rkey: RKey) -> Vec<u8> {
+    join(b'U', &[&hash.to_be_bytes(), &rkey.0])
+}
+
+pub fn customer_prefix(hash: u64) -> (Vec<u8>, Vec<u8>) {
+    prefix(join(b'U', &[&hash.to_be_bytes()]))
+}
+
+/// The responses of a lane's call in flight.
+pub fn attempt(lane: u8) -> Vec<u8> {
+    join(b'A', &[&[lane]])
+}
+
+pub fn meta(name: &str) -> Vec<u8> {
+    join(b'M', &[name.as_bytes()])
+}
+
+pub fn room(letter: u8) -> (Vec<u8>, Vec<u8>) {
+    (vec![letter], vec![letter + 1])
+}
+
+/// All keys that begin so.
+pub fn prefix(from: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    let mut to = from.clone();
+    while let Some(last) = to.pop() {
+        if last < u8::MAX {
+            to.push(last + 1);
+            break;
+        }
+    }
+    (from, to)
+}
+
+/// The last eight bytes, as a number.
+pub fn tail_seq(key: &[u8]) -> Option<u64> {
+    let at = key.len().checked_sub(8)?;
+    key[at..].try_into().ok().map(u64::from_be_bytes)
+}

@@ -1,0 +1,113 @@
+//! Links between responses and Cases, cursors, and what else is remembered by name.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::keys::{self, RKey};
+use super::{Store, StoreError, Tx, decode, encode};
+use crate::plan::Link;
+use crate::salesforce::RecordId;
+
+impl Store {
+    pub fn link(&self, rkey: RKey) -> Result<Option<Link>, StoreError> {
+        self.read(&keys::link(rkey))
+    }
+
+    /// Reads a link and guards it against change in between.
+    pub fn guard_link(&self, tx: &mut Tx, rkey: RKey) -> Result<Option<Link>, StoreError> {
+        let key = keys::link(rkey);
+        let raw = self.get(&key)?;
+        let link = raw.as_deref().map(decode).transpose()?;
+        tx.expect(key, raw);
+        Ok(link)
+    }
+
+    /// The responses whose Case this is.
+    pub fn responses_of_case(&self, case: &RecordId) -> Result<Vec<RKey>, StoreError> {
+        let (from, to) = keys::case_prefix(case);
+        let found = self.keys(&from, &to, usize::MAX)?;
+        Ok(found.iter().filter_map(|k| RKey::read(&k[k.len().saturating_sub(16)..])).collect())
+    }
+
+    /// Links of the responses that one customer left.
+    pub fn links_of_customer(&self, hash: u64) -> Result<Vec<Link>, StoreError> {
+        let (from, to) = keys::customer_prefix(hash);
+        let mut links = Vec::new();
+        for key in self.keys(&from, &to, 100)? {
+            if let Some(rkey) = RKey::read(&key[key.len().saturating_sub(16)..]) {
+                links.extend(self.link(rkey)?);
+            }
+        }
+        Ok(links)
+    }
+
+    /// Whether any response is known.
+    pub fn has_links(&self) -> Result<bool, StoreError> {
+        let (from, to) = keys::room(b'L');
+        Ok(!self.keys(&from, &to, 1)?.is_empty())
+    }
+
+    /// Unprocessed responses: how many (counted up to `limit`), and since when the oldest waits.
+    pub fn unprocessed(&self, limit: usize) -> Result<(usize, Option<i64>), StoreError> {
+        let (from, to) = keys::room(b'W');
+        let found = self.keys(&from, &to, limit)?;
+        let oldest = found.first().and_then(|k| k.get(1..9)).and_then(keys::tail_seq);
+        Ok((found.len(), oldest.map(u64::cast_signed)))
+    }
+
+    pub fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        self.read(&keys::meta(name))
+    }
+
+    pub fn set_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {
+        let mut tx = Tx::default();
+        tx.set(keys::meta(name), encode(value));
+        self.try_transact(&tx).map(|_| ())
+    }
+
+    /// The responses whose write may have been in flight when the process ended.
+    pub fn attempt(&self, lane: u8) -> Result<Vec<RKey>, StoreError> {
+        let bytes = self.get(&keys::attempt(lane))?.unwrap_or_default();
+        Ok(bytes.chunks_exact(16).filter_map(RKey::read).collect())
+    }
+
+    pub fn set_attempt(&self, lane: u8, rkeys: &[RKey]) -> Result<(), StoreError> {
+        let mut tx = Tx::default();
+        put_attempt(&mut tx, lane, rkeys);
+        self.try_transact(&tx).map(|_| ())
+    }
+}
+
+/// Notes which responses a lane is writing.
+pub fn put_attempt(tx: &mut Tx, lane: u8, rkeys: &[RKey]) {
+    if rkeys.is_empty() {
+        return tx.remove(keys::attempt(lane));
+    }
+    tx.set(keys::attempt(lane), rkeys.iter().flat_map(|r| r.0).collect::<Vec<u8>>());
+}
+
+/// Writes a link and keeps the indexes over it in step; `before` is what was guarded.
+pub fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
+    let case_before = before.and_then(|l| l.case.as_ref()).map(|c| &c.id);
+    let case_after = after.case.as_ref().map(|c| &c.id);
+    if case_before != case_after {
+        if let Some(case) = case_before {
+            tx.remove(keys::case(case, rkey));
+        }
+        if let Some(case) = case_after {
+            tx.set(keys::case(case, rkey), Vec::new());
+        }
+    }
+    let waited = before.and_then(|l| l.waiting_since);
+    if waited != after.waiting_since {
+        if let Some(since) = waited {
+            tx.remove(keys::waiting(since, rkey));
+        }
+        if let Some(since) = after.waiting_since {
+            tx.set(keys::waiting(since, rkey), Vec::new());
+        }
+    }
+    if let Some(customer) = after.customer.filter(|c| before.and_then(|l| l.customer) != Some(*c)) {
+        tx.set(keys::customer(customer, rkey), Vec::new());
+    }
+    tx.set(keys::link(rkey), encode(after));
+}

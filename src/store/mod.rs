@@ -1,0 +1,64 @@
+//! The only room that knows sled: a few doors (get, compare-and-set, transact, range, durable), and the records
+//! that stand behind them.
+
+mod engine;
+
+pub mod inbox;
+pub mod keys;
+pub mod ledger;
+pub mod outbox;
+
+pub use engine::{
+    Fault, MAX_KEY, MAX_VALUE, MAX_WRITES, OpenError, Settings, Store, StoreError, Tx, TxError, prefix_end,
+};
+pub use inbox::{Entry, EntryState, Item, Receipt, Waiting};
+pub use keys::{LANES, RKey};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Version of the records: the first byte of each, so that a later program knows what it reads.
+const RECORD: u8 = 1;
+
+pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    let mut bytes = vec![RECORD];
+    serde_json::to_writer(&mut bytes, record).expect("a record has text keys only");
+    bytes
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&RECORD, json)) => serde_json::from_slice(json)
+            .map_err(|e| StoreError::Unreadable(format!("a record cannot be read: {}", e.classify_name()))),
+        Some((version, _)) => {
+            Err(StoreError::Unreadable(format!("a record has the unknown version {version}")))
+        }
+        None => Err(StoreError::Unreadable("a record is empty".to_owned())),
+    }
+}
+
+impl Store {
+    /// Whether the transaction was applied; false when something changed in between.
+    pub fn try_transact(&self, tx: &Tx) -> Result<bool, StoreError> {
+        match self.transact(tx) {
+            Ok(()) => Ok(true),
+            Err(TxError::Conflict) => Ok(false),
+            Err(TxError::Store(error)) => Err(error),
+        }
+    }
+}
+
+/// The kind of a JSON error without any of the text that it stands in.
+trait ClassifyName {
+    fn classify_name(&self) -> &'static str;
+}
+
+impl ClassifyName for serde_json::Error {
+    fn classify_name(&self) -> &'static str {
+        match self.classify() {
+            serde_json::error::Category::Io => "io",
+            serde_json::error::Category::Syntax => "syntax",
+            serde_json::error::Category::Data => "shape",
+            serde_json::error::Category::Eof => "cut off",
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Intended actions and their state.
+
+use super::keys::{self, RKey};
+use super::{Store, StoreError, Tx, decode, encode};
+use crate::plan::{Intent, IntentState};
+
+impl Store {
+    pub fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
+        self.read(&keys::intent(seq))
+    }
+
+    /// The intent with this identity, if there is one.
+    pub fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
+        let seq = self.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq);
+        seq.map_or(Ok(None), |seq| self.intent(seq))
+    }
+
+    /// Open intents of one response, oldest first.
+    pub fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
+        let (from, to) = keys::prefix([b"Y".as_slice(), &rkey.0].concat());
+        self.intents_at(&self.keys(&from, &to, usize::MAX)?)
+    }
+
+    /// All open intents.
+    pub fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
+        let (from, to) = keys::room(b'Y');
+        self.intents_at(&self.keys(&from, &to, usize::MAX)?)
+    }
+
+    fn intents_at(&self, found: &[Vec<u8>]) -> Result<Vec<Intent>, StoreError> {
+        let mut intents = Vec::with_capacity(found.len());
+        for key in found {
+            if let Some(seq) = keys::tail_seq(key) {
+                intents.extend(self.intent(seq)?);
+            }
+        }
+        Ok(intents)
+    }
+
+    /// Guards an intent against change in between; none if it is gone.
+    pub fn guard_intent(&self, tx: &mut Tx, seq: u64) -> Result<Option<Intent>, StoreError> {
+        let key = keys::intent(seq);
+        let raw = self.get(&key)?;
+        let intent = raw.as_deref().map(decode).transpose()?;
+        tx.expect(key, raw);
+        Ok(intent)
+    }
+}
+
+/// A new intent, found again by its identity.
+pub fn add_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
+    let identity = keys::identity(&intent.wish.identity(&intent.case_id));
+    tx.set(identity, intent.seq.to_be_bytes().to_vec());
+    put_intent(tx, rkey, intent);
+}
+
+/// Writes an intent and keeps the lists of open and parked ones in step with its state.
+pub fn put_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
+    let open = keys::open_intent(rkey, intent.seq);
+    if intent.state.is_open() {
+        tx.set(open, Vec::new());
+    } else {
+        tx.remove(open);
+    }
+    let parked = keys::parked(b'a', intent.seq);
+    let waits = intent.state.is_parked() || matches!(intent.state, IntentState::Unclear { .. });
+    if waits {
+        tx.set(parked, Vec::new());
+    } else {
+        tx.remove(parked);
+    }
+    tx.set(keys::intent(intent.seq), encode(intent));
+}
