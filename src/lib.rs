@@ -21,4 +21,5 @@ pub mod http;
 pub mod mapping;
 pub mod plan;
 pub mod salesforce;
+pub mod sim;
 pub mod store;

@@ -1,0 +1,193 @@
+//! Everything about the simulated org that a test or an integrator may switch (`POST /__sim/settings`).
+//!
+//! The first group answers the reference's list of what nobody could verify: its defaults are that list's
+//! assumptions, and a client has to live with either setting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
+pub struct Settings {
+    // Unverified in the reference.
+    /// 1: a comment moves its Case's LastModifiedDate and SystemModstamp.
+    pub comment_touches_case: bool,
+    /// 2: bytes that a line break takes in a CommentBody.
+    pub newline_weight: usize,
+    /// 2: `&`, `<`, `>` and quotes count as escaped.
+    pub escape_weights: bool,
+    /// 3: a CaseComment may name its Case by `Parent: {Goodays_Response_Id__c: ..}`.
+    pub parent_by_external_id: bool,
+    /// 4: the 404's code for a deleted record, `NOT_FOUND` or `ENTITY_IS_DELETED`.
+    pub deleted_get_code: String,
+    /// 6: a repeated login returns the token that still lives.
+    pub same_token: bool,
+    /// 7: the comment made by `Case.Comments` is published.
+    pub comments_field_publishes: bool,
+    /// 8: status of `INSUFFICIENT_ACCESS_*`, 400 or 403.
+    pub insufficient_access_status: u16,
+    /// 9: `Sforce-Limit-Info` stands on error answers too.
+    pub limit_info_on_errors: bool,
+    /// 10: `/composite/batch` counts each of its steps.
+    pub batch_counts_steps: bool,
+    /// Texts are stored without blanks at both ends.
+    pub trim_texts: bool,
+    /// Lengths count UTF-16 units instead of characters.
+    pub utf16_lengths: bool,
+    /// Long texts come back with CRLF where LF was sent.
+    pub crlf_texts: bool,
+    /// Queries without ORDER BY answer newest first: nobody may rely on an order that he did not ask for.
+    pub reverse_unordered: bool,
+    /// Assignment rules run on updates too when the header does not forbid it.
+    pub assign_on_update: bool,
+
+    // What the org looks like.
+    /// Fields that the integration user may not see, as `Case.Subject`.
+    pub hidden_fields: BTreeSet<String>,
+    /// Visible, not writable for the integration user.
+    pub read_only_fields: BTreeSet<String>,
+    pub restricted_picklists: BTreeSet<String>,
+    pub required_fields: BTreeSet<String>,
+    pub validation_rules: Vec<ValidationRule>,
+    pub duplicate_rules: Vec<DuplicateRule>,
+    /// Queue that the active assignment rule gives new Cases to; empty: no rule.
+    pub assignment_queue: String,
+    /// The integration user may change and delete comments (Modify All on Case).
+    pub modify_all: bool,
+    /// Objects that the integration user can't see.
+    pub hidden_objects: BTreeSet<String>,
+
+    // Limits.
+    pub daily_limit: u64,
+    /// Answers of queries are cut after that many records; 0: as the header asks.
+    pub page_size: usize,
+    pub locator_ttl_ms: i64,
+    /// Sliding; 0: sessions do not end by time.
+    pub session_ttl_ms: i64,
+    /// Sessions end after that many calls; 0: never.
+    pub session_calls: u64,
+
+    // Time.
+    /// Agents' changes become visible that much later than their stamps say.
+    pub commit_delay_ms: i64,
+    /// So do the API's: transactions that go on after their clients gave up.
+    pub api_commit_delay_ms: i64,
+    /// A record that somebody else's open transaction changed can't be written meanwhile.
+    pub open_records_are_locked: bool,
+    /// Cases that can't be locked, with the number of times that still fail.
+    pub locked: BTreeMap<String, u32>,
+
+    // Logging in.
+    /// The login's host is not a My Domain.
+    pub not_my_domain: bool,
+    /// The app has a Run-As user.
+    pub run_as: bool,
+    /// The user is pre-authorised for the app.
+    pub pre_authorised: bool,
+    /// `instance_url` in token answers instead of our own address.
+    pub instance_url: String,
+}
+
+/// Refuses a record for which the condition (SOQL, as after WHERE) holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationRule {
+    pub object: String,
+    pub when: String,
+    pub message: String,
+    #[serde(default)]
+    pub fields: Vec<String>,
+}
+
+/// Refuses, or only warns about, a new record whose field equals an existing one's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DuplicateRule {
+    pub object: String,
+    pub field: String,
+    #[serde(default)]
+    pub name: String,
+    /// An "alert" rule, which `allowSave=true` passes.
+    #[serde(default)]
+    pub allow_save: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            comment_touches_case: false,
+            newline_weight: 2,
+            escape_weights: true,
+            parent_by_external_id: true,
+            deleted_get_code: "NOT_FOUND".into(),
+            same_token: false,
+            comments_field_publishes: false,
+            insufficient_access_status: 403,
+            limit_info_on_errors: true,
+            batch_counts_steps: true,
+            trim_texts: true,
+            utf16_lengths: false,
+            crlf_texts: false,
+            reverse_unordered: false,
+            assign_on_update: true,
+            hidden_fields: BTreeSet::new(),
+            read_only_fields: BTreeSet::new(),
+            restricted_picklists: BTreeSet::new(),
+            required_fields: BTreeSet::new(),
+            validation_rules: Vec::new(),
+            duplicate_rules: Vec::new(),
+            assignment_queue: "Customer Service".into(),
+            modify_all: false,
+            hidden_objects: BTreeSet::new(),
+            daily_limit: 100_000,
+            page_size: 0,
+            locator_ttl_ms: 2 * 24 * 3600 * 1000,
+            session_ttl_ms: 2 * 3600 * 1000,
+            session_calls: 0,
+            commit_delay_ms: 0,
+            api_commit_delay_ms: 0,
+            open_records_are_locked: false,
+            locked: BTreeMap::new(),
+            not_my_domain: false,
+            run_as: true,
+            pre_authorised: true,
+            instance_url: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// For each thing that the reference could not verify, the change that turns it the other way: what is built on
+    /// the simulator has to hold with each of them.
+    pub fn other_assumptions() -> Vec<Value> {
+        vec![
+            json!({"comment_touches_case": true}),
+            json!({"newline_weight": 1}),
+            json!({"escape_weights": false}),
+            json!({"parent_by_external_id": false}),
+            json!({"deleted_get_code": "ENTITY_IS_DELETED"}),
+            json!({"same_token": true}),
+            json!({"comments_field_publishes": true}),
+            json!({"insufficient_access_status": 400}),
+            json!({"limit_info_on_errors": false}),
+            json!({"batch_counts_steps": false}),
+            json!({"trim_texts": false}),
+            json!({"utf16_lengths": true}),
+            json!({"assign_on_update": false}),
+            json!({"crlf_texts": true}),
+            json!({"reverse_unordered": true}),
+        ]
+    }
+}
+
+/// Whether `set` names `object.field`, in any case of letters.
+pub fn names(set: &BTreeSet<String>, object: &str, field: &str) -> bool {
+    !set.is_empty()
+        && set.iter().any(|name| {
+            name.split_once('.')
+                .is_some_and(|(o, f)| o.eq_ignore_ascii_case(object) && f.eq_ignore_ascii_case(field))
+        })
+}

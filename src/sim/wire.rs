@@ -1,0 +1,488 @@
+//! The wire in front of a simulator: a log of what was asked, scripted faults, latency, gzip both ways.
+//!
+//! A cut connection is really cut: the TCP stream closes with no byte of an answer, or with half of one. What a
+//! fault calls *done* is done even if the client has gone away meanwhile, as on a real server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Bytes, Frame, Incoming};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tower::ServiceExt;
+
+use crate::clock::Clock;
+
+/// One scripted fault. Faults match in the order of scripting; `times` counts down, then the fault is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Any method if absent.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Looked for in path and query, as sent and percent-decoded.
+    #[serde(default)]
+    pub path_contains: String,
+    #[serde(default)]
+    pub body_contains: Option<String>,
+    /// Matches to let pass first.
+    #[serde(default)]
+    pub skip: u32,
+    /// `None` lasts until cleared.
+    #[serde(default = "once")]
+    pub times: Option<u32>,
+    pub act: Act,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+fn once() -> Option<u32> {
+    Some(1)
+}
+
+impl Fault {
+    /// One fault, once, for every request whose path or query holds `path_contains`.
+    pub fn once(path_contains: &str, act: Act) -> Self {
+        let path_contains = path_contains.to_owned();
+        Self { method: None, path_contains, body_contains: None, skip: 0, times: Some(1), act }
+    }
+
+    fn matches(&self, seen: &Seen) -> bool {
+        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&seen.method))
+            && seen.target_contains(&self.path_contains)
+            && self.body_contains.as_ref().is_none_or(|part| seen.body.contains(part.as_str()))
+    }
+}
+
+/// What happens instead of, or around, an ordinary answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// Refused without doing anything.
+    Answer {
+        status: u16,
+        #[serde(default)]
+        body: String,
+        /// JSON if absent.
+        #[serde(default)]
+        content_type: Option<String>,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
+    /// Connection cut, nothing done.
+    ResetBefore,
+    /// Done, then the connection is cut without an answer.
+    ResetAfter,
+    /// Nothing done, no answer for that long, then cut.
+    HangBefore { ms: u64 },
+    /// Done, no answer for that long, then cut.
+    HangAfter { ms: u64 },
+    /// Done, answered late.
+    Slow { ms: u64 },
+    /// Connection cut at once, but the request is applied later.
+    CommitLater { ms: u64 },
+    /// Done, half of the answer's bytes, then cut.
+    Truncate,
+}
+
+/// A request as it arrived. Header names are in lower case; a gzipped body is shown unpacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+    /// 0 while unanswered, and when the connection was cut.
+    pub status: u16,
+    pub at_ms: i64,
+}
+
+impl Seen {
+    fn target_contains(&self, part: &str) -> bool {
+        let target = format!("{}?{}", self.path, self.query);
+        let decoded = percent_encoding::percent_decode_str(&target).decode_utf8_lossy();
+        target.contains(part) || decoded.contains(part)
+    }
+}
+
+/// Request log, faults and latency of one simulator; clones share them.
+#[derive(Clone)]
+pub struct Wire(Arc<Mutex<State>>);
+
+struct State {
+    faults: Vec<Fault>,
+    latency: Duration,
+    /// With the serial number that finds an entry again when its status is known.
+    log: VecDeque<(u64, Seen)>,
+    next: u64,
+    /// Requests that came and were neither answered nor cut yet.
+    under_way: BTreeMap<u64, (String, String)>,
+    bodies: bool,
+    /// Oldest entries go first.
+    keep: usize,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Wire {
+    pub fn new() -> Self {
+        let (faults, log) = (Vec::new(), VecDeque::new());
+        let (latency, keep) = (Duration::ZERO, usize::MAX);
+        let under_way = BTreeMap::new();
+        Self(Arc::new(Mutex::new(State { faults, latency, log, next: 0, under_way, bodies: true, keep })))
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// The faults that still wait for a match.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.state().faults.clone()
+    }
+
+    /// Each request waits that long before it is looked at.
+    pub fn set_latency(&self, ms: u64) {
+        self.state().latency = Duration::from_millis(ms);
+    }
+
+    pub fn requests(&self) -> Vec<Seen> {
+        self.state().log.iter().map(|(_, seen)| seen.clone()).collect()
+    }
+
+    pub fn clear_requests(&self) {
+        self.state().log.clear();
+    }
+
+    /// Off: the log keeps requests without their bodies (for long runs and benches).
+    pub fn keep_bodies(&self, keep: bool) {
+        self.state().bodies = keep;
+    }
+
+    /// The log keeps at most that many requests.
+    pub fn keep_requests(&self, most: usize) {
+        let mut state = self.state();
+        state.keep = most;
+        let surplus = state.log.len().saturating_sub(most);
+        state.log.drain(..surplus);
+    }
+
+    /// How many requests of that method, with that in their path, are neither answered nor cut at this moment.
+    pub fn under_way(&self, method: &str, path_contains: &str) -> usize {
+        let state = self.state();
+        state.under_way.values().filter(|(m, p)| m == method && p.contains(path_contains)).count()
+    }
+
+    /// How many requests came since the start.
+    pub fn count(&self) -> u64 {
+        self.state().next
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the request, and takes the fault that is meant for it.
+    fn arrive(&self, seen: &Seen) -> (u64, Option<Act>, Duration) {
+        let mut state = self.state();
+        let serial = state.next;
+        state.next += 1;
+        state.under_way.insert(serial, (seen.method.clone(), seen.path.clone()));
+        let mut kept = seen.clone();
+        if !state.bodies {
+            kept.body.clear();
+        }
+        state.log.push_back((serial, kept));
+        if state.log.len() > state.keep {
+            state.log.pop_front();
+        }
+        let act = take(&mut state.faults, seen);
+        (serial, act, state.latency)
+    }
+
+    fn answered(&self, serial: u64, status: u16) {
+        let mut state = self.state();
+        if let Some((_, seen)) = state.log.iter_mut().rev().find(|(number, _)| *number == serial) {
+            seen.status = status;
+        }
+    }
+}
+
+/// Under way until dropped: also when the client goes away and hyper gives the exchange up.
+struct UnderWay(Wire, u64);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.state().under_way.remove(&self.1);
+    }
+}
+
+/// The first fault that matches and has nothing left to skip.
+fn take(faults: &mut Vec<Fault>, seen: &Seen) -> Option<Act> {
+    let mut hit = None;
+    for (index, fault) in faults.iter_mut().enumerate() {
+        if !fault.matches(seen) {
+            continue;
+        }
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            continue;
+        }
+        hit = Some(index);
+        break;
+    }
+    let index = hit?;
+    let act = faults[index].act.clone();
+    let left = faults[index].times.map(|times| times.saturating_sub(1));
+    faults[index].times = left;
+    if left == Some(0) {
+        faults.remove(index);
+    }
+    Some(act)
+}
+
+/// A running simulator's door; dropped, it closes with all its connections.
+pub struct Server {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Closes the door and cuts all connections.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // The only result is that it was cancelled.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Serves `router` on the listener with the wire in front until dropped or stopped.
+pub async fn serve(listener: TcpListener, router: Router, wire: Wire) -> Server {
+    let addr = listener.local_addr().expect("a bound listener has an address");
+    let task = tokio::spawn(accept(listener, router, wire));
+    Server { addr, task }
+}
+
+async fn accept(listener: TcpListener, router: Router, wire: Wire) {
+    // Aborting this task drops the set, and with it every connection.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone(), wire.clone()));
+                }
+                // Out of file descriptors, most likely: others have to close first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, wire: Wire) {
+    // Without it, small answers wait for the client's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        exchange(request, router.clone(), wire.clone())
+    });
+    // A cut connection ends with our own error here: nothing to report.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// Makes hyper close the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("cut on purpose")]
+struct Cut;
+
+async fn exchange(request: http::Request<Incoming>, router: Router, wire: Wire) -> Result<Response, Cut> {
+    let (mut parts, body) = request.into_parts();
+    let packed = body.collect().await.map_err(|_| Cut)?.to_bytes();
+    let accepts_gzip = mentions_gzip(&parts.headers, &ACCEPT_ENCODING);
+    let bytes = unpack(&mut parts.headers, packed);
+    if parts.uri.path().starts_with("/__sim/") {
+        return Ok(call(router, Request::from_parts(parts, Body::from(bytes))).await);
+    }
+    let seen = seen(&parts, &bytes);
+    let (serial, act, latency) = wire.arrive(&seen);
+    let _under_way = UnderWay(wire.clone(), serial);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let request = Request::from_parts(parts, Body::from(bytes));
+    let response = perform(act, router, request).await?;
+    wire.answered(serial, response.status().as_u16());
+    Ok(if accepts_gzip { pack(response).await } else { response })
+}
+
+async fn perform(act: Option<Act>, router: Router, request: Request) -> Result<Response, Cut> {
+    match act {
+        None => Ok(call(router, request).await),
+        Some(Act::Answer { status, body, content_type, headers }) => {
+            Ok(scripted(status, body, content_type.as_deref(), &headers))
+        }
+        Some(Act::ResetBefore) => Err(Cut),
+        Some(Act::ResetAfter) => {
+            call(router, request).await;
+            Err(Cut)
+        }
+        Some(Act::HangBefore { ms }) => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Err(Cut)
+        }
+        Some(Act::HangAfter { ms }) => {
+            call(router, request).await;
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Err(Cut)
+        }
+        Some(Act::Slow { ms }) => {
+            let response = call(router, request).await;
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok(response)
+        }
+        Some(Act::CommitLater { ms }) => {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                call(router, request).await;
+            });
+            Err(Cut)
+        }
+        Some(Act::Truncate) => Ok(truncated(call(router, request).await).await),
+    }
+}
+
+/// In a task of its own: a client that gives up must not undo half of it.
+async fn call(router: Router, request: Request) -> Response {
+    let answer: Result<Result<Response, Infallible>, _> = tokio::spawn(router.oneshot(request)).await;
+    match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(panicked) => {
+            let text = format!("the simulator failed: {panicked}");
+            scripted(500, text, Some("text/plain"), &BTreeMap::new())
+        }
+    }
+}
+
+fn scripted(
+    status: u16,
+    body: String,
+    content_type: Option<&str>,
+    headers: &BTreeMap<String, String>,
+) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = content_type.unwrap_or("application/json;charset=UTF-8");
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// Announces the whole answer, sends half of it, and breaks off.
+async fn truncated(response: Response) -> Response {
+    let (mut parts, bytes) = whole(response).await;
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let half = bytes.slice(..bytes.len() / 2);
+    let frames = futures_util::stream::unfold(Some(half), |half| async move {
+        if let Some(half) = half {
+            return Some((Ok(Frame::data(half)), None));
+        }
+        // hyper throws away what it has not flushed when a body fails: let the half out first.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Some((Err(Cut), None))
+    });
+    Response::from_parts(parts, Body::new(http_body_util::StreamBody::new(frames)))
+}
+
+async fn whole(response: Response) -> (http::response::Parts, Bytes) {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+    (parts, bytes)
+}
+
+fn seen(parts: &http::request::Parts, bytes: &Bytes) -> Seen {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Seen {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: String::from_utf8_lossy(bytes).into_owned(),
+        status: 0,
+        at_ms: Clock::System.now_ms(),
+    }
+}
+
+fn mentions_gzip(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.get(name).is_some_and(|value| String::from_utf8_lossy(value.as_bytes()).contains("gzip"))
+}
+
+/// Unpacks a gzipped request, so that log, faults and simulator see what was meant.
+fn unpack(headers: &mut HeaderMap, packed: Bytes) -> Bytes {
+    if !mentions_gzip(headers, &CONTENT_ENCODING) {
+        return packed;
+    }
+    let mut plain = Vec::new();
+    if flate2::read::GzDecoder::new(packed.as_ref()).read_to_end(&mut plain).is_err() {
+        return packed;
+    }
+    headers.remove(CONTENT_ENCODING);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(plain.len()));
+    Bytes::from(plain)
+}
+
+/// Packs an answer of some size for a client that asked for it.
+async fn pack(response: Response) -> Response {
+    const WORTH_IT: usize = 1024;
+    // A body that is to break off has no exact size; it must stay as it is.
+    if response.headers().contains_key(CONTENT_ENCODING) || response.body().size_hint().exact().is_none() {
+        return response;
+    }
+    let (mut parts, bytes) = whole(response).await;
+    if bytes.len() < WORTH_IT {
+        return Response::from_parts(parts, Body::from(bytes));
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let packed = encoder.write_all(&bytes).and_then(|()| encoder.finish());
+    let Ok(packed) = packed else { return Response::from_parts(parts, Body::from(bytes)) };
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, Body::from(packed))
+}
