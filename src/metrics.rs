@@ -1,0 +1,199 @@
+//! Numbers worth alerting on, as OpenMetrics text. Labels are words of ours, never a customer's.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Outcome {
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Done {
+    pub action: String,
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Remote {
+    pub remote: String,
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Version {
+    pub version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FieldLabel {
+    pub field: String,
+    pub code: String,
+}
+
+/// All metrics of one daemon.
+pub struct Metrics {
+    registry: Registry,
+    /// Webhooks by what the door answered.
+    pub webhooks: Family<Outcome, Counter>,
+    /// Seconds from the last byte of a webhook to its answer.
+    pub acknowledgement: Histogram,
+    /// Events by how they ended.
+    pub events: Family<Outcome, Counter>,
+    /// Actions at Goodays by verb and how they ended.
+    pub actions: Family<Done, Counter>,
+    /// Seconds of calls to each remote.
+    pub remote: Family<Remote, Histogram>,
+    /// Fields that were dropped or shortened.
+    pub fields: Family<FieldLabel, Counter>,
+    /// 1 for the mapping version that is in force.
+    pub mapping: Family<Version, Gauge>,
+    /// Mapping files that were refused.
+    pub mapping_refused: Counter,
+    /// Values that are read when somebody asks.
+    pub inbox_pending: Gauge,
+    pub inbox_parked: Gauge,
+    pub outbox_pending: Gauge,
+    pub outbox_unclear: Gauge,
+    pub outbox_parked: Gauge,
+    pub unprocessed: Gauge,
+    pub unprocessed_dashboard: Gauge,
+    pub unprocessed_oldest: Gauge,
+    pub oldest_event: Gauge,
+    pub poll_lag: Gauge,
+    pub poll_last: Gauge,
+    pub calls: Gauge,
+    pub calls_allowed: Gauge,
+    pub salesforce_up: Gauge,
+    pub goodays_up: Gauge,
+    pub free_disk: Gauge<f64, AtomicU64>,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_5, 2.0, 18))
+}
+
+impl Metrics {
+    pub fn new(mapping: &str) -> Self {
+        let mut registry = Registry::with_prefix("goodays_salesforce");
+        let build = Info::new(vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+        registry.register("build", "Version of the program", build);
+        let remote = Family::<Remote, Histogram>::new_with_constructor(seconds);
+        let mut metrics = Self {
+            registry,
+            webhooks: Family::default(),
+            acknowledgement: seconds(),
+            events: Family::default(),
+            actions: Family::default(),
+            remote,
+            fields: Family::default(),
+            mapping: Family::default(),
+            mapping_refused: Counter::default(),
+            inbox_pending: Gauge::default(),
+            inbox_parked: Gauge::default(),
+            outbox_pending: Gauge::default(),
+            outbox_unclear: Gauge::default(),
+            outbox_parked: Gauge::default(),
+            unprocessed: Gauge::default(),
+            unprocessed_dashboard: Gauge::default(),
+            unprocessed_oldest: Gauge::default(),
+            oldest_event: Gauge::default(),
+            poll_lag: Gauge::default(),
+            poll_last: Gauge::default(),
+            calls: Gauge::default(),
+            calls_allowed: Gauge::default(),
+            salesforce_up: Gauge::default(),
+            goodays_up: Gauge::default(),
+            free_disk: Gauge::default(),
+        };
+        metrics.register();
+        metrics.mapping_is(mapping);
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("webhooks", "Webhooks by answer", self.webhooks.clone());
+        r.register(
+            "acknowledgement_seconds",
+            "Time until a webhook was answered",
+            self.acknowledgement.clone(),
+        );
+        r.register("events", "Events by how they ended", self.events.clone());
+        r.register("actions", "Actions at Goodays by how they ended", self.actions.clone());
+        r.register("remote_seconds", "Time of calls to the remotes", self.remote.clone());
+        r.register("fields_refused", "Fields that were dropped or shortened", self.fields.clone());
+        r.register("mapping", "1 for the mapping version in force", self.mapping.clone());
+        r.register("mapping_refused", "Mapping files that were refused", self.mapping_refused.clone());
+        r.register("inbox_pending", "Events that wait for Salesforce", self.inbox_pending.clone());
+        r.register("inbox_parked", "Events that wait for a human", self.inbox_parked.clone());
+        r.register("inbox_oldest_seconds", "Age of the oldest event that waits", self.oldest_event.clone());
+        r.register("outbox_pending", "Actions that wait for Goodays", self.outbox_pending.clone());
+        r.register("outbox_unclear", "Actions whose outcome is unknown", self.outbox_unclear.clone());
+        r.register("outbox_parked", "Actions that wait for a human", self.outbox_parked.clone());
+        r.register("unprocessed", "Responses that nobody processed yet", self.unprocessed.clone());
+        r.register(
+            "unprocessed_dashboard",
+            "Returns that Goodays counts as waiting, as of the last sweep",
+            self.unprocessed_dashboard.clone(),
+        );
+        r.register(
+            "unprocessed_oldest_seconds",
+            "Age of the oldest of them",
+            self.unprocessed_oldest.clone(),
+        );
+        r.register("poll_lag_seconds", "Time since the last completed poll", self.poll_lag.clone());
+        r.register("poll_last_completed_seconds", "When the last poll was completed", self.poll_last.clone());
+        r.register("salesforce_calls_today", "Salesforce API calls of the last 24 hours", self.calls.clone());
+        r.register(
+            "salesforce_calls_allowed",
+            "Salesforce API calls allowed in 24 hours",
+            self.calls_allowed.clone(),
+        );
+        r.register("salesforce_up", "1 when the last call to Salesforce worked", self.salesforce_up.clone());
+        r.register("goodays_up", "1 when the last call to Goodays worked", self.goodays_up.clone());
+        r.register("disk_used_bytes", "Bytes of the state on disk", self.free_disk.clone());
+    }
+
+    pub fn event(&self, outcome: &str) {
+        self.events.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+    }
+
+    /// This version is in force from now on.
+    pub fn mapping_is(&self, version: &str) {
+        self.mapping.clear();
+        self.mapping.get_or_create(&Version { version: version.to_owned() }).set(1);
+    }
+
+    pub fn action(&self, action: &str, outcome: &str) {
+        self.actions.get_or_create(&Done { action: action.to_owned(), outcome: outcome.to_owned() }).inc();
+    }
+
+    pub fn webhook(&self, outcome: &str) {
+        self.webhooks.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+    }
+
+    pub fn call(&self, remote: &str, outcome: &str, took_ms: i64) {
+        let label = Remote { remote: remote.to_owned(), outcome: outcome.to_owned() };
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a call")]
+        self.remote.get_or_create(&label).observe(took_ms as f64 / 1000.0);
+    }
+
+    pub fn field(&self, field: &str, code: &str) {
+        self.fields.get_or_create(&FieldLabel { field: field.to_owned(), code: code.to_owned() }).inc();
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing into a text works");
+        text
+    }
+}

@@ -1,0 +1,197 @@
+//! The first words with Salesforce: who we are there, since when, and what its objects look like.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use super::Shared;
+use crate::http::Failure;
+use crate::mapping::{CaseMapping, Mapping};
+use crate::plan::Names;
+use crate::salesforce::RecordId;
+use crate::salesforce::describe::Describe;
+
+/// What holds for as long as the state lives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    pub org: RecordId,
+    /// Our own user in Salesforce.
+    pub us: RecordId,
+    /// Salesforce's time at our first start (milliseconds): nothing that agents did before is sent.
+    pub first_start_ms: i64,
+    /// The org had Cases with our key when our ledger was empty: what is older than the first start is read
+    /// before it is written.
+    pub inherited: bool,
+}
+
+/// What is known of the org's objects; refreshed hourly.
+#[derive(Debug, Default)]
+pub struct Schema {
+    pub case: Option<Describe>,
+    pub comment: Option<Describe>,
+    /// Status values that close a Case.
+    pub closed: Vec<String>,
+    /// Record types and owners that the mappings name.
+    pub names: Names,
+    pub read_ms: i64,
+}
+
+#[derive(Default)]
+pub struct Contacts {
+    known: Mutex<Option<Arc<Contact>>>,
+    pub schema: ArcSwap<Schema>,
+}
+
+const REFRESH_MS: i64 = 3_600_000;
+
+impl Shared {
+    /// Makes contact when there is none yet. Refuses another org than the state's own (design, rule 16).
+    pub async fn contact(&self) -> Result<Arc<Contact>, Failure> {
+        let mut known = self.contacts.known.lock().await;
+        if let Some(contact) = known.as_ref() {
+            return Ok(contact.clone());
+        }
+        let session = self.salesforce.session().await?;
+        let stored: Option<Contact> = self.store.meta("contact").map_err(|e| disk(&e))?;
+        if let Some(stored) = &stored
+            && stored.org != session.org_id
+        {
+            return Err(Failure::Login {
+                code: "other_org".to_owned(),
+                advice: format!(
+                    "This state belongs to the Salesforce org {}, the login leads to {}. A copied sandbox must \
+                     not write to customers: use a state folder of its own (state.path), or the right login.",
+                    stored.org, session.org_id
+                ),
+            });
+        }
+        self.refresh_schema().await?;
+        let contact = match stored {
+            Some(stored) => Contact { us: session.user_id.clone(), ..stored },
+            None => self.first_contact(session.org_id.clone(), session.user_id.clone()).await?,
+        };
+        let contact = Arc::new(contact);
+        *known = Some(contact.clone());
+        Ok(contact)
+    }
+
+    async fn first_contact(&self, org: RecordId, us: RecordId) -> Result<Contact, Failure> {
+        let now = self.salesforce.server_time().unwrap_or_else(|| self.clock.now());
+        let inherited = !self.store.has_links().map_err(|e| disk(&e))? && self.org_has_cases().await?;
+        // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
+        // have cared for, counts as written before.
+        let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
+        let contact = Contact { org, us, first_start_ms, inherited };
+        self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
+        self.store.durable().await.map_err(|e| disk(&e))?;
+        info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
+        Ok(contact)
+    }
+
+    async fn org_has_cases(&self) -> Result<bool, Failure> {
+        let mapping = self.mapping();
+        let Some(case) = mapping.case_mappings().first() else { return Ok(false) };
+        let soql = format!("SELECT Id FROM {} WHERE {} != null LIMIT 1", case.object, case.key_field);
+        self.allowance(false).await?;
+        match self.salesforce.query_all(&soql).await {
+            Ok(rows) => Ok(!rows.is_empty()),
+            // The key field is missing: `check` and the first write say so.
+            Err(Failure::Refused { .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads describe again when an hour has passed; an org that refuses is met without it.
+    pub async fn refresh_schema(&self) -> Result<(), Failure> {
+        let now_ms = self.clock.now_ms();
+        let old = self.contacts.schema.load();
+        if old.read_ms != 0 && now_ms - old.read_ms < REFRESH_MS {
+            return Ok(());
+        }
+        let mapping = self.mapping();
+        let case = mapping.case_mappings().first().map_or("Case", |c| c.object.as_str()).to_owned();
+        let comment = mapping.comment().object.clone();
+        let schema = Schema {
+            case: self.describe(&case).await?,
+            comment: self.describe(&comment).await?,
+            closed: self.closed_statuses().await?,
+            names: self.names(&mapping).await?,
+            read_ms: now_ms,
+        };
+        self.contacts.schema.store(Arc::new(schema));
+        Ok(())
+    }
+
+    async fn describe(&self, object: &str) -> Result<Option<Describe>, Failure> {
+        self.allowance(false).await?;
+        match self.salesforce.describe(object).await {
+            Ok(describe) => Ok(Some(describe)),
+            Err(Failure::Refused { status, .. }) => {
+                warn!(
+                    object,
+                    status, "Salesforce does not describe this object; fields are sent as they are"
+                );
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Ids of what the mappings call by name; asked for only when they do.
+    async fn names(&self, mapping: &Mapping) -> Result<Names, Failure> {
+        const ASKED: [(&str, &str, &str); 3] = [
+            (
+                "RecordType",
+                "DeveloperName",
+                "SELECT Id, DeveloperName FROM RecordType WHERE SobjectType = 'Case'",
+            ),
+            ("Owner", "DeveloperName", "SELECT Id, DeveloperName FROM Group WHERE Type = 'Queue'"),
+            ("Owner", "Username", "SELECT Id, Username FROM User WHERE IsActive = true"),
+        ];
+        let mut names = Names::new();
+        for (field, by, soql) in ASKED {
+            let mut rules = mapping.case_mappings().iter().flat_map(CaseMapping::field_rules);
+            if !rules.any(|r| r.field == field && r.by.as_deref() == Some(by)) {
+                continue;
+            }
+            self.allowance(false).await?;
+            let rows = match self.salesforce.query(soql).await {
+                Ok(rows) => rows,
+                Err(Failure::Refused { problem, .. }) => {
+                    warn!(field, code = %problem.code, "Salesforce does not list what the mapping names");
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            for row in rows {
+                let text = |key: &str| row.get(key).and_then(serde_json::Value::as_str);
+                if let (Some(name), Some(id)) = (text(by), text("Id").and_then(RecordId::new)) {
+                    names.insert((field.to_owned(), name.to_owned()), id);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    async fn closed_statuses(&self) -> Result<Vec<String>, Failure> {
+        let soql = "SELECT ApiName, IsClosed FROM CaseStatus";
+        self.allowance(false).await?;
+        match self.salesforce.query(soql).await {
+            Ok(rows) => Ok(rows
+                .iter()
+                .filter(|r| r.get("IsClosed").and_then(serde_json::Value::as_bool) == Some(true))
+                .filter_map(|r| r.get("ApiName").and_then(serde_json::Value::as_str).map(str::to_owned))
+                .collect()),
+            Err(Failure::Refused { .. }) => Ok(vec!["Closed".to_owned()]),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// A store that fails is met by the one who watches it; here the step just ends.
+pub fn disk(error: &crate::store::StoreError) -> Failure {
+    Failure::NotSent(error.to_string())
+}

@@ -1,0 +1,101 @@
+//! What would go to Goodays for a Case now, and why: for `plan --case`. Reads only.
+
+use serde::Serialize;
+
+use super::Shared;
+use super::deliver::newer_case;
+use crate::http::Failure;
+use crate::plan::deliver::{Decision, decide};
+use crate::plan::{Intent, IntentState, Link};
+use crate::salesforce::RecordId;
+use crate::store::{RKey, StoreError};
+
+/// One response of the Case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    pub response_id: String,
+    pub case_number: Option<String>,
+    /// What Goodays lists at this moment, or why it could not be read.
+    pub goodays: Result<Listed, String>,
+    /// The status rule that holds on the Case; rules fire when they begin to hold.
+    pub rule: Option<String>,
+    pub actions: Vec<ExplainedAction>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    pub state: Option<String>,
+    pub actions: Vec<String>,
+}
+
+/// An agent's action, without its words.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedAction {
+    pub id: String,
+    pub action: String,
+    pub state: String,
+    /// What would happen if it went now.
+    pub now: String,
+}
+
+impl Shared {
+    /// Explains each response of a Case, given by its id.
+    pub async fn explain(&self, case: &RecordId) -> Result<Vec<Explained>, StoreError> {
+        let mut explained = Vec::new();
+        for rkey in self.store.responses_of_case(case)? {
+            if let Some(link) = self.store.link(rkey)? {
+                explained.push(self.explain_one(rkey, &link).await?);
+            }
+        }
+        Ok(explained)
+    }
+
+    async fn explain_one(&self, rkey: RKey, link: &Link) -> Result<Explained, StoreError> {
+        let view = self.goodays.response(&link.response_id).await;
+        let mut intents = self.store.open_intents(rkey)?;
+        for answered in &link.answers {
+            let known = intents.iter().any(|i| i.seq == answered.intent);
+            intents.extend(self.store.intent(answered.intent)?.filter(|_| !known));
+        }
+        let mut actions = Vec::new();
+        for intent in &intents {
+            let now = match (&intent.state, &view) {
+                (IntentState::Ready { .. } | IntentState::Parked { .. }, Ok(view)) => {
+                    let newer = newer_case(self, intent, Some(link))?;
+                    words(decide(intent, view, Some(link), None, newer.as_deref()))
+                }
+                (IntentState::Ready { .. } | IntentState::Parked { .. }, Err(_)) => {
+                    "it waits until Goodays can be read".to_owned()
+                }
+                _ => "nothing: it is done with, or being settled".to_owned(),
+            };
+            actions.push(action(intent, now));
+        }
+        Ok(Explained {
+            response_id: link.response_id.to_string(),
+            case_number: link.case.as_ref().and_then(|c| c.number.clone()),
+            goodays: view
+                .map(|v| Listed { state: v.state, actions: v.actions.into_iter().collect() })
+                .map_err(|failure: Failure| failure.to_string()),
+            rule: link.held.map(|verb| verb.to_string()),
+            actions,
+        })
+    }
+}
+
+fn action(intent: &Intent, now: String) -> ExplainedAction {
+    ExplainedAction {
+        id: format!("a{}", intent.seq),
+        action: intent.wish.name().to_owned(),
+        state: intent.state.name().to_owned(),
+        now,
+    }
+}
+
+fn words(decision: Decision) -> String {
+    match decision {
+        Decision::Send(action) => format!("it goes out as {}", action.verb()),
+        Decision::Settled(_) => "nothing is sent: Goodays has it as processed already".to_owned(),
+        Decision::NotSent { code, why } => format!("not sent ({code}): {why}"),
+    }
+}

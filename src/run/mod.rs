@@ -1,0 +1,374 @@
+//! Thin hands: read, let `plan` decide, act, record.
+//!
+//! Each loop is one `step()` in a row: it does one piece of work, or says until when there is none. Loops end
+//! between steps; what a killed process left half done is told by the disk (`Sending`, attempts).
+
+mod budget;
+mod conclude;
+mod contact;
+mod deliver;
+mod desk;
+mod explain;
+mod forget;
+mod gate;
+mod inbound;
+mod learn;
+pub mod mutant;
+mod parked;
+mod poll;
+mod record;
+mod refused;
+mod reread;
+mod retry;
+mod sweep;
+mod take;
+mod upkeep;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+pub use budget::Allowance;
+pub use contact::{Contact, Contacts, Schema};
+pub use desk::perimeter;
+pub use explain::{Explained, ExplainedAction, Listed};
+pub use forget::Forgotten;
+pub use gate::{Gate, Trouble};
+pub use parked::{ParkedItem, RetryOutcome};
+pub use sweep::{SweepOptions, SweepReport};
+pub use upkeep::{last_good_mapping, remember_mapping};
+
+use crate::clock::Clock;
+use crate::config::{Auth, Config};
+use crate::http::Failure;
+use crate::mapping::Mapping;
+use crate::metrics::Metrics;
+use crate::salesforce::auth::Credentials;
+use crate::store::{LANES, Store, StoreError};
+use crate::{goodays, salesforce};
+
+/// What the loops and the doors share.
+pub struct Shared {
+    pub config: Config,
+    pub clock: Clock,
+    pub store: Store,
+    pub metrics: Metrics,
+    pub salesforce: salesforce::client::Client,
+    pub goodays: goodays::client::Client,
+    pub salesforce_gate: Gate,
+    pub goodays_gate: Gate,
+    pub budget: budget::Budget,
+    pub contacts: Contacts,
+    pub secrets: upkeep::Secrets,
+    pub counts: Counts,
+    pub poll_state: poll::PollState,
+    mapping: ArcSwap<Mapping>,
+    /// The last refused mapping edit, for `status`.
+    pub mapping_trouble: ArcSwap<Option<String>>,
+    /// Returns that Goodays counts as waiting, as of the last sweep.
+    pub dashboard: ArcSwap<Option<u64>>,
+    fixes: desk::Fixes,
+    users: users::Directory,
+    goodays_account: tokio::sync::Mutex<bool>,
+    lanes: [Notify; LANES as usize],
+    deliver: Notify,
+    poll: Notify,
+    sweep: Notify,
+    upkeep: Notify,
+    /// Between the first and the last action of a round: what is to be told is written in one go afterwards.
+    delivering: AtomicBool,
+    /// While a page of the poll is taken in.
+    taking: AtomicBool,
+    next_call_ms: AtomicI64,
+    /// Set by a loop that cannot go on.
+    failed: AtomicBool,
+}
+
+/// Counts that are kept, not scanned.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub pending: AtomicI64,
+    pub done: [AtomicU64; LANES as usize],
+    pub delivered: AtomicU64,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Did,
+    /// Nothing to do before then (milliseconds), unless somebody wakes the loop.
+    Idle {
+        until_ms: Option<i64>,
+    },
+}
+
+/// Why a loop cannot go on: only the store stops the process.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Shared {
+    pub fn open(config: Config, mapping: Mapping, store: Store, clock: Clock) -> Result<Self, StoreError> {
+        let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
+        let secrets = upkeep::Secrets::new(&config);
+        let salesforce = salesforce::client::Client::new(
+            config.salesforce.login_url.clone(),
+            config.salesforce.api_version.clone(),
+            credentials(&config),
+            crate::http::client(Duration::from_secs(120)),
+            budget.meter.clone(),
+            clock.clone(),
+        );
+        let token = secrets.goodays_token.clone();
+        let goodays = goodays::client::Client::new(
+            config.goodays.base_url.clone(),
+            move || (**token.load()).clone(),
+            crate::http::client(Duration::from_secs(30)),
+        );
+        let counts = Counts::read(&store)?;
+        Ok(Self {
+            metrics: Metrics::new(mapping.version()),
+            salesforce,
+            goodays,
+            salesforce_gate: Gate::new(),
+            goodays_gate: Gate::new(),
+            budget,
+            contacts: Contacts::default(),
+            secrets,
+            counts,
+            poll_state: poll::PollState::default(),
+            mapping: ArcSwap::from_pointee(mapping),
+            mapping_trouble: ArcSwap::from_pointee(None),
+            dashboard: ArcSwap::from_pointee(None),
+            fixes: desk::Fixes::default(),
+            users: users::Directory::default(),
+            goodays_account: tokio::sync::Mutex::new(false),
+            lanes: [Notify::new(), Notify::new()],
+            deliver: Notify::new(),
+            poll: Notify::new(),
+            sweep: Notify::new(),
+            upkeep: Notify::new(),
+            delivering: AtomicBool::new(false),
+            taking: AtomicBool::new(false),
+            next_call_ms: AtomicI64::new(0),
+            failed: AtomicBool::new(false),
+            config,
+            clock,
+            store,
+        })
+    }
+
+    pub fn mapping(&self) -> Arc<Mapping> {
+        self.mapping.load_full()
+    }
+
+    pub fn set_mapping(&self, mapping: Mapping) {
+        self.mapping.store(Arc::new(mapping));
+    }
+
+    /// Something came in for this lane.
+    pub fn wake_lane(&self, lane: u8) {
+        self.lanes[usize::from(lane)].notify_one();
+    }
+
+    pub fn wake_all(&self) {
+        self.lanes.iter().for_each(Notify::notify_one);
+        self.deliver.notify_one();
+        self.poll.notify_one();
+    }
+
+    /// Asks the budget before a call to Salesforce, and gives the distance (milliseconds) that it wants. Lanes
+    /// keep theirs from each other; polls keep their own, so that feedback never waits for them.
+    pub(crate) async fn allowance(&self, poll: bool) -> Result<i64, Failure> {
+        let now_ms = self.clock.now_ms();
+        match self.budget.ask(now_ms, poll).await.map_err(|e| contact::disk(&e))? {
+            Allowance::Go { spacing_ms } => {
+                if !poll {
+                    self.next_call_ms.store(now_ms + spacing_ms, Ordering::Relaxed);
+                }
+                Ok(spacing_ms)
+            }
+            Allowance::Exhausted { .. } => Err(Failure::Budget),
+        }
+    }
+
+    /// Notes how a call to Salesforce went.
+    pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
+        said("salesforce", &self.salesforce_gate, &self.metrics, result, began_ms, self.clock.now_ms())
+    }
+
+    /// Notes how a call to Goodays went.
+    pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
+        said("goodays", &self.goodays_gate, &self.metrics, result, began_ms, self.clock.now_ms())
+    }
+
+    /// Whether both remotes answered when last asked.
+    pub fn is_ready(&self) -> bool {
+        self.salesforce_gate.is_well() && self.goodays_gate.trouble().is_none()
+    }
+}
+
+/// Until when the remote is left alone, if it has to be. A refusal of one request is no trouble of the remote.
+fn said<T>(
+    remote: &'static str,
+    gate: &Gate,
+    metrics: &Metrics,
+    result: &Result<T, Failure>,
+    began_ms: i64,
+    now_ms: i64,
+) -> Option<i64> {
+    match result {
+        Ok(_) => {
+            metrics.call(remote, "ok", now_ms - began_ms);
+            if gate.trouble().is_some() {
+                info!(remote, "the remote answers again");
+            }
+            gate.succeeded(now_ms);
+            None
+        }
+        Err(failure @ Failure::Refused { .. }) => {
+            metrics.call(remote, &gate::code(failure), now_ms - began_ms);
+            gate.succeeded(now_ms);
+            None
+        }
+        Err(failure) => {
+            metrics.call(remote, &gate::code(failure), now_ms - began_ms);
+            let until_ms = gate.failed(failure, now_ms);
+            tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
+            Some(until_ms)
+        }
+    }
+}
+
+fn credentials(config: &Config) -> Credentials {
+    match &config.salesforce.auth {
+        Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
+            client_id: client_id.clone(),
+            client_secret: client_secret.clone(),
+        },
+        Auth::JwtBearer { client_id, username, private_key, audience } => Credentials::JwtBearer {
+            client_id: client_id.clone(),
+            username: username.clone(),
+            private_key_pem: private_key.clone(),
+            audience: audience.clone(),
+        },
+    }
+}
+
+impl Counts {
+    fn read(store: &Store) -> Result<Self, StoreError> {
+        let counts = Self::default();
+        let pending = i64::try_from(store.count_pending()?).unwrap_or(i64::MAX);
+        counts.pending.store(pending, Ordering::Relaxed);
+        for lane in 0..LANES {
+            let done = store.meta(&format!("done {lane}"))?.unwrap_or_default();
+            counts.done[usize::from(lane)].store(done, Ordering::Relaxed);
+        }
+        counts.delivered.store(store.meta("delivered")?.unwrap_or_default(), Ordering::Relaxed);
+        Ok(counts)
+    }
+}
+
+/// The running loops.
+pub struct Daemon {
+    pub shared: Arc<Shared>,
+    token: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// How long a stop waits for calls in flight (design, rule 17); afterwards the disk says `Sending`.
+const STOP: Duration = Duration::from_secs(8);
+
+impl Daemon {
+    /// Starts the loops. A loop that ends by itself cancels the token: the process must not go on without it.
+    pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
+        let tracker = TaskTracker::new();
+        for lane in 0..LANES {
+            tracker.spawn(drive(inbound::Lane::new(lane, &shared), shared.clone(), token.clone()));
+        }
+        tracker.spawn(drive(poll::Poller::default(), shared.clone(), token.clone()));
+        tracker.spawn(drive(deliver::Courier::default(), shared.clone(), token.clone()));
+        tracker.spawn(drive(sweep::Sweeper::default(), shared.clone(), token.clone()));
+        tracker.spawn(drive(upkeep::Keeper::default(), shared.clone(), token.clone()));
+        let watch = shared.clone();
+        let stop = token.clone();
+        tracker.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                error = watch.store.broken() => {
+                    error!(%error, "the store is broken: nothing more can be acknowledged");
+                    watch.failed.store(true, Ordering::SeqCst);
+                    stop.cancel();
+                }
+            }
+        });
+        tracker.close();
+        Self { shared, token, tracker }
+    }
+
+    /// Stops between steps, waiting a while for calls in flight. False when a loop had failed.
+    pub async fn stop(self) -> bool {
+        self.token.cancel();
+        if tokio::time::timeout(STOP, self.tracker.wait()).await.is_err() {
+            info!("calls were still in flight; the disk says so");
+        }
+        let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
+        let durable = self.shared.store.durable().await;
+        closed.is_ok() && durable.is_ok() && !self.shared.failed.load(Ordering::SeqCst)
+    }
+}
+
+/// A loop's hands.
+trait Hands: Send {
+    const NAME: &'static str;
+
+    /// What wakes this loop before its time.
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify;
+
+    /// One piece of work.
+    fn step(&mut self, shared: &Shared) -> impl Future<Output = Result<Step, Fatal>> + Send;
+}
+
+/// Steps until told to stop; interest in being woken is registered before looking for work.
+async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationToken) {
+    while !token.is_cancelled() {
+        let wake = hands.wake(&shared);
+        let woken = wake.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        match hands.step(&shared).await {
+            Ok(Step::Did) => {}
+            Ok(Step::Idle { until_ms }) => {
+                let now_ms = shared.clock.now_ms();
+                // At least a moment, so that no bug becomes a busy loop.
+                let wait =
+                    until_ms.map_or(HOUR, |at| millis_between(now_ms, at)).max(Duration::from_millis(5));
+                tokio::select! {
+                    () = token.cancelled() => {}
+                    () = &mut woken => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            Err(fatal) => {
+                error!(step = H::NAME, %fatal, "a loop cannot go on");
+                shared.failed.store(true, Ordering::SeqCst);
+                token.cancel();
+            }
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn millis_between(now_ms: i64, at_ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(at_ms - now_ms).unwrap_or_default())
+}

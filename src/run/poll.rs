@@ -1,0 +1,291 @@
+//! Reading what agents did: both queries in one call, page by page, and the intents that follow.
+//!
+//! The cursor moves only after a completed pass, to the newest stamp that was seen; every pass reads back, so
+//! rows that become visible late are met, and what was seen before changes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use super::desk::Held;
+use super::learn::unsayable;
+use super::retry::millis;
+use super::take::{id_of, take_case, take_comment, take_merged};
+use super::{Contact, Fatal, Hands, Shared, Step, mutant};
+use crate::http::{Failure, Problem};
+use crate::plan::pace::{LooksBack, poll_from};
+use crate::salesforce::RecordId;
+use crate::salesforce::client::Asked;
+use crate::salesforce::query::{self, After, Poll};
+
+/// Rows of a page.
+const PAGE: usize = 2000;
+const CURSOR: &str = "cursor";
+/// How long polls go without the query for merged Cases when it fails.
+const WITHOUT_MERGED_MS: i64 = 600_000;
+
+#[derive(Default)]
+pub struct Poller {
+    looks: LooksBack,
+    next_ms: i64,
+    /// What the budget wants between two polls (milliseconds).
+    spacing_ms: i64,
+    /// Columns that the org does not show.
+    missing: BTreeSet<String>,
+    /// Merged Cases are not asked for before then (milliseconds): Salesforce refused, or did not answer.
+    without_merged_ms: i64,
+}
+
+/// When polls were completed, for `status`.
+#[derive(Default)]
+pub struct PollState {
+    pub last_completed_ms: ArcSwap<Option<i64>>,
+    /// A query that Salesforce refuses, for people.
+    pub trouble: ArcSwap<Option<String>>,
+}
+
+impl Hands for Poller {
+    const NAME: &'static str = "poll";
+
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+        &shared.poll
+    }
+
+    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
+        let now_ms = shared.clock.now_ms();
+        if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
+            return Ok(Step::Idle { until_ms: Some(until_ms) });
+        }
+        if now_ms < self.next_ms {
+            return Ok(Step::Idle { until_ms: Some(self.next_ms) });
+        }
+        let passed = self.pass(shared).await?;
+        let after_ms = shared.clock.now_ms();
+        self.next_ms = after_ms + millis(shared.config.poll.interval).max(self.spacing_ms);
+        match passed {
+            Ok(()) => shared.poll_state.last_completed_ms.store(std::sync::Arc::new(Some(after_ms))),
+            Err(Failure::Budget) => {
+                info!("polling waits: the rest of the daily budget is kept for new feedback");
+                self.next_ms = after_ms + 60_000;
+            }
+            Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
+            Err(failure) => {
+                let result: Result<(), Failure> = Err(failure);
+                let until_ms = shared.salesforce_said(&result, now_ms);
+                self.next_ms = until_ms.unwrap_or(self.next_ms);
+            }
+        }
+        Ok(Step::Idle { until_ms: Some(self.next_ms) })
+    }
+}
+
+fn refused(shared: &Shared, problem: &Problem) {
+    warn!(code = %problem.code, "Salesforce refuses the poll's query; agents' actions are not seen");
+    let told = format!("Salesforce refuses the poll's query with {}; run `check`", problem.code);
+    shared.poll_state.trouble.store(std::sync::Arc::new(Some(told)));
+}
+
+/// How far the two queries have come.
+struct Progress {
+    after: After,
+    done: bool,
+}
+
+impl Poller {
+    async fn pass(&mut self, shared: &Shared) -> Result<Result<(), Failure>, Fatal> {
+        let contact = match shared.contact().await {
+            Ok(contact) => contact,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if let Err(failure) = shared.refresh_schema().await {
+            return Ok(Err(failure));
+        }
+        let now_ms = shared.clock.now_ms();
+        let cursor_ms: i64 = shared.store.meta(CURSOR)?.unwrap_or(contact.first_start_ms);
+        let from_ms = poll_from(cursor_ms, millis(shared.config.poll.overlap), &mut self.looks, now_ms);
+        let from_ms = if mutant::is_on("skip-overlap") { cursor_ms } else { from_ms };
+        let at = Timestamp::from_millisecond(from_ms.max(0)).unwrap_or_default();
+        let start = |done| Progress { after: After { at, id: None }, done };
+        let mut progress = [start(false), start(false), start(now_ms < self.without_merged_ms)];
+        let mut newest_ms = cursor_ms;
+        while progress.iter().any(|p| !p.done) {
+            match self.page(shared, &contact, &mut progress).await? {
+                Ok(seen_ms) => newest_ms = newest_ms.max(seen_ms),
+                Err(failure) => {
+                    // The query for merged Cases must not cost the others.
+                    if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
+                        self.without_merged_ms = now_ms + WITHOUT_MERGED_MS;
+                    }
+                    // A pass that breaks off is not done: the next one looks as far back.
+                    self.looks = LooksBack { deep_ms: self.looks.deep_ms, overlap_ms: None };
+                    return Ok(Err(failure));
+                }
+            }
+        }
+        if newest_ms != cursor_ms {
+            shared.store.set_meta(CURSOR, &newest_ms)?;
+        }
+        shared.poll_state.trouble.store(std::sync::Arc::new(None));
+        Ok(Ok(()))
+    }
+
+    /// One call: the next page of each query that is not done. Cases come before comments, so that a comment
+    /// meets its Case as it stands.
+    async fn page(
+        &mut self,
+        shared: &Shared,
+        contact: &Contact,
+        progress: &mut [Progress; 3],
+    ) -> Result<Result<i64, Failure>, Fatal> {
+        let held = shared.desk();
+        let queries = match self.queries(&held, contact, progress) {
+            Ok(queries) => queries,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        match shared.allowance(true).await {
+            Ok(spacing_ms) => self.spacing_ms = spacing_ms,
+            Err(failure) => return Ok(Err(failure)),
+        }
+        let began_ms = shared.clock.now_ms();
+        let asked = |(index, soql): &(usize, String)| match *index {
+            MERGED => Asked::All(soql.clone()),
+            _ => Asked::Current(soql.clone()),
+        };
+        let asked: Vec<Asked> = queries.iter().map(asked).collect();
+        let result = shared.salesforce.pages(&asked).await;
+        if result.is_ok() {
+            shared.salesforce_said(&result, began_ms);
+        }
+        let pages = match result {
+            Ok(pages) => pages,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let mut newest_ms = 0;
+        // One failed query moves neither cursor: look before anything is taken in.
+        let mut refused = None;
+        for ((index, _), page) in queries.iter().zip(&pages) {
+            if let Err(problem) = page {
+                match (*index, self.without_column(problem)) {
+                    (MERGED, _) => {
+                        progress[MERGED].done = true;
+                        self.without_merged_ms = began_ms + WITHOUT_MERGED_MS;
+                    }
+                    (_, true) => return Ok(Ok(0)),
+                    _ => refused = Some(problem.clone()),
+                }
+            }
+        }
+        if let Some(problem) = refused {
+            return Ok(Err(Failure::Refused { status: 400, problem }));
+        }
+        // Delivery begins when all of the page is in the outbox: one round, told in one write.
+        shared.taking.store(true, Ordering::SeqCst);
+        for ((index, _), page) in queries.into_iter().zip(pages) {
+            let Ok(page) = page else { continue };
+            for row in &page.rows {
+                match index {
+                    CASES => take_case(shared, &held, contact, row)?,
+                    COMMENTS => take_comment(shared, &held, contact, row)?,
+                    _ => take_merged(shared, &held, row)?,
+                }
+            }
+            let last = page.rows.last().and_then(stamp);
+            let full = page.rows.len() >= PAGE || !page.done;
+            match last {
+                Some((at, id)) => {
+                    newest_ms = newest_ms.max(at.as_millisecond());
+                    progress[index] = Progress { after: After { at, id: Some(id) }, done: !full };
+                }
+                None => progress[index].done = true,
+            }
+        }
+        shared.taking.store(false, Ordering::SeqCst);
+        shared.deliver.notify_one();
+        Ok(Ok(newest_ms))
+    }
+
+    fn queries(
+        &self,
+        held: &Held,
+        contact: &Contact,
+        progress: &[Progress; 3],
+    ) -> Result<Vec<(usize, String)>, Failure> {
+        let actions = held.mapping.actions();
+        let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+        let desk = held.desk();
+        let known = |path: &String| {
+            let plain = !path.contains('.') && desk.case.is_some_and(|d| d.field(path).is_none());
+            !plain && !self.missing.contains(&path.to_ascii_lowercase())
+        };
+        let mut of_case: Vec<String> = actions.case_paths().into_iter().filter(known).collect();
+        of_case.extend(["CaseNumber".to_owned(), "LastModifiedById".to_owned(), case.key_field.clone()]);
+        let parent = actions.comments.parent.trim_end_matches("Id").to_owned();
+        let mut of_comment: Vec<String> = actions.comment_paths();
+        of_comment.push(format!("{parent}.{}", case.key_field));
+        let of_parent = actions.comment_case_paths().into_iter().filter(known);
+        of_comment.extend(of_parent.map(|p| format!("{parent}.{p}")));
+        of_comment.extend(["CreatedById".to_owned(), "CreatedDate".to_owned()]);
+        of_comment.extend([actions.comments.parent.clone(), actions.comments.body.clone()]);
+        of_comment.retain(|p| !self.missing.contains(&p.to_ascii_lowercase()));
+        let key = format!("{parent}.{}", case.key_field);
+        let cases = Poll {
+            object: &case.object,
+            fields: &refs(&of_case),
+            key: &case.key_field,
+            not_by: None,
+            limit: PAGE,
+        };
+        let comments = Poll {
+            object: &actions.comments.object,
+            fields: &refs(&of_comment),
+            key: &key,
+            not_by: Some(&contact.us),
+            limit: PAGE,
+        };
+        let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
+        let merged =
+            Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };
+        let mut queries = Vec::new();
+        for (index, poll) in [cases, comments, merged].iter().enumerate() {
+            if !progress[index].done {
+                let soql = query::poll(poll, &progress[index].after).map_err(|e| unsayable(&e))?;
+                queries.push((index, soql));
+            }
+        }
+        Ok(queries)
+    }
+
+    /// A column that is not there is left out from now on; true when that is new.
+    fn without_column(&mut self, problem: &Problem) -> bool {
+        if problem.code != "INVALID_FIELD" {
+            return false;
+        }
+        let after = |words: &str| problem.message.split(words).nth(1).map(str::to_owned);
+        let Some(rest) = after("No such column '").or_else(|| after("relationship '")) else { return false };
+        let Some(column) = rest.split('\'').next().filter(|c| !c.is_empty()) else { return false };
+        warn!(column, "the org does not show this field to the connector's user; rules on it do not hold");
+        let column = column.to_ascii_lowercase();
+        // The same text stands for a field of the Case and for that of a comment's Case.
+        self.missing.insert(format!("parent.{column}"));
+        self.missing.insert(column)
+    }
+}
+
+const CASES: usize = 0;
+const COMMENTS: usize = 1;
+/// Cases that were merged away: an answer on the survivor may be meant for their customer.
+const MERGED: usize = 2;
+
+fn refs(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+pub(super) fn stamp(row: &Value) -> Option<(Timestamp, RecordId)> {
+    let at = row.get("SystemModstamp").and_then(Value::as_str).and_then(query::parse_moment)?;
+    Some((at, id_of(row, "Id")?))
+}

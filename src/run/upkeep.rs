@@ -1,0 +1,253 @@
+//! Housekeeping: secrets that were changed in their files, mappings that were edited, events that were kept
+//! long enough.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
+use tracing::{debug, error, info, warn};
+
+use super::retry::millis;
+use super::{Fatal, Hands, Shared, Step};
+use crate::config::Config;
+use crate::mapping::{Mapping, Source};
+use crate::plan::IntentState;
+use crate::store::outbox::put_intent;
+use crate::store::{EntryState, RKey, StoreError, Tx, keys};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Events and actions that are pruned in one go.
+const SLICE: usize = 500;
+/// How long after the last slice, when there was nothing more to prune (milliseconds).
+const PRUNE_EVERY_MS: i64 = 600_000;
+
+/// Secrets that may change while running.
+pub struct Secrets {
+    pub goodays_token: Arc<ArcSwap<SecretString>>,
+    pub webhook: ArcSwap<Vec<SecretString>>,
+}
+
+impl Secrets {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            goodays_token: Arc::new(ArcSwap::from_pointee(config.goodays.token.clone())),
+            webhook: ArcSwap::from_pointee(config.goodays.webhook.secrets.clone()),
+        }
+    }
+
+    /// True when something is new.
+    fn take(&self, config: &Config) -> bool {
+        let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
+        let mut changed = false;
+        if !same(&self.goodays_token.load(), &config.goodays.token) {
+            self.goodays_token.store(Arc::new(config.goodays.token.clone()));
+            changed = true;
+        }
+        let old = self.webhook.load_full();
+        let new = &config.goodays.webhook.secrets;
+        if old.len() != new.len() || !old.iter().zip(new).all(|(a, b)| same(a, b)) {
+            self.webhook.store(Arc::new(new.clone()));
+            changed = true;
+        }
+        changed
+    }
+}
+
+#[derive(Default)]
+pub struct Keeper {
+    seen: Option<Vec<(String, Option<SystemTime>, u64)>>,
+    prune_at_ms: i64,
+    /// Where pruning goes on.
+    events_from: Option<Vec<u8>>,
+    intents_from: Option<Vec<u8>>,
+    looks: u64,
+}
+
+impl Hands for Keeper {
+    const NAME: &'static str = "upkeep";
+
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+        &shared.upkeep
+    }
+
+    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
+        let now_ms = shared.clock.now_ms();
+        self.watch_mappings(shared);
+        if self.looks.is_multiple_of(10) {
+            shared.reload_secrets();
+        }
+        self.looks += 1;
+        if now_ms >= self.prune_at_ms {
+            let more = self.prune(shared, now_ms)?;
+            self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
+        }
+        Ok(Step::Idle { until_ms: Some(now_ms + millis(LOOK)) })
+    }
+}
+
+impl Keeper {
+    /// A saved mapping file takes effect at the next step of each loop; a bad one is refused.
+    fn watch_mappings(&mut self, shared: &Shared) {
+        let now = stamps(&shared.config.mappings);
+        let changed = self.seen.as_ref().is_some_and(|seen| *seen != now);
+        self.seen = Some(now);
+        if changed {
+            let _ = shared.reload_mappings();
+        }
+    }
+
+    fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, StoreError> {
+        let oldest_ms = now_ms - millis(shared.config.state.keep_events);
+        let events = self.prune_events(shared, oldest_ms)?;
+        let intents = self.prune_intents(shared, oldest_ms)?;
+        Ok(events || intents)
+    }
+
+    /// Finished events older than `keep_events` lose their bytes and their header; the hash of the body stays,
+    /// so that a late repeat is still a duplicate.
+    fn prune_events(&mut self, shared: &Shared, oldest_ms: i64) -> Result<bool, StoreError> {
+        let (start, end) = keys::room(b'E');
+        let from = self.events_from.take().unwrap_or(start);
+        let found = shared.store.keys(&from, &end, SLICE)?;
+        let mut tx = Tx::default();
+        let mut young = false;
+        for key in &found {
+            let Some(seq) = keys::tail_seq(key) else { continue };
+            let Some(entry) = shared.store.entry(seq)? else { continue };
+            young |= entry.received_ms > oldest_ms;
+            let finished = matches!(entry.state, EntryState::Done { .. } | EntryState::Dropped { .. });
+            if finished && entry.received_ms <= oldest_ms {
+                tx.remove(key.clone());
+                tx.remove(keys::payload(seq));
+                if let Some(id) = &entry.response_id {
+                    tx.remove(keys::of_response(RKey::of(id), seq));
+                }
+            }
+        }
+        if !tx.is_empty() {
+            debug!(keys = tx.writes.len(), "pruned events");
+            shared.store.try_transact(&tx)?;
+        }
+        // Numbers grow with time: behind a young one nothing is old.
+        self.events_from = found.last().filter(|_| !young && found.len() == SLICE).map(|k| next(k));
+        Ok(self.events_from.is_some())
+    }
+
+    /// Finished actions lose the agent's text; that they were done stays known.
+    fn prune_intents(&mut self, shared: &Shared, oldest_ms: i64) -> Result<bool, StoreError> {
+        let (start, end) = keys::room(b'O');
+        let from = self.intents_from.take().unwrap_or(start);
+        let found = shared.store.keys(&from, &end, SLICE)?;
+        let mut young = false;
+        for key in &found {
+            let Some(seq) = keys::tail_seq(key) else { continue };
+            let mut tx = Tx::default();
+            let Some(mut intent) = shared.store.guard_intent(&mut tx, seq)? else { continue };
+            young |= intent.seen_ms > oldest_ms;
+            let final_state = !intent.state.is_open() && !intent.state.is_parked();
+            let cancelled = matches!(intent.state, IntentState::Cancelled { .. });
+            if final_state && !cancelled && intent.seen_ms <= oldest_ms && intent.forget_texts() {
+                put_intent(&mut tx, RKey::of(&intent.response_id), &intent);
+                shared.store.try_transact(&tx)?;
+            }
+        }
+        self.intents_from = found.last().filter(|_| !young && found.len() == SLICE).map(|k| next(k));
+        Ok(self.intents_from.is_some())
+    }
+}
+
+fn next(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+fn stamps(dir: &Path) -> Vec<(String, Option<SystemTime>, u64)> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut stamps: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter(|e| e.path().extension().is_some_and(|x| x == "yaml"))
+        .filter_map(|e| {
+            // Behind links too: a mounted ConfigMap is one.
+            let meta = std::fs::metadata(e.path()).ok()?;
+            Some((e.file_name().to_string_lossy().into_owned(), meta.modified().ok(), meta.len()))
+        })
+        .collect();
+    stamps.sort();
+    stamps
+}
+
+const LAST_GOOD: &str = "mapping sources";
+
+impl Shared {
+    /// Reads the mapping files anew. A bad edit is refused with its reasons, and the old one goes on.
+    pub fn reload_mappings(&self) -> Result<String, String> {
+        match Mapping::load(&self.config.mappings) {
+            Ok((mapping, warnings)) => {
+                let version = mapping.version().to_owned();
+                self.mapping_trouble.store(Arc::new(None));
+                if version == self.mapping().version() {
+                    return Ok(version);
+                }
+                for warning in &warnings {
+                    warn!("{}", warning.render());
+                }
+                info!(mapping = %version, "the edited mappings are in force");
+                if let Err(error) = remember_mapping(&self.store, &mapping) {
+                    error!(%error, "the mappings could not be kept for a later start");
+                }
+                self.fixes.forget();
+                self.metrics.mapping_is(&version);
+                self.set_mapping(mapping);
+                Ok(version)
+            }
+            Err(mistakes) => {
+                let text =
+                    mistakes.iter().map(crate::mapping::Diagnostic::render).collect::<Vec<_>>().join("\n");
+                if self.mapping_trouble.load().as_ref().as_deref() != Some(text.as_str()) {
+                    error!(
+                        "the edited mappings are refused, version {} goes on:\n{text}",
+                        self.mapping().version()
+                    );
+                    self.metrics.mapping_refused.inc();
+                }
+                self.mapping_trouble.store(Arc::new(Some(text.clone())));
+                Err(text)
+            }
+        }
+    }
+
+    /// Secrets that stand in files are read again: rotation needs no restart.
+    pub fn reload_secrets(&self) {
+        match self.config.reload_secrets() {
+            Ok(fresh) => {
+                if self.secrets.take(&fresh) {
+                    info!("secrets were changed in their files");
+                    self.goodays_gate.reopen();
+                    self.deliver.notify_one();
+                }
+            }
+            Err(problems) => {
+                for problem in problems {
+                    warn!("{}", problem.render());
+                }
+            }
+        }
+    }
+}
+
+/// Keeps the sources of a good version, for a start with bad files (design, rule 1).
+pub fn remember_mapping(store: &crate::store::Store, mapping: &Mapping) -> Result<(), StoreError> {
+    let sources: Vec<(String, String)> =
+        mapping.sources().iter().map(|s| (s.name.clone(), s.text.clone())).collect();
+    store.set_meta(LAST_GOOD, &sources)
+}
+
+/// The last good version, if one was kept.
+pub fn last_good_mapping(store: &crate::store::Store) -> Result<Option<Mapping>, StoreError> {
+    let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD)? else { return Ok(None) };
+    let sources = kept.into_iter().map(|(name, text)| Source { name, text }).collect();
+    Ok(Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping))
+}

@@ -1,0 +1,102 @@
+//! The admin door: health, numbers, and the console's routes behind one guard.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use serde_json::json;
+use tracing::error;
+
+use super::body::Reader;
+use super::guard::{self, Guard};
+use super::status::{Status, trouble};
+use super::{Limits, answer, console};
+use crate::run::Shared;
+
+/// The console's bodies are a few words.
+const LONGEST: usize = 64 << 10;
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the admin door's routes share.
+pub struct Desk {
+    pub shared: Arc<Shared>,
+    pub reader: Reader,
+    started_ms: i64,
+}
+
+pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Router {
+    let desk = Arc::new(Desk {
+        shared: shared.clone(),
+        reader: Reader::new(LONGEST, limits),
+        started_ms: shared.clock.now_ms(),
+    });
+    let guard = Arc::new(Guard::new(bound, shared.config.admin.token.clone()));
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/accepting", get(accepting))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .route("/parked", get(console::parked))
+        .route("/parked/retry", post(console::retry_all))
+        .route("/parked/{id}/retry", post(console::retry))
+        .route("/parked/{id}/drop", post(console::give_up))
+        .route("/events/{id}", get(console::event))
+        .route("/cases/{id}", get(console::case))
+        .route("/reload", post(console::reload))
+        .route("/sweep", post(console::sweep))
+        .route("/forget", post(console::forget))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .fallback(answer::not_found)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(desk)
+}
+
+async fn live() -> Response {
+    answer::json(StatusCode::OK, json!({ "live": true }))
+}
+
+/// Whether a webhook can be stored now, whatever the remotes do.
+async fn accepting(State(desk): State<Arc<Desk>>) -> Response {
+    match desk.shared.store.accepting() {
+        Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
+        Err(error) => {
+            let body = json!({ "accepting": false, "reason": error.to_string() });
+            answer::json(StatusCode::SERVICE_UNAVAILABLE, body)
+        }
+    }
+}
+
+async fn ready(State(desk): State<Arc<Desk>>) -> Response {
+    let shared = &desk.shared;
+    let salesforce = shared.salesforce_gate.trouble().map(|t| trouble(&t));
+    let asked = shared.salesforce_gate.is_well() || salesforce.is_some();
+    let body = json!({
+        "ready": shared.is_ready(),
+        "salesforce": if asked { json!(salesforce) } else { json!("not reached yet") },
+        "goodays": shared.goodays_gate.trouble().map(|t| trouble(&t)),
+    });
+    let status = if shared.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer::json(status, body)
+}
+
+async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
+    match Status::read(&desk.shared, desk.started_ms).await {
+        Ok(status) => status.gauge(&desk.shared),
+        // The counters are worth having even so.
+        Err(problem) => error!(%problem, "the gauges could not be read"),
+    }
+    let text = desk.shared.metrics.text();
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
+}
+
+async fn status(State(desk): State<Arc<Desk>>) -> Response {
+    match Status::read(&desk.shared, desk.started_ms).await {
+        Ok(status) => answer::json(StatusCode::OK, status.show(&desk.shared)),
+        Err(problem) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
+    }
+}

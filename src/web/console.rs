@@ -1,0 +1,303 @@
+//! What a human does at the admin door: look at what waits, try again, give up, reload, sweep.
+//!
+//! Work that has begun goes on when its caller hangs up.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::admin::Desk;
+use super::answer;
+use super::body::Unread;
+use crate::config::parse_duration;
+use crate::goodays::ResponseId;
+use crate::run::{Fatal, RetryOutcome, Shared, SweepOptions};
+use crate::salesforce::RecordId;
+use crate::store::StoreError;
+
+/// The most that is shown or retried in one go.
+const SHOWN: usize = 10_000;
+
+/// An answer, or the refusal that takes its place.
+type Answer = Result<Response, Response>;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Again {
+    /// Something unclear was read back, is not there, and shall be sent once more.
+    send_again: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Which {
+    /// Only what is parked for this reason code.
+    reason: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sweep {
+    since: Option<String>,
+    dry_run: bool,
+}
+
+pub async fn parked(State(desk): State<Arc<Desk>>) -> Answer {
+    let items = desk.shared.parked(SHOWN).map_err(broken)?;
+    Ok(answer::json(StatusCode::OK, json!(items)))
+}
+
+pub async fn retry(State(desk): State<Arc<Desk>>, Path(id): Path<String>, request: Request) -> Answer {
+    let wish: Again = desk.wish(request).await?;
+    let shared = desk.shared.clone();
+    let outcome = through(async move {
+        let outcome = shared.retry(&id, wish.send_again).await?;
+        shared.store.durable().await?;
+        info!(id, outcome = word(&outcome), "retried by hand");
+        Ok(outcome)
+    });
+    Ok(told(outcome.await?, "retrying"))
+}
+
+pub async fn give_up(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+    let shared = desk.shared.clone();
+    let outcome = through(async move {
+        let outcome = shared.drop_parked(&id)?;
+        shared.store.durable().await?;
+        info!(id, outcome = word(&outcome), "dropped by hand");
+        Ok(outcome)
+    });
+    Ok(told(outcome.await?, "dropped"))
+}
+
+pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let which: Which = desk.wish(request).await?;
+    let shared = desk.shared.clone();
+    let tally = through(async move { retry_each(&shared, which.reason.as_deref()).await }).await?;
+    Ok(answer::json(StatusCode::OK, tally))
+}
+
+/// Nothing unclear is sent again here: that takes a word on each. Once Goodays cannot be read, no other unclear
+/// action is asked about.
+async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
+    let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
+    for item in shared.parked(SHOWN)? {
+        if reason.is_some_and(|reason| reason != item.reason_code) {
+            continue;
+        }
+        if not_now > 0 && item.state == "unclear" {
+            not_now += 1;
+            continue;
+        }
+        match shared.retry(&item.id, false).await? {
+            RetryOutcome::Again => retrying += 1,
+            RetryOutcome::Arrived => delivered += 1,
+            RetryOutcome::Confirm => confirm += 1,
+            RetryOutcome::Unknown | RetryOutcome::WrongState(_) => refused += 1,
+            RetryOutcome::NotNow(_) => not_now += 1,
+        }
+    }
+    shared.store.durable().await?;
+    info!(retrying, delivered, confirm, refused, not_now, "all retried by hand");
+    Ok(json!({
+        "retrying": retrying,
+        "delivered": delivered,
+        "confirm": confirm,
+        "refused": refused,
+        "not_now": not_now,
+    }))
+}
+
+/// A stored payload, without any token that came with it.
+pub async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+    let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
+    let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
+    let bytes = desk.shared.store.payload(seq).map_err(broken)?.ok_or_else(missing)?;
+    let mut payload = serde_json::from_slice(&bytes).map_err(|_| {
+        answer::error(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "the event is kept, but cannot be shown: it cannot be read",
+        )
+    })?;
+    without_tokens(&mut payload);
+    Ok(answer::json(StatusCode::OK, payload))
+}
+
+/// What would go to Goodays for a Case now, and why.
+pub async fn case(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+    let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
+    let id = RecordId::new(&id).ok_or_else(|| missing("a Case is named by its id of 15 or 18 characters"))?;
+    let explained = desk.shared.explain(&id).await.map_err(broken)?;
+    if explained.is_empty() {
+        return Err(missing("no feedback is known to stand in this Case"));
+    }
+    Ok(answer::json(StatusCode::OK, json!(explained)))
+}
+
+fn without_tokens(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.shift_remove("token");
+            object.values_mut().for_each(without_tokens);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_tokens),
+        _ => {}
+    }
+}
+
+/// The mapping files and the secrets' files anew.
+pub async fn reload(State(desk): State<Arc<Desk>>) -> Answer {
+    let shared = desk.shared.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        shared.reload_secrets();
+        shared.reload_mappings()
+    });
+    match read.await.map_err(|_| failed())? {
+        Ok(version) => Ok(answer::json(StatusCode::OK, json!({ "mapping": version }))),
+        Err(errors) => Err(answer::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "errors": errors }))),
+    }
+}
+
+pub async fn sweep(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let wish: Sweep = desk.wish(request).await?;
+    let shared = desk.shared.clone();
+    let since = since(&shared, wish.since.as_deref()).ok_or_else(|| {
+        answer::error(
+            StatusCode::BAD_REQUEST,
+            "`since` is a time such as 2026-01-31T08:00:00Z, or a span such as 48h",
+        )
+    })?;
+    let options = SweepOptions { since, dry_run: wish.dry_run };
+    let swept = through(async move { shared.sweep(options).await }).await?;
+    let report =
+        swept.map_err(|failure| answer::error(StatusCode::SERVICE_UNAVAILABLE, &failure.to_string()))?;
+    Ok(answer::json(StatusCode::OK, json!(report)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forget {
+    response: Option<String>,
+    email: Option<String>,
+}
+
+pub async fn forget(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let wish: Forget = desk.wish(request).await?;
+    let shared = desk.shared.clone();
+    let whom = match (wish.response, wish.email) {
+        (Some(id), None) => ResponseId::new(id)
+            .map(Whom::Response)
+            .map_err(|why| answer::error(StatusCode::BAD_REQUEST, &why.to_string()))?,
+        (None, Some(email)) => Whom::Email(email),
+        _ => return Err(answer::error(StatusCode::BAD_REQUEST, "either `response` or `email`")),
+    };
+    let forgotten = through(async move {
+        match whom {
+            Whom::Response(id) => shared.forget_response(&id).await,
+            Whom::Email(email) => shared.forget_email(&email).await,
+        }
+    })
+    .await?;
+    info!(responses = forgotten.responses, "forgot a person");
+    Ok(answer::json(StatusCode::OK, json!(forgotten)))
+}
+
+enum Whom {
+    Response(ResponseId),
+    Email(String),
+}
+
+/// A moment, or a span before now; the configured window if nothing is said.
+fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
+    let before = |span: Duration| shared.clock.now().checked_sub(span).ok();
+    match text {
+        None => before(shared.config.sweep.window),
+        Some(text) => text.parse().ok().or_else(|| parse_duration(text).and_then(before)),
+    }
+}
+
+impl Desk {
+    /// What the caller wants; an empty body wants nothing special.
+    async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
+        let (head, body) = request.into_parts();
+        let taken = self.reader.read(&head.headers, body).await.map_err(unread)?;
+        if taken.bytes.trim_ascii().is_empty() {
+            return Ok(T::default());
+        }
+        let misread = |_| answer::error(StatusCode::BAD_REQUEST, "the body is not what this path takes");
+        serde_json::from_slice(&taken.bytes).map_err(misread)
+    }
+}
+
+/// Does it to its end, even if nobody waits any more.
+async fn through<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Fatal>> + Send + 'static,
+) -> Result<T, Response> {
+    match tokio::spawn(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(fatal)) => Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &fatal.to_string())),
+        Err(_) => Err(failed()),
+    }
+}
+
+fn told(outcome: RetryOutcome, done: &str) -> Response {
+    match outcome {
+        RetryOutcome::Again => answer::json(StatusCode::OK, json!({ "status": done })),
+        RetryOutcome::Arrived => answer::json(StatusCode::OK, json!({ "status": "delivered" })),
+        RetryOutcome::Confirm => answer::json(
+            StatusCode::CONFLICT,
+            json!({
+                "status": "confirm",
+                "error": "Goodays does not show it. It may still be on its way; if you are sure that it is not, \
+                          say `send_again`",
+            }),
+        ),
+        RetryOutcome::Unknown => answer::error(StatusCode::NOT_FOUND, "nothing has this id"),
+        RetryOutcome::WrongState(state) => {
+            answer::error(StatusCode::CONFLICT, &format!("it does not wait for anybody: {state}"))
+        }
+        RetryOutcome::NotNow(why) => answer::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &format!("Goodays could not be read back, so nothing was done: {why}"),
+        ),
+    }
+}
+
+fn word(outcome: &RetryOutcome) -> &'static str {
+    match outcome {
+        RetryOutcome::Again => "done",
+        RetryOutcome::Arrived => "arrived",
+        RetryOutcome::Confirm => "confirm",
+        RetryOutcome::Unknown => "unknown",
+        RetryOutcome::WrongState(_) => "wrong state",
+        RetryOutcome::NotNow(_) => "not now",
+    }
+}
+
+fn unread(why: Unread) -> Response {
+    let (status, words) = match why {
+        Unread::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+        Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
+        Unread::Cut => (StatusCode::BAD_REQUEST, "the body was cut off"),
+        Unread::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at once"),
+    };
+    answer::error(status, words)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn broken(error: StoreError) -> Response {
+    answer::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+}
+
+fn failed() -> Response {
+    answer::error(StatusCode::INTERNAL_SERVER_ERROR, "it broke off; the log says why")
+}

@@ -1,0 +1,176 @@
+//! The doors: webhooks come in at one, people and machines that watch at the other.
+//!
+//! A door reads bytes, asks whether they may come in, and hands them on; what they mean is decided elsewhere.
+
+mod admin;
+mod answer;
+mod body;
+mod console;
+mod guard;
+mod serve;
+mod status;
+mod webhook;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::config::Signature;
+use crate::run::Shared;
+use serve::Door;
+
+/// What a client may take of a door. The defaults are generous for Goodays and mean for everybody else.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For a request's head, and between two requests of one connection.
+    pub head_time: Duration,
+    /// For a body, from its first byte to its last.
+    pub body_time: Duration,
+    /// How long a body that is too long is read on, so that its sender sees the answer and no cut connection.
+    pub linger: Duration,
+    /// A connection is closed after that long, between two requests.
+    pub lifetime: Duration,
+    /// How long a stop waits for requests in flight.
+    pub stop: Duration,
+    /// Headers of a request.
+    pub headers: usize,
+    /// Bytes of a request's head; at least 8192.
+    pub head_bytes: usize,
+    /// Bytes of all webhook bodies that are being read at once.
+    pub bodies: usize,
+    pub webhook_connections: usize,
+    pub admin_connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            linger: Duration::from_secs(5),
+            lifetime: Duration::from_secs(600),
+            stop: Duration::from_secs(5),
+            headers: 64,
+            head_bytes: 32 << 10,
+            bodies: 256 << 20,
+            webhook_connections: 1024,
+            admin_connections: 64,
+        }
+    }
+}
+
+/// A door that could not be opened.
+#[derive(Debug, Error)]
+#[error(
+    "the {door} door cannot listen on {address} (`{key}` in connector.yaml): {}; \
+     stop what listens there, or give another address (port 0 takes a free port)",
+    .reason.kind()
+)]
+pub struct DoorError {
+    door: &'static str,
+    key: &'static str,
+    address: SocketAddr,
+    reason: std::io::Error,
+}
+
+/// Both doors, open.
+pub struct Doors {
+    webhook: SocketAddr,
+    admin: SocketAddr,
+    limits: Limits,
+    /// No new connections, no further requests on old ones.
+    closing: CancellationToken,
+    /// Nobody waits any longer.
+    cut: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Doors {
+    /// Binds both addresses and serves until [`close`](Self::close), or until the token is cancelled.
+    pub async fn open(shared: Arc<Shared>, token: CancellationToken) -> Result<Self, DoorError> {
+        Self::open_with(shared, token, Limits::default()).await
+    }
+
+    /// The same with other limits.
+    pub async fn open_with(
+        shared: Arc<Shared>,
+        token: CancellationToken,
+        limits: Limits,
+    ) -> Result<Self, DoorError> {
+        let webhook = bind("webhook's", "server.listen", shared.config.server.listen).await?;
+        let admin = bind("admin", "admin.listen", shared.config.admin.listen).await?;
+        let mut doors = Self {
+            webhook: webhook.1,
+            admin: admin.1,
+            closing: token.child_token(),
+            cut: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            limits,
+        };
+        let path = &shared.config.server.webhook_path;
+        info!(webhook = %doors.webhook, path, admin = %doors.admin, "the doors are open");
+        if shared.config.goodays.webhook.signature == Signature::Off {
+            warn!("webhooks are believed without signature (goodays.webhook.signature: off)");
+        }
+        let connections = (doors.limits.webhook_connections, doors.limits.admin_connections);
+        doors.serve("webhook", webhook.0, webhook::router(&shared, &doors.limits), connections.0);
+        doors.serve("admin", admin.0, admin::router(&shared, admin.1, &doors.limits), connections.1);
+        doors.tracker.close();
+        Ok(doors)
+    }
+
+    fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router, connections: usize) {
+        let door = Door {
+            name,
+            router,
+            limits: self.limits.clone(),
+            closing: self.closing.clone(),
+            cut: self.cut.clone(),
+            tracker: self.tracker.clone(),
+        };
+        self.tracker.spawn(door.serve(listener, connections));
+    }
+
+    pub fn webhook_addr(&self) -> SocketAddr {
+        self.webhook
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Takes no new connections and waits a few seconds for requests in flight.
+    pub async fn close(self) {
+        self.closing.cancel();
+        if tokio::time::timeout(self.limits.stop, self.tracker.wait()).await.is_err() {
+            info!("requests were still in flight at the doors; their senders get no answer");
+            self.cut.cancel();
+            self.tracker.wait().await;
+        }
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        self.cut.cancel();
+    }
+}
+
+async fn bind(
+    door: &'static str,
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), DoorError> {
+    let failed = |reason| DoorError { door, key, address, reason };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,175 @@
+//! How it stands, for people (`/status`) and for alerts (`/metrics`).
+
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::config::Actions;
+use crate::run::{Shared, Trouble};
+use crate::store::{LANES, StoreError, keys};
+
+/// The most that is counted one by one; above it numbers stand still.
+const COUNTED: usize = 10_000;
+
+/// Everything that is read anew when somebody asks.
+pub struct Status {
+    now_ms: i64,
+    started_ms: i64,
+    inbox_pending: i64,
+    inbox_parked: usize,
+    oldest_event_ms: Option<i64>,
+    outbox_pending: usize,
+    outbox_unclear: usize,
+    outbox_parked: usize,
+    unprocessed: (usize, Option<i64>),
+    calls: (u64, u64),
+}
+
+impl Status {
+    /// Reads what stands in memory and in the store.
+    pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
+        let now_ms = shared.clock.now_ms();
+        let (inbox_parked, actions_waiting) = parked(shared)?;
+        let open = shared.store.all_open_intents()?;
+        let outbox_unclear = open.iter().filter(|intent| intent.state.name() == "unclear").count();
+        Ok(Self {
+            now_ms,
+            started_ms,
+            inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
+            inbox_parked,
+            oldest_event_ms: oldest_event(shared)?,
+            outbox_pending: open.len() - outbox_unclear,
+            outbox_unclear,
+            outbox_parked: actions_waiting.saturating_sub(outbox_unclear),
+            unprocessed: shared.store.unprocessed(COUNTED)?,
+            calls: shared.budget.today(now_ms).await,
+        })
+    }
+
+    /// As `/status` shows it.
+    pub fn show(&self, shared: &Shared) -> Value {
+        let actions = match shared.config.goodays.actions {
+            Actions::Send => "send",
+            Actions::Observe => "observe",
+        };
+        let completed = **shared.poll_state.last_completed_ms.load();
+        let org = shared.budget.meter.org_usage();
+        let done: u64 = shared.counts.done.iter().map(|lane| lane.load(Ordering::Relaxed)).sum();
+        let refusing = shared.store.accepting().err().map(|error| error.to_string());
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": seconds(self.started_ms, self.now_ms),
+            "actions": actions,
+            "accepting": refusing.is_none(),
+            "refusing": refusing,
+            "ready": shared.is_ready(),
+            "inbox": {
+                "pending": self.inbox_pending,
+                "parked": self.inbox_parked,
+                "done": done,
+                "oldest_seconds": self.oldest_event_ms.map(|at| seconds(at, self.now_ms)),
+            },
+            "outbox": {
+                "pending": self.outbox_pending,
+                "unclear": self.outbox_unclear,
+                "parked": self.outbox_parked,
+                "delivered": shared.counts.delivered.load(Ordering::Relaxed),
+            },
+            "poll": {
+                "last_completed": completed.and_then(rfc3339),
+                "lag_seconds": self.poll_lag(shared),
+                "trouble": &**shared.poll_state.trouble.load(),
+            },
+            "salesforce": {
+                "api_calls_today": self.calls.0,
+                "api_calls_allowed": self.calls.1,
+                "org_calls_today": org.map(|(used, _)| used),
+                "org_calls_allowed": org.map(|(_, allowed)| allowed),
+                "trouble": shared.salesforce_gate.trouble().map(|t| trouble(&t)),
+            },
+            "goodays": { "trouble": shared.goodays_gate.trouble().map(|t| trouble(&t)) },
+            "unprocessed": {
+                "count": self.unprocessed.0,
+                "goodays_dashboard": **shared.dashboard.load(),
+                "oldest_seconds": self.unprocessed.1.map(|at| seconds(at, self.now_ms)),
+            },
+            "mapping": {
+                "version": shared.mapping().version(),
+                "trouble": &**shared.mapping_trouble.load(),
+            },
+            "state": { "disk_bytes": shared.store.disk_bytes() },
+        })
+    }
+
+    /// Puts the same numbers into the gauges.
+    pub fn gauge(&self, shared: &Shared) {
+        let m = &shared.metrics;
+        m.inbox_pending.set(self.inbox_pending);
+        m.inbox_parked.set(whole(self.inbox_parked));
+        m.oldest_event.set(self.oldest_event_ms.map_or(0, |at| seconds(at, self.now_ms)));
+        m.outbox_pending.set(whole(self.outbox_pending));
+        m.outbox_unclear.set(whole(self.outbox_unclear));
+        m.outbox_parked.set(whole(self.outbox_parked));
+        m.unprocessed.set(whole(self.unprocessed.0));
+        if let Some(count) = **shared.dashboard.load() {
+            m.unprocessed_dashboard.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        m.unprocessed_oldest.set(self.unprocessed.1.map_or(0, |at| seconds(at, self.now_ms)));
+        m.poll_lag.set(self.poll_lag(shared));
+        m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
+        m.calls.set(self.calls.0.cast_signed());
+        m.calls_allowed.set(self.calls.1.cast_signed());
+        m.salesforce_up.set(shared.salesforce_gate.is_well().into());
+        m.goodays_up.set(shared.goodays_gate.is_well().into());
+        #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
+        m.free_disk.set(shared.store.disk_bytes() as f64);
+    }
+
+    /// Since the last completed poll, or since the start if there was none.
+    fn poll_lag(&self, shared: &Shared) -> i64 {
+        seconds(shared.poll_state.last_completed_ms.load().unwrap_or(self.started_ms), self.now_ms)
+    }
+}
+
+/// A remote's trouble with times that people can read.
+pub fn trouble(trouble: &Trouble) -> Value {
+    json!({
+        "code": trouble.code,
+        "advice": trouble.advice,
+        "since": rfc3339(trouble.since_ms),
+        "retry_at": rfc3339(trouble.retry_at_ms),
+    })
+}
+
+/// How many events and how many actions wait for a human.
+fn parked(shared: &Shared) -> Result<(usize, usize), StoreError> {
+    let (from, to) = keys::room(b'X');
+    let found = shared.store.keys(&from, &to, COUNTED)?;
+    let events = found.iter().filter(|key| key.get(1) == Some(&b'e')).count();
+    Ok((events, found.len() - events))
+}
+
+/// When the oldest event that waits came in. Numbers grow with time.
+fn oldest_event(shared: &Shared) -> Result<Option<i64>, StoreError> {
+    let mut oldest: Option<u64> = None;
+    for lane in 0..LANES {
+        let waiting = shared.store.due(lane, i64::MAX, COUNTED)?;
+        let first = waiting.iter().filter(|item| item.event).map(|item| item.seq).min();
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    let entry = oldest.map_or(Ok(None), |seq| shared.store.entry(seq))?;
+    Ok(entry.map(|entry| entry.received_ms))
+}
+
+fn seconds(from_ms: i64, to_ms: i64) -> i64 {
+    (to_ms - from_ms).max(0) / 1000
+}
+
+fn rfc3339(ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(ms).ok().map(|at| at.to_string())
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
