@@ -14,15 +14,21 @@
 //! does no I/O and knows no clock; [`run`] has the hands; only [`store`] knows the database; [`web`] has the
 //! doors; [`sim`] stands in for both remotes.
 
+pub mod app;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod goodays;
 pub mod http;
 pub mod mapping;
 pub mod metrics;
 pub mod plan;
+pub mod preview;
 pub mod run;
 pub mod salesforce;
+pub mod samples;
 pub mod sim;
 pub mod store;
 pub mod web;

@@ -1,0 +1,150 @@
+//! One daemon from configuration to clean stop: store, mappings, doors, loops.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Actions, Config, Perimeter, Signature};
+use crate::mapping::{Diagnostic, Mapping};
+use crate::run::{Daemon, Shared, last_good_mapping, mutant, remember_mapping};
+use crate::store::{Fault, OpenError, Settings, Store, StoreError};
+use crate::web::{DoorError, Doors};
+
+/// Where the command line finds the running daemon's admin door.
+pub const ADMIN_FILE: &str = "admin.addr";
+
+/// Why a daemon does not start; every text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    State(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    #[error("the mappings have mistakes, and no earlier good version is kept:\n{}", render(.0))]
+    Mapping(Vec<Diagnostic>),
+    #[error("{0} cannot be written: {1}; check the rights of the state folder")]
+    AdminFile(PathBuf, std::io::Error),
+}
+
+fn render(mistakes: &[Diagnostic]) -> String {
+    mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n")
+}
+
+/// A running daemon.
+pub struct App {
+    pub shared: Arc<Shared>,
+    pub doors: Doors,
+    daemon: Daemon,
+    token: CancellationToken,
+    admin_file: PathBuf,
+}
+
+impl App {
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let store = Store::open(&config.state.path, settings())?;
+        let (mapping, refused) = mappings(&config.mappings, &store)?;
+        let shared = Arc::new(Shared::open(config, mapping, store, clock)?);
+        if refused.is_some() {
+            shared.mapping_trouble.store(Arc::new(refused));
+        }
+        let token = CancellationToken::new();
+        let doors = Doors::open(shared.clone(), token.clone()).await?;
+        let admin_file = shared.config.state.path.join(ADMIN_FILE);
+        std::fs::write(&admin_file, doors.admin_addr().to_string())
+            .map_err(|e| StartError::AdminFile(admin_file.clone(), e))?;
+        announce(&shared, &doors);
+        let daemon = Daemon::start(shared.clone(), token.clone());
+        notify_ready();
+        Ok(Self { shared, doors, daemon, token, admin_file })
+    }
+
+    /// Resolves when a loop failed and the process must end.
+    pub async fn failed(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Stops the doors, then the loops. False when something had failed.
+    pub async fn stop(self) -> bool {
+        let _ = std::fs::remove_file(&self.admin_file);
+        // Side by side: both wait a while for what is in flight.
+        let ((), clean) = tokio::join!(self.doors.close(), self.daemon.stop());
+        clean
+    }
+}
+
+fn settings() -> Settings {
+    let fault = if mutant::is_on("skip-fdatasync") { Fault::SkipSync } else { Fault::None };
+    Settings { fault, ..Settings::default() }
+}
+
+/// The files' mappings; when they have mistakes, the last good version, loudly (design, rule 1).
+fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
+    match Mapping::load(dir) {
+        Ok((mapping, warnings)) => {
+            for warning in &warnings {
+                warn!("{}", warning.render());
+            }
+            remember_mapping(store, &mapping)?;
+            Ok((mapping, None))
+        }
+        Err(mistakes) => match last_good_mapping(store)? {
+            Some(mapping) => {
+                let text = render(&mistakes);
+                error!(
+                    "the mapping files are refused, the last good version {} is used:\n{text}",
+                    mapping.version()
+                );
+                Ok((mapping, Some(text)))
+            }
+            None => Err(StartError::Mapping(mistakes)),
+        },
+    }
+}
+
+fn announce(shared: &Shared, doors: &Doors) {
+    let config = &shared.config;
+    let base = format!("http://{}{}", doors.webhook_addr(), config.server.webhook_path);
+    info!(webhook = %base, admin = %doors.admin_addr(), "listening");
+    info!(
+        goodays = %config.goodays.base_url,
+        salesforce = %config.salesforce.login_url,
+        mapping = %shared.mapping().version(),
+        state = %config.state.path.display(),
+        "carrying feedback from Goodays to Salesforce, and agents' actions back"
+    );
+    if config.goodays.actions == Actions::Observe {
+        warn!("goodays.actions is observe: nothing is sent to customers");
+    }
+    if config.goodays.webhook.signature == Signature::Off {
+        warn!("goodays.webhook.signature is off: anyone who knows the address can send events");
+    }
+    if config.goodays.perimeter == Perimeter::Delegated {
+        info!("only feedback that is delegated to customer service is carried");
+    }
+    for warning in &config.warnings {
+        warn!("{}", warning.render());
+    }
+}
+
+/// Tells a service manager that waits for it (`Type=notify`): one datagram, see sd_notify(3).
+fn notify_ready() {
+    use std::os::unix::net::UnixDatagram;
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let sent =
+        UnixDatagram::unbound().and_then(|socket| match path.to_str().and_then(|p| p.strip_prefix('@')) {
+            Some(name) => {
+                use std::os::linux::net::SocketAddrExt;
+                let addr = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+                socket.send_to_addr(b"READY=1\n", &addr)
+            }
+            None => socket.send_to(b"READY=1\n", &path),
+        });
+    if let Err(error) = sent {
+        warn!(%error, "the service manager could not be told that this is ready");
+    }
+}

@@ -1,0 +1,108 @@
+//! What actions.yaml reads of agents' work, compares, and writes back.
+
+use super::codes::{NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL};
+use super::fields::{GRANT_READ, Look};
+use super::objects::{Objects, Walk, case_object};
+use super::places::{Atlas, Spot};
+use super::report::{Area, Report};
+use super::values;
+use crate::mapping::Mapping;
+use crate::salesforce::describe::Field;
+
+/// A value of Case.Status, and whether it closes.
+pub struct Status {
+    pub name: String,
+    pub closed: bool,
+}
+
+pub fn check(
+    mapping: &Mapping,
+    atlas: &Atlas,
+    objects: &Objects,
+    statuses: Option<&[Status]>,
+    report: &mut Report,
+) {
+    let object = case_object(mapping);
+    let Some(describe) = objects.get(object) else { return };
+    let file: &str = &mapping.actions().at.file;
+    let look = Look { atlas, objects, describe, file, updates: true };
+    let before = report.findings.len();
+    reads(&look, mapping, object, report);
+    compares(&look, statuses, report);
+    feedback(&look, mapping, report);
+    if report.findings.len() == before {
+        let (read, written) =
+            (mapping.actions().case_paths().len(), mapping.actions().feedback_fields().len());
+        report.ok(
+            Area::Salesforce,
+            format!(
+                "{file}: {read} fields of {object} can be read, {written} feedback fields can be written"
+            ),
+        );
+    }
+}
+
+/// A field that cannot be read makes every poll fail.
+fn reads(look: &Look<'_>, mapping: &Mapping, object: &str, report: &mut Report) {
+    let actions = mapping.actions();
+    for path in actions.case_paths() {
+        readable(look, object, "case", &path, report);
+    }
+    for path in actions.comment_paths() {
+        readable(look, &actions.comments.object, "comment", &path, report);
+    }
+}
+
+fn readable(look: &Look<'_>, object: &str, root: &str, path: &str, report: &mut Report) {
+    let Walk::Unknown { on, name, relation } = look.objects.walk(object, path) else { return };
+    let what = if relation { "relation" } else { "field" };
+    let message = format!(
+        "{} has no {what} `{name}` that the integration user can see, so polls would fail",
+        on.object
+    );
+    let spot = mention(look, &format!("{root}.{path}")).or_else(|| mention(look, path));
+    look.tell(NOT_READABLE, spot.as_ref(), message, GRANT_READ, report)
+        .about(format!("{}.{name}", on.object));
+}
+
+fn mention(look: &Look<'_>, word: &str) -> Option<Spot> {
+    look.atlas.mention(look.file, word)
+}
+
+/// A condition on a value that a field never has never holds.
+fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
+    for (name, text, spot) in look.atlas.compared(look.file) {
+        let Some(field) = look.describe.field(&name) else { continue };
+        let known = match statuses {
+            Some(statuses) if field.name == "Status" => statuses.iter().map(|one| one.name.clone()).collect(),
+            _ => field.values.clone(),
+        };
+        if known.is_empty() || field.kind != "picklist" || known.contains(&text) {
+            continue;
+        }
+        let message = format!("`{name}` never is `{text}` in this org, so this never holds");
+        look.tell(UNKNOWN_LITERAL, Some(&spot), message, &values::offer(&known, &text), report);
+    }
+}
+
+/// Without these fields an agent does not see what became of his answer.
+fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
+    for name in mapping.actions().feedback_fields() {
+        let spot = mention(look, &name);
+        let Some(field) = look.field(&name, spot.as_ref(), report) else { continue };
+        if !field.updateable {
+            look.read_only(field, spot.as_ref(), report);
+        } else if !is_text(field) {
+            let message = format!("`{name}` is a {}: what became of an answer is told in words", field.kind);
+            look.hint(NO_FEEDBACK, spot.as_ref(), message, "use a text field of 255 characters", report);
+        } else if field.length > 0 && field.length < 80 {
+            let message =
+                format!("`{name}` holds {} characters: what an agent is told would be cut", field.length);
+            look.hint(NO_FEEDBACK, spot.as_ref(), message, "use a text field of 255 characters", report);
+        }
+    }
+}
+
+fn is_text(field: &Field) -> bool {
+    matches!(field.kind.as_str(), "string" | "textarea") || (field.kind == "picklist" && !field.restricted)
+}

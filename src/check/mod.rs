@@ -1,0 +1,98 @@
+//! `check`: what would go wrong later, told now, in the words of whoever can mend it.
+//!
+//! Offline it reads connector.yaml and the mapping files. Online it also asks both remotes, and only asks: no
+//! call of it writes anything. What it says holds names, codes and the mapping's own words; never what customers
+//! wrote, never a secret.
+
+mod actions;
+mod budget;
+mod codes;
+mod fields;
+mod goodays;
+mod objects;
+mod places;
+mod reach;
+mod render;
+mod report;
+mod roles;
+mod salesforce;
+mod values;
+
+pub use salesforce::case_of;
+
+use std::path::Path;
+
+pub use report::{Area, Finding, Report, Severity};
+
+use crate::config::{Config, Secrets};
+use crate::mapping::{Diagnostic, Mapping};
+
+/// Everything: the files, and unless `offline`, both remotes.
+pub async fn run(config_path: &Path, offline: bool) -> Report {
+    let secrets = if offline { Secrets::Optional } else { Secrets::Required };
+    let (mut report, loaded) = files(config_path, secrets);
+    if let (false, Some((config, mapping))) = (offline, loaded) {
+        report.merge(remotes(&config, &mapping).await);
+    }
+    report
+}
+
+/// connector.yaml and the mapping files; secrets need not be set.
+pub fn offline(config_path: &Path) -> Report {
+    files(config_path, Secrets::Optional).0
+}
+
+/// Both remotes, for files that are loaded already.
+pub async fn online(config: &Config, mapping: &Mapping) -> Report {
+    let mut report = Report::default();
+    report.diagnostics(Area::Configuration, config.warnings.iter().cloned());
+    report.merge(remotes(config, mapping).await);
+    report
+}
+
+async fn remotes(config: &Config, mapping: &Mapping) -> Report {
+    let mut report = Report { asked: true, ..Report::default() };
+    let samples = goodays::check(config, mapping, &mut report).await;
+    salesforce::check(config, mapping, &samples, &mut report).await;
+    budget::settings(config, &mut report);
+    report
+}
+
+fn files(config_path: &Path, secrets: Secrets) -> (Report, Option<(Config, Mapping)>) {
+    let mut report = Report::default();
+    let config = match Config::load(config_path, secrets) {
+        Ok(config) => config,
+        Err(found) => {
+            report.unloaded = true;
+            report.diagnostics(Area::Configuration, found);
+            return (report, None);
+        }
+    };
+    report.diagnostics(Area::Configuration, config.warnings.iter().cloned());
+    report.ok(Area::Configuration, format!("{} can be read", config_path.display()));
+    match mappings(&config, &mut report) {
+        Some(mapping) => (report, Some((config, mapping))),
+        None => (report, None),
+    }
+}
+
+fn mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
+    match Mapping::load(&config.mappings) {
+        Ok((mapping, warnings)) => {
+            report.diagnostics(Area::Mapping, warnings);
+            let count = mapping.sources().len();
+            report.ok(Area::Mapping, format!("{count} files, version {}", mapping.version()));
+            Some(mapping)
+        }
+        Err(found) => {
+            report.unloaded = found.iter().any(Diagnostic::is_error);
+            report.diagnostics(Area::Mapping, found);
+            None
+        }
+    }
+}
+
+/// All codes of findings that come from the remotes; those of the files are in `config` and `mapping`.
+pub fn codes() -> &'static [&'static str] {
+    codes::CODES
+}

@@ -1,0 +1,93 @@
+//! The org's objects as far as the mappings need them, and paths over their relations.
+
+use std::collections::HashMap;
+
+use crate::mapping::Mapping;
+use crate::salesforce::describe::{Describe, Field};
+
+/// By lower-case name; `None`: Salesforce does not describe it to this user.
+#[derive(Default)]
+pub struct Objects {
+    known: HashMap<String, Option<Describe>>,
+}
+
+/// What stands at the end of a path such as `LastModifiedBy.Email`.
+pub enum Walk<'a> {
+    Field(&'a Field),
+    /// There is no such field, or (`relation`) no such way to another object.
+    Unknown {
+        on: &'a Describe,
+        name: String,
+        relation: bool,
+    },
+    /// That object has to be described first.
+    Needs(String),
+    /// A relation to one of several objects, or an object that cannot be seen: Salesforce will tell.
+    Opaque,
+}
+
+impl Objects {
+    pub fn insert(&mut self, name: &str, describe: Option<Describe>) {
+        self.known.insert(name.to_lowercase(), describe);
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Describe> {
+        self.known.get(&name.to_lowercase()).and_then(Option::as_ref)
+    }
+
+    pub fn walk(&self, object: &str, path: &str) -> Walk<'_> {
+        let mut parts = path.split('.').peekable();
+        let mut object = object.to_owned();
+        loop {
+            let on = match self.known.get(&object.to_lowercase()) {
+                None => return Walk::Needs(object),
+                Some(None) => return Walk::Opaque,
+                Some(Some(on)) => on,
+            };
+            let Some(name) = parts.next() else { return Walk::Opaque };
+            let last = parts.peek().is_none();
+            let found = if last { on.field(name) } else { on.relation(name) };
+            match (found, last) {
+                (None, last) => return Walk::Unknown { on, name: name.to_owned(), relation: !last },
+                (Some(field), true) => return Walk::Field(field),
+                (Some(field), false) => match field.reference_to.as_slice() {
+                    [one] => object.clone_from(one),
+                    _ => return Walk::Opaque,
+                },
+            }
+        }
+    }
+
+    /// Objects that the mapping's names lead to and that are not known yet.
+    pub fn missing(&self, mapping: &Mapping) -> Vec<String> {
+        let mut missing: Vec<String> = Vec::new();
+        for (object, path) in paths(mapping) {
+            if let Walk::Needs(name) = self.walk(&object, &path)
+                && !missing.iter().any(|one| one.eq_ignore_ascii_case(&name))
+            {
+                missing.push(name);
+            }
+        }
+        missing
+    }
+}
+
+/// The object that agents' changes are read from: the first mapping's.
+pub fn case_object(mapping: &Mapping) -> &str {
+    mapping.case_mappings().first().map_or("Case", |case| case.object.as_str())
+}
+
+/// Every field of Salesforce that the mappings name, with the object that it begins at.
+fn paths(mapping: &Mapping) -> Vec<(String, String)> {
+    let of = |object: &str, path: String| (object.to_owned(), path);
+    let (comment, actions) = (mapping.comment(), mapping.actions());
+    let mut found = Vec::new();
+    for case in mapping.case_mappings() {
+        found.extend(case.field_names().into_iter().map(|name| of(&case.object, name)));
+        found.push(of(&case.object, case.key_field.clone()));
+    }
+    found.extend(comment.field_names().into_iter().map(|name| of(&comment.object, name)));
+    found.extend(actions.case_paths().into_iter().map(|path| of(case_object(mapping), path)));
+    found.extend(actions.comment_paths().into_iter().map(|path| of(&actions.comments.object, path)));
+    found
+}

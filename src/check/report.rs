@@ -1,0 +1,195 @@
+//! What was found, and what it comes to.
+
+use serde::Serialize;
+
+use super::codes;
+use crate::http::Failure;
+use crate::mapping::{self, Diagnostic};
+
+/// How bad it is. `Ok` is what was looked at and is as it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+    Ok,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Area {
+    Configuration,
+    Mapping,
+    Goodays,
+    Salesforce,
+}
+
+impl Area {
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Configuration => "Configuration",
+            Self::Mapping => "Mappings",
+            Self::Goodays => "Goodays",
+            Self::Salesforce => "Salesforce",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    pub severity: Severity,
+    pub area: Area,
+    /// Stays the same from version to version; `ok` for what is as it must be.
+    pub code: &'static str,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// `file:line:column` of the rule that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// What it is about, such as `Case.Subject`: the summary names together what has one remedy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip)]
+    pub(super) shown: Option<Diagnostic>,
+}
+
+impl Finding {
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn about(&mut self, subject: impl Into<String>) -> &mut Self {
+        self.subject = Some(subject.into());
+        self
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    /// The files could not be loaded.
+    pub unloaded: bool,
+    /// A remote could not be reached, so much was not looked at.
+    pub unreachable: bool,
+    /// The remotes were asked, not only the files.
+    pub(super) asked: bool,
+}
+
+impl Report {
+    pub fn merge(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.unloaded |= other.unloaded;
+        self.unreachable |= other.unreachable;
+        self.asked |= other.asked;
+    }
+
+    /// 0 fine or warnings only, 1 errors, 2 files that cannot be loaded, 3 a remote out of reach.
+    pub fn exit_code(&self) -> u8 {
+        match (self.unloaded, self.unreachable, self.count(Severity::Error)) {
+            (true, ..) => 2,
+            (_, true, _) => 3,
+            (.., 0) => 0,
+            _ => 1,
+        }
+    }
+
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|one| one.severity == severity).count()
+    }
+
+    pub(super) fn ok(&mut self, area: Area, message: impl Into<String>) {
+        self.add(Severity::Ok, area, "ok", message);
+    }
+
+    pub(super) fn error(
+        &mut self,
+        area: Area,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Finding {
+        self.add(Severity::Error, area, code, message)
+    }
+
+    pub(super) fn warn(
+        &mut self,
+        area: Area,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Finding {
+        self.add(Severity::Warning, area, code, message)
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        area: Area,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Finding {
+        let message = message.into();
+        let made =
+            Finding { severity, area, code, message, help: None, at: None, subject: None, shown: None };
+        self.findings.push(made);
+        self.findings.last_mut().expect("one was just pushed")
+    }
+
+    pub(super) fn diagnostics(&mut self, area: Area, found: impl IntoIterator<Item = Diagnostic>) {
+        for one in found {
+            self.diagnostic(area, one);
+        }
+    }
+
+    /// A finding with its place in a file.
+    pub(super) fn diagnostic(&mut self, area: Area, found: Diagnostic) -> &mut Finding {
+        let severity = match found.severity {
+            mapping::Severity::Error => Severity::Error,
+            mapping::Severity::Warning => Severity::Warning,
+        };
+        let at = format!("{}:{}:{}", found.file, found.line, found.column);
+        let made = self.add(severity, area, found.code, found.message.as_str());
+        made.help.clone_from(&found.help);
+        made.at = Some(at);
+        made.shown = Some(found);
+        made
+    }
+
+    /// A call that did not work; `what` says what for.
+    pub(super) fn failure(&mut self, area: Area, what: &str, failure: &Failure) {
+        let [login, away, refuses] = match area {
+            Area::Goodays => [codes::GOODAYS_TOKEN, codes::GOODAYS_AWAY, codes::GOODAYS_REFUSES],
+            _ => [codes::SALESFORCE_LOGIN, codes::SALESFORCE_AWAY, codes::SALESFORCE_REFUSES],
+        };
+        let name = area.title();
+        match failure {
+            Failure::Login { code, advice } => {
+                self.error(area, login, format!("{name} does not let us in ({code})")).help(advice.as_str());
+            }
+            Failure::Refused { status, problem } => {
+                let code = if problem.code.is_empty() { String::new() } else { format!(" {}", problem.code) };
+                self.error(area, refuses, format!("{name} refuses {what} (status {status}{code})"))
+                    .help(format!("ask whether this login may do that in {name}, and check the address"));
+            }
+            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Busy { .. } | Failure::Budget => {
+                self.unreachable = true;
+                self.error(area, away, format!("{what}: {name} cannot be reached: {failure}")).help(
+                    "check the address in connector.yaml, the network, and the remote's own status page",
+                );
+            }
+        }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut out = to.serialize_struct("Report", 5)?;
+        out.serialize_field("exit_code", &self.exit_code())?;
+        out.serialize_field("errors", &self.count(Severity::Error))?;
+        out.serialize_field("warnings", &self.count(Severity::Warning))?;
+        out.serialize_field("findings", &self.findings)?;
+        out.serialize_field("summary", &self.summary())?;
+        out.end()
+    }
+}

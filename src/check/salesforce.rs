@@ -1,0 +1,264 @@
+//! What Salesforce says: login, version, objects, statuses, rows of agents, limits. Reads only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::actions::{self, Status};
+use super::codes::{API_VERSION, NO_OBJECT, SAMPLE_SUFFERS, SANDBOX_SENDS};
+use super::objects::{Objects, case_object};
+use super::places::Atlas;
+use super::report::{Area, Report};
+use super::{budget, fields};
+use crate::clock::Clock;
+use crate::config::{Actions, Auth, Config};
+use crate::goodays::event;
+use crate::http::Failure;
+use crate::mapping::Mapping;
+use crate::plan::Perimeter;
+use crate::preview;
+use crate::salesforce::auth::{Credentials, Session};
+use crate::salesforce::client::{Client, Meter};
+use crate::salesforce::query;
+
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Far more calls than a check makes.
+const CALLS: u64 = 200;
+/// Steps over relations that a query allows (Salesforce reference, 5).
+const DEEPEST: usize = 5;
+
+/// The walk through an org; the first failure that concerns everything ends it.
+pub(super) struct Visit<'a> {
+    pub(super) client: Client,
+    config: &'a Config,
+    pub(super) mapping: &'a Mapping,
+    pub(super) report: &'a mut Report,
+}
+
+/// `samples`: Goodays' own events, to try the mapping on.
+pub async fn check(config: &Config, mapping: &Mapping, samples: &[(String, Value)], report: &mut Report) {
+    let client = client(config);
+    let mut visit = Visit { client, config, mapping, report };
+    if let Err((what, failure)) = visit.all(samples).await {
+        visit.report.failure(Area::Salesforce, what, &failure);
+    }
+}
+
+fn client(config: &Config) -> Client {
+    let meter = Meter::new();
+    meter.grant(CALLS);
+    Client::new(
+        config.salesforce.login_url.clone(),
+        config.salesforce.api_version.clone(),
+        credentials(config),
+        crate::http::client(TIME_LIMIT),
+        Arc::new(meter),
+        Clock::System,
+    )
+}
+
+/// The Case of an event's response as it stands, with the mapped fields.
+pub async fn case_of(config: &Config, mapping: &Mapping, body: &Value) -> Result<Option<Value>, Failure> {
+    let (Ok(event), Some(case)) = (event::read(body), mapping.case_mappings().first()) else {
+        return Ok(None);
+    };
+    let fields = case.field_names();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).filter(|f| !f.contains('.')).collect();
+    let id = event.response.id.as_str();
+    let queries = query::cases_by_keys(&case.object, &case.key_field, &case.marker_field, &fields, &[id])
+        .map_err(|name| Failure::login("bad_name", name.to_string()))?;
+    let client = client(config);
+    for soql in queries {
+        let found = client.query(&soql).await?.into_iter().find(|row| row[case.key_field.as_str()] == id);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn credentials(config: &Config) -> Credentials {
+    match &config.salesforce.auth {
+        Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
+            client_id: client_id.clone(),
+            client_secret: client_secret.clone(),
+        },
+        Auth::JwtBearer { client_id, username, private_key, audience } => Credentials::JwtBearer {
+            client_id: client_id.clone(),
+            username: username.clone(),
+            private_key_pem: private_key.clone(),
+            audience: audience.clone(),
+        },
+    }
+}
+
+pub(super) type Done<T = ()> = Result<T, (&'static str, Failure)>;
+
+impl Visit<'_> {
+    async fn all(&mut self, samples: &[(String, Value)]) -> Done {
+        let session = self.client.session().await.map_err(|failure| ("the login", failure))?;
+        if !self.limits().await? {
+            return Ok(());
+        }
+        self.org(&session).await?;
+        let objects = self.describe().await?;
+        let statuses = self.statuses().await?;
+        let atlas = Atlas::new(self.mapping);
+        fields::check(self.mapping, &atlas, &objects, self.report);
+        actions::check(self.mapping, &atlas, &objects, statuses.as_deref(), self.report);
+        self.try_samples(&objects, statuses.as_deref(), samples);
+        self.assignment().await?;
+        self.polls(&session).await?;
+        self.others(&session).await
+    }
+
+    /// The first call with the version in its address. False: nothing else will work.
+    async fn limits(&mut self) -> Done<bool> {
+        let version = &self.config.salesforce.api_version;
+        match self.client.limits().await {
+            Ok(limits) => {
+                budget::check(self.config, &limits, self.report);
+                Ok(true)
+            }
+            Err(Failure::Refused { status: 404, .. }) => {
+                self.report
+                    .error(Area::Salesforce, API_VERSION, format!("this org has no API version {version}"))
+                    .help("set `salesforce.api_version` to one that Setup > Apex Classes or /services/data lists");
+                Ok(false)
+            }
+            Err(failure) => Err(("the question for the org's limits", failure)),
+        }
+    }
+
+    async fn org(&mut self, session: &Session) -> Done {
+        let version = &self.config.salesforce.api_version;
+        let rows = self.rows("SELECT Name, IsSandbox FROM Organization").await?;
+        let sandbox = rows.as_deref().and_then(<[Value]>::first).and_then(|row| row["IsSandbox"].as_bool());
+        let kind = match sandbox {
+            Some(true) => ", a sandbox",
+            Some(false) => ", production",
+            None => "",
+        };
+        let host = session.instance_url.host_str().unwrap_or_default();
+        self.report.ok(
+            Area::Salesforce,
+            format!(
+                "logged in to org {}{kind} at {host} as user {}, API version {version}",
+                session.org_id, session.user_id
+            ),
+        );
+        if sandbox == Some(true) && self.config.goodays.actions == Actions::Send {
+            self.report
+                .warn(
+                    Area::Salesforce,
+                    SANDBOX_SENDS,
+                    "this is a sandbox, and its agents' answers go to real customers",
+                )
+                .help("set `goodays.actions: observe` while you try things out");
+        }
+        Ok(())
+    }
+
+    /// Describes every object that the mappings lead to.
+    async fn describe(&mut self) -> Done<Objects> {
+        let mut objects = Objects::default();
+        for _ in 0..=DEEPEST {
+            let missing = objects.missing(self.mapping);
+            if missing.is_empty() {
+                break;
+            }
+            for name in missing {
+                let described = match self.client.describe(&name).await {
+                    Ok(described) => Some(described),
+                    Err(Failure::Refused { .. }) => {
+                        self.no_object(&name);
+                        None
+                    }
+                    Err(failure) => return Err(("the description of an object", failure)),
+                };
+                objects.insert(&name, described);
+            }
+        }
+        Ok(objects)
+    }
+
+    fn no_object(&mut self, name: &str) {
+        let message = format!("the integration user can't see the object {name}");
+        let help = "give the user's permission set Read access to the object (Case: Read, Create, Edit and View All), \
+                    or correct its name in the mappings";
+        self.report.error(Area::Salesforce, NO_OBJECT, message).help(help).about(name);
+    }
+
+    /// The values of Case.Status; none where CaseStatus cannot be read.
+    async fn statuses(&mut self) -> Done<Option<Vec<Status>>> {
+        let Some(rows) = self.rows("SELECT ApiName, IsClosed FROM CaseStatus").await? else {
+            let message = "the list of Case statuses can't be read; only `Closed` counts as closed";
+            self.report
+                .warn(Area::Salesforce, NO_OBJECT, message)
+                .help("give the user's permission set Read access to Cases")
+                .about("CaseStatus");
+            return Ok(None);
+        };
+        let status = |row: &Value| {
+            Some(Status {
+                name: row["ApiName"].as_str()?.to_owned(),
+                closed: row["IsClosed"] == Value::Bool(true),
+            })
+        };
+        let statuses: Vec<Status> = rows.iter().filter_map(status).collect();
+        let closed: Vec<&str> = statuses.iter().filter(|s| s.closed).map(|s| s.name.as_str()).collect();
+        self.report.ok(Area::Salesforce, format!("statuses that close a Case: {}", closed.join(", ")));
+        Ok(Some(statuses))
+    }
+
+    /// What the mapping makes of the account's own samples, against the org's fields.
+    fn try_samples(&mut self, objects: &Objects, statuses: Option<&[Status]>, samples: &[(String, Value)]) {
+        let closed = statuses.unwrap_or_default().iter().filter(|s| s.closed).map(|s| s.name.clone());
+        let closed: Vec<String> = closed.collect();
+        let desk = crate::plan::Desk {
+            mapping: self.mapping,
+            case: objects.get(case_object(self.mapping)),
+            comment: objects.get(&self.mapping.comment().object),
+            perimeter: &Perimeter::default(),
+            closed: &closed,
+            fixes: &[],
+            names: &crate::plan::Names::new(),
+        };
+        let mut told: Vec<String> = Vec::new();
+        for (name, body) in samples.iter().filter(|(_, body)| event::read(body).is_ok()) {
+            for one in preview::with(&desk, None, body).not_as_said() {
+                let line = format!("{}: {}", one.field, one.why);
+                if one.is_missing_field() || told.contains(&line) || self.told(&one.field) {
+                    continue; // said already, at its place
+                }
+                let found = self.report.warn(
+                    Area::Salesforce,
+                    SAMPLE_SUFFERS,
+                    format!("on Goodays' own sample `{name}`, {line}"),
+                );
+                found.help("see `goodays-salesforce samples` and `plan`, and mend the rule or the field");
+                found.at.clone_from(&one.at);
+                told.push(line);
+            }
+        }
+        if told.is_empty() && !samples.is_empty() {
+            self.report
+                .ok(Area::Salesforce, format!("the mappings hold on {} samples of Goodays", samples.len()));
+        }
+    }
+
+    fn told(&self, field: &str) -> bool {
+        let is = |subject: &str| subject.rsplit('.').next() == Some(field);
+        self.report.findings.iter().any(|one| one.subject.as_deref().is_some_and(is))
+    }
+
+    /// `None`: refused, which is for the caller to judge.
+    pub(super) async fn rows(&self, soql: &str) -> Done<Option<Vec<Value>>> {
+        match self.client.query(soql).await {
+            Ok(rows) => Ok(Some(rows)),
+            Err(Failure::Refused { .. }) => Ok(None),
+            Err(failure) => Err(("a query", failure)),
+        }
+    }
+}

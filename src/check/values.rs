@@ -1,0 +1,91 @@
+//! Whether the values that a rule is sure to produce fit their field.
+
+use serde_json::Value;
+
+use super::codes::{BAD_VALUE, NOT_IN_PICKLIST, STRANGE_TO_PICKLIST, TOO_LONG};
+use super::fields::Look;
+use super::places::Spot;
+use super::report::Report;
+use crate::mapping::FieldRules;
+use crate::mapping::diagnostic::nearest;
+use crate::salesforce::describe::{Field, Fitted, fit};
+
+/// Fixed values, what `map` leads to, and defaults: the mapping's own words, no customer's.
+pub fn check(look: &Look<'_>, rule: &FieldRules, field: &Field, spot: Option<&Spot>, report: &mut Report) {
+    let mut seen: Vec<&Value> = Vec::new();
+    for value in rule.fixed_values() {
+        if seen.contains(&value) {
+            continue;
+        }
+        seen.push(value);
+        one(look, field, value, spot, report);
+    }
+}
+
+fn one(look: &Look<'_>, field: &Field, value: &Value, spot: Option<&Spot>, report: &mut Report) {
+    let (name, text) = (&field.name, shown(value));
+    let about = format!("{}.{name}", look.describe.object);
+    match fit(field, value) {
+        Fitted::Value(_, Some(note)) if note.code == "SHORTENED" => {
+            let message = format!("`{text}` is longer than the {} characters of `{name}`", field.length);
+            look.hint(TOO_LONG, spot, message, "it would be cut: shorten it, or lengthen the field", report)
+                .about(about);
+        }
+        Fitted::Value(..) => strange(look, field, &text, spot, report),
+        Fitted::Dropped(note) if note.code == "UNKNOWN_PICKLIST_VALUE" => {
+            let message = format!("the restricted picklist `{name}` does not know `{text}`");
+            look.tell(NOT_IN_PICKLIST, spot, message, &known(field, &text), report).about(about);
+        }
+        Fitted::Dropped(note) => {
+            let message = format!("`{text}` {} `{name}` ({})", reason(note.code), field.kind);
+            look.tell(BAD_VALUE, spot, message, "the field would be left out: correct the value", report)
+                .about(about);
+        }
+    }
+}
+
+/// An unrestricted picklist takes everything, and reports do not find it.
+fn strange(look: &Look<'_>, field: &Field, text: &str, spot: Option<&Spot>, report: &mut Report) {
+    let picks = matches!(field.kind.as_str(), "picklist" | "multipicklist") && !field.values.is_empty();
+    let all_known =
+        text.split(';').all(|part| field.values.iter().any(|value| value.eq_ignore_ascii_case(part.trim())));
+    if picks && !all_known {
+        let message = format!("the picklist `{}` does not know `{text}`", field.name);
+        let help = format!(
+            "Salesforce takes it all the same, but list views and reports don't offer it; {}",
+            known(field, text)
+        );
+        look.hint(STRANGE_TO_PICKLIST, spot, message, &help, report);
+    }
+}
+
+pub fn known(field: &Field, text: &str) -> String {
+    offer(&field.values, text)
+}
+
+/// The nearest of some values, or all of them when they are few.
+pub fn offer(values: &[String], text: &str) -> String {
+    if let Some(near) = nearest(text, values.iter().map(String::as_str)) {
+        return format!("did you mean `{near}`?");
+    }
+    let some: Vec<String> = values.iter().take(12).map(|value| format!("`{value}`")).collect();
+    let more = if values.len() > some.len() { ", ..." } else { "" };
+    format!("add the value to the picklist, or use one of {}{more}", some.join(", "))
+}
+
+fn reason(code: &str) -> &'static str {
+    match code {
+        "NOT_A_BOOLEAN" => "is neither true nor false, as asked for by",
+        "NOT_A_NUMBER" => "is no number, as asked for by",
+        "OUT_OF_RANGE" => "has more digits than",
+        "NOT_A_DATE" => "is no date, as asked for by",
+        "INVALID_EMAIL" => "is no e-mail address, as asked for by",
+        "NOT_A_RECORD_ID" => "is no record id, as asked for by",
+        "TOO_LONG" => "is too long for",
+        _ => "does not fit",
+    }
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

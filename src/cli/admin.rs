@@ -1,0 +1,256 @@
+//! Commands that talk with the running daemon over its admin door.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{FINDINGS, OK, UNREACHABLE, load};
+use crate::app::ADMIN_FILE;
+use crate::config::{Config, Secrets};
+
+/// The running daemon's admin door.
+struct Admin {
+    base: String,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Admin {
+    fn find(path: &Path) -> anyhow::Result<Self> {
+        let config = load(path, Secrets::Optional)?;
+        let file = config.state.path.join(ADMIN_FILE);
+        let addr = std::fs::read_to_string(&file).with_context(|| {
+            format!("no running daemon was found ({} is not there): start it with `run`", file.display())
+        })?;
+        Ok(Self::at(&config, addr.trim()))
+    }
+
+    fn at(config: &Config, addr: &str) -> Self {
+        let token =
+            config.admin.token.as_ref().map(|t| t.expose_secret().to_owned()).filter(|t| !t.is_empty());
+        // Listening everywhere is reached by way of loopback.
+        let addr = addr.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+        Self { base: format!("http://{addr}"), token, http: crate::http::client(Duration::from_secs(120)) }
+    }
+
+    async fn ask(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<(u16, Value)> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer =
+            request.send().await.map_err(reqwest::Error::without_url).with_context(|| {
+                format!("the daemon does not answer at {}: is it still running?", self.base)
+            })?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.map_err(reqwest::Error::without_url)?;
+        if status == 401 {
+            bail!("the admin door wants its token: set admin.token in connector.yaml as the daemon has it");
+        }
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let (status, body) = self.ask(reqwest::Method::GET, path, None).await?;
+        if status == 200 { Ok(body) } else { bail!("{path}: status {status}: {}", said(&body)) }
+    }
+
+    async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
+        self.ask(reqwest::Method::POST, path, body).await
+    }
+}
+
+fn said(body: &Value) -> String {
+    let words = ["error", "errors", "reason", "message"].iter().find_map(|k| body.get(k)?.as_str());
+    words.map_or_else(|| body.to_string(), str::to_owned)
+}
+
+pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
+    let status = Admin::find(path)?.get("/status").await?;
+    if json {
+        println!("{status:#}");
+    } else {
+        print!("{}", summary(&status));
+    }
+    let parked = |side: &str| status[side]["parked"].as_u64().unwrap_or_default();
+    let unclear = status["outbox"]["unclear"].as_u64().unwrap_or_default();
+    let troubled = !status["salesforce"]["trouble"].is_null()
+        || !status["goodays"]["trouble"].is_null()
+        || !status["mapping"]["trouble"].is_null();
+    Ok(if parked("inbox") + parked("outbox") + unclear > 0 || troubled { FINDINGS } else { OK })
+}
+
+fn summary(status: &Value) -> String {
+    use std::fmt::Write as _;
+    let n = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
+    let mut text = format!(
+        "feedback in   {} waiting, {} parked, {} done\n\
+         actions out   {} waiting, {} unclear, {} parked, {} delivered\n\
+         last poll     {}\n\
+         API calls     {} of {} in 24 h\n\
+         unprocessed   {}\n",
+        n("/inbox/pending"),
+        n("/inbox/parked"),
+        n("/inbox/done"),
+        n("/outbox/pending"),
+        n("/outbox/unclear"),
+        n("/outbox/parked"),
+        n("/outbox/delivered"),
+        status["poll"]["last_completed"].as_str().unwrap_or("none yet"),
+        n("/salesforce/api_calls_today"),
+        n("/salesforce/api_calls_allowed"),
+        n("/unprocessed/count"),
+    );
+    for side in ["salesforce", "goodays"] {
+        if let Some(advice) = status[side]["trouble"]["advice"].as_str() {
+            let _ = writeln!(text, "{side:<13} in trouble: {advice}");
+        }
+    }
+    if let Some(trouble) = status["poll"]["trouble"].as_str() {
+        let _ = writeln!(text, "poll          {trouble}");
+    }
+    if let Some(trouble) = status["mapping"]["trouble"].as_str() {
+        let _ = writeln!(text, "mapping       the edited files are refused:\n{trouble}");
+    }
+    if n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear") > 0 {
+        text += "Something waits for a human: goodays-salesforce parked\n";
+    }
+    text
+}
+
+pub async fn parked(path: &Path, json: bool) -> anyhow::Result<u8> {
+    let items = Admin::find(path)?.get("/parked").await?;
+    if json {
+        println!("{items:#}");
+    } else {
+        print!("{}", list(&items));
+    }
+    Ok(if items.as_array().is_some_and(|i| !i.is_empty()) { FINDINGS } else { OK })
+}
+
+fn list(items: &Value) -> String {
+    use std::fmt::Write as _;
+    let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        return "Nothing waits for a human.\n".to_owned();
+    }
+    let mut text = String::new();
+    for item in items {
+        let t = |key: &str| item[key].as_str().unwrap_or("-").to_owned();
+        let _ = write!(
+            text,
+            "{:<8} {:<8} {:<8} case {:<10} response {:<12} since {}\n         {}: {}\n",
+            t("id"),
+            t("state"),
+            item["action"].as_str().unwrap_or("event"),
+            t("case_number"),
+            t("response_id"),
+            t("since"),
+            t("reason_code"),
+            t("reason"),
+        );
+    }
+    text += "Again: goodays-salesforce retry ID (or --all).  Give up: goodays-salesforce drop ID.\n";
+    text
+}
+
+pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8> {
+    let body = send_again.then(|| json!({ "send_again": true }));
+    let (status, body) = Admin::find(path)?.post(&format!("/parked/{id}/retry"), body).await?;
+    match status {
+        200 => {
+            println!("{id}: {}", body["status"].as_str().unwrap_or("ok"));
+            Ok(OK)
+        }
+        503 => {
+            eprintln!("{id}: {}", said(&body));
+            Ok(UNREACHABLE)
+        }
+        _ => {
+            eprintln!("{id}: {}", said(&body));
+            Ok(FINDINGS)
+        }
+    }
+}
+
+pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> {
+    let (status, body) = Admin::find(path)?.post("/parked/retry", Some(json!({ "reason": reason }))).await?;
+    println!("{body:#}");
+    Ok(if status == 200 { OK } else { FINDINGS })
+}
+
+pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
+    let (status, body) = Admin::find(path)?.post(&format!("/parked/{id}/drop"), None).await?;
+    if status == 200 {
+        println!("{id}: dropped");
+        return Ok(OK);
+    }
+    eprintln!("{id}: {}", said(&body));
+    Ok(FINDINGS)
+}
+
+pub async fn sweep(path: &Path, since: Option<jiff::Timestamp>, dry_run: bool) -> anyhow::Result<u8> {
+    let body = json!({ "since": since.map(|t| t.to_string()), "dry_run": dry_run });
+    let (status, body) = Admin::find(path)?.post("/sweep", Some(body)).await?;
+    if status != 200 {
+        eprintln!("error: {}", said(&body));
+        return Ok(UNREACHABLE);
+    }
+    println!("{body:#}");
+    let missing = body["missing"].as_array().is_some_and(|m| !m.is_empty());
+    Ok(if missing && dry_run { FINDINGS } else { OK })
+}
+
+pub async fn forget(path: &Path, response: Option<&str>, email: Option<&str>) -> anyhow::Result<u8> {
+    let body = json!({ "response": response, "email": email });
+    let (status, body) = Admin::find(path)?.post("/forget", Some(body)).await?;
+    println!("{body:#}");
+    Ok(if status == 200 { OK } else { FINDINGS })
+}
+
+/// What would go to Goodays for a Case now, and why.
+pub async fn case(path: &Path, id: &str) -> anyhow::Result<u8> {
+    let (status, body) = Admin::find(path)?.ask(reqwest::Method::GET, &format!("/cases/{id}"), None).await?;
+    if status != 200 {
+        eprintln!("{id}: {}", said(&body));
+        return Ok(FINDINGS);
+    }
+    for response in body.as_array().into_iter().flatten() {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let listed = &response["goodays"]["Ok"];
+        let shown = if let Some(actions) = listed["actions"].as_array() {
+            let actions: Vec<String> = actions.iter().map(text).collect();
+            format!("{} in Goodays, which lists: {}", text(&listed["state"]), actions.join(", "))
+        } else {
+            text(&response["goodays"]["Err"])
+        };
+        println!("response {}: {shown}", text(&response["response_id"]));
+        println!("  status rule that holds: {}", text(&response["rule"]));
+        for action in response["actions"].as_array().into_iter().flatten() {
+            println!(
+                "  {} {} ({}): {}",
+                text(&action["id"]),
+                text(&action["action"]),
+                text(&action["state"]),
+                text(&action["now"])
+            );
+        }
+    }
+    Ok(OK)
+}
+
+/// A stored event's body.
+pub async fn event(path: &Path, id: &str) -> anyhow::Result<Value> {
+    Admin::find(path)?.get(&format!("/events/{id}")).await
+}

@@ -1,0 +1,329 @@
+//! The commands. Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 a remote is unreachable.
+
+mod admin;
+mod files;
+mod logging;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Secrets};
+use crate::mapping::{Diagnostic, SchemaKind};
+use crate::{demo, sim};
+
+/// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
+///
+/// Feedback becomes a Case with comments; what agents answer, call, close or mark as spam goes back to the
+/// customer, once.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  goodays-salesforce demo                      see it work, both remotes simulated
+  goodays-salesforce check --offline           find mistakes in connector.yaml and the mappings
+  goodays-salesforce run -c connector.yaml     the daemon
+  goodays-salesforce status                    how the running daemon is doing
+
+Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 a remote is unreachable."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the documented conversation end to end, both remotes simulated in this process.
+    #[command(after_help = "Examples:
+  goodays-salesforce demo
+  goodays-salesforce demo --spoil reply    break one thing on purpose: the demo notices and fails
+  goodays-salesforce demo --keep           leave everything up, to send feedback of one's own")]
+    Demo {
+        /// Leave everything running afterwards and print the addresses.
+        #[arg(long)]
+        keep: bool,
+        /// Break one thing on purpose.
+        #[arg(long)]
+        spoil: Option<demo::Spoil>,
+    },
+    /// Run the daemon.
+    #[command(after_help = "Example:
+  GOODAYS_TOKEN=... GOODAYS_WEBHOOK_SECRET=... SALESFORCE_CLIENT_ID=... SALESFORCE_CLIENT_SECRET=... \\
+    goodays-salesforce run -c /etc/goodays-salesforce/connector.yaml")]
+    Run(Configured),
+    /// Check configuration and mappings; online also token, permissions and every mapped field.
+    #[command(after_help = "Examples:
+  goodays-salesforce check --offline         needs no secrets and no network
+  goodays-salesforce check --json | jq .     for pipelines")]
+    Check {
+        #[command(flatten)]
+        config: Configured,
+        /// Ask nobody: files only.
+        #[arg(long)]
+        offline: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what an event would write to Salesforce; sends nothing.
+    #[command(after_help = "Examples:
+  goodays-salesforce plan event.json       a file
+  goodays-salesforce plan samples/         every event of a folder
+  goodays-salesforce plan e42              an event that the running daemon holds
+  goodays-salesforce plan event.json --diff    beside the Case as it stands
+  goodays-salesforce plan --case 500...        what would go to Goodays now, and why")]
+    Plan {
+        /// A file, a folder, or the id of a stored event.
+        #[arg(required_unless_present = "case", conflicts_with = "case")]
+        event: Option<String>,
+        /// What the running daemon would send to Goodays for this Case now, and why.
+        #[arg(long)]
+        case: Option<String>,
+        /// Beside the Case as it stands in Salesforce.
+        #[arg(long, conflicts_with = "case")]
+        diff: bool,
+        #[command(flatten)]
+        config: Configured,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare both sides; list and repair what is missing.
+    Sweep {
+        #[command(flatten)]
+        config: Configured,
+        /// From when on, such as 2026-11-20T00:00:00Z; else the window of connector.yaml.
+        #[arg(long)]
+        since: Option<jiff::Timestamp>,
+        /// List only.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// How the running daemon is doing.
+    Status {
+        #[command(flatten)]
+        config: Configured,
+        #[arg(long)]
+        json: bool,
+    },
+    /// What waits for a human, with the reason.
+    Parked {
+        #[command(flatten)]
+        config: Configured,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try something parked again, with the mapping as it is now.
+    #[command(after_help = "Examples:
+  goodays-salesforce retry e12                       one event
+  goodays-salesforce retry a7 --send-again           an unclear action that reading back does not show
+  goodays-salesforce retry --all --reason FIELD_CUSTOM_VALIDATION_EXCEPTION")]
+    Retry {
+        /// An id from `parked`.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        #[arg(long)]
+        all: bool,
+        /// With --all: only those with this reason code.
+        #[arg(long, requires = "all")]
+        reason: Option<String>,
+        /// Send an unclear action again although it may have arrived.
+        #[arg(long, conflicts_with = "all")]
+        send_again: bool,
+        #[command(flatten)]
+        config: Configured,
+    },
+    /// Give something parked up.
+    Drop {
+        id: String,
+        #[command(flatten)]
+        config: Configured,
+    },
+    /// Remove what we hold of a person.
+    Forget {
+        #[arg(long, required_unless_present = "email", conflicts_with = "email")]
+        response: Option<String>,
+        #[arg(long)]
+        email: Option<String>,
+        #[command(flatten)]
+        config: Configured,
+    },
+    /// Fetch the customer's own samples from Goodays' events endpoint.
+    Samples {
+        dir: PathBuf,
+        #[command(flatten)]
+        config: Configured,
+    },
+    /// Run the two simulators, for one's own experiments.
+    #[command(after_help = "Example:
+  goodays-salesforce sim --salesforce 127.0.0.1:8089 --goodays 127.0.0.1:8088")]
+    Sim {
+        #[arg(long, default_value = "127.0.0.1:0")]
+        salesforce: SocketAddr,
+        #[arg(long, default_value = "127.0.0.1:0")]
+        goodays: SocketAddr,
+    },
+    /// Print the JSON Schema of a file, for editors.
+    Schema { kind: Kind },
+}
+
+/// Where the configuration stands.
+#[derive(Debug, clap::Args)]
+struct Configured {
+    /// The configuration file.
+    #[arg(short, long, default_value = "connector.yaml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Connector,
+    Case,
+    Comment,
+    Actions,
+}
+
+const OK: u8 = 0;
+const FINDINGS: u8 = 1;
+const CONFIGURATION: u8 = 2;
+const UNREACHABLE: u8 = 3;
+
+impl Cli {
+    pub fn run(self) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("error: the runtime does not start: {error}");
+                return ExitCode::from(FINDINGS);
+            }
+        };
+        match runtime.block_on(self.command.run()) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(CONFIGURATION)
+            }
+        }
+    }
+}
+
+impl Command {
+    async fn run(self) -> anyhow::Result<u8> {
+        match self {
+            Self::Demo { keep, spoil } => demo::run(keep, spoil).await,
+            Self::Run(at) => run(&at.config).await,
+            Self::Check { config, offline, json } => files::check(&config.config, offline, json).await,
+            Self::Plan { case: Some(case), config, .. } => admin::case(&config.config, &case).await,
+            Self::Plan { event, diff, config, json, .. } => {
+                files::plan(&event.unwrap_or_default(), &config.config, diff, json).await
+            }
+            Self::Sweep { config, since, dry_run } => admin::sweep(&config.config, since, dry_run).await,
+            Self::Status { config, json } => admin::status(&config.config, json).await,
+            Self::Parked { config, json } => admin::parked(&config.config, json).await,
+            Self::Retry { id: Some(id), send_again, config, .. } => {
+                admin::retry(&config.config, &id, send_again).await
+            }
+            Self::Retry { reason, config, .. } => admin::retry_all(&config.config, reason.as_deref()).await,
+            Self::Drop { id, config } => admin::drop(&config.config, &id).await,
+            Self::Forget { response, email, config } => {
+                admin::forget(&config.config, response.as_deref(), email.as_deref()).await
+            }
+            Self::Samples { dir, config } => files::samples(&config.config, &dir).await,
+            Self::Sim { salesforce, goodays } => simulate(salesforce, goodays).await,
+            Self::Schema { kind } => {
+                println!("{:#}", crate::mapping::schema(kind.into()));
+                Ok(OK)
+            }
+        }
+    }
+}
+
+impl From<Kind> for SchemaKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Connector => Self::Connector,
+            Kind::Case => Self::Case,
+            Kind::Comment => Self::Comment,
+            Kind::Actions => Self::Actions,
+        }
+    }
+}
+
+/// Loads the configuration, or says everything that is wrong with it.
+fn load(path: &Path, secrets: Secrets) -> anyhow::Result<Config> {
+    Config::load(path, secrets).map_err(|mistakes| anyhow::anyhow!("{}", render(&mistakes)))
+}
+
+fn render(mistakes: &[Diagnostic]) -> String {
+    let text = mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n");
+    format!("{} in the configuration\n{text}", if mistakes.len() == 1 { "a mistake" } else { "mistakes" })
+}
+
+async fn run(path: &Path) -> anyhow::Result<u8> {
+    let config = load(path, Secrets::Required)?;
+    logging::start(&config.log)?;
+    let app = App::start(config, Clock::System).await?;
+    let failed = tokio::select! {
+        () = app.failed() => true,
+        signal = reload_until_stopped(&app) => {
+            signal?;
+            tracing::info!("stopping");
+            false
+        }
+    };
+    let clean = app.stop().await;
+    tracing::info!(clean, "stopped");
+    Ok(if clean && !failed { OK } else { FINDINGS })
+}
+
+/// SIGHUP reads mappings and secrets anew, as `POST /reload` does.
+async fn reload_until_stopped(app: &App) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hup = signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?;
+    loop {
+        tokio::select! {
+            stopped = stop_signal() => return stopped,
+            _ = hup.recv() => {
+                app.shared.reload_secrets();
+                // Refusals stand in the log and in `status`.
+                let _ = app.shared.reload_mappings();
+            }
+        }
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
+    let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
+async fn simulate(salesforce: SocketAddr, goodays: SocketAddr) -> anyhow::Result<u8> {
+    let bind = async |addr: SocketAddr| {
+        TcpListener::bind(addr)
+            .await
+            .with_context(|| format!("cannot listen on {addr}: choose another address"))
+    };
+    let options = sim::salesforce::Options::default();
+    let (id, secret) = (options.client_id.clone(), options.client_secret.clone());
+    let org = sim::salesforce::Salesforce::start(bind(salesforce).await?, options).await;
+    let options = sim::goodays::Options::default();
+    let token = options.token.clone();
+    let shop = sim::goodays::Goodays::start(bind(goodays).await?, options).await;
+    println!("salesforce  {}  client_id {id}  client_secret {secret}", org.url());
+    println!("goodays     {}  token {token}", shop.url());
+    println!("Control both under /__sim/ (docs/simulators.md). Ctrl-C ends.");
+    stop_signal().await?;
+    Ok(OK)
+}

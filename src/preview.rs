@@ -1,0 +1,328 @@
+//! `plan`: what an event would write to Salesforce, and which rule says so. Sends nothing.
+//!
+//! The very planner that `run` uses decides; here its decision is only put beside the rules that led to it.
+
+mod reasons;
+mod show;
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::goodays::event::{self, Event};
+use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
+use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
+use crate::plan::{Desk, Link, Names, Perimeter};
+use crate::salesforce::describe::Describe;
+use crate::salesforce::query::{self, comment_bytes};
+
+/// What one event would write.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Preview {
+    pub event: String,
+    pub response_id: String,
+    /// Why nothing is written, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// Values that differ from what the rules gave: shortened, left out, failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_as_said: Vec<Left>,
+    /// Fields whose rule gives nothing for this event; they are left as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blank: Vec<String>,
+}
+
+/// One transaction.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    pub object: String,
+    /// The Case that is changed; none: a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<String>,
+    pub mapping: String,
+    pub fields: Vec<Written>,
+    pub comments: Vec<Comment>,
+    /// Further messages follow in a further transaction.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Written {
+    pub field: String,
+    pub value: Value,
+    /// `file:line:column` of the rule, or `key` and `marker`, which the connector writes itself.
+    pub from: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Comment {
+    pub object: String,
+    /// As Salesforce counts them; it takes 4,000.
+    pub bytes: usize,
+    pub fields: Vec<Written>,
+}
+
+/// A value that is not written as the rule gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    pub field: String,
+    pub code: String,
+    pub why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// One field as it stands, and as it would be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    pub field: String,
+    pub now: Value,
+    pub then: Value,
+    pub from: String,
+}
+
+impl Left {
+    /// Whether it is about the field itself, whatever its value.
+    pub fn is_missing_field(&self) -> bool {
+        matches!(self.code.as_str(), "unknown_field" | "NOT_WRITEABLE")
+    }
+}
+
+/// What an event of an unknown conversation would write.
+pub fn event(
+    mapping: &Mapping,
+    case: Option<&Describe>,
+    comment: Option<&Describe>,
+    perimeter: &Perimeter,
+    body: &Value,
+) -> Preview {
+    let names = Names::new();
+    let desk = Desk { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
+    with(&desk, None, body)
+}
+
+/// The same with everything that a running daemon knows.
+pub fn with(desk: &Desk<'_>, link: Option<&Link>, body: &Value) -> Preview {
+    let event = match event::read(body) {
+        Ok(event) => event,
+        Err(why) => {
+            let nothing = Some(format!("this is no event of Goodays: {why}; it would be parked"));
+            return Preview { nothing, ..Preview::default() };
+        }
+    };
+    let events = [event];
+    let [event] = &events;
+    let facing = Facing {
+        response_id: &event.response.id,
+        events: &events,
+        notes: &[],
+        link,
+        intents: &[],
+        comments: &[],
+        first_start_ms: 0,
+    };
+    View::new(desk, event).preview(&plan(&facing, desk))
+}
+
+/// An event with what its rules give.
+struct View<'a> {
+    desk: &'a Desk<'a>,
+    event: &'a Event,
+    facts: Facts,
+    case: Option<&'a CaseMapping>,
+}
+
+impl<'a> View<'a> {
+    fn new(desk: &'a Desk<'a>, event: &'a Event) -> Self {
+        let facts = Facts::new(&event.name, &event.response.raw);
+        let chosen = desk.mapping.case_mapping(&facts).ok().flatten();
+        let case = chosen.or_else(|| desk.mapping.case_mappings().first());
+        Self { desk, event, facts, case }
+    }
+
+    fn preview(&self, plan: &Plan) -> Preview {
+        let create = plan.write.as_ref().is_none_or(|write| write.patch.is_none());
+        // Whether the customer wrote last is the planner's secret; what it wrote tells which rules held.
+        let rendered: Vec<Rendered> =
+            [false, true].into_iter().flat_map(|message| self.rendered(Moment { create, message })).collect();
+        let mut not_as_said = self.left(plan, &rendered);
+        not_as_said.extend(self.no_choice());
+        Preview {
+            event: self.event.name.clone(),
+            response_id: self.event.response.id.to_string(),
+            nothing: reasons::nothing(plan),
+            record: plan.write.as_ref().map(|write| self.record(write, plan.more, &rendered)),
+            not_as_said,
+            blank: if plan.write.is_some() { blank(&rendered) } else { Vec::new() },
+        }
+    }
+
+    fn rendered(&self, moment: Moment) -> Vec<Rendered> {
+        self.case.map(|case| case.fields(&self.facts, moment)).unwrap_or_default()
+    }
+
+    fn record(&self, write: &CaseWrite, more: bool, rendered: &[Rendered]) -> Record {
+        let written = write.fields.iter().map(|(field, value)| Written {
+            field: field.clone(),
+            value: value.clone(),
+            from: self.source(field, value, rendered),
+        });
+        Record {
+            object: write.object.clone(),
+            changes: write.patch.as_ref().map(ToString::to_string),
+            mapping: self.case.map(|case| case.file.clone()).unwrap_or_default(),
+            fields: written.collect(),
+            comments: write.comments.iter().map(|fields| self.comment(write, fields)).collect(),
+            more,
+        }
+    }
+
+    fn source(&self, field: &str, value: &Value, rendered: &[Rendered]) -> String {
+        let own = |name: fn(&CaseMapping) -> &String| self.case.is_some_and(|case| name(case) == field);
+        if own(|case| &case.key_field) {
+            return "key".to_owned();
+        }
+        if own(|case| &case.marker_field) {
+            return "marker".to_owned();
+        }
+        let of = || rendered.iter().filter(|one| one.field == field);
+        let same = of().find(|one| one.value.as_ref().is_ok_and(|given| given.as_ref() == Some(value)));
+        same.or_else(|| of().next_back()).map(|one| one.at.to_string()).unwrap_or_default()
+    }
+
+    fn comment(&self, write: &CaseWrite, fields: &Map<String, Value>) -> Comment {
+        let body = &self.desk.mapping.comment().body_field;
+        let rules = self.comment_rules();
+        let from = |field: &str| rules.iter().find(|one| one.field == field).map(|one| one.at.to_string());
+        let written = fields.iter().map(|(field, value)| Written {
+            field: field.clone(),
+            value: value.clone(),
+            from: from(field).unwrap_or_default(),
+        });
+        let mut written: Vec<Written> = written.collect();
+        written.sort_by_key(|one| one.field != *body);
+        let bytes = fields.get(body).and_then(Value::as_str).map_or(0, comment_bytes);
+        Comment { object: write.comment_object.clone(), bytes, fields: written }
+    }
+
+    /// The comment's rules; which of them holds may differ by message, their places hardly.
+    fn comment_rules(&self) -> Vec<Rendered> {
+        let message = self.event.response.turns.last().map_or(&Value::Null, |turn| &turn.raw);
+        self.desk.mapping.comment().fields(&self.facts, message)
+    }
+
+    fn left(&self, plan: &Plan, rendered: &[Rendered]) -> Vec<Left> {
+        let comment = self.comment_rules();
+        let left = plan.reports.iter().map(|report| {
+            let rule = rendered.iter().chain(&comment).find(|one| one.field == report.field);
+            let failed = rule.and_then(|one| one.value.as_ref().err()).map(|problem| problem.reason);
+            Left {
+                field: report.field.clone(),
+                code: report.code.clone(),
+                why: self.why(&report.field, &report.code, failed),
+                at: rule.map(|one| one.at.to_string()),
+            }
+        });
+        left.collect()
+    }
+
+    /// A `when` of a file that fails: the feedback is not lost, it is mapped by the first file.
+    fn no_choice(&self) -> Option<Left> {
+        let problem = self.desk.mapping.case_mapping(&self.facts).err()?;
+        let why = format!("it fails: {}; the first mapping is used", problem.reason);
+        let (field, code) = ("when".to_owned(), "mapping".to_owned());
+        Some(Left { field, code, why, at: Some(problem.at.to_string()) })
+    }
+
+    fn why(&self, field: &str, code: &str, failed: Option<&'static str>) -> String {
+        let of =
+            |describe: Option<&Describe>| describe.and_then(|one| one.field(field)).map(|one| one.length);
+        let length = of(self.desk.case).or_else(|| of(self.desk.comment)).unwrap_or_default();
+        reasons::left(code, length, failed)
+    }
+}
+
+fn blank(rendered: &[Rendered]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for one in rendered.iter().filter(|one| one.value == Ok(None) && !one.clear) {
+        let filled = rendered.iter().any(|other| other.field == one.field && other.value != Ok(None));
+        if !filled && !names.contains(&one.field) {
+            names.push(one.field.clone());
+        }
+    }
+    names
+}
+
+impl Preview {
+    pub fn not_as_said(&self) -> &[Left] {
+        &self.not_as_said
+    }
+
+    /// For people.
+    pub fn render(&self) -> String {
+        show::preview(self)
+    }
+
+    /// Against the Case as it stands: what would change. `row` is as Salesforce returns it.
+    pub fn diff(&self, row: &Value) -> Vec<Change> {
+        let fields = self.record.iter().flat_map(|record| &record.fields);
+        let changes = fields.filter_map(|written| {
+            let now = query::value(row, &written.field);
+            let change = Change {
+                field: written.field.clone(),
+                now: now.clone(),
+                then: written.value.clone(),
+                from: written.from.clone(),
+            };
+            (!same(now, &written.value)).then_some(change)
+        });
+        changes.collect()
+    }
+
+    /// The differences, for people.
+    pub fn render_diff(&self, row: &Value) -> String {
+        show::changes(&self.diff(row))
+    }
+}
+
+/// Blank and null are one thing, and Salesforce keeps no blanks around a text.
+fn same(now: &Value, then: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().replace("\r\n", "\n"),
+        other => other.to_string(),
+    };
+    match (now.as_f64(), then.as_f64()) {
+        (Some(now), Some(then)) => (now - then).abs() < f64::EPSILON,
+        _ => text(now) == text(then),
+    }
+}
+
+/// A file, or each `*.json` of a folder in the order of their names; what is not JSON comes with the reason.
+pub fn bodies(path: &Path) -> std::io::Result<Vec<(String, Result<Value, String>)>> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            files.push(entry?.path());
+        }
+        files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+        files.sort();
+    } else {
+        files.push(path.to_owned());
+    }
+    let read = |file: std::path::PathBuf| {
+        let text = std::fs::read(&file)?;
+        let body = serde_json::from_slice(&text).map_err(|error| {
+            format!("not JSON: {} at line {}, column {}", kind(&error), error.line(), error.column())
+        });
+        Ok((file.display().to_string(), body))
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn kind(error: &serde_json::Error) -> &'static str {
+    if error.is_eof() { "it ends too early" } else { "it cannot be read" }
+}

@@ -1,0 +1,38 @@
+//! Why something is not written, in words.
+
+use crate::plan::inbound::Plan;
+
+/// Why a value is not written as its rule gave it; `failed` is the rule's own trouble.
+pub fn left(code: &str, length: usize, failed: Option<&'static str>) -> String {
+    match code {
+        "mapping" => format!("left out, its rule fails: {}", failed.unwrap_or("no reason is known")),
+        "unknown_field" => "left out: Salesforce shows no such field".to_owned(),
+        "NOT_WRITEABLE" => "left out: the integration user can't write it".to_owned(),
+        "SHORTENED" => format!("shortened to the field's {length} characters"),
+        "TOO_LONG" => format!("left out: longer than {length} characters, and worth nothing when cut"),
+        "UNKNOWN_PICKLIST_VALUE" => "left out: the restricted picklist does not know the value".to_owned(),
+        "INVALID_EMAIL" => "left out: no e-mail address that Salesforce takes".to_owned(),
+        "NOT_A_BOOLEAN" => "left out: neither true nor false".to_owned(),
+        "NOT_A_NUMBER" => "left out: no number".to_owned(),
+        "OUT_OF_RANGE" => "left out: more digits than the field has".to_owned(),
+        "NOT_A_DATE" => "left out: no date".to_owned(),
+        "NOT_A_RECORD_ID" => "left out: no record id".to_owned(),
+        "NOT_NILLABLE" => "left as it is: the field can't be emptied".to_owned(),
+        other => format!("changed or left out: Salesforce refused it before ({other})"),
+    }
+}
+
+/// Why nothing is written at all, if so.
+pub fn nothing(plan: &Plan) -> Option<String> {
+    match (plan.skipped, &plan.write) {
+        (Some("no mapping wants it"), _) => {
+            Some("no mapping wants it: no `when` of case*.yaml holds".to_owned())
+        }
+        (Some("outside the perimeter"), _) => Some(
+            "it is outside the perimeter: neither delegated nor of a place in `goodays.places`".to_owned(),
+        ),
+        (Some(why), _) => Some(why.to_owned()),
+        (None, None) => Some("Salesforce holds all of it already".to_owned()),
+        (None, Some(_)) => None,
+    }
+}
