@@ -1,0 +1,143 @@
+//! The real binary as a child process.
+
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use goodays_salesforce::demo::stage::MAPPINGS;
+use serde_json::Value;
+
+use crate::load::Field;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
+
+pub struct Daemon {
+    dir: tempfile::TempDir,
+    log: PathBuf,
+    child: Option<Child>,
+    http: reqwest::Client,
+}
+
+impl Daemon {
+    pub fn new(field: &Field, log: Option<PathBuf>) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        std::fs::create_dir(dir.path().join("mappings"))?;
+        for (name, text) in MAPPINGS {
+            std::fs::write(dir.path().join("mappings").join(name), text)?;
+        }
+        std::fs::write(dir.path().join("connector.yaml"), field.configuration())?;
+        let log = log.unwrap_or_else(|| dir.path().join("daemon.log"));
+        File::create(&log).with_context(|| log.display().to_string())?;
+        let http = goodays_salesforce::http::client(Duration::from_secs(60));
+        Ok(Self { dir, log, child: None, http })
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("connector.yaml")
+    }
+
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        let log = OpenOptions::new().append(true).open(&self.log)?;
+        let mut command = Command::new(BINARY);
+        command.arg("run").arg("-c").arg(self.config()).env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.spawn().context("the daemon does not start")?);
+        Ok(())
+    }
+
+    /// SIGKILL, and the end of the process.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("nothing to kill")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Waits for a condition; false after the deadline. A daemon that ends by itself breaks the run off.
+    pub async fn until(&mut self, deadline: Duration, holds: impl Fn() -> bool) -> anyhow::Result<bool> {
+        let began = Instant::now();
+        loop {
+            if holds() {
+                return Ok(true);
+            }
+            if let Some(status) = self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
+                bail!("the daemon ended by itself with {status}:\n{}", self.tail());
+            }
+            if began.elapsed() > deadline {
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Both sides come to rest: nothing waits, and many polls change nothing any more.
+    pub async fn rest(&mut self, field: &Field, patience: Duration) -> anyhow::Result<Vec<String>> {
+        let began = Instant::now();
+        let mut still = (Value::Null, 0);
+        let mut since = field.polls();
+        while began.elapsed() < patience {
+            self.until(Duration::from_millis(50), || false).await?;
+            let Ok(status) = self.admin("status").await else { continue };
+            let counts = (serde_json::json!([status["inbox"]["done"], status["outbox"]]), field.writes());
+            if status["inbox"]["pending"] != 0 || counts != still || !field.is_still() {
+                still = counts;
+                since = field.polls();
+            }
+            if field.polls() > since + 40 {
+                return Ok(Vec::new());
+            }
+        }
+        let status = self.admin("status").await.unwrap_or_default();
+        Ok(vec![format!("no rest after {} s: {status}", patience.as_secs())])
+    }
+
+    async fn admin(&self, what: &str) -> anyhow::Result<Value> {
+        let addr = std::fs::read_to_string(self.dir.path().join("state/admin.addr"))?;
+        let answer = self.http.get(format!("http://{}/{what}", addr.trim())).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// What waits for a human.
+    pub async fn parked(&self) -> anyhow::Result<Vec<Value>> {
+        Ok(self.admin("parked").await?.as_array().cloned().unwrap_or_default())
+    }
+
+    pub async fn reasons(&self) -> anyhow::Result<String> {
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        for item in self.parked().await? {
+            *counts.entry(item["reason_code"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
+        }
+        Ok(counts.iter().map(|(code, n)| format!("{code}: {n}")).collect::<Vec<_>>().join(", "))
+    }
+
+    /// The command that an operator has.
+    pub fn sweep(&self) -> anyhow::Result<()> {
+        let output = Command::new(BINARY).arg("sweep").arg("-c").arg(self.config()).output()?;
+        if !matches!(output.status.code(), Some(0 | 1)) {
+            bail!("the sweep failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    pub fn panics(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().filter(|l| l.contains("panicked at")).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Kills the daemon with -9 under load in both directions, again and again, and counts what was lost or doubled.
+//!
+//! ```text
+//! cargo test --test crash                         12 kills, some twenty seconds: what `cargo test` does
+//! cargo test --test crash -- --kills 200          the long one
+//! cargo test --test crash -- --kills 20 --seed 7 --log daemon.log
+//! ```
+//!
+//! Both remotes live in this process, so they outlive every kill. Each kill waits for a moment of its class: a
+//! webhook that was not answered yet, a write to Salesforce under way, an action to Goodays under way, or any
+//! moment. Duplicates, reordering, latency, cut connections and late commits are on all the time.
+
+mod judge;
+
+mod chance;
+mod daemon;
+mod load;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chance::Chance;
+use daemon::Daemon;
+use load::Field;
+
+/// How long both sides may take to come to rest.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Wanted {
+    kills: usize,
+    seed: u64,
+    /// No further kill after that.
+    seconds: u64,
+    log: Option<std::path::PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|a| a == "--list") {
+        println!("crash: test");
+        return ExitCode::SUCCESS;
+    }
+    let value = |name: &str| {
+        let at = arguments.iter().position(|a| a == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let number = |name: &str, default: u64| value(name).and_then(|v| v.parse().ok()).unwrap_or(default);
+    // `cargo test some_name` asks every test binary for it.
+    let filter = arguments.first().filter(|a| !a.starts_with('-'));
+    if filter.is_some_and(|f| !"crash".contains(f.as_str())) {
+        return ExitCode::SUCCESS;
+    }
+    let wanted = Wanted {
+        kills: usize::try_from(number("--kills", 12)).unwrap_or(12),
+        seed: number("--seed", 1),
+        seconds: number("--seconds", 420),
+        log: value("--log").map(Into::into),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime.expect("a runtime starts").block_on(run(wanted)) {
+        Ok(breaches) if breaches.is_empty() => ExitCode::SUCCESS,
+        Ok(breaches) => {
+            breaches.iter().take(30).for_each(|b| println!("BREACH {b}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("the run broke off: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where the kills hit; one kill may hit several.
+#[derive(Default)]
+struct Hits {
+    kills: usize,
+    webhook: usize,
+    graph: usize,
+    action: usize,
+    nothing: usize,
+}
+
+async fn run(wanted: Wanted) -> anyhow::Result<Vec<String>> {
+    let began = Instant::now();
+    let mut chance = Chance::new(wanted.seed);
+    let field = Arc::new(Field::new(wanted.seed).await?);
+    let mut daemon = Daemon::new(&field, wanted.log)?;
+    let load = tokio::spawn(load::people(field.clone(), chance.fork()));
+    let mischief = tokio::spawn(load::mischief(field.clone(), chance.fork()));
+    let mut hits = Hits::default();
+    for number in 0..wanted.kills {
+        if began.elapsed().as_secs() > wanted.seconds {
+            break;
+        }
+        daemon.start()?;
+        strike(&field, &mut daemon, &mut chance, number, &mut hits).await?;
+    }
+    field.end();
+    mischief.await?;
+    daemon.start()?;
+    load.await?;
+    let mut breaches = daemon.rest(&field, PATIENCE).await?;
+    breaches.extend(field.breaches(&daemon, true).await?);
+    let before_sweep = field.facts();
+    daemon.sweep()?;
+    breaches.extend(daemon.rest(&field, PATIENCE).await?);
+    breaches.extend(field.breaches(&daemon, false).await?);
+    breaches.extend(daemon.panics());
+    report(&field, &daemon, &hits, &before_sweep, began.elapsed()).await?;
+    if hits.kills >= 50 {
+        for (class, hit) in [("webhook", hits.webhook), ("graph", hits.graph), ("action", hits.action)] {
+            if hit * 10 < hits.kills {
+                breaches.push(format!("only {hit} of {} kills hit a {class}", hits.kills));
+            }
+        }
+    }
+    Ok(breaches)
+}
+
+/// Waits for this kill's moment, and kills.
+async fn strike(
+    field: &Field,
+    daemon: &mut Daemon,
+    chance: &mut Chance,
+    number: usize,
+    hits: &mut Hits,
+) -> anyhow::Result<()> {
+    // Some work is done in each life, now more, now less.
+    let work = field.calls() + chance.below(60) + 4;
+    daemon.until(Duration::from_secs(20), || field.calls() >= work).await?;
+    match number % 4 {
+        0 => daemon.until(Duration::from_secs(5), || field.webhooks_under_way() > 0).await?,
+        1 => daemon.until(Duration::from_secs(5), || field.graphs_under_way() > 0).await?,
+        2 => daemon.until(Duration::from_secs(5), || field.actions_under_way() > 0).await?,
+        _ => true,
+    };
+    if number % 4 == 3 {
+        tokio::time::sleep(Duration::from_millis(chance.below(200))).await;
+    }
+    let (webhooks, graphs, actions) =
+        (field.webhooks_under_way(), field.graphs_under_way(), field.actions_under_way());
+    daemon.kill()?;
+    hits.kills += 1;
+    hits.webhook += usize::from(webhooks > 0);
+    hits.graph += usize::from(graphs > 0);
+    hits.action += usize::from(actions > 0);
+    hits.nothing += usize::from(webhooks + graphs + actions == 0);
+    Ok(())
+}
+
+async fn report(
+    field: &Field,
+    daemon: &Daemon,
+    hits: &Hits,
+    facts: &load::Facts,
+    took: Duration,
+) -> anyhow::Result<()> {
+    let share = |n: usize| (n * 100).checked_div(hits.kills).unwrap_or_default();
+    let after = field.facts();
+    println!("crash run: {} kills in {:.0} s", hits.kills, took.as_secs_f64());
+    println!("  an unanswered webhook      {:>5}  {:>3} %", hits.webhook, share(hits.webhook));
+    println!("  a write under way          {:>5}  {:>3} %", hits.graph, share(hits.graph));
+    println!("  an action under way        {:>5}  {:>3} %", hits.action, share(hits.action));
+    println!("  none of these              {:>5}  {:>3} %", hits.nothing, share(hits.nothing));
+    println!("  feedbacks                  {:>5}", facts.responses);
+    println!(
+        "  events acknowledged        {:>5}  of {} sent, duplicates included",
+        facts.acknowledged, facts.posted
+    );
+    println!("  Cases                      {:>5}  before the sweep, {} after it", facts.cases, after.cases);
+    println!(
+        "  comments imported          {:>5}  before the sweep, {} after it",
+        facts.imported, after.imported
+    );
+    println!("  agents' actions            {:>5}", facts.acted);
+    println!("  actions done at Goodays    {:>5}", after.done);
+    println!("  waiting with a reason      {:>5}  {}", daemon.parked().await?.len(), daemon.reasons().await?);
+    Ok(())
+}

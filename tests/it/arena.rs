@@ -1,0 +1,207 @@
+//! The daemon between both simulators, and what must hold whatever happened: the laws, as counts.
+
+use std::time::Duration;
+
+use goodays_salesforce as goods;
+use goods::plan::IntentState;
+use goods::run::ParkedItem;
+use goods::sim::goodays::Feedback;
+use goods::sim::wire::{Act, Fault};
+use serde_json::Value;
+
+use crate::judge::Judge;
+
+pub use goodays_salesforce::demo::stage::{Stage, Tuning, until};
+
+/// Longer than anything takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const AGENT: &str = "jennifer.parker@brand.example";
+
+pub struct World {
+    pub stage: Stage,
+    written: u32,
+}
+
+/// Short waits, everything else as shipped.
+pub fn quick() -> Tuning {
+    Tuning { poll_ms: 100, close_grace_ms: 200, settle_ms: 400, ..Tuning::default() }
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(quick()).await
+    }
+
+    pub async fn with(tuning: Tuning) -> Self {
+        Self { stage: Stage::start(tuning).await.unwrap(), written: 0 }
+    }
+
+    /// A text that occurs nowhere else.
+    pub fn text(&mut self, who: &str) -> String {
+        self.written += 1;
+        format!("{who} says [{:05}]", self.written)
+    }
+
+    /// A customer leaves feedback.
+    pub fn leaves(&mut self) -> String {
+        let content = Some(self.text("customer"));
+        self.stage.goodays.customer_leaves(Feedback { content, ..Feedback::default() })
+    }
+
+    /// ... and it is a Case.
+    pub async fn arrives(&mut self) -> (String, String) {
+        let id = self.leaves();
+        let case = self.case(&id).await;
+        (id, case)
+    }
+
+    /// The Case of a response, once it is there.
+    pub async fn case(&self, id: &str) -> String {
+        let case = self.holds("its Case", || self.stage.salesforce.case_by_key(id)).await;
+        case["Id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn comments(&self, case: &str) -> Vec<String> {
+        let comments = self.stage.salesforce.comments_of(case);
+        comments.iter().map(|c| c["CommentBody"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    pub fn agent_answers(&mut self, case: &str) -> String {
+        let text = self.text("agent");
+        self.stage.salesforce.agent_comments(case, &text, true, AGENT).unwrap();
+        text
+    }
+
+    pub fn agent_sets(&self, case: &str, fields: Value) {
+        self.stage.salesforce.agent_updates_case(case, fields, AGENT).unwrap();
+    }
+
+    pub fn customer_writes(&mut self, id: &str) -> String {
+        let text = self.text("customer");
+        self.stage.goodays.customer_writes(id, &text).unwrap();
+        text
+    }
+
+    pub fn received(&self, id: &str) -> Vec<String> {
+        let got = self.stage.goodays.received_by_customer(id);
+        got.iter().map(|g| g["content"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    pub async fn receives(&self, id: &str, text: &str) {
+        self.holds(text, || self.received(id).iter().any(|t| t == text).then_some(())).await;
+    }
+
+    /// An answer went to the customer and both sides came to rest.
+    pub async fn answered(&mut self) -> (String, String) {
+        let (id, case) = self.arrives().await;
+        let text = self.agent_answers(&case);
+        self.receives(&id, &text).await;
+        self.quiet().await;
+        (id, case)
+    }
+
+    pub fn goodays_fault(&self, path: &str, act: Act) {
+        let fault = Fault { method: Some("PUT".to_owned()), ..Fault::once(path, act) };
+        self.stage.goodays.wire().fault(fault);
+    }
+
+    pub fn graph_fault(&self, act: Act) {
+        self.stage.salesforce.wire().fault(Fault::once("/composite/graph", act));
+    }
+
+    pub fn puts(&self, path: &str) -> usize {
+        let requests = self.stage.goodays.wire().requests();
+        requests.iter().filter(|s| s.method == "PUT" && s.path.ends_with(path)).count()
+    }
+
+    pub fn graphs(&self) -> usize {
+        let requests = self.stage.salesforce.wire().requests();
+        requests.iter().filter(|s| s.path.ends_with("/composite/graph")).count()
+    }
+
+    pub fn parked(&self) -> Vec<ParkedItem> {
+        self.stage.app().shared.parked(1000).unwrap()
+    }
+
+    pub async fn parked_with(&self, code: &str) -> ParkedItem {
+        self.holds(code, || self.parked().into_iter().find(|p| p.reason_code == code)).await
+    }
+
+    pub fn salesforce_trouble(&self) -> Option<String> {
+        self.stage.app().shared.salesforce_gate.trouble().map(|t| t.code)
+    }
+
+    pub fn goodays_trouble(&self) -> Option<String> {
+        self.stage.app().shared.goodays_gate.trouble().map(|t| t.code)
+    }
+
+    /// Waits for a condition; what it is about is in the failure.
+    pub async fn holds<T>(&self, what: &str, holds: impl FnMut() -> Option<T>) -> T {
+        match until(PATIENCE, holds).await {
+            Some(found) => found,
+            None => panic!("waited in vain for: {what}\n{}", self.state()),
+        }
+    }
+
+    fn state(&self) -> String {
+        let Some(app) = &self.stage.app else { return "no daemon".to_owned() };
+        let shared = &app.shared;
+        format!(
+            "pending {:?}; open {:?}; parked {:?}; salesforce {:?}; goodays {:?}",
+            shared.store.count_pending(),
+            shared.store.all_open_intents().map(|all| all.into_iter().map(|i| i.state).collect::<Vec<_>>()),
+            shared.parked(20),
+            shared.salesforce_gate.trouble(),
+            shared.goodays_gate.trouble(),
+        )
+    }
+
+    /// Nothing is under way: no event, no action, nothing to be told on a Case; and a poll began after that.
+    pub async fn quiet(&self) {
+        self.stage.goodays.webhooks_sent().await;
+        let mut polls = None;
+        self.holds("rest", || {
+            if !self.is_idle() {
+                polls = None;
+                return None;
+            }
+            let now = self.polls_done();
+            let from = *polls.get_or_insert(now);
+            (now >= from + 3).then_some(())
+        })
+        .await;
+    }
+
+    fn is_idle(&self) -> bool {
+        let store = &self.stage.app().shared.store;
+        let open = store.all_open_intents().unwrap();
+        let waits = |i: &goods::plan::Intent| !matches!(i.state, IntentState::Unclear { .. });
+        let queued = (0..goods::store::LANES).any(|lane| store.next_due(lane).unwrap().is_some());
+        let blocked = open.iter().all(|i| self.waits_for_a_human(i));
+        !queued && (blocked || !open.iter().any(waits))
+    }
+
+    /// A close that waits behind an answer that a human has to look at.
+    fn waits_for_a_human(&self, intent: &goods::plan::Intent) -> bool {
+        let behind =
+            self.parked().iter().any(|p| p.response_id.as_deref() == Some(intent.response_id.as_str()));
+        matches!(intent.state, IntentState::Unclear { .. }) || (!intent.wish.is_answer() && behind)
+    }
+
+    fn polls_done(&self) -> usize {
+        let requests = self.stage.salesforce.wire().requests();
+        requests.iter().filter(|s| s.path.ends_with("/composite") && s.status == 200).count()
+    }
+
+    /// Whole and once, in both directions, for every response that Goodays has.
+    pub fn laws_hold(&self) {
+        let parked = match &self.stage.app {
+            Some(_) => self.parked(),
+            None => Vec::new(),
+        };
+        let excused = |id: &str| parked.iter().filter(|p| p.response_id.as_deref() == Some(id)).count();
+        let judge = Judge { goodays: &self.stage.goodays, salesforce: &self.stage.salesforce, told: None };
+        let found = judge.breaches(&excused);
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+}

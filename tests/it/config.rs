@@ -1,0 +1,340 @@
+//! connector.yaml: the shipped file, defaults, secrets, and every mistake with its message.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use goodays_salesforce::config::{
+    Actions, Auth, Config, LogFormat, Perimeter, Secrets, Signature, codes, parse_duration,
+};
+use secrecy::ExposeSecret;
+
+fn set(name: &str) -> Option<String> {
+    let known =
+        ["GOODAYS_TOKEN", "GOODAYS_WEBHOOK_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"];
+    known.contains(&name).then(|| format!("the {name}"))
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("connector.yaml")
+}
+
+#[test]
+fn the_shipped_file_runs_once_its_variables_are_set() {
+    let config = Config::load_with(&shipped(), Secrets::Required, &set).unwrap();
+    assert_eq!(config.warnings, []);
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.server.max_body_bytes, 8_388_608);
+    assert!(config.admin.token.is_none());
+    assert_eq!(config.goodays.base_url.as_str(), "https://api.goodays.co/v2");
+    assert_eq!(config.goodays.token.expose_secret(), "the GOODAYS_TOKEN");
+    assert_eq!(config.goodays.webhook.signature, Signature::Hmac);
+    assert_eq!(config.goodays.webhook.secrets[0].expose_secret(), "the GOODAYS_WEBHOOK_SECRET");
+    assert_eq!((config.goodays.perimeter, config.goodays.actions), (Perimeter::All, Actions::Send));
+    assert_eq!(config.goodays.default_user, None);
+    let Auth::ClientCredentials { client_id, .. } = &config.salesforce.auth else { panic!("another flow") };
+    assert_eq!(client_id, "the SALESFORCE_CLIENT_ID");
+    assert_eq!(config.sweep.every, Some(Duration::from_secs(3600)));
+    assert_eq!(config.state.path, Path::new(env!("CARGO_MANIFEST_DIR")).join("state"));
+    assert_eq!(config.mappings, Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings"));
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert!(!format!("{config:?}").contains("the GOODAYS_TOKEN"), "secrets are not shown");
+}
+
+#[test]
+fn the_shipped_file_can_be_looked_at_without_secrets() {
+    let config = Config::load_with(&shipped(), Secrets::Optional, &|_| None).unwrap();
+    assert_eq!(config.goodays.token.expose_secret(), "");
+}
+
+#[test]
+fn all_missing_variables_are_told_at_once() {
+    let found = Config::load_with(&shipped(), Secrets::Required, &|_| None).unwrap_err();
+    let codes: Vec<_> = found.iter().map(|one| (one.code, one.message.as_str())).collect();
+    assert_eq!(
+        codes,
+        [
+            ("C001", "the variable `GOODAYS_TOKEN` is not set"),
+            ("C001", "the variable `GOODAYS_WEBHOOK_SECRET` is not set"),
+            ("C001", "the variable `SALESFORCE_CLIENT_ID` is not set"),
+            ("C001", "the variable `SALESFORCE_CLIENT_SECRET` is not set"),
+        ]
+    );
+}
+
+/// The least that runs.
+const LEAST: &str = "goodays: { token: t, webhook: { secrets: [s] } }\n\
+    salesforce: { login_url: https://acme.my.salesforce.com, auth: { client_id: i, client_secret: s } }\n";
+
+fn load(dir: &Path, text: &str) -> Result<Config, Vec<goodays_salesforce::mapping::Diagnostic>> {
+    let file = dir.join("connector.yaml");
+    std::fs::write(&file, text).expect("as arranged");
+    Config::load_with(&file, Secrets::Required, &|name| (name == "EMPTY").then(String::new))
+}
+
+/// The findings' texts, with the temporary folder's name taken out.
+fn found(text: &str) -> String {
+    let dir = tempfile::tempdir().expect("as arranged");
+    let found = match load(dir.path(), text) {
+        Ok(config) => config.warnings,
+        Err(found) => found,
+    };
+    let text: Vec<String> = found.iter().map(goodays_salesforce::mapping::Diagnostic::render).collect();
+    text.join("\n").replace(&format!("{}/", dir.path().display()), "")
+}
+
+#[test]
+fn absent_sections_have_defaults() {
+    let dir = tempfile::tempdir().unwrap();
+    let least = load(dir.path(), LEAST).unwrap();
+    let shipped = Config::load_with(&shipped(), Secrets::Required, &set).unwrap();
+    assert_eq!(format!("{:?}", least.server), format!("{:?}", shipped.server));
+    assert_eq!(format!("{:?}", least.admin), format!("{:?}", shipped.admin));
+    assert_eq!(format!("{:?}", least.poll), format!("{:?}", shipped.poll));
+    assert_eq!(format!("{:?}", least.sweep), format!("{:?}", shipped.sweep));
+    assert_eq!(least.settle, shipped.settle);
+    assert_eq!(format!("{:?}", least.log), format!("{:?}", shipped.log));
+    assert_eq!(least.goodays.base_url, shipped.goodays.base_url);
+    assert_eq!(least.goodays.max_actions_per_hour, shipped.goodays.max_actions_per_hour);
+    assert_eq!(least.salesforce.api_version, shipped.salesforce.api_version);
+    assert_eq!(least.salesforce.api_calls_per_day, shipped.salesforce.api_calls_per_day);
+    assert_eq!(least.state.keep_events, shipped.state.keep_events);
+}
+
+#[test]
+fn secrets_in_files_can_change() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("token"), "first\n").unwrap();
+    std::fs::write(dir.path().join("hook"), "h1").unwrap();
+    let text = "goodays: { token_file: ./token, webhook: { secrets: [plain, { file: hook }] } }\n\
+        salesforce: { login_url: http://127.0.0.1:1, auth: { client_id: i, client_secret: s } }\n";
+    let config = load(dir.path(), text).unwrap();
+    assert_eq!(config.goodays.token.expose_secret(), "first");
+    std::fs::write(dir.path().join("token"), "second\n").unwrap();
+    std::fs::write(dir.path().join("hook"), "h2").unwrap();
+    let config = config.reload_secrets().unwrap();
+    assert_eq!(config.goodays.token.expose_secret(), "second");
+    let hooks: Vec<_> =
+        config.goodays.webhook.secrets.iter().map(|one| one.expose_secret().to_owned()).collect();
+    assert_eq!(hooks, ["plain", "h2"]);
+    std::fs::write(dir.path().join("token"), "").unwrap();
+    assert_eq!(config.reload_secrets().unwrap_err()[0].code, "C003");
+}
+
+#[test]
+fn jwt_bearer_takes_a_key_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let pem = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n";
+    std::fs::write(dir.path().join("key.pem"), pem).unwrap();
+    let text = "goodays: { token: t, webhook: { signature: off } }\n\
+        salesforce:\n  login_url: https://acme--uat.sandbox.my.salesforce.com\n  \
+        auth: { flow: jwt_bearer, client_id: i, username: u@x, private_key_file: key.pem }\n";
+    let config = load(dir.path(), text).unwrap();
+    let Auth::JwtBearer { username, audience, .. } = &config.salesforce.auth else { panic!("another flow") };
+    assert_eq!((username.as_str(), audience.as_str()), ("u@x", "https://test.salesforce.com"));
+    assert_eq!(config.warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["C010"]);
+}
+
+#[test]
+fn findings_never_show_a_secret() {
+    let text = found(
+        "goodays:\n  tokem: abc123\n  webhook:\n    secrets:\n      - geheim\n      - [x]\n  places: hunter2\n",
+    );
+    assert!(!text.contains("abc123") && !text.contains("geheim"), "{text}");
+    let text = found("goodays: { token: hunter2, webhook: { secrets: [hunter3], signatur: off } }\n");
+    assert!(!text.contains("hunter"), "{text}");
+    let text = found("goodays:\n  token: \"hunter2\n  places: []\n");
+    assert!(!text.contains("hunter"), "{text}");
+}
+
+#[test]
+fn wrong_values_are_told_together() {
+    insta::assert_snapshot!(found("servr: {}\ngoodays: { base_url: http://x.y, token: '', webhook: { signature: of, secrets: [] }, actions: sent }\npoll: { interval: 10, overlap: 1s }\nsalesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: no } }\nadmin: { listen: 0.0.0.0:1 }\n"), @r"
+    error[Y003]: unknown key `servr` in connector.yaml
+     --> connector.yaml:1:1
+      |
+    1 | servr: {}
+      | ^^^^^
+      |
+      = help: did you mean `server`?
+    error[C008]: `base_url` must be https: tokens and customers' words go there
+     --> connector.yaml:2:22
+      |
+    2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: **, secrets: [] }, actions: **** }
+      |                      ^^^^^^^^^^
+      |
+      = help: plain http is for simulators on this machine only
+    error[C003]: `token` is empty
+     --> connector.yaml:2:41
+      |
+    2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: **, secrets: [] }, actions: **** }
+      |                                         ^^
+      |
+      = help: an empty secret would let everybody in; set its variable
+    error[Y004]: `secrets` is missing: signatures cannot be verified without
+     --> connector.yaml:2:54
+      |
+    2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: **, secrets: [] }, actions: **** }
+      |                                                      ^
+      |
+      = help: list the secret agreed with Goodays, or set `signature: off`
+    error[C012]: `signature` can be `hmac-sha256` or `off`, not `of`
+     --> connector.yaml:2:67
+      |
+    2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: **, secrets: [] }, actions: **** }
+      |                                                                   ^^
+      |
+      = help: did you mean `off`?
+    error[C012]: `actions` can be `send` or `observe`, not `sent`
+     --> connector.yaml:2:95
+      |
+    2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: **, secrets: [] }, actions: **** }
+      |                                                                                               ^^^^
+      |
+      = help: did you mean `send`?
+    error[C006]: `interval` is no duration
+     --> connector.yaml:3:19
+      |
+    3 | poll: { interval: 10, overlap: 1s }
+      |                   ^^
+      |
+      = help: write a number and a unit: 500ms, 10s, 10m, 1h, 7d; or 0
+    error[C007]: `overlap` must be between 30s and 24h
+     --> connector.yaml:3:32
+      |
+    3 | poll: { interval: 10, overlap: 1s }
+      |                                ^^
+    error[Y004]: `login_url` is missing
+     --> connector.yaml:4:13
+      |
+    4 | salesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: ** } }
+      |             ^
+      |
+      = help: your org's own address: https://NAME.my.salesforce.com
+    error[C011]: `private_key` holds no private key
+     --> connector.yaml:4:81
+      |
+    4 | salesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: ** } }
+      |                                                                                 ^^
+      |
+      = help: it must be PEM: `-----BEGIN PRIVATE KEY-----` and so on, not the certificate
+    error[C009]: the admin door would be open to the network: `token` is needed
+     --> connector.yaml:5:10
+      |
+    5 | admin: { listen: 0.0.0.0:1 }
+      |          ^^^^^^
+      |
+      = help: set `token`, or listen on 127.0.0.1
+    ");
+}
+
+#[test]
+fn files_and_variables_that_are_wrong() {
+    let text = "goodays:\n  token: ${GOODAYS-TOKEN}\n  webhook: { secrets: [\"${EMPTY}\", { file: none }], signature: hmac-sha256 }\n\
+        salesforce:\n  login_url: https://${SF_HOST}/\n  auth:\n    client_id: [a]\n    client_id: b\n    \
+        client_secret: ${EMPTY:-given}\n    client_secret_file: x\n    usernam: c\n";
+    insta::assert_snapshot!(found(text), @r#"
+    error[C002]: `GOODAYS-TOKEN` is no name of a variable
+     --> connector.yaml:2:10
+      |
+    2 |   token: ${GOODAYS-TOKEN}
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: write ${NAME} or ${NAME:-default}; a plain `${` is written `$${`
+    error[C003]: `secrets` is empty
+     --> connector.yaml:3:24
+      |
+    3 |   webhook: { secrets: ["${EMPTY}", { file: none }], signature: hmac-sha256 }
+      |                        ^^^^^^^^^^
+      |
+      = help: an empty secret would let everybody in; set its variable
+    error[C005]: the file of `secrets` cannot be read: entity not found
+     --> connector.yaml:3:44
+      |
+    3 |   webhook: { secrets: ["${EMPTY}", { file: none }], signature: hmac-sha256 }
+      |                                            ^^^^
+    error[C001]: the variable `SF_HOST` is not set
+     --> connector.yaml:5:22
+      |
+    5 |   login_url: https://${SF_HOST}/
+      |                      ^^^^^^^^^^
+      |
+      = help: set it in the environment, or give a default: ${SF_HOST:-...}
+    error[Y005]: `client_id` must be a text, this is a list
+     --> connector.yaml:7:16
+      |
+    7 |     client_id: [a]
+      |                ^
+    error[Y002]: `client_id` stands twice in this mapping
+     --> connector.yaml:8:5
+      |
+    8 |     client_id: b
+      |     ^^^^^^^^^ first on line 7
+      |
+      = help: keep one of them
+    error[C004]: `client_secret` and `client_secret_file` are both given
+      --> connector.yaml:10:25
+       |
+    10 |     client_secret_file: x
+       |                         ^
+       |
+       = help: keep one of them
+    error[Y003]: unknown key `usernam` in `auth` for `client_credentials`
+      --> connector.yaml:11:5
+       |
+    11 |     usernam: c
+       |     ^^^^^^^
+       |
+       = help: known here: `flow`, `client_id`, `client_secret`, `client_secret_file`
+    "#);
+}
+
+#[test]
+fn yaml_that_is_none() {
+    insta::assert_snapshot!(found("goodays: {\n"), @r"
+    error[Y001]: this is not YAML: unclosed bracket '{'
+     --> connector.yaml:1:10
+      |
+    1 | goodays: {
+      |          ^
+    ");
+}
+
+#[test]
+fn unverified_webhooks_are_a_warning() {
+    insta::assert_snapshot!(found(&LEAST.replace("secrets: [s]", "signature: off")), @r"
+    warning[C010]: webhooks are not verified: whoever knows the address can make Cases
+     --> connector.yaml:1:44
+      |
+    1 | goodays: { token: *, webhook: { signature: *** } }
+      |                                            ^^^
+      |
+      = help: agree on a secret with Goodays and set `signature: hmac-sha256`
+    ");
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let found = Config::load_with(Path::new("nowhere/connector.yaml"), Secrets::Required, &set).unwrap_err();
+    insta::assert_snapshot!(found[0].render(), @r"
+    error[C000]: cannot be read: No such file or directory (os error 2)
+    --> nowhere/connector.yaml
+     = help: name the file with -c, or start where connector.yaml stands
+    ");
+}
+
+#[test]
+fn every_code_has_a_wrong_file() {
+    let tests = include_str!("config.rs");
+    let without: Vec<_> = codes().iter().filter(|code| !tests.contains(&format!("[{code}]"))).collect();
+    assert!(without.is_empty(), "no wrong file for {without:?}");
+}
+
+#[test]
+fn durations() {
+    assert_eq!(parse_duration("1h30m"), Some(Duration::from_secs(5400)));
+    assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
+    assert_eq!(parse_duration("0"), Some(Duration::ZERO));
+    for wrong in ["", "10", "s", "1 h", "-1s", "1.5h", "99999999999999999999d"] {
+        assert_eq!(parse_duration(wrong), None, "{wrong}");
+    }
+}

@@ -1,0 +1,209 @@
+//! Exact counts of what costs: Salesforce calls and syncs of the disk. Ratios of time are for the benches.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use goodays_salesforce::demo::stage::{Stage, Tuning, until};
+use goodays_salesforce::goodays::event::peek_response_id;
+use goodays_salesforce::http::Failure;
+use goodays_salesforce::sim::goodays::Feedback;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const LANES: usize = 2;
+
+/// Both remotes and a daemon that has made contact; it polls once, and then not for an hour.
+async fn stage() -> Stage {
+    let stage = Stage::start(Tuning { poll_ms: 3_600_000, ..Tuning::default() }).await.expect("a stage");
+    polled(&stage).await;
+    stage
+}
+
+/// Until the first poll since the daemon's start is through.
+async fn polled(stage: &Stage) {
+    let last = || *stage.app().shared.poll_state.last_completed_ms.load_full();
+    until(PATIENCE, last).await.expect("a poll is completed");
+}
+
+/// An outage of Salesforce that lasts until somebody says otherwise.
+fn close(stage: &Stage) {
+    let shared = &stage.app().shared;
+    let hour = Some(Duration::from_secs(3600));
+    let failure = Failure::Busy { reason: "outage".to_owned(), retry_after: hour, daily_limit: false };
+    shared.salesforce_gate.failed(&failure, shared.clock.now_ms());
+}
+
+fn open(stage: &Stage) {
+    let shared = &stage.app().shared;
+    shared.salesforce_gate.succeeded(shared.clock.now_ms());
+    shared.wake_all();
+}
+
+/// Events of that many new conversations, as bytes.
+fn bodies(stage: &Stage, count: usize) -> Vec<Vec<u8>> {
+    stage.goodays.pause_webhooks(true);
+    let leaves = |_| stage.goodays.customer_leaves(Feedback::default());
+    (0..count).map(leaves).map(|id| stage.goodays.event_body(&id, "response")).collect()
+}
+
+/// The word that the door answers.
+async fn post(stage: &Stage, client: &reqwest::Client, body: &[u8]) -> String {
+    let url = format!("http://{}/webhooks/goodays", stage.webhook_addr());
+    let signature = stage.goodays.sign(body).expect("the stage has a secret");
+    let request = client.post(url).header("X-HMAC-SHA256", signature).body(body.to_vec());
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let said: serde_json::Value = answer.json().await.expect("JSON");
+    said["status"].as_str().expect("a status").to_owned()
+}
+
+async fn post_all(stage: &Stage, bodies: &[Vec<u8>], at_once: usize) -> Vec<String> {
+    let client = goodays_salesforce::http::client(Duration::from_secs(30));
+    let mut said = Vec::new();
+    for group in bodies.chunks(at_once) {
+        said.extend(join_all(group.iter().map(|body| post(stage, &client, body))).await);
+    }
+    said
+}
+
+fn cases(stage: &Stage) -> usize {
+    stage.salesforce.count("Case")
+}
+
+async fn cases_are(stage: &Stage, count: usize) {
+    let enough = || (cases(stage) >= count).then_some(());
+    until(PATIENCE, enough).await.unwrap_or_else(|| panic!("{} of {count} Cases", cases(stage)));
+    assert_eq!(cases(stage), count);
+}
+
+/// Requests that the simulated org has answered at a path since the log was cleared.
+fn requests(stage: &Stage, path: &str) -> usize {
+    let seen = stage.salesforce.wire().requests();
+    seen.iter().filter(|seen| seen.status != 0 && seen.path.ends_with(path)).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_takes_one_call_for_75_conversations_of_a_lane() {
+    const EVENTS: usize = 500;
+    let stage = stage().await;
+    close(&stage);
+    let bodies = bodies(&stage, EVENTS);
+    assert!(post_all(&stage, &bodies, 50).await.iter().all(|said| said == "accepted"));
+    assert_eq!(cases(&stage), 0);
+    let before = stage.salesforce.api_calls();
+    open(&stage);
+    cases_are(&stage, EVENTS).await;
+    let calls = stage.salesforce.api_calls() - before;
+    // Full calls, and one that is not full for each lane.
+    let most = (EVENTS / 75 + LANES) as u64;
+    assert!(calls <= most, "{calls} calls for {EVENTS} events, at most {most}");
+    assert!(calls * 50 <= EVENTS as u64, "{calls} calls for {EVENTS} events are more than 0.02 each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_after_the_other_each_event_takes_one_call_and_a_duplicate_none() {
+    const EVENTS: usize = 50;
+    let stage = stage().await;
+    let bodies = bodies(&stage, EVENTS + 1);
+    let before = stage.salesforce.api_calls();
+    for (index, body) in bodies[..EVENTS].iter().enumerate() {
+        assert_eq!(post_all(&stage, std::slice::from_ref(body), 1).await, ["accepted"]);
+        cases_are(&stage, index + 1).await;
+    }
+    assert_eq!(stage.salesforce.api_calls() - before, EVENTS as u64);
+
+    let again = post_all(&stage, &bodies[..EVENTS], 10).await;
+    assert!(again.iter().all(|said| said == "duplicate"), "{again:?}");
+    // What comes afterwards is all that is written.
+    post_all(&stage, &bodies[EVENTS..], 1).await;
+    cases_are(&stage, EVENTS + 1).await;
+    assert_eq!(stage.salesforce.api_calls() - before, EVENTS as u64 + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_with_nothing_new_is_one_call_at_any_number_of_cases() {
+    let stage = &mut stage().await;
+    let bodies = bodies(stage, 100);
+    post_all(stage, &bodies, 50).await;
+    cases_are(stage, 100).await;
+    stage.stop_daemon().await;
+    stage.tuning.poll_ms = 50;
+    stage.start_daemon().await.unwrap();
+    // The first poll reads back; what it has seen changes nothing.
+    polled(stage).await;
+    let calls = stage.salesforce.api_calls();
+    stage.salesforce.wire().clear_requests();
+    let polls = || (requests(stage, "/composite") >= 5).then_some(());
+    until(PATIENCE, polls).await.expect("five polls");
+    stage.stop_daemon().await;
+    let asked = stage.salesforce.wire().requests();
+    assert!(asked.iter().all(|seen| seen.path.ends_with("/composite")), "only polls");
+    // The poll that was under way when the log was cleared may be counted and not noted.
+    let calls = stage.salesforce.api_calls() - calls;
+    let noted = asked.len() as u64;
+    assert!(calls == noted || calls == noted + 1, "{calls} calls for {noted} polls");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_all_actions_of_one_poll_have_to_tell_is_one_write_for_each_lane() {
+    const ANSWERS: usize = 20;
+    let mut stage = stage().await;
+    let bodies = bodies(&stage, ANSWERS);
+    post_all(&stage, &bodies, ANSWERS).await;
+    cases_are(&stage, ANSWERS).await;
+    // One poll sees all of them.
+    stage.stop_daemon().await;
+    for id in stage.goodays.response_ids() {
+        stage.salesforce.agent_comments(&id, "Thank you.", true, "agent@brand.example").unwrap();
+    }
+    stage.salesforce.wire().clear_requests();
+    stage.start_daemon().await.unwrap();
+    let told = || {
+        let all = stage.salesforce.records("Case");
+        all.iter().all(|case| case["Goodays_Sync_Status__c"] == "Sent: reply").then_some(())
+    };
+    until(PATIENCE, told).await.expect("every answer is told on its Case");
+    let writes = requests(&stage, "/composite/graph");
+    assert!(writes <= LANES, "{writes} calls tell of {ANSWERS} answers");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_of_one_moment_share_syncs_and_each_waits_for_one() {
+    const EVENTS: usize = 64;
+    let stage = stage().await;
+    close(&stage);
+    let bodies = bodies(&stage, EVENTS + 1);
+    let store = &stage.app().shared.store;
+    let before = store.commits();
+    post_all(&stage, &bodies[..1], 1).await;
+    assert_eq!(store.commits() - before, 1, "one event alone is one sync");
+    post_all(&stage, &bodies[..1], 1).await;
+    assert_eq!(store.commits() - before, 2, "a duplicate waits for the disk, too");
+    let before = store.commits();
+    for body in &bodies[1..] {
+        let event = serde_json::from_slice(body).unwrap();
+        let id = peek_response_id(&event).map_err(|e| e.to_string());
+        store.receive(body, "response", &id, 0).unwrap();
+    }
+    // Written already, so that only the waiting is of one moment, however busy the machine.
+    for durable in join_all((0..EVENTS).map(|_| store.durable())).await {
+        durable.unwrap();
+    }
+    let syncs = store.commits() - before;
+    assert!(syncs >= 1 && syncs * 4 <= EVENTS as u64, "{syncs} syncs for {EVENTS} webhooks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_written_event_takes_two_syncs_one_before_the_answer_and_one_before_the_call() {
+    const EVENTS: u64 = 10;
+    let stage = stage().await;
+    let bodies = bodies(&stage, 10);
+    let store = &stage.app().shared.store;
+    let before = store.commits();
+    for (index, body) in bodies.iter().enumerate() {
+        post_all(&stage, std::slice::from_ref(body), 1).await;
+        cases_are(&stage, index + 1).await;
+    }
+    // The budget takes its calls from the disk in blocks of 50.
+    let syncs = store.commits() - before;
+    assert!((2 * EVENTS..=2 * EVENTS + 1).contains(&syncs), "{syncs} syncs for {EVENTS} events");
+}

@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use goodays_salesforce::goodays::signature::{HEADER, sign};
+use goodays_salesforce::web::{Doors, Limits};
+use reqwest::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+
+use super::{Plan, SECRET, answered, event, hear, house, say};
+
+const SMALL: &str = "listen: '127.0.0.1:0', max_body_bytes: 16384";
+
+/// Short enough to be waited for.
+const SHORT: Duration = Duration::from_millis(50);
+
+fn with(limits: Limits) -> Plan {
+    Plan { limits, server: SMALL, ..Plan::default() }
+}
+
+/// The head of a post with that much body to come.
+fn head(length: usize, more: &str) -> String {
+    format!("POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{more}\r\n")
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_however_it_comes() {
+    let house = with(Limits::default()).build().await;
+    let (status, _) = house.post(vec![b' '; 16385]).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "by its declared length");
+
+    let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(5);
+    let chunked = format!(
+        "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+    );
+    let said = hear(&mut say(&house, &chunked).await).await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+
+    let asks_first = head(99_999_999_999, "expect: 100-continue\r\n");
+    let said = hear(&mut say(&house, &asks_first).await).await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+    assert_eq!(house.counted("too_long").await, 3);
+
+    let (status, _) = house.post(format!("{:16384}", event("r1"))).await;
+    assert_eq!(status, StatusCode::OK, "the longest that is allowed");
+}
+
+#[tokio::test]
+async fn who_sends_too_much_is_heard_out_before_the_answer() {
+    let house = with(Limits::default()).build().await;
+    let mut stream = say(&house, &head(40_000, "")).await;
+    stream.write_all(&vec![b' '; 20_000]).await.unwrap();
+    let mut first = [0; 12];
+    let early = tokio::time::timeout(SHORT, stream.read(&mut first)).await;
+    assert!(early.is_err(), "a cut connection would hide the answer from one that is still sending");
+    stream.write_all(&vec![b' '; 20_000]).await.unwrap();
+    let said = hear(&mut stream).await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_not_read_for_ever() {
+    let house = with(Limits { linger: SHORT, ..Limits::default() }).build().await;
+    let mut stream = say(&house, &head(99_999_999_999, "")).await;
+    let said = hear(&mut stream).await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+}
+
+#[tokio::test]
+async fn slow_heads_and_slow_bodies_are_cut() {
+    let house = with(Limits { head_time: SHORT, body_time: SHORT, ..Limits::default() }).build().await;
+    let said = hear(&mut say(&house, "POST /webhooks/goodays HTTP/1.1\r\nhost:").await).await;
+    assert!(!said.contains("200"), "{said}");
+    assert_eq!(hear(&mut say(&house, "").await).await, "", "one that says nothing");
+    let said = hear(&mut say(&house, &format!("{}{{\"a", head(100, ""))).await).await;
+    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    assert_eq!(house.counted("too_slow").await, 1);
+}
+
+#[tokio::test]
+async fn heads_have_a_measure() {
+    let house = house().await;
+    let many = "x: y\r\n".repeat(100);
+    let said = hear(&mut say(&house, &head(0, &many)).await).await;
+    assert!(said.starts_with("HTTP/1.1 431"), "{said}");
+    let long = format!("x: {}\r\n", "y".repeat(100_000));
+    let said = hear(&mut say(&house, &head(0, &long)).await).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 431"), "{said}");
+}
+
+#[tokio::test]
+async fn over_the_limit_a_connection_waits_until_another_ends() {
+    let house = with(Limits { webhook_connections: 2, ..Limits::default() }).build().await;
+    let first = say(&house, "").await;
+    let _second = say(&house, "").await;
+    let third = house.post(event("r1"));
+    tokio::pin!(third);
+    assert!(tokio::time::timeout(SHORT, &mut third).await.is_err(), "there is no room");
+    assert_eq!(answered(house.get("/health/accepting")).await.0, StatusCode::OK, "the other door is open");
+    drop(first);
+    assert_eq!(third.await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn bodies_share_a_measure_of_memory() {
+    let house = with(Limits { bodies: 20_000, ..Limits::default() }).build().await;
+    let mut first = say(&house, &head(16_000, "expect: 100-continue\r\n")).await;
+    let mut go_on = [0; 25];
+    first.read_exact(&mut go_on).await.unwrap();
+    let body = format!("{:16000}", event("r1"));
+    first.write_all(&body.as_bytes()[..15_000]).await.unwrap();
+    // The door may not have read all of the first yet.
+    let second = loop {
+        let second = house.hook().body(vec![b' '; 16_000]).send().await.unwrap();
+        if second.status() != StatusCode::UNAUTHORIZED {
+            break second;
+        }
+    };
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(second.headers().contains_key("retry-after"));
+    drop(first);
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_is_in_flight() {
+    let house = house().await;
+    let body = event("r1");
+    let signature =
+        format!("{HEADER}: {}\r\nexpect: 100-continue\r\n", sign(body.as_bytes(), &SECRET.into()));
+    let mut stream = say(&house, &head(body.len(), &signature)).await;
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    let address = house.doors.webhook_addr();
+    let closing = tokio::spawn(house.doors.close());
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let said = hear(&mut stream).await;
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with(r#"{"status":"accepted"}"#), "{said}");
+    closing.await.unwrap();
+    assert_eq!(house.shared.store.count_pending().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_ever() {
+    let house = with(Limits { stop: SHORT, ..Limits::default() }).build().await;
+    let mut stream = say(&house, &head(100, "expect: 100-continue\r\n")).await;
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    house.doors.close().await;
+    assert_eq!(hear(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_cancelled_token_closes_both_doors() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = CancellationToken::new();
+    let doors = Doors::open(Plan::default().shared(dir.path()), token.clone()).await.unwrap();
+    let (webhook, admin) = (doors.webhook_addr(), doors.admin_addr());
+    token.cancel();
+    doors.close().await;
+    assert!(tokio::net::TcpStream::connect(webhook).await.is_err());
+    assert!(tokio::net::TcpStream::connect(admin).await.is_err());
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_with_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let admin: &'static str = format!("listen: '{address}'").leak();
+    let shared = Plan { admin, ..Plan::default() }.shared(dir.path());
+    let Err(refused) = Doors::open(shared, CancellationToken::new()).await else { panic!("it is open") };
+    let words = refused.to_string();
+    for word in [address.to_string().as_str(), "`admin.listen` in connector.yaml", "address in use"] {
+        assert!(words.contains(word), "{words}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
+
+use goodays_salesforce::goodays::ResponseId;
+use goodays_salesforce::sim::wire::Act;
+use goodays_salesforce::store::RKey;
+use serde_json::json;
+
+use crate::arena::{Tuning, World, quick};
+
+fn lane(id: &str) -> u8 {
+    RKey::of(&ResponseId::new(id).unwrap()).lane()
+}
+
+/// One conversation waits for its read-back while others are written: a restart must not forget the doubt.
+#[tokio::test]
+async fn a_doubt_outlives_later_writes_and_a_restart() {
+    let mut world = World::with(Tuning { settle_ms: 6000, ..quick() }).await;
+    let (id, case) = world.answered().await;
+    let before = world.graphs();
+    let late_ms = world.stage.salesforce.now_ms() + 5000;
+    world.graph_fault(Act::CommitLater { ms: 4000 });
+    world.customer_writes(&id);
+    world.holds("the write without an answer", || (world.graphs() > before).then_some(())).await;
+    loop {
+        let (other, _) = world.arrives().await;
+        if lane(&other) == lane(&id) {
+            break;
+        }
+    }
+    world.stage.stop_daemon().await;
+    world.stage.start_daemon().await.unwrap();
+    world.holds("the late commit", || (world.stage.salesforce.now_ms() > late_ms).then_some(())).await;
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.comments(&case).len(), 2);
+}
+
+/// The Case was made, nobody told us, and an agent closed it before we were back.
+#[tokio::test]
+async fn what_an_agent_did_while_we_were_down_is_carried() {
+    let mut world = World::with(Tuning { settle_ms: 1000, ..quick() }).await;
+    world.graph_fault(Act::ResetAfter);
+    let id = world.leaves();
+    let case = world.case(&id).await;
+    world.stage.stop_daemon().await;
+    world.agent_sets(&case, json!({ "Status": "Closed" }));
+    restart(&mut world).await;
+    world.holds("close", || (!world.stage.goodays.processed(&id).is_empty()).then_some(())).await;
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.stage.goodays.processed(&id).len(), 1);
+}
+
+/// The state's folder is gone; Cases, agents' work and the marker are not.
+#[tokio::test]
+async fn without_its_state_the_daemon_doubles_nothing_and_undoes_nothing() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.customer_writes(&id);
+    world.quiet().await;
+    let second = world.agent_answers(&case);
+    world.receives(&id, &second).await;
+    world.quiet().await;
+    world.agent_sets(
+        &case,
+        json!({ "Subject": "Corrected by the agent", "Priority": "Low", "Status": "Working" }),
+    );
+    let comments = world.comments(&case);
+    lose_state(&mut world).await;
+    for kind in ["response", "message"] {
+        assert_eq!(world.stage.goodays.send_event(&id, kind).await, Ok(200));
+    }
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.comments(&case), comments);
+    let case = world.stage.salesforce.case_by_key(&id).unwrap();
+    assert_eq!(case["Subject"], json!("Corrected by the agent"));
+    assert_eq!((case["Priority"].clone(), case["Status"].clone()), (json!("Low"), json!("Working")));
+    assert_eq!(world.received(&id).len(), 2);
+}
+
+/// After the loss the poll comes across the Case before any event does.
+#[tokio::test]
+async fn a_case_that_the_poll_met_first_is_read_before_it_is_written() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.customer_writes(&id);
+    world.quiet().await;
+    let comments = world.comments(&case);
+    lose_state(&mut world).await;
+    world.agent_sets(&case, json!({ "Subject": "Touched after the loss" }));
+    world.quiet().await;
+    assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.comments(&case), comments);
+    assert_eq!(world.stage.salesforce.case_by_key(&id).unwrap()["Subject"], json!("Touched after the loss"));
+}
+
+/// The marker was emptied by hand as well: the comments' own texts are what is left (design, rule 5).
+#[tokio::test]
+async fn without_state_and_marker_the_texts_tell() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.customer_writes(&id);
+    world.quiet().await;
+    let comments = world.comments(&case);
+    world.agent_sets(&case, json!({ "Goodays_Message_Ids__c": null }));
+    lose_state(&mut world).await;
+    assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
+    world.quiet().await;
+    assert_eq!(world.comments(&case), comments);
+    world.laws_hold();
+}
+
+/// Somebody corrected an imported comment: only the marker says that this message stands there.
+#[tokio::test]
+async fn without_state_the_marker_tells_even_of_edited_comments() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    let words = world.customer_writes(&id);
+    world.quiet().await;
+    let comments = world.stage.salesforce.comments_of(&case);
+    let imported = comments.iter().find(|c| c["CommentBody"].as_str().unwrap().contains(&words)).unwrap();
+    let comment = imported["Id"].as_str().unwrap();
+    world.stage.salesforce.agent_edits_comment(comment, "A phone number was removed here.").unwrap();
+    lose_state(&mut world).await;
+    assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
+    world.quiet().await;
+    assert_eq!(world.comments(&case).len(), 2);
+}
+
+/// Comments written before the first start are never sent, published or not, and neither is an old close.
+#[tokio::test]
+async fn nothing_older_than_the_first_start_is_sent() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    world.quiet().await;
+    world.stage.stop_daemon().await;
+    let hidden =
+        world.stage.salesforce.agent_comments(&case, "written before", false, "a@brand.example").unwrap();
+    world.stage.salesforce.agent_comments(&case, "published before", true, "a@brand.example").unwrap();
+    world.agent_sets(&case, json!({ "Status": "Closed" }));
+    world.stage.salesforce.advance(5000);
+    std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
+    world.stage.start_daemon().await.unwrap();
+    assert_eq!(world.stage.goodays.send_event(&id, "response").await, Ok(200));
+    world.quiet().await;
+    world.stage.salesforce.agent_publishes(&hidden, true).unwrap();
+    world.quiet().await;
+    assert_eq!(world.received(&id), Vec::<String>::new());
+    assert_eq!(world.stage.goodays.processed(&id).len(), 0);
+}
+
+async fn restart(world: &mut World) {
+    world.stage.start_daemon().await.unwrap();
+}
+
+async fn lose_state(world: &mut World) {
+    world.stage.stop_daemon().await;
+    std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
+    restart(world).await;
+}

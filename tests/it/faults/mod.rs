@@ -1,0 +1,9 @@
+//! Unknown outcomes, refusals, limits and outages, against the real daemon between both simulators.
+
+mod limits;
+mod lost_state;
+mod outcomes;
+mod polling;
+mod refusals;
+mod sweeping;
+mod unclear;

@@ -1,0 +1,141 @@
+//! Law 2 and 5: whatever happens to a call, it counts once (design, rules 2 to 4).
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use goodays_salesforce::sim::wire::Act;
+use serde_json::json;
+
+use crate::arena::World;
+
+/// An answer of a proxy in between, whatever the remote did.
+fn bad_gateway(status: u16) -> Act {
+    Act::Answer {
+        status,
+        body: "<html><body><h1>Bad Gateway</h1></body></html>".to_owned(),
+        content_type: Some("text/html".to_owned()),
+        headers: BTreeMap::new(),
+    }
+}
+
+fn unknown_outcomes() -> Vec<Act> {
+    vec![
+        Act::ResetBefore,
+        Act::ResetAfter,
+        Act::CommitLater { ms: 150 },
+        Act::Truncate,
+        bad_gateway(502),
+        bad_gateway(503),
+        Act::HangBefore { ms: 50 },
+        Act::HangAfter { ms: 50 },
+    ]
+}
+
+#[tokio::test]
+async fn an_insert_without_an_answer_makes_one_case() {
+    join_all(unknown_outcomes().into_iter().map(|act| async move {
+        let mut world = World::start().await;
+        world.graph_fault(act.clone());
+        let ids = [world.leaves(), world.leaves(), world.leaves()];
+        for id in &ids {
+            world.case(id).await;
+        }
+        world.quiet().await;
+        assert!(world.stage.salesforce.wire().faults().is_empty(), "{act:?} was not met");
+        world.laws_hold();
+        assert_eq!(world.parked(), [], "{act:?}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn comments_without_an_answer_are_written_once() {
+    join_all(unknown_outcomes().into_iter().map(|act| async move {
+        let mut world = World::start().await;
+        let (id, case) = world.answered().await;
+        world.graph_fault(act.clone());
+        let first = world.customer_writes(&id);
+        world
+            .holds("the comment", || world.comments(&case).iter().find(|c| c.contains(&first)).cloned())
+            .await;
+        let reply = world.agent_answers(&case);
+        world.receives(&id, &reply).await;
+        world.customer_writes(&id);
+        world.quiet().await;
+        world.laws_hold();
+        assert!(world.stage.salesforce.wire().faults().is_empty(), "{act:?} was not met");
+        assert_eq!(world.stage.salesforce.case_by_key(&id).unwrap()["Status"], json!("Customer Replied"));
+    }))
+    .await;
+}
+
+/// A second attempt without an answer on top of the first one.
+#[tokio::test]
+async fn two_lost_answers_in_a_row_still_make_one_of_each() {
+    let pairs = [
+        (Act::ResetAfter, Act::ResetAfter),
+        (Act::ResetBefore, Act::ResetAfter),
+        (Act::CommitLater { ms: 200 }, Act::CommitLater { ms: 200 }),
+        (Act::ResetBefore, Act::CommitLater { ms: 200 }),
+    ];
+    join_all(pairs.into_iter().map(|(first, second)| async move {
+        let mut world = World::start().await;
+        let (id, case) = world.answered().await;
+        world.graph_fault(first.clone());
+        world.graph_fault(second.clone());
+        world.customer_writes(&id);
+        let other = world.leaves();
+        world.case(&other).await;
+        world.quiet().await;
+        world.laws_hold();
+        assert_eq!(world.comments(&case).len(), 2, "{first:?} {second:?}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_without_an_answer_reaches_the_customer_once() {
+    let both = |act: Act| [(act.clone(), "reply"), (act, "message")];
+    join_all(unknown_outcomes().into_iter().flat_map(both).map(|(act, verb)| async move {
+        let mut world = World::start().await;
+        let (id, case) = if verb == "reply" {
+            world.arrives().await
+        } else {
+            let (id, case) = world.answered().await;
+            world.customer_writes(&id);
+            world.quiet().await;
+            (id, case)
+        };
+        world.goodays_fault(verb, act.clone());
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
+        world.quiet().await;
+        world.laws_hold();
+        assert!(world.stage.goodays.wire().faults().is_empty(), "{act:?} was not met");
+        let told = world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"].clone();
+        assert_eq!(told, json!(format!("Sent: {verb}")), "{act:?}");
+        assert_eq!(world.parked(), [], "{act:?} {verb}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn close_call_and_spam_without_an_answer_are_done_once() {
+    join_all(unknown_outcomes().into_iter().map(|act| async move {
+        let mut world = World::start().await;
+        for (verb, status) in [("close", "Closed"), ("call", "Closed by phone"), ("spam", "Spam")] {
+            let (id, case) = world.arrives().await;
+            world.goodays_fault(verb, act.clone());
+            world.agent_sets(&case, json!({ "Status": status }));
+            let done = || world.stage.goodays.processed(&id).into_iter().find(|p| p["action"] == json!(verb));
+            world.holds(verb, done).await;
+            world.quiet().await;
+            assert_eq!(world.stage.goodays.processed(&id).len(), 1, "{act:?} {verb}");
+            let told = world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"].clone();
+            assert_eq!(told, json!(format!("Sent: {verb}")), "{act:?}");
+        }
+        assert_eq!(world.parked(), [], "{act:?}");
+        world.laws_hold();
+    }))
+    .await;
+}

@@ -1,0 +1,167 @@
+//! Law 7: nothing that an agent did is missed, and nothing that he did not do is seen (Salesforce reference, 7).
+
+use std::collections::BTreeMap;
+
+use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::json;
+
+use crate::arena::{AGENT, World};
+
+fn poll_fault(act: Act, skip: u32) -> Fault {
+    let method = Some("POST".to_owned());
+    Fault { method, body_contains: Some("SystemModstamp".to_owned()), skip, ..Fault::once("/composite", act) }
+}
+
+/// A comment that becomes visible after a later one was seen.
+#[tokio::test]
+async fn rows_that_become_visible_late_are_met() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    let (other, other_case) = world.arrives().await;
+    world.quiet().await;
+    world.stage.salesforce.set_commit_delay(2500);
+    let late = world.agent_answers(&case);
+    world.stage.salesforce.set_commit_delay(0);
+    let early = world.agent_answers(&other_case);
+    world.receives(&other, &early).await;
+    assert_eq!(world.received(&id), Vec::<String>::new());
+    world.receives(&id, &late).await;
+    world.quiet().await;
+    world.laws_hold();
+}
+
+/// More rows of one second than a page holds, and a process that ends between two pages.
+#[tokio::test]
+async fn equal_stamps_over_many_pages_and_a_restart_between_them() {
+    let mut world = World::start().await;
+    world.stage.goodays.pause_webhooks(true);
+    let ids: Vec<String> = (0..23).map(|_| world.leaves()).collect();
+    world.stage.goodays.pause_webhooks(false);
+    world.stage.goodays.deliver().await;
+    let mut cases = Vec::new();
+    for id in &ids {
+        cases.push(world.case(id).await);
+    }
+    world.quiet().await;
+    world.stage.salesforce.with_settings(|s| s.page_size = 4);
+    world.stage.salesforce.wire().fault(poll_fault(Act::ResetBefore, 3));
+    let texts: Vec<String> = cases.iter().map(|case| world.agent_answers(case)).collect();
+    world
+        .holds("a page that broke off", || world.stage.salesforce.wire().faults().is_empty().then_some(()))
+        .await;
+    world.stage.stop_daemon().await;
+    world.stage.start_daemon().await.unwrap();
+    for (id, text) in ids.iter().zip(&texts) {
+        world.receives(id, text).await;
+    }
+    world.quiet().await;
+    world.laws_hold();
+}
+
+#[tokio::test]
+async fn a_mass_touch_is_no_news() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    let (closed, closed_case) = world.arrives().await;
+    world.agent_sets(&closed_case, json!({ "Status": "Closed" }));
+    world.holds("close", || world.stage.goodays.processed(&closed).first().cloned()).await;
+    world.quiet().await;
+    let (puts, graphs) = (world.puts(""), world.graphs());
+    for _ in 0..2 {
+        world.stage.salesforce.touch_all();
+        world.quiet().await;
+    }
+    assert_eq!((world.puts(""), world.graphs()), (puts, graphs), "{id} {case}");
+    world.laws_hold();
+}
+
+#[tokio::test]
+async fn a_comment_is_sent_when_it_is_published_and_once() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    let text = world.text("agent");
+    let comment = world.stage.salesforce.agent_comments(&case, &text, false, AGENT).unwrap();
+    world.quiet().await;
+    assert_eq!(world.received(&id), Vec::<String>::new());
+    world.stage.salesforce.agent_publishes(&comment, true).unwrap();
+    world.receives(&id, &text).await;
+    for published in [false, true] {
+        world.stage.salesforce.agent_publishes(&comment, published).unwrap();
+        world.quiet().await;
+    }
+    assert_eq!(world.received(&id), [text]);
+    world.laws_hold();
+}
+
+/// One query of the two fails: what the other one shows is taken in again, and neither misses anything.
+#[tokio::test]
+async fn one_failed_query_of_a_poll_loses_nothing() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    world.quiet().await;
+    let good = json!({"body": {"totalSize": 0, "done": true, "records": []}, "httpHeaders": {}, "httpStatusCode": 200, "referenceId": "r0"});
+    let bad = json!({"body": [{"errorCode": "QUERY_TIMEOUT", "message": "too long"}], "httpHeaders": {}, "httpStatusCode": 400, "referenceId": "r1"});
+    let body = json!({ "compositeResponse": [good, bad, good] }).to_string();
+    let act = Act::Answer { status: 200, body, content_type: None, headers: BTreeMap::new() };
+    world.stage.salesforce.wire().fault(Fault { times: Some(3), ..poll_fault(act, 0) });
+    let text = world.agent_answers(&case);
+    world.agent_sets(&case, json!({ "Priority": "Low" }));
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(**world.stage.app().shared.poll_state.trouble.load(), None);
+}
+
+/// Closed, reopened by the customer's next message, closed again: two edges.
+#[tokio::test]
+async fn a_reopened_case_can_be_closed_again() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.agent_sets(&case, json!({ "Status": "Closed" }));
+    world.quiet().await;
+    world.customer_writes(&id);
+    world.quiet().await;
+    assert_eq!(world.stage.salesforce.case_by_key(&id).unwrap()["Status"], json!("Customer Replied"));
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.agent_sets(&case, json!({ "Status": "Closed" }));
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.parked(), []);
+}
+
+/// Two feedbacks' Cases are merged: an answer goes to the one response that waits (design, rule 11).
+#[tokio::test]
+async fn after_a_merge_the_answer_goes_to_the_one_who_waits() {
+    let mut world = World::start().await;
+    let (first, first_case) = world.answered().await;
+    let (second, second_case) = world.arrives().await;
+    world.quiet().await;
+    world.stage.salesforce.merge_cases(&first_case, &second_case).unwrap();
+    world.quiet().await;
+    let text = world.agent_answers(&first_case);
+    world.receives(&second, &text).await;
+    world.quiet().await;
+    assert_eq!(world.received(&first).len(), 1);
+    assert_eq!(world.received(&second).len(), 1);
+}
+
+/// Written while we are down, in the order in which it was written.
+#[tokio::test]
+async fn what_agents_wrote_while_we_were_down_is_sent_in_order() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.customer_writes(&id);
+    world.quiet().await;
+    world.stage.stop_daemon().await;
+    let first = world.agent_answers(&case);
+    let second = world.agent_answers(&case);
+    world.stage.start_daemon().await.unwrap();
+    world.receives(&id, &first).await;
+    // Goodays takes the next one after the customer writes; the agent is told.
+    let item = world.parked_with("wait_for_customer").await;
+    assert_eq!(item.response_id.as_deref(), Some(id.as_str()));
+    world.quiet().await;
+    world.laws_hold();
+    assert!(!world.received(&id).contains(&second));
+}

@@ -1,0 +1,165 @@
+//! What Salesforce refuses costs only what it refuses (laws 2 and 8; Salesforce reference, 2.4 and 4.2).
+
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::salesforce::settings::ValidationRule;
+use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::json;
+
+use crate::arena::World;
+
+fn from_place(world: &mut World, place: &str) -> String {
+    let content = Some(world.text("customer"));
+    world.stage.goodays.customer_leaves(Feedback {
+        content,
+        place_partner_id: place.to_owned(),
+        place_name: place.to_owned(),
+        ..Feedback::default()
+    })
+}
+
+fn refuse_place(world: &World, place: &str) {
+    let rule = ValidationRule {
+        object: "Case".to_owned(),
+        when: format!("Subject LIKE '%{place}'"),
+        message: "not from there".to_owned(),
+        fields: Vec::new(),
+    };
+    world.stage.salesforce.with_settings(|s| s.validation_rules = vec![rule]);
+}
+
+#[tokio::test]
+async fn a_locked_case_is_asked_again() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.stage.salesforce.lock_case(&case, 2).unwrap();
+    world.customer_writes(&id);
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.parked(), []);
+    assert_eq!(world.comments(&case).len(), 2);
+}
+
+#[tokio::test]
+async fn one_bad_record_among_many_blocks_nobody() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    refuse_place(&world, "Nowhere");
+    world.stage.goodays.pause_webhooks(true);
+    let mut ids: Vec<String> = (0..12).map(|_| world.leaves()).collect();
+    let bad = from_place(&mut world, "Nowhere");
+    ids.extend((0..12).map(|_| world.leaves()));
+    world.stage.goodays.deliver().await;
+    for id in &ids {
+        world.case(id).await;
+    }
+    let item = world.parked_with("FIELD_CUSTOM_VALIDATION_EXCEPTION").await;
+    assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
+    assert_eq!(world.parked().len(), 1);
+    // Somebody mends the rule and tries it again.
+    world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
+    world.stage.app().shared.retry(&item.id, false).await.unwrap();
+    world.case(&bad).await;
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.parked(), []);
+}
+
+/// After 14 failed graphs Salesforce halts the rest: that is no failure of theirs.
+#[tokio::test]
+async fn what_salesforce_halts_because_of_others_is_not_parked() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    refuse_place(&world, "Nowhere");
+    world.stage.goodays.pause_webhooks(true);
+    let mut bad: Vec<String> = (0..20).map(|_| from_place(&mut world, "Nowhere")).collect();
+    let mut good: Vec<String> = (0..10).map(|_| world.leaves()).collect();
+    bad.extend((0..20).map(|_| from_place(&mut world, "Nowhere")));
+    good.extend((0..10).map(|_| world.leaves()));
+    world.stage.goodays.deliver().await;
+    for id in &good {
+        world.case(id).await;
+    }
+    world.holds("all bad ones parked", || (world.parked().len() == bad.len()).then_some(())).await;
+    world.quiet().await;
+    let mut parked: Vec<String> = world.parked().into_iter().filter_map(|p| p.response_id).collect();
+    parked.sort();
+    bad.sort();
+    assert_eq!(parked, bad);
+}
+
+/// Somebody else made the Cases, and our ledger does not know them.
+#[tokio::test]
+async fn a_key_that_exists_already_is_learned_and_written_to() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    world.stage.goodays.pause_webhooks(true);
+    let ids: Vec<String> = (0..5).map(|_| world.leaves()).collect();
+    for id in &ids[1..3] {
+        let fields = json!({ "Goodays_Response_Id__c": id, "Subject": "Made by hand", "Status": "Working" });
+        world.stage.salesforce.create_case(fields, "somebody@brand.example").unwrap();
+    }
+    world.stage.goodays.pause_webhooks(false);
+    world.stage.goodays.deliver().await;
+    for id in &ids {
+        world.case(id).await;
+    }
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.parked(), []);
+    for id in &ids[1..3] {
+        let case = world.stage.salesforce.case_by_key(id).unwrap();
+        assert_eq!((&case["Subject"], &case["Status"]), (&json!("Made by hand"), &json!("Working")));
+    }
+}
+
+/// A deleted Case: repeats change nothing, new words make a Case that names the old one (design, rule 11).
+#[tokio::test]
+async fn a_deleted_case_is_followed_by_a_new_one_only_for_new_words() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    let number = world.stage.salesforce.case_by_key(&id).unwrap()["CaseNumber"].as_str().unwrap().to_owned();
+    world.stage.salesforce.delete_case(&case).unwrap();
+    assert_eq!(world.stage.goodays.send_event(&id, "response").await, Ok(200));
+    world.quiet().await;
+    assert_eq!(world.stage.salesforce.case_by_key(&id), None);
+    let words = world.customer_writes(&id);
+    let new = world.case(&id).await;
+    world.quiet().await;
+    let comments = world.comments(&new);
+    assert!(comments.iter().any(|c| c.contains(&number)), "{comments:?}");
+    assert_eq!(comments.iter().filter(|c| c.contains(&words)).count(), 1);
+    let text = world.agent_answers(&new);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    assert_eq!(world.received(&id).len(), 2);
+}
+
+/// Calls that are refused as a whole are taken apart until the culprit stands alone.
+#[tokio::test]
+async fn a_call_that_is_refused_as_a_whole_is_taken_apart() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    world.stage.goodays.pause_webhooks(true);
+    let bad = from_place(&mut world, "Poison");
+    let good: Vec<String> = (0..9).map(|_| world.leaves()).collect();
+    world.stage.salesforce.wire().fault(Fault {
+        body_contains: Some("Poison".to_owned()),
+        times: None,
+        ..Fault::once(
+            "/composite/graph",
+            Act::Answer {
+                status: 400,
+                body: r#"[{"errorCode":"JSON_PARSER_ERROR","message":"unexpected"}]"#.to_owned(),
+                content_type: None,
+                headers: std::collections::BTreeMap::new(),
+            },
+        )
+    });
+    world.stage.goodays.deliver().await;
+    for id in &good {
+        world.case(id).await;
+    }
+    let item = world.parked_with("JSON_PARSER_ERROR").await;
+    assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
+    assert_eq!(world.parked().len(), 1);
+}

@@ -1,0 +1,135 @@
+//! Law 5: what reading back cannot decide is shown to a human and not guessed.
+
+use std::collections::BTreeMap;
+
+use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::json;
+
+use crate::arena::{Tuning, World, quick};
+
+/// An answer whose outcome is unknown, and a response that Goodays does not show when it is read back.
+async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
+    let (id, case) = world.arrives().await;
+    world.goodays_fault("reply", put);
+    let gone = Act::Answer {
+        status: 404,
+        body: r#"{"detail":"Not found."}"#.to_owned(),
+        content_type: None,
+        headers: BTreeMap::new(),
+    };
+    world.stage.goodays.wire().fault(Fault {
+        method: Some("GET".to_owned()),
+        // The look before the action works, the one after it does not.
+        skip: 1,
+        ..Fault::once("/responses/", gone)
+    });
+    let text = world.agent_answers(&case);
+    let item = world.parked_with("unclear").await;
+    assert_eq!((item.state, item.response_id.as_deref()), ("unclear", Some(id.as_str())));
+    assert!(!item.reason.is_empty());
+    world.quiet().await;
+    let told = world.stage.salesforce.case_by_key(&id).unwrap();
+    assert_eq!(told["Goodays_Sync_Status__c"], json!("Unclear: please check in Goodays"));
+    (id, text, item.id)
+}
+
+#[tokio::test]
+async fn something_unclear_that_arrived_is_never_sent_again() {
+    let mut world = World::start().await;
+    let (id, text, item) = unclear(&mut world, Act::ResetAfter).await;
+    assert_eq!(world.stage.app().shared.retry(&item, true).await.unwrap(), RetryOutcome::Arrived);
+    world.quiet().await;
+    assert_eq!(world.received(&id), [text]);
+    assert_eq!(world.puts("/reply"), 1);
+    assert_eq!(world.parked(), []);
+    world.laws_hold();
+}
+
+#[tokio::test]
+async fn something_unclear_that_did_not_arrive_is_sent_when_a_human_says_so() {
+    let mut world = World::start().await;
+    let (id, text, item) = unclear(&mut world, Act::ResetBefore).await;
+    assert_eq!(world.stage.app().shared.retry(&item, false).await.unwrap(), RetryOutcome::Confirm);
+    world.quiet().await;
+    assert_eq!(world.received(&id), Vec::<String>::new());
+    assert_eq!(world.stage.app().shared.retry(&item, true).await.unwrap(), RetryOutcome::Again);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    assert_eq!(world.received(&id), [text]);
+    world.laws_hold();
+}
+
+/// Customers' messages do not wait for an answer that is unclear (design, rule 4); a webhook may settle it.
+#[tokio::test]
+async fn what_is_unclear_holds_nobody_else_up() {
+    let mut world = World::start().await;
+    let (id, text, _) = unclear(&mut world, Act::ResetAfter).await;
+    let words = world.customer_writes(&id);
+    let case = world.case(&id).await;
+    world.holds("the comment", || world.comments(&case).iter().find(|c| c.contains(&words)).cloned()).await;
+    world.holds("settled by what Goodays tells", || world.parked().is_empty().then_some(())).await;
+    world.quiet().await;
+    assert_eq!(world.received(&id), [text]);
+    world.laws_hold();
+}
+
+/// The read-back itself fails for a while: the action waits, and is never sent blindly.
+#[tokio::test]
+async fn a_read_back_that_fails_for_a_while_delays_and_nothing_else() {
+    for put in [Act::ResetAfter, Act::ResetBefore] {
+        let mut world = World::start().await;
+        let (id, case) = world.arrives().await;
+        world.goodays_fault("reply", put);
+        world.stage.goodays.wire().fault(Fault {
+            method: Some("GET".to_owned()),
+            skip: 1,
+            times: Some(3),
+            ..Fault::once("/responses/", Act::ResetBefore)
+        });
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
+        world.quiet().await;
+        assert_eq!(world.received(&id), [text]);
+        assert_eq!(world.parked(), []);
+        world.laws_hold();
+    }
+}
+
+/// Goodays shows our message late: within `settle` that is no reason to send it twice.
+#[tokio::test]
+async fn a_message_that_is_shown_late_is_not_sent_twice() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    world.stage.goodays.set_switches(|s| {
+        s.visible_after_ms = 300;
+        s.whole_response_late = true;
+    });
+    world.goodays_fault("reply", Act::ResetAfter);
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    assert_eq!(world.received(&id), [text]);
+    assert_eq!(world.puts("/reply"), 1);
+    world.laws_hold();
+}
+
+/// A look that began too early counts for nothing, however late its answer comes (design, rule 2).
+#[tokio::test]
+async fn a_slow_read_back_is_as_old_as_its_beginning() {
+    let mut world = World::with(Tuning { settle_ms: 2000, ..quick() }).await;
+    let (id, case) = world.arrives().await;
+    world.goodays_fault("reply", Act::CommitLater { ms: 1600 });
+    world.stage.goodays.wire().fault(Fault {
+        method: Some("GET".to_owned()),
+        skip: 1,
+        ..Fault::once("/responses/", Act::Slow { ms: 3000 })
+    });
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    assert_eq!(world.parked(), []);
+    assert_eq!(world.received(&id), [text]);
+    assert_eq!(world.puts("/reply"), 1);
+    world.laws_hold();
+}

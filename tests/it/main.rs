@@ -1,0 +1,25 @@
+//! One binary for all integration tests: faster to build, and helpers are shared.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod arena;
+mod assumptions;
+mod bare;
+mod check;
+mod cli;
+mod config;
+mod counts;
+mod doors;
+mod faults;
+mod laws;
+mod mapping;
+mod preview;
+mod rules;
+mod running;
+mod shape;
+mod sim_goodays;
+mod sim_salesforce;
+mod store;
+mod world;
+
+#[path = "../crash/judge.rs"]
+mod judge;

@@ -1,0 +1,95 @@
+//! Whatever stands in a file, loading it ends in rules or findings, never in a panic.
+
+use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{case_with, with};
+
+#[test]
+fn a_mapping_can_be_shared() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Mapping>();
+    shared::<Facts>();
+    shared::<Diagnostic>();
+}
+
+/// Pieces that meet in real files, and in the worst of them.
+fn soup() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[a-z\\.\\[\\](){}'\"\\\\|<>=!:,#%&*\\- \\n\u{e9}\u{1f600}]{0,6}",
+        prop::sample::select(vec![
+            "{{ ",
+            " }}",
+            "{% if ",
+            " %}",
+            "{% endif %}",
+            "{% for m in ",
+            "response.",
+            "place",
+            "answer(type='nps')",
+            " is not ",
+            " not ",
+            " in ",
+            " < 5",
+            " == none",
+            "| date",
+            "\"",
+            "''",
+            "\\n",
+            "\\u00e9",
+            "\n  ",
+            " #",
+            ": ",
+            "a",
+            "message",
+            "..",
+            "[0]",
+            "{#",
+            "#}",
+            "{% raw %}",
+            "|\n    ",
+            ">-\n    ",
+            "&a ",
+            "*a",
+            "~",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+fn load(text: &str) {
+    match Mapping::from_sources(with("case.yaml", text)) {
+        Ok((mapping, warnings)) => {
+            warnings.iter().map(Diagnostic::render).for_each(drop);
+            let facts = Facts::new("response", &json!({"id": "x", "message": {"content": "{{ 7 }}"}}));
+            for case in mapping.case_mappings() {
+                drop(case.fields(&facts, Moment { create: true, message: true }));
+            }
+        }
+        Err(found) => found.iter().map(Diagnostic::render).for_each(drop),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_file(text in soup()) {
+        load(&text);
+    }
+
+    #[test]
+    fn any_expression(text in soup()) {
+        load(&case_with(&format!("F: {{ from: {} }}", json!(text))));
+        load(&case_with(&format!("F:\n  template: |\n    {}", text.replace('\n', "\n    "))));
+        load(&case_with(&format!("F: {{ template: '{}' }}", text.replace('\'', "''"))));
+        load(&case_with(&format!("F: {{ from: {text} }}")));
+    }
+
+    #[test]
+    fn any_range(text in "[0-9a.\\-=+]{0,8}") {
+        load(&case_with(&format!("F: {{ from: response.id, map: {{ {}: x }} }}", json!(text))));
+    }
+}

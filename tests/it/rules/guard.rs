@@ -1,0 +1,113 @@
+//! Rule 16: guards against writing to the wrong people, or to too many.
+
+use goodays_salesforce::demo::stage::Tuning;
+use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::wire::Fault;
+use serde_json::{Value, json};
+
+use super::together::refusal;
+use crate::world::World;
+
+#[tokio::test]
+async fn rule_16_a_state_of_another_org_is_refused() {
+    let mut world = World::start().await;
+    world.open_is_fine();
+    let id = world.replied().await;
+    world.stop().await;
+    let other = json!({ "access_token": "00D!x", "instance_url": world.salesforce.url(), "token_type": "Bearer",
+        "id": "https://login.salesforce.com/id/00Dxx0000001gPLEAY/005xx000001Sv6AAAS", "issued_at": "1" });
+    let path = "/services/oauth2/";
+    world
+        .salesforce
+        .wire()
+        .fault(Fault { times: None, ..Fault::once(path, refusal(200, &other.to_string())) });
+    world.agent_comments(&id, "Must not be sent.");
+    world.stage.start_daemon().await.unwrap();
+    world.until("it is refused", || world.app().shared.salesforce_gate.trouble().is_some()).await;
+    let trouble = world.app().shared.salesforce_gate.trouble().unwrap();
+    assert_eq!(trouble.code, "other_org");
+    assert!(!world.app().shared.is_ready());
+    // The door stays open.
+    let waiting = world.customer_leaves(Feedback::default());
+    world.goodays.webhooks_sent().await;
+    assert_eq!(world.goodays.webhook_log().last().unwrap().status, Some(200));
+    assert_eq!(world.cases(&waiting).len(), 0);
+    assert_eq!(world.puts(&id).len(), 1);
+}
+
+#[tokio::test]
+async fn rule_16_a_state_of_another_goodays_account_sends_nothing() {
+    let mut world = World::start().await;
+    world.open_is_fine();
+    let id = world.replied().await;
+    world.stop().await;
+    let other = refusal(200, r#"{"username": "another-brand", "token": "t"}"#);
+    world.goodays.wire().fault(Fault { times: None, ..Fault::once("/session", other) });
+    world.go_on().await;
+    world.customer_writes(&id, "A question for the first brand.");
+    world.agent_comments(&id, "Must not be sent.");
+    world.until("it is refused", || world.app().shared.goodays_gate.trouble().is_some()).await;
+    assert_eq!(world.app().shared.goodays_gate.trouble().unwrap().code, "other_account");
+    assert_eq!(world.puts(&id).len(), 1);
+}
+
+#[tokio::test]
+async fn rule_16_observing_shows_what_would_be_sent() {
+    let goodays = "actions: observe\n".to_owned();
+    let world = World::with(Tuning { goodays, ..Tuning::default() }).await;
+    let (answered, closed) =
+        (world.arrives(Feedback::default()).await, world.arrives(Feedback::default()).await);
+    world.agent_comments(&answered, "Only a rehearsal.");
+    world.agent_sets(&closed, json!({ "Status": "Closed" }));
+    world.settle().await;
+    assert_eq!(world.told(&answered).0, "Would be sent: answer");
+    assert_eq!(world.told(&closed).0, "Would be sent: close");
+    world.salesforce.touch_all();
+    world.settle().await;
+    let puts = world.goodays.wire().requests().iter().filter(|r| r.method == "PUT").count();
+    assert_eq!(puts, 0);
+}
+
+#[tokio::test]
+async fn rule_16_a_mass_edit_is_held_back_and_released_by_retry() {
+    let goodays = "max_actions_per_hour: 3\n".to_owned();
+    let world = World::with(Tuning { goodays, ..Tuning::default() }).await;
+    let ids: Vec<String> = (0..6).map(|_| world.customer_leaves(Feedback::default())).collect();
+    world.settle().await;
+    for id in &ids {
+        world.agent_sets(id, json!({ "Status": "Closed" }));
+    }
+    world.settle().await;
+    let sent = || ids.iter().filter(|id| world.processed(id) == ["close"]).count();
+    assert_eq!(sent(), 3);
+    let parked = world.parked();
+    assert_eq!(parked.len(), 3);
+    for item in &parked {
+        assert_eq!(item.reason_code, "max_actions_per_hour");
+        let told = world.told(item.response_id.as_ref().unwrap());
+        assert_eq!(told.0, "Not sent");
+        assert!(told.1.contains("Held back"), "{told:?}");
+    }
+    for item in parked {
+        assert_eq!(world.retry(&item.id).await, RetryOutcome::Again);
+    }
+    world.settle().await;
+    assert_eq!(sent(), 6);
+    for id in &ids {
+        assert_eq!(world.told(id), ("Sent: close".into(), String::new()));
+    }
+}
+
+#[tokio::test]
+async fn rule_16_attachments_and_action_urls_are_never_called() {
+    let world = World::start().await;
+    let trap = format!("{}/trap", world.salesforce.url());
+    let message = json!({ "id": "m1", "content": "See my picture.", "attachment": trap });
+    let patch = json!({ "actions": { "reply": trap }, "place": { "detail_url": trap }, "message": message });
+    let id = world.arrives(Feedback { patch, ..Feedback::default() }).await;
+    assert_eq!(world.case(&id)["Description"], Value::from(format!("See my picture.\n{trap}")));
+    world.answers(&id, "Thank you for the picture.").await;
+    let called = world.salesforce.wire().requests().into_iter().any(|r| r.path.contains("trap"));
+    assert!(!called);
+}

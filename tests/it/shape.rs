@@ -1,0 +1,80 @@
+//! The rooms and what they may know (docs/architecture.md), read from the source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and what none of its files may name.
+const MUST_NOT_NAME: [(&str, &[&str]); 9] = [
+    (
+        "src/goodays",
+        &["crate::salesforce", "crate::store", "crate::plan", "crate::run", "sled", "crate::clock"],
+    ),
+    ("src/salesforce", &["crate::goodays", "crate::store", "crate::plan", "crate::run", "sled"]),
+    (
+        "src/mapping",
+        &["crate::goodays", "crate::salesforce", "crate::store", "crate::run", "sled", "reqwest"],
+    ),
+    (
+        "src/plan",
+        &["async fn", "reqwest", "sled", "tracing", "crate::store", "crate::run", "Clock", "::client"],
+    ),
+    ("src/store", &["reqwest", "axum", "crate::run", "crate::web", "http::"]),
+    ("src/web", &["salesforce::client", "goodays::client", "crate::plan", "sled"]),
+    ("src/sim", &["crate::goodays", "crate::salesforce", "crate::plan", "crate::store", "crate::run"]),
+    ("src/run", &["sled::", "axum", "anyhow"]),
+    ("src/config", &["crate::run", "crate::store", "anyhow"]),
+];
+
+fn files(room: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(room).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|x| x == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Production code only: comments and what stands behind `#[cfg(test)]` are left out.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+    production.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_room_knows_only_what_it_may() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut broken = Vec::new();
+    for (room, words) in MUST_NOT_NAME {
+        for file in files(&root.join(room)) {
+            let code = code(&file);
+            let named = words.iter().filter(|w| code.contains(**w));
+            broken.extend(named.map(|w| format!("{} names {w}", file.strip_prefix(root).unwrap().display())));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn only_the_store_knows_the_database() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let knowing = |p: &PathBuf| code(p).contains("sled::");
+    let strangers: Vec<PathBuf> = files(&root.join("src"))
+        .into_iter()
+        .filter(knowing)
+        .filter(|p| !p.starts_with(root.join("src/store")))
+        .collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
+
+#[test]
+fn retry_intervals_are_computed_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let uses = |p: &PathBuf| code(p).contains("backoff::");
+    let found: Vec<PathBuf> = files(&root.join("src")).into_iter().filter(uses).collect();
+    assert_eq!(found, [root.join("src/run/retry.rs")]);
+}

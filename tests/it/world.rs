@@ -1,0 +1,297 @@
+//! Both simulators and the real daemon between them, with verbs that read like a story.
+//!
+//! A [`World`] that is dropped with unsettled work or parked items fails its test unless that was said before, and
+//! so does one whose log holds words or addresses of people (law 10): every verb notes what was said.
+
+mod log;
+mod look;
+
+use std::ops::Deref;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use goodays_salesforce::demo::stage::{Stage, Tuning};
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::store::LANES;
+use serde_json::{Value, json};
+
+use self::log::Log;
+
+/// An agent with a Goodays user.
+pub const AGENT: &str = "jennifer.parker@brand.example";
+/// That user, as in the documentation.
+pub const AGENT_USER: &str = "1a2b3c4";
+/// Two busy cores run all tests at once.
+const DEADLINE: Duration = Duration::from_secs(30);
+const TICK: Duration = Duration::from_millis(5);
+
+pub struct World {
+    pub stage: Stage,
+    /// Words and addresses that must not stand in a log.
+    said: Mutex<Vec<String>>,
+    log: Log,
+    client: reqwest::Client,
+    /// What may be left when the test ends.
+    parked_is_fine: bool,
+    open_is_fine: bool,
+    errors_are_fine: bool,
+}
+
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+/// The feedback of the documentation with these words.
+pub fn words(content: &str) -> Feedback {
+    Feedback { content: Some(content.to_owned()), ..Feedback::default() }
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(Tuning::default()).await
+    }
+
+    pub async fn with(tuning: Tuning) -> Self {
+        let log = Log::start();
+        let tuning = Tuning { poll_ms: tuning.poll_ms.min(100), ..tuning };
+        let stage = Stage::start(tuning).await.unwrap();
+        let world = Self {
+            stage,
+            said: Mutex::default(),
+            log,
+            client: goodays_salesforce::http::client(DEADLINE),
+            parked_is_fine: false,
+            open_is_fine: false,
+            errors_are_fine: false,
+        };
+        world.polled().await;
+        world
+    }
+
+    /// With mapping files of one's own beside the shipped ones.
+    pub async fn with_mapping(name: &str, text: &str) -> Self {
+        let mut world = Self::start().await;
+        world.stop().await;
+        std::fs::write(world.dir.path().join("mappings").join(name), text).unwrap();
+        world.go_on_without_state().await;
+        world
+    }
+
+    /// The test is about something that waits for a human.
+    pub fn parked_is_fine(&mut self) {
+        self.parked_is_fine = true;
+    }
+
+    /// The test is about something that waits behind that.
+    pub fn open_is_fine(&mut self) {
+        self.open_is_fine = true;
+    }
+
+    /// The test is about something that the log calls an error.
+    pub fn errors_are_fine(&mut self) {
+        self.errors_are_fine = true;
+    }
+
+    fn note(&self, said: &str) {
+        self.said.lock().unwrap().push(said.to_owned());
+    }
+}
+
+/// Running and stopping.
+impl World {
+    pub async fn stop(&mut self) {
+        assert!(self.stage.stop_daemon().await, "the daemon stopped with a failure");
+    }
+
+    pub async fn go_on(&mut self) {
+        self.stage.start_daemon().await.unwrap();
+        self.polled().await;
+    }
+
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.go_on().await;
+    }
+
+    /// As after the loss of the disk.
+    pub async fn restart_without_state(&mut self) {
+        self.stop().await;
+        self.go_on_without_state().await;
+    }
+
+    pub async fn go_on_without_state(&mut self) {
+        std::fs::remove_dir_all(self.dir.path().join("state")).unwrap();
+        self.go_on().await;
+        // Stamps have whole seconds: what is done from now on is not of the start's own.
+        self.salesforce.advance(1000);
+    }
+}
+
+/// Customers.
+impl World {
+    pub fn customer_leaves(&self, feedback: Feedback) -> String {
+        for said in [&feedback.content, &feedback.email].into_iter().flatten() {
+            self.note(said);
+        }
+        self.goodays.customer_leaves(feedback)
+    }
+
+    /// A feedback that has become a Case.
+    pub async fn arrives(&self, feedback: Feedback) -> String {
+        let id = self.customer_leaves(feedback);
+        self.settle().await;
+        self.case(&id);
+        id
+    }
+
+    /// Gives the message's id.
+    pub fn customer_writes(&self, id: &str, words: &str) -> String {
+        self.note(words);
+        self.goodays.customer_writes(id, words).unwrap()
+    }
+
+    /// Posts an event, signed; the answer.
+    pub async fn post(&self, event: &Value) -> (u16, Value) {
+        self.post_bytes(event.to_string().into_bytes()).await
+    }
+
+    pub async fn post_bytes(&self, body: Vec<u8>) -> (u16, Value) {
+        let signature = self.goodays.sign(&body).unwrap();
+        let url = format!("http://{}/webhooks/goodays", self.webhook_addr());
+        let answer =
+            self.client.post(url).header("X-HMAC-SHA256", signature).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+}
+
+/// Agents.
+impl World {
+    /// Publishes a comment; gives its id.
+    pub fn agent_comments(&self, id: &str, words: &str) -> String {
+        self.comments_by(id, words, true, AGENT)
+    }
+
+    /// Writes a comment for colleagues.
+    pub fn agent_drafts(&self, id: &str, words: &str) -> String {
+        self.comments_by(id, words, false, AGENT)
+    }
+
+    pub fn comments_by(&self, id: &str, words: &str, published: bool, email: &str) -> String {
+        self.note(words);
+        self.note(email);
+        self.salesforce.agent_comments(id, words, published, email).unwrap()
+    }
+
+    /// Changes fields of the Case.
+    pub fn agent_sets(&self, id: &str, fields: Value) {
+        self.salesforce.agent_updates_case(id, fields, AGENT).unwrap();
+    }
+
+    /// A comment that the customer has received.
+    pub async fn answers(&self, id: &str, words: &str) {
+        let before = self.received(id).len();
+        self.agent_comments(id, words);
+        self.settle().await;
+        let got = self.received(id);
+        assert_eq!(got.len(), before + 1, "the customer received {got:?}");
+        assert_eq!(got.last().unwrap().1, words);
+    }
+
+    /// A response that was replied to, so that customer and agent can write privately.
+    pub async fn replied(&self) -> String {
+        let id = self.arrives(Feedback::default()).await;
+        self.answers(&id, "We are sorry to hear that.").await;
+        id
+    }
+}
+
+/// Waiting.
+impl World {
+    /// Waits until nothing is pending; whatever agents did before has been seen.
+    pub async fn settle(&self) {
+        self.goodays.webhooks_sent().await;
+        self.polled().await;
+        self.until("nothing is pending", || self.is_settled(0)).await;
+    }
+
+    /// As [`World::settle`], with that many actions that wait behind something parked.
+    pub async fn settle_with_open(&self, open: usize) {
+        self.goodays.webhooks_sent().await;
+        self.polled().await;
+        self.until("all but the blocked is done", || self.is_settled(open)).await;
+    }
+
+    fn is_settled(&self, open: usize) -> bool {
+        let store = &self.app().shared.store;
+        store.all_open_intents().unwrap().len() == open
+            && (0..LANES).all(|lane| store.next_due(lane).unwrap().is_none())
+            && store.count_pending().unwrap() == 0
+    }
+
+    /// A poll that began after now has been completed.
+    pub async fn polled(&self) {
+        let last = || **self.app().shared.poll_state.last_completed_ms.load();
+        for _ in 0..2 {
+            let before = last();
+            self.until("a poll is completed", || last() != before).await;
+        }
+    }
+
+    pub async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < DEADLINE, "not after {DEADLINE:?}: {what}\n{}", self.dump());
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Everything that helps to see why.
+    pub fn dump(&self) -> String {
+        let shared = &self.app().shared;
+        let open = shared.store.all_open_intents().unwrap();
+        let due: Vec<_> = (0..LANES).map(|lane| shared.store.next_due(lane).unwrap()).collect();
+        json!({
+            "open": format!("{open:#?}"),
+            "due": due,
+            "events pending": shared.store.count_pending().unwrap(),
+            "parked": format!("{:#?}", shared.parked(50).unwrap()),
+            "salesforce": format!("{:?}", shared.salesforce_gate.trouble()),
+            "goodays": format!("{:?}", shared.goodays_gate.trouble()),
+            "poll": **shared.poll_state.trouble.load(),
+        })
+        .to_string()
+        .replace("\\n", "\n")
+            + &self.log.text()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log.text());
+            return;
+        }
+        let log = self.log.text();
+        for said in self.said.lock().unwrap().iter().filter(|s| s.chars().count() > 7) {
+            assert!(
+                !log.contains(said.as_str()),
+                "a log line holds somebody's words or address: {said}\n{log}"
+            );
+        }
+        assert!(self.errors_are_fine || !log.contains("ERROR"), "something went wrong\n{log}");
+        if self.stage.app.is_none() {
+            return;
+        }
+        if !self.open_is_fine {
+            assert!(self.is_settled(0), "work was left\n{}", self.dump());
+        }
+        if !self.parked_is_fine {
+            let parked = self.parked();
+            assert!(parked.is_empty(), "parked: {parked:#?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What can be seen of a world: the Case and its comments, what reached the customer, what went over the wire.
+
+use goodays_salesforce::run::{ParkedItem, RetryOutcome};
+use goodays_salesforce::sim::wire::Seen;
+use serde_json::Value;
+
+use super::World;
+
+impl World {
+    /// The Case of a response; there has to be exactly one that is not deleted.
+    pub fn case(&self, id: &str) -> Value {
+        let mut cases = self.cases(id);
+        assert_eq!(cases.len(), 1, "Cases of {id}: {cases:#?}\n{}", self.dump());
+        cases.remove(0)
+    }
+
+    /// All Cases of a response that are not deleted.
+    pub fn cases(&self, id: &str) -> Vec<Value> {
+        let all = self.salesforce.records("Case").into_iter();
+        all.filter(|c| c["IsDeleted"] == Value::Bool(false) && c["Goodays_Response_Id__c"] == *id).collect()
+    }
+
+    /// A field of the Case as text; empty when it has no value.
+    pub fn field(&self, id: &str, name: &str) -> String {
+        text(&self.case(id)[name])
+    }
+
+    /// The comments of the Case in the order in which they were written.
+    pub fn comments(&self, id: &str) -> Vec<String> {
+        let case = text(&self.case(id)["Id"]);
+        self.salesforce.comments_of(&case).iter().map(|c| text(&c["CommentBody"])).collect()
+    }
+
+    /// The comments without what stands before the words (name and date).
+    pub fn thread(&self, id: &str) -> Vec<String> {
+        let words = |c: String| c.split_once(":\n").map_or(c.clone(), |(_, words)| words.to_owned());
+        self.comments(id).into_iter().map(words).collect()
+    }
+
+    /// What reached the customer: kind and words.
+    pub fn received(&self, id: &str) -> Vec<(String, String)> {
+        let all = self.goodays.received_by_customer(id);
+        all.iter().map(|m| (text(&m["kind"]), text(&m["content"]))).collect()
+    }
+
+    /// The actions that were applied at Goodays, by name.
+    pub fn processed(&self, id: &str) -> Vec<String> {
+        self.goodays.processed(id).iter().map(|p| text(&p["action"])).collect()
+    }
+
+    /// The actions that the daemon sent: verb and body.
+    pub fn puts(&self, id: &str) -> Vec<(String, Value)> {
+        let path = format!("/responses/{id}/");
+        let sent = self.goodays.wire().requests().into_iter().filter(|r| r.method == "PUT");
+        let decoded = |p: &str| percent_encoding::percent_decode_str(p).decode_utf8_lossy().into_owned();
+        sent.filter_map(|r| {
+            let (_, verb) = decoded(&r.path).split_once(&path).map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+            Some((verb, serde_json::from_str(&r.body).unwrap()))
+        })
+        .collect()
+    }
+
+    /// What the Case tells the agent: status and reason.
+    pub fn told(&self, id: &str) -> (String, String) {
+        (self.field(id, "Goodays_Sync_Status__c"), self.field(id, "Goodays_Sync_Error__c"))
+    }
+
+    pub fn parked(&self) -> Vec<ParkedItem> {
+        self.app().shared.parked(1000).unwrap()
+    }
+
+    /// The only thing that waits for a human.
+    pub fn the_parked(&self) -> ParkedItem {
+        let mut parked = self.parked();
+        assert_eq!(parked.len(), 1, "parked: {parked:#?}\n{}", self.dump());
+        parked.remove(0)
+    }
+
+    pub async fn retry(&self, id: &str) -> RetryOutcome {
+        self.app().shared.retry(id, false).await.unwrap()
+    }
+
+    /// Requests to Salesforce that write, since the log was cleared.
+    pub fn writes(&self) -> Vec<Seen> {
+        let all = self.salesforce.wire().requests().into_iter();
+        all.filter(|r| r.path.ends_with("/composite/graph")).collect()
+    }
+
+    /// Requests to Salesforce that poll.
+    pub fn polls(&self) -> usize {
+        let all = self.salesforce.wire().requests().into_iter();
+        all.filter(|r| r.path.ends_with("/composite")).count()
+    }
+
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
