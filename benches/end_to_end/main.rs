@@ -1,0 +1,97 @@
+//! End to end: `cargo bench --bench end_to_end -- [--events N] [--latency MS] [--quick] [--json FILE]`.
+//!
+//! The load runs here; simulators, daemon, peers and comparison doors are processes of their own on loopback.
+//! Numbers of one run may be compared with each other, and with nothing else.
+
+mod doors;
+mod load;
+mod report;
+mod scenes;
+mod world;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use report::Row;
+use scenes::Scenes;
+use world::Kind;
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures the daemon end to end, beside simple doors and, on request, beside peers")]
+struct Args {
+    /// Events of a run; slow ones take fewer.
+    #[arg(long, default_value_t = 6000)]
+    events: usize,
+    /// Only this latency of each Salesforce call, in milliseconds; else 0 and 150.
+    #[arg(long)]
+    latency: Option<u64>,
+    /// A few events of everything, to see that it works.
+    #[arg(long)]
+    quick: bool,
+    /// Compare with the peers of this folder (`benches/peers/run` prepares them), and nothing else.
+    #[arg(long, value_name = "DIR")]
+    peers: Option<PathBuf>,
+    /// Compare 1000 known conversations with this many, and nothing else.
+    #[arg(long, value_name = "N")]
+    known: Option<usize>,
+    /// Writes all numbers there, too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[arg(long, hide = true)]
+    door: Option<SocketAddr>,
+    #[arg(long, hide = true)]
+    append: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let args = Args::parse();
+    match args.door {
+        Some(addr) => runtime.block_on(doors::serve(addr, args.append.as_deref())),
+        None => runtime.block_on(measure(&args)),
+    }
+}
+
+async fn measure(args: &Args) -> anyhow::Result<()> {
+    let events = if args.quick { args.events.min(300) } else { args.events };
+    let scenes = Scenes { events, quick: args.quick, peers: args.peers.clone().unwrap_or_default() };
+    let latencies = args.latency.map_or(vec![0, 150], |only| vec![only]);
+    let mut rows: Vec<Row> = Vec::new();
+    if let Some(known) = args.known {
+        rows.extend(scenes.scale(&[1000, known]).await?);
+    } else if args.peers.is_some() {
+        for latency in latencies {
+            rows.extend(compare(&scenes, latency).await?);
+        }
+    } else {
+        rows.extend(scenes.doors().await?);
+        for latency in latencies {
+            rows.push(scenes.backlog(latency).await?);
+            rows.push(scenes.steady(Kind::Ours, latency, events).await?);
+            rows.push(scenes.trickle(latency).await?);
+        }
+    }
+    print!("{}", report::table(&rows));
+    if let Some(file) = &args.json {
+        std::fs::write(file, serde_json::to_string_pretty(&rows)?)?;
+    }
+    Ok(())
+}
+
+/// Everybody under the same load; those that wait for each call get fewer events, as rates are compared.
+async fn compare(scenes: &Scenes, latency: u64) -> anyhow::Result<Vec<Row>> {
+    let mut rows = vec![scenes.steady(Kind::Ours, latency, scenes.events).await?];
+    for at_once in [10, 1] {
+        let fewer = if latency == 0 { scenes.events } else { (60 * at_once).min(scenes.events) };
+        for kind in [Kind::Express { at_once }, Kind::FastApi { at_once }] {
+            rows.push(scenes.steady(kind, latency, fewer).await?);
+        }
+    }
+    rows.push(scenes.steady(Kind::Ours, latency, scenes.events).await?);
+    Ok(rows)
+}

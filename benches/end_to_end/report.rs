@@ -1,0 +1,126 @@
+//! One table and a JSON file.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::load::Acknowledged;
+use crate::world::Process;
+
+/// One measured run; what does not apply is absent.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Row {
+    pub what: String,
+    pub who: String,
+    /// Of each Salesforce call.
+    pub latency_ms: u64,
+    pub events: usize,
+    pub calls_per_event: Option<f64>,
+    /// From the first request, or from Salesforce's return, until the last Case stands there.
+    pub events_per_s: Option<f64>,
+    pub accepted_per_s: Option<f64>,
+    pub ack_p50_ms: Option<f64>,
+    pub ack_p99_ms: Option<f64>,
+    pub ack_p999_ms: Option<f64>,
+    /// From the first byte of the webhook until the Case is there.
+    pub case_p50_ms: Option<f64>,
+    pub case_p99_ms: Option<f64>,
+    pub start_ms: Option<f64>,
+    pub cpu_ms_per_event: Option<f64>,
+    pub peak_mb: Option<f64>,
+    pub disk_bytes_per_event: Option<f64>,
+    pub written_bytes_per_event: Option<f64>,
+}
+
+impl Row {
+    pub fn acknowledged(&mut self, ack: &Acknowledged) {
+        self.accepted_per_s = Some(ack.per_second());
+        self.ack_p50_ms = Some(ack.quantile(0.5));
+        self.ack_p99_ms = Some(ack.quantile(0.99));
+        self.ack_p999_ms = Some(ack.quantile(0.999));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "bytes and milliseconds of a bench")]
+    pub fn process(&mut self, process: &Process, disk: u64) {
+        let events = self.events as f64;
+        self.cpu_ms_per_event = Some(process.cpu_ms() as f64 / events);
+        self.peak_mb = Some(process.peak_memory() as f64 / 1e6);
+        self.written_bytes_per_event = Some(process.bytes_written() as f64 / events);
+        self.disk_bytes_per_event = Some(disk as f64 / events);
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let number = |value: Option<f64>| value.map_or_else(String::new, short);
+        vec![
+            self.what.clone(),
+            self.who.clone(),
+            self.latency_ms.to_string(),
+            self.events.to_string(),
+            self.calls_per_event.map_or_else(String::new, |c| format!("{c:.4}")),
+            number(self.events_per_s),
+            number(self.accepted_per_s),
+            number(self.ack_p50_ms),
+            number(self.ack_p99_ms),
+            number(self.ack_p999_ms),
+            number(self.case_p50_ms),
+            number(self.start_ms),
+            number(self.cpu_ms_per_event),
+            number(self.peak_mb),
+            number(self.disk_bytes_per_event),
+            number(self.written_bytes_per_event),
+        ]
+    }
+}
+
+fn short(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+const HEADS: [&str; 16] = [
+    "run",
+    "who",
+    "SF ms",
+    "events",
+    "calls/event",
+    "events/s",
+    "acks/s",
+    "ack p50 ms",
+    "p99",
+    "p99.9",
+    "Case p50 ms",
+    "start ms",
+    "CPU ms/event",
+    "peak MB",
+    "disk B/event",
+    "written B/event",
+];
+
+/// The table, as Markdown.
+pub fn table(rows: &[Row]) -> String {
+    let mut lines: Vec<Vec<String>> = vec![HEADS.map(str::to_owned).to_vec()];
+    lines.extend(rows.iter().map(Row::cells));
+    // A column that nobody fills says nothing.
+    let used: Vec<usize> =
+        (0..HEADS.len()).filter(|c| lines[1..].iter().any(|l| !l[*c].is_empty())).collect();
+    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        for &c in &used {
+            let cell = &line[c];
+            let _ = if c < 2 {
+                write!(text, "| {cell:<0$} ", width(c))
+            } else {
+                write!(text, "| {cell:>0$} ", width(c))
+            };
+        }
+        text += "|\n";
+        if index == 0 {
+            for &c in &used {
+                let dashes = "-".repeat(width(c) + if c < 2 { 2 } else { 1 });
+                let _ = write!(text, "|{dashes}{}", if c < 2 { "" } else { ":" });
+            }
+            text += "|\n";
+        }
+    }
+    text
+}

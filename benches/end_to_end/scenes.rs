@@ -1,0 +1,199 @@
+//! What is measured.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use goodays_salesforce::goodays::{MessageId, ResponseId};
+use goodays_salesforce::plan::{CaseRef, How, Link, hash64};
+use goodays_salesforce::salesforce::RecordId;
+use goodays_salesforce::store::ledger::put_link;
+use goodays_salesforce::store::{RKey, Settings, Store, Tx};
+use serde_json::json;
+
+use crate::load::{Acknowledged, Line, per_second, post, quantile, request};
+use crate::report::Row;
+use crate::world::{Kind, Org, Target, folder};
+
+/// Connections of the load, as busy as the answers let them be.
+const CONNECTIONS: usize = 64;
+/// Rounds of the doors; the median counts.
+const ROUNDS: usize = 5;
+/// How often the simulator is asked how far it is.
+const LOOK: Duration = Duration::from_millis(5);
+
+pub struct Scenes {
+    pub events: usize,
+    pub quick: bool,
+    pub peers: PathBuf,
+}
+
+/// Requests of the conversations `from..from + count`.
+fn requests(from: usize, count: usize) -> Arc<Vec<Vec<u8>>> {
+    Arc::new((from..from + count).map(request).collect())
+}
+
+fn row(what: &str, kind: Kind, latency_ms: u64, events: usize) -> Row {
+    eprintln!("{what}: {}, {latency_ms} ms, {events} events", kind.name());
+    Row { what: what.to_owned(), who: kind.name(), latency_ms, events, ..Row::default() }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench")]
+fn share(part: u64, of: usize) -> f64 {
+    part as f64 / of as f64
+}
+
+impl Scenes {
+    /// How fast webhooks are taken in, beside the two doors, turn by turn; Salesforce is down meanwhile.
+    pub async fn doors(&self) -> anyhow::Result<Vec<Row>> {
+        let kinds = [Kind::Forgets, Kind::Appends, Kind::Ours];
+        let mut org = Org::start().await?;
+        let mut targets = Vec::new();
+        for kind in kinds {
+            targets.push(Target::start(kind, &org, &self.peers).await?);
+        }
+        org.go_down().await?;
+        let mut rounds: [Vec<Acknowledged>; 3] = Default::default();
+        for round in 0..ROUNDS {
+            let requests = requests(round * self.events, self.events);
+            for (target, results) in targets.iter().zip(&mut rounds) {
+                results.push(post(target.addr, requests.clone(), CONNECTIONS).await?);
+            }
+        }
+        let mut rows = Vec::new();
+        for ((kind, target), mut results) in kinds.into_iter().zip(&targets).zip(rounds) {
+            results.sort_by_key(|ack| ack.took);
+            let mut row = row("acknowledge", kind, 0, self.events * ROUNDS);
+            row.process(&target.process, target.disk());
+            row.acknowledged(&results[ROUNDS / 2]);
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Salesforce is down, everything is stored; then it comes back.
+    pub async fn backlog(&self, latency_ms: u64) -> anyhow::Result<Row> {
+        let mut row = row("outage, then drain", Kind::Ours, latency_ms, self.events);
+        let mut org = Org::start().await?;
+        let target = Target::start(Kind::Ours, &org, &self.peers).await?;
+        org.tell("latency", &json!({"ms": latency_ms})).await?;
+        org.go_down().await?;
+        row.acknowledged(&post(target.addr, requests(0, self.events), CONNECTIONS).await?);
+        let calls = org.calls().await?;
+        org.come_up().await?;
+        // The daemon looks now and then whether Salesforce is back; that pause is no work.
+        while org.calls().await? == calls {
+            tokio::time::sleep(LOOK).await;
+        }
+        let began = Instant::now();
+        org.holds(self.events, LOOK).await?;
+        row.events_per_s = Some(per_second(self.events, began.elapsed()));
+        row.calls_per_event = Some(share(org.calls().await? - calls, self.events));
+        row.process(&target.process, target.disk());
+        Ok(row)
+    }
+
+    /// As fast as the door lets in, until the last Case stands there.
+    pub async fn steady(&self, kind: Kind, latency_ms: u64, events: usize) -> anyhow::Result<Row> {
+        let mut row = row("steady", kind, latency_ms, events);
+        let mut org = Org::start().await?;
+        let target = Target::start(kind, &org, &self.peers).await?;
+        org.tell("latency", &json!({"ms": latency_ms})).await?;
+        let requests = requests(0, events);
+        let calls = org.calls().await?;
+        let began = Instant::now();
+        row.acknowledged(&post(target.addr, requests, CONNECTIONS).await?);
+        org.holds(events, LOOK).await?;
+        row.events_per_s = Some(per_second(events, began.elapsed()));
+        row.calls_per_event = Some(share(org.calls().await? - calls, events));
+        row.process(&target.process, target.disk());
+        Ok(row)
+    }
+
+    /// One at a time: the next customer writes when the Case of the one before stands there.
+    pub async fn trickle(&self, latency_ms: u64) -> anyhow::Result<Row> {
+        let events = if latency_ms == 0 && !self.quick { 200 } else { 50 };
+        let mut row = row("trickle", Kind::Ours, latency_ms, events);
+        let mut org = Org::start().await?;
+        let target = Target::start(Kind::Ours, &org, &self.peers).await?;
+        org.tell("latency", &json!({"ms": latency_ms})).await?;
+        let mut line = Line::open(target.addr).await?;
+        let calls = org.calls().await?;
+        let (mut acks, mut cases) = (Vec::new(), Vec::new());
+        for (number, request) in requests(0, events).iter().enumerate() {
+            let began = Instant::now();
+            line.ask(request).await?;
+            acks.push(began.elapsed());
+            org.holds(number + 1, Duration::from_micros(200)).await?;
+            cases.push(began.elapsed());
+        }
+        row.calls_per_event = Some(share(org.calls().await? - calls, events));
+        acks.sort_unstable();
+        cases.sort_unstable();
+        row.acknowledged(&Acknowledged { took: acks.iter().sum(), latencies: acks });
+        row.accepted_per_s = None;
+        row.case_p50_ms = Some(quantile(&cases, 0.5));
+        row.case_p99_ms = Some(quantile(&cases, 0.99));
+        row.process(&target.process, target.disk());
+        Ok(row)
+    }
+
+    /// What it costs to know many conversations: start, memory, work of an event.
+    pub async fn scale(&self, sizes: &[usize]) -> anyhow::Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for &size in sizes {
+            let mut row = row("steady, many known", Kind::Ours, 0, self.events);
+            row.what = format!("{size} known");
+            let mut org = Org::start().await?;
+            let dir = folder()?;
+            know(&dir.path().join("state"), size).context("the state cannot be made")?;
+            // The first start may compact what was just made; the second is an ordinary one.
+            let dir = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?.stop();
+            let began = Instant::now();
+            let target = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?;
+            row.start_ms = Some(began.elapsed().as_secs_f64() * 1e3);
+            let calls = org.calls().await?;
+            let began = Instant::now();
+            let cpu_ms = target.process.cpu_ms();
+            row.acknowledged(&post(target.addr, requests(0, self.events), CONNECTIONS).await?);
+            org.holds(self.events, LOOK).await?;
+            row.events_per_s = Some(per_second(self.events, began.elapsed()));
+            row.calls_per_event = Some(share(org.calls().await? - calls, self.events));
+            row.process(&target.process, target.disk());
+            row.cpu_ms_per_event = Some(share(target.process.cpu_ms() - cpu_ms, self.events));
+            row.disk_bytes_per_event = Some(share(target.disk(), size + self.events));
+            row.written_bytes_per_event = None;
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+}
+
+/// A state that knows that many conversations, each with its Case, its customer and three messages.
+fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
+    const GROUP: usize = 500;
+    std::fs::create_dir_all(state)?;
+    let store = Store::open(state, Settings::default())?;
+    for group in (0..count).collect::<Vec<_>>().chunks(GROUP) {
+        let mut tx = Tx::default();
+        for &number in group {
+            let id = ResponseId::new(format!("known{number}"))?;
+            let mut link = Link::new(id.clone());
+            let case = RecordId::new(&format!("500{number:012}AAA")).context("an id")?;
+            link.case = Some(CaseRef { id: case, number: Some(format!("{number:08}")) });
+            link.customer = Some(hash64(&format!("known{number}@example.com")));
+            for text in 0..3 {
+                link.learn(
+                    MessageId::new(format!("k{number}x{text}")),
+                    Some(1_700_000_000_000),
+                    How::Imported,
+                );
+            }
+            put_link(&mut tx, RKey::of(&id), None, &link);
+        }
+        store.transact(&tx)?;
+    }
+    store.close()?;
+    Ok(())
+}
