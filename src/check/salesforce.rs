@@ -12,13 +12,13 @@ use super::places::Atlas;
 use super::report::{Area, Report};
 use super::{budget, fields};
 use crate::clock::Clock;
-use crate::config::{Actions, Auth, Config};
+use crate::config::{Actions, Config};
 use crate::goodays::event;
 use crate::http::Failure;
 use crate::mapping::Mapping;
 use crate::plan::Perimeter;
 use crate::preview;
-use crate::salesforce::auth::{Credentials, Session};
+use crate::salesforce::auth::Session;
 use crate::salesforce::client::{Client, Meter};
 use crate::salesforce::query;
 
@@ -51,7 +51,7 @@ fn client(config: &Config) -> Client {
     Client::new(
         config.salesforce.login_url.clone(),
         config.salesforce.api_version.clone(),
-        credentials(config),
+        crate::run::credentials(config),
         crate::http::client(TIME_LIMIT),
         Arc::new(meter),
         Clock::System,
@@ -76,21 +76,6 @@ pub async fn case_of(config: &Config, mapping: &Mapping, body: &Value) -> Result
         }
     }
     Ok(None)
-}
-
-fn credentials(config: &Config) -> Credentials {
-    match &config.salesforce.auth {
-        Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
-            client_id: client_id.clone(),
-            client_secret: client_secret.clone(),
-        },
-        Auth::JwtBearer { client_id, username, private_key, audience } => Credentials::JwtBearer {
-            client_id: client_id.clone(),
-            username: username.clone(),
-            private_key_pem: private_key.clone(),
-            audience: audience.clone(),
-        },
-    }
 }
 
 pub(super) type Done<T = ()> = Result<T, (&'static str, Failure)>;

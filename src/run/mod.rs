@@ -249,7 +249,8 @@ fn said<T>(
     }
 }
 
-fn credentials(config: &Config) -> Credentials {
+/// The login that is configured.
+pub fn credentials(config: &Config) -> Credentials {
     match &config.salesforce.auth {
         Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
             client_id: client_id.clone(),

@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::Signature;
 use crate::run::Shared;
@@ -115,7 +115,7 @@ impl Doors {
             limits,
         };
         let path = &shared.config.server.webhook_path;
-        info!(webhook = %doors.webhook, path, admin = %doors.admin, "the doors are open");
+        debug!(webhook = %doors.webhook, path, admin = %doors.admin, "the doors are open");
         if shared.config.goodays.webhook.signature == Signature::Off {
             warn!("webhooks are believed without signature (goodays.webhook.signature: off)");
         }
