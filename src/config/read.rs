@@ -108,7 +108,7 @@ impl Reader<'_> {
         let listen = self.listen(keys.take("listen"), "server", 8080, [0, 0, 0, 0]);
         let webhook_path = keys.take("webhook_path").and_then(|node| self.url_path(node));
         let max_body_bytes =
-            self.number(keys.take("max_body_bytes"), "`max_body_bytes`", 8_388_608, &(16_384..=33_554_432));
+            self.number(keys.take("max_body_bytes"), "`max_body_bytes`", 8_388_608, &(1024..=33_554_432));
         keys.finish(&mut self.page, "`server`");
         Server {
             listen,
@@ -208,7 +208,7 @@ impl Reader<'_> {
         }
         let auth = self.auth(auth, &login_url);
         let api_calls_per_day =
-            self.number(keys.take("api_calls_per_day"), "`api_calls_per_day`", 20_000, &(100..=10_000_000));
+            self.number(keys.take("api_calls_per_day"), "`api_calls_per_day`", 20_000, &(1..=10_000_000));
         keys.finish(&mut self.page, "`salesforce`");
         Salesforce {
             login_url,
@@ -256,8 +256,8 @@ impl Reader<'_> {
 
     fn poll(&mut self, node: Option<&Node>) -> Poll {
         let mut keys = self.section(node, "poll");
-        let interval = self.duration(keys.take("interval"), "`interval`", "10s", &("50ms"..="1h"));
-        let overlap = self.duration(keys.take("overlap"), "`overlap`", "10m", &("30s"..="24h"));
+        let interval = self.duration(keys.take("interval"), "`interval`", "10s", &("10ms"..="1h"));
+        let overlap = self.duration(keys.take("overlap"), "`overlap`", "10m", &("0"..="24h"));
         let close_grace = self.duration(keys.take("close_grace"), "`close_grace`", "15s", &("0"..="1h"));
         keys.finish(&mut self.page, "`poll`");
         Poll { interval, overlap, close_grace }
@@ -266,7 +266,7 @@ impl Reader<'_> {
     fn sweep(&mut self, node: Option<&Node>) -> Sweep {
         let mut keys = self.section(node, "sweep");
         let every = self.duration(keys.take("every"), "`every`", "1h", &("0"..="30d"));
-        let window = self.duration(keys.take("window"), "`window`", "48h", &("1h"..="90d"));
+        let window = self.duration(keys.take("window"), "`window`", "48h", &("1s"..="90d"));
         keys.finish(&mut self.page, "`sweep`");
         Sweep { every: Some(every).filter(|every| !every.is_zero()), window }
     }

@@ -146,11 +146,11 @@ impl Reader<'_> {
                     .error(BAD_VALUE, &node.span, "`api_version` must look like \"66.0\"")
                     .help("quoted, with `.0`, without `v`");
             }
-            Some(major) if !(60..=99).contains(&major) => {
+            Some(major) if !(50..=99).contains(&major) => {
                 self.page.error(
                     values::OUT_OF_RANGE,
                     &node.span,
-                    "`api_version` must be between 60.0 and 99.0",
+                    "`api_version` must be between 50.0 and 99.0",
                 );
             }
             Some(_) => {}

@@ -148,7 +148,7 @@ fn findings_never_show_a_secret() {
 
 #[test]
 fn wrong_values_are_told_together() {
-    insta::assert_snapshot!(found("servr: {}\ngoodays: { base_url: http://x.y, token: '', webhook: { signature: of, secrets: [] }, actions: sent }\npoll: { interval: 10, overlap: 1s }\nsalesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: no } }\nadmin: { listen: 0.0.0.0:1 }\n"), @r"
+    insta::assert_snapshot!(found("servr: {}\ngoodays: { base_url: http://x.y, token: '', webhook: { signature: of, secrets: [] }, actions: sent }\npoll: { interval: 10, overlap: 2d }\nsalesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: no } }\nadmin: { listen: 0.0.0.0:1 }\n"), @r"
     error[Y003]: unknown key `servr` in connector.yaml
      --> connector.yaml:1:1
       |
@@ -194,14 +194,14 @@ fn wrong_values_are_told_together() {
     error[C006]: `interval` is no duration
      --> connector.yaml:3:19
       |
-    3 | poll: { interval: 10, overlap: 1s }
+    3 | poll: { interval: 10, overlap: 2d }
       |                   ^^
       |
       = help: write a number and a unit: 500ms, 10s, 10m, 1h, 7d; or 0
-    error[C007]: `overlap` must be between 30s and 24h
+    error[C007]: `overlap` must be between 0 and 24h
      --> connector.yaml:3:32
       |
-    3 | poll: { interval: 10, overlap: 1s }
+    3 | poll: { interval: 10, overlap: 2d }
       |                                ^^
     error[Y004]: `login_url` is missing
      --> connector.yaml:4:13
