@@ -156,7 +156,8 @@ pub fn with_comparisons(source: &str, tokens: &[Token<'_>]) -> String {
             continue;
         }
         let (first, last) = (operand_start(tokens, index), operand_end(tokens, index));
-        if first >= index || last <= index {
+        let missing = first >= index || last <= index;
+        if missing || is_comparison(&tokens[first]) || is_comparison(&tokens[last]) {
             continue; // an operand is missing: the engine will say so
         }
         edits.push((tokens[first].at, Edit::Open));

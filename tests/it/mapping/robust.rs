@@ -72,6 +72,15 @@ fn load(text: &str) {
     }
 }
 
+/// Found by the properties below: an operator without its left side, with another one behind it.
+#[test]
+fn operators_without_operands_are_the_engines_business() {
+    for text in ["\"\"\\:<>-", "a, < > b", "< <", "a < > b", "(<)==1", "a <"] {
+        load(&case_with(&format!("F: {{ from: {} }}", json!(text))));
+        load(&case_with(&format!("F:\n  template: |\n    {{{{ {text} }}}}")));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
