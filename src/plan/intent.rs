@@ -27,9 +27,6 @@ pub struct Intent {
     /// An operator let it pass `max_actions_per_hour`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approved: bool,
-    /// Text that should have travelled, but could not (a call's note when the response was already handled).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_behind: Option<String>,
 }
 
 /// What the agent wants.
@@ -183,6 +180,6 @@ impl Intent {
             Wish::Call { note, .. } => note.take().is_some(),
             Wish::Close { .. } | Wish::Spam { .. } => false,
         };
-        author || text || self.left_behind.take().is_some()
+        author || text
     }
 }

@@ -294,7 +294,7 @@ impl Daemon {
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let tracker = TaskTracker::new();
         for lane in 0..LANES {
-            tracker.spawn(drive(inbound::Lane::new(lane, &shared), shared.clone(), token.clone()));
+            tracker.spawn(drive(inbound::Lane::new(lane), shared.clone(), token.clone()));
         }
         tracker.spawn(drive(poll::Poller::default(), shared.clone(), token.clone()));
         tracker.spawn(drive(deliver::Courier::default(), shared.clone(), token.clone()));

@@ -189,7 +189,7 @@ impl Poller {
             let Ok(page) = page else { continue };
             for row in &page.rows {
                 match index {
-                    CASES => take_case(shared, &held, contact, row)?,
+                    CASES => take_case(shared, &held, row)?,
                     COMMENTS => take_comment(shared, &held, contact, row)?,
                     _ => take_merged(shared, &held, row)?,
                 }

@@ -30,12 +30,7 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
 }
 
 /// A Case changed: for its own response, and for those that were merged into it.
-pub(super) fn take_case(
-    shared: &Shared,
-    held: &Held,
-    contact: &Contact,
-    row: &Value,
-) -> Result<(), StoreError> {
+pub(super) fn take_case(shared: &Shared, held: &Held, row: &Value) -> Result<(), StoreError> {
     let Some(case) = held.mapping.case_mappings().first() else { return Ok(()) };
     let (Some(id), Some(response)) = (id_of(row, "Id"), key_of(row, &case.key_field)) else { return Ok(()) };
     let mut rkeys = vec![RKey::of(&response)];
@@ -67,7 +62,6 @@ pub(super) fn take_case(
             }
         }
     }
-    let _ = contact;
     Ok(())
 }
 
@@ -91,7 +85,9 @@ fn take_back(store: &Store, tx: &mut Tx, rkey: RKey, now_ms: i64) -> Result<(), 
         if open.wish.is_answer() || !matches!(open.state, IntentState::Ready { .. }) {
             continue;
         }
-        if let Some(mut intent) = store.guard_intent(tx, open.seq)? {
+        // Read again under the guard: delivery may have begun to send it.
+        let guarded = store.guard_intent(tx, open.seq)?;
+        if let Some(mut intent) = guarded.filter(|i| matches!(i.state, IntentState::Ready { .. })) {
             info!(response = %intent.response_id, action = intent.wish.name(), "taken back before it was sent");
             intent.state =
                 IntentState::Cancelled { at_ms: now_ms, why: "taken back by the agent".to_owned() };
@@ -115,16 +111,14 @@ fn fire(
 ) -> Result<Option<u64>, StoreError> {
     let now_ms = shared.clock.now_ms();
     let old = shared.store.intent_by_identity(&wish.identity(case))?;
-    let seq = match &old {
+    // Decided on what is read under the guard: somebody may have sent it on its way meanwhile.
+    let seq = match old.map(|old| shared.store.guard_intent(tx, old.seq)).transpose()?.flatten() {
         None => shared.store.next_seq(),
         Some(old) if matches!(old.state, IntentState::Cancelled { .. } | IntentState::Parked { .. }) => {
             old.seq
         }
         Some(_) => return Ok(None),
     };
-    if old.is_some() {
-        shared.store.guard_intent(tx, seq)?;
-    }
     let intent = Intent {
         seq,
         response_id: response.clone(),
@@ -137,7 +131,6 @@ fn fire(
         state: IntentState::Ready { not_before_ms: now_ms },
         attempts: 0,
         approved: false,
-        left_behind: None,
     };
     add_intent(tx, rkey, &intent);
     info!(%response, action = intent.wish.name(), "an agent's action is in the outbox");

@@ -423,7 +423,6 @@ fn intent(wish: Wish) -> Intent {
         state: IntentState::Ready { not_before_ms: 0 },
         attempts: 0,
         approved: false,
-        left_behind: None,
     }
 }
 

@@ -248,7 +248,6 @@ fn intent(seq: u64, wish: Wish, state: IntentState) -> Intent {
         state,
         attempts: 0,
         approved: false,
-        left_behind: None,
     }
 }
 

@@ -106,7 +106,6 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         state: IntentState::Unclear { since_ms: 0, why: "no answer".to_owned(), sending },
         attempts: 1,
         approved: false,
-        left_behind: None,
     };
     let mut tx = Tx::default();
     add_intent(&mut tx, RKey::of(&response_id), &intent);
