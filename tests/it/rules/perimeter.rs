@@ -74,6 +74,7 @@ async fn rule_14_the_sweep_finds_what_no_webhook_announced_and_obeys_the_perimet
     world.answers(&own, "We have found it.").await;
     world.customer_writes(&own, "Well done, you.");
     world.until("the sweep finds the message", || world.comments(&own).len() == 2).await;
+    world.settle().await;
     assert_eq!(world.cases(&shop).len(), 0);
     assert_eq!(world.field(&own, "Status"), "Customer Replied");
 }
