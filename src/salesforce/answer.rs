@@ -51,10 +51,10 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
     let says = |piece: &str| problem.as_ref().is_some_and(|p| p.message.contains(piece));
     match (answer.status, code) {
         (_, "REQUEST_LIMIT_EXCEEDED") => Err(busy(answer, code, says("TotalRequests"))),
-        (403 | 503, "TOO_MANY_APEX_REQUESTS") | (_, "SERVER_UNAVAILABLE" | "API_CURRENTLY_DISABLED") => {
+        // Refused before anything was done. Any other 503 may come from something in between that lost the answer.
+        (403 | 503, "TOO_MANY_APEX_REQUESTS") | (_, "API_CURRENTLY_DISABLED") | (420 | 429, _) => {
             Err(busy(answer, code, false))
         }
-        (420 | 429 | 503, _) => Err(busy(answer, code, false)),
         (401, _) | (403, "API_DISABLED_FOR_ORG" | "FUNCTIONALITY_NOT_ENABLED") => {
             let advice = "Salesforce does not let the integration user use the REST API: check the app's scope (api), \
                           API access, and IP restrictions";
@@ -133,7 +133,9 @@ mod tests {
             (403, &error("API_DISABLED_FOR_ORG", "x"), "login"),
             (401, &error("INVALID_AUTH_HEADER", "x"), "login"),
             (420, "<html>", "busy"),
-            (503, "<html>", "busy"),
+            (503, "<html>", "no answer"),
+            (503, &error("SERVER_UNAVAILABLE", "x"), "no answer"),
+            (503, &error("TOO_MANY_APEX_REQUESTS", "x"), "busy"),
             (502, "<html>", "no answer"),
             (500, &error("UNKNOWN_EXCEPTION", "x"), "no answer"),
             (400, "<html>", "no answer"),

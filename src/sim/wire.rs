@@ -81,6 +81,15 @@ pub enum Act {
         #[serde(default)]
         headers: BTreeMap<String, String>,
     },
+    /// Done, and something on the way answers instead.
+    AnswerAfter {
+        status: u16,
+        #[serde(default)]
+        body: String,
+        /// JSON if absent.
+        #[serde(default)]
+        content_type: Option<String>,
+    },
     /// Connection cut, nothing done.
     ResetBefore,
     /// Done, then the connection is cut without an answer.
@@ -351,6 +360,10 @@ async fn perform(act: Option<Act>, router: Router, request: Request) -> Result<R
         None => Ok(call(router, request).await),
         Some(Act::Answer { status, body, content_type, headers }) => {
             Ok(scripted(status, body, content_type.as_deref(), &headers))
+        }
+        Some(Act::AnswerAfter { status, body, content_type }) => {
+            call(router, request).await;
+            Ok(scripted(status, body, content_type.as_deref(), &BTreeMap::new()))
         }
         Some(Act::ResetBefore) => Err(Cut),
         Some(Act::ResetAfter) => {

@@ -8,27 +8,32 @@ use serde_json::json;
 
 use crate::arena::World;
 
-/// An answer of a proxy in between, whatever the remote did.
-fn bad_gateway(status: u16) -> Act {
-    Act::Answer {
-        status,
-        body: "<html><body><h1>Bad Gateway</h1></body></html>".to_owned(),
-        content_type: Some("text/html".to_owned()),
-        headers: BTreeMap::new(),
-    }
+/// Answers of a proxy in between: the remote saw nothing of it, or did it all.
+fn bad_gateway(status: u16) -> [Act; 2] {
+    let body = "<html><body><h1>Bad Gateway</h1></body></html>".to_owned();
+    let content_type = Some("text/html".to_owned());
+    [
+        Act::Answer {
+            status,
+            body: body.clone(),
+            content_type: content_type.clone(),
+            headers: BTreeMap::new(),
+        },
+        Act::AnswerAfter { status, body, content_type },
+    ]
 }
 
 fn unknown_outcomes() -> Vec<Act> {
-    vec![
+    let mut acts = vec![
         Act::ResetBefore,
         Act::ResetAfter,
         Act::CommitLater { ms: 150 },
         Act::Truncate,
-        bad_gateway(502),
-        bad_gateway(503),
         Act::HangBefore { ms: 50 },
         Act::HangAfter { ms: 50 },
-    ]
+    ];
+    acts.extend([500, 502, 503, 504].into_iter().flat_map(bad_gateway));
+    acts
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ async fn a_backlog_of_500_events_costs_few_calls() {
     let world = World::start().await;
     let sample = world.arrives(words("The first one.")).await;
     let sample: Value = serde_json::from_slice(&world.goodays.event_body(&sample, "response")).unwrap();
-    world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/composite/graph", refusal(503, "")) });
+    world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/composite/graph", refusal(420, "")) });
     let posts = (0..500).map(|n| {
         let mut event = sample.clone();
         event["response"]["id"] = json!(format!("backlog{n}"));
