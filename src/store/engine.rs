@@ -1,27 +1,29 @@
 //! The storage engine: one ordered map of small keys to values, guarded transactions, and `durable`.
 //!
-//! All state lies in one sled tree, so that every transaction is a transaction of a single tree; chunks of large
-//! values lie in a second one, which only this room knows:
+//! All state lies in one sled tree, and chunks of large values in a second one, which only this room knows. In front
+//! of sled stand a journal and what it holds, in memory:
 //!
 //! ```text
-//! transact:  mark the new chunks as garbage, write them
-//!            check the guards; then as one, through the journal:
-//!                write heads and small values, unmark the new chunks, mark the replaced ones
-//!            remove the replaced chunks and their marks
+//! transact:  check the guards; write into memory, and into the next frame of the journal
+//! durable:   the committer appends the frame and syncs the file, once for all who wait
+//! later:     the settler takes a full journal into sled, flushes and syncs sled, and removes the file
+//! start:     what stands in journals is carried out again
 //! ```
 //!
-//! sled recovers a prefix of what was written, in order. So after a crash at any point the chunks of a head that
-//! can be seen are there, and everything else is marked, and removed at the next start.
+//! So a transaction costs its bytes once in a file that only grows, a value that is soon replaced or deleted never
+//! reaches sled, and sled is written by one thread, in the order of its keys.
 //!
-//! sled's own transactions are not used: see [`writer`] for the dead-lock that they lead to. One writer at a time
-//! excludes readers for the duration of one transaction, so every call sees all of a transaction or nothing of it.
-//! A write is visible at once, and durable after the next [`Store::durable`].
+//! One writer at a time excludes readers for the duration of one transaction, so every call sees all of a transaction
+//! or nothing of it. A write is visible at once, and durable after the next [`Store::durable`]. A group that was not
+//! durable is there as a whole after a crash, or not at all, and so are all before it.
 
 mod committer;
 mod compact;
 mod errors;
 mod journal;
 mod open;
+mod recent;
+mod settler;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -29,30 +31,27 @@ mod value;
 mod watchdog;
 mod writer;
 
-use std::fs::OpenOptions;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use committer::{Committer, Health};
+use committer::{Committer, Health, Work};
+use journal::Journal;
 use open::{Lock, Places, Tables};
-use tx::Plan;
+use recent::{Front, Piece, Recent, Row};
+use settler::Settler;
 use value::{Head, Stored};
 use watchdog::{Busy, Watchdog, Working};
-use writer::Writer;
 
 pub use errors::{OpenError, StoreError, TxError};
 pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
 
 const SEQ_KEY: &[u8] = b"\0seq";
-const GARBAGE: &[u8] = b"\0garbage/";
 /// Numbers reserved at a time; a restart skips what was left of a block.
 const SEQ_BLOCK: u64 = 1024;
-/// Chunks written in one turn.
-const TURN: usize = 64;
 /// How old the known free space may be.
 const SPACE_AGE: Duration = Duration::from_secs(1);
 
@@ -114,11 +113,11 @@ struct Inner {
     committer: Committer,
     _watchdog: Watchdog,
     /// Held by whoever writes, shared by whoever reads.
-    writer: RwLock<Writer>,
+    front: Arc<Front>,
     busy: Arc<Busy>,
     tables: Tables,
     health: Arc<Health>,
-    places: Places,
+    places: Arc<Places>,
     settings: Settings,
     seq: Mutex<Seq>,
     space: Space,
@@ -142,15 +141,12 @@ impl Store {
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
         let (lock, tables) = open::open(&places)?;
-        let trouble = |error: sled::Error| open::Trouble::of(error).into_error(&places);
-        let mut writer = Writer::new(tables.db.clone());
-        journal::replay(&mut writer, &tables).map_err(|trouble| trouble.into_error(&places))?;
-        remove_garbage(&mut writer, &tables).map_err(trouble)?;
-        drop(writer);
+        let next = settler::replay(&tables, &places).map_err(|trouble| trouble.into_error(&places))?;
         let tables = compact::compact(&places, tables, &settings)?;
-        let reserved = read_seq(&tables).map_err(trouble)?;
-        let seq = Mutex::new(Seq { next: reserved, reserved });
-        Self::start(lock, places, tables, settings, seq)
+        let reserved = read_seq(&tables).map_err(|error| open::Trouble::of(error).into_error(&places))?;
+        let folder = |error: std::io::Error| places.folder_error(&error);
+        let journal = Journal::create(&places, next).map_err(folder)?;
+        Self::start(lock, places, tables, settings, journal, reserved)
     }
 
     fn start(
@@ -158,27 +154,38 @@ impl Store {
         places: Places,
         tables: Tables,
         settings: Settings,
-        seq: Mutex<Seq>,
+        journal: Journal,
+        reserved: u64,
     ) -> Result<Self, OpenError> {
+        let places = Arc::new(places);
         let folder = |error: std::io::Error| places.folder_error(&error);
         let health = Arc::new(Health::new());
         let begun = Instant::now();
-        let (busy, committing) = (Busy::new(begun), Busy::new(begun));
-        let watched = vec![busy.clone(), committing.clone()];
+        let [busy, committing, settling] = [(); 3].map(|()| Busy::new(begun));
+        let watched = vec![busy.clone(), committing.clone(), settling.clone()];
         let watchdog = Watchdog::start(watched, settings.stuck_after, health.clone()).map_err(folder)?;
-        let log = OpenOptions::new().read(true).write(true).open(places.live.join("db")).map_err(folder)?;
-        let committer = Committer::start(tables.db.clone(), log, settings.fault, health.clone(), committing)
-            .map_err(folder)?;
+        let front = Arc::new(Front::new(health.clone()));
+        let settler =
+            Settler::start(tables.clone(), places.clone(), front.clone(), settling).map_err(folder)?;
+        let work = Work {
+            journal,
+            settler,
+            places: places.clone(),
+            front: front.clone(),
+            fault: settings.fault,
+            busy: committing,
+        };
+        let committer = Committer::start(work).map_err(folder)?;
         let inner = Inner {
             committer,
             _watchdog: watchdog,
-            writer: RwLock::new(Writer::new(tables.db.clone())),
+            front,
             busy,
             tables,
             health,
             places,
             settings,
-            seq,
+            seq: Mutex::new(Seq { next: reserved, reserved }),
             space: Space { known: Mutex::new(None), written: AtomicU64::new(0) },
             _lock: lock,
         };
@@ -187,47 +194,55 @@ impl Store {
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         tx::check_key(key)?;
-        let _shared = self.shared();
+        let (_working, recent) = self.shared();
+        if let Some(value) = recent.get(key) {
+            return Ok(value.clone());
+        }
         let entry = self.inner.tables.state.get(key).map_err(unreadable)?;
-        entry.map(|entry| self.load(&entry)).transpose()
+        entry.map(|entry| self.load(key, &entry)).transpose()
     }
 
     /// All guards hold and all writes are applied, or nothing is.
     pub fn transact(&self, tx: &Tx) -> Result<(), TxError> {
         self.inner.health.check()?;
-        let plan = Plan::of(tx)?;
+        let bytes = tx.check()?;
         if tx.is_empty() {
             return Ok(());
         }
-        self.inner.space.written.fetch_add(plan.bytes, Ordering::Relaxed);
-        // A repeated payload is refused before its chunks are written, not after.
-        if plan.is_large() && !self.guards_hold(&plan)? {
-            return Err(TxError::Conflict);
-        }
-        let heads = self.write_chunks(&plan)?;
-        let applied = self.exclusive(|writer| apply(writer, &self.inner.tables, &plan, heads))?;
+        self.inner.space.written.fetch_add(bytes, Ordering::Relaxed);
+        let applied = self.exclusive(|recent| {
+            let held = self.guards_hold(recent, tx)?;
+            if held {
+                tx.writes.iter().for_each(|(key, value)| recent.write(key, value.as_deref()));
+            }
+            Ok(held)
+        })?;
         if applied { Ok(()) } else { Err(TxError::Conflict) }
     }
 
     /// Keys in `[from, to)` with their values, in order, at most `limit`; all of one moment, so writers wait.
     pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let _shared = self.shared();
-        self.entries(from, to)
-            .take(limit)
-            .map(|entry| {
-                let (key, entry) = entry.map_err(unreadable)?;
-                Ok((key.to_vec(), self.load(&entry)?))
-            })
-            .collect()
+        let (_working, recent) = self.shared();
+        let load = |row: Row<'_>| {
+            let (key, piece) = row.map_err(unreadable)?;
+            let value = match piece {
+                None => return Ok(None),
+                Some(Piece::Value(value)) => value.to_vec(),
+                Some(Piece::Entry(entry)) => self.load(&key, &entry)?,
+            };
+            Ok(Some((key.into_owned(), value)))
+        };
+        self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect()
     }
 
     /// Keys in `[from, to)`, in order, at most `limit`.
     pub fn keys(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let _shared = self.shared();
-        self.entries(from, to)
-            .take(limit)
-            .map(|entry| entry.map(|(key, _)| key.to_vec()).map_err(unreadable))
-            .collect()
+        let (_working, recent) = self.shared();
+        let load = |row: Row<'_>| {
+            let (key, piece) = row.map_err(unreadable)?;
+            Ok(piece.map(|_| key.into_owned()))
+        };
+        self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect()
     }
 
     /// Resolves once everything written before the call is on disk, also through a power cut.
@@ -250,8 +265,10 @@ impl Store {
         if seq.next == seq.reserved {
             let reserved = seq.reserved + SEQ_BLOCK;
             // If this fails nothing written later becomes durable, so no number can appear twice on disk.
-            let _ = self
-                .exclusive(|writer| writer.put(&self.inner.tables.state, SEQ_KEY, &reserved.to_be_bytes()));
+            let _ = self.exclusive(|recent| {
+                recent.write(SEQ_KEY, Some(&reserved.to_be_bytes()));
+                Ok(())
+            });
             seq.reserved = reserved;
         }
         seq.next += 1;
@@ -282,13 +299,14 @@ impl Store {
         }
     }
 
-    /// How many syncs succeeded.
+    /// How many syncs somebody waited for.
     pub fn commits(&self) -> u64 {
         self.inner.committer.commits()
     }
 
     pub fn disk_bytes(&self) -> u64 {
-        open::size(&self.inner.places.live).unwrap_or(0)
+        let journals = journal::size(&self.inner.places).unwrap_or(0);
+        journals + open::size(&self.inner.places.live).unwrap_or(0)
     }
 
     /// If this is the last clone: makes everything durable, and leaves the folder to others. Dropping does the
@@ -299,84 +317,69 @@ impl Store {
         health.check()
     }
 
-    fn entries(
+    fn rows<'a>(
         &self,
+        recent: &'a Recent,
         from: &[u8],
         to: &[u8],
-    ) -> impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> {
+    ) -> impl Iterator<Item = Row<'a>> + use<'a> {
         // The store's own keys begin with a zero byte.
-        let from = from.max(&[1]).to_vec();
-        let range = (from.as_slice() < to).then(|| self.inner.tables.state.range(from..to.to_vec()));
-        range.into_iter().flatten()
+        let from = from.max(&[1]);
+        // A range that ends before it begins is empty, not a mistake.
+        let to = to.max(from);
+        recent.rows(from, to, self.inner.tables.state.range(from.to_vec()..to.to_vec()))
     }
 
-    fn load(&self, entry: &[u8]) -> Result<Vec<u8>, StoreError> {
+    fn load(&self, key: &[u8], entry: &[u8]) -> Result<Vec<u8>, StoreError> {
         match value::parse(entry) {
             None => Err(StoreError::Unreadable("its form is unknown".into())),
             Some(Stored::Inline(value)) => Ok(value.to_vec()),
-            Some(Stored::Chunked(head)) => self.assemble(&head),
+            Some(Stored::Chunked(head)) => self.assemble(key, head),
         }
     }
 
-    fn assemble(&self, head: &Head) -> Result<Vec<u8>, StoreError> {
+    fn assemble(&self, key: &[u8], head: Head) -> Result<Vec<u8>, StoreError> {
         let mut value = Vec::new();
-        for key in head.chunk_keys() {
-            match self.inner.tables.chunks.get(key).map_err(unreadable)? {
+        for index in 0..head.chunks() {
+            match self.inner.tables.chunks.get(value::chunk_key(key, index)).map_err(unreadable)? {
                 Some(chunk) => value.extend_from_slice(&chunk),
                 None => return Err(StoreError::Unreadable("a part of it is missing".into())),
             }
         }
-        if value::hash(&value) != head.hash {
+        if Head::of(&value) != head {
             return Err(StoreError::Unreadable("its parts do not have the hash of the whole".into()));
         }
         Ok(value)
     }
 
-    /// One for each write, in order; `None` where no chunks are needed. Nobody can see them yet.
-    fn write_chunks(&self, plan: &Plan) -> Result<Vec<Option<Head>>, StoreError> {
-        plan.writes
-            .values()
-            .map(|value| match value {
-                Some(value) if value::is_large(value) => self.write_value(value).map(Some),
-                _ => Ok(None),
-            })
-            .collect()
-    }
-
-    fn write_value(&self, value: &[u8]) -> Result<Head, StoreError> {
-        let head = Head::of(self.next_seq(), value);
-        let tables = &self.inner.tables;
-        self.exclusive(|writer| writer.put(&tables.state, &garbage_key(head.id), &[]))?;
-        let mut chunks = head.chunk_keys().zip(value.chunks(value::CHUNK)).peekable();
-        while chunks.peek().is_some() {
-            // Others get their turn within a very large value.
-            self.exclusive(|writer| {
-                chunks
-                    .by_ref()
-                    .take(TURN)
-                    .try_for_each(|(key, chunk)| writer.put(&tables.chunks, &key, chunk))
-            })?;
+    fn guards_hold(&self, recent: &Recent, tx: &Tx) -> sled::Result<bool> {
+        for (key, expected) in &tx.guards {
+            let expected = expected.as_deref();
+            let holds = match recent.get(key) {
+                Some(value) => value.as_deref() == expected,
+                None => match (expected, self.inner.tables.state.get(key)?) {
+                    (Some(expected), Some(entry)) => value::is(&entry, expected),
+                    (expected, entry) => expected.is_none() && entry.is_none(),
+                },
+            };
+            if !holds {
+                return Ok(false);
+            }
         }
-        Ok(head)
+        Ok(true)
     }
 
-    fn guards_hold(&self, plan: &Plan) -> Result<bool, StoreError> {
-        let _shared = self.shared();
-        guards_hold(&self.inner.tables, plan).map_err(unreadable)
-    }
-
-    fn shared(&self) -> (Working<'_>, RwLockReadGuard<'_, Writer>) {
+    fn shared(&self) -> (Working<'_>, RwLockReadGuard<'_, Recent>) {
         let working = self.inner.busy.start();
-        (working, self.inner.writer.read().unwrap_or_else(PoisonError::into_inner))
+        (working, self.inner.front.read())
     }
 
-    /// A write that fails or panics may be half done. The next start finishes it from the journal, so until then
-    /// nobody may write, nor replace the journal's record; therefore the failure is noted within the lock.
-    fn exclusive<T>(&self, work: impl FnOnce(&mut Writer) -> sled::Result<T>) -> Result<T, StoreError> {
+    /// Whoever panics here may have written half of it: the failure is noted within the lock, and nothing more
+    /// becomes durable.
+    fn exclusive<T>(&self, work: impl FnOnce(&mut Recent) -> sled::Result<T>) -> Result<T, StoreError> {
         let _working = self.inner.busy.start();
-        let mut writer = self.inner.writer.write().unwrap_or_else(PoisonError::into_inner);
-        self.inner.health.check()?;
-        match catch_unwind(AssertUnwindSafe(|| work(&mut writer))) {
+        let mut recent = self.inner.front.write_with_room(|| self.inner.committer.wake())?;
+        match catch_unwind(AssertUnwindSafe(|| work(&mut recent))) {
             Ok(done) => done.map_err(|error| self.inner.health.fail(&error)),
             Err(_) => Err(self.inner.health.fail(&"the database panicked")),
         }
@@ -411,87 +414,10 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
     end
 }
 
-/// Whether the guards held and everything was written.
-fn apply(writer: &mut Writer, tables: &Tables, plan: &Plan, heads: Vec<Option<Head>>) -> sled::Result<bool> {
-    let held = guards_hold(tables, plan)?;
-    let garbage = if held {
-        let (changes, replaced) = changes(tables, plan, &heads)?;
-        journal::apply(writer, tables, &changes)?;
-        replaced
-    } else {
-        heads.into_iter().flatten().collect()
-    };
-    garbage.iter().try_for_each(|head| discard(writer, tables, head))?;
-    Ok(held)
-}
-
-fn guards_hold(tables: &Tables, plan: &Plan) -> sled::Result<bool> {
-    for (key, expected) in &plan.guards {
-        if !holds(expected.as_ref(), tables.state.get(key)?.as_deref()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// What to write, and the heads of the values that it replaces.
-fn changes(
-    tables: &Tables,
-    plan: &Plan,
-    heads: &[Option<Head>],
-) -> sled::Result<(Vec<journal::Change>, Vec<Head>)> {
-    let (mut changes, mut replaced) = (Vec::new(), Vec::new());
-    for ((key, value), head) in plan.writes.iter().zip(heads) {
-        let old = tables.state.get(key)?;
-        if let Some(Stored::Chunked(old)) = old.as_deref().and_then(value::parse) {
-            changes.push((garbage_key(old.id), Some(Vec::new())));
-            replaced.push(old);
-        }
-        if let Some(head) = head {
-            changes.push((garbage_key(head.id), None));
-        }
-        let entry = value.map(|value| head.map_or_else(|| value::inline(value), |head| head.entry()));
-        changes.push((key.to_vec(), entry));
-    }
-    Ok((changes, replaced))
-}
-
-fn holds(expected: Option<&value::Expected>, entry: Option<&[u8]>) -> bool {
-    match (expected, entry) {
-        (None, None) => true,
-        (Some(expected), Some(entry)) => expected.holds(entry),
-        _ => false,
-    }
-}
-
-fn garbage_key(id: u64) -> Vec<u8> {
-    [GARBAGE, &id.to_be_bytes()].concat()
-}
-
-/// The mark goes last: until then the next start finds what is left.
-fn discard(writer: &mut Writer, tables: &Tables, head: &Head) -> sled::Result<()> {
-    for key in head.chunk_keys() {
-        writer.remove(&tables.chunks, &key)?;
-    }
-    writer.remove(&tables.state, &garbage_key(head.id))
-}
-
-/// What a crash left behind.
-fn remove_garbage(writer: &mut Writer, tables: &Tables) -> sled::Result<()> {
-    for mark in tables.state.scan_prefix(GARBAGE).keys() {
-        let mark = mark?;
-        let id = &mark[GARBAGE.len()..];
-        for key in tables.chunks.scan_prefix(id).keys() {
-            writer.remove(&tables.chunks, &key?)?;
-        }
-        writer.remove(&tables.state, &mark)?;
-    }
-    Ok(())
-}
-
 fn read_seq(tables: &Tables) -> sled::Result<u64> {
-    let bytes = tables.state.get(SEQ_KEY)?;
-    Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
+    let entry = tables.state.get(SEQ_KEY)?;
+    let Some(Stored::Inline(bytes)) = entry.as_deref().and_then(value::parse) else { return Ok(0) };
+    Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
 }
 
 fn free_bytes(dir: &Path) -> Result<u64, rustix::io::Errno> {

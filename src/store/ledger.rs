@@ -80,7 +80,8 @@ impl Store {
 /// Notes which responses a lane is writing.
 pub fn put_attempt(tx: &mut Tx, lane: u8, rkeys: &[RKey]) {
     if rkeys.is_empty() {
-        return tx.remove(keys::attempt(lane));
+        tx.remove(keys::attempt(lane));
+        return;
     }
     tx.set(keys::attempt(lane), rkeys.iter().flat_map(|r| r.0).collect::<Vec<u8>>());
 }

@@ -47,14 +47,15 @@ fn everything(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
 #[test]
 fn a_failing_guard_writes_nothing() {
     let (_dir, store) = fresh();
-    let claim = Tx::new().guard("a", None).put("a", "1").put("b", value(1, 5000));
+    let mut claim = Tx::new();
+    claim.expect("a", None).set("a", "1").set("b", value(1, 5000));
     store.transact(&claim).unwrap();
     assert_eq!(store.transact(&claim), Err(TxError::Conflict));
-    let wrong = Tx::new().guard("b", Some(value(2, 5000))).delete("a").put("c", "3");
+    let mut wrong = Tx::new();
+    wrong.expect("b", Some(value(2, 5000))).remove("a").set("c", "3");
     assert_eq!(store.transact(&wrong), Err(TxError::Conflict));
     assert_eq!(store.get(b"c").unwrap(), None);
-    let right = Tx::new().guard("b", Some(value(1, 5000))).delete("a");
-    store.transact(&right).unwrap();
+    store.transact(Tx::new().expect("b", Some(value(1, 5000))).remove("a")).unwrap();
     assert_eq!(store.get(b"a").unwrap(), None);
 }
 
@@ -67,7 +68,7 @@ fn one_of_many_claims_wins() {
                 let store = store.clone();
                 let key = format!("claim/{len}");
                 std::thread::spawn(move || {
-                    store.transact(&Tx::new().guard(key.as_str(), None).put(key, value(who, len))).is_ok()
+                    store.transact(Tx::new().expect(key.as_str(), None).set(key, value(who, len))).is_ok()
                 })
             })
             .collect();
@@ -80,7 +81,7 @@ fn one_of_many_claims_wins() {
 fn eight_mebibytes_survive_a_restart() {
     let (dir, store) = fresh();
     let large = value(3, 8 << 20);
-    store.transact(&Tx::new().put("a", large.clone())).unwrap();
+    store.transact(Tx::new().set("a", large.clone())).unwrap();
     store.close().unwrap();
     let store = open(dir.path());
     assert_eq!(store.get(b"a").unwrap(), Some(large));
@@ -89,7 +90,7 @@ fn eight_mebibytes_survive_a_restart() {
 #[test]
 fn the_last_write_to_a_key_counts() {
     let (_dir, store) = fresh();
-    store.transact(&Tx::new().put("a", value(1, 9000)).delete("a").put("a", "x")).unwrap();
+    store.transact(Tx::new().set("a", value(1, 9000)).remove("a").set("a", "x")).unwrap();
     assert_eq!(store.get(b"a").unwrap(), Some(b"x".to_vec()));
 }
 
@@ -97,7 +98,7 @@ fn the_last_write_to_a_key_counts() {
 fn keys_that_would_harm_are_refused() {
     let (_dir, store) = fresh();
     for key in [vec![], vec![0, 1], vec![b'k'; MAX_KEY + 1]] {
-        let refused = store.transact(&Tx::new().put(key.clone(), "x"));
+        let refused = store.transact(Tx::new().set(key.clone(), "x"));
         assert!(matches!(refused, Err(TxError::Store(StoreError::Refused(_)))), "{refused:?}");
         assert!(store.get(&key).is_err());
     }
@@ -110,9 +111,9 @@ fn ranges_are_ordered_limited_and_free_of_internals() {
     let (_dir, store) = fresh();
     let mut tx = Tx::new();
     for n in (0..20u8).rev() {
-        tx = tx.put([b'k', n], value(n.into(), usize::from(n) * 500));
+        tx.set([b'k', n], value(n.into(), usize::from(n) * 500));
     }
-    store.transact(&tx.put("j", "before").put("l", "after")).unwrap();
+    store.transact(tx.set("j", "before").set("l", "after")).unwrap();
     let found = store.range(b"k", &prefix_end(b"k"), usize::MAX).unwrap();
     assert_eq!(found.len(), 20);
     for (n, (key, found)) in (0..20u8).zip(found) {
@@ -134,11 +135,11 @@ fn the_end_of_a_prefix_is_after_all_its_keys() {
 #[test]
 fn a_reader_never_sees_parts_of_two_values() {
     let (_dir, store) = fresh();
-    store.transact(&Tx::new().put("a", value(0, 20_000))).unwrap();
+    store.transact(Tx::new().set("a", value(0, 20_000))).unwrap();
     let writer = store.clone();
     let writing = std::thread::spawn(move || {
         for n in 1..200 {
-            writer.transact(&Tx::new().put("a", value(n, 20_000 + usize::try_from(n).unwrap()))).unwrap();
+            writer.transact(&Tx::new().set("a", value(n, 20_000 + usize::try_from(n).unwrap()))).unwrap();
         }
     });
     while !writing.is_finished() {
@@ -197,12 +198,12 @@ fn model_tx(
             Guess::Absent => None,
             Guess::Wrong => Some(value(999, 4000)),
         };
-        tx = tx.guard(model_key(*n), expected);
+        tx.expect(model_key(*n), expected);
     }
     for (n, len) in writes {
-        tx = match len {
-            Some(len) => tx.put(model_key(*n), value(seed, *len)),
-            None => tx.delete(model_key(*n)),
+        match len {
+            Some(len) => tx.set(model_key(*n), value(seed, *len)),
+            None => tx.remove(model_key(*n)),
         };
     }
     tx
@@ -254,7 +255,7 @@ async fn many_wait_for_few_syncs() {
         let store = store.clone();
         tokio::spawn(async move {
             for n in 0..4 {
-                store.transact(&Tx::new().put(format!("{who}/{n}"), value(who, 100))).unwrap();
+                store.transact(Tx::new().set(format!("{who}/{n}"), value(who, 100))).unwrap();
                 store.durable().await.unwrap();
             }
         })
@@ -272,10 +273,21 @@ async fn many_wait_for_few_syncs() {
 async fn one_waiter_costs_one_sync() {
     let (_dir, store) = fresh();
     for expected in 1..=5 {
-        store.transact(&Tx::new().put("a", expected.to_string())).unwrap();
+        store.transact(Tx::new().set("a", expected.to_string())).unwrap();
         store.durable().await.unwrap();
         assert_eq!(store.commits(), expected);
     }
+}
+
+/// Nothing to make durable: a duplicate, or an answer that was already given.
+#[tokio::test]
+async fn who_waits_for_nothing_new_costs_no_sync() {
+    let (_dir, store) = fresh();
+    store.transact(Tx::new().set("a", "1")).unwrap();
+    for _ in 0..5 {
+        store.durable().await.unwrap();
+    }
+    assert_eq!(store.commits(), 1);
 }
 
 #[tokio::test]
@@ -297,11 +309,11 @@ async fn a_failed_sync_is_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_with(dir.path(), Fault::FailSyncAfter(1));
     let broken = tokio::spawn(store.broken());
-    store.transact(&Tx::new().put("a", "1")).unwrap();
+    store.transact(Tx::new().set("a", "1")).unwrap();
     store.durable().await.unwrap();
     store.accepting().unwrap();
 
-    store.transact(&Tx::new().put("b", "2")).unwrap();
+    store.transact(Tx::new().set("b", "2")).unwrap();
     let failure = store.durable().await.unwrap_err();
     assert!(matches!(failure, StoreError::Broken(_)), "{failure:?}");
     assert_eq!(broken.await.unwrap(), failure);
@@ -309,7 +321,7 @@ async fn a_failed_sync_is_for_ever() {
     assert_eq!(store.broken().await, failure);
     assert_eq!(store.durable().await, Err(failure.clone()));
     assert_eq!(store.accepting(), Err(failure.clone()));
-    assert_eq!(store.transact(&Tx::new().put("c", "3")), Err(TxError::Store(failure.clone())));
+    assert_eq!(store.transact(Tx::new().set("c", "3")), Err(TxError::Store(failure.clone())));
     assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()), "reading goes on");
     assert_eq!(store.commits(), 1);
     assert_eq!(store.close(), Err(failure));
@@ -321,6 +333,7 @@ async fn a_failed_sync_is_for_ever() {
 async fn everybody_in_a_failed_group_hears_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_with(dir.path(), Fault::FailSync);
+    store.transact(Tx::new().set("a", "1")).unwrap();
     let answers = join_all((0..64).map(|_| store.durable())).await;
     assert!(answers.iter().all(Result::is_err));
     assert_eq!(store.commits(), 0);
@@ -332,9 +345,10 @@ async fn a_disk_that_hangs_is_broken() {
     let stuck_after = Duration::from_millis(200);
     let settings = Settings { fault: Fault::HangSync, stuck_after, ..Settings::default() };
     let store = Store::open(dir.path(), settings).unwrap();
+    store.transact(Tx::new().set("a", "1")).unwrap();
     let failure = store.durable().await.unwrap_err();
     assert!(failure.to_string().contains("not answered"), "{failure}");
-    assert!(store.transact(&Tx::new().put("a", "1")).is_err());
+    assert!(store.transact(Tx::new().set("a", "1")).is_err());
 }
 
 #[tokio::test]
@@ -352,7 +366,7 @@ async fn a_healthy_store_is_never_called_broken() {
 async fn the_mutant_syncs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_with(dir.path(), Fault::SkipSync);
-    store.transact(&Tx::new().put("a", "1")).unwrap();
+    store.transact(Tx::new().set("a", "1")).unwrap();
     store.durable().await.unwrap();
     assert_eq!(store.commits(), 0);
 }
@@ -364,7 +378,7 @@ fn too_little_space_is_said_before_the_disk_is_full() {
     let store = Store::open(dir.path(), settings).unwrap();
     assert!(matches!(store.accepting(), Err(StoreError::NoSpace { floor: u64::MAX, .. })));
     // What was taken in before can still be worked off.
-    store.transact(&Tx::new().put("a", "1")).unwrap();
+    store.transact(Tx::new().set("a", "1")).unwrap();
 }
 
 // --- numbers
@@ -438,12 +452,12 @@ fn filled() -> (TempDir, BTreeMap<Vec<u8>, Vec<u8>>) {
     let (dir, store) = fresh();
     for n in 0..300u64 {
         let len = if n % 10 == 0 { 10_000 } else { 100 };
-        store.transact(&Tx::new().put(format!("key/{n}"), value(n, len))).unwrap();
+        store.transact(Tx::new().set(format!("key/{n}"), value(n, len))).unwrap();
     }
     store.close().unwrap();
     // The snapshot is written when a database is opened.
     let store = open(dir.path());
-    store.transact(&Tx::new().put("last", "one")).unwrap();
+    store.transact(Tx::new().set("last", "one")).unwrap();
     let content = everything(&store);
     store.close().unwrap();
     fs::write(dir.path().join("admin.addr"), "127.0.0.1:9").unwrap();
@@ -455,9 +469,10 @@ fn snapshot(dir: &Path) -> PathBuf {
     files.max_by_key(|path| path.file_name().unwrap().to_str().unwrap().starts_with("snap.")).unwrap()
 }
 
+/// What lies in the folder, but for the journal of a store that is open.
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let all = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = all.filter(|name| !name.starts_with("sled.journal-")).collect();
     names.sort();
     names
 }
@@ -529,10 +544,13 @@ fn a_log_without_content_is_not_an_empty_store() {
 fn mostly_dead(dir: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let store = open(dir);
     for n in 0..400u64 {
-        store.transact(&Tx::new().put(format!("key/{n:03}"), value(n, 20_000))).unwrap();
+        store.transact(Tx::new().set(format!("key/{n:03}"), value(n, 20_000))).unwrap();
     }
+    // What is deleted before it gets there never lies in sled.
+    store.close().unwrap();
+    let store = open(dir);
     for n in 10..400 {
-        store.transact(&Tx::new().delete(format!("key/{n:03}"))).unwrap();
+        store.transact(Tx::new().remove(format!("key/{n:03}"))).unwrap();
     }
     let content = everything(&store);
     store.close().unwrap();
@@ -565,7 +583,7 @@ fn a_mostly_living_store_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     for n in 0..200u64 {
-        store.transact(&Tx::new().put(format!("key/{n:03}"), value(n, 20_000))).unwrap();
+        store.transact(Tx::new().set(format!("key/{n:03}"), value(n, 20_000))).unwrap();
     }
     store.close().unwrap();
     // It would stop if it began.
@@ -601,11 +619,13 @@ const KEPT: u64 = 20;
 fn killed_step(writer: u64, n: u64) -> Tx {
     let head = format!("head/{writer}");
     let before = (n > 1).then(|| killed_head(writer, n - 1));
-    let tx = Tx::new()
-        .guard(head.as_str(), before)
-        .put(head, killed_head(writer, n))
-        .put(format!("entry/{writer}/{n}"), value(n, 300));
-    if n > KEPT { tx.delete(format!("entry/{writer}/{}", n - KEPT)) } else { tx }
+    let mut tx = Tx::new();
+    tx.expect(head.as_str(), before);
+    tx.set(head, killed_head(writer, n)).set(format!("entry/{writer}/{n}"), value(n, 300));
+    if n > KEPT {
+        tx.remove(format!("entry/{writer}/{}", n - KEPT));
+    }
+    tx
 }
 
 /// Begins with its number; of all sizes around a chunk, and far above.

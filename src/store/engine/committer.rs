@@ -1,15 +1,12 @@
 //! One thread that makes everything durable, for all who wait.
 //!
-//! sled's own asynchronous flush dead-locks from seven callers up, and its flush alone does not survive a power
-//! cut: it never asks the device to empty its cache. So one thread flushes, then syncs the log's file itself.
-//! One file handle is kept for the whole life, because the kernel reports a failed write-back once per handle.
+//! Whoever waits at one moment shares one frame of the journal and one sync. sled's own flush is not waited for: it
+//! dead-locks from seven asynchronous callers up, and does not survive a power cut.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,9 +14,18 @@ use tokio::sync::{oneshot, watch};
 
 use super::Fault;
 use super::errors::StoreError;
+use super::journal::{Frame, Journal};
+use super::open::Places;
+use super::recent::Front;
+use super::settler::{Full, Settler};
 use super::watchdog::Busy;
 
 type Answer = Result<(), StoreError>;
+
+/// How long a write may stay out of the journal when nobody waits for it.
+const LATEST: Duration = Duration::from_millis(500);
+/// The frames' buffer is given back when it has grown larger.
+const BUFFER: usize = 1 << 20;
 
 /// Whether the disk still takes what it is given. A failure stays: after a failed sync the kernel forgets which
 /// pages were dirty, and a second sync that succeeds proves nothing.
@@ -55,36 +61,58 @@ impl Health {
     }
 }
 
+/// Who waits; `None`: nobody, but there is something to do.
+type Waiter = Option<oneshot::Sender<Answer>>;
+
 pub(super) struct Committer {
-    queue: Option<mpsc::Sender<oneshot::Sender<Answer>>>,
+    queue: Option<mpsc::Sender<Waiter>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
 }
 
+/// What the thread works with.
+pub(super) struct Work {
+    pub journal: Journal,
+    pub settler: Settler,
+    pub places: Arc<Places>,
+    pub front: Arc<Front>,
+    pub fault: Fault,
+    pub busy: Arc<Busy>,
+}
+
 impl Committer {
-    pub fn start(
-        db: sled::Db,
-        log: File,
-        fault: Fault,
-        health: Arc<Health>,
-        busy: Arc<Busy>,
-    ) -> std::io::Result<Self> {
+    pub fn start(work: Work) -> std::io::Result<Self> {
         let (queue, waiters) = mpsc::channel();
         let commits = Arc::new(AtomicU64::new(0));
-        let work = Work { db, log, fault, health, busy, commits: commits.clone(), attempts: 0 };
+        let thread = Thread {
+            work,
+            commits: commits.clone(),
+            attempts: 0,
+            is_waited_for: false,
+            spare: Frame::default(),
+        };
         let thread =
-            std::thread::Builder::new().name("store-committer".into()).spawn(move || work.run(&waiters))?;
+            std::thread::Builder::new().name("store-committer".into()).spawn(move || thread.run(&waiters))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
 
     /// A place in the next group; everything written before this call is in it.
     pub fn enqueue(&self) -> oneshot::Receiver<Answer> {
         let (waiter, answer) = oneshot::channel();
+        self.tell(Some(waiter));
+        answer
+    }
+
+    /// The journal is full and nobody may be waiting.
+    pub fn wake(&self) {
+        self.tell(None);
+    }
+
+    fn tell(&self, waiter: Waiter) {
         if let Some(queue) = &self.queue {
             // A thread that is gone drops the waiter, which its receiver sees.
             let _ = queue.send(waiter);
         }
-        answer
     }
 
     pub fn commits(&self) -> u64 {
@@ -101,52 +129,81 @@ impl Drop for Committer {
     }
 }
 
-struct Work {
-    db: sled::Db,
-    log: File,
-    fault: Fault,
-    health: Arc<Health>,
-    busy: Arc<Busy>,
+struct Thread {
+    work: Work,
     commits: Arc<AtomicU64>,
     attempts: u64,
+    is_waited_for: bool,
+    /// An empty frame with room, in exchange for the next one.
+    spare: Frame,
 }
 
-impl Work {
-    fn run(mut self, queue: &mpsc::Receiver<oneshot::Sender<Answer>>) {
-        while let Ok(first) = queue.recv() {
-            // Whoever is in the queue now wrote before this flush begins.
-            let group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).collect();
-            let answer = self.commit();
+impl Thread {
+    fn run(mut self, queue: &mpsc::Receiver<Waiter>) {
+        loop {
+            let first = match queue.recv_timeout(LATEST) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            // Whoever is in the queue now wrote before this commit begins.
+            let group: Vec<_> = first.into_iter().chain(queue.try_iter().flatten()).collect();
+            self.is_waited_for = !group.is_empty();
+            let (answer, full) = self.commit(false);
             for waiter in group {
                 // One that no longer waits (a cut connection) is no concern.
                 let _ = waiter.send(answer.clone());
             }
+            self.turn(full);
         }
-        // Closing: what nobody waited for is made durable, too.
-        let _ = self.commit();
+        self.close();
     }
 
-    fn commit(&mut self) -> Answer {
-        self.health.check()?;
-        let busy = self.busy.clone();
+    /// What nobody waited for is made durable, too, and sled gets all of it: no journal is left.
+    fn close(mut self) {
+        self.is_waited_for = false;
+        self.work.front.wait_until_settled();
+        let (answer, full) = self.commit(true);
+        match full {
+            Some(full) => self.work.settler.settle(full),
+            None if answer.is_ok() => {
+                let _ = self.work.journal.remove_empty(&self.work.places);
+            }
+            None => {}
+        }
+    }
+
+    /// Makes durable what was written until now. Gives the journal's writes if this was its last frame.
+    fn commit(&mut self, last: bool) -> (Answer, Option<Full>) {
+        if let Err(failure) = self.work.front.health.check() {
+            return (Err(failure), None);
+        }
+        let busy = self.work.busy.clone();
         let _working = busy.start();
-        let synced = catch_unwind(AssertUnwindSafe(|| {
-            self.db.flush().map_err(|error| error.to_string())?;
-            self.sync().map_err(|error| error.to_string())
-        }));
-        match synced {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) => Err(self.health.fail(&reason)),
-            Err(_) => Err(self.health.fail(&"the database panicked while it was flushed")),
+        let (mut frame, writes) = {
+            let mut recent = self.work.front.write();
+            (recent.next_frame(std::mem::take(&mut self.spare)), recent.turn(last))
+        };
+        // What is on disk already needs no second sync.
+        let written = if frame.is_empty() { Ok(()) } else { self.write(&mut frame) };
+        frame.clear(BUFFER);
+        self.spare = frame;
+        match written {
+            Ok(()) => {
+                let number = self.work.journal.number;
+                (Ok(()), writes.map(|writes| Full { number, writes }))
+            }
+            Err(error) => (Err(self.work.front.fail(&error)), None),
         }
     }
 
-    fn sync(&mut self) -> std::io::Result<()> {
+    fn write(&mut self, frame: &mut Frame) -> std::io::Result<()> {
+        self.work.journal.append(frame)?;
         self.attempts += 1;
-        match self.fault {
+        match self.work.fault {
             Fault::SkipSync => return Ok(()),
             Fault::HangSync => {
-                while self.health.check().is_ok() {
+                while self.work.front.health.check().is_ok() {
                     std::thread::park_timeout(Duration::from_millis(1));
                 }
                 return Err(std::io::Error::other("injected"));
@@ -157,8 +214,18 @@ impl Work {
             }
             _ => {}
         }
-        self.log.sync_data()?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.work.journal.sync()?;
+        self.commits.fetch_add(u64::from(self.is_waited_for), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// A full journal goes into sled, and the next one is begun.
+    fn turn(&mut self, full: Option<Full>) {
+        let Some(full) = full else { return };
+        match Journal::create(&self.work.places, full.number + 1) {
+            Ok(next) => self.work.journal = next,
+            Err(error) => return drop(self.work.front.fail(&error)),
+        }
+        self.work.settler.settle(full);
     }
 }

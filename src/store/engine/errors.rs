@@ -22,6 +22,12 @@ pub enum OpenError {
     )]
     Newer { dir: PathBuf, found: u32, known: u32 },
     #[error(
+        "the state folder {dir} was written by a version from before the first release (format {found}, this \
+         version knows {known}): move {dir} away to start with an empty state; the sweep finds again what \
+         Goodays and Salesforce know"
+    )]
+    Older { dir: PathBuf, found: u32, known: u32 },
+    #[error(
         "the state in {dir} is damaged and could not be repaired ({reason}); nothing was changed in it. \
          Keep a copy for analysis, then restore the last backup, or move {dir} away to start with an empty \
          state: the sweep finds again what Goodays and Salesforce know"

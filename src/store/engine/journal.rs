@@ -1,102 +1,154 @@
-//! Several writes that become one: first recorded as a whole, then carried out, then the record is removed.
+//! The journal: everything that was written and that sled does not hold for certain, in files that only grow.
 //!
-//! sled recovers a prefix of what was written. If the record is there after a crash, its writes are carried out
-//! again; if it is not, either none of them had begun or all were done. There is at most one record, since there
-//! is one writer.
+//! ```text
+//! <dir>/sled.journal-N   frame, frame, ...     a frame: length, checksum, then the writes of a group
+//! ```
+//!
+//! A frame is what one sync makes durable: the writes of all transactions that waited for it. A crash can only cut
+//! the last frame of the last journal, of which nobody was told that it is durable; so a group is there as a whole
+//! or not at all. sled gets the writes of a journal when its last frame is on disk, and the file is removed when
+//! they are on disk in sled, too. Until then a start carries them out again, which changes nothing that is done.
 
-use super::open::{Tables, Trouble};
-use super::value::{CHUNK, hash};
-use super::writer::Writer;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-/// Key and new entry; `None` deletes.
-pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
+use super::open::{JOURNAL, Places, Trouble, sync_dir};
+use super::recent::Writes;
 
-const RECORD: [u8; 4] = [0; 4];
-const HASH: usize = 32;
-/// A record begins with the length and the hash of all that follows in it and in its parts.
-const HEADER: usize = 8 + HASH;
-
-/// Carries out all changes or, after a crash, none.
-pub(super) fn apply(writer: &mut Writer, tables: &Tables, changes: &[Change]) -> sled::Result<()> {
-    // A single one is atomic by itself.
-    if changes.len() > 1 {
-        record(writer, tables, changes)?;
-    }
-    for (key, entry) in changes {
-        writer.write(&tables.state, key, entry.as_deref())?;
-    }
-    if changes.len() > 1 {
-        writer.remove(&tables.journal, &RECORD)?;
-    }
-    Ok(())
-}
-
-/// Finishes what a crash cut short.
-pub(super) fn replay(writer: &mut Writer, tables: &Tables) -> Result<(), Trouble> {
-    let Some(record) = tables.journal.get(RECORD).map_err(Trouble::of)? else { return Ok(()) };
-    let changes = read(tables, &record)?;
-    for (key, entry) in &changes {
-        writer.write(&tables.state, key, entry.as_deref()).map_err(Trouble::of)?;
-    }
-    writer.remove(&tables.journal, &RECORD).map_err(Trouble::of)?;
-    tracing::debug!(changes = changes.len(), "a transaction that a crash had cut was finished");
-    Ok(())
-}
-
-/// The record proper is written last: parts without it are nothing, and are overwritten by the next ones.
-pub(super) fn record(writer: &mut Writer, tables: &Tables, changes: &[Change]) -> sled::Result<()> {
-    let bytes = encode(changes);
-    let (first, rest) = bytes.split_at(bytes.len().min(CHUNK - HEADER));
-    for (part, bytes) in (1u32..).zip(rest.chunks(CHUNK)) {
-        writer.put(&tables.journal, &part.to_be_bytes(), bytes)?;
-    }
-    let length = (bytes.len() as u64).to_be_bytes();
-    writer.put(&tables.journal, &RECORD, &[&length, hash(&bytes).as_slice(), first].concat())
-}
-
-fn read(tables: &Tables, record: &[u8]) -> Result<Vec<Change>, Trouble> {
-    let broken = || Trouble::Damaged("the record of the last transaction is incomplete".into());
-    let (length, rest) = record.split_first_chunk().ok_or_else(broken)?;
-    let (expected, first) = rest.split_at_checked(HASH).ok_or_else(broken)?;
-    let length = u64::from_be_bytes(*length);
-    let mut bytes = first.to_vec();
-    for part in 1u32.. {
-        if bytes.len() as u64 >= length {
-            break;
-        }
-        let next = tables.journal.get(part.to_be_bytes()).map_err(Trouble::of)?.ok_or_else(broken)?;
-        bytes.extend_from_slice(&next);
-    }
-    if hash(&bytes) != expected {
-        return Err(broken());
-    }
-    decode(&bytes).ok_or_else(broken)
-}
-
+/// Length and checksum of what follows.
+const HEADER: usize = 8;
 const DELETED: u32 = u32::MAX;
 
-fn encode(changes: &[Change]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("keys and entries are short");
-    for (key, entry) in changes {
-        bytes.extend_from_slice(&length(key).to_be_bytes());
-        bytes.extend_from_slice(&entry.as_deref().map_or(DELETED, length).to_be_bytes());
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(entry.as_deref().unwrap_or_default());
+/// Writes on their way into a journal.
+pub(super) struct Frame(Vec<u8>);
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self(vec![0; HEADER])
     }
-    bytes
 }
 
-fn decode(mut bytes: &[u8]) -> Option<Vec<Change>> {
-    let mut changes = Vec::new();
-    while !bytes.is_empty() {
-        let key = number(&mut bytes)?;
-        let entry = number(&mut bytes)?;
-        let key = take(&mut bytes, key)?;
-        let entry = if entry == DELETED { None } else { Some(take(&mut bytes, entry)?) };
-        changes.push((key, entry));
+impl Frame {
+    pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.0.extend_from_slice(&length(key).to_be_bytes());
+        self.0.extend_from_slice(&value.map_or(DELETED, length).to_be_bytes());
+        self.0.extend_from_slice(key);
+        self.0.extend_from_slice(value.unwrap_or_default());
     }
-    Some(changes)
+
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == HEADER
+    }
+
+    /// As it stands in the file.
+    fn sealed(&mut self) -> &[u8] {
+        let (header, writes) = self.0.split_at_mut(HEADER);
+        header[..4].copy_from_slice(&length(writes).to_be_bytes());
+        header[4..].copy_from_slice(&crc32fast::hash(writes).to_be_bytes());
+        &self.0
+    }
+
+    /// Empty again; a buffer that has grown large is given back.
+    pub fn clear(&mut self, keep: usize) {
+        self.0.truncate(HEADER);
+        self.0.shrink_to(keep);
+    }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).expect("the store keeps its buffers far below 4 GiB")
+}
+
+/// The journal that is being filled. One file handle is kept for its whole life, because the kernel reports a
+/// failed write-back once per handle.
+pub(super) struct Journal {
+    pub number: u64,
+    file: File,
+}
+
+impl Journal {
+    pub fn create(places: &Places, number: u64) -> io::Result<Self> {
+        let file =
+            OpenOptions::new().append(true).create_new(true).mode(0o600).open(places.journal(number))?;
+        sync_dir(&places.dir)?;
+        Ok(Self { number, file })
+    }
+
+    pub fn append(&mut self, frame: &mut Frame) -> io::Result<()> {
+        self.file.write_all(frame.sealed())
+    }
+
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    pub fn remove_empty(&self, places: &Places) -> io::Result<()> {
+        if self.file.metadata()?.len() == 0 { fs::remove_file(places.journal(self.number)) } else { Ok(()) }
+    }
+}
+
+/// The numbers of the journals that are there, in order.
+pub(super) fn numbers(places: &Places) -> io::Result<Vec<u64>> {
+    let mut numbers = places.numbered(JOURNAL)?;
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Bytes of all journals.
+pub(super) fn size(places: &Places) -> io::Result<u64> {
+    numbers(places)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
+}
+
+/// The writes of a journal. Only the last one may end in the middle of a frame.
+pub(super) fn read(path: &Path, last: bool) -> Result<Writes, Trouble> {
+    let bytes = fs::read(path).map_err(|error| Trouble::Io(error.to_string()))?;
+    let mut rest = bytes.as_slice();
+    let mut writes = Writes::new();
+    while let Some(frame) = next(&mut rest) {
+        take_in(frame, &mut writes).ok_or_else(|| damaged("holds a frame that cannot be read"))?;
+    }
+    if !rest.is_empty() && (!last || holds_a_frame(rest)) {
+        return Err(damaged("is damaged in the middle"));
+    }
+    Ok(writes)
+}
+
+fn damaged(how: &str) -> Trouble {
+    Trouble::Damaged(format!("the journal {how}"))
+}
+
+/// The writes of the frame that begins here, if it is whole.
+fn next<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let mut rest = *bytes;
+    let (length, checksum) = (number(&mut rest)?, number(&mut rest)?);
+    let (writes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    // An empty frame is never written, and zeros are what a cut file may end in.
+    if writes.is_empty() || crc32fast::hash(writes) != checksum {
+        return None;
+    }
+    *bytes = rest;
+    Some(writes)
+}
+
+/// Whether a whole frame stands behind what cannot be read: then it is no cut end, and something acknowledged is
+/// lost.
+fn holds_a_frame(bytes: &[u8]) -> bool {
+    (1..bytes.len()).any(|at| {
+        let mut rest = &bytes[at..];
+        next(&mut rest).is_some_and(|writes| take_in(writes, &mut Writes::new()).is_some())
+    })
+}
+
+fn take_in(mut frame: &[u8], writes: &mut Writes) -> Option<()> {
+    while !frame.is_empty() {
+        let (key, value) = (number(&mut frame)?, number(&mut frame)?);
+        let key = take(&mut frame, key)?;
+        let value = if value == DELETED { None } else { Some(take(&mut frame, value)?) };
+        writes.insert(key, value);
+    }
+    Some(())
 }
 
 fn number(bytes: &mut &[u8]) -> Option<u32> {
@@ -115,12 +167,53 @@ fn take(bytes: &mut &[u8], length: u32) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    /// Two frames, and what they say.
+    fn two() -> (Vec<u8>, usize, Vec<Writes>) {
+        let groups: [&[(&str, Option<&str>)]; 2] =
+            [&[("a", Some("1")), ("b", None)], &[("a", None), ("c", Some(""))]];
+        let (mut bytes, mut first, mut after, mut state) =
+            (Vec::new(), 0, vec![Writes::new()], Writes::new());
+        for group in groups {
+            let mut frame = Frame::default();
+            for (key, value) in group {
+                frame.add(key.as_bytes(), value.map(str::as_bytes));
+                state.insert(key.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec()));
+            }
+            bytes.extend_from_slice(frame.sealed());
+            first = if first == 0 { bytes.len() } else { first };
+            after.push(state.clone());
+        }
+        (bytes, first, after)
+    }
+
+    fn read_bytes(bytes: &[u8], last: bool) -> Result<Writes, Trouble> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        read(file.path(), last)
+    }
+
     #[test]
-    fn writes_survive_their_record() {
-        let changes =
-            vec![(b"a".to_vec(), None), (b"b".to_vec(), Some(vec![])), (vec![1; 900], Some(vec![7; 3073]))];
-        assert_eq!(decode(&encode(&changes)), Some(changes.clone()));
-        let bytes = encode(&changes);
-        assert_eq!(decode(&bytes[..bytes.len() - 1]), None);
+    fn a_cut_anywhere_leaves_whole_groups() {
+        let (bytes, first, after) = two();
+        for cut in 0..=bytes.len() {
+            let groups = usize::from(cut >= first) + usize::from(cut == bytes.len());
+            assert_eq!(read_bytes(&bytes[..cut], true).ok(), Some(after[groups].clone()), "{cut}");
+            let whole = cut == 0 || cut == first || cut == bytes.len();
+            assert_eq!(read_bytes(&bytes[..cut], false).is_ok(), whole, "{cut}");
+        }
+        // A file that was made longer and never filled.
+        let longer = [bytes.as_slice(), &[0; 100]].concat();
+        assert_eq!(read_bytes(&longer, true).ok(), Some(after[2].clone()));
+    }
+
+    #[test]
+    fn damage_before_a_whole_frame_is_no_cut_end() {
+        let (bytes, first, after) = two();
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            let read = read_bytes(&bytes, true).ok();
+            assert_eq!(read, (at >= first).then(|| after[1].clone()), "{at}");
+        }
     }
 }

@@ -7,12 +7,13 @@
 //! <dir>/sled.ready/      built completely and on disk: it replaces the live one, at once or at the next start
 //! <dir>/sled.old/        the replaced one, about to be removed
 //! <dir>/sled.damaged-N/  as it was found before a repair
+//! <dir>/sled.journal-N   what sled does not hold for certain yet, see [`super::journal`]
 //! ```
 //!
 //! A folder is replaced only by renames, each followed by a sync of the parent, and [`settle`] brings whatever a
 //! crash left to the old or to the new state. Other files in `<dir>` are never touched.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -22,11 +23,13 @@ use std::time::{Duration, Instant};
 
 use super::Fault;
 use super::errors::OpenError;
-use super::value::{self, Stored};
+use super::value;
 
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 const VERSION_KEY: &[u8] = b"\0version";
-const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES: u64 = 16 << 20;
+pub(super) const JOURNAL: &str = "sled.journal-";
+const DAMAGED: &str = "sled.damaged-";
 /// How long threads of a just closed database may keep its lock.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -51,16 +54,20 @@ impl Places {
         }
     }
 
-    fn damaged(&self, number: u64) -> PathBuf {
-        self.dir.join(format!("sled.damaged-{number}"))
+    pub fn journal(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{JOURNAL}{number}"))
     }
 
-    /// Numbers of the damaged folders that were kept.
-    fn damaged_numbers(&self) -> io::Result<Vec<u64>> {
+    fn damaged(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{DAMAGED}{number}"))
+    }
+
+    /// What follows this name in the folder, where it is a number.
+    pub fn numbered(&self, name: &str) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
-            let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("sled.damaged-"));
+            let entry = entry?.file_name();
+            let number = entry.to_str().and_then(|entry| entry.strip_prefix(name));
             numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         Ok(numbers)
@@ -81,14 +88,23 @@ pub(super) struct Tables {
     pub db: sled::Db,
     pub state: sled::Tree,
     pub chunks: sled::Tree,
-    pub journal: sled::Tree,
 }
 
 /// Why sled did not open.
+#[derive(Debug)]
 pub(super) enum Trouble {
     Locked,
     Damaged(String),
     Io(String),
+}
+
+impl Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked => f.write_str("somebody else holds its lock"),
+            Self::Damaged(reason) | Self::Io(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl Trouble {
@@ -131,21 +147,21 @@ impl Tables {
     }
 
     fn attempt(path: &Path) -> Result<Self, Trouble> {
-        let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open().map_err(Trouble::of)?;
+        // What is not flushed stands in the journal, so nothing is flushed by the clock.
+        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        let db = config.open().map_err(Trouble::of)?;
         let state = db.open_tree("state").map_err(Trouble::of)?;
         let chunks = db.open_tree("chunks").map_err(Trouble::of)?;
-        let journal = db.open_tree("journal").map_err(Trouble::of)?;
-        Ok(Self { db, state, chunks, journal })
+        Ok(Self { db, state, chunks })
     }
 
     /// Reads everything once: what a repair or a copy brought back must be whole.
     pub fn verify(&self) -> Result<(), Trouble> {
         for entry in &self.state {
-            let (_, entry) = entry.map_err(Trouble::of)?;
+            let (key, entry) = entry.map_err(Trouble::of)?;
             // Keys of the store itself hold plain numbers, which parse as nothing or as inline.
-            let Some(Stored::Chunked(head)) = value::parse(&entry) else { continue };
-            for key in head.chunk_keys() {
-                if self.chunks.get(key).map_err(Trouble::of)?.is_none() {
+            for index in 0..value::chunks(Some(&entry)) {
+                if self.chunks.get(value::chunk_key(&key, index)).map_err(Trouble::of)?.is_none() {
                     return Err(Trouble::Damaged("a part of a stored value is missing".into()));
                 }
             }
@@ -219,6 +235,9 @@ fn check_format(places: &Places, tables: &Tables) -> Result<(), OpenError> {
         Some(found) if found > FORMAT => {
             Err(OpenError::Newer { dir: places.dir.clone(), found, known: FORMAT })
         }
+        Some(found) if found < FORMAT => {
+            Err(OpenError::Older { dir: places.dir.clone(), found, known: FORMAT })
+        }
         Some(_) => Ok(()),
         // A database gets its version before it gets its name, so this one has lost its content.
         None => Err(places.damaged_error(&"it holds no format version")),
@@ -275,7 +294,7 @@ fn rebuild(places: &Places, old_end: u64) -> Result<(), Trouble> {
 
 /// Puts the rebuilt database in place of the damaged one, of which the newest is kept.
 fn keep_damaged(places: &Places) -> io::Result<PathBuf> {
-    let earlier = places.damaged_numbers()?;
+    let earlier = places.numbered(DAMAGED)?;
     let kept = places.damaged(earlier.iter().max().unwrap_or(&0) + 1);
     fs::rename(&places.new, &places.ready)?;
     sync_dir(&places.dir)?;
@@ -366,7 +385,7 @@ fn sync_all(path: &Path) -> io::Result<()> {
     sync_dir(path)
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -1,8 +1,10 @@
 //! What can only be set up from within: crashes between two writes, and other versions' databases.
 
+use std::fs;
+
 use tempfile::TempDir;
 
-use super::journal::Change;
+use super::journal::Frame;
 use super::*;
 
 fn open(dir: &Path) -> Store {
@@ -15,115 +17,163 @@ fn fresh() -> (TempDir, Store) {
     (dir, store)
 }
 
-/// Chunks, and marks of garbage.
-fn left_over(store: &Store) -> (usize, usize) {
-    let tables = &store.inner.tables;
-    (tables.chunks.len(), tables.state.scan_prefix(GARBAGE).count())
+fn put(store: &Store, key: &str, value: Vec<u8>) {
+    store.transact(Tx::new().set(key, value)).unwrap();
 }
 
-#[test]
-fn replaced_deleted_and_refused_values_leave_nothing_behind() {
-    let (_dir, store) = fresh();
-    let put = |len: usize| Tx::new().put("a", vec![1; len]);
-    store.transact(&put(4 * value::CHUNK)).unwrap();
-    store.transact(&put(2 * value::CHUNK)).unwrap();
-    assert_eq!(left_over(&store), (2, 0));
-    // The guard is only found to fail once the chunks are written.
-    let plan = Tx::new().guard("a", None).put("b", vec![2; 9000]);
-    let plan = Plan::of(&plan).unwrap();
-    let heads = store.write_chunks(&plan).unwrap();
-    assert_eq!(left_over(&store), (5, 1));
-    assert!(!store.exclusive(|writer| apply(writer, &store.inner.tables, &plan, heads)).unwrap());
-    assert_eq!(left_over(&store), (2, 0));
-    store.transact(&Tx::new().delete("a")).unwrap();
-    assert_eq!(left_over(&store), (0, 0));
-}
-
-#[test]
-fn chunks_without_their_head_are_removed_at_the_next_start() {
-    let (dir, store) = fresh();
-    store.transact(&Tx::new().put("kept", vec![1; 7000])).unwrap();
-    store.write_value(&vec![2; 70_000]).unwrap();
-    assert_eq!(left_over(&store), (3 + 23, 1));
+/// What sled holds of large values, once it holds everything.
+fn chunks(dir: &Path) -> usize {
+    let store = open(dir);
+    let chunks = store.inner.tables.chunks.len();
     store.close().unwrap();
-    let store = open(dir.path());
-    assert_eq!(left_over(&store), (3, 0));
-    assert_eq!(store.get(b"kept").unwrap(), Some(vec![1; 7000]));
+    chunks
 }
 
-/// A crash after each single write of a transaction that needs a record of several parts.
 #[test]
-fn a_transaction_cut_anywhere_is_whole_or_absent() {
-    let changes: Vec<Change> =
-        (0..6u8).map(|n| (vec![b'k', n], (n != 3).then(|| value::inline(&[n; 1500])))).collect();
-    let parts = 3;
-    for cut in 0..=parts + changes.len() {
+fn replaced_and_deleted_values_leave_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    for (len, left) in [(4 * value::CHUNK, 4), (2 * value::CHUNK, 2), (10, 0), (9000, 3)] {
+        let store = open(dir.path());
+        put(&store, "a", vec![1; len]);
+        store.close().unwrap();
+        assert_eq!(chunks(dir.path()), left, "{len}");
+    }
+    let store = open(dir.path());
+    store.transact(Tx::new().remove("a")).unwrap();
+    store.close().unwrap();
+    assert_eq!(chunks(dir.path()), 0);
+}
+
+type Write<'w> = (&'w str, Option<&'w [u8]>);
+
+/// Takes a closed store's folder and leaves a journal in it, as a crash would.
+fn crashed(dir: &Path, number: u64, frames: &[&[Write<'_>]]) {
+    let places = Places::in_dir(dir);
+    let mut journal = Journal::create(&places, number).unwrap();
+    for writes in frames {
+        let mut frame = Frame::default();
+        writes.iter().for_each(|(key, value)| frame.add(key.as_bytes(), *value));
+        journal.append(&mut frame).unwrap();
+    }
+}
+
+/// Of a closed store.
+fn next_journal(dir: &Path) -> u64 {
+    let places = Places::in_dir(dir);
+    assert!(journal::numbers(&places).unwrap().is_empty(), "a closed store leaves no journal");
+    let (_lock, tables) = open::open(&places).unwrap();
+    settler::replay(&tables, &places).unwrap()
+}
+
+/// sled holds a part of a journal's writes, or all of them, and the file is still there.
+#[test]
+fn a_journal_is_carried_out_again_from_wherever_it_was_cut() {
+    let large = |n: u8, chunks: usize| vec![n; chunks * value::CHUNK];
+    let (one, two) = (large(1, 3), large(2, 2));
+    let writes: [Write<'_>; 4] = [("a", None), ("b", Some(&two)), ("c", Some(b"new")), ("d", None)];
+    for cut in 0..=writes.len() {
         let (dir, store) = fresh();
-        let old = vec![9; 1500];
-        let before = (0..6u8).fold(Tx::new(), |tx, n| tx.put([b'k', n], old.clone()));
-        store.transact(&before).unwrap();
-        let tables = &store.inner.tables;
-        if cut < parts {
-            // The parts come first, the record that makes them count last.
-            for part in 0..cut {
-                tables.journal.insert(u32::try_from(part + 1).unwrap().to_be_bytes(), "part").unwrap();
-            }
-        } else {
-            store.exclusive(|writer| journal::record(writer, tables, &changes)).unwrap();
-            assert_eq!(tables.journal.len(), parts);
-            for (key, entry) in &changes[..cut - parts] {
-                store.exclusive(|writer| writer.write(&tables.state, key, entry.as_deref())).unwrap();
-            }
+        for key in ["a", "b", "d"] {
+            put(&store, key, one.clone());
         }
         store.close().unwrap();
+        let number = next_journal(dir.path());
+        crashed(dir.path(), number, &[&writes]);
+        settler::write_some(dir.path(), &writes[..cut]);
 
         let store = open(dir.path());
-        for n in 0..6u8 {
-            let new = (n != 3).then(|| vec![n; 1500]);
-            let expected = if cut < parts { Some(old.clone()) } else { new };
-            assert_eq!(store.get(&[b'k', n]).unwrap(), expected, "cut {cut}, key {n}");
-        }
-        // The next one is not disturbed by what was left.
-        store.transact(&Tx::new().put("a", "1").put("b", "2")).unwrap();
-        assert_eq!(store.inner.tables.journal.get([0; 4]).unwrap(), None);
+        assert_eq!(store.get(b"a").unwrap(), None, "{cut}");
+        assert_eq!(store.get(b"b").unwrap(), Some(two.clone()), "{cut}");
+        assert_eq!(store.get(b"c").unwrap(), Some(b"new".to_vec()), "{cut}");
+        assert_eq!(store.inner.tables.chunks.len(), 2, "{cut}");
+        // The next ones are not disturbed by what was left.
+        put(&store, "c", b"newer".to_vec());
+        store.close().unwrap();
+        assert_eq!(open(dir.path()).get(b"c").unwrap(), Some(b"newer".to_vec()));
     }
 }
 
 #[test]
-fn after_a_panic_nobody_writes_and_the_next_start_finishes() {
+fn journals_are_carried_out_in_order_and_none_is_missing() {
     let (dir, store) = fresh();
-    let changes =
-        vec![(b"a".to_vec(), Some(value::inline(b"1"))), (b"b".to_vec(), Some(value::inline(b"2")))];
-    let tables = &store.inner.tables;
-    let broken = store.exclusive::<()>(|writer| {
-        journal::record(writer, tables, &changes)?;
-        writer.write(&tables.state, &changes[0].0, changes[0].1.as_deref())?;
+    store.close().unwrap();
+    let next = next_journal(dir.path());
+    crashed(dir.path(), next, &[&[("a", Some(b"1"))], &[("a", Some(b"2"))]]);
+    crashed(dir.path(), next + 1, &[&[("a", Some(b"3")), ("b", Some(b"4"))]]);
+    let kept = fs::read(dir.path().join(format!("sled.journal-{next}"))).unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.get(b"a").unwrap(), Some(b"3".to_vec()));
+    assert_eq!(store.get(b"b").unwrap(), Some(b"4".to_vec()));
+    store.close().unwrap();
+
+    // The removal of a settled one was lost by a power cut.
+    fs::write(dir.path().join(format!("sled.journal-{next}")), kept).unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.get(b"a").unwrap(), Some(b"3".to_vec()));
+    store.close().unwrap();
+
+    crashed(dir.path(), next_journal(dir.path()) + 1, &[&[("a", Some(b"5"))]]);
+    let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
+}
+
+/// While the settler works, and after it: reads look the same.
+#[test]
+fn what_is_replaced_while_it_is_settled_stays_replaced() {
+    let (dir, store) = fresh();
+    let big = vec![7; 3 << 20];
+    for round in 0..6u8 {
+        put(&store, "kept", vec![round; 5000]);
+        put(&store, "big", big.clone());
+        put(&store, "gone", vec![round; 10]);
+        store.transact(Tx::new().remove("gone")).unwrap();
+        assert_eq!(store.get(b"kept").unwrap(), Some(vec![round; 5000]));
+        assert_eq!(store.keys(b"a", b"z", 9).unwrap(), [b"big".to_vec(), b"kept".to_vec()]);
+    }
+    store.close().unwrap();
+    let store = open(dir.path());
+    assert_eq!(
+        store.range(b"a", b"z", 9).unwrap(),
+        [(b"big".to_vec(), big), (b"kept".to_vec(), vec![5; 5000])]
+    );
+}
+
+#[test]
+fn after_a_panic_nobody_writes_and_nothing_more_is_durable() {
+    let (dir, store) = fresh();
+    put(&store, "a", b"1".to_vec());
+    let broken = store.exclusive::<()>(|recent| {
+        recent.write(b"b", Some(b"2"));
         panic!("within a transaction");
     });
     assert!(matches!(broken, Err(StoreError::Broken(_))));
-    assert!(store.transact(&Tx::new().put("c", "3").put("d", "4")).is_err());
+    assert!(store.transact(Tx::new().set("c", "3")).is_err());
     assert!(store.accepting().is_err());
     drop(store);
     let store = open(dir.path());
-    assert_eq!(store.get(b"b").unwrap(), Some(b"2".to_vec()));
+    assert_eq!(store.get(b"b").unwrap(), None);
     assert_eq!(store.get(b"c").unwrap(), None);
 }
 
 #[test]
-fn a_newer_format_is_refused_and_untouched() {
-    let (dir, store) = fresh();
-    store.transact(&Tx::new().put("a", "1")).unwrap();
-    assert!(store.inner.tables.set_format(open::FORMAT + 1).is_ok());
-    store.close().unwrap();
-    let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
-    assert!(matches!(refused, OpenError::Newer { found, .. } if found == open::FORMAT + 1), "{refused:?}");
-    assert!(refused.to_string().contains("newer version"), "{refused}");
+fn another_format_is_refused_and_untouched() {
+    for (found, word) in [(open::FORMAT + 1, "newer version"), (open::FORMAT - 1, "before the first release")]
+    {
+        let (dir, store) = fresh();
+        put(&store, "a", b"1".to_vec());
+        assert!(store.inner.tables.set_format(found).is_ok());
+        store.close().unwrap();
+        let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
+        assert!(refused.to_string().contains(word), "{refused}");
+    }
 }
 
 #[test]
 fn a_lost_part_of_a_value_is_said_not_guessed() {
-    let (_dir, store) = fresh();
-    store.transact(&Tx::new().put("a", vec![1; 7000])).unwrap();
+    let (dir, store) = fresh();
+    put(&store, "a", vec![1; 7000]);
+    store.close().unwrap();
+    let store = open(dir.path());
     let (key, _) = store.inner.tables.chunks.first().unwrap().unwrap();
     store.inner.tables.chunks.insert(&key, "other").unwrap();
     assert!(matches!(store.get(b"a"), Err(StoreError::Unreadable(_))));
@@ -136,14 +186,18 @@ fn a_lost_part_of_a_value_is_said_not_guessed() {
 fn no_entry_is_large() {
     let (dir, store) = fresh();
     for len in [value::CHUNK, value::CHUNK + 1, 100_000] {
-        let tx = (0..20).fold(Tx::new(), |tx, n| tx.put(format!("{len}/{n}"), vec![1; len]));
-        store.transact(&tx).unwrap();
+        for n in 0..20 {
+            put(&store, &format!("{len}/{n}"), vec![1; len]);
+        }
     }
+    store.close().unwrap();
+    let store = open(dir.path());
     let tables = &store.inner.tables;
-    for tree in [&tables.state, &tables.chunks, &tables.journal] {
+    assert!(tables.state.len() > 60);
+    for tree in [&tables.state, &tables.chunks] {
         for entry in tree {
             assert!(entry.unwrap().1.len() <= value::CHUNK + 1);
         }
     }
-    assert_eq!(std::fs::read_dir(dir.path().join("sled/blobs")).map_or(0, Iterator::count), 0);
+    assert_eq!(fs::read_dir(dir.path().join("sled/blobs")).map_or(0, Iterator::count), 0);
 }

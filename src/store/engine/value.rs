@@ -1,8 +1,7 @@
 //! How a value lies in sled: small ones inline, larger ones cut into chunks.
 //!
 //! sled moves a page of sixteen big values out of its log into a file that it never syncs; so no stored value is
-//! larger than a chunk. A chunked value's head names the chunks by an id that is never used again, which is why
-//! parts of two values cannot mix.
+//! larger than a chunk. Chunks lie in a tree of their own, under the value's key and their number.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +10,7 @@ pub(super) const CHUNK: usize = 3072;
 
 const INLINE: u8 = 0;
 const CHUNKED: u8 = 1;
-const HEAD: usize = 1 + 8 + 8 + 32;
+const HEAD: usize = 1 + 8 + 32;
 
 /// What an entry of the state tree says.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,16 +21,8 @@ pub(super) enum Stored<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
-    pub id: u64,
     pub len: u64,
     pub hash: [u8; 32],
-}
-
-/// A guard's value; the hash of a large one stands for it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Expected {
-    Inline(Vec<u8>),
-    Chunked { len: u64, hash: [u8; 32] },
 }
 
 pub(super) fn is_large(value: &[u8]) -> bool {
@@ -54,60 +45,51 @@ pub(super) fn parse(entry: &[u8]) -> Option<Stored<'_>> {
     match entry.split_first()? {
         (&INLINE, value) => Some(Stored::Inline(value)),
         (&CHUNKED, rest) if entry.len() == HEAD => Some(Stored::Chunked(Head {
-            id: u64::from_be_bytes(rest[..8].try_into().ok()?),
-            len: u64::from_be_bytes(rest[8..16].try_into().ok()?),
-            hash: rest[16..].try_into().ok()?,
+            len: u64::from_be_bytes(rest[..8].try_into().ok()?),
+            hash: rest[8..].try_into().ok()?,
         })),
         _ => None,
     }
 }
 
+/// How many chunks an entry names.
+pub(super) fn chunks(entry: Option<&[u8]>) -> u32 {
+    match entry.and_then(parse) {
+        Some(Stored::Chunked(head)) => head.chunks(),
+        _ => 0,
+    }
+}
+
+/// Whether an entry has this value; the hash of a large one stands for it.
+pub(super) fn is(entry: &[u8], value: &[u8]) -> bool {
+    match parse(entry) {
+        Some(Stored::Inline(held)) => held == value,
+        Some(Stored::Chunked(head)) => head.len == value.len() as u64 && head == Head::of(value),
+        None => false,
+    }
+}
+
 impl Head {
-    pub fn of(id: u64, value: &[u8]) -> Self {
-        Self { id, len: value.len() as u64, hash: hash(value) }
+    pub fn of(value: &[u8]) -> Self {
+        Self { len: value.len() as u64, hash: hash(value) }
     }
 
     pub fn entry(&self) -> Vec<u8> {
         let mut entry = Vec::with_capacity(HEAD);
         entry.push(CHUNKED);
-        entry.extend_from_slice(&self.id.to_be_bytes());
         entry.extend_from_slice(&self.len.to_be_bytes());
         entry.extend_from_slice(&self.hash);
         entry
     }
 
-    /// The keys of its chunks, in order.
-    pub fn chunk_keys(&self) -> impl Iterator<Item = [u8; 16]> + use<> {
-        let id = self.id;
-        (0..self.len.div_ceil(CHUNK as u64)).map(move |index| chunk_key(id, index))
+    pub fn chunks(&self) -> u32 {
+        u32::try_from(self.len.div_ceil(CHUNK as u64)).unwrap_or(u32::MAX)
     }
 }
 
-pub(super) fn chunk_key(id: u64, index: u64) -> [u8; 16] {
-    let mut key = [0; 16];
-    key[..8].copy_from_slice(&id.to_be_bytes());
-    key[8..].copy_from_slice(&index.to_be_bytes());
-    key
-}
-
-impl Expected {
-    pub fn of(value: &[u8]) -> Self {
-        if is_large(value) {
-            Self::Chunked { len: value.len() as u64, hash: hash(value) }
-        } else {
-            Self::Inline(value.to_vec())
-        }
-    }
-
-    pub fn holds(&self, entry: &[u8]) -> bool {
-        match (self, parse(entry)) {
-            (Self::Inline(expected), Some(Stored::Inline(value))) => expected == value,
-            (Self::Chunked { len, hash }, Some(Stored::Chunked(head))) => {
-                *len == head.len && *hash == head.hash
-            }
-            _ => false,
-        }
-    }
+/// No two keys share one: chunks of keys of other lengths have other lengths.
+pub(super) fn chunk_key(key: &[u8], index: u32) -> Vec<u8> {
+    [key, &index.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -116,24 +98,24 @@ mod tests {
 
     #[test]
     fn a_head_survives_its_entry() {
-        let head = Head::of(7, &vec![9; CHUNK + 1]);
+        let head = Head::of(&vec![9; CHUNK + 1]);
         assert_eq!(parse(&head.entry()), Some(Stored::Chunked(head)));
-        assert_eq!(head.chunk_keys().count(), 2);
+        assert_eq!(head.chunks(), 2);
     }
 
     #[test]
     fn unknown_and_cut_entries_are_not_guessed() {
         assert_eq!(parse(&[]), None);
         assert_eq!(parse(&[9, 1, 2]), None);
-        let entry = Head::of(7, b"x").entry();
+        let entry = Head::of(b"x").entry();
         assert_eq!(parse(&entry[..entry.len() - 1]), None);
     }
 
     #[test]
-    fn a_guard_tells_equal_lengths_apart() {
+    fn equal_lengths_are_told_apart() {
         let (one, two) = (vec![1; CHUNK + 1], vec![2; CHUNK + 1]);
-        assert!(Expected::of(&one).holds(&Head::of(1, &one).entry()));
-        assert!(!Expected::of(&one).holds(&Head::of(1, &two).entry()));
-        assert!(!Expected::of(b"a").holds(&inline(b"b")));
+        assert!(is(&Head::of(&one).entry(), &one));
+        assert!(!is(&Head::of(&one).entry(), &two));
+        assert!(!is(&inline(b"a"), b"b"));
     }
 }

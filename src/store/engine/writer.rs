@@ -34,13 +34,6 @@ impl Writer {
         self.account(key.len())
     }
 
-    pub fn write(&mut self, tree: &Tree, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
-        match value {
-            Some(value) => self.put(tree, key, value),
-            None => self.remove(tree, key),
-        }
-    }
-
     fn account(&mut self, bytes: usize) -> sled::Result<()> {
         self.unflushed += bytes as u64 + OVERHEAD;
         if self.unflushed >= UNFLUSHED {

@@ -1,0 +1,164 @@
+//! From full journals into sled.
+//!
+//! ```text
+//! write what the journal holds, chunks before the entry that names them; note the journal's number; flush, sync;
+//! drop the memory's copy, remove the file
+//! ```
+//!
+//! A crash at any point leaves the journal, and the next start carries its writes out again. sled sees nothing
+//! before a journal has it on disk, so it never holds a part of a group that a start cannot complete.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use super::journal;
+use super::open::{Places, Tables, Trouble};
+use super::recent::{Front, Writes};
+use super::value::{self, CHUNK, Head};
+use super::watchdog::Busy;
+use super::writer::Writer;
+
+/// The number of the last journal that sled holds as a whole.
+const SETTLED_KEY: &[u8] = b"\0settled";
+
+/// A journal that is complete and on disk.
+pub(super) struct Full {
+    pub number: u64,
+    pub writes: Arc<Writes>,
+}
+
+/// A thread; when this is dropped, what it was given is settled first.
+pub(super) struct Settler {
+    queue: Option<mpsc::Sender<Full>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Settler {
+    pub fn start(
+        tables: Tables,
+        places: Arc<Places>,
+        front: Arc<Front>,
+        busy: Arc<Busy>,
+    ) -> io::Result<Self> {
+        let mut hands = Hands::open(tables, &places)?;
+        let (queue, full) = mpsc::channel::<Full>();
+        let run = move || {
+            for full in full {
+                let _working = busy.start();
+                let work = || hands.settle(&places, full.number, &full.writes);
+                match catch_unwind(AssertUnwindSafe(work)) {
+                    Ok(Ok(())) => front.settled(),
+                    Ok(Err(trouble)) => return drop(front.fail(&trouble)),
+                    Err(_) => return drop(front.fail(&"the database panicked")),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-settler".into()).spawn(run)?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    pub fn settle(&self, full: Full) {
+        if let Some(queue) = &self.queue {
+            // A thread that is gone has said why.
+            let _ = queue.send(full);
+        }
+    }
+}
+
+impl Drop for Settler {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Hands {
+    tables: Tables,
+    writer: Writer,
+    /// Kept open, because the kernel reports a failed write-back once per handle.
+    log: File,
+}
+
+impl Hands {
+    fn open(tables: Tables, places: &Places) -> io::Result<Self> {
+        let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
+        Ok(Self { writer: Writer::new(tables.db.clone()), tables, log })
+    }
+
+    fn settle(&mut self, places: &Places, number: u64, writes: &Writes) -> Result<(), Trouble> {
+        for (key, value) in writes {
+            self.write(key, value.as_deref()).map_err(Trouble::of)?;
+        }
+        self.writer.put(&self.tables.state, SETTLED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
+        self.tables.db.flush().map_err(Trouble::of)?;
+        let io = |error: io::Error| Trouble::Io(error.to_string());
+        self.log.sync_data().map_err(io)?;
+        fs::remove_file(places.journal(number)).map_err(io)
+    }
+
+    /// Chunks that nobody will name go first, and those that will be named next: whatever a crash leaves, the same
+    /// write removes or replaces it.
+    fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
+        let Tables { state, chunks, .. } = &self.tables;
+        let large = value.filter(|value| value::is_large(value));
+        let head = large.map(Head::of);
+        let before = value::chunks(state.get(key)?.as_deref());
+        for index in head.map_or(0, |head| head.chunks())..before {
+            self.writer.remove(chunks, &value::chunk_key(key, index))?;
+        }
+        for (index, chunk) in (0..).zip(large.unwrap_or_default().chunks(CHUNK)) {
+            self.writer.put(chunks, &value::chunk_key(key, index), chunk)?;
+        }
+        match (head, value) {
+            (Some(head), _) => self.writer.put(state, key, &head.entry()),
+            (None, Some(value)) => self.writer.put(state, key, &value::inline(value)),
+            (None, None) => self.writer.remove(state, key),
+        }
+    }
+}
+
+/// Carries out what stands in journals; gives the number of the next one.
+pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
+    let io = |error: io::Error| Trouble::Io(error.to_string());
+    let mut hands = Hands::open(tables.clone(), places).map_err(io)?;
+    let mut settled = settled(tables)?;
+    let numbers = journal::numbers(places).map_err(io)?;
+    for &number in &numbers {
+        let path = places.journal(number);
+        if number <= settled {
+            fs::remove_file(path).map_err(io)?;
+            continue;
+        }
+        if number != settled + 1 {
+            return Err(Trouble::Damaged(format!("the journal {} is missing", settled + 1)));
+        }
+        let writes = journal::read(&path, Some(&number) == numbers.last())?;
+        tracing::debug!(number, writes = writes.len(), "a journal that was not settled is carried out");
+        hands.settle(places, number, &writes)?;
+        settled = number;
+    }
+    Ok(settled + 1)
+}
+
+fn settled(tables: &Tables) -> Result<u64, Trouble> {
+    let bytes = tables.state.get(SETTLED_KEY).map_err(Trouble::of)?;
+    Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// What a crash in the middle of a journal leaves in sled.
+#[cfg(test)]
+pub(super) fn write_some(dir: &std::path::Path, writes: &[(&str, Option<&[u8]>)]) {
+    let places = Places::in_dir(dir);
+    let (_lock, tables) = super::open::open(&places).ok().unwrap();
+    let mut hands = Hands::open(tables.clone(), &places).unwrap();
+    for (key, value) in writes {
+        hands.write(key.as_bytes(), *value).unwrap();
+    }
+    tables.db.flush().unwrap();
+}
