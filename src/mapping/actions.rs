@@ -78,6 +78,8 @@ pub struct ActionMapping {
     pub at: Place,
     pub(super) rules: Vec<ActionRule>,
     pub(super) feedback: Vec<(Outcome, Vec<FeedbackField>)>,
+    /// Fields of the Case itself that conditions of status rules read: all that has to be remembered of a row.
+    pub condition_fields: Vec<String>,
 }
 
 /// Where agents' comments stand.
@@ -143,14 +145,6 @@ impl ActionMapping {
         listed.chain(self.paths("case")).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Fields of the Case itself that conditions of status rules read: all that has to be remembered of a row.
-    pub fn condition_fields(&self) -> Vec<String> {
-        let rules = self.rules.iter().filter(|rule| !rule.on_comment);
-        let paths = rules.filter_map(|rule| rule.when.as_ref()).flat_map(|when| when.paths("case"));
-        let fields = paths.map(|path| path.split('.').next().unwrap_or_default().to_owned());
-        fields.collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
     /// Case fields that rules about comments read: selected by way of the comment's parent.
     pub fn comment_case_paths(&self) -> Vec<String> {
         let rules = self.rules.iter().filter(|rule| rule.on_comment).flat_map(ActionRule::expressions);
@@ -197,6 +191,14 @@ impl ActionMapping {
         let all = own.chain(self.comments.when.as_ref());
         all.flat_map(|expr| expr.paths(root)).collect()
     }
+}
+
+/// The fields that the conditions of status rules begin at.
+pub(super) fn condition_fields(rules: &[ActionRule]) -> Vec<String> {
+    let rules = rules.iter().filter(|rule| !rule.on_comment);
+    let paths = rules.filter_map(|rule| rule.when.as_ref()).flat_map(|when| when.paths("case"));
+    let fields = paths.map(|path| path.split('.').next().unwrap_or_default().to_owned());
+    fields.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 impl ActionRule {

@@ -100,18 +100,34 @@ impl Expr {
 }
 
 /// A text with `{{ expressions }}` in it.
-#[derive(Debug)]
 pub struct Template {
+    /// The engine with this one text in it: it keeps a text compiled only under a name. Filters and limits are
+    /// shared with all others.
+    engine: Environment<'static>,
     compared: String,
     pub at: Place,
 }
 
+/// The one text's name.
+const TEXT: &str = "text";
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template")
+            .field("compared", &self.compared)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Template {
+    /// Compiled as written first, so that errors point into what the admin wrote.
     pub fn new(source: &str, at: Place) -> Result<Template, Error> {
         ENGINE.template_from_str(source)?;
         let compared = jinja::with_comparisons(source, &jinja::template(source));
-        ENGINE.template_from_str(&compared)?;
-        Ok(Template { compared, at })
+        let mut engine = ENGINE.clone();
+        engine.add_template_owned(TEXT, compared.clone())?;
+        Ok(Template { engine, compared, at })
     }
 
     /// What it reads of a name.
@@ -120,13 +136,9 @@ impl Template {
     }
 
     /// The text, without blanks around it; `None` when nothing is left.
-    ///
-    /// Compiles anew, which takes microseconds: the engine's compiled form borrows its source.
     pub fn render(&self, scope: &Value) -> Result<Option<String>, EvalProblem> {
-        let text = ENGINE
-            .template_from_str(&self.compared)
-            .and_then(|template| template.render(scope.clone()))
-            .map_err(|error| EvalProblem { at: self.at.clone(), reason: reason(&error) })?;
+        let rendered = self.engine.get_template(TEXT).and_then(|text| text.render(scope.clone()));
+        let text = rendered.map_err(|error| EvalProblem { at: self.at.clone(), reason: reason(&error) })?;
         let text = text.trim();
         Ok((!text.is_empty()).then(|| text.to_owned()))
     }

@@ -1,7 +1,7 @@
 //! Reads `actions.yaml`.
 
 use super::actions::{
-    ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome,
+    ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome, condition_fields,
 };
 use super::check::Checker;
 use super::comment::name;
@@ -29,7 +29,8 @@ impl ActionMapping {
         let feedback = keys.take("feedback").map(|node| read_feedback(node, page)).unwrap_or_default();
         keys.finish(page, what);
         let at = page.place(&root.span);
-        Some(ActionMapping { case_fields, case_author, comments, at, rules, feedback })
+        let condition_fields = condition_fields(&rules);
+        Some(ActionMapping { case_fields, case_author, comments, at, rules, feedback, condition_fields })
     }
 }
 

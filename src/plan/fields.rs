@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::inbound::{Sketch, View};
+use super::inbound::Sketch;
+use super::view::View;
 use super::{Report, Told, hash64};
 use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
@@ -11,7 +12,12 @@ use crate::salesforce::errors::FieldFix;
 use crate::salesforce::query::clean_text;
 
 impl Sketch<'_> {
-    pub(super) fn case_fields(&mut self, view: &View, facts: &Facts, moment: Moment) -> Map<String, Value> {
+    pub(super) fn case_fields(
+        &mut self,
+        view: &View<'_>,
+        facts: &Facts,
+        moment: Moment,
+    ) -> Map<String, Value> {
         let mut fields = Map::new();
         let Some(mapping) = self.mapping(facts) else { return fields };
         let sure = self.facing.link.is_some();
@@ -49,7 +55,13 @@ impl Sketch<'_> {
     }
 
     /// Whether a field is to be written now; remembers what Goodays said either way.
-    pub(super) fn wanted(&mut self, rendered: &Rendered, view: &View, moment: Moment, sure: bool) -> bool {
+    pub(super) fn wanted(
+        &mut self,
+        rendered: &Rendered,
+        view: &View<'_>,
+        moment: Moment,
+        sure: bool,
+    ) -> bool {
         if rendered.on != On::Always {
             return true;
         }

@@ -3,15 +3,17 @@
 //! Each event carries the whole conversation, so any event is enough to make or to complete a Case: what is
 //! missing is imported, told apart by message id; what is older than what we know changes no field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::relearn::action_fields;
+use super::view::{View, freshest, told_turns};
 use super::{Desk, Freshness, Gain, How, Intent, IntentState, Known, Link, Note, RepliedBy, Report, hash64};
 use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
 use crate::goodays::{MessageId, ResponseId, Verb};
-use crate::mapping::{Act, Assignment, CaseMapping, Facts, Moment};
+use crate::mapping::{Act, Assignment, CaseMapping, Facts, Moment, Rendered};
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::{clean_text, split_comment};
@@ -65,12 +67,13 @@ pub struct CaseWrite {
 
 pub fn plan(facing: &Facing<'_>, desk: &Desk<'_>) -> Plan {
     let mut sketch = Sketch::new(facing, desk);
-    let Some(view) = sketch.freshest() else { return sketch.notes_only() };
-    if let Some(why) = sketch.not_ours(&view) {
+    let Some(view) = freshest(facing) else { return sketch.notes_only() };
+    let facts = Facts::new(&view.name, &view.response.raw);
+    if let Some(why) = sketch.not_ours(&view, &facts) {
         return Plan { skipped: Some(why), ..Plan::default() };
     }
-    sketch.sort_turns();
-    sketch.write(&view);
+    sketch.sort_turns(&facts);
+    sketch.write(&view, &facts);
     sketch.remember(&view.response);
     sketch.plan
 }
@@ -80,20 +83,14 @@ pub(super) struct Sketch<'a> {
     pub(super) desk: &'a Desk<'a>,
     pub(super) plan: Plan,
     /// Turns that stand nowhere yet, oldest first.
-    pub(super) fresh_turns: Vec<Message>,
+    pub(super) fresh_turns: Vec<Turn<'a>>,
     /// Turns of all events, oldest first.
-    pub(super) turns: Vec<Message>,
+    pub(super) turns: Vec<Turn<'a>>,
     pub(super) unclaimed: Vec<String>,
 }
 
-/// The newest view of the conversation.
-#[derive(Clone)]
-pub(super) struct View {
-    pub(super) name: String,
-    pub(super) response: Response,
-    pub(super) fresh: Freshness,
-    pub(super) stale: bool,
-}
+/// A message as an event tells it; an own copy only where another event tells more of it.
+pub(super) type Turn<'a> = Cow<'a, Message>;
 
 impl<'a> Sketch<'a> {
     fn new(facing: &'a Facing<'a>, desk: &'a Desk<'a>) -> Self {
@@ -110,29 +107,14 @@ impl<'a> Sketch<'a> {
         self.link().and_then(|l| l.case.as_ref()).map(|c| &c.id)
     }
 
-    /// The view that counts for fields: events first, then what was read back after an action.
-    fn freshest(&self) -> Option<View> {
-        let known = self.link().map(|l| l.fresh).unwrap_or_default();
-        let events = self.facing.events.iter().map(|e| (e.name.clone(), e.response.clone()));
-        let notes = self.facing.notes.iter().filter_map(|n| Response::from_value(n.view.as_ref()?).ok());
-        events
-            .chain(notes.map(|r| ("response".to_owned(), r)))
-            .map(|(name, response)| {
-                let fresh = freshness(&response);
-                View { name, response, fresh, stale: fresh < known }
-            })
-            .max_by_key(|view| view.fresh)
-    }
-
-    fn not_ours(&self, view: &View) -> Option<&'static str> {
+    fn not_ours(&self, view: &View<'_>, facts: &Facts) -> Option<&'static str> {
         if self.link().is_some_and(|l| l.case.is_some() || !l.gone.is_empty()) {
             return None;
         }
         if !self.desk.perimeter.holds(&view.response) {
             return Some("outside the perimeter");
         }
-        let facts = Facts::new(&view.name, &view.response.raw);
-        match self.desk.mapping.case_mapping(&facts) {
+        match self.desk.mapping.case_mapping(facts) {
             Ok(None) => Some("no mapping wants it"),
             // A condition that cannot be evaluated must not cost a feedback.
             Ok(Some(_)) | Err(_) => None,
@@ -140,19 +122,19 @@ impl<'a> Sketch<'a> {
     }
 
     /// Tells new turns from those that stand in Salesforce, or that are our own coming back.
-    fn sort_turns(&mut self) {
+    fn sort_turns(&mut self, facts: &Facts) {
         let link = self.link();
-        let (marked, others): (Vec<Message>, Vec<Message>) =
+        let (marked, others): (Vec<Turn<'a>>, Vec<Turn<'a>>) =
             self.turns.iter().cloned().partition(|t| link.is_some_and(|l| l.knows(&t.id)));
         // Those that are known have their comments; what is left is for the others to claim.
         if !self.unclaimed.is_empty() {
             for turn in &marked {
-                self.claim(turn);
+                self.claim(facts, turn);
             }
         }
         let mut fresh = Vec::new();
         for turn in others {
-            let claimed = !self.unclaimed.is_empty() && self.claim(&turn);
+            let claimed = !self.unclaimed.is_empty() && self.claim(facts, &turn);
             // An intent that it settles says more than a comment that it has.
             if self.is_our_own(&turn) {
                 continue;
@@ -172,14 +154,9 @@ impl<'a> Sketch<'a> {
     }
 
     /// Rule 5: a comment that no other id claims and that has this text is this message.
-    fn claim(&mut self, turn: &Message) -> bool {
-        let Some(facts) = self.facts() else { return false };
-        let parts: Vec<String> = self
-            .comment_texts(&facts, turn)
-            .iter()
-            .map(|p| normalised(p))
-            .filter(|p| !p.is_empty())
-            .collect();
+    fn claim(&mut self, facts: &Facts, turn: &Message) -> bool {
+        let parts: Vec<String> =
+            self.comment_texts(facts, turn).iter().map(|p| normalised(p)).filter(|p| !p.is_empty()).collect();
         // An agent's own words, sent by us: never the customer's, whose comments are ours to write.
         let plain = (turn.whose != Whose::Customer).then(|| vec![normalised(&turn.content)]);
         for wanted in [parts].into_iter().chain(plain) {
@@ -224,29 +201,24 @@ impl<'a> Sketch<'a> {
         false
     }
 
-    fn facts(&self) -> Option<Facts> {
-        self.freshest().map(|v| Facts::new(&v.name, &v.response.raw))
-    }
-
-    fn write(&mut self, view: &View) {
-        let facts = Facts::new(&view.name, &view.response.raw);
+    fn write(&mut self, view: &View<'_>, facts: &Facts) {
         let creating = self.case().is_none();
         let new_words = self.fresh_turns.iter().any(|t| t.whose == Whose::Customer);
         if creating && self.link().is_some_and(|l| !l.gone.is_empty()) && !new_words {
             self.plan.skipped = Some("its Case was deleted and the customer wrote nothing new");
             return;
         }
-        let (comments, taken) = self.comments(&facts);
+        let (comments, taken) = self.comments(facts);
         let message = self.customer_wrote_last(&taken);
         let moment = Moment { create: creating, message };
-        let mut fields = self.case_fields(view, &facts, moment);
+        let mut fields = self.case_fields(view, facts, moment);
         self.note_fields(&mut fields);
-        self.finish(view, &facts, creating, fields, comments);
+        self.finish(view, facts, creating, fields, comments);
     }
 
     fn finish(
         &mut self,
-        view: &View,
+        view: &View<'_>,
         facts: &Facts,
         creating: bool,
         mut fields: Map<String, Value>,
@@ -288,10 +260,10 @@ impl<'a> Sketch<'a> {
     }
 
     /// Comments for the new turns, and the turns that they carry.
-    fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Message>) {
+    fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Turn<'a>>) {
         let mut comments = self.successor_comment();
         let mut taken = Vec::new();
-        for turn in self.fresh_turns.clone() {
+        for turn in std::mem::take(&mut self.fresh_turns) {
             if !self.imports(&turn) {
                 self.learn(&turn, How::Skipped);
                 continue;
@@ -332,12 +304,16 @@ impl<'a> Sketch<'a> {
         vec![record]
     }
 
+    /// The comment's text, in as many parts as Salesforce needs.
     pub(super) fn comment_texts(&self, facts: &Facts, turn: &Message) -> Vec<String> {
+        self.texts(turn, &self.desk.mapping.comment().fields(facts, &turn.raw))
+    }
+
+    fn texts(&self, turn: &Message, rendered: &[Rendered]) -> Vec<String> {
         let comment = self.desk.mapping.comment();
-        let rendered = comment.fields(facts, &turn.raw);
-        let body = rendered.into_iter().find(|r| r.field == comment.body_field);
-        let text = match body.map(|r| r.value) {
-            Some(Ok(Some(value))) => scalar_text(&value),
+        let body = rendered.iter().find(|r| r.field == comment.body_field);
+        let text = match body.map(|r| &r.value) {
+            Some(Ok(Some(value))) => scalar_text(value),
             Some(Ok(None)) | None => String::new(),
             // The template failed: the words themselves go over, never nothing.
             Some(Err(_)) => turn.content.clone(),
@@ -348,13 +324,13 @@ impl<'a> Sketch<'a> {
     fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
         let comment = self.desk.mapping.comment();
         let rendered = comment.fields(facts, &turn.raw);
+        let parts = self.texts(turn, &rendered);
         let mut record = Map::new();
         for field in rendered.into_iter().filter(|r| r.field != comment.body_field) {
             if let Some(value) = self.value(&field, self.desk.comment, Purpose::Create) {
-                record.insert(field.field.clone(), value);
+                record.insert(field.field, value);
             }
         }
-        let parts = self.comment_texts(facts, turn);
         parts
             .into_iter()
             .filter(|part| !part.trim().is_empty())
@@ -368,7 +344,7 @@ impl<'a> Sketch<'a> {
 
     /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event
     /// (`reply`) never says so (design, rule 15).
-    fn customer_wrote_last(&self, taken: &[Message]) -> bool {
+    fn customer_wrote_last(&self, taken: &[Turn<'_>]) -> bool {
         let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
             return false;
         };
@@ -445,7 +421,7 @@ impl<'a> Sketch<'a> {
         gain.read =
             self.facing.events.iter().any(|e| freshness(&e.response).newest >= self.facing.first_start_ms);
         if !stale {
-            let turns = self.turns.iter().chain(&newest.turns);
+            let turns = self.turns.iter().map(Cow::as_ref).chain(&newest.turns);
             let last = turns.filter(|t| t.whose == Whose::Customer).max_by_key(|t| t.at);
             gain.last_customer = last.map(|t| t.id.clone());
         }
@@ -461,26 +437,6 @@ impl<'a> Sketch<'a> {
         let link_says = self.facing.link.is_some_and(|l| l.known.iter().any(sent));
         if link_says || self.plan.gain.known.iter().any(sent) { RepliedBy::Us } else { RepliedBy::Other }
     }
-}
-
-/// The turns of all events, each once, in the order of the conversation.
-fn told_turns(events: &[Event]) -> Vec<Message> {
-    let mut turns: Vec<(Option<jiff::Timestamp>, Message)> = Vec::new();
-    for event in events {
-        let mut last = None;
-        for turn in &event.response.turns {
-            // Without a time it stands behind the one that it came after.
-            last = turn.at.or(last);
-            match turns.iter_mut().find(|(_, t)| t.id == turn.id) {
-                // An event tells who speaks where a mere view may not.
-                Some((_, known)) if known.whose == Whose::Unknown => known.whose = turn.whose,
-                Some(_) => {}
-                None => turns.push((last, turn.clone())),
-            }
-        }
-    }
-    turns.sort_by_key(|(at, _)| *at);
-    turns.into_iter().map(|(_, turn)| turn).collect()
 }
 
 /// The status rule that holds for this row of a Case.

@@ -15,6 +15,7 @@ pub mod marker;
 pub mod observe;
 pub mod pace;
 pub mod relearn;
+mod view;
 
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,6 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
 
 /// The fields that conditions of status rules look at; notes and other texts are not kept.
 pub fn action_fields(row: &Map<String, Value>, desk: &Desk<'_>) -> Map<String, Value> {
-    let names = desk.mapping.actions().condition_fields();
-    names.into_iter().filter_map(|name| row.get(&name).map(|v| (name, v.clone()))).collect()
+    let names = desk.mapping.actions().condition_fields.iter();
+    names.filter_map(|name| row.get(name).map(|v| (name.clone(), v.clone()))).collect()
 }

@@ -1,0 +1,52 @@
+//! What several events and views tell of one conversation, taken together.
+
+use std::borrow::Cow;
+
+use super::Freshness;
+use super::inbound::{Facing, Turn, freshness};
+use crate::goodays::event::{Event, Response, Whose};
+
+/// The newest view of the conversation.
+pub(super) struct View<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) response: Cow<'a, Response>,
+    pub(super) fresh: Freshness,
+    pub(super) stale: bool,
+}
+
+/// The view that counts for fields: events first, then what was read back after an action.
+pub(super) fn freshest<'a>(facing: &Facing<'a>) -> Option<View<'a>> {
+    let known = facing.link.map(|l| l.fresh).unwrap_or_default();
+    let events = facing.events.iter();
+    let events = events.map(|e| (Cow::Borrowed(e.name.as_str()), Cow::Borrowed(&e.response)));
+    let notes = facing.notes.iter().filter_map(|n| Response::from_value(n.view.as_ref()?).ok());
+    events
+        .chain(notes.map(|r| (Cow::Borrowed("response"), Cow::Owned(r))))
+        .map(|(name, response)| {
+            let fresh = freshness(&response);
+            View { name, response, fresh, stale: fresh < known }
+        })
+        .max_by_key(|view| view.fresh)
+}
+
+/// The turns of all events, each once, in the order of the conversation.
+pub(super) fn told_turns(events: &[Event]) -> Vec<Turn<'_>> {
+    let mut turns: Vec<(Option<jiff::Timestamp>, Turn<'_>)> = Vec::new();
+    for event in events {
+        let mut last = None;
+        for turn in &event.response.turns {
+            // Without a time it stands behind the one that it came after.
+            last = turn.at.or(last);
+            match turns.iter_mut().find(|(_, t)| t.id == turn.id) {
+                // An event tells who speaks where a mere view may not.
+                Some((_, known)) if known.whose == Whose::Unknown && turn.whose != Whose::Unknown => {
+                    known.to_mut().whose = turn.whose;
+                }
+                Some(_) => {}
+                None => turns.push((last, Cow::Borrowed(turn))),
+            }
+        }
+    }
+    turns.sort_by_key(|(at, _)| *at);
+    turns.into_iter().map(|(_, turn)| turn).collect()
+}
