@@ -116,7 +116,10 @@ pub enum Auth {
 
 #[derive(Debug, Clone)]
 pub struct Poll {
+    /// Between two polls while somebody is active.
     pub interval: Duration,
+    /// The longest time between two polls while nobody is; never less than `interval`.
+    pub quiet: Duration,
     pub overlap: Duration,
     /// How long close, spam and call wait for an answer that was given in the same moment.
     pub close_grace: Duration,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use url::Url;
 
@@ -257,10 +258,21 @@ impl Reader<'_> {
     fn poll(&mut self, node: Option<&Node>) -> Poll {
         let mut keys = self.section(node, "poll");
         let interval = self.duration(keys.take("interval"), "`interval`", "10s", &("10ms"..="1h"));
+        let quiet = keys.take("quiet").map(|node| self.quiet(node, interval));
         let overlap = self.duration(keys.take("overlap"), "`overlap`", "10m", &("0"..="24h"));
         let close_grace = self.duration(keys.take("close_grace"), "`close_grace`", "15s", &("0"..="1h"));
         keys.finish(&mut self.page, "`poll`");
-        Poll { interval, overlap, close_grace }
+        Poll { interval, quiet: quiet.unwrap_or(interval * 3), overlap, close_grace }
+    }
+
+    fn quiet(&mut self, node: &Node, interval: Duration) -> Duration {
+        let quiet = self.duration(Some(node), "`quiet`", "30s", &("10ms"..="1h"));
+        if quiet < interval {
+            self.page
+                .error(BAD_VALUE, &node.span, "`quiet` is shorter than `interval`")
+                .help("`interval` counts while somebody is active, `quiet` while nobody is");
+        }
+        quiet
     }
 
     fn sweep(&mut self, node: Option<&Node>) -> Sweep {

@@ -141,7 +141,10 @@ struct Auth {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Poll {
+    /// Between two polls while somebody is active.
     interval: Option<Duration>,
+    /// The longest time between two polls while nobody is; three times `interval` unless said otherwise.
+    quiet: Option<Duration>,
     /// How far back each look reaches after a start, and once a minute.
     overlap: Option<Duration>,
     /// How long close, spam and call wait for an answer given in the same moment.

@@ -29,6 +29,24 @@ pub fn poll_from(cursor_ms: i64, overlap_ms: i64, looks: &mut LooksBack, now_ms:
     cursor_ms - SHORT_BACK_MS.min(overlap_ms)
 }
 
+/// How long somebody counts as active after a webhook, an agent's change or an answer of ours.
+const ACTIVE_MS: i64 = 5 * MINUTE_MS;
+
+/// The bounds of the time between two polls (milliseconds).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PollPace {
+    pub active_ms: i64,
+    pub quiet_ms: i64,
+}
+
+impl PollPace {
+    /// Short while somebody is active, then longer with the time that nobody was.
+    pub fn interval_ms(self, idle_ms: i64) -> i64 {
+        let stretched = self.active_ms.saturating_mul(idle_ms.max(0)) / ACTIVE_MS;
+        stretched.min(self.quiet_ms).max(self.active_ms)
+    }
+}
+
 /// How many conversations go into one call: halves after a slow one, grows back slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSize(pub usize);
@@ -81,6 +99,17 @@ mod tests {
         assert_eq!(poll_from(cursor, 600_000, &mut looks, 60_000), cursor - 600_000);
         assert_eq!(poll_from(cursor, 600_000, &mut looks, DAY_MS), cursor - DEEP_BACK_MS);
         assert_eq!(poll_from(cursor, 600_000, &mut looks, DAY_MS + 1), cursor - 30_000);
+    }
+
+    #[test]
+    fn polls_are_rarer_the_longer_nobody_was_active() {
+        let pace = PollPace { active_ms: 10_000, quiet_ms: 30_000 };
+        let after = |minutes: i64| pace.interval_ms(minutes * MINUTE_MS);
+        assert_eq!([0, 5, 10, 15, 1_000_000].map(after), [10_000, 10_000, 20_000, 30_000, 30_000]);
+        // A clock that went back, one that was never set, and bounds that leave no choice.
+        assert_eq!([-1, i64::MAX / MINUTE_MS].map(after), [10_000, 30_000]);
+        let fixed = PollPace { active_ms: 10_000, quiet_ms: 10_000 };
+        assert_eq!(fixed.interval_ms(DAY_MS), 10_000);
     }
 
     #[test]

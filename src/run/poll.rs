@@ -4,7 +4,7 @@
 //! rows that become visible late are met, and what was seen before changes nothing.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use super::retry::millis;
 use super::take::{id_of, take_case, take_comment, take_merged};
 use super::{Contact, Fatal, Hands, Shared, Step, mutant};
 use crate::http::{Failure, Problem};
-use crate::plan::pace::{LooksBack, poll_from};
+use crate::plan::pace::{LooksBack, PollPace, poll_from};
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::{self, After, Poll};
@@ -32,7 +32,7 @@ const WITHOUT_MERGED_MS: i64 = 600_000;
 #[derive(Default)]
 pub struct Poller {
     looks: LooksBack,
-    next_ms: i64,
+    next: Next,
     /// What the budget wants between two polls (milliseconds).
     spacing_ms: i64,
     /// Columns that the org does not show.
@@ -41,12 +41,29 @@ pub struct Poller {
     without_merged_ms: i64,
 }
 
+/// When the next poll is due (milliseconds).
+enum Next {
+    At(i64),
+    /// As long after this as the pace and the budget say.
+    After(i64),
+}
+
+impl Default for Next {
+    fn default() -> Self {
+        Self::At(0)
+    }
+}
+
 /// When polls were completed, for `status`.
 #[derive(Default)]
 pub struct PollState {
     pub last_completed_ms: ArcSwap<Option<i64>>,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
+    /// When somebody was active last (milliseconds).
+    active_ms: AtomicI64,
+    /// The poller waits for longer than it would if somebody were.
+    is_slow: AtomicBool,
 }
 
 impl Hands for Poller {
@@ -61,26 +78,38 @@ impl Hands for Poller {
         if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
-        if now_ms < self.next_ms {
-            return Ok(Step::Idle { until_ms: Some(self.next_ms) });
+        let next_ms = self.next_ms(shared, now_ms);
+        if now_ms < next_ms {
+            return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
         let passed = self.pass(shared).await?;
         let after_ms = shared.clock.now_ms();
-        self.next_ms = after_ms + millis(shared.config.poll.interval).max(self.spacing_ms);
+        self.next = Next::After(after_ms);
         match passed {
             Ok(()) => shared.poll_state.last_completed_ms.store(std::sync::Arc::new(Some(after_ms))),
             Err(Failure::Budget) => {
                 info!("polling waits: the rest of the daily budget is kept for new feedback");
-                self.next_ms = after_ms + 60_000;
+                self.next = Next::At(after_ms + 60_000);
             }
             Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
             Err(failure) => {
                 let result: Result<(), Failure> = Err(failure);
-                let until_ms = shared.salesforce_said(&result, now_ms);
-                self.next_ms = until_ms.unwrap_or(self.next_ms);
+                if let Some(until_ms) = shared.salesforce_said(&result, now_ms) {
+                    self.next = Next::At(until_ms);
+                }
             }
         }
-        Ok(Step::Idle { until_ms: Some(self.next_ms) })
+        Ok(Step::Idle { until_ms: Some(self.next_ms(shared, after_ms)) })
+    }
+}
+
+impl Shared {
+    /// A customer or an agent did something: what comes of it is looked for soon.
+    pub fn somebody_is_active(&self) {
+        self.poll_state.active_ms.store(self.clock.now_ms(), Ordering::SeqCst);
+        if self.poll_state.is_slow.swap(false, Ordering::SeqCst) {
+            self.poll.notify_one();
+        }
     }
 }
 
@@ -97,6 +126,24 @@ struct Progress {
 }
 
 impl Poller {
+    /// When the next poll is due (milliseconds).
+    fn next_ms(&self, shared: &Shared, now_ms: i64) -> i64 {
+        let polled_ms = match self.next {
+            Next::At(at_ms) => return at_ms,
+            Next::After(polled_ms) => polled_ms,
+        };
+        let poll = &shared.config.poll;
+        let pace = PollPace { active_ms: millis(poll.interval), quiet_ms: millis(poll.quiet) };
+        // Set before it is looked at: who becomes active in between wakes this loop.
+        shared.poll_state.is_slow.store(true, Ordering::SeqCst);
+        let idle_ms = now_ms - shared.poll_state.active_ms.load(Ordering::SeqCst);
+        let interval_ms = pace.interval_ms(idle_ms);
+        if interval_ms <= pace.active_ms {
+            shared.poll_state.is_slow.store(false, Ordering::SeqCst);
+        }
+        polled_ms + interval_ms.max(self.spacing_ms)
+    }
+
     async fn pass(&mut self, shared: &Shared) -> Result<Result<(), Failure>, Fatal> {
         let contact = match shared.contact().await {
             Ok(contact) => contact,
@@ -128,6 +175,7 @@ impl Poller {
             }
         }
         if newest_ms != cursor_ms {
+            shared.somebody_is_active();
             shared.store.set_meta(CURSOR, &newest_ms)?;
         }
         shared.poll_state.trouble.store(std::sync::Arc::new(None));

@@ -135,6 +135,7 @@ impl Hook {
         let (seq, outcome) = match receipt {
             Receipt::Accepted { seq, rkey } => {
                 shared.counts.pending.fetch_add(1, Ordering::Relaxed);
+                shared.somebody_is_active();
                 wake = Some(Wake { shared, lane: rkey.lane() });
                 (seq, Outcome::Accepted)
             }
