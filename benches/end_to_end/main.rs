@@ -1,10 +1,12 @@
-//! End to end: `cargo bench --bench end_to_end -- [--events N] [--latency MS] [--quick] [--json FILE]`.
+//! End to end: `cargo bench --bench end_to_end -- [--events N] [--latency MS] [--quick] [--json FILE]`,
+//! and comparisons of their own: `--peers`, `--known`, `--only`.
 //!
 //! The load runs here; simulators, daemon, peers and comparison doors are processes of their own on loopback.
 //! Numbers of one run may be compared with each other, and with nothing else.
 
 mod doors;
 mod load;
+mod long;
 mod report;
 mod scenes;
 mod world;
@@ -12,7 +14,7 @@ mod world;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use report::Row;
 use scenes::Scenes;
@@ -36,6 +38,9 @@ struct Args {
     /// Compare 1000 known conversations with this many, and nothing else.
     #[arg(long, value_name = "N")]
     known: Option<usize>,
+    /// Nothing but this.
+    #[arg(long, value_enum)]
+    only: Option<Only>,
     /// Writes all numbers there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -46,6 +51,18 @@ struct Args {
     door: Option<SocketAddr>,
     #[arg(long, hide = true)]
     append: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// Acknowledgements, beside two simple doors.
+    Doors,
+    /// All events taken in while Salesforce is down, then drained; for many of them.
+    Outage,
+    /// Acknowledgements with and without pruning beside them.
+    Pruning,
+    /// From an agent's comment to the customer.
+    Back,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -64,6 +81,17 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     let mut rows: Vec<Row> = Vec::new();
     if let Some(known) = args.known {
         rows.extend(scenes.scale(&[1000, known]).await?);
+    } else if let Some(only) = args.only {
+        match only {
+            Only::Doors => rows.extend(scenes.doors().await?),
+            Only::Outage => rows.extend(scenes.outage(events).await?),
+            Only::Pruning => rows.extend(scenes.pruning().await?),
+            Only::Back => {
+                for latency in latencies {
+                    rows.push(scenes.way_back(latency).await?);
+                }
+            }
+        }
     } else if args.peers.is_some() {
         for latency in latencies {
             rows.extend(compare(&scenes, latency).await?);
@@ -74,6 +102,7 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
             rows.push(scenes.backlog(latency).await?);
             rows.push(scenes.steady(Kind::Ours, latency, events).await?);
             rows.push(scenes.trickle(latency).await?);
+            rows.push(scenes.way_back(latency).await?);
         }
     }
     print!("{}", report::table(&rows));

@@ -25,6 +25,9 @@ pub struct Row {
     /// From the first byte of the webhook until the Case is there.
     pub case_p50_ms: Option<f64>,
     pub case_p99_ms: Option<f64>,
+    /// From an agent's comment that is there to see until the customer has it.
+    pub back_p50_ms: Option<f64>,
+    pub back_worst_ms: Option<f64>,
     pub start_ms: Option<f64>,
     pub cpu_ms_per_event: Option<f64>,
     pub peak_mb: Option<f64>,
@@ -63,6 +66,8 @@ impl Row {
             number(self.ack_p99_ms),
             number(self.ack_p999_ms),
             number(self.case_p50_ms),
+            number(self.back_p50_ms),
+            number(self.back_worst_ms),
             number(self.start_ms),
             number(self.cpu_ms_per_event),
             number(self.peak_mb),
@@ -76,7 +81,7 @@ fn short(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
-const HEADS: [&str; 16] = [
+const HEADS: [&str; 18] = [
     "run",
     "who",
     "SF ms",
@@ -88,6 +93,8 @@ const HEADS: [&str; 16] = [
     "p99",
     "p99.9",
     "Case p50 ms",
+    "back p50 ms",
+    "back worst ms",
     "start ms",
     "CPU ms/event",
     "peak MB",

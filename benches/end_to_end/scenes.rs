@@ -17,11 +17,11 @@ use crate::report::Row;
 use crate::world::{Kind, Org, Target, folder};
 
 /// Connections of the load, as busy as the answers let them be.
-const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 64;
 /// Rounds of the doors; the median counts.
 const ROUNDS: usize = 5;
 /// How often the simulator is asked how far it is.
-const LOOK: Duration = Duration::from_millis(5);
+pub const LOOK: Duration = Duration::from_millis(5);
 
 pub struct Scenes {
     pub events: usize,
@@ -30,17 +30,17 @@ pub struct Scenes {
 }
 
 /// Requests of the conversations `from..from + count`.
-fn requests(from: usize, count: usize) -> Arc<Vec<Vec<u8>>> {
+pub fn requests(from: usize, count: usize) -> Arc<Vec<Vec<u8>>> {
     Arc::new((from..from + count).map(request).collect())
 }
 
-fn row(what: &str, kind: Kind, latency_ms: u64, events: usize) -> Row {
+pub fn row(what: &str, kind: Kind, latency_ms: u64, events: usize) -> Row {
     eprintln!("{what}: {}, {latency_ms} ms, {events} events", kind.name());
     Row { what: what.to_owned(), who: kind.name(), latency_ms, events, ..Row::default() }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench")]
-fn share(part: u64, of: usize) -> f64 {
+pub fn share(part: u64, of: usize) -> f64 {
     part as f64 / of as f64
 }
 

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use crate::load::{Line, SECRET};
 
 const BIN: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
+/// Holds what a scene adds to the daemon's configuration.
+const SECTION: &str = "section.yaml";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder beside the build: a temporary folder may lie in memory, where a sync costs nothing.
@@ -81,6 +83,7 @@ pub struct Org {
     pub addr: SocketAddr,
     goodays: SocketAddr,
     line: Line,
+    goodays_line: Line,
 }
 
 impl Org {
@@ -90,7 +93,8 @@ impl Org {
         let mut command = Command::new(BIN);
         command.args(["sim", "--salesforce", &addr.to_string(), "--goodays", &goodays.to_string()]);
         let process = Process::start(&mut command, &dir.path().join("log"))?;
-        let mut org = Self { _process: process, _dir: dir, addr, goodays, line: listens(addr).await? };
+        let (line, goodays_line) = (listens(addr).await?, listens(goodays).await?);
+        let mut org = Self { _process: process, _dir: dir, addr, goodays, line, goodays_line };
         org.tell("log", &json!({"bodies": false, "most": 100})).await?;
         org.tell("settings", &json!({"daily_limit": 100_000_000})).await?;
         Ok(org)
@@ -101,8 +105,13 @@ impl Org {
     }
 
     async fn ask(&mut self, target: &str, body: &str) -> anyhow::Result<Value> {
-        let head = format!("{target} HTTP/1.1\r\nHost: sim\r\nContent-Length: {}\r\n\r\n", body.len());
-        Ok(serde_json::from_slice(&self.line.ask((head + body).as_bytes()).await?)?)
+        ask(&mut self.line, target, body).await
+    }
+
+    /// The same of the other simulator: `POST responses`, `GET received/ID`.
+    pub async fn ask_goodays(&mut self, target: &str, body: &Value) -> anyhow::Result<Value> {
+        let (method, path) = target.split_once(' ').context("a method and a path")?;
+        ask(&mut self.goodays_line, &format!("{method} /__sim/{path}"), &body.to_string()).await
     }
 
     /// Everything is refused as in an outage.
@@ -144,6 +153,11 @@ impl Org {
     }
 }
 
+async fn ask(line: &mut Line, target: &str, body: &str) -> anyhow::Result<Value> {
+    let head = format!("{target} HTTP/1.1\r\nHost: sim\r\nContent-Length: {}\r\n\r\n", body.len());
+    Ok(serde_json::from_slice(&line.ask((head + body).as_bytes()).await?)?)
+}
+
 /// What takes the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -176,6 +190,13 @@ pub struct Target {
 impl Target {
     pub async fn start(kind: Kind, org: &Org, peers: &Path) -> anyhow::Result<Self> {
         Self::start_in(folder()?, kind, org, peers).await
+    }
+
+    /// The daemon with a further section of its configuration.
+    pub async fn ours(org: &Org, section: &str) -> anyhow::Result<Self> {
+        let dir = folder()?;
+        fs::write(dir.path().join(SECTION), section)?;
+        Self::start_in(dir, Kind::Ours, org, Path::new("")).await
     }
 
     /// The same on a state that is there already.
@@ -295,6 +316,7 @@ fn write_files(dir: &Path, addr: SocketAddr, org: &Org) -> anyhow::Result<()> {
     writeln!(text, "salesforce:\n  login_url: http://{}\n  api_calls_per_day: 10000000", org.addr)?;
     let (id, secret) = (options.client_id, options.client_secret);
     writeln!(text, "  auth: {{ flow: client_credentials, client_id: {id}, client_secret: {secret} }}")?;
+    text += &fs::read_to_string(dir.join(SECTION)).unwrap_or_default();
     fs::write(dir.join("connector.yaml"), text)?;
     Ok(())
 }
