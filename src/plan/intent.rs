@@ -159,16 +159,29 @@ impl Wish {
         matches!(self, Self::Answer { .. })
     }
 
+    /// The comment that an answer is.
+    pub fn comment(&self) -> Option<&RecordId> {
+        match self {
+            Self::Answer { comment, .. } => Some(comment),
+            Self::Call { .. } | Self::Close { .. } | Self::Spam { .. } => None,
+        }
+    }
+
     /// The same wish seen again has the same identity: a comment, or a Case, verb and the customer's last
     /// message (design, rule 6).
     pub fn identity(&self, case: &RecordId) -> String {
         match self {
-            Self::Answer { comment, .. } => format!("answer {comment}"),
+            Self::Answer { comment, .. } => answer_identity(comment),
             Self::Call { after, .. } | Self::Close { after, .. } | Self::Spam { after } => {
                 format!("{} {case} {}", self.name(), after.as_ref().map_or("", MessageId::as_str))
             }
         }
     }
+}
+
+/// The identity of the answer that a comment is.
+pub fn answer_identity(comment: &RecordId) -> String {
+    format!("answer {comment}")
 }
 
 impl Intent {

@@ -21,7 +21,7 @@ mod view;
 mod tests;
 
 pub use gain::Gain;
-pub use intent::{Intent, IntentState, Meant, Sending, Wish};
+pub use intent::{Intent, IntentState, Meant, Sending, Wish, answer_identity};
 pub use link::{Answered, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
 pub use note::{Note, Told};
 

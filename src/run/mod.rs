@@ -24,6 +24,7 @@ mod sweep;
 mod take;
 mod upkeep;
 mod users;
+mod withdrawn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

@@ -16,6 +16,7 @@ use super::desk::Held;
 use super::learn::unsayable;
 use super::retry::millis;
 use super::take::{id_of, take_case, take_comment, take_merged};
+use super::withdrawn::{Withdrawn, take_deleted};
 use super::{Contact, Fatal, Hands, Shared, Step, mutant};
 use crate::http::{Failure, Problem};
 use crate::plan::pace::{LooksBack, PollPace, poll_from};
@@ -39,6 +40,7 @@ pub struct Poller {
     missing: BTreeSet<String>,
     /// Merged Cases are not asked for before then (milliseconds): Salesforce refused, or did not answer.
     without_merged_ms: i64,
+    withdrawn: Withdrawn,
 }
 
 /// When the next poll is due (milliseconds).
@@ -157,11 +159,16 @@ impl Poller {
         let from_ms = poll_from(cursor_ms, millis(shared.config.poll.overlap), &mut self.looks, now_ms);
         let from_ms = if mutant::is_on("skip-overlap") { cursor_ms } else { from_ms };
         let at = Timestamp::from_millisecond(from_ms.max(0)).unwrap_or_default();
+        let deleted = match self.withdrawn.query(&shared.store, &shared.desk())? {
+            Ok(deleted) => deleted,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let start = |done| Progress { after: After { at, id: None }, done };
-        let mut progress = [start(false), start(false), start(now_ms < self.without_merged_ms)];
+        let without_merged = now_ms < self.without_merged_ms;
+        let mut progress = [start(false), start(false), start(without_merged), start(deleted.is_none())];
         let mut newest_ms = cursor_ms;
         while progress.iter().any(|p| !p.done) {
-            match self.page(shared, &contact, &mut progress).await? {
+            match self.page(shared, &contact, &mut progress, deleted.as_deref()).await? {
                 Ok(seen_ms) => newest_ms = newest_ms.max(seen_ms),
                 Err(failure) => {
                     // The query for merged Cases must not cost the others.
@@ -188,20 +195,22 @@ impl Poller {
         &mut self,
         shared: &Shared,
         contact: &Contact,
-        progress: &mut [Progress; 3],
+        progress: &mut [Progress; 4],
+        deleted: Option<&str>,
     ) -> Result<Result<i64, Failure>, Fatal> {
         let held = shared.desk();
-        let queries = match self.queries(&held, contact, progress) {
+        let mut queries = match self.queries(&held, contact, progress) {
             Ok(queries) => queries,
             Err(failure) => return Ok(Err(failure)),
         };
+        queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
         match shared.allowance(true).await {
             Ok(spacing_ms) => self.spacing_ms = spacing_ms,
             Err(failure) => return Ok(Err(failure)),
         }
         let began_ms = shared.clock.now_ms();
         let asked = |(index, soql): &(usize, String)| match *index {
-            MERGED => Asked::All(soql.clone()),
+            MERGED | DELETED => Asked::All(soql.clone()),
             _ => Asked::Current(soql.clone()),
         };
         let asked: Vec<Asked> = queries.iter().map(asked).collect();
@@ -223,6 +232,7 @@ impl Poller {
                         progress[MERGED].done = true;
                         self.without_merged_ms = began_ms + WITHOUT_MERGED_MS;
                     }
+                    (DELETED, _) => progress[DELETED].done = true,
                     (_, true) => return Ok(Ok(0)),
                     _ => refused = Some(problem.clone()),
                 }
@@ -239,7 +249,8 @@ impl Poller {
                 match index {
                     CASES => take_case(shared, &held, row)?,
                     COMMENTS => take_comment(shared, &held, contact, row)?,
-                    _ => take_merged(shared, &held, row)?,
+                    MERGED => take_merged(shared, &held, row)?,
+                    _ => take_deleted(shared, row)?,
                 }
             }
             let last = page.rows.last().and_then(stamp);
@@ -261,7 +272,7 @@ impl Poller {
         &self,
         held: &Held,
         contact: &Contact,
-        progress: &[Progress; 3],
+        progress: &[Progress; 4],
     ) -> Result<Vec<(usize, String)>, Failure> {
         let actions = held.mapping.actions();
         let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
@@ -328,6 +339,8 @@ const CASES: usize = 0;
 const COMMENTS: usize = 1;
 /// Cases that were merged away: an answer on the survivor may be meant for their customer.
 const MERGED: usize = 2;
+/// Comments of parked answers that were deleted.
+const DELETED: usize = 3;
 
 fn refs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()

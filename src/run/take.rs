@@ -67,7 +67,7 @@ pub(super) fn take_case(shared: &Shared, held: &Held, row: &Value) -> Result<(),
 
 /// Commits what a row meant and wakes whoever has to do with it: only now, for a loop that is woken earlier finds
 /// nothing and sleeps on. False when something changed in between.
-fn commit(shared: &Shared, tx: &Tx, rkey: RKey) -> Result<bool, StoreError> {
+pub(super) fn commit(shared: &Shared, tx: &Tx, rkey: RKey) -> Result<bool, StoreError> {
     if tx.writes.is_empty() {
         return Ok(true);
     }

@@ -15,6 +15,12 @@ impl Store {
         seq.map_or(Ok(None), |seq| self.intent(seq))
     }
 
+    /// Parked and unclear actions by their number, from `from` on.
+    pub fn parked_intents(&self, from: u64, limit: usize) -> Result<Vec<Intent>, StoreError> {
+        let (_, to) = keys::prefix(vec![b'X', b'a']);
+        self.intents_at(&self.keys(&keys::parked(b'a', from), &to, limit)?)
+    }
+
     /// Open intents of one response, oldest first.
     pub fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
         let (from, to) = keys::prefix([b"Y".as_slice(), &rkey.0].concat());

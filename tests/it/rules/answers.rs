@@ -108,6 +108,28 @@ async fn rule_10_a_parked_answer_is_edited_taken_back_and_published_anew() {
     assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second part, better.".to_owned())]);
 }
 
+#[tokio::test]
+async fn rule_10_a_parked_answer_that_is_deleted_is_taken_back() {
+    let world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    world.agent_comments(&id, "First part.");
+    let second = world.agent_comments(&id, "Second part.");
+    world.settle().await;
+    assert_eq!(world.the_parked().reason_code, "wait_for_customer");
+    world.agent_sets(&id, json!({ "Status": "Closed" }));
+    world.settle_with_open(1).await;
+    world.salesforce.wire().clear_requests();
+    world.polled().await;
+    assert_eq!(world.salesforce.wire().requests().len(), world.polls(), "no call of its own");
+    world.salesforce.agent_deletes_comment(&second).unwrap();
+    world.until("it is taken back", || world.parked().is_empty()).await;
+    world.settle().await;
+    assert_eq!(world.told(&id).0, "Nothing to send: already handled in Goodays");
+    world.customer_writes(&id, "And the second part?");
+    world.settle().await;
+    assert_eq!(world.received(&id).len(), 1);
+}
+
 /// Goodays answers nothing until the faults are cleared.
 fn goodays_is_down(world: &World) {
     world.goodays.wire().fault(Fault { times: None, ..Fault::once("/responses/", refusal(503, "")) });
