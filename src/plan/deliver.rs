@@ -61,9 +61,9 @@ pub fn decide(
                 (false, false, _) => no_answer_now(view, newer_case),
             }
         }
-        Wish::Call { rating, note, .. } => {
+        Wish::Call { rating, note, left_out, .. } => {
             let send = Action::Call { user, rating: *rating, note: note.clone() };
-            let lost = note.is_some() || rating.is_some();
+            let lost = note.is_some() || rating.is_some() || !left_out.is_empty();
             status(view, Verb::Call, send, lost)
         }
         Wish::Close { remark_type, .. } => {

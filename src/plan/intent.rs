@@ -44,6 +44,9 @@ pub enum Wish {
     Call {
         rating: Option<u8>,
         note: Option<String>,
+        /// What of rating and note Goodays does not take, in words for the agent; empty: all of it travels.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        left_out: String,
         /// Last message of the customer when the agent acted: part of the intent's identity.
         after: Option<MessageId>,
     },

@@ -72,9 +72,19 @@ fn status_wish(wanted: &Wanted, link: &Link) -> Option<Wish> {
         Act::Call => Some(Wish::Call {
             rating: wanted.rating.as_ref().and_then(rating),
             note: wanted.note.as_ref().map(|n| n.chars().take(MAX_NOTE).collect()),
+            left_out: left_out(wanted),
             after,
         }),
     }
+}
+
+/// What of a call does not travel, for the agent.
+fn left_out(wanted: &Wanted) -> String {
+    let rated = wanted.rating.as_ref().is_some_and(|r| !r.is_null() && rating(r).is_none());
+    let long = wanted.note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE);
+    let rated = rated.then(|| "The call's rating was left out: Goodays takes 0 to 5.".to_owned());
+    let long = long.then(|| format!("The call's note was cut after {MAX_NOTE} characters."));
+    rated.into_iter().chain(long).collect::<Vec<_>>().join(" ")
 }
 
 /// An integer from 0 to 5 (Goodays reference, 5.3); Salesforce shows numbers with decimals.

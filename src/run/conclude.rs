@@ -70,10 +70,14 @@ impl Shared {
     ) -> Result<(), Fatal> {
         let at_ms = self.clock.now_ms();
         let state = IntentState::Delivered { at_ms, verb, message: message.cloned() };
+        let left_out = match &intent.wish {
+            Wish::Call { left_out, .. } => left_out.clone(),
+            _ => String::new(),
+        };
         let note = Note {
             told: Told::Sent,
             action: verb.to_string(),
-            reason: String::new(),
+            reason: left_out,
             view: view.map(|v| v.raw.clone()),
         };
         let text = match &intent.wish {

@@ -438,7 +438,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         }),
         1 => Just(Wish::Close { remark_type: None, after: None }),
         1 => Just(Wish::Spam { after: None }),
-        1 => Just(Wish::Call { rating: Some(3), note: None, after: None }),
+        1 => Just(Wish::Call { rating: Some(3), note: None, left_out: String::new(), after: None }),
     ]
 }
 

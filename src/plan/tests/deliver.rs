@@ -41,8 +41,13 @@ fn statuses() -> [Wish; 4] {
     [
         Wish::Close { remark_type: None, after: None },
         Wish::Spam { after: None },
-        Wish::Call { rating: None, note: None, after: None },
-        Wish::Call { rating: Some(4), note: Some("A good talk.".to_owned()), after: None },
+        Wish::Call { rating: None, note: None, left_out: String::new(), after: None },
+        Wish::Call {
+            rating: Some(4),
+            note: Some("A good talk.".to_owned()),
+            left_out: String::new(),
+            after: None,
+        },
     ]
 }
 

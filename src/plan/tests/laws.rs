@@ -207,7 +207,7 @@ proptest! {
             1 => answer(&content, Meant::Private),
             2 => Wish::Close { remark_type: Some(content), after: None },
             3 => Wish::Spam { after: None },
-            _ => Wish::Call { rating: None, note: Some(content), after: None },
+            _ => Wish::Call { rating: None, note: Some(content), left_out: String::new(), after: None },
         };
         let mut link = linked(&talk);
         link.replied = ours.then_some(RepliedBy::Us);

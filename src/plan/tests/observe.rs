@@ -87,7 +87,7 @@ fn wishes_carry_what_the_mapping_says_and_who_wrote_last() {
     let remark_type = Some("Problem".to_owned());
     assert_eq!(wish("Closed"), Wish::Close { remark_type, after: after.clone() });
     let note = Some("A good talk.".to_owned());
-    assert_eq!(wish("Closed by phone"), Wish::Call { rating: Some(4), note, after });
+    assert_eq!(wish("Closed by phone"), Wish::Call { rating: Some(4), note, left_out: String::new(), after });
     let identities = ["Spam", "Closed", "Closed by phone"].map(|s| wish(s).identity(&case_id()));
     assert_eq!(identities, ["spam", "close", "call"].map(|v| format!("{v} {} c1", case_id())));
 }
@@ -108,8 +108,13 @@ fn ratings_are_whole_numbers_from_0_to_5() {
         let mut case = row("Closed by phone");
         case["Goodays_Call_Rating__c"] = value.clone();
         case["Goodays_Call_Note__c"] = json!("n".repeat(5000));
-        let Some(Wish::Call { rating, note, .. }) = saw(&case, Some(&ours())).wish else { panic!() };
+        let Some(Wish::Call { rating, note, left_out, .. }) = saw(&case, Some(&ours())).wish else {
+            panic!()
+        };
         assert_eq!((rating, note.unwrap().len()), (expected, 4000), "{value}");
+        // Nothing is left out silently (design, rule 8).
+        assert_eq!(left_out.contains("rating"), rating.is_none() && !value.is_null(), "{value}: {left_out}");
+        assert!(left_out.contains("4000 characters"), "{left_out}");
     }
 }
 

@@ -94,6 +94,19 @@ async fn rule_08_a_calls_note_that_could_not_travel_is_named() {
 }
 
 #[tokio::test]
+async fn rule_08_a_rating_that_goodays_does_not_take_is_named() {
+    let world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    world.agent_sets(&id, json!({ "Status": "Closed by phone", "Goodays_Call_Rating__c": 8 }));
+    world.settle().await;
+    assert_eq!(world.processed(&id), ["call"]);
+    assert_eq!(world.puts(&id)[0].1.get("rating"), None);
+    let (status, reason) = world.told(&id);
+    assert_eq!(status, "Sent: call");
+    assert!(reason.contains("rating"), "{reason:?}");
+}
+
+#[tokio::test]
 async fn rule_08_a_verb_that_is_not_listed_is_not_sent() {
     let mut world = World::start().await;
     world.parked_is_fine();
