@@ -6,7 +6,8 @@ const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const DEEP_BACK_MS: i64 = 2 * DAY_MS;
 
-/// When each kind of look back was last done (milliseconds); not kept over restarts, so that a start looks back.
+/// When each kind of look back was last done (milliseconds). The overlap's is not kept over restarts, so that a start
+/// looks back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LooksBack {
     pub overlap_ms: Option<i64>,

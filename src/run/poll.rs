@@ -23,10 +23,15 @@ use crate::plan::pace::{LooksBack, PollPace, poll_from};
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::{self, After, Poll};
+use crate::store::StoreError;
 
 /// Rows of a page.
 const PAGE: usize = 2000;
 const CURSOR: &str = "cursor";
+/// The cursor as it stood before the last completed look over the overlap.
+const LOOKED: &str = "cursor at the last look back";
+/// When the daily look was completed (milliseconds).
+const DEEP: &str = "last daily look";
 /// How long polls go without the query for merged Cases when it fails.
 const WITHOUT_MERGED_MS: i64 = 600_000;
 
@@ -121,6 +126,14 @@ fn refused(shared: &Shared, problem: &Problem) {
     shared.poll_state.trouble.store(std::sync::Arc::new(Some(told)));
 }
 
+/// What a pass reads, and what was known before it.
+struct Span {
+    from_ms: i64,
+    cursor_ms: i64,
+    looked_ms: Option<i64>,
+    before: LooksBack,
+}
+
 /// How far the two queries have come.
 struct Progress {
     after: After,
@@ -154,19 +167,17 @@ impl Poller {
         if let Err(failure) = shared.refresh_schema().await {
             return Ok(Err(failure));
         }
-        let now_ms = shared.clock.now_ms();
-        let cursor_ms: i64 = shared.store.meta(CURSOR)?.unwrap_or(contact.first_start_ms);
-        let from_ms = poll_from(cursor_ms, millis(shared.config.poll.overlap), &mut self.looks, now_ms);
-        let from_ms = if mutant::is_on("skip-overlap") { cursor_ms } else { from_ms };
-        let at = Timestamp::from_millisecond(from_ms.max(0)).unwrap_or_default();
         let deleted = match self.withdrawn.query(&shared.store, &shared.desk())? {
             Ok(deleted) => deleted,
             Err(failure) => return Ok(Err(failure)),
         };
+        let now_ms = shared.clock.now_ms();
+        let span = self.span(shared, contact.first_start_ms, now_ms)?;
+        let at = Timestamp::from_millisecond(span.from_ms.max(0)).unwrap_or_default();
         let start = |done| Progress { after: After { at, id: None }, done };
         let without_merged = now_ms < self.without_merged_ms;
         let mut progress = [start(false), start(false), start(without_merged), start(deleted.is_none())];
-        let mut newest_ms = cursor_ms;
+        let mut newest_ms = span.cursor_ms;
         while progress.iter().any(|p| !p.done) {
             match self.page(shared, &contact, &mut progress, deleted.as_deref()).await? {
                 Ok(seen_ms) => newest_ms = newest_ms.max(seen_ms),
@@ -176,17 +187,45 @@ impl Poller {
                         self.without_merged_ms = now_ms + WITHOUT_MERGED_MS;
                     }
                     // A pass that breaks off is not done: the next one looks as far back.
-                    self.looks = LooksBack { deep_ms: self.looks.deep_ms, overlap_ms: None };
+                    self.looks = LooksBack { overlap_ms: None, ..span.before };
                     return Ok(Err(failure));
                 }
             }
         }
-        if newest_ms != cursor_ms {
+        self.completed(shared, &span, newest_ms, now_ms)?;
+        shared.poll_state.trouble.store(std::sync::Arc::new(None));
+        Ok(Ok(()))
+    }
+
+    /// From where this pass reads. A row may have become visible at any time since the last look back, so the
+    /// overlap counts from there, however far the cursor has come and however long we were away.
+    fn span(&mut self, shared: &Shared, first_start_ms: i64, now_ms: i64) -> Result<Span, StoreError> {
+        let cursor_ms: i64 = shared.store.meta(CURSOR)?.unwrap_or(first_start_ms);
+        let looked_ms: Option<i64> = shared.store.meta(LOOKED)?;
+        if self.looks.deep_ms.is_none() {
+            self.looks.deep_ms = shared.store.meta(DEEP)?;
+        }
+        let before = self.looks;
+        let since_ms = (cursor_ms - looked_ms.unwrap_or(cursor_ms)).max(0);
+        let back_ms = millis(shared.config.poll.overlap) + since_ms;
+        let from_ms = poll_from(cursor_ms, back_ms, &mut self.looks, now_ms);
+        let from_ms = if mutant::is_on("skip-overlap") { cursor_ms } else { from_ms };
+        Ok(Span { from_ms, cursor_ms, looked_ms, before })
+    }
+
+    /// Notes how far a completed pass has come, and which look back it was.
+    fn completed(&self, shared: &Shared, span: &Span, newest_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+        if self.looks.deep_ms != span.before.deep_ms {
+            shared.store.set_meta(DEEP, &now_ms)?;
+        }
+        if self.looks.overlap_ms == Some(now_ms) && span.looked_ms != Some(span.cursor_ms) {
+            shared.store.set_meta(LOOKED, &span.cursor_ms)?;
+        }
+        if newest_ms != span.cursor_ms {
             shared.somebody_is_active();
             shared.store.set_meta(CURSOR, &newest_ms)?;
         }
-        shared.poll_state.trouble.store(std::sync::Arc::new(None));
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// One call: the next page of each query that is not done. Cases come before comments, so that a comment

@@ -30,6 +30,33 @@ async fn rows_that_become_visible_late_are_met() {
     world.laws_hold();
 }
 
+/// As late as the overlap is long, while the cursor went on and the process was started anew.
+#[tokio::test]
+async fn the_whole_overlap_counts_from_the_last_look_back() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    let (other, other_case) = world.arrives().await;
+    world.quiet().await;
+    world.stage.salesforce.set_commit_delay(590_000);
+    let late = world.agent_answers(&case);
+    world.stage.salesforce.set_commit_delay(0);
+    // Eleven minutes of others' news, of which the last look back saw nothing.
+    world.stage.salesforce.advance(330_000);
+    let text = world.agent_answers(&other_case);
+    world.receives(&other, &text).await;
+    world.customer_writes(&other);
+    world.quiet().await;
+    world.stage.salesforce.advance(330_000);
+    let text = world.agent_answers(&other_case);
+    world.receives(&other, &text).await;
+    world.quiet().await;
+    world.stage.stop_daemon().await;
+    world.stage.start_daemon().await.unwrap();
+    world.receives(&id, &late).await;
+    world.quiet().await;
+    world.laws_hold();
+}
+
 /// More rows of one second than a page holds, and a process that ends between two pages.
 #[tokio::test]
 async fn equal_stamps_over_many_pages_and_a_restart_between_them() {
