@@ -30,8 +30,8 @@ pub struct CaseNews {
 pub struct Since {
     /// Salesforce's time at our first start (milliseconds): nothing older is ever sent.
     pub first_start_ms: i64,
-    /// Our own Salesforce user.
-    pub us: RecordId,
+    /// Our own Salesforce user, and those that were it before.
+    pub us: Vec<RecordId>,
     pub now_ms: i64,
 }
 
@@ -125,7 +125,7 @@ pub fn comment_row(
     };
     let by = row.get("CreatedById").and_then(Value::as_str).and_then(RecordId::new);
     let created = row.get("CreatedDate").and_then(Value::as_str).and_then(millis);
-    if by.as_ref() == Some(&since.us) || created.is_none_or(|c| c < since.first_start_ms) {
+    if by.is_some_and(|by| since.us.contains(&by)) || created.is_none_or(|c| c < since.first_start_ms) {
         return CommentNews::Ignore;
     }
     let wanted = match desk.mapping.actions().on_comment(case, row) {

@@ -20,6 +20,9 @@ pub struct Contact {
     pub org: RecordId,
     /// Our own user in Salesforce.
     pub us: RecordId,
+    /// Users that we were before: what they wrote is ours still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<RecordId>,
     /// Salesforce's time at our first start (milliseconds): nothing that agents did before is sent.
     pub first_start_ms: i64,
     /// The org had Cases with our key when our ledger was empty: what is older than the first start is read
@@ -51,10 +54,12 @@ impl Shared {
     /// Makes contact when there is none yet. Refuses another org than the state's own (design, rule 16).
     pub async fn contact(&self) -> Result<Arc<Contact>, Failure> {
         let mut known = self.contacts.known.lock().await;
-        if let Some(contact) = known.as_ref() {
+        let session = self.salesforce.session().await?;
+        // A later login may lead elsewhere: a sandbox was refreshed, the app has another user.
+        let same = |c: &&Arc<Contact>| c.org == session.org_id && c.us == session.user_id;
+        if let Some(contact) = known.as_ref().filter(same) {
             return Ok(contact.clone());
         }
-        let session = self.salesforce.session().await?;
         let stored: Option<Contact> = self.store.meta("contact").map_err(|e| disk(&e))?;
         if let Some(stored) = &stored
             && stored.org != session.org_id
@@ -70,7 +75,8 @@ impl Shared {
         }
         self.refresh_schema().await?;
         let contact = match stored {
-            Some(stored) => Contact { us: session.user_id.clone(), ..stored },
+            Some(stored) if stored.us == session.user_id => stored,
+            Some(stored) => self.another_user(stored, session.user_id.clone())?,
             None => self.first_contact(session.org_id.clone(), session.user_id.clone()).await?,
         };
         let contact = Arc::new(contact);
@@ -84,10 +90,21 @@ impl Shared {
         // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
         // have cared for, counts as written before.
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
-        let contact = Contact { org, us, first_start_ms, inherited };
+        let contact = Contact { org, us, formerly: Vec::new(), first_start_ms, inherited };
         self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
+        Ok(contact)
+    }
+
+    /// The app has another user now. Its predecessor's comments are no agent's.
+    fn another_user(&self, before: Contact, us: RecordId) -> Result<Contact, Failure> {
+        let mut formerly = before.formerly;
+        formerly.retain(|user| *user != us);
+        formerly.push(before.us);
+        let contact = Contact { us, formerly, ..before };
+        self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
+        info!("the login has another Salesforce user than before");
         Ok(contact)
     }
 

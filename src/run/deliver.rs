@@ -5,6 +5,7 @@
 //! happens to it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
@@ -398,7 +399,8 @@ impl Shared {
     /// The state belongs to one Goodays account (design, rule 16).
     async fn right_account(&self) -> Result<Result<(), Failure>, Fatal> {
         let mut checked = self.goodays_account.lock().await;
-        if *checked {
+        let token = self.secrets.goodays_token.load_full();
+        if checked.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
             return Ok(Ok(()));
         }
         let began_ms = self.clock.now_ms();
@@ -425,7 +427,7 @@ impl Shared {
                 self.store.set_meta("goodays_account", &hash)?;
             }
         }
-        *checked = true;
+        *checked = Some(token);
         Ok(Ok(()))
     }
 }

@@ -77,7 +77,8 @@ pub struct Shared {
     pub dashboard: ArcSwap<Option<u64>>,
     fixes: desk::Fixes,
     users: users::Directory,
-    goodays_account: tokio::sync::Mutex<bool>,
+    /// The token whose account was compared with the state's.
+    goodays_account: tokio::sync::Mutex<Option<Arc<secrecy::SecretString>>>,
     lanes: [Notify; LANES as usize],
     deliver: Notify,
     poll: Notify,
@@ -152,7 +153,7 @@ impl Shared {
             dashboard: ArcSwap::from_pointee(None),
             fixes: desk::Fixes::default(),
             users: users::Directory::default(),
-            goodays_account: tokio::sync::Mutex::new(false),
+            goodays_account: tokio::sync::Mutex::new(None),
             lanes: [Notify::new(), Notify::new()],
             deliver: Notify::new(),
             poll: Notify::new(),

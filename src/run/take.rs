@@ -22,7 +22,8 @@ pub(super) fn id_of(row: &Value, field: &str) -> Option<RecordId> {
 }
 
 fn since(shared: &Shared, contact: &Contact) -> Since {
-    Since { first_start_ms: contact.first_start_ms, us: contact.us.clone(), now_ms: shared.clock.now_ms() }
+    let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
+    Since { first_start_ms: contact.first_start_ms, us, now_ms: shared.clock.now_ms() }
 }
 
 fn key_of(row: &Value, field: &str) -> Option<ResponseId> {

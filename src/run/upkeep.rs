@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tracing::{debug, error, info, warn};
 
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step};
-use crate::config::Config;
+use super::{Fatal, Hands, Shared, Step, credentials};
+use crate::config::{Auth, Config};
 use crate::mapping::{Mapping, Source};
 use crate::plan::IntentState;
 use crate::store::outbox::put_intent;
@@ -29,6 +29,17 @@ const PRUNE_EVERY_MS: i64 = 600_000;
 pub struct Secrets {
     pub goodays_token: Arc<ArcSwap<SecretString>>,
     pub webhook: ArcSwap<Vec<SecretString>>,
+    pub admin: ArcSwap<Option<SecretString>>,
+    /// Salesforce's consumer secret or private key.
+    salesforce: ArcSwap<SecretString>,
+}
+
+/// Whose secrets are new.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fresh {
+    goodays: bool,
+    salesforce: bool,
+    doors: bool,
 }
 
 impl Secrets {
@@ -36,25 +47,40 @@ impl Secrets {
         Self {
             goodays_token: Arc::new(ArcSwap::from_pointee(config.goodays.token.clone())),
             webhook: ArcSwap::from_pointee(config.goodays.webhook.secrets.clone()),
+            admin: ArcSwap::from_pointee(config.admin.token.clone()),
+            salesforce: ArcSwap::from_pointee(of_login(&config.salesforce.auth).clone()),
         }
     }
 
-    /// True when something is new.
-    fn take(&self, config: &Config) -> bool {
-        let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
-        let mut changed = false;
-        if !same(&self.goodays_token.load(), &config.goodays.token) {
-            self.goodays_token.store(Arc::new(config.goodays.token.clone()));
-            changed = true;
+    fn take(&self, config: &Config) -> Fresh {
+        let webhook = replace(&self.webhook, &config.goodays.webhook.secrets, |s| s);
+        let admin = replace(&self.admin, &config.admin.token, |s| s.as_slice());
+        Fresh {
+            goodays: replace(&self.goodays_token, &config.goodays.token, std::slice::from_ref),
+            salesforce: replace(&self.salesforce, of_login(&config.salesforce.auth), std::slice::from_ref),
+            doors: webhook || admin,
         }
-        let old = self.webhook.load_full();
-        let new = &config.goodays.webhook.secrets;
-        if old.len() != new.len() || !old.iter().zip(new).all(|(a, b)| same(a, b)) {
-            self.webhook.store(Arc::new(new.clone()));
-            changed = true;
-        }
-        changed
     }
+}
+
+fn of_login(auth: &Auth) -> &SecretString {
+    match auth {
+        Auth::ClientCredentials { client_secret, .. } => client_secret,
+        Auth::JwtBearer { private_key, .. } => private_key,
+    }
+}
+
+/// Puts the new one into its place; false when it is the old one. Secrets cannot be compared but by exposing them.
+fn replace<T: Clone>(place: &ArcSwap<T>, new: &T, secrets: impl Fn(&T) -> &[SecretString]) -> bool {
+    let old = place.load_full();
+    let same = secrets(&old)
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .eq(secrets(new).iter().map(ExposeSecret::expose_secret));
+    if !same {
+        place.store(Arc::new(new.clone()));
+    }
+    !same
 }
 
 #[derive(Default)]
@@ -223,10 +249,17 @@ impl Shared {
     pub fn reload_secrets(&self) {
         match self.config.reload_secrets() {
             Ok(fresh) => {
-                if self.secrets.take(&fresh) {
-                    info!("secrets were changed in their files");
+                let taken = self.secrets.take(&fresh);
+                if taken.salesforce {
+                    self.salesforce.set_credentials(credentials(&fresh));
+                    self.salesforce_gate.reopen();
+                }
+                if taken.goodays {
                     self.goodays_gate.reopen();
-                    self.deliver.notify_one();
+                }
+                if taken.goodays || taken.salesforce || taken.doors {
+                    info!("secrets were changed in their files");
+                    self.wake_all();
                 }
             }
             Err(problems) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
@@ -58,7 +59,8 @@ impl Asked {
 pub struct Client {
     login_url: Url,
     version: String,
-    credentials: Credentials,
+    /// Replaced when a secret was rotated.
+    credentials: ArcSwap<Credentials>,
     http: reqwest::Client,
     meter: Arc<Meter>,
     clock: Clock,
@@ -80,7 +82,7 @@ impl Client {
         Self {
             login_url,
             version: api_version,
-            credentials,
+            credentials: ArcSwap::from_pointee(credentials),
             http,
             meter,
             clock,
@@ -120,7 +122,12 @@ impl Client {
     }
 
     async fn login(&self) -> Result<Session, Failure> {
-        login(&self.http, &self.login_url, &self.credentials, self.clock.now()).await
+        login(&self.http, &self.login_url, &self.credentials.load_full(), self.clock.now()).await
+    }
+
+    /// The next login is with these; the session that runs goes on.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.credentials.store(Arc::new(credentials));
     }
 
     /// Salesforce's clock at its last answer.

@@ -34,7 +34,7 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         reader: Reader::new(LONGEST, limits),
         started_ms: shared.clock.now_ms(),
     });
-    let guard = Arc::new(Guard::new(bound, shared.config.admin.token.clone()));
+    let guard = Arc::new(Guard::new(bound, shared.clone()));
     Router::new()
         .route("/health/live", get(live))
         .route("/health/accepting", get(accepting))

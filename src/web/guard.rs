@@ -8,19 +8,20 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::answer;
+use crate::run::Shared;
 
 pub struct Guard {
     bound: SocketAddr,
-    token: Option<SecretString>,
+    shared: Arc<Shared>,
 }
 
 impl Guard {
-    pub fn new(bound: SocketAddr, token: Option<SecretString>) -> Self {
-        Self { bound, token }
+    pub fn new(bound: SocketAddr, shared: Arc<Shared>) -> Self {
+        Self { bound, shared }
     }
 
     fn refusal(&self, request: &Request) -> Option<Response> {
@@ -57,7 +58,9 @@ impl Guard {
     }
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return self.bound.ip().is_loopback() };
+        // As it is now: it may be rotated while we run.
+        let token = self.shared.secrets.admin.load();
+        let Some(token) = token.as_ref() else { return self.bound.ip().is_loopback() };
         let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).and_then(bearer);
         given.is_some_and(|given| same(given, token.expose_secret().as_bytes()))
     }

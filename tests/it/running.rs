@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goodays_salesforce::clock::Clock;
-use goodays_salesforce::demo::stage::{Stage, Tuning, until};
+use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::goodays::signature::sign;
 use goodays_salesforce::http::{Failure, client};
 use goodays_salesforce::run::SweepOptions;
@@ -13,6 +13,7 @@ use goodays_salesforce::salesforce::auth::Credentials;
 use goodays_salesforce::salesforce::client::{Client, Meter};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::{Options, Salesforce};
+use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -26,40 +27,137 @@ async fn knock(stage: &Stage, body: &str, secret: &str) -> u16 {
     request.body(body.to_owned()).send().await.unwrap().status().as_u16()
 }
 
-/// A stage whose Goodays token and webhook secret stand in files.
-async fn stage_with_files() -> Stage {
+/// A stage whose configuration has these changes, with files beside it.
+async fn stage_with(changes: &[(&str, &str)], files: &[(&str, &str)]) -> Stage {
     let mut stage = Stage::start(Tuning::default()).await.unwrap();
     assert!(stage.stop_daemon().await);
+    started(stage, changes, files).await
+}
+
+async fn started(mut stage: Stage, changes: &[(&str, &str)], files: &[(&str, &str)]) -> Stage {
     let file = stage.config_file();
-    let yaml = fs::read_to_string(&file).unwrap();
-    let yaml = yaml
-        .replace("token: goodays-simulator-token", "token_file: token.txt")
-        .replace("secrets: [demo-secret]", "secrets: [{ file: secret.txt }]");
+    let mut yaml = fs::read_to_string(&file).unwrap();
+    for (old, new) in changes {
+        assert!(yaml.contains(old), "{old}");
+        yaml = yaml.replace(old, new);
+    }
     fs::write(&file, yaml).unwrap();
-    fs::write(stage.dir.path().join("token.txt"), "goodays-simulator-token\n").unwrap();
-    fs::write(stage.dir.path().join("secret.txt"), "old-secret\n").unwrap();
+    for (name, text) in files {
+        write(&stage, name, text);
+    }
     let config = goodays_salesforce::demo::stage::load(&file).unwrap();
     let app = goodays_salesforce::app::App::start(config, Clock::System).await.unwrap();
+    let url = format!("http://{}/webhooks/goodays", app.doors.webhook_addr());
+    stage.goodays.set_webhook(&url, Some(SECRET.to_owned()));
     stage.app = Some(app);
     stage
 }
 
+fn write(stage: &Stage, name: &str, text: &str) {
+    fs::write(stage.dir.path().join(name), text).unwrap();
+}
+
+/// The code of Salesforce's trouble, once there is one.
+async fn salesforce_trouble(stage: &Stage) -> String {
+    let trouble = || stage.app().shared.salesforce_gate.trouble().map(|t| t.code);
+    until(PATIENCE, trouble).await.expect("a login that is refused")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_rotated_without_a_restart() {
-    let mut stage = stage_with_files().await;
+    let changes = [
+        ("token: goodays-simulator-token", "token_file: token.txt"),
+        ("secrets: [demo-secret]", "secrets: [{ file: secret.txt }]"),
+    ];
+    let files = [("token.txt", "goodays-simulator-token\n"), ("secret.txt", "old-secret\n")];
+    let mut stage = stage_with(&changes, &files).await;
     assert_eq!(knock(&stage, EVENT, "old-secret").await, 200);
     assert_eq!(knock(&stage, EVENT, "new-secret").await, 401);
-    fs::write(stage.dir.path().join("secret.txt"), "new-secret\n").unwrap();
+    write(&stage, "secret.txt", "new-secret\n");
     stage.app().shared.reload_secrets();
     assert_eq!(knock(&stage, EVENT, "new-secret").await, 200);
     assert_eq!(knock(&stage, EVENT, "old-secret").await, 401);
-    fs::write(stage.dir.path().join("token.txt"), "no-such-token\n").unwrap();
+    write(&stage, "token.txt", "no-such-token\n");
     stage.app().shared.reload_secrets();
     let refused = stage.app().shared.goodays.session().await;
     assert!(matches!(refused, Err(Failure::Login { .. })), "{refused:?}");
-    fs::write(stage.dir.path().join("token.txt"), "goodays-simulator-token\n").unwrap();
+    write(&stage, "token.txt", "goodays-simulator-token\n");
     stage.app().shared.reload_secrets();
     stage.app().shared.goodays.session().await.unwrap();
+    assert!(stage.stop_daemon().await);
+}
+
+/// Nobody calls for it: the files are looked at, and what was refused is tried again at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn salesforces_secret_is_rotated_without_a_restart() {
+    let secret = Options::default().client_secret;
+    let change = format!("client_secret: {secret}");
+    let changes = [(change.as_str(), "client_secret_file: secret.txt")];
+    let mut stage = stage_with(&changes, &[("secret.txt", "out of date")]).await;
+    assert_eq!(salesforce_trouble(&stage).await, "invalid_client");
+    let id = stage.goodays.customer_leaves(Feedback::default());
+    write(&stage, "secret.txt", &secret);
+    until(PATIENCE, || stage.salesforce.case_by_key(&id)).await.expect("its Case");
+    assert!(stage.stop_daemon().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn salesforces_key_is_rotated_without_a_restart() {
+    let public = include_str!("../fixtures/salesforce/jwt_public_for_tests.pem");
+    let options = with_public_key(public);
+    let signed = format!(
+        "flow: jwt_bearer, client_id: {}, username: {}, audience: https://login.salesforce.com, private_key_file: key.pem",
+        options.client_id, options.username
+    );
+    let plain = format!(
+        "flow: client_credentials, client_id: {}, client_secret: {}",
+        options.client_id, options.client_secret
+    );
+    let mut stage = Stage::start(Tuning::default()).await.unwrap();
+    assert!(stage.stop_daemon().await);
+    let before = stage.salesforce.url();
+    stage.salesforce = Salesforce::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), options).await;
+    let now = stage.salesforce.url();
+    let changes = [(plain.as_str(), signed.as_str()), (before.as_str(), now.as_str())];
+    let mut stage = started(stage, &changes, &[("key.pem", "-----BEGIN PRIVATE KEY-----\nold\n")]).await;
+    assert_eq!(salesforce_trouble(&stage).await, "PRIVATE_KEY");
+    let id = stage.goodays.customer_leaves(Feedback::default());
+    write(&stage, "key.pem", KEY);
+    until(PATIENCE, || stage.salesforce.case_by_key(&id)).await.expect("its Case");
+    assert!(stage.stop_daemon().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_token_is_rotated_without_a_restart() {
+    let changes =
+        [("admin: { listen: '127.0.0.1:0' }", "admin: { listen: '127.0.0.1:0', token_file: admin.txt }")];
+    let mut stage = stage_with(&changes, &[("admin.txt", "the-old-one")]).await;
+    let url = format!("http://{}/status", stage.app().doors.admin_addr());
+    let status = |token: &'static str| {
+        let request = client(PATIENCE).get(&url).bearer_auth(token);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!((status("the-old-one").await, status("the-new-one").await), (200, 401));
+    write(&stage, "admin.txt", "the-new-one");
+    stage.app().shared.reload_secrets();
+    assert_eq!((status("the-old-one").await, status("the-new-one").await), (401, 200));
+    assert!(stage.stop_daemon().await);
+}
+
+/// A token of another account is compared with the state's before anything is sent with it (design, rule 16).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_token_of_another_account_sends_nothing() {
+    let changes = [("token: goodays-simulator-token", "token_file: token.txt")];
+    let mut stage = stage_with(&changes, &[("token.txt", "goodays-simulator-token")]).await;
+    let id = stage.goodays.customer_leaves(Feedback::default());
+    until(PATIENCE, || stage.salesforce.case_by_key(&id)).await.expect("its Case");
+    let body = r#"{"username": "another-brand", "token": "t"}"#.to_owned();
+    let other = Act::Answer { status: 200, body, content_type: None, headers: [].into() };
+    stage.goodays.wire().fault(Fault { times: None, ..Fault::once("/session", other) });
+    write(&stage, "token.txt", "the-token-of-another-brand");
+    stage.app().shared.reload_secrets();
+    let trouble = || stage.app().shared.goodays_gate.trouble().map(|t| t.code);
+    assert_eq!(until(PATIENCE, trouble).await.as_deref(), Some("other_account"));
     assert!(stage.stop_daemon().await);
 }
 

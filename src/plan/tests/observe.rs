@@ -140,7 +140,7 @@ fn comment(text: &str, published: bool) -> Value {
 }
 
 fn heard(row: &Value, link: Option<&Link>, intent: Option<&Intent>) -> CommentNews {
-    let since = Since { first_start_ms: minute(0), us: us(), now_ms: minute(10) };
+    let since = Since { first_start_ms: minute(0), us: vec![us()], now_ms: minute(10) };
     comment_row(row, &self::row("New"), link, intent, &desk(), &since)
 }
 

@@ -36,6 +36,44 @@ async fn rule_16_a_state_of_another_org_is_refused() {
     assert_eq!(world.puts(&id).len(), 1);
 }
 
+/// Logins lead to this org and user from now on.
+fn logins_lead_to(world: &World, org: &str, user: &str) {
+    let id = format!("https://login.salesforce.com/id/{org}/{user}");
+    let granted = json!({ "access_token": world.salesforce.new_token(), "instance_url": world.salesforce.url(),
+        "token_type": "Bearer", "id": id, "issued_at": "1" });
+    let act = refusal(200, &granted.to_string());
+    world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/services/oauth2/", act) });
+}
+
+#[tokio::test]
+async fn rule_16_a_login_that_leads_to_another_org_later_on_is_refused() {
+    let world = World::start().await;
+    let id = world.replied().await;
+    world.salesforce.expire_sessions();
+    logins_lead_to(&world, "00Dxx0000001gPLEAY", "005xx000001Sv6AAAS");
+    world.until("it is refused", || world.app().shared.salesforce_gate.trouble().is_some()).await;
+    assert_eq!(world.app().shared.salesforce_gate.trouble().unwrap().code, "other_org");
+    assert_eq!(world.puts(&id).len(), 1);
+}
+
+/// The app has another Run-As user: what the first one wrote is no agent's answer (rule 6).
+#[tokio::test]
+async fn rule_06_comments_of_the_user_that_we_were_are_never_sent() {
+    let mut world = World::start().await;
+    let id = world.replied().await;
+    world.customer_writes(&id, "One more question, please.");
+    world.settle().await;
+    let comments = world.salesforce.comments_of(&id);
+    let imported = comments.last().unwrap()["Id"].as_str().unwrap().to_owned();
+    world.stop().await;
+    world.salesforce.expire_sessions();
+    logins_lead_to(&world, "00DSm0000000004MAA", "005xx000001Sv6AAAS");
+    world.go_on().await;
+    world.salesforce.agent_publishes(&imported, true).unwrap();
+    world.settle().await;
+    assert_eq!(world.received(&id).len(), 1);
+}
+
 #[tokio::test]
 async fn rule_16_a_state_of_another_goodays_account_sends_nothing() {
     let mut world = World::start().await;
