@@ -32,8 +32,8 @@ const CURSOR: &str = "cursor";
 const LOOKED: &str = "cursor at the last look back";
 /// When the daily look was completed (milliseconds).
 const DEEP: &str = "last daily look";
-/// How long polls go without the query for merged Cases when it fails.
-const WITHOUT_MERGED_MS: i64 = 600_000;
+/// How long polls go without the queries for deleted rows when one fails.
+const WITHOUT_GONE_MS: i64 = 600_000;
 
 #[derive(Default)]
 pub struct Poller {
@@ -43,8 +43,8 @@ pub struct Poller {
     spacing_ms: i64,
     /// Columns that the org does not show.
     missing: BTreeSet<String>,
-    /// Merged Cases are not asked for before then (milliseconds): Salesforce refused, or did not answer.
-    without_merged_ms: i64,
+    /// Deleted rows are not asked for before then (milliseconds): Salesforce refused, or did not answer.
+    without_gone_ms: i64,
     withdrawn: Withdrawn,
 }
 
@@ -175,16 +175,16 @@ impl Poller {
         let span = self.span(shared, contact.first_start_ms, now_ms)?;
         let at = Timestamp::from_millisecond(span.from_ms.max(0)).unwrap_or_default();
         let start = |done| Progress { after: After { at, id: None }, done };
-        let without_merged = now_ms < self.without_merged_ms;
-        let mut progress = [start(false), start(false), start(without_merged), start(deleted.is_none())];
+        let alone = now_ms < self.without_gone_ms;
+        let mut progress = [start(false), start(false), start(alone), start(alone || deleted.is_none())];
         let mut newest_ms = span.cursor_ms;
         while progress.iter().any(|p| !p.done) {
             match self.page(shared, &contact, &mut progress, deleted.as_deref()).await? {
                 Ok(seen_ms) => newest_ms = newest_ms.max(seen_ms),
                 Err(failure) => {
-                    // The query for merged Cases must not cost the others.
+                    // The queries for what is gone must not cost the others.
                     if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
-                        self.without_merged_ms = now_ms + WITHOUT_MERGED_MS;
+                        self.without_gone_ms = now_ms + WITHOUT_GONE_MS;
                     }
                     // A pass that breaks off is not done: the next one looks as far back.
                     self.looks = LooksBack { overlap_ms: None, ..span.before };
@@ -267,11 +267,10 @@ impl Poller {
         for ((index, _), page) in queries.iter().zip(&pages) {
             if let Err(problem) = page {
                 match (*index, self.without_column(problem)) {
-                    (MERGED, _) => {
-                        progress[MERGED].done = true;
-                        self.without_merged_ms = began_ms + WITHOUT_MERGED_MS;
+                    (MERGED | DELETED, _) => {
+                        progress[*index].done = true;
+                        self.without_gone_ms = began_ms + WITHOUT_GONE_MS;
                     }
-                    (DELETED, _) => progress[DELETED].done = true,
                     (_, true) => return Ok(Ok(0)),
                     _ => refused = Some(problem.clone()),
                 }

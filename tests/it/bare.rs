@@ -63,6 +63,10 @@ async fn a_bare_org_and_a_bare_account_carry_the_conversation() {
     until(PATIENCE, || (stage.goodays.received_by_customer(&id).len() == 2).then_some(()))
         .await
         .expect("a message");
+    // While something is parked, deleted rows would be asked for; polls go on without them.
+    stage.salesforce.agent_comments(case, "and one too many", true, agent).unwrap();
+    let parked = || (!stage.app().shared.parked(1).unwrap().is_empty()).then_some(());
+    until(PATIENCE, parked).await.expect("it waits for the customer");
     let other = stage.goodays.customer_leaves(Feedback::default());
     let closing = until(PATIENCE, || stage.salesforce.case_by_key(&other)).await.expect("a second Case");
     let closing = closing["Id"].as_str().unwrap();
