@@ -1,8 +1,18 @@
 //! Intended actions and their state.
 
+use std::collections::BTreeSet;
+
 use super::keys::{self, RKey};
 use super::{Store, StoreError, Tx, decode, encode};
 use crate::plan::{Intent, IntentState};
+
+/// How many actions wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outbox {
+    pub pending: usize,
+    pub unclear: usize,
+    pub parked: usize,
+}
 
 impl Store {
     pub fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
@@ -29,8 +39,26 @@ impl Store {
 
     /// All open intents.
     pub fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
+        self.some_open_intents(usize::MAX)
+    }
+
+    /// Open intents, not more than that many.
+    pub fn some_open_intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
         let (from, to) = keys::room(b'Y');
-        self.intents_at(&self.keys(&from, &to, usize::MAX)?)
+        self.intents_at(&self.keys(&from, &to, limit)?)
+    }
+
+    /// How many actions wait, and for whom: by their keys, no action is read. At most `limit` of each kind are
+    /// counted.
+    pub fn outbox(&self, limit: usize) -> Result<Outbox, StoreError> {
+        let seqs = |(from, to): (Vec<u8>, Vec<u8>)| -> Result<BTreeSet<u64>, StoreError> {
+            Ok(self.keys(&from, &to, limit)?.iter().filter_map(|key| keys::tail_seq(key)).collect())
+        };
+        let open = seqs(keys::room(b'Y'))?;
+        let for_humans = seqs(keys::prefix(vec![b'X', b'a']))?;
+        // What is unclear is in both lists.
+        let unclear = for_humans.intersection(&open).count();
+        Ok(Outbox { pending: open.len() - unclear, unclear, parked: for_humans.len() - unclear })
     }
 
     fn intents_at(&self, found: &[Vec<u8>]) -> Result<Vec<Intent>, StoreError> {

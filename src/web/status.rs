@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::Actions;
 use crate::run::{Shared, Trouble};
+use crate::store::outbox::Outbox;
 use crate::store::{LANES, StoreError, keys};
 
 /// The most that is counted one by one; above it numbers stand still.
@@ -19,9 +20,7 @@ pub struct Status {
     inbox_pending: i64,
     inbox_parked: usize,
     oldest_event_ms: Option<i64>,
-    outbox_pending: usize,
-    outbox_unclear: usize,
-    outbox_parked: usize,
+    outbox: Outbox,
     unprocessed: (usize, Option<i64>),
     calls: (u64, u64),
 }
@@ -30,18 +29,13 @@ impl Status {
     /// Reads what stands in memory and in the store.
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
-        let (inbox_parked, actions_waiting) = parked(shared)?;
-        let open = shared.store.all_open_intents()?;
-        let outbox_unclear = open.iter().filter(|intent| intent.state.name() == "unclear").count();
         Ok(Self {
             now_ms,
             started_ms,
             inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
-            inbox_parked,
+            inbox_parked: parked_events(shared)?,
             oldest_event_ms: oldest_event(shared)?,
-            outbox_pending: open.len() - outbox_unclear,
-            outbox_unclear,
-            outbox_parked: actions_waiting.saturating_sub(outbox_unclear),
+            outbox: shared.store.outbox(COUNTED)?,
             unprocessed: shared.store.unprocessed(COUNTED)?,
             calls: shared.budget.today(now_ms).await,
         })
@@ -71,9 +65,9 @@ impl Status {
                 "oldest_seconds": self.oldest_event_ms.map(|at| seconds(at, self.now_ms)),
             },
             "outbox": {
-                "pending": self.outbox_pending,
-                "unclear": self.outbox_unclear,
-                "parked": self.outbox_parked,
+                "pending": self.outbox.pending,
+                "unclear": self.outbox.unclear,
+                "parked": self.outbox.parked,
                 "delivered": shared.counts.delivered.load(Ordering::Relaxed),
             },
             "poll": {
@@ -108,9 +102,9 @@ impl Status {
         m.inbox_pending.set(self.inbox_pending);
         m.inbox_parked.set(whole(self.inbox_parked));
         m.oldest_event.set(self.oldest_event_ms.map_or(0, |at| seconds(at, self.now_ms)));
-        m.outbox_pending.set(whole(self.outbox_pending));
-        m.outbox_unclear.set(whole(self.outbox_unclear));
-        m.outbox_parked.set(whole(self.outbox_parked));
+        m.outbox_pending.set(whole(self.outbox.pending));
+        m.outbox_unclear.set(whole(self.outbox.unclear));
+        m.outbox_parked.set(whole(self.outbox.parked));
         m.unprocessed.set(whole(self.unprocessed.0));
         if let Some(count) = **shared.dashboard.load() {
             m.unprocessed_dashboard.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -142,12 +136,9 @@ pub fn trouble(trouble: &Trouble) -> Value {
     })
 }
 
-/// How many events and how many actions wait for a human.
-fn parked(shared: &Shared) -> Result<(usize, usize), StoreError> {
-    let (from, to) = keys::room(b'X');
-    let found = shared.store.keys(&from, &to, COUNTED)?;
-    let events = found.iter().filter(|key| key.get(1) == Some(&b'e')).count();
-    Ok((events, found.len() - events))
+fn parked_events(shared: &Shared) -> Result<usize, StoreError> {
+    let (from, to) = keys::prefix(vec![b'X', b'e']);
+    Ok(shared.store.keys(&from, &to, COUNTED)?.len())
 }
 
 /// When the oldest event that waits came in. Numbers grow with time.

@@ -5,7 +5,7 @@ use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::plan::{Intent, IntentState, Meant, Sending, Wish};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::inbox::finish;
-use goodays_salesforce::store::outbox::add_intent;
+use goodays_salesforce::store::outbox::{Outbox, add_intent};
 use goodays_salesforce::store::{EntryState, RKey, Tx};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -147,6 +147,19 @@ async fn something_unclear_is_read_back_and_asked_about() {
     let (status, said) = answered(house.order(&path).json(&json!({ "send_again": true }))).await;
     assert_eq!((status, said), (StatusCode::OK, json!({ "status": "retrying" })));
     assert_eq!(told(&house, &path).await.0, StatusCode::CONFLICT);
+}
+
+/// The list of what waits is bounded, and so is what a status reads.
+#[tokio::test]
+async fn a_status_counts_actions_without_reading_them() {
+    let house = house().await;
+    for seq in 700_001..700_004 {
+        unclear(&house, seq, "one of three");
+    }
+    let Outbox { pending, unclear, parked } = house.shared.store.outbox(10).unwrap();
+    assert_eq!((pending, unclear, parked), (0, 3, 0));
+    assert_eq!(house.shared.store.outbox(2).unwrap().unclear, 2, "no more than asked for");
+    assert_eq!(house.shared.store.some_open_intents(2).unwrap().len(), 2);
 }
 
 #[tokio::test]
