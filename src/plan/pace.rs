@@ -48,6 +48,22 @@ impl PollPace {
     }
 }
 
+/// How far back sweeps read, piece by piece, behind their window.
+const OLDER_MS: i64 = 30 * DAY_MS;
+/// A piece is as long as this many sweeps are apart, so that each day's turn comes about every 28 hours.
+const PIECE: i64 = 24;
+
+/// The next piece of older feedback, from and until (milliseconds): backwards from the window's edge, then anew.
+/// `read_ms` is where the last piece began.
+pub fn older_piece(read_ms: Option<i64>, edge_ms: i64, every_ms: i64, now_ms: i64) -> Option<(i64, i64)> {
+    let bottom_ms = now_ms - OLDER_MS;
+    if edge_ms <= bottom_ms {
+        return None;
+    }
+    let until_ms = read_ms.filter(|at| (bottom_ms + 1..=edge_ms).contains(at)).unwrap_or(edge_ms);
+    Some(((until_ms - PIECE * every_ms).max(bottom_ms), until_ms))
+}
+
 /// How many conversations go into one call: halves after a slow one, grows back slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSize(pub usize);
@@ -111,6 +127,27 @@ mod tests {
         assert_eq!([-1, i64::MAX / MINUTE_MS].map(after), [10_000, 30_000]);
         let fixed = PollPace { active_ms: 10_000, quiet_ms: 10_000 };
         assert_eq!(fixed.interval_ms(DAY_MS), 10_000);
+    }
+
+    #[test]
+    fn older_feedback_is_read_in_turns() {
+        const HOUR_MS: i64 = 60 * MINUTE_MS;
+        let (now, edge) = (100 * DAY_MS, 98 * DAY_MS);
+        let (mut read, mut turns) = (None, 0);
+        loop {
+            let (from, until) = older_piece(read, edge, HOUR_MS, now).unwrap();
+            assert_eq!((until, until - from), (read.unwrap_or(edge), DAY_MS));
+            turns += 1;
+            if from == 70 * DAY_MS {
+                break;
+            }
+            read = Some(from);
+        }
+        assert_eq!(turns, 28);
+        // From the edge again, also after a long pause.
+        assert_eq!(older_piece(Some(70 * DAY_MS), edge, HOUR_MS, now), Some((97 * DAY_MS, edge)));
+        assert_eq!(older_piece(Some(DAY_MS), edge, HOUR_MS, now), Some((97 * DAY_MS, edge)));
+        assert_eq!(older_piece(None, 70 * DAY_MS, HOUR_MS, now), None, "the window reaches as far");
     }
 
     #[test]

@@ -2,12 +2,19 @@
 //!
 //! Everything that Goodays shows for the window is looked up in the ledger; what is missing or newer goes the
 //! way of any event. It obeys perimeter, `when` and the first start (design, rule 14).
+//!
+//! Goodays lists by the date of the feedback, and no page says that a private message moves any date (Goodays
+//! reference, 5.3). So each sweep on the schedule also reads a piece of the weeks before its window, the newest
+//! first: a lost message on older feedback is found when its turn comes.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tracing::{debug, info, warn};
+use url::Url;
 
 use super::retry::millis;
 use super::{Contact, Fatal, Hands, Shared, Step};
@@ -15,11 +22,23 @@ use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::plan::Link;
 use crate::plan::inbound::freshness;
+use crate::plan::pace::older_piece;
 use crate::store::{RKey, Receipt, StoreError};
+
+/// Until where older feedback was read, by its date (milliseconds).
+const OLDER: &str = "sweep of older feedback";
+/// Failed pages of one sweep before it is begun anew.
+const MAX_TRIES: u32 = 20;
+/// The most that is listed; the rest is counted.
+const LISTED: usize = 1000;
+/// The most that is counted of what agents wait for.
+const COUNTED: usize = 10_000;
 
 #[derive(Default)]
 pub struct Sweeper {
     next_ms: Option<i64>,
+    running: Option<Sweep>,
+    tries: u32,
 }
 
 /// What a sweep looks at.
@@ -30,16 +49,35 @@ pub struct SweepOptions {
     pub dry_run: bool,
 }
 
-/// What a sweep found.
+/// What a sweep found; lists hold the first thousand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SweepReport {
     pub looked_at: usize,
+    /// Shown by Goodays without anything by which they could be known.
+    pub unreadable: usize,
     /// Responses that Salesforce lacks, or lacks messages of.
     pub missing: Vec<String>,
+    pub missing_count: usize,
     /// Of those, how many were taken in.
     pub repaired: usize,
     /// Answers that agents gave and that are not at Goodays: parked, unclear or waiting.
     pub unanswered: Vec<String>,
+    pub unanswered_count: usize,
+}
+
+/// A sweep on its way, page by page.
+struct Sweep {
+    /// From and until, by the date of the feedback; the last one is being read.
+    spans: Vec<(Timestamp, Option<Timestamp>)>,
+    next: Option<Url>,
+    dry_run: bool,
+    report: SweepReport,
+}
+
+impl Sweep {
+    fn new(spans: Vec<(Timestamp, Option<Timestamp>)>, dry_run: bool) -> Self {
+        Self { spans, next: None, dry_run, report: SweepReport::default() }
+    }
 }
 
 impl Hands for Sweeper {
@@ -49,6 +87,7 @@ impl Hands for Sweeper {
         &shared.sweep
     }
 
+    /// One page, so that a stop waits for no more than that.
     async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
         let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
         let now_ms = shared.clock.now_ms();
@@ -56,53 +95,112 @@ impl Hands for Sweeper {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        let since = now_ms - millis(shared.config.sweep.window);
-        let since = Timestamp::from_millisecond(since).unwrap_or_default();
-        match shared.sweep(SweepOptions { since, dry_run: false }).await? {
-            Ok(report) => {
-                info!(looked_at = report.looked_at, missing = report.missing.len(), "swept");
+        if let Some(until_ms) = shared.goodays_gate.closed_until(now_ms) {
+            return Ok(Step::Idle { until_ms: Some(until_ms) });
+        }
+        let mut sweep = match self.running.take() {
+            Some(sweep) => sweep,
+            None => Sweep::new(shared.scheduled(millis(every))?, false),
+        };
+        match shared.sweep_page(&mut sweep).await? {
+            Ok(true) => self.running = Some(sweep),
+            Ok(false) => {
+                let report = shared.swept(sweep).await?;
+                info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
+                self.tries = 0;
                 self.next_ms = Some(now_ms + millis(every));
             }
             Err(failure) => {
-                warn!(%failure, "the sweep broke off; it is tried again");
-                self.next_ms = Some(now_ms + millis(every).min(60_000));
+                warn!(%failure, "the sweep was interrupted; it is tried again");
+                self.tries += 1;
+                let wait_ms = if self.tries < MAX_TRIES { 1000 } else { 60_000 };
+                if self.tries < MAX_TRIES {
+                    self.running = Some(sweep);
+                } else {
+                    self.tries = 0;
+                }
+                self.next_ms = Some(now_ms + millis(every).min(wait_ms));
             }
         }
-        Ok(Step::Idle { until_ms: self.next_ms })
+        Ok(Step::Did)
     }
 }
 
 impl Shared {
+    /// Reads everything that Goodays shows since then, at once.
     pub async fn sweep(&self, options: SweepOptions) -> Result<Result<SweepReport, Failure>, Fatal> {
+        let mut sweep = Sweep::new(vec![(options.since, None)], options.dry_run);
+        loop {
+            match self.sweep_page(&mut sweep).await? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(self.swept(sweep).await?)),
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+    }
+
+    /// The window, and after it a piece of what is older.
+    fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
+        let edge_ms = now_ms - millis(self.config.sweep.window);
+        let piece = older_piece(self.store.meta(OLDER)?, edge_ms, every_ms, now_ms);
+        let older = piece.map(|(from_ms, until_ms)| (at(from_ms), Some(at(until_ms))));
+        Ok(older.into_iter().chain([(at(edge_ms), None)]).collect())
+    }
+
+    /// Takes one page in; false after the last one. What failed can be asked for again.
+    async fn sweep_page(&self, sweep: &mut Sweep) -> Result<Result<bool, Failure>, Fatal> {
         let contact = match self.contact().await {
             Ok(contact) => contact,
             Err(failure) => return Ok(Err(failure)),
         };
-        let mut report = SweepReport::default();
-        let mut next = None;
-        loop {
-            let began_ms = self.clock.now_ms();
-            let result = self.goodays.bulk(options.since, None, next.take()).await;
-            self.goodays_said(&result, began_ms);
-            let page = match result {
-                Ok(page) => page,
-                Err(failure) => return Ok(Err(failure)),
-            };
-            for item in page.items {
-                self.sweep_one(&contact, &item, options.dry_run, &mut report)?;
+        let Some(&(since, until)) = sweep.spans.last() else { return Ok(Ok(false)) };
+        let began_ms = self.clock.now_ms();
+        let result = self.goodays.bulk(since, until, sweep.next.clone()).await;
+        self.goodays_said(&result, began_ms);
+        let page = match result {
+            Ok(page) => page,
+            Err(failure) => {
+                // A cursor may die (Goodays reference, 4.2): from the first page, then.
+                if matches!(failure, Failure::Refused { .. }) {
+                    sweep.next = None;
+                }
+                return Ok(Err(failure));
             }
-            match page.next {
-                Some(url) => next = Some(url),
-                None => break,
+        };
+        for item in &page.items {
+            self.sweep_one(&contact, item, sweep.dry_run, &mut sweep.report)?;
+        }
+        if page.next.is_some() && page.next == sweep.next {
+            return Ok(Err(Failure::no_answer("a list of responses without end")));
+        }
+        sweep.next = page.next;
+        if sweep.next.is_none() {
+            sweep.spans.pop();
+            // Only what the schedule reads has an end.
+            if until.is_some() {
+                self.store.set_meta(OLDER, &since.as_millisecond())?;
             }
         }
+        Ok(Ok(!sweep.spans.is_empty()))
+    }
+
+    /// What follows from all pages.
+    async fn swept(&self, sweep: Sweep) -> Result<SweepReport, Fatal> {
+        let mut report = sweep.report;
         self.ask_dashboard().await;
+        if report.unreadable > 0 {
+            warn!(responses = report.unreadable, "Goodays shows responses that cannot be read");
+        }
         if report.repaired > 0 {
             self.store.durable().await?;
             self.wake_all();
         }
-        report.unanswered = self.unanswered()?;
-        Ok(Ok(report))
+        let unanswered = self.unanswered()?;
+        report.unanswered_count = unanswered.len();
+        report.unanswered = unanswered.into_iter().take(LISTED).collect();
+        Ok(report)
     }
 
     /// What Goodays itself counts as waiting, to be compared with our own count.
@@ -123,8 +221,11 @@ impl Shared {
         dry_run: bool,
         report: &mut SweepReport,
     ) -> Result<(), StoreError> {
-        let Ok(response) = Response::from_value(item) else { return Ok(()) };
         report.looked_at += 1;
+        let Ok(response) = Response::from_value(item) else {
+            report.unreadable += 1;
+            return Ok(());
+        };
         let rkey = RKey::of(&response.id);
         let link = self.store.link(rkey)?;
         if !lacks(link.as_ref(), &response, contact.first_start_ms) || !self.wants(link.as_ref(), &response) {
@@ -133,7 +234,10 @@ impl Shared {
         if !self.store.waiting(rkey)?.entries.is_empty() {
             return Ok(());
         }
-        report.missing.push(response.id.to_string());
+        report.missing_count += 1;
+        if report.missing.len() < LISTED {
+            report.missing.push(response.id.to_string());
+        }
         if dry_run {
             return Ok(());
         }
@@ -158,15 +262,11 @@ impl Shared {
         held.desk().perimeter.holds(response) && !matches!(held.mapping.case_mapping(&facts), Ok(None))
     }
 
-    /// Answers that have not reached Goodays, by response id.
-    fn unanswered(&self) -> Result<Vec<String>, StoreError> {
-        let open = self.store.all_open_intents()?;
-        let mut ids: Vec<String> = open.iter().map(|i| i.response_id.to_string()).collect();
-        let parked = self.parked(10_000)?;
-        ids.extend(parked.into_iter().filter(|p| p.kind == "action").filter_map(|p| p.response_id));
-        ids.sort();
-        ids.dedup();
-        Ok(ids)
+    /// Responses of answers that have not reached Goodays.
+    fn unanswered(&self) -> Result<BTreeSet<String>, StoreError> {
+        let open = self.store.some_open_intents(COUNTED)?;
+        let parked = self.store.parked_intents(0, COUNTED)?;
+        Ok(open.into_iter().chain(parked).map(|i| i.response_id.to_string()).collect())
     }
 }
 

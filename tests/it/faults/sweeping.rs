@@ -1,9 +1,13 @@
 //! Law 3: what no webhook ever told is found and imported.
 
+use std::time::{Duration, Instant};
+
 use goodays_salesforce::run::{SweepOptions, SweepReport};
 use jiff::{Timestamp, ToSpan};
 
-use crate::arena::World;
+use goodays_salesforce::sim::wire::{Act, Fault};
+
+use crate::arena::{Tuning, World, quick};
 
 async fn sweep(world: &World, dry_run: bool) -> SweepReport {
     let now = Timestamp::from_millisecond(world.stage.app().shared.clock.now_ms()).unwrap();
@@ -44,6 +48,45 @@ async fn a_message_that_no_webhook_told_is_imported() {
     world.quiet().await;
     assert!(!world.comments(&case).iter().any(|c| c.contains(&words)));
     assert_eq!(sweep(&world, false).await.missing, std::slice::from_ref(&id));
+    world.quiet().await;
+    world.laws_hold();
+}
+
+/// Goodays lists by the date of the feedback: what is older than the window is read in pieces.
+#[tokio::test]
+async fn a_message_on_feedback_older_than_the_window_is_imported() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.stage.goodays.drop_webhooks(1);
+    let words = world.customer_writes(&id);
+    world.quiet().await;
+    world.stage.stop_daemon().await;
+    let written = Instant::now();
+    world.holds("a window that is over", || (written.elapsed() > Duration::from_secs(1)).then_some(())).await;
+    world.stage.tuning.sections = "sweep: { every: 500ms, window: 1s }\n".to_owned();
+    world.stage.start_daemon().await.unwrap();
+    let imported = || world.comments(&case).iter().any(|c| c.contains(&words)).then_some(());
+    world.holds("the message", imported).await;
+    world.quiet().await;
+    world.laws_hold();
+}
+
+/// Goodays limits the rate of calls: the sweep goes on at the page where it was stopped.
+#[tokio::test]
+async fn a_sweep_on_its_schedule_goes_on_where_it_was_interrupted() {
+    let sections = "sweep: { every: 500ms, window: 1h }\n".to_owned();
+    let mut world = World::with(Tuning { sections, ..quick() }).await;
+    world.stage.goodays.drop_webhooks(150);
+    let ids: Vec<String> = (0..150).map(|_| world.leaves()).collect();
+    let busy = Act::Answer { status: 429, body: String::new(), content_type: None, headers: [].into() };
+    world.stage.goodays.wire().fault(Fault::once("cursor=", busy));
+    for id in &ids {
+        world.case(id).await;
+    }
+    let pages = world.stage.goodays.wire().requests();
+    let pages: Vec<_> = pages.iter().filter(|r| r.path.ends_with("/bulk")).collect();
+    let refused = pages.iter().position(|r| r.status == 429).unwrap();
+    assert_eq!(pages[refused].query, pages[refused + 1].query);
     world.quiet().await;
     world.laws_hold();
 }
