@@ -59,6 +59,7 @@ pub enum Unreadable {
 pub struct Response {
     pub id: ResponseId,
     pub source: Option<String>,
+    /// Lower-case.
     pub state: Option<String>,
     /// The verbs that are allowed now, whatever their URLs.
     pub actions: BTreeSet<String>,
@@ -150,7 +151,7 @@ impl Response {
         Ok(Self {
             id,
             source: text(get("source")),
-            state: text(get("state")),
+            state: text(get("state")).map(|s| s.to_ascii_lowercase()),
             actions: verbs(get("actions")).unwrap_or_default(),
             actions_known: verbs(get("actions")).is_some(),
             first,
@@ -193,12 +194,25 @@ impl PlaceRef {
     }
 }
 
-/// The names in an object; a list of names is understood too.
+/// The names in an object whose value is not null, false or blank; a list of names, or of objects with a name, is
+/// understood too.
 fn verbs(actions: Option<&Value>) -> Option<BTreeSet<String>> {
     let lower = |s: &str| s.trim().to_ascii_lowercase();
+    let named = |item: &Value| match item {
+        Value::String(name) => Some(lower(name)),
+        Value::Object(action) => text(action.get("name").or(action.get("action"))).map(|n| lower(&n)),
+        _ => None,
+    };
     match actions? {
-        Value::Object(actions) => Some(actions.keys().map(|k| lower(k)).collect()),
-        Value::Array(actions) => Some(actions.iter().filter_map(Value::as_str).map(lower).collect()),
+        Value::Object(actions) => {
+            let is_there = |url: &Value| match url {
+                Value::Null | Value::Bool(false) => false,
+                Value::String(url) => !url.trim().is_empty(),
+                _ => true,
+            };
+            Some(actions.iter().filter(|(_, url)| is_there(url)).map(|(name, _)| lower(name)).collect())
+        }
+        Value::Array(actions) => Some(actions.iter().filter_map(named).collect()),
         _ => None,
     }
 }
@@ -283,6 +297,26 @@ mod tests {
         assert_eq!(odd.response.created.unwrap().to_string(), "2018-07-10T00:00:00Z");
         assert_eq!((odd.response.updated, odd.response.reply), (None, None));
         assert!(odd.response.actions.contains("reply"));
+    }
+
+    #[test]
+    fn verbs_of_every_shape() {
+        let table = [
+            (json!({"reply": "https://x", "close": {}, "Spam": 1}), "close reply spam"),
+            (json!({"reply": null, "close": "", "spam": false, "call": true}), "call"),
+            (json!(["reply", " Close ", null, 5]), "close reply"),
+            (
+                json!([{"name": "reply", "url": "https://x"}, {"action": "CALL"}, {"url": "https://x"}]),
+                "call reply",
+            ),
+            (json!("reply"), ""),
+        ];
+        for (actions, expected) in table {
+            let response = Response::from_value(&json!({"id": "r", "state": "Closed", "actions": actions}));
+            let response = response.unwrap();
+            assert_eq!(response.actions.into_iter().collect::<Vec<_>>().join(" "), expected, "{actions}");
+            assert_eq!(response.state.as_deref(), Some("closed"));
+        }
     }
 
     /// Every place of a value, as the keys and indices that lead to it.
