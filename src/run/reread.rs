@@ -1,16 +1,18 @@
 //! An intent older than one poll is read again from Salesforce before it is sent (design, rule 10).
 
 use serde_json::Value;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::deliver::Courier;
 use super::retry::millis;
 use super::{Fatal, Shared};
 use crate::goodays::event::normalised;
 use crate::http::Failure;
+use crate::mapping::Act;
 use crate::plan::inbound::held;
-use crate::plan::{Intent, IntentState, Wish, hash64};
+use crate::plan::{Intent, IntentState, Note, Told, Wish, hash64};
 use crate::salesforce::{RecordId, query};
+use crate::store::inbox::put_note;
 use crate::store::ledger::put_link;
 use crate::store::outbox::put_intent;
 use crate::store::{RKey, StoreError, Tx};
@@ -62,6 +64,16 @@ fn note_text(
     Ok(())
 }
 
+/// A deleted row is shown as deleted: what is not shown at all may be hidden from us only, and the agent has to know.
+fn invisible(intent: &Intent) -> Note {
+    Note {
+        told: Told::Failed,
+        action: intent.wish.name().to_owned(),
+        reason: "It was taken back, or the connector cannot see it any more; nothing was sent.".to_owned(),
+        view: None,
+    }
+}
+
 /// What Salesforce shows for an old intent: still wanted, changed, or taken back.
 fn confirm(shared: &Shared, mut intent: Intent, rows: &[Value]) -> Result<Option<Intent>, Fatal> {
     let mapping = shared.mapping();
@@ -74,16 +86,24 @@ fn confirm(shared: &Shared, mut intent: Intent, rows: &[Value]) -> Result<Option
         .iter()
         .find(|r| r.get("Id").and_then(Value::as_str).and_then(RecordId::new).as_ref() == Some(id));
     let alive = row.filter(|r| r.get("IsDeleted") != Some(&Value::Bool(true)));
-    let parent = mapping.actions().comments.parent.trim_end_matches("Id").to_owned();
+    // A rule that cannot be evaluated now takes nothing back.
     let wanted = match (&intent.wish, alive) {
         (_, None) => None,
         (Wish::Answer { .. }, Some(row)) => {
-            let case = row.get(&parent).cloned().unwrap_or(Value::Null);
-            mapping.actions().on_comment(&case, row).ok().flatten().map(|w| w.content)
+            let parent = mapping.actions().comments.parent.trim_end_matches("Id");
+            let case = row.get(parent).cloned().unwrap_or(Value::Null);
+            match mapping.actions().on_comment(&case, row) {
+                Ok(wanted) => wanted.filter(|w| w.act == Act::Answer).map(|w| w.content),
+                Err(problem) => {
+                    warn!(response = %intent.response_id, %problem, "a comment rule cannot be evaluated");
+                    Some(None)
+                }
+            }
         }
         (wish, Some(row)) => {
             let verb = crate::plan::observe::verb(wish);
-            (held(&desk.desk(), row) == verb).then_some(None)
+            let holds = mapping.actions().on_case(row).is_err() || held(&desk.desk(), row) == verb;
+            holds.then_some(None)
         }
     };
     let mut tx = Tx::default();
@@ -101,6 +121,10 @@ fn confirm(shared: &Shared, mut intent: Intent, rows: &[Value]) -> Result<Option
         info!(response = %stored.response_id, action = stored.wish.name(), "taken back before it was sent");
         let why = "unpublished, deleted or taken back before it was sent".to_owned();
         stored.state = IntentState::Cancelled { at_ms: now_ms, why };
+        if row.is_none() {
+            let note = invisible(&stored);
+            put_note(&mut tx, RKey::of(&stored.response_id), shared.store.next_seq(), now_ms, &note);
+        }
     }
     put_intent(&mut tx, RKey::of(&stored.response_id), &stored);
     let kept = stored.state.is_open();

@@ -3,7 +3,7 @@
 use goodays_salesforce::run::RetryOutcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::together::refusal;
 use crate::world::{World, words};
@@ -186,6 +186,57 @@ async fn rule_10_unpublished_or_deleted_before_sending_is_cancelled() {
     world.salesforce.agent_publishes(&first, true).unwrap();
     world.settle().await;
     assert_eq!(world.received(&unpublished), [("reply".to_owned(), "Not yet ready.".to_owned())]);
+}
+
+/// What Salesforce shows when a waiting answer is read again before it goes.
+fn read_again_shows(world: &World, rows: Value) {
+    let page = json!({ "totalSize": 1, "done": true, "records": rows }).to_string();
+    world.salesforce.wire().fault(Fault::once("FROM CaseComment WHERE Id IN", refusal(200, &page)));
+}
+
+/// As if the connector's user had lost his access.
+fn hide_everything(world: &World) {
+    let nothing = json!({ "totalSize": 0, "done": true, "records": [] });
+    let part = |n: u32| json!({ "body": nothing, "httpHeaders": {}, "httpStatusCode": 200, "referenceId": format!("q{n}") });
+    let poll = json!({ "compositeResponse": [part(0), part(1), part(2)] });
+    for (body_contains, path, answer) in [
+        (None, "FROM CaseComment WHERE Id IN", nothing.clone()),
+        (Some("SystemModstamp"), "/composite", poll),
+    ] {
+        let body_contains = body_contains.map(str::to_owned);
+        let act = refusal(200, &answer.to_string());
+        world.salesforce.wire().fault(Fault { times: None, body_contains, ..Fault::once(path, act) });
+    }
+}
+
+#[tokio::test]
+async fn rule_10_a_comment_that_is_hidden_from_us_before_sending_is_told() {
+    let world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    goodays_is_down(&world);
+    world.agent_comments(&id, "Written, and then hidden.");
+    world.polled().await;
+    hide_everything(&world);
+    world.goodays.wire().clear_faults();
+    world.settle().await;
+    assert_eq!(world.puts(&id), []);
+    let (status, reason) = world.told(&id);
+    assert_eq!(status, "Not sent");
+    assert!(reason.contains("cannot see it"), "{reason}");
+}
+
+#[tokio::test]
+async fn rule_10_a_rule_that_cannot_be_evaluated_takes_no_answer_back() {
+    let world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    goodays_is_down(&world);
+    let comment = world.agent_comments(&id, "Still to be sent.");
+    world.polled().await;
+    let row = json!({ "Id": comment, "IsDeleted": false, "IsPublished": "perhaps", "CommentBody": "Still to be sent." });
+    read_again_shows(&world, json!([row]));
+    world.goodays.wire().clear_faults();
+    world.settle().await;
+    assert_eq!(world.received(&id), [("reply".to_owned(), "Still to be sent.".to_owned())]);
 }
 
 #[tokio::test]
