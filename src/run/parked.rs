@@ -166,7 +166,14 @@ impl Shared {
         // Older than any poll: it is read again from Salesforce first.
         stored.read_ms = 0;
         put_intent(&mut tx, RKey::of(&stored.response_id), &stored);
-        self.store.try_transact(&tx)?;
+        self.given_word(&tx)
+    }
+
+    /// Carries out what an operator said, unless the thing changed while he said it.
+    fn given_word(&self, tx: &Tx) -> Result<RetryOutcome, Fatal> {
+        if !self.store.try_transact(tx)? {
+            return Ok(RetryOutcome::WrongState("it changed just now".to_owned()));
+        }
         self.deliver.notify_one();
         Ok(RetryOutcome::Again)
     }
@@ -205,9 +212,7 @@ impl Shared {
             }
             None => return Ok(RetryOutcome::Unknown),
         }
-        self.store.try_transact(&tx)?;
-        self.deliver.notify_one();
-        Ok(RetryOutcome::Again)
+        self.given_word(&tx)
     }
 }
 

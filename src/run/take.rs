@@ -98,7 +98,8 @@ fn take_back(store: &Store, tx: &mut Tx, rkey: RKey, now_ms: i64) -> Result<(), 
     Ok(())
 }
 
-/// Puts a wish into the outbox, once for its identity; what was cancelled or parked may be wished again.
+/// Puts a wish into the outbox, once for its identity; what was cancelled, parked or only observed may be wished
+/// again.
 #[expect(clippy::too_many_arguments, reason = "the parts of an intent, each from another place")]
 fn fire(
     shared: &Shared,
@@ -115,9 +116,7 @@ fn fire(
     // Decided on what is read under the guard: somebody may have sent it on its way meanwhile.
     let seq = match old.map(|old| shared.store.guard_intent(tx, old.seq)).transpose()?.flatten() {
         None => shared.store.next_seq(),
-        Some(old) if matches!(old.state, IntentState::Cancelled { .. } | IntentState::Parked { .. }) => {
-            old.seq
-        }
+        Some(old) if may_fire_again(&old.state) => old.seq,
         Some(_) => return Ok(None),
     };
     let intent = Intent {
@@ -136,6 +135,10 @@ fn fire(
     add_intent(tx, rkey, &intent);
     info!(%response, action = intent.wish.name(), "an agent's action is in the outbox");
     Ok(Some(seq))
+}
+
+fn may_fire_again(state: &IntentState) -> bool {
+    state.is_parked() || matches!(state, IntentState::Cancelled { .. } | IntentState::Observed { .. })
 }
 
 /// A comment was written, published, unpublished or edited.

@@ -108,6 +108,25 @@ async fn rule_16_observing_shows_what_would_be_sent() {
 }
 
 #[tokio::test]
+async fn rule_16_what_was_only_observed_is_sent_when_it_is_done_anew() {
+    let goodays = "actions: observe\n".to_owned();
+    let mut world = World::with(Tuning { goodays, ..Tuning::default() }).await;
+    let id = world.arrives(Feedback::default()).await;
+    world.agent_sets(&id, json!({ "Status": "Closed" }));
+    world.settle().await;
+    world.stop().await;
+    world.stage.tuning.goodays.clear();
+    world.go_on().await;
+    world.settle().await;
+    assert_eq!(world.puts(&id), []);
+    world.agent_sets(&id, json!({ "Status": "New" }));
+    world.settle().await;
+    world.agent_sets(&id, json!({ "Status": "Closed" }));
+    world.settle().await;
+    assert_eq!(world.processed(&id), ["close"]);
+}
+
+#[tokio::test]
 async fn rule_16_a_mass_edit_is_held_back_and_released_by_retry() {
     let goodays = "max_actions_per_hour: 3\n".to_owned();
     let world = World::with(Tuning { goodays, ..Tuning::default() }).await;
