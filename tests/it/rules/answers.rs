@@ -189,7 +189,7 @@ async fn rule_10_unpublished_or_deleted_before_sending_is_cancelled() {
 }
 
 /// What Salesforce shows when a waiting answer is read again before it goes.
-fn read_again_shows(world: &World, rows: Value) {
+fn read_again_shows(world: &World, rows: &Value) {
     let page = json!({ "totalSize": 1, "done": true, "records": rows }).to_string();
     world.salesforce.wire().fault(Fault::once("FROM CaseComment WHERE Id IN", refusal(200, &page)));
 }
@@ -233,7 +233,7 @@ async fn rule_10_a_rule_that_cannot_be_evaluated_takes_no_answer_back() {
     let comment = world.agent_comments(&id, "Still to be sent.");
     world.polled().await;
     let row = json!({ "Id": comment, "IsDeleted": false, "IsPublished": "perhaps", "CommentBody": "Still to be sent." });
-    read_again_shows(&world, json!([row]));
+    read_again_shows(&world, &json!([row]));
     world.goodays.wire().clear_faults();
     world.settle().await;
     assert_eq!(world.received(&id), [("reply".to_owned(), "Still to be sent.".to_owned())]);
