@@ -8,10 +8,11 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::{Actions, Config, Perimeter, Signature};
+use crate::http::TimeLimits;
 use crate::mapping::{Diagnostic, Mapping};
 use crate::run::{Daemon, Shared, last_good_mapping, mutant, remember_mapping};
 use crate::store::{Fault, OpenError, Settings, Store, StoreError};
-use crate::web::{DoorError, Doors};
+use crate::web::{DoorError, Doors, Limits};
 
 /// Where the command line finds the running daemon's admin door.
 pub const ADMIN_FILE: &str = "admin.addr";
@@ -35,6 +36,14 @@ fn render(mistakes: &[Diagnostic]) -> String {
     mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n")
 }
 
+/// What no key of connector.yaml sets; only tests have other ones.
+#[derive(Debug, Clone, Default)]
+pub struct Knobs {
+    pub store: Settings,
+    pub doors: Limits,
+    pub calls: TimeLimits,
+}
+
 /// A running daemon.
 pub struct App {
     pub shared: Arc<Shared>,
@@ -46,14 +55,18 @@ pub struct App {
 
 impl App {
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let store = Store::open(&config.state.path, settings())?;
+        Self::start_with(config, clock, Knobs::default()).await
+    }
+
+    pub async fn start_with(config: Config, clock: Clock, knobs: Knobs) -> Result<Self, StartError> {
+        let store = Store::open(&config.state.path, settings(knobs.store))?;
         let (mapping, refused) = mappings(&config.mappings, &store)?;
-        let shared = Arc::new(Shared::open(config, mapping, store, clock)?);
+        let shared = Arc::new(Shared::open_with(config, mapping, store, clock, knobs.calls)?);
         if refused.is_some() {
             shared.mapping_trouble.store(Arc::new(refused));
         }
         let token = CancellationToken::new();
-        let doors = Doors::open(shared.clone(), token.clone()).await?;
+        let doors = Doors::open_with(shared.clone(), token.clone(), knobs.doors).await?;
         let admin_file = shared.config.state.path.join(ADMIN_FILE);
         std::fs::write(&admin_file, doors.admin_addr().to_string())
             .map_err(|e| StartError::AdminFile(admin_file.clone(), e))?;
@@ -77,9 +90,11 @@ impl App {
     }
 }
 
-fn settings() -> Settings {
-    let fault = if mutant::is_on("skip-fdatasync") { Fault::SkipSync } else { Fault::None };
-    Settings { fault, ..Settings::default() }
+fn settings(mut store: Settings) -> Settings {
+    if mutant::is_on("skip-fdatasync") {
+        store.fault = Fault::SkipSync;
+    }
+    store
 }
 
 /// The files' mappings; when they have mistakes, the last good version, loudly (design, rule 1).
@@ -129,6 +144,15 @@ fn announce(shared: &Shared, doors: &Doors) {
     for warning in &config.warnings {
         warn!("{}", warning.render());
     }
+}
+
+/// Notes a panic by its place alone: what it says may hold a customer's words (law 10).
+pub fn panics_without_words() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current();
+        error!(thread = thread.name().unwrap_or_default(), "panicked at {place}");
+    }));
 }
 
 /// Tells a service manager that waits for it (`Type=notify`): one datagram, see sd_notify(3).

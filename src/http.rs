@@ -73,6 +73,26 @@ impl Failure {
     }
 }
 
+/// How long calls may take. What had no answer by then may have been done or not (design, rule 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimits {
+    pub salesforce_write: Duration,
+    pub salesforce_read: Duration,
+    pub login: Duration,
+    pub goodays: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self {
+            salesforce_write: Duration::from_secs(120),
+            salesforce_read: Duration::from_secs(60),
+            login: Duration::from_secs(30),
+            goodays: Duration::from_secs(30),
+        }
+    }
+}
+
 /// Makes the client: no redirects (a token goes to the configured host and nowhere else), limits on time.
 pub fn client(timeout: Duration) -> reqwest::Client {
     #[expect(clippy::disallowed_methods, reason = "the one place")]

@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
-use crate::app::App;
+use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets};
 use crate::mapping::{Diagnostic, SchemaKind};
@@ -267,6 +267,7 @@ fn render(mistakes: &[Diagnostic]) -> String {
 async fn run(path: &Path) -> anyhow::Result<u8> {
     let config = load(path, Secrets::Required)?;
     logging::start(&config.log)?;
+    panics_without_words();
     let app = App::start(config, Clock::System).await?;
     let failed = tokio::select! {
         () = app.failed() => true,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use crate::app::App;
+use crate::app::{App, Knobs};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets};
 use crate::sim::goodays::{Goodays, Options as GoodaysOptions};
@@ -35,6 +35,8 @@ pub struct Tuning {
     pub salesforce: String,
     /// Further sections.
     pub sections: String,
+    /// What no configuration says.
+    pub knobs: Knobs,
 }
 
 impl Default for Tuning {
@@ -46,6 +48,7 @@ impl Default for Tuning {
             goodays: String::new(),
             salesforce: String::new(),
             sections: String::new(),
+            knobs: Knobs::default(),
         }
     }
 }
@@ -74,7 +77,7 @@ impl Stage {
 
     /// Starts the daemon on the state that is there, and points the webhook at it.
     pub async fn start_daemon(&mut self) -> anyhow::Result<()> {
-        let app = App::start(self.config()?, Clock::System).await?;
+        let app = App::start_with(self.config()?, Clock::System, self.tuning.knobs.clone()).await?;
         let url = format!("http://{}/webhooks/goodays", app.doors.webhook_addr());
         self.goodays.set_webhook(&url, Some(SECRET.to_owned()));
         self.app = Some(app);

@@ -48,7 +48,7 @@ pub use upkeep::{last_good_mapping, remember_mapping};
 
 use crate::clock::Clock;
 use crate::config::{Auth, Config};
-use crate::http::Failure;
+use crate::http::{Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
 use crate::salesforce::auth::Credentials;
@@ -120,21 +120,33 @@ pub enum Fatal {
 
 impl Shared {
     pub fn open(config: Config, mapping: Mapping, store: Store, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(config, mapping, store, clock, TimeLimits::default())
+    }
+
+    /// The same with other limits on calls.
+    pub fn open_with(
+        config: Config,
+        mapping: Mapping,
+        store: Store,
+        clock: Clock,
+        limits: TimeLimits,
+    ) -> Result<Self, StoreError> {
         let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
         let secrets = upkeep::Secrets::new(&config);
         let salesforce = salesforce::client::Client::new(
             config.salesforce.login_url.clone(),
             config.salesforce.api_version.clone(),
             credentials(&config),
-            crate::http::client(Duration::from_secs(120)),
+            crate::http::client(limits.salesforce_write),
             budget.meter.clone(),
             clock.clone(),
-        );
+        )
+        .with_limits(limits);
         let token = secrets.goodays_token.clone();
         let goodays = goodays::client::Client::new(
             config.goodays.base_url.clone(),
             move || (**token.load()).clone(),
-            crate::http::client(Duration::from_secs(30)),
+            crate::http::client(limits.goodays),
         );
         let counts = Counts::read(&store)?;
         Ok(Self {
@@ -285,6 +297,8 @@ impl Counts {
 pub struct Daemon {
     pub shared: Arc<Shared>,
     token: CancellationToken,
+    /// Nobody waits for calls in flight any longer.
+    cut: CancellationToken,
     tracker: TaskTracker,
 }
 
@@ -294,17 +308,18 @@ const STOP: Duration = Duration::from_secs(8);
 impl Daemon {
     /// Starts the loops. A loop that ends by itself cancels the token: the process must not go on without it.
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
-        let tracker = TaskTracker::new();
+        let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let daemon = Self { shared, token, cut, tracker };
         for lane in 0..LANES {
-            tracker.spawn(drive(inbound::Lane::new(lane), shared.clone(), token.clone()));
+            daemon.spawn(inbound::Lane::new(lane));
         }
-        tracker.spawn(drive(poll::Poller::default(), shared.clone(), token.clone()));
-        tracker.spawn(drive(deliver::Courier::default(), shared.clone(), token.clone()));
-        tracker.spawn(drive(sweep::Sweeper::default(), shared.clone(), token.clone()));
-        tracker.spawn(drive(upkeep::Keeper::default(), shared.clone(), token.clone()));
-        let watch = shared.clone();
-        let stop = token.clone();
-        tracker.spawn(async move {
+        daemon.spawn(poll::Poller::default());
+        daemon.spawn(deliver::Courier::default());
+        daemon.spawn(sweep::Sweeper::default());
+        daemon.spawn(upkeep::Keeper::default());
+        let watch = daemon.shared.clone();
+        let stop = daemon.token.clone();
+        daemon.tracker.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 error = watch.store.broken() => {
@@ -314,8 +329,13 @@ impl Daemon {
                 }
             }
         });
-        tracker.close();
-        Self { shared, token, tracker }
+        daemon.tracker.close();
+        daemon
+    }
+
+    fn spawn<H: Hands + 'static>(&self, hands: H) {
+        let driving = drive(hands, self.shared.clone(), self.token.clone());
+        self.tracker.spawn(self.cut.clone().run_until_cancelled_owned(driving));
     }
 
     /// Stops between steps, waiting a while for calls in flight. False when a loop had failed.
@@ -323,6 +343,8 @@ impl Daemon {
         self.token.cancel();
         if tokio::time::timeout(STOP, self.tracker.wait()).await.is_err() {
             info!("calls were still in flight; the disk says so");
+            self.cut.cancel();
+            self.tracker.wait().await;
         }
         let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
         let durable = self.shared.store.durable().await;
@@ -341,8 +363,26 @@ trait Hands: Send {
     fn step(&mut self, shared: &Shared) -> impl Future<Output = Result<Step, Fatal>> + Send;
 }
 
+/// Tells everybody when a loop ends that was not told to: by a fatal error, or by a panic.
+struct Alarm {
+    name: &'static str,
+    shared: Arc<Shared>,
+    token: CancellationToken,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if !self.token.is_cancelled() {
+            error!(step = self.name, "a loop has ended: the process must not go on without it");
+            self.shared.failed.store(true, Ordering::SeqCst);
+            self.token.cancel();
+        }
+    }
+}
+
 /// Steps until told to stop; interest in being woken is registered before looking for work.
 async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationToken) {
+    let _alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
     while !token.is_cancelled() {
         let wake = hands.wake(&shared);
         let woken = wake.notified();
@@ -363,8 +403,7 @@ async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationT
             }
             Err(fatal) => {
                 error!(step = H::NAME, %fatal, "a loop cannot go on");
-                shared.failed.store(true, Ordering::SeqCst);
-                token.cancel();
+                return;
             }
         }
     }
@@ -374,4 +413,49 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn millis_between(now_ms: i64, at_ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(at_ms - now_ms).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secrets;
+    use crate::demo::stage::MAPPINGS;
+    use crate::mapping::Source;
+    use crate::store::Settings;
+
+    struct Clumsy;
+
+    impl Hands for Clumsy {
+        const NAME: &'static str = "clumsy";
+
+        fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+            &shared.sweep
+        }
+
+        async fn step(&mut self, _: &Shared) -> Result<Step, Fatal> {
+            panic!("on purpose")
+        }
+    }
+
+    fn shared(dir: &std::path::Path) -> Arc<Shared> {
+        let file = dir.join("connector.yaml");
+        let text = "goodays: { base_url: 'http://127.0.0.1:1', token: t, webhook: { secrets: [s] } }\n\
+                    salesforce: { login_url: 'http://127.0.0.1:1', auth: { client_id: i, client_secret: s } }\n";
+        std::fs::write(&file, text).unwrap();
+        let config = Config::load_with(&file, Secrets::Required, &|_| None).unwrap();
+        let sources = MAPPINGS.map(|(name, text)| Source { name: name.to_owned(), text: text.to_owned() });
+        let (mapping, _) = Mapping::from_sources(sources.to_vec()).unwrap();
+        let store = Store::open(&dir.join("state"), Settings::default()).unwrap();
+        Arc::new(Shared::open(config, mapping, store, Clock::System).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_panics_takes_the_process_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, token) = (shared(dir.path()), CancellationToken::new());
+        let driving = tokio::spawn(drive(Clumsy, shared.clone(), token.clone()));
+        assert!(driving.await.unwrap_err().is_panic());
+        assert!(token.is_cancelled());
+        assert!(shared.failed.load(Ordering::SeqCst));
+    }
 }

@@ -22,9 +22,6 @@ use crate::http::{Answer, Failure, exchange};
 /// How long a signed assertion is good for: the most that Salesforce takes (Salesforce reference, 1.2).
 const ASSERTION_SECONDS: i64 = 180;
 
-/// How long a login may take.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// Who we are to Salesforce.
 #[derive(Debug, Clone)]
 pub enum Credentials {
@@ -62,9 +59,10 @@ type OAuth = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
-/// Asks for a new session.
+/// Asks for a new session; `limit` is how long that may take.
 pub async fn login(
     http: &reqwest::Client,
+    limit: Duration,
     login_url: &Url,
     credentials: &Credentials,
     now: Timestamp,
@@ -74,19 +72,20 @@ pub async fn login(
     url.set_query(None);
     let (token, extra) = match credentials {
         Credentials::ClientCredentials { client_id, client_secret } => {
-            client_credentials(http, url, client_id, client_secret).await?
+            client_credentials(Adapter(http.clone(), limit), url, client_id, client_secret).await?
         }
         Credentials::JwtBearer { client_id, username, private_key_pem, audience } => {
             let exp = now.as_second() + ASSERTION_SECONDS;
             let claims = Claims { iss: client_id, sub: username, aud: audience, exp };
-            jwt_bearer(http, url, &assertion(&claims, private_key_pem)?).await?
+            let request = http.post(url).timeout(limit);
+            jwt_bearer(request, &assertion(&claims, private_key_pem)?).await?
         }
     };
     session(login_url, token, &extra)
 }
 
 async fn client_credentials(
-    http: &reqwest::Client,
+    adapter: Adapter,
     url: Url,
     id: &str,
     secret: &SecretString,
@@ -95,7 +94,6 @@ async fn client_credentials(
         .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
         .set_auth_type(AuthType::RequestBody)
         .set_token_uri(TokenUrl::from_url(url));
-    let adapter = Adapter(http.clone());
     let granted = client.exchange_client_credentials().request_async(&adapter).await;
     let granted: Granted = granted.map_err(|error| match error {
         RequestTokenError::ServerResponse(said) => {
@@ -108,7 +106,7 @@ async fn client_credentials(
 }
 
 /// oauth2 over our one client. What is no answer of a login server is a failure before oauth2 reads it.
-struct Adapter(reqwest::Client);
+struct Adapter(reqwest::Client, Duration);
 
 impl<'c> oauth2::AsyncHttpClient<'c> for Adapter {
     type Error = Failure;
@@ -118,7 +116,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Adapter {
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let url = parts.uri.to_string();
-            let request = self.0.request(parts.method, url).timeout(LIMIT).headers(parts.headers).body(body);
+            let request = self.0.request(parts.method, url).timeout(self.1).headers(parts.headers).body(body);
             let answer = answered(request).await?;
             let response = http::Response::builder().status(answer.status);
             response.body(answer.body).map_err(|_| unusable())
@@ -170,8 +168,7 @@ fn assertion(claims: &Claims<'_>, pem: &SecretString) -> Result<SecretString, Fa
 }
 
 async fn jwt_bearer(
-    http: &reqwest::Client,
-    url: Url,
+    request: reqwest::RequestBuilder,
     assertion: &SecretString,
 ) -> Result<(SecretString, Extra), Failure> {
     #[derive(Deserialize)]
@@ -184,7 +181,7 @@ async fn jwt_bearer(
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         ("assertion", assertion.expose_secret()),
     ];
-    let answer = answered(http.post(url).timeout(LIMIT).form(&form)).await?;
+    let answer = answered(request.form(&form)).await?;
     if answer.is_success() {
         let token: Token = serde_json::from_slice(&answer.body).map_err(|_| unusable())?;
         return Ok((token.access_token.into(), token.extra));
@@ -359,7 +356,8 @@ mod tests {
     async fn logged_in(credentials: &Credentials, answer: String) -> (Result<Session, Failure>, String) {
         let script = serve(vec![answer]).await;
         let http = crate::http::client(std::time::Duration::from_secs(5));
-        let session = login(&http, &script.url, credentials, NOW.parse().unwrap()).await;
+        let limit = Duration::from_secs(5);
+        let session = login(&http, limit, &script.url, credentials, NOW.parse().unwrap()).await;
         (session, script.asked().remove(0))
     }
 

@@ -20,7 +20,7 @@ use super::graph::{self, Graph, GraphOutcome};
 pub use super::meter::Meter;
 use super::query::encoded;
 use crate::clock::Clock;
-use crate::http::{Answer, Failure, Problem, exchange};
+use crate::http::{Answer, Failure, Problem, TimeLimits, exchange};
 
 /// The most queries of one composite call (Salesforce reference, 4).
 const QUERIES_AT_ONCE: usize = 5;
@@ -28,9 +28,6 @@ const QUERIES_AT_ONCE: usize = 5;
 /// The longest address, with its query (Salesforce reference, 2.4); headers count too, so with room for a
 /// token.
 const MAX_ADDRESS: usize = 14_000;
-
-/// How long a read may take; writes have the client's own limit (design, rule 2).
-const READS: Duration = Duration::from_secs(60);
 
 const CALL_OPTIONS: &str = concat!("client=goodays-salesforce/", env!("CARGO_PKG_VERSION"));
 
@@ -62,6 +59,7 @@ pub struct Client {
     /// Replaced when a secret was rotated.
     credentials: ArcSwap<Credentials>,
     http: reqwest::Client,
+    limits: TimeLimits,
     meter: Arc<Meter>,
     clock: Clock,
     /// Held while logging in, so that only one does.
@@ -84,11 +82,18 @@ impl Client {
             version: api_version,
             credentials: ArcSwap::from_pointee(credentials),
             http,
+            limits: TimeLimits::default(),
             meter,
             clock,
             session: Mutex::new(None),
             server_time: AtomicI64::new(0),
         }
+    }
+
+    /// The same with other limits for reads and logins; writes have the HTTP client's own.
+    #[must_use]
+    pub fn with_limits(self, limits: TimeLimits) -> Self {
+        Self { limits, ..self }
     }
 
     pub fn meter(&self) -> &Meter {
@@ -122,7 +127,8 @@ impl Client {
     }
 
     async fn login(&self) -> Result<Session, Failure> {
-        login(&self.http, &self.login_url, &self.credentials.load_full(), self.clock.now()).await
+        let credentials = self.credentials.load_full();
+        login(&self.http, self.limits.login, &self.login_url, &credentials, self.clock.now()).await
     }
 
     /// The next login is with these; the session that runs goes on.
@@ -196,7 +202,7 @@ impl Client {
             return Err(Failure::Refused { status: 414, problem });
         }
         let body = json!({ "allOrNone": false, "compositeRequest": steps });
-        let answer = self.post("composite", &body, "FALSE", Some(READS)).await?;
+        let answer = self.post("composite", &body, "FALSE", Some(self.limits.salesforce_read)).await?;
         let parts = answer["compositeResponse"].as_array().map_or(&[][..], Vec::as_slice);
         let part = |i: usize| parts.iter().find(|p| p["referenceId"] == json!(format!("q{i}")));
         let read = (0..asked.len()).map(|i| step(part(i)?));
@@ -228,7 +234,7 @@ impl Client {
     }
 
     async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.call(Method::GET, path, |request| request.timeout(READS)).await
+        self.call(Method::GET, path, |request| request.timeout(self.limits.salesforce_read)).await
     }
 
     /// Everything that is posted says whether assignment rules run, and passes duplicate rules that only warn

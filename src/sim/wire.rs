@@ -104,6 +104,8 @@ pub enum Act {
     CommitLater { ms: u64 },
     /// Done, half of the answer's bytes, then cut.
     Truncate,
+    /// Done, half of the answer's bytes, then nothing for that long, then cut.
+    Stall { ms: u64 },
 }
 
 /// A request as it arrived. Header names are in lower case; a gzipped body is shown unpacked.
@@ -391,7 +393,9 @@ async fn perform(act: Option<Act>, router: Router, request: Request) -> Result<R
             });
             Err(Cut)
         }
-        Some(Act::Truncate) => Ok(truncated(call(router, request).await).await),
+        // hyper throws away what it has not flushed when a body fails: let the half out first.
+        Some(Act::Truncate) => Ok(truncated(call(router, request).await, 5).await),
+        Some(Act::Stall { ms }) => Ok(truncated(call(router, request).await, ms).await),
     }
 }
 
@@ -428,17 +432,16 @@ fn scripted(
     response
 }
 
-/// Announces the whole answer, sends half of it, and breaks off.
-async fn truncated(response: Response) -> Response {
+/// Announces the whole answer, sends half of it, and breaks off after a while.
+async fn truncated(response: Response, ms: u64) -> Response {
     let (mut parts, bytes) = whole(response).await;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let half = bytes.slice(..bytes.len() / 2);
-    let frames = futures_util::stream::unfold(Some(half), |half| async move {
+    let frames = futures_util::stream::unfold(Some(half), move |half| async move {
         if let Some(half) = half {
             return Some((Ok(Frame::data(half)), None));
         }
-        // hyper throws away what it has not flushed when a body fails: let the half out first.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(ms)).await;
         Some((Err(Cut), None))
     });
     Response::from_parts(parts, Body::new(http_body_util::StreamBody::new(frames)))

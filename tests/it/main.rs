@@ -10,6 +10,7 @@ mod config;
 mod counts;
 mod doors;
 mod faults;
+mod hangs;
 mod laws;
 mod mapping;
 mod preview;
