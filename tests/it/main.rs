@@ -19,6 +19,7 @@ mod running;
 mod shape;
 mod sim_goodays;
 mod sim_salesforce;
+mod storage;
 mod store;
 mod world;
 
