@@ -3,15 +3,19 @@
 //! Ids stay, so that nothing is imported or sent a second time; what stands in Salesforce and in Goodays is
 //! theirs to remove.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Fatal, Shared};
-use crate::goodays::ResponseId;
-use crate::plan::{IntentState, hash64};
+use crate::goodays::{ResponseId, event};
+use crate::plan::{Intent, IntentState, hash64};
 use crate::store::inbox::{AT_ONCE, drop_note};
 use crate::store::ledger::put_link;
 use crate::store::outbox::put_intent;
-use crate::store::{EntryState, RKey, StoreError, Tx, keys};
+use crate::store::{Entry, EntryState, RKey, StoreError, Tx, keys};
 
 /// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -19,38 +23,100 @@ pub struct Forgotten {
     pub responses: usize,
     pub events: usize,
     pub actions: usize,
+    /// Actions that are on their way at this moment and need their text until it is known whether they arrived:
+    /// to be asked for again in a minute.
+    pub in_flight: usize,
+}
+
+/// Who is forgotten, as a customer and as an agent.
+struct Person {
+    responses: BTreeSet<RKey>,
+    /// In lower case; none: only the responses are named.
+    email: Option<String>,
 }
 
 impl Shared {
     /// Forgets one response.
     pub async fn forget_response(&self, id: &ResponseId) -> Result<Forgotten, Fatal> {
-        let mut done = Forgotten::default();
-        self.forget_one(RKey::of(id), &mut done)?;
-        self.store.durable().await?;
-        Ok(done)
+        let person = Person { responses: [RKey::of(id)].into(), email: None };
+        self.forget(&person, Forgotten::default()).await
     }
 
-    /// Forgets every response that was left under an address, and the address as an agent's.
+    /// Forgets every response that was left under an address, unreadable events that name it, and the address as
+    /// an agent's.
     pub async fn forget_email(&self, email: &str) -> Result<Forgotten, Fatal> {
-        let mut done = Forgotten::default();
         let email = email.trim().to_lowercase();
-        for link in self.store.links_of_customer(hash64(&email))? {
-            self.forget_one(RKey::of(&link.response_id), &mut done)?;
+        if email.is_empty() {
+            return Ok(Forgotten::default());
         }
-        let (from, to) = keys::room(b'O');
+        let mut done = Forgotten::default();
+        let (from, to) = keys::customer_prefix(hash64(&email));
+        let index = self.store.keys(&from, &to, usize::MAX)?;
+        let tail = |key: &Vec<u8>| RKey::read(&key[key.len().saturating_sub(16)..]);
+        let mut responses: BTreeSet<RKey> = index.iter().filter_map(tail).collect();
+        // What waits has no link yet, and a person may have several addresses.
+        let (from, to) = keys::room(b'E');
         for key in self.store.keys(&from, &to, usize::MAX)? {
-            let Some(intent) = keys::tail_seq(&key).map(|seq| self.store.intent(seq)).transpose()?.flatten()
+            let Some(entry) = keys::tail_seq(&key).map(|seq| self.store.entry(seq)).transpose()?.flatten()
             else {
                 continue;
             };
-            if intent.author.as_deref().is_some_and(|a| a.to_lowercase() == email) {
-                self.forget_intent(intent.seq, false, &mut done)?;
+            match &entry.response_id {
+                Some(id) => responses.extend(self.is_from(&entry, &email)?.then(|| RKey::of(id))),
+                None => self.forget_unreadable(&entry, &email, &mut done)?,
             }
+            // A long walk: others get their turn.
+            tokio::task::yield_now().await;
+        }
+        let done = self.forget(&Person { responses, email: Some(email) }, done).await?;
+        // After its links: an address that was changed later has left its old hash.
+        let mut tx = Tx::default();
+        for key in index {
+            tx.remove(key);
+        }
+        self.store.try_transact(&tx)?;
+        self.store.durable().await?;
+        Ok(done)
+    }
+
+    async fn forget(&self, person: &Person, mut done: Forgotten) -> Result<Forgotten, Fatal> {
+        for rkey in &person.responses {
+            self.forget_one(*rkey, &mut done)?;
+        }
+        let (from, to) = keys::room(b'O');
+        for key in self.store.keys(&from, &to, usize::MAX)? {
+            if let Some(seq) = keys::tail_seq(&key) {
+                self.forget_intent(seq, person, &mut done)?;
+            }
+            tokio::task::yield_now().await;
         }
         self.store.durable().await?;
         Ok(done)
     }
 
+    /// Whether the event names the address as its customer's.
+    fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
+        let Some(bytes) = self.store.payload(entry.seq)? else { return Ok(false) };
+        let event = serde_json::from_slice::<Value>(&bytes).ok().and_then(|body| event::read(&body).ok());
+        Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
+    }
+
+    /// Nobody can say whose it is: an event that only waits to be dropped goes when it names the address.
+    fn forget_unreadable(&self, entry: &Entry, email: &str, done: &mut Forgotten) -> Result<(), StoreError> {
+        let Some(bytes) = self.store.payload(entry.seq)? else { return Ok(()) };
+        if !names(&String::from_utf8_lossy(&bytes).to_lowercase(), email) {
+            return Ok(());
+        }
+        let mut tx = Tx::default();
+        self.store.guard_entry(&mut tx, entry.seq)?;
+        tx.remove(keys::parked(b'e', entry.seq));
+        tx.remove(keys::payload(entry.seq));
+        tx.remove(keys::entry(entry.seq));
+        done.events += usize::from(self.store.try_transact(&tx)?);
+        Ok(())
+    }
+
+    /// Events, what was to be told, and the ledger's values of one response.
     fn forget_one(&self, rkey: RKey, done: &mut Forgotten) -> Result<(), StoreError> {
         let known = done.events;
         loop {
@@ -83,39 +149,82 @@ impl Shared {
                 put_link(&mut tx, rkey, Some(before), &link);
             }
             if self.store.try_transact(&tx)? {
-                self.counts.pending.fetch_sub(pending, std::sync::atomic::Ordering::Relaxed);
+                self.counts.pending.fetch_sub(pending, Ordering::Relaxed);
                 done.events += events.len();
-                if events.len() == AT_ONCE {
-                    continue;
+                if events.len() < AT_ONCE {
+                    done.responses += usize::from(before.is_some() || done.events > known);
+                    return Ok(());
                 }
-                done.responses += usize::from(before.is_some() || done.events > known);
-                for answered in before.iter().flat_map(|l| &l.answers) {
-                    self.forget_intent(answered.intent, true, done)?;
-                }
-                for intent in self.store.open_intents(rkey)? {
-                    self.forget_intent(intent.seq, true, done)?;
-                }
-                return Ok(());
             }
         }
     }
 
-    /// Texts and author of an action; what was not sent yet is not sent any more when its customer is forgotten.
-    fn forget_intent(&self, seq: u64, cancel: bool, done: &mut Forgotten) -> Result<(), StoreError> {
+    /// Texts and author of an action of this customer, or the address of this agent.
+    fn forget_intent(&self, seq: u64, person: &Person, done: &mut Forgotten) -> Result<(), StoreError> {
         let mut tx = Tx::default();
         let Some(mut intent) = self.store.guard_intent(&mut tx, seq)? else { return Ok(()) };
-        let unsent = matches!(intent.state, IntentState::Ready { .. } | IntentState::Parked { .. });
-        if !cancel && intent.state.is_open() {
+        let before = intent.clone();
+        let rkey = RKey::of(&intent.response_id);
+        let author = intent.author.as_deref().map(str::to_lowercase);
+        if person.responses.contains(&rkey) {
+            done.in_flight += usize::from(matches!(intent.state, IntentState::Sending(_)));
+            self.without_customer(&mut intent);
+        } else if author.is_some() && author == person.email {
             intent.author = None;
-        } else {
-            if cancel && unsent {
-                let at_ms = self.clock.now_ms();
+            if !intent.state.is_open() {
+                intent.forget_texts();
+            }
+        }
+        if intent != before {
+            put_intent(&mut tx, rkey, &intent);
+            done.actions += usize::from(self.store.try_transact(&tx)?);
+        }
+        Ok(())
+    }
+
+    /// What was not sent yet is not sent any more. What is on its way keeps its text: reading back compares it.
+    fn without_customer(&self, intent: &mut Intent) {
+        let at_ms = self.clock.now_ms();
+        match intent.state {
+            IntentState::Sending(_) => return,
+            IntentState::Ready { .. } | IntentState::Unclear { .. } | IntentState::Parked { .. } => {
                 intent.state = IntentState::Settled { at_ms, why: "forgotten".to_owned() };
             }
-            intent.forget_texts();
+            IntentState::Delivered { .. }
+            | IntentState::Settled { .. }
+            | IntentState::Cancelled { .. }
+            | IntentState::Observed { .. } => {}
         }
-        put_intent(&mut tx, RKey::of(&intent.response_id), &intent);
-        done.actions += usize::from(self.store.try_transact(&tx)?);
-        Ok(())
+        intent.forget_texts();
+    }
+}
+
+/// Whether the address stands in the text, and not as a part of a longer one.
+fn names(text: &str, email: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || "_+-@%".contains(c);
+    text.match_indices(email).any(|(at, _)| {
+        let mut after = text[at + email.len()..].chars();
+        let longer = match after.next() {
+            Some('.') => after.next().is_some_and(char::is_alphanumeric),
+            next => next.is_some_and(part),
+        };
+        let before = text[..at].chars().next_back();
+        !longer && !before.is_some_and(|c| c == '.' || part(c))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn an_address_is_found_whole() {
+        for text in ["ann@x.example", "\"ann@x.example\"", "write to ann@x.example.", "<ann@x.example>, bob"]
+        {
+            assert!(names(text, "ann@x.example"), "{text}");
+        }
+        for text in ["joann@x.example", "jo.ann@x.example", "ann@x.example.org", "ann@x.examples", "ann"] {
+            assert!(!names(text, "ann@x.example"), "{text}");
+        }
     }
 }

@@ -14,7 +14,6 @@ use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, credentials};
 use crate::config::{Auth, Config};
 use crate::mapping::{Mapping, Source};
-use crate::plan::IntentState;
 use crate::store::outbox::put_intent;
 use crate::store::{EntryState, RKey, StoreError, Tx, keys};
 
@@ -175,8 +174,7 @@ impl Keeper {
             let Some(mut intent) = shared.store.guard_intent(&mut tx, seq)? else { continue };
             young |= intent.seen_ms > oldest_ms;
             let final_state = !intent.state.is_open() && !intent.state.is_parked();
-            let cancelled = matches!(intent.state, IntentState::Cancelled { .. });
-            if final_state && !cancelled && intent.seen_ms <= oldest_ms && intent.forget_texts() {
+            if final_state && intent.seen_ms <= oldest_ms && intent.forget_texts() {
                 put_intent(&mut tx, RKey::of(&intent.response_id), &intent);
                 shared.store.try_transact(&tx)?;
             }

@@ -197,7 +197,7 @@ pub async fn forget(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
         (Some(id), None) => ResponseId::new(id)
             .map(Whom::Response)
             .map_err(|why| answer::error(StatusCode::BAD_REQUEST, &why.to_string()))?,
-        (None, Some(email)) => Whom::Email(email),
+        (None, Some(email)) if !email.trim().is_empty() => Whom::Email(email),
         _ => return Err(answer::error(StatusCode::BAD_REQUEST, "either `response` or `email`")),
     };
     let forgotten = through(async move {

@@ -14,6 +14,7 @@ mod hangs;
 mod laws;
 mod mapping;
 mod preview;
+mod private;
 mod rules;
 mod running;
 mod shape;

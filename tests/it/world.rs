@@ -3,7 +3,7 @@
 //! A [`World`] that is dropped with unsettled work or parked items fails its test unless that was said before, and
 //! so does one whose log holds words or addresses of people (law 10): every verb notes what was said.
 
-mod log;
+pub mod log;
 mod look;
 
 use std::ops::Deref;

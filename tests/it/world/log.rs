@@ -1,7 +1,7 @@
 //! The daemon's log of one test, as an operator would see it.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
@@ -18,9 +18,18 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub fn start() -> Self {
+        Self::at("warn,goodays_salesforce=debug")
+    }
+
+    /// With other levels.
+    pub fn at(directives: &str) -> Self {
+        // With one subscriber alone, a place that another test reaches first is silenced for all threads.
+        static SECOND: LazyLock<tracing::Dispatch> =
+            LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::fmt().finish()));
+        LazyLock::force(&SECOND);
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("warn,goodays_salesforce=debug"))
+            .with_env_filter(EnvFilter::new(directives))
             .with_writer(lines.clone())
             .with_ansi(false)
             .finish();
