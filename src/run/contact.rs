@@ -12,6 +12,7 @@ use crate::http::Failure;
 use crate::mapping::{CaseMapping, Mapping};
 use crate::plan::Names;
 use crate::salesforce::RecordId;
+use crate::salesforce::auth::Session;
 use crate::salesforce::describe::Describe;
 
 /// What holds for as long as the state lives.
@@ -75,21 +76,32 @@ impl Shared {
         }
         self.refresh_schema().await?;
         let contact = match stored {
+            // Only at the start: later the ledger may be behind what is being written.
+            Some(_) if known.is_none() && self.is_outdated().await? => {
+                let contact = self.first_contact(&session, true).await?;
+                self.start_over().map_err(|e| disk(&e))?;
+                self.store.durable().await.map_err(|e| disk(&e))?;
+                contact
+            }
             Some(stored) if stored.us == session.user_id => stored,
             Some(stored) => self.another_user(stored, session.user_id.clone())?,
-            None => self.first_contact(session.org_id.clone(), session.user_id.clone()).await?,
+            None => {
+                let empty = !self.store.has_links().map_err(|e| disk(&e))?;
+                let inherited = empty && self.org_has_cases().await?;
+                self.first_contact(&session, inherited).await?
+            }
         };
         let contact = Arc::new(contact);
         *known = Some(contact.clone());
         Ok(contact)
     }
 
-    async fn first_contact(&self, org: RecordId, us: RecordId) -> Result<Contact, Failure> {
+    async fn first_contact(&self, session: &Session, inherited: bool) -> Result<Contact, Failure> {
         let now = self.salesforce.server_time().unwrap_or_else(|| self.clock.now());
-        let inherited = !self.store.has_links().map_err(|e| disk(&e))? && self.org_has_cases().await?;
         // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
         // have cared for, counts as written before.
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
+        let (org, us) = (session.org_id.clone(), session.user_id.clone());
         let contact = Contact { org, us, formerly: Vec::new(), first_start_ms, inherited };
         self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;

@@ -27,9 +27,9 @@ use crate::store::StoreError;
 
 /// Rows of a page.
 const PAGE: usize = 2000;
-const CURSOR: &str = "cursor";
+pub(super) const CURSOR: &str = "cursor";
 /// The cursor as it stood before the last completed look over the overlap.
-const LOOKED: &str = "cursor at the last look back";
+pub(super) const LOOKED: &str = "cursor at the last look back";
 /// When the daily look was completed (milliseconds).
 const DEEP: &str = "last daily look";
 /// How long polls go without the queries for deleted rows when one fails.

@@ -3,6 +3,7 @@
 
 mod arena;
 mod assumptions;
+mod backup;
 mod bare;
 mod check;
 mod cli;
