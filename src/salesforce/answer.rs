@@ -62,7 +62,13 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
             Err(Failure::login(code, format!("{advice} ({code})")))
         }
         (408 | 500.., _) => Err(Failure::no_answer(format!("status {} {code}", answer.status))),
-        (status @ (300..=399 | 413 | 414 | 431), _) => {
+        // Nothing was done, and nothing will be until somebody looks.
+        (300..=399, _) => Err(Failure::login(
+            "REDIRECT",
+            "Salesforce answers with a redirect, which is never followed: check salesforce.login_url (the org's My \
+             Domain address) and the proxies on the way",
+        )),
+        (status @ (413 | 414 | 431), _) => {
             Err(Failure::Refused { status, problem: problem.unwrap_or_default() })
         }
         (status, _) => match problem.filter(|p| !p.code.is_empty()) {
@@ -140,7 +146,7 @@ mod tests {
             (500, &error("UNKNOWN_EXCEPTION", "x"), "no answer"),
             (400, "<html>", "no answer"),
             (414, "<html>", "refused"),
-            (302, "", "refused"),
+            (302, "", "login"),
         ];
         for (status, body, expected) in table {
             let kind = match read(&answer(status, body)).unwrap_err() {

@@ -3,6 +3,7 @@
 
 mod admin;
 mod console;
+mod hostile;
 mod limits;
 mod webhook;
 

@@ -12,6 +12,7 @@ mod counts;
 mod doors;
 mod faults;
 mod hangs;
+mod hostile;
 mod laws;
 mod mapping;
 mod preview;
