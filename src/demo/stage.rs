@@ -63,15 +63,21 @@ pub struct Stage {
 
 impl Stage {
     pub async fn start(tuning: Tuning) -> anyhow::Result<Self> {
+        let mut stage = Self::set(tuning).await?;
+        stage.start_daemon().await?;
+        Ok(stage)
+    }
+
+    /// Both simulators and the files, and no daemon yet.
+    pub async fn set(tuning: Tuning) -> anyhow::Result<Self> {
         let salesforce = Salesforce::start(free_port().await?, SalesforceOptions::default()).await;
         let goodays = Goodays::start(free_port().await?, GoodaysOptions::default()).await;
         let dir = tempfile::tempdir().context("no temporary folder")?;
-        let mut stage = Self { salesforce, goodays, app: None, tuning, dir };
+        let stage = Self { salesforce, goodays, app: None, tuning, dir };
         std::fs::create_dir(stage.dir.path().join("mappings"))?;
         for (name, text) in MAPPINGS {
             std::fs::write(stage.dir.path().join("mappings").join(name), text)?;
         }
-        stage.start_daemon().await?;
         Ok(stage)
     }
 
@@ -103,7 +109,8 @@ impl Stage {
         self.dir.path().join("connector.yaml")
     }
 
-    fn config(&self) -> anyhow::Result<Config> {
+    /// Writes `connector.yaml`, and reads it.
+    pub fn config(&self) -> anyhow::Result<Config> {
         let file = self.config_file();
         std::fs::write(&file, self.yaml())?;
         load(&file)

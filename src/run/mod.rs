@@ -27,8 +27,8 @@ mod upkeep;
 mod users;
 mod withdrawn;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -92,7 +92,11 @@ pub struct Shared {
     next_call_ms: AtomicI64,
     /// Set by a loop that cannot go on.
     failed: AtomicBool,
+    watcher: OnceLock<Watcher>,
 }
+
+/// Hears of each step that a loop has ended, by the loop's name; the loop ends there when it says no.
+type Watcher = Box<dyn Fn(&'static str) -> bool + Send + Sync>;
 
 /// Counts that are kept, not scanned.
 #[derive(Debug, Default)]
@@ -176,6 +180,7 @@ impl Shared {
             taking: AtomicBool::new(false),
             next_call_ms: AtomicI64::new(0),
             failed: AtomicBool::new(false),
+            watcher: OnceLock::new(),
             config,
             clock,
             store,
@@ -188,6 +193,15 @@ impl Shared {
 
     pub fn set_mapping(&self, mapping: Mapping) {
         self.mapping.store(Arc::new(mapping));
+    }
+
+    /// Before any loop has begun: for tests that stop a daemon at an exact place. The first watcher stays.
+    pub fn watch_steps(&self, watcher: impl Fn(&'static str) -> bool + Send + Sync + 'static) {
+        let _ = self.watcher.set(Box::new(watcher));
+    }
+
+    fn goes_on(&self, name: &'static str) -> bool {
+        self.watcher.get().is_none_or(|watcher| watcher(name))
     }
 
     /// Something came in for this lane.
@@ -389,7 +403,11 @@ async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationT
         let woken = wake.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        match hands.step(&shared).await {
+        let step = hands.step(&shared).await;
+        if !shared.goes_on(H::NAME) {
+            return;
+        }
+        match step {
             Ok(Step::Did) => {}
             Ok(Step::Idle { until_ms }) => {
                 let now_ms = shared.clock.now_ms();

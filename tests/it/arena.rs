@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use goodays_salesforce as goods;
-use goods::plan::IntentState;
-use goods::run::ParkedItem;
-use goods::sim::goodays::Feedback;
-use goods::sim::wire::{Act, Fault};
+use goodays_salesforce::plan::{Intent, IntentState};
+use goodays_salesforce::run::{ParkedItem, Shared};
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::wire::{Act, Fault};
+use goodays_salesforce::store::LANES;
 use serde_json::Value;
 
 use crate::judge::Judge;
@@ -164,7 +164,7 @@ impl World {
         self.stage.goodays.webhooks_sent().await;
         let mut polls = None;
         self.holds("rest", || {
-            if !self.is_idle() {
+            if !is_idle(&self.stage.app().shared) {
                 polls = None;
                 return None;
             }
@@ -173,22 +173,6 @@ impl World {
             (now >= from + 3).then_some(())
         })
         .await;
-    }
-
-    fn is_idle(&self) -> bool {
-        let store = &self.stage.app().shared.store;
-        let open = store.all_open_intents().unwrap();
-        let waits = |i: &goods::plan::Intent| !matches!(i.state, IntentState::Unclear { .. });
-        let queued = (0..goods::store::LANES).any(|lane| store.next_due(lane).unwrap().is_some());
-        let blocked = open.iter().all(|i| self.waits_for_a_human(i));
-        !queued && (blocked || !open.iter().any(waits))
-    }
-
-    /// A close that waits behind an answer that a human has to look at.
-    fn waits_for_a_human(&self, intent: &goods::plan::Intent) -> bool {
-        let behind =
-            self.parked().iter().any(|p| p.response_id.as_deref() == Some(intent.response_id.as_str()));
-        matches!(intent.state, IntentState::Unclear { .. }) || (!intent.wish.is_answer() && behind)
     }
 
     fn polls_done(&self) -> usize {
@@ -207,4 +191,17 @@ impl World {
         let found = judge.breaches(&excused);
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
+}
+
+/// Nothing is under way but what waits for a human, or behind that.
+pub fn is_idle(shared: &Shared) -> bool {
+    let store = &shared.store;
+    let open = store.all_open_intents().unwrap();
+    let queued = (0..LANES).any(|lane| store.next_due(lane).unwrap().is_some());
+    let parked = shared.parked(1000).unwrap();
+    // A close waits behind an answer that a human has to look at.
+    let behind = |i: &Intent| {
+        !i.wish.is_answer() && parked.iter().any(|p| p.response_id.as_deref() == Some(i.response_id.as_str()))
+    };
+    !queued && open.iter().all(|i| matches!(i.state, IntentState::Unclear { .. }) || behind(i))
 }

@@ -15,6 +15,7 @@ mod hangs;
 mod hostile;
 mod laws;
 mod mapping;
+mod mortal;
 mod preview;
 mod private;
 mod rules;
@@ -23,7 +24,9 @@ mod shape;
 mod sim_goodays;
 mod sim_salesforce;
 mod storage;
+mod steps;
 mod store;
+mod stories;
 mod world;
 
 #[path = "../crash/judge.rs"]

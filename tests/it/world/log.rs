@@ -7,18 +7,22 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+/// What worlds listen to.
+pub const USUAL: &str = "warn,goodays_salesforce=debug";
+
 /// Collects what this thread logs; a test's whole runtime is on its thread.
 pub struct Log {
     lines: Lines,
     _guard: DefaultGuard,
 }
 
+/// Lines of a log; clones share them.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub fn start() -> Self {
-        Self::at("warn,goodays_salesforce=debug")
+        Self::at(USUAL)
     }
 
     /// With other levels.
@@ -28,16 +32,28 @@ impl Log {
             LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::fmt().finish()));
         LazyLock::force(&SECOND);
         let lines = Lines::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(directives))
-            .with_writer(lines.clone())
-            .with_ansi(false)
-            .finish();
-        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+        let guard = lines.listen(directives);
+        Self { lines, _guard: guard }
     }
 
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.lines.0.lock().unwrap()).into_owned()
+        self.lines.text()
+    }
+}
+
+impl Lines {
+    /// What this thread logs from now on, too.
+    pub fn listen(&self, directives: &str) -> DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(directives))
+            .with_writer(self.clone())
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 }
 

@@ -1,0 +1,242 @@
+//! The daemon between both simulators, in a shape that can be killed inside this process.
+//!
+//! Each life has a thread and a runtime of its own. Killed, every task of it ends where it waits, and the next life
+//! finds what stood in files at that moment: not what the database still held back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use goodays_salesforce::app::App;
+use goodays_salesforce::clock::Clock;
+use goodays_salesforce::config::Config;
+use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning};
+use goodays_salesforce::run::Shared;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::arena::is_idle;
+use crate::judge::Judge;
+use crate::world::log::{Lines, USUAL};
+
+/// What went wrong, for people.
+pub type Outcome = Result<(), String>;
+
+/// Two busy cores run all tests at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+pub const TICK: Duration = Duration::from_millis(5);
+/// Polls without any work after which nothing comes any more.
+const STILL: usize = 3;
+
+pub struct Mortal {
+    pub stage: Stage,
+    lines: Lines,
+    life: Mutex<Option<Life>>,
+    /// Kills so far; each moves the state to a new folder.
+    kills: AtomicUsize,
+}
+
+struct Life {
+    shared: Arc<Shared>,
+    webhook: String,
+    end: oneshot::Sender<End>,
+    thread: JoinHandle<bool>,
+}
+
+enum End {
+    Killed,
+    Stopped,
+}
+
+impl Mortal {
+    /// Both remotes and the files; nobody lives yet.
+    pub async fn new(tuning: Tuning) -> Self {
+        let stage = Stage::set(tuning).await.unwrap();
+        Self { stage, lines: Lines::default(), life: Mutex::default(), kills: AtomicUsize::new(0) }
+    }
+
+    /// Starts the daemon on the state that is there. The watcher hears of each step of its loops.
+    pub async fn live(&self, watcher: impl Fn(&'static str) -> bool + Send + Sync + 'static) {
+        let mut config = self.stage.config().unwrap();
+        config.state.path = self.state();
+        let (born, birth) = oneshot::channel();
+        let (end, ends) = oneshot::channel();
+        let lines = self.lines.clone();
+        let thread = std::thread::spawn(move || {
+            let _log = lines.listen(USUAL);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let clean = runtime.block_on(life(config, watcher, born, ends));
+            runtime.shutdown_background();
+            clean
+        });
+        let (shared, webhook) = birth.await.expect("the daemon starts");
+        let webhook = format!("http://{webhook}/webhooks/goodays");
+        self.stage.goodays.set_webhook(&webhook, Some(SECRET.to_owned()));
+        *self.life.lock().unwrap() = Some(Life { shared, webhook, end, thread });
+    }
+
+    /// As with SIGKILL: nobody waits for anything, and what no file held yet is gone.
+    pub async fn kill(&self) {
+        let Some(life) = self.life.lock().unwrap().take() else { return };
+        let old = self.state();
+        self.kills.fetch_add(1, Ordering::SeqCst);
+        let new = self.state();
+        tokio::task::spawn_blocking(move || {
+            let _ = life.end.send(End::Killed);
+            life.thread.join().unwrap();
+            copy_state(&old, &new);
+            // Only now: a database that is closed writes what it held back.
+            drop(life.shared);
+            fs::remove_dir_all(old).unwrap();
+        })
+        .await
+        .unwrap();
+    }
+
+    /// As with SIGTERM.
+    pub async fn stop(&self) -> Outcome {
+        let Some(life) = self.life.lock().unwrap().take() else { return Ok(()) };
+        let clean = tokio::task::spawn_blocking(move || {
+            let _ = life.end.send(End::Stopped);
+            life.thread.join().unwrap()
+        });
+        if clean.await.unwrap() { Ok(()) } else { Err("the daemon stopped with a failure".to_owned()) }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.stage.dir.path().join(format!("state-{}", self.kills.load(Ordering::SeqCst)))
+    }
+
+    pub fn shared(&self) -> Option<Arc<Shared>> {
+        self.life.lock().unwrap().as_ref().map(|life| life.shared.clone())
+    }
+
+    /// Where the living daemon takes webhooks.
+    pub fn webhook(&self) -> Option<String> {
+        self.life.lock().unwrap().as_ref().map(|life| life.webhook.clone())
+    }
+
+    pub fn log(&self) -> String {
+        self.lines.text()
+    }
+
+    pub async fn until(&self, what: &str, holds: impl Fn() -> bool) -> Outcome {
+        let began = Instant::now();
+        while !holds() {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("not after {PATIENCE:?}: {what}\n{}", self.account()));
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is under way on either side, and polls find nothing more.
+    pub async fn rest(&self) -> Outcome {
+        let sent = tokio::time::timeout(PATIENCE, self.stage.goodays.webhooks_sent()).await;
+        sent.map_err(|_| format!("webhooks are not taken\n{}", self.account()))?;
+        let seen = Mutex::new((0, None));
+        self.until("rest", || {
+            let Some(shared) = self.shared() else { return false };
+            let polled = **shared.poll_state.last_completed_ms.load();
+            let mut seen = seen.lock().unwrap();
+            if !is_idle(&shared) {
+                *seen = (0, polled);
+            } else if seen.1 != polled {
+                *seen = (seen.0 + 1, polled);
+            }
+            seen.0 > STILL
+        })
+        .await
+    }
+
+    /// Once and whole, in both directions, for all that Goodays has; each breach as a line.
+    pub fn breaches(&self) -> Vec<String> {
+        let parked = self.shared().map(|shared| shared.parked(1000).unwrap()).unwrap_or_default();
+        let excused = |id: &str| parked.iter().filter(|p| p.response_id.as_deref() == Some(id)).count();
+        let Stage { goodays, salesforce, .. } = &self.stage;
+        let mut found = Judge { goodays, salesforce, told: None }.breaches(&excused);
+        for id in goodays.response_ids() {
+            let processed = goodays.processed(&id);
+            for verb in ["reply", "call", "close", "spam"] {
+                let done = processed.iter().filter(|p| p["action"] == json!(verb)).count();
+                if done > 1 {
+                    found.push(format!("{id}: {verb} was done {done} times"));
+                }
+            }
+        }
+        found.extend(self.log().lines().filter(|l| l.contains(" ERROR ")).map(str::to_owned));
+        found
+    }
+
+    /// What waits, and what the log says.
+    pub fn account(&self) -> String {
+        let waits = self.shared().map_or_else(
+            || "nobody lives".to_owned(),
+            |shared| {
+                format!(
+                    "pending {:?}; open {:#?}; parked {:#?}; salesforce {:?}; goodays {:?}",
+                    shared.store.count_pending(),
+                    shared.store.all_open_intents(),
+                    shared.parked(20),
+                    shared.salesforce_gate.trouble(),
+                    shared.goodays_gate.trouble(),
+                )
+            },
+        );
+        format!("{waits}\n{}", self.log())
+    }
+}
+
+/// One life, from start to whatever end.
+async fn life(
+    config: Config,
+    watcher: impl Fn(&'static str) -> bool + Send + Sync + 'static,
+    born: oneshot::Sender<(Arc<Shared>, std::net::SocketAddr)>,
+    end: oneshot::Receiver<End>,
+) -> bool {
+    let app = App::start(config, Clock::System).await.unwrap();
+    // Nothing has been waited for since the loops were made, so none has begun.
+    app.shared.watch_steps(watcher);
+    let _ = born.send((app.shared.clone(), app.doors.webhook_addr()));
+    match end.await {
+        Ok(End::Stopped) => app.stop().await,
+        Ok(End::Killed) | Err(_) => true,
+    }
+}
+
+/// The files as they are at one moment, whatever a thread of the database does meanwhile.
+fn copy_state(from: &Path, to: &Path) {
+    loop {
+        let before = stamps(&from.join("sled"));
+        copy(&from.join("sled"), &to.join("sled"));
+        if stamps(&from.join("sled")) == before {
+            return;
+        }
+        fs::remove_dir_all(to).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(|_| ()).unwrap() }
+    }
+}
+
+fn stamps(dir: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
+    let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let mut all: Vec<_> = entries
+        .map(|path| {
+            let meta = fs::metadata(&path).unwrap();
+            (path, meta.modified().unwrap(), meta.len())
+        })
+        .collect();
+    all.sort();
+    all
+}
