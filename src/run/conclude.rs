@@ -43,7 +43,9 @@ impl Shared {
                     put_link(&mut tx, rkey, Some(&before), &link);
                 }
             }
-            put_note(&mut tx, rkey, seq, now_ms, note);
+            if !mutant::is_on("tell-nobody") {
+                put_note(&mut tx, rkey, seq, now_ms, note);
+            }
             if matches!(state, IntentState::Delivered { .. }) {
                 let total = self.counts.delivered.load(Ordering::Relaxed) + 1;
                 tx.set(keys::meta("delivered"), crate::store::encode(&total));
@@ -57,6 +59,9 @@ impl Shared {
         }
         self.metrics.action(&note.action, state.name());
         info!(response = %intent.response_id, action = %note.action, outcome = state.name(), "an action ended");
+        if mutant::is_on("log-words") {
+            info!(wish = ?intent.wish, "an action ended");
+        }
         self.wake_lane(rkey.lane());
         Ok(())
     }

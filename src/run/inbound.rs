@@ -270,7 +270,8 @@ impl Lane {
         let Some(ended_ms) = self.suspects.get(&job.rkey).copied() else { return false };
         let until_ms = ended_ms + millis(shared.config.settle);
         // What was read is as old as the question; a step asks before it writes.
-        if self.stepped_ms >= until_ms {
+        let asked_ms = if mutant::is_on("young-look") { shared.clock.now_ms() } else { self.stepped_ms };
+        if asked_ms >= until_ms {
             self.suspects.remove(&job.rkey);
             return false;
         }

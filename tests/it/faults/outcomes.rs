@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use goodays_salesforce::sim::wire::Act;
+use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
-use crate::arena::World;
+use crate::arena::{Tuning, World, quick};
 
 /// Answers of a proxy in between: the remote saw nothing of it, or did it all.
 fn bad_gateway(status: u16) -> [Act; 2] {
@@ -96,6 +96,24 @@ async fn two_lost_answers_in_a_row_still_make_one_of_each() {
         assert_eq!(world.comments(&case).len(), 2, "{first:?} {second:?}");
     }))
     .await;
+}
+
+/// What Salesforce showed is as old as the question: a look that began before the write was applied proves nothing,
+/// however late its answer comes (design, rule 2).
+#[tokio::test]
+async fn a_slow_look_at_salesforce_is_as_old_as_its_beginning() {
+    let mut world = World::with(Tuning { settle_ms: 2000, ..quick() }).await;
+    let (id, case) = world.answered().await;
+    world.graph_fault(Act::CommitLater { ms: 1600 });
+    // The last of the look's questions: what stands there already is asked for with it.
+    let slow = Fault::once("FROM CaseComment", Act::Slow { ms: 3000 });
+    world.stage.salesforce.wire().fault(slow);
+    let words = world.customer_writes(&id);
+    world.holds("the comment", || world.comments(&case).iter().find(|c| c.contains(&words)).cloned()).await;
+    world.quiet().await;
+    assert!(world.stage.salesforce.wire().faults().is_empty(), "it was not looked at");
+    assert_eq!(world.comments(&case).iter().filter(|c| c.contains(&words)).count(), 1);
+    world.laws_hold();
 }
 
 #[tokio::test]
