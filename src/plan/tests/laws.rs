@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::deliver::{Decision, decide};
+use crate::plan::deliver::{Decision, Settlement, decide, seen, settlement};
 use crate::plan::marker::{read_marker, write_marker};
-use crate::plan::{Answered, RepliedBy};
+use crate::plan::observe::{CommentNews, Since, case_row, comment_row};
+use crate::plan::{Answered, RepliedBy, hash64};
 
 /// Words that may repeat, that Salesforce or Goodays may dress otherwise, that are long.
 fn words() -> impl Strategy<Value = String> {
@@ -83,6 +84,29 @@ fn known(link: &Link) -> Vec<&str> {
     let mut ids: Vec<&str> = link.known.iter().map(|k| k.id.as_str()).collect();
     ids.sort_unstable();
     ids
+}
+
+/// What becomes of an attempt: when it is applied (milliseconds after it began; never if none), how long it stays
+/// hidden after that, and when it is looked for.
+#[derive(Debug, Clone)]
+struct Attempt {
+    applied: Option<i64>,
+    hidden: i64,
+    looks: Vec<i64>,
+}
+
+const SETTLE_MS: i64 = 1000;
+
+/// What settles within `settle` (design, rule 2), looked for at any time.
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let looks = prop::collection::vec(0..2 * SETTLE_MS, 1..6);
+    (prop::option::of(0..SETTLE_MS / 2), 0..SETTLE_MS / 2, looks)
+        .prop_map(|(applied, hidden, looks)| Attempt { applied, hidden, looks })
+}
+
+/// A Case's row as a poll shows it.
+fn case_shown(status: &str) -> Value {
+    json!({"Id": case_id(), "CaseNumber": "00001001", "Status": status, "IsClosed": status.starts_with("Closed")})
 }
 
 proptest! {
@@ -224,5 +248,114 @@ proptest! {
             Decision::Settled(_) => prop_assert!(!wish.is_answer(), "an answer is never settled unsent"),
             Decision::NotSent { why, .. } => prop_assert!(!why.is_empty()),
         }
+    }
+
+    /// Law 4: what was written once is left alone as long as Goodays says the same, whatever comes and comes again.
+    #[test]
+    fn no_later_event_touches_what_an_agent_may_have_corrected((talk, order) in told()) {
+        let events: Vec<Event> = (0..=talk.len()).map(|n| event(&talk[..n])).collect();
+        let (mut org, mut link) = (Org::default(), None);
+        carry(&mut org, &mut link, &events[order[0]..=order[0]]);
+        for i in &order[1..] {
+            let plan = Seen { events: &events[*i..=*i], link: link.as_ref(), ..Seen::default() }.plan();
+            let written = plan.write.iter().flat_map(|w| w.fields.keys());
+            for field in written {
+                // What asks for attention, what is allowed next, and the connector's own note.
+                let ours = ["Status", "Goodays_Next_Action__c", "Goodays_Message_Ids__c"];
+                prop_assert!(ours.contains(&field.as_str()), "{}", field);
+            }
+            carry(&mut org, &mut link, &events[*i..=*i]);
+        }
+    }
+
+    /// Law 5: whatever becomes of the attempts, and whenever they are looked for, the customer has one answer.
+    #[test]
+    fn an_answer_arrives_once(attempts in prop::collection::vec(attempt(), 1..5), colleague in any::<bool>()) {
+        let wish = answer("Our answer.", Meant::Private);
+        let mut talk = vec![said("m", 'b', 1, "Hello."), said("n", 'c', 2, "And now?")];
+        let (mut applied, mut now_ms, mut arrived) = (Vec::new(), 0, false);
+        for (n, attempt) in attempts.iter().enumerate() {
+            let began_ms = now_ms;
+            let sending = Sending {
+                verb: Verb::Message,
+                since_ms: began_ms,
+                ended_ms: Some(began_ms),
+                seen: seen(&view(&talk)),
+            };
+            let sent = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
+            if colleague && n == 0 {
+                talk.push(said("theirs", 'b', 3, "A colleague's answer."));
+            }
+            applied.extend(attempt.applied.map(|after| began_ms + after));
+            let mut looks = attempt.looks.iter();
+            loop {
+                now_ms += looks.next().copied().unwrap_or(SETTLE_MS);
+                let shown = attempt.applied.is_some_and(|after| began_ms + after + attempt.hidden <= now_ms);
+                let mut talk = talk.clone();
+                talk.extend(shown.then(|| said("ours", 'b', 4, "Our answer.")));
+                match settlement(&sent, &sending, &view(&talk), SETTLE_MS, now_ms) {
+                    Settlement::Arrived(found) => {
+                        prop_assert_eq!(found, Some(id("ours")));
+                        arrived = true;
+                        break;
+                    }
+                    Settlement::LookAgain { at_ms } => prop_assert!(at_ms <= began_ms + SETTLE_MS),
+                    Settlement::NotDone => break,
+                }
+            }
+            if arrived {
+                break;
+            }
+        }
+        prop_assert_eq!(applied.len(), usize::from(arrived));
+    }
+
+    /// Law 7: rows that are met again (overlaps, mass touches, restarts) wish nothing new; each edge does, once.
+    #[test]
+    fn rows_that_are_met_again_wish_nothing_new(
+        states in prop::collection::vec(
+            (prop::sample::select(vec!["New", "Customer Replied", "Closed", "Closed by phone", "Spam"]), 1..4usize),
+            1..8,
+        ),
+    ) {
+        let ends = |status: &str| matches!(status, "Closed" | "Closed by phone" | "Spam");
+        let mut link = linked(&[]);
+        let mut before = "New";
+        for (status, times) in states {
+            for time in 0..times {
+                let news = case_row(&case_shown(status), Some(&link), &response_id(), &desk()).unwrap();
+                let edge = time == 0 && status != before && ends(status);
+                prop_assert_eq!(news.wish.is_some(), edge, "{} after {}", status, before);
+                link = news.link;
+            }
+            before = status;
+        }
+    }
+
+    /// Laws 6 and 7: a comment is answered once, however often its row comes; what we wrote ourselves never is.
+    #[test]
+    fn a_comment_is_answered_once(text in words(), ours in any::<bool>(), times in 1..4usize) {
+        let us = RecordId::new("005000000000001").unwrap();
+        let by = if ours { "005000000000001" } else { "005000000000002" };
+        let row = json!({"Id": comment_id(), "CommentBody": text, "IsPublished": true,
+                         "CreatedDate": stamp(minute(5)), "CreatedById": by, "ParentId": case_id()});
+        let since = Since { first_start_ms: minute(0), us, now_ms: minute(10) };
+        let (mut link, mut sent): (Link, Option<Intent>) = (linked(&[]), None);
+        let mut answers = 0;
+        for _ in 0..times {
+            let news = comment_row(&row, &case_shown("New"), Some(&link), sent.as_ref(), &desk(), &since);
+            match news {
+                CommentNews::Answer(wish) => {
+                    answers += 1;
+                    let Wish::Answer { content, .. } = &wish else { panic!("{wish:?}") };
+                    let text = hash64(&crate::goodays::event::normalised(content));
+                    link.answers.push(Answered { comment: comment_id(), intent: 7, text, told: false });
+                    let state = IntentState::Delivered { at_ms: 0, verb: Verb::Reply, message: None };
+                    sent = Some(intent(7, wish, state));
+                }
+                other => prop_assert_eq!(other, CommentNews::Ignore),
+            }
+        }
+        prop_assert_eq!(answers, usize::from(!ours));
     }
 }
