@@ -48,10 +48,11 @@ impl Judge<'_> {
         let response = self.goodays.response(id).unwrap_or_default();
         let newest_first = response["attached_messages"].as_array().cloned().unwrap_or_default();
         // Agents answer when they like; what was carried over stands in the order in which it was written.
-        let carried = |at: usize| comments[at]["IsPublished"] == json!(false);
         let mut last = 0;
         for message in newest_first.iter().rev() {
             let content = text(message, "content");
+            // With its sender's name before it.
+            let carried = |at: usize| bodies[at] != content;
             let at: Vec<usize> = (0..bodies.len()).filter(|n| bodies[*n].contains(&content)).collect();
             match at.as_slice() {
                 [at] if carried(*at) && *at < last => {

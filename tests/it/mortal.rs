@@ -3,12 +3,13 @@
 //! Each life has a thread and a runtime of its own. Killed, every task of it ends where it waits, and the next life
 //! finds what stood in files at that moment: not what the database still held back.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
+use std::{fs, io};
 
 use goodays_salesforce::app::App;
 use goodays_salesforce::clock::Clock;
@@ -106,6 +107,11 @@ impl Mortal {
         if clean.await.unwrap() { Ok(()) } else { Err("the daemon stopped with a failure".to_owned()) }
     }
 
+    /// Between two lives.
+    pub fn lose_state(&self) {
+        fs::remove_dir_all(self.state()).unwrap();
+    }
+
     fn state(&self) -> PathBuf {
         self.stage.dir.path().join(format!("state-{}", self.kills.load(Ordering::SeqCst)))
     }
@@ -153,10 +159,12 @@ impl Mortal {
         .await
     }
 
-    /// Once and whole, in both directions, for all that Goodays has; each breach as a line.
-    pub fn breaches(&self) -> Vec<String> {
+    /// Once and whole, in both directions, for all that Goodays has; each breach as a line. `lost` says how many
+    /// answers to a response need no reason beside those that wait for a human.
+    pub fn breaches(&self, lost: &dyn Fn(&str) -> usize) -> Vec<String> {
         let parked = self.shared().map(|shared| shared.parked(1000).unwrap()).unwrap_or_default();
-        let excused = |id: &str| parked.iter().filter(|p| p.response_id.as_deref() == Some(id)).count();
+        let excused =
+            |id: &str| lost(id) + parked.iter().filter(|p| p.response_id.as_deref() == Some(id)).count();
         let Stage { goodays, salesforce, .. } = &self.stage;
         let mut found = Judge { goodays, salesforce, told: None }.breaches(&excused);
         for id in goodays.response_ids() {
@@ -210,33 +218,41 @@ async fn life(
 
 /// The files as they are at one moment, whatever a thread of the database does meanwhile.
 fn copy_state(from: &Path, to: &Path) {
-    loop {
-        let before = stamps(&from.join("sled"));
-        copy(&from.join("sled"), &to.join("sled"));
-        if stamps(&from.join("sled")) == before {
+    let at_once = || {
+        let before = stamps(from)?;
+        copy(from, to)?;
+        Ok::<bool, io::Error>(stamps(from)? == before)
+    };
+    // A file that went away meanwhile is an error, and another try.
+    for _ in 0..200 {
+        if at_once().unwrap_or_default() {
             return;
         }
-        fs::remove_dir_all(to).unwrap();
+        let _ = fs::remove_dir_all(to);
     }
+    panic!("the files of {} do not keep still", from.display());
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
         let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(|_| ()).unwrap() }
+        if path.is_dir() { copy(&path, &target)? } else { fs::copy(&path, &target).map(|_| ())? }
     }
+    Ok(())
 }
 
-fn stamps(dir: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
-    let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
-    let mut all: Vec<_> = entries
-        .map(|path| {
-            let meta = fs::metadata(&path).unwrap();
-            (path, meta.modified().unwrap(), meta.len())
-        })
-        .collect();
-    all.sort();
-    all
+fn stamps(dir: &Path) -> io::Result<BTreeMap<PathBuf, (SystemTime, u64)>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            all.extend(stamps(&path)?);
+        } else {
+            let meta = fs::metadata(&path)?;
+            all.insert(path, (meta.modified()?, meta.len()));
+        }
+    }
+    Ok(all)
 }

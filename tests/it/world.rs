@@ -6,6 +6,8 @@
 pub mod log;
 mod look;
 
+pub use self::look::text;
+
 use std::ops::Deref;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

@@ -18,6 +18,8 @@ pub enum Act {
     Fault(Where, How),
     Late(Late),
     Mapping,
+    /// Salesforce forgets who is logged in.
+    Expiry,
     Daemon(Daemon),
     /// So many calls are made meanwhile.
     Moment(u64),
@@ -37,6 +39,8 @@ pub enum Agent {
     MarksSpam,
     Reopens,
     Corrects,
+    /// Nobody else can write to the Case for a moment.
+    Locks,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +100,8 @@ pub enum Late {
 pub enum Daemon {
     Restarts,
     Dies,
+    /// ... and comes back without its state.
+    LosesItsState,
     Sweeps,
 }
 
@@ -104,7 +110,7 @@ pub struct Story(pub Vec<Act>);
 
 impl fmt::Debug for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Once upon a time two customers left feedback, and both had their Cases. Then:")?;
+        writeln!(f, "Once upon a time two customers left feedback, and customer 1 got an answer. Then:")?;
         self.0.iter().enumerate().try_for_each(|(n, act)| writeln!(f, "{:>3}. {act:?}", n + 1))?;
         write!(f, "In the end all faults were mended, Goodays was swept, and everything came to rest. But:")
     }
@@ -131,6 +137,7 @@ impl fmt::Debug for Act {
             Self::Fault(call, how) => write!(f, "the next {} will be {}", spoken(call), spoken(how)),
             Self::Late(who) => write!(f, "late to show things from now on: {}", spoken(who)),
             Self::Mapping => write!(f, "the mapping is edited"),
+            Self::Expiry => write!(f, "all sessions expire"),
             Self::Daemon(what) => write!(f, "the daemon {}", spoken(what)),
             Self::Moment(calls) => write!(f, "{calls} calls later"),
             Self::Rest => write!(f, "all comes to rest"),
@@ -145,7 +152,14 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Agent::Drafts),
         2 => Just(Agent::Publishes),
         1 => Just(Agent::TakesBack),
-        6 => select(vec![Agent::Closes, Agent::Calls, Agent::MarksSpam, Agent::Reopens, Agent::Corrects]),
+        6 => select(vec![
+            Agent::Closes,
+            Agent::Calls,
+            Agent::MarksSpam,
+            Agent::Reopens,
+            Agent::Corrects,
+            Agent::Locks,
+        ]),
     ];
     let colleague = select(vec![
         Colleague::Replies,
@@ -163,7 +177,7 @@ fn act() -> impl Strategy<Value = Act> {
         Line::ReleasesReversed,
         Line::RepeatsTheFirst,
     ]);
-    let call = select(vec![Where::Write, Where::Poll, Where::Look, Where::Act]);
+    let call = select(vec![Where::Write, Where::Write, Where::Poll, Where::Look, Where::Act]);
     let how = select(vec![
         How::CutBefore,
         How::CutAfter,
@@ -175,7 +189,8 @@ fn act() -> impl Strategy<Value = Act> {
     ]);
     let store = select(vec![Store::Delegates, Store::TakesBack]);
     let late = select(vec![Late::Goodays, Late::Salesforce, Late::Nobody]);
-    let daemon = select(vec![Daemon::Restarts, Daemon::Dies, Daemon::Dies, Daemon::Sweeps]);
+    let daemon =
+        select(vec![Daemon::Restarts, Daemon::Dies, Daemon::Dies, Daemon::LosesItsState, Daemon::Sweeps]);
     prop_oneof![
         5 => talk().prop_map(Act::Customer),
         8 => (talk(), agent).prop_map(|(talk, what)| Act::Agent(talk, what)),
@@ -185,6 +200,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (call, how).prop_map(|(call, how)| Act::Fault(call, how)),
         1 => late.prop_map(Act::Late),
         1 => Just(Act::Mapping),
+        1 => Just(Act::Expiry),
         3 => daemon.prop_map(Act::Daemon),
         4 => (1..12u64).prop_map(Act::Moment),
         4 => Just(Act::Rest),

@@ -19,7 +19,7 @@ use crate::mortal::Outcome;
 
 /// Stories that are told side by side: most of each is waiting.
 const TELLERS: u32 = 6;
-const STORIES: u32 = 36;
+const STORIES: u32 = 24;
 
 async fn tell(story: &Story) -> Outcome {
     let mut play = Play::begin().await;
