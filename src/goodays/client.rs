@@ -12,6 +12,7 @@ use url::Url;
 use super::ResponseId;
 use super::action::Action;
 use super::event::Response;
+use super::problem::problem;
 use crate::http::{Answer, Failure, Problem, exchange};
 
 /// Calls at one time; the real limits are not published (Goodays reference, 4.3).
@@ -111,6 +112,23 @@ impl Client {
             page = self.next(&value, &["users"])?;
         }
         Err(Failure::no_answer("a list of users without end"))
+    }
+
+    /// The user of this id; none when Goodays has no such user.
+    pub async fn user(&self, id: &str) -> Result<Option<User>, Failure> {
+        match self.get(self.url(&["users", id])?).await {
+            Ok(value) => Ok(user(items(&value).first().unwrap_or(&value))),
+            Err(Failure::Refused { status: 404, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The keys under `context.extra` that this account declared: they differ per customer.
+    pub async fn custom_parameters(&self) -> Result<Vec<String>, Failure> {
+        let value = self.get(self.url(&["configuration"])?).await?;
+        let object = items(&value).first().unwrap_or(&value);
+        let listed = object["custom_parameters"].as_array().map_or(&[][..], Vec::as_slice);
+        Ok(listed.iter().filter_map(|one| one["key"].as_str().or(one.as_str()).map(str::to_owned)).collect())
     }
 
     /// The account's name: a cheap check of the token. The rest of the answer holds the token.
@@ -251,43 +269,6 @@ fn is_about_login(message: &str) -> bool {
     ["credential", "api key", "token"].iter().any(|word| message.contains(word))
 }
 
-/// Reads an error body: no shape is documented, so all of the likely ones (Goodays reference, 4.1).
-fn problem(body: &[u8]) -> Problem {
-    let raw = String::from_utf8_lossy(body);
-    let Ok(value) = serde_json::from_str::<Value>(&raw) else { return Problem::new("", raw.trim()) };
-    let object = match value.get("error") {
-        Some(inner) if inner.is_object() => inner,
-        _ => &value,
-    };
-    let word = |key: &str| match object.get(key)? {
-        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    // It is logged: what is not one short word is no code.
-    let is_code =
-        |c: &String| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-    let code = word("code").filter(is_code).unwrap_or_default();
-    let said = word("message").or_else(|| word("detail")).or_else(|| word("error_description"));
-    let said = said.or_else(|| word("error")).unwrap_or_else(|| by_field(object));
-    let said = if said.is_empty() && code.is_empty() { raw.trim().to_owned() } else { said };
-    Problem { fields: fields(object), ..Problem::new(code, &said) }
-}
-
-/// `{"content": ["This field is required."]}`, field by field.
-fn by_field(object: &Value) -> String {
-    let words = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
-    let lists = object.as_object().into_iter().flatten();
-    let lists = lists.filter_map(|(field, list)| Some(format!("{field}: {}", words(list.as_array()?))));
-    lists.collect::<Vec<_>>().join("; ")
-}
-
-fn fields(object: &Value) -> Vec<String> {
-    let lists = object.as_object().into_iter().flatten();
-    let lists = lists.filter(|(field, list)| list.is_array() && *field != "non_field_errors");
-    lists.map(|(field, _)| field.clone()).collect()
-}
-
 /// Lists are paged or bare, single objects may come as a list (Goodays reference, 4.2).
 fn items(value: &Value) -> &[Value] {
     value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
@@ -299,7 +280,7 @@ fn user(value: &Value) -> Option<User> {
         Value::Number(id) => id.to_string(),
         _ => return None,
     };
-    let email = value.get("email")?.as_str()?.trim().to_owned();
+    let email = value.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
     let read_only = value.get("read_only").is_some_and(|r| r.as_bool().unwrap_or(r.as_str() == Some("true")));
     Some(User { id, email, read_only })
 }
@@ -447,26 +428,25 @@ mod tests {
         assert!(client.dashboard().await.is_err());
     }
 
-    #[test]
-    fn problems_of_every_shape() {
-        let table = [
-            (r#"{"message":"m","code":"c"}"#, "c", "m"),
-            (r#"{"detail":"d"}"#, "", "d"),
-            (r#"{"error":{"code":7,"message":"m"}}"#, "7", "m"),
-            (r#"{"error":"e"}"#, "", "e"),
-            (
-                r#"{"content":["Required.","Short."],"non_field_errors":["n"]}"#,
-                "",
-                "content: Required. Short.; non_field_errors: n",
-            ),
-            ("<html>", "", "<html>"),
-            ("[1]", "", "[1]"),
-            ("", "", ""),
-        ];
-        for (body, code, message) in table {
-            let read = problem(body.as_bytes());
-            assert_eq!((read.code.as_str(), read.message.as_str()), (code, message), "{body}");
-        }
-        assert_eq!(problem(br#"{"content":["x"],"non_field_errors":["n"]}"#).fields, ["content"]);
+    #[tokio::test]
+    async fn one_user_and_the_custom_parameters() {
+        let script = serve(vec![
+            json(200, r#"[{"id":"u/1","read_only":"true"}]"#),
+            json(404, ""),
+            json(403, r#"{"detail":"Not accessible"}"#),
+            json(200, r#"[{"custom_parameters":[{"key":"visit"},"title",7]}]"#),
+            json(200, "{}"),
+        ])
+        .await;
+        let client = client(&script);
+        let one = client.user("u/1").await.unwrap().unwrap();
+        assert_eq!((one.id.as_str(), one.read_only), ("u/1", true));
+        assert_eq!(client.user("u").await.unwrap(), None);
+        assert!(matches!(client.user("u").await, Err(Failure::Refused { status: 403, .. })));
+        assert_eq!(client.custom_parameters().await.unwrap(), ["visit", "title"]);
+        assert_eq!(client.custom_parameters().await.unwrap(), [] as [&str; 0]);
+        let asked = script.asked();
+        assert!(asked[0].starts_with("GET /v2/users/u%2F1 "), "{}", asked[0]);
+        assert!(asked[3].starts_with("GET /v2/configuration "), "{}", asked[3]);
     }
 }

@@ -10,6 +10,7 @@ pub mod action;
 pub mod client;
 pub mod event;
 pub mod message;
+mod problem;
 pub mod signature;
 
 /// The longest response id that is taken: the length of the Case's key field.
