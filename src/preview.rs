@@ -188,7 +188,9 @@ impl<'a> View<'a> {
         if own(|case| &case.marker_field) {
             return "marker".to_owned();
         }
-        let of = || rendered.iter().filter(|one| one.field == field);
+        // Record types and owners are written by id, under the name of their own field.
+        let by_id = |one: &Rendered| field.strip_suffix("Id").is_some_and(|relation| relation == one.field);
+        let of = || rendered.iter().filter(|one| one.field == field || by_id(one));
         let same = of().find(|one| one.value.as_ref().is_ok_and(|given| given.as_ref() == Some(value)));
         same.or_else(|| of().next_back()).map(|one| one.at.to_string()).unwrap_or_default()
     }

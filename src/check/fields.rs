@@ -6,7 +6,7 @@ use super::codes::{
 use super::objects::{Objects, Walk};
 use super::places::{Atlas, Spot};
 use super::report::{Area, Finding, Report};
-use super::{roles, values};
+use super::{named, roles, values};
 use crate::mapping::diagnostic::nearest;
 use crate::mapping::{CaseMapping, CommentMapping, FieldRules, Mapping};
 use crate::salesforce::describe::{Describe, Field};
@@ -107,7 +107,7 @@ impl Look<'_> {
         let spot = self.rule_spot(rule);
         let Some(field) = self.field(&rule.field, spot.as_ref(), report) else { return };
         if self.writeable(rule, field, spot.as_ref(), report) {
-            values::check(self, rule, field, spot.as_ref(), report);
+            values::check(self, rule, field, report);
         }
     }
 
@@ -175,6 +175,9 @@ impl Look<'_> {
         if !self.writeable(rule, field, spot.as_ref(), report) {
             return;
         }
+        if let Some(listed) = self.objects.listed(&rule.field, by) {
+            return named::check(self, rule, listed, report);
+        }
         match self.objects.walk(object, &full) {
             Walk::Unknown { on, name, .. } => {
                 let message =
@@ -232,7 +235,7 @@ impl Look<'_> {
         written.iter().any(|one| !one.conditional && !one.message_only && (one.fixed || one.has_default))
     }
 
-    fn rule_spot(&self, rule: &FieldRules) -> Option<Spot> {
+    pub fn rule_spot(&self, rule: &FieldRules) -> Option<Spot> {
         self.atlas.key(self.file, &["fields", &rule.full_name()])
     }
 

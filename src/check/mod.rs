@@ -9,6 +9,7 @@ mod budget;
 mod codes;
 mod fields;
 mod goodays;
+mod named;
 mod objects;
 mod places;
 mod reach;
@@ -16,6 +17,7 @@ mod render;
 mod report;
 mod roles;
 mod salesforce;
+mod samples;
 mod values;
 
 pub use salesforce::case_of;

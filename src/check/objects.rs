@@ -2,13 +2,26 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use crate::mapping::Mapping;
+use crate::plan::Names;
+use crate::run::names::Lookup;
 use crate::salesforce::describe::{Describe, Field};
 
 /// By lower-case name; `None`: Salesforce does not describe it to this user.
 #[derive(Default)]
 pub struct Objects {
     known: HashMap<String, Option<Describe>>,
+    listed: Vec<Listed>,
+    names: Names,
+}
+
+/// What the org answered to a look-up by name.
+pub struct Listed {
+    pub lookup: &'static Lookup,
+    /// `None`: the user may not list them.
+    pub names: Option<Vec<String>>,
 }
 
 /// What stands at the end of a path such as `LastModifiedBy.Email`.
@@ -33,6 +46,22 @@ impl Objects {
 
     pub fn get(&self, name: &str) -> Option<&Describe> {
         self.known.get(&name.to_lowercase()).and_then(Option::as_ref)
+    }
+
+    /// `rows`: as answered; none when refused.
+    pub fn list(&mut self, lookup: &'static Lookup, rows: Option<&[Value]>) {
+        lookup.add(rows.unwrap_or_default(), &mut self.names);
+        let names = rows.map(|rows| lookup.read(rows).map(|(name, _)| name.to_owned()).collect());
+        self.listed.push(Listed { lookup, names });
+    }
+
+    pub fn listed(&self, field: &str, by: &str) -> Option<&Listed> {
+        self.listed.iter().find(|one| one.lookup.field == field && one.lookup.by == by)
+    }
+
+    /// Ids of all that was listed, as the planner takes them.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     pub fn walk(&self, object: &str, path: &str) -> Walk<'_> {

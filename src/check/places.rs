@@ -57,6 +57,15 @@ impl Atlas {
         Some(Spot { file: index, span: value.span.clone() })
     }
 
+    /// Where a field's rules hold this fixed value; where the field stands, if they hold it in another notation.
+    pub fn value_of(&self, file: &str, field: &str, value: &str) -> Option<Spot> {
+        let (index, key, node) = self.entry(file, &["fields", field])?;
+        let mut under = Vec::new();
+        values(node, &mut under);
+        let found = under.into_iter().find(|node| text(node) == Some(value)).unwrap_or(key);
+        Some(Spot { file: index, span: found.span.clone() })
+    }
+
     fn entry(&self, file: &str, path: &[&str]) -> Option<(usize, &Node, &Node)> {
         let index = self.files.iter().position(|one| one.name == file)?;
         let mut node = self.files[index].root.as_ref()?;
@@ -166,6 +175,15 @@ fn scalars<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
             scalars(key, found);
             scalars(value, found);
         }),
+    }
+}
+
+/// All scalars under a node but its keys.
+fn values<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
+    match &node.kind {
+        Kind::Scalar(_) => found.push(node),
+        Kind::List(items) => items.iter().for_each(|item| values(item, found)),
+        Kind::Map(entries) => entries.iter().for_each(|(_, value)| values(value, found)),
     }
 }
 

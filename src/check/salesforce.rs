@@ -6,18 +6,18 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::actions::{self, Status};
-use super::codes::{API_VERSION, NO_OBJECT, SAMPLE_SUFFERS, SANDBOX_SENDS};
+use super::codes::{API_VERSION, NO_OBJECT, SANDBOX_SENDS};
 use super::objects::{Objects, case_object};
 use super::places::Atlas;
 use super::report::{Area, Report};
-use super::{budget, fields};
+use super::{budget, fields, samples};
 use crate::clock::Clock;
 use crate::config::{Actions, Config};
 use crate::goodays::event;
 use crate::http::Failure;
 use crate::mapping::Mapping;
-use crate::plan::Perimeter;
-use crate::preview;
+use crate::plan::Desk;
+use crate::run::names::lookups;
 use crate::salesforce::auth::Session;
 use crate::salesforce::client::{Client, Meter};
 use crate::salesforce::query;
@@ -87,7 +87,8 @@ impl Visit<'_> {
             return Ok(());
         }
         self.org(&session).await?;
-        let objects = self.describe().await?;
+        let mut objects = self.describe().await?;
+        self.names(&mut objects).await?;
         let statuses = self.statuses().await?;
         let atlas = Atlas::new(self.mapping);
         fields::check(self.mapping, &atlas, &objects, self.report);
@@ -197,45 +198,28 @@ impl Visit<'_> {
         Ok(Some(statuses))
     }
 
-    /// What the mapping makes of the account's own samples, against the org's fields.
-    fn try_samples(&mut self, objects: &Objects, statuses: Option<&[Status]>, samples: &[(String, Value)]) {
+    /// Record types and owners that the mappings call by name.
+    async fn names(&mut self, objects: &mut Objects) -> Done {
+        for lookup in lookups(self.mapping) {
+            let rows = self.rows(lookup.soql).await?;
+            objects.list(lookup, rows.as_deref());
+        }
+        Ok(())
+    }
+
+    fn try_samples(&mut self, objects: &Objects, statuses: Option<&[Status]>, all: &[(String, Value)]) {
         let closed = statuses.unwrap_or_default().iter().filter(|s| s.closed).map(|s| s.name.clone());
         let closed: Vec<String> = closed.collect();
-        let desk = crate::plan::Desk {
+        let desk = Desk {
             mapping: self.mapping,
             case: objects.get(case_object(self.mapping)),
             comment: objects.get(&self.mapping.comment().object),
-            perimeter: &Perimeter::default(),
+            perimeter: &crate::run::perimeter(self.config),
             closed: &closed,
             fixes: &[],
-            names: &crate::plan::Names::new(),
+            names: objects.names(),
         };
-        let mut told: Vec<String> = Vec::new();
-        for (name, body) in samples.iter().filter(|(_, body)| event::read(body).is_ok()) {
-            for one in preview::with(&desk, None, body).not_as_said() {
-                let line = format!("{}: {}", one.field, one.why);
-                if one.is_missing_field() || told.contains(&line) || self.told(&one.field) {
-                    continue; // said already, at its place
-                }
-                let found = self.report.warn(
-                    Area::Salesforce,
-                    SAMPLE_SUFFERS,
-                    format!("on Goodays' own sample `{name}`, {line}"),
-                );
-                found.help("see `goodays-salesforce samples` and `plan`, and mend the rule or the field");
-                found.at.clone_from(&one.at);
-                told.push(line);
-            }
-        }
-        if told.is_empty() && !samples.is_empty() {
-            self.report
-                .ok(Area::Salesforce, format!("the mappings hold on {} samples of Goodays", samples.len()));
-        }
-    }
-
-    fn told(&self, field: &str) -> bool {
-        let is = |subject: &str| subject.rsplit('.').next() == Some(field);
-        self.report.findings.iter().any(|one| one.subject.as_deref().is_some_and(is))
+        samples::check(&desk, all, self.report);
     }
 
     /// `None`: refused, which is for the caller to judge.

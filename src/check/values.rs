@@ -11,15 +11,22 @@ use crate::mapping::diagnostic::nearest;
 use crate::salesforce::describe::{Field, Fitted, fit};
 
 /// Fixed values, what `map` leads to, and defaults: the mapping's own words, no customer's.
-pub fn check(look: &Look<'_>, rule: &FieldRules, field: &Field, spot: Option<&Spot>, report: &mut Report) {
+pub fn check(look: &Look<'_>, rule: &FieldRules, field: &Field, report: &mut Report) {
+    for value in produced(rule) {
+        let spot = look.atlas.value_of(look.file, &rule.full_name(), &shown(value));
+        one(look, field, value, spot.as_ref(), report);
+    }
+}
+
+/// What a rule is sure to produce, each value once.
+pub fn produced(rule: &FieldRules) -> Vec<&Value> {
     let mut seen: Vec<&Value> = Vec::new();
     for value in rule.fixed_values() {
-        if seen.contains(&value) {
-            continue;
+        if !seen.contains(&value) {
+            seen.push(value);
         }
-        seen.push(value);
-        one(look, field, value, spot, report);
     }
+    seen
 }
 
 fn one(look: &Look<'_>, field: &Field, value: &Value, spot: Option<&Spot>, report: &mut Report) {
@@ -68,9 +75,14 @@ pub fn offer(values: &[String], text: &str) -> String {
     if let Some(near) = nearest(text, values.iter().map(String::as_str)) {
         return format!("did you mean `{near}`?");
     }
-    let some: Vec<String> = values.iter().take(12).map(|value| format!("`{value}`")).collect();
-    let more = if values.len() > some.len() { ", ..." } else { "" };
-    format!("add the value to the picklist, or use one of {}{more}", some.join(", "))
+    format!("add the value to the picklist, or use one of {}", some(values))
+}
+
+/// The first of some names.
+pub fn some(values: &[String]) -> String {
+    let first: Vec<String> = values.iter().take(12).map(|value| format!("`{value}`")).collect();
+    let more = if values.len() > first.len() { ", ..." } else { "" };
+    format!("{}{more}", first.join(", "))
 }
 
 fn reason(code: &str) -> &'static str {

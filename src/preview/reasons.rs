@@ -10,6 +10,7 @@ pub fn left(code: &str, length: usize, failed: Option<&'static str>) -> String {
         "NOT_WRITEABLE" => "left out: the integration user can't write it".to_owned(),
         "SHORTENED" => format!("shortened to the field's {length} characters"),
         "TOO_LONG" => format!("left out: longer than {length} characters, and worth nothing when cut"),
+        "unknown_name" => "left out: the org has none of this name".to_owned(),
         "UNKNOWN_PICKLIST_VALUE" => "left out: the restricted picklist does not know the value".to_owned(),
         "INVALID_EMAIL" => "left out: no e-mail address that Salesforce takes".to_owned(),
         "NOT_A_BOOLEAN" => "left out: neither true nor false".to_owned(),

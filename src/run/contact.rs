@@ -8,8 +8,9 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::Shared;
+use super::names::lookups;
 use crate::http::Failure;
-use crate::mapping::{CaseMapping, Mapping};
+use crate::mapping::Mapping;
 use crate::plan::Names;
 use crate::salesforce::RecordId;
 use crate::salesforce::auth::Session;
@@ -40,6 +41,8 @@ pub struct Schema {
     pub closed: Vec<String>,
     /// Record types and owners that the mappings name.
     pub names: Names,
+    /// The mapping version whose names these are.
+    pub mapping: String,
     pub read_ms: i64,
 }
 
@@ -59,6 +62,9 @@ impl Shared {
         // A later login may lead elsewhere: a sandbox was refreshed, the app has another user.
         let same = |c: &&Arc<Contact>| c.org == session.org_id && c.us == session.user_id;
         if let Some(contact) = known.as_ref().filter(same) {
+            if self.contacts.schema.load().mapping != self.mapping().version() {
+                self.refresh_schema().await?;
+            }
             return Ok(contact.clone());
         }
         let stored: Option<Contact> = self.store.meta("contact").map_err(|e| disk(&e))?;
@@ -133,14 +139,15 @@ impl Shared {
         }
     }
 
-    /// Reads describe again when an hour has passed; an org that refuses is met without it.
+    /// Reads describe again when an hour has passed, or when an edited mapping may name other objects, owners and
+    /// record types; an org that refuses is met without it.
     pub async fn refresh_schema(&self) -> Result<(), Failure> {
         let now_ms = self.clock.now_ms();
         let old = self.contacts.schema.load();
-        if old.read_ms != 0 && now_ms - old.read_ms < REFRESH_MS {
+        let mapping = self.mapping();
+        if old.read_ms != 0 && now_ms - old.read_ms < REFRESH_MS && old.mapping == mapping.version() {
             return Ok(());
         }
-        let mapping = self.mapping();
         let case = mapping.case_mappings().first().map_or("Case", |c| c.object.as_str()).to_owned();
         let comment = mapping.comment().object.clone();
         let schema = Schema {
@@ -148,6 +155,7 @@ impl Shared {
             comment: self.describe(&comment).await?,
             closed: self.closed_statuses().await?,
             names: self.names(&mapping).await?,
+            mapping: mapping.version().to_owned(),
             read_ms: now_ms,
         };
         self.contacts.schema.store(Arc::new(schema));
@@ -171,35 +179,15 @@ impl Shared {
 
     /// Ids of what the mappings call by name; asked for only when they do.
     async fn names(&self, mapping: &Mapping) -> Result<Names, Failure> {
-        const ASKED: [(&str, &str, &str); 3] = [
-            (
-                "RecordType",
-                "DeveloperName",
-                "SELECT Id, DeveloperName FROM RecordType WHERE SobjectType = 'Case'",
-            ),
-            ("Owner", "DeveloperName", "SELECT Id, DeveloperName FROM Group WHERE Type = 'Queue'"),
-            ("Owner", "Username", "SELECT Id, Username FROM User WHERE IsActive = true"),
-        ];
         let mut names = Names::new();
-        for (field, by, soql) in ASKED {
-            let mut rules = mapping.case_mappings().iter().flat_map(CaseMapping::field_rules);
-            if !rules.any(|r| r.field == field && r.by.as_deref() == Some(by)) {
-                continue;
-            }
+        for lookup in lookups(mapping) {
             self.allowance(false).await?;
-            let rows = match self.salesforce.query(soql).await {
-                Ok(rows) => rows,
+            match self.salesforce.query(lookup.soql).await {
+                Ok(rows) => lookup.add(&rows, &mut names),
                 Err(Failure::Refused { problem, .. }) => {
-                    warn!(field, code = %problem.code, "Salesforce does not list what the mapping names");
-                    continue;
+                    warn!(lookup.field, code = %problem.code, "Salesforce does not list what the mapping names");
                 }
                 Err(failure) => return Err(failure),
-            };
-            for row in rows {
-                let text = |key: &str| row.get(key).and_then(serde_json::Value::as_str);
-                if let (Some(name), Some(id)) = (text(by), text("Id").and_then(RecordId::new)) {
-                    names.insert((field.to_owned(), name.to_owned()), id);
-                }
             }
         }
         Ok(names)

@@ -14,6 +14,7 @@ mod gate;
 mod inbound;
 mod learn;
 pub mod mutant;
+pub mod names;
 mod outdated;
 mod parked;
 mod poll;

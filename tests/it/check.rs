@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
+mod fields;
+mod org;
+mod remotes;
+
 use std::path::Path;
 
 use goodays_salesforce::check::{self, Report, Severity};
@@ -9,7 +13,7 @@ use goodays_salesforce::check::{self, Report, Severity};
 use goodays_salesforce::sim::goodays::{self, Goodays};
 use goodays_salesforce::sim::salesforce::schema::{Field, Kind};
 use goodays_salesforce::sim::salesforce::{self, Salesforce};
-use goodays_salesforce::sim::wire::{Act, Fault};
+use goodays_salesforce::sim::wire::Act;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -135,6 +139,7 @@ async fn what_is_shipped_is_ready() {
     Mappings
 
       ok: 3 files, version VERSION
+      ok: 4 of 4 samples of Goodays would become Cases: response, message, delegated, reply
 
     Goodays
 
@@ -172,399 +177,8 @@ async fn what_is_shipped_is_ready() {
     "#);
 }
 
-#[tokio::test]
-async fn fields_that_are_missing_hidden_or_read_only_are_told_where_they_stand() {
-    let world = World::new().await;
-    world.set(&json!({
-        "hidden_fields": ["Case.SuppliedPhone"],
-        "read_only_fields": ["Case.Origin", "Case.Goodays_Sync_Error__c"],
-    }));
-    world.edit("mappings/case.yaml", "  SuppliedName:", "  SuppliedNam:");
-    let report = world.check().await;
-    assert_eq!(report.exit_code(), 1);
-    let salesforce = world.plain(&report.render());
-    let salesforce = salesforce.split_once("Salesforce\n").expect("as arranged").1;
-    let until = salesforce.find("What check cannot see").expect("as arranged");
-    insta::assert_snapshot!(&salesforce[..until], @r#"
-      error[S006]: Case has no field `SuppliedNam` that the integration user can see
-        --> mappings/case.yaml:36:3
-         |
-      36 |   SuppliedNam:  { template: "{{ response.user.first_name }} {{ response.user.last_name }}" }
-         |   ^^^^^^^^^^^
-         |
-         = help: did you mean `SuppliedName`? Otherwise: if Salesforce has it, give the integration user's permission set Read access to the field; else create it, or correct the name
-
-      error[S006]: Case has no field `SuppliedPhone` that the integration user can see
-        --> mappings/case.yaml:38:3
-         |
-      38 |   SuppliedPhone: { from: response.context.phone }
-         |   ^^^^^^^^^^^^^
-         |
-         = help: every org has this field, so it is hidden: give the integration user's permission set Read and Edit access to it
-
-      error[S007]: the integration user can't write Case.Origin
-        --> mappings/case.yaml:39:3
-         |
-      39 |   Origin:        { value: Goodays, on: create }
-         |   ^^^^^^
-         |
-         = help: give the integration user's permission set Edit access to the field (a formula or a system field can't be written at all: remove its rule)
-
-      error[S007]: the integration user can't write Case.Goodays_Sync_Error__c
-        --> mappings/actions.yaml:26:61
-         |
-      26 |   sent:     { Goodays_Sync_Status__c: "Sent: {{ action }}", Goodays_Sync_Error__c: "{{ reason }}" }
-         |                                                             ^^^^^^^^^^^^^^^^^^^^^
-         |
-         = help: give the integration user's permission set Edit access to the field (a formula or a system field can't be written at all: remove its rule)
-
-      warning[S027]: this is a sandbox, and its agents' answers go to real customers
-        = help: set `goodays.actions: observe` while you try things out
-
-      ok: at most 20000 of the org's 100000 calls a day (20 %), about 8640 of them for polls
-      ok: logged in to org 00DSm0000000004MAA, a sandbox at 127.0.0.1 as user 005Sm0000000001IAA, API version 66.0
-      ok: statuses that close a Case: Closed, Closed by phone
-      ok: mappings/comment.yaml: 3 fields of CaseComment are there and take what is written
-      ok: the mappings hold on 4 samples of Goodays
-      ok: the queries that polls ask run
-      ok: Case records of other people can be seen
-      ok: CaseComment records of other people can be seen
-
-    4 errors, 1 warning.
-    Not ready: with these errors feedback waits, or fields are left out.
-    What to do:
-      1. Case.SuppliedNam: did you mean `SuppliedName`? Otherwise: if Salesforce has it, give the integration user's permission set Read access to the field; else create it, or correct the name
-      2. Case.SuppliedPhone: every org has this field, so it is hidden: give the integration user's permission set Read and Edit access to it
-      3. Case.Origin, Case.Goodays_Sync_Error__c: give the integration user's permission set Edit access to the field (a formula or a system field can't be written at all: remove its rule)
-      4. set `goodays.actions: observe` while you try things out
-    "#);
-}
-
-#[tokio::test]
-async fn values_that_do_not_fit_their_field() {
-    let world = World::new().await;
-    world.set(&json!({"restricted_picklists": ["Case.Priority"]}));
-    world.org.set_field("Case", field("Vip__c", Kind::Boolean)).unwrap();
-    world.org.set_field("Case", Field { length: 4, ..field("Short__c", Kind::Text) }).unwrap();
-    world.org.set_field("Case", Field { update: false, ..field("Once__c", Kind::Text) }).unwrap();
-    world.edit("mappings/case.yaml", "\"0..6\": High", "\"0..6\": Urgent");
-    world.edit("mappings/case.yaml", "value: Goodays, on: create", "value: Goodies, on: create");
-    let more = "  Vip__c: { value: maybe }\n  Short__c: { value: much too long }\n  Once__c: { from: response.source }\n";
-    world.edit("mappings/case.yaml", LAST, &format!("{more}{LAST}"));
-    insta::assert_snapshot!(world.found().await, @"
-    warning S012 mappings/case.yaml:39:3: the picklist `Origin` does not know `Goodies`
-    error S011 mappings/case.yaml:40:3: the restricted picklist `Priority` does not know `Urgent`
-    error S009 mappings/case.yaml:48:3: `maybe` is neither true nor false, as asked for by `Vip__c` (boolean)
-    warning S010 mappings/case.yaml:49:3: `much too long` is longer than the 4 characters of `Short__c`
-    warning S008 mappings/case.yaml:50:3: Case.Once__c can be set when the record is made, but not changed afterwards
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn what_a_new_case_needs() {
-    let world = World::new().await;
-    world.set(&json!({"required_fields": ["Case.Type", "Case.SuppliedPhone", "Case.Status"]}));
-    insta::assert_snapshot!(world.found().await, @"
-    warning S014 mappings/case.yaml:38:3: Case needs `SuppliedPhone`, and this rule may give nothing: then no record is made
-    error S013 mappings/case.yaml:30:1: Case needs `Type`, and no rule writes it
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn key_and_marker_are_as_they_must_be() {
-    let world = World::new().await;
-    let key = Field { length: 20, ..field("Goodays_Response_Id__c", Kind::Text) };
-    world.org.set_field("Case", key.clone()).unwrap();
-    world
-        .org
-        .set_field("Case", Field { length: 255, ..field("Goodays_Message_Ids__c", Kind::Text) })
-        .unwrap();
-    insta::assert_snapshot!(world.found().await, @"
-    error S015 mappings/case.yaml:25:15: the key field `Goodays_Response_Id__c` is no External ID
-    error S015 mappings/case.yaml:25:15: the key field `Goodays_Response_Id__c` is not unique
-    error S015 mappings/case.yaml:25:15: the key field `Goodays_Response_Id__c` holds 20 characters
-    error S016 mappings/case.yaml:26:9: the marker `Goodays_Message_Ids__c` is a string, no long text area
-    exit 1
-    ");
-    let key = Field { external_id: true, unique: true, length: 64, ..key };
-    world.org.set_field("Case", key).unwrap();
-    world.org.set_field("Case", long_text("Goodays_Message_Ids__c", 1000)).unwrap();
-    world.set(&json!({"read_only_fields": ["Case.Goodays_Message_Ids__c"]}));
-    insta::assert_snapshot!(world.found().await, @"
-    error S015 mappings/case.yaml:25:15: the key field `Goodays_Response_Id__c` does not tell `a` from `A`
-    warning S016 mappings/case.yaml:26:9: the marker `Goodays_Message_Ids__c` holds only 1000 characters
-    error S007 mappings/case.yaml:26:9: the integration user can't write Case.Goodays_Message_Ids__c
-    exit 1
-    ");
-    world.org.set_field("Case", field("Goodays_Response_Id__c", Kind::Number)).unwrap();
-    assert!(world.found().await.contains("the key field `Goodays_Response_Id__c` is a double"));
-}
-
-#[tokio::test]
-async fn relations_are_followed() {
-    let world = World::new().await;
-    let mut said = Vec::new();
-    for relation in
-        ["Store__r.Partner_Id__c", "Store__r.Region_Code__c", "Store__r.Name", "Store__r.Nme", "Stor__r.X__c"]
-    {
-        let rule = format!("  {relation}: {{ from: response.place.partner_id }}\n");
-        world.edit("mappings/case.yaml", LAST, &format!("{rule}{LAST}"));
-        said.push(format!("{relation}\n{}\n", world.found().await));
-        world.edit("mappings/case.yaml", &rule, "");
-    }
-    insta::assert_snapshot!(said.join("\n"), @"
-    Store__r.Partner_Id__c
-    exit 0
-
-    Store__r.Region_Code__c
-    warning S018 mappings/case.yaml:48:3: `Store__r.Region_Code__c` may find two records: `Region_Code__c` is not unique
-    exit 0
-
-    Store__r.Name
-    error S018 mappings/case.yaml:48:3: `Store__r.Name` finds nothing: `Name` is not marked as an External ID
-    exit 1
-
-    Store__r.Nme
-    error S006 mappings/case.yaml:48:3: Store__c has no field `Nme` that the integration user can see
-    exit 1
-
-    Stor__r.X__c
-    error S017 mappings/case.yaml:48:3: Case has no relation `Stor__r` that the integration user can see
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn what_polls_read_and_agents_are_told() {
-    let world = World::new().await;
-    world.set(
-        &json!({"hidden_fields": ["Case.Goodays_Call_Note__c", "User.Email", "Case.Goodays_Sync_Error__c"]}),
-    );
-    world.org.set_field("Case", Field { length: 20, ..field("Goodays_Sync_Status__c", Kind::Text) }).unwrap();
-    world.edit(
-        "mappings/actions.yaml",
-        "case.Status == 'Spam'",
-        "case.Status == 'Spm' or case.Status in ['New', 'Neu']",
-    );
-    insta::assert_snapshot!(world.found().await, @"
-    error S019 mappings/actions.yaml:21:77: Case has no field `Goodays_Call_Note__c` that the integration user can see, so polls would fail
-    error S019 mappings/actions.yaml:8:17: User has no field `Email` that the integration user can see, so polls would fail
-    error S019 mappings/actions.yaml:13:17: User has no field `Email` that the integration user can see, so polls would fail
-    error S021 mappings/actions.yaml:20:52: `Status` never is `Spm` in this org, so this never holds
-    error S021 mappings/actions.yaml:20:84: `Status` never is `Neu` in this org, so this never holds
-    error S006 mappings/actions.yaml:26:61: Case has no field `Goodays_Sync_Error__c` that the integration user can see
-    warning S020 mappings/actions.yaml:26:15: `Goodays_Sync_Status__c` holds 20 characters: what an agent is told would be cut
-    error S023: the query that polls ask of Case is refused (INVALID_FIELD)
-    error S023: the query that polls ask of CaseComment is refused (INVALID_FIELD)
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn what_only_the_query_itself_can_tell() {
-    let world = World::new().await;
-    world.edit("mappings/actions.yaml", "fields: [Status,", "fields: [Owner.Bogus__c, Status,");
-    insta::assert_snapshot!(world.found().await, @"
-    error S023: the query that polls ask of Case is refused (INVALID_FIELD)
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn objects_out_of_sight() {
-    let world = World::new().await;
-    world.set(&json!({"hidden_objects": ["CaseComment", "CaseStatus"]}));
-    insta::assert_snapshot!(world.found().await, @"
-    error S005: the integration user can't see the object CaseComment
-    warning S005: the list of Case statuses can't be read; only `Closed` counts as closed
-    error S023: the query that polls ask of CaseComment is refused (INVALID_TYPE)
-    error S022: records of CaseComment can't be read
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn an_org_in_which_nobody_else_is_seen() {
-    let world = World::new().await;
-    world.org.reset();
-    insta::assert_snapshot!(world.found().await, @"
-    warning S022: no Case made by anybody else can be seen
-    warning S022: no CaseComment made by anybody else can be seen
-    exit 0
-    ");
-}
-
-#[tokio::test]
-async fn customers_are_not_mailed_twice() {
-    let world = World::new().await;
-    world.org.set_field("CaseComment", field("IsNotificationSelected", Kind::Boolean)).unwrap();
-    world.edit("mappings/comment.yaml", "value: false", "value: true");
-    insta::assert_snapshot!(world.found().await, @"
-    warning S025 mappings/comment.yaml:14:3: imported comments are published: the customer may be mailed what Goodays told him already, and portal users read it
-    warning S025 mappings/comment.yaml:14:3: this org can mail customers when a comment is published; agents' answers would reach them twice
-    exit 0
-    ");
-}
-
-#[tokio::test]
-async fn logins_that_fail_say_what_an_admin_has_to_do() {
-    let world = World::new().await;
-    let mut said = Vec::new();
-    for settings in [json!({"run_as": false}), json!({"not_my_domain": true})] {
-        world.set(&settings);
-        let report = world.check().await;
-        let of = |code: &str| report.findings.iter().find(|one| one.code == code).cloned();
-        said.push((of("S001").expect("as arranged").help.expect("as arranged"), report.exit_code()));
-    }
-    world.set(&json!({"run_as": true, "not_my_domain": false}));
-    world.edit("connector.yaml", SECRET, "another");
-    let report = world.check().await;
-    let first = report.findings.iter().find(|one| one.code == "S001").expect("as arranged");
-    said.push((first.help.clone().expect("as arranged"), report.exit_code()));
-    insta::assert_debug_snapshot!(said, @r#"
-    [
-        (
-            "set the Run-As user in the app's client credentials policy (invalid_grant)",
-            1,
-        ),
-        (
-            "use the org's My Domain address as salesforce.login_url (invalid_grant)",
-            1,
-        ),
-        (
-            "check salesforce.auth.client_secret: it is wrong or missing (invalid_client)",
-            1,
-        ),
-    ]
-    "#);
-}
-
-#[tokio::test]
-async fn an_api_version_that_the_org_does_not_have() {
-    let world = World::new().await;
-    world
-        .org
-        .wire()
-        .fault(Fault::once("/limits", refusal(404, r#"[{"errorCode":"NOT_FOUND","message":"m"}]"#)));
-    insta::assert_snapshot!(world.found().await, @"
-    error S004: this org has no API version 66.0
-    exit 1
-    ");
-    world.org.wire().fault(Fault::once(
-        "/limits",
-        refusal(403, r#"[{"errorCode":"API_DISABLED_FOR_ORG","message":"m"}]"#),
-    ));
-    insta::assert_snapshot!(world.found().await, @"
-    error S001: Salesforce does not let us in (API_DISABLED_FOR_ORG)
-    exit 1
-    ");
-    world
-        .org
-        .wire()
-        .fault(Fault::once("/limits", refusal(400, r#"[{"errorCode":"SOMETHING","message":"m"}]"#)));
-    insta::assert_snapshot!(world.found().await, @"
-    error S003: Salesforce refuses the question for the org's limits (status 400 SOMETHING)
-    exit 1
-    ");
-}
-
 fn refusal(status: u16, body: &str) -> Act {
     Act::Answer { status, body: body.into(), content_type: None, headers: std::collections::BTreeMap::new() }
-}
-
-#[tokio::test]
-async fn a_remote_out_of_reach_is_no_fault_of_the_files() {
-    let world = World::new().await;
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nowhere = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
-    world.edit("connector.yaml", &world.org.url(), &nowhere);
-    let found = world.found().await.replace(&nowhere, "http://NOWHERE");
-    assert!(
-        found.contains("error S002: the login: Salesforce cannot be reached: not sent")
-            && found.ends_with("exit 3"),
-        "{found}"
-    );
-    world.edit("connector.yaml", &nowhere, &world.org.url());
-    world.goodays.wire().fault(Fault { times: None, ..Fault::once("/v2/", refusal(502, "<html>")) });
-    insta::assert_snapshot!(world.found().await, @"
-    error G002: GET /session: Goodays cannot be reached: no answer: status 502
-    exit 3
-    ");
-}
-
-#[tokio::test]
-async fn what_goodays_says() {
-    let world = World::new().await;
-    let rule = "  SuppliedCompany: { from: \"response.context.extra.transaction_dat or response.context.extra['title']\" }\n";
-    world.edit("mappings/case.yaml", LAST, &format!("{rule}{LAST}"));
-    world.edit("connector.yaml", "  webhook:", "  default_user: nobody\n  actions: observe\n  webhook:");
-    let answer = refusal(403, r#"{"detail":"You do not have permission."}"#);
-    world.goodays.wire().fault(Fault::once("/v2/users?email", answer));
-    world.goodays.wire().fault(Fault::once("/v2/events", refusal(200, "[]")));
-    insta::assert_snapshot!(world.found().await, @"
-    error G003: Goodays refuses GET /users (status 403)
-    error G005: Goodays has no user nobody, which `default_user` names
-    warning G004 mappings/case.yaml:48:52: Goodays lists no custom parameter `transaction_dat`
-    warning G007: Goodays gives no sample of its events
-    warning G008: `goodays.actions` is `observe`: no answer goes to customers
-    exit 1
-    ");
-    world.goodays.add_user("nobody", "reader@acme.example", true);
-    assert!(world.found().await.contains("error G006: `default_user` nobody may only read"));
-    world.goodays.add_user("nobody", "reader@acme.example", false);
-    assert!(!world.found().await.contains("default_user"));
-    world.edit("connector.yaml", "token: goodays", "token: badays");
-    insta::assert_snapshot!(world.found().await, @"
-    error G001: Goodays does not let us in (403)
-    warning G008: `goodays.actions` is `observe`: no answer goes to customers
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn the_mappings_are_tried_on_goodays_own_samples() {
-    let world = World::new().await;
-    world.org.set_field("Case", field("Visit__c", Kind::Date)).unwrap();
-    world.edit("mappings/case.yaml", LAST, &format!("  Visit__c: {{ from: response.place.name }}\n{LAST}"));
-    insta::assert_snapshot!(world.found().await, @"
-    warning S028 mappings/case.yaml:48:13: on Goodays' own sample `response`, Visit__c: left out: no date
-    exit 0
-    ");
-}
-
-#[tokio::test]
-async fn the_share_of_the_orgs_calls() {
-    let world = World::new().await;
-    world.org.set_daily_limit(15_000, 0);
-    insta::assert_snapshot!(world.found().await, @"
-    error S026: `api_calls_per_day` is 20000, the whole org has 15000 calls a day
-    exit 1
-    ");
-    world.org.set_daily_limit(30_000, 25_000);
-    insta::assert_snapshot!(world.found().await, @"
-    warning S026: `api_calls_per_day` is 20000, 67 % of the org's 30000
-    warning S026: only 4999 of the org's 30000 calls are left for now
-    exit 0
-    ");
-    world.org.set_daily_limit(1_000_000, 0);
-    world.edit("connector.yaml", "goodays:", "poll: { interval: 2s }\ngoodays:");
-    insta::assert_snapshot!(world.found().await, @"
-    error S026: a poll every 2 s takes 43200 calls a day, of the 20000 that `api_calls_per_day` allows
-    exit 1
-    ");
-}
-
-#[tokio::test]
-async fn assignment_by_a_rule_that_cannot_be_seen() {
-    let world = World::new().await;
-    world.edit("mappings/case.yaml", "assignment: create", "assignment: 01Q000000000001AAA");
-    insta::assert_snapshot!(world.found().await, @"
-    warning S024: the assignment rule 01Q000000000001AAA can't be seen
-    exit 0
-    ");
 }
 
 #[tokio::test]
@@ -632,7 +246,13 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
 /// Each code that a remote can cause stands in a test above, or in one of its snapshots.
 #[test]
 fn every_code_is_tested() {
-    let tests = include_str!("check.rs");
+    let tests = [
+        include_str!("check.rs"),
+        include_str!("check/fields.rs"),
+        include_str!("check/org.rs"),
+        include_str!("check/remotes.rs"),
+    ];
+    let tests = tests.concat();
     let missing: Vec<_> = check::codes().iter().filter(|code| !tests.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -90,8 +90,9 @@ struct Parser {
     depth: usize,
 }
 
-const KEYWORDS: [&str; 12] =
-    ["SELECT", "FROM", "WHERE", "ORDER", "LIMIT", "OFFSET", "AND", "OR", "NOT", "IN", "LIKE", "GROUP"];
+/// `Group` is none: queues are rows of that object.
+const KEYWORDS: [&str; 11] =
+    ["SELECT", "FROM", "WHERE", "ORDER", "LIMIT", "OFFSET", "AND", "OR", "NOT", "IN", "LIKE"];
 
 impl Parser {
     fn peek(&self) -> &Token {

@@ -1,0 +1,34 @@
+//! Record types and owners that a mapping calls by name: is there one of that name?
+
+use super::codes::UNKNOWN_RECORD;
+use super::fields::Look;
+use super::objects::Listed;
+use super::report::Report;
+use super::values::{produced, some};
+use crate::mapping::FieldRules;
+use crate::mapping::diagnostic::nearest;
+
+pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut Report) {
+    let (full, what) = (rule.full_name(), listed.lookup.what);
+    let Some(names) = &listed.names else {
+        let spot = look.rule_spot(rule);
+        let message = format!("`{full}` finds nothing: the integration user may not list what it names");
+        let help = "give the user's permission set the right to read them, or map the field by its id";
+        look.tell(UNKNOWN_RECORD, spot.as_ref(), message, help, report).about(full);
+        return;
+    };
+    // What an expression gives is known only when it runs; then `plan` and the log tell.
+    for name in produced(rule).into_iter().filter_map(serde_json::Value::as_str) {
+        if names.iter().any(|known| known == name) {
+            continue;
+        }
+        let spot = look.atlas.value_of(look.file, &full, name);
+        let message = format!("the org has no {what} called `{name}`; the Case would be made without it");
+        let help = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "there is none at all: make one, or remove the rule".to_owned(),
+            None => format!("the org has {}", some(names)),
+        };
+        look.tell(UNKNOWN_RECORD, spot.as_ref(), message, &help, report).about(full.as_str());
+    }
+}
