@@ -2,8 +2,11 @@
 //!
 //! The very planner that `run` uses decides; here its decision is only put beside the rules that led to it.
 
+mod org;
 mod reasons;
 mod show;
+
+pub use org::Org;
 
 use std::path::Path;
 
@@ -13,7 +16,8 @@ use serde_json::{Map, Value};
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
-use crate::plan::{Desk, Link, Names, Perimeter};
+use crate::plan::{Desk, Intent, Link, Names, Perimeter};
+use crate::run::Knowledge;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::query::{self, comment_bytes};
 
@@ -101,11 +105,38 @@ pub fn event(
 ) -> Preview {
     let names = Names::new();
     let desk = Desk { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
-    with(&desk, None, body)
+    with(&desk, &Ledger::default(), body)
 }
 
-/// The same with everything that a running daemon knows.
-pub fn with(desk: &Desk<'_>, link: Option<&Link>, body: &Value) -> Preview {
+/// What it would write now, with everything that a running daemon knows.
+pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, body: &Value) -> Preview {
+    let names = knowledge.names();
+    let desk = Desk {
+        mapping,
+        case: knowledge.case.as_ref(),
+        comment: knowledge.comment.as_ref(),
+        perimeter,
+        closed: &knowledge.closed,
+        fixes: &knowledge.fixes,
+        names: &names,
+    };
+    let ledger = Ledger {
+        link: knowledge.link.as_ref(),
+        intents: &knowledge.intents,
+        first_start_ms: knowledge.first_start_ms,
+    };
+    with(&desk, &ledger, body)
+}
+
+/// What is known of one conversation; the default: nothing.
+#[derive(Clone, Copy, Default)]
+pub struct Ledger<'a> {
+    pub link: Option<&'a Link>,
+    pub intents: &'a [Intent],
+    pub first_start_ms: i64,
+}
+
+pub fn with(desk: &Desk<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
     let event = match event::read(body) {
         Ok(event) => event,
         Err(why) => {
@@ -119,10 +150,10 @@ pub fn with(desk: &Desk<'_>, link: Option<&Link>, body: &Value) -> Preview {
         response_id: &event.response.id,
         events: &events,
         notes: &[],
-        link,
-        intents: &[],
+        link: ledger.link,
+        intents: ledger.intents,
         comments: &[],
-        first_start_ms: 0,
+        first_start_ms: ledger.first_start_ms,
     };
     View::new(desk, event).preview(&plan(&facing, desk))
 }
@@ -165,19 +196,41 @@ impl<'a> View<'a> {
     }
 
     fn record(&self, write: &CaseWrite, more: bool, rendered: &[Rendered]) -> Record {
-        let written = write.fields.iter().map(|(field, value)| Written {
+        let fields = write.fields.iter().map(|(field, value)| Written {
             field: field.clone(),
             value: value.clone(),
             from: self.source(field, value, rendered),
         });
+        let mut written: Vec<Written> = fields.collect();
+        written.extend(self.by_name(rendered));
         Record {
             object: write.object.clone(),
             changes: write.patch.as_ref().map(ToString::to_string),
             mapping: self.case.map(|case| case.file.clone()).unwrap_or_default(),
-            fields: written.collect(),
+            fields: written,
             comments: write.comments.iter().map(|fields| self.comment(write, fields)).collect(),
             more,
         }
+    }
+
+    /// Record types and owners, whose ids only the org can tell.
+    fn by_name(&self, rendered: &[Rendered]) -> Vec<Written> {
+        let mut found: Vec<Written> = Vec::new();
+        for one in rendered.iter().filter(|one| self.is_by_name(&one.field)) {
+            let Ok(Some(Value::Object(by))) = &one.value else { continue };
+            let named = by.iter().map(|(by, name)| Written {
+                field: format!("{}.{by}", one.field),
+                value: name.clone(),
+                from: one.at.to_string(),
+            });
+            found.extend(named);
+        }
+        found.dedup();
+        found
+    }
+
+    fn is_by_name(&self, field: &str) -> bool {
+        self.desk.case.is_none() && matches!(field, "RecordType" | "Owner")
     }
 
     fn source(&self, field: &str, value: &Value, rendered: &[Rendered]) -> String {
@@ -218,7 +271,8 @@ impl<'a> View<'a> {
 
     fn left(&self, plan: &Plan, rendered: &[Rendered]) -> Vec<Left> {
         let comment = self.comment_rules();
-        let left = plan.reports.iter().map(|report| {
+        let told = plan.reports.iter().filter(|report| !self.is_by_name(&report.field));
+        let left = told.map(|report| {
             let rule = rendered.iter().chain(&comment).find(|one| one.field == report.field);
             let failed = rule.and_then(|one| one.value.as_ref().err()).map(|problem| problem.reason);
             Left {

@@ -20,7 +20,7 @@ mod salesforce;
 mod samples;
 mod values;
 
-pub use salesforce::case_of;
+pub use salesforce::client;
 
 use std::path::Path;
 

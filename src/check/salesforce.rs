@@ -13,14 +13,12 @@ use super::report::{Area, Report};
 use super::{budget, fields, samples};
 use crate::clock::Clock;
 use crate::config::{Actions, Config};
-use crate::goodays::event;
 use crate::http::Failure;
 use crate::mapping::Mapping;
 use crate::plan::Desk;
 use crate::run::names::lookups;
 use crate::salesforce::auth::Session;
 use crate::salesforce::client::{Client, Meter};
-use crate::salesforce::query;
 
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Far more calls than a check makes.
@@ -45,7 +43,8 @@ pub async fn check(config: &Config, mapping: &Mapping, samples: &[(String, Value
     }
 }
 
-fn client(config: &Config) -> Client {
+/// A login of our own, for commands that only read.
+pub fn client(config: &Config) -> Client {
     let meter = Meter::new();
     meter.grant(CALLS);
     Client::new(
@@ -56,26 +55,6 @@ fn client(config: &Config) -> Client {
         Arc::new(meter),
         Clock::System,
     )
-}
-
-/// The Case of an event's response as it stands, with the mapped fields.
-pub async fn case_of(config: &Config, mapping: &Mapping, body: &Value) -> Result<Option<Value>, Failure> {
-    let (Ok(event), Some(case)) = (event::read(body), mapping.case_mappings().first()) else {
-        return Ok(None);
-    };
-    let fields = case.field_names();
-    let fields: Vec<&str> = fields.iter().map(String::as_str).filter(|f| !f.contains('.')).collect();
-    let id = event.response.id.as_str();
-    let queries = query::cases_by_keys(&case.object, &case.key_field, &case.marker_field, &fields, &[id])
-        .map_err(|name| Failure::login("bad_name", name.to_string()))?;
-    let client = client(config);
-    for soql in queries {
-        let found = client.query(&soql).await?.into_iter().find(|row| row[case.key_field.as_str()] == id);
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
 }
 
 pub(super) type Done<T = ()> = Result<T, (&'static str, Failure)>;

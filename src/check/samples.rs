@@ -7,7 +7,7 @@ use super::render::counted;
 use super::report::{Area, Report};
 use crate::goodays::event;
 use crate::plan::{Desk, Perimeter};
-use crate::preview::{self, Preview};
+use crate::preview::{self, Ledger, Preview};
 
 /// `(name, body)` of each sample, against the org's fields, and as far as the perimeter goes.
 pub fn check(desk: &Desk<'_>, samples: &[(String, Value)], report: &mut Report) {
@@ -35,7 +35,7 @@ fn values(desk: &Desk<'_>, samples: &[&(String, Value)], report: &mut Report) {
     let everything = Desk { perimeter: &Perimeter::default(), ..*desk };
     let mut told: Vec<String> = Vec::new();
     for (name, body) in samples {
-        for one in preview::with(&everything, None, body).not_as_said() {
+        for one in preview::with(&everything, &Ledger::default(), body).not_as_said() {
             let line = format!("{}: {}", one.field, one.why);
             if one.is_missing_field() || told.contains(&line) || is_told(report, &one.field) {
                 continue; // said already, at its place
@@ -63,8 +63,10 @@ fn is_told(report: &Report, field: &str) -> bool {
 
 /// Which of them become Cases: perimeter and `when` decide.
 fn carried(desk: &Desk<'_>, samples: &[&(String, Value)], report: &mut Report) {
-    let previews: Vec<(&str, Preview)> =
-        samples.iter().map(|(name, body)| (name.as_str(), preview::with(desk, None, body))).collect();
+    let previews: Vec<(&str, Preview)> = samples
+        .iter()
+        .map(|(name, body)| (name.as_str(), preview::with(desk, &Ledger::default(), body)))
+        .collect();
     let cases: Vec<&str> =
         previews.iter().filter(|(_, one)| one.nothing.is_none()).map(|(name, _)| *name).collect();
     let mut left: Vec<(String, Vec<&str>)> = Vec::new();

@@ -4,22 +4,25 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{FINDINGS, OK, UNREACHABLE, load};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
+use crate::goodays::ResponseId;
+use crate::run::Knowledge;
 
 /// The running daemon's admin door.
-struct Admin {
+pub struct Admin {
     base: String,
     token: Option<String>,
     http: reqwest::Client,
 }
 
 impl Admin {
-    fn find(path: &Path) -> anyhow::Result<Self> {
+    pub fn find(path: &Path) -> anyhow::Result<Self> {
         let config = load(path, Secrets::Optional)?;
         let file = config.state.path.join(ADMIN_FILE);
         let addr = std::fs::read_to_string(&file).with_context(|| {
@@ -66,6 +69,12 @@ impl Admin {
         if status == 200 { Ok(body) } else { bail!("{path}: status {status}: {}", said(&body)) }
     }
 
+    /// What the daemon knows of a response, and of the org's fields.
+    pub async fn knowledge(&self, id: &ResponseId) -> anyhow::Result<Knowledge> {
+        let id = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
+        Ok(serde_json::from_value(self.get(&format!("/responses/{id}")).await?)?)
+    }
+
     async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
         self.ask(reqwest::Method::POST, path, body).await
     }
@@ -99,7 +108,8 @@ fn summary(status: &Value) -> String {
          actions out   {} waiting, {} unclear, {} parked, {} delivered\n\
          last poll     {}\n\
          API calls     {} of {} in 24 h\n\
-         unprocessed   {}\n",
+         unprocessed   {}\n\
+         mapping       version {}\n",
         n("/inbox/pending"),
         n("/inbox/parked"),
         n("/inbox/done"),
@@ -111,6 +121,7 @@ fn summary(status: &Value) -> String {
         n("/salesforce/api_calls_today"),
         n("/salesforce/api_calls_allowed"),
         n("/unprocessed/count"),
+        status["mapping"]["version"].as_str().unwrap_or("-"),
     );
     for side in ["salesforce", "goodays"] {
         if let Some(advice) = status[side]["trouble"]["advice"].as_str() {
@@ -121,7 +132,8 @@ fn summary(status: &Value) -> String {
         let _ = writeln!(text, "poll          {trouble}");
     }
     if let Some(trouble) = status["mapping"]["trouble"].as_str() {
-        let _ = writeln!(text, "mapping       the edited files are refused:\n{trouble}");
+        let _ =
+            writeln!(text, "              the edited files are refused, this version goes on:\n{trouble}");
     }
     if n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear") > 0 {
         text += "Something waits for a human: goodays-salesforce parked\n";
@@ -220,11 +232,15 @@ pub async fn forget(path: &Path, response: Option<&str>, email: Option<&str>) ->
 }
 
 /// What would go to Goodays for a Case now, and why.
-pub async fn case(path: &Path, id: &str) -> anyhow::Result<u8> {
+pub async fn case(path: &Path, id: &str, json: bool) -> anyhow::Result<u8> {
     let (status, body) = Admin::find(path)?.ask(reqwest::Method::GET, &format!("/cases/{id}"), None).await?;
     if status != 200 {
         eprintln!("{id}: {}", said(&body));
         return Ok(FINDINGS);
+    }
+    if json {
+        println!("{body:#}");
+        return Ok(OK);
     }
     for response in body.as_array().into_iter().flatten() {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -236,6 +252,7 @@ pub async fn case(path: &Path, id: &str) -> anyhow::Result<u8> {
             text(&response["goodays"]["Err"])
         };
         println!("response {}: {shown}", text(&response["response_id"]));
+        println!("  last written with mapping version {}", text(&response["mapping"]));
         println!("  status rule that holds: {}", text(&response["rule"]));
         for action in response["actions"].as_array().into_iter().flatten() {
             println!(

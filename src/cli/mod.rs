@@ -3,6 +3,7 @@
 mod admin;
 mod files;
 mod logging;
+mod plan;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ enum Command {
   goodays-salesforce plan event.json       a file
   goodays-salesforce plan samples/         every event of a folder
   goodays-salesforce plan e42              an event that the running daemon holds
+  goodays-salesforce plan e42 --as-new         the same, as if nothing of it were in Salesforce yet
   goodays-salesforce plan event.json --diff    beside the Case as it stands
   goodays-salesforce plan --case 500...        what would go to Goodays now, and why")]
     Plan {
@@ -85,6 +87,9 @@ enum Command {
         /// What the running daemon would send to Goodays for this Case now, and why.
         #[arg(long)]
         case: Option<String>,
+        /// As if nothing of it were known and in Salesforce yet.
+        #[arg(long, conflicts_with = "case")]
+        as_new: bool,
         /// Beside the Case as it stands in Salesforce.
         #[arg(long, conflicts_with = "case")]
         diff: bool,
@@ -218,9 +223,12 @@ impl Command {
             Self::Demo { keep, spoil } => demo::run(keep, spoil).await,
             Self::Run(at) => run(&at.config).await,
             Self::Check { config, offline, json } => files::check(&config.config, offline, json).await,
-            Self::Plan { case: Some(case), config, .. } => admin::case(&config.config, &case).await,
-            Self::Plan { event, diff, config, json, .. } => {
-                files::plan(&event.unwrap_or_default(), &config.config, diff, json).await
+            Self::Plan { case: Some(case), config, json, .. } => {
+                admin::case(&config.config, &case, json).await
+            }
+            Self::Plan { event, as_new, diff, config, json, .. } => {
+                let how = plan::How { as_new, diff, json };
+                plan::plan(&event.unwrap_or_default(), &config.config, how).await
             }
             Self::Sweep { config, since, dry_run } => admin::sweep(&config.config, since, dry_run).await,
             Self::Status { config, json } => admin::status(&config.config, json).await,
@@ -256,12 +264,13 @@ impl From<Kind> for SchemaKind {
 
 /// Loads the configuration, or says everything that is wrong with it.
 fn load(path: &Path, secrets: Secrets) -> anyhow::Result<Config> {
-    Config::load(path, secrets).map_err(|mistakes| anyhow::anyhow!("{}", render(&mistakes)))
+    Config::load(path, secrets).map_err(|mistakes| all(&mistakes, "configuration"))
 }
 
-fn render(mistakes: &[Diagnostic]) -> String {
+fn all(mistakes: &[Diagnostic], place: &str) -> anyhow::Error {
     let text = mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n");
-    format!("{} in the configuration\n{text}", if mistakes.len() == 1 { "a mistake" } else { "mistakes" })
+    let title = if mistakes.len() == 1 { "a mistake" } else { "mistakes" };
+    anyhow::anyhow!("{title} in the {place}\n{text}")
 }
 
 async fn run(path: &Path) -> anyhow::Result<u8> {

@@ -52,6 +52,13 @@ pub struct Contacts {
     pub schema: ArcSwap<Schema>,
 }
 
+impl Contacts {
+    /// 0 before the first contact.
+    pub async fn first_start_ms(&self) -> i64 {
+        self.known.lock().await.as_ref().map_or(0, |contact| contact.first_start_ms)
+    }
+}
+
 const REFRESH_MS: i64 = 3_600_000;
 
 impl Shared {

@@ -19,6 +19,8 @@ pub struct Explained {
     pub goodays: Result<Listed, String>,
     /// The status rule that holds on the Case; rules fire when they begin to hold.
     pub rule: Option<String>,
+    /// The mapping version that last wrote to the Case; none while nothing was written.
+    pub mapping: Option<String>,
     pub actions: Vec<ExplainedAction>,
 }
 
@@ -78,6 +80,7 @@ impl Shared {
                 .map(|v| Listed { state: v.state, actions: v.actions.into_iter().collect() })
                 .map_err(|failure: Failure| failure.to_string()),
             rule: link.held.map(|verb| verb.to_string()),
+            mapping: Some(link.mapping.clone()).filter(|version| !version.is_empty()),
             actions,
         })
     }

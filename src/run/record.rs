@@ -91,12 +91,13 @@ fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: u64) {
         shared.metrics.field(&report.field, &report.code);
     }
     let comments = plan.write.as_ref().map_or(0, |w| w.comments.len());
+    let mapping = plan.gain.mapping.as_deref().unwrap_or_default();
     let reports = report_list(&plan.reports);
     if reports.is_empty() {
-        info!(response = %job.response_id, how, events = finished, comments,
+        info!(response = %job.response_id, how, events = finished, comments, mapping,
                   reason = plan.skipped.unwrap_or_default(), "event applied");
     } else {
-        warn!(response = %job.response_id, how, events = finished, comments, fields = %reports,
+        warn!(response = %job.response_id, how, events = finished, comments, mapping, fields = %reports,
                   "event applied; some fields were dropped or shortened");
     }
     if !plan.settles.is_empty() {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::fit::{Fitted, Note, Purpose, fit, fit_for};
 
 /// One object's fields.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Describe {
     pub object: String,
     /// By lower-case name.
@@ -15,7 +16,7 @@ pub struct Describe {
 }
 
 /// One field. What Salesforce does not say counts as the harmless case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are Salesforce's own flags")]
 pub struct Field {
     pub name: String,

@@ -3,6 +3,8 @@
 //! Messages are localised and echo customers' words: they are searched for known pieces, never shown in a
 //! log.
 
+use serde::{Deserialize, Serialize};
+
 use super::graph::NodeError;
 
 /// What can be done about a failed graph.
@@ -23,7 +25,7 @@ pub enum Verdict {
 }
 
 /// One change that makes a refused record acceptable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FieldFix {
     /// `field` is an API name; a label where Salesforce gave only that; or the external id of a relation.
     Drop {

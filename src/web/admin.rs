@@ -47,6 +47,7 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .route("/parked/{id}/drop", post(console::give_up))
         .route("/events/{id}", get(console::event))
         .route("/cases/{id}", get(console::case))
+        .route("/responses/{id}", get(console::response))
         .route("/reload", post(console::reload))
         .route("/sweep", post(console::sweep))
         .route("/forget", post(console::forget))

@@ -143,6 +143,13 @@ pub async fn case(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answ
     Ok(answer::json(StatusCode::OK, json!(explained)))
 }
 
+/// What decides what an event of this response would write: the org's fields and the ledger.
+pub async fn response(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+    let id = ResponseId::new(id).map_err(|why| answer::error(StatusCode::BAD_REQUEST, &why.to_string()))?;
+    let knowledge = desk.shared.knowledge(&id).await.map_err(broken)?;
+    Ok(answer::json(StatusCode::OK, json!(knowledge)))
+}
+
 fn without_tokens(value: &mut Value) {
     match value {
         Value::Object(object) => {

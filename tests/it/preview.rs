@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
+mod live;
+
 use std::path::Path;
 
 use goodays_salesforce::config::{Config, Secrets};
 use goodays_salesforce::mapping::{Mapping, Source};
 use goodays_salesforce::plan::{CaseRef, Desk, How, Link, Perimeter};
-use goodays_salesforce::preview::{self, Preview};
+use goodays_salesforce::preview::{self, Ledger, Preview};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::salesforce::describe::Describe;
 use goodays_salesforce::samples;
@@ -230,7 +232,9 @@ fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
         fixes: &[],
         names: &goodays_salesforce::plan::Names::new(),
     };
-    let preview = preview::with(&desk, Some(&link(&body)), &body);
+    let link = link(&body);
+    let ledger = Ledger { link: Some(&link), ..Ledger::default() };
+    let preview = preview::with(&desk, &ledger, &body);
     insta::assert_snapshot!(preview.render(), @"
     event `message` of response vdOpL1NJ74l
     changes the Case 500000000000001AAA (mappings/case.yaml)

@@ -1,0 +1,161 @@
+//! `plan`: what events would write to Salesforce, as the daemon would do it now where one runs.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::admin::{self, Admin};
+use super::{FINDINGS, OK, UNREACHABLE, all, load};
+use crate::config::{Config, Secrets};
+use crate::goodays::ResponseId;
+use crate::goodays::event;
+use crate::http::Failure;
+use crate::mapping::Mapping;
+use crate::preview::{self, Org, Preview};
+use crate::run::{Knowledge, perimeter};
+
+/// What is asked for beside the events.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// As if nothing of it were known and in Salesforce yet.
+    pub as_new: bool,
+    pub diff: bool,
+    pub json: bool,
+}
+
+pub async fn plan(event: &str, path: &Path, how: How) -> anyhow::Result<u8> {
+    let config = load(path, if how.diff { Secrets::Required } else { Secrets::Optional })?;
+    let (mapping, _) = Mapping::load(&config.mappings).map_err(|m| all(&m, "mappings"))?;
+    let bodies = bodies(event, path).await?;
+    let mut planner = match Planner::open(path, &config, &mapping, how).await {
+        Ok(planner) => planner,
+        Err(failure) => return Ok(unreachable(&failure)),
+    };
+    let mut code = OK;
+    for (name, body) in bodies {
+        let shown = match body {
+            Ok(body) => planner.show(&name, &body).await,
+            Err(why) => {
+                eprintln!("{name}: {why}");
+                code = FINDINGS;
+                continue;
+            }
+        };
+        match shown {
+            Ok(text) => println!("{text}"),
+            Err(failure) => return Ok(unreachable(&failure)),
+        }
+    }
+    eprintln!("note: {}", planner.note());
+    Ok(code)
+}
+
+fn unreachable(failure: &Failure) -> u8 {
+    eprintln!("error: Salesforce: {failure}");
+    UNREACHABLE
+}
+
+/// Whom to ask about fields, and about what Salesforce holds already.
+struct Planner<'a> {
+    config: &'a Config,
+    mapping: &'a Mapping,
+    how: How,
+    daemon: Option<Admin>,
+    /// With `--diff`.
+    org: Option<Org<'a>>,
+    /// The version that the daemon has in force, once it was asked.
+    in_force: Option<String>,
+}
+
+impl<'a> Planner<'a> {
+    async fn open(path: &Path, config: &'a Config, mapping: &'a Mapping, how: How) -> Result<Self, Failure> {
+        let org = if how.diff { Some(Org::open(config, mapping).await?) } else { None };
+        Ok(Self { config, mapping, how, daemon: Admin::find(path).ok(), org, in_force: None })
+    }
+
+    async fn show(&mut self, name: &str, body: &Value) -> Result<String, Failure> {
+        let id = event::read(body).ok().map(|event| event.response.id);
+        let row = match (&self.org, &id) {
+            (Some(org), Some(id)) => org.case(id).await?,
+            _ => None,
+        };
+        let mut knowledge = self.knowledge(id.as_ref(), row.as_ref()).await;
+        if self.how.as_new {
+            (knowledge.link, knowledge.intents) = (None, Vec::new());
+        }
+        let preview = preview::knowing(&knowledge, self.mapping, &perimeter(self.config), body);
+        let shown = if self.how.json { machine } else { human };
+        Ok(shown(name, &preview, self.how.diff, row.as_ref()))
+    }
+
+    /// The daemon's, or Salesforce's own, or none.
+    async fn knowledge(&mut self, id: Option<&ResponseId>, row: Option<&Value>) -> Knowledge {
+        let Some(id) = id else { return Knowledge::default() };
+        if let Some(daemon) = &self.daemon {
+            match daemon.knowledge(id).await {
+                Ok(knowledge) => {
+                    self.in_force = Some(knowledge.mapping.clone());
+                    return knowledge;
+                }
+                Err(error) => {
+                    eprintln!("note: {error:#}");
+                    self.daemon = None;
+                }
+            }
+        }
+        self.org.as_ref().map(|org| org.knowledge(id, row)).unwrap_or_default()
+    }
+
+    /// How much of the truth this is.
+    fn note(&self) -> String {
+        let own = self.mapping.version();
+        match (&self.in_force, &self.org) {
+            (Some(in_force), _) if in_force == own => {
+                format!("as the running daemon would write it now, mapping version {own}")
+            }
+            (Some(in_force), _) => format!(
+                "with the running daemon's fields and ledger, but these files are mapping version {own} and {in_force} is in force"
+            ),
+            (None, Some(_)) => {
+                "no daemon runs on this state folder; fields and Case are as Salesforce has them".to_owned()
+            }
+            (None, None) => {
+                "no daemon runs on this state folder, so what the org's fields take and what Salesforce \
+                             holds already is not known; --diff asks Salesforce"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn human(name: &str, preview: &Preview, diffing: bool, row: Option<&Value>) -> String {
+    let diff = match row {
+        Some(row) => preview.render_diff(row),
+        None if diffing => "Salesforce has no Case for it yet.\n".to_owned(),
+        None => String::new(),
+    };
+    format!("{name}\n{}{}{diff}", preview.render(), if diff.is_empty() { "" } else { "\n" })
+}
+
+fn machine(name: &str, preview: &Preview, diffing: bool, row: Option<&Value>) -> String {
+    let mut shown = json!(preview);
+    shown["name"] = json!(name);
+    if diffing {
+        shown["diff"] = json!(row.map(|row| preview.diff(row)));
+    }
+    format!("{shown:#}")
+}
+
+type Body = (String, Result<Value, String>);
+
+async fn bodies(event: &str, path: &Path) -> anyhow::Result<Vec<Body>> {
+    let file = Path::new(event);
+    if file.exists() {
+        return preview::bodies(file).with_context(|| format!("{event} cannot be read"));
+    }
+    let body = admin::event(path, event)
+        .await
+        .with_context(|| format!("{event} is neither a file nor an event that a running daemon holds"))?;
+    Ok(vec![(event.to_owned(), Ok(body))])
+}

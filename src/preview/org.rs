@@ -1,0 +1,81 @@
+//! What Salesforce itself says, where no daemon can be asked: the fields, and a Case as it stands.
+
+use serde_json::Value;
+
+use crate::check;
+use crate::config::Config;
+use crate::goodays::ResponseId;
+use crate::http::Failure;
+use crate::mapping::Mapping;
+use crate::plan::relearn::{adopt, read_row};
+use crate::plan::{Desk, Names};
+use crate::run::names::lookups;
+use crate::run::{Knowledge, perimeter};
+use crate::salesforce::client::Client;
+use crate::salesforce::query;
+
+/// A look at the org; reads only.
+pub struct Org<'a> {
+    client: Client,
+    config: &'a Config,
+    mapping: &'a Mapping,
+    knowledge: Knowledge,
+}
+
+impl<'a> Org<'a> {
+    pub async fn open(config: &'a Config, mapping: &'a Mapping) -> Result<Self, Failure> {
+        let client = check::client(config);
+        let object = mapping.case_mappings().first().map_or("Case", |case| case.object.as_str());
+        let mut knowledge = Knowledge {
+            case: Some(client.describe(object).await?),
+            comment: Some(client.describe(&mapping.comment().object).await?),
+            mapping: mapping.version().to_owned(),
+            ..Knowledge::default()
+        };
+        let mut names = Names::new();
+        for lookup in lookups(mapping) {
+            lookup.add(&client.query(lookup.soql).await?, &mut names);
+        }
+        knowledge.set_names(&names);
+        Ok(Self { client, config, mapping, knowledge })
+    }
+
+    /// The Case of a response as it stands, with the mapped fields that the user can see.
+    pub async fn case(&self, response: &ResponseId) -> Result<Option<Value>, Failure> {
+        let Some(case) = self.mapping.case_mappings().first() else { return Ok(None) };
+        let names: Vec<String> =
+            self.mapping.case_mappings().iter().flat_map(|one| one.field_names()).collect();
+        let described = self.knowledge.case.as_ref();
+        let seen = |name: &&str| described.is_some_and(|described| described.field(name).is_some());
+        let fields: Vec<&str> = names.iter().map(String::as_str).filter(seen).collect();
+        let (id, key) = (response.as_str(), case.key_field.as_str());
+        let queries = query::cases_by_keys(&case.object, key, &case.marker_field, &fields, &[id])
+            .map_err(|name| Failure::login("bad_name", name.to_string()))?;
+        for soql in queries {
+            let found = self.client.query(&soql).await?.into_iter().find(|row| row[key] == id);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// As a daemon without a ledger would know it: the Case and its marker are the truth.
+    pub fn knowledge(&self, response: &ResponseId, row: Option<&Value>) -> Knowledge {
+        let mut knowledge = self.knowledge.clone();
+        let marker = self.mapping.case_mappings().first().map_or("", |case| case.marker_field.as_str());
+        let Some(row) = row.and_then(|row| read_row(row, marker)) else { return knowledge };
+        let names = Names::new();
+        let desk = Desk {
+            mapping: self.mapping,
+            case: None,
+            comment: None,
+            perimeter: &perimeter(self.config),
+            closed: &[],
+            fixes: &[],
+            names: &names,
+        };
+        knowledge.link = Some(adopt(None, response, &row, &desk));
+        knowledge
+    }
+}

@@ -1,0 +1,106 @@
+//! `plan` beside a running daemon: its fields, its ledger, its mapping version.
+
+use goodays_salesforce::goodays::ResponseId;
+use goodays_salesforce::mapping::Mapping;
+use goodays_salesforce::plan::Perimeter;
+use goodays_salesforce::preview::{self, Org, Preview};
+use goodays_salesforce::run::Knowledge;
+use goodays_salesforce::sim::goodays::Feedback;
+use serde_json::{Value, json};
+
+use crate::world::{World, words};
+
+const SHIPPED: &str = include_str!("../../../mappings/case.yaml");
+
+/// As it comes over the admin door.
+async fn knowledge(world: &World, id: &str) -> Knowledge {
+    let url = format!("http://{}/responses/{id}", world.app().doors.admin_addr());
+    let http = goodays_salesforce::http::client(std::time::Duration::from_secs(30));
+    http.get(url).send().await.unwrap().json().await.unwrap()
+}
+
+fn planned(world: &World, knowledge: &Knowledge, body: &Value) -> Preview {
+    let (mapping, _) = Mapping::load(&world.dir.path().join("mappings")).unwrap();
+    preview::knowing(knowledge, &mapping, &Perimeter::default(), body)
+}
+
+fn event(world: &World, id: &str) -> Value {
+    serde_json::from_slice(&world.goodays.event_body(id, "response")).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_known_is_not_written_again_and_what_is_new_is_fitted() {
+    let world = World::start().await;
+    let id = world.arrives(words("Too loud.")).await;
+    world.settle().await;
+    let mut known = knowledge(&world, &id).await;
+    assert_eq!(known.mapping, world.app().shared.mapping().version());
+    assert_eq!(known.link.as_ref().map(|link| link.mapping.as_str()), Some(known.mapping.as_str()));
+    let again = planned(&world, &known, &event(&world, &id));
+    assert_eq!(again.nothing.as_deref(), Some("Salesforce holds all of it already"));
+    // The same as if it came for the first time, with a field too short for it.
+    known.link = None;
+    let mut body = event(&world, &id);
+    body["response"]["place"]["name"] = json!("A shop with a long name ".repeat(12));
+    let anew = planned(&world, &known, &body);
+    assert_eq!(anew.record.as_ref().and_then(|record| record.changes.clone()), None);
+    let left: Vec<&str> = anew.not_as_said().iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(left, ["SHORTENED"]);
+    // Of a response that nobody ever heard of only the fields are known.
+    let stranger = knowledge(&world, "nobody").await;
+    assert!(stranger.link.is_none() && stranger.case.is_some());
+}
+
+#[tokio::test]
+async fn a_mapping_edited_while_running_finds_owners_and_record_types_at_once() {
+    let world = World::start().await;
+    let named = "  RecordType.DeveloperName: { value: Complaint, on: create }\n  \
+                 Owner.DeveloperName: { value: Customer_Service, on: create }\n";
+    std::fs::write(world.dir.path().join("mappings/case.yaml"), format!("{SHIPPED}{named}")).unwrap();
+    world.app().shared.reload_mappings().unwrap();
+    let id = world.arrives(words("Too loud.")).await;
+    world.settle().await;
+    let queue = of(&world.salesforce.records("Group"), "Customer_Service");
+    let complaint = of(&world.salesforce.records("RecordType"), "Complaint");
+    assert_eq!((world.field(&id, "OwnerId"), world.field(&id, "RecordTypeId")), (queue.clone(), complaint));
+    // The preview names the id that is written and the rule that it comes from.
+    let mut known = knowledge(&world, &id).await;
+    known.link = None;
+    let shown = planned(&world, &known, &event(&world, &id)).record.unwrap();
+    let owner = shown.fields.iter().find(|one| one.field == "OwnerId").unwrap();
+    assert_eq!(owner.value, json!(queue));
+    assert!(owner.from.starts_with("mappings/case.yaml:"), "{}", owner.from);
+    // Without an org it names what the rule says, and blames nobody.
+    let blind = planned(&world, &Knowledge::default(), &event(&world, &id));
+    let owner = blind.record.unwrap().fields.into_iter().find(|one| one.field == "Owner.DeveloperName");
+    assert_eq!(owner.map(|one| one.value), Some(json!("Customer_Service")));
+    assert_eq!(blind.not_as_said, []);
+}
+
+fn of(records: &[Value], name: &str) -> String {
+    let found = records.iter().find(|record| record["DeveloperName"] == *name).unwrap();
+    found["Id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn without_a_daemon_salesforce_itself_is_asked() {
+    let mut world = World::start().await;
+    let id = world.arrives(Feedback { nps: Some(2.into()), ..words("Too loud.") }).await;
+    world.agent_sets(&id, json!({"Status": "Working"}));
+    world.settle().await;
+    let body = event(&world, &id);
+    let config = goodays_salesforce::demo::stage::load(&world.config_file()).unwrap();
+    world.stop().await;
+    let (mapping, _) = Mapping::load(&config.mappings).unwrap();
+    let org = Org::open(&config, &mapping).await.unwrap();
+    let response = ResponseId::new(id.clone()).unwrap();
+    let row = org.case(&response).await.unwrap().expect("the Case stands");
+    let known = org.knowledge(&response, Some(&row));
+    // The Case is there: rules for new ones don't apply, and an agent's status stands.
+    let preview = preview::knowing(&known, &mapping, &Perimeter::default(), &body);
+    assert_eq!(preview.diff(&row), []);
+    let unknown = ResponseId::new("nobody").unwrap();
+    assert_eq!(org.case(&unknown).await.unwrap(), None);
+    assert!(org.knowledge(&unknown, None).link.is_none());
+    world.go_on().await;
+}
