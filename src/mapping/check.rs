@@ -6,11 +6,12 @@ use std::ops::Range;
 use minijinja::value::Value;
 
 use super::diagnostic::{Page, nearest, one_of, suggest};
-use super::expr::{EvalProblem, Expr, Template};
-use super::filters::OWN_FILTERS;
+use super::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
+use super::filters::{MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NOT_A_DATE, OWN_FILTERS};
 use super::jinja::{self, Kind, Token};
 use super::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
 use super::names::{Path, Step, Use, uses};
+use super::plain;
 use super::shape::{QUESTION_TYPES, Shape};
 use super::yaml::{CUT_BY_YAML, Node};
 
@@ -102,14 +103,11 @@ impl Checker<'_> {
                 .help(format!("put the whole {what} in double quotes"));
             return;
         }
-        let detail = error.detail().unwrap_or("not understood").to_owned();
-        let span = error
-            .range()
-            .map_or_else(|| node.span.clone(), |range| node.inner(&self.page.text.clone(), &range));
-        let found = self.page.error(code, &span, format!("this {what} cannot be read: {detail}"));
-        if detail.contains('=') || node.scalar().is_some_and(|scalar| single_equals(&scalar.text)) {
-            found.help("to compare, write `==`");
-        }
+        let text = node.scalar().map(|scalar| scalar.text.as_str()).unwrap_or_default();
+        let range = error.range().unwrap_or(0..text.len());
+        let (message, help) = plain::words(what, text, range.start, error.detail().unwrap_or_default());
+        let span = self.at(node, &range);
+        self.page.error(code, &span, message).help(help);
     }
 
     /// What YAML cut off behind an unquoted text, from ` #` on.
@@ -145,11 +143,8 @@ impl Checker<'_> {
                     .error(NOT_CONDITION, &node.span, problem.reason)
                     .help("compare it with something, or ask whether it is there: `... is not none`");
             } else if everyday {
-                self.page.error(
-                    FAILS_ON_SAMPLE,
-                    &node.span,
-                    format!("fails on a sample event: {}", problem.reason),
-                );
+                let message = format!("fails on a sample event: {}", problem.reason);
+                self.page.error(FAILS_ON_SAMPLE, &node.span, message).help(way_out(problem.reason));
             } else {
                 let message = format!("fails on an event with a rating only: {}", problem.reason);
                 self.page
@@ -237,9 +232,11 @@ impl Checker<'_> {
                     let message = format!("`{so_far}` is {is} and has no `{name}`");
                     let found =
                         self.page.error(UNKNOWN_NAME, &node.inner(&self.page.text.clone(), span), message);
-                    if so_far == "response.answers" {
-                        found.help("one answer by its question: answer(type='nps') or answer(id='12AB34')");
-                    }
+                    found.help(if so_far == "response.answers" {
+                        "one answer by its question: answer(type='nps') or answer(id='12AB34')".to_owned()
+                    } else {
+                        format!("write `{so_far}` alone")
+                    });
                     return None;
                 }
                 (Step::Item, shape) => shape,
@@ -315,7 +312,9 @@ impl Checker<'_> {
                 .help(suggest(path.root, FUNCTIONS));
         } else if path.root == "answer" {
             let span = self.at(node, &path.root_span);
-            self.page.error(NOT_IN_SCOPE, &span, "answers are not known in this place");
+            self.page.error(NOT_IN_SCOPE, &span, "answers are not known in this place").help(
+                "only case.yaml and comment.yaml see the survey; write the score to a field of the Case and ask for that",
+            );
         }
     }
 
@@ -349,11 +348,14 @@ impl Checker<'_> {
     }
 }
 
-/// One `=` that stands alone outside of brackets is a comparison with a letter missing.
-fn single_equals(text: &str) -> bool {
-    let mut depth = 0_i32;
-    jinja::expression(text).iter().any(|token| {
-        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
-        depth == 0 && token.is("=")
-    })
+/// How a rule that fails is mended.
+fn way_out(reason: &str) -> &'static str {
+    match reason {
+        MIXED_ORDER => "a text becomes a number with `| int` or `| float`; for times take `| date`",
+        NO_ORDER => "only numbers can be above or below each other, or texts",
+        NOT_A_DATE => "`date` takes times such as `response.created_date`",
+        NO_SUCH_ZONE => "zones are named like `Europe/Paris`",
+        NOT_A_VALUE => "name one part of it, as in `response.place.name`",
+        _ => "try it on an event of your own: goodays-salesforce plan EVENT.json",
+    }
 }

@@ -14,7 +14,7 @@ use super::jinja::COMPARE;
 pub const MIXED_ORDER: &str = "a text is ordered against a number";
 pub const NO_ORDER: &str = "values that have no order are ordered";
 pub const ANSWER_NEEDS: &str = "answer() needs `type` or `id`, such as answer(type='nps')";
-pub const NOT_A_DATE: &str = "what should be a date is none";
+pub const NOT_A_DATE: &str = "what should be a date is not one";
 pub const NO_SUCH_ZONE: &str = "there is no such time zone";
 
 /// The only error texts that leave this room.

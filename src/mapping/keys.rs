@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::diagnostic::{Page, one_of, suggest};
+use super::diagnostic::{Page, nearest, one_of, suggest};
 use super::yaml::{MISSING_KEY, Node, UNKNOWN_KEY};
 
 /// A mapping whose keys are taken one by one; what is left over at the end nobody knows.
@@ -41,9 +41,18 @@ impl<'n> Keys<'n> {
     pub fn need(&mut self, page: &mut Page, name: &'static str, what: &str) -> Option<&'n Node> {
         let found = self.take(name);
         if found.is_none() {
-            page.error(MISSING_KEY, &self.span, format!("{what} needs the key `{name}`"));
+            page.error(MISSING_KEY, &self.span, format!("{what} needs the key `{name}`"))
+                .help(format!("add `{name}: ...`; the shipped files and docs show how it looks"));
         }
         found
+    }
+
+    /// Whether a key that nobody took looks like one of these: it is told as unknown, and they are not missing.
+    pub fn nearly(&self, names: &[&str]) -> bool {
+        let unknown =
+            self.entries.iter().filter_map(|(key, _)| key.scalar().map(|scalar| scalar.text.as_str()));
+        let mut unknown = unknown.filter(|name| !self.known.contains(name));
+        unknown.any(|name| nearest(name, names.iter().copied()).is_some())
     }
 
     /// Whatever was not taken is unknown.

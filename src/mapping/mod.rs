@@ -17,6 +17,7 @@ pub mod keys;
 mod known;
 mod map_table;
 mod names;
+mod plain;
 mod read_actions;
 mod read_rules;
 mod rules;

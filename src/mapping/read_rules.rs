@@ -172,6 +172,7 @@ fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<
         (Some(from), None, None) => checker.expression(from, "`from`").map(Source::Expr),
         (None, Some(text), None) => checker.template(text, "`template`").map(Source::Template),
         (None, None, Some(value)) => Some(Source::Fixed(fixed(value, page, "`value`"))),
+        (None, None, None) if keys.nearly(&["from", "template", "value"]) => None,
         (None, None, None) => {
             page.error(NOT_ONE_SOURCE, &span, "this rule has no value")
                 .help("give it `from:` (an expression), `template:` (a text) or `value:` (fixed)");

@@ -119,7 +119,8 @@ impl Node {
             return;
         }
         let found = self.kind_name();
-        page.error(WRONG_KIND, &self.span, format!("{what} must be {wanted}, this is {found}"));
+        page.error(WRONG_KIND, &self.span, format!("{what} must be {wanted}, this is {found}"))
+            .help(format!("write {}", shape_of(wanted)));
     }
 
     /// The place in the file of a part of a scalar's text, through quotes, escapes and indentation.
@@ -246,23 +247,25 @@ impl Tree<'_> {
     }
 
     fn list(&mut self, events: &mut Events<'_>, span: &Span) -> Result<Node, ScanError> {
-        let mut items = Vec::new();
+        let (mut items, mut whole) = (Vec::new(), bytes(span));
         while let Some(next) = events.next_event() {
             let (event, at) = next?;
             if matches!(event, Event::SequenceEnd) {
+                whole = closed(whole, &at);
                 break;
             }
             items.extend(self.node(events, event, &at)?);
         }
-        Ok(Node { span: bytes(span), kind: Kind::List(items) })
+        Ok(Node { span: whole, kind: Kind::List(items) })
     }
 
     fn map(&mut self, events: &mut Events<'_>, span: &Span) -> Result<Node, ScanError> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
-        let mut key: Option<Node> = None;
+        let (mut key, mut span): (Option<Node>, _) = (None, bytes(span));
         while let Some(next) = events.next_event() {
             let (event, at) = next?;
             if matches!(event, Event::MappingEnd) {
+                span = closed(span, &at);
                 break;
             }
             let Some(node) = self.node(events, event, &at)? else { continue };
@@ -274,7 +277,6 @@ impl Tree<'_> {
                 }
             }
         }
-        let mut span = bytes(span);
         if span.is_empty()
             && let Some((first, _)) = entries.first()
         {
@@ -312,7 +314,19 @@ impl Tree<'_> {
             found.help("a text with `: ` in it needs quotes");
         } else if line.contains('\t') {
             found.help("YAML wants spaces, not tabs, for indentation");
+        } else {
+            found.help("look for a bracket or a quote that is not closed, or a line that is indented otherwise than its neighbours");
         }
+    }
+}
+
+/// How what is wanted looks in YAML.
+fn shape_of(wanted: &str) -> &str {
+    match wanted {
+        "a list" => "it in brackets, with commas: [one, two]",
+        "a mapping" => "names with values below it, or in braces: { name: value }",
+        "a text" => "a word or a text in quotes, without brackets",
+        other => other,
     }
 }
 
@@ -326,6 +340,11 @@ fn count(node: &Node) -> usize {
 
 fn empty(span: &Span) -> Node {
     Node { span: bytes(span), kind: Kind::Scalar(Scalar { text: String::new(), quoted: false }) }
+}
+
+/// `{ ... }` and `[ ... ]` reach to their last bracket; blocks, which have none, stay at their beginning.
+fn closed(start: Range<usize>, end: &Span) -> Range<usize> {
+    if start.is_empty() { start } else { start.start..bytes(end).end.max(start.end) }
 }
 
 fn bytes(span: &Span) -> Range<usize> {

@@ -6,7 +6,7 @@ use crate::check;
 use crate::config::Config;
 use crate::goodays::ResponseId;
 use crate::http::Failure;
-use crate::mapping::Mapping;
+use crate::mapping::{CaseMapping, Mapping};
 use crate::plan::relearn::{adopt, read_row};
 use crate::plan::{Desk, Names};
 use crate::run::names::lookups;
@@ -44,7 +44,7 @@ impl<'a> Org<'a> {
     pub async fn case(&self, response: &ResponseId) -> Result<Option<Value>, Failure> {
         let Some(case) = self.mapping.case_mappings().first() else { return Ok(None) };
         let names: Vec<String> =
-            self.mapping.case_mappings().iter().flat_map(|one| one.field_names()).collect();
+            self.mapping.case_mappings().iter().flat_map(CaseMapping::field_names).collect();
         let described = self.knowledge.case.as_ref();
         let seen = |name: &&str| described.is_some_and(|described| described.field(name).is_some());
         let fields: Vec<&str> = names.iter().map(String::as_str).filter(seen).collect();

@@ -44,12 +44,12 @@ impl Knowledge {
     }
 
     pub fn set_names(&mut self, names: &Names) {
-        let named = |((field, name), id): (&(String, String), &RecordId)| Named {
+        let entry = |((field, name), id): (&(String, String), &RecordId)| Named {
             field: field.clone(),
             name: name.clone(),
             id: id.clone(),
         };
-        self.names = names.iter().map(named).collect();
+        self.names = names.iter().map(entry).collect();
     }
 }
 

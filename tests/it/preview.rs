@@ -203,7 +203,7 @@ fn rules_that_fail_are_named_and_cost_no_feedback() {
     let text = plain(&mapping, &body).render();
     insta::assert_snapshot!(text.split_once("\nnot").expect("as arranged").1, @"
     as the rules say:
-     SuppliedEmail: left out, its rule fails: what should be a date is none (mappings/case.yaml:37)
+     SuppliedEmail: left out, its rule fails: what should be a date is not one (mappings/case.yaml:37)
     ");
 }
 

@@ -1,0 +1,146 @@
+//! What the engine says about syntax, in words for somebody who never wrote a program.
+
+/// What is wrong, and the way out. `text` is the whole expression or template, `at` where the engine stopped.
+pub fn words(what: &str, text: &str, at: usize, detail: &str) -> (String, String) {
+    let (wrong, help) = habit(what, inside(what, text, at))
+        .or_else(|| statement(text, detail))
+        .or_else(|| unfinished(what, detail))
+        .or_else(|| surprise(text, at, detail))
+        .unwrap_or_else(|| (detail.to_owned(), "see docs/mappings.md for what can stand here".to_owned()));
+    (format!("this {what} cannot be read: {wrong}"), help)
+}
+
+type Said = Option<(String, String)>;
+
+fn said(wrong: impl Into<String>, help: impl Into<String>) -> Said {
+    Some((wrong.into(), help.into()))
+}
+
+/// Of a template the part between braces that the engine stopped in.
+fn inside<'t>(what: &str, text: &'t str, at: usize) -> &'t str {
+    if what != "template" {
+        return text;
+    }
+    let before = text.get(..at).unwrap_or(text);
+    let start = before.rfind("{{").max(before.rfind("{%")).map_or(0, |start| start + 2);
+    let rest = &text[start..];
+    let end = [rest.find("}}"), rest.find("%}")].into_iter().flatten().min().unwrap_or(rest.len());
+    &rest[..end]
+}
+
+/// What other languages write.
+fn habit(what: &str, text: &str) -> Said {
+    let outside = without_quoted(text);
+    for (sign, word) in [("&&", "and"), ("||", "or"), (" AND ", "and"), (" OR ", "or")] {
+        if outside.contains(sign) {
+            return said(format!("`{}` is no word here", sign.trim()), format!("write `{word}`"));
+        }
+    }
+    if what != "template" && outside.trim_start().starts_with("if ") {
+        return said("`if` comes after the value", "write `'x' if response.alert_triggered else 'y'`");
+    }
+    if outside.contains("else if") {
+        return said("`else if` is one word here", "write `{% elif ... %}`");
+    }
+    if !outside.trim_start().starts_with("set ") && single_equals(&outside) {
+        return said("`=` compares nothing", "to compare, write `==`");
+    }
+    if outside.contains(['“', '”', '‘', '’', '„']) {
+        return said("curly quotes are no quotes here", "use straight ones: ' or \"");
+    }
+    None
+}
+
+fn statement(text: &str, detail: &str) -> Said {
+    if let Some(word) = detail.strip_prefix("unknown statement ") {
+        return if matches!(word, "endif" | "endfor" | "else" | "elif") {
+            said(
+                format!("`{{% {word} %}}` ends nothing"),
+                "take it away, or begin before it with `{% if ... %}`",
+            )
+        } else {
+            said(
+                format!("there is no `{{% {word} %}}`"),
+                "known here: `{% if ... %}`, `{% for ... %}`, `{% set ... %}`",
+            )
+        };
+    }
+    let closing =
+        detail.contains("expected end of block") || detail.contains("expected end of variable block");
+    if closing && detail.starts_with("unexpected `}`") {
+        return said("a bracket is missing", "`{{` ends with `}}`, `{%` ends with `%}`");
+    }
+    (detail == "unexpected end of variable block" && !text.is_empty())
+        .then(|| {
+            said(
+                "nothing stands between `{{` and `}}`",
+                "write there what is wanted: `{{ response.place.name }}`",
+            )
+        })
+        .flatten()
+}
+
+/// It ends too early.
+fn unfinished(what: &str, detail: &str) -> Said {
+    if detail == "unexpected end of string" {
+        return said("a quote is not closed", "end the text with the quote that it began with");
+    }
+    match detail.strip_prefix("unexpected end of input, expected ")? {
+        "end of variable block" => said("`{{` is not closed", "end it with `}}`"),
+        "end of block" => said(
+            "`{%` or its block is not closed",
+            "`{% if ... %}` ends with `{% endif %}`, `{% for ... %}` with `{% endfor %}`",
+        ),
+        "`)`" | "`,`" => said("a bracket is not closed", "end it with `)`"),
+        "`]`" => said("a bracket is not closed", "end it with `]`"),
+        "identifier or integer" => {
+            said("a name is missing after the dot", "write the name, or take the dot away")
+        }
+        _ => said(
+            format!("something is missing at the end of the {what}"),
+            "finish it, or take its last sign away",
+        ),
+    }
+}
+
+/// Something stands where nothing, or something else, belongs.
+fn surprise(text: &str, at: usize, detail: &str) -> Said {
+    let word: String =
+        text.get(at..)?.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_')).collect();
+    let shown = if word.is_empty() { text.get(at..)?.chars().next()?.to_string() } else { word };
+    match detail {
+        "unexpected character" if shown == "!" => said("`!` is no word here", "write `not`"),
+        "unexpected character" if shown == "&" => {
+            said("`&` is no word here", "write `and`, or `~` to join texts")
+        }
+        _ if detail.starts_with("unexpected") => said(
+            format!("`{shown}` is not expected here"),
+            "texts need quotes and are joined with `~`; conditions are joined with `and` or `or`",
+        ),
+        _ => None,
+    }
+}
+
+/// The text with what stands in quotes left out.
+fn without_quoted(text: &str) -> String {
+    let mut open: Option<char> = None;
+    let mut kept = String::new();
+    for letter in text.chars() {
+        match open {
+            Some(quote) if letter == quote => open = None,
+            Some(_) => {}
+            None if matches!(letter, '\'' | '"') => open = Some(letter),
+            None => kept.push(letter),
+        }
+    }
+    kept
+}
+
+/// One `=` that stands alone outside of brackets is a comparison with a letter missing.
+fn single_equals(text: &str) -> bool {
+    let mut depth = 0_i32;
+    super::jinja::expression(text).iter().any(|token| {
+        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
+        depth == 0 && token.is("=")
+    })
+}

@@ -1,0 +1,156 @@
+//! Rules that cannot have their turn, and tables that cannot decide.
+
+use super::super::with;
+use super::{fields, mistake, said};
+
+#[test]
+fn ranges_that_overlap() {
+    insta::assert_snapshot!(fields("M014", r#"Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low } }"#), @r#"
+    error[M014]: `6..8` and `0..6` overlap
+     --> mappings/case.yaml:4:64
+      |
+    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low } }
+      |                                                                ^^^^^^ both ends belong to a range
+      |
+      = help: a value in both would be 0..6's or 6..8's by chance; move one end
+    error[M014]: `8` and `6..8` overlap
+     --> mappings/case.yaml:4:80
+      |
+    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low } }
+      |                                                                                ^ both ends belong to a range
+      |
+      = help: a value in both would be 6..8's or 8's by chance; move one end
+    "#);
+}
+
+#[test]
+fn ranges_with_a_gap() {
+    insta::assert_snapshot!(fields("M015", r#"Priority: { from: "answer(type='nps')", map: { "0..6": High, "9..": Low } }"#), @r#"
+    warning[M015]: nothing stands for values between `0..6` and `9..`
+     --> mappings/case.yaml:4:64
+      |
+    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "9..": Low } }
+      |                                                                ^^^^^
+      |
+      = help: close the gap, or say with `default:` what they become
+    "#);
+}
+
+#[test]
+fn ranges_that_are_none() {
+    insta::assert_snapshot!(fields("M016", r#"Priority: { from: "answer(type='nps')", map: { "6..0": High, "7..x": Medium, "..": Low } }"#), @r#"
+    error[M016]: `6..0` is no range: 6 is above 0
+     --> mappings/case.yaml:4:50
+      |
+    4 |   Priority: { from: "answer(type='nps')", map: { "6..0": High, "7..x": Medium, "..": Low } }
+      |                                                  ^^^^^^
+      |
+      = help: ranges are written "0..6", "..6" or "9.."; both ends belong to them
+    error[M016]: `7..x` is no range: one of its ends is no number
+     --> mappings/case.yaml:4:64
+      |
+    4 |   Priority: { from: "answer(type='nps')", map: { "6..0": High, "7..x": Medium, "..": Low } }
+      |                                                                ^^^^^^
+      |
+      = help: ranges are written "0..6", "..6" or "9.."; both ends belong to them
+    error[M016]: `..` is no range: it has no end at all
+     --> mappings/case.yaml:4:80
+      |
+    4 |   Priority: { from: "answer(type='nps')", map: { "6..0": High, "7..x": Medium, "..": Low } }
+      |                                                                                ^^^^
+      |
+      = help: ranges are written "0..6", "..6" or "9.."; both ends belong to them
+    "#);
+}
+
+#[test]
+fn no_value_or_two() {
+    insta::assert_snapshot!(fields("M017", r"A: { on: create }
+B: { value: a, from: response.id }"), @"
+    error[M017]: this rule has no value
+     --> mappings/case.yaml:4:6
+      |
+    4 |   A: { on: create }
+      |      ^^^^^^^^^^^^^^
+      |
+      = help: give it `from:` (an expression), `template:` (a text) or `value:` (fixed)
+    error[M017]: this rule has more than one of `from`, `template` and `value`
+     --> mappings/case.yaml:5:6
+      |
+    5 |   B: { value: a, from: response.id }
+      |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: keep one of them; several rules for one field are a list
+    ");
+}
+
+#[test]
+fn a_rule_after_one_that_always_holds() {
+    insta::assert_snapshot!(fields("M018", r"Status:
+  - { value: New }
+  - { value: Customer Replied, on: message }"), @"
+    error[M018]: this rule is never reached: the one on line 5 always holds
+     --> mappings/case.yaml:6:7
+      |
+    6 |     - { value: Customer Replied, on: message }
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: the first rule that holds wins: put the one without `when` last, or give it a `when`
+    ");
+}
+
+#[test]
+fn an_action_after_one_that_always_holds() {
+    insta::assert_snapshot!(mistake("M018", "actions.yaml", r"actions:
+  - { do: answer, on: comment, content: comment.CommentBody }
+  - { do: close, on: comment, when: case.IsClosed }
+"), @"
+    error[M018]: this rule is never reached: the one on line 2 always holds
+     --> mappings/actions.yaml:3:5
+      |
+    3 |   - { do: close, on: comment, when: case.IsClosed }
+      |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: the first rule that holds decides: put the one without `when` last
+    ");
+}
+
+#[test]
+fn the_same_rule_twice() {
+    insta::assert_snapshot!(fields("M019", r"Status:
+  - { value: New, when: response.message is none }
+  - { when: response.message is none, value: New }"), @"
+    error[M019]: the same rule stands on line 5
+     --> mappings/case.yaml:6:7
+      |
+    6 |     - { when: response.message is none, value: New }
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: remove one of them
+    ");
+}
+
+#[test]
+fn a_map_on_a_fixed_value() {
+    insta::assert_snapshot!(fields("M025", "A: { value: x, map: { x: y } }"), @r"
+    error[M025]: `map` on a fixed `value` always gives the same
+     --> mappings/case.yaml:4:8
+      |
+    4 |   A: { value: x, map: { x: y } }
+      |        ^^^^^
+      |
+      = help: use `from:` with an expression, or drop `map`
+    ");
+}
+
+/// A comment's rule without `when` stands under `comments.when`: another may still have its turn.
+#[test]
+fn a_rule_under_a_condition_leaves_others_their_turn() {
+    let text = r#"
+comments: { when: comment.IsPublished }
+actions:
+  - { do: answer, on: comment, content: comment.CommentBody }
+  - { do: close, on: comment, when: "comment.CommentBody == 'close'" }
+"#;
+    assert_eq!(said(with("actions.yaml", text)), (Vec::new(), String::new()));
+}
