@@ -198,8 +198,29 @@ pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8
 
 pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> {
     let (status, body) = Admin::find(path)?.post("/parked/retry", Some(json!({ "reason": reason }))).await?;
-    println!("{body:#}");
-    Ok(if status == 200 { OK } else { FINDINGS })
+    if status != 200 {
+        eprintln!("error: {}", said(&body));
+        return Ok(FINDINGS);
+    }
+    print!("{}", tally(&body));
+    Ok(OK)
+}
+
+/// What became of all that was retried.
+fn tally(counts: &Value) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("retrying", "tried again"),
+        ("delivered", "had arrived after all"),
+        ("confirm", "unclear: see each, then `retry ID --send-again`"),
+        ("refused", "no longer waiting"),
+        ("not_now", "left: Goodays could not be read back"),
+    ];
+    let told = WORDS.iter().filter_map(|(key, words)| {
+        let count = counts[*key].as_u64().filter(|count| *count > 0)?;
+        Some(format!("{count} {words}\n"))
+    });
+    let told: String = told.collect();
+    if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
 }
 
 pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {

@@ -1,7 +1,7 @@
 //! What the engine says about syntax, in words for somebody who never wrote a program.
 
-/// What is wrong, and the way out. `text` is the whole expression or template, `at` where the engine stopped.
-pub fn words(what: &str, text: &str, at: usize, detail: &str) -> (String, String) {
+/// The message and its help. `text` is the whole expression or template, `at` where the engine stopped.
+pub fn words(what: &str, text: &str, at: usize, detail: &str) -> Said {
     let (wrong, help) = habit(what, inside(what, text, at))
         .or_else(|| statement(text, detail))
         .or_else(|| unfinished(what, detail))
@@ -10,10 +10,11 @@ pub fn words(what: &str, text: &str, at: usize, detail: &str) -> (String, String
     (format!("this {what} cannot be read: {wrong}"), help)
 }
 
-type Said = Option<(String, String)>;
+/// What is wrong, and the way out.
+type Said = (String, String);
 
 fn said(wrong: impl Into<String>, help: impl Into<String>) -> Said {
-    Some((wrong.into(), help.into()))
+    (wrong.into(), help.into())
 }
 
 /// Of a template the part between braces that the engine stopped in.
@@ -29,94 +30,93 @@ fn inside<'t>(what: &str, text: &'t str, at: usize) -> &'t str {
 }
 
 /// What other languages write.
-fn habit(what: &str, text: &str) -> Said {
+fn habit(what: &str, text: &str) -> Option<Said> {
     let outside = without_quoted(text);
     for (sign, word) in [("&&", "and"), ("||", "or"), (" AND ", "and"), (" OR ", "or")] {
         if outside.contains(sign) {
-            return said(format!("`{}` is no word here", sign.trim()), format!("write `{word}`"));
+            return Some(said(format!("`{}` is no word here", sign.trim()), format!("write `{word}`")));
         }
     }
     if what != "template" && outside.trim_start().starts_with("if ") {
-        return said("`if` comes after the value", "write `'x' if response.alert_triggered else 'y'`");
+        return Some(said("`if` comes after the value", "write `'x' if response.alert_triggered else 'y'`"));
     }
     if outside.contains("else if") {
-        return said("`else if` is one word here", "write `{% elif ... %}`");
+        return Some(said("`else if` is one word here", "write `{% elif ... %}`"));
     }
     if !outside.trim_start().starts_with("set ") && single_equals(&outside) {
-        return said("`=` compares nothing", "to compare, write `==`");
+        return Some(said("`=` compares nothing", "to compare, write `==`"));
     }
     if outside.contains(['“', '”', '‘', '’', '„']) {
-        return said("curly quotes are no quotes here", "use straight ones: ' or \"");
+        return Some(said("curly quotes are no quotes here", "use straight ones: ' or \""));
     }
     None
 }
 
-fn statement(text: &str, detail: &str) -> Said {
+fn statement(text: &str, detail: &str) -> Option<Said> {
     if let Some(word) = detail.strip_prefix("unknown statement ") {
         return if matches!(word, "endif" | "endfor" | "else" | "elif") {
-            said(
+            Some(said(
                 format!("`{{% {word} %}}` ends nothing"),
                 "take it away, or begin before it with `{% if ... %}`",
-            )
+            ))
         } else {
-            said(
+            Some(said(
                 format!("there is no `{{% {word} %}}`"),
                 "known here: `{% if ... %}`, `{% for ... %}`, `{% set ... %}`",
-            )
+            ))
         };
     }
     let closing =
         detail.contains("expected end of block") || detail.contains("expected end of variable block");
     if closing && detail.starts_with("unexpected `}`") {
-        return said("a bracket is missing", "`{{` ends with `}}`, `{%` ends with `%}`");
+        return Some(said("a bracket is missing", "`{{` ends with `}}`, `{%` ends with `%}`"));
     }
-    (detail == "unexpected end of variable block" && !text.is_empty())
-        .then(|| {
-            said(
-                "nothing stands between `{{` and `}}`",
-                "write there what is wanted: `{{ response.place.name }}`",
-            )
-        })
-        .flatten()
+    if detail == "unexpected end of variable block" && !text.is_empty() {
+        return Some(said(
+            "nothing stands between `{{` and `}}`",
+            "write there what is wanted: `{{ response.place.name }}`",
+        ));
+    }
+    None
 }
 
 /// It ends too early.
-fn unfinished(what: &str, detail: &str) -> Said {
+fn unfinished(what: &str, detail: &str) -> Option<Said> {
     if detail == "unexpected end of string" {
-        return said("a quote is not closed", "end the text with the quote that it began with");
+        return Some(said("a quote is not closed", "end the text with the quote that it began with"));
     }
     match detail.strip_prefix("unexpected end of input, expected ")? {
-        "end of variable block" => said("`{{` is not closed", "end it with `}}`"),
-        "end of block" => said(
+        "end of variable block" => Some(said("`{{` is not closed", "end it with `}}`")),
+        "end of block" => Some(said(
             "`{%` or its block is not closed",
             "`{% if ... %}` ends with `{% endif %}`, `{% for ... %}` with `{% endfor %}`",
-        ),
-        "`)`" | "`,`" => said("a bracket is not closed", "end it with `)`"),
-        "`]`" => said("a bracket is not closed", "end it with `]`"),
+        )),
+        "`)`" | "`,`" => Some(said("a bracket is not closed", "end it with `)`")),
+        "`]`" => Some(said("a bracket is not closed", "end it with `]`")),
         "identifier or integer" => {
-            said("a name is missing after the dot", "write the name, or take the dot away")
+            Some(said("a name is missing after the dot", "write the name, or take the dot away"))
         }
-        _ => said(
+        _ => Some(said(
             format!("something is missing at the end of the {what}"),
             "finish it, or take its last sign away",
-        ),
+        )),
     }
 }
 
 /// Something stands where nothing, or something else, belongs.
-fn surprise(text: &str, at: usize, detail: &str) -> Said {
+fn surprise(text: &str, at: usize, detail: &str) -> Option<Said> {
     let word: String =
         text.get(at..)?.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_')).collect();
     let shown = if word.is_empty() { text.get(at..)?.chars().next()?.to_string() } else { word };
     match detail {
-        "unexpected character" if shown == "!" => said("`!` is no word here", "write `not`"),
+        "unexpected character" if shown == "!" => Some(said("`!` is no word here", "write `not`")),
         "unexpected character" if shown == "&" => {
-            said("`&` is no word here", "write `and`, or `~` to join texts")
+            Some(said("`&` is no word here", "write `and`, or `~` to join texts"))
         }
-        _ if detail.starts_with("unexpected") => said(
+        _ if detail.starts_with("unexpected") => Some(said(
             format!("`{shown}` is not expected here"),
             "texts need quotes and are joined with `~`; conditions are joined with `and` or `or`",
-        ),
+        )),
         _ => None,
     }
 }

@@ -85,7 +85,7 @@ fn of(records: &[Value], name: &str) -> String {
 #[tokio::test]
 async fn without_a_daemon_salesforce_itself_is_asked() {
     let mut world = World::start().await;
-    let id = world.arrives(Feedback { nps: Some(2.into()), ..words("Too loud.") }).await;
+    let id = world.arrives(Feedback { nps: Some(2), ..words("Too loud.") }).await;
     world.agent_sets(&id, json!({"Status": "Working"}));
     world.settle().await;
     let body = event(&world, &id);
