@@ -339,7 +339,7 @@ proptest! {
         let by = if ours { "005000000000001" } else { "005000000000002" };
         let row = json!({"Id": comment_id(), "CommentBody": text, "IsPublished": true,
                          "CreatedDate": stamp(minute(5)), "CreatedById": by, "ParentId": case_id()});
-        let since = Since { first_start_ms: minute(0), us, now_ms: minute(10) };
+        let since = Since { first_start_ms: minute(0), us: vec![us], now_ms: minute(10) };
         let (mut link, mut sent): (Link, Option<Intent>) = (linked(&[]), None);
         let mut answers = 0;
         for _ in 0..times {
