@@ -148,7 +148,7 @@ fn findings_never_show_a_secret() {
 
 #[test]
 fn wrong_values_are_told_together() {
-    insta::assert_snapshot!(found("servr: {}\ngoodays: { base_url: http://x.y, token: '', webhook: { signature: of, secrets: [] }, actions: sent }\npoll: { interval: 10, overlap: 2d }\nsalesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: no } }\nadmin: { listen: 0.0.0.0:1 }\n"), @r"
+    insta::assert_snapshot!(found("servr: {}\ngoodays: { base_url: http://x.y, token: '', webhook: { signature: of, secrets: [] }, actions: sent }\npoll: { interval: 10, overlap: 2d }\nsalesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: no } }\nadmin: { listen: 0.0.0.0:1 }\n"), @"
     error[Y003]: unknown key `servr` in connector.yaml
      --> connector.yaml:1:1
       |
@@ -174,7 +174,7 @@ fn wrong_values_are_told_together() {
      --> connector.yaml:2:54
       |
     2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: **, secrets: [] }, actions: **** }
-      |                                                      ^
+      |                                                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = help: list the secret agreed with Goodays, or set `signature: off`
     error[C012]: `signature` can be `hmac-sha256` or `off`, not `of`
@@ -207,7 +207,7 @@ fn wrong_values_are_told_together() {
      --> connector.yaml:4:13
       |
     4 | salesforce: { auth: { flow: jwt_bearer, client_id: i, username: u, private_key: ** } }
-      |             ^
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = help: your org's own address: https://NAME.my.salesforce.com
     error[C011]: `private_key` holds no private key
@@ -263,7 +263,9 @@ fn files_and_variables_that_are_wrong() {
      --> connector.yaml:7:16
       |
     7 |     client_id: [a]
-      |                ^
+      |                ^^^
+      |
+      = help: write a word or a text in quotes, without brackets
     error[Y002]: `client_id` stands twice in this mapping
      --> connector.yaml:8:5
       |
@@ -290,12 +292,14 @@ fn files_and_variables_that_are_wrong() {
 
 #[test]
 fn yaml_that_is_none() {
-    insta::assert_snapshot!(found("goodays: {\n"), @r"
+    insta::assert_snapshot!(found("goodays: {\n"), @"
     error[Y001]: this is not YAML: unclosed bracket '{'
      --> connector.yaml:1:10
       |
     1 | goodays: {
       |          ^
+      |
+      = help: look for a bracket or a quote that is not closed, or a line that is indented otherwise than its neighbours
     ");
 }
 

@@ -46,7 +46,7 @@ async fn fields_that_are_missing_hidden_or_read_only_are_told_where_they_stand()
       error[S007]: the integration user can't write Case.Goodays_Sync_Error__c
         --> mappings/actions.yaml:26:61
          |
-      26 |   sent:     { Goodays_Sync_Status__c: "Sent: {{ action }}", Goodays_Sync_Error__c: "" }
+      26 |   sent:     { Goodays_Sync_Status__c: "Sent: {{ action }}", Goodays_Sync_Error__c: "{{ reason }}" }
          |                                                             ^^^^^^^^^^^^^^^^^^^^^
          |
          = help: give the integration user's permission set Edit access to the field (a formula or a system field can't be written at all: remove its rule)
