@@ -32,8 +32,8 @@ pub(super) const CURSOR: &str = "cursor";
 pub(super) const LOOKED: &str = "cursor at the last look back";
 /// When the daily look was completed (milliseconds).
 const DEEP: &str = "last daily look";
-/// How long polls go without the queries for deleted rows when one fails.
-const WITHOUT_GONE_MS: i64 = 600_000;
+/// How many intervals polls go without the queries for deleted rows when one fails.
+const WITHOUT_GONE: i64 = 60;
 
 #[derive(Default)]
 pub struct Poller {
@@ -45,6 +45,8 @@ pub struct Poller {
     missing: BTreeSet<String>,
     /// Deleted rows are not asked for before then (milliseconds): Salesforce refused, or did not answer.
     without_gone_ms: i64,
+    /// Where the cursor stood when they were left out for the first time.
+    gone_from_ms: Option<i64>,
     withdrawn: Withdrawn,
 }
 
@@ -129,6 +131,7 @@ fn refused(shared: &Shared, problem: &Problem) {
 /// What a pass reads, and what was known before it.
 struct Span {
     from_ms: i64,
+    back_ms: i64,
     cursor_ms: i64,
     looked_ms: Option<i64>,
     before: LooksBack,
@@ -173,10 +176,7 @@ impl Poller {
         };
         let now_ms = shared.clock.now_ms();
         let span = self.span(shared, contact.first_start_ms, now_ms)?;
-        let at = Timestamp::from_millisecond(span.from_ms.max(0)).unwrap_or_default();
-        let start = |done| Progress { after: After { at, id: None }, done };
-        let alone = now_ms < self.without_gone_ms;
-        let mut progress = [start(false), start(false), start(alone), start(alone || deleted.is_none())];
+        let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
         let mut newest_ms = span.cursor_ms;
         while progress.iter().any(|p| !p.done) {
             match self.page(shared, &contact, &mut progress, deleted.as_deref()).await? {
@@ -184,7 +184,8 @@ impl Poller {
                 Err(failure) => {
                     // The queries for what is gone must not cost the others.
                     if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
-                        self.without_gone_ms = now_ms + WITHOUT_GONE_MS;
+                        self.leave_gone_out(shared, now_ms);
+                        self.gone_from_ms.get_or_insert(span.cursor_ms);
                     }
                     // A pass that breaks off is not done: the next one looks as far back.
                     self.looks = LooksBack { overlap_ms: None, ..span.before };
@@ -192,9 +193,32 @@ impl Poller {
                 }
             }
         }
+        let gone_from_ms = self.gone_from_ms.or(Some(span.cursor_ms));
+        self.gone_from_ms = gone_from_ms.filter(|_| now_ms < self.without_gone_ms);
         self.completed(shared, &span, newest_ms, now_ms)?;
         shared.poll_state.trouble.store(std::sync::Arc::new(None));
         Ok(Ok(()))
+    }
+
+    /// Where each query begins: those for what is gone where they were left out, if they were.
+    fn beginnings(&self, span: &Span, now_ms: i64, deleted: bool) -> [Progress; 4] {
+        let start = |from_ms: i64, done| {
+            let at = Timestamp::from_millisecond(from_ms.max(0)).unwrap_or_default();
+            Progress { after: After { at, id: None }, done }
+        };
+        let without_gone = now_ms < self.without_gone_ms;
+        let from_ms = span.from_ms;
+        let gone_from_ms = self.gone_from_ms.map_or(from_ms, |at| from_ms.min(at - span.back_ms));
+        [
+            start(from_ms, false),
+            start(from_ms, false),
+            start(gone_from_ms, without_gone),
+            start(from_ms, without_gone || !deleted),
+        ]
+    }
+
+    fn leave_gone_out(&mut self, shared: &Shared, now_ms: i64) {
+        self.without_gone_ms = now_ms + WITHOUT_GONE * millis(shared.config.poll.interval);
     }
 
     /// From where this pass reads. A row may have become visible at any time since the last look back, so the
@@ -210,7 +234,7 @@ impl Poller {
         let back_ms = millis(shared.config.poll.overlap) + since_ms;
         let from_ms = poll_from(cursor_ms, back_ms, &mut self.looks, now_ms);
         let from_ms = if mutant::is_on("skip-overlap") { cursor_ms } else { from_ms };
-        Ok(Span { from_ms, cursor_ms, looked_ms, before })
+        Ok(Span { from_ms, back_ms, cursor_ms, looked_ms, before })
     }
 
     /// Notes how far a completed pass has come, and which look back it was.
@@ -269,7 +293,7 @@ impl Poller {
                 match (*index, self.without_column(problem)) {
                     (MERGED | DELETED, _) => {
                         progress[*index].done = true;
-                        self.without_gone_ms = began_ms + WITHOUT_GONE_MS;
+                        self.leave_gone_out(shared, began_ms);
                     }
                     (_, true) => return Ok(Ok(0)),
                     _ => refused = Some(problem.clone()),

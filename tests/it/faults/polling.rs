@@ -173,6 +173,32 @@ async fn after_a_merge_the_answer_goes_to_the_one_who_waits() {
     assert_eq!(world.received(&second).len(), 1);
 }
 
+/// After a cut line polls go without the query for merged Cases for a while; what was merged meanwhile is met.
+#[tokio::test]
+async fn a_merge_while_merged_cases_are_not_asked_for_is_met() {
+    let mut world = World::start().await;
+    let (first, first_case) = world.answered().await;
+    let (second, second_case) = world.arrives().await;
+    let (other, other_case) = world.arrives().await;
+    world.quiet().await;
+    let wire = world.stage.salesforce.wire().clone();
+    wire.fault(poll_fault(Act::ResetBefore, 0));
+    world.holds("a cut line", || wire.faults().is_empty().then_some(())).await;
+    wire.clear_requests();
+    world.stage.salesforce.merge_cases(&first_case, &second_case).unwrap();
+    // More than the overlap later there is other news.
+    world.stage.salesforce.advance(900_000);
+    let text = world.agent_answers(&other_case);
+    world.receives(&other, &text).await;
+    let asked = || wire.requests().iter().any(|r| r.body.contains("MasterRecordId")).then_some(());
+    world.holds("the query for merged Cases", asked).await;
+    world.quiet().await;
+    let text = world.agent_answers(&first_case);
+    world.receives(&second, &text).await;
+    world.quiet().await;
+    assert_eq!(world.received(&first).len(), 1);
+}
+
 /// Written while we are down, in the order in which it was written.
 #[tokio::test]
 async fn what_agents_wrote_while_we_were_down_is_sent_in_order() {
