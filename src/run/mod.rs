@@ -235,12 +235,28 @@ impl Shared {
 
     /// Notes how a call to Salesforce went.
     pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
-        said("salesforce", &self.salesforce_gate, &self.metrics, result, began_ms, self.clock.now_ms())
+        self.said("salesforce", &self.salesforce_gate, result, began_ms)
     }
 
     /// Notes how a call to Goodays went.
     pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
-        said("goodays", &self.goodays_gate, &self.metrics, result, began_ms, self.clock.now_ms())
+        self.said("goodays", &self.goodays_gate, result, began_ms)
+    }
+
+    /// One loop's success ends the pause of all: those that sleep until its end are woken.
+    fn said<T>(
+        &self,
+        remote: &'static str,
+        gate: &Gate,
+        result: &Result<T, Failure>,
+        began_ms: i64,
+    ) -> Option<i64> {
+        let was_in_trouble = gate.trouble().is_some();
+        let until_ms = said(remote, gate, &self.metrics, result, began_ms, self.clock.now_ms());
+        if was_in_trouble && until_ms.is_none() {
+            self.wake_all();
+        }
+        until_ms
     }
 
     /// Whether both remotes answered when last asked.

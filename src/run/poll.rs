@@ -101,11 +101,9 @@ impl Hands for Poller {
                 self.next = Next::At(after_ms + 60_000);
             }
             Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
+            // How long to wait the gate says, and it may be opened before that time.
             Err(failure) => {
-                let result: Result<(), Failure> = Err(failure);
-                if let Some(until_ms) = shared.salesforce_said(&result, now_ms) {
-                    self.next = Next::At(until_ms);
-                }
+                shared.salesforce_said::<()>(&Err(failure), now_ms);
             }
         }
         Ok(Step::Idle { until_ms: Some(self.next_ms(shared, after_ms)) })

@@ -120,6 +120,25 @@ async fn a_comment_is_sent_when_it_is_published_and_once() {
     world.laws_hold();
 }
 
+/// A pause that was lifted by hand, or by a new secret, is none for polls either.
+#[tokio::test]
+async fn polls_go_on_as_soon_as_a_pause_is_lifted() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    world.quiet().await;
+    let body = json!([{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]);
+    let headers = BTreeMap::new();
+    let act = Act::Answer { status: 403, body: body.to_string(), content_type: None, headers };
+    world.stage.salesforce.wire().fault(poll_fault(act, 0));
+    world.holds("the pause", || world.salesforce_trouble().filter(|t| t == "daily_limit")).await;
+    world.stage.app().shared.salesforce_gate.reopen();
+    world.stage.app().shared.wake_all();
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    world.laws_hold();
+}
+
 /// One query of the two fails: what the other one shows is taken in again, and neither misses anything.
 #[tokio::test]
 async fn one_failed_query_of_a_poll_loses_nothing() {
