@@ -3,13 +3,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::inbound::Sketch;
+use super::inbound::{COMMENT_BYTES, Sketch};
 use super::view::View;
 use super::{Report, Told, hash64};
 use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
 use crate::salesforce::errors::FieldFix;
 use crate::salesforce::query::clean_text;
+
+/// A part is never shorter (bytes): its number and some words.
+const SHORTEST_PART: usize = 200;
 
 impl Sketch<'_> {
     pub(super) fn case_fields(
@@ -160,6 +163,19 @@ impl Sketch<'_> {
             }
         }
         Some(value)
+    }
+
+    /// How long a part of a message may be. Which characters Salesforce escapes before it counts is not documented
+    /// (Salesforce reference, 6.2): where it refused a part, the message goes in shorter ones, and none of it is lost.
+    pub(super) fn comment_bytes(&self) -> usize {
+        let body = &self.desk.mapping.comment().body_field;
+        let refused = self.desk.fixes.iter().filter_map(|fix| match fix {
+            FieldFix::Shorten { field, max } if field.eq_ignore_ascii_case(body) => Some(*max),
+            _ => None,
+        });
+        let limit =
+            refused.fold(COMMENT_BYTES, |limit, max| max.map_or(limit * 9 / 10, |max| max.min(limit)));
+        limit.max(SHORTEST_PART)
     }
 
     pub(super) fn report(&mut self, field: &str, code: &str) {

@@ -318,7 +318,7 @@ impl<'a> Sketch<'a> {
             // The template failed: the words themselves go over, never nothing.
             Some(Err(_)) => turn.content.clone(),
         };
-        split_comment(&clean_text(&text), COMMENT_BYTES)
+        split_comment(&clean_text(&text), self.comment_bytes())
     }
 
     fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {

@@ -16,6 +16,14 @@ use crate::store::{Entry, EntryState, Tx};
 
 /// Tries of one record before a human is asked: with the intervals of [`RECORD`], some hours.
 const MAX_ATTEMPTS: u32 = 40;
+/// How often one text is shortened before it is left out.
+const MAX_CUTS: usize = 20;
+
+impl Job {
+    fn was_put_off(&self) -> bool {
+        self.waiting.entries.iter().any(|e| e.attempts > 0)
+    }
+}
 
 impl Lane {
     pub(super) fn sort_out(
@@ -27,6 +35,7 @@ impl Lane {
         let duplicate = |o: &GraphOutcome| matches!(o, GraphOutcome::Failed(errors) if classify(errors) == Verdict::Duplicate);
         // One unknown Case that exists says that our ledger may not know the others either.
         let relearn = outcomes.iter().any(duplicate);
+        let taken = outcomes.iter().any(|o| matches!(o, GraphOutcome::Done(_)));
         for ((job, plan), outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 GraphOutcome::Done(ids) => {
@@ -38,6 +47,13 @@ impl Lane {
                         self.unlearned.insert(job.rkey);
                     }
                 }
+                // What the org took from others it does not refuse as a whole: the trouble is this conversation's,
+                // and stays so when it comes alone.
+                GraphOutcome::Failed(errors)
+                    if asks_for_an_admin(&errors) && (taken || job.was_put_off()) =>
+                {
+                    self.later(shared, &job, &first_code(&errors))?;
+                }
                 GraphOutcome::Failed(errors) => self.failed(shared, &job, &errors)?,
             }
         }
@@ -45,7 +61,7 @@ impl Lane {
     }
 
     pub(super) fn failed(&mut self, shared: &Shared, job: &Job, errors: &[NodeError]) -> Result<(), Fatal> {
-        let code = errors.first().map(|e| e.problem.code.clone()).unwrap_or_default();
+        let code = first_code(errors);
         let verdict = classify(errors);
         debug!(response = %job.response_id, %code, ?verdict, "Salesforce refused a conversation");
         match verdict {
@@ -94,17 +110,18 @@ impl Lane {
         errors: &[NodeError],
     ) -> Result<(), Fatal> {
         let mapping = shared.mapping();
+        let vital = |field: &str| {
+            let same = |name: &str| name.eq_ignore_ascii_case(field);
+            mapping.case_mappings().iter().any(|m| same(&m.key_field) || same(&m.marker_field))
+        };
         let mut anything_new = false;
         for fix in fixes {
             let fix = by_name(shared, fix);
-            if let FieldFix::Drop { field, code } = &fix {
-                let vital = mapping.case_mappings().iter().any(|m| {
-                    m.key_field.eq_ignore_ascii_case(field) || m.marker_field.eq_ignore_ascii_case(field)
-                });
-                if vital {
-                    vital_field(shared, field, code);
-                    return Ok(());
-                }
+            if let FieldFix::Drop { field, code } = &fix
+                && vital(field)
+            {
+                vital_field(shared, field, code);
+                return Ok(());
             }
             let forever = matches!(&fix, FieldFix::Drop { code, .. }
                 if matches!(code.as_str(), "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE"))
@@ -113,18 +130,16 @@ impl Lane {
                 shared.fixes.add(mapping.version(), fix)
             } else {
                 let own = self.fixes.entry(job.rkey).or_default();
-                let shorten_again = matches!(fix, FieldFix::Shorten { max: None, .. }) && own.len() < 20;
-                let new = shorten_again || !own.contains(&fix);
-                if new {
-                    own.push(fix);
-                }
+                let next = harder(own, fix, |field| on_the_case(shared, field) && !vital(field));
+                let new = next.is_some();
+                own.extend(next);
                 new
             };
         }
         if anything_new {
             return Ok(());
         }
-        let code = errors.first().map(|e| e.problem.code.clone()).unwrap_or_default();
+        let code = first_code(errors);
         let field = errors.iter().flat_map(|e| &e.problem.fields).next().cloned().unwrap_or_default();
         self.park(shared, job, &code, &format!("Salesforce refuses it with {code} {field}"))
     }
@@ -185,11 +200,49 @@ fn vital_field(shared: &Shared, field: &str, code: &str) {
     shared.salesforce_said(&result, shared.clock.now_ms());
 }
 
+fn first_code(errors: &[NodeError]) -> String {
+    errors.first().map(|e| e.problem.code.clone()).unwrap_or_default()
+}
+
+fn asks_for_an_admin(errors: &[NodeError]) -> bool {
+    matches!(classify(errors), Verdict::AdminMustAct { .. })
+}
+
+/// What is left to try where the same was tried before. A limit may count in other units than it is stated in (bytes,
+/// for instance), so a text becomes shorter still; one that is refused at any length goes, where it may.
+fn harder(tried: &[FieldFix], fix: FieldFix, may_go: impl Fn(&str) -> bool) -> Option<FieldFix> {
+    if !tried.contains(&fix) {
+        return Some(fix);
+    }
+    let FieldFix::Shorten { field, .. } = fix else { return None };
+    let cuts: Vec<Option<usize>> = tried
+        .iter()
+        .filter_map(|f| match f {
+            FieldFix::Shorten { field: cut, max } if *cut == field => Some(*max),
+            _ => None,
+        })
+        .collect();
+    let max = cuts.iter().flatten().min().map(|shortest| shortest / 2);
+    if cuts.len() < MAX_CUTS && max != Some(0) {
+        return Some(FieldFix::Shorten { field, max });
+    }
+    let may_go = may_go(&field);
+    let gone = FieldFix::Drop { field, code: "STRING_TOO_LONG".to_owned() };
+    (may_go && !tried.contains(&gone)).then_some(gone)
+}
+
+/// A comment without its text would be a message lost; a Case without one of its texts is still the Case.
+fn on_the_case(shared: &Shared, field: &str) -> bool {
+    let schema = shared.contacts.schema.load();
+    schema.case.as_ref().is_some_and(|d| d.field_or_label(field).is_some())
+}
+
 /// Salesforce often names a field by its label.
 fn by_name(shared: &Shared, fix: FieldFix) -> FieldFix {
     let schema = shared.contacts.schema.load();
     let name = |field: String| {
-        let known = schema.case.as_ref().and_then(|d| d.field_or_label(&field));
+        let either = [&schema.case, &schema.comment];
+        let known = either.into_iter().flatten().find_map(|d| d.field_or_label(&field));
         known.map_or(field, |f| f.name.clone())
     };
     match fix {

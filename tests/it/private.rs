@@ -181,6 +181,7 @@ async fn refused_by_salesforce(house: &House) {
         when: format!("SuppliedName LIKE '{MARK}%'"),
         message: format!("We do not serve {MARK}first"),
         fields: Vec::new(),
+        code: None,
     };
     house.stage.salesforce.with_settings(|s| s.validation_rules = vec![rule]);
     house.stage.goodays.customer_leaves(marked(MARK));

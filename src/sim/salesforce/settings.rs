@@ -100,6 +100,9 @@ pub struct ValidationRule {
     pub message: String,
     #[serde(default)]
     pub fields: Vec<String>,
+    /// In place of `FIELD_CUSTOM_VALIDATION_EXCEPTION`.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 /// Refuses, or only warns about, a new record whose field equals an existing one's.

@@ -226,8 +226,8 @@ impl Org {
         for rule in &self.settings.validation_rules {
             if rule.object.eq_ignore_ascii_case(object) && soql::holds(self, object, &rule.when, record) {
                 let fields: Vec<&str> = rule.fields.iter().map(String::as_str).collect();
-                let problem = Problem::save("FIELD_CUSTOM_VALIDATION_EXCEPTION", &rule.message, &fields);
-                return Err(vec![problem]);
+                let code = rule.code.as_deref().unwrap_or("FIELD_CUSTOM_VALIDATION_EXCEPTION");
+                return Err(vec![Problem::save(code, &rule.message, &fields)]);
             }
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! What Salesforce refuses costs only what it refuses (laws 2 and 8; Salesforce reference, 2.4 and 4.2).
 
+use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
+use goodays_salesforce::store::RKey;
 use serde_json::json;
 
 use crate::arena::World;
@@ -23,6 +25,7 @@ fn refuse_place(world: &World, place: &str) {
         when: format!("Subject LIKE '%{place}'"),
         message: "not from there".to_owned(),
         fields: Vec::new(),
+        code: None,
     };
     world.stage.salesforce.with_settings(|s| s.validation_rules = vec![rule]);
 }
@@ -162,4 +165,93 @@ async fn a_call_that_is_refused_as_a_whole_is_taken_apart() {
     let item = world.parked_with("JSON_PARSER_ERROR").await;
     assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
     assert_eq!(world.parked().len(), 1);
+}
+
+/// Some codes mean that an admin has to act on the org, or that one record is out of reach: what the org took from
+/// others tells the two apart, and nobody waits for that record.
+#[tokio::test]
+async fn a_case_out_of_reach_delays_nobody_else() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    world.stage.salesforce.with_settings(|s| {
+        s.validation_rules = vec![ValidationRule {
+            object: "Case".to_owned(),
+            when: "Subject LIKE '%Nowhere'".to_owned(),
+            message: "insufficient access rights on object id".to_owned(),
+            fields: Vec::new(),
+            code: Some("INSUFFICIENT_ACCESS_OR_READONLY".to_owned()),
+        }];
+    });
+    // While Salesforce is busy all of them gather, so that the bad one goes in one call with good ones.
+    let busy = Act::Answer { status: 429, body: String::new(), content_type: None, headers: [].into() };
+    world.stage.salesforce.wire().fault(Fault { times: None, ..Fault::once("/composite/graph", busy) });
+    let bad = from_place(&mut world, "Nowhere");
+    let good: Vec<String> = (0..12).map(|_| world.leaves()).collect();
+    let store = &world.stage.app().shared.store;
+    world.holds("all of them wait", || (store.count_pending().unwrap() > 12).then_some(())).await;
+    world.stage.salesforce.wire().clear_faults();
+    for id in &good {
+        world.case(id).await;
+    }
+    let key = RKey::of(&ResponseId::new(&bad).unwrap());
+    let tries = || store.waiting(key).unwrap().entries.iter().map(|e| e.attempts).max();
+    world.holds("a try alone", || tries().filter(|tries| *tries > 1)).await;
+    assert_eq!(world.salesforce_trouble(), None);
+    assert_eq!(world.stage.salesforce.case_by_key(&bad), None);
+    world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
+    world.case(&bad).await;
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.parked(), []);
+}
+
+/// A limit in bytes is stated like one in characters, and some texts are refused at any length.
+#[tokio::test]
+async fn a_text_that_is_too_long_even_at_the_stated_length_never_costs_the_case() {
+    for (when, kept) in [("SuppliedName LIKE '____________%'", true), ("SuppliedName != null", false)] {
+        let mut world = World::start().await;
+        world.stage.salesforce.with_settings(|s| {
+            s.validation_rules = vec![ValidationRule {
+                object: "Case".to_owned(),
+                when: when.to_owned(),
+                message: "Web Name: data value too large: x (max length=80)".to_owned(),
+                fields: vec!["SuppliedName".to_owned()],
+                code: Some("STRING_TOO_LONG".to_owned()),
+            }];
+        });
+        let (id, _) = world.arrives().await;
+        let case = world.stage.salesforce.case_by_key(&id).unwrap();
+        assert_eq!(case["SuppliedName"].as_str().is_some_and(|name| !name.is_empty()), kept, "{case}");
+        world.quiet().await;
+        world.laws_hold();
+        assert_eq!(world.parked(), []);
+    }
+}
+
+/// Salesforce escapes some characters before it counts a comment's bytes, and does not say which.
+#[tokio::test]
+async fn a_comment_that_weighs_more_than_we_count_goes_in_more_parts() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.stage.salesforce.with_settings(|s| {
+        s.validation_rules = vec![ValidationRule {
+            object: "CaseComment".to_owned(),
+            when: format!("CommentBody LIKE '{}%'", "_".repeat(1500)),
+            message: "Body: data value too large: x (max length=4000)".to_owned(),
+            fields: vec!["CommentBody".to_owned()],
+            code: Some("STRING_TOO_LONG".to_owned()),
+        }];
+    });
+    let words = world.text("customer");
+    let text = (0..600).map(|n| format!("{words} {n}")).collect::<Vec<_>>().join("\n");
+    let before = world.comments(&case).len();
+    world.stage.goodays.customer_writes(&id, &text).unwrap();
+    world.holds("all of its parts", || (world.comments(&case).len() > before).then_some(())).await;
+    world.quiet().await;
+    let parts = world.comments(&case).split_off(before);
+    let said: Vec<&str> =
+        parts.iter().flat_map(|p| p.split_once(") ").unwrap().1.split_whitespace()).collect();
+    let wanted: Vec<&str> = text.split_whitespace().collect();
+    assert!(said.ends_with(&wanted), "{} parts", parts.len());
+    assert_eq!(world.parked(), []);
 }

@@ -116,6 +116,7 @@ async fn section_10_5_validation_rules_and_locks() {
         when: "Status = 'Closed' AND Reason = null".into(),
         message: "Give a reason before closing".into(),
         fields: Vec::new(),
+        code: None,
     };
     world.org.with_settings(|settings| settings.validation_rules.push(rule));
     let case = world.create("Case", json!({"Subject": "x"})).await;
