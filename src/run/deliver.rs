@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::conclude::note;
 use super::gate::code;
+use super::missed::Missed;
 use super::retry::{REMOTE, interval, millis};
 use super::{Fatal, Hands, Shared, Step, mutant};
 use crate::config::Actions;
@@ -39,6 +40,7 @@ const MAX_ATTEMPTS: u32 = 20;
 pub struct Courier {
     /// Not before then (milliseconds), by intent.
     hold: std::sync::Mutex<HashMap<u64, i64>>,
+    missed: Missed,
     /// When this process began: what it found as `Sending` ended before.
     started_ms: Option<i64>,
 }
@@ -174,17 +176,32 @@ impl Courier {
         let result = shared.goodays.response(&intent.response_id).await;
         shared.goodays_said(&result, began_ms);
         match result {
-            Ok(view) => Ok(Some(view)),
+            Ok(view) => {
+                self.missed.shown(intent.seq, shared.clock.now_ms());
+                Ok(Some(view))
+            }
             Err(failure @ Failure::Refused { .. }) => {
                 let why = "Goodays does not show this feedback any more: it may have left the perimeter.";
                 shared.park_intent(intent, &code(&failure), why, None)?;
                 Ok(None)
             }
-            Err(_) => {
-                self.wait(shared, intent);
+            Err(failure) => {
+                self.not_shown(shared, intent);
+                if matches!(failure, Failure::NoAnswer(_)) && self.missed.is_hopeless(intent.seq) {
+                    let why = "Goodays gives no answer about this feedback, though it does about others.";
+                    self.missed.forget(intent.seq);
+                    shared.park_intent(intent, "no_answer", why, None)?;
+                }
                 Ok(None)
             }
         }
+    }
+
+    /// Each time in a row it waits longer, so that one response does not keep Goodays paused for all.
+    fn not_shown(&self, shared: &Shared, intent: &Intent) {
+        let now_ms = shared.clock.now_ms();
+        let before = self.missed.again(intent.seq, now_ms);
+        self.hold(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
     /// Left as it is, for a while.
@@ -303,10 +320,11 @@ impl Courier {
                 return shared.unclear(&intent, sending, "Goodays could not be read back.");
             }
             Err(_) => {
-                self.wait(shared, &intent);
+                self.not_shown(shared, &intent);
                 return Ok(());
             }
         };
+        self.missed.shown(intent.seq, now_ms);
         let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(shared.config.settle) };
         // What a view shows is as old as its question.
         match settlement(&intent, &sending, &view, settle_ms, began_ms) {

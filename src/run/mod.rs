@@ -14,6 +14,7 @@ mod gate;
 mod inbound;
 mod knowledge;
 mod learn;
+mod missed;
 pub mod mutant;
 pub mod names;
 mod outdated;

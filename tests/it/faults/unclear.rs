@@ -133,3 +133,36 @@ async fn a_slow_read_back_is_as_old_as_its_beginning() {
     assert_eq!(world.puts("/reply"), 1);
     world.laws_hold();
 }
+
+/// One response that Goodays fails to show is that response's trouble: the others' answers go out meanwhile.
+#[tokio::test]
+async fn a_response_that_cannot_be_read_is_asked_for_less_and_less() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    let broken = Act::Answer {
+        status: 500,
+        body: "<html>".to_owned(),
+        content_type: Some("text/html".to_owned()),
+        headers: BTreeMap::new(),
+    };
+    let path = format!("/responses/{id}");
+    world.stage.goodays.wire().fault(Fault { times: None, ..Fault::once(&path, broken) });
+    let text = world.agent_answers(&case);
+    let looks = |world: &World| -> Vec<i64> {
+        let seen = world.stage.goodays.wire().requests();
+        seen.iter().filter(|r| r.method == "GET" && r.path.contains(&path)).map(|r| r.at_ms).collect()
+    };
+    // Each answer that goes out says that Goodays is well.
+    while looks(&world).len() < 5 {
+        let (other, case) = world.arrives().await;
+        let text = world.agent_answers(&case);
+        world.receives(&other, &text).await;
+    }
+    let at_ms = looks(&world);
+    // Half a second, one, two and four, each less a third at most.
+    assert!(at_ms[4] - at_ms[0] >= 5000, "{at_ms:?}");
+    world.stage.goodays.wire().clear_faults();
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    world.laws_hold();
+}
