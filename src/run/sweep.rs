@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use url::Url;
 
 use super::retry::millis;
-use super::{Contact, Fatal, Hands, Shared, Step};
+use super::{Fatal, Hands, Shared, Step};
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::plan::Link;
@@ -45,6 +45,9 @@ pub struct Sweeper {
 #[derive(Debug, Clone, Copy)]
 pub struct SweepOptions {
     pub since: Timestamp,
+    /// A human named that time: after a loss of state it reaches back further than the first start, for what was left
+    /// between the loss and that start is nowhere else.
+    pub named: bool,
     /// List only.
     pub dry_run: bool,
 }
@@ -70,13 +73,14 @@ struct Sweep {
     /// From and until, by the date of the feedback; the last one is being read.
     spans: Vec<(Timestamp, Option<Timestamp>)>,
     next: Option<Url>,
+    named: bool,
     dry_run: bool,
     report: SweepReport,
 }
 
 impl Sweep {
     fn new(spans: Vec<(Timestamp, Option<Timestamp>)>, dry_run: bool) -> Self {
-        Self { spans, next: None, dry_run, report: SweepReport::default() }
+        Self { spans, next: None, named: false, dry_run, report: SweepReport::default() }
     }
 }
 
@@ -129,7 +133,8 @@ impl Hands for Sweeper {
 impl Shared {
     /// Reads everything that Goodays shows since then, at once.
     pub async fn sweep(&self, options: SweepOptions) -> Result<Result<SweepReport, Failure>, Fatal> {
-        let mut sweep = Sweep::new(vec![(options.since, None)], options.dry_run);
+        let spans = vec![(options.since, None)];
+        let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
         loop {
             match self.sweep_page(&mut sweep).await? {
                 Ok(true) => {}
@@ -169,8 +174,10 @@ impl Shared {
                 return Ok(Err(failure));
             }
         };
+        let beyond_the_start = sweep.named && contact.inherited;
+        let oldest_ms = if beyond_the_start { since.as_millisecond() } else { contact.first_start_ms };
         for item in &page.items {
-            self.sweep_one(&contact, item, sweep.dry_run, &mut sweep.report)?;
+            self.sweep_one(oldest_ms, item, sweep.dry_run, &mut sweep.report)?;
         }
         if page.next.is_some() && page.next == sweep.next {
             return Ok(Err(Failure::no_answer("a list of responses without end")));
@@ -216,7 +223,7 @@ impl Shared {
 
     fn sweep_one(
         &self,
-        contact: &Contact,
+        oldest_ms: i64,
         item: &Value,
         dry_run: bool,
         report: &mut SweepReport,
@@ -228,7 +235,7 @@ impl Shared {
         };
         let rkey = RKey::of(&response.id);
         let link = self.store.link(rkey)?;
-        if !lacks(link.as_ref(), &response, contact.first_start_ms) || !self.wants(link.as_ref(), &response) {
+        if !lacks(link.as_ref(), &response, oldest_ms) || !self.wants(link.as_ref(), &response) {
             return Ok(());
         }
         if !self.store.waiting(rkey)?.entries.is_empty() {
@@ -271,12 +278,12 @@ impl Shared {
 }
 
 /// Whether the ledger lacks something of what Goodays shows.
-fn lacks(link: Option<&Link>, response: &Response, first_start_ms: i64) -> bool {
+fn lacks(link: Option<&Link>, response: &Response, oldest_ms: i64) -> bool {
     if super::mutant::is_on("skip-sweep") {
         return false;
     }
     match link {
-        None => freshness(response).newest >= first_start_ms,
+        None => freshness(response).newest >= oldest_ms,
         Some(link) if link.case.is_none() && link.gone.is_empty() => true,
         Some(link) => response.turns.iter().any(|t| !link.knows(&t.id)),
     }

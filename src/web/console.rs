@@ -183,7 +183,7 @@ pub async fn sweep(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
             "`since` is a time such as 2026-01-31T08:00:00Z, or a span such as 48h",
         )
     })?;
-    let options = SweepOptions { since, dry_run: wish.dry_run };
+    let options = SweepOptions { since, named: wish.since.is_some(), dry_run: wish.dry_run };
     let swept = through(async move { shared.sweep(options).await }).await?;
     let report =
         swept.map_err(|failure| answer::error(StatusCode::SERVICE_UNAVAILABLE, &failure.to_string()))?;
@@ -265,7 +265,7 @@ fn told(outcome: RetryOutcome, done: &str) -> Response {
             json!({
                 "status": "confirm",
                 "error": "Goodays does not show it. It may still be on its way; if you are sure that it is not, \
-                          say `send_again`",
+                          say `send_again` (`retry ID --send-again`)",
             }),
         ),
         RetryOutcome::Unknown => answer::error(StatusCode::NOT_FOUND, "nothing has this id"),

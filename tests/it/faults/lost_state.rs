@@ -1,6 +1,7 @@
 //! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
 
 use goodays_salesforce::goodays::ResponseId;
+use goodays_salesforce::run::SweepOptions;
 use goodays_salesforce::sim::wire::Act;
 use goodays_salesforce::store::RKey;
 use serde_json::json;
@@ -160,4 +161,28 @@ async fn lose_state(world: &mut World) {
     world.stage.stop_daemon().await;
     std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
     restart(world).await;
+}
+
+/// What was left between the loss and the new start is older than that start: a human who names the time of the loss
+/// gets it, the sweeps of every hour leave it alone.
+#[tokio::test]
+async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    let lost_ms = world.stage.salesforce.now_ms();
+    world.stage.stop_daemon().await;
+    world.stage.goodays.drop_webhooks(1);
+    let id = world.leaves();
+    std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
+    world.stage.start_daemon().await.unwrap();
+    world.quiet().await;
+    let shared = world.stage.app().shared.clone();
+    let since = jiff::Timestamp::from_millisecond(lost_ms - 3_600_000).unwrap();
+    let hourly = SweepOptions { since, named: false, dry_run: false };
+    assert_eq!(shared.sweep(hourly).await.unwrap().unwrap().repaired, 0);
+    assert_eq!(world.stage.salesforce.case_by_key(&id), None);
+    shared.sweep(SweepOptions { named: true, ..hourly }).await.unwrap().unwrap();
+    world.case(&id).await;
+    world.quiet().await;
+    world.laws_hold();
 }

@@ -263,7 +263,8 @@ impl Play {
     async fn sweep(&self, dry_run: bool) -> Result<Vec<String>, String> {
         let since = Timestamp::UNIX_EPOCH;
         let shared = self.mortal.shared().ok_or("nobody lives")?;
-        let swept = shared.sweep(SweepOptions { since, dry_run }).await.map_err(|fatal| fatal.to_string())?;
+        let options = SweepOptions { since, named: false, dry_run };
+        let swept = shared.sweep(options).await.map_err(|fatal| fatal.to_string())?;
         Ok(swept.map_err(|failure| failure.to_string())?.missing)
     }
 
