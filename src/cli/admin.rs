@@ -233,8 +233,8 @@ pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
     Ok(FINDINGS)
 }
 
-pub async fn sweep(path: &Path, since: Option<jiff::Timestamp>, dry_run: bool) -> anyhow::Result<u8> {
-    let body = json!({ "since": since.map(|t| t.to_string()), "dry_run": dry_run });
+pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool) -> anyhow::Result<u8> {
+    let body = json!({ "since": since, "dry_run": dry_run });
     let (status, body) = Admin::find(path)?.post("/sweep", Some(body)).await?;
     if status != 200 {
         eprintln!("error: {}", said(&body));

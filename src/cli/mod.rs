@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
-use crate::config::{Config, Secrets};
+use crate::config::{Config, Secrets, parse_duration};
 use crate::mapping::{Diagnostic, SchemaKind};
 use crate::{demo, sim};
 
@@ -102,9 +102,9 @@ enum Command {
     Sweep {
         #[command(flatten)]
         config: Configured,
-        /// From when on, such as 2026-11-20T00:00:00Z; else the window of connector.yaml.
-        #[arg(long)]
-        since: Option<jiff::Timestamp>,
+        /// From when on: 2026-11-20T08:00:00Z, 2026-11-20 (in UTC), or 48h; else the window of connector.yaml.
+        #[arg(long, value_parser = since)]
+        since: Option<String>,
         /// List only.
         #[arg(long)]
         dry_run: bool,
@@ -230,7 +230,9 @@ impl Command {
                 let how = plan::How { as_new, diff, json };
                 plan::plan(&event.unwrap_or_default(), &config.config, how).await
             }
-            Self::Sweep { config, since, dry_run } => admin::sweep(&config.config, since, dry_run).await,
+            Self::Sweep { config, since, dry_run } => {
+                admin::sweep(&config.config, since.as_deref(), dry_run).await
+            }
             Self::Status { config, json } => admin::status(&config.config, json).await,
             Self::Parked { config, json } => admin::parked(&config.config, json).await,
             Self::Retry { id: Some(id), send_again, config, .. } => {
@@ -260,6 +262,17 @@ impl From<Kind> for SchemaKind {
             Kind::Actions => Self::Actions,
         }
     }
+}
+
+/// What the daemon understands: a moment, or a span before now; a day is its beginning in UTC.
+fn since(text: &str) -> Result<String, &'static str> {
+    if let Ok(day) = text.parse::<jiff::civil::Date>()
+        && text.len() == "2026-11-20".len()
+    {
+        return Ok(format!("{day}T00:00:00Z"));
+    }
+    let understood = text.parse::<jiff::Timestamp>().is_ok() || parse_duration(text).is_some();
+    understood.then(|| text.to_owned()).ok_or("write 2026-11-20T08:00:00Z, 2026-11-20, or a span such as 48h")
 }
 
 /// Loads the configuration, or says everything that is wrong with it.

@@ -134,6 +134,19 @@ fn status_without_a_daemon_says_so() {
 }
 
 #[test]
+fn a_sweep_begins_at_a_moment_a_day_or_a_span_before_now() {
+    let dir = set_up();
+    let sweep =
+        |since: &str| bin().current_dir(dir.path()).args(["sweep", "--since", since]).assert().code(2);
+    for since in ["2026-11-20T08:00:00Z", "2026-11-20", "48h"] {
+        assert!(stderr(&sweep(since)).contains("no running daemon"), "{since}");
+    }
+    for since in ["yesterday", "2026-11", "20.11.2026"] {
+        assert!(stderr(&sweep(since)).contains("write 2026-11-20T08:00:00Z"), "{since}");
+    }
+}
+
+#[test]
 fn schemas_are_json() {
     for kind in ["connector", "case", "comment", "actions"] {
         let text = stdout(&bin().args(["schema", kind]).assert().success());
