@@ -372,12 +372,10 @@ async fn perform(act: Option<Act>, router: Router, request: Request) -> Result<R
             call(router, request).await;
             Err(Cut)
         }
-        Some(Act::HangBefore { ms }) => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Err(Cut)
-        }
-        Some(Act::HangAfter { ms }) => {
-            call(router, request).await;
+        Some(ref act @ (Act::HangBefore { ms } | Act::HangAfter { ms })) => {
+            if matches!(act, Act::HangAfter { .. }) {
+                call(router, request).await;
+            }
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Err(Cut)
         }

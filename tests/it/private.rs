@@ -3,7 +3,8 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use goodays_salesforce::app::{App, panics_without_words};
 use goodays_salesforce::clock::Clock;
@@ -148,8 +149,16 @@ impl House {
     /// A restart some days later: by the clock of the daemon, not of the simulators.
     async fn days_later(&mut self, days: i64) {
         assert!(self.stage.stop_daemon().await);
-        let now_ms = Clock::System.now_ms() + days * DAY_MS;
-        let clock = Clock::Manual(Arc::new(AtomicI64::new(now_ms)));
+        let later = move || Clock::System.now_ms() + days * DAY_MS;
+        let millis = Arc::new(AtomicI64::new(later()));
+        let clock = Clock::Manual(millis.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                ticks.tick().await;
+                millis.store(later(), Ordering::SeqCst);
+            }
+        });
         let config = load(&self.stage.config_file()).unwrap();
         self.stage.app = Some(App::start(config, clock).await.unwrap());
     }
