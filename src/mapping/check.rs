@@ -7,7 +7,7 @@ use minijinja::value::Value;
 
 use super::diagnostic::{Page, nearest, one_of, suggest};
 use super::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
-use super::filters::{MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NOT_A_DATE, OWN_FILTERS};
+use super::filters::{BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NOT_A_DATE, OWN_FILTERS};
 use super::jinja::{self, Kind, Token};
 use super::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
 use super::names::{Path, Step, Use, uses};
@@ -354,6 +354,7 @@ fn way_out(reason: &str) -> &'static str {
         MIXED_ORDER => "a text becomes a number with `| int` or `| float`; for times take `| date`",
         NO_ORDER => "only numbers can be above or below each other, or texts",
         NOT_A_DATE => "`date` takes times such as `response.created_date`",
+        BAD_FORMAT => "formats are like `%d.%m.%Y %H:%M`; a day alone has no hours",
         NO_SUCH_ZONE => "zones are named like `Europe/Paris`",
         NOT_A_VALUE => "name one part of it, as in `response.place.name`",
         _ => "try it on an event of your own: goodays-salesforce plan EVENT.json",

@@ -15,10 +15,11 @@ pub const MIXED_ORDER: &str = "a text is ordered against a number";
 pub const NO_ORDER: &str = "values that have no order are ordered";
 pub const ANSWER_NEEDS: &str = "answer() needs `type` or `id`, such as answer(type='nps')";
 pub const NOT_A_DATE: &str = "what should be a date is not one";
+pub const BAD_FORMAT: &str = "this date cannot be written in that format";
 pub const NO_SUCH_ZONE: &str = "there is no such time zone";
 
 /// The only error texts that leave this room.
-pub const REASONS: &[&str] = &[MIXED_ORDER, NO_ORDER, ANSWER_NEEDS, NOT_A_DATE, NO_SUCH_ZONE];
+pub const REASONS: &[&str] = &[MIXED_ORDER, NO_ORDER, ANSWER_NEEDS, NOT_A_DATE, BAD_FORMAT, NO_SUCH_ZONE];
 
 pub const OWN_FILTERS: &[&str] = &["date", "strip_markdown", "strip_html", "place", "answers_text"];
 
@@ -142,7 +143,7 @@ fn date(value: Value, zone: Option<String>, named: Kwargs) -> Result<Value, Erro
         let day: civil::Date = text.trim().parse().map_err(|_| fail(NOT_A_DATE))?;
         strtime::format(format.as_deref().unwrap_or("%Y-%m-%d"), day)
     };
-    written.map(Value::from).map_err(|_| fail(NOT_A_DATE))
+    written.map(Value::from).map_err(|_| fail(BAD_FORMAT))
 }
 
 fn own_offset(text: &str) -> TimeZone {
