@@ -89,6 +89,9 @@ const UNSEEN: &[&str] = &[
     "Salesforce: auto-response rules, workflow mails and case-comment notifications. Any of them may write to a customer whom Goodays writes to already.",
     "Salesforce: validation rules, flows, triggers and duplicate rules. What they refuse shows at the first Case.",
     "Salesforce: whether agents may edit the fields that actions.yaml reads, and have them on their page.",
+    "Salesforce: whether a record type that the mappings name is assigned to the integration user. If not, Salesforce takes its default.",
+    "Both: values that expressions give. `plan` shows them for an event; the log names what was left out.",
+    "Goodays: whether agents have a Goodays user with their Salesforce address, and whether `goodays.places` are right.",
     "Goodays: whether the webhook leads here with our secret. Goodays' staff set it; the first event proves it.",
 ];
 

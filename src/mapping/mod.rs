@@ -86,7 +86,7 @@ impl Mapping {
         let mut names: Vec<String> = entries
             .filter_map(Result::ok)
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| !name.starts_with('.') && has_yaml_ending(name))
+            .filter(|name| is_mapping_file(name))
             .collect();
         names.sort();
         for name in names {
@@ -200,6 +200,11 @@ enum FileKind {
     Case,
     Comment,
     Actions,
+}
+
+/// Whether [`Mapping::load`] reads a file of this name.
+pub fn is_mapping_file(name: &str) -> bool {
+    !name.starts_with('.') && has_yaml_ending(name)
 }
 
 fn has_yaml_ending(name: &str) -> bool {

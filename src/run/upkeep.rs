@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, credentials};
 use crate::config::{Auth, Config};
-use crate::mapping::{Mapping, Source};
+use crate::mapping::{Mapping, Source, is_mapping_file};
 use crate::store::outbox::put_intent;
 use crate::store::{EntryState, RKey, StoreError, Tx, keys};
 
@@ -192,7 +192,7 @@ fn stamps(dir: &Path) -> Vec<(String, Option<SystemTime>, u64)> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut stamps: Vec<_> = entries
         .filter_map(Result::ok)
-        .filter(|e| e.path().extension().is_some_and(|x| x == "yaml"))
+        .filter(|e| is_mapping_file(&e.file_name().to_string_lossy()))
         .filter_map(|e| {
             // Behind links too: a mounted ConfigMap is one.
             let meta = std::fs::metadata(e.path()).ok()?;
