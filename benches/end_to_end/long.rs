@@ -113,7 +113,7 @@ impl Scenes {
 fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Result<()> {
     std::fs::create_dir_all(state)?;
     let store = Store::open(state, Settings::default())?;
-    let then_ms = Clock::system().now_ms() - age_ms;
+    let then_ms = Clock::System.now_ms() - age_ms;
     for number in 0..count {
         let id = ResponseId::new(format!("old{number}"))?;
         let body = event(number).replace("bench", "old");

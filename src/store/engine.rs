@@ -17,11 +17,13 @@
 //! or nothing of it. A write is visible at once, and durable after the next [`Store::durable`]. A group that was not
 //! durable is there as a whole after a crash, or not at all, and so are all before it.
 
+mod blocks;
 mod committer;
 mod compact;
 mod errors;
 mod journal;
 mod open;
+mod read;
 mod recent;
 mod settler;
 #[cfg(test)]
@@ -41,9 +43,10 @@ use std::time::{Duration, Instant};
 use committer::{Committer, Health, Work};
 use journal::Journal;
 use open::{Lock, Places, Tables};
-use recent::{Front, Piece, Recent, Row};
+use read::{Piece, Row};
+use recent::{Front, Recent};
 use settler::Settler;
-use value::{Head, Stored};
+use value::Stored;
 use watchdog::{Busy, Watchdog, Working};
 
 pub use errors::{OpenError, StoreError, TxError};
@@ -198,8 +201,7 @@ impl Store {
         if let Some(value) = recent.get(key) {
             return Ok(value.clone());
         }
-        let entry = self.inner.tables.state.get(key).map_err(unreadable)?;
-        entry.map(|entry| self.load(key, &entry)).transpose()
+        self.inner.tables.value(key)
     }
 
     /// All guards hold and all writes are applied, or nothing is.
@@ -224,11 +226,11 @@ impl Store {
     pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         let (_working, recent) = self.shared();
         let load = |row: Row<'_>| {
-            let (key, piece) = row.map_err(unreadable)?;
+            let (key, piece) = row?;
             let value = match piece {
                 None => return Ok(None),
-                Some(Piece::Value(value)) => value.to_vec(),
-                Some(Piece::Entry(entry)) => self.load(&key, &entry)?,
+                Some(Piece::Value(value)) => value.into_owned(),
+                Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?,
             };
             Ok(Some((key.into_owned(), value)))
         };
@@ -239,7 +241,7 @@ impl Store {
     pub fn keys(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let (_working, recent) = self.shared();
         let load = |row: Row<'_>| {
-            let (key, piece) = row.map_err(unreadable)?;
+            let (key, piece) = row?;
             Ok(piece.map(|_| key.into_owned()))
         };
         self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect()
@@ -327,40 +329,14 @@ impl Store {
         let from = from.max(&[1]);
         // A range that ends before it begins is empty, not a mistake.
         let to = to.max(from);
-        recent.rows(from, to, self.inner.tables.state.range(from.to_vec()..to.to_vec()))
+        recent.rows(from, to, self.inner.tables.rows(from, to))
     }
 
-    fn load(&self, key: &[u8], entry: &[u8]) -> Result<Vec<u8>, StoreError> {
-        match value::parse(entry) {
-            None => Err(StoreError::Unreadable("its form is unknown".into())),
-            Some(Stored::Inline(value)) => Ok(value.to_vec()),
-            Some(Stored::Chunked(head)) => self.assemble(key, head),
-        }
-    }
-
-    fn assemble(&self, key: &[u8], head: Head) -> Result<Vec<u8>, StoreError> {
-        let mut value = Vec::new();
-        for index in 0..head.chunks() {
-            match self.inner.tables.chunks.get(value::chunk_key(key, index)).map_err(unreadable)? {
-                Some(chunk) => value.extend_from_slice(&chunk),
-                None => return Err(StoreError::Unreadable("a part of it is missing".into())),
-            }
-        }
-        if Head::of(&value) != head {
-            return Err(StoreError::Unreadable("its parts do not have the hash of the whole".into()));
-        }
-        Ok(value)
-    }
-
-    fn guards_hold(&self, recent: &Recent, tx: &Tx) -> sled::Result<bool> {
+    fn guards_hold(&self, recent: &Recent, tx: &Tx) -> Result<bool, StoreError> {
         for (key, expected) in &tx.guards {
-            let expected = expected.as_deref();
             let holds = match recent.get(key) {
-                Some(value) => value.as_deref() == expected,
-                None => match (expected, self.inner.tables.state.get(key)?) {
-                    (Some(expected), Some(entry)) => value::is(&entry, expected),
-                    (expected, entry) => expected.is_none() && entry.is_none(),
-                },
+                Some(value) => value == expected,
+                None => self.inner.tables.is_value(key, expected.as_deref())?,
             };
             if !holds {
                 return Ok(false);
@@ -374,13 +350,13 @@ impl Store {
         (working, self.inner.front.read())
     }
 
-    /// Whoever panics here may have written half of it: the failure is noted within the lock, and nothing more
+    /// What cannot be read changes nothing. Whoever panics here may have written half of it: the failure is noted within the lock, and nothing more
     /// becomes durable.
-    fn exclusive<T>(&self, work: impl FnOnce(&mut Recent) -> sled::Result<T>) -> Result<T, StoreError> {
+    fn exclusive<T>(&self, work: impl FnOnce(&mut Recent) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let _working = self.inner.busy.start();
         let mut recent = self.inner.front.write_with_room(|| self.inner.committer.wake())?;
         match catch_unwind(AssertUnwindSafe(|| work(&mut recent))) {
-            Ok(done) => done.map_err(|error| self.inner.health.fail(&error)),
+            Ok(done) => done,
             Err(_) => Err(self.inner.health.fail(&"the database panicked")),
         }
     }
@@ -423,9 +399,4 @@ fn read_seq(tables: &Tables) -> sled::Result<u64> {
 fn free_bytes(dir: &Path) -> Result<u64, rustix::io::Errno> {
     let space = rustix::fs::statvfs(dir)?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-fn unreadable(error: sled::Error) -> StoreError {
-    StoreError::Unreadable(error.to_string())
 }

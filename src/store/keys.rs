@@ -85,13 +85,13 @@ pub fn link(rkey: RKey) -> Vec<u8> {
     join(b'L', &[&rkey.0])
 }
 
-/// A Case to the responses that it holds (several after a merge).
+/// A Case to the responses that it holds (several after a merge). Ids are counted up; their hash spreads them.
 pub fn case(id: &RecordId, rkey: RKey) -> Vec<u8> {
-    join(b'C', &[id.as_str().as_bytes(), &rkey.0])
+    join(b'C', &[&Sha256::digest(id.as_str().as_bytes())[..16], &rkey.0])
 }
 
 pub fn case_prefix(id: &RecordId) -> (Vec<u8>, Vec<u8>) {
-    prefix(join(b'C', &[id.as_str().as_bytes()]))
+    prefix(join(b'C', &[&Sha256::digest(id.as_str().as_bytes())[..16]]))
 }
 
 pub fn intent(seq: u64) -> Vec<u8> {

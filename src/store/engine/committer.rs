@@ -175,13 +175,14 @@ impl Thread {
 
     /// Makes durable what was written until now. Gives the journal's writes if this was its last frame.
     fn commit(&mut self, last: bool) -> (Answer, Option<Full>) {
-        if let Err(failure) = self.work.front.health.check() {
-            return (Err(failure), None);
-        }
         let busy = self.work.busy.clone();
         let _working = busy.start();
         let (mut frame, writes) = {
             let mut recent = self.work.front.write();
+            // Within the lock: who failed under it may have written half of a transaction.
+            if let Err(failure) = self.work.front.health.check() {
+                return (Err(failure), None);
+            }
             (recent.next_frame(std::mem::take(&mut self.spare)), recent.turn(last))
         };
         // What is on disk already needs no second sync.

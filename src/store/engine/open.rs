@@ -160,8 +160,10 @@ impl Tables {
         for entry in &self.state {
             let (key, entry) = entry.map_err(Trouble::of)?;
             // Keys of the store itself hold plain numbers, which parse as nothing or as inline.
-            for index in 0..value::chunks(Some(&entry)) {
-                if self.chunks.get(value::chunk_key(&key, index)).map_err(Trouble::of)?.is_none() {
+            let Some(head) = value::head(&entry) else { continue };
+            for index in 0..head.chunks() {
+                let chunk = self.chunks.get(value::chunk_key(&key, head.slot, index));
+                if chunk.map_err(Trouble::of)?.is_none() {
                     return Err(Trouble::Damaged("a part of a stored value is missing".into()));
                 }
             }

@@ -13,18 +13,10 @@ use std::time::Duration;
 use super::committer::Health;
 use super::errors::StoreError;
 use super::journal::Frame;
+use super::read::{Piece, Row};
 
 /// Key and new value; `None` deletes.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-/// A key, and where its value is found; `None`: it was deleted.
-pub(super) type Row<'a> = sled::Result<(Cow<'a, [u8]>, Option<Piece<'a>>)>;
-
-/// A value, or what sled has in its place.
-pub(super) enum Piece<'a> {
-    Value(&'a [u8]),
-    Entry(sled::IVec),
-}
-
 /// A journal of so many bytes is settled, and the next one begun.
 const FULL: usize = 4 << 20;
 /// More is not taken in before the one before it is settled: memory stays bounded when the disk is slow.
@@ -143,16 +135,14 @@ impl Recent {
     }
 
     /// All rows of `[from, to)`, on top of what sled has there.
-    pub fn rows<'a>(
+    pub fn rows<'a, S: Iterator<Item = Row<'a>>>(
         &'a self,
         from: &[u8],
         to: &[u8],
-        sled: sled::Iter,
-    ) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        sled: S,
+    ) -> impl Iterator<Item = Row<'a>> + use<'a, S> {
         let range = (Bound::Included(from), Bound::Excluded(to));
         let settling = self.settling.as_deref().map(|writes| within(writes, range));
-        let sled =
-            sled.map(|found| found.map(|(key, entry)| (Cow::Owned(key.to_vec()), Some(Piece::Entry(entry)))));
         let older = Over { newer: settling.into_iter().flatten().peekable(), older: sled.peekable() };
         Over { newer: within(&self.filling, range).peekable(), older: older.peekable() }
     }
@@ -163,7 +153,9 @@ fn within<'a>(
     range: (Bound<&[u8]>, Bound<&[u8]>),
 ) -> impl Iterator<Item = Row<'a>> + use<'a> {
     let rows = writes.range::<[u8], _>(range);
-    rows.map(|(key, value)| Ok((Cow::Borrowed(key.as_slice()), value.as_deref().map(Piece::Value))))
+    rows.map(|(key, value)| {
+        Ok((Cow::Borrowed(key.as_slice()), value.as_deref().map(|v| Piece::Value(Cow::Borrowed(v)))))
+    })
 }
 
 /// Two in order; where both have a key, the newer one counts.

@@ -1,8 +1,8 @@
 //! From full journals into sled.
 //!
 //! ```text
-//! write what the journal holds, chunks before the entry that names them; note the journal's number; flush, sync;
-//! drop the memory's copy, remove the file
+//! write what the journal holds, new chunks before the entry that names them, old ones removed after it;
+//! note the journal's number; flush, sync; drop the memory's copy, remove the file
 //! ```
 //!
 //! A crash at any point leaves the journal, and the next start carries its writes out again. sled sees nothing
@@ -10,17 +10,19 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use super::journal;
+use super::errors::StoreError;
 use super::open::{Places, Tables, Trouble};
 use super::recent::{Front, Writes};
 use super::value::{self, CHUNK, Head};
 use super::watchdog::Busy;
 use super::writer::Writer;
+use super::{blocks, journal};
 
 /// The number of the last journal that sled holds as a whole.
 const SETTLED_KEY: &[u8] = b"\0settled";
@@ -83,17 +85,28 @@ struct Hands {
     writer: Writer,
     /// Kept open, because the kernel reports a failed write-back once per handle.
     log: File,
+    /// After a crash: chunks may be there that no entry names.
+    looks_for_leftovers: bool,
 }
 
 impl Hands {
     fn open(tables: Tables, places: &Places) -> io::Result<Self> {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
-        Ok(Self { writer: Writer::new(tables.db.clone()), tables, log })
+        Ok(Self { writer: Writer::new(tables.db.clone()), tables, log, looks_for_leftovers: false })
     }
 
     fn settle(&mut self, places: &Places, number: u64, writes: &Writes) -> Result<(), Trouble> {
-        for (key, value) in writes {
-            self.write(key, value.as_deref()).map_err(Trouble::of)?;
+        let mut writes = writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
+        while let Some((key, value)) = writes.next() {
+            let Some(block) = blocks::block_key(key) else {
+                self.write(key, value).map_err(Trouble::of)?;
+                continue;
+            };
+            let mut members = vec![(key, value)];
+            while let Some(next) = writes.next_if(|(key, _)| blocks::block_key(key) == Some(block)) {
+                members.push(next);
+            }
+            self.write_members(&block, &members)?;
         }
         self.writer.put(&self.tables.state, SETTLED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
         self.tables.db.flush().map_err(Trouble::of)?;
@@ -102,24 +115,54 @@ impl Hands {
         fs::remove_file(places.journal(number)).map_err(io)
     }
 
-    /// Chunks that nobody will name go first, and those that will be named next: whatever a crash leaves, the same
-    /// write removes or replaces it.
+    fn write_members(&mut self, block: &[u8], members: &[(&[u8], Option<&[u8]>)]) -> Result<(), Trouble> {
+        let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
+        let before = self.tables.own_value(block).map_err(unreadable)?.unwrap_or_default();
+        let after = blocks::merged(&before, members).map_err(unreadable)?;
+        self.write(block, after.as_deref()).map_err(Trouble::of)
+    }
+
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
         let Tables { state, chunks, .. } = &self.tables;
+        let old = state.get(key)?.as_deref().and_then(value::head);
+        let slot = old.map_or(0, |old| 1 - old.slot.min(1));
         let large = value.filter(|value| value::is_large(value));
-        let head = large.map(Head::of);
-        let before = value::chunks(state.get(key)?.as_deref());
-        for index in head.map_or(0, |head| head.chunks())..before {
-            self.writer.remove(chunks, &value::chunk_key(key, index))?;
-        }
         for (index, chunk) in (0..).zip(large.unwrap_or_default().chunks(CHUNK)) {
-            self.writer.put(chunks, &value::chunk_key(key, index), chunk)?;
+            self.writer.put(chunks, &value::chunk_key(key, slot, index), chunk)?;
         }
-        match (head, value) {
-            (Some(head), _) => self.writer.put(state, key, &head.entry()),
-            (None, Some(value)) => self.writer.put(state, key, &value::inline(value)),
-            (None, None) => self.writer.remove(state, key),
+        match (large, value) {
+            (Some(large), _) => self.writer.put(state, key, &Head::of(slot, large).entry())?,
+            (None, Some(value)) => self.writer.put(state, key, &value::inline(value))?,
+            (None, None) => self.writer.remove(state, key)?,
         }
+        if let Some(old) = old {
+            self.remove_chunks(key, old.slot, 0..old.chunks())?;
+        }
+        if self.looks_for_leftovers {
+            let named = large.map(|large| (slot, Head::of(slot, large).chunks()));
+            self.remove_leftovers(key, named)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the chunks of a key that its entry does not name: a slot, and how many of it.
+    fn remove_leftovers(&mut self, key: &[u8], named: Option<(u8, u32)>) -> sled::Result<()> {
+        for slot in [0, 1] {
+            let first = named.filter(|(own, _)| *own == slot).map_or(0, |(_, count)| count);
+            let mut end = first;
+            while self.tables.chunks.contains_key(value::chunk_key(key, slot, end))? {
+                end += 1;
+            }
+            self.remove_chunks(key, slot, first..end)?;
+        }
+        Ok(())
+    }
+
+    /// The last one first, so that what a crash leaves begins where it is looked for.
+    fn remove_chunks(&mut self, key: &[u8], slot: u8, indexes: Range<u32>) -> sled::Result<()> {
+        indexes.rev().try_for_each(|index| {
+            self.writer.remove(&self.tables.chunks, &value::chunk_key(key, slot, index))
+        })
     }
 }
 
@@ -127,6 +170,7 @@ impl Hands {
 pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
     let io = |error: io::Error| Trouble::Io(error.to_string());
     let mut hands = Hands::open(tables.clone(), places).map_err(io)?;
+    hands.looks_for_leftovers = true;
     let mut settled = settled(tables)?;
     let numbers = journal::numbers(places).map_err(io)?;
     for &number in &numbers {
@@ -151,14 +195,13 @@ fn settled(tables: &Tables) -> Result<u64, Trouble> {
     Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
-/// What a crash in the middle of a journal leaves in sled.
+/// What a crash after so many writes to sled leaves there of a journal.
 #[cfg(test)]
-pub(super) fn write_some(dir: &std::path::Path, writes: &[(&str, Option<&[u8]>)]) {
+pub(super) fn settle_until(dir: &std::path::Path, number: u64, writes: &Writes, left: usize) {
     let places = Places::in_dir(dir);
     let (_lock, tables) = super::open::open(&places).ok().unwrap();
     let mut hands = Hands::open(tables.clone(), &places).unwrap();
-    for (key, value) in writes {
-        hands.write(key.as_bytes(), *value).unwrap();
-    }
+    hands.writer.left = left;
+    let _ = hands.settle(&places, number, writes);
     tables.db.flush().unwrap();
 }

@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::journal::Frame;
+use super::recent::Writes;
 use super::*;
 
 fn open(dir: &Path) -> Store {
@@ -65,27 +66,34 @@ fn next_journal(dir: &Path) -> u64 {
     settler::replay(&tables, &places).unwrap()
 }
 
-/// sled holds a part of a journal's writes, or all of them, and the file is still there.
+/// Leaves the journal of these writes, of which sled got the first few, as a crash would.
+fn cut(dir: &Path, writes: &Writes, left: usize) {
+    let number = next_journal(dir);
+    let mut frame = Frame::default();
+    writes.iter().for_each(|(key, value)| frame.add(key, value.as_deref()));
+    Journal::create(&Places::in_dir(dir), number).unwrap().append(&mut frame).unwrap();
+    settler::settle_until(dir, number, writes, left);
+}
+
 #[test]
 fn a_journal_is_carried_out_again_from_wherever_it_was_cut() {
     let large = |n: u8, chunks: usize| vec![n; chunks * value::CHUNK];
     let (one, two) = (large(1, 3), large(2, 2));
-    let writes: [Write<'_>; 4] = [("a", None), ("b", Some(&two)), ("c", Some(b"new")), ("d", None)];
-    for cut in 0..=writes.len() {
+    let new = [("a", None), ("b", Some(two.clone())), ("c", Some(b"new".to_vec())), ("d", None)];
+    let writes: Writes = new.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect();
+    for left in 0..20 {
         let (dir, store) = fresh();
         for key in ["a", "b", "d"] {
             put(&store, key, one.clone());
         }
         store.close().unwrap();
-        let number = next_journal(dir.path());
-        crashed(dir.path(), number, &[&writes]);
-        settler::write_some(dir.path(), &writes[..cut]);
+        cut(dir.path(), &writes, left);
 
         let store = open(dir.path());
-        assert_eq!(store.get(b"a").unwrap(), None, "{cut}");
-        assert_eq!(store.get(b"b").unwrap(), Some(two.clone()), "{cut}");
-        assert_eq!(store.get(b"c").unwrap(), Some(b"new".to_vec()), "{cut}");
-        assert_eq!(store.inner.tables.chunks.len(), 2, "{cut}");
+        assert_eq!(store.get(b"a").unwrap(), None, "{left}");
+        assert_eq!(store.get(b"b").unwrap(), Some(two.clone()), "{left}");
+        assert_eq!(store.get(b"c").unwrap(), Some(b"new".to_vec()), "{left}");
+        assert_eq!(store.inner.tables.chunks.len(), 2, "{left}");
         // The next ones are not disturbed by what was left.
         put(&store, "c", b"newer".to_vec());
         store.close().unwrap();
@@ -115,6 +123,34 @@ fn journals_are_carried_out_in_order_and_none_is_missing() {
     crashed(dir.path(), next_journal(dir.path()) + 1, &[&[("a", Some(b"5"))]]);
     let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
+}
+
+/// Entries that share a block, which is far larger than an entry may be: a crash at any write loses none of them.
+#[test]
+fn members_of_a_block_survive_a_cut() {
+    let key = |n: u8| [b"Labc", [n; 12].as_slice()].concat();
+    let value = |round: u8, n: u8| vec![round ^ n; 100 + 900 * usize::from(n % 4)];
+    let writes: Writes = (2..10).map(|n| (key(n), (n != 4).then(|| value(2, n)))).collect();
+    let after: Vec<Entry> =
+        (0..10).filter(|n| *n != 4).map(|n| (key(n), value(if n < 2 { 1 } else { 2 }, n))).collect();
+    let block: usize = after.iter().map(|(key, value)| 6 + key.len() + value.len()).sum();
+    for left in 0..12 {
+        let (dir, store) = fresh();
+        for n in 0..8 {
+            store.transact(Tx::new().set(key(n), value(1, n))).unwrap();
+        }
+        store.close().unwrap();
+        cut(dir.path(), &writes, left);
+
+        let store = open(dir.path());
+        assert_eq!(store.range(b"L", b"M", 100).unwrap(), after, "{left}");
+        assert_eq!(store.range(&key(3), &key(6), 100).unwrap(), after[3..5], "{left}");
+        assert_eq!(store.get(&key(5)).unwrap(), Some(value(2, 5)), "{left}");
+        assert_eq!(store.inner.tables.chunks.len(), block.div_ceil(value::CHUNK), "{left}");
+        store.transact(Tx::new().expect(key(5), Some(value(2, 5))).remove(key(5))).unwrap();
+        store.close().unwrap();
+        assert_eq!(open(dir.path()).keys(&key(4), &key(7), 9).unwrap(), [key(6)]);
+    }
 }
 
 /// While the settler works, and after it: reads look the same.

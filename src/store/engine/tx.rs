@@ -1,5 +1,6 @@
 //! What one transaction asks for.
 
+use super::blocks;
 use super::errors::StoreError;
 
 /// sled keeps up to sixteen entries in a page, whatever their size: keys are bounded as values are.
@@ -66,6 +67,7 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     match key.first() {
         None => Err(StoreError::Refused("an empty key")),
         Some(0) => Err(StoreError::Refused("a key that begins with a zero byte")),
+        Some(_) if blocks::is_reserved(key) => Err(StoreError::Refused("a key too short for its room")),
         Some(_) if key.len() > MAX_KEY => Err(StoreError::Refused("a key longer than 1024 bytes")),
         Some(_) => Ok(()),
     }

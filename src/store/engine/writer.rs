@@ -5,37 +5,52 @@
 //! write needs that lock, too. So seven queued writes and one truncation behind them dead-lock the database for
 //! good (seen with sled 0.34.7: `SegmentAccountant::bump_tip` against `sa_stabilize`). Two rules keep clear of it:
 //! no sled transactions or batches, each of which queues two writes, and a flush before so much was written that
-//! it may fill the pool.
+//! it may fill the pool. Nobody else flushes: durability is the journal's.
 
 use sled::{Db, Tree};
 
-/// Two of sled's 512 KiB buffers. The committer and sled's own flusher add one write each.
-const UNFLUSHED: u64 = 1 << 20;
-/// What a write costs in the log besides its bytes: every tenth change rewrites a page of sixteen entries.
-const OVERHEAD: u64 = 8 << 10;
+/// Two of sled's 512 KiB buffers.
+const UNFLUSHED: usize = 1 << 20;
+/// A write costs its bytes in the log, some more around them, and at every tenth change of a page, all of its up to
+/// sixteen entries, which are like this one.
+fn cost(bytes: usize) -> usize {
+    4 * bytes + 1024
+}
 
 pub(super) struct Writer {
     db: Db,
-    unflushed: u64,
+    unflushed: usize,
+    /// Writes until the crash that a test asks for.
+    #[cfg(test)]
+    pub left: usize,
 }
 
 impl Writer {
     pub fn new(db: Db) -> Self {
-        Self { db, unflushed: 0 }
+        Self {
+            db,
+            unflushed: 0,
+            #[cfg(test)]
+            left: usize::MAX,
+        }
     }
 
     pub fn put(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> sled::Result<()> {
-        tree.insert(key, value)?;
-        self.account(key.len() + value.len())
+        self.account(key.len() + value.len())?;
+        tree.insert(key, value).map(|_| ())
     }
 
     pub fn remove(&mut self, tree: &Tree, key: &[u8]) -> sled::Result<()> {
-        tree.remove(key)?;
-        self.account(key.len())
+        self.account(key.len())?;
+        tree.remove(key).map(|_| ())
     }
 
     fn account(&mut self, bytes: usize) -> sled::Result<()> {
-        self.unflushed += bytes as u64 + OVERHEAD;
+        #[cfg(test)]
+        {
+            self.left = self.left.checked_sub(1).ok_or(sled::Error::Unsupported("a crash".into()))?;
+        }
+        self.unflushed += cost(bytes);
         if self.unflushed >= UNFLUSHED {
             self.db.flush()?;
             self.unflushed = 0;

@@ -1,0 +1,149 @@
+//! Entries of rooms that hold one small thing for each conversation lie together, several in one entry of sled.
+//!
+//! sled keeps about a kilobyte in memory for each of its pages, read or not, and a page holds at most sixteen entries
+//! whatever their size: a million conversations with three small entries each would take 400 MB. Keys in these rooms
+//! begin with a hash, so that their first bits spread them evenly over a fixed number of blocks:
+//!
+//! ```text
+//! block's key:   the room's letter and the next bits of its members' keys, so blocks are in the order of keys
+//! block's value: for each member, in order: the lengths of the key and of the value, the key, the value
+//! ```
+//!
+//! While there are fewer members than blocks, each has one of its own, and nothing is lost.
+
+use super::errors::StoreError;
+
+/// Length of a block's key.
+const BLOCK_KEY: usize = 4;
+/// A room's letter, and which bits of the last byte of a block's key count: 2^16 blocks, and 2^18 for links, which
+/// are larger.
+const ROOMS: [(u8, u8); 5] = [(b'C', 0), (b'H', 0), (b'L', 0b1100_0000), (b'R', 0), (b'U', 0)];
+
+/// The key of the block that holds a key; none when it has an entry of its own.
+pub(super) fn block_key(key: &[u8]) -> Option<[u8; BLOCK_KEY]> {
+    let (_, mask) = ROOMS.iter().find(|(room, _)| key.first() == Some(room))?;
+    let mut block: [u8; BLOCK_KEY] = key.get(..BLOCK_KEY)?.try_into().ok()?;
+    block[BLOCK_KEY - 1] &= mask;
+    (key.len() > BLOCK_KEY).then_some(block)
+}
+
+/// Whether an entry of sled is a block: keys of that length are refused in these rooms.
+pub(super) fn is_block(key: &[u8]) -> bool {
+    key.len() == BLOCK_KEY && ROOMS.iter().any(|(room, _)| key.first() == Some(room))
+}
+
+/// Whether a key may not be used: it would look like a block's.
+pub(super) fn is_reserved(key: &[u8]) -> bool {
+    key.len() <= BLOCK_KEY && ROOMS.iter().any(|(room, _)| key.first() == Some(room))
+}
+
+/// Where to begin in sled to meet every row from this key on.
+pub(super) fn start(from: &[u8]) -> Vec<u8> {
+    block_key(from).map_or_else(|| from.to_vec(), |block| block.to_vec())
+}
+
+/// A block's members: keys and values, in order.
+pub(super) fn members(mut block: &[u8]) -> Result<Vec<(&[u8], &[u8])>, StoreError> {
+    let mut members = Vec::new();
+    while !block.is_empty() {
+        let (key, value, rest) =
+            first(block).ok_or_else(|| StoreError::Unreadable("a block is cut off".into()))?;
+        members.push((key, value));
+        block = rest;
+    }
+    Ok(members)
+}
+
+fn first(block: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (key, rest) = block.split_first_chunk()?;
+    let (value, rest) = rest.split_first_chunk()?;
+    let (key, rest) = rest.split_at_checked(u16::from_be_bytes(*key).into())?;
+    let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*value)).ok()?)?;
+    Some((key, value, rest))
+}
+
+/// The value of one member.
+pub(super) fn member(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let members = members(block)?;
+    Ok(members.binary_search_by_key(&key, |(key, _)| key).ok().map(|at| members[at].1.to_vec()))
+}
+
+/// A block after some writes to its members, in order; none when nothing is left in it.
+pub(super) fn merged(block: &[u8], writes: &[(&[u8], Option<&[u8]>)]) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut after = Vec::with_capacity(block.len());
+    let mut old = members(block)?.into_iter().peekable();
+    for (key, value) in writes {
+        while let Some((other, held)) = old.next_if(|(other, _)| other < key) {
+            push(&mut after, other, held);
+        }
+        old.next_if(|(other, _)| other == key);
+        if let Some(value) = value {
+            push(&mut after, key, value);
+        }
+    }
+    old.for_each(|(key, value)| push(&mut after, key, value));
+    Ok((!after.is_empty()).then_some(after))
+}
+
+fn push(block: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    let lengths = (u16::try_from(key.len()), u32::try_from(value.len()));
+    let (Ok(key_length), Ok(value_length)) = lengths else {
+        unreachable!("keys and values are bounded when they are written")
+    };
+    block.extend_from_slice(&key_length.to_be_bytes());
+    block.extend_from_slice(&value_length.to_be_bytes());
+    block.extend_from_slice(key);
+    block.extend_from_slice(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn members_lie_behind_their_block_and_before_the_next() {
+        assert_eq!(block_key(b"Labcdef"), Some(*b"Lab\x40"));
+        assert_eq!(block_key(b"Uabcdef"), Some(*b"Uab\0"));
+        assert_eq!(block_key(b"Pabcdef"), None);
+        for key in [b"L\0\0\0".as_slice(), b"Uab", b"C"] {
+            assert!(is_reserved(key) && block_key(key).is_none(), "{key:?}");
+        }
+        assert!(is_block(b"Uab\0") && !is_block(b"Uab\0\0") && !is_block(b"Pab\0"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_an_ordered_map(
+            rounds in prop::collection::vec(
+                prop::collection::btree_map(0..20u8, prop::option::of(0..200usize), 0..8), 0..6)
+        ) {
+            let (mut block, mut model) = (Vec::new(), BTreeMap::new());
+            for writes in rounds {
+                let writes: Vec<(Vec<u8>, Option<Vec<u8>>)> = writes
+                    .into_iter()
+                    .map(|(key, len)| (vec![b'L', key], len.map(|len| vec![key; len])))
+                    .collect();
+                let given: Vec<_> =
+                    writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+                block = merged(&block, &given).unwrap().unwrap_or_default();
+                for (key, value) in writes {
+                    match value {
+                        Some(value) => model.insert(key, value),
+                        None => model.remove(&key),
+                    };
+                }
+                let held = members(&block).unwrap().into_iter().map(|(k, v)| (k.to_vec(), v.to_vec()));
+                prop_assert_eq!(held.collect::<Vec<_>>(), model.clone().into_iter().collect::<Vec<_>>());
+                for (key, value) in &model {
+                    prop_assert_eq!(member(&block, key).unwrap(), Some(value.clone()));
+                }
+                prop_assert_eq!(member(&block, b"M").unwrap(), None);
+                prop_assert!(block.is_empty() || members(&block[..block.len() - 1]).is_err());
+            }
+        }
+    }
+}

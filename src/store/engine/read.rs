@@ -1,0 +1,92 @@
+//! Reading what sled holds: values whole, whether they lie inline, in chunks, or with others in a block.
+
+use std::borrow::Cow;
+
+use sled::IVec;
+
+use super::blocks;
+use super::errors::StoreError;
+use super::open::Tables;
+use super::value::{self, Head, Stored};
+
+/// A key, and where its value is found; `None`: it was deleted.
+pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>;
+
+/// A value, or what sled has in its place.
+pub(super) enum Piece<'a> {
+    Value(Cow<'a, [u8]>),
+    Entry(IVec),
+}
+
+impl Tables {
+    pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match blocks::block_key(key) {
+            Some(block) => self.own_value(&block)?.map_or(Ok(None), |block| blocks::member(&block, key)),
+            None => self.own_value(key),
+        }
+    }
+
+    /// Of a key that has an entry of its own.
+    pub fn own_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let entry = self.state.get(key).map_err(unreadable)?;
+        entry.map(|entry| self.load(key, &entry)).transpose()
+    }
+
+    /// Whether this is the value; the hash of a large one stands for it.
+    pub fn is_value(&self, key: &[u8], expected: Option<&[u8]>) -> Result<bool, StoreError> {
+        if blocks::block_key(key).is_some() {
+            return Ok(self.value(key)?.as_deref() == expected);
+        }
+        Ok(match (expected, self.state.get(key).map_err(unreadable)?) {
+            (Some(expected), Some(entry)) => value::is(&entry, expected),
+            (expected, entry) => expected.is_none() && entry.is_none(),
+        })
+    }
+
+    pub fn load(&self, key: &[u8], entry: &[u8]) -> Result<Vec<u8>, StoreError> {
+        match value::parse(entry) {
+            None => Err(StoreError::Unreadable("its form is unknown".into())),
+            Some(Stored::Inline(value)) => Ok(value.to_vec()),
+            Some(Stored::Chunked(head)) => self.assemble(key, head),
+        }
+    }
+
+    fn assemble(&self, key: &[u8], head: Head) -> Result<Vec<u8>, StoreError> {
+        let mut value = Vec::new();
+        for index in 0..head.chunks() {
+            match self.chunks.get(value::chunk_key(key, head.slot, index)).map_err(unreadable)? {
+                Some(chunk) => value.extend_from_slice(&chunk),
+                None => return Err(StoreError::Unreadable("a part of it is missing".into())),
+            }
+        }
+        if Head::of(head.slot, &value) != head {
+            return Err(StoreError::Unreadable("its parts do not have the hash of the whole".into()));
+        }
+        Ok(value)
+    }
+
+    /// All rows of `[from, to)`, in order.
+    pub fn rows<'a>(&self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let (tables, from, to) = (self.clone(), from.to_vec(), to.to_vec());
+        let entries = self.state.range(blocks::start(&from)..to.clone());
+        entries.flat_map(move |entry| match entry.map_err(unreadable) {
+            Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, &entry, &from, &to),
+            Ok((key, entry)) => vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::Entry(entry))))],
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    fn members<'a>(&self, key: &[u8], entry: &[u8], from: &[u8], to: &[u8]) -> Vec<Row<'a>> {
+        let read = self.load(key, entry).and_then(|block| {
+            let within = blocks::members(&block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
+            let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
+            Ok(within.map(|(key, held)| Ok((owned(key), Some(Piece::Value(owned(held)))))).collect())
+        });
+        read.unwrap_or_else(|error| vec![Err(error)])
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn unreadable(error: sled::Error) -> StoreError {
+    StoreError::Unreadable(error.to_string())
+}
