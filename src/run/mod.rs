@@ -3,6 +3,7 @@
 //! Each loop is one `step()` in a row: it does one piece of work, or says until when there is none. Loops end
 //! between steps; what a killed process left half done is told by the disk (`Sending`, attempts).
 
+mod activity;
 mod budget;
 mod conclude;
 mod contact;
@@ -75,6 +76,7 @@ pub struct Shared {
     pub secrets: upkeep::Secrets,
     pub counts: Counts,
     pub poll_state: poll::PollState,
+    activity: activity::Activity,
     mapping: ArcSwap<Mapping>,
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
@@ -169,6 +171,7 @@ impl Shared {
             secrets,
             counts,
             poll_state: poll::PollState::default(),
+            activity: activity::Activity::default(),
             mapping: ArcSwap::from_pointee(mapping),
             mapping_trouble: ArcSwap::from_pointee(None),
             dashboard: ArcSwap::from_pointee(None),

@@ -4,7 +4,7 @@
 //! rows that become visible late are met, and what was seen before changes nothing.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -69,10 +69,6 @@ pub struct PollState {
     pub last_completed_ms: ArcSwap<Option<i64>>,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
-    /// When somebody was active last (milliseconds).
-    active_ms: AtomicI64,
-    /// The poller waits for longer than it would if somebody were.
-    is_slow: AtomicBool,
 }
 
 impl Hands for Poller {
@@ -110,16 +106,6 @@ impl Hands for Poller {
     }
 }
 
-impl Shared {
-    /// A customer or an agent did something: what comes of it is looked for soon.
-    pub fn somebody_is_active(&self) {
-        self.poll_state.active_ms.store(self.clock.now_ms(), Ordering::SeqCst);
-        if self.poll_state.is_slow.swap(false, Ordering::SeqCst) {
-            self.poll.notify_one();
-        }
-    }
-}
-
 fn refused(shared: &Shared, problem: &Problem) {
     warn!(code = %problem.code, "Salesforce refuses the poll's query; agents' actions are not seen");
     let told = format!("Salesforce refuses the poll's query with {}; run `check`", problem.code);
@@ -150,14 +136,7 @@ impl Poller {
         };
         let poll = &shared.config.poll;
         let pace = PollPace { active_ms: millis(poll.interval), quiet_ms: millis(poll.quiet) };
-        // Set before it is looked at: who becomes active in between wakes this loop.
-        shared.poll_state.is_slow.store(true, Ordering::SeqCst);
-        let idle_ms = now_ms - shared.poll_state.active_ms.load(Ordering::SeqCst);
-        let interval_ms = pace.interval_ms(idle_ms);
-        if interval_ms <= pace.active_ms {
-            shared.poll_state.is_slow.store(false, Ordering::SeqCst);
-        }
-        polled_ms + interval_ms.max(self.spacing_ms)
+        polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms)
     }
 
     async fn pass(&mut self, shared: &Shared) -> Result<Result<(), Failure>, Fatal> {
