@@ -401,26 +401,33 @@ trait Hands: Send {
     fn step(&mut self, shared: &Shared) -> impl Future<Output = Result<Step, Fatal>> + Send;
 }
 
-/// Tells everybody when a loop ends that was not told to: by a fatal error, or by a panic.
+/// Ends the process when a loop ends that was not told to: by a fatal error, or by a panic.
 struct Alarm {
     name: &'static str,
     shared: Arc<Shared>,
     token: CancellationToken,
 }
 
+impl Alarm {
+    fn ring(&self) {
+        self.shared.failed.store(true, Ordering::SeqCst);
+        self.token.cancel();
+    }
+}
+
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if !self.token.is_cancelled() {
+        // Not when the whole runtime goes: then nobody goes on without this loop.
+        if std::thread::panicking() {
             error!(step = self.name, "a loop has ended: the process must not go on without it");
-            self.shared.failed.store(true, Ordering::SeqCst);
-            self.token.cancel();
+            self.ring();
         }
     }
 }
 
 /// Steps until told to stop; interest in being woken is registered before looking for work.
 async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationToken) {
-    let _alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
+    let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
     while !token.is_cancelled() {
         let wake = hands.wake(&shared);
         let woken = wake.notified();
@@ -445,7 +452,7 @@ async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationT
             }
             Err(fatal) => {
                 error!(step = H::NAME, %fatal, "a loop cannot go on");
-                return;
+                return alarm.ring();
             }
         }
     }
