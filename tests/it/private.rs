@@ -53,6 +53,12 @@ fn refusal(status: u16, body: &Value) -> Act {
     Act::Answer { status, body: body.to_string(), content_type: None, headers: [].into() }
 }
 
+/// On a connection of its own: a door closes those that are idle for long, perhaps in the very moment of the next
+/// request.
+fn alone(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    request.header("connection", "close")
+}
+
 struct House {
     stage: Stage,
     http: reqwest::Client,
@@ -104,7 +110,7 @@ impl House {
 
     async fn post(&self, body: &str, signature: &str) -> (u16, String) {
         let url = format!("http://{}/webhooks/goodays", self.stage.webhook_addr());
-        let sent = self.http.post(url).header("X-HMAC-SHA256", signature).body(body.to_owned());
+        let sent = alone(self.http.post(url)).header("X-HMAC-SHA256", signature).body(body.to_owned());
         let answer = sent.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
@@ -116,7 +122,7 @@ impl House {
 
     async fn order(&self, path: &str, body: &str) -> (u16, String) {
         let url = format!("http://{}{path}", self.stage.app().doors.admin_addr());
-        let answer = self.http.post(url).body(body.to_owned()).send().await.unwrap();
+        let answer = alone(self.http.post(url)).body(body.to_owned()).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
@@ -124,7 +130,7 @@ impl House {
     async fn pages_are_clean(&self) {
         for path in ["/metrics", "/status", "/health/live", "/health/accepting", "/health/ready"] {
             let url = format!("http://{}{path}", self.stage.app().doors.admin_addr());
-            let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+            let text = alone(self.http.get(url)).send().await.unwrap().text().await.unwrap();
             assert!(!text.contains(MARK), "{path}: {text}");
         }
     }
