@@ -122,7 +122,7 @@ fn every_example_loads_and_runs() {
 
     Answer Some("Hello") None None
     Call None Some("Sorry") Some(Number(4))
-    Sync__c: "Sent: reply"
+    Sync__c: "Sent: reply no answer"
     Sync__c: ""
     Sync__c: "Unclear, please look: no answer"
     Sync__c: "Not sent: no answer"
