@@ -101,8 +101,9 @@ pub struct Shared {
     watcher: OnceLock<Watcher>,
 }
 
-/// Hears of each step that a loop has ended, by the loop's name; the loop ends there when it says no.
-type Watcher = Box<dyn Fn(&'static str) -> bool + Send + Sync>;
+/// Hears of each step that a loop has ended: the loop's name, and whether it goes on at once to the next one. The
+/// loop stands still there when it says no.
+type Watcher = Box<dyn Fn(&'static str, bool) -> bool + Send + Sync>;
 
 /// Counts that are kept, not scanned.
 #[derive(Debug, Default)]
@@ -203,12 +204,12 @@ impl Shared {
     }
 
     /// Before any loop has begun: for tests that stop a daemon at an exact place. The first watcher stays.
-    pub fn watch_steps(&self, watcher: impl Fn(&'static str) -> bool + Send + Sync + 'static) {
+    pub fn watch_steps(&self, watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static) {
         let _ = self.watcher.set(Box::new(watcher));
     }
 
-    fn goes_on(&self, name: &'static str) -> bool {
-        self.watcher.get().is_none_or(|watcher| watcher(name))
+    fn goes_on(&self, name: &'static str, did: bool) -> bool {
+        self.watcher.get().is_none_or(|watcher| watcher(name, did))
     }
 
     /// Something came in for this lane.
@@ -434,8 +435,8 @@ async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationT
         tokio::pin!(woken);
         woken.as_mut().enable();
         let step = hands.step(&shared).await;
-        if !shared.goes_on(H::NAME) {
-            return;
+        if !shared.goes_on(H::NAME, matches!(step, Ok(Step::Did))) {
+            std::future::pending::<()>().await;
         }
         match step {
             Ok(Step::Did) => {}

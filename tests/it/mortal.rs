@@ -60,16 +60,18 @@ impl Mortal {
     }
 
     /// Starts the daemon on the state that is there. The watcher hears of each step of its loops.
-    pub async fn live(&self, watcher: impl Fn(&'static str) -> bool + Send + Sync + 'static) {
+    pub async fn live(&self, watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static) {
         let mut config = self.stage.config().unwrap();
         config.state.path = self.state();
         let (born, birth) = oneshot::channel();
         let (end, ends) = oneshot::channel();
         let lines = self.lines.clone();
         let thread = std::thread::spawn(move || {
-            let _log = lines.listen(USUAL);
+            let log = lines.listen(USUAL);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let clean = runtime.block_on(life(config, watcher, born, ends));
+            // Nobody hears what a killed process would not say.
+            drop(log);
             runtime.shutdown_background();
             clean
         });
@@ -202,7 +204,7 @@ impl Mortal {
 /// One life, from start to whatever end.
 async fn life(
     config: Config,
-    watcher: impl Fn(&'static str) -> bool + Send + Sync + 'static,
+    watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static,
     born: oneshot::Sender<(Arc<Shared>, std::net::SocketAddr)>,
     end: oneshot::Receiver<End>,
 ) -> bool {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures_util::StreamExt;
-use goodays_salesforce::demo::stage::Tuning;
+use goodays_salesforce::demo::stage::{Stage, Tuning};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault, Wire};
 use serde_json::{Value, json};
@@ -31,9 +31,8 @@ enum Stop {
         of: &'static str,
         number: usize,
     },
-    /// While that call is open: the remote has done its work, or not.
+    /// While the call of that number is open, of each kind: the remote has done its work, or not.
     Call {
-        of: Call,
         number: u32,
         done: bool,
     },
@@ -67,15 +66,6 @@ impl Call {
         }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Write => "write to Salesforce",
-            Self::Poll => "poll",
-            Self::Look => "look at Goodays",
-            Self::Act => "action at Goodays",
-        }
-    }
-
     fn count(self, mortal: &Mortal) -> u32 {
         let (method, path) = self.shape();
         let all = self.wire(mortal).requests();
@@ -89,9 +79,9 @@ impl fmt::Display for Stop {
         match self {
             Self::Never => write!(f, "never killed"),
             Self::Step { of, number } => write!(f, "killed after each {number} steps of {of}"),
-            Self::Call { of, number, done } => {
+            Self::Call { number, done } => {
                 let when = if *done { "after the remote did it" } else { "before the remote did it" };
-                write!(f, "killed during {} number {number}, {when}", of.name())
+                write!(f, "killed during write, poll, look and action number {number}, {when}")
             }
         }
     }
@@ -106,6 +96,8 @@ struct Trial {
     steps: Steps,
     reached: Arc<Notify>,
     hits: AtomicUsize,
+    /// Calls that are still waited for.
+    traps: AtomicUsize,
 }
 
 impl Trial {
@@ -115,8 +107,9 @@ impl Trial {
         // Goodays tells again what nobody took.
         mortal.stage.goodays.set_switches(|s| (s.webhook_retries, s.webhook_retry_after_ms) = (10_000, 20));
         let (steps, reached) = (Steps::default(), Arc::new(Notify::new()));
-        let trial = Self { mortal, stop, steps, reached, hits: AtomicUsize::new(0) };
-        trial.set_trap();
+        let (hits, traps) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let trial = Self { mortal, stop, steps, reached, hits, traps };
+        trial.set_traps();
         trial.live().await;
         trial
     }
@@ -125,7 +118,11 @@ impl Trial {
         self.steps.lock().unwrap().clear();
         let ends = self.hits.load(Ordering::SeqCst) < LIVES;
         let (steps, reached, stop) = (self.steps.clone(), self.reached.clone(), self.stop);
-        let watcher = move |name: &'static str| {
+        let watcher = move |name: &'static str, did: bool| {
+            // A lane or a courier that found nothing has changed nothing; the others' work ends with a pause.
+            if !did && matches!(name, "inbound" | "deliver") {
+                return true;
+            }
             let mut steps = steps.lock().unwrap();
             let count = steps.entry(name).or_default();
             *count += 1;
@@ -138,30 +135,35 @@ impl Trial {
         self.mortal.live(watcher).await;
     }
 
-    /// The call at which the first life ends is never answered.
-    fn set_trap(&self) {
-        let Stop::Call { of, number, done } = self.stop else { return };
-        let (method, path) = of.shape();
+    /// Calls at which a life ends are never answered.
+    fn set_traps(&self) {
+        let Stop::Call { number, done } = self.stop else { return };
         let act = if done { Act::HangAfter { ms: 5000 } } else { Act::HangBefore { ms: 5000 } };
-        let fault = Fault { method: Some(method.to_owned()), skip: number, ..Fault::once(path, act) };
-        of.wire(&self.mortal).fault(fault);
+        for of in CALLS {
+            let (method, path) = of.shape();
+            let fault =
+                Fault { method: Some(method.to_owned()), skip: number, ..Fault::once(path, act.clone()) };
+            of.wire(&self.mortal).fault(fault);
+        }
+        self.traps.store(CALLS.len(), Ordering::SeqCst);
     }
 
-    async fn trapped(&self) {
-        match self.stop {
-            Stop::Call { of, .. } if self.hits.load(Ordering::SeqCst) == 0 => {
-                while !of.wire(&self.mortal).faults().is_empty() {
-                    tokio::time::sleep(TICK).await;
-                }
-            }
-            _ => self.reached.notified().await,
+    async fn reached(&self) {
+        if !matches!(self.stop, Stop::Call { .. }) {
+            return self.reached.notified().await;
         }
+        let Stage { goodays, salesforce, .. } = &self.mortal.stage;
+        let left = || goodays.wire().faults().len() + salesforce.wire().faults().len();
+        while left() == self.traps.load(Ordering::SeqCst) {
+            tokio::time::sleep(TICK).await;
+        }
+        self.traps.store(left(), Ordering::SeqCst);
     }
 
     /// Ends lives and begins new ones.
     async fn reap(&self) {
         loop {
-            self.trapped().await;
+            self.reached().await;
             self.mortal.kill().await;
             self.hits.fetch_add(1, Ordering::SeqCst);
             self.live().await;
@@ -269,10 +271,8 @@ async fn stops() -> Vec<Stop> {
     for (of, count) in trial.steps.lock().unwrap().iter() {
         stops.extend((1..=*count).map(|number| Stop::Step { of, number }));
     }
-    for of in CALLS {
-        let calls = 0..of.count(&trial.mortal);
-        stops.extend(calls.flat_map(|number| [true, false].map(|done| Stop::Call { of, number, done })));
-    }
+    let calls = CALLS.map(|of| of.count(&trial.mortal)).into_iter().max().unwrap_or_default();
+    stops.extend((0..calls).flat_map(|number| [true, false].map(|done| Stop::Call { number, done })));
     stops
 }
 

@@ -53,7 +53,7 @@ impl Play {
     }
 
     pub async fn told(&mut self, story: &[Act]) -> Outcome {
-        self.mortal.live(|_| true).await;
+        self.mortal.live(|_, _| true).await;
         self.enter(0);
         self.enter(1);
         self.first = self.mortal.stage.goodays.event_body(&self.talks[0].id, "response");
@@ -237,7 +237,7 @@ impl Play {
                 return Ok(());
             }
         }
-        self.mortal.live(|_| true).await;
+        self.mortal.live(|_, _| true).await;
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl Play {
             talk.lost = talk.comments.len() - by_agent.count();
             talk.lost_status = true;
         }
-        self.mortal.live(|_| true).await;
+        self.mortal.live(|_, _| true).await;
         self.mortal.rest().await?;
         // Stamps have whole seconds: what is done from then on is not of the start's own.
         let now_ms = || Clock::System.now_ms();
