@@ -19,12 +19,15 @@ async fn rows_that_become_visible_late_are_met() {
     let (id, case) = world.arrives().await;
     let (other, other_case) = world.arrives().await;
     world.quiet().await;
-    world.stage.salesforce.set_commit_delay(2500);
+    world.stage.salesforce.set_commit_delay(60_000);
     let late = world.agent_answers(&case);
     world.stage.salesforce.set_commit_delay(0);
+    // Stamps have whole seconds: the cursor has to pass that of the late row.
+    world.stage.salesforce.advance(1000);
     let early = world.agent_answers(&other_case);
     world.receives(&other, &early).await;
     assert_eq!(world.received(&id), Vec::<String>::new());
+    world.stage.salesforce.advance(60_000);
     world.receives(&id, &late).await;
     world.quiet().await;
     world.laws_hold();
