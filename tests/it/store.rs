@@ -139,7 +139,8 @@ fn a_reader_never_sees_parts_of_two_values() {
     let writer = store.clone();
     let writing = std::thread::spawn(move || {
         for n in 1..200 {
-            writer.transact(&Tx::new().set("a", value(n, 20_000 + usize::try_from(n).unwrap()))).unwrap();
+            let len = 20_000 + usize::try_from(n).unwrap();
+            writer.transact(Tx::new().set("a", value(n, len))).unwrap();
         }
     });
     while !writing.is_finished() {

@@ -42,8 +42,11 @@ pub(super) fn start(from: &[u8]) -> Vec<u8> {
     block_key(from).map_or_else(|| from.to_vec(), |block| block.to_vec())
 }
 
-/// A block's members: keys and values, in order.
-pub(super) fn members(mut block: &[u8]) -> Result<Vec<(&[u8], &[u8])>, StoreError> {
+/// Key and value.
+type Member<'b> = (&'b [u8], &'b [u8]);
+
+/// A block's members, in order.
+pub(super) fn members(mut block: &[u8]) -> Result<Vec<Member<'_>>, StoreError> {
     let mut members = Vec::new();
     while !block.is_empty() {
         let (key, value, rest) =

@@ -27,7 +27,7 @@ use super::value;
 
 pub(super) const FORMAT: u32 = 2;
 const VERSION_KEY: &[u8] = b"\0version";
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 8 << 20;
 pub(super) const JOURNAL: &str = "sled.journal-";
 const DAMAGED: &str = "sled.damaged-";
 /// How long threads of a just closed database may keep its lock.

@@ -18,9 +18,9 @@ use super::read::{Piece, Row};
 /// Key and new value; `None` deletes.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// A journal of so many bytes is settled, and the next one begun.
-const FULL: usize = 4 << 20;
+const FULL: usize = 2 << 20;
 /// More is not taken in before the one before it is settled: memory stays bounded when the disk is slow.
-const TOO_FULL: usize = 4 * FULL;
+const TOO_FULL: usize = 3 * FULL;
 /// What a write takes in memory besides its bytes, roughly.
 const OVERHEAD: usize = 128;
 

@@ -123,32 +123,37 @@ impl Hands {
     }
 
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
-        let Tables { state, chunks, .. } = &self.tables;
-        let old = state.get(key)?.as_deref().and_then(value::head);
-        let slot = old.map_or(0, |old| 1 - old.slot.min(1));
+        let state = self.tables.state.clone();
         let large = value.filter(|value| value::is_large(value));
-        for (index, chunk) in (0..).zip(large.unwrap_or_default().chunks(CHUNK)) {
-            self.writer.put(chunks, &value::chunk_key(key, slot, index), chunk)?;
-        }
-        match (large, value) {
-            (Some(large), _) => self.writer.put(state, key, &Head::of(slot, large).entry())?,
-            (None, Some(value)) => self.writer.put(state, key, &value::inline(value))?,
-            (None, None) => self.writer.remove(state, key)?,
-        }
-        if let Some(old) = old {
+        let new = match large {
+            Some(large) => Some(self.write_chunks(key, large)?),
+            None => None,
+        };
+        let old = match (new, value) {
+            (Some(new), _) => self.writer.put(&state, key, &new.entry())?,
+            (None, Some(value)) => self.writer.put(&state, key, &value::inline(value))?,
+            (None, None) => self.writer.remove(&state, key)?,
+        };
+        if let Some(old) = old.as_deref().and_then(value::head) {
             self.remove_chunks(key, old.slot, 0..old.chunks())?;
         }
-        if self.looks_for_leftovers {
-            let named = large.map(|large| (slot, Head::of(slot, large).chunks()));
-            self.remove_leftovers(key, named)?;
-        }
-        Ok(())
+        if self.looks_for_leftovers { self.remove_leftovers(key, new) } else { Ok(()) }
     }
 
-    /// Removes the chunks of a key that its entry does not name: a slot, and how many of it.
-    fn remove_leftovers(&mut self, key: &[u8], named: Option<(u8, u32)>) -> sled::Result<()> {
+    /// Into the slot that the old value does not have.
+    fn write_chunks(&mut self, key: &[u8], value: &[u8]) -> sled::Result<Head> {
+        let old = self.tables.state.get(key)?.as_deref().and_then(value::head);
+        let slot = old.map_or(0, |old| 1 - old.slot.min(1));
+        for (index, chunk) in (0..).zip(value.chunks(CHUNK)) {
+            self.writer.put(&self.tables.chunks, &value::chunk_key(key, slot, index), chunk)?;
+        }
+        Ok(Head::of(slot, value))
+    }
+
+    /// Removes the chunks of a key that its entry does not name.
+    fn remove_leftovers(&mut self, key: &[u8], named: Option<Head>) -> sled::Result<()> {
         for slot in [0, 1] {
-            let first = named.filter(|(own, _)| *own == slot).map_or(0, |(_, count)| count);
+            let first = named.filter(|head| head.slot == slot).map_or(0, |head| head.chunks());
             let mut end = first;
             while self.tables.chunks.contains_key(value::chunk_key(key, slot, end))? {
                 end += 1;
@@ -160,9 +165,10 @@ impl Hands {
 
     /// The last one first, so that what a crash leaves begins where it is looked for.
     fn remove_chunks(&mut self, key: &[u8], slot: u8, indexes: Range<u32>) -> sled::Result<()> {
-        indexes.rev().try_for_each(|index| {
-            self.writer.remove(&self.tables.chunks, &value::chunk_key(key, slot, index))
-        })
+        for index in indexes.rev() {
+            self.writer.remove(&self.tables.chunks, &value::chunk_key(key, slot, index))?;
+        }
+        Ok(())
     }
 }
 

@@ -53,7 +53,9 @@ fn crashed(dir: &Path, number: u64, frames: &[&[Write<'_>]]) {
     let mut journal = Journal::create(&places, number).unwrap();
     for writes in frames {
         let mut frame = Frame::default();
-        writes.iter().for_each(|(key, value)| frame.add(key.as_bytes(), *value));
+        for (key, value) in *writes {
+            frame.add(key.as_bytes(), *value);
+        }
         journal.append(&mut frame).unwrap();
     }
 }
@@ -70,7 +72,9 @@ fn next_journal(dir: &Path) -> u64 {
 fn cut(dir: &Path, writes: &Writes, left: usize) {
     let number = next_journal(dir);
     let mut frame = Frame::default();
-    writes.iter().for_each(|(key, value)| frame.add(key, value.as_deref()));
+    for (key, value) in writes {
+        frame.add(key, value.as_deref());
+    }
     Journal::create(&Places::in_dir(dir), number).unwrap().append(&mut frame).unwrap();
     settler::settle_until(dir, number, writes, left);
 }

@@ -7,7 +7,7 @@
 //! no sled transactions or batches, each of which queues two writes, and a flush before so much was written that
 //! it may fill the pool. Nobody else flushes: durability is the journal's.
 
-use sled::{Db, Tree};
+use sled::{Db, IVec, Tree};
 
 /// Two of sled's 512 KiB buffers.
 const UNFLUSHED: usize = 1 << 20;
@@ -35,14 +35,15 @@ impl Writer {
         }
     }
 
-    pub fn put(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> sled::Result<()> {
+    /// Gives what was there before.
+    pub fn put(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> sled::Result<Option<IVec>> {
         self.account(key.len() + value.len())?;
-        tree.insert(key, value).map(|_| ())
+        tree.insert(key, value)
     }
 
-    pub fn remove(&mut self, tree: &Tree, key: &[u8]) -> sled::Result<()> {
+    pub fn remove(&mut self, tree: &Tree, key: &[u8]) -> sled::Result<Option<IVec>> {
         self.account(key.len())?;
-        tree.remove(key).map(|_| ())
+        tree.remove(key)
     }
 
     fn account(&mut self, bytes: usize) -> sled::Result<()> {
