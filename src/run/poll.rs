@@ -53,7 +53,7 @@ pub struct Poller {
 /// When the next poll is due (milliseconds).
 enum Next {
     At(i64),
-    /// As long after this as the pace and the budget say.
+    /// As long after this, when the last poll began, as the pace and the budget say.
     After(i64),
 }
 
@@ -89,7 +89,7 @@ impl Hands for Poller {
         }
         let passed = self.pass(shared).await?;
         let after_ms = shared.clock.now_ms();
-        self.next = Next::After(after_ms);
+        self.next = Next::After(now_ms);
         match passed {
             Ok(()) => shared.poll_state.last_completed_ms.store(std::sync::Arc::new(Some(after_ms))),
             Err(Failure::Budget) => {
