@@ -327,56 +327,6 @@ fn a_question_type_that_goodays_does_not_document() {
     "#);
 }
 
-#[test]
-fn templates_that_fail_on_a_sample() {
-    insta::assert_snapshot!(fields("M023", r#"A: { value: x, when: "response.created_date < 5" }
-B: { from: "response.place.name | date" }
-C: { from: "response.place" }
-E: { from: "response.answers[0].value | abs" }"#), @r#"
-    error[M023]: fails on a sample event: a text is ordered against a number
-     --> mappings/case.yaml:4:24
-      |
-    4 |   A: { value: x, when: "response.created_date < 5" }
-      |                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: a text becomes a number with `| int` or `| float`; for times take `| date`
-    error[M023]: fails on a sample event: what should be a date is not one
-     --> mappings/case.yaml:5:14
-      |
-    5 |   B: { from: "response.place.name | date" }
-      |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: `date` takes times such as `response.created_date`
-    error[M023]: fails on a sample event: a field needs one value, this gives an object
-     --> mappings/case.yaml:6:14
-      |
-    6 |   C: { from: "response.place" }
-      |              ^^^^^^^^^^^^^^^^
-      |
-      = help: name one part of it, as in `response.place.name`
-    warning[M023]: fails on an event with a rating only: it cannot be computed from these values
-     --> mappings/case.yaml:7:14
-      |
-    7 |   E: { from: "response.answers[0].value | abs" }
-      |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: what may be absent can get a value with `| default(...)`
-    "#);
-}
-
-#[test]
-fn conditions_that_are_none() {
-    insta::assert_snapshot!(fields("M024", "A: { value: x, when: response.message }"), @r"
-    error[M024]: `when` must give true or false
-     --> mappings/case.yaml:4:24
-      |
-    4 |   A: { value: x, when: response.message }
-      |                        ^^^^^^^^^^^^^^^^
-      |
-      = help: compare it with something, or ask whether it is there: `... is not none`
-    ");
-}
-
 /// What people write who know another language, or who stop too early.
 #[test]
 fn expressions_as_other_languages_write_them() {
