@@ -54,14 +54,21 @@ fn reads(look: &Look<'_>, mapping: &Mapping, object: &str, report: &mut Report) 
 }
 
 fn readable(look: &Look<'_>, object: &str, root: &str, path: &str, report: &mut Report) {
-    let Walk::Unknown { on, name, relation } = look.objects.walk(object, path) else { return };
+    let spot = || mention(look, &format!("{root}.{path}")).or_else(|| mention(look, path));
+    let (on, name, relation) = match look.objects.walk(object, path) {
+        Walk::Unknown { on, name, relation } => (on, name, relation),
+        Walk::Field(field) => {
+            let last = path.rsplit('.').next().unwrap_or_default();
+            return look.spelling(last, field, spot().as_ref(), report);
+        }
+        Walk::Needs(_) | Walk::Opaque => return,
+    };
     let what = if relation { "relation" } else { "field" };
     let message = format!(
         "{} has no {what} `{name}` that the integration user can see, so polls would fail",
         on.object
     );
-    let spot = mention(look, &format!("{root}.{path}")).or_else(|| mention(look, path));
-    look.tell(NOT_READABLE, spot.as_ref(), message, GRANT_READ, report)
+    look.tell(NOT_READABLE, spot().as_ref(), message, GRANT_READ, report)
         .about(format!("{}.{name}", on.object));
 }
 

@@ -2,6 +2,7 @@
 
 use super::codes::{
     MAY_BE_BLANK, NO_EXTERNAL_ID, NO_FIELD, NO_RELATION, NOT_UPDATEABLE, READ_ONLY, REQUIRED,
+    SPELLED_OTHERWISE,
 };
 use super::objects::{Objects, Walk};
 use super::places::{Atlas, Spot};
@@ -121,6 +122,15 @@ impl Look<'_> {
             self.tell(NO_FIELD, spot, message, &help, report).about(format!("{object}.{name}"));
         }
         found
+    }
+
+    /// Salesforce takes a name in any case, but answers in its own spelling, which is what rows are read by.
+    pub fn spelling(&self, name: &str, field: &Field, spot: Option<&Spot>, report: &mut Report) {
+        if name != field.name {
+            let message =
+                format!("Salesforce spells `{name}` as `{}`, so it would never be read", field.name);
+            self.tell(SPELLED_OTHERWISE, spot, message, &format!("write `{}`", field.name), report);
+        }
     }
 
     fn help_for(&self, name: &str) -> String {

@@ -15,6 +15,7 @@ const MARKER_CHARS: usize = 32_768;
 pub fn key(look: &Look<'_>, name: &str, report: &mut Report) {
     let spot = look.atlas.value(look.file, &["key", "field"]);
     let Some(field) = look.field(name, spot.as_ref(), report) else { return };
+    look.spelling(name, field, spot.as_ref(), report);
     for (missing, why) in wrong_with_key(field) {
         let message = format!("the key field `{name}` {missing}");
         look.tell(BAD_KEY, spot.as_ref(), message, why, report);
@@ -58,6 +59,7 @@ fn wrong_with_key(field: &Field) -> Vec<(String, &'static str)> {
 pub fn marker(look: &Look<'_>, name: &str, report: &mut Report) {
     let spot = look.atlas.value(look.file, &["marker"]);
     let Some(field) = look.field(name, spot.as_ref(), report) else { return };
+    look.spelling(name, field, spot.as_ref(), report);
     if field.kind != "textarea" {
         let message = format!("the marker `{name}` is a {}, no long text area", field.kind);
         let help = "make it a Long Text Area of 131072 characters: it keeps the ids of all messages";
@@ -77,6 +79,7 @@ pub fn marker(look: &Look<'_>, name: &str, report: &mut Report) {
 pub fn parent(look: &Look<'_>, comment: &CommentMapping, mapping: &Mapping, report: &mut Report) {
     let spot = look.atlas.value(look.file, &["parent"]).or_else(|| look.atlas.key(look.file, &["fields"]));
     if let Some(field) = look.field(&comment.parent_field, spot.as_ref(), report) {
+        look.spelling(&comment.parent_field, field, spot.as_ref(), report);
         let case = case_object(mapping);
         let leads = field.reference_to.is_empty()
             || field.reference_to.iter().any(|to| to.eq_ignore_ascii_case(case));

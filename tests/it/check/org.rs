@@ -32,6 +32,18 @@ async fn what_polls_read_and_agents_are_told() {
 }
 
 #[tokio::test]
+async fn names_that_salesforce_spells_otherwise() {
+    let world = World::new().await;
+    world.edit("mappings/actions.yaml", "when: case.IsClosed", "when: case.isclosed");
+    world.edit("mappings/case.yaml", "marker: Goodays_Message_Ids__c", "marker: goodays_message_ids__c");
+    insta::assert_snapshot!(world.found().await, @"
+    error S030 mappings/case.yaml:26:9: Salesforce spells `goodays_message_ids__c` as `Goodays_Message_Ids__c`, so it would never be read
+    error S030 mappings/actions.yaml:22:35: Salesforce spells `isclosed` as `IsClosed`, so it would never be read
+    exit 1
+    ");
+}
+
+#[tokio::test]
 async fn what_only_the_query_itself_can_tell() {
     let world = World::new().await;
     world.edit("mappings/actions.yaml", "fields: [Status,", "fields: [Owner.Bogus__c, Status,");
