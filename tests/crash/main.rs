@@ -59,10 +59,10 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime.expect("a runtime starts").block_on(run(wanted)) {
-        Ok(breaches) if breaches.is_empty() => ExitCode::SUCCESS,
         Ok(breaches) => {
+            println!("  lost, doubled or disturbed {:>5}", breaches.len());
             breaches.iter().take(30).for_each(|b| println!("BREACH {b}"));
-            ExitCode::FAILURE
+            if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             println!("the run broke off: {error:#}");
@@ -175,6 +175,9 @@ async fn report(
     );
     println!("  agents' actions            {:>5}", facts.acted);
     println!("  actions done at Goodays    {:>5}", after.done);
-    println!("  waiting with a reason      {:>5}  {}", daemon.parked().await?.len(), daemon.reasons().await?);
+    let parked = daemon.parked().await?;
+    let unclear = parked.iter().filter(|p| p["reason_code"] == "unclear").count();
+    println!("  waiting with a reason      {:>5}  {}", parked.len(), daemon.reasons().await?);
+    println!("  of these unclear           {unclear:>5}");
     Ok(())
 }
