@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{FINDINGS, OK, UNREACHABLE, load};
+use super::{FINDINGS, OK, UNREACHABLE, load, show};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
@@ -90,7 +90,7 @@ pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     if json {
         println!("{status:#}");
     } else {
-        print!("{}", summary(&status));
+        print!("{}", show::status(&status));
     }
     let parked = |side: &str| status[side]["parked"].as_u64().unwrap_or_default();
     let unclear = status["outbox"]["unclear"].as_u64().unwrap_or_default();
@@ -100,81 +100,14 @@ pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     Ok(if parked("inbox") + parked("outbox") + unclear > 0 || troubled { FINDINGS } else { OK })
 }
 
-fn summary(status: &Value) -> String {
-    use std::fmt::Write as _;
-    let n = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
-    let mut text = format!(
-        "feedback in   {} waiting, {} parked, {} done\n\
-         actions out   {} waiting, {} unclear, {} parked, {} delivered\n\
-         last poll     {}\n\
-         API calls     {} of {} in 24 h\n\
-         unprocessed   {}\n\
-         mapping       version {}\n",
-        n("/inbox/pending"),
-        n("/inbox/parked"),
-        n("/inbox/done"),
-        n("/outbox/pending"),
-        n("/outbox/unclear"),
-        n("/outbox/parked"),
-        n("/outbox/delivered"),
-        status["poll"]["last_completed"].as_str().unwrap_or("none yet"),
-        n("/salesforce/api_calls_today"),
-        n("/salesforce/api_calls_allowed"),
-        n("/unprocessed/count"),
-        status["mapping"]["version"].as_str().unwrap_or("-"),
-    );
-    for side in ["salesforce", "goodays"] {
-        if let Some(advice) = status[side]["trouble"]["advice"].as_str() {
-            let _ = writeln!(text, "{side:<13} in trouble: {advice}");
-        }
-    }
-    if let Some(trouble) = status["poll"]["trouble"].as_str() {
-        let _ = writeln!(text, "poll          {trouble}");
-    }
-    if let Some(trouble) = status["mapping"]["trouble"].as_str() {
-        let _ =
-            writeln!(text, "              the edited files are refused, this version goes on:\n{trouble}");
-    }
-    if n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear") > 0 {
-        text += "Something waits for a human: goodays-salesforce parked\n";
-    }
-    text
-}
-
 pub async fn parked(path: &Path, json: bool) -> anyhow::Result<u8> {
     let items = Admin::find(path)?.get("/parked").await?;
     if json {
         println!("{items:#}");
     } else {
-        print!("{}", list(&items));
+        print!("{}", show::parked(&items));
     }
     Ok(if items.as_array().is_some_and(|i| !i.is_empty()) { FINDINGS } else { OK })
-}
-
-fn list(items: &Value) -> String {
-    use std::fmt::Write as _;
-    let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
-    if items.is_empty() {
-        return "Nothing waits for a human.\n".to_owned();
-    }
-    let mut text = String::new();
-    for item in items {
-        let t = |key: &str| item[key].as_str().unwrap_or("-").to_owned();
-        let _ = write!(
-            text,
-            "{:<8} {:<8} {:<8} case {:<10} response {:<12} since {}\n         {}: {}\n",
-            t("id"),
-            t("state"),
-            item["action"].as_str().unwrap_or("event"),
-            t("case_number"),
-            t("response_id"),
-            t("since"),
-            t("reason_code"),
-            t("reason"),
-        );
-    }
-    text += "Again: goodays-salesforce retry ID (or --all).  Give up: goodays-salesforce drop ID.\n";
-    text
 }
 
 pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8> {
@@ -202,25 +135,8 @@ pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> 
         eprintln!("error: {}", said(&body));
         return Ok(FINDINGS);
     }
-    print!("{}", tally(&body));
+    print!("{}", show::tally(&body));
     Ok(OK)
-}
-
-/// What became of all that was retried.
-fn tally(counts: &Value) -> String {
-    const WORDS: [(&str, &str); 5] = [
-        ("retrying", "tried again"),
-        ("delivered", "had arrived after all"),
-        ("confirm", "unclear: see each, then `retry ID --send-again`"),
-        ("refused", "no longer waiting"),
-        ("not_now", "left: Goodays could not be read back"),
-    ];
-    let told = WORDS.iter().filter_map(|(key, words)| {
-        let count = counts[*key].as_u64().filter(|count| *count > 0)?;
-        Some(format!("{count} {words}\n"))
-    });
-    let told: String = told.collect();
-    if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
 }
 
 pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
@@ -233,23 +149,40 @@ pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
     Ok(FINDINGS)
 }
 
-pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool) -> anyhow::Result<u8> {
+pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) -> anyhow::Result<u8> {
     let body = json!({ "since": since, "dry_run": dry_run });
     let (status, body) = Admin::find(path)?.post("/sweep", Some(body)).await?;
     if status != 200 {
         eprintln!("error: {}", said(&body));
         return Ok(UNREACHABLE);
     }
-    println!("{body:#}");
+    if json {
+        println!("{body:#}");
+    } else {
+        print!("{}", show::swept(&body, dry_run));
+    }
     let missing = body["missing"].as_array().is_some_and(|m| !m.is_empty());
     Ok(if missing && dry_run { FINDINGS } else { OK })
 }
 
-pub async fn forget(path: &Path, response: Option<&str>, email: Option<&str>) -> anyhow::Result<u8> {
+pub async fn forget(
+    path: &Path,
+    response: Option<&str>,
+    email: Option<&str>,
+    json: bool,
+) -> anyhow::Result<u8> {
     let body = json!({ "response": response, "email": email });
     let (status, body) = Admin::find(path)?.post("/forget", Some(body)).await?;
-    println!("{body:#}");
-    Ok(if status == 200 { OK } else { FINDINGS })
+    if status != 200 {
+        eprintln!("error: {}", said(&body));
+        return Ok(FINDINGS);
+    }
+    if json {
+        println!("{body:#}");
+    } else {
+        print!("{}", show::forgotten(&body));
+    }
+    Ok(OK)
 }
 
 /// What would go to Goodays for a Case now, and why.
@@ -261,29 +194,8 @@ pub async fn case(path: &Path, id: &str, json: bool) -> anyhow::Result<u8> {
     }
     if json {
         println!("{body:#}");
-        return Ok(OK);
-    }
-    for response in body.as_array().into_iter().flatten() {
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let listed = &response["goodays"]["Ok"];
-        let shown = if let Some(actions) = listed["actions"].as_array() {
-            let actions: Vec<String> = actions.iter().map(text).collect();
-            format!("{} in Goodays, which lists: {}", text(&listed["state"]), actions.join(", "))
-        } else {
-            text(&response["goodays"]["Err"])
-        };
-        println!("response {}: {shown}", text(&response["response_id"]));
-        println!("  last written with mapping version {}", text(&response["mapping"]));
-        println!("  status rule that holds: {}", text(&response["rule"]));
-        for action in response["actions"].as_array().into_iter().flatten() {
-            println!(
-                "  {} {} ({}): {}",
-                text(&action["id"]),
-                text(&action["action"]),
-                text(&action["state"]),
-                text(&action["now"])
-            );
-        }
+    } else {
+        print!("{}", show::explained(&body));
     }
     Ok(OK)
 }

@@ -4,6 +4,7 @@ mod admin;
 mod files;
 mod logging;
 mod plan;
+mod show;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -99,6 +100,10 @@ enum Command {
         json: bool,
     },
     /// Compare both sides; list and repair what is missing.
+    #[command(after_help = "Examples:
+  goodays-salesforce sweep                     the last 48 h (sweep.window)
+  goodays-salesforce sweep --since 2026-11-20  from then on
+  goodays-salesforce sweep --dry-run           list only; 1 if something is missing")]
     Sweep {
         #[command(flatten)]
         config: Configured,
@@ -108,6 +113,8 @@ enum Command {
         /// List only.
         #[arg(long)]
         dry_run: bool,
+        #[arg(long)]
+        json: bool,
     },
     /// How the running daemon is doing.
     Status {
@@ -150,13 +157,16 @@ enum Command {
         config: Configured,
     },
     /// Remove what we hold of a person.
+    #[command(after_help = "Examples:
+  goodays-salesforce forget --response 26BpnGYga3
+  goodays-salesforce forget --email person@example.com   as a customer and as an agent")]
     Forget {
-        #[arg(long, required_unless_present = "email", conflicts_with = "email")]
-        response: Option<String>,
-        #[arg(long)]
-        email: Option<String>,
+        #[command(flatten)]
+        whom: Whom,
         #[command(flatten)]
         config: Configured,
+        #[arg(long)]
+        json: bool,
     },
     /// Fetch the customer's own samples from Goodays' events endpoint.
     Samples {
@@ -175,6 +185,18 @@ enum Command {
     },
     /// Print the JSON Schema of a file, for editors.
     Schema { kind: Kind },
+}
+
+/// Who is forgotten: one of both.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
+    /// Of one response.
+    #[arg(long, value_name = "ID")]
+    response: Option<String>,
+    /// Of everything under an address.
+    #[arg(long, value_name = "ADDR")]
+    email: Option<String>,
 }
 
 /// Where the configuration stands.
@@ -230,8 +252,8 @@ impl Command {
                 let how = plan::How { as_new, diff, json };
                 plan::plan(&event.unwrap_or_default(), &config.config, how).await
             }
-            Self::Sweep { config, since, dry_run } => {
-                admin::sweep(&config.config, since.as_deref(), dry_run).await
+            Self::Sweep { config, since, dry_run, json } => {
+                admin::sweep(&config.config, since.as_deref(), dry_run, json).await
             }
             Self::Status { config, json } => admin::status(&config.config, json).await,
             Self::Parked { config, json } => admin::parked(&config.config, json).await,
@@ -240,8 +262,8 @@ impl Command {
             }
             Self::Retry { reason, config, .. } => admin::retry_all(&config.config, reason.as_deref()).await,
             Self::Drop { id, config } => admin::drop(&config.config, &id).await,
-            Self::Forget { response, email, config } => {
-                admin::forget(&config.config, response.as_deref(), email.as_deref()).await
+            Self::Forget { whom: Whom { response, email }, config, json } => {
+                admin::forget(&config.config, response.as_deref(), email.as_deref(), json).await
             }
             Self::Samples { dir, config } => files::samples(&config.config, &dir).await,
             Self::Sim { salesforce, goodays } => simulate(salesforce, goodays).await,

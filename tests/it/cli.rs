@@ -54,7 +54,7 @@ fn help_has_examples_for_each_main_command() {
     {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
-    for command in ["run", "demo", "check", "plan", "sim", "retry"] {
+    for command in ["run", "demo", "check", "plan", "sim", "retry", "sweep", "forget"] {
         let text = stdout(&bin().args([command, "--help"]).assert().success());
         assert!(text.contains("Example"), "{command} has no example");
     }
@@ -143,6 +143,20 @@ fn a_sweep_begins_at_a_moment_a_day_or_a_span_before_now() {
     }
     for since in ["yesterday", "2026-11", "20.11.2026"] {
         assert!(stderr(&sweep(since)).contains("write 2026-11-20T08:00:00Z"), "{since}");
+    }
+}
+
+#[test]
+fn who_is_forgotten_is_said_in_one_of_two_ways() {
+    let dir = set_up();
+    let forget =
+        |args: &[&str]| stderr(&bin().current_dir(dir.path()).arg("forget").args(args).assert().code(2));
+    let said = forget(&[]);
+    assert!(said.contains("--response <ID>") && said.contains("--email <ADDR>"), "{said}");
+    let said = forget(&["--response", "r", "--email", "a@b.example"]);
+    assert!(said.contains("cannot be used with"), "{said}");
+    for one in [["--response", "r"], ["--email", "a@b.example"]] {
+        assert!(forget(&one).contains("no running daemon"), "{one:?}");
     }
 }
 

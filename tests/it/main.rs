@@ -7,6 +7,7 @@ mod backup;
 mod bare;
 mod check;
 mod cli;
+mod commands;
 mod config;
 mod counts;
 mod doors;
