@@ -185,12 +185,14 @@ pub async fn forget(
     Ok(OK)
 }
 
-/// What would go to Goodays for a Case now, and why.
-pub async fn case(path: &Path, id: &str, json: bool) -> anyhow::Result<u8> {
-    let (status, body) = Admin::find(path)?.ask(reqwest::Method::GET, &format!("/cases/{id}"), None).await?;
+/// What would go to Goodays for a Case now, and why; the Case is named by its number or its id.
+pub async fn case(path: &Path, name: &str, json: bool) -> anyhow::Result<u8> {
+    let admin = Admin::find(path)?;
+    let named = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let (status, body) = admin.ask(reqwest::Method::GET, &format!("/cases/{named}"), None).await?;
     if status != 200 {
-        eprintln!("{id}: {}", said(&body));
-        return Ok(FINDINGS);
+        eprintln!("{name}: {}", said(&body));
+        return Ok(if status == 503 { UNREACHABLE } else { FINDINGS });
     }
     if json {
         println!("{body:#}");

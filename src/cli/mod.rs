@@ -80,13 +80,13 @@ enum Command {
   goodays-salesforce plan e42              an event that the running daemon holds
   goodays-salesforce plan e42 --as-new         the same, as if nothing of it were in Salesforce yet
   goodays-salesforce plan event.json --diff    beside the Case as it stands
-  goodays-salesforce plan --case 500...        what would go to Goodays now, and why")]
+  goodays-salesforce plan --case 00001001      what would go to Goodays now, and why")]
     Plan {
         /// A file, a folder, or the id of a stored event.
         #[arg(required_unless_present = "case", conflicts_with = "case")]
         event: Option<String>,
-        /// What the running daemon would send to Goodays for this Case now, and why.
-        #[arg(long)]
+        /// What the running daemon would send to Goodays for the Case of this number or id now, and why.
+        #[arg(long, value_name = "NUMBER|ID")]
         case: Option<String>,
         /// As if nothing of it were known and in Salesforce yet.
         #[arg(long, conflicts_with = "case")]

@@ -4,11 +4,15 @@ use serde::Serialize;
 
 use super::Shared;
 use super::deliver::newer_case;
+use super::take::id_of;
 use crate::http::Failure;
 use crate::plan::deliver::{Decision, decide};
 use crate::plan::{Intent, IntentState, Link};
-use crate::salesforce::RecordId;
-use crate::store::{RKey, StoreError};
+use crate::salesforce::{RecordId, query};
+use crate::store::{RKey, StoreError, decode, keys};
+
+/// Links that are read at once while one is looked for: writers wait for no more.
+const AT_ONCE: usize = 200;
 
 /// One response of the Case.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +45,50 @@ pub struct ExplainedAction {
 }
 
 impl Shared {
+    /// The Case of this id or, as people know it, of this number: as the ledger has it, else as one query at
+    /// Salesforce tells. `None`: neither knows it.
+    pub async fn case_named(&self, name: &str) -> Result<Result<Option<RecordId>, Failure>, StoreError> {
+        if let Some(id) = RecordId::new(name) {
+            return Ok(Ok(Some(id)));
+        }
+        match self.case_in_ledger(name).await? {
+            Some(id) => Ok(Ok(Some(id))),
+            None => Ok(self.case_in_salesforce(name).await),
+        }
+    }
+
+    /// Numbers have no index: operators ask seldom, and every write of a link would pay for it.
+    async fn case_in_ledger(&self, number: &str) -> Result<Option<RecordId>, StoreError> {
+        let (mut from, to) = keys::room(b'L');
+        loop {
+            let links = self.store.range(&from, &to, AT_ONCE)?;
+            let Some((last, _)) = links.last() else { return Ok(None) };
+            for (_, link) in &links {
+                let case = decode::<Link>(link)?.case;
+                if let Some(case) = case.filter(|case| case.number.as_deref() == Some(number)) {
+                    return Ok(Some(case.id));
+                }
+            }
+            from = [last.as_slice(), &[0]].concat();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn case_in_salesforce(&self, number: &str) -> Result<Option<RecordId>, Failure> {
+        let now_ms = self.clock.now_ms();
+        if self.salesforce_gate.closed_until(now_ms).is_some() {
+            return Err(Failure::NotSent("it was out of reach a moment ago".to_owned()));
+        }
+        let mapping = self.mapping();
+        let Some(case) = mapping.case_mappings().first() else { return Ok(None) };
+        let Ok(soql) = query::case_by_number(&case.object, number) else { return Ok(None) };
+        // What is kept of the budget for feedback is not for this.
+        self.allowance(true).await?;
+        let result = self.salesforce.query(&soql).await;
+        self.salesforce_said(&result, now_ms);
+        Ok(result?.first().and_then(|row| id_of(row, "Id")))
+    }
+
     /// Explains each response of a Case, given by its id.
     pub async fn explain(&self, case: &RecordId) -> Result<Vec<Explained>, StoreError> {
         let mut explained = Vec::new();

@@ -124,6 +124,11 @@ pub fn cases_by_keys(
     Ok(chunked(&start, keys.iter().map(|k| quote(k)), ""))
 }
 
+/// The Case of the number that people know it by.
+pub fn case_by_number(object: &str, number: &str) -> Result<String, BadName> {
+    Ok(format!("SELECT Id FROM {} WHERE CaseNumber = {}", field(object)?, quote(number)))
+}
+
 /// Records by their ids.
 pub fn by_ids(object: &str, fields: &[&str], ids: &[RecordId]) -> Result<Vec<String>, BadName> {
     let start = format!("SELECT {} FROM {} WHERE Id IN ", list(&["Id"], fields)?, field(object)?);

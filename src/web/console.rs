@@ -21,11 +21,13 @@ use super::body::Unread;
 use crate::config::parse_duration;
 use crate::goodays::ResponseId;
 use crate::run::{Fatal, RetryOutcome, Shared, SweepOptions};
-use crate::salesforce::RecordId;
 use crate::store::StoreError;
 
 /// The most that is shown or retried in one go.
 const SHOWN: usize = 10_000;
+
+const HOW_CASES_ARE_NAMED: &str = "give the number as the Case shows it, zeros included, or the Case's id of 15 or 18 \
+     characters, which stands in the address of its page";
 
 /// An answer, or the refusal that takes its place.
 type Answer = Result<Response, Response>;
@@ -132,10 +134,24 @@ pub async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Ans
     Ok(answer::json(StatusCode::OK, payload))
 }
 
-/// What would go to Goodays for a Case now, and why.
-pub async fn case(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+/// What would go to Goodays for a Case now, and why; the Case is named by its id or its number.
+pub async fn case(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
-    let id = RecordId::new(&id).ok_or_else(|| missing("a Case is named by its id of 15 or 18 characters"))?;
+    let id = match desk.shared.case_named(&name).await.map_err(broken)? {
+        Ok(Some(id)) => id,
+        Ok(None) => {
+            let words =
+                format!("neither the ledger nor Salesforce has a Case of this number: {HOW_CASES_ARE_NAMED}");
+            return Err(missing(&words));
+        }
+        Err(why) => {
+            let words = format!(
+                "the ledger has no Case of this number, and Salesforce cannot be asked now ({why}): \
+                 {HOW_CASES_ARE_NAMED}"
+            );
+            return Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &words));
+        }
+    };
     let explained = desk.shared.explain(&id).await.map_err(broken)?;
     if explained.is_empty() {
         return Err(missing("no feedback is known to stand in this Case"));

@@ -1,9 +1,10 @@
 //! The commands that ask a running daemon, as a person reads them: the real binary beside a world.
 
 use assert_cmd::Command;
-use serde_json::Value;
+use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::{Value, json};
 
-use crate::world::{AGENT, World, words};
+use crate::world::{AGENT, World, text, words};
 
 /// Exit code, and what stands on standard output and standard error.
 type Said = (i32, String, String);
@@ -86,4 +87,48 @@ async fn forgetting_is_told_in_lines_and_for_machines_in_json() {
     assert_eq!((code, out.as_str()), (0, "Nothing is held of this person.\n"));
     let (code, out, err) = run(&world, &["forget", "--email", " "]).await;
     assert_eq!((code, out.as_str(), err.as_str()), (1, "", "error: either `response` or `email`\n"));
+}
+
+/// Queries for a Case by its number that Salesforce was asked.
+fn asked_by_number(world: &World) -> usize {
+    let requests = world.salesforce.wire().requests();
+    requests.iter().filter(|seen| seen.query.contains("CaseNumber%20%3D")).count()
+}
+
+#[tokio::test]
+async fn a_case_is_named_by_its_number_or_its_id() {
+    let mut world = World::start().await;
+    world.errors_are_fine();
+    let id = world.arrives(words("Too loud.")).await;
+    world.settle().await;
+    let case = world.case(&id);
+    let (number, by_id) =
+        (text(&case["CaseNumber"]), run(&world, &["plan", "--case", &text(&case["Id"])]).await);
+    let by_number = run(&world, &["plan", "--case", &number]).await;
+    assert_eq!((by_number.0, &by_number), (0, &by_id));
+    assert!(by_number.1.starts_with(&format!("response {id}: open in Goodays")), "{}", by_number.1);
+    assert_eq!(asked_by_number(&world), 0, "the ledger knows it");
+    // What the ledger does not know, Salesforce is asked for, once.
+    let strange = world.salesforce.create_case(json!({"Subject": "By phone"}), AGENT).unwrap();
+    let strange = world.salesforce.records("Case").into_iter().find(|case| case["Id"] == *strange).unwrap();
+    let (code, _, err) = run(&world, &["plan", "--case", &text(&strange["CaseNumber"])]).await;
+    assert!(err.contains("no feedback is known to stand in this Case"), "{err}");
+    assert_eq!((code, asked_by_number(&world)), (1, 1));
+    let (code, _, err) = run(&world, &["plan", "--case", "it's 7/8"]).await;
+    assert!(
+        err.contains("neither the ledger nor Salesforce has a Case of this number: give the number"),
+        "{err}"
+    );
+    assert_eq!(code, 1);
+    // The ledger's go on being found while Salesforce is away.
+    let away = Act::Answer { status: 503, body: String::new(), content_type: None, headers: [].into() };
+    world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/services/data", away) });
+    world
+        .until("Salesforce is out of reach", || world.app().shared.salesforce_gate.trouble().is_some())
+        .await;
+    assert_eq!(run(&world, &["plan", "--case", &number]).await.0, 0);
+    let (code, _, err) = run(&world, &["plan", "--case", "99999999"]).await;
+    assert!(err.contains("Salesforce cannot be asked now"), "{err}");
+    assert!(err.contains("or the Case's id of 15 or 18 characters"), "{err}");
+    assert_eq!(code, 3);
 }
