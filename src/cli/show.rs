@@ -61,7 +61,7 @@ pub fn parked(items: &Value) -> String {
             t("id"),
             t("state"),
             item["action"].as_str().unwrap_or("event"),
-            t("case_number"),
+            item["case_number"].as_str().or(item["case_id"].as_str()).unwrap_or("-"),
             t("response_id"),
             t("since"),
             t("reason_code"),

@@ -44,7 +44,8 @@ impl Gain {
     /// Applies itself; `inserted` is the Case that the write made.
     pub fn apply(self, link: &mut Link, inserted: Option<RecordId>) {
         if let Some(id) = inserted {
-            link.case = Some(CaseRef { id, number: None });
+            // A poll may have seen the Case before its insert was answered.
+            link.case = Some(CaseRef { id, number: None }.or_known(link.case.as_ref()));
             link.row.clear();
         }
         for known in self.known {

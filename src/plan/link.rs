@@ -66,9 +66,18 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseRef {
     pub id: RecordId,
-    /// Read by the poll; an insert does not tell it.
+    /// Read by the next poll; an insert does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
+}
+
+impl CaseRef {
+    /// Keeps the number that is known of the same Case: not every answer of Salesforce tells it.
+    #[must_use]
+    pub fn or_known(self, known: Option<&Self>) -> Self {
+        let known = known.filter(|known| known.id == self.id).and_then(|known| known.number.clone());
+        Self { number: self.number.or(known), ..self }
+    }
 }
 
 /// A message that stands in Salesforce, or never has to.

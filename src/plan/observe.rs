@@ -46,7 +46,7 @@ pub fn case_row(
     let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
     let known = link.is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
     let mut after = link.cloned().unwrap_or_else(|| Link::unread(response.clone()));
-    after.case = Some(CaseRef { id, number });
+    after.case = Some(CaseRef { id, number }.or_known(after.case.as_ref()));
     after.row = row.as_object().map(|r| action_fields(r, desk)).unwrap_or_default();
     let (wanted, problem) = match desk.mapping.actions().on_case(row) {
         Ok(wanted) => (wanted, None),

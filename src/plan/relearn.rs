@@ -67,8 +67,7 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &Desk<'
     let marked: BTreeSet<&MessageId> = row.marked.iter().collect();
     link.marked = u32::try_from(marked.len()).unwrap_or(u32::MAX);
     let same = link.case.as_ref().is_some_and(|c| c.id == row.case.id);
-    let number = row.case.number.clone().or_else(|| link.case.as_ref().and_then(|c| c.number.clone()));
-    link.case = Some(CaseRef { id: row.case.id.clone(), number });
+    link.case = Some(row.case.clone().or_known(link.case.as_ref()));
     if !had_case || !same {
         link.row = action_fields(&row.fields, desk);
         link.held = held(desk, &Value::Object(row.fields.clone()));
@@ -84,10 +83,9 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
         link.learn(id.clone(), None, How::Imported);
     }
     link.unread = false;
-    let known = link.case.take().filter(|c| c.id == case.id);
-    let number = case.number.clone().or_else(|| known.and_then(|c| c.number));
+    let known = link.case.take();
     if !link.gone.iter().any(|g| g.id == case.id) {
-        link.gone.push(CaseRef { id: case.id.clone(), number });
+        link.gone.push(case.clone().or_known(known.as_ref()));
     }
     link.held = None;
     link.marked = 0;

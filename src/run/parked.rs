@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{Fatal, Shared};
-use crate::plan::IntentState;
+use crate::goodays::ResponseId;
+use crate::plan::{CaseRef, IntentState};
 use crate::store::inbox::{finish, revive};
 use crate::store::keys;
 use crate::store::outbox::put_intent;
@@ -17,7 +18,9 @@ pub struct ParkedItem {
     /// `event` or `action`.
     pub kind: &'static str,
     pub response_id: Option<String>,
+    /// None also while no poll has read a Case that was just made: an insert does not tell it.
     pub case_number: Option<String>,
+    pub case_id: Option<String>,
     pub action: Option<String>,
     /// `parked` or `unclear`.
     pub state: &'static str,
@@ -55,6 +58,10 @@ fn when(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map(|t| t.to_string()).unwrap_or_default()
 }
 
+fn id_and_number(case: Option<CaseRef>) -> (Option<String>, Option<String>) {
+    case.map_or((None, None), |case| (Some(case.id.to_string()), case.number))
+}
+
 impl Shared {
     /// Everything parked or unclear, oldest first.
     pub fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
@@ -71,12 +78,14 @@ impl Shared {
     fn parked_event(&self, seq: u64) -> Result<Option<ParkedItem>, StoreError> {
         let Some(entry) = self.store.entry(seq)? else { return Ok(None) };
         let EntryState::Parked { since_ms, code, why } = entry.state else { return Ok(None) };
-        let link = entry.response_id.as_ref().map(|id| self.store.link(RKey::of(id))).transpose()?.flatten();
+        let case = entry.response_id.as_ref().map(|id| self.case_of(id)).transpose()?.flatten();
+        let (case_id, case_number) = id_and_number(case);
         Ok(Some(ParkedItem {
             id: format!("e{seq}"),
             kind: "event",
             response_id: entry.response_id.map(|id| id.to_string()),
-            case_number: link.and_then(|l| l.case).and_then(|c| c.number),
+            case_number,
+            case_id,
             action: None,
             state: "parked",
             reason_code: code,
@@ -95,12 +104,13 @@ impl Shared {
             }
             _ => return Ok(None),
         };
-        let link = self.store.link(RKey::of(&intent.response_id))?;
+        let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id)?);
         Ok(Some(ParkedItem {
             id: format!("a{seq}"),
             kind: "action",
             response_id: Some(intent.response_id.to_string()),
-            case_number: link.and_then(|l| l.case).and_then(|c| c.number),
+            case_number,
+            case_id,
             action: Some(intent.wish.name().to_owned()),
             state,
             reason_code: code,
@@ -108,6 +118,10 @@ impl Shared {
             since: when(since_ms),
             attempts: intent.attempts,
         }))
+    }
+
+    fn case_of(&self, response: &ResponseId) -> Result<Option<CaseRef>, StoreError> {
+        Ok(self.store.link(RKey::of(response))?.and_then(|link| link.case))
     }
 
     /// Tries something parked again, with the mapping as it is now. Something unclear is read back first, and

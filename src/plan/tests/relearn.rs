@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::gain::Gain;
 use crate::plan::relearn::{Found, adopt, bury, find, read_row};
 use crate::plan::{CaseRef, How};
 
@@ -105,7 +106,20 @@ fn an_unknown_number_does_not_replace_a_known_one() {
     let mut nameless = read;
     nameless.case.number = None;
     let link = adopt(Some(link), &response_id(), &nameless, &desk());
-    assert_eq!(link.case.unwrap().number.as_deref(), Some("00000001"));
+    assert_eq!(link.case.as_ref().unwrap().number.as_deref(), Some("00000001"));
+    // That of another Case is no number of this one.
+    let mut other = read_row(&row(2, "r1", ""), MARKER).unwrap();
+    other.case.number = None;
+    assert_eq!(adopt(Some(link), &response_id(), &other, &desk()).case, Some(other.case));
+}
+
+#[test]
+fn a_number_that_a_poll_read_before_the_insert_was_answered_stays() {
+    let mut link = linked(&[]);
+    let polled = read_row(&row(1, "r1", ""), MARKER).unwrap().case;
+    link.case = Some(polled.clone());
+    Gain::default().apply(&mut link, Some(polled.id.clone()));
+    assert_eq!(link.case, Some(polled));
 }
 
 #[test]

@@ -2,9 +2,10 @@ use axum::Router;
 use axum::routing::get;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
-use goodays_salesforce::plan::{Intent, IntentState, Meant, Sending, Wish};
+use goodays_salesforce::plan::{CaseRef, Intent, IntentState, Link, Meant, Sending, Wish};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::inbox::finish;
+use goodays_salesforce::store::ledger::put_link;
 use goodays_salesforce::store::outbox::{Outbox, add_intent};
 use goodays_salesforce::store::{EntryState, RKey, Tx};
 use reqwest::StatusCode;
@@ -56,7 +57,8 @@ async fn what_is_parked_can_be_tried_again() {
     assert_eq!(
         items,
         json!([{
-            "id": id, "kind": "event", "response_id": "r1", "case_number": null, "action": null, "state": "parked",
+            "id": id, "kind": "event", "response_id": "r1", "case_number": null,
+            "case_id": null, "action": null, "state": "parked",
             "reason_code": "no_place", "reason": "because", "since": "1970-01-01T00:00:00Z", "attempts": 0,
         }])
     );
@@ -69,6 +71,24 @@ async fn what_is_parked_can_be_tried_again() {
     for id in ["e999", "a999", "x1", "e", "%00"] {
         assert_eq!(told(&house, &format!("/parked/{id}/retry")).await.0, StatusCode::NOT_FOUND, "{id}");
         assert_eq!(told(&house, &format!("/parked/{id}/drop")).await.0, StatusCode::NOT_FOUND, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_parked_names_its_case_as_far_as_it_is_known() {
+    let house = house().await;
+    park(&house, "r1", "no_place").await;
+    let response = ResponseId::new("r1").unwrap();
+    let id = RecordId::new("500KB00000AbCdEYAV").unwrap();
+    for number in [None, Some("00001001".to_owned())] {
+        let mut tx = Tx::default();
+        let before = house.shared.store.guard_link(&mut tx, RKey::of(&response)).unwrap();
+        let case = Some(CaseRef { id: id.clone(), number: number.clone() });
+        let link = Link { case, ..Link::new(response.clone()) };
+        put_link(&mut tx, RKey::of(&response), before.as_ref(), &link);
+        house.shared.store.transact(&tx).unwrap();
+        let (_, items) = answered(house.get("/parked")).await;
+        assert_eq!((&items[0]["case_id"], &items[0]["case_number"]), (&json!(id), &json!(number)));
     }
 }
 
