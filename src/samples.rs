@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +15,8 @@ use crate::config::Config;
 use crate::goodays::client::Client;
 use crate::http::Failure;
 
+/// For one call.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 const KINDS: [&str; 4] = ["response", "message", "delegated", "reply"];
 
 /// One event's body, without tokens.
@@ -44,7 +47,7 @@ pub enum SamplesError {
 
 /// Writes the account's samples into a folder; no file is ever replaced.
 pub async fn fetch(config: &Config, dir: &Path) -> Result<Fetched, SamplesError> {
-    let samples = read(&client(config)).await?;
+    let samples = read(&client(config, TIME_LIMIT)).await?;
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |error| SamplesError::File { path, error }
@@ -90,10 +93,10 @@ impl Fetched {
     }
 }
 
-/// A door to Goodays for commands that only read.
-pub fn client(config: &Config) -> Client {
+/// A door to Goodays for commands that only read; each call may take as long as `limit`.
+pub fn client(config: &Config, limit: Duration) -> Client {
     let token = config.goodays.token.clone();
-    let http = crate::http::client(std::time::Duration::from_secs(30));
+    let http = crate::http::client(limit);
     Client::new(config.goodays.base_url.clone(), move || token.clone(), http)
 }
 

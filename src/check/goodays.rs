@@ -1,12 +1,15 @@
 //! What Goodays says: the token, users, custom parameters, samples. Reads only.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::codes::{NO_PARAMETER, NO_SAMPLES, NO_USER, USER_READS_ONLY};
 use super::places::Atlas;
-use super::report::{Area, Report};
+use super::report::{Area, Done, Report, after};
 use crate::config::Config;
 use crate::goodays::client::{Client, User};
+use crate::http::Failure;
 use crate::mapping::Mapping;
 use crate::mapping::diagnostic::suggest;
 use crate::samples;
@@ -14,34 +17,72 @@ use crate::samples;
 /// An address that nobody has: only whether the endpoint answers counts.
 const NOBODY: &str = "check@goodays-salesforce.invalid";
 
-/// Gives the account's own samples, for trying the mapping on.
-pub async fn check(config: &Config, mapping: &Mapping, report: &mut Report) -> Vec<(String, Value)> {
-    let client = samples::client(config);
-    match client.session().await {
-        Ok(Some(account)) => {
-            report.ok(Area::Goodays, format!("the token is accepted, for the account {account}"));
-        }
-        Ok(None) => report.ok(Area::Goodays, "the token is accepted"),
-        Err(failure) => {
-            report.failure(Area::Goodays, "GET /session", &failure);
-            return Vec::new();
+/// What is asked, in this order.
+const STEPS: [&str; 5] = [SESSION, USERS, DEFAULT_USER, CONFIGURATION, EVENTS];
+const SESSION: &str = "GET /session";
+const USERS: &str = "GET /users";
+const DEFAULT_USER: &str = "GET /users/{id}";
+const CONFIGURATION: &str = "GET /configuration";
+const EVENTS: &str = "GET /events";
+
+/// Gives the account's own samples, for trying the mapping on. Each call may take as long as `limit`; after one
+/// without an answer no other is made.
+pub async fn check(
+    config: &Config,
+    mapping: &Mapping,
+    limit: Duration,
+    report: &mut Report,
+) -> Vec<(String, Value)> {
+    let client = samples::client(config, limit);
+    match all(&client, config, mapping, report).await {
+        Ok(samples) => samples,
+        Err((what, failure)) => {
+            let mut left = after(&STEPS, what);
+            left.retain(|step| *step != DEFAULT_USER || config.goodays.default_user.is_some());
+            report.failure(Area::Goodays, what, &failure, &left);
+            Vec::new()
         }
     }
-    users(&client, config, report).await;
-    parameters(&client, mapping, report).await;
-    events(&client, report).await
 }
 
-async fn users(client: &Client, config: &Config, report: &mut Report) {
-    match client.users_by_email(NOBODY).await {
-        Ok(_) => report.ok(Area::Goodays, "users can be looked up by their e-mail address"),
-        Err(failure) => report.failure(Area::Goodays, "GET /users", &failure),
+async fn all(
+    client: &Client,
+    config: &Config,
+    mapping: &Mapping,
+    report: &mut Report,
+) -> Done<Vec<(String, Value)>> {
+    match client.session().await.map_err(|failure| (SESSION, failure))? {
+        Some(account) => {
+            report.ok(Area::Goodays, format!("the token is accepted, for the account {account}"));
+        }
+        None => report.ok(Area::Goodays, "the token is accepted"),
     }
-    let Some(id) = &config.goodays.default_user else { return };
-    match client.user(id).await {
-        Ok(user) => default_user(id, user.as_ref(), report),
-        Err(failure) => report.failure(Area::Goodays, "GET /users/{id}", &failure),
+    users(client, config, report).await?;
+    parameters(client, mapping, report).await?;
+    events(client, report).await
+}
+
+/// A refusal is told, and the next question asked; without any answer there is none.
+fn told<T>(what: &'static str, result: Result<T, Failure>, report: &mut Report) -> Done<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(failure @ (Failure::Refused { .. } | Failure::Login { .. })) => {
+            report.failure(Area::Goodays, what, &failure, &[]);
+            Ok(None)
+        }
+        Err(failure) => Err((what, failure)),
     }
+}
+
+async fn users(client: &Client, config: &Config, report: &mut Report) -> Done {
+    if told(USERS, client.users_by_email(NOBODY).await, report)?.is_some() {
+        report.ok(Area::Goodays, "users can be looked up by their e-mail address");
+    }
+    let Some(id) = &config.goodays.default_user else { return Ok(()) };
+    if let Some(user) = told(DEFAULT_USER, client.user(id).await, report)? {
+        default_user(id, user.as_ref(), report);
+    }
+    Ok(())
 }
 
 fn default_user(id: &str, user: Option<&User>, report: &mut Report) {
@@ -65,11 +106,8 @@ fn default_user(id: &str, user: Option<&User>, report: &mut Report) {
 }
 
 /// The keys of `context.extra` differ per customer; Goodays lists them.
-async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) {
-    let known = match client.custom_parameters().await {
-        Ok(known) => known,
-        Err(failure) => return report.failure(Area::Goodays, "GET /configuration", &failure),
-    };
+async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) -> Done {
+    let Some(known) = told(CONFIGURATION, client.custom_parameters().await, report)? else { return Ok(()) };
     let atlas = Atlas::new(mapping);
     let used = atlas.names_behind("response.context.extra");
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -88,24 +126,18 @@ async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) {
         let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         report.ok(Area::Goodays, format!("custom parameters of the account: {all}"));
     }
+    Ok(())
 }
 
-async fn events(client: &Client, report: &mut Report) -> Vec<(String, Value)> {
-    match samples::read(client).await {
-        Ok(found) if found.is_empty() => {
-            report
-                .warn(Area::Goodays, NO_SAMPLES, "Goodays gives no sample of its events")
-                .help("ask Goodays' staff whether the webhook is set up for this account");
-            Vec::new()
-        }
-        Ok(found) => {
-            let names: Vec<&str> = found.iter().map(|sample| sample.name.as_str()).collect();
-            report.ok(Area::Goodays, format!("samples of the account's events: {}", names.join(", ")));
-            found.into_iter().map(|sample| (sample.name, sample.body)).collect()
-        }
-        Err(failure) => {
-            report.failure(Area::Goodays, "GET /events", &failure);
-            Vec::new()
-        }
+async fn events(client: &Client, report: &mut Report) -> Done<Vec<(String, Value)>> {
+    let Some(found) = told(EVENTS, samples::read(client).await, report)? else { return Ok(Vec::new()) };
+    if found.is_empty() {
+        report
+            .warn(Area::Goodays, NO_SAMPLES, "Goodays gives no sample of its events")
+            .help("ask Goodays' staff whether the webhook is set up for this account");
+    } else {
+        let names: Vec<&str> = found.iter().map(|sample| sample.name.as_str()).collect();
+        report.ok(Area::Goodays, format!("samples of the account's events: {}", names.join(", ")));
     }
+    Ok(found.into_iter().map(|sample| (sample.name, sample.body)).collect())
 }

@@ -23,18 +23,23 @@ mod values;
 pub use salesforce::client;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub use report::{Area, Finding, Report, Severity};
 
 use crate::config::{Config, Secrets};
 use crate::mapping::{Diagnostic, Mapping};
 
+/// How long one call may take. A remote without an answer is not asked again, so a look at two of them ends in
+/// twice that time.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
+
 /// Everything: the files, and unless `offline`, both remotes.
 pub async fn run(config_path: &Path, offline: bool) -> Report {
     let secrets = if offline { Secrets::Optional } else { Secrets::Required };
     let (mut report, loaded) = files(config_path, secrets);
     if let (false, Some((config, mapping))) = (offline, loaded) {
-        report.merge(remotes(&config, &mapping).await);
+        report.merge(online(&config, &mapping, TIME_LIMIT).await);
     }
     report
 }
@@ -44,18 +49,11 @@ pub fn offline(config_path: &Path) -> Report {
     files(config_path, Secrets::Optional).0
 }
 
-/// Both remotes, for files that are loaded already.
-pub async fn online(config: &Config, mapping: &Mapping) -> Report {
-    let mut report = Report::default();
-    report.diagnostics(Area::Configuration, config.warnings.iter().cloned());
-    report.merge(remotes(config, mapping).await);
-    report
-}
-
-async fn remotes(config: &Config, mapping: &Mapping) -> Report {
+/// Both remotes, for files that are loaded already; each call may take as long as `limit`.
+pub async fn online(config: &Config, mapping: &Mapping, limit: Duration) -> Report {
     let mut report = Report { asked: true, ..Report::default() };
-    let samples = goodays::check(config, mapping, &mut report).await;
-    salesforce::check(config, mapping, &samples, &mut report).await;
+    let samples = goodays::check(config, mapping, limit, &mut report).await;
+    salesforce::check(config, mapping, &samples, limit, &mut report).await;
     budget::settings(config, &mut report);
     report
 }

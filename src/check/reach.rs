@@ -2,8 +2,8 @@
 
 use super::codes::{ASSIGNMENT, POLL_FAILS, SEES_NOTHING};
 use super::objects::case_object;
-use super::report::Area;
-use super::salesforce::{Done, Visit};
+use super::report::{Area, Done};
+use super::salesforce::{ASSIGNMENT_RULES, OTHERS, POLLS, Visit};
 use crate::clock::Clock;
 use crate::http::Failure;
 use crate::mapping::Assignment;
@@ -16,7 +16,7 @@ impl Visit<'_> {
             self.mapping.case_mappings().iter().map(|case| &case.assignment).collect();
         if rules.contains(&&Assignment::Create) {
             let soql = "SELECT Id FROM AssignmentRule WHERE SobjectType = 'Case' AND Active = true";
-            if self.rows(soql).await?.is_some_and(|rows| rows.is_empty()) {
+            if self.rows(ASSIGNMENT_RULES, soql).await?.is_some_and(|rows| rows.is_empty()) {
                 self.report
                     .warn(
                         Area::Salesforce,
@@ -29,7 +29,7 @@ impl Visit<'_> {
         for rule in rules {
             let Assignment::Rule(id) = rule else { continue };
             let soql = format!("SELECT Id FROM AssignmentRule WHERE Id = {}", quote(id));
-            if self.rows(&soql).await?.is_none_or(|rows| rows.is_empty()) {
+            if self.rows(ASSIGNMENT_RULES, &soql).await?.is_none_or(|rows| rows.is_empty()) {
                 self.report
                     .warn(Area::Salesforce, ASSIGNMENT, format!("the assignment rule {id} can't be seen"))
                     .help("compare `assignment` with the id in the rule's address in Setup");
@@ -80,7 +80,7 @@ impl Visit<'_> {
                     .about(object);
                 Ok(false)
             }
-            Err(failure) => Err(("a poll", failure)),
+            Err(failure) => Err((POLLS, failure)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Visit<'_> {
                     as it should be";
         for object in [case, comments] {
             let soql = format!("SELECT Id FROM {object} WHERE CreatedById != {us} LIMIT 1");
-            match self.rows(&soql).await? {
+            match self.rows(OTHERS, &soql).await? {
                 Some(rows) if rows.is_empty() => {
                     let message = format!("no {object} made by anybody else can be seen");
                     self.report.warn(Area::Salesforce, SEES_NOTHING, message).help(help).about(object);

@@ -6,6 +6,14 @@ use super::codes;
 use crate::http::Failure;
 use crate::mapping::{self, Diagnostic};
 
+/// What one step gives, or its name and why it ended the look at this remote.
+pub(super) type Done<T = ()> = Result<T, (&'static str, Failure)>;
+
+/// The steps that come after one.
+pub(super) fn after(steps: &[&'static str], what: &str) -> Vec<&'static str> {
+    steps.iter().skip_while(|step| **step != what).skip(1).copied().collect()
+}
+
 /// How bad it is. `Ok` is what was looked at and is as it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -155,8 +163,8 @@ impl Report {
         made
     }
 
-    /// A call that did not work; `what` says what for.
-    pub(super) fn failure(&mut self, area: Area, what: &str, failure: &Failure) {
+    /// A call that did not work; `what` says what for, `left` what was not asked any more when there was no answer.
+    pub(super) fn failure(&mut self, area: Area, what: &str, failure: &Failure, left: &[&str]) {
         let [login, away, refuses] = match area {
             Area::Goodays => [codes::GOODAYS_TOKEN, codes::GOODAYS_AWAY, codes::GOODAYS_REFUSES],
             _ => [codes::SALESFORCE_LOGIN, codes::SALESFORCE_AWAY, codes::SALESFORCE_REFUSES],
@@ -173,7 +181,11 @@ impl Report {
             }
             Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Busy { .. } | Failure::Budget => {
                 self.unreachable = true;
-                self.error(area, away, format!("{what}: {name} cannot be reached: {failure}")).help(
+                let left = match left {
+                    [] => String::new(),
+                    left => format!("; so not looked at: {}", left.join(", ")),
+                };
+                self.error(area, away, format!("{what}: {name} cannot be reached: {failure}{left}")).help(
                     "check the address in connector.yaml, the network, and the remote's own status page",
                 );
             }

@@ -9,18 +9,29 @@ use super::actions::{self, Status};
 use super::codes::{API_VERSION, NO_OBJECT, SANDBOX_SENDS};
 use super::objects::{Objects, case_object};
 use super::places::Atlas;
-use super::report::{Area, Report};
+use super::report::{Area, Done, Report, after};
 use super::{budget, fields, samples};
 use crate::clock::Clock;
 use crate::config::{Actions, Config};
-use crate::http::Failure;
+use crate::http::{Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::plan::Desk;
 use crate::run::names::lookups;
 use crate::salesforce::auth::Session;
 use crate::salesforce::client::{Client, Meter};
 
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// What is asked, in this order.
+const STEPS: [&str; 9] =
+    [LOGIN, LIMITS, ORGANIZATION, OBJECTS, NAMES, STATUSES, ASSIGNMENT_RULES, POLLS, OTHERS];
+const LOGIN: &str = "the login";
+const LIMITS: &str = "the org's limits";
+const ORGANIZATION: &str = "the kind of org";
+const OBJECTS: &str = "objects and their fields";
+const NAMES: &str = "record types and owners";
+const STATUSES: &str = "the Case statuses";
+pub(super) const ASSIGNMENT_RULES: &str = "assignment rules";
+pub(super) const POLLS: &str = "the polls' queries";
+pub(super) const OTHERS: &str = "records of other people";
 /// Far more calls than a check makes.
 const CALLS: u64 = 200;
 /// Steps over relations that a query allows (Salesforce reference, 5).
@@ -34,34 +45,41 @@ pub(super) struct Visit<'a> {
     pub(super) report: &'a mut Report,
 }
 
-/// `samples`: Goodays' own events, to try the mapping on.
-pub async fn check(config: &Config, mapping: &Mapping, samples: &[(String, Value)], report: &mut Report) {
-    let client = client(config);
+/// `samples`: Goodays' own events, to try the mapping on. Each call may take as long as `limit`; after one without
+/// an answer no other is made.
+pub async fn check(
+    config: &Config,
+    mapping: &Mapping,
+    samples: &[(String, Value)],
+    limit: Duration,
+    report: &mut Report,
+) {
+    let client = client(config, limit);
     let mut visit = Visit { client, config, mapping, report };
     if let Err((what, failure)) = visit.all(samples).await {
-        visit.report.failure(Area::Salesforce, what, &failure);
+        visit.report.failure(Area::Salesforce, what, &failure, &after(&STEPS, what));
     }
 }
 
-/// A login of our own, for commands that only read.
-pub fn client(config: &Config) -> Client {
+/// A login of our own, for commands that only read; each call may take as long as `limit`.
+pub fn client(config: &Config, limit: Duration) -> Client {
+    let limits = TimeLimits { salesforce_write: limit, salesforce_read: limit, login: limit, goodays: limit };
     let meter = Meter::new();
     meter.grant(CALLS);
     Client::new(
         config.salesforce.login_url.clone(),
         config.salesforce.api_version.clone(),
         crate::run::credentials(config),
-        crate::http::client(TIME_LIMIT),
+        crate::http::client(limit),
         Arc::new(meter),
         Clock::System,
     )
+    .with_limits(limits)
 }
-
-pub(super) type Done<T = ()> = Result<T, (&'static str, Failure)>;
 
 impl Visit<'_> {
     async fn all(&mut self, samples: &[(String, Value)]) -> Done {
-        let session = self.client.session().await.map_err(|failure| ("the login", failure))?;
+        let session = self.client.session().await.map_err(|failure| (LOGIN, failure))?;
         if !self.limits().await? {
             return Ok(());
         }
@@ -92,13 +110,13 @@ impl Visit<'_> {
                     .help("set `salesforce.api_version` to one that Setup > Apex Classes or /services/data lists");
                 Ok(false)
             }
-            Err(failure) => Err(("the question for the org's limits", failure)),
+            Err(failure) => Err((LIMITS, failure)),
         }
     }
 
     async fn org(&mut self, session: &Session) -> Done {
         let version = &self.config.salesforce.api_version;
-        let rows = self.rows("SELECT Name, IsSandbox FROM Organization").await?;
+        let rows = self.rows(ORGANIZATION, "SELECT Name, IsSandbox FROM Organization").await?;
         let sandbox = rows.as_deref().and_then(<[Value]>::first).and_then(|row| row["IsSandbox"].as_bool());
         let kind = match sandbox {
             Some(true) => ", a sandbox",
@@ -140,7 +158,7 @@ impl Visit<'_> {
                         self.no_object(&name);
                         None
                     }
-                    Err(failure) => return Err(("the description of an object", failure)),
+                    Err(failure) => return Err((OBJECTS, failure)),
                 };
                 objects.insert(&name, described);
             }
@@ -157,7 +175,7 @@ impl Visit<'_> {
 
     /// The values of Case.Status; none where CaseStatus cannot be read.
     async fn statuses(&mut self) -> Done<Option<Vec<Status>>> {
-        let Some(rows) = self.rows("SELECT ApiName, IsClosed FROM CaseStatus").await? else {
+        let Some(rows) = self.rows(STATUSES, "SELECT ApiName, IsClosed FROM CaseStatus").await? else {
             let message = "the list of Case statuses can't be read; only `Closed` counts as closed";
             self.report
                 .warn(Area::Salesforce, NO_OBJECT, message)
@@ -180,7 +198,7 @@ impl Visit<'_> {
     /// Record types and owners that the mappings call by name.
     async fn names(&mut self, objects: &mut Objects) -> Done {
         for lookup in lookups(self.mapping) {
-            let rows = self.rows(lookup.soql).await?;
+            let rows = self.rows(NAMES, lookup.soql).await?;
             objects.list(lookup, rows.as_deref());
         }
         Ok(())
@@ -202,11 +220,11 @@ impl Visit<'_> {
     }
 
     /// `None`: refused, which is for the caller to judge.
-    pub(super) async fn rows(&self, soql: &str) -> Done<Option<Vec<Value>>> {
+    pub(super) async fn rows(&self, what: &'static str, soql: &str) -> Done<Option<Vec<Value>>> {
         match self.client.query(soql).await {
             Ok(rows) => Ok(Some(rows)),
             Err(Failure::Refused { .. }) => Ok(None),
-            Err(failure) => Err(("a query", failure)),
+            Err(failure) => Err((what, failure)),
         }
     }
 }

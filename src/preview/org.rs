@@ -1,5 +1,7 @@
 //! What Salesforce itself says, where no daemon can be asked: the fields, and a Case as it stands.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::check;
@@ -14,6 +16,9 @@ use crate::run::{Knowledge, perimeter};
 use crate::salesforce::client::Client;
 use crate::salesforce::query;
 
+/// For one call.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
 /// A look at the org; reads only.
 pub struct Org<'a> {
     client: Client,
@@ -24,7 +29,7 @@ pub struct Org<'a> {
 
 impl<'a> Org<'a> {
     pub async fn open(config: &'a Config, mapping: &'a Mapping) -> Result<Self, Failure> {
-        let client = check::client(config);
+        let client = check::client(config, TIME_LIMIT);
         let object = mapping.case_mappings().first().map_or("Case", |case| case.object.as_str());
         let mut knowledge = Knowledge {
             case: Some(client.describe(object).await?),

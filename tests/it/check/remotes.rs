@@ -1,7 +1,12 @@
 //! Logins, versions, networks, and what Goodays tells of the account.
 
+use std::time::Duration;
+
+use goodays_salesforce::check::{self, Severity};
+use goodays_salesforce::demo::stage::load;
+use goodays_salesforce::mapping::Mapping;
 use goodays_salesforce::sim::salesforce::schema::Kind;
-use goodays_salesforce::sim::wire::Fault;
+use goodays_salesforce::sim::wire::{Act, Fault, Seen};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -64,7 +69,7 @@ async fn an_api_version_that_the_org_does_not_have() {
         .wire()
         .fault(Fault::once("/limits", refusal(400, r#"[{"errorCode":"SOMETHING","message":"m"}]"#)));
     insta::assert_snapshot!(world.found().await, @"
-    error S003: Salesforce refuses the question for the org's limits (status 400 SOMETHING)
+    error S003: Salesforce refuses the org's limits (status 400 SOMETHING)
     exit 1
     ");
 }
@@ -85,7 +90,46 @@ async fn a_remote_out_of_reach_is_no_fault_of_the_files() {
     world.edit("connector.yaml", &nowhere, &world.org.url());
     world.goodays.wire().fault(Fault { times: None, ..Fault::once("/v2/", refusal(502, "<html>")) });
     insta::assert_snapshot!(world.found().await, @"
-    error G002: GET /session: Goodays cannot be reached: no answer: status 502
+    error G002: GET /session: Goodays cannot be reached: no answer: status 502; so not looked at: GET /users, GET /configuration, GET /events
+    exit 3
+    ");
+}
+
+/// Long enough for every other call on a busy machine.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Errors of both remotes, with that limit for a call.
+async fn online(world: &World) -> String {
+    let config = load(&world.dir.path().join("connector.yaml")).unwrap();
+    let (mapping, _) = Mapping::load(&config.mappings).unwrap();
+    let report = check::online(&config, &mapping, LIMIT).await;
+    let errors = report.findings.iter().filter(|one| one.severity == Severity::Error);
+    let lines = errors.map(|one| format!("{}: {}", one.code, one.message));
+    lines.chain([format!("exit {}", report.exit_code())]).collect::<Vec<_>>().join("\n")
+}
+
+/// One wait for a remote, however much there is to look at: the rest is named and not asked.
+#[tokio::test]
+async fn a_remote_that_hangs_is_waited_for_once() {
+    let world = World::new().await;
+    let hang = |path: &str| Fault { times: None, ..Fault::once(path, Act::HangBefore { ms: 600_000 }) };
+    world.goodays.wire().fault(hang("/v2/users"));
+    world.org.wire().fault(hang("/describe"));
+    insta::assert_snapshot!(online(&world).await, @"
+    G002: GET /users: Goodays cannot be reached: no answer: error sending request: operation timed out; so not looked at: GET /configuration, GET /events
+    S002: objects and their fields: Salesforce cannot be reached: no answer: error sending request: operation timed out; so not looked at: record types and owners, the Case statuses, assignment rules, the polls' queries, records of other people
+    exit 3
+    ");
+    let waited = |requests: Vec<Seen>| requests.iter().filter(|seen| seen.status == 0).count();
+    assert_eq!((waited(world.goodays.wire().requests()), waited(world.org.wire().requests())), (1, 1));
+    // Nothing is left to name behind the last step, and a user that nobody configured is not missed.
+    world.goodays.wire().clear_faults();
+    world.org.wire().clear_faults();
+    world.goodays.wire().fault(hang("/v2/events"));
+    world.org.wire().fault(hang("/oauth2/token"));
+    insta::assert_snapshot!(online(&world).await, @"
+    G002: GET /events: Goodays cannot be reached: no answer: error sending request: operation timed out
+    S002: the login: Salesforce cannot be reached: no answer: error sending request: operation timed out; so not looked at: the org's limits, the kind of org, objects and their fields, record types and owners, the Case statuses, assignment rules, the polls' queries, records of other people
     exit 3
     ");
 }
