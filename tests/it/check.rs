@@ -5,6 +5,7 @@
 mod fields;
 mod org;
 mod remotes;
+mod table;
 
 use std::path::Path;
 

@@ -25,7 +25,7 @@ const MUST_NOT_NAME: [(&str, &[&str]); 9] = [
     ("src/config", &["crate::run", "crate::store", "anyhow"]),
 ];
 
-fn files(room: &Path) -> Vec<PathBuf> {
+pub fn files(room: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(room).unwrap().map(Result::unwrap) {
         let path = entry.path();
@@ -39,7 +39,7 @@ fn files(room: &Path) -> Vec<PathBuf> {
 }
 
 /// Production code only: comments and what stands behind `#[cfg(test)]` are left out.
-fn code(path: &Path) -> String {
+pub fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let production = text.split("#[cfg(test)]").next().unwrap_or_default();
     production.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")

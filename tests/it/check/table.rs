@@ -1,0 +1,51 @@
+//! docs/checks.md has each code of the source, once, and no other.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use goodays_salesforce::{check, config, mapping};
+
+use crate::shape::{code, files};
+
+const TABLE: &str = include_str!("../../../docs/checks.md");
+
+fn is_code(word: &str) -> bool {
+    let letter = word.starts_with(['C', 'G', 'M', 'S', 'Y']);
+    letter && word.len() == 4 && word[1..].bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// Literals of the source that look like one.
+fn in_source() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let texts: Vec<String> = ["check", "config", "mapping"]
+        .iter()
+        .flat_map(|room| files(&root.join(room)))
+        .map(|f| code(&f))
+        .collect();
+    let literals = texts.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
+    literals.filter(|word| is_code(word)).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_code_is_in_the_table_and_no_other() {
+    let rows = TABLE.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let told: Vec<&str> = rows.filter(|cell| is_code(cell)).collect();
+    let mut sorted: BTreeSet<String> = told.iter().map(|code| (*code).to_owned()).collect();
+    assert_eq!(sorted.len(), told.len(), "a code stands twice");
+    assert_eq!(sorted, in_source());
+    let lists = [check::codes(), config::codes(), mapping::codes()];
+    for code in lists.iter().flat_map(|list| list.iter()) {
+        assert!(in_source().contains(*code), "{code}");
+        sorted.remove(*code);
+    }
+    assert!(sorted.is_empty(), "in no list of codes: {sorted:?}");
+}
+
+/// Meaning and remedy are said for each.
+#[test]
+fn each_row_has_its_three_cells() {
+    for line in TABLE.lines().filter(|line| line.strip_prefix("| ").is_some_and(|row| is_code(&row[..4]))) {
+        let cells = line.replace("\\|", "").split('|').filter(|cell| !cell.trim().is_empty()).count();
+        assert_eq!(cells, 3, "{line}");
+    }
+}
