@@ -6,7 +6,7 @@ use super::objects::{Objects, Walk, case_object};
 use super::places::{Atlas, Spot};
 use super::report::{Area, Report};
 use super::values;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Severity};
 use crate::salesforce::describe::Field;
 
 /// A value of Case.Status, and whether it closes.
@@ -68,7 +68,7 @@ fn readable(look: &Look<'_>, object: &str, root: &str, path: &str, report: &mut 
         "{} has no {what} `{name}` that the integration user can see, so polls would fail",
         on.object
     );
-    look.tell(NOT_READABLE, spot().as_ref(), message, GRANT_READ, report)
+    look.tell(Severity::Error, NOT_READABLE, spot().as_ref(), message, GRANT_READ, report)
         .about(format!("{}.{name}", on.object));
 }
 
@@ -88,7 +88,14 @@ fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
             continue;
         }
         let message = format!("`{name}` never is `{text}` in this org, so this never holds");
-        look.tell(UNKNOWN_LITERAL, Some(&spot), message, &values::offer(&known, &text), report);
+        look.tell(
+            Severity::Error,
+            UNKNOWN_LITERAL,
+            Some(&spot),
+            message,
+            &values::offer(&known, &text),
+            report,
+        );
     }
 }
 
@@ -101,11 +108,25 @@ fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
             look.read_only(field, spot.as_ref(), report);
         } else if !is_text(field) {
             let message = format!("`{name}` is a {}: what became of an answer is told in words", field.kind);
-            look.hint(NO_FEEDBACK, spot.as_ref(), message, "use a text field of 255 characters", report);
+            look.tell(
+                Severity::Warning,
+                NO_FEEDBACK,
+                spot.as_ref(),
+                message,
+                "use a text field of 255 characters",
+                report,
+            );
         } else if field.length > 0 && field.length < 80 {
             let message =
                 format!("`{name}` holds {} characters: what an agent is told would be cut", field.length);
-            look.hint(NO_FEEDBACK, spot.as_ref(), message, "use a text field of 255 characters", report);
+            look.tell(
+                Severity::Warning,
+                NO_FEEDBACK,
+                spot.as_ref(),
+                message,
+                "use a text field of 255 characters",
+                report,
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use super::places::{Atlas, Spot};
 use super::report::{Area, Finding, Report};
 use super::{named, roles, values};
 use crate::mapping::diagnostic::nearest;
-use crate::mapping::{CaseMapping, CommentMapping, FieldRules, Mapping};
+use crate::mapping::{CaseMapping, CommentMapping, FieldRules, Mapping, Severity};
 use crate::salesforce::describe::{Describe, Field};
 
 pub const GRANT_READ: &str = "if Salesforce has it, give the integration user's permission set Read access to the field; \
@@ -119,7 +119,8 @@ impl Look<'_> {
             let object = &self.describe.object;
             let message = format!("{object} has no field `{name}` that the integration user can see");
             let help = self.help_for(name);
-            self.tell(NO_FIELD, spot, message, &help, report).about(format!("{object}.{name}"));
+            self.tell(Severity::Error, NO_FIELD, spot, message, &help, report)
+                .about(format!("{object}.{name}"));
         }
         found
     }
@@ -129,7 +130,14 @@ impl Look<'_> {
         if name != field.name {
             let message =
                 format!("Salesforce spells `{name}` as `{}`, so it would never be read", field.name);
-            self.tell(SPELLED_OTHERWISE, spot, message, &format!("write `{}`", field.name), report);
+            self.tell(
+                Severity::Error,
+                SPELLED_OTHERWISE,
+                spot,
+                message,
+                &format!("write `{}`", field.name),
+                report,
+            );
         }
     }
 
@@ -162,10 +170,17 @@ impl Look<'_> {
             let message =
                 format!("{object}.{name} can be set when the record is made, but not changed afterwards");
             if only_message {
-                self.tell(READ_ONLY, spot, message, GRANT_EDIT, report);
+                self.tell(Severity::Error, READ_ONLY, spot, message, GRANT_EDIT, report);
                 return false;
             }
-            self.hint(NOT_UPDATEABLE, spot, message, "say `on: create` in its rule", report);
+            self.tell(
+                Severity::Warning,
+                NOT_UPDATEABLE,
+                spot,
+                message,
+                "say `on: create` in its rule",
+                report,
+            );
         }
         true
     }
@@ -179,7 +194,7 @@ impl Look<'_> {
             let help = format!("{}{GRANT_READ}", near.unwrap_or_default());
             let message =
                 format!("{object} has no relation `{}` that the integration user can see", rule.field);
-            self.tell(NO_RELATION, spot.as_ref(), message, &help, report);
+            self.tell(Severity::Error, NO_RELATION, spot.as_ref(), message, &help, report);
             return;
         };
         if !self.writeable(rule, field, spot.as_ref(), report) {
@@ -192,18 +207,18 @@ impl Look<'_> {
             Walk::Unknown { on, name, .. } => {
                 let message =
                     format!("{} has no field `{name}` that the integration user can see", on.object);
-                self.tell(NO_FIELD, spot.as_ref(), message, GRANT_READ, report);
+                self.tell(Severity::Error, NO_FIELD, spot.as_ref(), message, GRANT_READ, report);
             }
             Walk::Field(target) if !target.external_id => {
                 let message = format!("`{full}` finds nothing: `{by}` is not marked as an External ID");
                 let help =
                     "mark the field as External ID in Salesforce (and unique, or two records may match)";
-                self.tell(NO_EXTERNAL_ID, spot.as_ref(), message, help, report);
+                self.tell(Severity::Error, NO_EXTERNAL_ID, spot.as_ref(), message, help, report);
             }
             Walk::Field(target) if !target.unique => {
                 let message = format!("`{full}` may find two records: `{by}` is not unique");
                 let help = "mark the field as unique in Salesforce; a Case whose look-up is ambiguous goes without it";
-                self.hint(NO_EXTERNAL_ID, spot.as_ref(), message, help, report);
+                self.tell(Severity::Warning, NO_EXTERNAL_ID, spot.as_ref(), message, help, report);
             }
             Walk::Field(_) | Walk::Needs(_) | Walk::Opaque => {}
         }
@@ -226,7 +241,14 @@ impl Look<'_> {
                         self.describe.object, field.name
                     );
                     let spot = self.rule_spot(rule);
-                    self.hint(MAY_BE_BLANK, spot.as_ref(), message, "add `default:` to the rule", report);
+                    self.tell(
+                        Severity::Warning,
+                        MAY_BE_BLANK,
+                        spot.as_ref(),
+                        message,
+                        "add `default:` to the rule",
+                        report,
+                    );
                 }
                 None => {
                     let message =
@@ -234,7 +256,7 @@ impl Look<'_> {
                     let spot = self.atlas.key(self.file, &["fields"]);
                     let help =
                         format!("map it under `fields`, for example `{}: {{ value: ... }}`", field.name);
-                    self.tell(REQUIRED, spot.as_ref(), message, &help, report);
+                    self.tell(Severity::Error, REQUIRED, spot.as_ref(), message, &help, report);
                 }
             }
         }
@@ -249,9 +271,10 @@ impl Look<'_> {
         self.atlas.key(self.file, &["fields", &rule.full_name()])
     }
 
-    /// An error, at its place if it has one.
+    /// A finding, at its place if it has one.
     pub fn tell<'r>(
         &self,
+        severity: Severity,
         code: &'static str,
         spot: Option<&Spot>,
         message: impl Into<String>,
@@ -259,25 +282,13 @@ impl Look<'_> {
         report: &'r mut Report,
     ) -> &'r mut Finding {
         let area = Area::Salesforce;
-        match spot {
-            Some(spot) => report.diagnostic(area, self.atlas.error(code, spot, message).with_help(help)),
-            None => report.error(area, code, message).help(help),
-        }
-    }
-
-    /// A warning, at its place if it has one.
-    pub fn hint<'r>(
-        &self,
-        code: &'static str,
-        spot: Option<&Spot>,
-        message: impl Into<String>,
-        help: &str,
-        report: &'r mut Report,
-    ) -> &'r mut Finding {
-        let area = Area::Salesforce;
-        match spot {
-            Some(spot) => report.diagnostic(area, self.atlas.warning(code, spot, message).with_help(help)),
-            None => report.warn(area, code, message).help(help),
+        match (severity, spot) {
+            (Severity::Error, None) => report.error(area, code, message).help(help),
+            (Severity::Warning, None) => report.warn(area, code, message).help(help),
+            (_, Some(spot)) => {
+                let found = self.atlas.diagnostic(severity, code, spot, message);
+                report.diagnostic(area, found.with_help(help))
+            }
         }
     }
 
@@ -285,7 +296,7 @@ impl Look<'_> {
     pub fn read_only(&self, field: &Field, spot: Option<&Spot>, report: &mut Report) {
         let name = format!("{}.{}", self.describe.object, field.name);
         let message = format!("the integration user can't write {name}");
-        self.tell(READ_ONLY, spot, message, GRANT_EDIT, report).about(name);
+        self.tell(Severity::Error, READ_ONLY, spot, message, GRANT_EDIT, report).about(name);
     }
 }
 

@@ -10,8 +10,8 @@ use super::report::{Area, Done, Report, after};
 use crate::config::Config;
 use crate::goodays::client::{Client, User};
 use crate::http::Failure;
-use crate::mapping::Mapping;
 use crate::mapping::diagnostic::suggest;
+use crate::mapping::{Mapping, Severity};
 use crate::samples;
 
 /// An address that nobody has: only whether the endpoint answers counts.
@@ -120,7 +120,10 @@ async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) -> 
         } else {
             suggest(name, &names)
         };
-        report.diagnostic(Area::Goodays, atlas.warning(NO_PARAMETER, spot, message).with_help(help));
+        report.diagnostic(
+            Area::Goodays,
+            atlas.diagnostic(Severity::Warning, NO_PARAMETER, spot, message).with_help(help),
+        );
     }
     if good {
         let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

@@ -5,8 +5,8 @@ use super::fields::Look;
 use super::objects::Listed;
 use super::report::Report;
 use super::values::{produced, some};
-use crate::mapping::FieldRules;
 use crate::mapping::diagnostic::nearest;
+use crate::mapping::{FieldRules, Severity};
 
 pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut Report) {
     let (full, what) = (rule.full_name(), listed.lookup.what);
@@ -14,7 +14,7 @@ pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut R
         let spot = look.rule_spot(rule);
         let message = format!("`{full}` finds nothing: the integration user may not list what it names");
         let help = "give the user's permission set the right to read them, or map the field by its id";
-        look.tell(UNKNOWN_RECORD, spot.as_ref(), message, help, report).about(full);
+        look.tell(Severity::Error, UNKNOWN_RECORD, spot.as_ref(), message, help, report).about(full);
         return;
     };
     // What an expression gives is known only when it runs; then `plan` and the log tell.
@@ -29,6 +29,7 @@ pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut R
             None if names.is_empty() => "there is none at all: make one, or remove the rule".to_owned(),
             None => format!("the org has {}", some(names)),
         };
-        look.tell(UNKNOWN_RECORD, spot.as_ref(), message, &help, report).about(full.as_str());
+        look.tell(Severity::Error, UNKNOWN_RECORD, spot.as_ref(), message, &help, report)
+            .about(full.as_str());
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::mapping::diagnostic::Page;
 use crate::mapping::yaml::{self, Kind, Node};
-use crate::mapping::{Diagnostic, Mapping};
+use crate::mapping::{Diagnostic, Mapping, Severity};
 
 /// All mapping files as trees.
 pub struct Atlas {
@@ -126,14 +126,20 @@ impl Atlas {
         found
     }
 
-    pub fn error(&self, code: &'static str, spot: &Spot, message: impl Into<String>) -> Diagnostic {
+    /// A finding at its place.
+    pub fn diagnostic(
+        &self,
+        severity: Severity,
+        code: &'static str,
+        spot: &Spot,
+        message: impl Into<String>,
+    ) -> Diagnostic {
         let (mut page, span) = self.page(spot);
-        page.error(code, &span, message).clone()
-    }
-
-    pub fn warning(&self, code: &'static str, spot: &Spot, message: impl Into<String>) -> Diagnostic {
-        let (mut page, span) = self.page(spot);
-        page.warn(code, &span, message).clone()
+        match severity {
+            Severity::Error => page.error(code, &span, message),
+            Severity::Warning => page.warn(code, &span, message),
+        }
+        .clone()
     }
 
     fn page(&self, spot: &Spot) -> (Page, Range<usize>) {

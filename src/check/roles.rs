@@ -5,7 +5,7 @@ use super::fields::Look;
 use super::objects::case_object;
 use super::report::Report;
 use crate::goodays::MAX_RESPONSE_ID;
-use crate::mapping::{CommentMapping, Mapping};
+use crate::mapping::{CommentMapping, Mapping, Severity};
 use crate::salesforce::describe::Field;
 
 /// A marker that holds fewer characters forgets the oldest messages of a long conversation.
@@ -18,7 +18,7 @@ pub fn key(look: &Look<'_>, name: &str, report: &mut Report) {
     look.spelling(name, field, spot.as_ref(), report);
     for (missing, why) in wrong_with_key(field) {
         let message = format!("the key field `{name}` {missing}");
-        look.tell(BAD_KEY, spot.as_ref(), message, why, report);
+        look.tell(Severity::Error, BAD_KEY, spot.as_ref(), message, why, report);
     }
     if !field.createable {
         look.read_only(field, spot.as_ref(), report);
@@ -63,12 +63,12 @@ pub fn marker(look: &Look<'_>, name: &str, report: &mut Report) {
     if field.kind != "textarea" {
         let message = format!("the marker `{name}` is a {}, no long text area", field.kind);
         let help = "make it a Long Text Area of 131072 characters: it keeps the ids of all messages";
-        look.tell(BAD_MARKER, spot.as_ref(), message, help, report);
+        look.tell(Severity::Error, BAD_MARKER, spot.as_ref(), message, help, report);
     } else if field.length > 0 && field.length < MARKER_CHARS {
         let message = format!("the marker `{name}` holds only {} characters", field.length);
         let help =
             "lengthen it to 131072: after a loss of state, messages that it forgot would be compared by text";
-        look.hint(BAD_MARKER, spot.as_ref(), message, help, report);
+        look.tell(Severity::Warning, BAD_MARKER, spot.as_ref(), message, help, report);
     }
     if !field.createable || !field.updateable {
         look.read_only(field, spot.as_ref(), report);
@@ -86,6 +86,7 @@ pub fn parent(look: &Look<'_>, comment: &CommentMapping, mapping: &Mapping, repo
         if !leads {
             let message = format!("`{}` does not lead to {case}", field.name);
             look.tell(
+                Severity::Error,
                 BAD_KEY,
                 spot.as_ref(),
                 message,
@@ -108,13 +109,20 @@ fn published(look: &Look<'_>, comment: &CommentMapping, report: &mut Report) {
     if publishes {
         let message = "imported comments are published: the customer may be mailed what Goodays told him already, \
                        and portal users read it";
-        look.hint(MAILS_TWICE, spot.as_ref(), message, "set `IsPublished: { value: false }`", report);
+        look.tell(
+            Severity::Warning,
+            MAILS_TWICE,
+            spot.as_ref(),
+            message,
+            "set `IsPublished: { value: false }`",
+            report,
+        );
     }
     if look.describe.field("IsNotificationSelected").is_some() {
         let message =
             "this org can mail customers when a comment is published; agents' answers would reach them twice";
         let help = "in Setup > Support Settings, turn off case comment notification to contacts, or make sure that \
                     Cases of Goodays have no contact";
-        look.hint(MAILS_TWICE, spot.as_ref(), message, help, report);
+        look.tell(Severity::Warning, MAILS_TWICE, spot.as_ref(), message, help, report);
     }
 }

@@ -6,8 +6,8 @@ use super::codes::{BAD_VALUE, NOT_IN_PICKLIST, STRANGE_TO_PICKLIST, TOO_LONG};
 use super::fields::Look;
 use super::places::Spot;
 use super::report::Report;
-use crate::mapping::FieldRules;
 use crate::mapping::diagnostic::nearest;
+use crate::mapping::{FieldRules, Severity};
 use crate::salesforce::describe::{Field, Fitted, fit};
 
 /// Fixed values, what `map` leads to, and defaults: the mapping's own words, no customer's.
@@ -35,18 +35,33 @@ fn one(look: &Look<'_>, field: &Field, value: &Value, spot: Option<&Spot>, repor
     match fit(field, value) {
         Fitted::Value(_, Some(note)) if note.code == "SHORTENED" => {
             let message = format!("`{text}` is longer than the {} characters of `{name}`", field.length);
-            look.hint(TOO_LONG, spot, message, "it would be cut: shorten it, or lengthen the field", report)
-                .about(about);
+            look.tell(
+                Severity::Warning,
+                TOO_LONG,
+                spot,
+                message,
+                "it would be cut: shorten it, or lengthen the field",
+                report,
+            )
+            .about(about);
         }
         Fitted::Value(..) => strange(look, field, &text, spot, report),
         Fitted::Dropped(note) if note.code == "UNKNOWN_PICKLIST_VALUE" => {
             let message = format!("the restricted picklist `{name}` does not know `{text}`");
-            look.tell(NOT_IN_PICKLIST, spot, message, &known(field, &text), report).about(about);
+            look.tell(Severity::Error, NOT_IN_PICKLIST, spot, message, &known(field, &text), report)
+                .about(about);
         }
         Fitted::Dropped(note) => {
             let message = format!("`{text}` {} `{name}` ({})", reason(note.code), field.kind);
-            look.tell(BAD_VALUE, spot, message, "the field would be left out: correct the value", report)
-                .about(about);
+            look.tell(
+                Severity::Error,
+                BAD_VALUE,
+                spot,
+                message,
+                "the field would be left out: correct the value",
+                report,
+            )
+            .about(about);
         }
     }
 }
@@ -62,7 +77,7 @@ fn strange(look: &Look<'_>, field: &Field, text: &str, spot: Option<&Spot>, repo
             "Salesforce takes it all the same, but list views and reports don't offer it; {}",
             known(field, text)
         );
-        look.hint(STRANGE_TO_PICKLIST, spot, message, &help, report);
+        look.tell(Severity::Warning, STRANGE_TO_PICKLIST, spot, message, &help, report);
     }
 }
 
