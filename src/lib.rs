@@ -22,6 +22,7 @@ pub mod config;
 pub mod demo;
 pub mod goodays;
 pub mod http;
+pub mod json;
 pub mod mapping;
 pub mod metrics;
 pub mod plan;

@@ -371,7 +371,7 @@ pub fn bodies(path: &Path) -> std::io::Result<Vec<(String, Result<Value, String>
     }
     let read = |file: std::path::PathBuf| {
         let text = std::fs::read(&file)?;
-        let body = serde_json::from_slice(&text).map_err(|error| {
+        let body = crate::json::read(&text).map_err(|error| {
             format!("not JSON: {} at line {}, column {}", kind(&error), error.line(), error.column())
         });
         Ok((file.display().to_string(), body))

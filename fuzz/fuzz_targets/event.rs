@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event;
+use goodays_salesforce::json;
 use goodays_salesforce::mapping::{Mapping, Source};
 use goodays_salesforce::plan::Perimeter;
 use goodays_salesforce::preview;
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
 
 /// What Salesforce takes as one comment, in bytes.
 const COMMENT: usize = 4000;
@@ -20,7 +20,7 @@ static SHIPPED: LazyLock<Mapping> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(body) = serde_json::from_slice::<Value>(bytes) else { return };
+    let Ok(body) = json::read(bytes) else { return };
     let read = event::read(&body);
     let peeked = event::peek_response_id(&body);
     assert_eq!(peeked.ok(), read.as_ref().ok().map(|event| event.response.id.clone()));

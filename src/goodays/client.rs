@@ -380,6 +380,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn half_a_character_costs_no_read() {
+        let script =
+            serve(vec![json(200, r#"{"id":"r","message":{"id":"m","content":"cut \ud83d"}}"#)]).await;
+        let read = client(&script).response(&ResponseId::new("r").unwrap()).await.unwrap();
+        assert_eq!(read.first.unwrap().content, "cut \u{fffd}");
+    }
+
+    #[tokio::test]
     async fn pages_are_followed_on_our_own_host_and_path() {
         let script = serve(vec![
             json(200, r#"{"next":"URL/api/v2/responses/bulk?cursor=a%3D","results":[{"id":"1"}]}"#),

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use crate::http::Problem;
+use crate::json;
 
 /// Reads an error body: no shape is documented, so all of the likely ones (Goodays reference, 4.1).
 pub fn problem(body: &[u8]) -> Problem {
     let raw = String::from_utf8_lossy(body);
-    let Ok(value) = serde_json::from_str::<Value>(&raw) else { return Problem::new("", raw.trim()) };
+    let Ok(value) = json::read(raw.as_bytes()) else { return Problem::new("", raw.trim()) };
     let object = match value.get("error") {
         Some(inner) if inner.is_object() => inner,
         _ => &value,

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Fatal, Shared};
 use crate::goodays::{ResponseId, event};
+use crate::json;
 use crate::plan::{Intent, IntentState, hash64};
 use crate::store::inbox::{AT_ONCE, drop_note};
 use crate::store::ledger::put_link;
@@ -97,7 +97,7 @@ impl Shared {
     /// Whether the event names the address as its customer's.
     fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
         let Some(bytes) = self.store.payload(entry.seq)? else { return Ok(false) };
-        let event = serde_json::from_slice::<Value>(&bytes).ok().and_then(|body| event::read(&body).ok());
+        let event = json::read(&bytes).ok().and_then(|body| event::read(&body).ok());
         Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
     }
 

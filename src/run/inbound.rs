@@ -16,6 +16,7 @@ use super::{Fatal, Hands, Shared, Step, gate, mutant};
 use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Event};
 use crate::http::Failure;
+use crate::json;
 use crate::mapping::Assignment;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
@@ -368,7 +369,7 @@ fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
     let mut events = Vec::new();
     for entry in &waiting.entries {
         let body = store.payload(entry.seq)?.unwrap_or_default();
-        let read = serde_json::from_slice::<Value>(&body).ok().and_then(|b| event::read(&b).ok());
+        let read = json::read(&body).ok().and_then(|b| event::read(&b).ok());
         events.extend(read);
     }
     let intents = store.open_intents(rkey)?;

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use super::{Fatal, Shared};
 use crate::goodays::ResponseId;
+use crate::goodays::event::peek_response_id;
+use crate::json;
 use crate::plan::{CaseRef, IntentState};
 use crate::store::inbox::{finish, revive};
 use crate::store::keys;
 use crate::store::outbox::put_intent;
-use crate::store::{EntryState, RKey, StoreError, Tx};
+use crate::store::{Entry, EntryState, RKey, StoreError, Tx};
 
 /// One thing that waits, as the admin door shows it. `reason` is for the people who may see it; the log has
 /// `reason_code` only.
@@ -141,9 +143,10 @@ impl Shared {
             EntryState::Parked { .. } | EntryState::Dropped { .. } => {}
             other => return Ok(RetryOutcome::WrongState(state_name(other).to_owned())),
         }
-        let Some(response) = entry.response_id.clone() else {
+        let Some(response) = self.response_of(&entry)? else {
             return Ok(RetryOutcome::WrongState("unreadable: the event has no response id".to_owned()));
         };
+        entry.response_id = Some(response.clone());
         entry.attempts = 0;
         let rkey = RKey::of(&response);
         revive(&mut tx, entry, rkey, self.clock.now_ms());
@@ -153,6 +156,15 @@ impl Shared {
         self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.wake_lane(rkey.lane());
         Ok(RetryOutcome::Again)
+    }
+
+    /// A later version may understand what the one that took it in did not.
+    fn response_of(&self, entry: &Entry) -> Result<Option<ResponseId>, StoreError> {
+        if entry.response_id.is_some() {
+            return Ok(entry.response_id.clone());
+        }
+        let body = self.store.payload(entry.seq)?.and_then(|bytes| json::read(&bytes).ok());
+        Ok(body.and_then(|body| peek_response_id(&body).ok()))
     }
 
     async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {

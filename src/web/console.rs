@@ -124,7 +124,7 @@ pub async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Ans
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
     let bytes = desk.shared.store.payload(seq).map_err(broken)?.ok_or_else(missing)?;
-    let mut payload = serde_json::from_slice(&bytes).map_err(|_| {
+    let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,
             "the event is kept, but cannot be shown: it cannot be read",

@@ -165,18 +165,17 @@ impl Drop for Wake<'_> {
 /// What the body is about; none if it is not JSON, or nested deeper than anything that Goodays sends.
 fn peek(verified: Verified<'_>) -> Option<Peek> {
     let text = std::str::from_utf8(verified.bytes()).ok()?;
-    match serde_json::from_str::<Value>(text) {
+    match crate::json::read(text.as_bytes()) {
         Ok(value) => {
             let event = value.get("event_type").and_then(Value::as_str).unwrap_or_default();
             let event = event.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
             Some(Peek { event, id: peek_response_id(&value).map_err(|e| e.to_string()) })
         }
         Err(error) if error.to_string().starts_with("recursion limit") => None,
-        // Half a surrogate pair, or a number out of range: JSON, but nothing that can be held.
-        Err(_) => serde_json::from_str::<IgnoredAny>(text).ok().map(|_| Peek {
-            event: String::new(),
-            id: Err("the body has a broken character escape or a number out of range".to_owned()),
-        }),
+        // A number out of range: JSON, but nothing that can be held.
+        Err(_) => serde_json::from_str::<IgnoredAny>(text)
+            .ok()
+            .map(|_| Peek { event: String::new(), id: Err("the body has a number out of range".to_owned()) }),
     }
 }
 

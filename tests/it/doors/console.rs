@@ -7,7 +7,7 @@ use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::inbox::finish;
 use goodays_salesforce::store::ledger::put_link;
 use goodays_salesforce::store::outbox::{Outbox, add_intent};
-use goodays_salesforce::store::{EntryState, RKey, Tx};
+use goodays_salesforce::store::{EntryState, RKey, Receipt, Tx};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -46,6 +46,21 @@ async fn what_is_unreadable_can_be_dropped_and_not_retried() {
         (StatusCode::OK, json!({ "status": "dropped" }))
     );
     assert_eq!(told(&house, &format!("/parked/{id}/drop")).await.0, StatusCode::CONFLICT);
+    assert_eq!(answered(house.get("/parked")).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_could_not_read_can_be_tried_again() {
+    let house = house().await;
+    let body = event("r1");
+    let not_read = Err("as it was judged then".to_owned());
+    let Receipt::Parked { seq, .. } = house.shared.store.receive(body.as_bytes(), "", &not_read, 0).unwrap()
+    else {
+        panic!("it is parked");
+    };
+    assert_eq!(told(&house, &format!("/parked/e{seq}/retry")).await.1["status"], "retrying");
+    let waiting = house.shared.store.waiting(RKey::of(&ResponseId::new("r1").unwrap())).unwrap();
+    assert_eq!(waiting.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [seq]);
     assert_eq!(answered(house.get("/parked")).await.1, json!([]));
 }
 

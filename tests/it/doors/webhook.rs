@@ -1,8 +1,9 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
+use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
-use goodays_salesforce::store::{Fault, Settings, Store};
+use goodays_salesforce::store::{Fault, RKey, Settings, Store};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -76,10 +77,7 @@ async fn json_that_cannot_be_read_is_kept_for_a_human() {
     let bodies = [
         ("[]", "the body is missing or no object"),
         (r#"{"response": {}}"#, "response.id is missing, or neither a text nor an integer"),
-        (
-            r#"{"response": {"id": "r", "x": "half a pair: \ud83d"}}"#,
-            "the body has a broken character escape or a number out of range",
-        ),
+        (r#"{"response": {"id": "r", "x": 1e999}}"#, "the body has a number out of range"),
     ];
     for (body, reason) in bodies {
         let parked = (StatusCode::OK, json!({ "status": "parked", "reason": reason }));
@@ -89,6 +87,20 @@ async fn json_that_cannot_be_read_is_kept_for_a_human() {
     let waiting = house.shared.parked(10).unwrap();
     assert_eq!(waiting.iter().map(|item| item.reason_code.as_str()).collect::<Vec<_>>(), ["unreadable"; 3]);
     assert_eq!(house.counted("parked").await, 6);
+}
+
+#[tokio::test]
+async fn half_a_character_costs_no_event_and_its_bytes_stay_as_they_came() {
+    let house = house().await;
+    let body = r#"{"response": {"id": "r", "x": "half a pair: \ud83d"}}"#;
+    let accepted = (StatusCode::OK, json!({ "status": "accepted" }));
+    assert_eq!(house.post(body).await, accepted);
+    assert_eq!(house.post(body).await.1["status"], "duplicate");
+    let rkey = RKey::of(&ResponseId::new("r").unwrap());
+    let seq = house.shared.store.entries_of(rkey, 100).unwrap()[0].seq;
+    assert_eq!(house.shared.store.payload(seq).unwrap().unwrap(), body.as_bytes());
+    let (_, shown) = answered(house.get(&format!("/events/e{seq}"))).await;
+    assert_eq!(shown["response"]["x"], "half a pair: \u{fffd}");
 }
 
 #[tokio::test]

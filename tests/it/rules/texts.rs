@@ -5,6 +5,22 @@ use serde_json::{Value, json};
 
 use crate::world::{World, words};
 
+/// JSON lets half a pair through, as a text that was cut by its UTF-16 length has it; no text can hold it.
+#[tokio::test]
+async fn half_an_emoji_costs_nobody_his_words() {
+    let world = World::start().await;
+    world.goodays.drop_webhooks(1);
+    let id = world.customer_leaves(words("Far too loud."));
+    world.goodays.webhooks_sent().await;
+    let event = String::from_utf8(world.goodays.event_body(&id, "response")).unwrap();
+    let cut = event.replace("Far too loud.", r"Far too loud \ud83d");
+    assert_ne!(cut, event);
+    assert_eq!(world.post_bytes(cut.into_bytes()).await.0, 200);
+    world.settle().await;
+    assert_eq!(world.field(&id, "Description"), "Far too loud \u{fffd}");
+    world.answers(&id, "We are sorry.").await;
+}
+
 /// What is hard about each of these is different.
 const ODD: [&str; 8] = [
     "Emoji 😊👩‍👩‍👧 and Ünïcödé, e\u{301} and 漢字",

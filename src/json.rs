@@ -1,0 +1,155 @@
+//! JSON as the remotes send it, which is at times less than a text.
+//!
+//! JSON's grammar lets half an emoji through: an escape such as `\ud83d` without its other half, which comes from
+//! texts that were cut by their UTF-16 length. No text can hold that, so serde_json refuses the whole body. The
+//! customer's words around it must not be lost for it: each half becomes U+FFFD, the replacement character.
+
+use serde_json::Value;
+
+/// Reads a body. Only one that cannot be read as it stands, and does hold lone halves, is read with them replaced.
+pub fn read(bytes: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(bytes).or_else(|error| match mended(bytes) {
+        Some(mended) => serde_json::from_slice(&mended),
+        None => Err(error),
+    })
+}
+
+/// The same bytes with `\ufffd` for each lone surrogate; none if there is none. Places stay where they were.
+fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut mended = None;
+    let mut at = 0;
+    // In JSON a backslash stands in strings only, and what follows it belongs to it.
+    while let Some(step) = bytes.get(at..)?.iter().position(|byte| *byte == b'\\') {
+        at += step;
+        at += match (unit(bytes, at), unit(bytes, at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.get_or_insert_with(|| bytes.to_vec())[at..at + 6].copy_from_slice(b"\\ufffd");
+                6
+            }
+            (Some(_), _) => 6,
+            (None, _) => 2,
+        };
+    }
+    mended
+}
+
+/// The UTF-16 unit that `\uXXXX` at this place stands for.
+fn unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
+    digits.try_fold(0, |unit, digit| u16::try_from(digit?).ok().map(|digit| unit << 4 | digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lone_halves_are_replaced_and_nothing_else() {
+        let table = [
+            (r#"["cut \ud83d"]"#, json!(["cut \u{fffd}"])),
+            (r#"["\uDE00 cut"]"#, json!(["\u{fffd} cut"])),
+            (r#"["\ud83d\ud83d\ude00"]"#, json!(["\u{fffd}😀"])),
+            (r#"["\ude00\ud83d"]"#, json!(["\u{fffd}\u{fffd}"])),
+            (r#"["\ud83d\n\u0041"]"#, json!(["\u{fffd}\nA"])),
+            (r#"["\ud83d\\ude00"]"#, json!(["\u{fffd}\\ude00"])),
+            (r#"{"\ud83d": "key"}"#, json!({"\u{fffd}": "key"})),
+            // Beside one that is mended, all else stays.
+            (
+                r#"["\\ud83d", "\ud83d\ude00", "\\\ud83d", "\\\\ud83d"]"#,
+                json!(["\\ud83d", "😀", "\\\u{fffd}", "\\\\ud83d"]),
+            ),
+        ];
+        for (body, read_as) in table {
+            assert!(serde_json::from_str::<Value>(body).is_err(), "{body}");
+            assert_eq!(read(body.as_bytes()).unwrap(), read_as, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_for_another_reason_stays_wrong() {
+        for body in [
+            r#"["\ud8"#,
+            r#"["\ud83"]"#,
+            r#"["\ud83d""#,
+            r#"["\x"]"#,
+            "[1e999]",
+            "",
+            "\\",
+            r"\ud83d",
+            r#"["\ud83d", 1e999]"#,
+        ] {
+            assert!(read(body.as_bytes()).is_err(), "{body}");
+        }
+        // The place of the mistake is that of the bytes as they came.
+        let error = read(br#"["\ud83d", x]"#).unwrap_err();
+        assert_eq!((error.line(), error.column()), (1, 12));
+    }
+
+    /// Pieces of a JSON text: characters, escapes, pairs, escaped backslashes in front of what looks like an escape.
+    fn pieces() -> impl Strategy<Value = Vec<(String, String)>> {
+        let piece = prop_oneof![
+            Just((r"\ud83d\ude00".to_owned(), "😀".to_owned())),
+            Just((r"\\ud83d".to_owned(), r"\ud83d".to_owned())),
+            Just((r"\\".to_owned(), r"\".to_owned())),
+            Just((r#"\""#.to_owned(), "\"".to_owned())),
+            Just((r"\u0041".to_owned(), "A".to_owned())),
+            Just(("u".to_owned(), "u".to_owned())),
+            Just(("de00".to_owned(), "de00".to_owned())),
+            Just((r"\ud83d".to_owned(), "\u{fffd}".to_owned())),
+            Just((r"\ude00".to_owned(), "\u{fffd}".to_owned())),
+            "[a-zéß😀]".prop_map(|text| (text.clone(), text)),
+        ];
+        proptest::collection::vec(piece, 0..12)
+    }
+
+    /// With escapes for everything else, as some senders write.
+    fn in_ascii(body: &str) -> String {
+        let mut escaped = String::new();
+        for unit in body.encode_utf16() {
+            match u8::try_from(unit).ok().filter(u8::is_ascii) {
+                Some(ascii) => escaped.push(char::from(ascii)),
+                None => write!(escaped, "\\u{unit:04x}").unwrap(),
+            }
+        }
+        escaped
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_piece_by_piece(pieces in pieces()) {
+            let (written, meant): (Vec<String>, Vec<String>) = pieces.into_iter().unzip();
+            // Two halves that meet are a pair.
+            let meets = written.windows(2).any(|two| two[0] == r"\ud83d" && two[1] == r"\ude00");
+            prop_assume!(!meets);
+            let body = format!("{{\"words\": \"{}\"}}", written.concat());
+            prop_assert_eq!(read(body.as_bytes()).unwrap(), json!({ "words": meant.concat() }));
+        }
+
+        #[test]
+        fn valid_json_is_read_as_ever(text in any::<String>(), ascii in any::<bool>()) {
+            let mut body = json!({ text.clone(): [&text, 1, null] }).to_string();
+            if ascii {
+                body = in_ascii(&body);
+            }
+            prop_assert_eq!(mended(body.as_bytes()), None, "{}", body);
+            prop_assert_eq!(read(body.as_bytes()).unwrap(), json!({ text.clone(): [&text, 1, null] }));
+        }
+
+        #[test]
+        fn what_is_valid_is_never_touched(body in r#"\["[\\ud8e0]{0,24}"\]"#) {
+            if let Ok(value) = serde_json::from_str::<Value>(&body) {
+                prop_assert_eq!(mended(body.as_bytes()), None, "{}", body);
+                prop_assert_eq!(read(body.as_bytes()).unwrap(), value);
+            } else if let Ok(value) = read(body.as_bytes()) {
+                prop_assert!(value.to_string().contains('\u{fffd}'), "{}", body);
+            }
+        }
+    }
+}
