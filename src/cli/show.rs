@@ -106,7 +106,7 @@ pub fn swept(report: &Value, dry_run: bool) -> String {
         let _ = writeln!(text, "unreadable    {} that Goodays shows without a usable id", n("unreadable"));
     }
     if n("unanswered_count") > 0 {
-        text += "Agents' answers to these are not at Goodays: goodays-salesforce parked\n";
+        text += "What agents did there is not at Goodays yet. What waits for a human: goodays-salesforce parked\n";
     }
     text
 }

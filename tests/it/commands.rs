@@ -66,7 +66,7 @@ async fn answers_that_wait_for_a_human_are_named_by_a_sweep() {
     missing       0 in Salesforce
     unanswered    1
                   ID
-    Agents' answers to these are not at Goodays: goodays-salesforce parked
+    What agents did there is not at Goodays yet. What waits for a human: goodays-salesforce parked
     ");
     assert_eq!(code, 0);
 }
