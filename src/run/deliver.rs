@@ -5,131 +5,63 @@
 //! happens to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::StreamExt;
-use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::conclude::note;
 use super::gate::code;
 use super::missed::Missed;
 use super::retry::{REMOTE, interval, millis};
-use super::{Fatal, Hands, Shared, Step, mutant};
+use super::{Fatal, Shared, mutant};
 use crate::config::Actions;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::http::Failure;
-use crate::plan::deliver::{
-    Arrival, Decision, Settlement, Turn, arrival, decide, outdated, seen, settlement, turn,
-};
+use crate::plan::deliver::{Arrival, Decision, Settlement, arrival, decide, outdated, seen, settlement};
 use crate::plan::inbound::waiting_since;
 use crate::plan::{Intent, IntentState, Link, Sending, Told, hash64};
 use crate::store::outbox::put_intent;
 use crate::store::{RKey, StoreError, Tx, keys};
 
-/// Responses that are worked on at the same time (Goodays reference, 4.3: start low).
-const AT_ONCE: usize = 5;
 /// How long a read-back may fail before the agent is told that the outcome is unclear.
 const UNCLEAR_AFTER_MS: i64 = 600_000;
 /// Attempts of which two looks agreed that they did not arrive.
 const MAX_ATTEMPTS: u32 = 20;
 
-#[derive(Default)]
-pub struct Courier {
+/// What the actions under way share.
+pub(super) struct Delivery {
     /// Not before then (milliseconds), by intent.
-    hold: std::sync::Mutex<HashMap<u64, i64>>,
+    hold: Mutex<HashMap<u64, i64>>,
     missed: Missed,
     /// When this process began: what it found as `Sending` ended before.
-    started_ms: Option<i64>,
+    started_ms: i64,
 }
 
-impl Hands for Courier {
-    const NAME: &'static str = "deliver";
-
-    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
-        &shared.deliver
-    }
-
-    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
-        let now_ms = shared.clock.now_ms();
-        self.started_ms.get_or_insert(now_ms);
-        if let Some(until_ms) = shared.goodays_gate.closed_until(now_ms) {
-            return Ok(Step::Idle { until_ms: Some(until_ms) });
-        }
-        // At the start already, so that a wrong token shows before the first answer needs it.
-        if let Err(failure) = shared.right_account().await? {
-            let until_ms = shared.goodays_said::<()>(&Err(failure), now_ms);
-            return Ok(Step::Idle { until_ms });
-        }
-        if shared.taking.load(Ordering::SeqCst) {
-            return Ok(Step::Idle { until_ms: Some(now_ms + 10) });
-        }
-        let (ripe, until_ms) = self.ripe(shared, now_ms)?;
-        if ripe.is_empty() {
-            return Ok(Step::Idle { until_ms });
-        }
-        shared.delivering.store(true, Ordering::SeqCst);
-        let result = self.round(shared, ripe).await;
-        shared.delivering.store(false, Ordering::SeqCst);
-        shared.lanes.iter().for_each(Notify::notify_one);
-        result?;
-        Ok(Step::Did)
-    }
-}
-
-impl Courier {
-    /// The intent of each response that may go now, and when the next one may.
-    fn ripe(&self, shared: &Shared, now_ms: i64) -> Result<(Vec<Intent>, Option<i64>), StoreError> {
-        let mut by_response: BTreeMap<RKey, Vec<Intent>> = BTreeMap::new();
-        for intent in shared.store.all_open_intents()? {
-            by_response.entry(RKey::of(&intent.response_id)).or_default().push(intent);
-        }
-        let grace_ms = millis(shared.config.poll.close_grace);
-        let (mut ripe, mut until): (Vec<Intent>, Option<i64>) = (Vec::new(), None);
-        let mut hold = self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        hold.retain(|_, at| *at > now_ms);
-        for (rkey, intents) in by_response {
-            let parked_answers = parked_answers(shared, rkey)?;
-            for intent in &intents {
-                let when = match &intent.state {
-                    IntentState::Sending(_) => Turn::Go,
-                    _ => turn(intent, &intents, parked_answers, grace_ms, now_ms),
-                };
-                let at_ms = match (when, hold.get(&intent.seq)) {
-                    (Turn::Blocked, _) => continue,
-                    (_, Some(at)) => *at,
-                    (Turn::Wait { at_ms }, None) => at_ms,
-                    (Turn::Go, None) => {
-                        ripe.push(intent.clone());
-                        break;
-                    }
-                };
-                until = Some(until.map_or(at_ms, |u| u.min(at_ms)));
-            }
-        }
-        Ok((ripe, until))
+impl Delivery {
+    pub(super) fn new(started_ms: i64) -> Self {
+        Self { hold: Mutex::default(), missed: Missed::default(), started_ms }
     }
 
     pub(super) fn hold(&self, seq: u64, until_ms: i64) {
-        self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(seq, until_ms);
+        self.holds().insert(seq, until_ms);
     }
 
-    async fn round(&self, shared: &Shared, ripe: Vec<Intent>) -> Result<(), Fatal> {
-        let ripe = self.read_again(shared, ripe).await?;
-        let mut working = futures_util::stream::iter(ripe.into_iter().map(|intent| self.one(shared, intent)))
-            .buffer_unordered(AT_ONCE);
-        while let Some(result) = working.next().await {
-            result?;
-        }
-        Ok(())
+    pub(super) fn held_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
+        self.holds().get(&seq).copied().filter(|at_ms| *at_ms > now_ms)
     }
 
-    async fn one(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
-        if shared.goodays_gate.closed_until(shared.clock.now_ms()).is_some() {
-            return Ok(());
-        }
+    /// Those that are over.
+    pub(super) fn forget_holds(&self, now_ms: i64) {
+        self.holds().retain(|_, at_ms| *at_ms > now_ms);
+    }
+
+    fn holds(&self) -> MutexGuard<'_, HashMap<u64, i64>> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries one action as far as it goes now.
+    pub(super) async fn one(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
         match intent.state.clone() {
             IntentState::Sending(sending) => self.settle(shared, intent, sending).await,
             _ => self.send(shared, intent).await,
@@ -304,7 +236,7 @@ impl Courier {
     async fn settle(&self, shared: &Shared, intent: Intent, mut sending: Sending) -> Result<(), Fatal> {
         if sending.ended_ms.is_none() {
             // The process that sent it is gone; it ended before this one began.
-            sending.ended_ms = self.started_ms;
+            sending.ended_ms = Some(self.started_ms);
         }
         let began_ms = shared.clock.now_ms();
         let result = shared.goodays.response(&intent.response_id).await;
@@ -364,18 +296,6 @@ fn everything_allowed(mut view: Response) -> Response {
     view
 }
 
-/// A parked answer holds back close, spam and call (design, rule 7).
-fn parked_answers(shared: &Shared, rkey: RKey) -> Result<bool, StoreError> {
-    let Some(link) = shared.store.link(rkey)? else { return Ok(false) };
-    for answered in &link.answers {
-        let intent = shared.store.intent(answered.intent)?;
-        if intent.is_some_and(|i| i.state.is_parked()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// A newer Case of the same customer, for the reason of a refused answer (design, rule 12).
 pub(super) fn newer_case(
     shared: &Shared,
@@ -415,7 +335,7 @@ impl Shared {
     }
 
     /// The state belongs to one Goodays account (design, rule 16).
-    async fn right_account(&self) -> Result<Result<(), Failure>, Fatal> {
+    pub(super) async fn right_account(&self) -> Result<Result<(), Failure>, Fatal> {
         let mut checked = self.goodays_account.lock().await;
         let token = self.secrets.goodays_token.load_full();
         if checked.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
@@ -431,7 +351,7 @@ impl Shared {
             }
             // Not every account has this endpoint; the token is what counts.
             Err(Failure::Refused { .. }) => None,
-            // An account that never told its name has none to be compared; it is asked again before the next round.
+            // An account that never told its name has none to be compared; it is asked again when work begins anew.
             Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(Ok(())),
             Err(failure) => return Ok(Err(failure)),
         };

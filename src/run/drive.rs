@@ -18,7 +18,13 @@ pub(super) trait Hands: Send {
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify;
 
     /// One piece of work.
-    fn step(&mut self, shared: &Shared) -> impl Future<Output = Result<Step, Fatal>> + Send;
+    fn step(&mut self, shared: &Arc<Shared>) -> impl Future<Output = Result<Step, Fatal>> + Send;
+
+    /// Goes on with what steps have left in work, until some of it has ended; false when nothing is in work.
+    /// Loses nothing when it is not waited for to the end.
+    fn work(&mut self) -> impl Future<Output = Result<bool, Fatal>> + Send {
+        std::future::ready(Ok(false))
+    }
 }
 
 /// Ends the process when a loop ends that was not told to: by a fatal error, or by a panic.
@@ -45,37 +51,49 @@ impl Drop for Alarm {
     }
 }
 
-/// Steps until told to stop; interest in being woken is registered before looking for work.
-pub(super) async fn drive<H: Hands>(mut hands: H, shared: Arc<Shared>, token: CancellationToken) {
+/// Steps until told to stop.
+pub(super) async fn drive<H: Hands>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
     let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
+    if let Err(fatal) = steps(hands, &shared, &token).await {
+        error!(step = H::NAME, %fatal, "a loop cannot go on");
+        alarm.ring();
+    }
+}
+
+/// Step after step; interest in being woken is registered before looking for work.
+async fn steps<H: Hands>(mut hands: H, shared: &Arc<Shared>, token: &CancellationToken) -> Result<(), Fatal> {
     while !token.is_cancelled() {
-        let wake = hands.wake(&shared);
+        let wake = hands.wake(shared);
         let woken = wake.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let step = hands.step(&shared).await;
+        let step = hands.step(shared).await;
         if !shared.goes_on(H::NAME, matches!(step, Ok(Step::Did))) {
             std::future::pending::<()>().await;
         }
-        match step {
-            Ok(Step::Did) => {}
-            Ok(Step::Idle { until_ms }) => {
-                let now_ms = shared.clock.now_ms();
-                // At least a moment, so that no bug becomes a busy loop.
-                let wait =
-                    until_ms.map_or(HOUR, |at| millis_between(now_ms, at)).max(Duration::from_millis(5));
-                tokio::select! {
-                    () = token.cancelled() => {}
-                    () = &mut woken => {}
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-            Err(fatal) => {
-                error!(step = H::NAME, %fatal, "a loop cannot go on");
-                return alarm.ring();
+        if let Step::Idle { until_ms } = step? {
+            let now_ms = shared.clock.now_ms();
+            // At least a moment, so that no bug becomes a busy loop.
+            let wait = until_ms.map_or(HOUR, |at| millis_between(now_ms, at)).max(Duration::from_millis(5));
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = &mut woken => {}
+                () = tokio::time::sleep(wait) => {}
+                ended = some_work(&mut hands) => ended?,
             }
         }
     }
+    // A stop waits for calls in flight (design, rule 17); nothing new begins.
+    while hands.work().await? {}
+    Ok(())
+}
+
+/// Until something in work has ended.
+async fn some_work<H: Hands>(hands: &mut H) -> Result<(), Fatal> {
+    if !hands.work().await? {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -85,7 +103,12 @@ fn millis_between(now_ms: i64, at_ms: i64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    use tokio::sync::{mpsc, oneshot};
+
     use super::*;
     use crate::clock::Clock;
     use crate::config::{Config, Secrets};
@@ -102,12 +125,13 @@ mod tests {
             &shared.sweep
         }
 
-        async fn step(&mut self, _: &Shared) -> Result<Step, Fatal> {
+        async fn step(&mut self, _: &Arc<Shared>) -> Result<Step, Fatal> {
             panic!("on purpose")
         }
     }
 
-    fn shared(dir: &std::path::Path) -> Arc<Shared> {
+    /// Both remotes refuse every connection.
+    pub fn shared(dir: &std::path::Path) -> Arc<Shared> {
         let file = dir.join("connector.yaml");
         let text = "goodays: { base_url: 'http://127.0.0.1:1', token: t, webhook: { secrets: [s] } }\n\
                     salesforce: { login_url: 'http://127.0.0.1:1', auth: { client_id: i, client_secret: s } }\n";
@@ -127,5 +151,52 @@ mod tests {
         assert!(driving.await.unwrap_err().is_panic());
         assert!(token.is_cancelled());
         assert!(shared.failed.load(Ordering::SeqCst));
+    }
+
+    /// Begins calls, and ends each when it is told to.
+    struct Patient {
+        calls: FuturesUnordered<oneshot::Receiver<()>>,
+        ended: Arc<AtomicUsize>,
+    }
+
+    impl Hands for Patient {
+        const NAME: &'static str = "patient";
+
+        fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+            &shared.sweep
+        }
+
+        async fn step(&mut self, _: &Arc<Shared>) -> Result<Step, Fatal> {
+            Ok(Step::Idle { until_ms: None })
+        }
+
+        async fn work(&mut self) -> Result<bool, Fatal> {
+            let ended = self.calls.next().await.is_some();
+            self.ended.fetch_add(usize::from(ended), Ordering::SeqCst);
+            Ok(ended)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_in_work_goes_on_beside_the_steps_and_a_stop_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, token) = (shared(dir.path()), CancellationToken::new());
+        let (stepped, mut steps) = mpsc::unbounded_channel();
+        shared.watch_steps(move |_, _| stepped.send(()).is_ok());
+        let (first, call) = oneshot::channel();
+        let (second, other) = oneshot::channel();
+        let ended = Arc::new(AtomicUsize::new(0));
+        let hands = Patient { calls: [call, other].into_iter().collect(), ended: ended.clone() };
+        let mut driving = tokio::spawn(drive(hands, shared, token.clone()));
+        steps.recv().await.unwrap();
+        first.send(()).unwrap();
+        steps.recv().await.expect("a step follows what has ended");
+        assert_eq!(ended.load(Ordering::SeqCst), 1);
+        token.cancel();
+        let moment = Duration::from_secs(1);
+        assert!(tokio::time::timeout(moment, &mut driving).await.is_err(), "the stop waits");
+        second.send(()).unwrap();
+        driving.await.unwrap();
+        assert_eq!(ended.load(Ordering::SeqCst), 2);
     }
 }

@@ -4,6 +4,7 @@
 //! responses it is about: a process that is killed meanwhile reads them back before it writes them again.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value;
@@ -23,8 +24,10 @@ use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Freshness, Gain, Intent, Link, Note};
 use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::store::{RKey, Store, StoreError, Waiting};
+use crate::store::{Item, RKey, Store, StoreError, Waiting};
 
+/// How long what agents are told waits for other actions that are under way, so that one call tells of all.
+const TOLD_TOGETHER_MS: i64 = 5_000;
 /// The Case's name within its transaction.
 pub(super) const CASE: &str = "refCase";
 
@@ -76,7 +79,7 @@ impl Hands for Lane {
         &shared.lanes[usize::from(self.number)]
     }
 
-    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
         if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
@@ -146,7 +149,7 @@ impl Lane {
 
     fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
         let due = shared.store.next_due(self.number)?;
-        // What is due and not taken is held, or waits for the delivery round to end.
+        // What is due and not taken is held, or waits for the actions that are under way.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
         let held = self.held.values().min().copied();
         Ok(Step::Idle { until_ms: if due.is_some_and(|d| d > now_ms + 50) { due } else { held.or(due) } })
@@ -160,10 +163,13 @@ impl Lane {
             let items = shared.store.due(self.number, now_ms, limit)?;
             let more = items.len() == limit;
             let delivering = shared.delivering.load(Ordering::SeqCst);
+            let waits = |i: &&Item| !i.event && !self.held.contains_key(&i.rkey);
+            let oldest_ms = items.iter().filter(waits).map(|i| i.due_ms).min();
+            let together = delivering && oldest_ms.is_none_or(|at_ms| now_ms < at_ms + TOLD_TOGETHER_MS);
             let with_events: HashSet<RKey> = items.iter().filter(|i| i.event).map(|i| i.rkey).collect();
             let mut order: Vec<RKey> = Vec::new();
             for item in &items {
-                let ripe = item.event || !delivering || with_events.contains(&item.rkey);
+                let ripe = item.event || !together || with_events.contains(&item.rkey);
                 if ripe && !self.held.contains_key(&item.rkey) && !order.contains(&item.rkey) {
                     order.push(item.rkey);
                 }

@@ -1,12 +1,14 @@
 //! Thin hands: read, let `plan` decide, act, record.
 //!
 //! Each loop is one `step()` in a row: it does one piece of work, or says until when there is none. Loops end
-//! between steps; what a killed process left half done is told by the disk (`Sending`, attempts).
+//! between steps, delivery when the calls that it has in work are over; what a killed process left half done is
+//! told by the disk (`Sending`, attempts).
 
 mod activity;
 mod budget;
 mod conclude;
 mod contact;
+mod courier;
 mod deliver;
 mod desk;
 mod drive;
@@ -93,7 +95,7 @@ pub struct Shared {
     poll: Notify,
     sweep: Notify,
     upkeep: Notify,
-    /// Between the first and the last action of a round: what is to be told is written in one go afterwards.
+    /// While actions are under way: what is to be told of them is written in one go, if they do not take long.
     delivering: AtomicBool,
     /// While a page of the poll is taken in.
     taking: AtomicBool,
@@ -355,7 +357,7 @@ impl Daemon {
             daemon.spawn(inbound::Lane::new(lane));
         }
         daemon.spawn(poll::Poller::default());
-        daemon.spawn(deliver::Courier::default());
+        daemon.spawn(courier::Courier::new(daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(upkeep::Keeper::default());
         let watch = daemon.shared.clone();

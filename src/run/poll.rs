@@ -4,6 +4,7 @@
 //! rows that become visible late are met, and what was seen before changes nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
@@ -78,7 +79,7 @@ impl Hands for Poller {
         &shared.poll
     }
 
-    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
         if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
@@ -91,7 +92,7 @@ impl Hands for Poller {
         let after_ms = shared.clock.now_ms();
         self.next = Next::After(now_ms);
         match passed {
-            Ok(()) => shared.poll_state.last_completed_ms.store(std::sync::Arc::new(Some(after_ms))),
+            Ok(()) => shared.poll_state.last_completed_ms.store(Arc::new(Some(after_ms))),
             Err(Failure::Budget) => {
                 info!("polling waits: the rest of the daily budget is kept for new feedback");
                 self.next = Next::At(after_ms + 60_000);
@@ -109,7 +110,7 @@ impl Hands for Poller {
 fn refused(shared: &Shared, problem: &Problem) {
     warn!(code = %problem.code, "Salesforce refuses the poll's query; agents' actions are not seen");
     let told = format!("Salesforce refuses the poll's query with {}; run `check`", problem.code);
-    shared.poll_state.trouble.store(std::sync::Arc::new(Some(told)));
+    shared.poll_state.trouble.store(Arc::new(Some(told)));
 }
 
 /// What a pass reads, and what was known before it.
@@ -173,7 +174,7 @@ impl Poller {
         let gone_from_ms = self.gone_from_ms.or(Some(span.cursor_ms));
         self.gone_from_ms = gone_from_ms.filter(|_| now_ms < self.without_gone_ms);
         self.completed(shared, &span, newest_ms, now_ms)?;
-        shared.poll_state.trouble.store(std::sync::Arc::new(None));
+        shared.poll_state.trouble.store(Arc::new(None));
         Ok(Ok(()))
     }
 
@@ -280,7 +281,7 @@ impl Poller {
         if let Some(problem) = refused {
             return Ok(Err(Failure::Refused { status: 400, problem }));
         }
-        // Delivery begins when all of the page is in the outbox: one round, told in one write.
+        // Actions begin when all of the page is in the outbox, so that one write tells of them.
         shared.taking.store(true, Ordering::SeqCst);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };

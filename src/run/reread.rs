@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::deliver::Courier;
+use super::deliver::Delivery;
 use super::retry::millis;
 use super::{Fatal, Shared};
 use crate::goodays::event::normalised;
@@ -17,32 +17,33 @@ use crate::store::ledger::put_link;
 use crate::store::outbox::put_intent;
 use crate::store::{RKey, StoreError, Tx};
 
-impl Courier {
-    /// An intent older than one poll is read again from Salesforce: it may have been unpublished, deleted,
-    /// edited or taken back (design, rule 10).
-    pub(super) async fn read_again(&self, shared: &Shared, ripe: Vec<Intent>) -> Result<Vec<Intent>, Fatal> {
-        let now_ms = shared.clock.now_ms();
-        let limit_ms = millis(shared.config.poll.interval);
-        let (old, mut fresh): (Vec<Intent>, Vec<Intent>) = ripe
-            .into_iter()
-            .partition(|i| !matches!(i.state, IntentState::Sending(_)) && now_ms - i.read_ms > limit_ms);
-        if old.is_empty() {
-            return Ok(fresh);
-        }
+/// Whether an intent is older than one poll. What is `Sending` has gone already.
+pub(super) fn is_old(shared: &Shared, intent: &Intent, now_ms: i64) -> bool {
+    let limit_ms = millis(shared.config.poll.interval);
+    !matches!(intent.state, IntentState::Sending(_)) && now_ms - intent.read_ms > limit_ms
+}
+
+impl Delivery {
+    /// Reads old intents again from Salesforce: they may have been unpublished, deleted, edited or taken back.
+    /// Gives those that go; when Salesforce cannot be read, they wait.
+    pub(super) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<Vec<Intent>, Fatal> {
+        let began_ms = shared.clock.now_ms();
+        let mut go = Vec::new();
         match shared.salesforce_rows(&old).await {
             Ok(rows) => {
                 for intent in old {
-                    fresh.extend(confirm(shared, intent, &rows)?);
+                    go.extend(confirm(shared, intent, &rows)?);
                 }
             }
             Err(failure) => {
-                let until_ms = shared.salesforce_said::<()>(&Err(failure), now_ms).unwrap_or(now_ms + 1000);
+                let until_ms =
+                    shared.salesforce_said::<()>(&Err(failure), began_ms).unwrap_or(began_ms + 1000);
                 for intent in &old {
                     self.hold(intent.seq, until_ms);
                 }
             }
         }
-        Ok(fresh)
+        Ok(go)
     }
 }
 

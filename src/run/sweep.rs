@@ -8,6 +8,7 @@
 //! first: a lost message on older feedback is found when its turn comes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -92,7 +93,7 @@ impl Hands for Sweeper {
     }
 
     /// One page, so that a stop waits for no more than that.
-    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
         let now_ms = shared.clock.now_ms();
         let next_ms = *self.next_ms.get_or_insert(now_ms + millis(every));
@@ -215,7 +216,7 @@ impl Shared {
         match self.goodays.dashboard().await {
             Ok(waiting) => {
                 let sum = waiting.pending_alert + waiting.pending_reply;
-                self.dashboard.store(std::sync::Arc::new(Some(sum)));
+                self.dashboard.store(Arc::new(Some(sum)));
             }
             Err(failure) => debug!(%failure, "no dashboard"),
         }

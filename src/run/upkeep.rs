@@ -99,7 +99,7 @@ impl Hands for Keeper {
         &shared.upkeep
     }
 
-    async fn step(&mut self, shared: &Shared) -> Result<Step, Fatal> {
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
         self.watch_mappings(shared);
         if self.looks.is_multiple_of(10) {

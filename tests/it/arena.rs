@@ -175,6 +175,12 @@ impl World {
         .await;
     }
 
+    /// Polls that began after now are through.
+    pub async fn polled(&self) {
+        let from = self.polls_done();
+        self.holds("polls", || (self.polls_done() >= from + 3).then_some(())).await;
+    }
+
     fn polls_done(&self) -> usize {
         let requests = self.stage.salesforce.wire().requests();
         requests.iter().filter(|s| s.path.ends_with("/composite") && s.status == 200).count()

@@ -213,12 +213,8 @@ async fn a_login_that_hangs_closes_no_door_and_is_tried_again() {
     world.laws_hold();
 }
 
-fn key(id: &str) -> RKey {
-    RKey::of(&ResponseId::new(id).unwrap())
-}
-
 fn lane(id: &str) -> u8 {
-    key(id).lane()
+    RKey::of(&ResponseId::new(id).unwrap()).lane()
 }
 
 /// One write and one action hang for as long as the real limits allow.
@@ -247,11 +243,8 @@ async fn what_hangs_holds_up_nobody_else() {
             }
         };
         let case = world.case(&id).await;
-        // Polled, and in the outbox behind the one that hangs.
-        world.agent_answers(&case);
-        let store = &world.stage.app().shared.store;
-        let noted = || store.open_intents(key(&id)).unwrap().pop().map(drop);
-        world.holds("the answer is noted", noted).await;
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
     }
     assert_eq!(world.stage.salesforce.wire().under_way("POST", "/composite/graph"), 1);
     assert_eq!(world.stage.goodays.wire().under_way("PUT", "/message"), 1);
@@ -269,5 +262,86 @@ async fn a_stop_does_not_wait_for_what_hangs_and_the_next_start_settles_it() {
     world.quiet().await;
     world.laws_hold();
     assert_eq!(world.received(&id).len(), 2);
+    assert_eq!(world.parked(), []);
+}
+
+/// Calls to Goodays have no end of their own.
+async fn patient() -> World {
+    World::with(limited(TimeLimits { goodays: LONG, ..TimeLimits::default() })).await
+}
+
+#[tokio::test]
+async fn an_answer_that_hangs_holds_up_no_other_and_is_overtaken_by_none_of_its_own() {
+    let mut world = patient().await;
+    let (hangs, its_case) = world.answered().await;
+    world.customer_writes(&hangs);
+    world.quiet().await;
+    world.goodays_fault("message", Act::HangAfter { ms: FOR_EVER });
+    let first = world.agent_answers(&its_case);
+    world.receives(&hangs, &first).await;
+    // Goodays takes another one, and its webhook has settled the one that hangs.
+    world.customer_writes(&hangs);
+    let second = world.agent_answers(&its_case);
+
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let (id, case) = world.arrives().await;
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
+        others.push(id);
+    }
+    for id in others {
+        let told =
+            || world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"] == "Sent: reply";
+        world.holds("the Case tells it", || told().then_some(())).await;
+    }
+    assert_eq!(world.stage.goodays.wire().under_way("PUT", "/message"), 1);
+    assert_eq!(world.puts("/message"), 1, "nothing overtakes it");
+
+    assert!(world.stage.stop_daemon().await);
+    world.stage.start_daemon().await.unwrap();
+    world.receives(&hangs, &second).await;
+    world.quiet().await;
+    world.laws_hold();
+    assert_eq!(world.received(&hangs)[1..], [first, second]);
+    assert_eq!(world.parked(), []);
+}
+
+async fn hanging_replies(world: &World, count: usize) {
+    let under_way = || world.stage.goodays.wire().under_way("PUT", "/reply");
+    world.holds("replies hang", || (under_way() == count).then_some(())).await;
+}
+
+#[tokio::test]
+async fn at_most_five_answers_are_under_way_and_the_others_wait() {
+    const PLACES: usize = 5;
+    let mut world = patient().await;
+    for _ in 0..PLACES {
+        world.goodays_fault("reply", Act::HangBefore { ms: FOR_EVER });
+    }
+    let mut cases = Vec::new();
+    for _ in 0..PLACES + 2 {
+        cases.push(world.arrives().await);
+    }
+    let (together, later) = cases.split_at(3);
+    for (_, case) in together {
+        world.agent_answers(case);
+    }
+    hanging_replies(&world, 3).await;
+    for (_, case) in later {
+        world.agent_answers(case);
+    }
+    hanging_replies(&world, PLACES).await;
+    let store = &world.stage.app().shared.store;
+    let open = || store.all_open_intents().unwrap().len();
+    world.holds("all are noted", || (open() == cases.len()).then_some(())).await;
+    world.polled().await;
+    assert_eq!(world.puts("/reply"), PLACES, "the sixth waits");
+
+    assert!(world.stage.stop_daemon().await);
+    world.stage.start_daemon().await.unwrap();
+    world.quiet().await;
+    world.laws_hold();
+    assert!(cases.iter().all(|(id, _)| world.received(id).len() == 1));
     assert_eq!(world.parked(), []);
 }
