@@ -1,8 +1,8 @@
 //! Goodays users of agents, found by e-mail (design, rule 13).
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Mutex;
 use tracing::warn;
 
 use super::Shared;
@@ -14,7 +14,15 @@ const AGE_MS: i64 = 3_600_000;
 #[derive(Default)]
 pub struct Directory {
     /// E-mail in lower case, to the user id and when it was asked.
-    known: Mutex<HashMap<String, (Option<String>, i64)>>,
+    known: Mutex<Known>,
+}
+
+type Known = HashMap<String, (Option<String>, i64)>;
+
+impl Directory {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Shared {
@@ -23,11 +31,11 @@ impl Shared {
         let default = self.config.goodays.default_user.clone();
         let Some(email) = email.map(str::to_lowercase) else { return Ok(default) };
         let now_ms = self.clock.now_ms();
-        let mut known = self.users.known.lock().await;
-        if let Some((id, asked_ms)) = known.get(&email)
+        let known = self.users.known().get(&email).cloned();
+        if let Some((id, asked_ms)) = known
             && now_ms - asked_ms < AGE_MS
         {
-            return Ok(id.clone().or(default));
+            return Ok(id.or(default));
         }
         let began_ms = now_ms;
         let result = self.goodays.users_by_email(&email).await;
@@ -46,7 +54,7 @@ impl Shared {
             }
             Err(failure) => return Err(failure),
         };
-        known.insert(email, (found.clone(), now_ms));
+        self.users.known().insert(email, (found.clone(), now_ms));
         Ok(found.or(default))
     }
 }

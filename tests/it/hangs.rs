@@ -307,6 +307,23 @@ async fn an_answer_that_hangs_holds_up_no_other_and_is_overtaken_by_none_of_its_
     assert_eq!(world.parked(), []);
 }
 
+#[tokio::test]
+async fn the_look_up_of_an_agent_that_hangs_holds_up_no_other_agent() {
+    let mut world = patient().await;
+    let (_, known) = world.arrives().await;
+    let look_up = Fault::once("another.agent@", Act::HangBefore { ms: FOR_EVER });
+    world.stage.goodays.wire().fault(look_up);
+    let salesforce = &world.stage.salesforce;
+    salesforce.agent_comments(&known, "Good morning.", true, "another.agent@brand.example").unwrap();
+    let hangs = |world: &World| world.stage.goodays.wire().under_way("GET", "/users");
+    world.holds("the look-up hangs", || (hangs(&world) == 1).then_some(())).await;
+    let (id, case) = world.arrives().await;
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    assert_eq!(hangs(&world), 1);
+    assert!(world.stage.stop_daemon().await);
+}
+
 async fn hanging_replies(world: &World, count: usize) {
     let under_way = || world.stage.goodays.wire().under_way("PUT", "/reply");
     world.holds("replies hang", || (under_way() == count).then_some(())).await;
