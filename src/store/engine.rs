@@ -1,7 +1,7 @@
 //! The storage engine: one ordered map of small keys to values, guarded transactions, and `durable`.
 //!
-//! All state lies in one sled tree, and chunks of large values in a second one, which only this room knows. In front
-//! of sled stand a journal and what it holds, in memory:
+//! All state lies in one sled tree, which only this room knows; chunks of large values in a second one, and bodies of
+//! events in files beside it ([`values`]). In front of sled stand a journal and what it holds, in memory:
 //!
 //! ```text
 //! transact:  check the guards; write into memory, and into the next frame of the journal
@@ -21,6 +21,7 @@ mod blocks;
 mod committer;
 mod compact;
 mod errors;
+mod filing;
 mod journal;
 mod open;
 mod read;
@@ -30,6 +31,7 @@ mod settler;
 mod tests;
 mod tx;
 mod value;
+mod values;
 mod watchdog;
 mod writer;
 
@@ -231,6 +233,7 @@ impl Store {
                 None => return Ok(None),
                 Some(Piece::Value(value)) => value.into_owned(),
                 Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?,
+                Some(Piece::Filed(spot)) => self.inner.tables.filed(spot)?,
             };
             Ok(Some((key.into_owned(), value)))
         };
@@ -308,7 +311,8 @@ impl Store {
 
     pub fn disk_bytes(&self) -> u64 {
         let journals = journal::size(&self.inner.places).unwrap_or(0);
-        journals + open::size(&self.inner.places.live).unwrap_or(0)
+        let values = self.inner.tables.files.size().unwrap_or(0);
+        journals + values + open::size(&self.inner.places.live).unwrap_or(0)
     }
 
     /// If this is the last clone: makes everything durable, and leaves the folder to others. Dropping does the

@@ -182,9 +182,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(prop_oneof![12 => transact, 1 => Just(Step::Reopen)], 1..40)
 }
 
-/// Half of them lie in a room whose entries share blocks.
+/// Some lie in a room whose entries share blocks, some in that whose values lie in files.
 fn model_key(n: u8) -> Vec<u8> {
-    let room = if n.is_multiple_of(2) { "key" } else { "Links" };
+    let room = ["key", "Links", "Payloads"][usize::from(n % 3)];
     format!("{room}/{n}").into_bytes()
 }
 
@@ -624,9 +624,9 @@ fn killed_step(writer: u64, n: u64) -> Tx {
     let before = (n > 1).then(|| killed_head(writer, n - 1));
     let mut tx = Tx::new();
     tx.expect(head.as_str(), before);
-    tx.set(head, killed_head(writer, n)).set(format!("entry/{writer}/{n}"), value(n, 300));
+    tx.set(head, killed_head(writer, n)).set(format!("Payload/{writer}/{n}"), value(n, 300));
     if n > KEPT {
-        tx.remove(format!("entry/{writer}/{}", n - KEPT));
+        tx.remove(format!("Payload/{writer}/{}", n - KEPT));
     }
     tx
 }
@@ -705,7 +705,7 @@ fn acknowledged_writes_survive_kill_9() {
             let Some(head) = store.get(format!("head/{writer}").as_bytes()).unwrap() else { continue };
             assert!(head == killed_head(writer, n), "torn: {writer} {n}");
             // The transaction is there as a whole, and nothing of the next one.
-            let prefix = format!("entry/{writer}/");
+            let prefix = format!("Payload/{writer}/");
             let mut expected: Vec<_> = (n.saturating_sub(KEPT) + 1..=n)
                 .map(|n| (format!("{prefix}{n}").into_bytes(), value(n, 300)))
                 .collect();

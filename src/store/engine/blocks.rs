@@ -1,45 +1,78 @@
-//! Entries of rooms that hold one small thing for each conversation lie together, several in one entry of sled.
+//! Entries of rooms that hold many small things lie together, several in one entry of sled.
 //!
 //! sled keeps about a kilobyte in memory for each of its pages, read or not, and a page holds at most sixteen entries
-//! whatever their size: a million conversations with three small entries each would take 400 MB. Keys in these rooms
-//! begin with a hash, so that their first bits spread them evenly over a fixed number of blocks:
+//! whatever their size: a million conversations with three small entries each would take 400 MB. Keys begin with a
+//! hash, whose first bits spread them evenly over a fixed number of blocks, or are a number, whose last bits the
+//! members of a block do not share:
 //!
 //! ```text
 //! block's key:   the room's letter and the next bits of its members' keys, so blocks are in the order of keys
 //! block's value: for each member, in order: the lengths of the key and of the value, the key, the value
 //! ```
 //!
-//! While there are fewer members than blocks, each has one of its own, and nothing is lost.
+//! In these rooms every entry of sled is a block. While there are fewer members than blocks, each has one of its own,
+//! and nothing is lost.
 
 use super::errors::StoreError;
 
-/// Length of a block's key.
-const BLOCK_KEY: usize = 4;
-/// A room's letter, and which bits of the last byte of a block's key count: 2^16 blocks, and 2^18 for links, which
-/// are larger.
-const ROOMS: [(u8, u8); 5] = [(b'C', 0), (b'H', 0), (b'L', 0b1100_0000), (b'R', 0), (b'U', 0)];
+/// A room whose entries share entries of sled.
+struct Room {
+    letter: u8,
+    /// Length of a block's key.
+    len: usize,
+    /// Which bits of its last byte count.
+    mask: u8,
+}
+
+/// 2^16 blocks, and 2^18 for links, which are larger.
+const fn hashed(letter: u8, mask: u8) -> Room {
+    Room { letter, len: 4, mask }
+}
+
+/// As many neighbours as one entry of sled has room for.
+const fn numbered(letter: u8, mask: u8) -> Room {
+    Room { letter, len: 9, mask }
+}
+
+/// Events' headers have some 200 bytes, where their bodies lie has 31.
+const ROOMS: [Room; 7] = [
+    hashed(b'C', 0),
+    numbered(b'E', 0b1111_1000),
+    hashed(b'H', 0),
+    hashed(b'L', 0b1100_0000),
+    numbered(b'P', 0b1100_0000),
+    hashed(b'R', 0),
+    hashed(b'U', 0),
+];
+
+fn room(key: &[u8]) -> Option<&'static Room> {
+    ROOMS.iter().find(|room| key.first() == Some(&room.letter))
+}
 
 /// The key of the block that holds a key; none when it has an entry of its own.
-pub(super) fn block_key(key: &[u8]) -> Option<[u8; BLOCK_KEY]> {
-    let (_, mask) = ROOMS.iter().find(|(room, _)| key.first() == Some(room))?;
-    let mut block: [u8; BLOCK_KEY] = key.get(..BLOCK_KEY)?.try_into().ok()?;
-    block[BLOCK_KEY - 1] &= mask;
-    (key.len() > BLOCK_KEY).then_some(block)
+pub(super) fn block_key(key: &[u8]) -> Option<Vec<u8>> {
+    let room = room(key)?;
+    let mut block = key.get(..room.len)?.to_vec();
+    if let Some(last) = block.last_mut() {
+        *last &= room.mask;
+    }
+    Some(block)
 }
 
-/// Whether an entry of sled is a block: keys of that length are refused in these rooms.
+/// Whether an entry of sled is a block.
 pub(super) fn is_block(key: &[u8]) -> bool {
-    key.len() == BLOCK_KEY && ROOMS.iter().any(|(room, _)| key.first() == Some(room))
+    room(key).is_some()
 }
 
-/// Whether a key may not be used: it would look like a block's.
+/// Whether a key may not be used: it is too short to tell its block.
 pub(super) fn is_reserved(key: &[u8]) -> bool {
-    key.len() <= BLOCK_KEY && ROOMS.iter().any(|(room, _)| key.first() == Some(room))
+    room(key).is_some_and(|room| key.len() < room.len)
 }
 
-/// Where to begin in sled to meet every row from this key on.
+/// Where to begin in sled to meet every row from this key on. A key that is shorter than those of blocks lies
+/// before them.
 pub(super) fn start(from: &[u8]) -> Vec<u8> {
-    block_key(from).map_or_else(|| from.to_vec(), |block| block.to_vec())
+    block_key(from).unwrap_or_else(|| from.to_vec())
 }
 
 /// Key and value.
@@ -109,13 +142,14 @@ mod tests {
 
     #[test]
     fn members_lie_behind_their_block_and_before_the_next() {
-        assert_eq!(block_key(b"Labcdef"), Some(*b"Lab\x40"));
-        assert_eq!(block_key(b"Uabcdef"), Some(*b"Uab\0"));
-        assert_eq!(block_key(b"Pabcdef"), None);
-        for key in [b"L\0\0\0".as_slice(), b"Uab", b"C"] {
+        assert_eq!(block_key(b"Labcdef"), Some(b"Lab\x40".to_vec()));
+        assert_eq!(block_key(b"Uabcdef"), Some(b"Uab\0".to_vec()));
+        assert_eq!(block_key(b"P1234567\xff"), Some(b"P1234567\xc0".to_vec()));
+        assert_eq!(block_key(b"Qabcdef"), None);
+        for key in [b"L\0\0".as_slice(), b"Uab", b"C", b"E1234567"] {
             assert!(is_reserved(key) && block_key(key).is_none(), "{key:?}");
         }
-        assert!(is_block(b"Uab\0") && !is_block(b"Uab\0\0") && !is_block(b"Pab\0"));
+        assert!(is_block(b"Uab\0") && is_block(b"P1234567\0") && !is_block(b"Qab\0"));
     }
 
     proptest! {

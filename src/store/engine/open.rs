@@ -8,6 +8,7 @@
 //! <dir>/sled.old/        the replaced one, about to be removed
 //! <dir>/sled.damaged-N/  as it was found before a repair
 //! <dir>/sled.journal-N   what sled does not hold for certain yet, see [`super::journal`]
+//! <dir>/sled.values-N    bodies of events, see [`super::values`]
 //! ```
 //!
 //! A folder is replaced only by renames, each followed by a sync of the parent, and [`settle`] brings whatever a
@@ -19,13 +20,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Fault;
-use super::errors::OpenError;
-use super::value;
+use super::errors::{OpenError, StoreError};
+use super::values::{self, Files, Spot};
+use super::{blocks, value};
 
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 const VERSION_KEY: &[u8] = b"\0version";
 const CACHE_BYTES: u64 = 8 << 20;
 pub(super) const JOURNAL: &str = "sled.journal-";
@@ -82,12 +85,13 @@ impl Places {
     }
 }
 
-/// An open database and its trees.
+/// An open database, its trees, and the files beside it.
 #[derive(Clone)]
 pub(super) struct Tables {
     pub db: sled::Db,
     pub state: sled::Tree,
     pub chunks: sled::Tree,
+    pub files: Arc<Files>,
 }
 
 /// Why sled did not open.
@@ -104,6 +108,12 @@ impl Display for Trouble {
             Self::Locked => f.write_str("somebody else holds its lock"),
             Self::Damaged(reason) | Self::Io(reason) => f.write_str(reason),
         }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.to_string())
     }
 }
 
@@ -152,13 +162,17 @@ impl Tables {
         let db = config.open().map_err(Trouble::of)?;
         let state = db.open_tree("state").map_err(Trouble::of)?;
         let chunks = db.open_tree("chunks").map_err(Trouble::of)?;
-        Ok(Self { db, state, chunks })
+        let files = Arc::new(Files::in_dir(path.parent().unwrap_or(path)));
+        Ok(Self { db, state, chunks, files })
     }
 
     /// Reads everything once: what a repair or a copy brought back must be whole.
     pub fn verify(&self) -> Result<(), Trouble> {
         for entry in &self.state {
             let (key, entry) = entry.map_err(Trouble::of)?;
+            if values::is_filed(&key) {
+                self.verify_files(&key, &entry)?;
+            }
             // Keys of the store itself hold plain numbers, which parse as nothing or as inline.
             let Some(head) = value::head(&entry) else { continue };
             for index in 0..head.chunks() {
@@ -166,6 +180,17 @@ impl Tables {
                 if chunk.map_err(Trouble::of)?.is_none() {
                     return Err(Trouble::Damaged("a part of a stored value is missing".into()));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn verify_files(&self, key: &[u8], entry: &[u8]) -> Result<(), Trouble> {
+        let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
+        let block = self.load(key, entry).map_err(unreadable)?;
+        for (_, held) in blocks::members(&block).map_err(unreadable)? {
+            if !Spot::read(held).is_some_and(|spot| self.files.may_hold(spot)) {
+                return Err(Trouble::Damaged("a file with values is missing or cut off".into()));
             }
         }
         Ok(())

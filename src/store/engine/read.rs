@@ -8,6 +8,7 @@ use super::blocks;
 use super::errors::StoreError;
 use super::open::Tables;
 use super::value::{self, Head, Stored};
+use super::values::{self, Spot};
 
 /// A key, and where its value is found; `None`: it was deleted.
 pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>;
@@ -16,12 +17,17 @@ pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>
 pub(super) enum Piece<'a> {
     Value(Cow<'a, [u8]>),
     Entry(IVec),
+    Filed(Spot),
 }
 
 impl Tables {
     pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match blocks::block_key(key) {
-            Some(block) => self.own_value(&block)?.map_or(Ok(None), |block| blocks::member(&block, key)),
+            Some(block) => {
+                let held = self.own_value(&block)?.map_or(Ok(None), |block| blocks::member(&block, key))?;
+                held.map(|held| if values::is_filed(key) { self.filed(spot(&held)?) } else { Ok(held) })
+                    .transpose()
+            }
             None => self.own_value(key),
         }
     }
@@ -76,14 +82,30 @@ impl Tables {
         })
     }
 
+    pub fn filed(&self, spot: Spot) -> Result<Vec<u8>, StoreError> {
+        let unread = |error| StoreError::Unreadable(format!("the file {} of values: {error}", spot.file));
+        self.files.read(spot).map_err(unread)
+    }
+
     fn members<'a>(&self, key: &[u8], entry: &[u8], from: &[u8], to: &[u8]) -> Vec<Row<'a>> {
         let read = self.load(key, entry).and_then(|block| {
             let within = blocks::members(&block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
             let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
-            Ok(within.map(|(key, held)| Ok((owned(key), Some(Piece::Value(owned(held)))))).collect())
+            let piece = |key: &[u8], held: &[u8]| {
+                if values::is_filed(key) {
+                    spot(held).map(Piece::Filed)
+                } else {
+                    Ok(Piece::Value(owned(held)))
+                }
+            };
+            Ok(within.map(|(key, held)| Ok((owned(key), Some(piece(key, held)?)))).collect())
         });
         read.unwrap_or_else(|error| vec![Err(error)])
     }
+}
+
+fn spot(held: &[u8]) -> Result<Spot, StoreError> {
+    Spot::read(held).ok_or_else(|| StoreError::Unreadable("the place of a value has another form".into()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]

@@ -1,8 +1,10 @@
 //! From full journals into sled.
 //!
 //! ```text
+//! append bodies to their file and sync it;
 //! write what the journal holds, new chunks before the entry that names them, old ones removed after it;
-//! note the journal's number; flush, sync; drop the memory's copy, remove the file
+//! note the journal's number; flush, sync; make holes where removed bodies were;
+//! drop the memory's copy, remove the journal
 //! ```
 //!
 //! A crash at any point leaves the journal, and the next start carries its writes out again. sled sees nothing
@@ -17,9 +19,11 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use super::errors::StoreError;
+use super::filing::Filing;
 use super::open::{Places, Tables, Trouble};
 use super::recent::{Front, Writes};
 use super::value::{self, CHUNK, Head};
+use super::values::{self, Spot};
 use super::watchdog::Busy;
 use super::writer::Writer;
 use super::{blocks, journal};
@@ -85,6 +89,7 @@ struct Hands {
     writer: Writer,
     /// Kept open, because the kernel reports a failed write-back once per handle.
     log: File,
+    filing: Filing,
     /// After a crash: chunks may be there that no entry names.
     looks_for_leftovers: bool,
 }
@@ -92,18 +97,25 @@ struct Hands {
 impl Hands {
     fn open(tables: Tables, places: &Places) -> io::Result<Self> {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
-        Ok(Self { writer: Writer::new(tables.db.clone()), tables, log, looks_for_leftovers: false })
+        let writer = Writer::new(tables.db.clone());
+        Ok(Self { filing: Filing::open(tables.clone())?, writer, tables, log, looks_for_leftovers: false })
     }
 
     fn settle(&mut self, places: &Places, number: u64, writes: &Writes) -> Result<(), Trouble> {
-        let mut writes = writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
+        let spots = self.filing.append(&mut self.writer, writes)?;
+        let rows = writes.iter().map(|(key, value)| {
+            let spot = spots.get(key.as_slice()).map(<[u8; Spot::BYTES]>::as_slice);
+            (key.as_slice(), spot.or(value.as_deref()))
+        });
+        let mut writes = rows.peekable();
         while let Some((key, value)) = writes.next() {
             let Some(block) = blocks::block_key(key) else {
                 self.write(key, value).map_err(Trouble::of)?;
                 continue;
             };
             let mut members = vec![(key, value)];
-            while let Some(next) = writes.next_if(|(key, _)| blocks::block_key(key) == Some(block)) {
+            while let Some(next) = writes.next_if(|(key, _)| blocks::block_key(key).as_ref() == Some(&block))
+            {
                 members.push(next);
             }
             self.write_members(&block, &members)?;
@@ -112,6 +124,7 @@ impl Hands {
         self.tables.db.flush().map_err(Trouble::of)?;
         let io = |error: io::Error| Trouble::Io(error.to_string());
         self.log.sync_data().map_err(io)?;
+        self.filing.bury(&mut self.writer)?;
         fs::remove_file(places.journal(number)).map_err(io)
     }
 
@@ -119,6 +132,9 @@ impl Hands {
         let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
         let before = self.tables.own_value(block).map_err(unreadable)?.unwrap_or_default();
         let after = blocks::merged(&before, members).map_err(unreadable)?;
+        if values::is_filed(block) {
+            self.filing.replaced(&before, members).map_err(unreadable)?;
+        }
         self.write(block, after.as_deref()).map_err(Trouble::of)
     }
 
@@ -193,6 +209,7 @@ pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
         hands.settle(places, number, &writes)?;
         settled = number;
     }
+    hands.filing.tidy(&mut hands.writer)?;
     Ok(settled + 1)
 }
 

@@ -241,3 +241,142 @@ fn no_entry_is_large() {
     }
     assert_eq!(fs::read_dir(dir.path().join("sled/blobs")).map_or(0, Iterator::count), 0);
 }
+
+/// The key of a body.
+fn body(n: u64) -> Vec<u8> {
+    [b"P".as_slice(), &n.to_be_bytes()].concat()
+}
+
+/// What an entry names; only once sled holds it.
+fn spot(store: &Store, key: &[u8]) -> Option<values::Spot> {
+    let block = store.inner.tables.own_value(&blocks::block_key(key).unwrap()).unwrap()?;
+    blocks::member(&block, key).unwrap().map(|held| values::Spot::read(&held).unwrap())
+}
+
+fn files(dir: &Path) -> Vec<u32> {
+    values::Files::in_dir(dir).numbers().unwrap().into_iter().collect()
+}
+
+#[test]
+fn bodies_lie_in_files_and_leave_nothing_there() {
+    let (dir, store) = fresh();
+    let words = |n: u64| format!("what customer {n} said. ").repeat(400).into_bytes();
+    for n in 0..6 {
+        store.transact(Tx::new().set(body(n), words(n))).unwrap();
+    }
+    store.close().unwrap();
+    let store = open(dir.path());
+    assert_eq!(files(dir.path()), [1]);
+    assert!(store.inner.tables.chunks.is_empty());
+    assert_eq!(store.get(&body(3)).unwrap(), Some(words(3)));
+    assert_eq!(store.range(&body(2), &body(4), 9).unwrap(), [(body(2), words(2)), (body(3), words(3))]);
+    let guarded = Tx::new().expect(body(3), Some(words(3))).remove(body(2)).remove(body(3)).clone();
+    store.transact(&guarded).unwrap();
+    store.close().unwrap();
+
+    let file = fs::read(dir.path().join("sled.values-1")).unwrap();
+    let text = String::from_utf8_lossy(&file);
+    for n in 0..6 {
+        assert_eq!(text.contains(&format!("customer {n}")), n != 2 && n != 3, "{n}");
+    }
+    let store = open(dir.path());
+    assert_eq!(store.keys(&body(0), &body(9), 9).unwrap(), [body(0), body(1), body(4), body(5)]);
+    for n in [0, 1, 4, 5] {
+        assert_eq!(store.get(&body(n)).unwrap(), Some(words(n)));
+        store.transact(Tx::new().remove(body(n))).unwrap();
+    }
+    store.transact(Tx::new().set(body(7), "")).unwrap();
+    store.close().unwrap();
+    assert_eq!(files(dir.path()), [2]);
+    assert_eq!(open(dir.path()).get(&body(7)).unwrap(), Some(Vec::new()));
+}
+
+#[test]
+fn bodies_survive_a_cut_and_no_file_is_left_over() {
+    let words = |round: u8, n: u64| vec![round; 2000 + usize::try_from(n).unwrap()];
+    // One is replaced, which nobody does; some are removed, some new.
+    let change = |n: u64| (!(3..6).contains(&n)).then(|| words(2, n));
+    let writes: Writes = (2..9).map(|n| (body(n), change(n))).collect();
+    let after: Vec<Entry> =
+        (0..9).filter_map(|n| Some((body(n), if n < 2 { words(1, n) } else { change(n)? }))).collect();
+    for left in 0..8 {
+        let (dir, store) = fresh();
+        for n in 0..6 {
+            store.transact(Tx::new().set(body(n), words(1, n))).unwrap();
+        }
+        store.close().unwrap();
+        cut(dir.path(), &writes, left);
+        fs::write(dir.path().join("sled.values-77"), "of a crash before its record").unwrap();
+
+        let store = open(dir.path());
+        assert_eq!(store.range(b"P", b"Q", 100).unwrap(), after, "{left}");
+        let named = after.iter().map(|(key, _)| spot(&store, key).unwrap().file);
+        let named: std::collections::BTreeSet<u32> = named.collect();
+        assert!(named.contains(&1) && named.len() == 2, "{left}: {named:?}");
+        assert_eq!(files(dir.path()), named.into_iter().collect::<Vec<_>>(), "{left}");
+        for (key, _) in &after {
+            store.transact(Tx::new().remove(key.clone())).unwrap();
+        }
+        store.close().unwrap();
+        assert!(files(dir.path()).is_empty(), "{left}");
+    }
+}
+
+#[test]
+fn a_body_that_the_disk_changed_is_said_not_guessed() {
+    let (dir, store) = fresh();
+    store.transact(Tx::new().set(body(1), "as it came").set("a", "b")).unwrap();
+    store.close().unwrap();
+    let path = dir.path().join("sled.values-1");
+    fs::write(&path, "as it camE").unwrap();
+    let store = open(dir.path());
+    assert!(matches!(store.get(&body(1)), Err(StoreError::Unreadable(_))));
+    fs::remove_file(&path).unwrap();
+    store.close().unwrap();
+    let store = open(dir.path());
+    assert!(matches!(store.get(&body(1)), Err(StoreError::Unreadable(_))));
+    assert!(matches!(store.inner.tables.verify(), Err(open::Trouble::Damaged(_))));
+    assert_eq!(store.get(b"a").unwrap(), Some(b"b".to_vec()));
+}
+
+/// A file gets the bodies of several journals: what the latest of them brought is not all that it holds.
+#[test]
+fn a_file_stays_while_anything_in_it_is_named() {
+    let (dir, store) = fresh();
+    for n in [500, 100, 900] {
+        // With enough beside it to fill a journal.
+        store.transact(Tx::new().set(body(n), vec![7; 100]).set("filler", vec![1; 3 << 20])).unwrap();
+        store.inner.committer.wake();
+        while spot(&store, &body(n)).is_none() {
+            std::thread::yield_now();
+        }
+        store.inner.front.wait_until_settled();
+    }
+    assert_eq!(files(dir.path()), [1]);
+    store.close().unwrap();
+    for (gone, left) in [(900, vec![1]), (100, vec![1]), (500, vec![])] {
+        let store = open(dir.path());
+        assert_eq!(store.get(&body(gone)).unwrap(), Some(vec![7; 100]), "{gone}");
+        store.transact(Tx::new().remove(body(gone))).unwrap();
+        store.close().unwrap();
+        assert_eq!(files(dir.path()), left, "{gone}");
+    }
+}
+
+/// A file ends when it is full, also in the middle of what a journal holds.
+#[test]
+fn many_bodies_fill_many_files() {
+    let (dir, store) = fresh();
+    for n in 0..40 {
+        store.transact(Tx::new().set(body(n), vec![n.to_be_bytes()[7]; 1 << 20])).unwrap();
+    }
+    store.close().unwrap();
+    assert_eq!(files(dir.path()), [1, 2, 3]);
+    let store = open(dir.path());
+    for n in 0..40 {
+        assert_eq!(store.get(&body(n)).unwrap().unwrap(), vec![n.to_be_bytes()[7]; 1 << 20]);
+    }
+    (0..20).for_each(|n| store.transact(Tx::new().remove(body(n))).unwrap());
+    store.close().unwrap();
+    assert_eq!(files(dir.path()), [2, 3]);
+}

@@ -1,0 +1,241 @@
+//! Files beside sled for values that are written once and read once or twice: the bodies of events.
+//!
+//! ```text
+//! <dir>/sled.values-N   value, value, ...      sled holds only where: file, offset, length, checksum
+//! ```
+//!
+//! sled writes a page of up to sixteen entries anew at about every tenth change to it, keeps what it read of it in
+//! memory, and hardly gives space back. A body of some kilobytes would go through all of that. Here it is appended
+//! once, and where it was becomes a hole in the file when its entry is removed; so nothing is left of it on disk.
+//!
+//! A file gets values until it is [`FULL`] or the store is closed. Before an entry names a place in it, the file is on
+//! disk, and so is a record of the file: the first and the last key that it ever got. A file that no entry between
+//! them names is removed, and so is one without a record, which a crash left.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+const NAME: &str = "sled.values-";
+/// From so many bytes on the next file is begun: a day's outage makes hundreds of files, not thousands.
+const FULL: u64 = 16 << 20;
+/// Files that are open for reading at the same time.
+const OPEN: usize = 16;
+/// Of a file that is being written.
+const BUFFER: usize = 64 << 10;
+
+/// Whether this key's value lies in a file, whatever its size.
+pub(super) fn is_filed(key: &[u8]) -> bool {
+    key.first() == Some(&b'P')
+}
+
+/// Where a value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub file: u32,
+    pub at: u32,
+    pub len: u32,
+    pub crc: u32,
+}
+
+impl Spot {
+    pub const BYTES: usize = 16;
+
+    /// As sled holds it.
+    pub fn bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        for (part, number) in bytes.chunks_exact_mut(4).zip([self.file, self.at, self.len, self.crc]) {
+            part.copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Some(Self { file: number(0), at: number(4), len: number(8), crc: number(12) })
+    }
+
+    fn end(self) -> u64 {
+        u64::from(self.at) + u64::from(self.len)
+    }
+}
+
+/// All files of a store, for whoever reads.
+pub(super) struct Files {
+    dir: PathBuf,
+    open: Mutex<HashMap<u32, Arc<File>>>,
+}
+
+impl Files {
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), open: Mutex::default() }
+    }
+
+    fn path(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("{NAME}{number}"))
+    }
+
+    /// Of the files that are there, in order.
+    pub fn numbers(&self) -> io::Result<BTreeSet<u32>> {
+        let mut numbers = BTreeSet::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
+            numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
+        }
+        Ok(numbers)
+    }
+
+    /// Bytes on disk: holes do not count.
+    pub fn size(&self) -> io::Result<u64> {
+        let of = |number: u32| fs::metadata(self.path(number)).map_or(0, |data| data.blocks() * 512);
+        Ok(self.numbers()?.into_iter().map(of).sum())
+    }
+
+    pub fn read(&self, spot: Spot) -> io::Result<Vec<u8>> {
+        let mut value = vec![0; usize::try_from(spot.len).unwrap_or(usize::MAX)];
+        self.file(spot.file)?.read_exact_at(&mut value, spot.at.into())?;
+        if crc32fast::hash(&value) != spot.crc {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not have its checksum"));
+        }
+        Ok(value)
+    }
+
+    /// Whether the file is long enough to hold it; its bytes are not read.
+    pub fn may_hold(&self, spot: Spot) -> bool {
+        fs::metadata(self.path(spot.file)).is_ok_and(|data| spot.end() <= data.len())
+    }
+
+    fn file(&self, number: u32) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(&number) {
+            return Ok(file.clone());
+        }
+        if open.len() >= OPEN {
+            open.clear();
+        }
+        let file = Arc::new(File::open(self.path(number))?);
+        open.insert(number, file.clone());
+        Ok(file)
+    }
+
+    pub fn remove(&self, number: u32) -> io::Result<()> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        match fs::remove_file(self.path(number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes holes of these places. Where the file system knows no holes, zeros are written.
+    pub fn erase(&self, mut spots: Vec<Spot>) -> io::Result<()> {
+        spots.sort_unstable();
+        for (number, ranges) in runs(&spots) {
+            let file = match OpenOptions::new().write(true).open(self.path(number)) {
+                // It went as a whole.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            for (at, len) in ranges {
+                erase(&file, at, len)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Neighbours as one: offset and length, by file. In order of places.
+fn runs(spots: &[Spot]) -> BTreeMap<u32, Vec<(u64, u64)>> {
+    let mut files: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    for spot in spots.iter().filter(|spot| spot.len > 0) {
+        let ranges = files.entry(spot.file).or_default();
+        match ranges.last_mut() {
+            Some((at, len)) if *at + *len == u64::from(spot.at) => *len += u64::from(spot.len),
+            _ => ranges.push((spot.at.into(), spot.len.into())),
+        }
+    }
+    files
+}
+
+fn erase(file: &File, at: u64, len: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, at, len) {
+        Err(rustix::io::Errno::OPNOTSUPP) => {
+            let zeros = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+            file.write_all_at(&zeros, at)
+        }
+        done => Ok(done?),
+    }
+}
+
+/// The file that is being filled; the next one when it is full.
+pub(super) struct Filling {
+    files: Arc<Files>,
+    next: u32,
+    current: Option<(u32, File, u64)>,
+}
+
+impl Filling {
+    /// Begins behind all files that are there, which get nothing more.
+    pub fn after(files: Arc<Files>, known: u32) -> io::Result<Self> {
+        let last = files.numbers()?.last().copied().unwrap_or(0).max(known);
+        Ok(Self { files, next: last + 1, current: None })
+    }
+
+    /// Appends values and syncs; gives the place of each, in their order.
+    pub fn append(&mut self, values: &[&[u8]]) -> io::Result<Vec<Spot>> {
+        let mut spots = Vec::with_capacity(values.len());
+        while let Some(rest) = values.get(spots.len()..).filter(|rest| !rest.is_empty()) {
+            spots.extend(self.append_some(rest)?);
+        }
+        Ok(spots)
+    }
+
+    /// As many as go into one file.
+    fn append_some(&mut self, values: &[&[u8]]) -> io::Result<Vec<Spot>> {
+        let (number, file, len) = self.file()?;
+        let mut spots = Vec::with_capacity(values.len());
+        let mut writer = BufWriter::with_capacity(BUFFER, &*file);
+        for value in values {
+            if *len >= FULL {
+                break;
+            }
+            writer.write_all(value)?;
+            let at = u32::try_from(*len).map_err(|_| io::Error::other("a file of values is too long"))?;
+            spots.push(Spot { file: *number, at, len: length(value), crc: crc32fast::hash(value) });
+            *len += value.len() as u64;
+        }
+        writer.flush()?;
+        drop(writer);
+        file.sync_data()?;
+        if *len >= FULL {
+            self.current = None;
+        }
+        Ok(spots)
+    }
+
+    fn file(&mut self) -> io::Result<&mut (u32, File, u64)> {
+        if self.current.is_none() {
+            let path = self.files.path(self.next);
+            let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+            super::open::sync_dir(&self.files.dir)?;
+            self.current = Some((self.next, file, 0));
+            self.next += 1;
+        }
+        self.current.as_mut().ok_or_else(|| io::Error::other("no file"))
+    }
+
+    /// Whether this file may get more.
+    pub fn is_at(&self, number: u32) -> bool {
+        self.current.as_ref().is_some_and(|(current, ..)| *current == number)
+    }
+}
+
+fn length(value: &[u8]) -> u32 {
+    u32::try_from(value.len()).expect("the store's values are bounded")
+}
