@@ -18,7 +18,12 @@ use clap::{Parser, ValueEnum};
 
 use report::Row;
 use scenes::Scenes;
+use tikv_jemallocator::Jemalloc;
 use world::Kind;
+
+/// The daemon's, so that the doors that it is compared with have no other.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[derive(Debug, Parser)]
 #[command(about = "Measures the daemon end to end, beside simple doors and, on request, beside peers")]
