@@ -106,28 +106,17 @@ fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
         let Some(field) = look.field(&name, spot.as_ref(), report) else { continue };
         if !field.updateable {
             look.read_only(field, spot.as_ref(), report);
-        } else if !is_text(field) {
-            let message = format!("`{name}` is a {}: what became of an answer is told in words", field.kind);
-            look.tell(
-                Severity::Warning,
-                NO_FEEDBACK,
-                spot.as_ref(),
-                message,
-                "use a text field of 255 characters",
-                report,
-            );
-        } else if field.length > 0 && field.length < 80 {
-            let message =
-                format!("`{name}` holds {} characters: what an agent is told would be cut", field.length);
-            look.tell(
-                Severity::Warning,
-                NO_FEEDBACK,
-                spot.as_ref(),
-                message,
-                "use a text field of 255 characters",
-                report,
-            );
+            continue;
         }
+        let message = if !is_text(field) {
+            format!("`{name}` is a {}: what became of an answer is told in words", field.kind)
+        } else if field.length > 0 && field.length < 80 {
+            format!("`{name}` holds {} characters: what an agent is told would be cut", field.length)
+        } else {
+            continue;
+        };
+        let help = "use a text field of 255 characters";
+        look.tell(Severity::Warning, NO_FEEDBACK, spot.as_ref(), message, help, report);
     }
 }
 
