@@ -20,6 +20,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,13 +68,7 @@ impl Places {
 
     /// What follows this name in the folder, where it is a number.
     pub fn numbered(&self, name: &str) -> io::Result<Vec<u64>> {
-        let mut numbers = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?.file_name();
-            let number = entry.to_str().and_then(|entry| entry.strip_prefix(name));
-            numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
-        }
-        Ok(numbers)
+        numbered(&self.dir, name)
     }
 
     pub fn folder_error(&self, reason: &dyn Display) -> OpenError {
@@ -83,6 +78,17 @@ impl Places {
     fn damaged_error(&self, reason: &dyn Display) -> OpenError {
         OpenError::Damaged { dir: self.dir.clone(), reason: reason.to_string() }
     }
+}
+
+/// What follows this name in a folder, where it is a number.
+pub(super) fn numbered<N: FromStr>(dir: &Path, name: &str) -> io::Result<Vec<N>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?.file_name();
+        let number = entry.to_str().and_then(|entry| entry.strip_prefix(name));
+        numbers.extend(number.and_then(|number| number.parse::<N>().ok()));
+    }
+    Ok(numbers)
 }
 
 /// An open database, its trees, and the files beside it.

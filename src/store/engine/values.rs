@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
+use super::open::{numbered, sync_dir};
+
 const NAME: &str = "sled.values-";
 /// From so many bytes on the next file is begun: a day's outage makes hundreds of files, not thousands.
 const FULL: u64 = 16 << 20;
@@ -83,13 +85,7 @@ impl Files {
 
     /// Of the files that are there, in order.
     pub fn numbers(&self) -> io::Result<BTreeSet<u32>> {
-        let mut numbers = BTreeSet::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
-            numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
-        }
-        Ok(numbers)
+        Ok(numbered(&self.dir, NAME)?.into_iter().collect())
     }
 
     /// Bytes on disk: holes do not count.
@@ -223,7 +219,7 @@ impl Filling {
         if self.current.is_none() {
             let path = self.files.path(self.next);
             let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-            super::open::sync_dir(&self.files.dir)?;
+            sync_dir(&self.files.dir)?;
             self.current = Some((self.next, file, 0));
             self.next += 1;
         }
