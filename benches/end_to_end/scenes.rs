@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use goodays_salesforce::goodays::{MessageId, ResponseId};
-use goodays_salesforce::plan::{CaseRef, How, Link, hash64};
+use goodays_salesforce::plan::{CaseRef, Freshness, How, Link, hash64};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::ledger::put_link;
-use goodays_salesforce::store::{RKey, Settings, Store, Tx};
+use goodays_salesforce::store::{RKey, Settings, Store, Tx, keys};
 use serde_json::json;
 
 use crate::load::{Acknowledged, Line, per_second, post, quantile, request};
@@ -170,7 +170,12 @@ impl Scenes {
     }
 }
 
-/// A state that knows that many conversations, each with its Case, its customer and three messages.
+/// What the shipped mapping writes and is not a text of the conversation.
+const FIELDS: [&str; 6] =
+    ["Description", "Goodays_Next_Action__c", "Subject", "SuppliedEmail", "SuppliedName", "SuppliedPhone"];
+
+/// A state that knows that many conversations, each with its Case, its customer, three messages and the hashes of
+/// their events.
 fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
     const GROUP: usize = 500;
     std::fs::create_dir_all(state)?;
@@ -190,7 +195,19 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
                     How::Imported,
                 );
             }
-            put_link(&mut tx, RKey::of(&id), None, &link);
+            link.fields =
+                FIELDS.iter().map(|name| ((*name).to_owned(), hash64(&format!("{name}{number}")))).collect();
+            link.row = [("Status".to_owned(), json!("Closed")), ("IsClosed".to_owned(), json!(true))]
+                .into_iter()
+                .collect();
+            link.fresh = Freshness { newest: 1_700_000_000_000, turns: 3, updated: 1_700_000_000_000 };
+            (link.source, link.mapping) = (Some("google".to_owned()), "a68b463051ba".to_owned());
+            let rkey = RKey::of(&id);
+            for seq in (3 * number as u64..).take(3) {
+                let body = format!("the body of the event {seq}");
+                tx.set(keys::body_hash(Some(rkey), body.as_bytes()), seq.to_be_bytes());
+            }
+            put_link(&mut tx, rkey, None, &link);
         }
         store.transact(&tx)?;
     }

@@ -9,10 +9,8 @@ use crate::http::Failure;
 use crate::plan::deliver::{Decision, decide};
 use crate::plan::{Intent, IntentState, Link};
 use crate::salesforce::{RecordId, query};
-use crate::store::{RKey, StoreError, decode, keys};
-
-/// Links that are read at once while one is looked for: writers wait for no more.
-const AT_ONCE: usize = 200;
+use crate::store::ledger::LinkWalk;
+use crate::store::{RKey, StoreError, decode};
 
 /// One response of the Case.
 #[derive(Debug, Clone, Serialize)]
@@ -59,19 +57,17 @@ impl Shared {
 
     /// Numbers have no index: operators ask seldom, and every write of a link would pay for it.
     async fn case_in_ledger(&self, number: &str) -> Result<Option<RecordId>, StoreError> {
-        let (mut from, to) = keys::room(b'L');
-        loop {
-            let links = self.store.range(&from, &to, AT_ONCE)?;
-            let Some((last, _)) = links.last() else { return Ok(None) };
+        let mut walk = LinkWalk::default();
+        while let Some(links) = walk.next(&self.store)? {
             for (_, link) in &links {
                 let case = decode::<Link>(link)?.case;
                 if let Some(case) = case.filter(|case| case.number.as_deref() == Some(number)) {
                     return Ok(Some(case.id));
                 }
             }
-            from = [last.as_slice(), &[0]].concat();
             tokio::task::yield_now().await;
         }
+        Ok(None)
     }
 
     async fn case_in_salesforce(&self, number: &str) -> Result<Option<RecordId>, Failure> {

@@ -16,6 +16,7 @@ use crate::mapping::CaseMapping;
 use crate::plan::marker::read_marker;
 use crate::salesforce::query::{self, After, Poll};
 use crate::store::inbox::drop_note;
+use crate::store::ledger::LinkWalk;
 use crate::store::{LANES, RKey, StoreError, Tx, keys};
 
 /// Cases that are looked at: what a query gives in one call.
@@ -23,7 +24,7 @@ const LOOKED_AT: usize = 2000;
 /// Records that are removed in one transaction.
 const SLICE: usize = 500;
 /// What the ledger and the outbox are made of; intents go first, so that a start that breaks off sends nothing.
-const ROOMS: [u8; 7] = *b"YODCUWL";
+const ROOMS: [u8; 6] = *b"YODCUW";
 
 impl Shared {
     /// Whether Cases that changed since our last poll name messages that the ledger never heard of. Only a later
@@ -91,6 +92,7 @@ impl Shared {
         for room in ROOMS {
             self.remove_all(keys::room(room))?;
         }
+        self.remove_links()?;
         self.remove_all((keys::parked(b'a', 0), keys::parked(b'a', u64::MAX)))?;
         for lane in 0..LANES {
             self.remove_notes(lane)?;
@@ -113,6 +115,19 @@ impl Shared {
             }
             self.store.try_transact(&tx)?;
         }
+    }
+
+    /// Events and the hashes of bodies stand beside them, and stay.
+    fn remove_links(&self) -> Result<(), StoreError> {
+        let mut walk = LinkWalk::default();
+        while let Some(links) = walk.next(&self.store)? {
+            let mut tx = Tx::default();
+            for (key, _) in links {
+                tx.remove(key);
+            }
+            self.store.try_transact(&tx)?;
+        }
+        Ok(())
     }
 
     fn remove_notes(&self, lane: u8) -> Result<(), StoreError> {

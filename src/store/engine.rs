@@ -48,6 +48,7 @@ use open::{Lock, Places, Tables};
 use read::{Piece, Row};
 use recent::{Front, Recent};
 use settler::Settler;
+use tx::Guard;
 use value::Stored;
 use watchdog::{Busy, Watchdog, Working};
 
@@ -198,12 +199,36 @@ impl Store {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.look(key).map(|(value, _)| value)
+    }
+
+    /// Reads a value, and makes the transaction depend on it.
+    pub fn guard(&self, tx: &mut Tx, key: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
+        let (value, settled) = self.look(&key)?;
+        tx.guards.push(Guard { key, expected: value.clone(), read: Some(settled) });
+        Ok(value)
+    }
+
+    /// A value, and how many journals were settled before it was looked for.
+    fn look(&self, key: &[u8]) -> Result<(Option<Vec<u8>>, u64), StoreError> {
         tx::check_key(key)?;
         let (_working, recent) = self.shared();
+        let settled = recent.settled;
         if let Some(value) = recent.get(key) {
-            return Ok(value.clone());
+            return Ok((value.clone(), settled));
         }
-        self.inner.tables.value(key)
+        // Writers need not wait for the disk.
+        drop(recent);
+        if let Ok(value) = self.inner.tables.value(key) {
+            return Ok((value, settled));
+        }
+        // Its parts may have been replaced in between.
+        let (_working, recent) = self.shared();
+        let value = match recent.get(key) {
+            Some(value) => value.clone(),
+            None => self.inner.tables.value(key)?,
+        };
+        Ok((value, recent.settled))
     }
 
     /// All guards hold and all writes are applied, or nothing is.
@@ -337,9 +362,10 @@ impl Store {
     }
 
     fn guards_hold(&self, recent: &Recent, tx: &Tx) -> Result<bool, StoreError> {
-        for (key, expected) in &tx.guards {
+        for Guard { key, expected, read } in &tx.guards {
             let holds = match recent.get(key) {
                 Some(value) => value == expected,
+                None if *read == Some(recent.settled) => true,
                 None => self.inner.tables.is_value(key, expected.as_deref())?,
             };
             if !holds {
@@ -397,7 +423,7 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
 fn read_seq(tables: &Tables) -> sled::Result<u64> {
     let entry = tables.state.get(SEQ_KEY)?;
     let Some(Stored::Inline(bytes)) = entry.as_deref().and_then(value::parse) else { return Ok(0) };
-    Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
+    Ok(bytes.as_ref().try_into().map_or(0, u64::from_be_bytes))
 }
 
 fn free_bytes(dir: &Path) -> Result<u64, rustix::io::Errno> {

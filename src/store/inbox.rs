@@ -75,17 +75,16 @@ impl Store {
         read: &Result<ResponseId, String>,
         now_ms: i64,
     ) -> Result<Receipt, StoreError> {
+        let hash = keys::body_hash(read.as_ref().ok().map(RKey::of), body);
         loop {
-            let hash = keys::body_hash(body);
-            let known = self.get(&hash)?;
             let mut tx = Tx::default();
-            tx.expect(hash.clone(), known.clone());
+            let known = self.guard(&mut tx, hash.clone())?;
             let receipt = match known.as_deref().and_then(keys::tail_seq) {
                 Some(seq) => match self.again(&mut tx, seq, now_ms)? {
                     None => return Ok(Receipt::Duplicate { seq }),
                     Some(receipt) => receipt,
                 },
-                None => self.first_time(&mut tx, hash, body, event, read.clone(), now_ms),
+                None => self.first_time(&mut tx, hash.clone(), body, event, read.clone(), now_ms),
             };
             if self.try_transact(&tx)? {
                 return Ok(receipt);
@@ -127,10 +126,7 @@ impl Store {
 
     /// A repeat: none when it is a duplicate, else the entry waits again.
     fn again(&self, tx: &mut Tx, seq: u64, now_ms: i64) -> Result<Option<Receipt>, StoreError> {
-        let key = keys::entry(seq);
-        let raw = self.get(&key)?;
-        let Some(entry) = raw.as_deref().map(decode::<Entry>).transpose()? else { return Ok(None) };
-        tx.expect(key, raw);
+        let Some(entry) = self.guard_entry(tx, seq)? else { return Ok(None) };
         match (&entry.state, &entry.response_id) {
             (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id)) => {
                 let rkey = RKey::of(id);
@@ -149,11 +145,7 @@ impl Store {
 
     /// Reads an event and guards it against change in between.
     pub fn guard_entry(&self, tx: &mut Tx, seq: u64) -> Result<Option<Entry>, StoreError> {
-        let key = keys::entry(seq);
-        let raw = self.get(&key)?;
-        let entry = raw.as_deref().map(decode).transpose()?;
-        tx.expect(key, raw);
-        Ok(entry)
+        self.guard(tx, keys::entry(seq))?.as_deref().map(decode).transpose()
     }
 
     /// The bytes of a stored event.
@@ -193,7 +185,7 @@ impl Store {
     /// What waits for a response, in the order it came; at most [`AT_ONCE`] things, so that they fit into one
     /// transaction. The rest stays queued.
     pub fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
-        let (mut from, to) = keys::prefix([b"R".as_slice(), &rkey.0].concat());
+        let (mut from, to) = keys::all_of_response(rkey);
         let mut waiting = Waiting { rkey, entries: Vec::new(), notes: Vec::new() };
         loop {
             let rows = self.range(&from, &to, PAGE)?;
@@ -221,7 +213,7 @@ impl Store {
 
     /// Stored events of a response, finished ones included; at most so many.
     pub fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let (from, to) = keys::prefix([b"R".as_slice(), &rkey.0].concat());
+        let (from, to) = keys::all_of_response(rkey);
         let mut found = Vec::new();
         for key in self.keys(&from, &to, limit)? {
             if let Some(seq) = keys::tail_seq(&key) {

@@ -1,4 +1,7 @@
 //! The key of each record: a letter for the room it stands in, then big-endian numbers, so that ranges are in order.
+//!
+//! What every event of a response touches stands side by side under the response's key: its link, its events and
+//! notes, and the hashes of its bodies.
 
 use sha2::{Digest, Sha256};
 
@@ -50,9 +53,10 @@ pub fn note(seq: u64) -> Vec<u8> {
     join(b'N', &[&seq.to_be_bytes()])
 }
 
-/// SHA-256 of a body, to its event.
-pub fn body_hash(body: &[u8]) -> Vec<u8> {
-    join(b'H', &[&Sha256::digest(body)])
+/// SHA-256 of a body (16 bytes of it), to its event. A body that names no response is under its own hash.
+pub fn body_hash(rkey: Option<RKey>, body: &[u8]) -> Vec<u8> {
+    let hash: [u8; 16] = Sha256::digest(body)[..16].try_into().expect("a digest has 32 bytes");
+    join(b'L', &[&rkey.map_or(hash, |rkey| rkey.0), b"h", &hash])
 }
 
 /// Work of a lane in the order it is due (milliseconds), to the response.
@@ -78,20 +82,35 @@ pub fn queue_parts(key: &[u8]) -> Option<(i64, u64)> {
 
 /// What we hold of a response: events and notes, waiting or kept.
 pub fn of_response(rkey: RKey, seq: u64) -> Vec<u8> {
-    join(b'R', &[&rkey.0, &seq.to_be_bytes()])
+    join(b'L', &[&rkey.0, b"r", &seq.to_be_bytes()])
+}
+
+/// All that we hold of a response, in order.
+pub fn all_of_response(rkey: RKey) -> (Vec<u8>, Vec<u8>) {
+    prefix(join(b'L', &[&rkey.0, b"r"]))
 }
 
 pub fn link(rkey: RKey) -> Vec<u8> {
     join(b'L', &[&rkey.0])
 }
 
-/// A Case to the responses that it holds (several after a merge). Ids are counted up; their hash spreads them.
+/// Of the keys in a link's room, links have nothing behind their response.
+pub fn is_link(key: &[u8]) -> bool {
+    key.len() == 17
+}
+
+/// A Case to the responses that it holds (several after a merge). Ids are counted up, so new ones lie together.
 pub fn case(id: &RecordId, rkey: RKey) -> Vec<u8> {
-    join(b'C', &[&Sha256::digest(id.as_str().as_bytes())[..16], &rkey.0])
+    join(b'C', &[first15(id), &rkey.0])
 }
 
 pub fn case_prefix(id: &RecordId) -> (Vec<u8>, Vec<u8>) {
-    prefix(join(b'C', &[&Sha256::digest(id.as_str().as_bytes())[..16]]))
+    prefix(join(b'C', &[first15(id)]))
+}
+
+/// What tells ids apart (Salesforce reference, 2).
+fn first15(id: &RecordId) -> &[u8] {
+    &id.as_str().as_bytes()[..15]
 }
 
 pub fn intent(seq: u64) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::engine::Entry as Row;
 use super::keys::{self, RKey};
 use super::{Store, StoreError, Tx, decode, encode};
 use crate::plan::Link;
@@ -14,11 +15,7 @@ impl Store {
 
     /// Reads a link and guards it against change in between.
     pub fn guard_link(&self, tx: &mut Tx, rkey: RKey) -> Result<Option<Link>, StoreError> {
-        let key = keys::link(rkey);
-        let raw = self.get(&key)?;
-        let link = raw.as_deref().map(decode).transpose()?;
-        tx.expect(key, raw);
-        Ok(link)
+        self.guard(tx, keys::link(rkey))?.as_deref().map(decode).transpose()
     }
 
     /// The responses whose Case this is.
@@ -42,8 +39,17 @@ impl Store {
 
     /// Whether any response is known.
     pub fn has_links(&self) -> Result<bool, StoreError> {
-        let (from, to) = keys::room(b'L');
-        Ok(!self.keys(&from, &to, 1)?.is_empty())
+        let (cases, end) = keys::room(b'C');
+        if !self.keys(&cases, &end, 1)?.is_empty() {
+            return Ok(true);
+        }
+        let mut walk = LinkWalk::default();
+        while let Some(links) = walk.next(self)? {
+            if !links.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Unprocessed responses: how many (counted up to `limit`), and since when the oldest waits.
@@ -74,6 +80,30 @@ impl Store {
         let mut tx = Tx::default();
         put_attempt(&mut tx, lane, rkeys);
         self.try_transact(&tx).map(|_| ())
+    }
+}
+
+/// All links, slice by slice.
+#[derive(Default)]
+pub struct LinkWalk {
+    from: Option<Vec<u8>>,
+    done: bool,
+}
+
+impl LinkWalk {
+    /// Rows that are read at once, links or not: writers wait for no more.
+    const ROWS: usize = 400;
+
+    /// The next links, encoded, with their keys; none at the end.
+    pub fn next(&mut self, store: &Store) -> Result<Option<Vec<Row>>, StoreError> {
+        if self.done {
+            return Ok(None);
+        }
+        let (start, end) = keys::room(b'L');
+        let rows = store.range(&self.from.take().unwrap_or(start), &end, Self::ROWS)?;
+        self.done = rows.len() < Self::ROWS;
+        self.from = rows.last().map(|(last, _)| [last.as_slice(), &[0]].concat());
+        Ok(Some(rows.into_iter().filter(|(key, _)| keys::is_link(key)).collect()))
     }
 }
 

@@ -73,11 +73,7 @@ impl Store {
 
     /// Guards an intent against change in between; none if it is gone.
     pub fn guard_intent(&self, tx: &mut Tx, seq: u64) -> Result<Option<Intent>, StoreError> {
-        let key = keys::intent(seq);
-        let raw = self.get(&key)?;
-        let intent = raw.as_deref().map(decode).transpose()?;
-        tx.expect(key, raw);
-        Ok(intent)
+        self.guard(tx, keys::intent(seq))?.as_deref().map(decode).transpose()
     }
 }
 

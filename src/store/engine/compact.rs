@@ -4,11 +4,9 @@
 
 use super::errors::OpenError;
 use super::open::{self, Places, Tables, Trouble};
-use super::writer::Writer;
+use super::writer::{self, Writer};
 use super::{Fault, Settings};
 
-/// What sled needs on disk for an entry besides its bytes, roughly.
-const ENTRY: u64 = 128;
 /// Copied when at least two thirds of the disk is dead.
 const DEAD: u64 = 3;
 
@@ -18,10 +16,10 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
     if !settings.compact || disk <= settings.compact_above {
         return Ok(tables);
     }
-    match live_below(&tables, disk / DEAD) {
-        Ok(Some(live)) if has_room(places, live, settings) => {}
-        Ok(_) => return Ok(tables),
-        Err(trouble) => return Err(trouble.into_error(places)),
+    let live = writer::live(&tables.state).map_err(|error| Trouble::of(error).into_error(places))?;
+    let live = u64::try_from(live).unwrap_or(0);
+    if live > disk / DEAD || !has_room(places, live, settings) {
+        return Ok(tables);
     }
     settings.fault.stop_at(1)?;
     if let Err(trouble) = copy(&tables, places) {
@@ -38,22 +36,6 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
     Ok(tables)
 }
 
-/// The estimated size of what lives, or `None` as soon as it is over the limit: a mostly living database is read
-/// only in part, a mostly dead one is small to read.
-fn live_below(tables: &Tables, limit: u64) -> Result<Option<u64>, Trouble> {
-    let mut bytes = 0;
-    for tree in [&tables.state, &tables.chunks] {
-        for entry in tree {
-            let (key, value) = entry.map_err(Trouble::of)?;
-            bytes += (key.len() + value.len()) as u64 + ENTRY;
-            if bytes > limit {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(bytes))
-}
-
 fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
     let room = super::free_bytes(&places.dir).is_ok_and(|free| free > live * 2 + settings.free_space_floor);
     if !room {
@@ -65,7 +47,7 @@ fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
 fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     open::make_dir(&places.new).map_err(|error| Trouble::Io(error.to_string()))?;
     let fresh = Tables::open(&places.new)?;
-    let mut writer = Writer::new(fresh.db.clone());
+    let mut writer = Writer::new(fresh.db.clone(), 0);
     // The journal is empty: what it held was carried out when the database was opened.
     for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
         for entry in from {
@@ -76,6 +58,8 @@ fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
         same(from, to)?;
     }
+    // Counted anew: the old count may be off by what crashes left out.
+    writer.note_live(&fresh.state).map_err(Trouble::of)?;
     drop(writer);
     fresh.finish(&places.new)
 }

@@ -29,7 +29,7 @@ use super::errors::{OpenError, StoreError};
 use super::values::{self, Files, Spot};
 use super::{blocks, value};
 
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 const VERSION_KEY: &[u8] = b"\0version";
 const CACHE_BYTES: u64 = 8 << 20;
 pub(super) const JOURNAL: &str = "sled.journal-";

@@ -52,7 +52,7 @@ impl Tables {
     pub fn load(&self, key: &[u8], entry: &[u8]) -> Result<Vec<u8>, StoreError> {
         match value::parse(entry) {
             None => Err(StoreError::Unreadable("its form is unknown".into())),
-            Some(Stored::Inline(value)) => Ok(value.to_vec()),
+            Some(Stored::Inline(value)) => Ok(value.into_owned()),
             Some(Stored::Chunked(head)) => self.assemble(key, head),
         }
     }

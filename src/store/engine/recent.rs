@@ -77,7 +77,11 @@ impl Front {
     /// sled holds what it was given.
     pub fn settled(&self) {
         // What was kept for it is given back outside of the lock.
-        let done = self.write().settling.take();
+        let done = {
+            let mut recent = self.write();
+            recent.settled += 1;
+            recent.settling.take()
+        };
         drop(done);
         let _turn = self.turn.lock();
         self.room.notify_all();
@@ -94,6 +98,8 @@ pub(super) struct Recent {
     /// Of the writes in `filling`, replaced ones included, as they stand in the journal.
     bytes: usize,
     settling: Option<Arc<Writes>>,
+    /// How many journals sled has taken in: what was not among these writes then may be another value now.
+    pub settled: u64,
     /// Those writes that no journal holds yet.
     frame: Frame,
 }

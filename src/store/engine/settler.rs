@@ -25,7 +25,7 @@ use super::recent::{Front, Writes};
 use super::value::{self, CHUNK, Head};
 use super::values::{self, Spot};
 use super::watchdog::Busy;
-use super::writer::Writer;
+use super::writer::{self, Writer};
 use super::{blocks, journal};
 
 /// The number of the last journal that sled holds as a whole.
@@ -97,7 +97,8 @@ struct Hands {
 impl Hands {
     fn open(tables: Tables, places: &Places) -> io::Result<Self> {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
-        let writer = Writer::new(tables.db.clone());
+        let live = writer::live(&tables.state).map_err(|error| io::Error::other(error.to_string()))?;
+        let writer = Writer::new(tables.db.clone(), live);
         Ok(Self { filing: Filing::open(tables.clone())?, writer, tables, log, looks_for_leftovers: false })
     }
 
@@ -121,6 +122,7 @@ impl Hands {
             self.write_members(&block, &members)?;
         }
         self.writer.put(&self.tables.state, SETTLED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
+        self.writer.note_live(&self.tables.state).map_err(Trouble::of)?;
         self.tables.db.flush().map_err(Trouble::of)?;
         let io = |error: io::Error| Trouble::Io(error.to_string());
         self.log.sync_data().map_err(io)?;
@@ -140,15 +142,14 @@ impl Hands {
 
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
         let state = self.tables.state.clone();
-        let large = value.filter(|value| value::is_large(value));
-        let new = match large {
-            Some(large) => Some(self.write_chunks(key, large)?),
-            None => None,
-        };
-        let old = match (new, value) {
-            (Some(new), _) => self.writer.put(&state, key, &new.entry())?,
-            (None, Some(value)) => self.writer.put(&state, key, &value::inline(value))?,
-            (None, None) => self.writer.remove(&state, key)?,
+        let mut new = None;
+        let old = match value.map(|value| (value, value::whole(value))) {
+            Some((_, Some(entry))) => self.writer.put(&state, key, &entry)?,
+            Some((large, None)) => {
+                let head = new.insert(self.write_chunks(key, large)?).entry();
+                self.writer.put(&state, key, &head)?
+            }
+            None => self.writer.remove(&state, key)?,
         };
         if let Some(old) = old.as_deref().and_then(value::head) {
             self.remove_chunks(key, old.slot, 0..old.chunks())?;

@@ -9,11 +9,21 @@ pub const MAX_VALUE: usize = 64 << 20;
 /// A transaction excludes everybody else while it is written.
 pub const MAX_WRITES: usize = 4096;
 
+/// What must still be so when a transaction is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    pub key: Vec<u8>,
+    /// `None`: it must be absent.
+    pub expected: Option<Vec<u8>>,
+    /// How many journals were settled when the store gave this value: while none is settled, every write since then
+    /// is among the recent ones, and sled need not be asked again.
+    pub(super) read: Option<u64>,
+}
+
 /// Guards and writes that hold together: all, or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tx {
-    /// Key and expected value; `None` must be absent.
-    pub guards: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub guards: Vec<Guard>,
     /// Key and new value; `None` deletes. The last write to a key counts.
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
@@ -25,7 +35,7 @@ impl Tx {
     }
 
     pub fn expect(&mut self, key: impl Into<Vec<u8>>, expected: Option<Vec<u8>>) -> &mut Self {
-        self.guards.push((key.into(), expected));
+        self.guards.push(Guard { key: key.into(), expected, read: None });
         self
     }
 
@@ -45,7 +55,7 @@ impl Tx {
 
     /// Whether it may be asked for at all; gives the size of what it writes.
     pub(super) fn check(&self) -> Result<u64, StoreError> {
-        self.guards.iter().try_for_each(|(key, _)| check_key(key))?;
+        self.guards.iter().try_for_each(|guard| check_key(&guard.key))?;
         if self.writes.len() > MAX_WRITES {
             return Err(StoreError::Refused("more than 4096 writes in one transaction"));
         }

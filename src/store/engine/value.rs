@@ -1,22 +1,35 @@
-//! How a value lies in sled: small ones inline, larger ones cut into chunks.
+//! How a value lies in sled: small ones inline or packed, larger ones cut into chunks.
+//!
+//! Whatever is read or written of a page costs as much as all its sixteen entries have bytes, and records are JSON that
+//! is much alike: packed, a block of links has a third of its size.
 //!
 //! sled moves a page of sixteen big values out of its log into a file that it never syncs; so no stored value is
 //! larger than a chunk. Chunks lie in a tree of their own, under the value's key, a slot and their number: a new value
 //! takes the slot that the old one does not have, so the old one is whole until the entry names the new one.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use sha2::{Digest, Sha256};
+
+/// What records have in common. It is part of the format: with another one, nothing packed could be read.
+const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
 
 /// The largest piece in one entry: sixteen of them with their keys stay far below the 128 KiB of a page.
 pub(super) const CHUNK: usize = 3072;
 
 const INLINE: u8 = 0;
 const CHUNKED: u8 = 1;
+const PACKED: u8 = 2;
+/// Sizes of values that are packed when that saves an eighth.
+const PACKABLE: RangeInclusive<usize> = 128..=16 << 10;
 const HEAD: usize = 1 + 1 + 8 + 32;
 
 /// What an entry of the state tree says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stored<'a> {
-    Inline(&'a [u8]),
+    Inline(Cow<'a, [u8]>),
     Chunked(Head),
 }
 
@@ -28,25 +41,36 @@ pub(super) struct Head {
     pub hash: [u8; 32],
 }
 
-pub(super) fn is_large(value: &[u8]) -> bool {
-    value.len() > CHUNK
-}
-
 pub(super) fn hash(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
 }
 
-pub(super) fn inline(value: &[u8]) -> Vec<u8> {
-    let mut entry = Vec::with_capacity(1 + value.len());
-    entry.push(INLINE);
-    entry.extend_from_slice(value);
-    entry
+/// The entry of a value that needs no chunks.
+pub(super) fn whole(value: &[u8]) -> Option<Vec<u8>> {
+    packed(value).or_else(|| (value.len() <= CHUNK).then(|| [&[INLINE], value].concat()))
+}
+
+fn packed(value: &[u8]) -> Option<Vec<u8>> {
+    if !PACKABLE.contains(&value.len()) {
+        return None;
+    }
+    let packed = compress_prepend_size_with_dict(value, DICTIONARY);
+    let worth = packed.len() <= CHUNK && packed.len() < value.len() / 8 * 7;
+    worth.then(|| [&[PACKED], packed.as_slice()].concat())
+}
+
+fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let len = usize::try_from(u32::from_le_bytes(*packed.first_chunk()?)).ok()?;
+    // Damage must not ask for memory.
+    PACKABLE.contains(&len).then_some(())?;
+    decompress_size_prepended_with_dict(packed, DICTIONARY).ok().filter(|value| value.len() == len)
 }
 
 /// `None` for an entry that no version up to this one writes.
 pub(super) fn parse(entry: &[u8]) -> Option<Stored<'_>> {
     match entry.split_first()? {
-        (&INLINE, value) => Some(Stored::Inline(value)),
+        (&INLINE, value) => Some(Stored::Inline(Cow::Borrowed(value))),
+        (&PACKED, packed) => unpacked(packed).map(|value| Stored::Inline(Cow::Owned(value))),
         (&CHUNKED, rest) if entry.len() == HEAD => Some(Stored::Chunked(Head {
             slot: rest[0],
             len: u64::from_be_bytes(rest[1..9].try_into().ok()?),
@@ -58,8 +82,11 @@ pub(super) fn parse(entry: &[u8]) -> Option<Stored<'_>> {
 
 /// What an entry says of its chunks, if it has some.
 pub(super) fn head(entry: &[u8]) -> Option<Head> {
-    match parse(entry) {
-        Some(Stored::Chunked(head)) => Some(head),
+    match entry.first() {
+        Some(&CHUNKED) => parse(entry).and_then(|stored| match stored {
+            Stored::Chunked(head) => Some(head),
+            Stored::Inline(_) => None,
+        }),
         _ => None,
     }
 }
@@ -67,7 +94,7 @@ pub(super) fn head(entry: &[u8]) -> Option<Head> {
 /// Whether an entry has this value; the hash of a large one stands for it.
 pub(super) fn is(entry: &[u8], value: &[u8]) -> bool {
     match parse(entry) {
-        Some(Stored::Inline(held)) => held == value,
+        Some(Stored::Inline(held)) => *held == *value,
         Some(Stored::Chunked(head)) => head.len == value.len() as u64 && head.hash == hash(value),
         None => false,
     }
@@ -121,6 +148,34 @@ mod tests {
         let (one, two) = (vec![1; CHUNK + 1], vec![2; CHUNK + 1]);
         assert!(is(&Head::of(1, &one).entry(), &one));
         assert!(!is(&Head::of(1, &one).entry(), &two));
-        assert!(!is(&inline(b"a"), b"b"));
+        let entry = whole(b"a").unwrap();
+        assert!(is(&entry, b"a") && !is(&entry, b"b"));
+    }
+    #[test]
+    fn records_are_packed_and_noise_is_not() {
+        let link =
+            br#"{"response_id":"Kq3","case":{"id":"500A","number":"1"},"fields":{"SuppliedEmail":17}}"#;
+        let block = link.repeat(12);
+        let entry = whole(&block).unwrap();
+        assert!(entry.len() * 3 < block.len(), "{} of {}", entry.len(), block.len());
+        assert!(is(&entry, &block) && !is(&entry, &block[1..]) && head(&entry).is_none());
+        let noise: Vec<u8> = (0..40u8).flat_map(|n| hash(&[n])).collect();
+        assert_eq!(whole(&noise).unwrap()[1..], noise);
+        // Only what fits into an entry when it is packed.
+        assert_eq!(whole(&noise.repeat(3)).map(|entry| entry.len() < CHUNK), Some(true));
+        let more: Vec<u8> = (0..200u8).flat_map(|n| hash(&[n])).collect();
+        assert_eq!(whole(&more), None);
+    }
+
+    #[test]
+    fn a_packed_entry_that_is_cut_or_lies_is_not_guessed() {
+        let block = b"a record, a record, a record. ".repeat(20);
+        let entry = whole(&block).unwrap();
+        assert_eq!(parse(&entry), Some(Stored::Inline(Cow::Borrowed(&block))));
+        for cut in 0..entry.len() {
+            assert_eq!(parse(&entry[..cut]), None, "{cut}");
+        }
+        let huge = [&[PACKED], u32::MAX.to_le_bytes().as_slice(), &entry[5..]].concat();
+        assert_eq!(parse(&huge), None);
     }
 }
