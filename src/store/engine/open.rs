@@ -31,7 +31,11 @@ use super::{blocks, value};
 
 pub(super) const FORMAT: u32 = 4;
 const VERSION_KEY: &[u8] = b"\0version";
+/// Of sled's pages in memory: some, and a share of what there is, so that a page which an event read at the door is
+/// still there when its Case is made.
 const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_SHARE: u64 = 32;
+const CACHE_MOST: u64 = 32 << 20;
 pub(super) const JOURNAL: &str = "sled.journal-";
 const DAMAGED: &str = "sled.damaged-";
 /// How long threads of a just closed database may keep its lock.
@@ -164,7 +168,8 @@ impl Tables {
 
     fn attempt(path: &Path) -> Result<Self, Trouble> {
         // What is not flushed stands in the journal, so nothing is flushed by the clock.
-        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        let cache = (CACHE_BYTES + size(path).unwrap_or(0) / CACHE_SHARE).min(CACHE_MOST);
+        let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
         let db = config.open().map_err(Trouble::of)?;
         let state = db.open_tree("state").map_err(Trouble::of)?;
         let chunks = db.open_tree("chunks").map_err(Trouble::of)?;
