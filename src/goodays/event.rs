@@ -92,13 +92,18 @@ pub struct PlaceRef {
 
 /// Reads an event.
 pub fn read(body: &Value) -> Result<Event, Unreadable> {
-    let object = body.as_object().ok_or(Unreadable::NoObject("the body"))?;
-    let response = object.get("response").ok_or(Unreadable::NoObject("response"))?;
+    read_owned(body.clone())
+}
+
+/// Reads an event and keeps its response as it is.
+pub fn read_owned(mut body: Value) -> Result<Event, Unreadable> {
+    let object = body.as_object_mut().ok_or(Unreadable::NoObject("the body"))?;
     let name = text(object.get("event_type")).unwrap_or_default();
     let kind = EventKind::from_name(&name);
     let news = object.get("message").and_then(Message::from_value);
     let news = news.map(|message| News { from_customer: kind == EventKind::Message, message });
-    let response = Response::with_news(response, news)?;
+    let response = object.get_mut("response").ok_or(Unreadable::NoObject("response"))?;
+    let response = Response::with_news(response.take(), news)?;
     Ok(Event { kind, name, response })
 }
 
@@ -128,10 +133,20 @@ impl fmt::Debug for Response {
 impl Response {
     /// Reads a response from `GET /responses/{id}` or from an item of the bulk list.
     pub fn from_value(value: &Value) -> Result<Self, Unreadable> {
-        Self::with_news(value, None)
+        Self::with_news(value.clone(), None)
     }
 
-    fn with_news(value: &Value, news: Option<News>) -> Result<Self, Unreadable> {
+    fn with_news(raw: Value, news: Option<News>) -> Result<Self, Unreadable> {
+        let mut response = Self::beside_raw(&raw, news)?;
+        response.raw = raw;
+        if let Some(raw) = response.raw.as_object_mut() {
+            raw.shift_remove("token");
+        }
+        Ok(response)
+    }
+
+    /// All but `raw`.
+    fn beside_raw(value: &Value, news: Option<News>) -> Result<Self, Unreadable> {
         let id = response_id(value)?;
         let object = value.as_object().ok_or(Unreadable::NoObject("response"))?;
         let get = |key: &str| object.get(key).filter(|v| !v.is_null());
@@ -146,8 +161,6 @@ impl Response {
         }
         let attached = get("attached_messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let turns = turns(attached, news, first.as_ref(), reply.as_ref(), &people);
-        let mut raw = object.clone();
-        raw.shift_remove("token");
         Ok(Self {
             id,
             source: text(get("source")),
@@ -162,7 +175,7 @@ impl Response {
             delegated_to: get("delegated_to").and_then(PlaceRef::from_value),
             place: get("place").and_then(PlaceRef::from_value),
             emails: people.emails,
-            raw: Value::Object(raw),
+            raw: Value::Null,
         })
     }
 

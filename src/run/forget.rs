@@ -97,7 +97,7 @@ impl Shared {
     /// Whether the event names the address as its customer's.
     fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
         let Some(bytes) = self.store.payload(entry.seq)? else { return Ok(false) };
-        let event = json::read(&bytes).ok().and_then(|body| event::read(&body).ok());
+        let event = json::read(&bytes).ok().and_then(|body| event::read_owned(body).ok());
         Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
     }
 

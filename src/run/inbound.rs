@@ -375,7 +375,7 @@ fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
     let mut events = Vec::new();
     for entry in &waiting.entries {
         let body = store.payload(entry.seq)?.unwrap_or_default();
-        let read = json::read(&body).ok().and_then(|b| event::read(&b).ok());
+        let read = json::read(&body).ok().and_then(|b| event::read_owned(b).ok());
         events.extend(read);
     }
     let intents = store.open_intents(rkey)?;
