@@ -1,17 +1,19 @@
 //! A lane: conversations that wait for Salesforce, many in one call.
 //!
-//! Whatever came in while a call was in flight is the next batch. Before a call leaves, the disk says which
+//! Whatever came in while a call was in flight is the next batch; a call that has room takes along what agents are
+//! told in the other lane. Before a call leaves, the disk says which
 //! responses it is about: a process that is killed meanwhile reads them back before it writes them again.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 use serde_json::Value;
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use super::desk::Held;
+use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, gate, mutant};
 use crate::goodays::ResponseId;
@@ -22,31 +24,20 @@ use crate::mapping::Assignment;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Freshness, Gain, Intent, Link, Note};
-use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::store::{Item, RKey, Store, StoreError, Waiting};
+use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
 const TOLD_TOGETHER_MS: i64 = 5_000;
+/// What is read of a queue at first.
+const LOOK: usize = 512;
 /// The Case's name within its transaction.
 pub(super) const CASE: &str = "refCase";
 
 pub struct Lane {
     pub(super) number: u8,
     pub(super) size: BatchSize,
-    /// Written without an answer, and when that attempt ended: to be read back before another write.
-    pub(super) suspects: HashMap<RKey, i64>,
-    /// To be read from Salesforce before they are written.
-    pub(super) unlearned: HashSet<RKey>,
-    /// Read, and what the Case's comments said.
-    pub(super) comments: HashMap<RKey, Vec<String>>,
-    /// Not before then (milliseconds).
-    pub(super) held: HashMap<RKey, i64>,
-    /// Refusals of one conversation's values.
-    pub(super) fixes: HashMap<RKey, Vec<FieldFix>>,
-    /// Turned away as duplicates and then found nowhere.
-    pub(super) nowhere: HashSet<RKey>,
-    started: bool,
+    doubtful: Doubtful,
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start_ms: i64,
@@ -85,26 +76,19 @@ impl Hands for Lane {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         self.stepped_ms = now_ms;
-        self.remember_attempt(shared, now_ms)?;
-        let mut jobs = self.collect(shared, now_ms)?;
-        if jobs.is_empty() {
+        self.doubts().remember(&shared.store, now_ms)?;
+        let taken = self.take_due(shared, now_ms)?;
+        if taken.is_empty() {
             return self.idle(shared, now_ms);
         }
-        let next_call_ms = shared.next_call_ms.load(Ordering::Relaxed);
-        if next_call_ms > now_ms {
-            return Ok(Step::Idle { until_ms: Some(next_call_ms) });
+        let step = self.carry(shared, &taken, now_ms).await?;
+        self.doubts().give_back(&taken);
+        // Only after work was done, or two lanes that may not call would wake each other without end.
+        if step == Step::Did {
+            let lent = |lane: &u8| *lane != self.number && taken.iter().any(|r| r.lane() == *lane);
+            (0..LANES).filter(lent).for_each(|lane| shared.wake_lane(lane));
         }
-        let contact = match shared.contact().await {
-            Ok(contact) => contact,
-            Err(failure) => return Ok(pause(shared, &failure)),
-        };
-        self.doubt(&jobs, &contact);
-        if jobs.iter().any(|j| self.unlearned.contains(&j.rkey))
-            && let Err(failure) = self.learn(shared, &mut jobs).await?
-        {
-            return Ok(pause(shared, &failure));
-        }
-        self.write(shared, jobs).await
+        Ok(step)
     }
 }
 
@@ -115,73 +99,93 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
 }
 
 impl Lane {
-    pub fn new(number: u8) -> Self {
-        Self {
-            number,
-            size: BatchSize::default(),
-            suspects: HashMap::new(),
-            unlearned: HashSet::new(),
-            comments: HashMap::new(),
-            held: HashMap::new(),
-            fixes: HashMap::new(),
-            nowhere: HashSet::new(),
-            started: false,
-            stepped_ms: 0,
-            first_start_ms: 0,
-        }
+    pub fn new(number: u8, doubtful: Doubtful) -> Self {
+        Self { number, size: BatchSize::default(), doubtful, stepped_ms: 0, first_start_ms: 0 }
     }
 
-    /// After a start: what was in flight when the process ended may or may not stand in Salesforce.
-    fn remember_attempt(&mut self, shared: &Shared, now_ms: i64) -> Result<(), StoreError> {
-        if !self.started {
-            for rkey in shared.store.attempt(self.number)? {
-                let waiting = shared.store.waiting(rkey)?;
-                if waiting.entries.is_empty() && waiting.notes.is_empty() {
-                    continue;
-                }
-                self.suspects.insert(rkey, now_ms);
-                self.unlearned.insert(rkey);
-            }
-            self.started = true;
+    pub(super) fn doubts(&self) -> MutexGuard<'_, Doubts> {
+        self.doubtful.lock()
+    }
+
+    /// Brings to Salesforce what was taken in hand.
+    async fn carry(&mut self, shared: &Shared, taken: &[RKey], now_ms: i64) -> Result<Step, Fatal> {
+        let next_call_ms = shared.next_call_ms.load(Ordering::Relaxed);
+        if next_call_ms > now_ms {
+            return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        Ok(())
+        let jobs = taken.iter().filter_map(|rkey| load(&shared.store, *rkey).transpose());
+        let mut jobs: Vec<Job> = jobs.collect::<Result<_, _>>()?;
+        if jobs.is_empty() {
+            return self.idle(shared, now_ms);
+        }
+        let contact = match shared.contact().await {
+            Ok(contact) => contact,
+            Err(failure) => return Ok(pause(shared, &failure)),
+        };
+        self.doubt(&jobs, &contact);
+        if let Err(failure) = self.learn(shared, &mut jobs).await? {
+            return Ok(pause(shared, &failure));
+        }
+        self.write(shared, jobs).await
     }
 
     fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
         let due = shared.store.next_due(self.number)?;
-        // What is due and not taken is held, or waits for the actions that are under way.
+        // What is due and not taken is held, in the other lane's hand, or waits for actions that are under way.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
-        let held = self.held.values().min().copied();
+        let doubts = self.doubts();
+        let held = doubts.held.iter().filter(|(r, _)| r.lane() == self.number).map(|(_, at)| *at).min();
         Ok(Step::Idle { until_ms: if due.is_some_and(|d| d > now_ms + 50) { due } else { held.or(due) } })
     }
 
-    /// The next conversations that are due, whole.
-    fn collect(&mut self, shared: &Shared, now_ms: i64) -> Result<Vec<Job>, StoreError> {
-        self.held.retain(|_, until| *until > now_ms);
-        let mut limit = 512;
+    /// Takes in hand the next conversations that are due, and with them, as far as there is room, those of the
+    /// other lane in which agents are told something: one call tells of all.
+    fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
+        // Asked before the queue: the last action's end stands there before this says that it was the last.
+        let delivering = shared.delivering.load(Ordering::SeqCst);
+        let mut doubts = self.doubts();
+        doubts.held.retain(|_, until| *until > now_ms);
+        let mut limit = LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit)?;
-            let more = items.len() == limit;
-            let delivering = shared.delivering.load(Ordering::SeqCst);
-            let waits = |i: &&Item| !i.event && !self.held.contains_key(&i.rkey);
-            let oldest_ms = items.iter().filter(waits).map(|i| i.due_ms).min();
+            let oldest_ms =
+                items.iter().filter(|i| !i.event && doubts.is_free(i.rkey)).map(|i| i.due_ms).min();
             let together = delivering && oldest_ms.is_none_or(|at_ms| now_ms < at_ms + TOLD_TOGETHER_MS);
-            let with_events: HashSet<RKey> = items.iter().filter(|i| i.event).map(|i| i.rkey).collect();
-            let mut order: Vec<RKey> = Vec::new();
-            for item in &items {
-                let ripe = item.event || !together || with_events.contains(&item.rkey);
-                if ripe && !self.held.contains_key(&item.rkey) && !order.contains(&item.rkey) {
-                    order.push(item.rkey);
-                }
-                if order.len() >= self.size.0 {
-                    break;
-                }
+            let with_events = with_events(&items);
+            let ripe =
+                |i: &&Item| doubts.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
+            let mut taken = Vec::new();
+            fill(&mut taken, items.iter().filter(ripe), self.size.0);
+            if taken.is_empty() && items.len() == limit {
+                limit *= 4;
+                continue;
             }
-            if !order.is_empty() || !more {
-                return order.into_iter().filter_map(|r| load(&shared.store, r).transpose()).collect();
+            if !taken.is_empty() && !together {
+                self.take_along(shared, &doubts, &mut taken, now_ms)?;
             }
-            limit *= 4;
+            doubts.take(&taken);
+            return Ok(taken);
         }
+    }
+
+    /// What agents are told in other lanes; their events stay there.
+    fn take_along(
+        &self,
+        shared: &Shared,
+        doubts: &Doubts,
+        taken: &mut Vec<RKey>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        for lane in (0..LANES).filter(|lane| *lane != self.number) {
+            if taken.len() >= self.size.0 {
+                break;
+            }
+            let items = shared.store.due(lane, now_ms, LOOK)?;
+            let with_events = with_events(&items);
+            let told = |i: &&Item| doubts.is_free(i.rkey) && !with_events.contains(&i.rkey);
+            fill(taken, items.iter().filter(told), self.size.0);
+        }
+        Ok(())
     }
 
     /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
@@ -189,31 +193,33 @@ impl Lane {
     fn doubt(&mut self, jobs: &[Job], contact: &super::Contact) {
         const CLOCKS_MS: i64 = 24 * 3_600_000;
         self.first_start_ms = contact.first_start_ms;
+        let mut doubts = self.doubts();
         let doubtful = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
-            !self.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
+            !doubts.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
         };
         let doubtful: Vec<RKey> = jobs.iter().filter(doubtful).map(|j| j.rkey).collect();
-        self.unlearned.extend(doubtful);
+        doubts.unlearned.extend(doubtful);
         if !contact.inherited {
             return;
         }
         for job in jobs.iter().filter(|j| j.link.is_none()) {
             let created = job.events.iter().filter_map(|e| e.response.created).min();
             let old = created.is_none_or(|c| c.as_millisecond() < contact.first_start_ms + CLOCKS_MS);
-            if old && !self.comments.contains_key(&job.rkey) {
-                self.unlearned.insert(job.rkey);
+            if old && !doubts.comments.contains_key(&job.rkey) {
+                doubts.unlearned.insert(job.rkey);
             }
         }
     }
 
     async fn write(&mut self, shared: &Shared, jobs: Vec<Job>) -> Result<Step, Fatal> {
         let held = shared.desk();
+        let settle_ms = millis(shared.config.settle);
         let mut batch: Vec<(Job, Plan)> = Vec::new();
         let mut nodes = 0;
         for job in jobs {
-            if self.held.contains_key(&job.rkey) {
+            if self.doubts().held.contains_key(&job.rkey) {
                 continue;
             }
             let Some(plan) = self.plan(shared, &held, &job)? else { continue };
@@ -222,7 +228,9 @@ impl Lane {
                 self.record(shared, &job, &plan, None)?;
                 continue;
             }
-            if self.must_settle(shared, &job) {
+            // What was read is as old as the question; a step asks before it writes.
+            let asked_ms = if mutant::is_on("young-look") { shared.clock.now_ms() } else { self.stepped_ms };
+            if self.doubts().must_settle(job.rkey, settle_ms, asked_ms) {
                 continue;
             }
             if nodes + size > MAX_NODES && !batch.is_empty() {
@@ -236,7 +244,7 @@ impl Lane {
 
     /// Plans one conversation; none when it was parked instead.
     fn plan(&mut self, shared: &Shared, held: &Held, job: &Job) -> Result<Option<Plan>, Fatal> {
-        if self.nowhere.remove(&job.rkey) {
+        if self.doubts().nowhere.remove(&job.rkey) {
             let why = "Salesforce says that the key exists already, but no Case with it can be seen: \
                        give the connector's user access to all Cases (View All), or look for a Case that \
                        it cannot see.";
@@ -244,14 +252,18 @@ impl Lane {
             return Ok(None);
         }
         let mut fixes = held.fixes().to_vec();
-        fixes.extend(self.fixes.get(&job.rkey).into_iter().flatten().cloned());
+        let comments = {
+            let doubts = self.doubts();
+            fixes.extend(doubts.fixes.get(&job.rkey).into_iter().flatten().cloned());
+            doubts.comments.get(&job.rkey).cloned().unwrap_or_default()
+        };
         let facing = Facing {
             response_id: &job.response_id,
             events: &job.events,
             notes: &job.notes,
             link: job.link.as_ref(),
             intents: &job.intents,
-            comments: self.comments.get(&job.rkey).map_or(&[], Vec::as_slice),
+            comments: &comments,
             first_start_ms: self.first_start_ms,
         };
         Ok(Some(plan(&facing, &held.with(&fixes))))
@@ -272,38 +284,12 @@ impl Lane {
         plan.write.is_some().then_some(plan.gain)
     }
 
-    /// A suspect that was not found applied is held until a second look, `settle` after the attempt ended.
-    fn must_settle(&mut self, shared: &Shared, job: &Job) -> bool {
-        let Some(ended_ms) = self.suspects.get(&job.rkey).copied() else { return false };
-        let until_ms = ended_ms + millis(shared.config.settle);
-        // What was read is as old as the question; a step asks before it writes.
-        let asked_ms = if mutant::is_on("young-look") { shared.clock.now_ms() } else { self.stepped_ms };
-        if asked_ms >= until_ms {
-            self.suspects.remove(&job.rkey);
-            return false;
-        }
-        self.held.insert(job.rkey, until_ms);
-        self.unlearned.insert(job.rkey);
-        self.comments.remove(&job.rkey);
-        true
-    }
-
-    /// What may stand in Salesforce without our knowing: what is about to be written, and what is in doubt still.
-    fn note_attempt(&self, shared: &Shared, rkeys: &[RKey]) -> Result<(), StoreError> {
-        if mutant::is_on("skip-attempt") {
-            return Ok(());
-        }
-        let doubted = self.suspects.keys().filter(|r| !rkeys.contains(r));
-        let all: Vec<RKey> = rkeys.iter().chain(doubted).copied().collect();
-        shared.store.set_attempt(self.number, &all)
-    }
-
     async fn send(&mut self, shared: &Shared, held: &Held, batch: Vec<(Job, Plan)>) -> Result<Step, Fatal> {
         if let Err(failure) = shared.allowance(false).await {
             return Ok(pause(shared, &failure));
         }
         let rkeys: Vec<RKey> = batch.iter().map(|(job, _)| job.rkey).collect();
-        self.note_attempt(shared, &rkeys)?;
+        self.doubts().leaving(&shared.store, &rkeys)?;
         shared.store.durable().await?;
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
         let assign = assign(held);
@@ -317,25 +303,20 @@ impl Lane {
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
                 debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
                 self.sort_out(shared, batch, outcomes)?;
-                self.note_attempt(shared, &[])?;
+                self.doubts().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)
             }
             Err(Failure::NoAnswer(_)) => {
-                let rkeys = if mutant::is_on("skip-doubt") { Vec::new() } else { rkeys };
-                for rkey in rkeys {
-                    self.suspects.insert(rkey, ended_ms);
-                    self.unlearned.insert(rkey);
-                    self.comments.remove(&rkey);
-                }
+                self.doubts().unanswered(&rkeys, ended_ms);
                 self.size = self.size.halved();
                 Ok(Step::Idle { until_ms })
             }
             Err(Failure::Refused { status, problem }) => {
-                self.note_attempt(shared, &[])?;
+                self.doubts().answered(&shared.store, &rkeys)?;
                 self.refused_whole(shared, batch, status, &problem)
             }
             Err(_) => {
-                self.note_attempt(shared, &[])?;
+                self.doubts().answered(&shared.store, &rkeys)?;
                 Ok(Step::Idle { until_ms })
             }
         }
@@ -365,6 +346,22 @@ impl Lane {
             )?;
         }
         Ok(Step::Did)
+    }
+}
+
+fn with_events(items: &[Item]) -> HashSet<RKey> {
+    items.iter().filter(|i| i.event).map(|i| i.rkey).collect()
+}
+
+/// Adds conversations, each once, up to that many.
+fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: usize) {
+    for item in items {
+        if taken.len() >= room {
+            break;
+        }
+        if !taken.contains(&item.rkey) {
+            taken.push(item.rkey);
+        }
     }
 }
 

@@ -24,7 +24,13 @@ impl Lane {
         jobs: &mut [Job],
     ) -> Result<Result<(), Failure>, Fatal> {
         let held = shared.desk();
-        let asked: Vec<usize> = (0..jobs.len()).filter(|i| self.unlearned.contains(&jobs[*i].rkey)).collect();
+        let asked: Vec<usize> = {
+            let doubts = self.doubts();
+            (0..jobs.len()).filter(|i| doubts.unlearned.contains(&jobs[*i].rkey)).collect()
+        };
+        if asked.is_empty() {
+            return Ok(Ok(()));
+        }
         let read = match read(shared, &held.desk(), asked.iter().map(|i| &jobs[*i])).await {
             Ok(read) => read,
             Err(failure) => return Ok(Err(failure)),
@@ -32,10 +38,10 @@ impl Lane {
         for index in asked {
             let job = &mut jobs[index];
             // Made by an attempt of ours of which nobody told us that it succeeded.
-            let ours = self.suspects.contains_key(&job.rkey) && job.is_unwritten();
+            let ours = self.doubts().suspects.contains_key(&job.rkey) && job.is_unwritten();
             let baseline = if ours { self.baseline(&held, job) } else { None };
             self.take(shared, &held.desk(), job, &read, baseline.as_ref())?;
-            self.unlearned.remove(&job.rkey);
+            self.doubts().unlearned.remove(&job.rkey);
         }
         Ok(Ok(()))
     }
@@ -82,11 +88,12 @@ impl Lane {
                 break;
             }
         }
-        if matches!(found, Found::Live(_) | Found::Merged(_)) {
-            self.nowhere.remove(&job.rkey);
-        }
         info!(response = %job.response_id, found = found.name(), "read back from Salesforce");
-        self.comments.insert(job.rkey, comments);
+        let mut doubts = self.doubts();
+        if matches!(found, Found::Live(_) | Found::Merged(_)) {
+            doubts.nowhere.remove(&job.rkey);
+        }
+        doubts.comments.insert(job.rkey, comments);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod contact;
 mod courier;
 mod deliver;
 mod desk;
+mod doubts;
 mod drive;
 mod explain;
 mod forget;
@@ -353,8 +354,9 @@ impl Daemon {
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let daemon = Self { shared, token, cut, tracker };
+        let doubtful = doubts::Doubtful::default();
         for lane in 0..LANES {
-            daemon.spawn(inbound::Lane::new(lane));
+            daemon.spawn(inbound::Lane::new(lane, doubtful.clone()));
         }
         daemon.spawn(poll::Poller::default());
         daemon.spawn(courier::Courier::new(daemon.shared.clock.now_ms()));

@@ -70,16 +70,9 @@ impl Lane {
         done.fetch_add(finished, Ordering::Relaxed);
         shared.counts.delivered.fetch_add(arrived, Ordering::Relaxed);
         shared.counts.pending.fetch_sub(i64::try_from(finished).unwrap_or(i64::MAX), Ordering::Relaxed);
-        self.forget(job.rkey);
+        self.doubts().forget(job.rkey);
         tell(shared, job, plan, how, finished);
         Ok(())
-    }
-
-    pub(super) fn forget(&mut self, rkey: RKey) {
-        self.suspects.remove(&rkey);
-        self.unlearned.remove(&rkey);
-        self.comments.remove(&rkey);
-        self.fixes.remove(&rkey);
     }
 }
 

@@ -44,7 +44,7 @@ impl Lane {
                 }
                 GraphOutcome::Halted => {
                     if relearn {
-                        self.unlearned.insert(job.rkey);
+                        self.doubts().unlearned.insert(job.rkey);
                     }
                 }
                 // What the org took from others it does not refuse as a whole: the trouble is this conversation's,
@@ -67,17 +67,19 @@ impl Lane {
         match verdict {
             Verdict::Retry => self.later(shared, job, &code),
             Verdict::Duplicate => {
-                if self.comments.contains_key(&job.rkey) {
+                let mut doubts = self.doubts();
+                if doubts.comments.contains_key(&job.rkey) {
                     // Just read and not found, and still a duplicate.
-                    self.nowhere.insert(job.rkey);
+                    doubts.nowhere.insert(job.rkey);
                 }
-                self.unlearned.insert(job.rkey);
+                doubts.unlearned.insert(job.rkey);
                 Ok(())
             }
             Verdict::Gone => {
                 let known = job.link.as_ref().is_some_and(|l| l.case.is_some());
-                if known && !self.comments.contains_key(&job.rkey) {
-                    self.unlearned.insert(job.rkey);
+                let read = self.doubts().comments.contains_key(&job.rkey);
+                if known && !read {
+                    self.doubts().unlearned.insert(job.rkey);
                     Ok(())
                 } else {
                     self.later(shared, job, &code)
@@ -129,7 +131,8 @@ impl Lane {
             anything_new |= if forever {
                 shared.fixes.add(mapping.version(), fix)
             } else {
-                let own = self.fixes.entry(job.rkey).or_default();
+                let mut doubts = self.doubts();
+                let own = doubts.fixes.entry(job.rkey).or_default();
                 let next = harder(own, fix, |field| on_the_case(shared, field) && !vital(field));
                 let new = next.is_some();
                 own.extend(next);
@@ -160,7 +163,7 @@ impl Lane {
         for (seq, from_ms, _) in &job.waiting.notes {
             move_note(&mut tx, job.rkey, *seq, Some(*from_ms), due_ms);
         }
-        self.held.insert(job.rkey, due_ms);
+        self.doubts().held.insert(job.rkey, due_ms);
         info!(response = %job.response_id, code, attempts, "Salesforce is asked again later");
         shared.store.try_transact(&tx)?;
         Ok(())
@@ -183,8 +186,10 @@ impl Lane {
         }
         warn!(response = %job.response_id, code, events = job.waiting.entries.len(),
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
-        self.fixes.remove(&job.rkey);
-        self.suspects.remove(&job.rkey);
+        let mut doubts = self.doubts();
+        doubts.fixes.remove(&job.rkey);
+        doubts.suspects.remove(&job.rkey);
+        drop(doubts);
         shared.store.try_transact(&tx)?;
         Ok(())
     }

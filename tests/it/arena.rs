@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::plan::{Intent, IntentState};
 use goodays_salesforce::run::{ParkedItem, Shared};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::LANES;
+use goodays_salesforce::store::{LANES, RKey};
 use serde_json::Value;
 
 use crate::judge::Judge;
@@ -197,6 +198,11 @@ impl World {
         let found = judge.breaches(&excused);
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
+}
+
+/// The lane of a response's conversation.
+pub fn lane(id: &str) -> u8 {
+    RKey::of(&ResponseId::new(id).unwrap()).lane()
 }
 
 /// Nothing is under way but what waits for a human, or behind that.

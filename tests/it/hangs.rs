@@ -12,12 +12,11 @@ use goodays_salesforce::http::{Failure, TimeLimits, client};
 use goodays_salesforce::salesforce::auth::Credentials;
 use goodays_salesforce::salesforce::client::Meter;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::RKey;
 use goodays_salesforce::{goodays, salesforce};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::arena::{PATIENCE, Tuning, World, quick};
+use crate::arena::{PATIENCE, Tuning, World, lane, quick};
 
 /// Long enough for every other call on a busy machine, short enough to be waited for.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -211,10 +210,6 @@ async fn a_login_that_hangs_closes_no_door_and_is_tried_again() {
     world.case(&id).await;
     world.quiet().await;
     world.laws_hold();
-}
-
-fn lane(id: &str) -> u8 {
-    RKey::of(&ResponseId::new(id).unwrap()).lane()
 }
 
 /// One write and one action hang for as long as the real limits allow.

@@ -1,16 +1,10 @@
 //! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
 
-use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::run::SweepOptions;
 use goodays_salesforce::sim::wire::Act;
-use goodays_salesforce::store::RKey;
 use serde_json::json;
 
-use crate::arena::{Tuning, World, quick};
-
-fn lane(id: &str) -> u8 {
-    RKey::of(&ResponseId::new(id).unwrap()).lane()
-}
+use crate::arena::{Tuning, World, lane, quick};
 
 /// One conversation waits for its read-back while others are written: a restart must not forget the doubt.
 #[tokio::test]
