@@ -1,8 +1,8 @@
 //! A lane: conversations that wait for Salesforce, many in one call.
 //!
 //! Whatever came in while a call was in flight is the next batch; a call that has room takes along what agents are
-//! told in the other lane. Before a call leaves, the disk says which
-//! responses it is about: a process that is killed meanwhile reads them back before it writes them again.
+//! told in the other lane. Before a call leaves, the disk says which responses it is about: a process that is killed
+//! meanwhile reads them back before it writes them again.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;

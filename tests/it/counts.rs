@@ -162,6 +162,8 @@ async fn what_all_actions_of_one_poll_have_to_tell_is_one_write() {
         all.iter().all(|case| case["Goodays_Sync_Status__c"] == "Sent: reply").then_some(())
     };
     until(PATIENCE, told).await.expect("every answer is told on its Case");
+    // Whatever is under way ends first.
+    stage.stop_daemon().await;
     let writes = requests(&stage, "/composite/graph");
     assert_eq!(writes, 1, "{writes} calls tell of {ANSWERS} answers");
 }
