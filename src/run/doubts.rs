@@ -73,7 +73,9 @@ impl Doubts {
     }
 
     pub(super) fn give_back(&mut self, rkeys: &[RKey]) {
-        self.in_hand.retain(|rkey| !rkeys.contains(rkey));
+        for rkey in rkeys {
+            self.in_hand.remove(rkey);
+        }
     }
 
     /// Before a call leaves that writes these.
@@ -102,7 +104,9 @@ impl Doubts {
     }
 
     fn landed(&mut self, rkeys: &[RKey]) {
-        self.in_flight.retain(|rkey| !rkeys.contains(rkey));
+        for rkey in rkeys {
+            self.in_flight.remove(rkey);
+        }
     }
 
     /// Writes down, in one transaction, what may stand in Salesforce without our knowing, for each lane that these

@@ -30,6 +30,7 @@ impl Lane {
             (None, Some(write)) if write.patch.is_none() => "created",
             (None, Some(_)) => "updated",
         };
+        // Each lane counts what it has finished, whichever lane it is of: no other one writes that count.
         let done = &shared.counts.done[usize::from(self.number)];
         let finished = if plan.more { 0 } else { job.waiting.entries.len() as u64 };
         let mut arrived;
