@@ -6,6 +6,7 @@ use divan::{Bencher, black_box};
 use futures_util::future::join_all;
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, peek_response_id};
+use goodays_salesforce::goodays::glance::glance;
 use goodays_salesforce::goodays::{ResponseId, signature};
 use goodays_salesforce::mapping::{Facts, Mapping, Moment, Source};
 use goodays_salesforce::plan::inbound::{Facing, Plan, plan};
@@ -65,10 +66,7 @@ fn signature_of_an_event(bencher: Bencher) {
 /// What the door does before it stores: JSON and the response's id.
 #[divan::bench]
 fn parse_at_the_door(bencher: Bencher) {
-    bencher.bench(|| {
-        let value: Value = serde_json::from_str(black_box(EVENT)).expect("JSON");
-        peek_response_id(&value).expect("an id")
-    });
+    bencher.bench(|| peek_response_id(&glance(black_box(EVENT)).expect("JSON")).expect("an id"));
 }
 
 #[divan::bench]

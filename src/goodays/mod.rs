@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod action;
 pub mod client;
 pub mod event;
+pub mod glance;
 pub mod message;
 mod problem;
 pub mod signature;

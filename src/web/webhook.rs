@@ -18,6 +18,7 @@ use super::{Limits, answer};
 use crate::config::Signature;
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
+use crate::goodays::glance::glance;
 use crate::goodays::signature::{self, SignatureProblem, Verified};
 use crate::run::Shared;
 use crate::store::{Receipt, StoreError};
@@ -165,7 +166,8 @@ impl Drop for Wake<'_> {
 /// What the body is about; none if it is not JSON, or nested deeper than anything that Goodays sends.
 fn peek(verified: Verified<'_>) -> Option<Peek> {
     let text = std::str::from_utf8(verified.bytes()).ok()?;
-    match crate::json::read(text.as_bytes()) {
+    // Only what holds half an emoji, or is refused, is read whole.
+    match glance(text).or_else(|_| crate::json::read(text.as_bytes())) {
         Ok(value) => {
             let event = value.get("event_type").and_then(Value::as_str).unwrap_or_default();
             let event = event.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();

@@ -1,0 +1,202 @@
+//! What the door has to know of a body, without keeping the rest.
+//!
+//! The whole body is parsed by the same rules as a tree of it would be, so what is refused later is refused at the
+//! door; but nothing is kept of what nobody asks for.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// Reads of a body `event_type` and `response.id`; all else is missing, and `null` where no object is.
+///
+/// Fails exactly where reading all of it fails.
+pub fn glance(body: &str) -> serde_json::Result<Value> {
+    serde_json::from_str::<Glance>(body).map(|glance| glance.0)
+}
+
+/// The body's names that are kept.
+const BODY: &[&str] = &["event_type", "response"];
+/// Those of its response.
+const RESPONSE: &[&str] = &["id"];
+
+struct Glance(Value);
+
+impl<'de> Deserialize<'de> for Glance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Parts(BODY)).map(Self)
+    }
+}
+
+/// Of `response` only the id.
+struct ResponseId(Value);
+
+impl<'de> Deserialize<'de> for ResponseId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Parts(RESPONSE)).map(Self)
+    }
+}
+
+/// Parsed like a tree, which `IgnoredAny` is not: that passes over numbers out of range, halves of an emoji, and any
+/// depth.
+struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Parts(&[])).map(|_| Self)
+    }
+}
+
+/// Gives an object with the named parts; `null` for anything else.
+struct Parts(&'static [&'static str]);
+
+impl<'de> Visitor<'de> for Parts {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        while seq.next_element::<Skipped>()?.is_some() {}
+        Ok(Value::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut kept = serde_json::Map::new();
+        while let Some(Name(name)) = map.next_key_seed(Names(self.0))? {
+            // The last one of a name counts, as in a tree.
+            match name {
+                None => {
+                    map.next_value::<Skipped>()?;
+                }
+                Some("response") => drop(kept.insert("response".into(), map.next_value::<ResponseId>()?.0)),
+                Some(name) => drop(kept.insert(name.into(), map.next_value()?)),
+            }
+        }
+        Ok(Value::Object(kept))
+    }
+}
+
+/// A name that is kept.
+struct Name(Option<&'static str>);
+
+/// Those that are looked for.
+struct Names(&'static [&'static str]);
+
+impl<'de> serde::de::DeserializeSeed<'de> for Names {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Names {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
+        Ok(Name(self.0.iter().find(|kept| **kept == name).copied()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::goodays::event::peek_response_id;
+
+    const EVENTS: [&str; 3] = [
+        include_str!("../../tests/fixtures/goodays/message_second_customer_turn.json"),
+        include_str!("../../tests/fixtures/goodays/response.json"),
+        include_str!("../../tests/fixtures/goodays/delegated_malformed_urls.json"),
+    ];
+
+    /// What the door makes of a tree, and of a glance.
+    fn same(body: &str) {
+        let (tree, glanced) = (serde_json::from_str::<Value>(body), glance(body));
+        let told = |read: serde_json::Result<Value>| {
+            read.map_err(|error| error.to_string()).map(|value| {
+                let event = value.get("event_type").and_then(Value::as_str).map(str::to_owned);
+                (event, peek_response_id(&value).map_err(|why| why.to_string()))
+            })
+        };
+        assert_eq!(told(glanced), told(tree), "{body}");
+    }
+
+    #[test]
+    fn odd_bodies_are_read_and_refused_as_a_tree_is() {
+        let deep = |depth: usize| format!(r#"{{"x":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let bodies = [
+            r#"{"response":{"id":"a"},"response":{"id":"b"}}"#,
+            r#"{"response":{"id":"a"},"response":null}"#,
+            r#"{"response":{"id":"a","id":7}}"#,
+            r#"{"response":{"id":1e3}}"#,
+            r#"{"response":{"id":[1,{"id":2}]},"event_type":["message"]}"#,
+            r#"{"x":1e999,"response":{"id":"a"}}"#,
+            r#"{"x":"\ud83d","response":{"id":"a"}}"#,
+            r#"{"\ud83d":1,"response":{"id":"a"}}"#,
+            r#"{"res\u0070onse":{"i\u0064":"a"},"event_type":"\ud83d\ude00"}"#,
+            r#"{"response":{"id":"a"}} x"#,
+            r#"{"response":{"id":"a"}"#,
+            r#"{"response":{"id":"a"},}"#,
+            r#"{"response":{"id":"a"},"x":01}"#,
+            r#"{"response":{"id":"a"},"x":-}"#,
+            "{\"response\":{\"id\":\"a\"},\"x\":\"\n\"}",
+            "\u{feff}{}",
+            r#"[{"response":{"id":"a"}}]"#,
+            r#""text""#,
+            "12345678901234567890123",
+            "",
+        ];
+        bodies.into_iter().chain(EVENTS).for_each(same);
+        [125, 126, 127, 128, 200].into_iter().map(deep).for_each(|body| same(&body));
+    }
+
+    proptest! {
+        #[test]
+        fn a_glance_tells_what_a_tree_tells(
+            which in 0..3usize,
+            edits in prop::collection::vec((any::<prop::sample::Index>(), 0..12usize), 0..4)
+        ) {
+            const PIECES: [&str; 12] =
+                ["\"", "{", "}", "[", "]", ",", ":", "null", "1e400", "\\ud800", "\"id\":", "\"response\":"];
+            let mut body: Vec<char> = EVENTS[which].chars().collect();
+            for (place, piece) in edits {
+                let at = place.index(body.len());
+                body.splice(at..=at, PIECES[piece].chars());
+            }
+            same(&body.into_iter().collect::<String>());
+        }
+    }
+}
