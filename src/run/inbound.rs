@@ -29,7 +29,8 @@ use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
 const TOLD_TOGETHER_MS: i64 = 5_000;
-/// What is read of a queue at first.
+/// What is read of a queue: a little at first, for most wait with one thing only.
+const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
 /// The Case's name within its transaction.
 pub(super) const CASE: &str = "refCase";
@@ -145,7 +146,7 @@ impl Lane {
         let delivering = shared.delivering.load(Ordering::SeqCst);
         let mut doubts = self.doubts();
         doubts.held.retain(|_, until| *until > now_ms);
-        let mut limit = LOOK;
+        let mut limit = FIRST_LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit)?;
             let oldest_ms =
@@ -156,7 +157,8 @@ impl Lane {
                 |i: &&Item| doubts.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
             let mut taken = Vec::new();
             fill(&mut taken, items.iter().filter(ripe), self.size.0);
-            if taken.is_empty() && items.len() == limit {
+            let more = items.len() == limit;
+            if more && taken.len() < self.size.0 && (taken.is_empty() || limit < LOOK) {
                 limit *= 4;
                 continue;
             }
