@@ -184,6 +184,42 @@ fn what_is_replaced_while_it_is_settled_stays_replaced() {
     );
 }
 
+/// Writes more until sled holds this key's last write, and nobody else does.
+fn until_settled(store: &Store, key: &[u8]) {
+    while store.inner.front.read().get(key).is_some() {
+        put(store, "big", vec![7; 3 << 20]);
+    }
+}
+
+/// A guard is asked of sled again as soon as sled may hold another value than it had.
+#[test]
+fn a_guard_does_not_outlive_the_value_that_was_read() {
+    let (_dir, store) = fresh();
+    for key in ["alone", "Labc-shared"] {
+        let guarded = || {
+            let mut tx = Tx::new();
+            let value = store.guard(&mut tx, key.into()).unwrap();
+            tx.set(key, "late");
+            (value, tx)
+        };
+        let (absent, too_late) = guarded();
+        put(&store, key, b"1".to_vec());
+        until_settled(&store, key.as_bytes());
+        let (one, overtaken) = guarded();
+        let (_, in_time) = guarded();
+        assert_eq!((absent, one), (None, Some(b"1".to_vec())));
+        assert!(matches!(store.transact(&too_late), Err(TxError::Conflict)), "{key}");
+        put(&store, key, b"2".to_vec());
+        until_settled(&store, key.as_bytes());
+        assert!(matches!(store.transact(&overtaken), Err(TxError::Conflict)), "{key}");
+        put(&store, key, b"1".to_vec());
+        until_settled(&store, key.as_bytes());
+        // What stands there is what was read, however it came back.
+        store.transact(&in_time).unwrap();
+        assert_eq!(store.get(key.as_bytes()).unwrap(), Some(b"late".to_vec()));
+    }
+}
+
 #[test]
 fn after_a_panic_nobody_writes_and_nothing_more_is_durable() {
     let (dir, store) = fresh();
