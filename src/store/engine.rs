@@ -257,7 +257,7 @@ impl Store {
             let value = match piece {
                 None => return Ok(None),
                 Some(Piece::Value(value)) => value.into_owned(),
-                Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?,
+                Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?.into_owned(),
                 Some(Piece::Filed(spot)) => self.inner.tables.filed(spot)?,
             };
             Ok(Some((key.into_owned(), value)))

@@ -87,26 +87,36 @@ type Member<'b> = (&'b [u8], &'b [u8]);
 pub(super) fn members(mut block: &[u8]) -> Result<Vec<Member<'_>>, StoreError> {
     let mut members = Vec::new();
     while !block.is_empty() {
-        let (key, value, rest) =
-            first(block).ok_or_else(|| StoreError::Unreadable("a block is cut off".into()))?;
-        members.push((key, value));
+        let (member, rest) = first(block)?;
+        members.push(member);
         block = rest;
     }
     Ok(members)
 }
 
-fn first(block: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (key, rest) = block.split_first_chunk()?;
-    let (value, rest) = rest.split_first_chunk()?;
-    let (key, rest) = rest.split_at_checked(u16::from_be_bytes(*key).into())?;
-    let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*value)).ok()?)?;
-    Some((key, value, rest))
+/// The first member and what follows it.
+fn first(block: &[u8]) -> Result<(Member<'_>, &[u8]), StoreError> {
+    let parts = || {
+        let (key, rest) = block.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (key, rest) = rest.split_at_checked(u16::from_be_bytes(*key).into())?;
+        let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*value)).ok()?)?;
+        Some(((key, value), rest))
+    };
+    parts().ok_or_else(|| StoreError::Unreadable("a block is cut off".into()))
 }
 
 /// The value of one member.
 pub(super) fn member(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    let members = members(block)?;
-    Ok(members.binary_search_by_key(&key, |(key, _)| key).ok().map(|at| members[at].1.to_vec()))
+    let mut rest = block;
+    while !rest.is_empty() {
+        let ((other, value), behind) = first(rest)?;
+        if other >= key {
+            return Ok((other == key).then(|| value.to_vec()));
+        }
+        rest = behind;
+    }
+    Ok(None)
 }
 
 /// A block after some writes to its members, in order; none when nothing is left in it.

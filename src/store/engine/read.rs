@@ -24,7 +24,8 @@ impl Tables {
     pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match blocks::block_key(key) {
             Some(block) => {
-                let held = self.own_value(&block)?.map_or(Ok(None), |block| blocks::member(&block, key))?;
+                let Some(entry) = self.state.get(&block).map_err(unreadable)? else { return Ok(None) };
+                let held = blocks::member(&self.load(&block, &entry)?, key)?;
                 held.map(|held| if values::is_filed(key) { self.filed(spot(&held)?) } else { Ok(held) })
                     .transpose()
             }
@@ -35,7 +36,7 @@ impl Tables {
     /// Of a key that has an entry of its own.
     pub fn own_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let entry = self.state.get(key).map_err(unreadable)?;
-        entry.map(|entry| self.load(key, &entry)).transpose()
+        entry.map(|entry| self.load(key, &entry).map(Cow::into_owned)).transpose()
     }
 
     /// Whether this is the value; the hash of a large one stands for it.
@@ -49,11 +50,11 @@ impl Tables {
         })
     }
 
-    pub fn load(&self, key: &[u8], entry: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub fn load<'e>(&self, key: &[u8], entry: &'e [u8]) -> Result<Cow<'e, [u8]>, StoreError> {
         match value::parse(entry) {
             None => Err(StoreError::Unreadable("its form is unknown".into())),
-            Some(Stored::Inline(value)) => Ok(value.into_owned()),
-            Some(Stored::Chunked(head)) => self.assemble(key, head),
+            Some(Stored::Inline(value)) => Ok(value),
+            Some(Stored::Chunked(head)) => self.assemble(key, head).map(Cow::Owned),
         }
     }
 
