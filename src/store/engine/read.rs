@@ -25,7 +25,7 @@ impl Tables {
         match blocks::block_key(key) {
             Some(block) => {
                 let Some(entry) = self.state.get(&block).map_err(unreadable)? else { return Ok(None) };
-                let held = blocks::member(&self.load(&block, &entry)?, key)?;
+                let held = self.in_block(&block, entry, |block| blocks::member(block, key))?.flatten();
                 held.map(|held| if values::is_filed(key) { self.filed(spot(&held)?) } else { Ok(held) })
                     .transpose()
             }
@@ -58,6 +58,27 @@ impl Tables {
         }
     }
 
+    /// Reads in a block; none if it was removed meanwhile. It may be replaced for the sake of other members than those
+    /// that are read, and then the parts of the old one go while they are put together.
+    fn in_block<T>(
+        &self,
+        key: &[u8],
+        mut entry: IVec,
+        read: impl Fn(&[u8]) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        loop {
+            let error = match self.load(key, &entry).and_then(|block| read(&block)) {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) => error,
+            };
+            match self.state.get(key).map_err(unreadable)? {
+                None => return Ok(None),
+                Some(now) if now == entry => return Err(error),
+                Some(now) => entry = now,
+            }
+        }
+    }
+
     fn assemble(&self, key: &[u8], head: Head) -> Result<Vec<u8>, StoreError> {
         let mut value = Vec::new();
         for index in 0..head.chunks() {
@@ -77,7 +98,7 @@ impl Tables {
         let (tables, from, to) = (self.clone(), from.to_vec(), to.to_vec());
         let entries = self.state.range(blocks::start(&from)..to.clone());
         entries.flat_map(move |entry| match entry.map_err(unreadable) {
-            Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, &entry, &from, &to),
+            Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, entry, &from, &to),
             Ok((key, entry)) => vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::Entry(entry))))],
             Err(error) => vec![Err(error)],
         })
@@ -88,9 +109,9 @@ impl Tables {
         self.files.read(spot).map_err(unread)
     }
 
-    fn members<'a>(&self, key: &[u8], entry: &[u8], from: &[u8], to: &[u8]) -> Vec<Row<'a>> {
-        let read = self.load(key, entry).and_then(|block| {
-            let within = blocks::members(&block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
+    fn members<'a>(&self, key: &[u8], entry: IVec, from: &[u8], to: &[u8]) -> Vec<Row<'a>> {
+        let read = self.in_block(key, entry, |block| {
+            let within = blocks::members(block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
             let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
             let piece = |key: &[u8], held: &[u8]| {
                 if values::is_filed(key) {
@@ -101,7 +122,7 @@ impl Tables {
             };
             Ok(within.map(|(key, held)| Ok((owned(key), Some(piece(key, held)?)))).collect())
         });
-        read.unwrap_or_else(|error| vec![Err(error)])
+        read.map_or_else(|error| vec![Err(error)], Option::unwrap_or_default)
     }
 }
 

@@ -220,6 +220,31 @@ fn a_guard_does_not_outlive_the_value_that_was_read() {
     }
 }
 
+/// The settler replaces a block for one member's sake while another one is read.
+#[test]
+fn a_member_is_read_while_its_block_is_replaced() {
+    let (_dir, store) = fresh();
+    let kept = noise(1, 4000);
+    put(&store, "Labc-kept", kept.clone());
+    until_settled(&store, b"Labc-kept");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..12 {
+                for member in 0..20u8 {
+                    put(&store, &format!("Labc-{member}"), noise(round ^ member, 9000));
+                }
+                put(&store, "big", vec![7; 3 << 20]);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        while !done.load(Ordering::SeqCst) {
+            assert_eq!(store.range(b"Labc-kept", b"Labc-l", 9).unwrap()[0].1, kept);
+            assert_eq!(store.get(b"Labc-kept").unwrap().as_ref(), Some(&kept));
+        }
+    });
+}
+
 #[test]
 fn after_a_panic_nobody_writes_and_nothing_more_is_durable() {
     let (dir, store) = fresh();
