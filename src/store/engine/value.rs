@@ -1,7 +1,7 @@
 //! How a value lies in sled: small ones inline or packed, larger ones cut into chunks.
 //!
 //! Whatever is read or written of a page costs as much as all its sixteen entries have bytes, and records are JSON that
-//! is much alike: packed, a block of links has a third of its size.
+//! is much alike, so they are packed together.
 //!
 //! sled moves a page of sixteen big values out of its log into a file that it never syncs; so no stored value is
 //! larger than a chunk. Chunks lie in a tree of their own, under the value's key, a slot and their number: a new value
