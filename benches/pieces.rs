@@ -10,10 +10,12 @@ use goodays_salesforce::goodays::glance::glance;
 use goodays_salesforce::goodays::{ResponseId, signature};
 use goodays_salesforce::mapping::{Facts, Mapping, Moment, Source};
 use goodays_salesforce::plan::inbound::{Facing, Plan, plan};
-use goodays_salesforce::plan::observe::case_row;
-use goodays_salesforce::plan::{CaseRef, Desk, Link, Names, Perimeter};
+use goodays_salesforce::plan::outbound::Rules;
+use goodays_salesforce::plan::outbound::rows::Since;
+use goodays_salesforce::plan::{CaseRef, Conversation, Desk, Link, Names, Perimeter};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::{Settings, Store};
+use goodays_salesforce::time::SalesforceTime;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -92,7 +94,7 @@ fn planned(event: &Event) -> Plan {
         link: None,
         intents: &[],
         comments: &[],
-        first_start_ms: 0,
+        first_start: Some(goodays_salesforce::time::GoodaysTime::default()),
     };
     plan(&facing, &desk())
 }
@@ -163,8 +165,16 @@ fn look_at_2000_known_cases(bencher: Bencher) {
     let page: Value = serde_json::from_str(&page()).expect("JSON");
     let rows = page["records"].as_array().expect("rows");
     let id = ResponseId::new(RESPONSE).expect("an id");
-    let mut link = Link::new(id.clone());
+    let mut conversation = Conversation::new(id.clone());
+    let mut link = Link::new(id);
     link.case =
         Some(CaseRef { id: RecordId::new(CASE).expect("an id"), number: Some("00000001".to_owned()) });
-    bencher.bench(|| rows.iter().filter_map(|row| case_row(row, Some(&link), &id, &desk())).count());
+    conversation.link = Some(link);
+    let at = SalesforceTime::default();
+    let since = Since { first_start: at, us: &[], now_ms: 0, now: at };
+    bencher.bench_local(|| {
+        for row in rows {
+            conversation.see_case(row, (Rules::only(desk().mapping), &desk()), &since, &mut || 1);
+        }
+    });
 }

@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::config::{Actions, Config, Perimeter, Signature};
 use crate::http::TimeLimits;
 use crate::mapping::{Diagnostic, Mapping};
-use crate::run::{Daemon, Shared, last_good_mapping, mutant, remember_mapping};
+use crate::mutant;
+use crate::run::{Daemon, Shared, last_good_mapping, remember_mapping};
 use crate::store::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
 

@@ -1,30 +1,84 @@
 //! The only place that asks for the time.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 
-/// Wall-clock time, real or moved by hand.
+/// Our own time, real or moved by hand.
 #[derive(Debug, Clone)]
 pub enum Clock {
     System,
     /// Milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
+    /// The system's, ahead by that many milliseconds: for remotes whose clocks differ.
+    Ahead(i64),
 }
 
 impl Clock {
+    /// The wall clock: for whoever else reads it, such as a remote that a login is dated for. Somebody may set it.
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place")]
             Self::System => Timestamp::now(),
-            Self::Manual(millis) => Timestamp::from_millisecond(millis.load(Ordering::SeqCst))
-                .expect("a moved clock stays within the calendar"),
+            Self::Manual(_) | Self::Ahead(_) => {
+                Timestamp::from_millisecond(self.now_ms()).expect("a moved clock stays within the calendar")
+            }
         }
     }
 
-    /// Milliseconds since the epoch.
+    /// Milliseconds since the epoch as the wall clock showed them when the process began, and from then on as much more
+    /// as time has passed. It never goes back and never jumps, whatever is done to the wall clock: what waits, waits as
+    /// long as it should.
     pub fn now_ms(&self) -> i64 {
-        self.now().as_millisecond()
+        match self {
+            Self::System => steady_ms(),
+            Self::Manual(millis) => millis.load(Ordering::SeqCst),
+            Self::Ahead(ahead_ms) => steady_ms() + ahead_ms,
+        }
+    }
+
+    /// Begins no earlier than that moment (milliseconds): times that an earlier process noted are never in the future,
+    /// though the wall clock was set back while none ran.
+    pub fn not_before(&self, then_ms: i64) {
+        if let Self::System = self {
+            let behind_ms = then_ms - steady_ms();
+            LIFTED_MS.fetch_add(behind_ms.max(0), Ordering::SeqCst);
+        }
+    }
+}
+
+/// By how much the beginning was moved forward.
+static LIFTED_MS: AtomicI64 = AtomicI64::new(0);
+
+fn steady_ms() -> i64 {
+    /// The wall clock, less the time since the machine began.
+    static ORIGIN_MS: OnceLock<i64> = OnceLock::new();
+    let origin_ms = ORIGIN_MS.get_or_init(|| Clock::System.now().as_millisecond() - since_boot_ms());
+    origin_ms + LIFTED_MS.load(Ordering::SeqCst) + since_boot_ms()
+}
+
+/// Goes on while the machine sleeps, too.
+fn since_boot_ms() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steady_time_is_the_wall_clocks_at_first() {
+        let steady_ms = Clock::System.now_ms();
+        let wall_ms = Clock::System.now().as_millisecond();
+        assert!((wall_ms - steady_ms).abs() < 60_000, "{wall_ms} {steady_ms}");
+        assert!(Clock::System.now_ms() >= steady_ms);
+        assert!(Clock::Ahead(600_000).now_ms() >= steady_ms + 600_000);
+        // A moment that has passed moves nothing.
+        Clock::System.not_before(steady_ms - 1000);
+        assert!(Clock::System.now_ms() < steady_ms + 60_000);
     }
 }

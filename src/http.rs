@@ -58,6 +58,9 @@ pub enum Failure {
     /// Sent, but no usable answer: it may have been done or not.
     #[error("no answer: {0}")]
     NoAnswer(String),
+    /// An answer that is not the API's own: a gateway's, a proxy's or a firewall's. The remote said nothing.
+    #[error("the way there is disturbed: {0}")]
+    Road(String),
     /// Our own daily budget of Salesforce calls is used up; nothing was sent.
     #[error("the budget of Salesforce calls is used up")]
     Budget,

@@ -123,7 +123,7 @@ pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, 
     let ledger = Ledger {
         link: knowledge.link.as_ref(),
         intents: &knowledge.intents,
-        first_start_ms: knowledge.first_start_ms,
+        first_start: knowledge.first_start,
     };
     with(&desk, &ledger, body)
 }
@@ -133,7 +133,7 @@ pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, 
 pub struct Ledger<'a> {
     pub link: Option<&'a Link>,
     pub intents: &'a [Intent],
-    pub first_start_ms: i64,
+    pub first_start: Option<crate::time::GoodaysTime>,
 }
 
 pub fn with(desk: &Desk<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
@@ -153,7 +153,7 @@ pub fn with(desk: &Desk<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
         link: ledger.link,
         intents: ledger.intents,
         comments: &[],
-        first_start_ms: ledger.first_start_ms,
+        first_start: ledger.first_start,
     };
     View::new(desk, event).preview(&plan(&facing, desk))
 }

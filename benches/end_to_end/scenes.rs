@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::plan::{CaseRef, Freshness, How, Link, hash64};
+use goodays_salesforce::time::GoodaysTime;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::ledger::put_link;
 use goodays_salesforce::store::{RKey, Settings, Store, Tx, keys};
@@ -191,7 +192,7 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
             for text in 0..3 {
                 link.learn(
                     MessageId::new(format!("k{number}x{text}")),
-                    Some(1_700_000_000_000),
+                    Some(GoodaysTime::from_millis(1_700_000_000_000)),
                     How::Imported,
                 );
             }
@@ -200,7 +201,8 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
             link.row = [("Status".to_owned(), json!("Closed")), ("IsClosed".to_owned(), json!(true))]
                 .into_iter()
                 .collect();
-            link.fresh = Freshness { newest: 1_700_000_000_000, turns: 3, updated: 1_700_000_000_000 };
+            let at = GoodaysTime::from_millis(1_700_000_000_000);
+            link.fresh = Freshness { newest: at, turns: 3, updated: at };
             (link.source, link.mapping) = (Some("google".to_owned()), "a68b463051ba".to_owned());
             let rkey = RKey::of(&id);
             for seq in (3 * number as u64..).take(3) {

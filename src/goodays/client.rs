@@ -14,6 +14,7 @@ use super::action::Action;
 use super::event::Response;
 use super::problem::problem;
 use crate::http::{Answer, Failure, Problem, exchange};
+use crate::time::{GoodaysTime, RemoteClock};
 
 /// Calls at one time; the real limits are not published (Goodays reference, 4.3).
 const AT_ONCE: usize = 5;
@@ -30,6 +31,7 @@ pub struct Client {
     token: Box<dyn Fn() -> SecretString + Send + Sync>,
     http: reqwest::Client,
     slots: tokio::sync::Semaphore,
+    clock: RemoteClock,
 }
 
 /// Somebody who can answer in Goodays. Debugging shows no address.
@@ -77,7 +79,23 @@ impl Client {
         http: reqwest::Client,
     ) -> Self {
         let slots = tokio::sync::Semaphore::new(AT_ONCE);
-        Self { base: base_url, token: Box::new(token), http, slots }
+        Self { base: base_url, token: Box::new(token), http, slots, clock: RemoteClock::default() }
+    }
+
+    /// What Goodays' clock shows now, as its latest answer told it; none before the first one.
+    pub fn now(&self) -> Option<GoodaysTime> {
+        self.clock.now().map(GoodaysTime::from)
+    }
+
+    /// Whether Goodays itself answers about responses: for a refusal that may be the way's, and not its own.
+    pub async fn is_well(&self) -> Result<(), Failure> {
+        let mut url = self.url(&["responses", "bulk"])?;
+        url.query_pairs_mut().append_pair("page_size", "1");
+        match self.get(url).await {
+            // It says the same of everything.
+            Err(Failure::Refused { status, .. }) => Err(Failure::Road(format!("status {status} for every response"))),
+            other => other.map(drop),
+        }
     }
 
     /// The response as it is now.
@@ -92,7 +110,8 @@ impl Client {
         }
     }
 
-    /// Does the action. Once sent, any 2xx is success: the answer holds nothing new (Goodays reference, 5.3).
+    /// Asks for the action. A 2xx only claims that it was done, whatever its body is: the answer holds nothing new
+    /// (Goodays reference, 5.3), and what was done is read back.
     pub async fn act(&self, id: &ResponseId, action: &Action) -> Result<(), Failure> {
         let url = self.url(&["responses", id.as_str(), action.path_segment()])?;
         let answer = self.send(self.http.request(Method::PUT, url).json(&action.body())).await?;
@@ -235,7 +254,11 @@ impl Client {
         })?;
         token.set_sensitive(true);
         let _slot = self.slots.acquire().await.expect("never closed");
-        exchange(request.header(AUTHORIZATION, token)).await
+        let answer = exchange(request.header(AUTHORIZATION, token)).await?;
+        if let Some(date) = answer.date() {
+            self.clock.told(date);
+        }
+        Ok(answer)
     }
 }
 
@@ -252,8 +275,18 @@ fn checked(answer: &Answer) -> Result<(), Failure> {
         401 => Err(bad_token(answer.status)),
         403 if is_about_login(&problem().message) => Err(bad_token(answer.status)),
         408 | 500.. => Err(Failure::no_answer(format!("status {}", answer.status))),
+        status if !is_its_own(answer) => Err(Failure::Road(format!("status {status}, and not Goodays' own words"))),
         status => Err(Failure::Refused { status, problem: problem() }),
     }
+}
+
+/// Whether a refusal is the API's own. What stands in front of it, Kong, a proxy or a firewall, answers with a page, with
+/// a redirect, or with `{"message": ...}` alone, as in "no Route matched" (Goodays reference, 4.1).
+fn is_its_own(answer: &Answer) -> bool {
+    let Some(serde_json::Value::Object(body)) = answer.json() else { return false };
+    let gateways = body.len() <= 2 && body.contains_key("message") && body.keys().all(|k| k == "message" || k == "request_id");
+    let route = matches!(answer.status, 403 | 404 | 405) && gateways;
+    !(300..400).contains(&answer.status) && !body.is_empty() && !route
 }
 
 fn bad_token(status: u16) -> Failure {
@@ -341,8 +374,12 @@ mod tests {
             ),
             (json(403, r#"{"detail":"Not accessible"}"#), "refused with status 403 "),
             (json(400, r#"{"code":"no_reply"}"#), "refused with status 400 no_reply"),
-            (json(404, "<html>"), "refused with status 404 "),
-            (with(302, "location: URL/elsewhere\r\n", ""), "refused with status 302 "),
+            (json(404, r#"{"detail":"Not found."}"#), "refused with status 404 "),
+            (json(404, "<html>"), "the way there is disturbed: status 404"),
+            (json(403, "<html>"), "the way there is disturbed: status 403"),
+            (json(404, r#"{"message":"no Route matched with those values"}"#), "the way there is disturbed"),
+            (json(400, ""), "the way there is disturbed: status 400"),
+            (with(302, "location: URL/elsewhere\r\n", ""), "the way there is disturbed: status 302"),
             (json(500, ""), "no answer: status 500"),
             (json(503, ""), "no answer: status 503"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_owned(), "no answer"),
@@ -440,7 +477,7 @@ mod tests {
     async fn one_user_and_the_custom_parameters() {
         let script = serve(vec![
             json(200, r#"[{"id":"u/1","read_only":"true"}]"#),
-            json(404, ""),
+            json(404, r#"{"detail":"Not found."}"#),
             json(403, r#"{"detail":"Not accessible"}"#),
             json(200, r#"[{"custom_parameters":[{"key":"visit"},"title",7]}]"#),
             json(200, "{}"),

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use super::MessageId;
+use crate::time::GoodaysTime;
 
 /// Who wrote a message; no field of the payload says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Whose {
 #[derive(Clone, PartialEq)]
 pub struct Message {
     pub id: MessageId,
-    pub at: Option<Timestamp>,
+    pub at: Option<GoodaysTime>,
     pub kind: Option<String>,
     pub content: String,
     pub attachment: Option<String>,
@@ -85,7 +86,7 @@ pub(super) fn turns(
 /// By time; a message without time stays behind the one it came after.
 fn in_order(turns: Vec<Message>) -> Vec<Message> {
     let mut last = None;
-    let mut timed: Vec<(Option<Timestamp>, Message)> = turns
+    let mut timed: Vec<(Option<GoodaysTime>, Message)> = turns
         .into_iter()
         .map(|turn| {
             last = turn.at.or(last);
@@ -236,9 +237,10 @@ pub(super) fn text(value: Option<&Value>) -> Option<String> {
 }
 
 /// ISO 8601 with any number of decimals and an offset; without one it is UTC (Goodays reference, 4.4).
-pub(super) fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<GoodaysTime> {
     let without_offset = || text.parse::<DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
-    text.parse().ok().or_else(|| without_offset().map(|z| z.timestamp()))
+    let time: Option<Timestamp> = text.parse().ok().or_else(|| without_offset().map(|z| z.timestamp()));
+    time.map(GoodaysTime::from)
 }
 
 /// A text as it is compared: entities decoded, NFC, runs of white space as one space, trimmed (design, rule

@@ -92,6 +92,13 @@ pub struct CommentsSource {
     pub(super) when: Option<Expr>,
 }
 
+impl CommentsSource {
+    /// Whether comments of a user of this type are answers; none: the org does not show the type.
+    pub fn may_answer(&self, user_type: Option<&str>) -> bool {
+        user_type.is_none_or(|user_type| user_type.eq_ignore_ascii_case("Standard"))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct ActionRule {
     pub(super) act: Act,

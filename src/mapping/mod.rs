@@ -63,6 +63,7 @@ pub struct Source {
 pub struct Mapping {
     sources: Vec<Source>,
     version: String,
+    rules_version: u64,
     cases: Vec<CaseMapping>,
     comment: CommentMapping,
     actions: ActionMapping,
@@ -136,7 +137,8 @@ impl Mapping {
         // Nothing was wrong, so everything was read.
         let (Some(comment), Some(actions)) = (comment, actions) else { return Err(found) };
         let version = version(&sources);
-        Ok((Mapping { sources, version, cases, comment, actions }, found))
+        let rules_version = rules_version(&sources);
+        Ok((Mapping { sources, version, rules_version, cases, comment, actions }, found))
     }
 
     pub fn sources(&self) -> &[Source] {
@@ -146,6 +148,11 @@ impl Mapping {
     /// Twelve hexadecimal digits that differ as soon as a name or a text does.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Tells versions of actions.yaml apart.
+    pub fn rules_version(&self) -> u64 {
+        self.rules_version
     }
 
     /// The first Case mapping whose `when` holds; `None`: this response is not wanted.
@@ -193,6 +200,13 @@ impl Mapping {
     pub fn actions(&self) -> &ActionMapping {
         &self.actions
     }
+}
+
+/// The beginning of the hash of actions.yaml.
+fn rules_version(sources: &[Source]) -> u64 {
+    let text = sources.iter().find(|one| kind(&one.name) == Some(FileKind::Actions)).map(|one| &one.text);
+    let digest = Sha256::digest(text.map_or("", String::as_str));
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -194,6 +194,7 @@ impl Sketch<'_> {
                 Told::Unclear => Outcome::Unclear,
                 Told::Failed => Outcome::Failed,
                 Told::Observed => Outcome::Observed,
+                Told::Nothing => continue,
             };
             for rendered in self.desk.mapping.actions().feedback(outcome, &note.action, &note.reason) {
                 let value = match &rendered.value {

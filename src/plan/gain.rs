@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{CaseRef, Freshness, Known, Link, RepliedBy};
 use crate::goodays::{MessageId, Verb};
 use crate::salesforce::RecordId;
+use crate::time::GoodaysTime;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gain {
@@ -17,8 +18,10 @@ pub struct Gain {
     pub row: Map<String, Value>,
     /// The status rule that holds after our own write: no edge (design, rule 6).
     pub held: Option<Option<Verb>>,
+    /// The rules by which that was found.
+    pub rules: u64,
     /// Since when the customer waits, as this view says.
-    pub waiting: Option<Option<i64>>,
+    pub waiting: Option<Option<GoodaysTime>>,
     pub last_customer: Option<MessageId>,
     pub replied: Option<RepliedBy>,
     pub source: Option<String>,
@@ -36,7 +39,7 @@ impl Gain {
     /// before we knew that it was made (design, rule 6).
     pub fn rebase(&self, link: &mut Link) {
         if let Some(held) = self.held {
-            link.held = held;
+            (link.held, link.rules) = (held, self.rules);
             link.row.clone_from(&self.row);
         }
     }
@@ -63,7 +66,7 @@ impl Gain {
             link.fresh = link.fresh.max(fresh);
         }
         if let Some(held) = self.held {
-            link.held = held;
+            (link.held, link.rules) = (held, self.rules);
         }
         if let Some(waiting) = self.waiting {
             link.waiting_since = waiting;

@@ -8,15 +8,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::outbound::outcome::{Proof, arrived};
+use super::outbound::recognise::{Fit, fit};
 use super::relearn::action_fields;
 use super::view::{View, freshest, told_turns};
-use super::{Desk, Freshness, Gain, How, Intent, IntentState, Known, Link, Note, RepliedBy, Report, hash64};
+use super::{
+    Desk, Freshness, Gain, How, Intent, IntentState, Known, Link, Note, RepliedBy, Report, hash64, held,
+};
 use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
 use crate::goodays::{MessageId, ResponseId, Verb};
-use crate::mapping::{Act, Assignment, CaseMapping, Facts, Moment, Rendered};
+use crate::mapping::{Assignment, CaseMapping, Facts, Moment, Rendered};
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::{clean_text, split_comment};
+use crate::time::GoodaysTime;
 
 /// Comments of one transaction; a longer conversation goes in several, oldest first (design, 4).
 pub const MAX_COMMENTS: usize = 150;
@@ -30,12 +35,13 @@ pub struct Facing<'a> {
     pub events: &'a [Event],
     pub notes: &'a [Note],
     pub link: Option<&'a Link>,
-    /// Intents of this response that are not final.
+    /// Actions of this response, as far as they are kept with it.
     pub intents: &'a [Intent],
     /// Comments of the Case as just read, when the link was relearned (design, rule 5).
     pub comments: &'a [String],
-    /// Our first start (milliseconds): an older view may lack messages that stand as comments already.
-    pub first_start_ms: i64,
+    /// Our first start, as Goodays' clock told it; none while that is not known. An older view may lack messages that
+    /// stand as comments already.
+    pub first_start: Option<GoodaysTime>,
 }
 
 /// What to do about it.
@@ -43,8 +49,10 @@ pub struct Facing<'a> {
 pub struct Plan {
     pub write: Option<CaseWrite>,
     pub gain: Gain,
-    /// Intents that this view proves delivered, with the message's id.
-    pub settles: Vec<(u64, MessageId)>,
+    /// Actions that are proved done, with the verb that was sent, and the message where there is one.
+    pub settles: Vec<(u64, Verb, Option<Proof>)>,
+    /// A message may be one that is on its way: the events are looked at again once that is settled.
+    pub waits: bool,
     /// Why nothing of it is for Salesforce.
     pub skipped: Option<&'static str>,
     pub reports: Vec<Report>,
@@ -73,6 +81,7 @@ pub fn plan(facing: &Facing<'_>, desk: &Desk<'_>) -> Plan {
         return Plan { skipped: Some(why), ..Plan::default() };
     }
     sketch.sort_turns(&facts);
+    sketch.settle_by_state(&view);
     sketch.write(&view, &facts);
     sketch.remember(&view.response);
     sketch.plan
@@ -135,9 +144,12 @@ impl<'a> Sketch<'a> {
         let mut fresh = Vec::new();
         for turn in others {
             let claimed = !self.unclaimed.is_empty() && self.claim(facts, &turn);
-            // An intent that it settles says more than a comment that it has.
-            if self.is_our_own(&turn) {
-                continue;
+            // An action that it settles says more than a comment that it has.
+            match self.whose_own(&turn) {
+                Fit::Ours => continue,
+                // Not imported until it is known whose it is (design, rule 4).
+                Fit::Doubtful if !claimed => continue,
+                Fit::Doubtful | Fit::Stranger => {}
             }
             if claimed {
                 self.learn(&turn, How::Imported);
@@ -149,8 +161,7 @@ impl<'a> Sketch<'a> {
     }
 
     fn learn(&mut self, turn: &Message, how: How) {
-        let at = turn.at.map(jiff::Timestamp::as_millisecond);
-        self.plan.gain.known.push(Known { id: turn.id.clone(), at, how });
+        self.plan.gain.known.push(Known { id: turn.id.clone(), at: turn.at, how });
     }
 
     /// Rule 5: a comment that no other id claims and that has this text is this message.
@@ -177,28 +188,41 @@ impl<'a> Sketch<'a> {
         false
     }
 
-    /// Our own answer coming back (design, rules 3 and 4).
-    fn is_our_own(&mut self, turn: &Message) -> bool {
+    /// Whether a message is our own answer coming back (design, rules 3 and 4).
+    fn whose_own(&mut self, turn: &Message) -> Fit {
         if turn.whose == Whose::Customer {
-            return false;
+            return Fit::Stranger;
         }
         let text = hash64(&normalised(&turn.content));
         let count = |texts: &[u64]| texts.iter().filter(|t| **t == text).count();
         if self.link().is_some_and(|l| count(&l.unidentified) > count(&self.plan.gain.identified)) {
             self.plan.gain.identified.push(text);
             self.learn(turn, How::Sent);
-            return true;
+            return Fit::Ours;
         }
-        let ours = self.facing.intents.iter().find(|i| proves(i, turn));
-        if let Some(intent) = ours {
-            let taken = self.plan.settles.iter().any(|(seq, _)| *seq == intent.seq);
-            if !taken {
-                self.plan.settles.push((intent.seq, turn.id.clone()));
-                self.learn(turn, How::Sent);
-                return true;
+        let settled = |seq: u64| self.plan.settles.iter().any(|(other, _, _)| *other == seq);
+        let attempts = self.facing.intents.iter().filter(|i| !settled(i.seq));
+        let fits = attempts.filter_map(|i| Some((i, i.attempt()?))).map(|(i, a)| (fit(i, a, turn), i, a));
+        // Of two that fit alike the older one: they were sent in that order.
+        let best = fits.max_by_key(|(fit, intent, _)| (*fit, std::cmp::Reverse(intent.seq)));
+        let Some((fit, intent, attempt)) = best else { return Fit::Stranger };
+        if fit == Fit::Ours {
+            let proof = Proof { id: turn.id.clone(), at: turn.at };
+            self.plan.settles.push((intent.seq, attempt.verb, Some(proof)));
+            self.learn(turn, How::Sent);
+        }
+        self.plan.waits |= fit == Fit::Doubtful && matches!(intent.state, IntentState::Sending(_));
+        fit
+    }
+
+    /// Close, spam and call of which the outcome is not known: what the view's state proves.
+    fn settle_by_state(&mut self, view: &View<'_>) {
+        let statuses = self.facing.intents.iter().filter(|i| !view.stale && !i.wish.is_answer());
+        for (intent, attempt) in statuses.filter_map(|i| Some((i, i.attempt()?))) {
+            if arrived(intent, attempt, self.facing.link, &view.response).is_some() {
+                self.plan.settles.push((intent.seq, attempt.verb, None));
             }
         }
-        false
     }
 
     fn write(&mut self, view: &View<'_>, facts: &Facts) {
@@ -348,8 +372,7 @@ impl<'a> Sketch<'a> {
         let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
             return false;
         };
-        let at = newest.at.map(jiff::Timestamp::as_millisecond);
-        let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > at));
+        let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > newest.at));
         let told_later = self.turns.iter().any(|t| t.at > newest.at);
         let only_reply = self.facing.events.iter().all(|e| e.kind == EventKind::Reply);
         !known_later && !told_later && !only_reply
@@ -400,7 +423,8 @@ impl<'a> Sketch<'a> {
         let before = self.link().filter(|_| !creating);
         let mut row = before.map(|l| l.row.clone()).unwrap_or_default();
         row.extend(written.clone());
-        self.plan.gain.held = Some(held(self.desk, &Value::Object(row)));
+        self.plan.gain.held = Some(held(self.desk.mapping, &Value::Object(row)));
+        self.plan.gain.rules = self.desk.mapping.rules_version();
         self.plan.gain.row = written;
     }
 
@@ -418,8 +442,8 @@ impl<'a> Sketch<'a> {
             gain.waiting = Some(waiting_since(newest));
         }
         // Whatever the Case held before us was compared with a view that has all of it.
-        gain.read =
-            self.facing.events.iter().any(|e| freshness(&e.response).newest >= self.facing.first_start_ms);
+        let since_start = |e: &Event| self.facing.first_start.is_some_and(|at| freshness(&e.response).newest >= at);
+        gain.read = self.facing.events.iter().any(since_start);
         if !stale {
             let turns = self.turns.iter().map(Cow::as_ref).chain(&newest.turns);
             let last = turns.filter(|t| t.whose == Whose::Customer).max_by_key(|t| t.at);
@@ -439,47 +463,23 @@ impl<'a> Sketch<'a> {
     }
 }
 
-/// The status rule that holds for this row of a Case.
-pub fn held(desk: &Desk<'_>, row: &Value) -> Option<Verb> {
-    let wanted = desk.mapping.actions().on_case(row).ok().flatten()?;
-    match wanted.act {
-        Act::Call => Some(Verb::Call),
-        Act::Close => Some(Verb::Close),
-        Act::Spam => Some(Verb::Spam),
-        Act::Answer => None,
-    }
-}
-
-/// Whether a message is the one that an intent without known outcome sent (design, rule 3).
-pub fn proves(intent: &Intent, turn: &Message) -> bool {
-    let (IntentState::Sending(sending) | IntentState::Unclear { sending, .. }) = &intent.state else {
-        return false;
-    };
-    let super::Wish::Answer { content, .. } = &intent.wish else { return false };
-    turn.whose != Whose::Customer
-        && !sending.seen.contains(&turn.id)
-        && normalised(&turn.content) == normalised(content)
-}
-
 /// How new a view is.
 pub fn freshness(response: &Response) -> Freshness {
-    let millis = |t: jiff::Timestamp| t.as_millisecond();
     let spoken = response.turns.iter().chain(&response.first).chain(&response.reply).filter_map(|m| m.at);
-    let newest = spoken.chain(response.created).map(millis).max().unwrap_or_default();
+    let newest = spoken.chain(response.created).max().unwrap_or_default();
     let turns = u32::try_from(response.turns.len()).unwrap_or(u32::MAX);
-    Freshness { newest, turns, updated: response.updated.map(millis).unwrap_or_default() }
+    Freshness { newest, turns, updated: response.updated.unwrap_or_default() }
 }
 
 /// Since when the customer waits for the brand: a return is open until it is processed ("process each one",
 /// Goodays reference, 3.6), and a private message until it is answered.
-pub fn waiting_since(response: &Response) -> Option<i64> {
-    let millis = |t: jiff::Timestamp| t.as_millisecond();
+pub fn waiting_since(response: &Response) -> Option<GoodaysTime> {
     if response.actions.contains("reply") || response.actions.contains("close") {
         let first = response.first.as_ref().and_then(|m| m.at).or(response.created);
-        return Some(first.map_or(0, millis));
+        return Some(first.unwrap_or_default());
     }
     let last = response.turns.last()?;
-    (last.whose == Whose::Customer && response.actions.contains("message")).then(|| last.at.map_or(0, millis))
+    (last.whose == Whose::Customer && response.actions.contains("message")).then(|| last.at.unwrap_or_default())
 }
 
 fn scalar_text(value: &Value) -> String {

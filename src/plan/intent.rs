@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
+use crate::time::{GoodaysTime, SalesforceTime};
 
 /// One thing that an agent did and that Goodays has to hear of, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,8 +16,9 @@ pub struct Intent {
     /// The agent's e-mail, if Salesforce told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// When the agent acted, by Salesforce's clock (milliseconds): the order of answers.
-    pub acted_ms: i64,
+    /// When the agent acted: the order of answers.
+    #[serde(rename = "acted_ms")]
+    pub acted: SalesforceTime,
     /// When we saw it (milliseconds): `close_grace` counts from here.
     pub seen_ms: i64,
     /// When Salesforce was last read for it (milliseconds): an intent older than one poll is read again.
@@ -24,6 +26,10 @@ pub struct Intent {
     pub state: IntentState,
     #[serde(default)]
     pub attempts: u32,
+    /// An attempt that two looks did not find, or that a human gave up: it may still turn up, so it is looked for
+    /// before anything is sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Sending>,
     /// An operator let it pass `max_actions_per_hour`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approved: bool,
@@ -120,6 +126,22 @@ pub struct Sending {
     pub ended_ms: Option<i64>,
     /// Ids of all messages that Goodays showed just before.
     pub seen: Vec<MessageId>,
+    /// What Goodays' clock showed at that look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<GoodaysTime>,
+    /// Another attempt came before it, and what became of that one is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+    /// It went out under the Goodays user of the agent's own address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_author: bool,
+}
+
+impl Sending {
+    /// An attempt that begins now (milliseconds), and what was there before it.
+    pub fn new(verb: Verb, since_ms: i64, seen: Vec<MessageId>) -> Self {
+        Self { verb, since_ms, ended_ms: None, seen, looked: None, again: false, as_author: false }
+    }
 }
 
 impl IntentState {
@@ -188,6 +210,25 @@ pub fn answer_identity(comment: &RecordId) -> String {
 }
 
 impl Intent {
+    /// The same wish seen again has the same identity.
+    pub fn identity(&self) -> String {
+        self.wish.identity(&self.case_id)
+    }
+
+    /// Waiting to be sent, or for a human: the customer has nothing of it, as far as is known.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self.state, IntentState::Ready { .. } | IntentState::Parked { .. })
+    }
+
+    /// The attempt of which the outcome is not known.
+    pub fn attempt(&self) -> Option<&Sending> {
+        match &self.state {
+            IntentState::Sending(sending) | IntentState::Unclear { sending, .. } => Some(sending),
+            IntentState::Ready { .. } | IntentState::Parked { .. } => self.unconfirmed.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Removes the agent's words once they are not needed any more; true when there were some.
     pub fn forget_texts(&mut self) -> bool {
         let author = self.author.take().is_some();

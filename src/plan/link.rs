@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
+use crate::time::GoodaysTime;
 
 /// One response, its Case, and everything that makes doing things twice harmless.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,12 +45,24 @@ pub struct Link {
     /// Who gave the public reply, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replied: Option<RepliedBy>,
-    /// Since when the customer waits for us (milliseconds); none: nothing to process.
+    /// Since when the customer waits for us; none: nothing to process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waiting_since: Option<i64>,
+    pub waiting_since: Option<GoodaysTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_customer: Option<MessageId>,
-    /// Texts that went out, but whose message id could not be read back yet.
+    /// Moves with each change of an action: what was decided on an older number is decided anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub version: u64,
+    /// The rules (a hash of actions.yaml) by which `held` was found.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rules: u64,
+    /// The Case says what became of an agent's words.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answer_told: bool,
+    /// The call that was sent last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallSent>,
+    /// Texts that went out, but whose message id could not be read back yet: of states of earlier versions only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unidentified: Vec<u64>,
     /// The Goodays source (`email`, `google`, …), for `remark_type`.
@@ -85,7 +98,7 @@ impl CaseRef {
 pub struct Known {
     pub id: MessageId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<i64>,
+    pub at: Option<GoodaysTime>,
     pub how: How,
 }
 
@@ -115,6 +128,21 @@ pub struct Answered {
     pub told: bool,
 }
 
+/// What went out with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallSent {
+    /// Hash of note and rating.
+    pub content: u64,
+    /// The agent was told that a later change does not travel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RepliedBy {
     #[serde(rename = "us")]
@@ -127,9 +155,9 @@ pub enum RepliedBy {
 /// newest message counts first, then their number, then that date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Freshness {
-    pub newest: i64,
+    pub newest: GoodaysTime,
     pub turns: u32,
-    pub updated: i64,
+    pub updated: GoodaysTime,
 }
 
 impl Link {
@@ -149,6 +177,10 @@ impl Link {
             replied: None,
             waiting_since: None,
             last_customer: None,
+            version: 0,
+            rules: 0,
+            answer_told: false,
+            call: None,
             unidentified: Vec::new(),
             source: None,
             customer: None,
@@ -166,10 +198,20 @@ impl Link {
     }
 
     /// Notes a message; the first word on it stands.
-    pub fn learn(&mut self, id: MessageId, at: Option<i64>, how: How) {
+    pub fn learn(&mut self, id: MessageId, at: Option<GoodaysTime>, how: How) {
         if !self.knows(&id) {
             self.known.push(Known { id, at, how });
         }
+    }
+
+    /// Whether we sent this message.
+    pub fn sent(&self, id: &MessageId) -> bool {
+        self.sent_ids().any(|sent| sent == id)
+    }
+
+    /// Messages that we sent.
+    pub fn sent_ids(&self) -> impl Iterator<Item = &MessageId> {
+        self.known.iter().filter(|k| k.how == How::Sent).map(|k| &k.id)
     }
 
     pub fn answer(&self, comment: &RecordId) -> Option<&Answered> {

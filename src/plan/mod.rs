@@ -3,16 +3,16 @@
 //! Times are arguments; what is known comes in as values; what is to be done goes out as values that leave no
 //! choice to the hands in [`crate::run`].
 
+mod conversation;
 mod intent;
 mod link;
 mod note;
 
-pub mod deliver;
 mod fields;
 pub mod gain;
 pub mod inbound;
 pub mod marker;
-pub mod observe;
+pub mod outbound;
 pub mod pace;
 pub mod relearn;
 mod view;
@@ -20,13 +20,17 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use conversation::Conversation;
 pub use gain::Gain;
 pub use intent::{Intent, IntentState, Meant, Sending, Wish, answer_identity};
-pub use link::{Answered, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
+pub use link::{Answered, CallSent, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
 pub use note::{Note, Told};
 
+use serde_json::Value;
+
+use crate::goodays::Verb;
 use crate::goodays::event::Response;
-use crate::mapping::Mapping;
+use crate::mapping::{Act, Mapping};
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
 
@@ -45,6 +49,17 @@ impl Perimeter {
         !self.delegated_only
             || response.delegated_to.is_some()
             || own(response.place.as_ref().and_then(|p| p.partner_id.as_deref()))
+    }
+}
+
+/// The status rule that holds for this row of a Case.
+pub fn held(mapping: &Mapping, row: &Value) -> Option<Verb> {
+    let wanted = mapping.actions().on_case(row).ok().flatten()?;
+    match wanted.act {
+        Act::Call => Some(Verb::Call),
+        Act::Close => Some(Verb::Close),
+        Act::Spam => Some(Verb::Spam),
+        Act::Answer => None,
     }
 }
 

@@ -24,4 +24,13 @@ pub enum Told {
     Unclear,
     Failed,
     Observed,
+    /// No word about it: only the Case's fields follow what was read back.
+    Nothing,
+}
+
+impl Note {
+    /// It says what became of an agent's words.
+    pub fn is_about_answer(&self) -> bool {
+        matches!(self.action.as_str(), "answer" | "reply" | "message")
+    }
 }

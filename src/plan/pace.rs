@@ -14,20 +14,20 @@ pub struct LooksBack {
     pub deep_ms: Option<i64>,
 }
 
-/// Where a poll begins to read: cursor - 30 s; once a minute and after each start cursor - overlap; once a day
-/// from 48 h ago (design, 4).
-pub fn poll_from(cursor_ms: i64, overlap_ms: i64, looks: &mut LooksBack, now_ms: i64) -> i64 {
+/// How far before the cursor a poll begins to read (milliseconds): 30 s; once a minute and after each start the
+/// overlap; once a day 48 h (design, 4).
+pub fn poll_back(overlap_ms: i64, looks: &mut LooksBack, now_ms: i64) -> i64 {
     if looks.deep_ms.is_some_and(|at| now_ms - at >= DAY_MS) {
         looks.deep_ms = Some(now_ms);
         looks.overlap_ms = Some(now_ms);
-        return cursor_ms - DEEP_BACK_MS.max(overlap_ms);
+        return DEEP_BACK_MS.max(overlap_ms);
     }
     looks.deep_ms.get_or_insert(now_ms);
     if looks.overlap_ms.is_none_or(|at| now_ms - at >= MINUTE_MS) {
         looks.overlap_ms = Some(now_ms);
-        return cursor_ms - overlap_ms;
+        return overlap_ms;
     }
-    cursor_ms - SHORT_BACK_MS.min(overlap_ms)
+    SHORT_BACK_MS.min(overlap_ms)
 }
 
 /// How long somebody counts as active after a webhook, an agent's change or an answer of ours.
@@ -110,12 +110,9 @@ mod tests {
     #[test]
     fn a_start_and_each_minute_read_the_overlap_again() {
         let mut looks = LooksBack::default();
-        let cursor = 10 * DAY_MS;
-        assert_eq!(poll_from(cursor, 600_000, &mut looks, 0), cursor - 600_000);
-        assert_eq!(poll_from(cursor, 600_000, &mut looks, 10_000), cursor - 30_000);
-        assert_eq!(poll_from(cursor, 600_000, &mut looks, 60_000), cursor - 600_000);
-        assert_eq!(poll_from(cursor, 600_000, &mut looks, DAY_MS), cursor - DEEP_BACK_MS);
-        assert_eq!(poll_from(cursor, 600_000, &mut looks, DAY_MS + 1), cursor - 30_000);
+        let mut back = |now_ms| poll_back(600_000, &mut looks, now_ms);
+        let expected = [600_000, 30_000, 600_000, DEEP_BACK_MS, 30_000];
+        assert_eq!([0, 10_000, 60_000, DAY_MS, DAY_MS + 1].map(&mut back), expected);
     }
 
     #[test]

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::inbound::held;
 use super::marker::read_marker;
-use super::{CaseRef, Desk, How, Link};
+use super::{CaseRef, Desk, How, Link, held};
 use crate::goodays::{MessageId, ResponseId};
 use crate::salesforce::RecordId;
 
@@ -70,7 +69,8 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &Desk<'
     link.case = Some(row.case.clone().or_known(link.case.as_ref()));
     if !had_case || !same {
         link.row = action_fields(&row.fields, desk);
-        link.held = held(desk, &Value::Object(row.fields.clone()));
+        link.held = held(desk.mapping, &Value::Object(row.fields.clone()));
+        link.rules = desk.mapping.rules_version();
     }
     link
 }
@@ -88,6 +88,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
         link.gone.push(case.clone().or_known(known.as_ref()));
     }
     link.held = None;
+    link.row.clear();
     link.marked = 0;
     link
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Freshness;
 use super::inbound::{Facing, Turn, freshness};
 use crate::goodays::event::{Event, Response, Whose};
+use crate::time::GoodaysTime;
 
 /// The newest view of the conversation.
 pub(super) struct View<'a> {
@@ -31,7 +32,7 @@ pub(super) fn freshest<'a>(facing: &Facing<'a>) -> Option<View<'a>> {
 
 /// The turns of all events, each once, in the order of the conversation.
 pub(super) fn told_turns(events: &[Event]) -> Vec<Turn<'_>> {
-    let mut turns: Vec<(Option<jiff::Timestamp>, Turn<'_>)> = Vec::new();
+    let mut turns: Vec<(Option<GoodaysTime>, Turn<'_>)> = Vec::new();
     for event in events {
         let mut last = None;
         for turn in &event.response.turns {

@@ -51,10 +51,10 @@ impl Budget {
         let granted = self.meter.left();
         let used = reserved.saturating_sub(granted);
         let left = self.allowed.saturating_sub(used);
-        let left = if super::mutant::is_on("skip-budget") { self.allowed } else { left };
+        let left = if crate::mutant::is_on("skip-budget") { self.allowed } else { left };
         let until_ms = hours.keys().next().map_or(now_ms + HOUR_MS, |hour| (hour + 25) * HOUR_MS);
         let floor = if poll { self.allowed / RESERVE } else { 0 };
-        if left <= floor && !super::mutant::is_on("skip-budget") {
+        if left <= floor && !crate::mutant::is_on("skip-budget") {
             return Ok(Allowance::Exhausted { until_ms });
         }
         let wanted = self.block().min(left);

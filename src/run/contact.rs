@@ -15,6 +15,7 @@ use crate::plan::Names;
 use crate::salesforce::RecordId;
 use crate::salesforce::auth::Session;
 use crate::salesforce::describe::Describe;
+use crate::time::SalesforceTime;
 
 /// What holds for as long as the state lives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,8 +26,9 @@ pub struct Contact {
     /// Users that we were before: what they wrote is ours still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<RecordId>,
-    /// Salesforce's time at our first start (milliseconds): nothing that agents did before is sent.
-    pub first_start_ms: i64,
+    /// Our first start: nothing that agents did before is sent.
+    #[serde(rename = "first_start_ms")]
+    pub first_start: SalesforceTime,
     /// The org had Cases with our key when our ledger was empty: what is older than the first start is read
     /// before it is written.
     pub inherited: bool,
@@ -53,9 +55,9 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    /// 0 before the first contact.
-    pub async fn first_start_ms(&self) -> i64 {
-        self.known.lock().await.as_ref().map_or(0, |contact| contact.first_start_ms)
+    /// None before the first contact.
+    pub async fn first_start(&self) -> Option<SalesforceTime> {
+        self.known.lock().await.as_ref().map(|contact| contact.first_start)
     }
 }
 
@@ -114,8 +116,9 @@ impl Shared {
         // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
         // have cared for, counts as written before.
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
+        let first_start = SalesforceTime::from_millis(first_start_ms);
         let (org, us) = (session.org_id.clone(), session.user_id.clone());
-        let contact = Contact { org, us, formerly: Vec::new(), first_start_ms, inherited };
+        let contact = Contact { org, us, formerly: Vec::new(), first_start, inherited };
         self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");

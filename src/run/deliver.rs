@@ -1,38 +1,46 @@
 //! Carrying agents' actions to Goodays, each exactly once.
 //!
-//! For each action: read the response for what is allowed now; `Sending`, with the ids of all messages seen, on
-//! disk; PUT; read back for the new message's id; ledger. What has no answer is read back before anything else
-//! happens to it.
+//! For each action: read the response for what is allowed now; decide on the conversation as it stands, and note
+//! `Sending` with the ids of all messages seen, in one transaction; PUT; read back; ledger. What each answer means is
+//! decided in [`crate::plan::outbound`]; here are the calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
-use super::conclude::note;
+use super::dispatcher::When;
 use super::gate::code;
 use super::missed::Missed;
 use super::retry::{REMOTE, interval, millis};
-use super::{Fatal, Shared, mutant};
+use super::{Fatal, Shared};
 use crate::config::Actions;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::http::Failure;
-use crate::plan::deliver::{Arrival, Decision, Settlement, arrival, decide, outdated, seen, settlement};
-use crate::plan::inbound::waiting_since;
-use crate::plan::{Intent, IntentState, Link, Sending, Told, hash64};
-use crate::store::outbox::put_intent;
+use crate::mutant;
+use crate::plan::outbound::eligibility::Wait;
+use crate::plan::outbound::{Beside, Circumstances, Eligibility, Look, Outcome, Reading, outcome};
+use crate::plan::{Intent, IntentState, Link, Sending, hash64};
 use crate::store::{RKey, StoreError, Tx, keys};
+use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 
 /// How long a read-back may fail before the agent is told that the outcome is unclear.
 const UNCLEAR_AFTER_MS: i64 = 600_000;
-/// Attempts of which two looks agreed that they did not arrive.
-const MAX_ATTEMPTS: u32 = 20;
+/// PUTs of one action that something on the way refused, while Goodays itself is well.
+const MAX_BLOCKED: u32 = 4;
+/// What is unclear is looked for again: half its age later, and not for longer than this.
+const UNCLEAR_LOOKS_MS: (i64, i64) = (30_000, 3_600_000);
+const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
+/// Whether this account takes `message` away once the brand has answered.
+const MESSAGE_ENDS_TURN: &str = "message ends turn";
 
-/// What the actions under way share.
+/// What the actions under way share. Lost with the process: then it begins anew.
 pub(super) struct Delivery {
     /// Not before then (milliseconds), by intent.
     hold: Mutex<HashMap<u64, i64>>,
+    /// How often something on the way refused the PUT, by intent.
+    blocked: Mutex<HashMap<u64, u32>>,
     missed: Missed,
     /// When this process began: what it found as `Sending` ended before.
     started_ms: i64,
@@ -40,7 +48,7 @@ pub(super) struct Delivery {
 
 impl Delivery {
     pub(super) fn new(started_ms: i64) -> Self {
-        Self { hold: Mutex::default(), missed: Missed::default(), started_ms }
+        Self { hold: Mutex::default(), blocked: Mutex::default(), missed: Missed::default(), started_ms }
     }
 
     pub(super) fn hold(&self, seq: u64, until_ms: i64) {
@@ -48,85 +56,146 @@ impl Delivery {
     }
 
     pub(super) fn held_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
-        self.holds().get(&seq).copied().filter(|at_ms| *at_ms > now_ms)
-    }
-
-    /// Those that are over.
-    pub(super) fn forget_holds(&self, now_ms: i64) {
-        self.holds().retain(|_, at_ms| *at_ms > now_ms);
+        let mut holds = self.holds();
+        let at_ms = holds.get(&seq).copied()?;
+        if at_ms > now_ms {
+            return Some(at_ms);
+        }
+        holds.remove(&seq);
+        None
     }
 
     fn holds(&self) -> MutexGuard<'_, HashMap<u64, i64>> {
         self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is unclear may still be shown: it is looked for, and never sent again by itself.
+    pub(super) fn unclear_look(&self, seq: u64, since_ms: i64, now_ms: i64) -> When {
+        let age_ms = now_ms - since_ms;
+        if age_ms > UNCLEAR_LOOKED_FOR_MS {
+            return When::Never;
+        }
+        if age_ms >= UNCLEAR_LOOKS_MS.0 && self.held_until(seq, now_ms).is_none() {
+            return When::Go;
+        }
+        When::At(since_ms + UNCLEAR_LOOKS_MS.0)
+    }
+
     /// Carries one action as far as it goes now.
     pub(super) async fn one(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
         match intent.state.clone() {
-            IntentState::Sending(sending) => self.settle(shared, intent, sending).await,
+            IntentState::Sending(sending) => self.settle(shared, &intent, sending).await,
+            IntentState::Unclear { since_ms, .. } => self.look_for(shared, &intent, since_ms).await,
             _ => self.send(shared, intent).await,
         }
     }
 
     async fn send(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
-        let rkey = RKey::of(&intent.response_id);
         let Ok(user) = shared.user(intent.author.as_deref()).await else {
             self.wait(shared, &intent);
             return Ok(());
         };
+        let asked_ms = shared.clock.now_ms();
         let Some(view) = self.look(shared, &intent).await? else { return Ok(()) };
         let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
-        let link = shared.store.link(rkey)?;
-        let (settle_ms, now_ms) = (millis(shared.config.settle), shared.clock.now_ms());
-        if outdated(&intent, &view, link.as_ref(), settle_ms, now_ms) {
-            self.wait(shared, &intent);
-            return Ok(());
+        let newer = shared.newer_case(&intent)?;
+        let beside = Beside {
+            link: None,
+            user: user.id.as_deref(),
+            newer_case: newer.as_deref(),
+            acted: shared.on_goodays_clock(intent.acted),
+        };
+        let look = Look { view: &view, asked_ms, beside };
+        let decided = self.begin(shared, &intent, look, user.is_author).await?;
+        match decided {
+            Eligibility::Send(action) => self.put(shared, &intent, action).await,
+            Eligibility::NotYet(wait) => {
+                self.not_yet(shared, &intent, wait);
+                Ok(())
+            }
+            Eligibility::Look | Eligibility::Never(_) => Ok(()),
         }
-        let newer = newer_case(shared, &intent, link.as_ref())?;
-        match decide(&intent, &view, link.as_ref(), user, newer.as_deref()) {
-            Decision::Settled(why) => {
-                let now_ms = shared.clock.now_ms();
-                let known = "Goodays has this feedback as processed already.".to_owned();
-                let state = IntentState::Settled { at_ms: now_ms, why: known };
-                shared.conclude(&intent, &state, &note(Told::Settled, &intent, &why, &view), |link| {
-                    link.waiting_since = waiting_since(&view);
-                })
+    }
+
+    /// Decides on the conversation as it stands in the transaction that notes the attempt: what came in during the look
+    /// counts.
+    async fn begin(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        look: Look<'_>,
+        is_author: bool,
+    ) -> Result<Eligibility, Fatal> {
+        // Not while a page of the poll is half taken in: an answer may stand in its other half.
+        let _whole_page = shared.page.read().await;
+        let looked = shared.goodays.now();
+        let now = shared.circumstances(shared.clock.now_ms());
+        let (seq, now_ms) = (intent.seq, now.now_ms);
+        let limit = shared.config.goodays.max_actions_per_hour;
+        let decided = shared.change(&intent.response_id, |loaded| {
+            let decided = loaded.now.begin(seq, look, looked, is_author, &now);
+            let approved = loaded.now.intent(seq).is_some_and(|intent| intent.approved);
+            if matches!(decided, Eligibility::Send(_)) && !shared.within_hourly_limit(loaded.with(), approved, now_ms)? {
+                loaded.now.was_not_done(seq, now_ms);
+                let why = format!(
+                    "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
+                     (goodays-salesforce retry --all --reason max_actions_per_hour)."
+                );
+                loaded.now.park(seq, "max_actions_per_hour", &why, None, now_ms);
+                return Ok(Eligibility::Look);
             }
-            Decision::NotSent { code, why } => shared.park_intent(&intent, code, &why, Some(&view)),
-            Decision::Send(action) if shared.config.goodays.actions == Actions::Observe => {
-                let state = IntentState::Observed { at_ms: shared.clock.now_ms(), verb: action.verb() };
-                let why = "goodays.actions is observe: nothing was sent to the customer.";
-                shared.conclude(&intent, &state, &note(Told::Observed, &intent, why, &view), |_| {})
-            }
-            Decision::Send(action) => self.put(shared, intent, action, &view).await,
+            Ok(decided)
+        })?;
+        if matches!(decided, Eligibility::Send(_)) {
+            shared.store.durable().await?;
+        }
+        Ok(decided)
+    }
+
+    fn not_yet(&self, shared: &Shared, intent: &Intent, wait: Wait) {
+        match wait.until_ms() {
+            Some(until_ms) => self.hold(intent.seq, until_ms),
+            // Something of the conversation changed: the dispatcher looks at it anew.
+            None => shared.changes.add(RKey::of(&intent.response_id), &intent.response_id),
         }
     }
 
     /// Reads the response as it is now; none when that alone decides, or has to wait.
     async fn look(&self, shared: &Shared, intent: &Intent) -> Result<Option<Response>, Fatal> {
         let began_ms = shared.clock.now_ms();
-        let result = shared.goodays.response(&intent.response_id).await;
-        shared.goodays_said(&result, began_ms);
-        match result {
+        let failure = match shared.goodays.response(&intent.response_id).await {
             Ok(view) => {
+                shared.goodays_said::<()>(&Ok(()), began_ms);
                 self.missed.shown(intent.seq, shared.clock.now_ms());
-                Ok(Some(view))
+                return Ok(Some(view));
             }
-            Err(failure @ Failure::Refused { .. }) => {
+            Err(failure) => failure,
+        };
+        let failure = shared.whose_refusal(failure, began_ms).await;
+        self.not_shown(shared, intent);
+        match failure {
+            Failure::Refused { .. } => {
                 let why = "Goodays does not show this feedback any more: it may have left the perimeter.";
-                shared.park_intent(intent, &code(&failure), why, None)?;
-                Ok(None)
+                self.park(shared, intent, &code(&failure), why)?;
             }
-            Err(failure) => {
-                self.not_shown(shared, intent);
-                if matches!(failure, Failure::NoAnswer(_)) && self.missed.is_hopeless(intent.seq) {
-                    let why = "Goodays gives no answer about this feedback, though it does about others.";
-                    self.missed.forget(intent.seq);
-                    shared.park_intent(intent, "no_answer", why, None)?;
-                }
-                Ok(None)
+            Failure::NoAnswer(_) | Failure::Road(_) if self.missed.is_hopeless(intent.seq) => {
+                let why = "Goodays gives no answer about this feedback, though it does about others.";
+                self.missed.forget(intent.seq);
+                self.park(shared, intent, "no_answer", why)?;
             }
+            _ => {}
         }
+        Ok(None)
+    }
+
+    fn park(&self, shared: &Shared, intent: &Intent, code: &str, why: &str) -> Result<(), Fatal> {
+        let now_ms = shared.clock.now_ms();
+        shared.change(&intent.response_id, |loaded| {
+            if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. })) {
+                loaded.now.give_up(intent.seq, code, why, now_ms);
+            }
+            Ok(())
+        })
     }
 
     /// Each time in a row it waits longer, so that one response does not keep Goodays paused for all.
@@ -142,152 +211,138 @@ impl Delivery {
         self.hold(intent.seq, now_ms + millis(interval(REMOTE, intent.attempts.min(6), None)));
     }
 
-    async fn put(
-        &self,
-        shared: &Shared,
-        intent: Intent,
-        action: Action,
-        view: &Response,
-    ) -> Result<(), Fatal> {
-        let rkey = RKey::of(&intent.response_id);
-        let now_ms = shared.clock.now_ms();
-        let sending = Sending { verb: action.verb(), since_ms: now_ms, ended_ms: None, seen: seen(view) };
-        let mut tx = Tx::default();
-        let Some(mut noted) = shared.store.guard_intent(&mut tx, intent.seq)? else { return Ok(()) };
-        if noted != intent {
-            return Ok(());
-        }
-        if !shared.within_hourly_limit(&mut tx, &intent, now_ms)? {
-            let limit = shared.config.goodays.max_actions_per_hour;
-            let why = format!(
-                "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
-                 (goodays-salesforce retry --all --reason max_actions_per_hour)."
-            );
-            return shared.park_intent(&intent, "max_actions_per_hour", &why, None);
-        }
-        noted.attempts += 1;
-        noted.state = IntentState::Sending(sending.clone());
-        put_intent(&mut tx, rkey, &noted);
-        if !shared.store.try_transact(&tx)? {
-            return Ok(());
-        }
-        shared.store.durable().await?;
+    async fn put(&self, shared: &Shared, intent: &Intent, action: Action) -> Result<(), Fatal> {
+        let (seq, id) = (intent.seq, &intent.response_id);
         let began_ms = shared.clock.now_ms();
-        let result = shared.goodays.act(&intent.response_id, &action).await;
-        shared.goodays_said(&result, began_ms);
+        let result = shared.goodays.act(id, &action).await;
+        let ended_ms = shared.clock.now_ms();
+        if !matches!(result, Err(Failure::Road(_))) {
+            shared.goodays_said(&result, began_ms);
+        }
         match result {
-            Ok(()) => self.arrived(shared, noted, &sending).await,
-            Err(Failure::NotSent(_) | Failure::Busy { .. } | Failure::Login { .. } | Failure::Budget) => {
-                let not_before_ms = shared.clock.now_ms();
-                set_state(shared, &noted, IntentState::Ready { not_before_ms })?;
-                self.wait(shared, &noted);
+            Ok(()) => {
+                shared.change(id, |loaded| Ok(loaded.now.attempt_ended(seq, ended_ms)))?;
+                self.read_back_now(shared, intent).await
+            }
+            Err(Failure::Refused { problem, status }) => {
+                let why = format!("Goodays refused it ({status}): {}", problem.message);
+                let code = code(&Failure::Refused { status, problem });
+                // A refused close, spam or call may be late only.
+                let view = shared.goodays.response(id).await.ok();
+                let now_ms = shared.clock.now_ms();
+                shared.change(id, |loaded| Ok(loaded.now.refused(seq, &code, &why, view.as_ref(), now_ms)))
+            }
+            Err(Failure::NoAnswer(_) | Failure::Road(_)) => {
+                if matches!(result, Err(Failure::Road(_))) {
+                    *self.blocks().entry(seq).or_default() += 1;
+                }
+                if mutant::is_on("skip-read-back") {
+                    return shared.change(id, |loaded| Ok(loaded.now.was_not_done(seq, ended_ms)));
+                }
+                warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
+                shared.change(id, |loaded| Ok(loaded.now.attempt_ended(seq, ended_ms)))
+            }
+            // Nothing was done: no connection, too many calls, a token that is not taken.
+            Err(_) => {
+                shared.change(id, |loaded| Ok(loaded.now.was_not_done(seq, ended_ms)))?;
+                self.wait(shared, intent);
                 Ok(())
             }
-            Err(failure @ Failure::Refused { .. }) => {
-                let Failure::Refused { problem, status } = &failure else { return Ok(()) };
-                if !noted.wish.is_answer() && self.processed_meanwhile(shared, &noted).await? {
-                    return Ok(());
-                }
-                let why = format!("Goodays refused it ({status}): {}", problem.message);
-                shared.park_intent(&noted, &code(&failure), &why, None)
-            }
-            Err(Failure::NoAnswer(_)) => {
-                if mutant::is_on("skip-read-back") {
-                    let not_before_ms = shared.clock.now_ms();
-                    return set_state(shared, &noted, IntentState::Ready { not_before_ms });
-                }
-                let ended_ms = Some(shared.clock.now_ms());
-                let sending = Sending { ended_ms, ..sending };
-                warn!(response = %noted.response_id, action = %sending.verb, "no answer from Goodays: it is read back");
-                set_state(shared, &noted, IntentState::Sending(sending))
-            }
         }
     }
 
-    /// A refused close, spam or call may be late only: somebody processed the response after we looked.
-    async fn processed_meanwhile(&self, shared: &Shared, intent: &Intent) -> Result<bool, Fatal> {
-        let Ok(view) = shared.goodays.response(&intent.response_id).await else { return Ok(false) };
-        let link = shared.store.link(RKey::of(&intent.response_id))?;
-        let Decision::Settled(why) = decide(intent, &view, link.as_ref(), None, None) else {
-            return Ok(false);
-        };
-        let known = "Goodays has this feedback as processed already.".to_owned();
-        let state = IntentState::Settled { at_ms: shared.clock.now_ms(), why: known };
-        shared.conclude(intent, &state, &note(Told::Settled, intent, &why, &view), |link| {
-            link.waiting_since = waiting_since(&view);
-        })?;
-        Ok(true)
+    fn blocks(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The PUT was answered with success: read back for the new message's id.
-    async fn arrived(&self, shared: &Shared, intent: Intent, sending: &Sending) -> Result<(), Fatal> {
-        let began_ms = shared.clock.now_ms();
+    /// The PUT was answered with success, which is a claim: what the response shows now is what counts.
+    async fn read_back_now(&self, shared: &Shared, intent: &Intent) -> Result<(), Fatal> {
+        let asked_ms = shared.clock.now_ms();
         let result = shared.goodays.response(&intent.response_id).await;
-        shared.goodays_said(&result, began_ms);
-        let view = result.ok();
-        let message = view.as_ref().and_then(|v| match arrival(&intent, sending, v) {
-            Arrival::Arrived(id) => id,
-            Arrival::NotSeen => None,
-        });
-        shared.delivered(&intent, sending.verb, message.as_ref(), view.as_ref())
+        shared.goodays_said(&result, asked_ms);
+        let Ok(view) = result else { return Ok(()) };
+        self.read_back(shared, intent, &view, asked_ms)
     }
 
     /// An attempt without known outcome: read back, then done, tried again, or unclear (design, rules 2 and 3).
-    async fn settle(&self, shared: &Shared, intent: Intent, mut sending: Sending) -> Result<(), Fatal> {
+    async fn settle(&self, shared: &Shared, intent: &Intent, sending: Sending) -> Result<(), Fatal> {
+        let (seq, id) = (intent.seq, &intent.response_id);
         if sending.ended_ms.is_none() {
             // The process that sent it is gone; it ended before this one began.
-            sending.ended_ms = Some(self.started_ms);
+            shared.change(id, |loaded| Ok(loaded.now.attempt_ended(seq, self.started_ms)))?;
         }
         let began_ms = shared.clock.now_ms();
-        let result = shared.goodays.response(&intent.response_id).await;
-        shared.goodays_said(&result, began_ms);
+        let failure = match shared.goodays.response(id).await {
+            Ok(view) => {
+                shared.goodays_said::<()>(&Ok(()), began_ms);
+                self.missed.shown(seq, shared.clock.now_ms());
+                return self.read_back(shared, intent, &view, began_ms);
+            }
+            Err(failure) => shared.whose_refusal(failure, began_ms).await,
+        };
         let now_ms = shared.clock.now_ms();
-        let view = match result {
-            Ok(view) => view,
-            Err(Failure::Refused { .. }) => {
-                let why = "Goodays does not show this feedback any more, so it cannot be read back.";
-                return shared.unclear(&intent, sending, why);
-            }
-            Err(_) if now_ms - sending.since_ms > UNCLEAR_AFTER_MS => {
-                return shared.unclear(&intent, sending, "Goodays could not be read back.");
-            }
-            Err(_) => {
-                self.not_shown(shared, &intent);
+        let why = match failure {
+            Failure::Refused { .. } => "Goodays does not show this feedback any more, so it cannot be read back.",
+            _ if now_ms - sending.since_ms > UNCLEAR_AFTER_MS => "Goodays could not be read back.",
+            _ => {
+                self.not_shown(shared, intent);
                 return Ok(());
             }
         };
-        self.missed.shown(intent.seq, now_ms);
-        let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(shared.config.settle) };
-        // What a view shows is as old as its question.
-        match settlement(&intent, &sending, &view, settle_ms, began_ms) {
-            Settlement::Arrived(id) => shared.delivered(&intent, sending.verb, id.as_ref(), Some(&view)),
-            Settlement::LookAgain { at_ms } => {
-                self.hold(intent.seq, at_ms);
-                Ok(())
+        shared.change(id, |loaded| {
+            let now = loaded.now.intent(seq).map(|intent| intent.state.clone());
+            if let Some(IntentState::Sending(sending)) = now {
+                loaded.now.unclear(seq, sending, why, now_ms);
             }
-            Settlement::NotDone if intent.attempts >= MAX_ATTEMPTS => {
-                let why = "Goodays gives no answer, and it does not arrive.";
-                shared.park_intent(&intent, "no_answer", why, Some(&view))
-            }
-            Settlement::NotDone => {
-                info!(response = %intent.response_id, action = %sending.verb, "read back twice: it did not arrive; it is sent again");
-                set_state(shared, &intent, IntentState::Ready { not_before_ms: now_ms })
-            }
-        }
+            Ok(())
+        })
     }
-}
 
-/// Moves on from `Sending`, unless somebody (a webhook that proves it) settled it meanwhile.
-fn set_state(shared: &Shared, intent: &Intent, state: IntentState) -> Result<(), Fatal> {
-    let mut tx = Tx::default();
-    if let Some(mut stored) = shared.store.guard_intent(&mut tx, intent.seq)?
-        && matches!(stored.state, IntentState::Sending(_))
-    {
-        stored.state = state;
-        put_intent(&mut tx, RKey::of(&stored.response_id), &stored);
-        shared.store.try_transact(&tx)?;
+    fn read_back(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        view: &Response,
+        asked_ms: i64,
+    ) -> Result<(), Fatal> {
+        let seq = intent.seq;
+        let now_ms = shared.clock.now_ms();
+        let reading = shared.reading(view, asked_ms);
+        let blocked = self.blocks().get(&seq).copied().unwrap_or_default() >= MAX_BLOCKED;
+        let found = shared.change(&intent.response_id, |loaded| {
+            let found = loaded.now.read_back(seq, reading, now_ms);
+            if blocked && found == Some(Outcome::DidNotArrive) {
+                let why = "Something between the connector and Goodays refuses this text and lets others pass: a \
+                           firewall, perhaps. Please answer in Goodays, or in other words.";
+                loaded.now.park(seq, "blocked_on_the_way", why, None, now_ms);
+            }
+            Ok(found)
+        })?;
+        match found {
+            Some(Outcome::Arrived(Some(proof))) => {
+                self.blocks().remove(&seq);
+                shared.learn_turns(view, &proof.id)?;
+            }
+            Some(Outcome::NotYet { look_again_ms }) => self.hold(seq, look_again_ms),
+            Some(Outcome::DidNotArrive) => {
+                info!(response = %intent.response_id, "read back twice: it did not arrive; it is sent again");
+                if intent.attempts > 1 {
+                    self.wait(shared, intent);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Something unclear may be shown by now.
+    async fn look_for(&self, shared: &Shared, intent: &Intent, since_ms: i64) -> Result<(), Fatal> {
+        shared.look_for(intent).await?.ok();
+        let now_ms = shared.clock.now_ms();
+        let (least, most) = UNCLEAR_LOOKS_MS;
+        self.hold(intent.seq, now_ms + ((now_ms - since_ms) / 2).clamp(least, most));
+        Ok(())
+    }
 }
 
 /// A mutant's view.
@@ -296,40 +351,102 @@ fn everything_allowed(mut view: Response) -> Response {
     view
 }
 
-/// A newer Case of the same customer, for the reason of a refused answer (design, rule 12).
-pub(super) fn newer_case(
-    shared: &Shared,
-    intent: &Intent,
-    link: Option<&Link>,
-) -> Result<Option<String>, StoreError> {
-    let Some((link, customer)) = link.and_then(|l| Some((l, l.customer?))) else { return Ok(None) };
-    if !intent.wish.is_answer() {
-        return Ok(None);
-    }
-    let others = shared.store.links_of_customer(customer)?;
-    let newer = others
-        .iter()
-        .filter(|o| o.response_id != link.response_id && o.fresh.newest > link.fresh.newest)
-        .max_by_key(|o| o.fresh.newest);
-    Ok(newer.and_then(|l| l.case.as_ref()).map(|c| c.number.clone().unwrap_or_else(|| c.id.to_string())))
-}
-
 impl Shared {
+    /// What holds for all actions now.
+    pub(super) fn circumstances(&self, now_ms: i64) -> Circumstances {
+        let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(self.config.settle) };
+        Circumstances {
+            now_ms,
+            close_grace_ms: millis(self.config.poll.close_grace),
+            settle_ms,
+            poll_ms: millis(self.config.poll.interval),
+            observe: self.config.goodays.actions == Actions::Observe,
+            message_ends_turn: self.message_ends_turn(),
+        }
+    }
+
+    pub(super) fn reading<'a>(&self, view: &'a Response, asked_ms: i64) -> Reading<'a> {
+        let now = self.circumstances(asked_ms);
+        Reading { view, asked_ms, settle_ms: now.settle_ms, message_ends_turn: now.message_ends_turn }
+    }
+
+    fn message_ends_turn(&self) -> Option<bool> {
+        self.store.meta(MESSAGE_ENDS_TURN).ok().flatten()
+    }
+
+    /// Remembers whether `message` is listed right after an answer of ours. Once seen, it is not taken for a sign that
+    /// nothing arrived.
+    fn learn_turns(&self, view: &Response, ours: &crate::goodays::MessageId) -> Result<(), StoreError> {
+        let Some(ends) = outcome::message_ends_turn(view, ours) else { return Ok(()) };
+        let known = self.message_ends_turn();
+        if known.is_none() || (known == Some(true) && !ends) {
+            self.store.set_meta(MESSAGE_ENDS_TURN, &ends)?;
+        }
+        Ok(())
+    }
+
+    /// Looks once more whether an action of unknown outcome arrived, and notes it if it did.
+    pub(super) async fn look_for(&self, intent: &Intent) -> Result<Result<bool, Failure>, Fatal> {
+        let asked_ms = self.clock.now_ms();
+        let result = self.goodays.response(&intent.response_id).await;
+        self.goodays_said(&result, asked_ms);
+        let view = match result {
+            Ok(view) => view,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
+        let found =
+            self.change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))?;
+        Ok(Ok(matches!(found, Some(Outcome::Arrived(_)))))
+    }
+
+    /// Whether a refusal is Goodays' own, about this one response, or the way's, about everything: that pauses.
+    async fn whose_refusal(&self, failure: Failure, began_ms: i64) -> Failure {
+        if !matches!(failure, Failure::Refused { .. } | Failure::Road(_)) {
+            self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+            return failure;
+        }
+        let well = self.goodays.is_well().await;
+        self.goodays_said(&well, began_ms);
+        match well {
+            Ok(()) => failure,
+            Err(all) => all,
+        }
+    }
+
+    /// A moment of Salesforce's clock on Goodays' clock; none while either is not known.
+    pub(super) fn on_goodays_clock(&self, moment: SalesforceTime) -> Option<GoodaysTime> {
+        let salesforce = self.salesforce.now()?;
+        Some(salesforce_to_goodays(moment, salesforce, self.goodays.now()?))
+    }
+
+    /// A newer Case of the same customer, for the reason of a refused answer (design, rule 12).
+    pub(super) fn newer_case(&self, intent: &Intent) -> Result<Option<String>, StoreError> {
+        let link = self.store.link(RKey::of(&intent.response_id))?;
+        let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else { return Ok(None) };
+        if !intent.wish.is_answer() {
+            return Ok(None);
+        }
+        let others = self.store.links_of_customer(customer)?;
+        let newer = |o: &&Link| o.response_id != link.response_id && o.fresh.newest > link.fresh.newest;
+        let newest = others.iter().filter(newer).max_by_key(|o| o.fresh.newest);
+        Ok(newest.and_then(|l| l.case.as_ref()).map(|c| c.number.clone().unwrap_or_else(|| c.id.to_string())))
+    }
+
     /// Counts this action; false when the hour is full (design, `max_actions_per_hour`).
-    fn within_hourly_limit(&self, tx: &mut Tx, intent: &Intent, now_ms: i64) -> Result<bool, StoreError> {
+    fn within_hourly_limit(&self, tx: &mut Tx, approved: bool, now_ms: i64) -> Result<bool, StoreError> {
         const MINUTE_MS: i64 = 60_000;
         let key = keys::meta("sent minutes");
-        let raw = self.store.get(&key)?;
+        // Guarded, for several go at once, and the limit is what protects customers from a mistake.
+        let raw = self.store.guard(tx, key.clone())?;
         let mut minutes: BTreeMap<i64, u64> =
             raw.as_deref().map(crate::store::decode).transpose()?.unwrap_or_default();
         minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
         let sent: u64 = minutes.values().sum();
-        if sent >= u64::from(self.config.goodays.max_actions_per_hour) && !intent.approved {
+        if sent >= u64::from(self.config.goodays.max_actions_per_hour) && !approved {
             return Ok(false);
         }
         *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;
-        // Guarded, for several go at once, and the limit is what protects customers from a mistake.
-        tx.expect(key.clone(), raw);
         tx.set(key, crate::store::encode(&minutes));
         Ok(true)
     }
@@ -351,6 +468,12 @@ impl Shared {
             }
             // Not every account has this endpoint; the token is what counts.
             Err(Failure::Refused { .. }) => None,
+            Err(failure @ Failure::Road(_)) => {
+                match self.whose_refusal(failure, began_ms).await {
+                    Failure::Road(_) if self.goodays_gate.trouble().is_none() => None,
+                    failure => return Ok(Err(failure)),
+                }
+            }
             // An account that never told its name has none to be compared; it is asked again when work begins anew.
             Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(Ok(())),
             Err(failure) => return Ok(Err(failure)),

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::mutant;
+use crate::mutant;
 use crate::salesforce::errors::FieldFix;
 use crate::store::ledger::put_attempt;
 use crate::store::{LANES, RKey, Store, StoreError, Tx};

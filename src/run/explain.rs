@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::Shared;
-use super::deliver::newer_case;
 use super::take::id_of;
 use crate::http::Failure;
-use crate::plan::deliver::{Decision, decide};
-use crate::plan::{Intent, IntentState, Link};
+use crate::goodays::event::Response;
+use crate::plan::outbound::eligibility::Ending;
+use crate::plan::outbound::{Beside, Eligibility, Look, eligibility};
+use crate::plan::{Conversation, Intent, Link};
 use crate::salesforce::{RecordId, query};
 use crate::store::ledger::LinkWalk;
 use crate::store::{RKey, StoreError, decode};
@@ -97,24 +98,12 @@ impl Shared {
     }
 
     async fn explain_one(&self, rkey: RKey, link: &Link) -> Result<Explained, StoreError> {
+        let asked_ms = self.clock.now_ms();
         let view = self.goodays.response(&link.response_id).await;
-        let mut intents = self.store.open_intents(rkey)?;
-        for answered in &link.answers {
-            let known = intents.iter().any(|i| i.seq == answered.intent);
-            intents.extend(self.store.intent(answered.intent)?.filter(|_| !known));
-        }
+        let conversation = self.store.conversation(rkey, &link.response_id)?.now;
         let mut actions = Vec::new();
-        for intent in &intents {
-            let now = match (&intent.state, &view) {
-                (IntentState::Ready { .. } | IntentState::Parked { .. }, Ok(view)) => {
-                    let newer = newer_case(self, intent, Some(link))?;
-                    words(decide(intent, view, Some(link), None, newer.as_deref()))
-                }
-                (IntentState::Ready { .. } | IntentState::Parked { .. }, Err(_)) => {
-                    "it waits until Goodays can be read".to_owned()
-                }
-                _ => "nothing: it is done with, or being settled".to_owned(),
-            };
+        for intent in &conversation.intents {
+            let now = self.would_happen(&conversation, intent, view.as_ref().ok(), asked_ms)?;
             actions.push(action(intent, now));
         }
         Ok(Explained {
@@ -139,10 +128,45 @@ fn action(intent: &Intent, now: String) -> ExplainedAction {
     }
 }
 
-fn words(decision: Decision) -> String {
-    match decision {
-        Decision::Send(action) => format!("it goes out as {}", action.verb()),
-        Decision::Settled(_) => "nothing is sent: Goodays has it as processed already".to_owned(),
-        Decision::NotSent { code, why } => format!("not sent ({code}): {why}"),
+impl Shared {
+    /// The very question that the dispatcher asks, and the moment before the PUT; for something parked, as if somebody
+    /// had it tried again.
+    fn would_happen(
+        &self,
+        conversation: &Conversation,
+        intent: &Intent,
+        view: Option<&Response>,
+        asked_ms: i64,
+    ) -> Result<String, StoreError> {
+        let mut asked = conversation.clone();
+        let now = self.circumstances(asked_ms);
+        if intent.state.is_parked() {
+            asked.try_again(intent.seq, 0);
+        }
+        if let Some(intent) = asked.intent_mut(intent.seq) {
+            // What is older than one poll is read again first; that is no reason of its own here.
+            intent.read_ms = asked_ms;
+        }
+        let newer = self.newer_case(intent)?;
+        let acted = self.on_goodays_clock(intent.acted);
+        let beside = Beside { newer_case: newer.as_deref(), acted, ..Beside::default() };
+        let look = view.map(|view| Look { view, asked_ms, beside });
+        Ok(words(eligibility(&asked, intent.seq, look, &now)))
+    }
+}
+
+fn words(decided: Eligibility) -> String {
+    match decided {
+        Eligibility::Look => "it waits until Goodays can be read".to_owned(),
+        Eligibility::Send(action) => format!("it goes out as {}", action.verb()),
+        Eligibility::NotYet(wait) => format!("not yet: {}", wait.words()),
+        Eligibility::Never(ending) => match ending {
+            Ending::Arrived(..) => "nothing: it was sent before, and it arrived".to_owned(),
+            Ending::Settled(_) => "nothing is sent: Goodays has it as processed already".to_owned(),
+            Ending::NotSent { code, why } => format!("not sent ({code}): {why}"),
+            Ending::Unclear { why, .. } => format!("unclear: {why}"),
+            Ending::Observed(verb) => format!("nothing is sent (goodays.actions: observe); else {verb}"),
+            Ending::Ended => "nothing: it is done with".to_owned(),
+        },
     }
 }

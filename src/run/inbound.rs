@@ -15,7 +15,8 @@ use tracing::{debug, warn};
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step, gate, mutant};
+use super::{Fatal, Hands, Shared, Step, gate};
+use crate::mutant;
 use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Event};
 use crate::http::Failure;
@@ -23,8 +24,9 @@ use crate::json;
 use crate::mapping::Assignment;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
-use crate::plan::{Freshness, Gain, Intent, Link, Note};
+use crate::plan::{Conversation, Freshness, Gain, Intent, Link, Note};
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
+use crate::time::GoodaysTime;
 use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
@@ -32,6 +34,8 @@ const TOLD_TOGETHER_MS: i64 = 5_000;
 /// What is read of a queue: a little at first, for most wait with one thing only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
+/// How exact a first start is on Goodays' clock (milliseconds): two `Date` headers, and rounding.
+const DATES_MS: i64 = 5_000;
 /// The Case's name within its transaction.
 pub(super) const CASE: &str = "refCase";
 
@@ -41,7 +45,7 @@ pub struct Lane {
     doubtful: Doubtful,
     /// When this step began (milliseconds).
     stepped_ms: i64,
-    first_start_ms: i64,
+    first_start: Option<GoodaysTime>,
 }
 
 /// A conversation, loaded.
@@ -101,7 +105,7 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
 
 impl Lane {
     pub fn new(number: u8, doubtful: Doubtful) -> Self {
-        Self { number, size: BatchSize::default(), doubtful, stepped_ms: 0, first_start_ms: 0 }
+        Self { number, size: BatchSize::default(), doubtful, stepped_ms: 0, first_start: None }
     }
 
     pub(super) fn doubts(&self) -> MutexGuard<'_, Doubts> {
@@ -123,6 +127,7 @@ impl Lane {
             Ok(contact) => contact,
             Err(failure) => return Ok(pause(shared, &failure)),
         };
+        self.first_start = shared.on_goodays_clock(contact.first_start);
         self.doubt(&jobs, &contact);
         if let Err(failure) = self.learn(shared, &mut jobs).await? {
             return Ok(pause(shared, &failure));
@@ -193,8 +198,6 @@ impl Lane {
     /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
     /// is older than our start.
     fn doubt(&mut self, jobs: &[Job], contact: &super::Contact) {
-        const CLOCKS_MS: i64 = 24 * 3_600_000;
-        self.first_start_ms = contact.first_start_ms;
         let mut doubts = self.doubts();
         let doubtful = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
@@ -208,7 +211,8 @@ impl Lane {
         }
         for job in jobs.iter().filter(|j| j.link.is_none()) {
             let created = job.events.iter().filter_map(|e| e.response.created).min();
-            let old = created.is_none_or(|c| c.as_millisecond() < contact.first_start_ms + CLOCKS_MS);
+            // Unknown is old: then it is read first, which costs a call and no more.
+            let old = created.zip(self.first_start).is_none_or(|(created, start)| created < start.plus_millis(DATES_MS));
             if old && !doubts.comments.contains_key(&job.rkey) {
                 doubts.unlearned.insert(job.rkey);
             }
@@ -266,7 +270,7 @@ impl Lane {
             link: job.link.as_ref(),
             intents: &job.intents,
             comments: &comments,
-            first_start_ms: self.first_start_ms,
+            first_start: self.first_start,
         };
         Ok(Some(plan(&facing, &held.with(&fixes))))
     }
@@ -280,7 +284,7 @@ impl Lane {
             link: None,
             intents: &job.intents,
             comments: &[],
-            first_start_ms: self.first_start_ms,
+            first_start: self.first_start,
         };
         let plan = plan(&facing, &held.desk());
         plan.write.is_some().then_some(plan.gain)
@@ -367,8 +371,8 @@ fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: 
     }
 }
 
-/// Everything that waits for one response, read in this order: events, intents, link. An event that holds our
-/// own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's.
+/// Everything that waits for one response; events are read before the conversation. An event that holds our own answer
+/// came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's.
 fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
     let waiting = store.waiting(rkey)?;
     let mut events = Vec::new();
@@ -377,12 +381,10 @@ fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
         let read = json::read(&body).ok().and_then(|b| event::read_owned(b).ok());
         events.extend(read);
     }
-    let intents = store.open_intents(rkey)?;
-    let link = store.link(rkey)?;
     let id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-    let Some(response_id) = id.or_else(|| link.as_ref().map(|l| l.response_id.clone())) else {
-        return Ok(None);
-    };
+    let id = id.map_or_else(|| Ok(store.link(rkey)?.map(|link| link.response_id)), |id| Ok::<_, StoreError>(Some(id)))?;
+    let Some(response_id) = id else { return Ok(None) };
+    let Conversation { intents, link, .. } = store.conversation(rkey, &response_id)?.now;
     let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
     Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link }))
 }

@@ -9,6 +9,7 @@ use crate::salesforce::RecordId;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
 use crate::store::{RKey, StoreError};
+use crate::time::GoodaysTime;
 
 /// The org's fields, and one conversation as the ledger has it. The default knows nothing: every field takes
 /// everything, and the conversation is new.
@@ -24,7 +25,8 @@ pub struct Knowledge {
     pub link: Option<Link>,
     /// Actions of this response that are not final.
     pub intents: Vec<Intent>,
-    pub first_start_ms: i64,
+    /// Our first start by Goodays' clock; none while that is not known.
+    pub first_start: Option<GoodaysTime>,
     /// The mapping version that is in force.
     pub mapping: String,
 }
@@ -64,8 +66,8 @@ impl Shared {
             closed: schema.closed.clone(),
             fixes: held.fixes().to_vec(),
             link: self.store.link(rkey)?,
-            intents: self.store.open_intents(rkey)?,
-            first_start_ms: self.contacts.first_start_ms().await,
+            intents: self.store.conversation(rkey, response)?.now.intents,
+            first_start: self.contacts.first_start().await.and_then(|at| self.on_goodays_clock(at)),
             mapping: held.mapping.version().to_owned(),
             names: Vec::new(),
         };

@@ -6,11 +6,11 @@
 
 mod activity;
 mod budget;
-mod conclude;
+mod change;
 mod contact;
-mod courier;
 mod deliver;
 mod desk;
+mod dispatcher;
 mod doubts;
 mod drive;
 mod explain;
@@ -20,7 +20,6 @@ mod inbound;
 mod knowledge;
 mod learn;
 mod missed;
-pub mod mutant;
 pub mod names;
 mod outdated;
 mod parked;
@@ -29,6 +28,7 @@ mod record;
 mod refused;
 mod reread;
 mod retry;
+mod rules;
 mod sweep;
 mod take;
 mod upkeep;
@@ -62,6 +62,7 @@ use crate::config::{Auth, Config};
 use crate::http::{Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
+use crate::plan::outbound::EarlierRules;
 use crate::salesforce::auth::Credentials;
 use crate::store::{LANES, Store, StoreError};
 use crate::{goodays, salesforce};
@@ -98,8 +99,13 @@ pub struct Shared {
     upkeep: Notify,
     /// While actions are under way: what is to be told of them is written in one go, if they do not take long.
     delivering: AtomicBool,
-    /// While a page of the poll is taken in.
-    taking: AtomicBool,
+    /// Held while a page of the poll is taken in: nothing is sent on half of it.
+    page: tokio::sync::RwLock<()>,
+    /// Conversations whose actions the dispatcher has to look at.
+    changes: dispatcher::Changes,
+    /// The rules of actions.yaml before its last edits.
+    earlier_rules: ArcSwap<Vec<EarlierRules>>,
+    rules_edited: rules::Edited,
     next_call_ms: AtomicI64,
     /// Set by a loop that cannot go on.
     failed: AtomicBool,
@@ -190,7 +196,10 @@ impl Shared {
             sweep: Notify::new(),
             upkeep: Notify::new(),
             delivering: AtomicBool::new(false),
-            taking: AtomicBool::new(false),
+            page: tokio::sync::RwLock::new(()),
+            changes: dispatcher::Changes::default(),
+            earlier_rules: ArcSwap::default(),
+            rules_edited: rules::Edited::default(),
             next_call_ms: AtomicI64::new(0),
             failed: AtomicBool::new(false),
             watcher: OnceLock::new(),
@@ -205,6 +214,9 @@ impl Shared {
     }
 
     pub fn set_mapping(&self, mapping: Mapping) {
+        if mapping.rules_version() != self.mapping().rules_version() {
+            self.rules_edited.at(self.clock.now_ms());
+        }
         self.mapping.store(Arc::new(mapping));
     }
 
@@ -359,7 +371,7 @@ impl Daemon {
             daemon.spawn(inbound::Lane::new(lane, doubtful.clone()));
         }
         daemon.spawn(poll::Poller::default());
-        daemon.spawn(courier::Courier::new(daemon.shared.clock.now_ms()));
+        daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(upkeep::Keeper::default());
         let watch = daemon.shared.clone();

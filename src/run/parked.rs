@@ -9,7 +9,6 @@ use crate::json;
 use crate::plan::{CaseRef, IntentState};
 use crate::store::inbox::{finish, revive};
 use crate::store::keys;
-use crate::store::outbox::put_intent;
 use crate::store::{Entry, EntryState, RKey, StoreError, Tx};
 
 /// One thing that waits, as the admin door shows it. `reason` is for the people who may see it; the log has
@@ -169,8 +168,8 @@ impl Shared {
 
     async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {
         let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
-        if let IntentState::Unclear { sending, .. } = &intent.state {
-            match self.look_again(&intent, sending).await {
+        if matches!(intent.state, IntentState::Unclear { .. }) {
+            match self.look_for(&intent).await? {
                 Ok(true) => return Ok(RetryOutcome::Arrived),
                 Ok(false) if again => {}
                 Ok(false) => return Ok(RetryOutcome::Confirm),
@@ -179,20 +178,15 @@ impl Shared {
         } else if !intent.state.is_parked() {
             return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
         }
-        let mut tx = Tx::default();
-        let Some(mut stored) = self.store.guard_intent(&mut tx, seq)? else {
-            return Ok(RetryOutcome::Unknown);
-        };
-        if stored.state != intent.state {
-            return Ok(RetryOutcome::WrongState(stored.state.name().to_owned()));
-        }
-        stored.state = IntentState::Ready { not_before_ms: self.clock.now_ms() };
-        stored.attempts = 0;
-        stored.approved = true;
-        // Older than any poll: it is read again from Salesforce first.
-        stored.read_ms = 0;
-        put_intent(&mut tx, RKey::of(&stored.response_id), &stored);
-        self.given_word(&tx)
+        let now_ms = self.clock.now_ms();
+        self.change(&intent.response_id, |loaded| {
+            let now = loaded.now.intent(seq).map(|now| &now.state);
+            if now != Some(&intent.state) {
+                return Ok(RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned()));
+            }
+            loaded.now.try_again(seq, now_ms);
+            Ok(RetryOutcome::Again)
+        })
     }
 
     /// Carries out what an operator said, unless the thing changed while he said it.
@@ -224,21 +218,25 @@ impl Shared {
                     tx.set(keys::entry(seq), crate::store::encode(&crate::store::Entry { state, ..entry }));
                 }
             }
-            Some((_, seq)) => {
-                let Some(mut intent) = self.store.guard_intent(&mut tx, seq)? else {
-                    return Ok(RetryOutcome::Unknown);
-                };
-                if !intent.state.is_parked() && !matches!(intent.state, IntentState::Unclear { .. }) {
-                    return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
-                }
-                // Settled, not cancelled: seeing the comment again must not bring it back.
-                intent.state =
-                    IntentState::Settled { at_ms: now_ms, why: "dropped by an operator".to_owned() };
-                put_intent(&mut tx, RKey::of(&intent.response_id), &intent);
-            }
+            Some((_, seq)) => return self.drop_action(seq, now_ms),
             None => return Ok(RetryOutcome::Unknown),
         }
         self.given_word(&tx)
+    }
+}
+
+impl Shared {
+    /// Settled, not cancelled: seeing the comment again must not bring it back.
+    fn drop_action(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
+        let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
+        self.change(&intent.response_id, |loaded| {
+            let Some(intent) = loaded.now.intent_mut(seq) else { return Ok(RetryOutcome::Unknown) };
+            if !intent.state.is_parked() && !matches!(intent.state, IntentState::Unclear { .. }) {
+                return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
+            }
+            intent.state = IntentState::Settled { at_ms: now_ms, why: "dropped by an operator".to_owned() };
+            Ok(RetryOutcome::Again)
+        })
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -16,18 +14,23 @@ use tracing::{info, warn};
 use super::desk::Held;
 use super::learn::unsayable;
 use super::retry::millis;
-use super::take::{id_of, take_case, take_comment, take_merged};
+use super::rules::READ_ALL;
+use super::take::{Taking, id_of, take_case, take_comment, take_merged};
 use super::withdrawn::{Withdrawn, take_deleted};
-use super::{Contact, Fatal, Hands, Shared, Step, mutant};
+use super::{Contact, Fatal, Hands, Shared, Step};
+use crate::mutant;
 use crate::http::{Failure, Problem};
-use crate::plan::pace::{LooksBack, PollPace, poll_from};
+use crate::plan::pace::{LooksBack, PollPace, poll_back};
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::{self, After, Poll};
 use crate::store::StoreError;
+use crate::time::SalesforceTime;
 
 /// Rows of a page.
 const PAGE: usize = 2000;
+/// Rows that are taken in before others have their turn.
+const ROWS_AT_ONCE: usize = 50;
 pub(super) const CURSOR: &str = "cursor";
 /// The cursor as it stood before the last completed look over the overlap.
 pub(super) const LOOKED: &str = "cursor at the last look back";
@@ -47,8 +50,10 @@ pub struct Poller {
     /// Deleted rows are not asked for before then (milliseconds): Salesforce refused, or did not answer.
     without_gone_ms: i64,
     /// Where the cursor stood when they were left out for the first time.
-    gone_from_ms: Option<i64>,
+    gone_from: Option<SalesforceTime>,
     withdrawn: Withdrawn,
+    /// The newest row of this pass with a time ahead of Salesforce's own clock.
+    ahead: Option<SalesforceTime>,
 }
 
 /// When the next poll is due (milliseconds).
@@ -70,6 +75,8 @@ pub struct PollState {
     pub last_completed_ms: ArcSwap<Option<i64>>,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
+    /// Rows with times ahead of Salesforce's own clock, as of the last poll: the newest. They are read at each poll.
+    pub ahead: ArcSwap<Option<SalesforceTime>>,
 }
 
 impl Hands for Poller {
@@ -115,11 +122,13 @@ fn refused(shared: &Shared, problem: &Problem) {
 
 /// What a pass reads, and what was known before it.
 struct Span {
-    from_ms: i64,
+    from: SalesforceTime,
     back_ms: i64,
-    cursor_ms: i64,
-    looked_ms: Option<i64>,
+    cursor: SalesforceTime,
+    looked: Option<SalesforceTime>,
     before: LooksBack,
+    /// All Cases are read, from the first one on.
+    all: bool,
 }
 
 /// How far the two queries have come.
@@ -153,17 +162,20 @@ impl Poller {
             Err(failure) => return Ok(Err(failure)),
         };
         let now_ms = shared.clock.now_ms();
-        let span = self.span(shared, contact.first_start_ms, now_ms)?;
+        let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
+        shared.keep_rules(salesforce_now)?;
+        let span = self.span(shared, contact.first_start, salesforce_now, now_ms)?;
         let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
-        let mut newest_ms = span.cursor_ms;
+        let mut newest = span.cursor;
+        self.ahead = None;
         while progress.iter().any(|p| !p.done) {
             match self.page(shared, &contact, &mut progress, deleted.as_deref()).await? {
-                Ok(seen_ms) => newest_ms = newest_ms.max(seen_ms),
+                Ok(seen) => newest = newest.max(seen),
                 Err(failure) => {
                     // The queries for what is gone must not cost the others.
                     if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
                         self.leave_gone_out(shared, now_ms);
-                        self.gone_from_ms.get_or_insert(span.cursor_ms);
+                        self.gone_from.get_or_insert(span.cursor);
                     }
                     // A pass that breaks off is not done: the next one looks as far back.
                     self.looks = LooksBack { overlap_ms: None, ..span.before };
@@ -171,27 +183,39 @@ impl Poller {
                 }
             }
         }
-        let gone_from_ms = self.gone_from_ms.or(Some(span.cursor_ms));
-        self.gone_from_ms = gone_from_ms.filter(|_| now_ms < self.without_gone_ms);
-        self.completed(shared, &span, newest_ms, now_ms)?;
+        let gone_from = self.gone_from.or(Some(span.cursor));
+        self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
+        self.tell_ahead(shared);
+        // Never past Salesforce's own clock, or rows of before that time would not be read any more.
+        let now = shared.salesforce.now().unwrap_or(newest);
+        self.completed(shared, &span, newest.min(now), now_ms)?;
         shared.poll_state.trouble.store(Arc::new(None));
         Ok(Ok(()))
     }
 
+    fn tell_ahead(&self, shared: &Shared) {
+        let before = **shared.poll_state.ahead.load();
+        if let Some(time) = self.ahead.filter(|_| self.ahead != before) {
+            warn!(%time, "Salesforce shows a row with a time ahead of its own clock; it is read again at each poll");
+        }
+        shared.poll_state.ahead.store(Arc::new(self.ahead));
+    }
+
     /// Where each query begins: those for what is gone where they were left out, if they were.
     fn beginnings(&self, span: &Span, now_ms: i64, deleted: bool) -> [Progress; 4] {
-        let start = |from_ms: i64, done| {
-            let at = Timestamp::from_millisecond(from_ms.max(0)).unwrap_or_default();
+        let start = |from: SalesforceTime, done| {
+            let at = from.max(SalesforceTime::default()).timestamp();
             Progress { after: After { at, id: None }, done }
         };
         let without_gone = now_ms < self.without_gone_ms;
-        let from_ms = span.from_ms;
-        let gone_from_ms = self.gone_from_ms.map_or(from_ms, |at| from_ms.min(at - span.back_ms));
+        let from = span.from;
+        let gone_from = self.gone_from.map_or(from, |at| from.min(at.plus_millis(-span.back_ms)));
+        let cases_from = if span.all { SalesforceTime::default() } else { from };
         [
-            start(from_ms, false),
-            start(from_ms, false),
-            start(gone_from_ms, without_gone),
-            start(from_ms, without_gone || !deleted),
+            start(cases_from, false),
+            start(from, false),
+            start(gone_from, without_gone),
+            start(from, without_gone || !deleted),
         ]
     }
 
@@ -201,31 +225,48 @@ impl Poller {
 
     /// From where this pass reads. A row may have become visible at any time since the last look back, so the
     /// overlap counts from there, however far the cursor has come and however long we were away.
-    fn span(&mut self, shared: &Shared, first_start_ms: i64, now_ms: i64) -> Result<Span, StoreError> {
-        let cursor_ms: i64 = shared.store.meta(CURSOR)?.unwrap_or(first_start_ms);
-        let looked_ms: Option<i64> = shared.store.meta(LOOKED)?;
+    fn span(
+        &mut self,
+        shared: &Shared,
+        first_start: SalesforceTime,
+        salesforce_now: SalesforceTime,
+        now_ms: i64,
+    ) -> Result<Span, StoreError> {
+        // A state that was written before may hold a cursor that was taken from a row ahead of the clock.
+        let cursor: SalesforceTime = shared.store.meta(CURSOR)?.unwrap_or(first_start).min(salesforce_now);
+        let looked: Option<SalesforceTime> = shared.store.meta(LOOKED)?;
         if self.looks.deep_ms.is_none() {
-            self.looks.deep_ms = shared.store.meta(DEEP)?;
+            self.looks.deep_ms = shared.store.meta(DEEP)?.map(|at_ms: i64| at_ms.min(now_ms));
         }
         let before = self.looks;
-        let since_ms = (cursor_ms - looked_ms.unwrap_or(cursor_ms)).max(0);
+        let since_ms = cursor.millis_since(looked.unwrap_or(cursor)).max(0);
         let back_ms = millis(shared.config.poll.overlap) + since_ms;
-        let from_ms = poll_from(cursor_ms, back_ms, &mut self.looks, now_ms);
-        let from_ms = if mutant::is_on("skip-overlap") { cursor_ms } else { from_ms };
-        Ok(Span { from_ms, back_ms, cursor_ms, looked_ms, before })
+        let from_back_ms = poll_back(back_ms, &mut self.looks, now_ms);
+        let from_back_ms = if mutant::is_on("skip-overlap") { 0 } else { from_back_ms };
+        let all = shared.store.meta(READ_ALL)?.unwrap_or(false);
+        Ok(Span { from: cursor.plus_millis(-from_back_ms), back_ms, cursor, looked, before, all })
     }
 
     /// Notes how far a completed pass has come, and which look back it was.
-    fn completed(&self, shared: &Shared, span: &Span, newest_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+    fn completed(
+        &self,
+        shared: &Shared,
+        span: &Span,
+        newest: SalesforceTime,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        if span.all {
+            shared.store.set_meta(READ_ALL, &false)?;
+        }
         if self.looks.deep_ms != span.before.deep_ms {
             shared.store.set_meta(DEEP, &now_ms)?;
         }
-        if self.looks.overlap_ms == Some(now_ms) && span.looked_ms != Some(span.cursor_ms) {
-            shared.store.set_meta(LOOKED, &span.cursor_ms)?;
+        if self.looks.overlap_ms == Some(now_ms) && span.looked != Some(span.cursor) {
+            shared.store.set_meta(LOOKED, &span.cursor)?;
         }
-        if newest_ms != span.cursor_ms {
+        if newest != span.cursor {
             shared.somebody_is_active();
-            shared.store.set_meta(CURSOR, &newest_ms)?;
+            shared.store.set_meta(CURSOR, &newest)?;
         }
         Ok(())
     }
@@ -238,7 +279,7 @@ impl Poller {
         contact: &Contact,
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
-    ) -> Result<Result<i64, Failure>, Fatal> {
+    ) -> Result<Result<SalesforceTime, Failure>, Fatal> {
         let held = shared.desk();
         let mut queries = match self.queries(&held, contact, progress) {
             Ok(queries) => queries,
@@ -263,7 +304,8 @@ impl Poller {
             Ok(pages) => pages,
             Err(failure) => return Ok(Err(failure)),
         };
-        let mut newest_ms = 0;
+        let mut newest = SalesforceTime::default();
+        let horizon = shared.salesforce.now().map_or(newest, |now| now.plus_millis(CLOCKS_MS));
         // One failed query moves neither cursor: look before anything is taken in.
         let mut refused = None;
         for ((index, _), page) in queries.iter().zip(&pages) {
@@ -273,7 +315,7 @@ impl Poller {
                         progress[*index].done = true;
                         self.leave_gone_out(shared, began_ms);
                     }
-                    (_, true) => return Ok(Ok(0)),
+                    (_, true) => return Ok(Ok(newest)),
                     _ => refused = Some(problem.clone()),
                 }
             }
@@ -282,30 +324,38 @@ impl Poller {
             return Ok(Err(Failure::Refused { status: 400, problem }));
         }
         // Actions begin when all of the page is in the outbox, so that one write tells of them.
-        shared.taking.store(true, Ordering::SeqCst);
+        let whole_page = shared.page.write().await;
+        let earlier = shared.earlier_rules.load_full();
+        let taking = Taking::new(shared, contact, &held, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
-            for row in &page.rows {
+            for (n, row) in page.rows.iter().enumerate() {
+                if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
                 match index {
-                    CASES => take_case(shared, &held, row)?,
-                    COMMENTS => take_comment(shared, &held, contact, row)?,
+                    CASES => take_case(shared, &taking, row)?,
+                    COMMENTS => take_comment(shared, &taking, row)?,
                     MERGED => take_merged(shared, &held, row)?,
                     _ => take_deleted(shared, row)?,
                 }
+            }
+            for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
+                let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
+                *place = at.max(*place);
             }
             let last = page.rows.last().and_then(stamp);
             let full = page.rows.len() >= PAGE || !page.done;
             match last {
                 Some((at, id)) => {
-                    newest_ms = newest_ms.max(at.as_millisecond());
                     progress[index] = Progress { after: After { at, id: Some(id) }, done: !full };
                 }
                 None => progress[index].done = true,
             }
         }
-        shared.taking.store(false, Ordering::SeqCst);
+        drop(whole_page);
         shared.deliver.notify_one();
-        Ok(Ok(newest_ms))
+        Ok(Ok(newest))
     }
 
     fn queries(
@@ -322,13 +372,13 @@ impl Poller {
             !plain && !self.missing.contains(&path.to_ascii_lowercase())
         };
         let mut of_case: Vec<String> = actions.case_paths().into_iter().filter(known).collect();
-        of_case.extend(["CaseNumber".to_owned(), "LastModifiedById".to_owned(), case.key_field.clone()]);
+        of_case.extend(["CaseNumber", "LastModifiedById", "LastModifiedDate", &case.key_field].map(str::to_owned));
         let parent = actions.comments.parent.trim_end_matches("Id").to_owned();
         let mut of_comment: Vec<String> = actions.comment_paths();
         of_comment.push(format!("{parent}.{}", case.key_field));
         let of_parent = actions.comment_case_paths().into_iter().filter(known);
         of_comment.extend(of_parent.map(|p| format!("{parent}.{p}")));
-        of_comment.extend(["CreatedById".to_owned(), "CreatedDate".to_owned()]);
+        of_comment.extend(["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned));
         of_comment.extend([actions.comments.parent.clone(), actions.comments.body.clone()]);
         of_comment.retain(|p| !self.missing.contains(&p.to_ascii_lowercase()));
         let key = format!("{parent}.{}", case.key_field);
@@ -374,6 +424,9 @@ impl Poller {
         self.missing.insert(column)
     }
 }
+
+/// Audit times and the `Date` header are of different machines, and the header has whole seconds.
+const CLOCKS_MS: i64 = 60_000;
 
 const CASES: usize = 0;
 const COMMENTS: usize = 1;

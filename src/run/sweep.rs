@@ -25,6 +25,7 @@ use crate::plan::Link;
 use crate::plan::inbound::freshness;
 use crate::plan::pace::older_piece;
 use crate::store::{RKey, Receipt, StoreError};
+use crate::time::GoodaysTime;
 
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
@@ -176,9 +177,10 @@ impl Shared {
             }
         };
         let beyond_the_start = sweep.named && contact.inherited;
-        let oldest_ms = if beyond_the_start { since.as_millisecond() } else { contact.first_start_ms };
+        let start = self.on_goodays_clock(contact.first_start);
+        let oldest = if beyond_the_start { since.into() } else { start.unwrap_or_default() };
         for item in &page.items {
-            self.sweep_one(oldest_ms, item, sweep.dry_run, &mut sweep.report)?;
+            self.sweep_one(oldest, item, sweep.dry_run, &mut sweep.report)?;
         }
         if page.next.is_some() && page.next == sweep.next {
             return Ok(Err(Failure::no_answer("a list of responses without end")));
@@ -224,7 +226,7 @@ impl Shared {
 
     fn sweep_one(
         &self,
-        oldest_ms: i64,
+        oldest: GoodaysTime,
         item: &Value,
         dry_run: bool,
         report: &mut SweepReport,
@@ -236,7 +238,7 @@ impl Shared {
         };
         let rkey = RKey::of(&response.id);
         let link = self.store.link(rkey)?;
-        if !lacks(link.as_ref(), &response, oldest_ms) || !self.wants(link.as_ref(), &response) {
+        if !lacks(link.as_ref(), &response, oldest) || !self.wants(link.as_ref(), &response) {
             return Ok(());
         }
         if !self.store.waiting(rkey)?.entries.is_empty() {
@@ -279,12 +281,12 @@ impl Shared {
 }
 
 /// Whether the ledger lacks something of what Goodays shows.
-fn lacks(link: Option<&Link>, response: &Response, oldest_ms: i64) -> bool {
-    if super::mutant::is_on("skip-sweep") {
+fn lacks(link: Option<&Link>, response: &Response, oldest: GoodaysTime) -> bool {
+    if crate::mutant::is_on("skip-sweep") {
         return false;
     }
     match link {
-        None => freshness(response).newest >= oldest_ms,
+        None => freshness(response).newest >= oldest,
         Some(link) if link.case.is_none() && link.gone.is_empty() => true,
         Some(link) => response.turns.iter().any(|t| !link.knows(&t.id)),
     }

@@ -4,15 +4,14 @@
 use serde_json::Value;
 use tracing::info;
 
-use super::Shared;
 use super::desk::Held;
 use super::learn::unsayable;
-use super::take::{commit, id_of};
+use super::take::id_of;
+use super::{Fatal, Shared};
 use crate::http::Failure;
-use crate::plan::{IntentState, answer_identity};
+use crate::plan::answer_identity;
 use crate::salesforce::{RecordId, query};
-use crate::store::outbox::put_intent;
-use crate::store::{RKey, Store, StoreError, Tx};
+use crate::store::{Store, StoreError};
 
 /// Comments that one poll asks for; more parked answers take turns.
 const AT_ONCE: usize = 200;
@@ -45,22 +44,15 @@ impl Withdrawn {
 }
 
 /// Deleting an answer that was not sent takes it back, as unpublishing does.
-pub(super) fn take_deleted(shared: &Shared, row: &Value) -> Result<(), StoreError> {
+pub(super) fn take_deleted(shared: &Shared, row: &Value) -> Result<(), Fatal> {
     let Some(comment) = id_of(row, "Id") else { return Ok(()) };
-    loop {
-        let mut tx = Tx::default();
-        let Some(found) = shared.store.intent_by_identity(&answer_identity(&comment))? else { return Ok(()) };
-        let Some(mut intent) = shared.store.guard_intent(&mut tx, found.seq)? else { return Ok(()) };
-        if !intent.state.is_parked() {
-            return Ok(());
-        }
+    let found = shared.store.intent_by_identity(&answer_identity(&comment))?;
+    let Some(intent) = found.filter(|intent| intent.state.is_parked()) else { return Ok(()) };
+    let now_ms = shared.clock.now_ms();
+    let taken_back =
+        shared.change(&intent.response_id, |loaded| Ok(loaded.now.see_deleted(&comment, now_ms)))?;
+    if taken_back {
         info!(response = %intent.response_id, "an answer was deleted before it was sent");
-        let why = "deleted before it was sent".to_owned();
-        intent.state = IntentState::Cancelled { at_ms: shared.clock.now_ms(), why };
-        let rkey = RKey::of(&intent.response_id);
-        put_intent(&mut tx, rkey, &intent);
-        if commit(shared, &tx, rkey)? {
-            return Ok(());
-        }
     }
+    Ok(())
 }

@@ -156,6 +156,7 @@ mod tests {
                 Failure::Refused { .. } => "refused",
                 Failure::Login { .. } => "login",
                 Failure::NoAnswer(_) => "no answer",
+                Failure::Road(_) => "road",
                 Failure::Budget => "budget",
             };
             assert_eq!(kind, expected, "{status} {body}");

@@ -1,7 +1,6 @@
 //! Calls to Salesforce, and what is known after each (Salesforce reference, 2 to 5).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,6 +20,7 @@ pub use super::meter::Meter;
 use super::query::encoded;
 use crate::clock::Clock;
 use crate::http::{Answer, Failure, Problem, TimeLimits, exchange};
+use crate::time::{RemoteClock, SalesforceTime};
 
 /// The most queries of one composite call (Salesforce reference, 4).
 const QUERIES_AT_ONCE: usize = 5;
@@ -64,8 +64,7 @@ pub struct Client {
     clock: Clock,
     /// Held while logging in, so that only one does.
     session: Mutex<Option<Session>>,
-    /// Milliseconds since the epoch; 0 before the first answer.
-    server_time: AtomicI64,
+    server_time: RemoteClock,
 }
 
 impl Client {
@@ -86,7 +85,7 @@ impl Client {
             meter,
             clock,
             session: Mutex::new(None),
-            server_time: AtomicI64::new(0),
+            server_time: RemoteClock::default(),
         }
     }
 
@@ -138,8 +137,12 @@ impl Client {
 
     /// Salesforce's clock at its last answer.
     pub fn server_time(&self) -> Option<Timestamp> {
-        let millis = self.server_time.load(Ordering::SeqCst);
-        (millis != 0).then(|| Timestamp::from_millisecond(millis).ok()).flatten()
+        self.server_time.latest()
+    }
+
+    /// What Salesforce's clock shows now; none before its first answer.
+    pub fn now(&self) -> Option<SalesforceTime> {
+        self.server_time.now().map(SalesforceTime::from)
     }
 
     /// Writes transactions, at most 75 with 500 nodes together; `assign` is `TRUE`, `FALSE`, or an assignment
@@ -302,7 +305,7 @@ impl Client {
             self.meter.note(info);
         }
         if let Some(time) = answer.date() {
-            self.server_time.store(time.as_millisecond(), Ordering::SeqCst);
+            self.server_time.told(time);
         }
         Ok(answer)
     }

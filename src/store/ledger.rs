@@ -7,6 +7,7 @@ use super::keys::{self, RKey};
 use super::{Store, StoreError, Tx, decode, encode};
 use crate::plan::Link;
 use crate::salesforce::RecordId;
+use crate::time::GoodaysTime;
 
 impl Store {
     pub fn link(&self, rkey: RKey) -> Result<Option<Link>, StoreError> {
@@ -53,11 +54,11 @@ impl Store {
     }
 
     /// Unprocessed responses: how many (counted up to `limit`), and since when the oldest waits.
-    pub fn unprocessed(&self, limit: usize) -> Result<(usize, Option<i64>), StoreError> {
+    pub fn unprocessed(&self, limit: usize) -> Result<(usize, Option<GoodaysTime>), StoreError> {
         let (from, to) = keys::room(b'W');
         let found = self.keys(&from, &to, limit)?;
         let oldest = found.first().and_then(|k| k.get(1..9)).and_then(keys::tail_seq);
-        Ok((found.len(), oldest.map(u64::cast_signed)))
+        Ok((found.len(), oldest.map(|at| GoodaysTime::from_millis(at.cast_signed()))))
     }
 
     pub fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
@@ -131,10 +132,10 @@ pub fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
     let waited = before.and_then(|l| l.waiting_since);
     if waited != after.waiting_since {
         if let Some(since) = waited {
-            tx.remove(keys::waiting(since, rkey));
+            tx.remove(keys::waiting(since.to_millis(), rkey));
         }
         if let Some(since) = after.waiting_since {
-            tx.set(keys::waiting(since, rkey), Vec::new());
+            tx.set(keys::waiting(since.to_millis(), rkey), Vec::new());
         }
     }
     if let Some(customer) = after.customer.filter(|c| before.and_then(|l| l.customer) != Some(*c)) {

@@ -3,11 +3,13 @@
 
 mod engine;
 
+pub mod conversation;
 pub mod inbox;
 pub mod keys;
 pub mod ledger;
 pub mod outbox;
 
+pub use conversation::{Changed, Ended, Loaded};
 pub use engine::{
     Fault, MAX_KEY, MAX_VALUE, MAX_WRITES, OpenError, Settings, Store, StoreError, Tx, TxError, prefix_end,
 };

@@ -21,7 +21,9 @@ pub struct Status {
     inbox_parked: usize,
     oldest_event_ms: Option<i64>,
     outbox: Outbox,
-    unprocessed: (usize, Option<i64>),
+    unprocessed: usize,
+    /// How long the oldest of them waits, by Goodays' clock; none while that is not known.
+    oldest_unprocessed: Option<i64>,
     calls: (u64, u64),
 }
 
@@ -29,6 +31,8 @@ impl Status {
     /// Reads what stands in memory and in the store.
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
+        let (unprocessed, oldest) = shared.store.unprocessed(COUNTED)?;
+        let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
         Ok(Self {
             now_ms,
             started_ms,
@@ -36,7 +40,8 @@ impl Status {
             inbox_parked: parked_events(shared)?,
             oldest_event_ms: oldest_event(shared)?,
             outbox: shared.store.outbox(COUNTED)?,
-            unprocessed: shared.store.unprocessed(COUNTED)?,
+            unprocessed,
+            oldest_unprocessed: waits,
             calls: shared.budget.today(now_ms).await,
         })
     }
@@ -74,6 +79,7 @@ impl Status {
                 "last_completed": completed.and_then(rfc3339),
                 "lag_seconds": self.poll_lag(shared),
                 "trouble": &**shared.poll_state.trouble.load(),
+                "rows_ahead_of_clock": shared.poll_state.ahead.load().map(|at| at.to_string()),
             },
             "salesforce": {
                 "api_calls_today": self.calls.0,
@@ -84,9 +90,9 @@ impl Status {
             },
             "goodays": { "trouble": shared.goodays_gate.trouble().map(|t| trouble(&t)) },
             "unprocessed": {
-                "count": self.unprocessed.0,
+                "count": self.unprocessed,
                 "goodays_dashboard": **shared.dashboard.load(),
-                "oldest_seconds": self.unprocessed.1.map(|at| seconds(at, self.now_ms)),
+                "oldest_seconds": self.oldest_unprocessed,
             },
             "mapping": {
                 "version": shared.mapping().version(),
@@ -105,11 +111,11 @@ impl Status {
         m.outbox_pending.set(whole(self.outbox.pending));
         m.outbox_unclear.set(whole(self.outbox.unclear));
         m.outbox_parked.set(whole(self.outbox.parked));
-        m.unprocessed.set(whole(self.unprocessed.0));
+        m.unprocessed.set(whole(self.unprocessed));
         if let Some(count) = **shared.dashboard.load() {
             m.unprocessed_dashboard.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        m.unprocessed_oldest.set(self.unprocessed.1.map_or(0, |at| seconds(at, self.now_ms)));
+        m.unprocessed_oldest.set(self.oldest_unprocessed.unwrap_or_default());
         m.poll_lag.set(self.poll_lag(shared));
         m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
         m.calls.set(self.calls.0.cast_signed());

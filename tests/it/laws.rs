@@ -6,16 +6,20 @@ use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, Response};
 use goodays_salesforce::goodays::{MessageId, ResponseId, Verb};
 use goodays_salesforce::mapping::{Mapping, Source};
-use goodays_salesforce::plan::deliver::{Decision, Settlement, Turn, decide, seen, settlement, turn};
 use goodays_salesforce::plan::inbound::{Facing, Plan, plan};
 use goodays_salesforce::plan::marker::{read_marker, write_marker};
-use goodays_salesforce::plan::pace::{LooksBack, poll_from};
+use goodays_salesforce::plan::outbound::permitted::seen;
+use goodays_salesforce::plan::outbound::{
+    Beside, Circumstances, Eligibility, Outcome, Permitted, Reading, eligibility, outcome, permitted,
+};
+use goodays_salesforce::plan::pace::{LooksBack, poll_back};
 use goodays_salesforce::plan::relearn::{adopt, read_row};
 use goodays_salesforce::plan::{
-    Desk, Intent, IntentState, Link, Meant, Names, Perimeter, RepliedBy, Sending, Wish,
+    Conversation, Desk, Intent, IntentState, Link, Meant, Names, Perimeter, RepliedBy, Sending, Wish,
 };
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::salesforce::query::{comment_bytes, split_comment};
+use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Map, Value, json};
@@ -136,7 +140,7 @@ impl Both {
                 link: self.link.as_ref(),
                 intents: &[],
                 comments: &self.read,
-                first_start_ms: 0,
+                first_start: Some(GoodaysTime::default()),
             };
             let plan = plan(&facing, desk);
             let more = plan.more;
@@ -328,7 +332,8 @@ proptest! {
     #[test]
     fn nothing_is_sent_that_is_not_listed(view in view(), wish in wish(), link in link(), user in prop::option::of("[a-z]{3}")) {
         let intent = intent(wish);
-        if let Decision::Send(action) = decide(&intent, &view, link.as_ref(), user, None) {
+        let beside = Beside { link: link.as_ref(), user: user.as_deref(), ..Beside::default() };
+        if let Permitted::Send(action) = permitted(&intent, &view, beside) {
             prop_assert!(view.actions.contains(action.verb().as_str()), "{:?}", action.verb());
             let answers = matches!(action.verb(), Verb::Reply | Verb::Message);
             prop_assert_eq!(answers, intent.wish.is_answer());
@@ -348,11 +353,16 @@ proptest! {
             Wish::Close { .. } => Verb::Close,
             Wish::Spam { .. } => Verb::Spam,
         };
-        let sending = Sending { verb, since_ms: 0, ended_ms: Some(1000), seen: seen(&view) };
-        match settlement(&intent, &sending, &view, settle_ms, asked_ms) {
-            Settlement::NotDone => prop_assert!(asked_ms >= 1000 + settle_ms),
-            Settlement::LookAgain { at_ms } => prop_assert_eq!(at_ms, 1000 + settle_ms),
-            Settlement::Arrived(_) => {}
+        let sending = sending(verb, Some(1000), seen(&view));
+        let reading = Reading { view: &view, asked_ms, settle_ms, message_ends_turn: Some(true) };
+        match outcome(&intent, &sending, None, reading) {
+            Outcome::DidNotArrive => {
+                prop_assert!(asked_ms >= 1000 + settle_ms);
+                prop_assert!(view.allows(verb) || verb == Verb::Spam, "what is not taken any more may have arrived");
+            }
+            Outcome::CannotBeTold(_) | Outcome::Displaced => prop_assert!(asked_ms >= 1000 + settle_ms),
+            Outcome::NotYet { look_again_ms } => prop_assert_eq!(look_again_ms, 1000 + settle_ms),
+            Outcome::Arrived(_) => {}
         }
     }
 
@@ -362,29 +372,38 @@ proptest! {
         let all: Vec<Intent> = wishes
             .into_iter()
             .enumerate()
-            .map(|(n, (wish, acted_ms, state))| {
+            .map(|(n, (wish, acted, state))| {
                 let mut intent = intent(wish);
                 intent.seq = n as u64;
-                intent.acted_ms = acted_ms;
+                intent.acted = SalesforceTime::from_millis(acted);
                 if let Wish::Answer { comment, .. } = &mut intent.wish {
                     *comment = RecordId::new(&format!("00a00000000{n:04}")).unwrap();
                 }
                 if state == 3 && n == 0 {
-                    let sending = Sending { verb: Verb::Reply, since_ms: 0, ended_ms: None, seen: Vec::new() };
-                    intent.state = IntentState::Sending(sending);
+                    intent.state = IntentState::Sending(sending(Verb::Reply, None, Vec::new()));
                 }
                 intent
             })
             .collect();
         let sending = all.iter().any(|i| matches!(i.state, IntentState::Sending(_)));
-        let goes: Vec<&Intent> =
-            all.iter().filter(|i| turn(i, &all, false, 0, 100) == Turn::Go).collect();
+        let mut conversation = Conversation::new(ResponseId::new(RESPONSE).unwrap());
+        all.iter().for_each(|intent| conversation.put(intent.clone()));
+        let now = Circumstances {
+            now_ms: 100,
+            close_grace_ms: 0,
+            settle_ms: 0,
+            poll_ms: 1000,
+            observe: false,
+            message_ends_turn: None,
+        };
+        let may_go = |i: &&Intent| eligibility(&conversation, i.seq, None, &now) == Eligibility::Look;
+        let goes: Vec<&Intent> = all.iter().filter(may_go).collect();
         prop_assert!(!sending || goes.is_empty());
         let answers: Vec<&&Intent> = goes.iter().filter(|i| i.wish.is_answer()).collect();
         prop_assert!(answers.len() <= 1);
         if let Some(first) = answers.first() {
-            let oldest = all.iter().filter(|i| i.wish.is_answer()).map(|i| i.acted_ms).min();
-            prop_assert_eq!(Some(first.acted_ms), oldest);
+            let oldest = all.iter().filter(|i| i.wish.is_answer()).map(|i| i.acted).min();
+            prop_assert_eq!(Some(first.acted), oldest);
             prop_assert_eq!(goes.len(), 1, "a status waits for answers");
         }
     }
@@ -403,11 +422,15 @@ proptest! {
         for step in polls {
             let cursor = now;
             now += step;
-            let from = poll_from(cursor, OVERLAP, &mut looks, now);
+            let from = cursor - poll_back(OVERLAP, &mut looks, now);
             read |= now >= stamp + delay && from <= stamp;
         }
         prop_assert!(read || now < stamp + delay + 70_000);
     }
+}
+
+fn sending(verb: Verb, ended_ms: Option<i64>, seen: Vec<MessageId>) -> Sending {
+    Sending { ended_ms, ..Sending::new(verb, 0, seen) }
 }
 
 fn intent(wish: Wish) -> Intent {
@@ -417,11 +440,12 @@ fn intent(wish: Wish) -> Intent {
         case_id: RecordId::new("500000000000001").unwrap(),
         wish,
         author: None,
-        acted_ms: 0,
+        acted: SalesforceTime::default(),
         seen_ms: 0,
         read_ms: 0,
         state: IntentState::Ready { not_before_ms: 0 },
         attempts: 0,
+        unconfirmed: None,
         approved: false,
     }
 }

@@ -213,7 +213,7 @@ fn link(body: &Value) -> Link {
     let mut link = Link::new(event.response.id.clone());
     link.case = RecordId::new("500000000000001").map(|id| CaseRef { id, number: None });
     for turn in event.response.turns.iter().take(2) {
-        link.learn(turn.id.clone(), turn.at.map(jiff::Timestamp::as_millisecond), How::Imported);
+        link.learn(turn.id.clone(), turn.at, How::Imported);
     }
     link.marked = 2;
     link

@@ -203,7 +203,7 @@ fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
               Goodays_Next_Action__c = "Private message"
               Goodays_Message_Ids__c = "b1 c1"
               + CaseComment by ParentId: IsPublished = false, CommentBody = "Ann Lee, 2026-01-01 10:02:\nThanks."
-            settles 7 with b1
+            settles 7 (reply) with b1
             "#);
         }
         let after = learned(&plan, Some(&link));
@@ -215,12 +215,13 @@ fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
 #[test]
 fn a_colleagues_text_is_news_while_ours_is_on_its_way() {
     let link = linked(&[]);
-    let state = || IntentState::Sending(on_its_way(Verb::Reply, &["v", "b0"]));
-    let ours = [intent(7, answer("We are sorry.", Meant::Public), state())];
+    let sending = Sending { as_author: true, ..on_its_way(Verb::Reply, &["v", "b0"]) };
+    let mut ours = [intent(7, answer("We are sorry.", Meant::Public), IntentState::Sending(sending))];
+    ours[0].author = Some("eve@brand.example".to_owned());
     let plan_of = |talk: &[Said]| {
         Seen { events: &[event(talk)], link: Some(&link), intents: &ours, ..Seen::default() }.plan()
     };
-    // Another text; the same text seen before the attempt; the same text from the customer.
+    // Another text by another user; the same text seen before the attempt; the same text from the customer.
     for talk in [
         said("b1", 'b', 1, "Sorry, that is us."),
         said("b0", 'b', 1, "We are sorry."),
@@ -232,8 +233,26 @@ fn a_colleagues_text_is_news_while_ours_is_on_its_way() {
     }
     // The same text twice: one was ours.
     let plan = plan_of(&[said("b1", 'b', 1, "We are sorry."), said("b2", 'b', 2, "We are sorry.")]);
-    assert_eq!(plan.settles, [(7, id("b1"))]);
+    assert_eq!(settled(&plan), [(7, id("b1"))]);
     assert_eq!(plan.write.unwrap().comments.len(), 1);
+}
+
+/// A04: nobody can say whose it is until the action is settled; the customer's own words do not wait for that.
+#[test]
+fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
+    let link = linked(&[]);
+    let words = answer("We are sorry, and send a voucher.", Meant::Public);
+    let talk = [said("b1", 'b', 1, "Please call us."), said("c1", 'c', 2, "Hello?")];
+    let sending = on_its_way(Verb::Reply, &["v"]);
+    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
+    for (state, waits) in [(IntentState::Sending(sending), true), (unclear, false)] {
+        let ours = [intent(7, words.clone(), state)];
+        let plan = Seen { events: &[event(&talk)], link: Some(&link), intents: &ours, ..Seen::default() }.plan();
+        assert_eq!((plan.waits, plan.settles.len()), (waits, 0));
+        let known: Vec<&str> = plan.gain.known.iter().map(|k| k.id.as_str()).collect();
+        assert_eq!(known, ["c1"]);
+        assert_eq!(plan.write.unwrap().comments.len(), 1);
+    }
 }
 
 #[test]
@@ -373,7 +392,7 @@ fn notes_tell_the_agent_the_last_word() {
 fn the_view_after_an_action_brings_fields_and_marks_up_to_date() {
     let mut link = linked(&[]);
     let talk = [said("b1", 'b', 1, "Hello.")];
-    link.learn(id("b1"), Some(minute(1)), How::Sent);
+    link.learn(id("b1"), Some(GoodaysTime::from_millis(minute(1))), How::Sent);
     let notes = [note(Told::Sent, "reply", "", Some(response(&talk)))];
     let plan = Seen { notes: &notes, link: Some(&link), ..Seen::default() }.plan();
     assert_snapshot!(shown(&plan), @r#"
@@ -673,7 +692,7 @@ fn our_own_answer_stays_ours_when_the_case_was_read_back_meanwhile() {
     let seen =
         Seen { events: &events, link: Some(&link), intents: &intents, comments: &comments, notes: &[] };
     let plan = seen.plan();
-    assert_eq!(plan.settles, [(7, id("b1"))]);
+    assert_eq!(settled(&plan), [(7, id("b1"))]);
     let link = learned(&plan, Some(&link));
     assert_eq!((how(&link), link.replied), (vec![("b1", How::Sent)], Some(RepliedBy::Us)));
 }

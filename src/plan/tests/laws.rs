@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::deliver::{Decision, Settlement, decide, seen, settlement};
 use crate::plan::marker::{read_marker, write_marker};
-use crate::plan::observe::{CommentNews, Since, case_row, comment_row};
-use crate::plan::{Answered, RepliedBy, hash64};
+use crate::plan::outbound::permitted::seen;
+use crate::plan::outbound::rows::Since;
+use crate::plan::outbound::{Beside, Outcome, Permitted, Reading, Rules, outcome, permitted};
+use crate::plan::{Answered, Conversation, RepliedBy};
 
 /// Words that may repeat, that Salesforce or Goodays may dress otherwise, that are long.
 fn words() -> impl Strategy<Value = String> {
@@ -205,7 +206,9 @@ proptest! {
         longer.push(said("theirs", 'c', 100, &words));
         let events = [event(&longer)];
         let plan = Seen { events: &events, link: Some(&link), intents: &intents, ..Seen::default() }.plan();
-        prop_assert_eq!(&plan.settles, &[(7, id("ours"))]);
+        prop_assert_eq!(plan.settles.len(), 1);
+        let (seq, verb, proof) = &plan.settles[0];
+        prop_assert_eq!((*seq, *verb, &proof.as_ref().unwrap().id), (7, Verb::Message, &id("ours")));
         let after = learned(&plan, Some(&link));
         let how = |one: &str| after.known.iter().find(|k| k.id == id(one)).unwrap().how;
         prop_assert_eq!((how("ours"), how("theirs")), (crate::plan::How::Sent, crate::plan::How::Imported));
@@ -222,7 +225,7 @@ proptest! {
         ours in any::<bool>(),
     ) {
         let mut body = response(&talk);
-        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!("…"))).collect();
+        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!("https://x.example/…"))).collect();
         body["actions"] = Value::Object(listed);
         body["state"] = json!(state);
         body["source"] = json!(source);
@@ -238,15 +241,15 @@ proptest! {
         link.answers = vec![Answered { comment: comment_id(), intent: 1, text: 0, told: false }];
         let one = intent(1, wish.clone(), ready());
         let view = Response::from_value(&body).unwrap();
-        match decide(&one, &view, Some(&link), None, None) {
-            Decision::Send(action) => {
+        match permitted(&one, &view, Beside { link: Some(&link), ..Beside::default() }) {
+            Permitted::Send(action) => {
                 prop_assert!(view.allows(action.verb()));
                 let public = matches!(wish, Wish::Answer { meant: Meant::Public, .. });
                 prop_assert!(public || action.verb() != Verb::Reply);
                 prop_assert!(action.content().is_none_or(|c| !c.is_empty()));
             }
-            Decision::Settled(_) => prop_assert!(!wish.is_answer(), "an answer is never settled unsent"),
-            Decision::NotSent { why, .. } => prop_assert!(!why.is_empty()),
+            Permitted::Settled(_) => prop_assert!(!wish.is_answer(), "an answer is never settled unsent"),
+            Permitted::NotSent { why, .. } => prop_assert!(!why.is_empty()),
         }
     }
 
@@ -277,12 +280,14 @@ proptest! {
         for (n, attempt) in attempts.iter().enumerate() {
             let began_ms = now_ms;
             let sending = Sending {
-                verb: Verb::Message,
                 since_ms: began_ms,
                 ended_ms: Some(began_ms),
                 seen: seen(&view(&talk)),
+                as_author: true,
+                ..on_its_way(Verb::Message, &[])
             };
-            let sent = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
+            let mut sent = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
+            sent.author = Some("eve@brand.example".to_owned());
             if colleague && n == 0 {
                 talk.push(said("theirs", 'b', 3, "A colleague's answer."));
             }
@@ -293,14 +298,18 @@ proptest! {
                 let shown = attempt.applied.is_some_and(|after| began_ms + after + attempt.hidden <= now_ms);
                 let mut talk = talk.clone();
                 talk.extend(shown.then(|| said("ours", 'b', 4, "Our answer.")));
-                match settlement(&sent, &sending, &view(&talk), SETTLE_MS, now_ms) {
-                    Settlement::Arrived(found) => {
-                        prop_assert_eq!(found, Some(id("ours")));
+                let view = view(&talk);
+                let reading =
+                    Reading { view: &view, asked_ms: now_ms, settle_ms: SETTLE_MS, message_ends_turn: Some(true) };
+                match outcome(&sent, &sending, None, reading) {
+                    Outcome::Arrived(found) => {
+                        prop_assert_eq!(found.map(|proof| proof.id), Some(id("ours")));
                         arrived = true;
                         break;
                     }
-                    Settlement::LookAgain { at_ms } => prop_assert!(at_ms <= began_ms + SETTLE_MS),
-                    Settlement::NotDone => break,
+                    Outcome::NotYet { look_again_ms } => prop_assert!(look_again_ms <= began_ms + SETTLE_MS),
+                    Outcome::DidNotArrive => break,
+                    other => prop_assert!(false, "{:?}", other),
                 }
             }
             if arrived {
@@ -319,14 +328,27 @@ proptest! {
         ),
     ) {
         let ends = |status: &str| matches!(status, "Closed" | "Closed by phone" | "Spam");
-        let mut link = linked(&[]);
-        let mut before = "New";
+        let mut conversation = Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) };
+        let since = Since {
+            first_start: SalesforceTime::default(),
+            us: &[],
+            now_ms: minute(10),
+            now: SalesforceTime::default(),
+        };
+        let (mut before, mut next) = ("New", 0);
         for (status, times) in states {
             for time in 0..times {
-                let news = case_row(&case_shown(status), Some(&link), &response_id(), &desk()).unwrap();
+                // What was fired before has ended: it may be wished anew.
+                for intent in &mut conversation.intents {
+                    intent.state = IntentState::Cancelled { at_ms: 0, why: String::new() };
+                }
+                let row = case_shown(status);
+                let came = conversation.see_case(&row, (Rules::only(&SHIPPED), &desk()), &since, &mut || {
+                    next += 1;
+                    next
+                });
                 let edge = time == 0 && status != before && ends(status);
-                prop_assert_eq!(news.wish.is_some(), edge, "{} after {}", status, before);
-                link = news.link;
+                prop_assert_eq!(came.fired.is_some(), edge, "{} after {}", status, before);
             }
             before = status;
         }
@@ -339,23 +361,18 @@ proptest! {
         let by = if ours { "005000000000001" } else { "005000000000002" };
         let row = json!({"Id": comment_id(), "CommentBody": text, "IsPublished": true,
                          "CreatedDate": stamp(minute(5)), "CreatedById": by, "ParentId": case_id()});
-        let since = Since { first_start_ms: minute(0), us: vec![us], now_ms: minute(10) };
-        let (mut link, mut sent): (Link, Option<Intent>) = (linked(&[]), None);
+        let at = |n| SalesforceTime::from_millis(minute(n));
+        let us = [us];
+        let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10) };
+        let mut conversation = Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) };
         let mut answers = 0;
         for _ in 0..times {
-            let news = comment_row(&row, &case_shown("New"), Some(&link), sent.as_ref(), &desk(), &since);
-            match news {
-                CommentNews::Answer(wish) => {
-                    answers += 1;
-                    let Wish::Answer { content, .. } = &wish else { panic!("{wish:?}") };
-                    let text = hash64(&crate::goodays::event::normalised(content));
-                    link.answers.push(Answered { comment: comment_id(), intent: 7, text, told: false });
-                    let state = IntentState::Delivered { at_ms: 0, verb: Verb::Reply, message: None };
-                    sent = Some(intent(7, wish, state));
-                }
-                other => prop_assert_eq!(other, CommentNews::Ignore),
-            }
+            let rows = (&row, &case_shown("New"));
+            let came = conversation.see_comment(rows, Rules::only(&SHIPPED), &since, false, &mut || 7);
+            answers += usize::from(came.fired.is_some());
+            conversation.delivered(7, Verb::Reply, None, None, 0);
         }
         prop_assert_eq!(answers, usize::from(!ours));
+        prop_assert!(conversation.notes.iter().all(|note| note.told == crate::plan::Told::Sent));
     }
 }

@@ -1,10 +1,10 @@
 //! The planner by examples and by laws. No I/O: what comes in and what goes out are values.
 
-mod deliver;
 mod inbound;
 mod laws;
-mod observe;
+mod outbound;
 mod relearn;
+mod rows;
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -12,11 +12,13 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::inbound::{CaseWrite, Facing, Plan, plan};
+use super::outbound::Proof;
 use super::{Desk, Intent, IntentState, Link, Meant, Names, Note, Perimeter, Sending, Wish};
 use crate::goodays::event::{Event, Response, read};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Mapping, Source};
 use crate::salesforce::RecordId;
+use crate::time::{GoodaysTime, SalesforceTime};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -170,7 +172,7 @@ impl Seen<'_> {
         let Self { events, notes, link, intents, comments } = self;
         let response_id = events.first().map_or_else(response_id, |e| e.response.id.clone());
         let facing =
-            Facing { response_id: &response_id, events, notes, link, intents, comments, first_start_ms: 0 };
+            Facing { response_id: &response_id, events, notes, link, intents, comments, first_start: Some(GoodaysTime::default()) };
         plan(&facing, desk)
     }
 }
@@ -189,6 +191,12 @@ fn linked(talk: &[Said]) -> Link {
     learned(&plan, None)
 }
 
+/// The actions that a plan proves done by their messages.
+fn settled(plan: &Plan) -> Vec<(u64, MessageId)> {
+    let proved = |(seq, _, proof): &(u64, Verb, Option<Proof>)| Some((*seq, proof.as_ref()?.id.clone()));
+    plan.settles.iter().filter_map(proved).collect()
+}
+
 /// A plan as text.
 fn shown(plan: &Plan) -> String {
     let mut out = String::new();
@@ -199,8 +207,9 @@ fn shown(plan: &Plan) -> String {
         None => out.push_str("no write\n"),
         Some(write) => show_write(&mut out, write),
     }
-    for (seq, message) in &plan.settles {
-        let _ = writeln!(out, "settles {seq} with {message}");
+    for (seq, verb, message) in &plan.settles {
+        let message = message.as_ref().map_or("its state", |proof| proof.id.as_str());
+        let _ = writeln!(out, "settles {seq} ({verb}) with {message}");
     }
     for report in &plan.reports {
         let _ = writeln!(out, "report {}: {}", report.field, report.code);
@@ -242,11 +251,12 @@ fn intent(seq: u64, wish: Wish, state: IntentState) -> Intent {
         case_id: case_id(),
         wish,
         author: None,
-        acted_ms: 0,
+        acted: SalesforceTime::default(),
         seen_ms: 0,
         read_ms: 0,
         state,
         attempts: 0,
+        unconfirmed: None,
         approved: false,
     }
 }
@@ -256,5 +266,5 @@ fn ready() -> IntentState {
 }
 
 fn on_its_way(verb: Verb, seen: &[&str]) -> Sending {
-    Sending { verb, since_ms: 0, ended_ms: None, seen: seen.iter().map(|s| id(s)).collect() }
+    Sending::new(verb, 0, seen.iter().map(|s| id(s)).collect())
 }

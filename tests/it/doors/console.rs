@@ -127,7 +127,7 @@ async fn all_of_one_reason_can_be_tried_again() {
 /// An answer of which nobody knows whether it arrived.
 fn unclear(house: &House, seq: u64, content: &str) -> String {
     let response_id = ResponseId::new("vdOpL1NJ74l").unwrap();
-    let sending = Sending { verb: Verb::Reply, since_ms: 0, ended_ms: Some(0), seen: Vec::new() };
+    let sending = Sending { ended_ms: Some(0), ..Sending::new(Verb::Reply, 0, Vec::new()) };
     let comment = RecordId::new(&format!("00aKB0000{seq:06}")).unwrap();
     let intent = Intent {
         seq,
@@ -135,11 +135,12 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         case_id: RecordId::new("500KB00000AbCdEYAV").unwrap(),
         wish: Wish::Answer { comment, content: content.to_owned(), remark_type: None, meant: Meant::Public },
         author: None,
-        acted_ms: 0,
+        acted: goodays_salesforce::time::SalesforceTime::default(),
         seen_ms: 0,
         read_ms: 0,
         state: IntentState::Unclear { since_ms: 0, why: "no answer".to_owned(), sending },
         attempts: 1,
+        unconfirmed: None,
         approved: false,
     };
     let mut tx = Tx::default();

@@ -2,14 +2,18 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::goodays::action::Action;
-use crate::plan::deliver::{Arrival, Decision, Settlement, Turn, arrival, decide, seen, settlement, turn};
-use crate::plan::{How, RepliedBy, hash64};
+use crate::plan::outbound::outcome::arrived;
+use crate::plan::outbound::permitted::seen;
+use crate::plan::outbound::{
+    Beside, Circumstances, Eligibility, Outcome, Permitted, Proof, Reading, Wait, eligibility, outcome, permitted,
+};
+use crate::plan::{Conversation, How, RepliedBy, hash64};
 
 /// A response that lists these verbs, in this state, with or without a reply.
 fn listing(verbs: &str, state: &str, replied: bool) -> Value {
     let talk = [said("b1", 'b', 1, "Hello.")];
     let mut body = response(if replied { &talk } else { &[] });
-    let verbs: Map<String, Value> = verbs.split_whitespace().map(|v| (v.to_owned(), json!("…"))).collect();
+    let verbs: Map<String, Value> = verbs.split_whitespace().map(|v| (v.to_owned(), json!("https://x.example/…"))).collect();
     body["actions"] = Value::Object(verbs);
     body["state"] = json!(state);
     body
@@ -19,16 +23,16 @@ fn read_view(body: &Value) -> Response {
     Response::from_value(body).unwrap()
 }
 
-fn told(decision: &Decision) -> String {
+fn told(decision: &Permitted) -> String {
     match decision {
-        Decision::Send(action) => format!("send {} {}", action.path_segment(), action.body()),
-        Decision::Settled(why) => format!("settled {why}").trim_end().to_owned(),
-        Decision::NotSent { code, why } => format!("not sent ({code}) {why}"),
+        Permitted::Send(action) => format!("send {} {}", action.path_segment(), action.body()),
+        Permitted::Settled(why) => format!("settled {why}").trim_end().to_owned(),
+        Permitted::NotSent { code, why } => format!("not sent ({code}) {why}"),
     }
 }
 
-fn decided(wish: &Wish, body: &Value, link: Option<&Link>) -> Decision {
-    decide(&intent(1, wish.clone(), ready()), &read_view(body), link, None, None)
+fn decided(wish: &Wish, body: &Value, link: Option<&Link>) -> Permitted {
+    permitted(&intent(1, wish.clone(), ready()), &read_view(body), Beside { link, ..Beside::default() })
 }
 
 fn replied_by(who: Option<RepliedBy>) -> Link {
@@ -103,8 +107,8 @@ fn answers_by_what_goodays_lists() {
       private, nobody known replied: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
       private, we replied: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
     closed, lists []
-      public: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
-      private: not sent (wait_for_customer) Goodays takes the next one after the customer writes.
+      public: not sent (closed_in_goodays) The feedback was closed in Goodays without an answer, and Goodays cannot open it again. It takes an answer after the customer writes; until then please reach the customer another way.
+      private: not sent (closed_in_goodays) The feedback was closed in Goodays without an answer, and Goodays cannot open it again. It takes an answer after the customer writes; until then please reach the customer another way.
     spam, lists []
       public: not sent (spam) The feedback stands as spam in Goodays: it takes no answer.
       private: not sent (spam) The feedback stands as spam in Goodays: it takes no answer.
@@ -112,8 +116,8 @@ fn answers_by_what_goodays_lists() {
       public: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
       private: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
     open, lists [call]
-      public: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
-      private: not sent (not_allowed) Goodays lists no answer for this feedback at the moment.
+      public: not sent (not_allowed) Goodays lists no answer for this feedback at the moment. Goodays still takes: call.
+      private: not sent (not_allowed) Goodays lists no answer for this feedback at the moment. Goodays still takes: call.
     "#);
 }
 
@@ -183,7 +187,7 @@ fn a_reply_is_ours_by_id_by_text_or_by_memory() {
         (replied_by(None), false),
     ];
     for (link, ours) in table {
-        let sent = matches!(decided(&wish, &body, Some(&link)), Decision::Send(Action::Message { .. }));
+        let sent = matches!(decided(&wish, &body, Some(&link)), Permitted::Send(Action::Message { .. }));
         assert_eq!(sent, ours, "{link:?}");
     }
 }
@@ -192,16 +196,18 @@ fn a_reply_is_ours_by_id_by_text_or_by_memory() {
 fn after_loss_of_state_a_text_behind_the_customers_message_is_private() {
     let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "And now?")];
     let link = Link::unread(response_id());
-    let mut one = intent(1, answer("Now it works.", Meant::Public), ready());
-    for (acted_ms, sent) in [(minute(3), true), (minute(2), true), (minute(1), false)] {
-        one.acted_ms = acted_ms;
-        let decision = decide(&one, &view(&talk), Some(&link), None, None);
-        assert_eq!(matches!(decision, Decision::Send(Action::Message { .. })), sent, "{acted_ms}");
+    let one = intent(1, answer("Now it works.", Meant::Public), ready());
+    let decided = |link: &Link, acted: Option<i64>| {
+        let acted = acted.map(GoodaysTime::from_millis);
+        permitted(&one, &view(&talk), Beside { link: Some(link), acted, ..Beside::default() })
+    };
+    for (acted, sent) in [(Some(minute(3)), true), (Some(minute(2)), true), (Some(minute(1)), false), (None, false)] {
+        let decision = decided(&link, acted);
+        assert_eq!(matches!(decision, Permitted::Send(Action::Message { .. })), sent, "{acted:?}");
     }
-    one.acted_ms = minute(3);
     let known = replied_by(Some(RepliedBy::Other));
     assert_eq!(
-        told(&decide(&one, &view(&talk), Some(&known), None, None)),
+        told(&decided(&known, Some(minute(3)))),
         "not sent (answered_by_other) Somebody else answered in Goodays first; this text was written as the \
          public reply."
     );
@@ -211,7 +217,7 @@ fn after_loss_of_state_a_text_behind_the_customers_message_is_private() {
 fn newer_feedback_and_spam_name_themselves() {
     let of = |body: &Value, newer| {
         let wish = intent(1, answer("Hi.", Meant::Private), ready());
-        told(&decide(&wish, &read_view(body), None, None, newer))
+        told(&permitted(&wish, &read_view(body), Beside { newer_case: newer, ..Beside::default() }))
     };
     assert_snapshot!(of(&listing("", "closed", true), Some("00001002")), @"not sent (newer_feedback) The customer left newer feedback: please answer on Case 00001002.");
     // It names the newer Case only where nothing can be sent.
@@ -238,7 +244,7 @@ fn remark_types_by_source_and_verb() {
             for (wish, verbs) in wishes.iter().zip(["reply", "message", "close"]) {
                 let mut body = listing(verbs, "open", false);
                 body["source"] = source.clone();
-                let Decision::Send(action) = decided(wish, &body, None) else { panic!("{verbs}") };
+                let Permitted::Send(action) = decided(wish, &body, None) else { panic!("{verbs}") };
                 let body = action.body();
                 each.push(format!(
                     "{} {}",
@@ -256,11 +262,11 @@ fn remark_types_by_source_and_verb() {
       reply "Message", message "-", close "Message"
     "email"
       reply "-", message "-", close "-"
-      reply "-", message "-", close "-"
+      reply "Problem", message "-", close "Problem"
       reply "-", message "-", close "-"
     "sdk"
       reply "-", message "-", close "-"
-      reply "-", message "-", close "-"
+      reply "Problem", message "-", close "Problem"
       reply "-", message "-", close "-"
     "google"
       reply "Message", message "Message", close "Message"
@@ -295,8 +301,12 @@ fn what_was_seen_is_every_id_once() {
     assert_eq!(seen(&view(&talk)), [id("b1"), id("c1"), id("v")]);
 }
 
-fn looked(wish: &Wish, sending: &Sending, view: &Response) -> Arrival {
-    arrival(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, view)
+fn looked(wish: &Wish, sending: &Sending, view: &Response) -> Option<Outcome> {
+    arrived(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, None, view)
+}
+
+fn proof(id: &str, at: Option<i64>) -> Option<Outcome> {
+    Some(Outcome::Arrived(Some(Proof { id: super::id(id), at: at.map(GoodaysTime::from_millis) })))
 }
 
 #[test]
@@ -305,7 +315,7 @@ fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
     let wish = answer("Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café", Meant::Private);
     let arrived = |by: char, words: &str, id: &str| {
         let talk = [said("b1", 'b', 1, "Hello."), said(id, by, 2, words)];
-        looked(&wish, &sending, &view(&talk)) != Arrival::NotSeen
+        looked(&wish, &sending, &view(&talk)).is_some()
     };
     let same = [
         "Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café",
@@ -317,13 +327,15 @@ fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
         assert!(!arrived('c', words, "c1"), "the customer says the same");
         assert!(!arrived('b', words, "v"), "its id was seen before");
     }
-    for words in
-        ["dear ann, Tom & Jerry say: it’s 5 < 6. Café", "Dear Ann,Tom & Jerry say: it’s 5 < 6. Café", ""]
-    {
+    // What Goodays did to it makes it nobody else's.
+    for words in ["dear ann, Tom & Jerry say: it’s 5 < 6. Café", "Dear Ann,Tom & Jerry say: it’s * < *.", "Dear Ann, Tom & Jerry"] {
+        assert!(arrived('b', words, "b2"), "{words:?} is the same text");
+    }
+    for words in ["We have sent you a voucher.", ""] {
         assert!(!arrived('b', words, "b2"), "{words:?} is another text");
     }
     let old = [said("b1", 'b', 1, "Dear Ann, Tom & Jerry say: it’s 5 < 6. Café")];
-    assert_eq!(looked(&wish, &sending, &view(&old)), Arrival::NotSeen);
+    assert_eq!(looked(&wish, &sending, &view(&old)), None);
 }
 
 #[test]
@@ -333,7 +345,7 @@ fn a_reply_that_stands_beside_the_exchange_arrived_too() {
     let sending = on_its_way(Verb::Reply, &["v"]);
     assert_eq!(
         looked(&answer("Hello.", Meant::Public), &sending, &read_view(&body)),
-        Arrival::Arrived(Some(id("b1")))
+        proof("b1", None)
     );
 }
 
@@ -360,7 +372,7 @@ fn status_actions_arrive_as_a_state_or_as_a_call() {
     ];
     for (wish, verb, body, arrived) in table {
         let found = looked(wish, &on_its_way(verb, &["v", "k0"]), &read_view(&body));
-        assert_eq!(found == Arrival::Arrived(None), arrived, "{verb} {body}");
+        assert_eq!(found == Some(Outcome::Arrived(None)), arrived, "{verb} {body}");
     }
 }
 
@@ -370,65 +382,126 @@ fn applied_is_believed_at_once_not_applied_after_settling() {
     let of = |since_ms, ended_ms, view: &Response, now_ms| {
         let sending = Sending { since_ms, ended_ms, ..on_its_way(Verb::Reply, &["v"]) };
         let one = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
-        settlement(&one, &sending, view, 10_000, now_ms)
+        outcome(&one, &sending, None, reading(view, now_ms, None))
     };
     let there = view(&[said("b1", 'b', 1, "Hello.")]);
     let not = view(&[]);
-    assert_eq!(of(0, None, &there, 0), Settlement::Arrived(Some(id("b1"))));
-    assert_eq!(of(0, Some(5_000), &not, 14_999), Settlement::LookAgain { at_ms: 15_000 });
-    assert_eq!(of(0, Some(5_000), &not, 15_000), Settlement::NotDone);
-    assert_eq!(of(0, Some(5_000), &there, 15_000), Settlement::Arrived(Some(id("b1"))));
-    assert_eq!(of(2_000, None, &not, 11_999), Settlement::LookAgain { at_ms: 12_000 });
-    assert_eq!(of(2_000, None, &not, 12_000), Settlement::NotDone);
+    let arrived = proof("b1", Some(minute(1))).unwrap();
+    assert_eq!(of(0, None, &there, 0), arrived);
+    assert_eq!(of(0, Some(5_000), &not, 14_999), Outcome::NotYet { look_again_ms: 15_000 });
+    assert_eq!(of(0, Some(5_000), &not, 15_000), Outcome::DidNotArrive);
+    assert_eq!(of(0, Some(5_000), &there, 15_000), arrived);
+    assert_eq!(of(2_000, None, &not, 11_999), Outcome::NotYet { look_again_ms: 12_000 });
+    assert_eq!(of(2_000, None, &not, 12_000), Outcome::DidNotArrive);
+}
+
+fn reading(view: &Response, asked_ms: i64, message_ends_turn: Option<bool>) -> Reading<'_> {
+    Reading { view, asked_ms, settle_ms: 10_000, message_ends_turn }
+}
+
+/// What Goodays takes no more is never called *not arrived*: it may be shown later (design, rule 8).
+#[test]
+fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
+    let of = |verb: Verb, body: &Value, ends_turn: Option<bool>| {
+        let wish = match verb {
+            Verb::Reply | Verb::Message => answer("Our words.", Meant::Private),
+            Verb::Call => Wish::Call { rating: None, note: None, left_out: String::new(), after: None },
+            Verb::Close => Wish::Close { remark_type: None, after: None },
+            Verb::Spam => Wish::Spam { after: None },
+        };
+        let sending = Sending { ended_ms: Some(0), ..on_its_way(verb, &["v", "b1"]) };
+        let one = intent(1, wish, IntentState::Sending(sending.clone()));
+        match outcome(&one, &sending, None, reading(&read_view(body), 60_000, ends_turn)) {
+            Outcome::CannotBeTold(_) => "cannot be told",
+            Outcome::DidNotArrive => "did not arrive",
+            other => panic!("{other:?}"),
+        }
+    };
+    let table = [
+        (Verb::Reply, listing("reply", "open", false), None, "did not arrive"),
+        (Verb::Reply, listing("", "closed", false), None, "cannot be told"),
+        (Verb::Message, listing("", "closed", true), Some(true), "cannot be told"),
+        (Verb::Message, listing("message", "closed", true), Some(true), "did not arrive"),
+        // An account that goes on listing `message`, or of which that is not known.
+        (Verb::Message, listing("message", "closed", true), Some(false), "cannot be told"),
+        (Verb::Message, listing("message", "closed", true), None, "cannot be told"),
+        (Verb::Call, listing("reply call", "open", false), None, "did not arrive"),
+        (Verb::Call, listing("", "closed", false), None, "cannot be told"),
+        (Verb::Close, listing("close", "open", false), None, "did not arrive"),
+        (Verb::Spam, listing("spam", "open", false), None, "did not arrive"),
+        (Verb::Spam, listing("", "closed", false), None, "did not arrive"),
+    ];
+    for (verb, body, ends_turn, expected) in table {
+        assert_eq!(of(verb, &body, ends_turn), expected, "{verb} {body} {ends_turn:?}");
+    }
+}
+
+/// A conversation with these actions, and what is said of the one at hand.
+fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
+    let mut conversation = Conversation::new(response_id());
+    others.iter().chain([one]).for_each(|intent| conversation.put(intent.clone()));
+    let now = Circumstances {
+        now_ms,
+        close_grace_ms: 15_000,
+        settle_ms: 10_000,
+        poll_ms: 1_000_000,
+        observe: false,
+        message_ends_turn: None,
+    };
+    eligibility(&conversation, one.seq, None, &now)
+}
+
+fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
+    let wish = Wish::Answer {
+        comment: RecordId::new(comment).unwrap(),
+        content: "x".to_owned(),
+        remark_type: None,
+        meant: Meant::Public,
+    };
+    Intent { acted: SalesforceTime::from_millis(acted), ..intent(seq, wish, state) }
 }
 
 #[test]
 fn whose_turn_it_is() {
-    let text = |seq, acted_ms, comment: &str, state| {
-        let wish = Wish::Answer {
-            comment: RecordId::new(comment).unwrap(),
-            content: "x".to_owned(),
-            remark_type: None,
-            meant: Meant::Public,
-        };
-        Intent { acted_ms, ..intent(seq, wish, state) }
-    };
     let first = || text(1, 10, "00a000000000001", ready());
     let second = || text(2, 20, "00a000000000002", ready());
     let same_second = || text(3, 10, "00a000000000003", ready());
     let close = || Intent { seen_ms: 1_000, ..intent(4, Wish::Spam { after: None }, ready()) };
-    let sending = |mut one: Intent| {
-        one.state = IntentState::Sending(on_its_way(Verb::Reply, &[]));
+    let with = |mut one: Intent, state: IntentState| {
+        one.state = state;
         one
     };
-    let unclear = |mut one: Intent| {
-        one.state =
-            IntentState::Unclear { since_ms: 0, why: String::new(), sending: on_its_way(Verb::Reply, &[]) };
-        one
+    let sending = |one: Intent| with(one, IntentState::Sending(on_its_way(Verb::Reply, &[])));
+    let unclear = |one: Intent| {
+        let sending = on_its_way(Verb::Reply, &[]);
+        with(one, IntentState::Unclear { since_ms: 0, why: String::new(), sending })
+    };
+    let parked = |one: Intent| {
+        with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: String::new() })
     };
     let later = Intent { state: IntentState::Ready { not_before_ms: 70_000 }, ..first() };
     let both = [first(), second(), same_second(), close()];
-    let (grace, now) = (15_000, 60_000);
-    let at = |one: &Intent, others: &[Intent]| turn(one, others, false, grace, now);
+    let of = |one: &Intent, others: &[Intent]| at(one, others, 60_000);
+    let waits = Eligibility::NotYet;
     // Answers by CreatedDate, then id, each behind the one before.
-    assert_eq!(at(&first(), &both), Turn::Go);
-    assert_eq!(at(&same_second(), &both), Turn::Blocked);
-    assert_eq!(at(&same_second(), &[second(), close()]), Turn::Go);
-    assert_eq!(at(&second(), &both), Turn::Blocked);
-    assert_eq!(at(&second(), &[second(), close()]), Turn::Go);
-    assert_eq!(at(&later, &[]), Turn::Wait { at_ms: 70_000 });
+    assert_eq!(of(&first(), &both), Eligibility::Look);
+    assert_eq!(of(&same_second(), &both), waits(Wait::EarlierAnswer));
+    assert_eq!(of(&same_second(), &[second(), close()]), Eligibility::Look);
+    assert_eq!(of(&second(), &both), waits(Wait::EarlierAnswer));
+    assert_eq!(of(&second(), &[close()]), Eligibility::Look);
+    assert_eq!(of(&later, &[]), waits(Wait::Until { at_ms: 70_000 }));
     // One at a time, whatever it is.
-    assert_eq!(at(&first(), &[sending(second())]), Turn::Blocked);
-    assert_eq!(at(&first(), &[unclear(second())]), Turn::Blocked);
-    assert_eq!(at(&first(), &[sending(close())]), Turn::Blocked);
-    assert_eq!(at(&sending(first()), &[]), Turn::Blocked);
+    assert_eq!(of(&first(), &[sending(second())]), waits(Wait::OtherUnderWay));
+    assert_eq!(of(&first(), &[unclear(second())]), waits(Wait::OtherUnderWay));
+    assert_eq!(of(&first(), &[sending(close())]), waits(Wait::OtherUnderWay));
+    assert_eq!(of(&sending(first()), &[]), waits(Wait::UnderWay));
+    assert_eq!(of(&first(), &[parked(same_second())]), Eligibility::Look);
     // Status actions after every answer, parked ones too, and after their grace.
     for other in [first(), second(), sending(first()), unclear(first()), later.clone()] {
-        assert_eq!(at(&close(), &[other, close()]), Turn::Blocked);
+        assert_eq!(of(&close(), &[other]), waits(Wait::Answer));
     }
-    assert_eq!(turn(&close(), &[], true, grace, now), Turn::Blocked);
-    assert_eq!(turn(&first(), &[], true, grace, now), Turn::Go);
-    assert_eq!(at(&close(), &[close()]), Turn::Go);
-    assert_eq!(turn(&close(), &[], false, grace, 15_999), Turn::Wait { at_ms: 16_000 });
-    assert_eq!(turn(&close(), &[], false, grace, 16_000), Turn::Go);
+    assert_eq!(of(&close(), &[parked(first())]), waits(Wait::ParkedAnswer));
+    assert_eq!(of(&close(), &[]), Eligibility::Look);
+    assert_eq!(at(&close(), &[], 15_999), waits(Wait::Until { at_ms: 16_000 }));
+    assert_eq!(at(&close(), &[], 16_000), Eligibility::Look);
 }

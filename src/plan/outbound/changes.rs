@@ -1,0 +1,249 @@
+//! What an attempt, an answer of Goodays or an operator's word changes in a conversation.
+//!
+//! Pure: the hands load a conversation, apply one of these, and write it if nothing of it changed meanwhile. Times are
+//! our clock's, in milliseconds, where they are not typed.
+
+use super::super::inbound::waiting_since;
+use super::super::link::CallSent;
+use super::super::{
+    Conversation, How, Intent, IntentState, Note, RepliedBy, Sending, Told, Wish, hash64,
+};
+use super::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
+use super::outcome::{Outcome, Proof, Reading, outcome};
+use super::permitted::{Beside, Permitted, permitted, seen};
+use crate::goodays::action::Action;
+use crate::goodays::event::Response;
+use crate::goodays::Verb;
+use crate::time::GoodaysTime;
+
+/// Attempts of which two looks agreed that they did not arrive.
+const MAX_ATTEMPTS: u32 = 20;
+
+impl Conversation {
+    /// The moment before the PUT: decides on the conversation as it stands now, and notes the attempt if it may go.
+    pub fn begin(
+        &mut self,
+        seq: u64,
+        look: Look<'_>,
+        looked: Option<GoodaysTime>,
+        as_author: bool,
+        now: &Circumstances,
+    ) -> Eligibility {
+        let decided = eligibility(self, seq, Some(look), now);
+        match &decided {
+            Eligibility::Send(action) => self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms),
+            Eligibility::Never(ending) => self.end(seq, ending.clone(), look.view, now.now_ms),
+            Eligibility::Look | Eligibility::NotYet(_) => {}
+        }
+        decided
+    }
+
+    fn note_attempt(
+        &mut self,
+        seq: u64,
+        action: &Action,
+        view: &Response,
+        looked: Option<GoodaysTime>,
+        as_author: bool,
+        now_ms: i64,
+    ) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        // What was there before the first attempt: an earlier one that is shown late is still recognised.
+        let before = intent.unconfirmed.take();
+        let again = before.is_some();
+        let seen = before.as_ref().map_or_else(|| seen(view), |first| first.seen.clone());
+        let looked = before.and_then(|first| first.looked).or(looked);
+        intent.attempts += 1;
+        let as_author = as_author && action.user().is_some();
+        let sending = Sending { looked, again, as_author, ..Sending::new(action.verb(), now_ms, seen) };
+        intent.state = IntentState::Sending(sending);
+    }
+
+    /// An action that never goes.
+    fn end(&mut self, seq: u64, ending: Ending, view: &Response, now_ms: i64) {
+        match ending {
+            Ending::Arrived(verb, proof) => self.delivered(seq, verb, proof.as_ref(), Some(view), now_ms),
+            Ending::Settled(lost) => self.settled(seq, &lost, view, now_ms),
+            Ending::NotSent { code, why } => self.park(seq, code, &why, Some(view), now_ms),
+            Ending::Unclear { why, attempt } => self.unclear(seq, attempt, &why, now_ms),
+            Ending::Observed(verb) => self.observed(seq, verb, view, now_ms),
+            Ending::Ended => {}
+        }
+    }
+
+    /// The remote did not take the attempt, and nothing was done: it waits for another one.
+    pub fn was_not_done(&mut self, seq: u64, now_ms: i64) {
+        if let Some(intent) = self.intent_mut(seq)
+            && matches!(intent.state, IntentState::Sending(_))
+        {
+            intent.unconfirmed = intent.attempt().filter(|sending| sending.again).cloned();
+            intent.state = IntentState::Ready { not_before_ms: now_ms };
+        }
+    }
+
+    /// The attempt is over, and nothing is proved: claimed by a 2xx, or without an answer.
+    pub fn attempt_ended(&mut self, seq: u64, ended_ms: i64) {
+        if let Some(Intent { state: IntentState::Sending(sending), .. }) = self.intent_mut(seq) {
+            sending.ended_ms.get_or_insert(ended_ms);
+        }
+    }
+
+    /// Goodays refused the attempt; `view` is what it shows afterwards. A close, spam or call may be late only: somebody
+    /// processed the response meanwhile. What was tried before without known outcome may be the reason, too.
+    pub fn refused(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
+        let Some(intent) = self.intent(seq) else { return };
+        let IntentState::Sending(sending) = intent.state.clone() else { return };
+        if let Some(view) = view.filter(|_| !intent.wish.is_answer())
+            && let Permitted::Settled(lost) = permitted(intent, view, Beside::default())
+        {
+            self.settled(seq, &lost, view, now_ms);
+            return;
+        }
+        if sending.again {
+            let why = format!("It was sent before, and nobody can say whether it arrived. {why}");
+            self.unclear(seq, sending, &why, now_ms);
+        } else {
+            self.park(seq, code, why, view, now_ms);
+        }
+    }
+
+    /// A look after the attempt: done, tried again, looked at again, or for a human.
+    pub fn read_back(&mut self, seq: u64, reading: Reading<'_>, now_ms: i64) -> Option<Outcome> {
+        let intent = self.intent(seq)?.clone();
+        let attempt = intent.attempt()?.clone();
+        let found = outcome(&intent, &attempt, self.link.as_ref(), reading);
+        match (&found, &intent.state) {
+            (Outcome::Arrived(proof), _) => {
+                self.delivered(seq, attempt.verb, proof.as_ref(), Some(reading.view), now_ms);
+            }
+            (_, IntentState::Unclear { .. }) => {}
+            (Outcome::NotYet { .. }, _) => {}
+            (Outcome::Displaced, _) => {
+                let intent = self.intent_mut(seq)?;
+                intent.unconfirmed = None;
+                intent.state = IntentState::Ready { not_before_ms: now_ms };
+            }
+            (Outcome::CannotBeTold(why), _) => self.unclear(seq, attempt, why, now_ms),
+            (Outcome::DidNotArrive, _) if intent.attempts >= MAX_ATTEMPTS => {
+                let why = "Goodays gives no answer, and it does not arrive.";
+                self.intent_mut(seq)?.unconfirmed = Some(attempt);
+                self.park(seq, "no_answer", why, Some(reading.view), now_ms);
+            }
+            (Outcome::DidNotArrive, _) => {
+                let intent = self.intent_mut(seq)?;
+                intent.unconfirmed = Some(attempt);
+                intent.state = IntentState::Ready { not_before_ms: now_ms };
+            }
+        }
+        Some(found)
+    }
+
+    /// It is at Goodays: in the outbox, in the ledger, and on the Case.
+    pub fn delivered(
+        &mut self,
+        seq: u64,
+        verb: Verb,
+        proof: Option<&Proof>,
+        view: Option<&Response>,
+        now_ms: i64,
+    ) {
+        let Some(intent) = self.intent(seq) else { return };
+        let reason = match &intent.wish {
+            Wish::Call { left_out, .. } => left_out.clone(),
+            _ => String::new(),
+        };
+        let call = call_content(&intent.wish).map(|content| CallSent { content, told: false });
+        let message = proof.map(|proof| proof.id.clone());
+        self.conclude(
+            seq,
+            IntentState::Delivered { at_ms: now_ms, verb, message },
+            Note { told: Told::Sent, action: verb.to_string(), reason, view: view.map(|v| v.raw.clone()) },
+        );
+        let Some(link) = &mut self.link else { return };
+        if let Some(proof) = proof {
+            link.learn(proof.id.clone(), proof.at, How::Sent);
+        }
+        if verb == Verb::Reply {
+            link.replied.get_or_insert(RepliedBy::Us);
+        }
+        link.call = call.or(link.call);
+        if let Some(view) = view {
+            link.waiting_since = waiting_since(view);
+        }
+    }
+
+    /// Not sent; a human decides.
+    pub fn park(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
+        let Some(intent) = self.intent(seq) else { return };
+        let note = note(Told::Failed, intent.wish.name(), why, view);
+        let (code, why) = (code.to_owned(), why.to_owned());
+        self.conclude(seq, IntentState::Parked { since_ms: now_ms, code, why }, note);
+    }
+
+    /// It cannot be sent. What was sent before without known outcome is not called *not sent*.
+    pub fn give_up(&mut self, seq: u64, code: &str, why: &str, now_ms: i64) {
+        match self.intent(seq).and_then(|intent| intent.unconfirmed.clone()) {
+            Some(attempt) => self.unclear(seq, attempt, why, now_ms),
+            None => self.park(seq, code, why, None, now_ms),
+        }
+    }
+
+    /// Sent, and nobody can say whether it arrived.
+    pub fn unclear(&mut self, seq: u64, sending: Sending, why: &str, now_ms: i64) {
+        let Some(intent) = self.intent(seq) else { return };
+        let note = note(Told::Unclear, intent.wish.name(), why, None);
+        self.conclude(seq, IntentState::Unclear { since_ms: now_ms, why: why.to_owned(), sending }, note);
+    }
+
+    fn settled(&mut self, seq: u64, lost: &str, view: &Response, now_ms: i64) {
+        let Some(intent) = self.intent(seq) else { return };
+        let note = note(Told::Settled, intent.wish.name(), lost, Some(view));
+        let why = "Goodays has this feedback as processed already.".to_owned();
+        self.conclude(seq, IntentState::Settled { at_ms: now_ms, why }, note);
+        if let Some(link) = &mut self.link {
+            link.waiting_since = waiting_since(view);
+        }
+    }
+
+    fn observed(&mut self, seq: u64, verb: Verb, view: &Response, now_ms: i64) {
+        let Some(intent) = self.intent(seq) else { return };
+        let why = "goodays.actions is observe: nothing was sent to the customer.";
+        let note = note(Told::Observed, intent.wish.name(), why, Some(view));
+        self.conclude(seq, IntentState::Observed { at_ms: now_ms, verb }, note);
+    }
+
+    /// Ends an open or parked action, and tells it on the Case.
+    fn conclude(&mut self, seq: u64, state: IntentState, note: Note) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        if !intent.state.is_open() && !intent.state.is_parked() {
+            return;
+        }
+        intent.state = state;
+        self.tell(note);
+    }
+
+    /// An operator's word: it is tried again. What was sent without known outcome is looked for first.
+    pub fn try_again(&mut self, seq: u64, now_ms: i64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        if let IntentState::Unclear { sending, .. } = &intent.state {
+            intent.unconfirmed = Some(sending.clone());
+        }
+        intent.state = IntentState::Ready { not_before_ms: now_ms };
+        intent.attempts = 0;
+        intent.approved = true;
+        // Older than any poll: it is read again from Salesforce first.
+        intent.read_ms = 0;
+    }
+}
+
+/// The words for the Case.
+fn note(told: Told, action: &str, reason: &str, view: Option<&Response>) -> Note {
+    let view = view.map(|view| view.raw.clone());
+    Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
+}
+
+/// What a call carries, as a hash: to notice that it was changed afterwards.
+pub fn call_content(wish: &Wish) -> Option<u64> {
+    let Wish::Call { rating, note, .. } = wish else { return None };
+    Some(hash64(&format!("{rating:?} {}", note.as_deref().unwrap_or_default())))
+}

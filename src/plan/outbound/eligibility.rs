@@ -1,0 +1,245 @@
+//! Whether an action may go to Goodays: now, not yet, or never, and why.
+//!
+//! One function, and everybody who wants to know asks it: the dispatcher (which action is next), the moment before the
+//! PUT (with what Goodays has just listed, on the conversation as it stands in the very transaction that notes the
+//! attempt), and `plan --case`.
+
+use super::super::{Conversation, Intent, IntentState, Sending, Wish};
+use super::outcome::{Outcome, Proof, Reading, outcome};
+use super::permitted::{Beside, Permitted, permitted, seen};
+use crate::goodays::Verb;
+use crate::goodays::action::Action;
+use crate::goodays::event::Response;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Eligibility {
+    /// Nothing on our side is against it: what Goodays lists decides.
+    Look,
+    Send(Action),
+    NotYet(Wait),
+    Never(Ending),
+}
+
+/// Why an action waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// A time (milliseconds) that has to come first: its `close_grace`, or the next try.
+    Until { at_ms: i64 },
+    /// An answer of the same response that was given earlier.
+    EarlierAnswer,
+    /// Close, spam and call wait for every answer (design, rule 7): this one is not at Goodays yet.
+    Answer,
+    /// The same, and it waits for a human.
+    ParkedAnswer,
+    /// Another action of the response is on its way, or its outcome is not known.
+    OtherUnderWay,
+    /// It is on its way itself.
+    UnderWay,
+    /// What became of it is not known: a human decides.
+    Unclear,
+    /// Salesforce was read longer than one poll ago: it may have been taken back (design, rule 10).
+    ReadAgain,
+    /// Goodays shows less than is known of the conversation; believed for a while only.
+    StaleView { until_ms: i64 },
+    /// What became of an earlier attempt is not known yet.
+    EarlierAttempt { look_again_ms: i64 },
+}
+
+/// Why an action never goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// An earlier attempt turns out to have arrived.
+    Arrived(Verb, Option<Proof>),
+    /// Goodays has the response as processed; what could not travel, for the agent.
+    Settled(String),
+    NotSent { code: &'static str, why: String },
+    /// An attempt was made, nobody can say whether it arrived, and Goodays takes no other.
+    Unclear { why: String, attempt: Sending },
+    /// `goodays.actions` is `observe`.
+    Observed(Verb),
+    /// It is done with already.
+    Ended,
+}
+
+/// What holds for all actions at this moment. Times are our clock's, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    pub now_ms: i64,
+    pub close_grace_ms: i64,
+    pub settle_ms: i64,
+    /// `poll.interval`.
+    pub poll_ms: i64,
+    pub observe: bool,
+    /// See [`Reading::message_ends_turn`].
+    pub message_ends_turn: Option<bool>,
+}
+
+/// What Goodays has just shown, and what was found out with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub view: &'a Response,
+    /// When the question left, by our clock (milliseconds).
+    pub asked_ms: i64,
+    pub beside: Beside<'a>,
+}
+
+/// Whether the intent of this number may go. Without a look the answer is [`Eligibility::Look`] at best.
+pub fn eligibility(
+    conversation: &Conversation,
+    seq: u64,
+    look: Option<Look<'_>>,
+    now: &Circumstances,
+) -> Eligibility {
+    let Some(intent) = conversation.intent(seq) else { return Eligibility::Never(Ending::Ended) };
+    let not_before_ms = match &intent.state {
+        IntentState::Ready { not_before_ms } => *not_before_ms,
+        IntentState::Sending(_) => return Eligibility::NotYet(Wait::UnderWay),
+        IntentState::Unclear { .. } => return Eligibility::NotYet(Wait::Unclear),
+        _ => return Eligibility::Never(Ending::Ended),
+    };
+    // The mutant decides when the look begins, and not again before the PUT.
+    let is_behind = look.is_none() || !crate::mutant::is_on("decide-once");
+    if let Some(wait) = behind(conversation, intent).filter(|_| is_behind) {
+        return Eligibility::NotYet(wait);
+    }
+    let grace_ms = if intent.wish.is_answer() { 0 } else { now.close_grace_ms };
+    let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(grace_ms));
+    if at_ms > now.now_ms {
+        return Eligibility::NotYet(Wait::Until { at_ms });
+    }
+    // As of the look, if there was one: that it took long makes nothing older.
+    let asked_ms = look.map_or(now.now_ms, |look| look.asked_ms);
+    if asked_ms - intent.read_ms > now.poll_ms {
+        return Eligibility::NotYet(Wait::ReadAgain);
+    }
+    match look {
+        None => Eligibility::Look,
+        Some(look) => by_look(conversation, intent, look, now),
+    }
+}
+
+/// The others of the same response that come first (design, rules 7 and 9).
+fn behind(conversation: &Conversation, intent: &Intent) -> Option<Wait> {
+    let others = || conversation.intents.iter().filter(|other| other.seq != intent.seq);
+    let under_way =
+        |other: &Intent| matches!(other.state, IntentState::Sending(_) | IntentState::Unclear { .. });
+    if intent.wish.is_answer() {
+        let earlier = |other: &Intent| {
+            other.state.is_open() && other.wish.is_answer() && place(other) < place(intent)
+        };
+        if others().any(earlier) {
+            return Some(Wait::EarlierAnswer);
+        }
+    } else {
+        let answers = || others().filter(|other| other.wish.is_answer());
+        if answers().any(|other| other.state.is_open()) {
+            return Some(Wait::Answer);
+        }
+        if answers().any(|other| other.state.is_parked()) {
+            return Some(Wait::ParkedAnswer);
+        }
+    }
+    others().any(under_way).then_some(Wait::OtherUnderWay)
+}
+
+/// Answers go in the order of their creation, by their ids within a second.
+fn place(intent: &Intent) -> (crate::time::SalesforceTime, &str) {
+    let comment = intent.wish.comment().map_or("", |comment| comment.as_str());
+    (intent.acted, comment)
+}
+
+fn by_look(
+    conversation: &Conversation,
+    intent: &Intent,
+    look: Look<'_>,
+    now: &Circumstances,
+) -> Eligibility {
+    let link = conversation.link.as_ref();
+    let stale_until_ms = intent.seen_ms.saturating_add(now.settle_ms);
+    if now.now_ms < stale_until_ms && lacks_what_is_known(conversation, look.view) {
+        return Eligibility::NotYet(Wait::StaleView { until_ms: stale_until_ms });
+    }
+    // An attempt without known outcome comes first: the verb may be gone because of it (design, rule 8).
+    let mut unconfirmed = intent.unconfirmed.as_ref();
+    if let Some(attempt) = unconfirmed {
+        let reading = Reading {
+            view: look.view,
+            asked_ms: look.asked_ms,
+            settle_ms: now.settle_ms,
+            message_ends_turn: now.message_ends_turn,
+        };
+        match outcome(intent, attempt, link, reading) {
+            Outcome::Arrived(proof) => return Eligibility::Never(Ending::Arrived(attempt.verb, proof)),
+            Outcome::NotYet { look_again_ms } => {
+                return Eligibility::NotYet(Wait::EarlierAttempt { look_again_ms });
+            }
+            // Somebody was shown that, and said to send it again.
+            Outcome::CannotBeTold(_) if intent.approved => {}
+            Outcome::CannotBeTold(why) => return unclear(attempt, why),
+            Outcome::DidNotArrive => {}
+            Outcome::Displaced => unconfirmed = None,
+        }
+    }
+    let beside = Beside { link, ..look.beside };
+    match (permitted(intent, look.view, beside), unconfirmed) {
+        (Permitted::Send(action), _) if now.observe => Eligibility::Never(Ending::Observed(action.verb())),
+        (Permitted::Send(action), _) => Eligibility::Send(action),
+        (Permitted::NotSent { why, .. }, Some(attempt)) => unclear(attempt, &why),
+        (Permitted::NotSent { code, why }, None) => Eligibility::Never(Ending::NotSent { code, why }),
+        (Permitted::Settled(lost), _) => Eligibility::Never(Ending::Settled(lost)),
+    }
+}
+
+fn unclear(attempt: &Sending, why: &str) -> Eligibility {
+    let why = format!("It was sent before, and nobody can say whether it arrived. {why}");
+    Eligibility::Never(Ending::Unclear { why, attempt: attempt.clone() })
+}
+
+/// Whether a view is older than what we know: what it lists is not what Goodays lists now.
+fn lacks_what_is_known(conversation: &Conversation, view: &Response) -> bool {
+    let Some(link) = &conversation.link else { return false };
+    let shown = seen(view);
+    let lacks = |id: &crate::goodays::MessageId| shown.binary_search(id).is_err();
+    link.last_customer.as_ref().is_some_and(lacks) || link.sent_ids().any(lacks)
+}
+
+impl Wish {
+    /// The verb that Goodays is asked for; an answer's is known only once Goodays was read.
+    pub fn verb(&self) -> Option<Verb> {
+        match self {
+            Self::Answer { .. } => None,
+            Self::Call { .. } => Some(Verb::Call),
+            Self::Close { .. } => Some(Verb::Close),
+            Self::Spam { .. } => Some(Verb::Spam),
+        }
+    }
+}
+
+impl Wait {
+    /// When it is worth while to ask again (milliseconds); none: when something else of the conversation changes.
+    pub fn until_ms(self) -> Option<i64> {
+        match self {
+            Self::Until { at_ms } => Some(at_ms),
+            Self::StaleView { until_ms } => Some(until_ms),
+            Self::EarlierAttempt { look_again_ms } => Some(look_again_ms),
+            _ => None,
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Until { .. } => "it waits for its time: close_grace, or the next try",
+            Self::EarlierAnswer => "an answer that was given earlier goes first",
+            Self::Answer => "an answer of the same Case goes first",
+            Self::ParkedAnswer => "an answer of the same Case waits for a human: see `parked`",
+            Self::OtherUnderWay => "another action of the same response is on its way, or unclear",
+            Self::UnderWay => "it is on its way",
+            Self::Unclear => "unclear: it may have arrived; see `parked`",
+            Self::ReadAgain => "Salesforce is read again first: it may have been taken back",
+            Self::StaleView { .. } => "Goodays shows less than is known of the conversation: it is read again",
+            Self::EarlierAttempt { .. } => "it was sent, and whether it arrived is being found out",
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What became of an attempt (design, rules 2 and 3).
+//!
+//! A 2xx is a claim, and a cut line is no refusal: only what Goodays shows afterwards decides. *Arrived* is believed
+//! at once, *did not arrive* only from a look that began `settle` after the attempt ended, and only while Goodays still
+//! takes what was sent. Where that cannot decide, a human does.
+
+use super::super::{Intent, Link, Sending};
+use super::recognise::{Fit, fit};
+use crate::goodays::event::{Message, Response};
+use crate::goodays::{MessageId, Verb};
+use crate::time::GoodaysTime;
+
+/// What became of an attempt, as far as one look tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Goodays has it; with the new message where there is one.
+    Arrived(Option<Proof>),
+    /// Nothing of it is there, and Goodays still takes it: it may be sent again, and may yet turn up.
+    DidNotArrive,
+    /// Somebody else's answer stands where it would stand.
+    Displaced,
+    /// It may still be applied, or shown: a look that begins then (milliseconds) tells more.
+    NotYet { look_again_ms: i64 },
+    /// Reading does not decide; why, for people.
+    CannotBeTold(&'static str),
+}
+
+/// The message that an attempt became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    pub id: MessageId,
+    pub at: Option<GoodaysTime>,
+}
+
+impl Proof {
+    fn of(message: &Message) -> Self {
+        Self { id: message.id.clone(), at: message.at }
+    }
+}
+
+/// When and with whom Goodays was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    pub view: &'a Response,
+    /// When the look began, by our clock (milliseconds): what it shows is as old as its question.
+    pub asked_ms: i64,
+    pub settle_ms: i64,
+    /// Whether this account was seen to take `message` away once the brand has answered; none: not seen yet.
+    pub message_ends_turn: Option<bool>,
+}
+
+/// What became of an attempt of this intent.
+pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading: Reading<'_>) -> Outcome {
+    if let Some(arrived) = arrived(intent, sending, link, reading.view) {
+        return arrived;
+    }
+    let settled_ms = sending.ended_ms.unwrap_or(sending.since_ms).saturating_add(reading.settle_ms);
+    if reading.asked_ms < settled_ms {
+        return Outcome::NotYet { look_again_ms: settled_ms };
+    }
+    if is_displaced(intent, sending, reading.view) {
+        return Outcome::Displaced;
+    }
+    if !unexplained(intent, sending, link, reading.view).is_empty() {
+        return Outcome::CannotBeTold("Goodays shows a new message of the brand that may be this one.");
+    }
+    absent(sending, reading)
+}
+
+/// What proves an attempt done; an event's view is asked as well as a look's.
+pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &Response) -> Option<Outcome> {
+    let state = |name: &str| (view.state.as_deref() == Some(name)).then_some(Outcome::Arrived(None));
+    match sending.verb {
+        Verb::Reply | Verb::Message => {
+            let mut all = candidates(sending, link, view);
+            // The same words before altered ones, the older before the newer.
+            all.sort_by_key(|m| (super::recognise::likeness(content(intent), &m.content) as u8, m.at));
+            let ours = all.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours);
+            ours.map(|m| Outcome::Arrived(Some(Proof::of(m))))
+        }
+        Verb::Call => {
+            let called = view.reply.as_ref().is_some_and(|r| r.is_call() && !sending.seen.contains(&r.id));
+            called.then_some(Outcome::Arrived(None))
+        }
+        Verb::Close => state("closed"),
+        Verb::Spam => state("spam"),
+    }
+}
+
+fn content(intent: &Intent) -> &str {
+    match &intent.wish {
+        super::super::Wish::Answer { content, .. } => content,
+        _ => "",
+    }
+}
+
+/// Messages that were not there before the attempt, and that nobody has accounted for yet.
+fn candidates<'a>(sending: &Sending, link: Option<&Link>, view: &'a Response) -> Vec<&'a Message> {
+    let accounted = |m: &&Message| {
+        sending.seen.contains(&m.id) || link.is_some_and(|l| l.knows(&m.id))
+    };
+    let mut found: Vec<&Message> = view.turns.iter().filter(|m| !accounted(m)).collect();
+    let reply = view.reply.as_ref().filter(|r| !r.is_call() && !accounted(r));
+    found.extend(reply.filter(|r| !view.turns.iter().any(|t| t.id == r.id)));
+    found
+}
+
+/// New messages of which nobody can say whose they are.
+pub fn unexplained<'a>(
+    intent: &Intent,
+    sending: &Sending,
+    link: Option<&Link>,
+    view: &'a Response,
+) -> Vec<&'a Message> {
+    let mut found = candidates(sending, link, view);
+    found.retain(|m| fit(intent, sending, m) == Fit::Doubtful);
+    found
+}
+
+/// There is one public answer, and it is a stranger's: ours was not taken.
+fn is_displaced(intent: &Intent, sending: &Sending, view: &Response) -> bool {
+    let new = view.reply.as_ref().filter(|reply| !reply.is_call() && !sending.seen.contains(&reply.id));
+    sending.verb == Verb::Reply && new.is_some_and(|reply| fit(intent, sending, reply) == Fit::Stranger)
+}
+
+/// Nothing of it is to be seen: whether Goodays' list of actions says that nothing happened.
+fn absent(sending: &Sending, reading: Reading<'_>) -> Outcome {
+    let view = reading.view;
+    if sending.verb == Verb::Spam && super::permitted::is_processed(view) && !view.allows(Verb::Spam) {
+        // Somebody processed it otherwise: as spam it would stand as spam.
+        return Outcome::DidNotArrive;
+    }
+    if !view.allows(sending.verb) {
+        return Outcome::CannotBeTold(
+            "Goodays does not take it any more, and does not show it: it may have arrived, and be shown later.",
+        );
+    }
+    if sending.verb == Verb::Message && reading.message_ends_turn != Some(true) {
+        return Outcome::CannotBeTold(
+            "Goodays takes further messages whether this one arrived or not, and does not show it.",
+        );
+    }
+    Outcome::DidNotArrive
+}
+
+/// Whether an account takes `message` away once the brand has answered: what a view tells of it, if anything.
+pub fn message_ends_turn(view: &Response, ours: &MessageId) -> Option<bool> {
+    let last = view.turns.last()?;
+    (last.id == *ours).then(|| !view.allows(Verb::Message))
+}

@@ -1,0 +1,195 @@
+//! What Goodays' list of actions allows of an agent's wish at this moment (design, rules 8 and 9).
+
+use super::super::{Intent, Link, Meant, RepliedBy, Wish};
+use crate::goodays::action::{Action, is_outside_source, takes_remark_type};
+use crate::goodays::event::{Response, Whose, normalised};
+use crate::goodays::{MessageId, Verb};
+use crate::time::GoodaysTime;
+
+/// What may be done about a wish, now that Goodays was read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Permitted {
+    Send(Action),
+    /// Goodays has it as processed already. What could not travel is named for the agent, else the text is empty.
+    Settled(String),
+    /// Not sent, and never by itself later.
+    NotSent {
+        code: &'static str,
+        why: String,
+    },
+}
+
+/// What is known beside the response itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    pub link: Option<&'a Link>,
+    /// The agent's user in Goodays.
+    pub user: Option<&'a str>,
+    /// A newer Case of the same customer: a new participation ends the older private exchange (design, rule 12).
+    pub newer_case: Option<&'a str>,
+    /// When the agent acted, carried over to Goodays' clock; none while either clock is not known.
+    pub acted: Option<GoodaysTime>,
+}
+
+/// Decides by what Goodays lists for this response at this moment.
+pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permitted {
+    let user = beside.user.map(str::to_owned);
+    match &intent.wish {
+        Wish::Answer { content, remark_type, meant, .. } => {
+            answer(content, remark_type.as_deref(), *meant, view, beside)
+        }
+        Wish::Call { rating, note, left_out, .. } => {
+            let send = Action::Call { user, rating: *rating, note: note.clone() };
+            let lost = note.is_some() || rating.is_some() || !left_out.is_empty();
+            status(view, Verb::Call, send, lost)
+        }
+        Wish::Close { remark_type, .. } => {
+            let remark_type = remark(remark_type.as_deref(), is_outside_source(view.source.as_deref()));
+            status(view, Verb::Close, Action::Close { user, remark_type }, false)
+        }
+        Wish::Spam { .. } => status(view, Verb::Spam, Action::Spam { user }, false),
+    }
+}
+
+fn answer(
+    content: &str,
+    chosen: Option<&str>,
+    meant: Meant,
+    view: &Response,
+    beside: Beside<'_>,
+) -> Permitted {
+    if content.trim().is_empty() {
+        return not_sent("empty", "The comment is empty.");
+    }
+    let (content, user) = (plain_text(content), beside.user.map(str::to_owned));
+    match (view.allows(Verb::Reply), view.allows(Verb::Message), meant) {
+        // Whatever is listed: it would be a second answer to something that was answered.
+        (_, _, Meant::Public) if is_answered_by_other(view, beside) => not_sent(
+            "answered_by_other",
+            "Somebody else answered in Goodays first; this text was written as the public reply.",
+        ),
+        (true, _, Meant::Public) => {
+            let remark_type = remark(chosen, is_outside_source(view.source.as_deref()));
+            Permitted::Send(Action::Reply { content, user, remark_type })
+        }
+        (_, true, _) => {
+            let takes = takes_remark_type(Verb::Message, view.source.as_deref());
+            let remark_type = if takes { remark(chosen, true) } else { None };
+            Permitted::Send(Action::Message { content, user, remark_type })
+        }
+        (true, false, Meant::Private) => not_sent(
+            "would_be_public",
+            "The text was meant as a private message, but Goodays takes only the public reply.",
+        ),
+        (false, false, _) => no_answer_now(view, beside.newer_case),
+    }
+}
+
+fn not_sent(code: &'static str, why: impl Into<String>) -> Permitted {
+    Permitted::NotSent { code, why: why.into() }
+}
+
+fn no_answer_now(view: &Response, newer_case: Option<&str>) -> Permitted {
+    if let Some(case) = newer_case {
+        let why = format!("The customer left newer feedback: please answer on Case {case}.");
+        return not_sent("newer_feedback", why);
+    }
+    if view.state.as_deref() == Some("spam") {
+        return not_sent("spam", "The feedback stands as spam in Goodays: it takes no answer.");
+    }
+    if let Some(why) = unusable(view, &[Verb::Reply, Verb::Message]) {
+        return not_sent("not_allowed", why);
+    }
+    match (&view.reply, is_processed(view)) {
+        // Closed by mistake, perhaps: nothing at Goodays opens it again (Goodays reference, 6).
+        (None, true) => not_sent(
+            "closed_in_goodays",
+            format!(
+                "The feedback was closed in Goodays without an answer, and Goodays cannot open it again. It takes an \
+                 answer after the customer writes; until then please reach the customer another way.{}",
+                still_listed(view)
+            ),
+        ),
+        (Some(_), true) => not_sent("wait_for_customer", "Goodays takes the next one after the customer writes."),
+        (_, false) => not_sent(
+            "not_allowed",
+            format!("Goodays lists no answer for this feedback at the moment.{}", still_listed(view)),
+        ),
+    }
+}
+
+/// What the agent can still do, in the words of the shipped actions.
+fn still_listed(view: &Response) -> String {
+    let listed: Vec<&str> =
+        Verb::ALL.iter().filter(|verb| view.allows(**verb)).map(|verb| verb.as_str()).collect();
+    if listed.is_empty() { String::new() } else { format!(" Goodays still takes: {}.", listed.join(", ")) }
+}
+
+/// A verb that stands in the list with a value that is no address: it counts as not listed, and is named.
+fn unusable(view: &Response, verbs: &[Verb]) -> Option<String> {
+    let named = verbs.iter().find(|verb| view.odd_actions.contains(verb.as_str()))?;
+    Some(format!(
+        "Goodays names \"{named}\" for this feedback, but with no address: the connector takes that as not allowed."
+    ))
+}
+
+fn status(view: &Response, verb: Verb, action: Action, carries: bool) -> Permitted {
+    if view.allows(verb) {
+        return Permitted::Send(action);
+    }
+    if is_processed(view) {
+        let lost = "The call's note and rating did not travel: please enter them in Goodays.";
+        return Permitted::Settled(if carries { lost.to_owned() } else { String::new() });
+    }
+    let why = unusable(view, &[verb])
+        .unwrap_or_else(|| format!("Goodays does not list \"{verb}\" for this feedback at the moment."));
+    not_sent("not_allowed", why)
+}
+
+/// Somebody processed the response: it is closed or spam, or has its reply.
+pub fn is_processed(view: &Response) -> bool {
+    matches!(view.state.as_deref(), Some("closed" | "spam")) || view.reply.is_some() || view.allows(Verb::Message)
+}
+
+fn is_answered_by_other(view: &Response, beside: Beside<'_>) -> bool {
+    view.reply.is_some() && !reply_is_ours(view, beside.link) && !is_in_exchange(view, beside)
+}
+
+fn reply_is_ours(view: &Response, link: Option<&Link>) -> bool {
+    let (Some(reply), Some(link)) = (&view.reply, link) else { return false };
+    let text = super::super::hash64(&normalised(&reply.content));
+    link.sent(&reply.id) || link.unidentified.contains(&text) || link.replied == Some(RepliedBy::Us)
+}
+
+/// After loss of our state nobody knows who replied; a text that was written after the customer's private message
+/// is no public reply.
+fn is_in_exchange(view: &Response, beside: Beside<'_>) -> bool {
+    // A time that is carried from clock to clock is as exact as two `Date` headers, and Salesforce's own whole second.
+    const EXACT_MS: i64 = 3_000;
+    let last = view.turns.last().filter(|t| t.whose == Whose::Customer);
+    let (Some(wrote), Some(acted)) = (last.and_then(|t| t.at), beside.acted) else { return false };
+    beside.link.is_some_and(|l| l.unread) && acted.millis_since(wrote) > -EXACT_MS
+}
+
+/// What the agent chose, if it is one of the page's values; `Message` where Goodays requires one and the agent's tool
+/// could not choose (Goodays reference, 3.7). `NoType` is only ever read.
+fn remark(chosen: Option<&str>, required: bool) -> Option<String> {
+    const ALLOWED: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
+    let chosen = chosen.map(str::trim).unwrap_or_default();
+    let found = ALLOWED.iter().find(|a| a.eq_ignore_ascii_case(chosen)).copied();
+    found.or(required.then_some("Message")).map(str::to_owned)
+}
+
+/// Plain text goes to customers: line ends as they are usual, nothing around it.
+fn plain_text(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").trim().to_owned()
+}
+
+/// All message ids that a view shows: noted with `Sending`.
+pub fn seen(view: &Response) -> Vec<MessageId> {
+    let mut ids: Vec<MessageId> =
+        view.turns.iter().chain(&view.first).chain(&view.reply).map(|m| m.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}

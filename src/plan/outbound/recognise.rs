@@ -1,0 +1,139 @@
+//! Whether a message of the brand is the one that an attempt of ours sent (design, rule 3).
+//!
+//! No field of a message says who sent it by which way. What only ours can be: its id was not there before the PUT,
+//! the brand wrote it, it is of the user that we sent as, of the time of the PUT on Goodays' clock. Its text is one more
+//! clue, and not a proof against it: Goodays may drop emoji, cut, mask or wrap what it shows.
+
+use super::super::{Intent, Sending, Wish};
+use crate::goodays::event::{Message, Whose, normalised};
+
+/// How much later than the PUT's end Goodays may date a message, in milliseconds.
+const DATED_LATER_MS: i64 = 60_000;
+/// A `Date` header has whole seconds, and the message is dated with a finer clock.
+const DATED_EARLIER_MS: i64 = 2_000;
+
+/// How a message fits an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// Somebody else's.
+    Stranger,
+    /// It may be ours, and it may be a colleague's.
+    Doubtful,
+    Ours,
+}
+
+/// How what Goodays shows relates to what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// The same words.
+    Same,
+    /// The same words, but for what a remote may do to them.
+    Altered,
+    Different,
+}
+
+/// What a clue says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clue {
+    For,
+    Against,
+    Silent,
+}
+
+/// How `message` fits the attempt `sending` of this intent; a stranger's for whatever is no answer.
+pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
+    let Wish::Answer { content, .. } = &intent.wish else { return Fit::Stranger };
+    if message.whose == Whose::Customer || sending.seen.contains(&message.id) {
+        return Fit::Stranger;
+    }
+    let (user, time) = (user_clue(intent, sending, message), time_clue(sending, message));
+    match (likeness(content, &message.content), user, time) {
+        (Likeness::Same, _, _) => Fit::Ours,
+        (_, _, Clue::Against) => Fit::Stranger,
+        (Likeness::Altered, Clue::Against, _) => Fit::Doubtful,
+        (Likeness::Altered, _, _) => Fit::Ours,
+        (Likeness::Different, Clue::Against, _) => Fit::Stranger,
+        (Likeness::Different, Clue::For, Clue::For) => Fit::Ours,
+        (Likeness::Different, _, _) => Fit::Doubtful,
+    }
+}
+
+/// Goodays may show an account's own address instead of the agent's, so another address is no proof.
+fn user_clue(intent: &Intent, sending: &Sending, message: &Message) -> Clue {
+    let author = intent.author.as_deref().filter(|_| sending.as_author);
+    let shown = message.sender_email.as_deref().filter(|shown| shown.contains('@') && !shown.contains(' '));
+    match (author, shown) {
+        (Some(author), Some(shown)) if author.eq_ignore_ascii_case(shown) => Clue::For,
+        (Some(_), Some(_)) => Clue::Against,
+        _ => Clue::Silent,
+    }
+}
+
+/// By Goodays' clock: the message is dated, and the answer to the look before the PUT was.
+fn time_clue(sending: &Sending, message: &Message) -> Clue {
+    let (Some(looked), Some(at)) = (sending.looked, message.at) else { return Clue::Silent };
+    let took_ms = sending.ended_ms.map_or(0, |ended_ms| (ended_ms - sending.since_ms).max(0));
+    match at.millis_since(looked) {
+        later if later < -DATED_EARLIER_MS => Clue::Against,
+        later if later <= took_ms + DATED_LATER_MS => Clue::For,
+        _ => Clue::Silent,
+    }
+}
+
+/// Compares what was sent with what is shown.
+pub fn likeness(sent: &str, shown: &str) -> Likeness {
+    let (sent, shown) = (normalised(sent), normalised(shown));
+    if sent == shown {
+        return Likeness::Same;
+    }
+    let (a, b) = (letters(&sent), letters(&shown));
+    let is_cut = a.starts_with(&b) && b.len() * 3 >= a.len();
+    let is_cut_at_emoji = before_emoji(&sent).is_some_and(|start| letters(start) == b);
+    if is_cut || is_cut_at_emoji || mostly_the_same(&a, &b) { Likeness::Altered } else { Likeness::Different }
+}
+
+/// What remotes leave alone: letters, without case. Digits are masked, punctuation and blanks are wrapped or
+/// replaced, emoji are dropped.
+fn letters(text: &str) -> Vec<char> {
+    text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
+}
+
+/// What stands before the first character that some databases do not take; it may be nothing.
+fn before_emoji(text: &str) -> Option<&str> {
+    text.split_once(|c| u32::from(c) > 0xFFFF).map(|(start, _)| start)
+}
+
+/// They begin and end alike, and what differs in between is the smaller part of both: something was masked.
+fn mostly_the_same(a: &[char], b: &[char]) -> bool {
+    let shorter = a.len().min(b.len());
+    let before = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let after = a.iter().rev().zip(b.iter().rev()).take(shorter - before).take_while(|(x, y)| x == y).count();
+    shorter > 0 && (before + after) * 3 >= a.len().max(b.len()) * 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_a_remote_altered_are_still_the_same_words() {
+        let sent = "Hello 😊 Ann, call 06 12 34 56 78, or write to us.";
+        let table = [
+            ("Hello 😊 Ann,  call 06 12 34 56 78, or write to us. ", Likeness::Same),
+            ("Hello Ann, call 06 12 34 56 78, or write to us.", Likeness::Altered),
+            ("Hello", Likeness::Altered),
+            ("Hello ? Ann, call ** ** ** ** **, or write to us.", Likeness::Altered),
+            ("Hello Ann, call [masked], or write to us.", Likeness::Altered),
+            ("Hello Ann,\ncall 06 12 34 56 78,\nor write", Likeness::Altered),
+            ("We have sent you a voucher.", Likeness::Different),
+            ("", Likeness::Different),
+        ];
+        for (shown, expected) in table {
+            assert_eq!(likeness(sent, shown), expected, "{shown}");
+        }
+        assert_eq!(likeness("😊 Thank you", ""), Likeness::Altered, "cut at its first emoji");
+        assert_eq!(likeness("12 34", "56 78"), Likeness::Altered, "nothing but what is masked");
+        assert_eq!(likeness("Yes.", "No."), Likeness::Different);
+        assert_eq!(likeness("Thank you for your visit, and for your kind words.", "Thank you"), Likeness::Different);
+    }
+}

@@ -1,0 +1,456 @@
+//! From rows that Salesforce shows to actions: what an agent did that Goodays has to hear of.
+
+use serde_json::Value;
+
+use super::super::relearn::action_fields;
+use super::super::{
+    Answered, CaseRef, Conversation, Desk, Intent, IntentState, Link, Meant, Note, Told, Wish, answer_identity,
+    hash64, held,
+};
+use super::changes::call_content;
+use super::rules::{Rules, modified, time};
+use crate::goodays::event::normalised;
+use crate::mapping::{Act, ActionMapping, Wanted};
+use crate::salesforce::RecordId;
+use crate::time::SalesforceTime;
+
+/// The longest `note` that is kept for a call.
+const MAX_NOTE: usize = 4000;
+
+/// What rows are compared with.
+pub struct Since<'a> {
+    /// Our first start: nothing older is ever sent.
+    pub first_start: SalesforceTime,
+    /// Our own Salesforce user, and those that were it before.
+    pub us: &'a [RecordId],
+    /// Our clock (milliseconds).
+    pub now_ms: i64,
+    /// Salesforce's clock now, for rows without a time of their own.
+    pub now: SalesforceTime,
+}
+
+/// What a row came to, for the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// An action is in the outbox now.
+    pub fired: Option<&'static str>,
+    /// How many were taken back before they were sent.
+    pub taken_back: usize,
+    /// A rule could not be evaluated: kind and place.
+    pub problem: Option<String>,
+}
+
+impl Conversation {
+    /// A Case changed. Edges, not levels (design, rule 6): an action arises when a rule begins to hold.
+    pub fn see_case(
+        &mut self,
+        row: &Value,
+        (rules, desk): (Rules<'_>, &Desk<'_>),
+        since: &Since<'_>,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Seen {
+        let Some(id) = record(row, "Id") else { return Seen::default() };
+        let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
+        let by = rules.of_row(row);
+        let wanted = match by.actions().on_case(row) {
+            Ok(wanted) => wanted,
+            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
+        };
+        let known = self.link.as_ref().is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
+        let response_id = self.response_id.clone();
+        let link = self.link.get_or_insert_with(|| Link::unread(response_id));
+        let before = if known { rules.held_before(by, link, row) } else { link.held };
+        link.case = Some(CaseRef { id: id.clone(), number }.or_known(link.case.as_ref()));
+        link.row = row.as_object().map(|r| action_fields(r, desk)).unwrap_or_default();
+        link.held = held(by, row);
+        link.rules = by.rules_version();
+        let (now_holds, after) = (link.held, link.last_customer.clone());
+        let mut seen = Seen::default();
+        if known && before.is_some() && now_holds != before {
+            seen.taken_back = self.take_status_back(since.now_ms);
+        }
+        let Some(wish) = wanted.and_then(|wanted| status_wish(&wanted, after)) else { return seen };
+        if known && now_holds.is_some() && now_holds != before {
+            let author = path(row, by.actions().case_author.as_deref());
+            let acted = modified(row).unwrap_or(since.now);
+            seen.fired = self.fire(id, wish, author, acted, since.now_ms, next_seq);
+        } else {
+            self.follow_case(&wish, since.now_ms);
+        }
+        seen
+    }
+
+    /// Status actions of which the rule does not hold any more.
+    fn take_status_back(&mut self, now_ms: i64) -> usize {
+        let waiting = |intent: &&mut Intent| {
+            !intent.wish.is_answer() && matches!(intent.state, IntentState::Ready { .. })
+        };
+        let why = "taken back by the agent";
+        self.intents.iter_mut().filter(waiting).map(|intent| cancel(intent, why, now_ms)).count()
+    }
+
+    /// The rule goes on to hold, and what the agent filled in beside it may have changed: what waits takes it over;
+    /// what is gone already is named.
+    fn follow_case(&mut self, wish: &Wish, now_ms: i64) {
+        let same = |intent: &&mut Intent| intent.wish.name() == wish.name() && !intent.wish.is_answer();
+        let waiting = self
+            .intents
+            .iter_mut()
+            .filter(same)
+            .find(|intent| matches!(intent.state, IntentState::Ready { .. }) && intent.wish != *wish);
+        if let Some(intent) = waiting {
+            if intent.wish.identity(&intent.case_id) == wish.identity(&intent.case_id) {
+                // The agent is still writing: `close_grace` counts from here.
+                (intent.wish, intent.seen_ms) = (wish.clone(), now_ms);
+            }
+            return;
+        }
+        let Some(link) = &mut self.link else { return };
+        let (Some(content), Some(sent)) = (call_content(wish), &mut link.call) else { return };
+        let blank = matches!(wish, Wish::Call { rating: None, note: None, .. });
+        if sent.content != content && !sent.told && !blank {
+            sent.told = true;
+            let reason = "The call's note or rating was changed after it was sent; the change does not travel. Please \
+                          enter it in Goodays.";
+            self.tell(told(Told::Sent, "call", reason));
+        }
+    }
+
+    /// Puts a wish into the outbox, once for its identity; what was cancelled, parked or only observed may be wished
+    /// again.
+    fn fire(
+        &mut self,
+        case: RecordId,
+        wish: Wish,
+        author: Option<String>,
+        acted: SalesforceTime,
+        now_ms: i64,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Option<&'static str> {
+        let seq = match self.by_identity(&wish.identity(&case)) {
+            None => next_seq(),
+            Some(old) if may_fire_again(&old.state) => old.seq,
+            Some(_) => return None,
+        };
+        // An attempt whose outcome is not known is not forgotten by it.
+        let unconfirmed = self.intent(seq).and_then(|old| old.unconfirmed.clone());
+        let name = wish.name();
+        self.put(Intent {
+            seq,
+            response_id: self.response_id.clone(),
+            case_id: case,
+            wish,
+            author,
+            acted,
+            seen_ms: now_ms,
+            read_ms: now_ms,
+            state: IntentState::Ready { not_before_ms: now_ms },
+            attempts: 0,
+            unconfirmed,
+            approved: false,
+        });
+        Some(name)
+    }
+
+    /// A comment was written, published, unpublished or edited. `case` is its Case's row; `unsure`: several responses
+    /// share the Case, and nobody can say which one it answers.
+    pub fn see_comment(
+        &mut self,
+        (row, case): (&Value, &Value),
+        rules: Rules<'_>,
+        since: &Since<'_>,
+        unsure: bool,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Seen {
+        let (Some(comment), Some(case_id)) =
+            (record(row, "Id"), record(row, &rules.now.actions().comments.parent))
+        else {
+            return Seen::default();
+        };
+        if !is_agents(row, rules.now.actions(), since) {
+            return Seen::default();
+        }
+        let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
+        let wanted = match &known {
+            Some(_) => rules.of_row(row).actions().on_comment(case, row),
+            None => rules.new_comment(case, row),
+        };
+        let wanted = match wanted {
+            Ok(wanted) => wanted.filter(|w| w.act == Act::Answer),
+            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
+        };
+        let Some(wanted) = wanted else {
+            return known.map_or_else(Seen::default, |known| self.unpublished(known.intent, since.now_ms));
+        };
+        let author = path(row, rules.now.actions().comments.author_email.as_deref());
+        let acted = time(row, "CreatedDate").unwrap_or(since.now);
+        let shown = Shown { comment, case: case_id, wanted, author, acted, unsure, now_ms: since.now_ms };
+        match known {
+            Some(known) => self.changed_answer(&known, &shown, next_seq),
+            None => self.new_answer(&shown, next_seq),
+        }
+    }
+
+    fn new_answer(&mut self, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
+        let response_id = self.response_id.clone();
+        let link = self.link.get_or_insert_with(|| Link::unread(response_id));
+        let case = link.case.get_or_insert(CaseRef { id: shown.case.clone(), number: None }).id.clone();
+        let wish = answer(&shown.wanted, link, shown.comment.clone());
+        let fired = self.fire(case, wish, shown.author.clone(), shown.acted, shown.now_ms, next_seq);
+        let seq = self.by_identity(&answer_identity(&shown.comment)).map(|intent| intent.seq);
+        if let (Some(_), Some(seq), Some(link)) = (fired, seq, &mut self.link) {
+            let (comment, text) = (shown.comment.clone(), text_hash(&shown.wanted));
+            link.answers.retain(|a| a.comment != comment);
+            link.answers.push(Answered { comment, intent: seq, text, told: false });
+            if shown.unsure {
+                let why = "This Case holds several feedbacks (merged), and it cannot be told which one the comment \
+                           answers.";
+                self.park(seq, "merged", why, None, shown.now_ms);
+            }
+        }
+        Seen { fired, ..Seen::default() }
+    }
+
+    /// A comment that has, or had, an action.
+    fn changed_answer(
+        &mut self,
+        known: &Answered,
+        shown: &Shown,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Seen {
+        let intent = self.intent(known.intent);
+        let state = intent.map(|intent| intent.state.clone());
+        if matches!(state, Some(IntentState::Cancelled { .. })) {
+            return self.new_answer(shown, next_seq);
+        }
+        if intent.is_some_and(Intent::is_unsent) {
+            self.follow_comment(known, &shown.wanted, shown.now_ms);
+        } else if text_hash(&shown.wanted) != known.text && !known.told {
+            if let Some(link) = &mut self.link {
+                link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.told = true);
+            }
+            self.tell(told(Told::Failed, "answer", edited(state.as_ref())));
+        }
+        Seen::default()
+    }
+
+    /// Text and remark type as they stand now go out.
+    fn follow_comment(&mut self, known: &Answered, wanted: &Wanted, now_ms: i64) {
+        let Some(intent) = self.intent_mut(known.intent) else { return };
+        let Wish::Answer { content, remark_type, .. } = &mut intent.wish else { return };
+        let text = wanted.content.clone().unwrap_or_default();
+        if *content == text && *remark_type == wanted.remark_type {
+            return;
+        }
+        (*content, *remark_type) = (text, wanted.remark_type.clone());
+        intent.read_ms = now_ms;
+        if let Some(link) = &mut self.link {
+            let hash = text_hash(wanted);
+            link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.text = hash);
+        }
+    }
+
+    /// Unpublished, or deleted, before it was sent.
+    fn unpublished(&mut self, seq: u64, now_ms: i64) -> Seen {
+        let unsent = self.intent_mut(seq).filter(|intent| intent.is_unsent());
+        let taken_back = unsent.map(|intent| cancel(intent, "unpublished before it was sent", now_ms));
+        Seen { taken_back: usize::from(taken_back.is_some()), ..Seen::default() }
+    }
+
+    /// The comment of a parked answer was deleted: that takes it back, as unpublishing does.
+    pub fn see_deleted(&mut self, comment: &RecordId, now_ms: i64) -> bool {
+        let identity = answer_identity(comment);
+        let found = self.intents.iter_mut().find(|i| i.identity() == identity && i.state.is_parked());
+        found.map(|intent| cancel(intent, "deleted before it was sent", now_ms)).is_some()
+    }
+
+    /// What Salesforce shows for an action that is older than one poll: true while it still goes (design, rule 10).
+    /// `row` is the comment's, or the Case's; none when Salesforce shows none at all.
+    pub fn see_again(
+        &mut self,
+        seq: u64,
+        row: Option<&Value>,
+        rules: Rules<'_>,
+        now_ms: i64,
+    ) -> Result<bool, String> {
+        let Some(intent) = self.intent(seq).filter(|i| matches!(i.state, IntentState::Ready { .. })) else {
+            return Ok(false);
+        };
+        let alive = row.filter(|r| r.get("IsDeleted") != Some(&Value::Bool(true)));
+        let (stays, problem) = match alive {
+            None => (Stays::No, None),
+            Some(row) => still_wanted(intent, row, rules),
+        };
+        match stays {
+            Stays::No => {
+                let action = intent.wish.name();
+                if let Some(intent) = self.intent_mut(seq) {
+                    cancel(intent, "unpublished, deleted or taken back before it was sent", now_ms);
+                }
+                if row.is_none() {
+                    // A deleted row is shown as deleted: what is not shown at all may be hidden from us only.
+                    let why = "It was taken back, or the connector cannot see it any more; nothing was sent.";
+                    self.tell(told(Told::Failed, action, why));
+                }
+            }
+            Stays::Yes => self.read_now(seq, now_ms),
+            Stays::As(wanted) => {
+                let known = intent.wish.comment().cloned();
+                let known = known.and_then(|c| self.link.as_ref()?.answer(&c).cloned());
+                if let Some(known) = known {
+                    self.follow_comment(&known, &wanted, now_ms);
+                }
+                self.read_now(seq, now_ms);
+            }
+        }
+        problem.map_or(Ok(self.intent(seq).is_some_and(|i| i.state.is_open())), Err)
+    }
+
+    fn read_now(&mut self, seq: u64, now_ms: i64) {
+        if let Some(intent) = self.intent_mut(seq) {
+            intent.read_ms = now_ms;
+        }
+    }
+}
+
+/// An agent's comment that asks for an answer.
+struct Shown {
+    comment: RecordId,
+    case: RecordId,
+    wanted: Wanted,
+    author: Option<String>,
+    acted: SalesforceTime,
+    /// Several responses share the Case, and nobody can say which one it answers.
+    unsure: bool,
+    now_ms: i64,
+}
+
+enum Stays {
+    Yes,
+    /// With what the row says now.
+    As(Box<Wanted>),
+    No,
+}
+
+/// A rule that cannot be evaluated now takes nothing back.
+fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Option<String>) {
+    let by = rules.of_row(row);
+    let actions = by.actions();
+    if intent.wish.is_answer() {
+        let parent = actions.comments.parent.trim_end_matches("Id");
+        let case = row.get(parent).cloned().unwrap_or(Value::Null);
+        return match actions.on_comment(&case, row) {
+            Ok(wanted) => {
+                let wanted = wanted.filter(|w| w.act == Act::Answer);
+                (wanted.map_or(Stays::No, |w| Stays::As(Box::new(w))), None)
+            }
+            Err(problem) => (Stays::Yes, Some(problem.to_string())),
+        };
+    }
+    match actions.on_case(row) {
+        Ok(_) if held(by, row) == intent.wish.verb() => (Stays::Yes, None),
+        Ok(_) => (Stays::No, None),
+        Err(problem) => (Stays::Yes, Some(problem.to_string())),
+    }
+}
+
+/// Written since our first start, by an internal user, and not by us (design, rules 6 and 24).
+fn is_agents(row: &Value, actions: &ActionMapping, since: &Since<'_>) -> bool {
+    let ours = record(row, "CreatedById").is_some_and(|by| since.us.contains(&by));
+    let created = time(row, "CreatedDate");
+    let user_type = path(row, Some("CreatedBy.UserType"));
+    !ours
+        && created.is_some_and(|created| created >= since.first_start)
+        && actions.comments.may_answer(user_type.as_deref())
+}
+
+fn cancel(intent: &mut Intent, why: &str, now_ms: i64) {
+    intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
+}
+
+fn told(told: Told, action: &str, reason: &str) -> Note {
+    Note { told, action: action.to_owned(), reason: reason.to_owned(), view: None }
+}
+
+fn may_fire_again(state: &IntentState) -> bool {
+    state.is_parked() || matches!(state, IntentState::Cancelled { .. } | IntentState::Observed { .. })
+}
+
+fn status_wish(wanted: &Wanted, after: Option<crate::goodays::MessageId>) -> Option<Wish> {
+    match wanted.act {
+        Act::Answer => None,
+        Act::Spam => Some(Wish::Spam { after }),
+        Act::Close => Some(Wish::Close { remark_type: wanted.remark_type.clone(), after }),
+        Act::Call => Some(Wish::Call {
+            rating: wanted.rating.as_ref().and_then(rating),
+            note: wanted.note.as_ref().map(|n| n.chars().take(MAX_NOTE).collect()),
+            left_out: left_out(wanted),
+            after,
+        }),
+    }
+}
+
+/// What of a call does not travel, for the agent.
+fn left_out(wanted: &Wanted) -> String {
+    let rated = wanted.rating.as_ref().is_some_and(|r| !r.is_null() && rating(r).is_none());
+    let long = wanted.note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE);
+    let rated = rated.then(|| "The call's rating was left out: Goodays takes 0 to 5.".to_owned());
+    let long = long.then(|| format!("The call's note was cut after {MAX_NOTE} characters."));
+    rated.into_iter().chain(long).collect::<Vec<_>>().join(" ")
+}
+
+/// An integer from 0 to 5 (Goodays reference, 5.3); Salesforce shows numbers with decimals.
+fn rating(value: &Value) -> Option<u8> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    let whole = number.round();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    (0.0..=5.0).contains(&whole).then_some(whole as u8)
+}
+
+fn answer(wanted: &Wanted, link: &Link, comment: RecordId) -> Wish {
+    Wish::Answer {
+        comment,
+        content: wanted.content.clone().unwrap_or_default(),
+        remark_type: wanted.remark_type.clone(),
+        meant: if link.replied.is_some() { Meant::Private } else { Meant::Public },
+    }
+}
+
+fn text_hash(wanted: &Wanted) -> u64 {
+    hash64(&normalised(wanted.content.as_deref().unwrap_or_default()))
+}
+
+fn edited(state: Option<&IntentState>) -> &'static str {
+    match state {
+        None | Some(IntentState::Delivered { .. } | IntentState::Sending(_)) => {
+            "The comment was edited after it was taken over; the customer has the first text. Write a new \
+             comment to say more."
+        }
+        // Unclear or dropped: nobody can say here what the customer has.
+        Some(_) => {
+            "The comment was edited after it was taken over; the edit is not sent. Write a new comment to say \
+             more."
+        }
+    }
+}
+
+/// The response that a comment on a merged Case answers: the one that waits for us (design, rule 11).
+pub fn addressee(links: &[Link]) -> Option<&Link> {
+    match links {
+        [only] => Some(only),
+        many => {
+            let mut waiting = many.iter().filter(|l| l.waiting_since.is_some());
+            waiting.next().filter(|_| waiting.next().is_none())
+        }
+    }
+}
+
+fn record(row: &Value, field: &str) -> Option<RecordId> {
+    row.get(field).and_then(Value::as_str).and_then(RecordId::new)
+}
+
+/// A value at a path such as `CreatedBy.Email`.
+fn path(row: &Value, path: Option<&str>) -> Option<String> {
+    let found = path?.split('.').try_fold(row, |at, name| at.get(name))?;
+    found.as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+}

@@ -1,0 +1,91 @@
+//! The rules of actions.yaml, now and before its last edits (design, rule 19).
+//!
+//! An edit acts on what people do after it. So what they did before is decided by the rules that were in force then,
+//! by Salesforce's clock; what stood already is never a reason to send.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::held;
+use crate::goodays::Verb;
+use crate::mapping::{EvalProblem, Mapping, Wanted};
+use crate::time::SalesforceTime;
+
+/// Rules that were in force until a moment.
+#[derive(Debug, Clone)]
+pub struct EarlierRules {
+    /// When they were replaced. What was done in that very second counts as done before.
+    pub until: SalesforceTime,
+    pub mapping: Arc<Mapping>,
+}
+
+/// All rules that rows may have to be judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    pub now: &'a Mapping,
+    /// The oldest first.
+    pub earlier: &'a [EarlierRules],
+}
+
+impl<'a> Rules<'a> {
+    /// Rules that never changed.
+    pub fn only(now: &'a Mapping) -> Self {
+        Self { now, earlier: &[] }
+    }
+
+    /// The rules that were in force when the row was last changed by somebody.
+    pub fn of_row(self, row: &Value) -> &'a Mapping {
+        let Some(modified) = modified(row) else { return self.now };
+        self.earlier.iter().find(|rules| modified <= rules.until).map_or(self.now, |rules| &*rules.mapping)
+    }
+
+    /// What a comment asks for that is not known yet.
+    pub fn new_comment(self, case: &Value, row: &Value) -> Result<Option<Wanted>, EvalProblem> {
+        let rules = self.of_row(row);
+        let wanted = rules.actions().on_comment(case, row)?;
+        let Some(edited) = self.earlier.last().map(|rules| rules.until) else { return Ok(wanted) };
+        let created = time(row, "CreatedDate");
+        if wanted.is_none() || !std::ptr::eq(rules, self.now) || created.is_none_or(|created| created > edited) {
+            return Ok(wanted);
+        }
+        // Written before the edit, changed after it: only if that change, such as publishing it, is what the rule
+        // asks for.
+        let without = switched_off(row);
+        let stood_before = self.now.actions().on_comment(case, &without)?.is_some();
+        Ok(wanted.filter(|_| !stood_before))
+    }
+
+    /// The status rule that held on the Case as it was last seen: by the rules that judge it now.
+    pub fn held_before(self, rules: &Mapping, link: &super::super::Link, row: &Value) -> Option<Verb> {
+        if link.rules == rules.rules_version() || link.rules == 0 {
+            return link.held;
+        }
+        // What was not looked at then counts as blank.
+        let mut before = row.as_object().cloned().unwrap_or_default();
+        for name in &rules.actions().condition_fields {
+            before.insert(name.clone(), link.row.get(name).cloned().unwrap_or(Value::Null));
+        }
+        held(rules, &Value::Object(before))
+    }
+}
+
+/// When somebody changed it last. A mass touch moves `SystemModstamp` only (Salesforce reference, 6.5).
+pub fn modified(row: &Value) -> Option<SalesforceTime> {
+    time(row, "LastModifiedDate").or_else(|| time(row, "SystemModstamp"))
+}
+
+pub(super) fn time(row: &Value, field: &str) -> Option<SalesforceTime> {
+    row.get(field).and_then(Value::as_str).and_then(SalesforceTime::parse)
+}
+
+/// The row before somebody published it: what is switched on is off.
+fn switched_off(row: &Value) -> Value {
+    let mut before = row.clone();
+    for value in before.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+        if *value == Value::Bool(true) {
+            *value = Value::Bool(false);
+        }
+    }
+    before
+}

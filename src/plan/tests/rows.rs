@@ -1,0 +1,429 @@
+use super::*;
+use crate::plan::outbound::rows::{Seen as Came, Since, addressee};
+use crate::plan::outbound::{EarlierRules, Rules};
+use crate::plan::{Answered, CallSent, CaseRef, Conversation, RepliedBy, Told, hash64};
+
+fn row(status: &str) -> Value {
+    json!({"Id": case_id(), "CaseNumber": "00001001", "Status": status,
+           "IsClosed": status.starts_with("Closed"), "Goodays_Call_Note__c": "A good talk.",
+           "Goodays_Call_Rating__c": 4.0, "Goodays_Remark_Type__c": "Problem"})
+}
+
+fn conversation(link: Option<Link>, intents: &[Intent]) -> Conversation {
+    Conversation { link, intents: intents.to_vec(), ..Conversation::new(response_id()) }
+}
+
+fn since(us: &[RecordId]) -> Since<'_> {
+    let at = |n| SalesforceTime::from_millis(minute(n));
+    Since { first_start: at(0), us, now_ms: minute(10), now: at(10) }
+}
+
+/// Sees a row of the Case by rules that never changed.
+fn see(conversation: &mut Conversation, row: &Value) -> Came {
+    see_by(conversation, row, Rules::only(&SHIPPED), &desk())
+}
+
+fn see_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>, desk: &Desk<'_>) -> Came {
+    let mut next = conversation.intents.iter().map(|i| i.seq).max().unwrap_or(100);
+    conversation.see_case(row, (rules, desk), &since(&[]), &mut || {
+        next += 1;
+        next
+    })
+}
+
+fn saw(row: &Value, link: Option<&Link>) -> (Conversation, Came) {
+    let mut conversation = conversation(link.cloned(), &[]);
+    let came = see(&mut conversation, row);
+    (conversation, came)
+}
+
+/// What is wished when a Case goes through these states, and what is taken back.
+fn through(link: Option<Link>, states: &[&str]) -> Vec<String> {
+    let mut conversation = conversation(link, &[]);
+    let mut out = Vec::new();
+    for status in states {
+        let came = see(&mut conversation, &row(status));
+        let back = if came.taken_back > 0 { ", take back" } else { "" };
+        out.push(format!("{status}: {}{back}", came.fired.unwrap_or("-")));
+    }
+    out
+}
+
+/// A Case of ours, as the ledger knows it.
+fn ours() -> Link {
+    let mut link = linked(&[]);
+    link.last_customer = Some(id("c1"));
+    link
+}
+
+#[test]
+fn a_rule_fires_when_it_begins_to_hold() {
+    let states = ["New", "Closed", "Closed", "New", "Spam", "Closed by phone", "Customer Replied", "Closed"];
+    assert_eq!(
+        through(Some(ours()), &states),
+        [
+            "New: -",
+            "Closed: close",
+            "Closed: -",
+            "New: -, take back",
+            "Spam: spam",
+            "Closed by phone: call, take back",
+            "Customer Replied: -, take back",
+            "Closed: close",
+        ]
+    );
+}
+
+#[test]
+fn the_baseline_is_what_we_wrote_or_what_was_read_first() {
+    // A Case of ours: the very first row may be an agent's doing.
+    assert_eq!(through(Some(ours()), &["Spam"]), ["Spam: spam"]);
+    // Somebody else's: its first state is no edge, the next one is.
+    assert_eq!(
+        through(None, &["Closed", "New", "Closed"]),
+        ["Closed: -", "New: -", "Closed: close"]
+    );
+    // So for a Case that is linked by hand in place of the other.
+    let mut other = ours();
+    other.case = Some(CaseRef { id: RecordId::new("500000000000002").unwrap(), number: None });
+    assert_eq!(through(Some(other), &["Closed", "Spam"]), ["Closed: -", "Spam: spam"]);
+    // What our own write put there is none either.
+    let mut held = ours();
+    held.held = Some(Verb::Close);
+    assert_eq!(through(Some(held), &["Closed"]), ["Closed: -"]);
+}
+
+#[test]
+fn a_case_of_ours_is_told_from_one_that_was_there() {
+    assert!(saw(&row("New"), None).0.link.unwrap().unread);
+    let link = saw(&row("New"), Some(&ours())).0.link.unwrap();
+    assert!(!link.unread);
+    assert_eq!(link.case.unwrap().number.as_deref(), Some("00001001"));
+    assert_eq!(json!(link.row), json!({"IsClosed": false, "Status": "New"}), "texts are not kept");
+    assert_eq!(saw(&json!({"Id": "no id"}), None), (conversation(None, &[]), Came::default()));
+}
+
+/// What a Case that is set to this status asks for.
+fn wish(status: &str) -> Wish {
+    saw(&row(status), Some(&ours())).0.intents.remove(0).wish
+}
+
+#[test]
+fn wishes_carry_what_the_mapping_says_and_who_wrote_last() {
+    let after = Some(id("c1"));
+    assert_eq!(wish("Spam"), Wish::Spam { after: after.clone() });
+    let remark_type = Some("Problem".to_owned());
+    assert_eq!(wish("Closed"), Wish::Close { remark_type, after: after.clone() });
+    let note = Some("A good talk.".to_owned());
+    assert_eq!(wish("Closed by phone"), Wish::Call { rating: Some(4), note, left_out: String::new(), after });
+    let identities = ["Spam", "Closed", "Closed by phone"].map(|s| wish(s).identity(&case_id()));
+    assert_eq!(identities, ["spam", "close", "call"].map(|v| format!("{v} {} c1", case_id())));
+}
+
+#[test]
+fn ratings_are_whole_numbers_from_0_to_5() {
+    let table = [
+        (json!(0), Some(0)),
+        (json!(5.0), Some(5)),
+        (json!("3"), Some(3)),
+        (json!(" 4.0 "), Some(4)),
+        (json!(6), None),
+        (json!(-1), None),
+        (json!("good"), None),
+        (json!(null), None),
+    ];
+    for (value, expected) in table {
+        let mut case = row("Closed by phone");
+        case["Goodays_Call_Rating__c"] = value.clone();
+        case["Goodays_Call_Note__c"] = json!("n".repeat(5000));
+        let wish = saw(&case, Some(&ours())).0.intents.remove(0).wish;
+        let Wish::Call { rating, note, left_out, .. } = wish else { panic!() };
+        assert_eq!((rating, note.unwrap().len()), (expected, 4000), "{value}");
+        // Nothing is left out silently (design, rule 8).
+        assert_eq!(left_out.contains("rating"), rating.is_none() && !value.is_null(), "{value}: {left_out}");
+        assert!(left_out.contains("4000 characters"), "{left_out}");
+    }
+}
+
+#[test]
+fn a_rule_that_cannot_be_evaluated_fires_nothing_and_forgets_nothing() {
+    let mut odd = row("Closed");
+    odd["IsClosed"] = json!("perhaps");
+    let mut link = ours();
+    link.held = Some(Verb::Spam);
+    let (after, came) = saw(&odd, Some(&link));
+    assert!(came.problem.is_some() && came.fired.is_none() && came.taken_back == 0);
+    assert_eq!(after.link.unwrap().held, Some(Verb::Spam));
+}
+
+fn us() -> RecordId {
+    RecordId::new("005000000000001").unwrap()
+}
+
+/// An agent's comment on a Case of ours.
+fn comment(text: &str, published: bool) -> Value {
+    json!({"Id": comment_id(), "CommentBody": text, "IsPublished": published, "CreatedDate": stamp(minute(5)),
+           "CreatedById": "005000000000002", "ParentId": case_id()})
+}
+
+/// Sees a comment's row.
+fn hear(conversation: &mut Conversation, row: &Value) -> Came {
+    hear_by(conversation, row, Rules::only(&SHIPPED))
+}
+
+fn hear_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>) -> Came {
+    let case = self::row("New");
+    conversation.see_comment((row, &case), rules, &since(&[us()]), false, &mut || 7)
+}
+
+/// The ledger and the outbox after the comment was taken over with this text.
+fn taken(text: &str, state: IntentState) -> Conversation {
+    let mut link = ours();
+    link.answers.push(Answered { comment: comment_id(), intent: 7, text: hash64(text), told: false });
+    conversation(Some(link), &[intent(7, answer(text, Meant::Public), state)])
+}
+
+#[test]
+fn a_published_comment_is_an_answer() {
+    let heard = |link: Link| {
+        let mut conversation = conversation(Some(link), &[]);
+        assert_eq!(hear(&mut conversation, &comment("Hello.", true)).fired, Some("answer"));
+        conversation
+    };
+    let conversation = heard(ours());
+    let one = conversation.intent(7).unwrap();
+    let Wish::Answer { comment: of, content, remark_type, meant } = &one.wish else { panic!() };
+    assert_eq!((of, content.as_str(), *meant), (&comment_id(), "Hello.", Meant::Public));
+    assert_eq!(remark_type.as_deref(), Some("Problem"));
+    assert_eq!(one.acted, SalesforceTime::from_millis(minute(5)));
+    assert_eq!(conversation.link.unwrap().answer(&comment_id()).unwrap().intent, 7);
+    for who in [RepliedBy::Us, RepliedBy::Other] {
+        let mut link = ours();
+        link.replied = Some(who);
+        let wish = &heard(link).intents[0].wish;
+        assert!(matches!(wish, Wish::Answer { meant: Meant::Private, .. }));
+    }
+}
+
+#[test]
+fn comments_that_are_nobodys_answer() {
+    let with = |key: &str, value: Value| {
+        let mut row = comment("Hello.", true);
+        row[key] = value;
+        row
+    };
+    let table = [
+        ("unpublished", comment("Hello.", false)),
+        ("ours, whoever published it", with("CreatedById", json!(us()))),
+        ("ours, by its short id", with("CreatedById", json!("005000000000001"))),
+        ("older than the first start", with("CreatedDate", json!("2026-01-01T09:59:59.000+0000"))),
+        ("of unknown age", with("CreatedDate", json!(null))),
+        ("without an id", with("Id", json!(null))),
+        ("a customer's", with("CreatedBy", json!({"UserType": "CspLitePortal"}))),
+        ("a partner's", with("CreatedBy", json!({"UserType": "PowerPartner"}))),
+        ("a guest's", with("CreatedBy", json!({"UserType": "Guest"}))),
+    ];
+    for (what, row) in table {
+        let mut conversation = conversation(Some(ours()), &[]);
+        assert_eq!(hear(&mut conversation, &row), Came::default(), "{what}");
+        assert_eq!(conversation.intents, [], "{what}");
+    }
+    let young = with("CreatedDate", json!("2026-01-01T10:00:00.000+0000"));
+    assert_eq!(hear(&mut conversation(None, &[]), &young).fired, Some("answer"));
+    let internal = with("CreatedBy", json!({"UserType": "Standard"}));
+    assert_eq!(hear(&mut conversation(None, &[]), &internal).fired, Some("answer"));
+    assert!(hear(&mut conversation(None, &[]), &with("IsPublished", json!("maybe"))).problem.is_some());
+}
+
+#[test]
+fn unpublished_before_it_was_sent_is_taken_back() {
+    for state in [ready(), parked()] {
+        let mut conversation = taken("Hello.", state);
+        assert_eq!(hear(&mut conversation, &comment("Hello.", false)).taken_back, 1);
+        assert!(matches!(conversation.intents[0].state, IntentState::Cancelled { .. }));
+    }
+    let sending = IntentState::Sending(on_its_way(Verb::Reply, &[]));
+    for state in [sending, delivered(), cancelled()] {
+        let mut conversation = taken("Hello.", state.clone());
+        assert_eq!(hear(&mut conversation, &comment("Hello.", false)), Came::default());
+        assert_eq!(conversation.intents[0].state, state);
+    }
+}
+
+fn delivered() -> IntentState {
+    IntentState::Delivered { at_ms: 0, verb: Verb::Reply, message: None }
+}
+
+fn parked() -> IntentState {
+    IntentState::Parked { since_ms: 0, code: "wait_for_customer".to_owned(), why: String::new() }
+}
+
+fn cancelled() -> IntentState {
+    IntentState::Cancelled { at_ms: 0, why: String::new() }
+}
+
+#[test]
+fn published_again_after_it_was_taken_back_is_an_answer_again() {
+    let mut conversation = taken("Hello.", cancelled());
+    assert_eq!(hear(&mut conversation, &comment("Hello.", true)).fired, Some("answer"));
+    assert_eq!(conversation.intents.len(), 1);
+    assert!(matches!(conversation.intents[0].state, IntentState::Ready { .. }));
+}
+
+#[test]
+fn edited_before_it_was_sent_it_is_sent_as_it_is_now() {
+    for state in [ready(), parked()] {
+        let mut conversation = taken("Hello.", state.clone());
+        hear(&mut conversation, &comment("Hello, Ann.", true));
+        let Wish::Answer { content, .. } = &conversation.intents[0].wish else { panic!() };
+        assert_eq!((content.as_str(), &conversation.intents[0].state), ("Hello, Ann.", &state));
+        assert_eq!(conversation.link.unwrap().answers[0].text, hash64("Hello, Ann."));
+    }
+}
+
+#[test]
+fn edited_afterwards_the_agent_is_told_once_what_the_customer_has() {
+    let sending = || on_its_way(Verb::Reply, &[]);
+    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending() };
+    let settled = IntentState::Settled { at_ms: 0, why: "dropped by an operator".to_owned() };
+    let observed = IntentState::Observed { at_ms: 0, verb: Verb::Reply };
+    let table = [
+        (Some(delivered()), true),
+        (Some(IntentState::Sending(sending())), true),
+        (None, true),
+        (Some(unclear), false),
+        (Some(settled), false),
+        (Some(observed), false),
+    ];
+    for (state, has_it) in table {
+        let mut conversation = taken("Hello.", state.clone().unwrap_or_else(delivered));
+        if state.is_none() {
+            conversation.intents.clear();
+        }
+        for same in ["Hello.", " Hello.\r\n"] {
+            hear(&mut conversation, &comment(same, true));
+            assert_eq!(conversation.notes, []);
+        }
+        hear(&mut conversation, &comment("Bye.", true));
+        let note = conversation.notes.pop().unwrap();
+        assert_eq!(note.told, Told::Failed);
+        assert_eq!(note.reason.contains("the customer has the first text"), has_it, "{state:?}: {}", note.reason);
+        hear(&mut conversation, &comment("Bye.", true));
+        assert_eq!(conversation.notes, [], "told once");
+    }
+}
+
+/// A09: what is filled in while the call waits travels with it; what is filled in later is named.
+#[test]
+fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
+    let with = |note: &str| {
+        let mut row = row("Closed by phone");
+        row["Goodays_Call_Note__c"] = json!(note);
+        row
+    };
+    let mut conversation = conversation(Some(ours()), &[]);
+    assert_eq!(see(&mut conversation, &with("")).fired, Some("call"));
+    conversation.intents[0].seen_ms = 0;
+    see(&mut conversation, &with("She is happy."));
+    let waiting = &conversation.intents[0];
+    assert!(matches!(&waiting.wish, Wish::Call { note: Some(note), .. } if note == "She is happy."));
+    assert_eq!(waiting.seen_ms, minute(10), "close_grace counts from the last change");
+    let seq = waiting.seq;
+    conversation.delivered(seq, Verb::Call, None, None, 0);
+    conversation.notes.clear();
+    see(&mut conversation, &with("She is happy."));
+    assert_eq!(conversation.notes, []);
+    for _ in 0..2 {
+        see(&mut conversation, &with("She is unhappy."));
+    }
+    let [note] = conversation.notes.as_slice() else { panic!("{:?}", conversation.notes) };
+    assert!(note.told == Told::Sent && note.reason.contains("does not travel"), "{note:?}");
+    assert!(matches!(conversation.link.unwrap().call, Some(CallSent { told: true, .. })));
+}
+
+/// Rows as they are before and after the edit at minute 5.
+fn changed_at(mut row: Value, at: i64) -> Value {
+    row["LastModifiedDate"] = json!(stamp(minute(at)));
+    row
+}
+
+fn edited_at_5(before: &Mapping) -> [EarlierRules; 1] {
+    let text = [("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed")];
+    assert_ne!(before.rules_version(), mapping_with(&text).rules_version());
+    [EarlierRules { until: SalesforceTime::from_millis(minute(5)), mapping: mapping_with(&[]).into() }]
+}
+
+/// A06: an edited rule acts on what people do after the edit.
+#[test]
+fn an_edited_status_rule_leaves_alone_what_stands() {
+    let edited = mapping_with(&[("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed")]);
+    let earlier = edited_at_5(&SHIPPED);
+    let rules = Rules { now: &edited, earlier: &earlier };
+    let mut conversation = conversation(Some(ours()), &[]);
+    see(&mut conversation, &changed_at(row("New"), 1));
+    let mut fired = |status: &str, at: i64| {
+        see_by(&mut conversation, &changed_at(row(status), at), rules, &desk_of(&edited)).fired
+    };
+    assert_eq!(fired("New", 1), None, "a mass touch after the edit");
+    assert_eq!(fired("New", 6), None, "somebody changed something else");
+    assert_eq!(fired("Closed", 7), None, "by the new rule that is no close");
+    assert_eq!(fired("New", 8), Some("close"), "reopened after the edit: the new rule begins to hold");
+}
+
+#[test]
+fn what_was_done_before_an_edit_is_judged_by_the_rules_of_then() {
+    let edited = mapping_with(&[("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed")]);
+    let earlier = edited_at_5(&SHIPPED);
+    let rules = Rules { now: &edited, earlier: &earlier };
+    let mut conversation = conversation(Some(ours()), &[]);
+    see(&mut conversation, &changed_at(row("New"), 1));
+    let came = see_by(&mut conversation, &changed_at(row("Closed"), 4), rules, &desk_of(&edited));
+    assert_eq!(came.fired, Some("close"), "closed before the edit, and seen after it");
+}
+
+/// A05, A06: internal notes that stand are not published by an edit.
+#[test]
+fn an_edited_comment_rule_leaves_alone_what_stands() {
+    let edited = mapping_with(&[("when: comment.IsPublished", "when: \"true\"")]);
+    let earlier = edited_at_5(&SHIPPED);
+    let rules = Rules { now: &edited, earlier: &earlier };
+    let at = |published: bool, created: i64, modified: i64| {
+        let mut row = changed_at(comment("Hello.", published), modified);
+        row["CreatedDate"] = json!(stamp(minute(created)));
+        hear_by(&mut conversation(Some(ours()), &[]), &row, rules).fired
+    };
+    assert_eq!(at(false, 1, 1), None, "an internal note of before");
+    assert_eq!(at(false, 1, 6), None, "its typing error was mended");
+    assert_eq!(at(true, 1, 1), Some("answer"), "published before, seen after");
+    assert_eq!(at(false, 6, 6), Some("answer"), "written after the edit");
+    let back = [EarlierRules { until: SalesforceTime::from_millis(minute(5)), mapping: edited.into() }];
+    let rules = Rules { now: &SHIPPED, earlier: &back };
+    let mut row = changed_at(comment("Hello.", true), 6);
+    row["CreatedDate"] = json!(stamp(minute(1)));
+    let fired = hear_by(&mut conversation(Some(ours()), &[]), &row, rules).fired;
+    assert_eq!(fired, Some("answer"), "published after the edit");
+}
+
+#[test]
+fn a_merged_cases_comment_answers_the_one_that_waits() {
+    let links = |waiting: &[Option<i64>]| -> Vec<Link> {
+        let one = |(i, w): (usize, &Option<i64>)| {
+            let mut link = Link::new(ResponseId::new(format!("r{i}")).unwrap());
+            link.waiting_since = w.map(GoodaysTime::from_millis);
+            link
+        };
+        waiting.iter().enumerate().map(one).collect()
+    };
+    let table = [
+        (vec![None], Some("r0")),
+        (vec![Some(1)], Some("r0")),
+        (vec![None, Some(1)], Some("r1")),
+        (vec![Some(1), Some(1)], None),
+        (vec![None, None], None),
+        (vec![], None),
+    ];
+    for (waiting, expected) in table {
+        let links = links(&waiting);
+        assert_eq!(addressee(&links).map(|l| l.response_id.as_str()), expected, "{waiting:?}");
+    }
+}

@@ -1,0 +1,169 @@
+//! A conversation, loaded and written as one (design, rule 22).
+
+use super::inbox::put_note;
+use super::keys::{self, RKey};
+use super::ledger::put_link;
+use super::outbox::{add_intent, put_intent};
+use super::{Store, StoreError, Tx, decode, encode};
+use crate::goodays::ResponseId;
+use crate::plan::{Conversation, Intent, IntentState, Link, Wish};
+
+/// A conversation as it was loaded: its change is written only if nothing of it changed since.
+pub struct Loaded {
+    rkey: RKey,
+    pub now: Conversation,
+    before: Conversation,
+    /// Guards what was read. The link moves with each change of an action, so a new action is noticed, too.
+    guards: Tx,
+}
+
+impl Store {
+    /// Loads what is decided on together; `response_id` for a response that has no link yet.
+    pub fn conversation(&self, rkey: RKey, response_id: &ResponseId) -> Result<Loaded, StoreError> {
+        let mut guards = Tx::default();
+        // The link first: what changes while the rest is read fails the write.
+        let link = self.guard_link(&mut guards, rkey)?;
+        let response_id = link.as_ref().map_or(response_id, |link| &link.response_id).clone();
+        let mut now = Conversation { link, ..Conversation::new(response_id) };
+        for seq in self.actions_of(rkey, now.link.as_ref())? {
+            if let Some(intent) = self.guard_intent(&mut guards, seq)? {
+                now.put(intent);
+            }
+        }
+        Ok(Loaded { rkey, before: now.clone(), now, guards })
+    }
+
+    /// Actions that are open, those of comments, and those that the Case's state could ask for again.
+    fn actions_of(&self, rkey: RKey, link: Option<&Link>) -> Result<Vec<u64>, StoreError> {
+        let (from, to) = keys::prefix([b"Y".as_slice(), &rkey.0].concat());
+        let open = self.keys(&from, &to, usize::MAX)?;
+        let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
+        if let Some(link) = link {
+            seqs.extend(link.answers.iter().map(|answered| answered.intent));
+            for identity in identities(link) {
+                seqs.extend(self.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq));
+            }
+        }
+        seqs.sort_unstable();
+        seqs.dedup();
+        Ok(seqs)
+    }
+
+    /// Loads a conversation, applies a change to it, and writes that; as often as something else came in between. The
+    /// change may run several times, so it only decides.
+    pub fn change<T>(
+        &self,
+        rkey: RKey,
+        response_id: &ResponseId,
+        now_ms: i64,
+        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError>,
+    ) -> Result<(T, Changed), StoreError> {
+        loop {
+            let mut loaded = self.conversation(rkey, response_id)?;
+            let outcome = change(&mut loaded)?;
+            if let Some(changed) = self.write_change(loaded, now_ms)? {
+                return Ok((outcome, changed));
+            }
+        }
+    }
+
+    /// Writes what changed of a conversation; none when something of it changed in between.
+    pub fn write_change(&self, loaded: Loaded, now_ms: i64) -> Result<Option<Changed>, StoreError> {
+        let Loaded { rkey, now, before, guards: mut tx } = loaded;
+        let actions: Vec<&Intent> =
+            now.intents.iter().filter(|intent| before.intent(intent.seq) != Some(*intent)).collect();
+        let ended: Vec<Ended> = actions.iter().filter_map(|intent| Ended::of(&before, intent)).collect();
+        let delivered = ended.iter().filter(|one| one.outcome == "delivered").count() as u64;
+        let changed = Changed { actions: !actions.is_empty(), notes: !now.notes.is_empty(), ended };
+        let mut link = now.link.clone();
+        if changed.actions
+            && let Some(link) = &mut link
+        {
+            link.version += 1;
+        }
+        for intent in actions {
+            match before.intent(intent.seq).map(Intent::identity) {
+                Some(identity) if identity == intent.identity() => put_intent(&mut tx, rkey, intent),
+                _ => add_intent(&mut tx, rkey, intent),
+            }
+        }
+        if let Some(link) = link.filter(|link| before.link.as_ref() != Some(link)) {
+            put_link(&mut tx, rkey, before.link.as_ref(), &link);
+        }
+        for note in &now.notes {
+            put_note(&mut tx, rkey, self.next_seq(), now_ms, note);
+        }
+        if delivered > 0 {
+            let key = keys::meta("delivered");
+            let total: u64 = self.guard(&mut tx, key.clone())?.as_deref().map_or(Ok(0), decode)?;
+            tx.set(key, encode(&(total + delivered)));
+        }
+        if tx.writes.is_empty() {
+            return Ok(Some(changed));
+        }
+        Ok(self.try_transact(&tx)?.then_some(changed))
+    }
+}
+
+impl Loaded {
+    /// For a mutant: what was sent is not remembered.
+    pub fn forget_sent(&mut self) {
+        if let Some(link) = &mut self.now.link {
+            link.known.retain(|known| known.how != crate::plan::How::Sent);
+        }
+    }
+
+    /// What is written with the change: guarded by the same version.
+    pub fn with(&mut self) -> &mut Tx {
+        &mut self.guards
+    }
+}
+
+/// What a change touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    pub actions: bool,
+    /// Something is to be told on the Case.
+    pub notes: bool,
+    /// Actions that came to an end, or to a human.
+    pub ended: Vec<Ended>,
+}
+
+/// An action that is over, or waits for a human.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The verb that was sent, or what the agent wanted.
+    pub action: &'static str,
+    /// The state's name.
+    pub outcome: &'static str,
+    /// Why it was parked.
+    pub code: Option<String>,
+}
+
+impl Ended {
+    fn of(before: &Conversation, intent: &Intent) -> Option<Self> {
+        let same = before.intent(intent.seq).is_some_and(|old| old.state.name() == intent.state.name());
+        let goes_on = matches!(intent.state, IntentState::Ready { .. } | IntentState::Sending(_));
+        if same || goes_on {
+            return None;
+        }
+        let (action, code) = match &intent.state {
+            IntentState::Delivered { verb, .. } | IntentState::Observed { verb, .. } => (verb.as_str(), None),
+            IntentState::Parked { code, .. } => (intent.wish.name(), Some(code.clone())),
+            _ => (intent.wish.name(), None),
+        };
+        Some(Self { action, outcome: intent.state.name(), code })
+    }
+}
+
+/// What the state of the Case could ask for now.
+fn identities(link: &Link) -> Vec<String> {
+    let Some(case) = &link.case else { return Vec::new() };
+    let after = link.last_customer.clone();
+    let wishes = [
+        Wish::Call { rating: None, note: None, left_out: String::new(), after: after.clone() },
+        Wish::Close { remark_type: None, after: after.clone() },
+        Wish::Spam { after },
+    ];
+    wishes.iter().map(|wish| wish.identity(&case.id)).collect()
+}

@@ -1,0 +1,139 @@
+//! The remotes' clocks, each a type of its own.
+//!
+//! Three clocks tell the time here: Goodays', Salesforce's, and this machine's. They differ, by minutes if need be.
+//! So a time is compared only with times of the same clock (design, rule 20), and the compiler sees to it. Our own
+//! times are plain milliseconds of [`crate::clock::Clock`], in names that end with `_ms`.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+macro_rules! remote_time {
+    ($name:ident, $clock:literal) => {
+        #[doc = concat!("A time as ", $clock, "'s clock tells it: milliseconds since the epoch, UTC.")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(i64);
+
+        impl $name {
+            pub const fn from_millis(millis: i64) -> Self {
+                Self(millis)
+            }
+
+            /// For keys, queries and people. Never for a comparison with another clock's time.
+            pub const fn to_millis(self) -> i64 {
+                self.0
+            }
+
+            /// For queries and people. A time outside of the calendar is its edge.
+            pub fn timestamp(self) -> Timestamp {
+                let edge = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+                Timestamp::from_millisecond(self.0).unwrap_or(edge)
+            }
+
+            /// As much later on the same clock; negative: earlier.
+            #[must_use]
+            pub const fn plus_millis(self, millis: i64) -> Self {
+                Self(self.0.saturating_add(millis))
+            }
+
+            /// How much later this is than the other one, in milliseconds.
+            pub const fn millis_since(self, earlier: Self) -> i64 {
+                self.0.saturating_sub(earlier.0)
+            }
+        }
+
+        impl From<Timestamp> for $name {
+            fn from(time: Timestamp) -> Self {
+                Self(time.as_millisecond())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.timestamp().fmt(f)
+            }
+        }
+    };
+}
+
+remote_time!(GoodaysTime, "Goodays");
+remote_time!(SalesforceTime, "Salesforce");
+
+impl SalesforceTime {
+    /// A date and time as the REST API writes it (Salesforce reference, 5): whole seconds for audit fields.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(Self::from)
+    }
+}
+
+/// What a remote's clock shows, as the `Date` of its answers tells it: exact to a second.
+#[derive(Debug, Default)]
+pub struct RemoteClock {
+    latest: Mutex<Option<(Timestamp, Instant)>>,
+}
+
+impl RemoteClock {
+    /// An answer that has just come says so.
+    pub fn told(&self, date: Timestamp) {
+        *self.lock() = Some((date, Instant::now()));
+    }
+
+    /// What the latest answer said.
+    pub fn latest(&self) -> Option<Timestamp> {
+        (*self.lock()).map(|(date, _)| date)
+    }
+
+    /// What it shows now; none before the first answer.
+    pub fn now(&self) -> Option<Timestamp> {
+        let (date, at) = (*self.lock())?;
+        date.checked_add(at.elapsed()).ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Timestamp, Instant)>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A moment that Salesforce's clock told, as Goodays' clock told it then. Both say what they show now.
+pub fn salesforce_to_goodays(
+    moment: SalesforceTime,
+    salesforce_now: SalesforceTime,
+    goodays_now: GoodaysTime,
+) -> GoodaysTime {
+    goodays_now.plus_millis(-salesforce_now.millis_since(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remotes_time_is_kept_as_milliseconds() {
+        let time = SalesforceTime::parse("2026-07-07T00:37:00.000+0000").unwrap();
+        assert_eq!(serde_json::to_string(&time).unwrap(), "1783384620000");
+        assert_eq!(time.plus_millis(1500).millis_since(time), 1500);
+        assert_eq!(time.to_string(), "2026-07-07T00:37:00Z");
+        assert_eq!(SalesforceTime::parse("soon"), None);
+        assert_eq!(GoodaysTime::from_millis(i64::MAX).timestamp(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_moment_is_carried_from_one_clock_to_the_other() {
+        let (now, then) = (SalesforceTime::from_millis(900_000), SalesforceTime::from_millis(600_000));
+        let goodays = salesforce_to_goodays(then, now, GoodaysTime::from_millis(1_000_000));
+        assert_eq!(goodays, GoodaysTime::from_millis(700_000));
+    }
+
+    #[test]
+    fn a_remotes_clock_goes_on_after_its_answer() {
+        let clock = RemoteClock::default();
+        assert_eq!(clock.now(), None);
+        let date: Timestamp = "2026-01-01T00:10:00Z".parse().unwrap();
+        clock.told(date);
+        assert!(clock.now().unwrap() >= date);
+    }
+}
