@@ -108,7 +108,7 @@ pub async fn read(client: &Client) -> Result<Vec<Sample>, Failure> {
     for (id, kind) in wanted {
         let body = match client.sample(&id, &kind).await {
             Ok(body) => body,
-            Err(Failure::Refused { .. }) => continue,
+            Err(Failure::Refused { .. } | Failure::Road(_)) => continue,
             Err(failure) => return Err(failure),
         };
         let name = if several { format!("{}-{kind}", plain(&id)) } else { plain(&kind) };

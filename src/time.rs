@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 macro_rules! remote_time {
     ($name:ident, $clock:literal) => {
         #[doc = concat!("A time as ", $clock, "'s clock tells it: milliseconds since the epoch, UTC.")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
         #[serde(transparent)]
         pub struct $name(i64);
 
@@ -97,6 +99,10 @@ impl RemoteClock {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How exact a moment is that was carried from clock to clock, in milliseconds: two `Date` headers have whole seconds,
+/// and each was some time on its way.
+pub const CARRIED_MS: i64 = 5_000;
 
 /// A moment that Salesforce's clock told, as Goodays' clock told it then. Both say what they show now.
 pub fn salesforce_to_goodays(

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::plan::{CaseRef, Freshness, How, Link, hash64};
-use goodays_salesforce::time::GoodaysTime;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::ledger::put_link;
 use goodays_salesforce::store::{RKey, Settings, Store, Tx, keys};
+use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;
 
 use crate::load::{Acknowledged, Line, per_second, post, quantile, request};

@@ -180,8 +180,9 @@ impl Report {
                     .help(format!("ask whether this login may do that in {name}, and check the address"));
             }
             Failure::Road(why) => {
-                self.error(area, refuses, format!("{what}: what answers is not {name} ({why})"))
-                    .help("check the address in connector.yaml, and what stands in between: a proxy, a firewall");
+                self.error(area, refuses, format!("{what}: what answers is not {name} ({why})")).help(
+                    "check the address in connector.yaml, and what stands in between: a proxy, a firewall",
+                );
             }
             Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Busy { .. } | Failure::Budget => {
                 self.unreachable = true;

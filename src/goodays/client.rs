@@ -93,7 +93,9 @@ impl Client {
         url.query_pairs_mut().append_pair("page_size", "1");
         match self.get(url).await {
             // It says the same of everything.
-            Err(Failure::Refused { status, .. }) => Err(Failure::Road(format!("status {status} for every response"))),
+            Err(Failure::Refused { status, .. }) => {
+                Err(Failure::Road(format!("status {status} for every response")))
+            }
             other => other.map(drop),
         }
     }
@@ -275,7 +277,9 @@ fn checked(answer: &Answer) -> Result<(), Failure> {
         401 => Err(bad_token(answer.status)),
         403 if is_about_login(&problem().message) => Err(bad_token(answer.status)),
         408 | 500.. => Err(Failure::no_answer(format!("status {}", answer.status))),
-        status if !is_its_own(answer) => Err(Failure::Road(format!("status {status}, and not Goodays' own words"))),
+        status if !is_its_own(answer) => {
+            Err(Failure::Road(format!("status {status}, and not Goodays' own words")))
+        }
         status => Err(Failure::Refused { status, problem: problem() }),
     }
 }
@@ -283,8 +287,14 @@ fn checked(answer: &Answer) -> Result<(), Failure> {
 /// Whether a refusal is the API's own. What stands in front of it, Kong, a proxy or a firewall, answers with a page, with
 /// a redirect, or with `{"message": ...}` alone, as in "no Route matched" (Goodays reference, 4.1).
 fn is_its_own(answer: &Answer) -> bool {
-    let Some(serde_json::Value::Object(body)) = answer.json() else { return false };
-    let gateways = body.len() <= 2 && body.contains_key("message") && body.keys().all(|k| k == "message" || k == "request_id");
+    let body = match answer.json() {
+        Some(Value::Object(body)) => body,
+        Some(Value::Array(list)) => return !list.is_empty(),
+        _ => return false,
+    };
+    let gateways = body.len() <= 2
+        && body.contains_key("message")
+        && body.keys().all(|k| k == "message" || k == "request_id");
     let route = matches!(answer.status, 403 | 404 | 405) && gateways;
     !(300..400).contains(&answer.status) && !body.is_empty() && !route
 }

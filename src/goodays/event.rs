@@ -217,7 +217,8 @@ fn verbs(actions: Option<&Value>) -> (BTreeSet<String>, BTreeSet<String>) {
         Some(Value::Object(actions)) => {
             let named = actions.iter().filter(|(_, value)| !is_blank(value));
             let (listed, odd): (Vec<_>, Vec<_>) = named.partition(|(_, value)| is_address_of_action(value));
-            let names = |list: Vec<(&String, &Value)>| list.into_iter().map(|(name, _)| lower(name)).collect();
+            let names =
+                |list: Vec<(&String, &Value)>| list.into_iter().map(|(name, _)| lower(name)).collect();
             (names(listed), names(odd))
         }
         Some(Value::Array(actions)) => {
@@ -328,10 +329,22 @@ mod tests {
         let table = [
             (json!({"reply": "https://x/y", " Close ": "/v2/responses/r/close"}), "close reply", ""),
             (json!({"reply": null, "close": "", "spam": " "}), "", ""),
-            (json!({"reply": false, "close": 0, "spam": [], "call": {"enabled": false}}), "", "call close reply spam"),
-            (json!({"reply": true, "close": "false", "spam": {"url": "https://x/y"}}), "", "close reply spam"),
+            (
+                json!({"reply": false, "close": 0, "spam": [], "call": {"enabled": false}}),
+                "",
+                "call close reply spam",
+            ),
+            (
+                json!({"reply": true, "close": "false", "spam": {"url": "https://x/y"}}),
+                "",
+                "close reply spam",
+            ),
             (json!(["reply", " Close ", null, 5]), "", "close reply"),
-            (json!([{"name": "reply", "allowed": false}, {"action": "CALL"}, {"url": "https://x"}]), "", "call reply"),
+            (
+                json!([{"name": "reply", "allowed": false}, {"action": "CALL"}, {"url": "https://x"}]),
+                "",
+                "call reply",
+            ),
             (json!("reply"), "", ""),
             (json!(null), "", ""),
         ];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::outbound::outcome::{Proof, arrived};
+use super::outbound::outcome::{Proof, arrived, message_ends_turn};
 use super::outbound::recognise::{Fit, fit};
 use super::relearn::action_fields;
 use super::view::{View, freshest, told_turns};
@@ -21,7 +21,7 @@ use crate::mapping::{Assignment, CaseMapping, Facts, Moment, Rendered};
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::{clean_text, split_comment};
-use crate::time::GoodaysTime;
+use crate::time::{CARRIED_MS, GoodaysTime};
 
 /// Comments of one transaction; a longer conversation goes in several, oldest first (design, 4).
 pub const MAX_COMMENTS: usize = 150;
@@ -51,6 +51,8 @@ pub struct Plan {
     pub gain: Gain,
     /// Actions that are proved done, with the verb that was sent, and the message where there is one.
     pub settles: Vec<(u64, Verb, Option<Proof>)>,
+    /// Whether the brand's own answer takes `message` away, where the view shows it.
+    pub message_ends_turn: Option<bool>,
     /// A message may be one that is on its way: the events are looked at again once that is settled.
     pub waits: bool,
     /// Why nothing of it is for Salesforce.
@@ -82,6 +84,7 @@ pub fn plan(facing: &Facing<'_>, desk: &Desk<'_>) -> Plan {
     }
     sketch.sort_turns(&facts);
     sketch.settle_by_state(&view);
+    sketch.plan.message_ends_turn = sketch.ends_turn(&view);
     sketch.write(&view, &facts);
     sketch.remember(&view.response);
     sketch.plan
@@ -213,6 +216,14 @@ impl<'a> Sketch<'a> {
         }
         self.plan.waits |= fit == Fit::Doubtful && matches!(intent.state, IntentState::Sending(_));
         fit
+    }
+
+    /// What a view tells of the account when an answer of ours is the newest message.
+    fn ends_turn(&self, view: &View<'_>) -> Option<bool> {
+        let last = view.response.turns.last().filter(|_| !view.stale)?;
+        let now = self.plan.gain.known.iter().any(|k| k.id == last.id && k.how == How::Sent);
+        let ours = now || self.link().is_some_and(|l| l.sent(&last.id));
+        ours.then(|| message_ends_turn(&view.response, &last.id)).flatten()
     }
 
     /// Close, spam and call of which the outcome is not known: what the view's state proves.
@@ -442,7 +453,10 @@ impl<'a> Sketch<'a> {
             gain.waiting = Some(waiting_since(newest));
         }
         // Whatever the Case held before us was compared with a view that has all of it.
-        let since_start = |e: &Event| self.facing.first_start.is_some_and(|at| freshness(&e.response).newest >= at);
+        let since_start = |e: &Event| {
+            let surely = |at: GoodaysTime| at.plus_millis(CARRIED_MS);
+            self.facing.first_start.is_some_and(|at| freshness(&e.response).newest >= surely(at))
+        };
         gain.read = self.facing.events.iter().any(since_start);
         if !stale {
             let turns = self.turns.iter().map(Cow::as_ref).chain(&newest.turns);
@@ -479,7 +493,8 @@ pub fn waiting_since(response: &Response) -> Option<GoodaysTime> {
         return Some(first.unwrap_or_default());
     }
     let last = response.turns.last()?;
-    (last.whose == Whose::Customer && response.actions.contains("message")).then(|| last.at.unwrap_or_default())
+    (last.whose == Whose::Customer && response.actions.contains("message"))
+        .then(|| last.at.unwrap_or_default())
 }
 
 fn scalar_text(value: &Value) -> String {

@@ -29,8 +29,8 @@ use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 const UNCLEAR_AFTER_MS: i64 = 600_000;
 /// PUTs of one action that something on the way refused, while Goodays itself is well.
 const MAX_BLOCKED: u32 = 4;
-/// What is unclear is looked for again: half its age later, and not for longer than this.
-const UNCLEAR_LOOKS_MS: (i64, i64) = (30_000, 3_600_000);
+/// What is unclear is looked for again: after `settle`, then half its age later, at least each hour, for three days.
+const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
 const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
 /// Whether this account takes `message` away once the brand has answered.
 const MESSAGE_ENDS_TURN: &str = "message ends turn";
@@ -70,15 +70,12 @@ impl Delivery {
     }
 
     /// What is unclear may still be shown: it is looked for, and never sent again by itself.
-    pub(super) fn unclear_look(&self, seq: u64, since_ms: i64, now_ms: i64) -> When {
-        let age_ms = now_ms - since_ms;
+    pub(super) fn unclear_look(&self, since_ms: i64, now: &Circumstances) -> When {
+        let age_ms = now.now_ms - since_ms;
         if age_ms > UNCLEAR_LOOKED_FOR_MS {
             return When::Never;
         }
-        if age_ms >= UNCLEAR_LOOKS_MS.0 && self.held_until(seq, now_ms).is_none() {
-            return When::Go;
-        }
-        When::At(since_ms + UNCLEAR_LOOKS_MS.0)
+        if age_ms >= now.settle_ms { When::Go } else { When::At(since_ms + now.settle_ms) }
     }
 
     /// Carries one action as far as it goes now.
@@ -135,7 +132,9 @@ impl Delivery {
         let decided = shared.change(&intent.response_id, |loaded| {
             let decided = loaded.now.begin(seq, look, looked, is_author, &now);
             let approved = loaded.now.intent(seq).is_some_and(|intent| intent.approved);
-            if matches!(decided, Eligibility::Send(_)) && !shared.within_hourly_limit(loaded.with(), approved, now_ms)? {
+            if matches!(decided, Eligibility::Send(_))
+                && !shared.within_hourly_limit(loaded.with(), approved, now_ms)?
+            {
                 loaded.now.was_not_done(seq, now_ms);
                 let why = format!(
                     "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
@@ -191,7 +190,8 @@ impl Delivery {
     fn park(&self, shared: &Shared, intent: &Intent, code: &str, why: &str) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         shared.change(&intent.response_id, |loaded| {
-            if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. })) {
+            if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
+            {
                 loaded.now.give_up(intent.seq, code, why, now_ms);
             }
             Ok(())
@@ -282,7 +282,9 @@ impl Delivery {
         };
         let now_ms = shared.clock.now_ms();
         let why = match failure {
-            Failure::Refused { .. } => "Goodays does not show this feedback any more, so it cannot be read back.",
+            Failure::Refused { .. } => {
+                "Goodays does not show this feedback any more, so it cannot be read back."
+            }
             _ if now_ms - sending.since_ms > UNCLEAR_AFTER_MS => "Goodays could not be read back.",
             _ => {
                 self.not_shown(shared, intent);
@@ -321,7 +323,9 @@ impl Delivery {
         match found {
             Some(Outcome::Arrived(Some(proof))) => {
                 self.blocks().remove(&seq);
-                shared.learn_turns(view, &proof.id)?;
+                if let Some(ends) = outcome::message_ends_turn(view, &proof.id) {
+                    shared.learn_turns(ends)?;
+                }
             }
             Some(Outcome::NotYet { look_again_ms }) => self.hold(seq, look_again_ms),
             Some(Outcome::DidNotArrive) => {
@@ -339,8 +343,8 @@ impl Delivery {
     async fn look_for(&self, shared: &Shared, intent: &Intent, since_ms: i64) -> Result<(), Fatal> {
         shared.look_for(intent).await?.ok();
         let now_ms = shared.clock.now_ms();
-        let (least, most) = UNCLEAR_LOOKS_MS;
-        self.hold(intent.seq, now_ms + ((now_ms - since_ms) / 2).clamp(least, most));
+        let pause_ms = ((now_ms - since_ms) / 2).max(millis(shared.config.settle)).min(UNCLEAR_LOOKS_MS);
+        self.hold(intent.seq, now_ms + pause_ms);
         Ok(())
     }
 }
@@ -376,8 +380,7 @@ impl Shared {
 
     /// Remembers whether `message` is listed right after an answer of ours. Once seen, it is not taken for a sign that
     /// nothing arrived.
-    fn learn_turns(&self, view: &Response, ours: &crate::goodays::MessageId) -> Result<(), StoreError> {
-        let Some(ends) = outcome::message_ends_turn(view, ours) else { return Ok(()) };
+    pub(super) fn learn_turns(&self, ends: bool) -> Result<(), StoreError> {
         let known = self.message_ends_turn();
         if known.is_none() || (known == Some(true) && !ends) {
             self.store.set_meta(MESSAGE_ENDS_TURN, &ends)?;
@@ -423,7 +426,9 @@ impl Shared {
     /// A newer Case of the same customer, for the reason of a refused answer (design, rule 12).
     pub(super) fn newer_case(&self, intent: &Intent) -> Result<Option<String>, StoreError> {
         let link = self.store.link(RKey::of(&intent.response_id))?;
-        let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else { return Ok(None) };
+        let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else {
+            return Ok(None);
+        };
         if !intent.wish.is_answer() {
             return Ok(None);
         }
@@ -468,12 +473,10 @@ impl Shared {
             }
             // Not every account has this endpoint; the token is what counts.
             Err(Failure::Refused { .. }) => None,
-            Err(failure @ Failure::Road(_)) => {
-                match self.whose_refusal(failure, began_ms).await {
-                    Failure::Road(_) if self.goodays_gate.trouble().is_none() => None,
-                    failure => return Ok(Err(failure)),
-                }
-            }
+            Err(failure @ Failure::Road(_)) => match self.whose_refusal(failure, began_ms).await {
+                Failure::Road(_) if self.goodays_gate.trouble().is_none() => None,
+                failure => return Ok(Err(failure)),
+            },
             // An account that never told its name has none to be compared; it is asked again when work begins anew.
             Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(Ok(())),
             Err(failure) => return Ok(Err(failure)),

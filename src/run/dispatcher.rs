@@ -291,7 +291,7 @@ impl Dispatcher {
         let held = self.delivery.held_until(intent.seq, now.now_ms);
         let decided = match &intent.state {
             IntentState::Sending(_) => When::Go,
-            IntentState::Unclear { since_ms, .. } => self.delivery.unclear_look(intent.seq, *since_ms, now.now_ms),
+            IntentState::Unclear { since_ms, .. } => self.delivery.unclear_look(*since_ms, now),
             _ => match eligibility(conversation, intent.seq, None, now) {
                 Eligibility::Look | Eligibility::Send(_) => When::Go,
                 Eligibility::NotYet(Wait::ReadAgain) => When::ReadAgain,

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Shared;
 use super::take::id_of;
-use crate::http::Failure;
 use crate::goodays::event::Response;
+use crate::http::Failure;
 use crate::plan::outbound::eligibility::Ending;
 use crate::plan::outbound::{Beside, Eligibility, Look, eligibility};
 use crate::plan::{Conversation, Intent, Link};

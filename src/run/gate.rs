@@ -63,7 +63,9 @@ impl Gate {
             Failure::Busy { daily_limit: true, retry_after, .. } => (DAILY, *retry_after),
             Failure::Busy { retry_after, .. } => (REMOTE, *retry_after),
             Failure::Budget => (DAILY, None),
-            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Road(_) | Failure::Refused { .. } => (REMOTE, None),
+            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Road(_) | Failure::Refused { .. } => {
+                (REMOTE, None)
+            }
         };
         let mut state = self.lock();
         let until_ms = now_ms + millis(interval(policy, state.failures, asked));
@@ -124,8 +126,11 @@ fn advice(failure: &Failure) -> String {
             .to_owned(),
         Failure::Busy { .. } => "It asks to come later.".to_owned(),
         Failure::NotSent(_) => "It cannot be reached: check the address and the network.".to_owned(),
-        Failure::Road(_) => "What answers is not the remote itself: look at proxies, firewalls and gateways in between, and \
-                             at the address. It goes on by itself.".to_owned(),
+        Failure::Road(_) => {
+            "What answers is not the remote itself: look at proxies, firewalls and gateways in between, and \
+                             at the address. It goes on by itself."
+                .to_owned()
+        }
         Failure::NoAnswer(_) => "It does not answer as it should; nothing is lost meanwhile.".to_owned(),
         Failure::Refused { status, .. } => format!("It refuses with status {status}."),
     }

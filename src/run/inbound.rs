@@ -16,26 +16,24 @@ use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, gate};
-use crate::mutant;
 use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Event};
 use crate::http::Failure;
 use crate::json;
 use crate::mapping::Assignment;
+use crate::mutant;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Conversation, Freshness, Gain, Intent, Link, Note};
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::time::GoodaysTime;
 use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
+use crate::time::{CARRIED_MS, GoodaysTime};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
 const TOLD_TOGETHER_MS: i64 = 5_000;
 /// What is read of a queue: a little at first, for most wait with one thing only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
-/// How exact a first start is on Goodays' clock (milliseconds): two `Date` headers, and rounding.
-const DATES_MS: i64 = 5_000;
 /// The Case's name within its transaction.
 pub(super) const CASE: &str = "refCase";
 
@@ -212,7 +210,9 @@ impl Lane {
         for job in jobs.iter().filter(|j| j.link.is_none()) {
             let created = job.events.iter().filter_map(|e| e.response.created).min();
             // Unknown is old: then it is read first, which costs a call and no more.
-            let old = created.zip(self.first_start).is_none_or(|(created, start)| created < start.plus_millis(DATES_MS));
+            let old = created
+                .zip(self.first_start)
+                .is_none_or(|(created, start)| created < start.plus_millis(CARRIED_MS));
             if old && !doubts.comments.contains_key(&job.rkey) {
                 doubts.unlearned.insert(job.rkey);
             }
@@ -382,7 +382,10 @@ fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
         events.extend(read);
     }
     let id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-    let id = id.map_or_else(|| Ok(store.link(rkey)?.map(|link| link.response_id)), |id| Ok::<_, StoreError>(Some(id)))?;
+    let id = id.map_or_else(
+        || Ok(store.link(rkey)?.map(|link| link.response_id)),
+        |id| Ok::<_, StoreError>(Some(id)),
+    )?;
     let Some(response_id) = id else { return Ok(None) };
     let Conversation { intents, link, .. } = store.conversation(rkey, &response_id)?.now;
     let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();

@@ -3,11 +3,11 @@
 //! The cursor moves only after a completed pass, to the newest stamp that was seen; every pass reads back, so
 //! rows that become visible late are met, and what was seen before changes nothing.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -18,8 +18,8 @@ use super::rules::READ_ALL;
 use super::take::{Taking, id_of, take_case, take_comment, take_merged};
 use super::withdrawn::{Withdrawn, take_deleted};
 use super::{Contact, Fatal, Hands, Shared, Step};
-use crate::mutant;
 use crate::http::{Failure, Problem};
+use crate::mutant;
 use crate::plan::pace::{LooksBack, PollPace, poll_back};
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
@@ -372,13 +372,17 @@ impl Poller {
             !plain && !self.missing.contains(&path.to_ascii_lowercase())
         };
         let mut of_case: Vec<String> = actions.case_paths().into_iter().filter(known).collect();
-        of_case.extend(["CaseNumber", "LastModifiedById", "LastModifiedDate", &case.key_field].map(str::to_owned));
+        of_case.extend(
+            ["CaseNumber", "LastModifiedById", "LastModifiedDate", &case.key_field].map(str::to_owned),
+        );
         let parent = actions.comments.parent.trim_end_matches("Id").to_owned();
         let mut of_comment: Vec<String> = actions.comment_paths();
         of_comment.push(format!("{parent}.{}", case.key_field));
         let of_parent = actions.comment_case_paths().into_iter().filter(known);
         of_comment.extend(of_parent.map(|p| format!("{parent}.{p}")));
-        of_comment.extend(["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned));
+        of_comment.extend(
+            ["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned),
+        );
         of_comment.extend([actions.comments.parent.clone(), actions.comments.body.clone()]);
         of_comment.retain(|p| !self.missing.contains(&p.to_ascii_lowercase()));
         let key = format!("{parent}.{}", case.key_field);

@@ -6,8 +6,8 @@ use tracing::{info, warn};
 
 use super::inbound::{Job, Lane};
 use super::{Fatal, Shared};
-use crate::plan::inbound::{Plan, report_list};
 use crate::plan::Link;
+use crate::plan::inbound::{Plan, report_list};
 use crate::salesforce::RecordId;
 use crate::store::inbox::{drop_note, finish};
 use crate::store::{EntryState, keys};
@@ -66,6 +66,9 @@ impl Lane {
         self.doubts().forget(job.rkey);
         if plan.waits {
             self.doubts().held.insert(job.rkey, now_ms + WAITS_MS);
+        }
+        if let Some(ends) = plan.message_ends_turn {
+            shared.learn_turns(ends)?;
         }
         shared.changed(job.rkey, &job.response_id, &settled);
         tell(shared, job, plan, how, finished);

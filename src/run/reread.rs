@@ -42,8 +42,8 @@ fn confirm(shared: &Shared, intent: &Intent, rows: &[Value]) -> Result<(), Fatal
     let id = intent.wish.comment().unwrap_or(&intent.case_id);
     let row = rows.iter().find(|r| id_of(r, "Id").as_ref() == Some(id));
     let now_ms = shared.clock.now_ms();
-    let goes =
-        shared.change(&intent.response_id, |loaded| Ok(loaded.now.see_again(intent.seq, row, rules, now_ms)))?;
+    let goes = shared
+        .change(&intent.response_id, |loaded| Ok(loaded.now.see_again(intent.seq, row, rules, now_ms)))?;
     match goes {
         Ok(true) => {}
         Ok(false) => {

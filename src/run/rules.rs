@@ -71,7 +71,8 @@ impl Shared {
 
     /// Rules that look at other fields than before need to know how those stand.
     fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
-        let known = before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
+        let known =
+            before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
         if now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
             self.store.set_meta(READ_ALL, &true)?;
         }

@@ -25,7 +25,7 @@ use crate::plan::Link;
 use crate::plan::inbound::freshness;
 use crate::plan::pace::older_piece;
 use crate::store::{RKey, Receipt, StoreError};
-use crate::time::GoodaysTime;
+use crate::time::{CARRIED_MS, GoodaysTime};
 
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
@@ -178,7 +178,8 @@ impl Shared {
         };
         let beyond_the_start = sweep.named && contact.inherited;
         let start = self.on_goodays_clock(contact.first_start);
-        let oldest = if beyond_the_start { since.into() } else { start.unwrap_or_default() };
+        let oldest =
+            if beyond_the_start { since.into() } else { start.unwrap_or_default().plus_millis(-CARRIED_MS) };
         for item in &page.items {
             self.sweep_one(oldest, item, sweep.dry_run, &mut sweep.report)?;
         }

@@ -9,7 +9,7 @@ use crate::goodays::ResponseId;
 use crate::plan::outbound::rows::{Seen, Since, addressee};
 use crate::plan::outbound::{EarlierRules, Rules};
 use crate::plan::relearn::{adopt, read_row};
-use crate::plan::CaseRef;
+use crate::plan::{CaseRef, answer_identity};
 use crate::salesforce::RecordId;
 use crate::store::ledger::put_link;
 use crate::store::{RKey, Store, StoreError, Tx};
@@ -111,6 +111,10 @@ fn whose(
     own: &ResponseId,
     comment: &RecordId,
 ) -> Result<(ResponseId, bool), StoreError> {
+    // A merge moves comments to the survivor: what was taken over stays where it was.
+    if let Some(intent) = store.intent_by_identity(&answer_identity(comment))? {
+        return Ok((intent.response_id, false));
+    }
     let mut rkeys = store.responses_of_case(case)?;
     if !rkeys.contains(&RKey::of(own)) {
         rkeys.push(RKey::of(own));

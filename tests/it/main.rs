@@ -14,6 +14,7 @@ mod doors;
 mod faults;
 mod hangs;
 mod hostile;
+mod interleave;
 mod lanes;
 mod laws;
 mod mapping;

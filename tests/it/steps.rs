@@ -111,6 +111,9 @@ impl Trial {
         let trial = Self { mortal, stop, steps, reached, hits, traps };
         trial.set_traps();
         trial.live().await;
+        // An account that has been in use: it is known to take `message` away once the brand has answered.
+        let shared = trial.mortal.shared().unwrap();
+        shared.store.set_meta("message ends turn", &true).unwrap();
         trial
     }
 

@@ -5,15 +5,13 @@
 
 use super::super::inbound::waiting_since;
 use super::super::link::CallSent;
-use super::super::{
-    Conversation, How, Intent, IntentState, Note, RepliedBy, Sending, Told, Wish, hash64,
-};
+use super::super::{Conversation, How, Intent, IntentState, Note, RepliedBy, Sending, Told, Wish, hash64};
 use super::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
 use super::outcome::{Outcome, Proof, Reading, outcome};
 use super::permitted::{Beside, Permitted, permitted, seen};
+use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
-use crate::goodays::Verb;
 use crate::time::GoodaysTime;
 
 /// Attempts of which two looks agreed that they did not arrive.
@@ -31,7 +29,9 @@ impl Conversation {
     ) -> Eligibility {
         let decided = eligibility(self, seq, Some(look), now);
         match &decided {
-            Eligibility::Send(action) => self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms),
+            Eligibility::Send(action) => {
+                self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms)
+            }
             Eligibility::Never(ending) => self.end(seq, ending.clone(), look.view, now.now_ms),
             Eligibility::Look | Eligibility::NotYet(_) => {}
         }

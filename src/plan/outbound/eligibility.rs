@@ -53,9 +53,15 @@ pub enum Ending {
     Arrived(Verb, Option<Proof>),
     /// Goodays has the response as processed; what could not travel, for the agent.
     Settled(String),
-    NotSent { code: &'static str, why: String },
+    NotSent {
+        code: &'static str,
+        why: String,
+    },
     /// An attempt was made, nobody can say whether it arrived, and Goodays takes no other.
-    Unclear { why: String, attempt: Sending },
+    Unclear {
+        why: String,
+        attempt: Sending,
+    },
     /// `goodays.actions` is `observe`.
     Observed(Verb),
     /// It is done with already.
@@ -125,9 +131,8 @@ fn behind(conversation: &Conversation, intent: &Intent) -> Option<Wait> {
     let under_way =
         |other: &Intent| matches!(other.state, IntentState::Sending(_) | IntentState::Unclear { .. });
     if intent.wish.is_answer() {
-        let earlier = |other: &Intent| {
-            other.state.is_open() && other.wish.is_answer() && place(other) < place(intent)
-        };
+        let earlier =
+            |other: &Intent| other.state.is_open() && other.wish.is_answer() && place(other) < place(intent);
         if others().any(earlier) {
             return Some(Wait::EarlierAnswer);
         }
@@ -149,12 +154,7 @@ fn place(intent: &Intent) -> (crate::time::SalesforceTime, &str) {
     (intent.acted, comment)
 }
 
-fn by_look(
-    conversation: &Conversation,
-    intent: &Intent,
-    look: Look<'_>,
-    now: &Circumstances,
-) -> Eligibility {
+fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &Circumstances) -> Eligibility {
     let link = conversation.link.as_ref();
     let stale_until_ms = intent.seen_ms.saturating_add(now.settle_ms);
     if now.now_ms < stale_until_ms && lacks_what_is_known(conversation, look.view) {
@@ -238,7 +238,9 @@ impl Wait {
             Self::UnderWay => "it is on its way",
             Self::Unclear => "unclear: it may have arrived; see `parked`",
             Self::ReadAgain => "Salesforce is read again first: it may have been taken back",
-            Self::StaleView { .. } => "Goodays shows less than is known of the conversation: it is read again",
+            Self::StaleView { .. } => {
+                "Goodays shows less than is known of the conversation: it is read again"
+            }
             Self::EarlierAttempt { .. } => "it was sent, and whether it arrived is being found out",
         }
     }

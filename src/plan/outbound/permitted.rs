@@ -110,7 +110,9 @@ fn no_answer_now(view: &Response, newer_case: Option<&str>) -> Permitted {
                 still_listed(view)
             ),
         ),
-        (Some(_), true) => not_sent("wait_for_customer", "Goodays takes the next one after the customer writes."),
+        (Some(_), true) => {
+            not_sent("wait_for_customer", "Goodays takes the next one after the customer writes.")
+        }
         (_, false) => not_sent(
             "not_allowed",
             format!("Goodays lists no answer for this feedback at the moment.{}", still_listed(view)),
@@ -148,7 +150,9 @@ fn status(view: &Response, verb: Verb, action: Action, carries: bool) -> Permitt
 
 /// Somebody processed the response: it is closed or spam, or has its reply.
 pub fn is_processed(view: &Response) -> bool {
-    matches!(view.state.as_deref(), Some("closed" | "spam")) || view.reply.is_some() || view.allows(Verb::Message)
+    matches!(view.state.as_deref(), Some("closed" | "spam"))
+        || view.reply.is_some()
+        || view.allows(Verb::Message)
 }
 
 fn is_answered_by_other(view: &Response, beside: Beside<'_>) -> bool {

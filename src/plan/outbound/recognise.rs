@@ -134,6 +134,9 @@ mod tests {
         assert_eq!(likeness("😊 Thank you", ""), Likeness::Altered, "cut at its first emoji");
         assert_eq!(likeness("12 34", "56 78"), Likeness::Altered, "nothing but what is masked");
         assert_eq!(likeness("Yes.", "No."), Likeness::Different);
-        assert_eq!(likeness("Thank you for your visit, and for your kind words.", "Thank you"), Likeness::Different);
+        assert_eq!(
+            likeness("Thank you for your visit, and for your kind words.", "Thank you"),
+            Likeness::Different
+        );
     }
 }

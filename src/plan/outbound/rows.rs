@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::super::relearn::action_fields;
 use super::super::{
-    Answered, CaseRef, Conversation, Desk, Intent, IntentState, Link, Meant, Note, Told, Wish, answer_identity,
-    hash64, held,
+    Answered, CaseRef, Conversation, Desk, Intent, IntentState, Link, Meant, Note, Told, Wish,
+    answer_identity, hash64, held,
 };
 use super::changes::call_content;
 use super::rules::{Rules, modified, time};
@@ -212,12 +212,7 @@ impl Conversation {
     }
 
     /// A comment that has, or had, an action.
-    fn changed_answer(
-        &mut self,
-        known: &Answered,
-        shown: &Shown,
-        next_seq: &mut dyn FnMut() -> u64,
-    ) -> Seen {
+    fn changed_answer(&mut self, known: &Answered, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
         let intent = self.intent(known.intent);
         let state = intent.map(|intent| intent.state.clone());
         if matches!(state, Some(IntentState::Cancelled { .. })) {
@@ -253,15 +248,26 @@ impl Conversation {
     /// Unpublished, or deleted, before it was sent.
     fn unpublished(&mut self, seq: u64, now_ms: i64) -> Seen {
         let unsent = self.intent_mut(seq).filter(|intent| intent.is_unsent());
-        let taken_back = unsent.map(|intent| cancel(intent, "unpublished before it was sent", now_ms));
-        Seen { taken_back: usize::from(taken_back.is_some()), ..Seen::default() }
+        let taken_back =
+            unsent.map(|intent| cancel(intent, "unpublished before it was sent", now_ms)).is_some();
+        self.forget_told(taken_back);
+        Seen { taken_back: usize::from(taken_back), ..Seen::default() }
     }
 
     /// The comment of a parked answer was deleted: that takes it back, as unpublishing does.
     pub fn see_deleted(&mut self, comment: &RecordId, now_ms: i64) -> bool {
         let identity = answer_identity(comment);
         let found = self.intents.iter_mut().find(|i| i.identity() == identity && i.state.is_parked());
-        found.map(|intent| cancel(intent, "deleted before it was sent", now_ms)).is_some()
+        let taken_back = found.map(|intent| cancel(intent, "deleted before it was sent", now_ms)).is_some();
+        self.forget_told(taken_back);
+        taken_back
+    }
+
+    /// What the Case says of words that were taken back is no news any more.
+    fn forget_told(&mut self, taken_back: bool) {
+        if let Some(link) = self.link.as_mut().filter(|_| taken_back) {
+            link.answer_told = false;
+        }
     }
 
     /// What Salesforce shows for an action that is older than one poll: true while it still goes (design, rule 10).

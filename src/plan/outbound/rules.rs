@@ -46,7 +46,10 @@ impl<'a> Rules<'a> {
         let wanted = rules.actions().on_comment(case, row)?;
         let Some(edited) = self.earlier.last().map(|rules| rules.until) else { return Ok(wanted) };
         let created = time(row, "CreatedDate");
-        if wanted.is_none() || !std::ptr::eq(rules, self.now) || created.is_none_or(|created| created > edited) {
+        if wanted.is_none()
+            || !std::ptr::eq(rules, self.now)
+            || created.is_none_or(|created| created > edited)
+        {
             return Ok(wanted);
         }
         // Written before the edit, changed after it: only if that change, such as publishing it, is what the rule

@@ -247,7 +247,8 @@ fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
     let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
     for (state, waits) in [(IntentState::Sending(sending), true), (unclear, false)] {
         let ours = [intent(7, words.clone(), state)];
-        let plan = Seen { events: &[event(&talk)], link: Some(&link), intents: &ours, ..Seen::default() }.plan();
+        let plan =
+            Seen { events: &[event(&talk)], link: Some(&link), intents: &ours, ..Seen::default() }.plan();
         assert_eq!((plan.waits, plan.settles.len()), (waits, 0));
         let known: Vec<&str> = plan.gain.known.iter().map(|k| k.id.as_str()).collect();
         assert_eq!(known, ["c1"]);

@@ -171,8 +171,15 @@ impl Seen<'_> {
     fn plan_with(self, desk: &Desk<'_>) -> Plan {
         let Self { events, notes, link, intents, comments } = self;
         let response_id = events.first().map_or_else(response_id, |e| e.response.id.clone());
-        let facing =
-            Facing { response_id: &response_id, events, notes, link, intents, comments, first_start: Some(GoodaysTime::default()) };
+        let facing = Facing {
+            response_id: &response_id,
+            events,
+            notes,
+            link,
+            intents,
+            comments,
+            first_start: Some(GoodaysTime::default()),
+        };
         plan(&facing, desk)
     }
 }

@@ -5,7 +5,8 @@ use crate::goodays::action::Action;
 use crate::plan::outbound::outcome::arrived;
 use crate::plan::outbound::permitted::seen;
 use crate::plan::outbound::{
-    Beside, Circumstances, Eligibility, Outcome, Permitted, Proof, Reading, Wait, eligibility, outcome, permitted,
+    Beside, Circumstances, Eligibility, Outcome, Permitted, Proof, Reading, Wait, eligibility, outcome,
+    permitted,
 };
 use crate::plan::{Conversation, How, RepliedBy, hash64};
 
@@ -13,7 +14,8 @@ use crate::plan::{Conversation, How, RepliedBy, hash64};
 fn listing(verbs: &str, state: &str, replied: bool) -> Value {
     let talk = [said("b1", 'b', 1, "Hello.")];
     let mut body = response(if replied { &talk } else { &[] });
-    let verbs: Map<String, Value> = verbs.split_whitespace().map(|v| (v.to_owned(), json!("https://x.example/…"))).collect();
+    let verbs: Map<String, Value> =
+        verbs.split_whitespace().map(|v| (v.to_owned(), json!("https://x.example/…"))).collect();
     body["actions"] = Value::Object(verbs);
     body["state"] = json!(state);
     body
@@ -201,7 +203,9 @@ fn after_loss_of_state_a_text_behind_the_customers_message_is_private() {
         let acted = acted.map(GoodaysTime::from_millis);
         permitted(&one, &view(&talk), Beside { link: Some(link), acted, ..Beside::default() })
     };
-    for (acted, sent) in [(Some(minute(3)), true), (Some(minute(2)), true), (Some(minute(1)), false), (None, false)] {
+    for (acted, sent) in
+        [(Some(minute(3)), true), (Some(minute(2)), true), (Some(minute(1)), false), (None, false)]
+    {
         let decision = decided(&link, acted);
         assert_eq!(matches!(decision, Permitted::Send(Action::Message { .. })), sent, "{acted:?}");
     }
@@ -328,7 +332,11 @@ fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
         assert!(!arrived('b', words, "v"), "its id was seen before");
     }
     // What Goodays did to it makes it nobody else's.
-    for words in ["dear ann, Tom & Jerry say: it’s 5 < 6. Café", "Dear Ann,Tom & Jerry say: it’s * < *.", "Dear Ann, Tom & Jerry"] {
+    for words in [
+        "dear ann, Tom & Jerry say: it’s 5 < 6. Café",
+        "Dear Ann,Tom & Jerry say: it’s * < *.",
+        "Dear Ann, Tom & Jerry",
+    ] {
         assert!(arrived('b', words, "b2"), "{words:?} is the same text");
     }
     for words in ["We have sent you a voucher.", ""] {
@@ -343,10 +351,7 @@ fn a_reply_that_stands_beside_the_exchange_arrived_too() {
     let mut body = response(&[]);
     body["reply"] = json!({"id": "b1", "type": "text", "content": "Hello."});
     let sending = on_its_way(Verb::Reply, &["v"]);
-    assert_eq!(
-        looked(&answer("Hello.", Meant::Public), &sending, &read_view(&body)),
-        proof("b1", None)
-    );
+    assert_eq!(looked(&answer("Hello.", Meant::Public), &sending, &read_view(&body)), proof("b1", None));
 }
 
 #[test]
@@ -476,9 +481,8 @@ fn whose_turn_it_is() {
         let sending = on_its_way(Verb::Reply, &[]);
         with(one, IntentState::Unclear { since_ms: 0, why: String::new(), sending })
     };
-    let parked = |one: Intent| {
-        with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: String::new() })
-    };
+    let parked =
+        |one: Intent| with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: String::new() });
     let later = Intent { state: IntentState::Ready { not_before_ms: 70_000 }, ..first() };
     let both = [first(), second(), same_second(), close()];
     let of = |one: &Intent, others: &[Intent]| at(one, others, 60_000);

@@ -79,10 +79,7 @@ fn the_baseline_is_what_we_wrote_or_what_was_read_first() {
     // A Case of ours: the very first row may be an agent's doing.
     assert_eq!(through(Some(ours()), &["Spam"]), ["Spam: spam"]);
     // Somebody else's: its first state is no edge, the next one is.
-    assert_eq!(
-        through(None, &["Closed", "New", "Closed"]),
-        ["Closed: -", "New: -", "Closed: close"]
-    );
+    assert_eq!(through(None, &["Closed", "New", "Closed"]), ["Closed: -", "New: -", "Closed: close"]);
     // So for a Case that is linked by hand in place of the other.
     let mut other = ours();
     other.case = Some(CaseRef { id: RecordId::new("500000000000002").unwrap(), number: None });
@@ -307,7 +304,12 @@ fn edited_afterwards_the_agent_is_told_once_what_the_customer_has() {
         hear(&mut conversation, &comment("Bye.", true));
         let note = conversation.notes.pop().unwrap();
         assert_eq!(note.told, Told::Failed);
-        assert_eq!(note.reason.contains("the customer has the first text"), has_it, "{state:?}: {}", note.reason);
+        assert_eq!(
+            note.reason.contains("the customer has the first text"),
+            has_it,
+            "{state:?}: {}",
+            note.reason
+        );
         hear(&mut conversation, &comment("Bye.", true));
         assert_eq!(conversation.notes, [], "told once");
     }

@@ -85,9 +85,13 @@ async fn rule_04_a_message_that_cannot_be_read_back_yet_is_known_when_it_comes()
     let world = World::start().await;
     let id = world.arrives(Feedback::default()).await;
     world.goodays.set_switches(|s| s.visible_after_ms = 60_000);
-    world.answers(&id, ANSWER).await;
+    world.agent_comments(&id, ANSWER);
+    // Answered with success, and not shown: that is a claim.
+    world.until("it is unclear", || world.told(&id).0.starts_with("Unclear")).await;
+    assert_eq!(world.received(&id).len(), 1);
     world.customer_writes(&id, "Thank you very much!");
     world.settle().await;
+    assert_eq!(world.told(&id).0, "Sent: reply");
     assert_eq!(world.thread(&id), [ANSWER, "Thank you very much!"]);
     let by_agent = world.salesforce.comments_of(&id);
     assert_eq!(by_agent.len(), 2);

@@ -1,0 +1,610 @@
+//! Everything that can happen to one conversation, in every order: exhaustively, over the pure decisions and a store in
+//! memory, judged by the laws after each step.
+//!
+//! The conversation in [`World`] is what the store keeps. Between two steps the dispatcher does what it would do: it
+//! begins a look when it may. Remotes answer, people act and processes die only as steps, so every order of them is met.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use goodays_salesforce::demo::stage::MAPPINGS;
+use goodays_salesforce::goodays::event::{Response, read};
+use goodays_salesforce::goodays::{ResponseId, Verb};
+use goodays_salesforce::mapping::{Mapping, Source};
+use goodays_salesforce::plan::inbound::{Facing, plan};
+use goodays_salesforce::plan::outbound::rows::Since;
+use goodays_salesforce::plan::outbound::{
+    Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,
+};
+use goodays_salesforce::plan::{
+    CaseRef, Conversation, Desk, Intent, IntentState, Link, Names, Note, Perimeter, Told,
+};
+use goodays_salesforce::salesforce::RecordId;
+use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
+use serde_json::{Value, json};
+
+const CASE: &str = "500000000000001AAA";
+const COMMENT: &str = "00a000000000001AAA";
+const ANSWER: &str = "We are sorry, and we will make it good.";
+const SETTLE_MS: i64 = 10_000;
+const GRACE_MS: i64 = 15_000;
+/// How many steps follow each other, in every order.
+const DEPTH: usize = 6;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Step {
+    Publishes,
+    Unpublishes,
+    Edits,
+    Closes,
+    Reopens,
+    /// The rule for closing is turned round.
+    SavesEdit,
+    PollSees,
+    /// A webhook with the conversation as it is.
+    Webhook,
+    CustomerWrites,
+    LookAnswered,
+    PutAnswered,
+    /// Done, and the line is cut.
+    PutCutDone,
+    /// The line is cut, and nothing was done.
+    PutCutUndone,
+    /// Goodays shows what it has kept back.
+    Shows,
+    TimePasses,
+    OperatorRetries,
+    Kill,
+}
+
+const STEPS: [Step; 17] = [
+    Step::Publishes,
+    Step::Unpublishes,
+    Step::Edits,
+    Step::Closes,
+    Step::Reopens,
+    Step::SavesEdit,
+    Step::PollSees,
+    Step::Webhook,
+    Step::CustomerWrites,
+    Step::LookAnswered,
+    Step::PutAnswered,
+    Step::PutCutDone,
+    Step::PutCutUndone,
+    Step::Shows,
+    Step::TimePasses,
+    Step::OperatorRetries,
+    Step::Kill,
+];
+
+static RULES: LazyLock<[Arc<Mapping>; 2]> = LazyLock::new(|| {
+    let mapping = |turned: bool| {
+        let sources = MAPPINGS.iter().map(|(name, text)| {
+            let text = if turned {
+                text.replace("when: case.IsClosed", "when: not case.IsClosed")
+            } else {
+                (*text).to_owned()
+            };
+            Source { name: (*name).to_owned(), text }
+        });
+        Arc::new(Mapping::from_sources(sources.collect()).unwrap().0)
+    };
+    [mapping(false), mapping(true)]
+});
+
+/// Both remotes, the people, and what the connector keeps.
+#[derive(Debug, Clone, Hash)]
+struct World {
+    now_ms: i64,
+    /// The agent's comment: whether it is published, and its text.
+    comment: Option<(bool, String)>,
+    commented_ms: i64,
+    closed: bool,
+    closed_ms: i64,
+    ever_closed: bool,
+    /// When the rule was turned round.
+    edited_ms: Option<i64>,
+    customer_wrote: bool,
+    /// What Goodays did: the verb, and the text if any.
+    done: Vec<(Verb, String)>,
+    /// How much of it the API shows.
+    shown: usize,
+    /// The conversation as JSON, so that states can be told apart.
+    kept: String,
+    /// A look under way: the action, and what Goodays showed when the question left.
+    look: Option<(u64, usize, i64)>,
+    /// A PUT under way.
+    put: Option<(u64, Verb, String)>,
+    /// What the agent was told, in order.
+    told: Vec<(String, String)>,
+    /// A close went out while an answer of the same Case was in the outbox.
+    overtaken: bool,
+    next_seq: u64,
+}
+
+fn stamp(ms: i64) -> String {
+    SalesforceTime::from_millis(1_767_261_600_000 + ms).to_string()
+}
+
+impl World {
+    fn new() -> Self {
+        let mut link = Link::new(response_id());
+        link.case = Some(CaseRef { id: RecordId::new(CASE).unwrap(), number: None });
+        let mut world = Self {
+            now_ms: 0,
+            comment: None,
+            commented_ms: 0,
+            closed: false,
+            closed_ms: 0,
+            ever_closed: false,
+            edited_ms: None,
+            customer_wrote: false,
+            done: Vec::new(),
+            shown: 0,
+            kept: String::new(),
+            look: None,
+            put: None,
+            told: Vec::new(),
+            overtaken: false,
+            next_seq: 0,
+        };
+        world.keep(Conversation { link: Some(link), ..Conversation::new(response_id()) });
+        world.apply(Step::PollSees);
+        world
+    }
+
+    /// The agent has answered and closed, and nobody has seen it yet.
+    fn answered_and_closed() -> Self {
+        let mut world = Self::new();
+        world.apply(Step::Publishes);
+        world.apply(Step::Closes);
+        world
+    }
+
+    /// Both are in the outbox, and the grace is over.
+    fn seen_and_ripe() -> Self {
+        let mut world = Self::answered_and_closed();
+        world.apply(Step::PollSees);
+        world.apply(Step::TimePasses);
+        world
+    }
+
+    /// The close is in the outbox and its look is under way; the answer comes now.
+    fn closing() -> Self {
+        let mut world = Self::new();
+        for step in [Step::Closes, Step::PollSees, Step::TimePasses, Step::PollSees] {
+            world.apply(step);
+        }
+        world
+    }
+
+    fn conversation(&self) -> Conversation {
+        let (link, intents): (Option<Link>, _) = serde_json::from_str(&self.kept).unwrap();
+        Conversation { link, intents, ..Conversation::new(response_id()) }
+    }
+
+    fn keep(&mut self, conversation: Conversation) {
+        self.told.extend(conversation.notes.iter().map(told));
+        self.kept = serde_json::to_string(&(&conversation.link, &conversation.intents)).unwrap();
+    }
+
+    fn rules(&self) -> (&'static Mapping, Vec<EarlierRules>) {
+        let Some(edited_ms) = self.edited_ms else { return (&RULES[0], Vec::new()) };
+        let until = SalesforceTime::from_millis(1_767_261_600_000 + edited_ms);
+        (&RULES[1], vec![EarlierRules { until, mapping: RULES[0].clone() }])
+    }
+
+    fn case_row(&self) -> Value {
+        json!({"Id": CASE, "CaseNumber": "00001001", "Status": if self.closed { "Closed" } else { "New" },
+               "IsClosed": self.closed, "LastModifiedDate": stamp(self.closed_ms)})
+    }
+
+    fn comment_row(&self) -> Option<Value> {
+        let (published, text) = self.comment.as_ref()?;
+        Some(json!({"Id": COMMENT, "ParentId": CASE, "CommentBody": text, "IsPublished": published,
+                    "CreatedDate": stamp(0), "LastModifiedDate": stamp(self.commented_ms),
+                    "CreatedById": "005000000000002AAA", "CreatedBy": {"UserType": "Standard"}}))
+    }
+
+    /// The response as the API shows so much of what was done.
+    fn view(&self, shown: usize) -> Value {
+        let person =
+            |by: &str| json!({"email": format!("{by}@x.example"), "first_name": by, "last_name": "X"});
+        let mut attached = Vec::new();
+        let (mut reply, mut state, mut waits) = (Value::Null, "open", true);
+        for (n, (verb, text)) in self.done.iter().take(shown).enumerate() {
+            let message = json!({"id": format!("b{n}"), "type": "Message", "content": text,
+                                 "created_date": stamp(1_000), "sender": person("agent")});
+            match verb {
+                Verb::Reply => (reply, waits, state) = (message.clone(), false, "closed"),
+                Verb::Message => waits = false,
+                Verb::Close => state = "closed",
+                _ => {}
+            }
+            if matches!(verb, Verb::Reply | Verb::Message) {
+                attached.push(message);
+            }
+            if *verb == Verb::Reply && self.customer_wrote {
+                waits = true;
+                attached.push(json!({"id": "c1", "type": "Message", "content": "And now?",
+                                     "created_date": stamp(2_000), "sender": person("ann")}));
+            }
+        }
+        let verbs: &[&str] = match (state, reply.is_null(), waits) {
+            ("open", true, _) => &["reply", "close", "spam", "call"],
+            (_, false, true) => &["message"],
+            _ => &[],
+        };
+        attached.reverse();
+        let actions: serde_json::Map<String, Value> =
+            verbs.iter().map(|v| ((*v).to_owned(), json!("https://x.example/a"))).collect();
+        json!({"id": "r1", "source": "email", "state": state, "created_date": stamp(0), "reply": reply,
+               "user": person("ann"), "actions": actions, "attached_messages": attached,
+               "message": {"id": "v", "content": "It is broken.", "created_date": stamp(0)}})
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            now_ms: self.now_ms,
+            close_grace_ms: GRACE_MS,
+            settle_ms: SETTLE_MS,
+            poll_ms: 100_000,
+            observe: false,
+            message_ends_turn: Some(true),
+        }
+    }
+
+    /// Does a step; false when it cannot happen now.
+    fn apply(&mut self, step: Step) -> bool {
+        match step {
+            Step::Publishes if self.comment.as_ref().is_none_or(|(published, _)| !published) => {
+                let text = self.comment.take().map_or(ANSWER.to_owned(), |(_, text)| text);
+                (self.comment, self.commented_ms) = (Some((true, text)), self.now_ms);
+            }
+            Step::Unpublishes if self.comment.as_ref().is_some_and(|(published, _)| *published) => {
+                self.comment.as_mut().unwrap().0 = false;
+                self.commented_ms = self.now_ms;
+            }
+            Step::Edits if self.comment.as_ref().is_some_and(|(_, text)| text == ANSWER) => {
+                self.comment.as_mut().unwrap().1 = "Another text altogether.".to_owned();
+                self.commented_ms = self.now_ms;
+            }
+            Step::Closes if !self.closed => {
+                (self.closed, self.closed_ms, self.ever_closed) = (true, self.now_ms, true);
+            }
+            Step::Reopens if self.closed => (self.closed, self.closed_ms) = (false, self.now_ms),
+            Step::SavesEdit if self.edited_ms.is_none() => {
+                // What people do afterwards has a later time.
+                self.edited_ms = Some(self.now_ms);
+                self.now_ms += 1_000;
+            }
+            Step::PollSees => self.poll(),
+            Step::Webhook => self.webhook(),
+            Step::CustomerWrites if !self.customer_wrote && self.replied() => self.customer_wrote = true,
+            Step::LookAnswered if self.look.is_some() => self.look_answered(),
+            Step::PutAnswered if self.put.is_some() => self.put_ends(true, true),
+            Step::PutCutDone if self.put.is_some() => self.put_ends(true, false),
+            Step::PutCutUndone if self.put.is_some() => self.put_ends(false, false),
+            Step::Shows if self.shown < self.done.len() => self.shown = self.done.len(),
+            Step::TimePasses => self.now_ms += 20_000,
+            Step::OperatorRetries => return self.operator_retries(),
+            Step::Kill if self.look.is_some() || self.put.is_some() => self.kill(),
+            _ => return false,
+        }
+        self.dispatch();
+        true
+    }
+
+    fn replied(&self) -> bool {
+        self.done.iter().any(|(verb, _)| *verb == Verb::Reply)
+    }
+
+    fn poll(&mut self) {
+        let (now, earlier) = self.rules();
+        let rules = Rules { now, earlier: &earlier };
+        let (perimeter, names) = (Perimeter::default(), Names::new());
+        let closed = ["Closed".to_owned()];
+        let desk = Desk {
+            mapping: now,
+            case: None,
+            comment: None,
+            perimeter: &perimeter,
+            closed: &closed,
+            fixes: &[],
+            names: &names,
+        };
+        let at = SalesforceTime::from_millis(0);
+        let since = Since { first_start: at, us: &[], now_ms: self.now_ms, now: at };
+        let (case, comment) = (self.case_row(), self.comment_row());
+        let mut conversation = self.conversation();
+        let mut seq = self.next_seq;
+        let mut next = || {
+            seq += 1;
+            seq
+        };
+        conversation.see_case(&case, (rules, &desk), &since, &mut next);
+        if let Some(row) = &comment {
+            conversation.see_comment((row, &case), rules, &since, false, &mut next);
+        }
+        self.next_seq = seq;
+        self.keep(conversation);
+    }
+
+    fn webhook(&mut self) {
+        let body = json!({"event_type": "response", "response": self.view(self.done.len())});
+        let event = read(&body).unwrap();
+        let (now, _) = self.rules();
+        let (perimeter, names) = (Perimeter::default(), Names::new());
+        let desk = Desk {
+            mapping: now,
+            case: None,
+            comment: None,
+            perimeter: &perimeter,
+            closed: &[],
+            fixes: &[],
+            names: &names,
+        };
+        let mut conversation = self.conversation();
+        let facing = Facing {
+            response_id: &response_id(),
+            events: &[event],
+            notes: &[],
+            link: conversation.link.as_ref(),
+            intents: &conversation.intents,
+            comments: &[],
+            first_start: Some(GoodaysTime::default()),
+        };
+        let plan = plan(&facing, &desk);
+        if let Some(link) = &mut conversation.link {
+            plan.gain.clone().apply(link, None);
+        }
+        for (seq, verb, proof) in &plan.settles {
+            conversation.delivered(*seq, *verb, proof.as_ref(), None, self.now_ms);
+        }
+        self.keep(conversation);
+    }
+
+    /// What the dispatcher begins when it has a place.
+    fn dispatch(&mut self) {
+        if self.look.is_some() || self.put.is_some() {
+            return;
+        }
+        let mut conversation = self.conversation();
+        let now = self.circumstances();
+        for intent in conversation.intents.clone() {
+            let goes = match &intent.state {
+                IntentState::Sending(sending) => {
+                    sending.ended_ms.is_none_or(|ended_ms| self.now_ms >= ended_ms + SETTLE_MS)
+                }
+                IntentState::Unclear { since_ms, .. } => self.now_ms >= since_ms + SETTLE_MS,
+                _ => match eligibility(&conversation, intent.seq, None, &now) {
+                    Eligibility::Look => true,
+                    Eligibility::NotYet(Wait::ReadAgain) => {
+                        let (rules, earlier) = self.rules();
+                        let rules = Rules { now: rules, earlier: &earlier };
+                        let row =
+                            if intent.wish.is_answer() { self.comment_row() } else { Some(self.case_row()) };
+                        conversation.see_again(intent.seq, row.as_ref(), rules, self.now_ms).unwrap();
+                        self.keep(conversation.clone());
+                        conversation.notes.clear();
+                        eligibility(&conversation, intent.seq, None, &now) == Eligibility::Look
+                    }
+                    _ => false,
+                },
+            };
+            if goes {
+                self.look = Some((intent.seq, self.shown, self.now_ms));
+                return;
+            }
+        }
+    }
+
+    fn look_answered(&mut self) {
+        let (seq, shown, asked_ms) = self.look.take().unwrap();
+        let view = Response::from_value(&self.view(shown)).unwrap();
+        let mut conversation = self.conversation();
+        let state = conversation.intent(seq).map(|intent| intent.state.clone());
+        if matches!(state, Some(IntentState::Sending(_) | IntentState::Unclear { .. })) {
+            conversation.attempt_ended(seq, self.now_ms);
+            conversation.read_back(seq, self.reading(&view, asked_ms), self.now_ms);
+        } else {
+            let look = Look { view: &view, asked_ms, beside: Beside::default() };
+            let decided = conversation.begin(seq, look, None, true, &self.circumstances());
+            if let Eligibility::Send(action) = decided {
+                assert!(view.allows(action.verb()), "sent what Goodays does not list");
+                let text = action.content().unwrap_or_default().to_owned();
+                let waits = |i: &Intent| i.wish.is_answer() && (i.state.is_open() || i.state.is_parked());
+                self.overtaken |= action.verb() == Verb::Close && conversation.intents.iter().any(waits);
+                self.put = Some((seq, action.verb(), text));
+            }
+        }
+        self.keep(conversation);
+    }
+
+    fn reading<'a>(&self, view: &'a Response, asked_ms: i64) -> Reading<'a> {
+        Reading { view, asked_ms, settle_ms: SETTLE_MS, message_ends_turn: Some(true) }
+    }
+
+    /// The remote does it, if it is still allowed there, and answers or not.
+    fn put_ends(&mut self, done: bool, answered: bool) {
+        let (seq, verb, text) = self.put.take().unwrap();
+        let allowed = Response::from_value(&self.view(self.done.len())).unwrap().allows(verb);
+        if done && allowed {
+            self.done.push((verb, text));
+        }
+        let mut conversation = self.conversation();
+        if answered && done && !allowed {
+            conversation.refused(seq, "status_400", "Goodays refused it.", None, self.now_ms);
+        } else {
+            conversation.attempt_ended(seq, self.now_ms);
+        }
+        if answered && allowed {
+            self.shown = self.done.len();
+            let view = Response::from_value(&self.view(self.shown)).unwrap();
+            conversation.read_back(seq, self.reading(&view, self.now_ms), self.now_ms);
+        }
+        self.keep(conversation);
+    }
+
+    /// `retry ID`: what is unclear is read back, and not sent without a further word.
+    fn operator_retries(&mut self) -> bool {
+        let mut conversation = self.conversation();
+        let Some(intent) = conversation.intents.iter().find(|intent| intent.state.is_parked()).cloned()
+        else {
+            return false;
+        };
+        conversation.try_again(intent.seq, self.now_ms);
+        self.keep(conversation);
+        self.dispatch();
+        true
+    }
+
+    /// What was under way is gone; the disk says what was begun.
+    fn kill(&mut self) {
+        self.look = None;
+        if let Some((seq, _, _)) = self.put.take() {
+            let mut conversation = self.conversation();
+            conversation.attempt_ended(seq, self.now_ms);
+            self.keep(conversation);
+        }
+    }
+
+    /// What must hold at every moment.
+    fn judge(&self) -> Option<String> {
+        let texts: Vec<&String> = self.done.iter().map(|(_, text)| text).filter(|t| !t.is_empty()).collect();
+        let mut once = HashSet::new();
+        if let Some(twice) = texts.iter().find(|text| !once.insert(**text)) {
+            return Some(format!("the customer received twice: {twice}"));
+        }
+        let closes = self.done.iter().filter(|(verb, _)| *verb == Verb::Close).count();
+        if closes > 0 && !self.ever_closed {
+            return Some("closed, and nobody closed the Case".to_owned());
+        }
+        self.overtaken.then(|| "a close went out before an answer".to_owned())
+    }
+
+    /// What must hold when everything has come to rest: no published answer is lost without a word.
+    fn judge_at_rest(mut self) -> Option<String> {
+        for _ in 0..6 {
+            self.shown = self.done.len();
+            for step in [Step::PollSees, Step::TimePasses, Step::LookAnswered, Step::PutAnswered] {
+                self.apply(step);
+                if let Some(breach) = self.judge() {
+                    return Some(breach);
+                }
+            }
+        }
+        let conversation = self.conversation();
+        let answer = conversation.intents.iter().find(|intent| intent.wish.is_answer());
+        let published = self.comment.as_ref().is_some_and(|(published, _)| *published);
+        let received = self.done.iter().any(|(verb, _)| matches!(verb, Verb::Reply | Verb::Message));
+        let said = |word: &str| self.told.iter().any(|(told, _)| told == word);
+        match answer.map(|intent| &intent.state) {
+            None if published => Some("a published answer was never taken up".to_owned()),
+            Some(IntentState::Delivered { .. }) if !received => {
+                Some("called sent, and not received".to_owned())
+            }
+            Some(IntentState::Delivered { .. }) if !said("Sent") => {
+                Some("sent, and nobody was told".to_owned())
+            }
+            Some(IntentState::Parked { .. }) if !said("Failed") => {
+                Some("parked, and nobody was told".to_owned())
+            }
+            Some(IntentState::Parked { .. }) if received => {
+                // Received, then edited and published anew: the agent reads both.
+                (!said("Sent")).then(|| "received, and called not sent".to_owned())
+            }
+            Some(IntentState::Unclear { .. }) if !said("Unclear") => {
+                Some("unclear, and nobody was told".to_owned())
+            }
+            Some(IntentState::Ready { .. } | IntentState::Sending(_)) => {
+                Some("it never comes to rest".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn response_id() -> ResponseId {
+    ResponseId::new("r1").unwrap()
+}
+
+fn told(note: &Note) -> (String, String) {
+    let told = match note.told {
+        Told::Sent => "Sent",
+        Told::Settled => "Settled",
+        Told::Unclear => "Unclear",
+        Told::Failed => "Failed",
+        Told::Observed => "Observed",
+        Told::Nothing => "Nothing",
+    };
+    (told.to_owned(), note.reason.clone())
+}
+
+struct Search {
+    /// States that were gone on from, with the most steps that were left then.
+    met: HashMap<u64, usize>,
+    path: Vec<Step>,
+    breach: Option<String>,
+}
+
+impl Search {
+    fn explore(&mut self, world: &World, left: usize) {
+        if self.breach.is_some() {
+            return;
+        }
+        let at_rest = || if left == 0 { world.clone().judge_at_rest() } else { None };
+        if let Some(breach) = world.judge().or_else(at_rest) {
+            self.breach = Some(format!("{breach}\nafter {:?}\n{world:#?}", self.path));
+            return;
+        }
+        if left == 0 {
+            return;
+        }
+        for step in STEPS {
+            let mut next = world.clone();
+            if !next.apply(step) {
+                continue;
+            }
+            let mut hasher = DefaultHasher::new();
+            next.hash(&mut hasher);
+            let met = self.met.entry(hasher.finish()).or_insert(0);
+            if *met >= left {
+                continue;
+            }
+            *met = left;
+            self.path.push(step);
+            self.explore(&next, left - 1);
+            self.path.pop();
+        }
+    }
+}
+
+fn every_order(from: World) {
+    let mut search = Search { met: HashMap::new(), path: Vec::new(), breach: None };
+    search.explore(&from, DEPTH);
+    println!("{} states", search.met.len());
+    assert!(search.breach.is_none(), "{}", search.breach.unwrap_or_default());
+    assert!(search.met.len() > 1_000, "only {} states", search.met.len());
+}
+
+#[test]
+fn every_order_of_six_steps_on_a_new_case() {
+    every_order(World::new());
+}
+
+#[test]
+fn every_order_of_six_steps_after_an_answer_and_a_close() {
+    every_order(World::answered_and_closed());
+}
+
+#[test]
+fn every_order_of_six_steps_while_both_are_due() {
+    every_order(World::seen_and_ripe());
+}
+
+#[test]
+fn every_order_of_six_steps_while_a_close_is_looked_at() {
+    every_order(World::closing());
+}
