@@ -171,7 +171,9 @@ impl Report {
         };
         let name = area.title();
         match failure {
-            Failure::Login { code, advice } => {
+            Failure::Login { code, advice }
+            | Failure::WrongSession { code, advice }
+            | Failure::Configuration { code, advice } => {
                 self.error(area, login, format!("{name} does not let us in ({code})")).help(advice.as_str());
             }
             Failure::Refused { status, problem } => {
@@ -179,7 +181,13 @@ impl Report {
                 self.error(area, refuses, format!("{name} refuses {what} (status {status}{code})"))
                     .help(format!("ask whether this login may do that in {name}, and check the address"));
             }
-            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Busy { .. } | Failure::Budget => {
+            Failure::NotSent(_)
+            | Failure::NoAnswer(_)
+            | Failure::Road(_)
+            | Failure::SessionOver(_)
+            | Failure::Store(_)
+            | Failure::Busy { .. }
+            | Failure::Budget => {
                 self.unreachable = true;
                 let left = match left {
                     [] => String::new(),

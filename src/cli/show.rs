@@ -29,6 +29,10 @@ pub fn status(status: &Value) -> String {
         n("/unprocessed/count"),
         status["mapping"]["version"].as_str().unwrap_or("-"),
     );
+    if let Some(host) = status["salesforce"]["login_leads_to"]["host"].as_str() {
+        let org = status["salesforce"]["login_leads_to"]["org"].as_str().unwrap_or("-");
+        let _ = writeln!(text, "Salesforce    {host}, org {org}");
+    }
     for side in ["salesforce", "goodays"] {
         if let Some(advice) = status[side]["trouble"]["advice"].as_str() {
             let _ = writeln!(text, "{side:<13} in trouble: {advice}");

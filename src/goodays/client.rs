@@ -13,7 +13,7 @@ use super::ResponseId;
 use super::action::Action;
 use super::event::Response;
 use super::problem::problem;
-use crate::http::{Answer, Failure, Problem, exchange};
+use crate::http::{Answer, Failure, Problem, Trail, exchange};
 
 /// Calls at one time; the real limits are not published (Goodays reference, 4.3).
 const AT_ONCE: usize = 5;
@@ -104,9 +104,12 @@ impl Client {
         let mut url = self.url(&["users"])?;
         url.query_pairs_mut().append_pair("email", email).append_pair("page_size", PAGE_SIZE);
         let mut found = Vec::new();
-        let mut page = Some(url);
+        let (mut page, mut trail) = (Some(url), Trail::default());
         for _ in 0..MAX_PAGES {
             let Some(url) = page else { return Ok(found) };
+            if !trail.is_new(url.as_str().as_bytes()) {
+                break;
+            }
             let value = self.get(url).await?;
             found.extend(items(&value).iter().filter_map(user).filter(|u| is_same(&u.email, email)));
             page = self.next(&value, &["users"])?;

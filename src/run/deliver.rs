@@ -177,7 +177,16 @@ impl Delivery {
         shared.goodays_said(&result, began_ms);
         match result {
             Ok(()) => self.arrived(shared, noted, &sending).await,
-            Err(Failure::NotSent(_) | Failure::Busy { .. } | Failure::Login { .. } | Failure::Budget) => {
+            Err(
+                Failure::NotSent(_)
+                | Failure::Busy { .. }
+                | Failure::Login { .. }
+                | Failure::SessionOver(_)
+                | Failure::WrongSession { .. }
+                | Failure::Store(_)
+                | Failure::Configuration { .. }
+                | Failure::Budget,
+            ) => {
                 let not_before_ms = shared.clock.now_ms();
                 set_state(shared, &noted, IntentState::Ready { not_before_ms })?;
                 self.wait(shared, &noted);
@@ -191,7 +200,7 @@ impl Delivery {
                 let why = format!("Goodays refused it ({status}): {}", problem.message);
                 shared.park_intent(&noted, &code(&failure), &why, None)
             }
-            Err(Failure::NoAnswer(_)) => {
+            Err(Failure::NoAnswer(_) | Failure::Road(_)) => {
                 if mutant::is_on("skip-read-back") {
                     let not_before_ms = shared.clock.now_ms();
                     return set_state(shared, &noted, IntentState::Ready { not_before_ms });

@@ -59,19 +59,26 @@ impl Gate {
     /// Notes a failure of the remote as a whole; returns until when it is left alone.
     pub fn failed(&self, failure: &Failure, now_ms: i64) -> i64 {
         let (policy, asked) = match failure {
-            Failure::Login { .. } => (LOGIN, None),
+            Failure::Login { .. } | Failure::WrongSession { .. } | Failure::Configuration { .. } => {
+                (LOGIN, None)
+            }
             Failure::Busy { daily_limit: true, retry_after, .. } => (DAILY, *retry_after),
             Failure::Busy { retry_after, .. } => (REMOTE, *retry_after),
             Failure::Budget => (DAILY, None),
-            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Refused { .. } => (REMOTE, None),
+            _ => (REMOTE, None),
         };
         let mut state = self.lock();
+        // Calls that were under way together end together, and one of them says why the next login failed.
+        if matches!(failure, Failure::SessionOver(_)) && state.until_ms > now_ms {
+            return state.until_ms;
+        }
         let until_ms = now_ms + millis(interval(policy, state.failures, asked));
         state.failures += 1;
         state.until_ms = state.until_ms.max(until_ms);
         let since_ms = state.trouble.as_ref().map_or(now_ms, |t| t.since_ms);
         let retry_at_ms = state.until_ms;
-        state.trouble = Some(Trouble { code: code(failure), advice: advice(failure), since_ms, retry_at_ms });
+        let code = failure.code();
+        state.trouble = Some(Trouble { code, advice: advice(failure), since_ms, retry_at_ms });
         retry_at_ms
     }
 
@@ -97,22 +104,15 @@ impl Gate {
 
 /// A word for metrics and pipelines.
 pub fn code(failure: &Failure) -> String {
-    match failure {
-        Failure::NotSent(_) => "not_sent".to_owned(),
-        Failure::Busy { daily_limit: true, .. } => "daily_limit".to_owned(),
-        Failure::Busy { .. } => "busy".to_owned(),
-        Failure::Refused { status, problem } if problem.code.is_empty() => format!("status_{status}"),
-        Failure::Refused { problem, .. } => problem.code.clone(),
-        Failure::Login { code, .. } => code.clone(),
-        Failure::NoAnswer(_) => "no_answer".to_owned(),
-        Failure::Budget => "budget".to_owned(),
-    }
+    failure.code()
 }
 
 /// What a person can do about it.
 fn advice(failure: &Failure) -> String {
     match failure {
-        Failure::Login { advice, .. } => advice.clone(),
+        Failure::Login { advice, .. }
+        | Failure::WrongSession { advice, .. }
+        | Failure::Configuration { advice, .. } => advice.clone(),
         Failure::Busy { daily_limit: true, .. } => {
             "The org's daily API limit is used up; it is tried again now and then. \
              See Setup, System Overview, API usage."
@@ -124,6 +124,13 @@ fn advice(failure: &Failure) -> String {
         Failure::Busy { .. } => "It asks to come later.".to_owned(),
         Failure::NotSent(_) => "It cannot be reached: check the address and the network.".to_owned(),
         Failure::NoAnswer(_) => "It does not answer as it should; nothing is lost meanwhile.".to_owned(),
+        Failure::Road(_) => {
+            "Something on the way answers in its place, or its address has moved: check proxies, \
+                             firewalls and the address; nothing is lost meanwhile."
+                .to_owned()
+        }
+        Failure::SessionOver(_) => "The session ended; the next call logs in again.".to_owned(),
+        Failure::Store(_) => "Our own store does not work.".to_owned(),
         Failure::Refused { status, .. } => format!("It refuses with status {status}."),
     }
 }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step, gate, mutant};
+use super::{Fatal, Hands, Shared, Step, mutant};
 use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Event};
 use crate::http::Failure;
@@ -24,6 +24,7 @@ use crate::mapping::Assignment;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Freshness, Gain, Intent, Link, Note};
+use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
 use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
 
@@ -145,7 +146,8 @@ impl Lane {
         // Asked before the queue: the last action's end stands there before this says that it was the last.
         let delivering = shared.delivering.load(Ordering::SeqCst);
         let mut doubts = self.doubts();
-        doubts.held.retain(|_, until| *until > now_ms);
+        doubts.pass(now_ms);
+        let room = self.size.0.min(doubts.most_graphs(now_ms));
         let mut limit = FIRST_LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit)?;
@@ -156,14 +158,14 @@ impl Lane {
             let ripe =
                 |i: &&Item| doubts.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
             let mut taken = Vec::new();
-            fill(&mut taken, items.iter().filter(ripe), self.size.0);
+            fill(&mut taken, items.iter().filter(ripe), room);
             let more = items.len() == limit;
-            if more && taken.len() < self.size.0 && (taken.is_empty() || limit < LOOK) {
+            if more && taken.len() < room && (taken.is_empty() || limit < LOOK) {
                 limit *= 4;
                 continue;
             }
             if !taken.is_empty() && !together {
-                self.take_along(shared, &doubts, &mut taken, now_ms)?;
+                self.take_along(shared, &doubts, &mut taken, room)?;
             }
             doubts.take(&taken);
             return Ok(taken);
@@ -176,16 +178,16 @@ impl Lane {
         shared: &Shared,
         doubts: &Doubts,
         taken: &mut Vec<RKey>,
-        now_ms: i64,
+        room: usize,
     ) -> Result<(), StoreError> {
         for lane in (0..LANES).filter(|lane| *lane != self.number) {
-            if taken.len() >= self.size.0 {
+            if taken.len() >= room {
                 break;
             }
-            let items = shared.store.due(lane, now_ms, LOOK)?;
+            let items = shared.store.due(lane, self.stepped_ms, LOOK)?;
             let with_events = with_events(&items);
             let told = |i: &&Item| doubts.is_free(i.rkey) && !with_events.contains(&i.rkey);
-            fill(taken, items.iter().filter(told), self.size.0);
+            fill(taken, items.iter().filter(told), room);
         }
         Ok(())
     }
@@ -257,6 +259,7 @@ impl Lane {
         let comments = {
             let doubts = self.doubts();
             fixes.extend(doubts.fixes.get(&job.rkey).into_iter().flatten().cloned());
+            fixes.extend(doubts.most_comments(job.rkey).map(|comments| FieldFix::Fewer { comments }));
             doubts.comments.get(&job.rkey).cloned().unwrap_or_default()
         };
         let facing = Facing {
@@ -308,7 +311,7 @@ impl Lane {
                 self.doubts().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)
             }
-            Err(Failure::NoAnswer(_)) => {
+            Err(failure) if failure.may_have_been_done() => {
                 self.doubts().unanswered(&rkeys, ended_ms);
                 self.size = self.size.halved();
                 Ok(Step::Idle { until_ms })
@@ -324,7 +327,7 @@ impl Lane {
         }
     }
 
-    /// A call that was refused as a whole: smaller ones find the culprit, a single one is parked.
+    /// A call that was refused as a whole: smaller ones find the culprit, which alone is met like any refusal.
     fn refused_whole(
         &mut self,
         shared: &Shared,
@@ -338,14 +341,8 @@ impl Lane {
             self.size = BatchSize((batch.len() / 2).max(1));
             return Ok(Step::Did);
         }
-        for (job, _) in batch {
-            let why = format!("Salesforce refused the call with status {status}: {}", problem.message);
-            self.park(
-                shared,
-                &job,
-                &gate::code(&Failure::Refused { status, problem: problem.clone() }),
-                &why,
-            )?;
+        for (job, plan) in batch {
+            self.failed_alone(shared, &job, &plan, status, problem)?;
         }
         Ok(Step::Did)
     }

@@ -246,5 +246,5 @@ async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure>
 
 /// The mapping names something that is no field: `check` finds it, and nothing is sent.
 pub(super) fn unsayable(error: &query::BadName) -> Failure {
-    Failure::Login { code: "bad_name".to_owned(), advice: format!("{error}: correct the mapping") }
+    Failure::Configuration { code: "bad_name".to_owned(), advice: format!("{error}: correct the mapping") }
 }

@@ -59,7 +59,7 @@ pub use upkeep::{last_good_mapping, remember_mapping};
 
 use crate::clock::Clock;
 use crate::config::{Auth, Config};
-use crate::http::{Failure, TimeLimits};
+use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
 use crate::salesforce::auth::Credentials;
@@ -158,7 +158,8 @@ impl Shared {
             budget.meter.clone(),
             clock.clone(),
         )
-        .with_limits(limits);
+        .with_limits(limits)
+        .of(contact::owner(&store)?);
         let token = secrets.goodays_token.clone();
         let goodays = goodays::client::Client::new(
             config.goodays.base_url.clone(),
@@ -275,6 +276,9 @@ impl Shared {
     }
 }
 
+/// Who watches the store ends the process if it is broken; until then the step waits that long.
+const OUR_PAUSE_MS: i64 = 1_000;
+
 /// Until when the remote is left alone, if it has to be. A refusal of one request is no trouble of the remote.
 fn said<T>(
     remote: &'static str,
@@ -293,7 +297,11 @@ fn said<T>(
             gate.succeeded(now_ms);
             None
         }
-        Err(failure @ Failure::Refused { .. }) => {
+        Err(failure) if failure.concerns() == Concerns::Ourselves => {
+            tracing::warn!(%failure, "this step is done again");
+            Some(now_ms + OUR_PAUSE_MS)
+        }
+        Err(failure) if failure.concerns() == Concerns::ThisRequest => {
             metrics.call(remote, &gate::code(failure), now_ms - began_ms);
             gate.succeeded(now_ms);
             None

@@ -7,22 +7,34 @@ use tracing::{debug, info, warn};
 use super::inbound::{CASE, Job, Lane};
 use super::retry::{RECORD, interval, millis};
 use super::{Fatal, Shared};
-use crate::http::Failure;
+use crate::http::{Failure, Problem};
 use crate::plan::inbound::Plan;
-use crate::salesforce::errors::{FieldFix, Verdict, classify};
+use crate::salesforce::errors::{FieldFix, Verdict, classify, with_labels};
 use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::store::inbox::{drop_note, finish, move_note};
 use crate::store::{Entry, EntryState, Tx};
 
 /// Tries of one record before a human is asked: with the intervals of [`RECORD`], some hours.
 const MAX_ATTEMPTS: u32 = 40;
+/// The same of one that alone is more than the org's own limits for a transaction allow.
+const MAX_ALONE: u32 = 8;
 /// How often one text is shortened before it is left out.
 const MAX_CUTS: usize = 20;
 
 impl Job {
-    fn was_put_off(&self) -> bool {
-        self.waiting.entries.iter().any(|e| e.attempts > 0)
+    fn attempts(&self) -> u32 {
+        let events = self.waiting.entries.iter().map(|e| e.attempts).max().unwrap_or_default();
+        events.max(self.waiting.note_attempts)
     }
+}
+
+/// What a call did to others, beside a conversation that was refused.
+#[derive(Clone, Copy)]
+struct Beside {
+    /// Conversations of the call.
+    all: usize,
+    taken: usize,
+    too_much: usize,
 }
 
 impl Lane {
@@ -32,10 +44,16 @@ impl Lane {
         batch: Vec<(Job, Plan)>,
         outcomes: Vec<GraphOutcome>,
     ) -> Result<(), Fatal> {
-        let duplicate = |o: &GraphOutcome| matches!(o, GraphOutcome::Failed(errors) if classify(errors) == Verdict::Duplicate);
+        let outcomes: Vec<GraphOutcome> = outcomes.into_iter().map(|o| labelled(shared, o)).collect();
+        let verdicts: Vec<Option<Verdict>> = outcomes.iter().map(verdict).collect();
+        let count = |is: &dyn Fn(&Verdict) -> bool| verdicts.iter().flatten().filter(|v| is(v)).count();
         // One unknown Case that exists says that our ledger may not know the others either.
-        let relearn = outcomes.iter().any(duplicate);
-        let taken = outcomes.iter().any(|o| matches!(o, GraphOutcome::Done(_)));
+        let relearn = count(&|v| *v == Verdict::Duplicate) > 0;
+        let beside = Beside {
+            all: batch.len(),
+            taken: outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count(),
+            too_much: count(&|v| matches!(v, Verdict::TooMuch { .. })),
+        };
         for ((job, plan), outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 GraphOutcome::Done(ids) => {
@@ -47,34 +65,49 @@ impl Lane {
                         self.doubts().unlearned.insert(job.rkey);
                     }
                 }
-                // What the org took from others it does not refuse as a whole: the trouble is this conversation's,
-                // and stays so when it comes alone.
-                GraphOutcome::Failed(errors)
-                    if asks_for_an_admin(&errors) && (taken || job.was_put_off()) =>
-                {
-                    self.later(shared, &job, &first_code(&errors))?;
-                }
-                GraphOutcome::Failed(errors) => self.failed(shared, &job, &errors)?,
+                GraphOutcome::Failed(errors) => self.failed(shared, &job, &plan, &errors, beside)?,
             }
         }
         Ok(())
     }
 
-    pub(super) fn failed(&mut self, shared: &Shared, job: &Job, errors: &[NodeError]) -> Result<(), Fatal> {
+    /// A call that was refused as a whole, and that held this conversation only.
+    pub(super) fn failed_alone(
+        &mut self,
+        shared: &Shared,
+        job: &Job,
+        plan: &Plan,
+        status: u16,
+        problem: &Problem,
+    ) -> Result<(), Fatal> {
+        let sent = plan.write.iter().flat_map(|w| w.fields.keys().cloned()).collect();
+        let (reference, problem) = (CASE.to_owned(), problem.clone());
+        let error = NodeError { reference, object: None, record: None, sent, status, problem };
+        let beside = Beside { all: 1, taken: 0, too_much: 1 };
+        self.failed(shared, job, plan, &[error], beside)
+    }
+
+    fn failed(
+        &mut self,
+        shared: &Shared,
+        job: &Job,
+        plan: &Plan,
+        errors: &[NodeError],
+        beside: Beside,
+    ) -> Result<(), Fatal> {
         let code = first_code(errors);
         let verdict = classify(errors);
         debug!(response = %job.response_id, %code, ?verdict, "Salesforce refused a conversation");
         match verdict {
             Verdict::Retry => self.later(shared, job, &code),
-            Verdict::Duplicate => {
-                let mut doubts = self.doubts();
-                if doubts.comments.contains_key(&job.rkey) {
-                    // Just read and not found, and still a duplicate.
-                    doubts.nowhere.insert(job.rkey);
+            Verdict::TooMuch { code } => self.less(shared, job, plan, &code, beside),
+            Verdict::Duplicate => match another_unique_field(shared, errors) {
+                Some(field) => self.fix(shared, job, vec![FieldFix::Drop { field, code }], errors),
+                None => {
+                    self.exists_already(job);
+                    Ok(())
                 }
-                doubts.unlearned.insert(job.rkey);
-                Ok(())
-            }
+            },
             Verdict::Gone => {
                 let known = job.link.as_ref().is_some_and(|l| l.case.is_some());
                 let read = self.doubts().comments.contains_key(&job.rkey);
@@ -86,13 +119,14 @@ impl Lane {
                 }
             }
             Verdict::Fix(fixes) => self.fix(shared, job, fixes, errors),
+            // What the org took from others it does not refuse as a whole: the trouble is this conversation's, and
+            // stays so when it comes alone. One that comes alone says nothing of what others may do.
             Verdict::AdminMustAct { code } => {
-                let advice = format!(
-                    "Salesforce refuses every write of this kind with {code}: an admin has to look at the org."
-                );
-                let failure = Failure::Login { code, advice };
-                let result: Result<(), Failure> = Err(failure);
-                shared.salesforce_said(&result, shared.clock.now_ms());
+                let of_the_record = code.starts_with("INSUFFICIENT_ACCESS") && beside.all == 1;
+                if beside.taken > 0 || job.attempts() > 0 || of_the_record {
+                    return self.later(shared, job, &code);
+                }
+                refuses_all(shared, code);
                 Ok(())
             }
             Verdict::Permanent { code } => {
@@ -101,6 +135,51 @@ impl Lane {
                 self.park(shared, job, &code, &why)
             }
         }
+    }
+
+    fn exists_already(&self, job: &Job) {
+        let mut doubts = self.doubts();
+        if doubts.comments.contains_key(&job.rkey) {
+            // Just read and not found, and still a duplicate.
+            doubts.nowhere.insert(job.rkey);
+        }
+        doubts.unlearned.insert(job.rkey);
+    }
+
+    /// The org's own limits for one transaction were met: fewer comments where one conversation is the culprit, else
+    /// fewer conversations in a call. Only one that still fails alone, with as little as it can be, counts its tries.
+    fn less(
+        &mut self,
+        shared: &Shared,
+        job: &Job,
+        plan: &Plan,
+        code: &str,
+        beside: Beside,
+    ) -> Result<(), Fatal> {
+        let now_ms = shared.clock.now_ms();
+        let comments = plan.write.as_ref().map_or(0, |w| w.comments.len());
+        let creates = plan.write.as_ref().is_some_and(|w| w.patch.is_none());
+        let divisible = comments > 1 || (comments == 1 && creates);
+        let culprit = beside.all == 1 || (beside.too_much == 1 && beside.taken > 0);
+        if culprit && divisible {
+            info!(response = %job.response_id, code, comments, "more than the org's limits allow: fewer comments at once");
+            self.doubts().fewer_comments(job.rkey, comments / 2, now_ms);
+            return self.put_off(shared, job, job.attempts());
+        }
+        if beside.all > 1 {
+            info!(
+                code,
+                conversations = beside.all,
+                "more than the org's limits allow: fewer conversations at once"
+            );
+            self.doubts().fewer_graphs(beside.all / 2, now_ms);
+            return self.put_off(shared, job, job.attempts());
+        }
+        if job.attempts() < MAX_ALONE {
+            return self.later(shared, job, code);
+        }
+        let why = format!("Salesforce refuses it with {code}, even alone: it meets the org's own limits.");
+        self.park(shared, job, code, &why)
     }
 
     /// Leaves out or shortens what was refused; the next step writes again.
@@ -122,11 +201,15 @@ impl Lane {
             if let FieldFix::Drop { field, code } = &fix
                 && vital(field)
             {
-                vital_field(shared, field, code);
-                return Ok(());
+                if is_of_the_field(code) {
+                    vital_field(shared, field, code);
+                    return Ok(());
+                }
+                let why =
+                    format!("Salesforce refuses it with {code} for {field}, which no Case can do without.");
+                return self.park(shared, job, code, &why);
             }
-            let forever = matches!(&fix, FieldFix::Drop { code, .. }
-                if matches!(code.as_str(), "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE"))
+            let forever = matches!(&fix, FieldFix::Drop { code, .. } if is_of_the_field(code))
                 && !is_relation_value(errors);
             anything_new |= if forever {
                 shared.fixes.add(mapping.version(), fix)
@@ -149,22 +232,27 @@ impl Lane {
 
     /// The same again, later.
     pub(super) fn later(&mut self, shared: &Shared, job: &Job, code: &str) -> Result<(), Fatal> {
-        let now_ms = shared.clock.now_ms();
-        let attempts = job.waiting.entries.iter().map(|e| e.attempts).max().unwrap_or_default() + 1;
+        let attempts = job.attempts() + 1;
         if attempts > MAX_ATTEMPTS {
             return self.park(shared, job, code, &format!("Salesforce kept refusing it with {code}."));
         }
-        let due_ms = now_ms + millis(interval(RECORD, attempts - 1, None));
+        info!(response = %job.response_id, code, attempts, "Salesforce is asked again later");
+        self.put_off(shared, job, attempts)
+    }
+
+    /// Events and notes alike: each has been tried that often, and the interval grows with it.
+    fn put_off(&mut self, shared: &Shared, job: &Job, attempts: u32) -> Result<(), Fatal> {
+        let interval = interval(RECORD, attempts.saturating_sub(1), None);
+        let due_ms = shared.clock.now_ms() + millis(interval);
         let mut tx = Tx::default();
         for entry in &job.waiting.entries {
             let entry = Entry { attempts, ..entry.clone() };
             finish(&mut tx, entry, job.rkey, EntryState::Waiting { due_ms });
         }
         for (seq, from_ms, _) in &job.waiting.notes {
-            move_note(&mut tx, job.rkey, *seq, Some(*from_ms), due_ms);
+            move_note(&mut tx, job.rkey, *seq, Some(*from_ms), due_ms, attempts);
         }
         self.doubts().held.insert(job.rkey, due_ms);
-        info!(response = %job.response_id, code, attempts, "Salesforce is asked again later");
         shared.store.try_transact(&tx)?;
         Ok(())
     }
@@ -182,6 +270,7 @@ impl Lane {
         if job.waiting.entries.is_empty() {
             for (seq, due_ms, _) in &job.waiting.notes {
                 drop_note(&mut tx, job.rkey, *seq, *due_ms);
+                shared.metrics.event("note_given_up");
             }
         }
         warn!(response = %job.response_id, code, events = job.waiting.entries.len(),
@@ -209,8 +298,47 @@ fn first_code(errors: &[NodeError]) -> String {
     errors.first().map(|e| e.problem.code.clone()).unwrap_or_default()
 }
 
-fn asks_for_an_admin(errors: &[NodeError]) -> bool {
-    matches!(classify(errors), Verdict::AdminMustAct { .. })
+/// Not about the value: no Case takes it.
+fn is_of_the_field(code: &str) -> bool {
+    matches!(code, "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE")
+}
+
+fn verdict(outcome: &GraphOutcome) -> Option<Verdict> {
+    match outcome {
+        GraphOutcome::Failed(errors) => Some(classify(errors)),
+        GraphOutcome::Done(_) | GraphOutcome::Halted => None,
+    }
+}
+
+/// Nothing of this kind is written until somebody changes the org.
+fn refuses_all(shared: &Shared, code: String) {
+    let advice =
+        format!("Salesforce refuses every write of this kind with {code}: an admin has to look at the org.");
+    let result: Result<(), Failure> = Err(Failure::Login { code, advice });
+    shared.salesforce_said(&result, shared.clock.now_ms());
+}
+
+/// Fields that are named by the org's own labels get their names.
+fn labelled(shared: &Shared, outcome: GraphOutcome) -> GraphOutcome {
+    let GraphOutcome::Failed(errors) = outcome else { return outcome };
+    let schema = shared.contacts.schema.load();
+    let both = || [&schema.case, &schema.comment].into_iter().flatten();
+    let named = |error: NodeError| both().fold(error, |error, describe| with_labels(&error, describe));
+    GraphOutcome::Failed(errors.into_iter().map(named).collect())
+}
+
+/// A duplicate in a field that is not the Case's key costs that field: no other Case is this one.
+fn another_unique_field(shared: &Shared, errors: &[NodeError]) -> Option<String> {
+    let mapping = shared.mapping();
+    let is_key = |name: &str| mapping.case_mappings().iter().any(|m| m.key_field.eq_ignore_ascii_case(name));
+    let duplicate = errors.iter().find(|e| e.problem.code == "DUPLICATE_VALUE")?;
+    // "duplicate value found: X__c duplicates value on record ..": the text is translated, the name is not.
+    let words = duplicate.problem.message.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let named: Vec<&str> = words.chain(duplicate.problem.fields.iter().map(String::as_str)).collect();
+    if named.iter().any(|name| is_key(name)) {
+        return None;
+    }
+    duplicate.sent.iter().find(|sent| sent.contains("__") && named.contains(&sent.as_str())).cloned()
 }
 
 /// What is left to try where the same was tried before. A limit may count in other units than it is stated in (bytes,
@@ -253,7 +381,7 @@ fn by_name(shared: &Shared, fix: FieldFix) -> FieldFix {
     match fix {
         FieldFix::Drop { field, code } => FieldFix::Drop { field: name(field), code },
         FieldFix::Shorten { field, max } => FieldFix::Shorten { field: name(field), max },
-        FieldFix::StripControl => FieldFix::StripControl,
+        other @ (FieldFix::StripControl | FieldFix::Fewer { .. }) => other,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod fit;
 pub mod graph;
 pub mod meter;
 pub mod query;
+pub mod sessions;
 
 /// A record id in its 18-character form (Salesforce reference, 2).
 ///
