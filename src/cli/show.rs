@@ -109,6 +109,9 @@ pub fn swept(report: &Value, dry_run: bool) -> String {
     if n("unreadable") > 0 {
         let _ = writeln!(text, "unreadable    {} that Goodays shows without a usable id", n("unreadable"));
     }
+    if n("lists_without_end") > 0 {
+        text += "Goodays' list led back to a page read before: what stands behind it was not compared. Ask Goodays.\n";
+    }
     if n("unanswered_count") > 0 {
         text += "What agents did there is not at Goodays yet. What waits for a human: goodays-salesforce parked\n";
     }

@@ -10,12 +10,12 @@ use std::sync::{Arc, MutexGuard};
 
 use serde_json::Value;
 use tokio::sync::Notify;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step, mutant};
+use super::{Fatal, Hands, Shared, Step, Stop, mutant};
 use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Event};
 use crate::http::Failure;
@@ -125,10 +125,11 @@ impl Lane {
             Err(failure) => return Ok(pause(shared, &failure)),
         };
         self.doubt(&jobs, &contact);
-        if let Err(failure) = self.learn(shared, &mut jobs).await? {
-            return Ok(pause(shared, &failure));
+        match self.learn(shared, &mut jobs).await {
+            Ok(()) => self.write(shared, jobs).await,
+            Err(Stop::Remote(failure)) => Ok(pause(shared, &failure)),
+            Err(Stop::Fatal(fatal)) => Err(fatal),
         }
-        self.write(shared, jobs).await
     }
 
     fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
@@ -318,33 +319,14 @@ impl Lane {
             }
             Err(Failure::Refused { status, problem }) => {
                 self.doubts().answered(&shared.store, &rkeys)?;
-                self.refused_whole(shared, batch, status, &problem)
+                self.refused_whole(shared, batch, status, &problem)?;
+                Ok(Step::Did)
             }
             Err(_) => {
                 self.doubts().answered(&shared.store, &rkeys)?;
                 Ok(Step::Idle { until_ms })
             }
         }
-    }
-
-    /// A call that was refused as a whole: smaller ones find the culprit, which alone is met like any refusal.
-    fn refused_whole(
-        &mut self,
-        shared: &Shared,
-        batch: Vec<(Job, Plan)>,
-        status: u16,
-        problem: &crate::http::Problem,
-    ) -> Result<Step, Fatal> {
-        let single = batch.len() == 1;
-        warn!(status, code = %problem.code, conversations = batch.len(), "Salesforce refused a whole call");
-        if !single {
-            self.size = BatchSize((batch.len() / 2).max(1));
-            return Ok(Step::Did);
-        }
-        for (job, plan) in batch {
-            self.failed_alone(shared, &job, &plan, status, problem)?;
-        }
-        Ok(Step::Did)
     }
 }
 

@@ -135,6 +135,32 @@ pub enum Fatal {
     Store(#[from] StoreError),
 }
 
+/// Why a piece of work ended early.
+#[derive(Debug)]
+enum Stop {
+    /// A remote, which is met again later.
+    Remote(Failure),
+    Fatal(Fatal),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Remote(failure)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<Fatal> for Stop {
+    fn from(fatal: Fatal) -> Self {
+        Self::Fatal(fatal)
+    }
+}
+
 impl Shared {
     pub fn open(config: Config, mapping: Mapping, store: Store, clock: Clock) -> Result<Self, StoreError> {
         Self::open_with(config, mapping, store, clock, TimeLimits::default())

@@ -9,6 +9,7 @@ use super::retry::{RECORD, interval, millis};
 use super::{Fatal, Shared};
 use crate::http::{Failure, Problem};
 use crate::plan::inbound::Plan;
+use crate::plan::pace::BatchSize;
 use crate::salesforce::errors::{FieldFix, Verdict, classify, with_labels};
 use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::store::inbox::{drop_note, finish, move_note};
@@ -71,20 +72,28 @@ impl Lane {
         Ok(())
     }
 
-    /// A call that was refused as a whole, and that held this conversation only.
-    pub(super) fn failed_alone(
+    /// A call that was refused as a whole: smaller ones find the culprit, which alone is met like any refusal.
+    pub(super) fn refused_whole(
         &mut self,
         shared: &Shared,
-        job: &Job,
-        plan: &Plan,
+        batch: Vec<(Job, Plan)>,
         status: u16,
         problem: &Problem,
     ) -> Result<(), Fatal> {
-        let sent = plan.write.iter().flat_map(|w| w.fields.keys().cloned()).collect();
-        let (reference, problem) = (CASE.to_owned(), problem.clone());
-        let error = NodeError { reference, object: None, record: None, sent, status, problem };
-        let beside = Beside { all: 1, taken: 0, too_much: 1 };
-        self.failed(shared, job, plan, &[error], beside)
+        let (all, error) = (batch.len(), of_the_call(&batch, status, problem));
+        warn!(status, code = %error.problem.code, conversations = all, "Salesforce refused a whole call");
+        if all > 1 {
+            self.size = BatchSize((all / 2).max(1));
+            if matches!(classify(std::slice::from_ref(&error)), Verdict::TooMuch { .. }) {
+                self.doubts().fewer_graphs(all / 2, shared.clock.now_ms());
+            }
+            return Ok(());
+        }
+        for (job, plan) in batch {
+            let beside = Beside { all: 1, taken: 0, too_much: 1 };
+            self.failed(shared, &job, &plan, std::slice::from_ref(&error), beside)?;
+        }
+        Ok(())
     }
 
     fn failed(
@@ -296,6 +305,17 @@ fn vital_field(shared: &Shared, field: &str, code: &str) {
 
 fn first_code(errors: &[NodeError]) -> String {
     errors.first().map(|e| e.problem.code.clone()).unwrap_or_default()
+}
+
+/// A refusal of a whole call, as of one of its records.
+fn of_the_call(batch: &[(Job, Plan)], status: u16, problem: &Problem) -> NodeError {
+    let writes = batch.iter().filter_map(|(_, plan)| plan.write.as_ref());
+    let sent = writes.flat_map(|write| write.fields.keys().cloned()).collect();
+    let mut problem = problem.clone();
+    if problem.code.is_empty() {
+        problem.code = format!("status_{status}");
+    }
+    NodeError { reference: CASE.to_owned(), object: None, record: None, sent, status, problem }
 }
 
 /// Not about the value: no Case takes it.

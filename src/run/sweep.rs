@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use url::Url;
 
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step};
+use super::{Fatal, Hands, Shared, Step, Stop};
 use crate::goodays::client::Page;
 use crate::goodays::event::Response;
 use crate::http::{Failure, Trail};
@@ -131,14 +131,16 @@ impl Hands for Sweeper {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        if let Some(until_ms) = shared.goodays_gate.closed_until(now_ms) {
-            return Ok(Step::Idle { until_ms: Some(until_ms) });
+        for gate in [&shared.goodays_gate, &shared.salesforce_gate] {
+            if let Some(until_ms) = gate.closed_until(now_ms) {
+                return Ok(Step::Idle { until_ms: Some(until_ms) });
+            }
         }
         let mut sweep = match self.running.take() {
             Some(sweep) => sweep,
             None => Sweep::new(shared.scheduled(millis(every))?, false),
         };
-        match shared.sweep_page(&mut sweep).await? {
+        match shared.sweep_page(&mut sweep).await {
             Ok(true) => self.running = Some(sweep),
             Ok(false) => {
                 let report = shared.swept(sweep).await?;
@@ -146,7 +148,8 @@ impl Hands for Sweeper {
                 self.tries = 0;
                 self.next_ms = Some(now_ms + millis(every));
             }
-            Err(failure) => {
+            Err(Stop::Fatal(fatal)) => return Err(fatal),
+            Err(Stop::Remote(failure)) => {
                 warn!(%failure, "the sweep was interrupted; it is tried again");
                 self.tries += 1;
                 let wait_ms = if self.tries < MAX_TRIES { 1000 } else { 60_000 };
@@ -168,10 +171,11 @@ impl Shared {
         let spans = vec![(options.since, None)];
         let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
         loop {
-            match self.sweep_page(&mut sweep).await? {
+            match self.sweep_page(&mut sweep).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(Ok(self.swept(sweep).await?)),
-                Err(failure) => return Ok(Err(failure)),
+                Err(Stop::Remote(failure)) => return Ok(Err(failure)),
+                Err(Stop::Fatal(fatal)) => return Err(fatal),
             }
         }
     }
@@ -187,12 +191,13 @@ impl Shared {
     }
 
     /// Takes one page in; false after the last one. What failed can be asked for again.
-    async fn sweep_page(&self, sweep: &mut Sweep) -> Result<Result<bool, Failure>, Fatal> {
-        let contact = match self.contact().await {
-            Ok(contact) => contact,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let Some(&(since, until)) = sweep.spans.last() else { return Ok(Ok(false)) };
+    async fn sweep_page(&self, sweep: &mut Sweep) -> Result<bool, Stop> {
+        let began_ms = self.clock.now_ms();
+        let contact = self.contact().await.inspect_err(|failure| {
+            // Logins are paced, whoever asks for them.
+            self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
+        })?;
+        let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
         let began_ms = self.clock.now_ms();
         let result = self.goodays.bulk(since, until, sweep.next.clone()).await;
         self.goodays_said(&result, began_ms);
@@ -203,7 +208,7 @@ impl Shared {
                 if matches!(failure, Failure::Refused { .. }) {
                     sweep.begin_anew();
                 }
-                return Ok(Err(failure));
+                return Err(failure.into());
             }
         };
         let beyond_the_start = sweep.named && contact.inherited;
@@ -225,7 +230,7 @@ impl Shared {
                 self.store.set_meta(OLDER, &since.as_millisecond())?;
             }
         }
-        Ok(Ok(!sweep.spans.is_empty()))
+        Ok(!sweep.spans.is_empty())
     }
 
     /// What follows from all pages.

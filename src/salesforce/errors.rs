@@ -122,7 +122,7 @@ fn verdict(error: &NodeError) -> Verdict {
     let message = error.problem.message.as_str();
     match code {
         _ if speaks_of_a_lock(message) || speaks_of_session(code) => Verdict::Retry,
-        _ if is_too_much(code, message) => Verdict::TooMuch { code: code.to_owned() },
+        _ if error.status == 413 || is_too_much(code, message) => Verdict::TooMuch { code: code.to_owned() },
         "UNABLE_TO_LOCK_ROW"
         | "REQUEST_LIMIT_EXCEEDED"
         | "SERVER_UNAVAILABLE"
@@ -523,6 +523,8 @@ mod tests {
             ("EXCEEDED_MAX_SIZE_REQUEST", ""),
             ("REQUEST_RUNNING_TOO_LONG", ""),
         ];
+        let large = NodeError { status: 413, ..error("status_413", "", &[]) };
+        assert_eq!(classify(&[large]), Verdict::TooMuch { code: "status_413".into() });
         for (code, message) in table {
             let verdict = classify(&[error(code, message, &["Subject"])]);
             assert_eq!(verdict, Verdict::TooMuch { code: code.into() }, "{code} {message}");
