@@ -117,9 +117,10 @@ impl Shared {
         session: &Session,
         starting: bool,
     ) -> Result<Contact, Failure> {
-        let contact = match stored.us == session.user_id {
-            true => stored,
-            false => self.another_user(stored, session.user_id.clone()).await?,
+        let contact = if stored.us == session.user_id {
+            stored
+        } else {
+            self.another_user(stored, session.user_id.clone()).await?
         };
         self.refresh_schema().await?;
         if starting && self.is_outdated().await? {

@@ -14,6 +14,7 @@ mod desk;
 mod doubts;
 mod drive;
 mod explain;
+mod fixes;
 mod forget;
 mod gate;
 mod inbound;

@@ -42,6 +42,8 @@ pub(super) fn standing(answer: &Answer) -> Standing {
         401 | 301..=303 | 305..=399 => Standing::Over,
         _ if answer.is_success() && answer.json().is_some() => Standing::Heard,
         _ if speaks_of_session(code) && !not_by_login => Standing::Over,
+        // Without a word it says nothing of the address: something is busy.
+        420 | 429 | 503 if answer.body.is_empty() => Standing::Heard,
         _ if code.is_empty() => Standing::Doubtful,
         _ => Standing::Heard,
     }
@@ -243,6 +245,7 @@ mod tests {
             (404, "<html>".to_owned(), Standing::Doubtful),
             (404, said("NOT_FOUND", "x"), Standing::Heard),
             (420, "<html>".to_owned(), Standing::Doubtful),
+            (420, String::new(), Standing::Heard),
             (502, "<html>".to_owned(), Standing::Doubtful),
             (503, said("SERVER_UNAVAILABLE", "x"), Standing::Heard),
             (200, "<html>".to_owned(), Standing::Doubtful),

@@ -278,7 +278,7 @@ impl Client {
         let parts = answer["compositeResponse"].as_array().map_or(&[][..], Vec::as_slice);
         let part = |i: usize| parts.iter().find(|p| p["referenceId"] == json!(format!("q{i}")));
         let read = (0..asked.len()).map(|i| step(part(i)?));
-        let read: Option<Vec<(Result<Page, Problem>, Option<String>)>> = read.collect();
+        let read = read.collect::<Option<Vec<_>>>();
         let read = read.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?;
         if read.iter().any(|(page, _)| page.as_ref().is_err_and(|p| speaks_of_session(&p.code))) {
             self.sessions.lock().await.drop_current();

@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::describe::Describe;
-use super::graph::{NodeError, is_a_name};
+use super::graph::NodeError;
+use super::named::{between, id_label, is_of_a_rule, named_fields, no_such_field, or_label, sent_fields};
 
 /// What can be done about a failed graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,32 +53,6 @@ pub enum FieldFix {
 /// Codes about the session, not about what was sent (Salesforce reference, 1.6).
 pub fn speaks_of_session(code: &str) -> bool {
     ["SESSION", "AUTH_HEADER", "HEADER_TYPE", "OAUTH"].iter().any(|piece| code.contains(piece))
-}
-
-/// The same with the fields that Salesforce names by their labels only: where its message begins or ends with the label
-/// of a field that was sent, or holds one of several words.
-#[must_use]
-pub fn with_labels(error: &NodeError, describe: &Describe) -> NodeError {
-    let mut error = error.clone();
-    let message = error.problem.message.as_str();
-    let wrapped = error.problem.code.starts_with("CANNOT_") || is_of_a_rule(&error.problem.code, message);
-    if !error.problem.fields.is_empty() || wrapped || !is_described(&error, describe) {
-        return error;
-    }
-    let is_at = |label: &str| {
-        message.split_once(':').is_some_and(|(first, _)| first.trim() == label)
-            || message.rsplit_once(':').is_some_and(|(_, last)| last.trim() == label)
-            || (label.contains(' ') && message.contains(label))
-    };
-    let field = |sent: &String| describe.field(sent).or_else(|| describe.relation(sent));
-    let named = error.sent.iter().filter_map(field).filter(|f| !f.label.is_empty() && is_at(&f.label));
-    let named: Vec<String> = named.map(|f| f.name.clone()).collect();
-    error.problem.fields = named;
-    error
-}
-
-fn is_described(error: &NodeError, describe: &Describe) -> bool {
-    error.object.as_deref().is_none_or(|object| object.eq_ignore_ascii_case(&describe.object))
 }
 
 /// Codes that only say that another record of the transaction failed.
@@ -263,89 +237,17 @@ fn fix(error: &NodeError) -> Option<Verdict> {
     if fields.is_empty() { None } else { Some(drops(error, fields)) }
 }
 
-/// A validation rule, a trigger's `addError`, a required field: also inside of a trigger's own error.
-fn is_of_a_rule(code: &str, message: &str) -> bool {
-    const RULES: [&str; 2] = ["FIELD_CUSTOM_VALIDATION_EXCEPTION", "REQUIRED_FIELD_MISSING"];
-    RULES.iter().any(|rule| code == *rule || message.contains(rule))
-}
-
-/// The API name of a field that was sent and that stands as a word in the message; a plain word such as `Status`
-/// stands in any sentence, so only names that are none. Else the label at the beginning (`Owner ID: …`) or the end
-/// (`…list of valid states.: Mailing State`): whether that is a field of ours is for those who know the org's labels.
-fn sent_fields(error: &NodeError) -> Vec<String> {
-    let message = error.problem.message.as_str();
-    let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let named = error.sent.iter().filter(|field| is_no_plain_word(field) && words.contains(&field.as_str()));
-    let named: Vec<String> = named.cloned().collect();
-    if !named.is_empty() {
-        return named;
-    }
-    let label = |text: &str| Some(text.trim().to_owned()).filter(|l| is_a_name(l));
-    let first = message.split_once(':').and_then(|(first, _)| label(first));
-    let last = message.rsplit_once(':').and_then(|(_, last)| label(last));
-    let id = id_label(message).filter(|id| error.sent.contains(id));
-    id.or_else(|| [first, last].into_iter().flatten().find(|l| error.sent.iter().any(|s| is_label_of(l, s))))
-        .into_iter()
-        .collect()
-}
-
-fn is_no_plain_word(name: &str) -> bool {
-    name.contains('_') || name.chars().skip(1).any(char::is_uppercase)
-}
-
-/// Labels of standard fields are their names in words.
-fn is_label_of(label: &str, field: &str) -> bool {
-    let plain = |t: &str| t.replace([' ', '_'], "").to_ascii_lowercase();
-    let bare = field.trim_end_matches("__c");
-    plain(label) == plain(bare)
-}
-
-/// One code for an unknown column and for a relation that finds nothing (Salesforce reference, 2.2).
-fn no_such_field(error: &NodeError) -> Vec<String> {
-    let message = &error.problem.message;
-    let one = if message.starts_with("Foreign key external ID") {
-        // The value stands before it and may hold anything: the last piece counts.
-        message.rsplit_once("for field ").and_then(|(_, rest)| rest.split_once(" in entity")).map(|(f, _)| f)
-    } else {
-        between(message, "No such column '", "'")
-    };
-    one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
-}
-
-fn named_fields(error: &NodeError) -> Vec<String> {
-    error.problem.fields.clone()
-}
-
-/// `Subject: data value too large: …`: before the first colon stands a name or a label.
-fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
-    if !fields.is_empty() {
-        return fields;
-    }
-    let label = message.split_once(':').map(|(label, _)| label.trim());
-    label.filter(|l| is_a_name(l)).map(str::to_owned).into_iter().collect()
-}
-
-/// `Record Type ID: this ID value isn't valid for the user: …` is `RecordTypeId`.
-fn id_label(message: &str) -> Option<String> {
-    let label = message.split_once(" ID:").map(|(label, _)| label)?;
-    let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && label.len() <= 40;
-    plain.then(|| format!("{}Id", label.replace(' ', "")))
-}
-
 /// `(max length=255)`, after a value that may hold anything.
 fn stated_max(message: &str) -> Option<usize> {
     let (_, rest) = message.rsplit_once("max length=")?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(before)?;
-    rest.split_once(after).map(|(inner, _)| inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::RecordId;
+    use super::super::describe::Describe;
+    use super::super::named::with_labels;
     use super::*;
     use crate::http::Problem;
 
@@ -473,7 +375,7 @@ mod tests {
         ];
         for (error, field) in table {
             assert!(
-                matches!(classify(&[error.clone()]), Verdict::Fix(fixes)
+                matches!(classify(std::slice::from_ref(&error)), Verdict::Fix(fixes)
                 if matches!(&fixes[..], [FieldFix::Drop { field: f, .. }] if f.replace(' ', "") == *field)),
                 "{error:?}"
             );
@@ -490,7 +392,7 @@ mod tests {
             error("SOMETHING_NEW", "This Subject is not allowed", &[]),
         ];
         for error in kept {
-            assert!(matches!(classify(&[error.clone()]), Verdict::Permanent { .. }), "{error:?}");
+            assert!(matches!(classify(std::slice::from_ref(&error)), Verdict::Permanent { .. }), "{error:?}");
         }
     }
 

@@ -15,6 +15,7 @@ pub mod errors;
 pub mod fit;
 pub mod graph;
 pub mod meter;
+pub mod named;
 pub mod query;
 pub mod sessions;
 

@@ -102,9 +102,9 @@ async fn a11_another_user_is_taken_over_before_anything_travels() {
     let (id, case) = world.answered().await;
     let words = world.customer_writes(&id);
     world.quiet().await;
-    let imported = world.stage.salesforce.comments_of(&case).into_iter();
-    let imported = imported.filter(|c| c["CommentBody"].as_str().is_some_and(|b| b.contains(&words)));
-    let imported = imported.last().unwrap()["Id"].as_str().unwrap().to_owned();
+    let mut comments = world.stage.salesforce.comments_of(&case).into_iter();
+    let imported = comments.find(|c| c["CommentBody"].as_str().is_some_and(|b| b.contains(&words)));
+    let imported = imported.unwrap()["Id"].as_str().unwrap().to_owned();
     world.stage.salesforce.expire_sessions();
     let (token, login) = granted(&world.stage, OUR_ORG, OTHER_USER);
     world.stage.salesforce.wire().fault(always("/oauth2/token", login));
