@@ -2,9 +2,12 @@
 //! (Salesforce reference, 1.6 and 2.4).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use goodays_salesforce::check;
 use goodays_salesforce::demo::stage::{Stage, until};
+use goodays_salesforce::mapping::Mapping;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
@@ -190,4 +193,20 @@ async fn c04_an_org_that_is_nowhere_costs_few_logins() {
     world.case(&id).await;
     world.quiet().await;
     assert_eq!(world.parked(), []);
+}
+
+/// Nobody answers where the login leads: `check` says where that is.
+#[tokio::test]
+async fn c04_check_says_where_the_login_leads() {
+    let stage = Stage::set(quick()).await.unwrap();
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nowhere = format!("http://localhost:{}", free.local_addr().unwrap().port());
+    drop(free);
+    stage.salesforce.with_settings(|s| s.instance_url = nowhere);
+    let config = stage.config().unwrap();
+    let (mapping, _) = Mapping::load(&config.mappings).unwrap();
+    let report = check::online(&config, &mapping, Duration::from_secs(5)).await;
+    let told: Vec<&str> = report.findings.iter().map(|one| one.message.as_str()).collect();
+    assert!(told.contains(&format!("the login leads to localhost, org {OUR_ORG}").as_str()), "{told:?}");
+    assert_eq!(report.exit_code(), 3);
 }
