@@ -50,8 +50,8 @@ pub(super) struct Job {
     pub rkey: RKey,
     pub response_id: ResponseId,
     pub waiting: Waiting,
-    events: Vec<Event>,
-    notes: Vec<Note>,
+    pub events: Vec<Event>,
+    pub notes: Vec<Note>,
     pub intents: Vec<Intent>,
     pub link: Option<Link>,
 }

@@ -273,3 +273,113 @@ fn refuses_all(shared: &Shared, code: String) {
     let result: Result<(), Failure> = Err(Failure::Login { code, advice });
     shared.salesforce_said(&result, shared.clock.now_ms());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::doubts::Doubtful;
+    use super::super::drive::tests::shared;
+    use super::*;
+    use crate::goodays::ResponseId;
+    use crate::plan::{Note, Told};
+    use crate::store::RKey;
+    use crate::store::inbox::put_note;
+
+    /// A conversation in which an event waits, and one in which agents are told something.
+    fn waits(shared: &Shared, id: &str, event: bool) -> Job {
+        let response_id = ResponseId::new(id).unwrap();
+        let rkey = RKey::of(&response_id);
+        if event {
+            shared.store.receive(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
+        } else {
+            let note = Note { told: Told::Sent, action: "reply".into(), reason: String::new(), view: None };
+            let mut tx = Tx::default();
+            put_note(&mut tx, rkey, shared.store.next_seq(), 0, &note);
+            shared.store.try_transact(&tx).unwrap();
+        }
+        again(shared, response_id)
+    }
+
+    fn again(shared: &Shared, response_id: ResponseId) -> Job {
+        let rkey = RKey::of(&response_id);
+        let waiting = shared.store.waiting(rkey).unwrap();
+        let (events, notes, intents) = (Vec::new(), Vec::new(), Vec::new());
+        Job { rkey, response_id, waiting, events, notes, intents, link: None }
+    }
+
+    fn refused(code: &str, message: &str) -> GraphOutcome {
+        GraphOutcome::Failed(vec![NodeError {
+            reference: CASE.to_owned(),
+            object: Some("Case".to_owned()),
+            record: None,
+            sent: Vec::new(),
+            status: 400,
+            problem: Problem::new(code, message),
+        }])
+    }
+
+    fn limits() -> GraphOutcome {
+        refused(
+            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+            "T: System.LimitException: Apex CPU time limit exceeded",
+        )
+    }
+
+    #[tokio::test]
+    async fn c03_only_one_that_fails_alone_counts_its_tries_and_is_parked_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, mut lane) = (shared(dir.path()), Lane::new(0, Doubtful::default()));
+        let both = [waits(&shared, "a", true), waits(&shared, "b", true)];
+        let batch = both.into_iter().map(|job| (job, Plan::default())).collect();
+        lane.sort_out(&shared, batch, vec![limits(), limits()]).unwrap();
+        assert_eq!(lane.doubts().most_graphs(shared.clock.now_ms()), 1);
+        let id = || ResponseId::new("a").unwrap();
+        assert_eq!(again(&shared, id()).attempts(), 0, "together they say nothing of one");
+        for attempts in 1..=MAX_ALONE {
+            lane.sort_out(&shared, vec![(again(&shared, id()), Plan::default())], vec![limits()]).unwrap();
+            assert_eq!(again(&shared, id()).attempts(), attempts);
+        }
+        lane.sort_out(&shared, vec![(again(&shared, id()), Plan::default())], vec![limits()]).unwrap();
+        let parked = shared.parked(10).unwrap();
+        let found: Vec<_> = parked.iter().map(|item| item.reason_code.as_str()).collect();
+        assert_eq!(found, ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"]);
+    }
+
+    #[tokio::test]
+    async fn c06_a_note_counts_its_tries_and_is_given_up_in_the_end() {
+        for code in ["ENTITY_IS_LOCKED", "INSUFFICIENT_ACCESS_OR_READONLY"] {
+            let dir = tempfile::tempdir().unwrap();
+            let (shared, mut lane) = (shared(dir.path()), Lane::new(0, Doubtful::default()));
+            let mut due_ms = 0;
+            let mut job = waits(&shared, "a", false);
+            for attempts in 1..=MAX_ATTEMPTS {
+                let id = job.response_id.clone();
+                lane.sort_out(&shared, vec![(job, Plan::default())], vec![refused(code, "locked")]).unwrap();
+                job = again(&shared, id);
+                assert_eq!(job.attempts(), attempts, "{code}");
+                let next_ms = job.waiting.notes[0].1 - shared.clock.now_ms();
+                assert!(attempts < 6 || next_ms >= 10_000, "{code}: {next_ms} after {attempts}");
+                due_ms = due_ms.max(next_ms);
+                assert_eq!(shared.salesforce_gate.trouble(), None, "{code}");
+            }
+            assert!(due_ms > 600_000, "{code}: {due_ms}");
+            let id = job.response_id.clone();
+            lane.sort_out(&shared, vec![(job, Plan::default())], vec![refused(code, "locked")]).unwrap();
+            assert_eq!(again(&shared, id).waiting.notes.len(), 0, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn c06_what_the_whole_org_refuses_pauses_once_and_not_for_one_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, mut lane) = (shared(dir.path()), Lane::new(0, Doubtful::default()));
+        let full = || refused("STORAGE_LIMIT_EXCEEDED", "full");
+        let job = waits(&shared, "a", true);
+        lane.sort_out(&shared, vec![(job, Plan::default())], vec![full()]).unwrap();
+        assert_eq!(shared.salesforce_gate.trouble().unwrap().code, "STORAGE_LIMIT_EXCEEDED");
+        assert_eq!(
+            again(&shared, ResponseId::new("a").unwrap()).attempts(),
+            0,
+            "the org's matter counts no tries"
+        );
+    }
+}
