@@ -329,6 +329,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn c11_a_list_of_users_that_leads_back_ends() {
+        let page =
+            |cursor: &str| json(200, &format!(r#"{{"results":[],"next":"URL/v2/users?cursor={cursor}"}}"#));
+        let script = serve(vec![page("a"), page("b"), page("a")]).await;
+        let found = client(&script).users_by_email("a@b.example").await;
+        assert!(matches!(found, Err(Failure::NoAnswer(_))), "{found:?}");
+        assert_eq!(script.asked().len(), 3);
+    }
+
+    #[tokio::test]
     async fn what_is_known_after_an_action() {
         let credentials = r#"{"message":"Invalid authentication credentials"}"#;
         let table = [

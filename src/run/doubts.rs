@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::mutant;
+use super::retry::{REMOTE, interval, millis};
 use crate::salesforce::errors::FieldFix;
 use crate::store::ledger::put_attempt;
 use crate::store::{LANES, RKey, Store, StoreError, Tx};
@@ -42,6 +43,8 @@ pub(super) struct Doubts {
     fewer: HashMap<RKey, (usize, i64)>,
     /// The same of conversations in one call.
     graphs: Option<(usize, i64)>,
+    /// How often each had no answer of Salesforce's when it was sent alone.
+    alone: HashMap<RKey, u32>,
     /// Turned away as duplicates and then found nowhere.
     pub(super) nowhere: HashSet<RKey>,
     remembered: bool,
@@ -51,6 +54,15 @@ pub(super) struct Doubts {
 const REMEMBERED_MS: i64 = 3_600_000;
 
 impl Doubts {
+    /// Sent alone, it had no answer: while others have, something on the road refuses its text, and it comes less and
+    /// less often. Nothing is parked for that.
+    pub(super) fn unanswered_alone(&mut self, rkey: RKey, ended_ms: i64) {
+        let times = self.alone.entry(rkey).or_default();
+        let until_ms = ended_ms + millis(interval(REMOTE, *times, None));
+        *times += 1;
+        self.held.insert(rkey, until_ms);
+    }
+
     /// Half of a conversation's comments were too many.
     pub(super) fn fewer_comments(&mut self, rkey: RKey, comments: usize, now_ms: i64) {
         self.fewer.insert(rkey, (comments, now_ms + REMEMBERED_MS));
@@ -164,6 +176,7 @@ impl Doubts {
         self.unlearned.remove(&rkey);
         self.comments.remove(&rkey);
         self.fixes.remove(&rkey);
+        self.alone.remove(&rkey);
     }
 
     /// A suspect that was not found applied is held until a second look, `settle_ms` after the attempt ended;

@@ -68,12 +68,14 @@ impl Gate {
             _ => (REMOTE, None),
         };
         let mut state = self.lock();
-        // Calls that were under way together end together, and one of them says why the next login failed.
-        if matches!(failure, Failure::SessionOver(_)) && state.until_ms > now_ms {
+        // Calls that were under way together fail together: that is one failure, and the first one says why.
+        let together = state.until_ms > now_ms;
+        let failures = state.failures - u32::from(together && state.failures > 0);
+        let until_ms = now_ms + millis(interval(policy, failures, asked));
+        if together && (until_ms <= state.until_ms || matches!(failure, Failure::SessionOver(_))) {
             return state.until_ms;
         }
-        let until_ms = now_ms + millis(interval(policy, state.failures, asked));
-        state.failures += 1;
+        state.failures = failures + 1;
         state.until_ms = state.until_ms.max(until_ms);
         let since_ms = state.trouble.as_ref().map_or(now_ms, |t| t.since_ms);
         let retry_at_ms = state.until_ms;
@@ -132,5 +134,27 @@ fn advice(failure: &Failure) -> String {
         Failure::SessionOver(_) => "The session ended; the next call logs in again.".to_owned(),
         Failure::Store(_) => "Our own store does not work.".to_owned(),
         Failure::Refused { status, .. } => format!("It refuses with status {status}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_fail_together_are_one_failure() {
+        let gate = Gate::new();
+        let refused = Failure::login("other_org", "the wrong one");
+        let first_ms = gate.failed(&refused, 0);
+        for _ in 0..20 {
+            assert!(gate.failed(&refused, 1) <= millis(LOGIN.first.mul_f64(1.31)) + 1);
+        }
+        gate.failed(&Failure::SessionOver("x".into()), 2);
+        assert_eq!(gate.trouble().unwrap().code, "other_org");
+        let second_ms = gate.failed(&refused, 60_000) - 60_000;
+        assert!(second_ms > first_ms && second_ms <= millis(LOGIN.first.mul_f64(2.62)), "{second_ms}");
+        let busy = Failure::Busy { reason: String::new(), retry_after: None, daily_limit: true };
+        assert!(gate.failed(&busy, 60_001) > 60_001 + 80_000, "a longer pause counts");
+        assert_eq!(gate.trouble().unwrap().code, "daily_limit");
     }
 }

@@ -313,7 +313,12 @@ impl Lane {
                 Ok(Step::Did)
             }
             Err(failure) if failure.may_have_been_done() => {
-                self.doubts().unanswered(&rkeys, ended_ms);
+                let mut doubts = self.doubts();
+                doubts.unanswered(&rkeys, ended_ms);
+                if let [alone] = rkeys[..] {
+                    doubts.unanswered_alone(alone, ended_ms);
+                }
+                drop(doubts);
                 self.size = self.size.halved();
                 Ok(Step::Idle { until_ms })
             }

@@ -210,6 +210,38 @@ async fn c08_what_was_left_out_is_tried_again_after_a_reload() {
     assert_eq!(world.parked(), []);
 }
 
+/// A firewall on the road refuses one text: the others go on, and nothing is parked for it.
+#[tokio::test]
+async fn c04_one_text_that_the_road_refuses_stops_no_other() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    world.stage.goodays.pause_webhooks(true);
+    let content = Some("Poison".to_owned());
+    let bad = world.stage.goodays.customer_leaves(Feedback { content, ..Feedback::default() });
+    let good: Vec<String> = (0..9).map(|_| world.leaves()).collect();
+    let page = Act::Answer {
+        status: 403,
+        body: "<html>Your request looks like an attack.</html>".to_owned(),
+        content_type: Some("text/html".to_owned()),
+        headers: [].into(),
+    };
+    let body_contains = Some("Poison".to_owned());
+    let fault = Fault { body_contains, times: None, ..Fault::once("/composite/graph", page) };
+    world.stage.salesforce.wire().fault(fault);
+    world.stage.goodays.pause_webhooks(false);
+    world.stage.goodays.deliver().await;
+    for id in &good {
+        world.case(id).await;
+    }
+    world.arrives().await;
+    assert_eq!(world.stage.salesforce.case_by_key(&bad), None);
+    assert_eq!(world.parked(), []);
+    world.stage.salesforce.wire().clear_faults();
+    world.case(&bad).await;
+    world.quiet().await;
+    world.laws_hold();
+}
+
 /// Salesforce's code is shown and logged: one short word, or none of it.
 #[tokio::test]
 async fn c13_what_is_no_code_is_not_shown_as_one() {
