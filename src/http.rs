@@ -1,80 +1,22 @@
 //! The one HTTP client, and what is known when a call did not work.
 
+use std::collections::HashSet;
 use std::error::Error as _;
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use sha2::{Digest, Sha256};
+
+mod failure;
+
+pub use failure::{Concerns, Failure, Problem, code_word};
 
 /// No answer of either remote is near this; a longer one is not read to its end.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// The most that is kept of a remote's own words.
 const MAX_MESSAGE: usize = 300;
-
-/// The remote's own words about a refusal, for people and for classification. Debugging shows no words.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Problem {
-    /// Salesforce `errorCode`, or whatever code Goodays' body holds; empty if none.
-    pub code: String,
-    /// The remote's message, shortened. May echo customers' words: never logged.
-    pub message: String,
-    /// The fields that the remote names.
-    pub fields: Vec<String>,
-}
-
-impl Problem {
-    /// A problem without fields, its message shortened.
-    pub fn new(code: impl Into<String>, message: &str) -> Self {
-        Self { code: code.into(), message: shortened(message), fields: Vec::new() }
-    }
-}
-
-impl fmt::Debug for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Problem")
-            .field("code", &self.code)
-            .field("fields", &self.fields)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a client *knows* after a call that did not succeed; never what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// Nothing left this machine: could not connect.
-    #[error("not sent: {0}")]
-    NotSent(String),
-    /// The remote asks to come later (429; for Salesforce 503 and request limits): nothing was done.
-    #[error("busy: {reason}")]
-    Busy { reason: String, retry_after: Option<Duration>, daily_limit: bool },
-    /// The remote refused this request (4xx).
-    #[error("refused with status {status} {}", problem.code)]
-    Refused { status: u16, problem: Problem },
-    /// The remote, or our login to it, refuses everything until somebody changes the configuration.
-    #[error("{advice}")]
-    Login { code: String, advice: String },
-    /// Sent, but no usable answer: it may have been done or not.
-    #[error("no answer: {0}")]
-    NoAnswer(String),
-    /// An answer that is not the API's own: a gateway's, a proxy's or a firewall's. The remote said nothing.
-    #[error("the way there is disturbed: {0}")]
-    Road(String),
-    /// Our own daily budget of Salesforce calls is used up; nothing was sent.
-    #[error("the budget of Salesforce calls is used up")]
-    Budget,
-}
-
-impl Failure {
-    pub fn no_answer(why: impl Into<String>) -> Self {
-        Self::NoAnswer(why.into())
-    }
-
-    pub fn login(code: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Login { code: code.into(), advice: advice.into() }
-    }
-}
 
 /// How long calls may take. What had no answer by then may have been done or not (design, rule 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,11 +123,43 @@ fn described(error: reqwest::Error) -> String {
     text
 }
 
-/// The beginning of a text, cut between characters.
+/// The beginning of a remote's text, cut between characters, on one line.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
+        Some((cut, _)) => one_line(&text[..cut]) + "…",
+        None => one_line(text),
+    }
+}
+
+/// Both ends of a remote's text, on one line: a refused value stands in the middle of its message, the known pieces
+/// stand at the ends.
+pub fn ends_kept(text: &str) -> String {
+    const END: usize = MAX_MESSAGE / 2;
+    let cut = |nth: usize| text.char_indices().nth(nth).map(|(at, _)| at);
+    let (Some(head), Some((tail, _))) = (cut(END), text.char_indices().rev().nth(END - 1)) else {
+        return one_line(text);
+    };
+    if tail <= head {
+        return one_line(text);
+    }
+    one_line(&text[..head]) + "…" + &one_line(&text[tail..])
+}
+
+/// Control characters could forge a line, or rule a terminal.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// The pages that a walk has seen: a remote that leads back to one of them would be followed for ever.
+#[derive(Debug, Default)]
+pub struct Trail {
+    seen: HashSet<[u8; 32]>,
+}
+
+impl Trail {
+    /// True when nothing with these bytes (an address, or what a page holds) was seen in this walk.
+    pub fn is_new(&mut self, bytes: &[u8]) -> bool {
+        self.seen.insert(Sha256::digest(bytes).into())
     }
 }
 
@@ -298,6 +272,16 @@ mod tests {
         for (headers, seconds) in table {
             assert_eq!(answer(headers).retry_after(), seconds.map(Duration::from_secs), "{headers:?}");
         }
+    }
+
+    #[test]
+    fn both_ends_of_a_long_message_are_kept_on_one_line() {
+        let message = format!("Subject:\ntoo large: {} (max length=255)", "x".repeat(5000));
+        let kept = ends_kept(&message);
+        assert!(kept.starts_with("Subject: too") && kept.ends_with("(max length=255)"), "{kept}");
+        assert_eq!(kept.chars().count(), MAX_MESSAGE + 1);
+        assert_eq!(ends_kept("a\u{1b}[2Jb"), "a [2Jb");
+        assert_eq!(ends_kept(&"é".repeat(MAX_MESSAGE)), "é".repeat(MAX_MESSAGE));
     }
 
     #[test]

@@ -171,7 +171,9 @@ impl Report {
         };
         let name = area.title();
         match failure {
-            Failure::Login { code, advice } => {
+            Failure::Login { code, advice }
+            | Failure::WrongSession { code, advice }
+            | Failure::Configuration { code, advice } => {
                 self.error(area, login, format!("{name} does not let us in ({code})")).help(advice.as_str());
             }
             Failure::Refused { status, problem } => {
@@ -184,7 +186,12 @@ impl Report {
                     "check the address in connector.yaml, and what stands in between: a proxy, a firewall",
                 );
             }
-            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Busy { .. } | Failure::Budget => {
+            Failure::NotSent(_)
+            | Failure::NoAnswer(_)
+            | Failure::SessionOver(_)
+            | Failure::Store(_)
+            | Failure::Busy { .. }
+            | Failure::Budget => {
                 self.unreachable = true;
                 let left = match left {
                     [] => String::new(),

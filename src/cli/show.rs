@@ -29,6 +29,10 @@ pub fn status(status: &Value) -> String {
         n("/unprocessed/count"),
         status["mapping"]["version"].as_str().unwrap_or("-"),
     );
+    if let Some(host) = status["salesforce"]["login_leads_to"]["host"].as_str() {
+        let org = status["salesforce"]["login_leads_to"]["org"].as_str().unwrap_or("-");
+        let _ = writeln!(text, "Salesforce    {host}, org {org}");
+    }
     for side in ["salesforce", "goodays"] {
         if let Some(advice) = status[side]["trouble"]["advice"].as_str() {
             let _ = writeln!(text, "{side:<13} in trouble: {advice}");
@@ -104,6 +108,9 @@ pub fn swept(report: &Value, dry_run: bool) -> String {
     name(&mut text, &report["unanswered"], n("unanswered_count"));
     if n("unreadable") > 0 {
         let _ = writeln!(text, "unreadable    {} that Goodays shows without a usable id", n("unreadable"));
+    }
+    if n("lists_without_end") > 0 {
+        text += "Goodays' list led back to a page read before: what stands behind it was not compared. Ask Goodays.\n";
     }
     if n("unanswered_count") > 0 {
         text += "What agents did there is not at Goodays yet. What waits for a human: goodays-salesforce parked\n";

@@ -13,7 +13,7 @@ use super::ResponseId;
 use super::action::Action;
 use super::event::Response;
 use super::problem::problem;
-use crate::http::{Answer, Failure, Problem, exchange};
+use crate::http::{Answer, Failure, Problem, Trail, exchange};
 use crate::time::{GoodaysTime, RemoteClock};
 
 /// Calls at one time; the real limits are not published (Goodays reference, 4.3).
@@ -125,9 +125,12 @@ impl Client {
         let mut url = self.url(&["users"])?;
         url.query_pairs_mut().append_pair("email", email).append_pair("page_size", PAGE_SIZE);
         let mut found = Vec::new();
-        let mut page = Some(url);
+        let (mut page, mut trail) = (Some(url), Trail::default());
         for _ in 0..MAX_PAGES {
             let Some(url) = page else { return Ok(found) };
+            if !trail.is_new(url.as_str().as_bytes()) {
+                break;
+            }
             let value = self.get(url).await?;
             found.extend(items(&value).iter().filter_map(user).filter(|u| is_same(&u.email, email)));
             page = self.next(&value, &["users"])?;
@@ -351,7 +354,7 @@ mod tests {
     }
 
     fn id() -> ResponseId {
-        ResponseId::new("a/b?c%é").unwrap()
+        ResponseId::new("a?b%é&c").unwrap()
     }
 
     fn spam() -> Action {
@@ -363,9 +366,19 @@ mod tests {
         let script = serve(vec![json(200, "{}")]).await;
         client(&script).act(&id(), &Action::Spam { user: Some("u".into()) }).await.unwrap();
         let asked = script.asked().remove(0);
-        assert!(asked.starts_with("PUT /v2/responses/a%2Fb%3Fc%25%C3%A9/spam HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.starts_with("PUT /v2/responses/a%3Fb%25%C3%A9&c/spam HTTP/1.1\r\n"), "{asked}");
         assert!(asked.contains("authorization: 0123abcd\r\n"), "{asked}");
         assert!(asked.contains("content-type: application/json") && asked.ends_with(r#"{"user":"u"}"#));
+    }
+
+    #[tokio::test]
+    async fn c11_a_list_of_users_that_leads_back_ends() {
+        let page =
+            |cursor: &str| json(200, &format!(r#"{{"results":[],"next":"URL/v2/users?cursor={cursor}"}}"#));
+        let script = serve(vec![page("a"), page("b"), page("a")]).await;
+        let found = client(&script).users_by_email("a@b.example").await;
+        assert!(matches!(found, Err(Failure::NoAnswer(_))), "{found:?}");
+        assert_eq!(script.asked().len(), 3);
     }
 
     #[tokio::test]

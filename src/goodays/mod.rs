@@ -17,20 +17,28 @@ pub mod signature;
 /// The longest response id that is taken: the length of the Case's key field.
 pub const MAX_RESPONSE_ID: usize = 64;
 
-/// A Goodays response id: opaque, case-sensitive text of 1 to 64 characters (Goodays reference, 2.2).
+/// A Goodays response id: opaque, case-sensitive text of 1 to 64 UTF-16 units (Goodays reference, 2.2).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResponseId(String);
 
 impl ResponseId {
-    /// Checks the length; every other character is Goodays' business.
+    /// Takes what can stand in a path of the API and in the Case's key exactly as it is: what could not would be
+    /// another response's, or another Case's.
     pub fn new(id: impl Into<String>) -> Result<Self, BadResponseId> {
         let id = id.into();
-        match id.chars().count() {
+        // As Salesforce counts the key's length: in UTF-16 units.
+        match id.encode_utf16().count() {
             0 => Err(BadResponseId::Empty),
             n if n > MAX_RESPONSE_ID => Err(BadResponseId::TooLong(n)),
             _ if id.chars().any(char::is_control) => Err(BadResponseId::Control),
+            _ if id.trim() != id => Err(BadResponseId::Blank),
             _ if id == "." || id == ".." => Err(BadResponseId::Dots),
+            _ if id.contains('/') => Err(BadResponseId::Slash),
+            _ if id.eq_ignore_ascii_case("bulk") => Err(BadResponseId::Reserved),
+            // Salesforce reads `@{..}` as a reference; a character that could not be read stands for any other.
+            _ if id.contains("@{") => Err(BadResponseId::Reference),
+            _ if id.contains(char::REPLACEMENT_CHARACTER) => Err(BadResponseId::Unreadable),
             _ => Ok(Self(id)),
         }
     }
@@ -61,8 +69,20 @@ pub enum BadResponseId {
     TooLong(usize),
     #[error("response.id holds a control character")]
     Control,
+    #[error("response.id begins or ends with a blank, which the Case's key field does not keep")]
+    Blank,
     #[error("response.id is a path segment of dots")]
     Dots,
+    #[error("response.id holds a slash: it cannot stand in the path of a Goodays call")]
+    Slash,
+    #[error("response.id is a path of the Goodays API itself")]
+    Reserved,
+    #[error(
+        "response.id holds `@{{`, which Salesforce reads as a reference: its Case would have another key"
+    )]
+    Reference,
+    #[error("response.id holds a character that cannot be read")]
+    Unreadable,
 }
 
 /// A Goodays message id: opaque, case-sensitive.
@@ -121,5 +141,36 @@ impl Verb {
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c12_ids_that_cannot_stand_in_a_path_or_a_key_are_refused() {
+        let refused = [
+            ("", BadResponseId::Empty),
+            (".", BadResponseId::Dots),
+            ("..", BadResponseId::Dots),
+            ("bulk", BadResponseId::Reserved),
+            ("Bulk", BadResponseId::Reserved),
+            ("a/b", BadResponseId::Slash),
+            ("../users", BadResponseId::Slash),
+            ("x@{refCase.id}", BadResponseId::Reference),
+            ("@{", BadResponseId::Reference),
+            ("a\nb", BadResponseId::Control),
+            ("a\u{1b}b", BadResponseId::Control),
+            ("a ", BadResponseId::Blank),
+            ("a\u{fffd}", BadResponseId::Unreadable),
+        ];
+        for (id, why) in refused {
+            assert_eq!(ResponseId::new(id), Err(why), "{id:?}");
+        }
+        assert_eq!(ResponseId::new("😊".repeat(33)), Err(BadResponseId::TooLong(66)));
+        for id in ["26BpnGYga3", "bulky", "a.b", "...", "a\\b", "a?b#c%2e", "@ {", "😊", &"x".repeat(64)] {
+            assert!(ResponseId::new(id).is_ok(), "{id:?}");
+        }
     }
 }

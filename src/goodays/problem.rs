@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::http::Problem;
+use crate::http::{Problem, code_word};
 use crate::json;
 
 /// Reads an error body: no shape is documented, so all of the likely ones (Goodays reference, 4.1).
@@ -19,9 +19,7 @@ pub fn problem(body: &[u8]) -> Problem {
         _ => None,
     };
     // It is logged: what is not one short word is no code.
-    let is_code =
-        |c: &String| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-    let code = word("code").filter(is_code).unwrap_or_default();
+    let code = word("code").map(|code| code_word(&code)).unwrap_or_default();
     let said = word("message").or_else(|| word("detail")).or_else(|| word("error_description"));
     let said = said.or_else(|| word("error")).unwrap_or_else(|| by_field(object));
     let said = if said.is_empty() && code.is_empty() { raw.trim().to_owned() } else { said };

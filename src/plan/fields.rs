@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::inbound::{COMMENT_BYTES, Sketch};
+use super::inbound::{COMMENT_BYTES, MAX_COMMENTS, Sketch};
 use super::view::View;
 use super::{Report, Told, hash64};
 use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
 use crate::salesforce::errors::FieldFix;
-use crate::salesforce::query::clean_text;
+use crate::salesforce::query::{clean_text, cut_at_units, units};
 
 /// A part is never shorter (bytes): its number and some words.
 const SHORTEST_PART: usize = 200;
@@ -153,9 +153,9 @@ impl Sketch<'_> {
                     return None;
                 }
                 FieldFix::Shorten { field, max } if is_named(field, name, &value) => {
-                    if let Value::String(text) = &value {
-                        let keep = max.unwrap_or(text.chars().count() * 9 / 10);
-                        value = Value::String(text.chars().take(keep).collect());
+                    if let Value::String(text) = &mut value {
+                        let keep = max.unwrap_or(units(text) * 9 / 10);
+                        text.truncate(cut_at_units(text, keep));
                         self.report(name, "STRING_TOO_LONG");
                     }
                 }
@@ -176,6 +176,15 @@ impl Sketch<'_> {
         let limit =
             refused.fold(COMMENT_BYTES, |limit, max| max.map_or(limit * 9 / 10, |max| max.min(limit)));
         limit.max(SHORTEST_PART)
+    }
+
+    /// Comments of one transaction: fewer where the org's own limits were met (Salesforce reference, 2.4).
+    pub(super) fn most_comments(&self) -> usize {
+        let fewer = self.desk.fixes.iter().filter_map(|fix| match fix {
+            FieldFix::Fewer { comments } => Some(*comments),
+            _ => None,
+        });
+        fewer.fold(MAX_COMMENTS, usize::min)
     }
 
     pub(super) fn report(&mut self, field: &str, code: &str) {
@@ -213,9 +222,9 @@ impl Sketch<'_> {
 }
 
 /// Whether what Salesforce names is this field. A relation (`Store__r` with `Partner_Id__c` within) is named by its
-/// own field, or by the other object's where nothing has the value.
+/// own field (`OwnerId` for `Owner`), or by the other object's where nothing has the value.
 fn is_named(named: &str, field: &str, value: &Value) -> bool {
     let plain = |f: &str| f.trim_end_matches("__r").trim_end_matches("__c").to_ascii_lowercase();
-    let same = |f: &str| plain(f) == plain(named);
+    let same = |f: &str| plain(f) == plain(named) || plain(named) == format!("{}id", plain(f));
     same(field) || value.as_object().is_some_and(|within| within.keys().any(|f| same(f)))
 }

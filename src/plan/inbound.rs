@@ -298,13 +298,16 @@ impl<'a> Sketch<'a> {
     fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Turn<'a>>) {
         let mut comments = self.successor_comment();
         let mut taken = Vec::new();
+        // A new Case may go without any; on one that is there, a message at least.
+        let most = self.most_comments();
+        let may_be_none = most == 0 && self.case().is_none();
         for turn in std::mem::take(&mut self.fresh_turns) {
             if !self.imports(&turn) {
                 self.learn(&turn, How::Skipped);
                 continue;
             }
             let parts = self.comment_records(facts, &turn);
-            if !comments.is_empty() && comments.len() + parts.len() > MAX_COMMENTS {
+            if (may_be_none || !comments.is_empty()) && comments.len() + parts.len() > most {
                 self.plan.more = true;
                 break;
             }

@@ -1,6 +1,7 @@
 //! The first words with Salesforce: who we are there, since when, and what its objects look like.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,10 @@ use crate::mapping::Mapping;
 use crate::plan::Names;
 use crate::salesforce::RecordId;
 use crate::salesforce::auth::Session;
+use crate::salesforce::client::Led;
 use crate::salesforce::describe::Describe;
+use crate::salesforce::sessions::Owner;
+use crate::store::{Store, StoreError};
 use crate::time::SalesforceTime;
 
 /// What holds for as long as the state lives.
@@ -52,6 +56,8 @@ pub struct Schema {
 pub struct Contacts {
     known: Mutex<Option<Arc<Contact>>>,
     pub schema: ArcSwap<Schema>,
+    /// Somebody says that the org has changed: it is described anew before the hour is over.
+    stale: AtomicBool,
 }
 
 impl Contacts {
@@ -62,13 +68,26 @@ impl Contacts {
 }
 
 const REFRESH_MS: i64 = 3_600_000;
+const CONTACT: &str = "contact";
+
+impl Contact {
+    fn owner(&self) -> Owner {
+        Owner { org: self.org.clone(), user: self.us.clone() }
+    }
+}
+
+/// Whose sessions a state takes; none before the first contact.
+pub fn owner(store: &Store) -> Result<Option<Owner>, StoreError> {
+    Ok(store.meta::<Contact>(CONTACT)?.map(|contact| contact.owner()))
+}
 
 impl Shared {
-    /// Makes contact when there is none yet. Refuses another org than the state's own (design, rule 16).
+    /// Makes contact when there is none yet. The client refuses any other org than the state's own, and sends nothing
+    /// for another user, until that one is taken over here (design, rule 16).
     pub async fn contact(&self) -> Result<Arc<Contact>, Failure> {
         let mut known = self.contacts.known.lock().await;
         let session = self.salesforce.session().await?;
-        // A later login may lead elsewhere: a sandbox was refreshed, the app has another user.
+        // A later login may lead elsewhere: the app has another user.
         let same = |c: &&Arc<Contact>| c.org == session.org_id && c.us == session.user_id;
         if let Some(contact) = known.as_ref().filter(same) {
             if self.contacts.schema.load().mapping != self.mapping().version() {
@@ -76,62 +95,84 @@ impl Shared {
             }
             return Ok(contact.clone());
         }
-        let stored: Option<Contact> = self.store.meta("contact").map_err(|e| disk(&e))?;
-        if let Some(stored) = &stored
-            && stored.org != session.org_id
-        {
-            return Err(Failure::Login {
-                code: "other_org".to_owned(),
-                advice: format!(
-                    "This state belongs to the Salesforce org {}, the login leads to {}. A copied sandbox must \
-                     not write to customers: use a state folder of its own (state.path), or the right login.",
-                    stored.org, session.org_id
-                ),
-            });
-        }
-        self.refresh_schema().await?;
+        let stored: Option<Contact> = self.store.meta(CONTACT).map_err(|e| disk(&e))?;
         let contact = match stored {
-            // Only at the start: later the ledger may be behind what is being written.
-            Some(_) if known.is_none() && self.is_outdated().await? => {
-                let contact = self.first_contact(&session, true).await?;
-                self.start_over().map_err(|e| disk(&e))?;
-                self.store.durable().await.map_err(|e| disk(&e))?;
-                contact
-            }
-            Some(stored) if stored.us == session.user_id => stored,
-            Some(stored) => self.another_user(stored, session.user_id.clone())?,
-            None => {
-                let empty = !self.store.has_links().map_err(|e| disk(&e))?;
-                let inherited = empty && self.org_has_cases().await?;
-                self.first_contact(&session, inherited).await?
-            }
+            Some(stored) => self.met_before(stored, &session, known.is_none()).await?,
+            None => match self.never_met(&session).await {
+                Ok(contact) => contact,
+                Err(failure) => {
+                    // Nothing is kept of it: the next login may lead elsewhere.
+                    self.salesforce.release().await;
+                    return Err(failure);
+                }
+            },
         };
         let contact = Arc::new(contact);
         *known = Some(contact.clone());
         Ok(contact)
     }
 
-    async fn first_contact(&self, session: &Session, inherited: bool) -> Result<Contact, Failure> {
+    /// `starting`: only then the ledger is compared with the org; later it may be behind what is being written.
+    async fn met_before(
+        &self,
+        stored: Contact,
+        session: &Session,
+        starting: bool,
+    ) -> Result<Contact, Failure> {
+        let contact = if stored.us == session.user_id {
+            stored
+        } else {
+            self.another_user(stored, session.user_id.clone()).await?
+        };
+        self.refresh_schema().await?;
+        if starting && self.is_outdated().await? {
+            let contact = self.first_contact(session, true, contact.formerly).await?;
+            self.start_over().map_err(|e| disk(&e))?;
+            self.store.durable().await.map_err(|e| disk(&e))?;
+            return Ok(contact);
+        }
+        Ok(contact)
+    }
+
+    /// From the first question on, the answers have to come from one org.
+    async fn never_met(&self, session: &Session) -> Result<Contact, Failure> {
+        let (org, user) = (session.org_id.clone(), session.user_id.clone());
+        self.salesforce.bind(Owner { org, user }).await;
+        self.contacts.stale.store(true, Ordering::SeqCst);
+        self.refresh_schema().await?;
+        let empty = !self.store.has_links().map_err(|e| disk(&e))?;
+        let inherited = empty && self.org_has_cases().await?;
+        self.first_contact(session, inherited, Vec::new()).await
+    }
+
+    async fn first_contact(
+        &self,
+        session: &Session,
+        inherited: bool,
+        formerly: Vec<RecordId>,
+    ) -> Result<Contact, Failure> {
         let now = self.salesforce.server_time().unwrap_or_else(|| self.clock.now());
         // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
         // have cared for, counts as written before.
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
         let first_start = SalesforceTime::from_millis(first_start_ms);
         let (org, us) = (session.org_id.clone(), session.user_id.clone());
-        let contact = Contact { org, us, formerly: Vec::new(), first_start, inherited };
-        self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
+        let contact = Contact { org, us, formerly, first_start, inherited };
+        self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
         Ok(contact)
     }
 
     /// The app has another user now. Its predecessor's comments are no agent's.
-    fn another_user(&self, before: Contact, us: RecordId) -> Result<Contact, Failure> {
+    async fn another_user(&self, before: Contact, us: RecordId) -> Result<Contact, Failure> {
         let mut formerly = before.formerly;
         formerly.retain(|user| *user != us);
         formerly.push(before.us);
         let contact = Contact { us, formerly, ..before };
-        self.store.set_meta("contact", &contact).map_err(|e| disk(&e))?;
+        self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
+        self.store.durable().await.map_err(|e| disk(&e))?;
+        self.salesforce.bind(contact.owner()).await;
         info!("the login has another Salesforce user than before");
         Ok(contact)
     }
@@ -155,7 +196,9 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let old = self.contacts.schema.load();
         let mapping = self.mapping();
-        if old.read_ms != 0 && now_ms - old.read_ms < REFRESH_MS && old.mapping == mapping.version() {
+        let stale = self.contacts.stale.load(Ordering::SeqCst);
+        let is_young = old.read_ms != 0 && now_ms - old.read_ms < REFRESH_MS;
+        if is_young && !stale && old.mapping == mapping.version() {
             return Ok(());
         }
         let case = mapping.case_mappings().first().map_or("Case", |c| c.object.as_str()).to_owned();
@@ -169,7 +212,21 @@ impl Shared {
             read_ms: now_ms,
         };
         self.contacts.schema.store(Arc::new(schema));
+        self.contacts.stale.store(false, Ordering::SeqCst);
+        // What was refused for a permission may be allowed by now; if not, one refusal says so again.
+        self.fixes.forget();
         Ok(())
+    }
+
+    /// Where Salesforce's last login led, for people; none before the first.
+    pub fn salesforce_led(&self) -> Option<Led> {
+        self.salesforce.leads_to()
+    }
+
+    /// An admin has changed something in the org: what was refused is tried again, and described anew.
+    pub(super) fn look_anew(&self) {
+        self.fixes.forget();
+        self.contacts.stale.store(true, Ordering::SeqCst);
     }
 
     async fn describe(&self, object: &str) -> Result<Option<Describe>, Failure> {
@@ -219,6 +276,6 @@ impl Shared {
 }
 
 /// A store that fails is met by the one who watches it; here the step just ends.
-pub fn disk(error: &crate::store::StoreError) -> Failure {
-    Failure::NotSent(error.to_string())
+pub fn disk(error: &StoreError) -> Failure {
+    Failure::Store(error.to_string())
 }

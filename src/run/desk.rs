@@ -32,7 +32,7 @@ impl Fixes {
         new
     }
 
-    /// The org was described anew: what was missing may be there.
+    /// The org was described anew, or an admin says that it changed: what was missing may be there.
     pub fn forget(&self) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

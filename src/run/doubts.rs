@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::retry::{REMOTE, interval, millis};
 use crate::mutant;
 use crate::salesforce::errors::FieldFix;
 use crate::store::ledger::put_attempt;
@@ -38,12 +39,57 @@ pub(super) struct Doubts {
     pub(super) held: HashMap<RKey, i64>,
     /// Refusals of one conversation's values.
     pub(super) fixes: HashMap<RKey, Vec<FieldFix>>,
+    /// Fewer comments in one transaction, until then (milliseconds): what met the org's own limits.
+    fewer: HashMap<RKey, (usize, i64)>,
+    /// The same of conversations in one call.
+    graphs: Option<(usize, i64)>,
+    /// How often each had no answer of Salesforce's when it was sent alone.
+    alone: HashMap<RKey, u32>,
     /// Turned away as duplicates and then found nowhere.
     pub(super) nowhere: HashSet<RKey>,
     remembered: bool,
 }
 
+/// How long what the org's limits allowed is kept to.
+const REMEMBERED_MS: i64 = 3_600_000;
+
 impl Doubts {
+    /// Sent alone, it had no answer: while others have, something on the road refuses its text, and it comes less and
+    /// less often. Nothing is parked for that.
+    pub(super) fn unanswered_alone(&mut self, rkey: RKey, ended_ms: i64) {
+        let times = self.alone.entry(rkey).or_default();
+        let until_ms = ended_ms + millis(interval(REMOTE, *times, None));
+        *times += 1;
+        self.held.insert(rkey, until_ms);
+    }
+
+    /// Half of a conversation's comments were too many.
+    pub(super) fn fewer_comments(&mut self, rkey: RKey, comments: usize, now_ms: i64) {
+        self.fewer.insert(rkey, (comments, now_ms + REMEMBERED_MS));
+    }
+
+    /// As many conversations in one call, and no more.
+    pub(super) fn fewer_graphs(&mut self, graphs: usize, now_ms: i64) {
+        let graphs = self.most_graphs(now_ms).min(graphs.max(1));
+        self.graphs = Some((graphs, now_ms + REMEMBERED_MS));
+    }
+
+    /// How many comments a conversation's transaction holds, if fewer than usual.
+    pub(super) fn most_comments(&self, rkey: RKey) -> Option<usize> {
+        self.fewer.get(&rkey).map(|(comments, _)| *comments)
+    }
+
+    /// How many conversations a call holds.
+    pub(super) fn most_graphs(&self, now_ms: i64) -> usize {
+        self.graphs.filter(|(_, until_ms)| now_ms < *until_ms).map_or(usize::MAX, |(graphs, _)| graphs)
+    }
+
+    /// What was put off until now is due, and what was remembered for a while is forgotten.
+    pub(super) fn pass(&mut self, now_ms: i64) {
+        self.held.retain(|_, until_ms| *until_ms > now_ms);
+        self.fewer.retain(|_, (_, until_ms)| *until_ms > now_ms);
+    }
+
     /// After a start: what was in flight when the process ended may or may not stand in Salesforce. Of all lanes at
     /// once, since each writes down attempts for both.
     pub(super) fn remember(&mut self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
@@ -130,6 +176,7 @@ impl Doubts {
         self.unlearned.remove(&rkey);
         self.comments.remove(&rkey);
         self.fixes.remove(&rkey);
+        self.alone.remove(&rkey);
     }
 
     /// A suspect that was not found applied is held until a second look, `settle_ms` after the attempt ended;
@@ -187,6 +234,21 @@ mod tests {
         }
         doubts.answered(&store, &shared).unwrap();
         assert_eq!(attempts(), HashSet::new());
+    }
+
+    #[test]
+    fn c03_what_the_orgs_limits_allowed_is_remembered_for_an_hour() {
+        let mut doubts = Doubts::default();
+        let rkey = of_lane(0, 1)[0];
+        assert_eq!((doubts.most_graphs(0), doubts.most_comments(rkey)), (usize::MAX, None));
+        doubts.fewer_graphs(12, 0);
+        doubts.fewer_graphs(6, 1);
+        doubts.fewer_graphs(37, 2);
+        doubts.fewer_comments(rkey, 3, 0);
+        doubts.pass(REMEMBERED_MS - 1);
+        assert_eq!((doubts.most_graphs(REMEMBERED_MS), doubts.most_comments(rkey)), (6, Some(3)));
+        doubts.pass(REMEMBERED_MS);
+        assert_eq!((doubts.most_graphs(REMEMBERED_MS + 2), doubts.most_comments(rkey)), (usize::MAX, None));
     }
 
     #[test]

@@ -59,21 +59,28 @@ impl Gate {
     /// Notes a failure of the remote as a whole; returns until when it is left alone.
     pub fn failed(&self, failure: &Failure, now_ms: i64) -> i64 {
         let (policy, asked) = match failure {
-            Failure::Login { .. } => (LOGIN, None),
+            Failure::Login { .. } | Failure::WrongSession { .. } | Failure::Configuration { .. } => {
+                (LOGIN, None)
+            }
             Failure::Busy { daily_limit: true, retry_after, .. } => (DAILY, *retry_after),
             Failure::Busy { retry_after, .. } => (REMOTE, *retry_after),
             Failure::Budget => (DAILY, None),
-            Failure::NotSent(_) | Failure::NoAnswer(_) | Failure::Road(_) | Failure::Refused { .. } => {
-                (REMOTE, None)
-            }
+            _ => (REMOTE, None),
         };
         let mut state = self.lock();
-        let until_ms = now_ms + millis(interval(policy, state.failures, asked));
-        state.failures += 1;
+        // Calls that were under way together fail together: that is one failure, and the first one says why.
+        let together = state.until_ms > now_ms;
+        let failures = state.failures - u32::from(together && state.failures > 0);
+        let until_ms = now_ms + millis(interval(policy, failures, asked));
+        if together && (until_ms <= state.until_ms || matches!(failure, Failure::SessionOver(_))) {
+            return state.until_ms;
+        }
+        state.failures = failures + 1;
         state.until_ms = state.until_ms.max(until_ms);
         let since_ms = state.trouble.as_ref().map_or(now_ms, |t| t.since_ms);
         let retry_at_ms = state.until_ms;
-        state.trouble = Some(Trouble { code: code(failure), advice: advice(failure), since_ms, retry_at_ms });
+        let code = failure.code();
+        state.trouble = Some(Trouble { code, advice: advice(failure), since_ms, retry_at_ms });
         retry_at_ms
     }
 
@@ -99,23 +106,15 @@ impl Gate {
 
 /// A word for metrics and pipelines.
 pub fn code(failure: &Failure) -> String {
-    match failure {
-        Failure::NotSent(_) => "not_sent".to_owned(),
-        Failure::Busy { daily_limit: true, .. } => "daily_limit".to_owned(),
-        Failure::Busy { .. } => "busy".to_owned(),
-        Failure::Refused { status, problem } if problem.code.is_empty() => format!("status_{status}"),
-        Failure::Refused { problem, .. } => problem.code.clone(),
-        Failure::Login { code, .. } => code.clone(),
-        Failure::NoAnswer(_) => "no_answer".to_owned(),
-        Failure::Road(_) => "road".to_owned(),
-        Failure::Budget => "budget".to_owned(),
-    }
+    failure.code()
 }
 
 /// What a person can do about it.
 fn advice(failure: &Failure) -> String {
     match failure {
-        Failure::Login { advice, .. } => advice.clone(),
+        Failure::Login { advice, .. }
+        | Failure::WrongSession { advice, .. }
+        | Failure::Configuration { advice, .. } => advice.clone(),
         Failure::Busy { daily_limit: true, .. } => {
             "The org's daily API limit is used up; it is tried again now and then. \
              See Setup, System Overview, API usage."
@@ -126,12 +125,36 @@ fn advice(failure: &Failure) -> String {
             .to_owned(),
         Failure::Busy { .. } => "It asks to come later.".to_owned(),
         Failure::NotSent(_) => "It cannot be reached: check the address and the network.".to_owned(),
+        Failure::NoAnswer(_) => "It does not answer as it should; nothing is lost meanwhile.".to_owned(),
         Failure::Road(_) => {
-            "What answers is not the remote itself: look at proxies, firewalls and gateways in between, and \
-                             at the address. It goes on by itself."
+            "Something on the way answers in its place, or its address has moved: check proxies, \
+                             firewalls and the address; nothing is lost meanwhile."
                 .to_owned()
         }
-        Failure::NoAnswer(_) => "It does not answer as it should; nothing is lost meanwhile.".to_owned(),
+        Failure::SessionOver(_) => "The session ended; the next call logs in again.".to_owned(),
+        Failure::Store(_) => "Our own store does not work.".to_owned(),
         Failure::Refused { status, .. } => format!("It refuses with status {status}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_fail_together_are_one_failure() {
+        let gate = Gate::new();
+        let refused = Failure::login("other_org", "the wrong one");
+        let first_ms = gate.failed(&refused, 0);
+        for _ in 0..20 {
+            assert!(gate.failed(&refused, 1) <= millis(LOGIN.first.mul_f64(1.31)) + 1);
+        }
+        gate.failed(&Failure::SessionOver("x".into()), 2);
+        assert_eq!(gate.trouble().unwrap().code, "other_org");
+        let second_ms = gate.failed(&refused, 60_000) - 60_000;
+        assert!(second_ms > first_ms && second_ms <= millis(LOGIN.first.mul_f64(2.62)), "{second_ms}");
+        let busy = Failure::Busy { reason: String::new(), retry_after: None, daily_limit: true };
+        assert!(gate.failed(&busy, 60_001) > 60_001 + 80_000, "a longer pause counts");
+        assert_eq!(gate.trouble().unwrap().code, "daily_limit");
     }
 }

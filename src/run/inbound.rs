@@ -10,12 +10,12 @@ use std::sync::{Arc, MutexGuard};
 
 use serde_json::Value;
 use tokio::sync::Notify;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step, gate};
+use super::{Fatal, Hands, Shared, Step, Stop};
 use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Event};
 use crate::http::Failure;
@@ -25,6 +25,7 @@ use crate::mutant;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Conversation, Freshness, Gain, Intent, Link, Note};
+use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
 use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
@@ -51,8 +52,8 @@ pub(super) struct Job {
     pub rkey: RKey,
     pub response_id: ResponseId,
     pub waiting: Waiting,
-    events: Vec<Event>,
-    notes: Vec<Note>,
+    pub events: Vec<Event>,
+    pub notes: Vec<Note>,
     pub intents: Vec<Intent>,
     pub link: Option<Link>,
 }
@@ -127,10 +128,11 @@ impl Lane {
         };
         self.first_start = shared.on_goodays_clock(contact.first_start);
         self.doubt(&jobs, &contact);
-        if let Err(failure) = self.learn(shared, &mut jobs).await? {
-            return Ok(pause(shared, &failure));
+        match self.learn(shared, &mut jobs).await {
+            Ok(()) => self.write(shared, jobs).await,
+            Err(Stop::Remote(failure)) => Ok(pause(shared, &failure)),
+            Err(Stop::Fatal(fatal)) => Err(fatal),
         }
-        self.write(shared, jobs).await
     }
 
     fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
@@ -148,7 +150,8 @@ impl Lane {
         // Asked before the queue: the last action's end stands there before this says that it was the last.
         let delivering = shared.delivering.load(Ordering::SeqCst);
         let mut doubts = self.doubts();
-        doubts.held.retain(|_, until| *until > now_ms);
+        doubts.pass(now_ms);
+        let room = self.size.0.min(doubts.most_graphs(now_ms));
         let mut limit = FIRST_LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit)?;
@@ -159,14 +162,14 @@ impl Lane {
             let ripe =
                 |i: &&Item| doubts.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
             let mut taken = Vec::new();
-            fill(&mut taken, items.iter().filter(ripe), self.size.0);
+            fill(&mut taken, items.iter().filter(ripe), room);
             let more = items.len() == limit;
-            if more && taken.len() < self.size.0 && (taken.is_empty() || limit < LOOK) {
+            if more && taken.len() < room && (taken.is_empty() || limit < LOOK) {
                 limit *= 4;
                 continue;
             }
             if !taken.is_empty() && !together {
-                self.take_along(shared, &doubts, &mut taken, now_ms)?;
+                self.take_along(shared, &doubts, &mut taken, room)?;
             }
             doubts.take(&taken);
             return Ok(taken);
@@ -179,16 +182,16 @@ impl Lane {
         shared: &Shared,
         doubts: &Doubts,
         taken: &mut Vec<RKey>,
-        now_ms: i64,
+        room: usize,
     ) -> Result<(), StoreError> {
         for lane in (0..LANES).filter(|lane| *lane != self.number) {
-            if taken.len() >= self.size.0 {
+            if taken.len() >= room {
                 break;
             }
-            let items = shared.store.due(lane, now_ms, LOOK)?;
+            let items = shared.store.due(lane, self.stepped_ms, LOOK)?;
             let with_events = with_events(&items);
             let told = |i: &&Item| doubts.is_free(i.rkey) && !with_events.contains(&i.rkey);
-            fill(taken, items.iter().filter(told), self.size.0);
+            fill(taken, items.iter().filter(told), room);
         }
         Ok(())
     }
@@ -261,6 +264,7 @@ impl Lane {
         let comments = {
             let doubts = self.doubts();
             fixes.extend(doubts.fixes.get(&job.rkey).into_iter().flatten().cloned());
+            fixes.extend(doubts.most_comments(job.rkey).map(|comments| FieldFix::Fewer { comments }));
             doubts.comments.get(&job.rkey).cloned().unwrap_or_default()
         };
         let facing = Facing {
@@ -312,46 +316,26 @@ impl Lane {
                 self.doubts().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)
             }
-            Err(Failure::NoAnswer(_)) => {
-                self.doubts().unanswered(&rkeys, ended_ms);
+            Err(failure) if failure.may_have_been_done() => {
+                let mut doubts = self.doubts();
+                doubts.unanswered(&rkeys, ended_ms);
+                if let [alone] = rkeys[..] {
+                    doubts.unanswered_alone(alone, ended_ms);
+                }
+                drop(doubts);
                 self.size = self.size.halved();
                 Ok(Step::Idle { until_ms })
             }
             Err(Failure::Refused { status, problem }) => {
                 self.doubts().answered(&shared.store, &rkeys)?;
-                self.refused_whole(shared, batch, status, &problem)
+                self.refused_whole(shared, batch, status, &problem)?;
+                Ok(Step::Did)
             }
             Err(_) => {
                 self.doubts().answered(&shared.store, &rkeys)?;
                 Ok(Step::Idle { until_ms })
             }
         }
-    }
-
-    /// A call that was refused as a whole: smaller ones find the culprit, a single one is parked.
-    fn refused_whole(
-        &mut self,
-        shared: &Shared,
-        batch: Vec<(Job, Plan)>,
-        status: u16,
-        problem: &crate::http::Problem,
-    ) -> Result<Step, Fatal> {
-        let single = batch.len() == 1;
-        warn!(status, code = %problem.code, conversations = batch.len(), "Salesforce refused a whole call");
-        if !single {
-            self.size = BatchSize((batch.len() / 2).max(1));
-            return Ok(Step::Did);
-        }
-        for (job, _) in batch {
-            let why = format!("Salesforce refused the call with status {status}: {}", problem.message);
-            self.park(
-                shared,
-                &job,
-                &gate::code(&Failure::Refused { status, problem: problem.clone() }),
-                &why,
-            )?;
-        }
-        Ok(Step::Did)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::{debug, info};
 
 use super::inbound::{Job, Lane};
-use super::{Fatal, Shared};
+use super::{Fatal, Shared, Stop};
 use crate::http::Failure;
 use crate::plan::relearn::{Found, Row, adopt, bury, find, read_row};
 use crate::plan::{Desk, Gain, Link};
@@ -18,23 +18,16 @@ use crate::store::ledger::put_link;
 
 impl Lane {
     /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.
-    pub(super) async fn learn(
-        &mut self,
-        shared: &Shared,
-        jobs: &mut [Job],
-    ) -> Result<Result<(), Failure>, Fatal> {
+    pub(super) async fn learn(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
         let held = shared.desk();
         let asked: Vec<usize> = {
             let doubts = self.doubts();
             (0..jobs.len()).filter(|i| doubts.unlearned.contains(&jobs[*i].rkey)).collect()
         };
         if asked.is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let read = match read(shared, &held.desk(), asked.iter().map(|i| &jobs[*i])).await {
-            Ok(read) => read,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let read = read(shared, &held.desk(), asked.iter().map(|i| &jobs[*i])).await?;
         for index in asked {
             let job = &mut jobs[index];
             // Made by an attempt of ours of which nobody told us that it succeeded.
@@ -43,7 +36,7 @@ impl Lane {
             self.take(shared, &held.desk(), job, &read, baseline.as_ref())?;
             self.doubts().unlearned.remove(&job.rkey);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn take(
@@ -246,5 +239,5 @@ async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure>
 
 /// The mapping names something that is no field: `check` finds it, and nothing is sent.
 pub(super) fn unsayable(error: &query::BadName) -> Failure {
-    Failure::Login { code: "bad_name".to_owned(), advice: format!("{error}: correct the mapping") }
+    Failure::Configuration { code: "bad_name".to_owned(), advice: format!("{error}: correct the mapping") }
 }

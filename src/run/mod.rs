@@ -14,6 +14,7 @@ mod dispatcher;
 mod doubts;
 mod drive;
 mod explain;
+mod fixes;
 mod forget;
 mod gate;
 mod inbound;
@@ -59,7 +60,7 @@ pub use upkeep::{last_good_mapping, remember_mapping};
 
 use crate::clock::Clock;
 use crate::config::{Auth, Config};
-use crate::http::{Failure, TimeLimits};
+use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
 use crate::plan::outbound::EarlierRules;
@@ -141,6 +142,32 @@ pub enum Fatal {
     Store(#[from] StoreError),
 }
 
+/// Why a piece of work ended early.
+#[derive(Debug)]
+enum Stop {
+    /// A remote, which is met again later.
+    Remote(Failure),
+    Fatal(Fatal),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Remote(failure)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<Fatal> for Stop {
+    fn from(fatal: Fatal) -> Self {
+        Self::Fatal(fatal)
+    }
+}
+
 impl Shared {
     pub fn open(config: Config, mapping: Mapping, store: Store, clock: Clock) -> Result<Self, StoreError> {
         Self::open_with(config, mapping, store, clock, TimeLimits::default())
@@ -164,7 +191,8 @@ impl Shared {
             budget.meter.clone(),
             clock.clone(),
         )
-        .with_limits(limits);
+        .with_limits(limits)
+        .of(contact::owner(&store)?);
         let token = secrets.goodays_token.clone();
         let goodays = goodays::client::Client::new(
             config.goodays.base_url.clone(),
@@ -287,6 +315,9 @@ impl Shared {
     }
 }
 
+/// Who watches the store ends the process if it is broken; until then the step waits that long.
+const OUR_PAUSE_MS: i64 = 1_000;
+
 /// Until when the remote is left alone, if it has to be. A refusal of one request is no trouble of the remote.
 fn said<T>(
     remote: &'static str,
@@ -305,7 +336,11 @@ fn said<T>(
             gate.succeeded(now_ms);
             None
         }
-        Err(failure @ Failure::Refused { .. }) => {
+        Err(failure) if failure.concerns() == Concerns::Ourselves => {
+            tracing::warn!(%failure, "this step is done again");
+            Some(now_ms + OUR_PAUSE_MS)
+        }
+        Err(failure) if failure.concerns() == Concerns::ThisRequest => {
             metrics.call(remote, &gate::code(failure), now_ms - began_ms);
             gate.succeeded(now_ms);
             None

@@ -18,8 +18,8 @@ pub const REMOTE: Policy = Policy { first: Duration::from_millis(500), longest: 
 pub const LOGIN: Policy = Policy { first: Duration::from_secs(5), longest: Duration::from_secs(300) };
 /// The org's daily limit: probing now and then (Salesforce reference, 2.4).
 pub const DAILY: Policy = Policy { first: Duration::from_secs(120), longest: Duration::from_secs(1800) };
-/// A record that somebody else has locked.
-pub const RECORD: Policy = Policy { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
+/// A record that somebody else has locked: a moment, or for as long as an approval takes.
+pub const RECORD: Policy = Policy { first: Duration::from_secs(1), longest: Duration::from_secs(900) };
 
 /// The jittered interval before attempt `attempt` (0: the first repeat); what the remote asks for is the least,
 /// up to a quarter of an hour.

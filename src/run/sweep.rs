@@ -18,9 +18,10 @@ use tracing::{debug, info, warn};
 use url::Url;
 
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step};
+use super::{Fatal, Hands, Shared, Step, Stop};
+use crate::goodays::client::Page;
 use crate::goodays::event::Response;
-use crate::http::Failure;
+use crate::http::{Failure, Trail};
 use crate::plan::Link;
 use crate::plan::inbound::freshness;
 use crate::plan::pace::older_piece;
@@ -31,6 +32,8 @@ use crate::time::{CARRIED_MS, GoodaysTime};
 const OLDER: &str = "sweep of older feedback";
 /// Failed pages of one sweep before it is begun anew.
 const MAX_TRIES: u32 = 20;
+/// Pages without a response in a row: a list that goes on like this has no end.
+const MAX_EMPTY_PAGES: u32 = 20;
 /// The most that is listed; the rest is counted.
 const LISTED: usize = 1000;
 /// The most that is counted of what agents wait for.
@@ -65,6 +68,8 @@ pub struct SweepReport {
     pub missing_count: usize,
     /// Of those, how many were taken in.
     pub repaired: usize,
+    /// Lists of Goodays' that led back to a page read before: what stands behind it was not looked at.
+    pub lists_without_end: usize,
     /// Answers that agents gave and that are not at Goodays: parked, unclear or waiting.
     pub unanswered: Vec<String>,
     pub unanswered_count: usize,
@@ -75,6 +80,9 @@ struct Sweep {
     /// From and until, by the date of the feedback; the last one is being read.
     spans: Vec<(Timestamp, Option<Timestamp>)>,
     next: Option<Url>,
+    /// Of the span that is being read.
+    trail: Trail,
+    empty_pages: u32,
     named: bool,
     dry_run: bool,
     report: SweepReport,
@@ -82,7 +90,30 @@ struct Sweep {
 
 impl Sweep {
     fn new(spans: Vec<(Timestamp, Option<Timestamp>)>, dry_run: bool) -> Self {
-        Self { spans, next: None, named: false, dry_run, report: SweepReport::default() }
+        let report = SweepReport::default();
+        Self { spans, next: None, trail: Trail::default(), empty_pages: 0, named: false, dry_run, report }
+    }
+
+    /// Goes on to the page's next one; true when the list leads back, by its address or by what it holds. A list that
+    /// is followed in a circle would be read for ever.
+    fn leads_back(&mut self, page: &Page) -> bool {
+        self.empty_pages = if page.items.is_empty() { self.empty_pages + 1 } else { 0 };
+        let held = || serde_json::to_vec(&page.items).unwrap_or_default();
+        let held_before = !page.items.is_empty() && !self.trail.is_new(&held());
+        let next_before = page.next.as_ref().is_some_and(|next| !self.trail.is_new(next.as_str().as_bytes()));
+        self.next.clone_from(&page.next);
+        self.next.is_some() && (held_before || next_before || self.empty_pages > MAX_EMPTY_PAGES)
+    }
+
+    /// The span that was read is over.
+    fn span_ends(&mut self) {
+        self.spans.pop();
+        self.begin_anew();
+    }
+
+    /// From the first page of a span.
+    fn begin_anew(&mut self) {
+        (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
     }
 }
 
@@ -101,14 +132,16 @@ impl Hands for Sweeper {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        if let Some(until_ms) = shared.goodays_gate.closed_until(now_ms) {
-            return Ok(Step::Idle { until_ms: Some(until_ms) });
+        for gate in [&shared.goodays_gate, &shared.salesforce_gate] {
+            if let Some(until_ms) = gate.closed_until(now_ms) {
+                return Ok(Step::Idle { until_ms: Some(until_ms) });
+            }
         }
         let mut sweep = match self.running.take() {
             Some(sweep) => sweep,
             None => Sweep::new(shared.scheduled(millis(every))?, false),
         };
-        match shared.sweep_page(&mut sweep).await? {
+        match shared.sweep_page(&mut sweep).await {
             Ok(true) => self.running = Some(sweep),
             Ok(false) => {
                 let report = shared.swept(sweep).await?;
@@ -116,7 +149,8 @@ impl Hands for Sweeper {
                 self.tries = 0;
                 self.next_ms = Some(now_ms + millis(every));
             }
-            Err(failure) => {
+            Err(Stop::Fatal(fatal)) => return Err(fatal),
+            Err(Stop::Remote(failure)) => {
                 warn!(%failure, "the sweep was interrupted; it is tried again");
                 self.tries += 1;
                 let wait_ms = if self.tries < MAX_TRIES { 1000 } else { 60_000 };
@@ -138,10 +172,11 @@ impl Shared {
         let spans = vec![(options.since, None)];
         let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
         loop {
-            match self.sweep_page(&mut sweep).await? {
+            match self.sweep_page(&mut sweep).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(Ok(self.swept(sweep).await?)),
-                Err(failure) => return Ok(Err(failure)),
+                Err(Stop::Remote(failure)) => return Ok(Err(failure)),
+                Err(Stop::Fatal(fatal)) => return Err(fatal),
             }
         }
     }
@@ -157,12 +192,13 @@ impl Shared {
     }
 
     /// Takes one page in; false after the last one. What failed can be asked for again.
-    async fn sweep_page(&self, sweep: &mut Sweep) -> Result<Result<bool, Failure>, Fatal> {
-        let contact = match self.contact().await {
-            Ok(contact) => contact,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let Some(&(since, until)) = sweep.spans.last() else { return Ok(Ok(false)) };
+    async fn sweep_page(&self, sweep: &mut Sweep) -> Result<bool, Stop> {
+        let began_ms = self.clock.now_ms();
+        let contact = self.contact().await.inspect_err(|failure| {
+            // Logins are paced, whoever asks for them.
+            self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
+        })?;
+        let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
         let began_ms = self.clock.now_ms();
         let result = self.goodays.bulk(since, until, sweep.next.clone()).await;
         self.goodays_said(&result, began_ms);
@@ -171,9 +207,9 @@ impl Shared {
             Err(failure) => {
                 // A cursor may die (Goodays reference, 4.2): from the first page, then.
                 if matches!(failure, Failure::Refused { .. }) {
-                    sweep.next = None;
+                    sweep.begin_anew();
                 }
-                return Ok(Err(failure));
+                return Err(failure.into());
             }
         };
         let beyond_the_start = sweep.named && contact.inherited;
@@ -183,18 +219,21 @@ impl Shared {
         for item in &page.items {
             self.sweep_one(oldest, item, sweep.dry_run, &mut sweep.report)?;
         }
-        if page.next.is_some() && page.next == sweep.next {
-            return Ok(Err(Failure::no_answer("a list of responses without end")));
+        if sweep.leads_back(&page) {
+            warn!(
+                "Goodays' list of responses leads back to a page read before: what stands behind it is not compared"
+            );
+            sweep.report.lists_without_end += 1;
+            sweep.next = None;
         }
-        sweep.next = page.next;
         if sweep.next.is_none() {
-            sweep.spans.pop();
+            sweep.span_ends();
             // Only what the schedule reads has an end.
             if until.is_some() {
                 self.store.set_meta(OLDER, &since.as_millisecond())?;
             }
         }
-        Ok(Ok(!sweep.spans.is_empty()))
+        Ok(!sweep.spans.is_empty())
     }
 
     /// What follows from all pages.
@@ -290,5 +329,43 @@ fn lacks(link: Option<&Link>, response: &Response, oldest: GoodaysTime) -> bool 
         None => freshness(response).newest >= oldest,
         Some(link) if link.case.is_none() && link.gone.is_empty() => true,
         Some(link) => response.turns.iter().any(|t| !link.knows(&t.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(items: &[u32], next: Option<&str>) -> Page {
+        let next =
+            next.map(|n| format!("https://goodays.example/responses/bulk?cursor={n}").parse().unwrap());
+        Page { items: items.iter().map(|n| json!({ "id": n })).collect(), next }
+    }
+
+    fn sweep() -> Sweep {
+        Sweep::new(vec![(Timestamp::UNIX_EPOCH, None)], true)
+    }
+
+    #[test]
+    fn c11_a_page_seen_before_ends_the_walk() {
+        let table: [(&str, &[Page], &[bool]); 5] = [
+            (
+                "two cursors that alternate",
+                &[page(&[1], Some("a")), page(&[2], Some("b")), page(&[3], Some("a"))],
+                &[false, false, true],
+            ),
+            ("its own cursor", &[page(&[1], Some("a")), page(&[2], Some("a"))], &[false, true]),
+            ("new cursors, the same page", &[page(&[1], Some("a")), page(&[1], Some("b"))], &[false, true]),
+            ("an end is an end", &[page(&[1], Some("a")), page(&[1], None)], &[false, false]),
+            ("empty pages may stand between", &[page(&[], Some("a")), page(&[], Some("b"))], &[false, false]),
+        ];
+        for (what, pages, expected) in table {
+            let mut sweep = sweep();
+            let led: Vec<bool> = pages.iter().map(|page| sweep.leads_back(page)).collect();
+            assert_eq!(led, expected, "{what}");
+        }
+        let mut sweep = sweep();
+        let led = (0..100).position(|n| sweep.leads_back(&page(&[], Some(&n.to_string()))));
+        assert_eq!(led, Some(20));
     }
 }

@@ -212,6 +212,7 @@ impl Shared {
             Ok((mapping, warnings)) => {
                 let version = mapping.version().to_owned();
                 self.mapping_trouble.store(Arc::new(None));
+                self.look_anew();
                 if version == self.mapping().version() {
                     return Ok(version);
                 }
@@ -222,7 +223,6 @@ impl Shared {
                 if let Err(error) = remember_mapping(&self.store, &mapping) {
                     error!(%error, "the mappings could not be kept for a later start");
                 }
-                self.fixes.forget();
                 self.metrics.mapping_is(&version);
                 self.set_mapping(mapping);
                 Ok(version)

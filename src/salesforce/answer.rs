@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use url::Url;
 
+use super::errors::speaks_of_session;
 use super::graph::problems;
 use crate::http::{Answer, Failure, Problem};
 
@@ -21,13 +22,43 @@ impl fmt::Debug for Page {
     }
 }
 
-/// Another login helps only here, not with the other 401s (Salesforce reference, 1.6).
-pub(super) fn is_ended(answer: &Answer) -> bool {
-    let other =
-        |m: &str| m.contains("not valid for use with the REST API") || m.contains("not attached to Agent");
-    answer.status == 401 && {
-        let problem = first_problem(answer).unwrap_or_default();
-        problem.code == "INVALID_SESSION_ID" && !other(&problem.message)
+/// What an answer says of the session it came on (Salesforce reference, 1.6 and 2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Salesforce's API answered: the address is right, the session is heard.
+    Heard,
+    /// It was refused before anything was done; another login may help, for the org may have moved.
+    Over,
+    /// Nobody's answer, or a page: the org may not live there any more, or something on the road is in trouble.
+    Doubtful,
+}
+
+pub(super) fn standing(answer: &Answer) -> Standing {
+    let problem = first_problem(answer);
+    let code = problem.as_ref().map_or("", |p| p.code.as_str());
+    let not_by_login = problem.as_ref().is_some_and(|p| no_login_helps(&p.message));
+    match answer.status {
+        401 if not_by_login => Standing::Heard,
+        401 | 301..=303 | 305..=399 => Standing::Over,
+        _ if answer.is_success() && answer.json().is_some() => Standing::Heard,
+        _ if speaks_of_session(code) && !not_by_login => Standing::Over,
+        // Without a word it says nothing of the address: something is busy.
+        420 | 429 | 503 if answer.body.is_empty() => Standing::Heard,
+        _ if code.is_empty() => Standing::Doubtful,
+        _ => Standing::Heard,
+    }
+}
+
+/// Refused for what the user or the app may do (Salesforce reference, 1.6).
+fn no_login_helps(message: &str) -> bool {
+    message.contains("not valid for use with the REST API") || message.contains("not attached to Agent")
+}
+
+/// What is still refused after a login that was made for it.
+pub(super) fn refused_anew(answer: &Answer) -> Failure {
+    match answer.status {
+        300..=399 => redirect(),
+        _ => session_refused(),
     }
 }
 
@@ -37,6 +68,14 @@ pub(super) fn session_refused() -> Failure {
     Failure::login("INVALID_SESSION_ID", advice)
 }
 
+fn redirect() -> Failure {
+    Failure::login(
+        "REDIRECT",
+        "Salesforce answers with a redirect, which is never followed: check salesforce.login_url (the org's My \
+         Domain address) and the proxies on the way",
+    )
+}
+
 fn first_problem(answer: &Answer) -> Option<Problem> {
     problems(&answer.json()?).into_iter().next()
 }
@@ -44,7 +83,11 @@ fn first_problem(answer: &Answer) -> Option<Problem> {
 /// What an answer means; anything that is not JSON came from something before Salesforce (reference, 2.4).
 pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
     if answer.is_success() {
-        return answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"));
+        return match answer.json() {
+            Some(value) => Ok(value),
+            None if is_page(answer) => Err(Failure::Road(format!("a page with status {}", answer.status))),
+            None => Err(Failure::no_answer("an answer that is not JSON, or was cut")),
+        };
     }
     let problem = first_problem(answer);
     let code = problem.as_ref().map_or("", |p| p.code.as_str());
@@ -61,21 +104,35 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
             let code = if code.is_empty() { "UNAUTHORIZED" } else { code };
             Err(Failure::login(code, format!("{advice} ({code})")))
         }
-        (408 | 500.., _) => Err(Failure::no_answer(format!("status {} {code}", answer.status))),
         // Nothing was done, and nothing will be until somebody looks.
-        (300..=399, _) => Err(Failure::login(
-            "REDIRECT",
-            "Salesforce answers with a redirect, which is never followed: check salesforce.login_url (the org's My \
-             Domain address) and the proxies on the way",
-        )),
+        (300..=399, _) => Err(redirect()),
         (status @ (413 | 414 | 431), _) => {
             Err(Failure::Refused { status, problem: problem.unwrap_or_default() })
         }
-        (status, _) => match problem.filter(|p| !p.code.is_empty()) {
-            Some(problem) => Err(Failure::Refused { status, problem }),
-            None => Err(Failure::no_answer(format!("status {status} that is not Salesforce's"))),
-        },
+        (status, "") => Err(Failure::Road(format!("status {status} that is not Salesforce's"))),
+        (408 | 500.., _) => Err(Failure::no_answer(format!("status {} {code}", answer.status))),
+        (status, _) => Err(Failure::Refused { status, problem: problem.unwrap_or_default() }),
     }
+}
+
+/// What of a refusal is about the address or the version, not about what was sent: all of this kind fares the same.
+pub(super) fn of_the_resource(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused { status: status @ (403 | 404 | 405 | 410 | 415), problem } => {
+            let code = problem.code;
+            let advice = format!(
+                "Salesforce refuses every write (status {status} {code}): check salesforce.api_version, and what the \
+                 integration user may do"
+            );
+            Failure::Login { code, advice }
+        }
+        other => other,
+    }
+}
+
+/// A page of something on the road, not half of an answer.
+fn is_page(answer: &Answer) -> bool {
+    answer.body.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| !b"{[".contains(byte))
 }
 
 fn busy(answer: &Answer, code: &str, daily_limit: bool) -> Failure {
@@ -139,12 +196,17 @@ mod tests {
             (403, &error("API_DISABLED_FOR_ORG", "x"), "login"),
             (401, &error("INVALID_AUTH_HEADER", "x"), "login"),
             (420, "<html>", "busy"),
-            (503, "<html>", "no answer"),
+            (503, "<html>", "road"),
             (503, &error("SERVER_UNAVAILABLE", "x"), "no answer"),
             (503, &error("TOO_MANY_APEX_REQUESTS", "x"), "busy"),
-            (502, "<html>", "no answer"),
+            (502, "<html>", "road"),
             (500, &error("UNKNOWN_EXCEPTION", "x"), "no answer"),
-            (400, "<html>", "no answer"),
+            (400, "<html>", "road"),
+            (404, "<html>", "road"),
+            (403, "", "road"),
+            (400, "{\"ok\":true}", "road"),
+            (200, "<html>", "road"),
+            (400, &error("A\nforged", "x"), "refused"),
             (414, "<html>", "refused"),
             (302, "", "login"),
         ];
@@ -157,18 +219,42 @@ mod tests {
                 Failure::Login { .. } => "login",
                 Failure::NoAnswer(_) => "no answer",
                 Failure::Road(_) => "road",
-                Failure::Budget => "budget",
+                other => panic!("{other:?}"),
             };
             assert_eq!(kind, expected, "{status} {body}");
         }
     }
 
     #[test]
-    fn only_an_ended_session_is_worth_a_login() {
-        let said = |m: &str| json!([{"errorCode": "INVALID_SESSION_ID", "message": m}]).to_string();
-        assert!(is_ended(&answer(401, &said("Session expired or invalid"))));
-        assert!(!is_ended(&answer(401, &said("This session is not valid for use with the REST API"))));
-        assert!(!is_ended(&answer(401, "[]")));
+    fn c04_c05_what_speaks_against_session_or_address_earns_a_login() {
+        let said = |code: &str, m: &str| json!([{"errorCode": code, "message": m}]).to_string();
+        let table = [
+            (401, said("INVALID_SESSION_ID", "Session expired or invalid"), Standing::Over),
+            (401, said("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"), Standing::Over),
+            (401, said("INVALID_HEADER_TYPE", "x"), Standing::Over),
+            (401, "<html>".to_owned(), Standing::Over),
+            (401, "[]".to_owned(), Standing::Over),
+            (403, said("INVALID_SESSION_ID", "x"), Standing::Over),
+            (
+                401,
+                said("INVALID_SESSION_ID", "This session is not valid for use with the REST API"),
+                Standing::Heard,
+            ),
+            (302, String::new(), Standing::Over),
+            (307, "<html>".to_owned(), Standing::Over),
+            (404, "<html>".to_owned(), Standing::Doubtful),
+            (404, said("NOT_FOUND", "x"), Standing::Heard),
+            (420, "<html>".to_owned(), Standing::Doubtful),
+            (420, String::new(), Standing::Heard),
+            (502, "<html>".to_owned(), Standing::Doubtful),
+            (503, said("SERVER_UNAVAILABLE", "x"), Standing::Heard),
+            (200, "<html>".to_owned(), Standing::Doubtful),
+            (200, "{}".to_owned(), Standing::Heard),
+            (400, said("MALFORMED_QUERY", "x"), Standing::Heard),
+        ];
+        for (status, body, expected) in table {
+            assert_eq!(standing(&answer(status, &body)), expected, "{status} {body}");
+        }
     }
 
     #[test]

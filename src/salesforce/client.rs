@@ -1,9 +1,9 @@
 //! Calls to Salesforce, and what is known after each (Salesforce reference, 2 to 5).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
@@ -11,15 +11,20 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::RecordId;
 pub use super::answer::Page;
-use super::answer::{is_ended, not_a_page, page, page_at, path_of, read, session_refused, step};
+use super::answer::{
+    Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_anew, standing, step,
+};
 use super::auth::{Credentials, Session, login};
 use super::describe::Describe;
+use super::errors::speaks_of_session;
 use super::graph::{self, Graph, GraphOutcome};
 pub use super::meter::Meter;
 use super::query::encoded;
+use super::sessions::{Live, Owner, Sessions};
 use crate::clock::Clock;
-use crate::http::{Answer, Failure, Problem, TimeLimits, exchange};
+use crate::http::{Answer, Failure, Problem, TimeLimits, Trail, exchange};
 use crate::time::{RemoteClock, SalesforceTime};
 
 /// The most queries of one composite call (Salesforce reference, 4).
@@ -28,6 +33,9 @@ const QUERIES_AT_ONCE: usize = 5;
 /// The longest address, with its query (Salesforce reference, 2.4); headers count too, so with room for a
 /// token.
 const MAX_ADDRESS: usize = 14_000;
+
+/// Pages without a row in one answer: a list that goes on like this has no end.
+const MAX_EMPTY_PAGES: u32 = 20;
 
 const CALL_OPTIONS: &str = concat!("client=goodays-salesforce/", env!("CARGO_PKG_VERSION"));
 
@@ -52,6 +60,15 @@ impl Asked {
     }
 }
 
+/// Where a login led.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Led {
+    /// The host that calls go to.
+    pub instance: String,
+    pub org: RecordId,
+    pub user: RecordId,
+}
+
 /// The door to Salesforce.
 pub struct Client {
     login_url: Url,
@@ -63,7 +80,9 @@ pub struct Client {
     meter: Arc<Meter>,
     clock: Clock,
     /// Held while logging in, so that only one does.
-    session: Mutex<Option<Session>>,
+    sessions: Mutex<Sessions>,
+    /// Where the last login led, whether it was taken or not.
+    led: ArcSwapOption<Led>,
     server_time: RemoteClock,
 }
 
@@ -84,7 +103,8 @@ impl Client {
             limits: TimeLimits::default(),
             meter,
             clock,
-            session: Mutex::new(None),
+            sessions: Mutex::default(),
+            led: ArcSwapOption::empty(),
             server_time: RemoteClock::default(),
         }
     }
@@ -95,34 +115,82 @@ impl Client {
         Self { limits, ..self }
     }
 
+    /// The same for one org and user, if they are known: see [`Client::bind`].
+    #[must_use]
+    pub fn of(mut self, owner: Option<Owner>) -> Self {
+        if let Some(owner) = owner {
+            self.sessions.get_mut().bind(owner);
+        }
+        self
+    }
+
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// The session, made if there is none.
+    /// The session, made if there is none. Its user may be another one than before: see [`Client::bind`].
     pub async fn session(&self) -> Result<Session, Failure> {
-        let mut session = self.session.lock().await;
-        if let Some(session) = &*session {
-            return Ok(session.clone());
-        }
-        let made = self.login().await?;
-        Ok(session.insert(made).clone())
+        let mut sessions = self.sessions.lock().await;
+        self.ensure(&mut sessions).await.map(|live| live.session)
     }
 
-    /// Replaces a session that has ended, unless another call did so already. A login that gives the same
-    /// token again would make a loop (Salesforce reference, 1.6).
-    async fn renewed(&self, ended: &Session) -> Result<Session, Failure> {
-        let same = |s: &Session| s.access_token.expose_secret() == ended.access_token.expose_secret();
-        let mut session = self.session.lock().await;
-        if let Some(current) = session.as_ref().filter(|s| !same(s)) {
-            return Ok(current.clone());
+    /// From now on sessions are this one's only: what a login gives that leads elsewhere is refused before anything is
+    /// sent on it. Without this the first login decides.
+    pub async fn bind(&self, owner: Owner) {
+        self.sessions.lock().await.bind(owner);
+    }
+
+    /// The next login may lead to another org: nothing was kept of this one.
+    pub async fn release(&self) {
+        self.sessions.lock().await.release();
+    }
+
+    /// Where the last login led; none before the first.
+    pub fn leads_to(&self) -> Option<Led> {
+        self.led.load().as_deref().cloned()
+    }
+
+    async fn ensure(&self, sessions: &mut Sessions) -> Result<Live, Failure> {
+        match sessions.current() {
+            Some(live) => Ok(live.clone()),
+            None => self.renew(sessions).await,
         }
-        *session = None;
+    }
+
+    async fn renew(&self, sessions: &mut Sessions) -> Result<Live, Failure> {
         let made = self.login().await?;
-        if same(&made) {
-            return Err(session_refused());
+        let instance = made.instance_url.host_str().unwrap_or_default().to_owned();
+        let led = Led { instance, org: made.org_id.clone(), user: made.user_id.clone() };
+        self.led.store(Some(Arc::new(led)));
+        sessions.take_in(made, Instant::now()).cloned()
+    }
+
+    /// A session that may be sent on.
+    async fn usable(&self) -> Result<Live, Failure> {
+        let mut sessions = self.sessions.lock().await;
+        let live = self.ensure(&mut sessions).await?;
+        sessions.usable(&live)
+    }
+
+    /// Replaces a session that has ended, unless another call did so already; none when the login gives the same one
+    /// again, which would make a loop (Salesforce reference, 1.6).
+    async fn renewed(&self, ended: &Live) -> Result<Option<Live>, Failure> {
+        let mut sessions = self.sessions.lock().await;
+        match sessions.current() {
+            Some(current) if !current.is(&ended.session) => {
+                let current = current.clone();
+                return sessions.usable(&current).map(Some);
+            }
+            Some(_) => sessions.drop_current(),
+            // Another call has just tried, and was not let in.
+            None => return Err(Failure::SessionOver("it ended, and the login failed".to_owned())),
         }
-        Ok(session.insert(made).clone())
+        let live = self.renew(&mut sessions).await?;
+        if live.is(&ended.session) {
+            sessions.drop_current();
+            return Ok(None);
+        }
+        sessions.usable(&live).map(Some)
     }
 
     async fn login(&self) -> Result<Session, Failure> {
@@ -151,9 +219,13 @@ impl Client {
         let body = graph::request(graphs, &self.version, assign);
         // Each node says for itself; a call that only makes Cases says so as a whole, too.
         let patches = graphs.iter().flat_map(|g| &g.nodes).any(|n| n.method == graph::Method::Patch);
-        let answer =
-            self.post("composite/graph", &body, if patches { "FALSE" } else { assign }, None).await?;
-        graph::outcomes(graphs, &answer)
+        let assign = if patches { "FALSE" } else { assign };
+        let answer = self.post("composite/graph", &body, assign, None).await.map_err(of_the_resource)?;
+        let outcomes = graph::outcomes(graphs, &answer)?;
+        if outcomes.iter().any(GraphOutcome::speaks_of_session) {
+            self.sessions.lock().await.drop_current();
+        }
+        Ok(outcomes)
     }
 
     /// The first page of each query, all in one call (five queries to a call).
@@ -209,7 +281,13 @@ impl Client {
         let parts = answer["compositeResponse"].as_array().map_or(&[][..], Vec::as_slice);
         let part = |i: usize| parts.iter().find(|p| p["referenceId"] == json!(format!("q{i}")));
         let read = (0..asked.len()).map(|i| step(part(i)?));
-        read.collect::<Option<_>>().ok_or_else(|| Failure::no_answer("an answer without all of its steps"))
+        let read = read.collect::<Option<Vec<_>>>();
+        let read = read.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?;
+        if read.iter().any(|(page, _)| page.as_ref().is_err_and(|p| speaks_of_session(&p.code))) {
+            self.sessions.lock().await.drop_current();
+            return Err(Failure::SessionOver("it ended within a call".to_owned()));
+        }
+        Ok(read)
     }
 
     async fn rows(&self, asked: Asked) -> Result<Vec<Value>, Failure> {
@@ -222,10 +300,15 @@ impl Client {
             page(&self.get(&first).await?).ok_or_else(not_a_page)?
         };
         let Page { mut rows, mut done } = page;
+        let (mut trail, mut empty) = (Trail::default(), 0);
         while !done {
             // The path only: the token goes to the checked instance (design, rule 16).
             let path = next.as_deref().and_then(path_of).ok_or_else(not_a_page)?;
+            if !trail.is_new(path.as_bytes()) || empty > MAX_EMPTY_PAGES {
+                return Err(Failure::Road("a query's pages that lead back to one read before".to_owned()));
+            }
             let (more, after) = page_at(&self.get(&path).await?)?;
+            empty = if more.rows.is_empty() { empty + 1 } else { 0 };
             rows.extend(more.rows);
             (done, next) = (more.done, after);
         }
@@ -269,14 +352,36 @@ impl Client {
         path: &str,
         prepare: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, Failure> {
-        let session = self.session().await?;
-        let answer = self.once(&session, method.clone(), path, &prepare).await?;
-        if !is_ended(&answer) {
+        let live = self.usable().await?;
+        let (answer, first) = self.asked(&live, method.clone(), path, &prepare).await?;
+        if first != Standing::Over {
             return read(&answer);
         }
-        let session = self.renewed(&session).await?;
-        let answer = self.once(&session, method, path, &prepare).await?;
-        if is_ended(&answer) { Err(session_refused()) } else { read(&answer) }
+        let Some(live) = self.renewed(&live).await? else { return Err(refused_anew(&answer)) };
+        let (answer, second) = self.asked(&live, method, path, &prepare).await?;
+        if second == Standing::Over { Err(refused_anew(&answer)) } else { read(&answer) }
+    }
+
+    /// One exchange, and what it says of the session.
+    async fn asked(
+        &self,
+        live: &Live,
+        method: Method,
+        path: &str,
+        prepare: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<(Answer, Standing), Failure> {
+        let result = self.once(&live.session, method, path, prepare).await;
+        let standing = match &result {
+            Ok(answer) => standing(answer),
+            Err(Failure::NotSent(_) | Failure::NoAnswer(_)) => Standing::Doubtful,
+            Err(_) => Standing::Heard,
+        };
+        match standing {
+            Standing::Heard if result.is_ok() => live.heard(),
+            Standing::Doubtful => self.sessions.lock().await.doubt(live, Instant::now()),
+            Standing::Heard | Standing::Over => {}
+        }
+        result.map(|answer| (answer, standing))
     }
 
     async fn once(
@@ -317,7 +422,11 @@ mod tests {
     use crate::http::script::{self, Script, serve};
 
     fn granted(token: &str) -> String {
-        let id = "https://login.salesforce.com/id/00Dx0000000BV7zEAG/005x00000012Q9PAAU";
+        granted_to(token, "00Dx0000000BV7zEAG", "005x00000012Q9PAAU")
+    }
+
+    fn granted_to(token: &str, org: &str, user: &str) -> String {
+        let id = format!("https://login.salesforce.com/id/{org}/{user}");
         let token = json!({"access_token": token, "token_type": "Bearer", "instance_url": "URL", "id": id});
         script::json(200, &token.to_string())
     }
@@ -359,6 +468,51 @@ mod tests {
         assert!(matches!(client(&same).limits().await, Err(Failure::Login { .. })));
         let again = serve(vec![granted("one"), ended(), granted("two"), ended()]).await;
         assert!(matches!(client(&again).limits().await, Err(Failure::Login { .. })));
+    }
+
+    #[tokio::test]
+    async fn a11_nothing_is_sent_on_a_session_of_another_org_or_user() {
+        let org = granted_to("evil", "00Dx0000000BV8zEAG", "005x00000012Q9PAAU");
+        let script = serve(vec![granted("one"), ended(), org, granted("two"), script::json(200, "{}")]).await;
+        let client = client(&script);
+        assert!(matches!(client.limits().await, Err(Failure::WrongSession { .. })));
+        assert_eq!(client.leads_to().unwrap().org.as_str(), "00Dx0000000BV8zEAG");
+        client.limits().await.unwrap();
+        assert!(script.asked().iter().all(|asked| !asked.contains("earer evil")));
+
+        let user = || granted_to("new", "00Dx0000000BV7zEAG", "005x00000012Q9QAAU");
+        let script = serve(vec![granted("one"), ended(), user(), script::json(200, "{}")]).await;
+        let client = self::client(&script);
+        assert!(matches!(client.limits().await, Err(Failure::SessionOver(_))));
+        assert!(matches!(client.limits().await, Err(Failure::SessionOver(_))));
+        assert_eq!(script.asked().len(), 3);
+        let session = client.session().await.unwrap();
+        client.bind(Owner { org: session.org_id, user: session.user_id }).await;
+        client.limits().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn c04_a_redirect_is_followed_by_a_login_and_by_nothing_else() {
+        let moved = || script::with(302, "location: https://evil.example/\r\n", "");
+        let script = serve(vec![granted("one"), moved(), granted("two"), script::json(200, "{}")]).await;
+        client(&script).limits().await.unwrap();
+        let script = serve(vec![granted("one"), moved(), granted("two"), moved()]).await;
+        let refused = client(&script).limits().await;
+        assert!(matches!(&refused, Err(Failure::Login { code, .. }) if code == "REDIRECT"), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn c11_pages_that_lead_back_end_the_walk() {
+        let page = |next: &str| {
+            let next = format!("/services/data/v66.0/query/{next}");
+            script::json(
+                200,
+                &json!({"records": [{"Id": "1"}], "done": false, "nextRecordsUrl": next}).to_string(),
+            )
+        };
+        let script = serve(vec![granted("one"), page("a"), page("b"), page("a")]).await;
+        assert!(matches!(client(&script).query("SELECT Id FROM Case").await, Err(Failure::Road(_))));
+        assert_eq!(script.asked().len(), 4);
     }
 
     #[tokio::test]

@@ -28,6 +28,36 @@ fn char_bytes(c: char) -> usize {
     }
 }
 
+/// The length that Salesforce measures a text field in: UTF-16 units, an emoji is two.
+pub fn units(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
+}
+
+/// Where to cut so that at most that many UTF-16 units stay (a byte index): between characters, and not within a sign
+/// that is made of several, where that is easy to see.
+pub fn cut_at_units(text: &str, max: usize) -> usize {
+    let mut used = 0;
+    let Some((end, next)) = text.char_indices().find(|(_, c)| {
+        used += c.len_utf16();
+        used > max
+    }) else {
+        return text.len();
+    };
+    let (mut end, mut next) = (end, next);
+    while continues(next) || text[..end].ends_with(JOINER) {
+        let Some((at, c)) = text[..end].char_indices().next_back() else { return 0 };
+        (end, next) = (at, c);
+    }
+    end
+}
+
+const JOINER: char = '\u{200d}';
+
+/// Belongs to the sign before it: a combining mark, a variant, a colour of skin, a joiner.
+fn continues(c: char) -> bool {
+    matches!(c, JOINER | '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
 /// Without control characters, which Salesforce refuses; line ends of all kinds become `\n`.
 pub fn clean_text(text: &str) -> String {
     let unix = text.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{c}', '\u{85}'], "\n");
@@ -86,6 +116,25 @@ fn cut_at(text: &str, room: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c07_cuts_are_between_signs_and_count_utf16_units() {
+        let table = [
+            ("abc", 2, "ab"),
+            ("abc", 3, "abc"),
+            ("a😊b", 2, "a"),
+            ("a😊b", 3, "a😊"),
+            ("ae\u{301}b", 2, "a"),
+            ("x👩\u{200d}🚀y", 4, "x"),
+            ("x👍\u{1f3fd}y", 3, "x"),
+            ("\u{301}\u{301}", 1, ""),
+        ];
+        for (text, max, kept) in table {
+            assert_eq!(&text[..cut_at_units(text, max)], kept, "{text} {max}");
+        }
+        let text = "a".repeat(15_000) + &"😊".repeat(10_000);
+        assert_eq!(units(&text[..cut_at_units(&text, 32_000)]), 32_000);
+    }
 
     #[test]
     fn comments_weigh_what_salesforce_stores() {

@@ -23,7 +23,7 @@ pub struct Field {
     pub label: String,
     /// Salesforce's `type`: string, textarea, email, picklist, boolean, double, date, reference and so on.
     pub kind: String,
-    /// In characters; 0 where there is no limit.
+    /// In UTF-16 units; 0 where there is no limit.
     pub length: usize,
     pub createable: bool,
     pub updateable: bool,

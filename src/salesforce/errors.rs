@@ -1,17 +1,23 @@
 //! What Salesforce's error codes mean for the next step (Salesforce reference, 2.4). Pure.
 //!
+//! A code that is not named here goes the way of its family: a field is named, and that field is left out; `LIMIT`,
+//! and less is sent, later; `SESSION`, and the next call logs in first; a status of the server's, and later.
+//!
 //! Messages are localised and echo customers' words: they are searched for known pieces, never shown in a
 //! log.
 
 use serde::{Deserialize, Serialize};
 
 use super::graph::NodeError;
+use super::named::{between, id_label, is_of_a_rule, named_fields, no_such_field, or_label, sent_fields};
 
 /// What can be done about a failed graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Locks and other passing things: the same again, later.
     Retry,
+    /// The org's own limits for one transaction were met: less at once, later.
+    TooMuch { code: String },
     /// Change these fields and send again at once.
     Fix(Vec<FieldFix>),
     /// A key exists already: learn the Cases anew before any further write.
@@ -38,6 +44,15 @@ pub enum FieldFix {
     },
     /// Take control characters out of all texts.
     StripControl,
+    /// So many comments in one transaction, and the rest in the next ones.
+    Fewer {
+        comments: usize,
+    },
+}
+
+/// Codes about the session, not about what was sent (Salesforce reference, 1.6).
+pub fn speaks_of_session(code: &str) -> bool {
+    ["SESSION", "AUTH_HEADER", "HEADER_TYPE", "OAUTH"].iter().any(|piece| code.contains(piece))
 }
 
 /// Codes that only say that another record of the transaction failed.
@@ -67,23 +82,26 @@ fn rank(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::Duplicate => 0,
         Verdict::Gone => 1,
-        Verdict::Retry => 2,
-        Verdict::AdminMustAct { .. } => 3,
-        Verdict::Permanent { .. } => 4,
-        Verdict::Fix(_) => 5,
+        Verdict::TooMuch { .. } => 2,
+        Verdict::Retry => 3,
+        Verdict::AdminMustAct { .. } => 4,
+        Verdict::Permanent { .. } => 5,
+        Verdict::Fix(_) => 6,
     }
 }
 
-/// By code first, then by pieces of the message, then by status.
+/// By code first, then by pieces of the message, then by family, then by status.
 fn verdict(error: &NodeError) -> Verdict {
     let code = error.problem.code.as_str();
+    let message = error.problem.message.as_str();
     match code {
+        _ if speaks_of_a_lock(message) || speaks_of_session(code) => Verdict::Retry,
+        _ if error.status == 413 || is_too_much(code, message) => Verdict::TooMuch { code: code.to_owned() },
         "UNABLE_TO_LOCK_ROW"
         | "REQUEST_LIMIT_EXCEEDED"
         | "SERVER_UNAVAILABLE"
         | "UNKNOWN_EXCEPTION"
         | "QUERY_TIMEOUT"
-        | "REQUEST_RUNNING_TOO_LONG"
         | "TOO_MANY_APEX_REQUESTS"
         | "API_CURRENTLY_DISABLED"
         | "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"
@@ -91,7 +109,6 @@ fn verdict(error: &NodeError) -> Verdict {
         | "ENTITY_IS_LOCKED"
         | "RECORD_IN_USE_BY_WORKFLOW"
         | "CANNOT_EXECUTE_FLOW_TRIGGER" => Verdict::Retry,
-        _ if speaks_of_a_lock(&error.problem.message) => Verdict::Retry,
         "DUPLICATE_VALUE" => Verdict::Duplicate,
         // A new Case points to something deleted; everything else is, or hangs on, a deleted Case.
         "ENTITY_IS_DELETED" if is_case(error) && error.record.is_none() => pointing(error),
@@ -101,7 +118,6 @@ fn verdict(error: &NodeError) -> Verdict {
         "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => no_access(error),
         "INACTIVE_OWNER_OR_USER" => drop_or(error, &["OwnerId"]),
         "STORAGE_LIMIT_EXCEEDED"
-        | "LIMIT_EXCEEDED"
         | "API_DISABLED_FOR_ORG"
         | "FUNCTIONALITY_NOT_ENABLED"
         | "INSUFFICIENT_ACCESS"
@@ -115,6 +131,27 @@ fn verdict(error: &NodeError) -> Verdict {
 /// A lock hides inside of other errors when a trigger or flow met it.
 fn speaks_of_a_lock(message: &str) -> bool {
     message.contains("UNABLE_TO_LOCK_ROW") || message.contains("unable to obtain exclusive access")
+}
+
+/// Limits for one transaction. Apex's own hide inside of other errors when a trigger or flow met them.
+fn is_too_much(code: &str, message: &str) -> bool {
+    const OTHERS: [&str; 3] = ["REQUEST_LIMIT_EXCEEDED", "STORAGE_LIMIT_EXCEEDED", "STRING_TOO_LONG"];
+    const APEX: [&str; 5] = [
+        "LimitException",
+        "CPU time limit exceeded",
+        "Too many SOQL queries",
+        "Too many DML",
+        "heap size too large",
+    ];
+    let by_code = code.contains("LIMIT") || code.contains("EXCEEDED") || code == "REQUEST_RUNNING_TOO_LONG";
+    let by_message = matches!(
+        code,
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+            | "CANNOT_EXECUTE_FLOW_TRIGGER"
+            | "UNKNOWN_EXCEPTION"
+            | "APEX_ERROR"
+    ) && (APEX.iter().any(|piece| message.contains(piece)) || message.contains("Too many "));
+    !OTHERS.contains(&code) && (by_code || by_message)
 }
 
 fn by_status(error: &NodeError) -> Verdict {
@@ -192,42 +229,12 @@ fn fix(error: &NodeError) -> Option<Verdict> {
         "INVALID_EMAIL_ADDRESS"
         | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
         | "NUMBER_OUTSIDE_VALID_RANGE" => or_label(named_fields(error), message),
-        "JSON_PARSER_ERROR" | "INVALID_TYPE_ON_FIELD_IN_RECORD" => named_fields(error),
-        _ => return None,
+        // What the org's own rules want of a record is no value to leave out; a trigger's words may name anything.
+        code if is_of_a_rule(code, message) => return None,
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" => named_fields(error),
+        _ => Some(named_fields(error)).filter(|f| !f.is_empty()).unwrap_or_else(|| sent_fields(error)),
     };
     if fields.is_empty() { None } else { Some(drops(error, fields)) }
-}
-
-/// One code for an unknown column and for a relation that finds nothing (Salesforce reference, 2.2).
-fn no_such_field(error: &NodeError) -> Vec<String> {
-    let message = &error.problem.message;
-    let one = if message.starts_with("Foreign key external ID") {
-        // The value stands before it and may hold anything: the last piece counts.
-        message.rsplit_once("for field ").and_then(|(_, rest)| rest.split_once(" in entity")).map(|(f, _)| f)
-    } else {
-        between(message, "No such column '", "'")
-    };
-    one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
-}
-
-fn named_fields(error: &NodeError) -> Vec<String> {
-    error.problem.fields.clone()
-}
-
-/// `Subject: data value too large: …`: before the first colon stands a name or a label.
-fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
-    if !fields.is_empty() {
-        return fields;
-    }
-    let label = message.split_once(':').map(|(label, _)| label.trim());
-    label.filter(|l| !l.is_empty() && l.len() <= 80).map(str::to_owned).into_iter().collect()
-}
-
-/// `Record Type ID: this ID value isn't valid for the user: …` is `RecordTypeId`.
-fn id_label(message: &str) -> Option<String> {
-    let label = message.split_once(" ID:").map(|(label, _)| label)?;
-    let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && label.len() <= 40;
-    plain.then(|| format!("{}Id", label.replace(' ', "")))
 }
 
 /// `(max length=255)`, after a value that may hold anything.
@@ -236,14 +243,11 @@ fn stated_max(message: &str) -> Option<usize> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(before)?;
-    rest.split_once(after).map(|(inner, _)| inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::RecordId;
+    use super::super::describe::Describe;
+    use super::super::named::with_labels;
     use super::*;
     use crate::http::Problem;
 
@@ -252,6 +256,7 @@ mod tests {
             reference: "refCase".into(),
             object: Some("Case".into()),
             record: None,
+            sent: ["Subject", "OwnerId", "MailingState", "Store_Country__c"].map(str::to_owned).into(),
             status: 400,
             problem: Problem {
                 code: code.into(),
@@ -355,6 +360,80 @@ mod tests {
         for (error, verdict) in table {
             assert_eq!(classify(std::slice::from_ref(&error)), verdict, "{error:?}");
         }
+    }
+
+    #[test]
+    fn c02_any_refusal_that_names_a_field_costs_that_field() {
+        let state = "There's a problem with this state. Please select a state from the list of valid states.: Mailing State";
+        let table = [
+            (error("FIELD_FILTER_VALIDATION_EXCEPTION", "Value does not exist", &["Store__c"]), "Store__c"),
+            (error("FIELD_INTEGRITY_EXCEPTION", state, &[]), "MailingState"),
+            (error("INVALID_OPERATION", "Owner ID: queue is not for this object", &[]), "OwnerId"),
+            (error("INVALID_OPERATION", "Store_Country__c does not take it", &[]), "Store_Country__c"),
+            (error("SOMETHING_NEW", "Subject: no", &[]), "Subject"),
+            (error("SOMETHING_NEW", "no", &["A__c"]), "A__c"),
+        ];
+        for (error, field) in table {
+            assert!(
+                matches!(classify(std::slice::from_ref(&error)), Verdict::Fix(fixes)
+                if matches!(&fixes[..], [FieldFix::Drop { field: f, .. }] if f.replace(' ', "") == *field)),
+                "{error:?}"
+            );
+        }
+        let kept = [
+            error("REQUIRED_FIELD_MISSING", "Required fields are missing: [X__c]", &["X__c"]),
+            error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Subject: no", &["Subject"]),
+            error(
+                "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+                "T: FIELD_CUSTOM_VALIDATION_EXCEPTION, no",
+                &["Subject"],
+            ),
+            error("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "Subject: execution of BeforeInsert", &[]),
+            error("SOMETHING_NEW", "This Subject is not allowed", &[]),
+        ];
+        for error in kept {
+            assert!(matches!(classify(std::slice::from_ref(&error)), Verdict::Permanent { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn c02_a_label_of_the_orgs_own_names_a_field() {
+        let describe = Describe::from_value(&serde_json::json!({"name": "Case", "fields": [
+            {"name": "Store_Country__c", "label": "Land"}, {"name": "Subject", "label": "Betreff"}]}));
+        let describe = describe.unwrap();
+        let named = |message: &str| {
+            with_labels(&error("FIELD_INTEGRITY_EXCEPTION", message, &[]), &describe).problem.fields
+        };
+        assert_eq!(named("Dieses Land gibt es nicht.: Land"), ["Store_Country__c"]);
+        assert_eq!(named("Land: gibt es nicht"), ["Store_Country__c"]);
+        assert_eq!(named("Dieses Land gibt es nicht."), Vec::<String>::new());
+        let rule = error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Land: nein", &[]);
+        assert_eq!(with_labels(&rule, &describe).problem.fields, Vec::<String>::new());
+    }
+
+    #[test]
+    fn c03_limits_of_one_transaction_mean_less_at_once() {
+        let table = [
+            (
+                "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+                "T: System.LimitException: Apex CPU time limit exceeded",
+            ),
+            ("CANNOT_EXECUTE_FLOW_TRIGGER", "System.LimitException: Too many SOQL queries: 101"),
+            ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: Too many DML rows: 10001"),
+            ("LIMIT_EXCEEDED", ""),
+            ("SOME_NEW_LIMIT", ""),
+            ("EXCEEDED_MAX_SIZE_REQUEST", ""),
+            ("REQUEST_RUNNING_TOO_LONG", ""),
+        ];
+        let large = NodeError { status: 413, ..error("status_413", "", &[]) };
+        assert_eq!(classify(&[large]), Verdict::TooMuch { code: "status_413".into() });
+        for (code, message) in table {
+            let verdict = classify(&[error(code, message, &["Subject"])]);
+            assert_eq!(verdict, Verdict::TooMuch { code: code.into() }, "{code} {message}");
+        }
+        let lock = "T: UNABLE_TO_LOCK_ROW, CPU time limit exceeded";
+        assert_eq!(classify(&[error("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", lock, &[])]), Verdict::Retry);
+        assert_eq!(classify(&[error("INVALID_SESSION_ID", "", &[])]), Verdict::Retry);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use serde_json::{Number, Value};
 
-use super::comment::clean_text;
+use super::comment::{clean_text, cut_at_units, units};
 use super::describe::Field;
 
 /// Whether the record is made or changed.
@@ -116,21 +116,21 @@ fn one_line(text: &str) -> String {
     clean_text(text).replace(['\n', '\t'], " ")
 }
 
-/// Cuts by characters, for that is what Salesforce counts; says so. Keys are never cut: two could become one.
+/// Cuts by UTF-16 units, for that is what Salesforce counts; says so. Keys are never cut: two could become one.
 fn shortened(field: &Field, text: &str) -> Fitted {
-    if field.length == 0 || text.chars().count() <= field.length {
+    if field.length == 0 || units(text) <= field.length {
         return plain(Value::String(text.to_owned()));
     }
     if field.external_id || field.unique {
         return dropped(field, "TOO_LONG");
     }
-    let cut = text.chars().take(field.length).collect();
+    let cut = text[..cut_at_units(text, field.length)].to_owned();
     Fitted::Value(Value::String(cut), Some(note(field, "SHORTENED")))
 }
 
 /// For texts that are worth nothing when they are cut.
 fn whole(field: &Field, text: String) -> Fitted {
-    let fits = field.length == 0 || text.chars().count() <= field.length;
+    let fits = field.length == 0 || units(&text) <= field.length;
     if fits { plain(Value::String(text)) } else { dropped(field, "TOO_LONG") }
 }
 
@@ -203,7 +203,7 @@ fn choice(field: &Field, text: &str) -> Result<String, &'static str> {
     match field.values.iter().find(|v| v.eq_ignore_ascii_case(text)) {
         Some(value) => Ok(value.clone()),
         None if field.restricted => Err("UNKNOWN_PICKLIST_VALUE"),
-        None if field.length > 0 && text.chars().count() > field.length => Err("TOO_LONG"),
+        None if field.length > 0 && units(text) > field.length => Err("TOO_LONG"),
         None => Ok(text.to_owned()),
     }
 }
@@ -296,7 +296,9 @@ mod tests {
     fn long_texts_are_cut_between_characters_and_noted() {
         let short = field("string", &json!({"length": 3}));
         let Fitted::Value(value, Some(note)) = fit(&short, &json!("ä😊öü")) else { panic!() };
-        assert_eq!((value, note.to_string()), (json!("ä😊ö"), "F__c: SHORTENED".to_owned()));
+        assert_eq!((value, note.to_string()), (json!("ä😊"), "F__c: SHORTENED".to_owned()));
+        assert!(matches!(fit(&field("url", &json!({"length": 3})), &json!("😊😊")), Fitted::Dropped(_)));
+        assert!(matches!(fit(&field("picklist", &json!({"length": 3})), &json!("😊😊")), Fitted::Dropped(_)));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::RecordId;
-use super::comment::clean_text;
-use super::errors::{FieldFix, is_halted};
+use super::comment::{clean_text, cut_at_units, units};
+use super::errors::{FieldFix, is_halted, speaks_of_session};
 
 use crate::http::{Failure, Problem};
 
@@ -60,6 +60,13 @@ pub enum GraphOutcome {
     Halted,
 }
 
+impl GraphOutcome {
+    /// The session ended while the call was worked on.
+    pub(super) fn speaks_of_session(&self) -> bool {
+        matches!(self, Self::Failed(errors) if errors.iter().any(|e| speaks_of_session(&e.problem.code)))
+    }
+}
+
 /// Why one node was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeError {
@@ -67,6 +74,8 @@ pub struct NodeError {
     pub object: Option<String>,
     /// The record that was to be changed; none for an insert.
     pub record: Option<RecordId>,
+    /// The fields that were sent.
+    pub sent: Vec<String>,
     pub status: u16,
     pub problem: Problem,
 }
@@ -125,6 +134,8 @@ impl Node {
                 };
                 shorten(text, *max)
             }
+            // A matter of the whole graph.
+            FieldFix::Fewer { .. } => false,
             FieldFix::StripControl => {
                 let mut changed = false;
                 for value in self.fields.values_mut() {
@@ -155,14 +166,14 @@ fn is_named(key: &str, field: &str) -> bool {
     key.eq_ignore_ascii_case(field) || key.eq_ignore_ascii_case(&field.replace(' ', ""))
 }
 
-/// To the stated number of characters; if it was not longer, characters weigh more than one: a tenth less.
+/// To the stated length; if it was not longer, characters weigh more than Salesforce says: a tenth less.
 fn shorten(text: &mut String, max: Option<usize>) -> bool {
-    let length = text.chars().count();
+    let length = units(text);
     let target = max.filter(|max| *max < length).unwrap_or(length * 9 / 10);
     if target >= length {
         return false;
     }
-    *text = text.chars().take(target).collect();
+    text.truncate(cut_at_units(text, target));
     true
 }
 
@@ -228,6 +239,7 @@ fn node_errors(node: &Node, part: &Value) -> Vec<NodeError> {
         reference: node.reference.clone(),
         object: Some(node.object.clone()),
         record: node.record.clone(),
+        sent: node.fields.keys().cloned().collect(),
         status,
         problem,
     })
@@ -242,25 +254,15 @@ pub fn problems(body: &Value) -> Vec<Problem> {
         let code = p["errorCode"].as_str().or(p["statusCode"].as_str()).unwrap_or_default();
         let message = p["message"].as_str().unwrap_or_default();
         let fields = p["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        Problem {
-            code: code.to_owned(),
-            message: ends_kept(message),
-            fields: fields.map(str::to_owned).collect(),
-        }
+        Problem::with_ends(code, message, fields.filter(|f| is_a_name(f)).map(str::to_owned).collect())
     };
     list.iter().map(problem).collect()
 }
 
-/// A refused value stands in the middle of its message; the known pieces stand at the ends.
-fn ends_kept(message: &str) -> String {
-    const END: usize = 150;
-    let count = message.chars().count();
-    if count <= 2 * END {
-        return message.to_owned();
-    }
-    let head: String = message.chars().take(END).collect();
-    let tail: String = message.chars().skip(count - END).collect();
-    format!("{head}…{tail}")
+/// A field's API name or label; it is logged.
+pub(super) fn is_a_name(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || " _.-/()&'".contains(c);
+    !text.trim().is_empty() && text.len() <= 120 && text.chars().all(plain)
 }
 
 #[cfg(test)]
@@ -358,9 +360,11 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_long_message_are_kept() {
-        let message = format!("Subject: data value too large: {} (max length=255)", "x".repeat(5000));
-        let problem = &problems(&json!([{"message": message, "errorCode": "STRING_TOO_LONG"}]))[0];
-        assert!(problem.message.starts_with("Subject:") && problem.message.ends_with("(max length=255)"));
+    fn c13_codes_and_names_of_fields_are_words() {
+        let forged = json!([{"errorCode": "A\nERROR forged", "message": "m\u{1b}[2J",
+            "fields": ["Subject", "x\ny", "", "F".repeat(200_000)]}]);
+        let problem = &problems(&forged)[0];
+        assert_eq!((problem.code.as_str(), problem.message.as_str()), ("UNREADABLE_CODE", "m [2J"));
+        assert_eq!(problem.fields, ["Subject"]);
     }
 }

@@ -15,7 +15,9 @@ pub mod errors;
 pub mod fit;
 pub mod graph;
 pub mod meter;
+pub mod named;
 pub mod query;
+pub mod sessions;
 
 /// A record id in its 18-character form (Salesforce reference, 2).
 ///

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::RecordId;
-pub use super::comment::{MAX_COMMENT_BYTES, clean_text, comment_bytes, split_comment};
+pub use super::comment::{MAX_COMMENT_BYTES, clean_text, comment_bytes, cut_at_units, split_comment, units};
 
 /// The longest encoded query that is put into one address (16,384 bytes with everything else around it).
 pub const MAX_QUERY: usize = 12_000;

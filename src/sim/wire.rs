@@ -38,6 +38,10 @@ pub struct Fault {
     pub path_contains: String,
     #[serde(default)]
     pub body_contains: Option<String>,
+    /// The name and port that the client called, as in its `Host` header: a server has many names, and one of them may
+    /// be that of a host which has moved.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Matches to let pass first.
     #[serde(default)]
     pub skip: u32,
@@ -56,13 +60,14 @@ impl Fault {
     /// One fault, once, for every request whose path or query holds `path_contains`.
     pub fn once(path_contains: &str, act: Act) -> Self {
         let path_contains = path_contains.to_owned();
-        Self { method: None, path_contains, body_contains: None, skip: 0, times: Some(1), act }
+        Self { method: None, path_contains, body_contains: None, host: None, skip: 0, times: Some(1), act }
     }
 
     fn matches(&self, seen: &Seen) -> bool {
         self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&seen.method))
             && seen.target_contains(&self.path_contains)
             && self.body_contains.as_ref().is_none_or(|part| seen.body.contains(part.as_str()))
+            && self.host.as_ref().is_none_or(|host| seen.headers.get("host") == Some(host))
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Waiting {
     pub rkey: RKey,
     pub entries: Vec<Entry>,
     pub notes: Vec<(u64, i64, Note)>,
+    /// How often the notes were tried: the most of them.
+    pub note_attempts: u32,
 }
 
 /// One thing in the queue, as it stands there.
@@ -186,7 +188,7 @@ impl Store {
     /// transaction. The rest stays queued.
     pub fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
         let (mut from, to) = keys::all_of_response(rkey);
-        let mut waiting = Waiting { rkey, entries: Vec::new(), notes: Vec::new() };
+        let mut waiting = Waiting { rkey, entries: Vec::new(), notes: Vec::new(), note_attempts: 0 };
         loop {
             let rows = self.range(&from, &to, PAGE)?;
             for (key, value) in &rows {
@@ -195,6 +197,9 @@ impl Store {
                     Some(&PENDING) => waiting.entries.extend(self.entry(seq)?),
                     Some(&NOTE) => {
                         let due = value.get(1..9).and_then(keys::tail_seq).unwrap_or(0).cast_signed();
+                        let attempts = value.get(9..13).and_then(|bytes| bytes.try_into().ok());
+                        let attempts = attempts.map_or(0, u32::from_be_bytes);
+                        waiting.note_attempts = waiting.note_attempts.max(attempts);
                         let note = self.read(&keys::note(seq))?;
                         waiting.notes.extend(note.map(|n| (seq, due, n)));
                     }
@@ -269,17 +274,18 @@ pub fn finish(tx: &mut Tx, mut entry: Entry, rkey: RKey, state: EntryState) {
 /// Queues something to be told on the Case.
 pub fn put_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64, note: &Note) {
     tx.set(keys::note(seq), encode(note));
-    move_note(tx, rkey, seq, None, due_ms);
+    move_note(tx, rkey, seq, None, due_ms, 0);
 }
 
 /// A note waits on, until another moment.
-pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms: i64) {
+pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms: i64, attempts: u32) {
     if let Some(from_ms) = from_ms {
         tx.remove(keys::queue(rkey.lane(), from_ms, seq));
     }
     enqueue(tx, rkey, due_ms, seq, NOTE);
     let mut value = vec![NOTE];
     value.extend_from_slice(&due_ms.to_be_bytes());
+    value.extend_from_slice(&attempts.to_be_bytes());
     tx.set(keys::of_response(rkey, seq), value);
 }
 

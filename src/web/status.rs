@@ -54,6 +54,7 @@ impl Status {
         };
         let completed = **shared.poll_state.last_completed_ms.load();
         let org = shared.budget.meter.org_usage();
+        let led = shared.salesforce_led();
         let done: u64 = shared.counts.done.iter().map(|lane| lane.load(Ordering::Relaxed)).sum();
         let refusing = shared.store.accepting().err().map(|error| error.to_string());
         json!({
@@ -86,6 +87,7 @@ impl Status {
                 "api_calls_allowed": self.calls.1,
                 "org_calls_today": org.map(|(used, _)| used),
                 "org_calls_allowed": org.map(|(_, allowed)| allowed),
+                "login_leads_to": led.map(|led| json!({ "host": led.instance, "org": led.org, "user": led.user })),
                 "trouble": shared.salesforce_gate.trouble().map(|t| trouble(&t)),
             },
             "goodays": { "trouble": shared.goodays_gate.trouble().map(|t| trouble(&t)) },

@@ -269,8 +269,10 @@ pub fn graphs(org: &mut Org, call: &Call) -> Reply {
     };
     let mut failed = 0;
     let mut answers = Vec::new();
-    for (id, steps) in graphs {
-        let (responses, good) = if failed < MOST_FAILED_GRAPHS {
+    for (place, (id, steps)) in graphs.into_iter().enumerate() {
+        let (responses, good) = if is_too_much(org, place, steps.len()) {
+            (too_much(org, &steps), false)
+        } else if failed < MOST_FAILED_GRAPHS {
             run(org, call, &steps, true)
         } else {
             let message = "Processing of the graph was halted because too many graphs failed.";
@@ -282,6 +284,17 @@ pub fn graphs(org: &mut Org, call: &Call) -> Reply {
         );
     }
     Reply::new(200, json!({"graphs": answers}))
+}
+
+/// A call's graphs share what Apex allows to one transaction.
+fn is_too_much(org: &Org, place: usize, nodes: usize) -> bool {
+    let over = |limit: usize, count: usize| limit > 0 && count > limit;
+    over(org.settings.governor_graphs, place + 1) || over(org.settings.governor_nodes, nodes)
+}
+
+fn too_much(org: &Org, steps: &[Step<'_>]) -> Vec<Value> {
+    let (code, message) = (org.settings.governor_code.as_str(), org.settings.governor_message.as_str());
+    rolled_back(steps, 0, &Problem::new(400, code, message).into())
 }
 
 fn read_graphs(envelope: &Value) -> Result<Vec<(&str, Vec<Step<'_>>)>, Problem> {

@@ -60,6 +60,14 @@ pub struct Settings {
     /// Objects that the integration user can't see.
     pub hidden_objects: BTreeSet<String>,
 
+    /// A trigger of the org meets Apex's own limits in graphs after that many of one call; 0: never.
+    pub governor_graphs: usize,
+    /// So does a graph of more than that many nodes; 0: never.
+    pub governor_nodes: usize,
+    /// What such a graph is refused with; the code may be `CANNOT_EXECUTE_FLOW_TRIGGER` too.
+    pub governor_code: String,
+    pub governor_message: String,
+
     // Limits.
     pub daily_limit: u64,
     /// Answers of queries are cut after that many records; 0: as the header asks.
@@ -145,6 +153,10 @@ impl Default for Settings {
             assignment_queue: "Customer Service".into(),
             modify_all: false,
             hidden_objects: BTreeSet::new(),
+            governor_graphs: 0,
+            governor_nodes: 0,
+            governor_code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY".into(),
+            governor_message: "CaseTrigger: System.LimitException: Apex CPU time limit exceeded".into(),
             daily_limit: 100_000,
             page_size: 0,
             locator_ttl_ms: 2 * 24 * 3600 * 1000,

@@ -116,3 +116,29 @@ async fn answers_that_reached_nobody_are_listed() {
     world.parked_with("wait_for_customer").await;
     assert_eq!(sweep(&world, true).await.unanswered, [id]);
 }
+
+/// Two cursors that lead to each other would be followed for ever.
+#[tokio::test]
+async fn c11_a_list_that_leads_back_ends_loudly() {
+    let mut world = World::start().await;
+    let (id, _) = world.arrives().await;
+    let url = world.stage.goodays.url();
+    let page = |next: &str| Act::Answer {
+        status: 200,
+        body: format!(r#"{{"results":[{{"id":"{next}"}}],"next":"{url}/v2/responses/bulk?cursor={next}"}}"#),
+        content_type: None,
+        headers: [].into(),
+    };
+    let wire = world.stage.goodays.wire();
+    for (path, next) in [("cursor=a", "b"), ("cursor=b", "a"), ("/responses/bulk", "a")] {
+        wire.fault(Fault { times: None, ..Fault::once(path, page(next)) });
+    }
+    let began = Instant::now();
+    let report = sweep(&world, true).await;
+    assert_eq!(report.lists_without_end, 1, "{id}");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let asked = wire.requests().into_iter().filter(|seen| seen.path.ends_with("/responses/bulk")).count();
+    assert!(asked <= 4, "{asked} pages");
+    wire.clear_faults();
+    assert_eq!(sweep(&world, true).await.lists_without_end, 0);
+}

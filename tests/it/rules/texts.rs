@@ -97,20 +97,10 @@ async fn an_attachment_is_a_link() {
 }
 
 #[tokio::test]
-async fn ids_may_hold_anything() {
+async fn ids_may_hold_anything_that_can_stand_in_a_path() {
     let world = World::start().await;
-    let ids = [
-        "with space",
-        "it's",
-        "per%20cent",
-        "sla/sh",
-        "back\\slash",
-        "quo\"te",
-        "q?x=1&y#z",
-        "ünï",
-        "AbC",
-        "aBc",
-    ];
+    let ids =
+        ["with space", "it's", "per%20cent", "back\\slash", "quo\"te", "q?x=1&y#z", "ünï", "AbC", "aBc"];
     for id in ids {
         let feedback = Feedback { patch: json!({ "id": id }), ..words("An odd id.") };
         let body = world.goodays.event_body(&world.goodays.customer_leaves(feedback), "response");
@@ -137,7 +127,7 @@ async fn ids_survive_the_loss_of_the_state() {
     let mut world = World::start().await;
     let body = world.goodays.event_body(&world.arrives(words("Odd ids.")).await, "response");
     let mut event: Value = serde_json::from_slice(&body).unwrap();
-    let id = "o'dd %/id";
+    let id = "o'dd %id";
     event["response"]["id"] = json!(id);
     let turn = |n: u32| json!({ "id": format!("m, {n}; %41"), "content": format!("Turn {n}"), "created_date": "2030-01-01T00:00:00Z" });
     event["response"]["attached_messages"] = json!([turn(2), turn(1)]);

@@ -1,0 +1,105 @@
+//! Which field a refusal names: by its API name, or by its label at a known place of the message (Salesforce reference,
+//! 2.4). Pure.
+
+use super::describe::Describe;
+use super::graph::{NodeError, is_a_name};
+
+/// The same with the fields that Salesforce names by their labels only: where its message begins or ends with the label
+/// of a field that was sent, or holds one of several words.
+#[must_use]
+pub fn with_labels(error: &NodeError, describe: &Describe) -> NodeError {
+    let mut error = error.clone();
+    let message = error.problem.message.as_str();
+    let wrapped = error.problem.code.starts_with("CANNOT_") || is_of_a_rule(&error.problem.code, message);
+    if !error.problem.fields.is_empty() || wrapped || !is_described(&error, describe) {
+        return error;
+    }
+    let is_at = |label: &str| {
+        message.split_once(':').is_some_and(|(first, _)| first.trim() == label)
+            || message.rsplit_once(':').is_some_and(|(_, last)| last.trim() == label)
+            || (label.contains(' ') && message.contains(label))
+    };
+    let field = |sent: &String| describe.field(sent).or_else(|| describe.relation(sent));
+    let named = error.sent.iter().filter_map(field).filter(|f| !f.label.is_empty() && is_at(&f.label));
+    let named: Vec<String> = named.map(|f| f.name.clone()).collect();
+    error.problem.fields = named;
+    error
+}
+
+fn is_described(error: &NodeError, describe: &Describe) -> bool {
+    error.object.as_deref().is_none_or(|object| object.eq_ignore_ascii_case(&describe.object))
+}
+
+/// A validation rule, a trigger's `addError`, a required field: also inside of a trigger's own error.
+pub(super) fn is_of_a_rule(code: &str, message: &str) -> bool {
+    const RULES: [&str; 2] = ["FIELD_CUSTOM_VALIDATION_EXCEPTION", "REQUIRED_FIELD_MISSING"];
+    RULES.iter().any(|rule| code == *rule || message.contains(rule))
+}
+
+/// The API name of a field that was sent and that stands as a word in the message; a plain word such as `Status`
+/// stands in any sentence, so only names that are none. Else the label at the beginning (`Owner ID: …`) or the end
+/// (`…list of valid states.: Mailing State`): whether that is a field of ours is for those who know the org's labels.
+pub(super) fn sent_fields(error: &NodeError) -> Vec<String> {
+    let message = error.problem.message.as_str();
+    let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let named = error.sent.iter().filter(|field| is_no_plain_word(field) && words.contains(&field.as_str()));
+    let named: Vec<String> = named.cloned().collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let label = |text: &str| Some(text.trim().to_owned()).filter(|l| is_a_name(l));
+    let first = message.split_once(':').and_then(|(first, _)| label(first));
+    let last = message.rsplit_once(':').and_then(|(_, last)| label(last));
+    let id = id_label(message).filter(|id| error.sent.contains(id));
+    id.or_else(|| [first, last].into_iter().flatten().find(|l| error.sent.iter().any(|s| is_label_of(l, s))))
+        .into_iter()
+        .collect()
+}
+
+fn is_no_plain_word(name: &str) -> bool {
+    name.contains('_') || name.chars().skip(1).any(char::is_uppercase)
+}
+
+/// Labels of standard fields are their names in words.
+fn is_label_of(label: &str, field: &str) -> bool {
+    let plain = |t: &str| t.replace([' ', '_'], "").to_ascii_lowercase();
+    let bare = field.trim_end_matches("__c");
+    plain(label) == plain(bare)
+}
+
+/// One code for an unknown column and for a relation that finds nothing (Salesforce reference, 2.2).
+pub(super) fn no_such_field(error: &NodeError) -> Vec<String> {
+    let message = &error.problem.message;
+    let one = if message.starts_with("Foreign key external ID") {
+        // The value stands before it and may hold anything: the last piece counts.
+        message.rsplit_once("for field ").and_then(|(_, rest)| rest.split_once(" in entity")).map(|(f, _)| f)
+    } else {
+        between(message, "No such column '", "'")
+    };
+    one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
+}
+
+pub(super) fn named_fields(error: &NodeError) -> Vec<String> {
+    error.problem.fields.clone()
+}
+
+/// `Subject: data value too large: …`: before the first colon stands a name or a label.
+pub(super) fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
+    if !fields.is_empty() {
+        return fields;
+    }
+    let label = message.split_once(':').map(|(label, _)| label.trim());
+    label.filter(|l| is_a_name(l)).map(str::to_owned).into_iter().collect()
+}
+
+/// `Record Type ID: this ID value isn't valid for the user: …` is `RecordTypeId`.
+pub(super) fn id_label(message: &str) -> Option<String> {
+    let label = message.split_once(" ID:").map(|(label, _)| label)?;
+    let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && label.len() <= 40;
+    plain.then(|| format!("{}Id", label.replace(' ', "")))
+}
+
+pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(inner, _)| inner)
+}

@@ -1,0 +1,175 @@
+//! The session in use: whose it may be, and when another one is made for it.
+//!
+//! What is refused here was never sent on: org and user are compared when a session is made (design, rule 16).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+
+use super::RecordId;
+use super::auth::Session;
+use crate::http::Failure;
+
+/// A session on which Salesforce's API answered is doubted again after this: a host that comes and goes costs no more
+/// logins than half of what Salesforce allows in an hour (Salesforce reference, 1.5).
+const AFTER_AN_ANSWER: Duration = Duration::from_secs(2);
+/// One on which it never did was made for such a doubt: another one is made once a minute.
+const AFTER_A_LOGIN: Duration = Duration::from_secs(60);
+
+/// Whose sessions are used: what does not lead there carries nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    pub org: RecordId,
+    pub user: RecordId,
+}
+
+/// A session as calls carry it.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub session: Session,
+    made: Instant,
+    /// Salesforce's API has answered on it.
+    heard: Arc<AtomicBool>,
+}
+
+impl Live {
+    pub fn heard(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is(&self, other: &Session) -> bool {
+        self.session.access_token.expose_secret() == other.access_token.expose_secret()
+            && self.session.instance_url == other.instance_url
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Sessions {
+    current: Option<Live>,
+    owner: Option<Owner>,
+}
+
+impl Sessions {
+    pub fn current(&self) -> Option<&Live> {
+        self.current.as_ref()
+    }
+
+    /// From now on sessions are this one's only; a session of another org is dropped.
+    pub fn bind(&mut self, owner: Owner) {
+        self.current = self.current.take().filter(|live| live.session.org_id == owner.org);
+        self.owner = Some(owner);
+    }
+
+    /// The next session may lead anywhere: nothing was kept of the one before.
+    pub fn release(&mut self) {
+        self.owner = None;
+    }
+
+    /// Takes in what a login gave. The first one says whose the next ones have to be.
+    pub fn take_in(&mut self, made: Session, now: Instant) -> Result<&Live, Failure> {
+        self.current = None;
+        let own = Owner { org: made.org_id.clone(), user: made.user_id.clone() };
+        let owner = self.owner.get_or_insert(own);
+        if owner.org != made.org_id {
+            return Err(wrong(&owner.org, &made.org_id));
+        }
+        Ok(self.current.insert(Live { session: made, made: now, heard: Arc::default() }))
+    }
+
+    /// What may be sent on: another user of the org is looked at first, for what the one before wrote is ours still.
+    pub fn usable(&self, live: &Live) -> Result<Live, Failure> {
+        match &self.owner {
+            Some(owner) if owner.user != live.session.user_id => {
+                Err(Failure::SessionOver("the login has another Salesforce user than before".to_owned()))
+            }
+            _ => Ok(live.clone()),
+        }
+    }
+
+    /// Nobody's answer came on this session: the org may have moved. The next call logs in first, but not again and
+    /// again for a remote that is just down.
+    pub fn doubt(&mut self, live: &Live, now: Instant) {
+        let pace = if live.heard.load(Ordering::Relaxed) { AFTER_AN_ANSWER } else { AFTER_A_LOGIN };
+        if now.duration_since(live.made) >= pace {
+            self.current = self.current.take().filter(|current| !current.is(&live.session));
+        }
+    }
+
+    pub fn drop_current(&mut self) {
+        self.current = None;
+    }
+}
+
+fn wrong(ours: &RecordId, found: &RecordId) -> Failure {
+    Failure::WrongSession {
+        code: "other_org".to_owned(),
+        advice: format!(
+            "This state belongs to the Salesforce org {ours}, the login leads to {found}: nothing is sent there. A \
+             copied sandbox must not write to customers: use a state folder of its own (state.path), or the right login."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(org: &str, user: &str, token: &str) -> Session {
+        Session {
+            access_token: token.into(),
+            instance_url: "https://acme.my.salesforce.com/".parse().unwrap(),
+            org_id: RecordId::new(org).unwrap(),
+            user_id: RecordId::new(user).unwrap(),
+        }
+    }
+
+    const ORG: &str = "00Dx0000000BV7z";
+    const OTHER: &str = "00Dx0000000BV8z";
+    const USER: &str = "005x00000012Q9P";
+
+    #[test]
+    fn a11_a_session_of_another_org_is_never_held() {
+        let mut sessions = Sessions::default();
+        let now = Instant::now();
+        assert!(sessions.take_in(session(ORG, USER, "a"), now).is_ok());
+        let refused = sessions.take_in(session(OTHER, USER, "b"), now).unwrap_err();
+        assert!(matches!(&refused, Failure::WrongSession { code, .. } if code == "other_org"), "{refused}");
+        assert!(sessions.current().is_none(), "it is dropped");
+        assert!(sessions.take_in(session(ORG, USER, "c"), now).is_ok(), "a mended login is noticed");
+        sessions.bind(Owner { org: RecordId::new(OTHER).unwrap(), user: RecordId::new(USER).unwrap() });
+        assert!(sessions.current().is_none());
+    }
+
+    #[test]
+    fn a11_another_user_is_taken_over_before_anything_is_sent() {
+        let mut sessions = Sessions::default();
+        let now = Instant::now();
+        sessions.take_in(session(ORG, USER, "a"), now).unwrap();
+        let live = sessions.take_in(session(ORG, "005x00000012Q9Q", "b"), now).unwrap().clone();
+        assert!(matches!(sessions.usable(&live), Err(Failure::SessionOver(_))));
+        let (org, user) = (live.session.org_id.clone(), live.session.user_id.clone());
+        sessions.bind(Owner { org, user });
+        assert!(sessions.usable(&live).is_ok());
+    }
+
+    #[test]
+    fn c04_a_doubt_earns_one_login_and_then_one_a_minute() {
+        let (mut sessions, began) = (Sessions::default(), Instant::now());
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let live = sessions.take_in(session(ORG, USER, "a"), began).unwrap().clone();
+        live.heard();
+        sessions.doubt(&live, after(1));
+        assert!(sessions.current().is_some());
+        sessions.doubt(&live, after(3));
+        assert!(sessions.current().is_none());
+        let next = sessions.take_in(session(ORG, USER, "b"), after(3)).unwrap().clone();
+        sessions.doubt(&live, after(90));
+        assert!(sessions.current().is_some(), "what an older session met says nothing of this one");
+        sessions.doubt(&next, after(60));
+        assert!(sessions.current().is_some());
+        sessions.doubt(&next, after(63));
+        assert!(sessions.current().is_none());
+    }
+}

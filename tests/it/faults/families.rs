@@ -1,0 +1,293 @@
+//! Refusals by their family: what is named is left out, what is too much is made less, what one record meets stops no
+//! other (Salesforce reference, 2.4).
+
+use futures_util::future::join_all;
+use goodays_salesforce::goodays::ResponseId;
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::salesforce::settings::ValidationRule;
+use goodays_salesforce::sim::wire::{Act, Fault};
+use goodays_salesforce::store::RKey;
+use serde_json::{Value, json};
+
+use crate::arena::World;
+
+fn rule(when: &str, code: &str, message: &str, fields: &[&str]) -> ValidationRule {
+    ValidationRule {
+        object: "Case".to_owned(),
+        when: when.to_owned(),
+        message: message.to_owned(),
+        fields: fields.iter().map(ToString::to_string).collect(),
+        code: Some(code.to_owned()),
+    }
+}
+
+fn refuse(world: &World, rule: ValidationRule) {
+    world.stage.salesforce.with_settings(|s| s.validation_rules = vec![rule]);
+}
+
+fn case_of(world: &World, id: &str) -> Value {
+    world.stage.salesforce.case_by_key(id).unwrap()
+}
+
+/// Nodes of each graph, for each call that wrote.
+fn calls(world: &World) -> Vec<Vec<usize>> {
+    let requests = world.stage.salesforce.wire().requests();
+    let graphs = requests.iter().filter(|seen| seen.path.ends_with("/composite/graph"));
+    let read = |body: &str| -> Vec<usize> {
+        let body: Value = serde_json::from_str(body).unwrap();
+        let graphs = body["graphs"].as_array().unwrap();
+        graphs.iter().map(|g| g["compositeRequest"].as_array().unwrap().len()).collect()
+    };
+    graphs.map(|seen| read(&seen.body)).collect()
+}
+
+#[tokio::test]
+async fn c02_a_refusal_that_names_a_field_costs_that_field() {
+    let table = [
+        (
+            "FIELD_FILTER_VALIDATION_EXCEPTION",
+            "Value does not exist or does not match filter criteria.",
+            true,
+        ),
+        ("FIELD_INTEGRITY_EXCEPTION", "There's a problem with this name.: Web Name", false),
+        ("INVALID_OPERATION", "SuppliedName: not for Cases", false),
+        ("SOME_CODE_OF_NEXT_YEAR", "no", true),
+    ];
+    join_all(table.into_iter().map(|(code, message, listed)| async move {
+        let mut world = World::start().await;
+        let fields: &[&str] = if listed { &["SuppliedName"] } else { &[] };
+        refuse(&world, rule("SuppliedName != null", code, message, fields));
+        let (id, _) = world.arrives().await;
+        let case = case_of(&world, &id);
+        assert_eq!((&case["SuppliedName"], &case["Origin"]), (&Value::Null, &json!("Goodays")), "{code}");
+        world.quiet().await;
+        world.laws_hold();
+        assert_eq!(world.parked(), [], "{code}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn c02_a_rule_of_the_org_and_a_vital_field_are_no_values_to_leave_out() {
+    let table = [
+        ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "SuppliedName"),
+        ("REQUIRED_FIELD_MISSING", "SuppliedName"),
+        ("FIELD_INTEGRITY_EXCEPTION", "Goodays_Response_Id__c"),
+    ];
+    for (code, field) in table {
+        let mut world = World::start().await;
+        refuse(&world, rule("Subject LIKE '%Nowhere'", code, "no", &[field]));
+        let content = Some(world.text("customer"));
+        let (place_partner_id, place_name) = ("Nowhere".to_owned(), "Nowhere".to_owned());
+        let feedback = Feedback { content, place_partner_id, place_name, ..Feedback::default() };
+        let bad = world.stage.goodays.customer_leaves(feedback);
+        let item = world.parked_with(code).await;
+        assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
+        world.arrives().await;
+        assert_eq!(world.salesforce_trouble(), None);
+    }
+}
+
+#[tokio::test]
+async fn c03_a_call_that_meets_the_orgs_limits_is_made_smaller_and_stays_so() {
+    let texts = [
+        ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: System.LimitException: Apex CPU time limit exceeded"),
+        ("CANNOT_EXECUTE_FLOW_TRIGGER", "System.LimitException: Too many SOQL queries: 101"),
+        ("LIMIT_EXCEEDED", "too much"),
+    ];
+    join_all(texts.into_iter().map(|(code, message)| async move {
+        let mut world = World::start().await;
+        world.arrives().await;
+        world.stage.salesforce.with_settings(|s| {
+            (s.governor_graphs, s.governor_code, s.governor_message) = (5, code.into(), message.into());
+        });
+        for round in 0..2 {
+            world.stage.goodays.pause_webhooks(true);
+            let ids: Vec<String> = (0..24).map(|_| world.leaves()).collect();
+            world.stage.salesforce.wire().clear_requests();
+            world.stage.goodays.pause_webhooks(false);
+            world.stage.goodays.deliver().await;
+            for id in &ids {
+                world.case(id).await;
+            }
+            world.quiet().await;
+            let largest = calls(&world).iter().map(Vec::len).max().unwrap();
+            assert!(round == 0 || largest <= 5, "{code}: {largest} conversations in a call");
+        }
+        world.laws_hold();
+        assert_eq!(world.parked(), [], "{code}");
+        assert_eq!(world.salesforce_trouble(), None, "{code}");
+    }))
+    .await;
+}
+
+/// One conversation is more than the org can take at once: in pieces, whole, in order.
+#[tokio::test]
+async fn c03_a_conversation_that_meets_the_orgs_limits_goes_in_pieces() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    world.stage.salesforce.with_settings(|s| s.governor_nodes = 3);
+    world.stage.goodays.pause_webhooks(true);
+    let said: Vec<String> = (0..7).map(|_| world.customer_writes(&id)).collect();
+    world.stage.goodays.pause_webhooks(false);
+    world.stage.goodays.deliver().await;
+    world.quiet().await;
+    let comments = world.comments(&case);
+    let found: Vec<&String> = said.iter().filter(|w| comments.iter().any(|c| c.contains(*w))).collect();
+    assert_eq!(found.len(), said.len(), "{comments:?}");
+    world.laws_hold();
+    assert_eq!(world.parked(), []);
+    let (_, other) = world.arrives().await;
+    assert_eq!(world.comments(&other), Vec::<String>::new());
+}
+
+/// What agents are told meets a lock that lasts: it is tried at growing intervals, and nobody else waits.
+#[tokio::test]
+async fn c06_a_note_on_a_locked_case_backs_off_and_stops_nobody() {
+    join_all(["ENTITY_IS_LOCKED", "INSUFFICIENT_ACCESS_OR_READONLY", "RECORD_IN_USE_BY_WORKFLOW"].map(
+        |code| async move {
+            let mut world = World::start().await;
+            let (id, case) = world.arrives().await;
+            refuse(&world, rule("Goodays_Sync_Status__c != null", code, "locked", &[]));
+            let text = world.agent_answers(&case);
+            world.receives(&id, &text).await;
+            let key = RKey::of(&ResponseId::new(&id).unwrap());
+            let store = &world.stage.app().shared.store;
+            let tries = || Some(store.waiting(key).unwrap().note_attempts).filter(|tries| *tries > 2);
+            world.stage.salesforce.wire().clear_requests();
+            world.holds("a third try", tries).await;
+            let writes = calls(&world).len();
+            assert!(writes <= 6, "{code}: {writes} writes");
+            world.arrives().await;
+            assert_eq!(world.salesforce_trouble(), None, "{code}");
+            world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
+            let told = || case_of(&world, &id)["Goodays_Sync_Status__c"].as_str().map(str::to_owned);
+            assert_eq!(world.holds("the word to the agent", told).await, "Sent: reply", "{code}");
+            world.quiet().await;
+            assert_eq!(world.parked(), [], "{code}");
+        },
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn c07_a_text_is_cut_by_utf16_units() {
+    let world = World::start().await;
+    world.stage.salesforce.with_settings(|s| s.utf16_lengths = true);
+    let text = "a".repeat(15_000) + &"😊".repeat(10_000);
+    let feedback = Feedback { content: Some(text), ..Feedback::default() };
+    let id = world.stage.goodays.customer_leaves(feedback);
+    world.case(&id).await;
+    let description = case_of(&world, &id)["Description"].as_str().unwrap().to_owned();
+    assert_eq!(description.encode_utf16().count(), 32_000);
+    assert!(description.ends_with('😊'));
+    assert_eq!(world.graphs(), 1, "it was never refused");
+    world.quiet().await;
+    assert_eq!(world.parked(), []);
+}
+
+#[tokio::test]
+async fn c08_what_was_left_out_is_tried_again_after_a_reload() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    let read_only = |fields: &[&str]| {
+        let fields = fields.iter().map(ToString::to_string).collect();
+        world.stage.salesforce.with_settings(|s| s.read_only_fields = fields);
+    };
+    read_only(&["Case.SuppliedName"]);
+    let name =
+        |world: &World, id: &str| case_of(world, id)["SuppliedName"].as_str().is_some_and(|n| !n.is_empty());
+    let id = world.stage.goodays.customer_leaves(Feedback::default());
+    world.case(&id).await;
+    assert!(!name(&world, &id));
+    world.stage.salesforce.with_settings(|s| s.read_only_fields.clear());
+    let (id, _) = world.arrives().await;
+    assert!(!name(&world, &id), "nobody has said that it was mended");
+    world.stage.app().shared.reload_mappings().unwrap();
+    let (id, _) = world.arrives().await;
+    assert!(name(&world, &id));
+    world.quiet().await;
+    assert_eq!(world.parked(), []);
+}
+
+/// A firewall on the road refuses one text: the others go on, and nothing is parked for it.
+#[tokio::test]
+async fn c04_one_text_that_the_road_refuses_stops_no_other() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    world.stage.goodays.pause_webhooks(true);
+    let content = Some("Poison".to_owned());
+    let bad = world.stage.goodays.customer_leaves(Feedback { content, ..Feedback::default() });
+    let good: Vec<String> = (0..9).map(|_| world.leaves()).collect();
+    let page = Act::Answer {
+        status: 403,
+        body: "<html>Your request looks like an attack.</html>".to_owned(),
+        content_type: Some("text/html".to_owned()),
+        headers: [].into(),
+    };
+    let body_contains = Some("Poison".to_owned());
+    let fault = Fault { body_contains, times: None, ..Fault::once("/composite/graph", page) };
+    world.stage.salesforce.wire().fault(fault);
+    world.stage.goodays.pause_webhooks(false);
+    world.stage.goodays.deliver().await;
+    for id in &good {
+        world.case(id).await;
+    }
+    world.arrives().await;
+    assert_eq!(world.stage.salesforce.case_by_key(&bad), None);
+    assert_eq!(world.parked(), []);
+    world.stage.salesforce.wire().clear_faults();
+    world.case(&bad).await;
+    world.quiet().await;
+    world.laws_hold();
+}
+
+/// Salesforce's code is shown and logged: one short word, or none of it.
+#[tokio::test]
+async fn c13_what_is_no_code_is_not_shown_as_one() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    for code in ["A\\nERROR forged", "A\\u001b[2J", &"A".repeat(200_000)] {
+        let body = format!(r#"[{{"errorCode":"{code}","message":"m\n\u001b[2J"}}]"#);
+        let act = Act::Answer { status: 400, body, content_type: None, headers: [].into() };
+        world.stage.salesforce.wire().fault(Fault { times: None, ..Fault::once("/composite/graph", act) });
+        let id = world.leaves();
+        let item = world
+            .holds("it is parked", || {
+                world.parked().into_iter().find(|p| p.response_id.as_deref() == Some(id.as_str()))
+            })
+            .await;
+        assert_eq!(item.reason_code, "UNREADABLE_CODE");
+        assert!(item.reason.len() < 500 && !item.reason.contains(char::is_control), "{}", item.reason);
+        world.stage.salesforce.wire().clear_faults();
+    }
+}
+
+/// Such ids would be a path of the API, or another Case's key: they wait for a human, and nobody else does.
+#[tokio::test]
+async fn c12_ids_that_cannot_stand_in_a_path_or_key_are_parked() {
+    let mut world = World::start().await;
+    world.arrives().await;
+    let before = world.stage.salesforce.count("Case");
+    let ids = ["bulk", "..", "a/b", "x@{refCase.id}", "a\nb", ""];
+    let client = goodays_salesforce::http::client(std::time::Duration::from_secs(10));
+    for id in ids {
+        let body = json!({ "event_type": "response", "response": { "id": id, "actions": {} } }).to_string();
+        let signature = world.stage.goodays.sign(body.as_bytes()).unwrap();
+        let url = format!("http://{}/webhooks/goodays", world.stage.webhook_addr());
+        let answer = client.post(url).header("X-HMAC-SHA256", signature).body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{id:?}");
+    }
+    let parked = world.parked();
+    assert_eq!(parked.len(), ids.len());
+    for item in parked {
+        assert_eq!(item.reason_code, "unreadable");
+        assert!(item.reason.contains("response.id"), "{}", item.reason);
+    }
+    world.quiet().await;
+    assert_eq!(world.stage.salesforce.count("Case"), before);
+    assert_eq!((world.goodays_trouble(), world.salesforce_trouble()), (None, None));
+    let (id, case) = world.arrives().await;
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+}
