@@ -29,7 +29,7 @@ fn set_up() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let yaml = fs::read_to_string(root.join("connector.yaml")).unwrap();
-    let yaml = yaml.replace("0.0.0.0:8080", "127.0.0.1:0").replace("127.0.0.1:9090", "127.0.0.1:0");
+    let yaml = yaml.replace("0.0.0.0:8080", "127.0.0.1:0").replace("127.0.0.1:9464", "127.0.0.1:0");
     fs::write(dir.path().join("connector.yaml"), yaml).unwrap();
     fs::create_dir(dir.path().join("mappings")).unwrap();
     for file in ["case.yaml", "comment.yaml", "actions.yaml"] {

@@ -13,10 +13,10 @@ async fn asked(house: &House, path: &str, headers: &[(&'static str, &str)]) -> S
 async fn on_loopback_only_local_names_come_in() {
     let house = house().await;
     let own = house.doors.admin_addr().to_string();
-    for host in [own.as_str(), "localhost", "LOCALHOST:1", "127.0.0.1:80", "127.9.9.9", "[::1]:9090"] {
+    for host in [own.as_str(), "localhost", "LOCALHOST:1", "127.0.0.1:80", "127.9.9.9", "[::1]:9464"] {
         assert_eq!(asked(&house, "/status", &[("host", host)]).await, 200, "{host}");
     }
-    for host in ["evil.example", "evil.example:9090", "localhost.evil.example", "192.0.2.1", "", "a b"] {
+    for host in ["evil.example", "evil.example:9464", "localhost.evil.example", "192.0.2.1", "", "a b"] {
         for path in ["/status", "/health/live", "/nothing"] {
             assert_eq!(asked(&house, path, &[("host", host)]).await, 403, "{host} {path}");
         }
@@ -66,7 +66,7 @@ async fn elsewhere_the_token_counts_and_not_the_name() {
     let house = Plan { admin: "listen: '0.0.0.0:0', token: open", ..Plan::default() }.build().await;
     let port = house.doors.admin_addr().port();
     let ask = |path: &str| {
-        house.http.get(format!("http://127.0.0.1:{port}{path}")).header("host", "connector.svc:9090")
+        house.http.get(format!("http://127.0.0.1:{port}{path}")).header("host", "connector.svc:9464")
     };
     assert_eq!(answered(ask("/status")).await.0, 401);
     assert_eq!(answered(ask("/health/live")).await.0, 200, "probes have no token");
