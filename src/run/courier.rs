@@ -211,7 +211,7 @@ impl Courier {
         open: &[Intent],
         now_ms: i64,
     ) -> Result<(Option<Intent>, Option<i64>), StoreError> {
-        let grace_ms = millis(shared.config.poll.close_grace);
+        let grace_ms = millis(shared.live().poll.close_grace);
         let parked_answers = parked_answers(&shared.store, rkey)?;
         let mut until: Option<i64> = None;
         for intent in open {

@@ -93,7 +93,7 @@ impl Delivery {
                 })
             }
             Decision::NotSent { code, why } => shared.park_intent(&intent, code, &why, Some(&view)),
-            Decision::Send(action) if shared.config.goodays.actions == Actions::Observe => {
+            Decision::Send(action) if shared.live().actions == Actions::Observe => {
                 let state = IntentState::Observed { at_ms: shared.clock.now_ms(), verb: action.verb() };
                 let why = "goodays.actions is observe: nothing was sent to the customer.";
                 shared.conclude(&intent, &state, &note(Told::Observed, &intent, why, &view), |_| {})
@@ -158,7 +158,7 @@ impl Delivery {
             return Ok(());
         }
         if !shared.within_hourly_limit(&mut tx, &intent, now_ms)? {
-            let limit = shared.config.goodays.max_actions_per_hour;
+            let limit = shared.live().max_actions_per_hour;
             let why = format!(
                 "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
                  (goodays-salesforce retry --all --reason max_actions_per_hour)."
@@ -324,7 +324,7 @@ impl Shared {
             raw.as_deref().map(crate::store::decode).transpose()?.unwrap_or_default();
         minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
         let sent: u64 = minutes.values().sum();
-        if sent >= u64::from(self.config.goodays.max_actions_per_hour) && !intent.approved {
+        if sent >= u64::from(self.live().max_actions_per_hour) && !intent.approved {
             return Ok(false);
         }
         *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;

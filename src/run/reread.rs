@@ -19,7 +19,7 @@ use crate::store::{RKey, StoreError, Tx};
 
 /// Whether an intent is older than one poll. What is `Sending` has gone already.
 pub(super) fn is_old(shared: &Shared, intent: &Intent, now_ms: i64) -> bool {
-    let limit_ms = millis(shared.config.poll.interval);
+    let limit_ms = millis(shared.live().poll.interval);
     !matches!(intent.state, IntentState::Sending(_)) && now_ms - intent.read_ms > limit_ms
 }
 

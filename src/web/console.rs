@@ -25,6 +25,8 @@ use crate::store::StoreError;
 
 /// The most that is shown or retried in one go.
 const SHOWN: usize = 10_000;
+/// The state of an action that may have reached the customer or not.
+const UNCLEAR: &str = "unclear";
 
 const HOW_CASES_ARE_NAMED: &str = "give the number as the Case shows it, zeros included, or the Case's id of 15 or 18 \
      characters, which stands in the address of its page";
@@ -42,7 +44,7 @@ pub struct Again {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
-    /// Only what is parked for this reason code.
+    /// Only what is parked for this reason code; whatever is dropped needs one.
     reason: Option<String>,
 }
 
@@ -88,16 +90,15 @@ pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answe
     Ok(answer::json(StatusCode::OK, tally))
 }
 
-/// Nothing unclear is sent again here: that takes a word on each. Once Goodays cannot be read, no other unclear
-/// action is asked about.
+/// Nothing unclear is touched here: that takes a word on each.
 async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
     let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
     for item in shared.parked(SHOWN)? {
         if reason.is_some_and(|reason| reason != item.reason_code) {
             continue;
         }
-        if not_now > 0 && item.state == "unclear" {
-            not_now += 1;
+        if item.state == UNCLEAR {
+            confirm += 1;
             continue;
         }
         match shared.retry(&item.id, false).await? {
@@ -117,6 +118,35 @@ async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fata
         "refused": refused,
         "not_now": not_now,
     }))
+}
+
+pub async fn drop_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let which: Which = desk.wish(request).await?;
+    let Some(reason) = which.reason.filter(|reason| !reason.is_empty()) else {
+        let words = "`reason` is needed: a reason code of /parked";
+        return Err(answer::error(StatusCode::BAD_REQUEST, words));
+    };
+    let shared = desk.shared.clone();
+    let tally = through(async move { drop_each(&shared, &reason).await }).await?;
+    Ok(answer::json(StatusCode::OK, tally))
+}
+
+/// Nothing unclear is dropped here: it may have reached a customer, and somebody has to look.
+async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
+    let (mut dropped, mut unclear, mut refused) = (0, 0, 0);
+    for item in shared.parked(SHOWN)?.iter().filter(|item| item.reason_code == reason) {
+        if item.state == UNCLEAR {
+            unclear += 1;
+            continue;
+        }
+        match shared.drop_parked(&item.id)? {
+            RetryOutcome::Again => dropped += 1,
+            _ => refused += 1,
+        }
+    }
+    shared.store.durable().await?;
+    info!(dropped, unclear, refused, reason, "all of one reason dropped by hand");
+    Ok(json!({ "dropped": dropped, "unclear": unclear, "refused": refused }))
 }
 
 /// A stored payload, without any token that came with it.
@@ -177,15 +207,15 @@ fn without_tokens(value: &mut Value) {
     }
 }
 
-/// The mapping files and the secrets' files anew.
+/// The mapping files, connector.yaml and the secrets' files anew.
 pub async fn reload(State(desk): State<Arc<Desk>>) -> Answer {
     let shared = desk.shared.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        shared.reload_secrets();
-        shared.reload_mappings()
-    });
+    let read = tokio::spawn(async move { shared.reload().await });
     match read.await.map_err(|_| failed())? {
-        Ok(version) => Ok(answer::json(StatusCode::OK, json!({ "mapping": version }))),
+        Ok(version) => {
+            let waiting = desk.shared.edits.load().waiting.clone();
+            Ok(answer::json(StatusCode::OK, json!({ "mapping": version, "waits_for_restart": waiting })))
+        }
         Err(errors) => Err(answer::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "errors": errors }))),
     }
 }

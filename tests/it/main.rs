@@ -18,6 +18,7 @@ mod lanes;
 mod laws;
 mod mapping;
 mod mortal;
+mod operating;
 mod preview;
 mod private;
 mod rules;

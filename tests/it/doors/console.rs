@@ -205,7 +205,7 @@ async fn what_cannot_be_read_back_is_left_alone() {
     let (status, said) =
         answered(house.order(&format!("/parked/{one}/retry")).json(&json!({ "send_again": true }))).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
-    assert_eq!(told(&house, "/parked/retry").await.1["not_now"], 2);
+    assert_eq!(told(&house, "/parked/retry").await.1["confirm"], 2, "nothing unclear is touched");
     assert_eq!(told(&house, &format!("/parked/{one}/drop")).await.0, StatusCode::OK);
     assert_eq!(answered(house.get("/parked")).await.1.as_array().map(Vec::len), Some(1));
 }
@@ -239,7 +239,10 @@ async fn mappings_and_secrets_are_read_anew() {
     let house = Plan { webhook: "secrets: [{ file: hook }]", mappings: mappings.clone(), ..Plan::default() };
     let house = house.build_in(dir).await;
     let first = house.shared.mapping().version().to_owned();
-    assert_eq!(told(&house, "/reload").await, (StatusCode::OK, json!({ "mapping": first })));
+    assert_eq!(
+        told(&house, "/reload").await,
+        (StatusCode::OK, json!({ "mapping": first, "waits_for_restart": [] }))
+    );
 
     let case = mappings.join("case.yaml");
     let good = std::fs::read_to_string(&case).unwrap();
