@@ -9,6 +9,7 @@ mod parked;
 mod plan;
 mod reasons;
 mod show;
+mod simulate;
 mod verdict;
 
 use std::net::SocketAddr;
@@ -17,14 +18,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use tokio::net::TcpListener;
 
 use self::out::{say, warn_user};
 use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, parse_duration};
+use crate::demo;
 use crate::mapping::{Diagnostic, SchemaKind};
-use crate::{demo, sim};
 
 /// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 ///
@@ -300,7 +300,7 @@ impl Command {
             }
             Self::Samples { dir, config } => files::samples(&config.config, &dir).await,
             Self::Sim { salesforce, goodays, jwt_public_key } => {
-                simulate(Simulated { salesforce, goodays, jwt_public_key }).await
+                simulate::simulate(simulate::Simulated { salesforce, goodays, jwt_public_key }).await
             }
             Self::Schema { kind } => {
                 say!("{:#}", crate::mapping::schema(kind.into()));
@@ -390,48 +390,4 @@ async fn stop_signal() -> anyhow::Result<()> {
         _ = int.recv() => {}
     }
     Ok(())
-}
-
-/// What the simulators are to offer.
-struct Simulated {
-    salesforce: SocketAddr,
-    goodays: SocketAddr,
-    /// Whose signatures a JWT may have.
-    jwt_public_key: Option<PathBuf>,
-}
-
-async fn simulate(wanted: Simulated) -> anyhow::Result<u8> {
-    let bind = async |addr: SocketAddr| {
-        TcpListener::bind(addr)
-            .await
-            .with_context(|| format!("cannot listen on {addr}: choose another address"))
-    };
-    let key = wanted.jwt_public_key.as_deref().map(public_key).transpose()?;
-    let options = sim::salesforce::Options { jwt_public_key: key, ..sim::salesforce::Options::default() };
-    let (id, secret, user) =
-        (options.client_id.clone(), options.client_secret.clone(), options.username.clone());
-    let with_jwt = options.jwt_public_key.is_some();
-    let org = sim::salesforce::Salesforce::start(bind(wanted.salesforce).await?, options).await;
-    let options = sim::goodays::Options::default();
-    let token = options.token.clone();
-    let shop = sim::goodays::Goodays::start(bind(wanted.goodays).await?, options).await;
-    say!("salesforce  {}  client_id {id}  client_secret {secret}", org.url());
-    if with_jwt {
-        say!("            or flow jwt_bearer, client_id {id}, username {user}");
-    }
-    say!("goodays     {}  token {token}", shop.url());
-    say!("Control both under /__sim/ (docs/simulators.md). Ctrl-C ends.");
-    stop_signal().await?;
-    Ok(OK)
-}
-
-/// A public key in PEM, as `openssl x509 -pubkey` prints it.
-fn public_key(file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    anyhow::ensure!(
-        text.contains("BEGIN PUBLIC KEY"),
-        "{} holds no public key: make one with `openssl x509 -pubkey -noout -in CERTIFICATE`",
-        file.display()
-    );
-    Ok(text)
 }

@@ -145,12 +145,12 @@ impl Shared {
         if changed.is_empty() {
             return;
         }
+        if let (true, Some(set)) = (before.level != now.level, self.log_level.get()) {
+            set(&now.level);
+        }
         info!(keys = %changed.join(", "), "edited keys of connector.yaml are in force");
         if now.actions == Actions::Observe && before.actions != now.actions {
             warn!("goodays.actions is observe: nothing is sent to customers");
-        }
-        if let (true, Some(set)) = (before.level != now.level, self.log_level.get()) {
-            set(&now.level);
         }
         self.live.store(now.into());
         self.wake_all();

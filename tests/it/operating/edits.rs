@@ -1,7 +1,10 @@
 //! E5: files that are edited while the daemon runs.
 
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
 use goodays_salesforce::config::Actions;
-use goodays_salesforce::demo::stage::Tuning;
+use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 use goodays_salesforce::sim::salesforce::schema::Field;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::Value;
@@ -9,6 +12,7 @@ use serde_json::Value;
 use crate::world::{World, words};
 
 const CASE: &str = include_str!("../../../mappings/case.yaml");
+const PATIENCE: Duration = Duration::from_secs(30);
 const ACTIONS: &str = include_str!("../../../mappings/actions.yaml");
 
 fn save(world: &World, name: &str, text: &str) {
@@ -190,4 +194,48 @@ async fn e05_what_needs_a_restart_is_named_and_a_broken_edit_is_refused() {
     assert_eq!(gauge(&world, "configuration_refused").await, "0");
     // What stands there is read by the next start.
     world.arrives(words("Too loud.")).await;
+}
+
+/// The binary itself, with the signals that an operator sends; it is ended with its test.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Child {
+    fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e05_a_signal_reads_all_files_anew_and_the_logs_level_follows() {
+    let sections = "log: { level: error }\n".to_owned();
+    let stage = Stage::set(Tuning { sections, ..Tuning::default() }).await.unwrap();
+    stage.config().unwrap();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("goodays-salesforce"));
+    command.arg("run").arg("-c").arg(stage.config_file()).stderr(std::process::Stdio::piped());
+    let mut child = Child(command.spawn().unwrap());
+    let log = BufReader::new(child.0.stderr.take().unwrap());
+    let addr = stage.dir.path().join("state/admin.addr");
+    until(PATIENCE, || addr.exists().then_some(())).await.expect("it runs");
+    let yaml = std::fs::read_to_string(stage.config_file()).unwrap();
+    std::fs::write(stage.config_file(), yaml.replace("level: error", "level: info")).unwrap();
+    child.signal("-HUP");
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = log.lines().map(Result::unwrap);
+        (lines.find(|line| line.contains("are in force")), lines)
+    });
+    let (line, rest) = tokio::time::timeout(PATIENCE, told).await.expect("a line").unwrap();
+    assert!(line.unwrap().contains("log.level"));
+    // A stop is heard while files are read anew.
+    child.signal("-HUP");
+    child.signal("-TERM");
+    tokio::task::spawn_blocking(move || rest.for_each(drop)).await.unwrap();
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
