@@ -157,3 +157,24 @@ async fn metrics_are_open_metrics() {
     }
     assert!(text.ends_with("# EOF\n"));
 }
+
+/// Whoever opens the door in a browser sees what it offers, and all of it is there.
+#[tokio::test]
+async fn f06_the_root_lists_what_the_door_offers() {
+    let house = house().await;
+    let (status, said) = answered(house.get("/")).await;
+    assert_eq!(status, StatusCode::OK);
+    for (method, least) in [("GET", 9), ("POST", 7)] {
+        let paths = said[method].as_object().unwrap();
+        assert!(paths.len() >= least, "{paths:?}");
+        for path in paths.keys() {
+            let path = path.replace("{id}", "e1").replace("{id or number}", "1");
+            let asked = if method == "GET" { house.get(&path) } else { house.order(&path) };
+            let answer = asked.send().await.unwrap();
+            assert_ne!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert!(!answer.text().await.unwrap().contains("nothing is here"), "{method} {path}");
+        }
+    }
+    let house = Plan { admin: "listen: '127.0.0.1:0', token: open", ..Plan::default() }.build().await;
+    assert_eq!(asked(&house, "/", &[]).await, 401, "behind the token like the rest");
+}
