@@ -1,8 +1,13 @@
 //! What the alerts read is there before anything happens: an alert on growth needs a first sample.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::house;
+use goodays_salesforce::clock::Clock;
+use goodays_salesforce::run::Allowance;
+use goodays_salesforce::store::{Settings, Store};
+use serde_json::Value;
+
+use super::{House, Plan, answered, house};
 
 const ALERTS: &str = include_str!("../../../deploy/prometheus-alerts.yaml");
 const DOOR: &str = include_str!("../../../src/web/webhook.rs");
@@ -58,4 +63,29 @@ async fn f01_goodays_is_up_until_a_call_fails() {
     let failure = goodays_salesforce::http::Failure::login("bad_token", "Set goodays.token.");
     house.shared.goodays_gate.failed(&failure, 0);
     assert!(house.metrics().await.contains("goodays_salesforce_goodays_up 0\n"));
+}
+
+/// A daemon that has made so many calls to Salesforce in this hour.
+async fn after(calls: u64) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Plan::default().config(dir.path());
+    let store = Store::open(&config.state.path, Settings::default()).unwrap();
+    let hour = Clock::System.now_ms() / 3_600_000;
+    store.set_meta("calls", &BTreeMap::from([(hour, calls)])).unwrap();
+    store.durable().await.unwrap();
+    drop(store);
+    Plan::default().build_in(dir).await
+}
+
+/// Told when polls stop, and exactly then; the alert's numbers are the same.
+#[tokio::test]
+async fn f03_polls_that_stopped_for_the_budget_are_told() {
+    for (calls, stopped) in [(17_999, false), (18_000, true)] {
+        let house = after(calls).await;
+        let said: Value = answered(house.get("/status")).await.1;
+        assert_eq!(said["poll"]["stopped_by_budget"], stopped, "{said}");
+        assert_eq!(said["salesforce"]["api_calls_today"], calls);
+        let asked = house.shared.budget.ask(Clock::System.now_ms(), true).await.unwrap();
+        assert_eq!(matches!(asked, Allowance::Exhausted { .. }), stopped);
+    }
 }
