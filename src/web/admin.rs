@@ -14,7 +14,7 @@ use tracing::error;
 use super::body::Reader;
 use super::guard::{self, Guard};
 use super::status::{Status, trouble};
-use super::{Limits, answer, console};
+use super::{Limits, answer, bulk, console};
 use crate::run::Shared;
 
 /// The console's bodies are a few words.
@@ -43,8 +43,8 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .route("/parked", get(console::parked))
-        .route("/parked/retry", post(console::retry_all))
-        .route("/parked/drop", post(console::drop_all))
+        .route("/parked/retry", post(bulk::retry_all))
+        .route("/parked/drop", post(bulk::drop_all))
         .route("/parked/{id}/retry", post(console::retry))
         .route("/parked/{id}/drop", post(console::give_up))
         .route("/events/{id}", get(console::event))

@@ -24,28 +24,19 @@ use crate::run::{Fatal, RetryOutcome, Shared, SweepOptions};
 use crate::store::StoreError;
 
 /// The most that is shown or retried in one go.
-const SHOWN: usize = 10_000;
-/// The state of an action that may have reached the customer or not.
-const UNCLEAR: &str = "unclear";
+pub(super) const SHOWN: usize = 10_000;
 
 const HOW_CASES_ARE_NAMED: &str = "give the number as the Case shows it, zeros included, or the Case's id of 15 or 18 \
      characters, which stands in the address of its page";
 
 /// An answer, or the refusal that takes its place.
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Again {
     /// Something unclear was read back, is not there, and shall be sent once more.
     send_again: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Which {
-    /// Only what is parked for this reason code; whatever is dropped needs one.
-    reason: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -81,72 +72,6 @@ pub async fn give_up(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> A
         Ok(outcome)
     });
     Ok(told(outcome.await?, "dropped"))
-}
-
-pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let which: Which = desk.wish(request).await?;
-    let shared = desk.shared.clone();
-    let tally = through(async move { retry_each(&shared, which.reason.as_deref()).await }).await?;
-    Ok(answer::json(StatusCode::OK, tally))
-}
-
-/// Nothing unclear is touched here: that takes a word on each.
-async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
-    let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
-    for item in shared.parked(SHOWN)? {
-        if reason.is_some_and(|reason| reason != item.reason_code) {
-            continue;
-        }
-        if item.state == UNCLEAR {
-            confirm += 1;
-            continue;
-        }
-        match shared.retry(&item.id, false).await? {
-            RetryOutcome::Again => retrying += 1,
-            RetryOutcome::Arrived => delivered += 1,
-            RetryOutcome::Confirm => confirm += 1,
-            RetryOutcome::Unknown | RetryOutcome::WrongState(_) => refused += 1,
-            RetryOutcome::NotNow(_) => not_now += 1,
-        }
-    }
-    shared.store.durable().await?;
-    info!(retrying, delivered, confirm, refused, not_now, "all retried by hand");
-    Ok(json!({
-        "retrying": retrying,
-        "delivered": delivered,
-        "confirm": confirm,
-        "refused": refused,
-        "not_now": not_now,
-    }))
-}
-
-pub async fn drop_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let which: Which = desk.wish(request).await?;
-    let Some(reason) = which.reason.filter(|reason| !reason.is_empty()) else {
-        let words = "`reason` is needed: a reason code of /parked";
-        return Err(answer::error(StatusCode::BAD_REQUEST, words));
-    };
-    let shared = desk.shared.clone();
-    let tally = through(async move { drop_each(&shared, &reason).await }).await?;
-    Ok(answer::json(StatusCode::OK, tally))
-}
-
-/// Nothing unclear is dropped here: it may have reached a customer, and somebody has to look.
-async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
-    let (mut dropped, mut unclear, mut refused) = (0, 0, 0);
-    for item in shared.parked(SHOWN)?.iter().filter(|item| item.reason_code == reason) {
-        if item.state == UNCLEAR {
-            unclear += 1;
-            continue;
-        }
-        match shared.drop_parked(&item.id)? {
-            RetryOutcome::Again => dropped += 1,
-            _ => refused += 1,
-        }
-    }
-    shared.store.durable().await?;
-    info!(dropped, unclear, refused, reason, "all of one reason dropped by hand");
-    Ok(json!({ "dropped": dropped, "unclear": unclear, "refused": refused }))
 }
 
 /// A stored payload, without any token that came with it.
@@ -280,7 +205,7 @@ fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
 
 impl Desk {
     /// What the caller wants; an empty body wants nothing special.
-    async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
+    pub(super) async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
         let (head, body) = request.into_parts();
         let taken = self.reader.read(&head.headers, body).await.map_err(unread)?;
         if taken.bytes.trim_ascii().is_empty() {
@@ -292,7 +217,7 @@ impl Desk {
 }
 
 /// Does it to its end, even if nobody waits any more.
-async fn through<T: Send + 'static>(
+pub(super) async fn through<T: Send + 'static>(
     work: impl Future<Output = Result<T, Fatal>> + Send + 'static,
 ) -> Result<T, Response> {
     match tokio::spawn(work).await {

@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod body;
+mod bulk;
 mod console;
 mod guard;
 mod idle;
