@@ -2,7 +2,10 @@
 
 # docker build -t goodays-salesforce .
 # docker run -d --name goodays --env-file env -v goodays-state:/var/lib/goodays-salesforce -p 127.0.0.1:8080:8080 \
-#   --read-only --cap-drop ALL --security-opt no-new-privileges goodays-salesforce
+#   --read-only --cap-drop ALL --security-opt no-new-privileges --memory 512m goodays-salesforce
+#
+# `env` holds one NAME=value a line. For Prometheus on this machine add `-p 127.0.0.1:9464:9464`, and to `env` the lines
+# CONNECTOR_ADMIN_LISTEN=0.0.0.0:9464 and CONNECTOR_ADMIN_TOKEN=..., which Prometheus sends as a bearer token.
 #
 # Your own files in place of the shipped ones: -v "$PWD/config:/etc/goodays-salesforce:ro" (connector.yaml, mappings/).
 
@@ -36,11 +39,11 @@ COPY --chmod=0755 deploy/healthcheck /usr/local/bin/healthcheck
 USER 10001:10001
 WORKDIR /etc/goodays-salesforce
 VOLUME /var/lib/goodays-salesforce
-EXPOSE 8080
+EXPOSE 8080 9464
 # SIGTERM lets calls in flight end for up to 8 seconds; docker stop waits 10.
 STOPSIGNAL SIGTERM
-# Asks only whether a webhook can be stored now. `goodays-salesforce status` would say 1 as soon as one action is parked or
-# Salesforce is away, and neither is mended by a restart.
+# Asks only whether a webhook can be stored now. `goodays-salesforce status` also tells what waits for a human and whether a
+# remote is away, and neither is mended by a restart.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["healthcheck"]
 ENTRYPOINT ["goodays-salesforce"]
 CMD ["run", "-c", "/etc/goodays-salesforce/connector.yaml"]

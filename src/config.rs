@@ -1,5 +1,6 @@
 //! `connector.yaml`: read with places, checked as a whole, turned into types that need no checking any more.
 
+mod live;
 mod read;
 mod reader;
 mod schema;
@@ -17,6 +18,7 @@ use url::Url;
 use crate::mapping::Diagnostic;
 use crate::mapping::diagnostic::Page;
 
+pub use live::{Live, waiting};
 pub use read::codes;
 pub use schema::ConnectorFile;
 pub use values::parse_duration;
@@ -114,7 +116,7 @@ pub enum Auth {
     JwtBearer { client_id: String, username: String, private_key: SecretString, audience: String },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Poll {
     /// Between two polls while somebody is active.
     pub interval: Duration,

@@ -38,8 +38,19 @@ impl Default for TimeLimits {
     }
 }
 
-/// Makes the client: no redirects (a token goes to the configured host and nowhere else), limits on time.
+/// Makes the client: no redirects (a token goes to the configured host and nowhere else), limits on time. It goes through
+/// the environment's proxies, but never to this machine itself.
 pub fn client(timeout: Duration) -> reqwest::Client {
+    let variable = |name: &str| std::env::var(name).ok();
+    built(proxies(&variable).into_iter().fold(builder(timeout), reqwest::ClientBuilder::proxy))
+}
+
+/// The same without any proxy: for the daemon's own admin door.
+pub fn direct_client(timeout: Duration) -> reqwest::Client {
+    built(builder(timeout))
+}
+
+fn builder(timeout: Duration) -> reqwest::ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -48,8 +59,30 @@ pub fn client(timeout: Duration) -> reqwest::Client {
         // Shorter than the remotes keep them: a call on a dead connection would be one without answer.
         .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("goodays-salesforce/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .expect("a client without files or proxies builds")
+        // Those that are wanted are added by name.
+        .no_proxy()
+}
+
+fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
+    builder.build().expect("a client without files builds")
+}
+
+/// Never behind a proxy, whatever the environment says: a proxy would read what is meant for this machine.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
+/// The proxies that the environment names, in the order in which they are asked.
+fn proxies(variable: &dyn Fn(&str) -> Option<String>) -> Vec<reqwest::Proxy> {
+    type Make = fn(&str) -> reqwest::Result<reqwest::Proxy>;
+    let first = |names: [&str; 2]| names.iter().find_map(|name| variable(name)).filter(|v| !v.is_empty());
+    let direct =
+        first(["no_proxy", "NO_PROXY"]).map_or(LOOPBACK.to_owned(), |more| format!("{more},{LOOPBACK}"));
+    let known: [([&str; 2], Make); 3] = [
+        (["https_proxy", "HTTPS_PROXY"], |at| reqwest::Proxy::https(at)),
+        (["http_proxy", "HTTP_PROXY"], |at| reqwest::Proxy::http(at)),
+        (["all_proxy", "ALL_PROXY"], |at| reqwest::Proxy::all(at)),
+    ];
+    let named = known.into_iter().filter_map(|(names, make)| make(&first(names)?).ok());
+    named.map(|proxy| proxy.no_proxy(reqwest::NoProxy::from_string(&direct))).collect()
 }
 
 /// A whole answer, whatever its status.
@@ -256,6 +289,36 @@ mod tests {
             map.insert(*name, value.parse().unwrap());
         }
         Answer { status: 429, headers: map, body: Vec::new() }
+    }
+
+    /// The client that an environment with this proxy makes.
+    fn behind(proxy: &str) -> reqwest::Client {
+        let variable = |name: &str| name.eq_ignore_ascii_case("http_proxy").then(|| proxy.to_owned());
+        let found = proxies(&variable);
+        assert_eq!(found.len(), 1);
+        built(found.into_iter().fold(builder(Duration::from_secs(5)), reqwest::ClientBuilder::proxy))
+    }
+
+    #[tokio::test]
+    async fn d06_a_proxy_sees_remotes_and_never_this_machine() {
+        let proxy = script::serve(vec![script::json(200, "\"from the proxy\"")]).await;
+        let here = script::serve(vec![script::json(200, "\"from here\"")]).await;
+        let client = behind(proxy.url.as_str());
+        let direct = exchange(client.get(here.url.clone())).await.unwrap();
+        assert_eq!(direct.json(), Some("from here".into()));
+        let named = format!("http://localhost:{}/", here.url.port().unwrap());
+        assert!(exchange(client.get(named)).await.is_err(), "nothing listens any more, and no proxy answers");
+        assert!(proxy.asked().is_empty());
+        let far = exchange(client.get("http://goodays.example/v2")).await.unwrap();
+        assert_eq!(far.json(), Some("from the proxy".into()));
+        assert_eq!(proxy.asked().len(), 1);
+    }
+
+    #[test]
+    fn d06_an_environment_without_proxies_or_with_broken_ones_has_none() {
+        assert!(proxies(&|_| None).is_empty());
+        assert!(proxies(&|_| Some(String::new())).is_empty());
+        assert!(proxies(&|_| Some("http://[".to_owned())).is_empty());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Numbers worth alerting on, as OpenMetrics text. Labels are words of ours, never a customer's.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,29 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+/// What the webhook's door may answer, as `outcome` of `webhooks`. Each is there from the start: an alert on the growth
+/// of a counter needs a first sample.
+const WEBHOOKS: [&str; 12] = [
+    "accepted",
+    "duplicate",
+    "parked",
+    "not_json",
+    "unsigned",
+    "too_long",
+    "too_slow",
+    "cut",
+    "busy",
+    "unavailable",
+    "wrong_method",
+    "nowhere",
+];
+/// How events end.
+const EVENTS: [&str; 5] = ["created", "updated", "unchanged", "skipped", "parked"];
+/// What agents wish, and how it ends.
+const ACTIONS: [&str; 4] = ["answer", "call", "close", "spam"];
+const ENDS: [&str; 6] = ["delivered", "settled", "unclear", "parked", "cancelled", "observed"];
+const REMOTES: [&str; 2] = ["salesforce", "goodays"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Outcome {
@@ -54,10 +79,20 @@ pub struct Metrics {
     pub remote: Family<Remote, Histogram>,
     /// Fields that were dropped or shortened.
     pub fields: Family<FieldLabel, Counter>,
+    /// The same for `status`: a family does not tell what is in it.
+    dropped: Mutex<BTreeMap<(String, String), u64>>,
     /// 1 for the mapping version that is in force.
     pub mapping: Family<Version, Gauge>,
-    /// Mapping files that were refused.
+    /// Edits of mapping files that were refused.
     pub mapping_refused: Counter,
+    /// 1 while the mapping files as they stand are refused, and an earlier version is in force.
+    pub mapping_files_refused: Gauge,
+    /// 1 while connector.yaml as it stands is refused, and what was read before is in force.
+    pub configuration_refused: Gauge,
+    /// Keys of connector.yaml that were edited and wait for a restart.
+    pub configuration_waits: Gauge,
+    /// 1 while nothing is sent to customers (`goodays.actions: observe`).
+    pub observing: Gauge,
     /// Values that are read when somebody asks.
     pub inbox_pending: Gauge,
     pub inbox_parked: Gauge,
@@ -95,8 +130,13 @@ impl Metrics {
             actions: Family::default(),
             remote,
             fields: Family::default(),
+            dropped: Mutex::default(),
             mapping: Family::default(),
             mapping_refused: Counter::default(),
+            mapping_files_refused: Gauge::default(),
+            configuration_refused: Gauge::default(),
+            configuration_waits: Gauge::default(),
+            observing: Gauge::default(),
             inbox_pending: Gauge::default(),
             inbox_parked: Gauge::default(),
             outbox_pending: Gauge::default(),
@@ -115,6 +155,7 @@ impl Metrics {
             free_disk: Gauge::default(),
         };
         metrics.register();
+        metrics.begin();
         metrics.mapping_is(mapping);
         metrics
     }
@@ -132,7 +173,27 @@ impl Metrics {
         r.register("remote_seconds", "Time of calls to the remotes", self.remote.clone());
         r.register("fields_refused", "Fields that were dropped or shortened", self.fields.clone());
         r.register("mapping", "1 for the mapping version in force", self.mapping.clone());
-        r.register("mapping_refused", "Mapping files that were refused", self.mapping_refused.clone());
+        r.register(
+            "mapping_refused",
+            "Edits of mapping files that were refused",
+            self.mapping_refused.clone(),
+        );
+        r.register(
+            "mapping_files_refused",
+            "1 while the mapping files as they stand are refused",
+            self.mapping_files_refused.clone(),
+        );
+        r.register(
+            "configuration_refused",
+            "1 while connector.yaml as it stands is refused",
+            self.configuration_refused.clone(),
+        );
+        r.register(
+            "configuration_waits_for_restart",
+            "Edited keys of connector.yaml that wait for a restart",
+            self.configuration_waits.clone(),
+        );
+        r.register("observing", "1 while nothing is sent to customers", self.observing.clone());
         r.register("inbox_pending", "Events that wait for Salesforce", self.inbox_pending.clone());
         r.register("inbox_parked", "Events that wait for a human", self.inbox_parked.clone());
         r.register("inbox_oldest_seconds", "Age of the oldest event that waits", self.oldest_event.clone());
@@ -159,8 +220,26 @@ impl Metrics {
             self.calls_allowed.clone(),
         );
         r.register("salesforce_up", "1 when the last call to Salesforce worked", self.salesforce_up.clone());
-        r.register("goodays_up", "1 when the last call to Goodays worked", self.goodays_up.clone());
+        r.register("goodays_up", "0 while calls to Goodays fail", self.goodays_up.clone());
         r.register("disk_used_bytes", "Bytes of the state on disk", self.free_disk.clone());
+    }
+
+    /// Every counter whose labels are known begins at 0.
+    fn begin(&self) {
+        for outcome in WEBHOOKS {
+            drop(self.webhooks.get_or_create(&Outcome { outcome: outcome.to_owned() }));
+        }
+        for outcome in EVENTS {
+            drop(self.events.get_or_create(&Outcome { outcome: outcome.to_owned() }));
+        }
+        for (action, outcome) in ACTIONS.iter().flat_map(|action| ENDS.map(|end| (*action, end))) {
+            let label = Done { action: action.to_owned(), outcome: outcome.to_owned() };
+            drop(self.actions.get_or_create(&label));
+        }
+        for remote in REMOTES {
+            let label = Remote { remote: remote.to_owned(), outcome: "ok".to_owned() };
+            drop(self.remote.get_or_create(&label));
+        }
     }
 
     pub fn event(&self, outcome: &str) {
@@ -189,6 +268,17 @@ impl Metrics {
 
     pub fn field(&self, field: &str, code: &str) {
         self.fields.get_or_create(&FieldLabel { field: field.to_owned(), code: code.to_owned() }).inc();
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        *dropped.entry((field.to_owned(), code.to_owned())).or_default() += 1;
+    }
+
+    /// Fields that were dropped or shortened since the start: field, code, how often; the most frequent first.
+    pub fn dropped(&self) -> Vec<(String, String, u64)> {
+        let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> =
+            dropped.iter().map(|((field, code), count)| (field.clone(), code.clone(), *count)).collect();
+        all.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+        all
     }
 
     pub fn text(&self) -> String {

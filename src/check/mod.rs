@@ -18,9 +18,11 @@ mod report;
 mod roles;
 mod salesforce;
 mod samples;
+mod saved;
 mod values;
 
 pub use salesforce::client;
+pub use saved::newly_lacking;
 
 use std::path::Path;
 use std::time::Duration;

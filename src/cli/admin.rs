@@ -3,16 +3,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{FINDINGS, OK, UNREACHABLE, load, show};
+use super::out::{self, say, warn_user};
+use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
 use crate::run::Knowledge;
+
+/// No daemon answers on this state folder: none runs, it hangs, or something else listens at its address.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoDaemon(String);
 
 /// The running daemon's admin door.
 pub struct Admin {
@@ -25,8 +31,9 @@ impl Admin {
     pub fn find(path: &Path) -> anyhow::Result<Self> {
         let config = load(path, Secrets::Optional)?;
         let file = config.state.path.join(ADMIN_FILE);
-        let addr = std::fs::read_to_string(&file).with_context(|| {
-            format!("no running daemon was found ({} is not there): start it with `run`", file.display())
+        let addr = std::fs::read_to_string(&file).map_err(|_| {
+            let file = file.display();
+            NoDaemon(format!("no running daemon was found ({file} is not there): start it with `run`"))
         })?;
         Ok(Self::at(&config, addr.trim()))
     }
@@ -36,7 +43,11 @@ impl Admin {
             config.admin.token.as_ref().map(|t| t.expose_secret().to_owned()).filter(|t| !t.is_empty());
         // Listening everywhere is reached by way of loopback.
         let addr = addr.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
-        Self { base: format!("http://{addr}"), token, http: crate::http::client(Duration::from_secs(120)) }
+        Self {
+            base: format!("http://{addr}"),
+            token,
+            http: crate::http::direct_client(Duration::from_secs(120)),
+        }
     }
 
     async fn ask(
@@ -52,16 +63,39 @@ impl Admin {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer =
-            request.send().await.map_err(reqwest::Error::without_url).with_context(|| {
-                format!("the daemon does not answer at {}: is it still running?", self.base)
-            })?;
+        let answer = request.send().await.map_err(|error| self.silent(error))?;
         let status = answer.status().as_u16();
-        let text = answer.text().await.map_err(reqwest::Error::without_url)?;
+        let text = answer.text().await.map_err(|error| self.silent(error))?;
         if status == 401 {
             bail!("the admin door wants its token: set admin.token in connector.yaml as the daemon has it");
         }
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        let body = serde_json::from_str(&text).map_err(|_| self.strange("is no JSON"))?;
+        Ok((status, body))
+    }
+
+    fn silent(&self, error: reqwest::Error) -> NoDaemon {
+        let (base, error) = (&self.base, error.without_url());
+        NoDaemon(format!("the daemon does not answer at {base}: is it still running? ({error})"))
+    }
+
+    fn strange(&self, what: &str) -> NoDaemon {
+        let base = &self.base;
+        NoDaemon(format!("what answers at {base} is not this program's daemon: its answer {what}"))
+    }
+
+    /// The answer, if it has all these numbers: what is missing must not be read as nothing.
+    fn with_numbers(&self, body: Value, numbers: &[&str]) -> Result<Value, NoDaemon> {
+        match numbers.iter().find(|at| !body.pointer(at).is_some_and(Value::is_u64)) {
+            Some(missing) => {
+                Err(self.strange(&format!("has no number `{}`", missing.trim_start_matches('/'))))
+            }
+            None => Ok(body),
+        }
+    }
+
+    /// The answer's list.
+    fn list(&self, body: Value) -> Result<Vec<Value>, NoDaemon> {
+        if let Value::Array(items) = body { Ok(items) } else { Err(self.strange("is no list")) }
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -75,6 +109,10 @@ impl Admin {
         Ok(serde_json::from_value(self.get(&format!("/responses/{id}")).await?)?)
     }
 
+    async fn parked(&self) -> anyhow::Result<Vec<Value>> {
+        Ok(self.list(self.get("/parked").await?)?)
+    }
+
     async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
         self.ask(reqwest::Method::POST, path, body).await
     }
@@ -86,83 +124,107 @@ fn said(body: &Value) -> String {
 }
 
 pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
-    let status = Admin::find(path)?.get("/status").await?;
+    let admin = Admin::find(path)?;
+    let status = admin.with_numbers(admin.get("/status").await?, &verdict::NUMBERS)?;
+    // Which of them wait for an operator their reasons say.
+    let parked = if status["outbox"]["parked"] == 0 { Vec::new() } else { admin.parked().await? };
     if json {
-        println!("{status:#}");
+        say!("{status:#}");
     } else {
-        print!("{}", show::status(&status));
+        out::print(&show::status(&status, &parked));
     }
-    let parked = |side: &str| status[side]["parked"].as_u64().unwrap_or_default();
-    let unclear = status["outbox"]["unclear"].as_u64().unwrap_or_default();
-    let troubled = !status["salesforce"]["trouble"].is_null()
-        || !status["goodays"]["trouble"].is_null()
-        || !status["mapping"]["trouble"].is_null();
-    Ok(if parked("inbox") + parked("outbox") + unclear > 0 || troubled { FINDINGS } else { OK })
+    Ok(verdict::of(&status, &parked))
 }
 
-pub async fn parked(path: &Path, json: bool) -> anyhow::Result<u8> {
-    let items = Admin::find(path)?.get("/parked").await?;
+pub async fn parked(path: &Path, all: bool, json: bool) -> anyhow::Result<u8> {
+    let items = Admin::find(path)?.parked().await?;
+    let code = if items.is_empty() { OK } else { FINDINGS };
     if json {
-        println!("{items:#}");
+        say!("{:#}", Value::Array(items));
     } else {
-        print!("{}", show::parked(&items));
+        out::print(&if all { groups::each(&items) } else { groups::grouped(&items) });
     }
-    Ok(if items.as_array().is_some_and(|i| !i.is_empty()) { FINDINGS } else { OK })
+    Ok(code)
 }
 
 pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8> {
     let body = send_again.then(|| json!({ "send_again": true }));
-    let (status, body) = Admin::find(path)?.post(&format!("/parked/{id}/retry"), body).await?;
+    let admin = Admin::find(path)?;
+    let (status, body) = admin.post(&format!("/parked/{id}/retry"), body).await?;
     match status {
         200 => {
-            println!("{id}: {}", body["status"].as_str().unwrap_or("ok"));
+            let Some(done) = body["status"].as_str() else {
+                return Err(admin.strange("has no `status`").into());
+            };
+            say!("{id}: {done}");
             Ok(OK)
         }
         503 => {
-            eprintln!("{id}: {}", said(&body));
+            warn_user!("{id}: {}", said(&body));
             Ok(UNREACHABLE)
         }
         _ => {
-            eprintln!("{id}: {}", said(&body));
+            warn_user!("{id}: {}", said(&body));
             Ok(FINDINGS)
         }
     }
 }
 
 pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> {
-    let (status, body) = Admin::find(path)?.post("/parked/retry", Some(json!({ "reason": reason }))).await?;
+    let admin = Admin::find(path)?;
+    let (status, body) = admin.post("/parked/retry", Some(json!({ "reason": reason }))).await?;
     if status != 200 {
-        eprintln!("error: {}", said(&body));
+        warn_user!("error: {}", said(&body));
         return Ok(FINDINGS);
     }
-    print!("{}", show::tally(&body));
+    let counts = ["/retrying", "/delivered", "/confirm", "/refused", "/not_now"];
+    out::print(&show::tally(&admin.with_numbers(body, &counts)?));
     Ok(OK)
 }
 
+/// Gives up everything that is parked for this reason.
+pub async fn drop_all(path: &Path, reason: &str) -> anyhow::Result<u8> {
+    let admin = Admin::find(path)?;
+    let (status, body) = admin.post("/parked/drop", Some(json!({ "reason": reason }))).await?;
+    if status != 200 {
+        warn_user!("error: {}", said(&body));
+        return Ok(FINDINGS);
+    }
+    let counts = admin.with_numbers(body, &["/dropped", "/unclear", "/refused"])?;
+    out::print(&show::dropped(&counts));
+    Ok(if counts["unclear"] == 0 { OK } else { FINDINGS })
+}
+
 pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
-    let (status, body) = Admin::find(path)?.post(&format!("/parked/{id}/drop"), None).await?;
+    let admin = Admin::find(path)?;
+    let (status, body) = admin.post(&format!("/parked/{id}/drop"), None).await?;
     if status == 200 {
-        println!("{id}: dropped");
+        if body["status"] != "dropped" {
+            return Err(admin.strange("does not say that it is dropped").into());
+        }
+        say!("{id}: dropped");
         return Ok(OK);
     }
-    eprintln!("{id}: {}", said(&body));
+    warn_user!("{id}: {}", said(&body));
     Ok(FINDINGS)
 }
 
 pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) -> anyhow::Result<u8> {
     let body = json!({ "since": since, "dry_run": dry_run });
-    let (status, body) = Admin::find(path)?.post("/sweep", Some(body)).await?;
+    let admin = Admin::find(path)?;
+    let (status, body) = admin.post("/sweep", Some(body)).await?;
     if status != 200 {
-        eprintln!("error: {}", said(&body));
+        warn_user!("error: {}", said(&body));
         return Ok(UNREACHABLE);
     }
+    let counts = ["/looked_at", "/missing_count", "/repaired", "/unanswered_count", "/unreadable"];
+    let body = admin.with_numbers(body, &counts)?;
     if json {
-        println!("{body:#}");
+        say!("{body:#}");
     } else {
-        print!("{}", show::swept(&body, dry_run));
+        out::print(&show::swept(&body, dry_run));
     }
-    let missing = body["missing"].as_array().is_some_and(|m| !m.is_empty());
-    Ok(if missing && dry_run { FINDINGS } else { OK })
+    Ok(if body["missing_count"] != 0 && dry_run { FINDINGS } else { OK })
 }
 
 pub async fn forget(
@@ -172,15 +234,17 @@ pub async fn forget(
     json: bool,
 ) -> anyhow::Result<u8> {
     let body = json!({ "response": response, "email": email });
-    let (status, body) = Admin::find(path)?.post("/forget", Some(body)).await?;
+    let admin = Admin::find(path)?;
+    let (status, body) = admin.post("/forget", Some(body)).await?;
     if status != 200 {
-        eprintln!("error: {}", said(&body));
+        warn_user!("error: {}", said(&body));
         return Ok(FINDINGS);
     }
+    let body = admin.with_numbers(body, &["/responses", "/events", "/actions", "/in_flight"])?;
     if json {
-        println!("{body:#}");
+        say!("{body:#}");
     } else {
-        print!("{}", show::forgotten(&body));
+        out::print(&show::forgotten(&body));
     }
     Ok(OK)
 }
@@ -191,13 +255,14 @@ pub async fn case(path: &Path, name: &str, json: bool) -> anyhow::Result<u8> {
     let named = utf8_percent_encode(name, NON_ALPHANUMERIC);
     let (status, body) = admin.ask(reqwest::Method::GET, &format!("/cases/{named}"), None).await?;
     if status != 200 {
-        eprintln!("{name}: {}", said(&body));
+        warn_user!("{name}: {}", said(&body));
         return Ok(if status == 503 { UNREACHABLE } else { FINDINGS });
     }
+    let responses = admin.list(body)?;
     if json {
-        println!("{body:#}");
+        say!("{:#}", Value::Array(responses));
     } else {
-        print!("{}", show::explained(&body));
+        out::print(&show::explained(&responses));
     }
     Ok(OK)
 }

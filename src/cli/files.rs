@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::out::{self, say, warn_user};
 use super::{OK, UNREACHABLE, load};
 use crate::check as checks;
 use crate::config::Secrets;
@@ -10,9 +11,9 @@ use crate::samples::SamplesError;
 pub async fn check(path: &Path, offline: bool, json: bool) -> anyhow::Result<u8> {
     let report = checks::run(path, offline).await;
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("{}", report.render());
+        out::print(&report.render());
     }
     Ok(report.exit_code())
 }
@@ -21,11 +22,11 @@ pub async fn samples(path: &Path, dir: &Path) -> anyhow::Result<u8> {
     let config = load(path, Secrets::Required)?;
     match crate::samples::fetch(&config, dir).await {
         Ok(fetched) => {
-            print!("{}", fetched.render());
+            out::print(&fetched.render());
             Ok(OK)
         }
         Err(error @ SamplesError::Goodays(_)) => {
-            eprintln!("error: {error}");
+            warn_user!("error: {error}");
             Ok(UNREACHABLE)
         }
         Err(error) => Err(error.into()),

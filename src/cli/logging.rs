@@ -5,20 +5,42 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use crate::config::{Log, LogFormat};
+use crate::run::LogLevel;
 
-/// Starts logging as configured. What libraries have to say stays at warnings unless asked for: some of them
-/// log addresses.
-pub fn start(log: &Log) -> anyhow::Result<()> {
-    let directives = if log.level.contains(['=', ',']) {
-        log.level.clone()
-    } else {
-        format!("warn,goodays_salesforce={}", log.level)
-    };
-    let filter = EnvFilter::try_new(&directives).with_context(|| format!("log.level: {directives:?}"))?;
+/// Starts logging as configured, and gives what changes the level later.
+pub fn start(log: &Log) -> anyhow::Result<LogLevel> {
+    let filter = filter(&log.level)?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match log.format {
-        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let lines = lines.with_ansi(ansi).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Ok(Box::new(move |level| set(level, |filter| handle.reload(filter))))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Ok(Box::new(move |level| set(level, |filter| handle.reload(filter))))
+        }
     }
-    Ok(())
+}
+
+/// A level, or directives. What libraries have to say stays at warnings unless asked for: some of them log addresses.
+fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    let directives = if level.contains(['=', ',']) {
+        level.to_owned()
+    } else {
+        format!("warn,goodays_salesforce={level}")
+    };
+    EnvFilter::try_new(&directives).with_context(|| format!("log.level: {directives:?}"))
+}
+
+fn set<E: std::fmt::Display>(level: &str, reload: impl FnOnce(EnvFilter) -> Result<(), E>) {
+    let done = filter(level).and_then(|filter| reload(filter).map_err(|error| anyhow::anyhow!("{error}")));
+    if let Err(error) = done {
+        tracing::warn!(%error, "the log keeps its level");
+    }
 }

@@ -1,10 +1,16 @@
-//! The commands. Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 a remote is unreachable.
+//! The commands. Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 a remote is unreachable, 4 trouble now
+//! (`status`), 5 no daemon runs.
 
 mod admin;
 mod files;
 mod logging;
+pub(crate) mod out;
+mod parked;
 mod plan;
+mod reasons;
 mod show;
+mod simulate;
+mod verdict;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,13 +18,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use tokio::net::TcpListener;
 
+use self::out::{say, warn_user};
 use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, parse_duration};
+use crate::demo;
 use crate::mapping::{Diagnostic, SchemaKind};
-use crate::{demo, sim};
 
 /// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 ///
@@ -33,7 +39,8 @@ use crate::{demo, sim};
   goodays-salesforce run -c connector.yaml     the daemon
   goodays-salesforce status                    how the running daemon is doing
 
-Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 a remote is unreachable."
+Exit codes: 0 ok, 1 findings (status: something waits for a human), 2 usage or configuration, 3 a remote is
+unreachable, 4 trouble now (status), 5 no daemon runs."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -57,8 +64,7 @@ enum Command {
     },
     /// Run the daemon.
     #[command(after_help = "Example:
-  GOODAYS_TOKEN=... GOODAYS_WEBHOOK_SECRET=... SALESFORCE_CLIENT_ID=... SALESFORCE_CLIENT_SECRET=... \\
-    goodays-salesforce run -c /etc/goodays-salesforce/connector.yaml")]
+  set -a; . /etc/goodays-salesforce/env; goodays-salesforce run -c /etc/goodays-salesforce/connector.yaml")]
     Run(Configured),
     /// Check configuration and mappings; online also token, permissions and every mapped field.
     #[command(after_help = "Examples:
@@ -117,16 +123,23 @@ enum Command {
         json: bool,
     },
     /// How the running daemon is doing.
+    #[command(
+        after_help = "Exit codes, for a watchdog: 0 all is well, 1 something waits for a human, 4 something does not work now
+(webhooks are not accepted, a remote is away, agents' actions are not read), 5 no daemon runs."
+    )]
     Status {
         #[command(flatten)]
         config: Configured,
         #[arg(long)]
         json: bool,
     },
-    /// What waits for a human, with the reason.
+    /// What waits for a human, by reason, the newest first.
     Parked {
         #[command(flatten)]
         config: Configured,
+        /// Every single one.
+        #[arg(long)]
+        all: bool,
         #[arg(long)]
         json: bool,
     },
@@ -151,8 +164,19 @@ enum Command {
         config: Configured,
     },
     /// Give something parked up.
+    #[command(after_help = "Examples:
+  goodays-salesforce drop a7                                    one action
+  goodays-salesforce drop --all --reason max_actions_per_hour   all with one reason; what is unclear stays")]
     Drop {
-        id: String,
+        /// An id from `parked`.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All with one reason.
+        #[arg(long, requires = "reason")]
+        all: bool,
+        /// With --all: the reason code.
+        #[arg(long, requires = "all")]
+        reason: Option<String>,
         #[command(flatten)]
         config: Configured,
     },
@@ -182,6 +206,9 @@ enum Command {
         salesforce: SocketAddr,
         #[arg(long, default_value = "127.0.0.1:0")]
         goodays: SocketAddr,
+        /// Salesforce also takes JWTs that this public key (PEM) verifies.
+        #[arg(long, value_name = "FILE")]
+        jwt_public_key: Option<PathBuf>,
     },
     /// Print the JSON Schema of a file, for editors.
     Schema { kind: Kind },
@@ -219,21 +246,24 @@ const OK: u8 = 0;
 const FINDINGS: u8 = 1;
 const CONFIGURATION: u8 = 2;
 const UNREACHABLE: u8 = 3;
+const TROUBLE: u8 = 4;
+const DOWN: u8 = 5;
 
 impl Cli {
     pub fn run(self) -> ExitCode {
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                eprintln!("error: the runtime does not start: {error}");
+                warn_user!("error: the runtime does not start: {error}");
                 return ExitCode::from(FINDINGS);
             }
         };
         match runtime.block_on(self.command.run()) {
+            Ok(_) if out::is_unread() => ExitCode::from(OK),
             Ok(code) => ExitCode::from(code),
             Err(error) => {
-                eprintln!("error: {error:#}");
-                ExitCode::from(CONFIGURATION)
+                warn_user!("error: {error:#}");
+                ExitCode::from(if error.is::<admin::NoDaemon>() { DOWN } else { CONFIGURATION })
             }
         }
     }
@@ -256,19 +286,24 @@ impl Command {
                 admin::sweep(&config.config, since.as_deref(), dry_run, json).await
             }
             Self::Status { config, json } => admin::status(&config.config, json).await,
-            Self::Parked { config, json } => admin::parked(&config.config, json).await,
+            Self::Parked { config, all, json } => admin::parked(&config.config, all, json).await,
             Self::Retry { id: Some(id), send_again, config, .. } => {
                 admin::retry(&config.config, &id, send_again).await
             }
             Self::Retry { reason, config, .. } => admin::retry_all(&config.config, reason.as_deref()).await,
-            Self::Drop { id, config } => admin::drop(&config.config, &id).await,
+            Self::Drop { id: Some(id), config, .. } => admin::drop(&config.config, &id).await,
+            Self::Drop { reason, config, .. } => {
+                admin::drop_all(&config.config, &reason.unwrap_or_default()).await
+            }
             Self::Forget { whom: Whom { response, email }, config, json } => {
                 admin::forget(&config.config, response.as_deref(), email.as_deref(), json).await
             }
             Self::Samples { dir, config } => files::samples(&config.config, &dir).await,
-            Self::Sim { salesforce, goodays } => simulate(salesforce, goodays).await,
+            Self::Sim { salesforce, goodays, jwt_public_key } => {
+                simulate::simulate(simulate::Simulated { salesforce, goodays, jwt_public_key }).await
+            }
             Self::Schema { kind } => {
-                println!("{:#}", crate::mapping::schema(kind.into()));
+                say!("{:#}", crate::mapping::schema(kind.into()));
                 Ok(OK)
             }
         }
@@ -310,9 +345,10 @@ fn all(mistakes: &[Diagnostic], place: &str) -> anyhow::Error {
 
 async fn run(path: &Path) -> anyhow::Result<u8> {
     let config = load(path, Secrets::Required)?;
-    logging::start(&config.log)?;
+    let set_level = logging::start(&config.log)?;
     panics_without_words();
     let app = App::start(config, Clock::System).await?;
+    app.shared.log_level_by(set_level);
     let failed = tokio::select! {
         () = app.failed() => true,
         signal = reload_until_stopped(&app) => {
@@ -326,17 +362,19 @@ async fn run(path: &Path) -> anyhow::Result<u8> {
     Ok(if clean && !failed { OK } else { FINDINGS })
 }
 
-/// SIGHUP reads mappings and secrets anew, as `POST /reload` does.
+/// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does; meanwhile a stop is heard.
 async fn reload_until_stopped(app: &App) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hup = signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?;
+    let stopped = stop_signal();
+    tokio::pin!(stopped);
     loop {
         tokio::select! {
-            stopped = stop_signal() => return stopped,
+            stopped = &mut stopped => return stopped,
             _ = hup.recv() => {
-                app.shared.reload_secrets();
+                let shared = app.shared.clone();
                 // Refusals stand in the log and in `status`.
-                let _ = app.shared.reload_mappings();
+                tokio::spawn(async move { shared.reload().await });
             }
         }
     }
@@ -352,23 +390,4 @@ async fn stop_signal() -> anyhow::Result<()> {
         _ = int.recv() => {}
     }
     Ok(())
-}
-
-async fn simulate(salesforce: SocketAddr, goodays: SocketAddr) -> anyhow::Result<u8> {
-    let bind = async |addr: SocketAddr| {
-        TcpListener::bind(addr)
-            .await
-            .with_context(|| format!("cannot listen on {addr}: choose another address"))
-    };
-    let options = sim::salesforce::Options::default();
-    let (id, secret) = (options.client_id.clone(), options.client_secret.clone());
-    let org = sim::salesforce::Salesforce::start(bind(salesforce).await?, options).await;
-    let options = sim::goodays::Options::default();
-    let token = options.token.clone();
-    let shop = sim::goodays::Goodays::start(bind(goodays).await?, options).await;
-    println!("salesforce  {}  client_id {id}  client_secret {secret}", org.url());
-    println!("goodays     {}  token {token}", shop.url());
-    println!("Control both under /__sim/ (docs/simulators.md). Ctrl-C ends.");
-    stop_signal().await?;
-    Ok(OK)
 }

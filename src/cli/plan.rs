@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::admin::{self, Admin};
+use super::out::{say, warn_user};
 use super::{FINDINGS, OK, UNREACHABLE, all, load};
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
@@ -37,22 +38,22 @@ pub async fn plan(event: &str, path: &Path, how: How) -> anyhow::Result<u8> {
         let shown = match body {
             Ok(body) => planner.show(&name, &body).await,
             Err(why) => {
-                eprintln!("{name}: {why}");
+                warn_user!("{name}: {why}");
                 code = FINDINGS;
                 continue;
             }
         };
         match shown {
-            Ok(text) => println!("{text}"),
+            Ok(text) => say!("{text}"),
             Err(failure) => return Ok(unreachable(&failure)),
         }
     }
-    eprintln!("note: {}", planner.note());
+    warn_user!("note: {}", planner.note());
     Ok(code)
 }
 
 fn unreachable(failure: &Failure) -> u8 {
-    eprintln!("error: Salesforce: {failure}");
+    warn_user!("error: Salesforce: {failure}");
     UNREACHABLE
 }
 
@@ -99,7 +100,7 @@ impl<'a> Planner<'a> {
                     return knowledge;
                 }
                 Err(error) => {
-                    eprintln!("note: {error:#}");
+                    warn_user!("note: {error:#}");
                     self.daemon = None;
                 }
             }

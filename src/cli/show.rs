@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::verdict;
+
 /// Of a longer list the machine form has the rest.
 const NAMED: usize = 20;
 
-pub fn status(status: &Value) -> String {
+/// `parked`: what waits, when something does.
+pub fn status(status: &Value, parked: &[Value]) -> String {
     let n = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     let mut text = format!(
         "feedback in   {} waiting, {} parked, {} done\n\
@@ -33,47 +36,93 @@ pub fn status(status: &Value) -> String {
         let org = status["salesforce"]["login_leads_to"]["org"].as_str().unwrap_or("-");
         let _ = writeln!(text, "Salesforce    {host}, org {org}");
     }
-    for side in ["salesforce", "goodays"] {
-        if let Some(advice) = status[side]["trouble"]["advice"].as_str() {
-            let _ = writeln!(text, "{side:<13} in trouble: {advice}");
-        }
+    edits(&mut text, status);
+    troubles(&mut text, status);
+    fields(&mut text, &status["fields_refused"]);
+    let operators = verdict::for_an_operator(status, parked);
+    let agents = n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear") - operators;
+    if agents > 0 {
+        let _ = writeln!(text, "parked        {agents} that their agents see on the Case and settle there");
     }
-    if let Some(trouble) = status["poll"]["trouble"].as_str() {
-        let _ = writeln!(text, "poll          {trouble}");
-    }
-    if let Some(trouble) = status["mapping"]["trouble"].as_str() {
-        let _ =
-            writeln!(text, "              the edited files are refused, this version goes on:\n{trouble}");
-    }
-    if n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear") > 0 {
+    if operators > 0 {
         text += "Something waits for a human: goodays-salesforce parked\n";
     }
     text
 }
 
-pub fn parked(items: &Value) -> String {
-    let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
-    if items.is_empty() {
-        return "Nothing waits for a human.\n".to_owned();
+/// What differs from what stands in the files, and what is not as people expect it.
+fn edits(text: &mut String, status: &Value) {
+    if let Some(trouble) = status["mapping"]["trouble"].as_str() {
+        let _ =
+            writeln!(text, "              the edited files are refused, this version goes on:\n{trouble}");
     }
-    let mut text = String::new();
-    for item in items {
-        let t = |key: &str| item[key].as_str().unwrap_or("-").to_owned();
-        let _ = write!(
+    let configuration = &status["configuration"];
+    if let Some(refused) = configuration["refused"].as_str() {
+        let _ = writeln!(
             text,
-            "{:<8} {:<8} {:<8} case {:<10} response {:<12} since {}\n         {}: {}\n",
-            t("id"),
-            t("state"),
-            item["action"].as_str().unwrap_or("event"),
-            item["case_number"].as_str().or(item["case_id"].as_str()).unwrap_or("-"),
-            t("response_id"),
-            t("since"),
-            t("reason_code"),
-            t("reason"),
+            "configuration the edited connector.yaml is refused, what was read before goes on:\n{refused}"
         );
     }
-    text += "Again: goodays-salesforce retry ID (or --all).  Give up: goodays-salesforce drop ID.\n";
-    text
+    let waiting = words(&configuration["waits_for_restart"]);
+    if !waiting.is_empty() {
+        let _ = writeln!(text, "configuration edited, in force after a restart: {}", waiting.join(", "));
+    }
+    if status["actions"] == "observe" {
+        *text += "actions       observe: nothing is sent to customers\n";
+    }
+}
+
+/// What goes wrong now: since when, what to do, when it is tried again.
+fn troubles(text: &mut String, status: &Value) {
+    if let Some(refusing) = status["refusing"].as_str() {
+        let _ = writeln!(text, "webhooks      are not accepted: {refusing}");
+    }
+    for side in ["salesforce", "goodays"] {
+        let trouble = &status[side]["trouble"];
+        let t = |key: &str| trouble[key].as_str().unwrap_or("-");
+        if trouble.is_object() {
+            let _ = writeln!(
+                text,
+                "{side:<13} in trouble: {}\n              code {}, since {}, tried again at {}",
+                t("advice"),
+                t("code"),
+                t("since"),
+                t("retry_at")
+            );
+        }
+    }
+    if status["poll"]["stopped_by_budget"] == true {
+        *text += "poll          stopped: nine tenths of salesforce.api_calls_per_day are used. Agents' actions wait, new \
+                 feedback goes on; polls go on as calls of the last 24 hours expire\n";
+    }
+    if let Some(trouble) = status["poll"]["trouble"].as_str() {
+        let _ = writeln!(text, "poll          {trouble}");
+    }
+    if let Some(time) = status["poll"]["rows_ahead_of_clock"].as_str() {
+        let _ = writeln!(text, "poll          a row of Salesforce has a time ahead of Salesforce's own clock ({time}); it is read at each poll");
+    }
+}
+
+/// Fields that Cases and comments went without, since the daemon's start.
+fn fields(text: &mut String, fields: &Value) {
+    let fields = fields.as_array().map(Vec::as_slice).unwrap_or_default();
+    for one in fields.iter().take(NAMED) {
+        let t = |key: &str| one[key].as_str().unwrap_or("-");
+        let count = one["count"].as_u64().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "fields        {} left out or shortened {count}x since the start ({})",
+            t("field"),
+            t("code")
+        );
+    }
+    if fields.len() > NAMED {
+        let _ = writeln!(text, "              and {} more fields (--json)", fields.len() - NAMED);
+    }
+}
+
+fn words(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// What became of all that was retried.
@@ -81,9 +130,24 @@ pub fn tally(counts: &Value) -> String {
     const WORDS: [(&str, &str); 5] = [
         ("retrying", "tried again"),
         ("delivered", "had arrived after all"),
-        ("confirm", "unclear: see each, then `retry ID --send-again`"),
+        ("confirm", "unclear and left: look at each in Goodays, then `retry ID`"),
         ("refused", "no longer waiting"),
         ("not_now", "left: Goodays could not be read back"),
+    ];
+    let told = WORDS.iter().filter_map(|(key, words)| {
+        let count = counts[*key].as_u64().filter(|count| *count > 0)?;
+        Some(format!("{count} {words}\n"))
+    });
+    let told: String = told.collect();
+    if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
+}
+
+/// What became of all that was given up.
+pub fn dropped(counts: &Value) -> String {
+    const WORDS: [(&str, &str); 3] = [
+        ("dropped", "dropped"),
+        ("unclear", "unclear and left: look at each in Goodays, then `drop ID`"),
+        ("refused", "no longer waiting"),
     ];
     let told = WORDS.iter().filter_map(|(key, words)| {
         let count = counts[*key].as_u64().filter(|count| *count > 0)?;
@@ -154,10 +218,10 @@ pub fn forgotten(counts: &Value) -> String {
 }
 
 /// What would go to Goodays for a Case.
-pub fn explained(responses: &Value) -> String {
+pub fn explained(responses: &[Value]) -> String {
     let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let mut text = String::new();
-    for response in responses.as_array().into_iter().flatten() {
+    for response in responses {
         let listed = &response["goodays"]["Ok"];
         let shown = if let Some(actions) = listed["actions"].as_array() {
             let actions: Vec<String> = actions.iter().map(word).collect();
@@ -178,4 +242,58 @@ pub fn explained(responses: &Value) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn f03_status_names_all_that_is_not_as_it_should_be() {
+        let fields = json!([
+            { "field": "Store__c", "code": "FIELD_LACKING", "count": 30 },
+            { "field": "Subject", "code": "STRING_TOO_LONG", "count": 1 },
+        ]);
+        let trouble =
+            json!({ "code": "not_sent", "advice": "Check the network.", "since": "S", "retry_at": "R" });
+        let status = json!({
+            "actions": "observe",
+            "refusing": "10 MB are free",
+            "inbox": { "pending": 1, "parked": 0, "done": 2 },
+            "outbox": { "pending": 3, "unclear": 1, "parked": 0, "delivered": 4 },
+            "poll": { "last_completed": "T", "trouble": "Salesforce refuses the poll's query", "stopped_by_budget": true },
+            "salesforce": { "api_calls_today": 18000, "api_calls_allowed": 20000, "trouble": null },
+            "goodays": { "trouble": trouble },
+            "unprocessed": { "count": 5 },
+            "mapping": { "version": "abc", "trouble": null },
+            "configuration": { "refused": "error[Y003]: nonsense", "waits_for_restart": ["settle", "state.path"] },
+            "fields_refused": fields,
+        });
+        let text = super::status(&status, &[]);
+        insta::assert_snapshot!(text.split_once("abc\n").unwrap().1, @r"
+        configuration the edited connector.yaml is refused, what was read before goes on:
+        error[Y003]: nonsense
+        configuration edited, in force after a restart: settle, state.path
+        actions       observe: nothing is sent to customers
+        webhooks      are not accepted: 10 MB are free
+        goodays       in trouble: Check the network.
+                      code not_sent, since S, tried again at R
+        poll          stopped: nine tenths of salesforce.api_calls_per_day are used. Agents' actions wait, new feedback goes on; polls go on as calls of the last 24 hours expire
+        poll          Salesforce refuses the poll's query
+        fields        Store__c left out or shortened 30x since the start (FIELD_LACKING)
+        fields        Subject left out or shortened 1x since the start (STRING_TOO_LONG)
+        Something waits for a human: goodays-salesforce parked
+        ");
+    }
+
+    #[test]
+    fn f03_a_long_list_of_fields_is_cut() {
+        let one = |n| json!({ "field": format!("F{n}"), "code": "C", "count": 1 });
+        let mut text = String::new();
+        fields(&mut text, &(0..25).map(one).collect());
+        assert_eq!(text.lines().count(), NAMED + 1);
+        assert!(text.ends_with("and 5 more fields (--json)\n"), "{text}");
+    }
 }

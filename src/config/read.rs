@@ -120,7 +120,7 @@ impl Reader<'_> {
 
     fn admin(&mut self, node: Option<&Node>) -> Admin {
         let mut keys = self.section(node, "admin");
-        let listen = self.listen(keys.take("listen"), "admin", 9090, [127, 0, 0, 1]);
+        let listen = self.listen(keys.take("listen"), "admin", 9464, [127, 0, 0, 1]);
         self.in_admin = true;
         let token = self.secret(&mut keys, ("token", "token_file"), Slot::AdminToken);
         self.in_admin = false;

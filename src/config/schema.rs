@@ -37,7 +37,7 @@ only_schema!(
 pub struct ConnectorFile {
     /// The webhook's door.
     server: Option<Server>,
-    /// The door for health, metrics and the console.
+    /// The door for health, metrics and what waits for a human.
     admin: Option<Admin>,
     goodays: Goodays,
     salesforce: Salesforce,

@@ -75,7 +75,7 @@ pub fn listen(node: &Node, page: &mut Page, what: &str) -> Option<SocketAddr> {
     let found = text.parse().ok().or_else(resolved);
     if found.is_none() {
         page.error(BAD_VALUE, &node.span, format!("{what} is no address to listen on"))
-            .help("write an address and a port, such as 0.0.0.0:8080 or 127.0.0.1:9090");
+            .help("write an address and a port, such as 0.0.0.0:8080 or 127.0.0.1:9464");
     }
     found
 }

@@ -6,6 +6,7 @@ mod transcript;
 
 use clap::ValueEnum;
 
+use crate::cli::out::say;
 use crate::sim::wire::{Act, Fault};
 use stage::{SECRET, Stage, Tuning};
 use transcript::Transcript;
@@ -33,11 +34,11 @@ pub async fn run(keep: bool, spoil: Option<Spoil>) -> anyhow::Result<u8> {
     transcript.counts(&stage);
     let code = match &told {
         Ok(()) => {
-            println!("\nBoth sides agree with the story.");
+            say!("\nBoth sides agree with the story.");
             0
         }
         Err(difference) => {
-            println!("\nThe story broke: {difference:#}");
+            say!("\nThe story broke: {difference:#}");
             1
         }
     };
@@ -90,17 +91,17 @@ async fn kept(stage: &Stage) -> anyhow::Result<()> {
         r#"{{"event_type":"response","response":{{"id":"{id}","created_date":"2026-01-05T10:20:39+01:00","source":"email","answers":[],"message":{{"id":"{id}m","created_date":"2026-01-05T10:20:39+01:00","type":"Question","content":"Hello from the command line","attachment":null,"sender":{{"email":"me@example.com","first_name":"Me","last_name":"Myself"}}}},"reply":null,"user":{{"email":"me@example.com","first_name":"Me","last_name":"Myself"}},"context":{{}},"place":{{"id":"p1","partner_id":"1234","name":"place name"}},"delegated_to":null,"attached_messages":[],"state":"open","actions":{{"reply":"","spam":"","close":"","call":""}},"alert_triggered":false}}}}"#
     );
     let signature = crate::goodays::signature::sign(body.as_bytes(), &SECRET.into());
-    println!("\nEverything stays up:");
-    println!("  webhook     http://{}/webhooks/goodays   secret {SECRET}", stage.webhook_addr());
-    println!("  admin       http://{}/status", stage.app().doors.admin_addr());
-    println!("  Salesforce  {}/__sim/records/Case", stage.salesforce.url());
-    println!("  Goodays     {}", stage.goodays.url());
-    println!("\nSend one more feedback:");
-    println!(
+    say!("\nEverything stays up:");
+    say!("  webhook     http://{}/webhooks/goodays   secret {SECRET}", stage.webhook_addr());
+    say!("  admin       http://{}/status", stage.app().doors.admin_addr());
+    say!("  Salesforce  {}/__sim/records/Case", stage.salesforce.url());
+    say!("  Goodays     {}", stage.goodays.url());
+    say!("\nSend one more feedback:");
+    say!(
         "  curl -sS http://{}/webhooks/goodays -H 'Content-Type: application/json' -H 'X-HMAC-SHA256: {signature}' --data-binary '{body}'",
         stage.webhook_addr()
     );
-    println!("\nCtrl-C ends.");
+    say!("\nCtrl-C ends.");
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::stage::Stage;
+use crate::cli::out::say;
 use crate::sim::wire::Seen;
 
 pub struct Transcript {
@@ -16,16 +17,16 @@ pub struct Transcript {
 
 impl Transcript {
     pub fn new(stage: &Stage) -> Self {
-        println!("goodays-salesforce demo: both remotes simulated on loopback, everything over real HTTP\n");
-        println!("  Goodays     {}", stage.goodays.url());
-        println!("  Salesforce  {}", stage.salesforce.url());
-        println!("  webhook     http://{}/webhooks/goodays\n", stage.webhook_addr());
+        say!("goodays-salesforce demo: both remotes simulated on loopback, everything over real HTTP\n");
+        say!("  Goodays     {}", stage.goodays.url());
+        say!("  Salesforce  {}", stage.salesforce.url());
+        say!("  webhook     http://{}/webhooks/goodays\n", stage.webhook_addr());
         Self { began: Instant::now(), shown_salesforce: 0, shown_goodays: 0, responses: Vec::new() }
     }
 
     /// Somebody did something.
     pub fn act(&mut self, who: &str, what: &str) {
-        println!("[{:6.2}s] {who:<10} {what}", self.began.elapsed().as_secs_f64());
+        say!("[{:6.2}s] {who:<10} {what}", self.began.elapsed().as_secs_f64());
     }
 
     /// What went over the wire since the last look; idle polls are left out.
@@ -33,14 +34,14 @@ impl Transcript {
         let salesforce = stage.salesforce.wire().requests();
         for seen in &salesforce[self.shown_salesforce.min(salesforce.len())..] {
             if let Some(line) = salesforce_line(seen) {
-                println!("           wire       {line}");
+                say!("           wire       {line}");
             }
         }
         self.shown_salesforce = salesforce.len();
         let goodays = stage.goodays.wire().requests();
         for seen in &goodays[self.shown_goodays.min(goodays.len())..] {
             if seen.method == "PUT" {
-                println!("           wire       PUT {} {} -> {}", seen.path, seen.body, seen.status);
+                say!("           wire       PUT {} {} -> {}", seen.path, seen.body, seen.status);
             }
         }
         self.shown_goodays = goodays.len();
@@ -48,8 +49,8 @@ impl Transcript {
 
     /// What each side holds in the end.
     pub fn both_sides(&self, stage: &Stage) {
-        println!("\n{:<58} | Salesforce", "Goodays: what the customer got");
-        println!("{:-<58}-+-{:-<58}", "", "");
+        say!("\n{:<58} | Salesforce", "Goodays: what the customer got");
+        say!("{:-<58}-+-{:-<58}", "", "");
         for (id, title) in &self.responses {
             let mut left = vec![format!("{id}  {title}")];
             for processed in stage.goodays.processed(id) {
@@ -66,9 +67,9 @@ impl Transcript {
             }
             for line in 0..left.len().max(right.len()) {
                 let side = |lines: &[String]| lines.get(line).cloned().unwrap_or_default();
-                println!("{:<58} | {}", side(&left), side(&right));
+                say!("{:<58} | {}", side(&left), side(&right));
             }
-            println!("{:58} |", "");
+            say!("{:58} |", "");
         }
     }
 
@@ -77,7 +78,7 @@ impl Transcript {
         let goodays = stage.goodays.wire().requests();
         let puts = goodays.iter().filter(|s| s.method == "PUT").count();
         let writes = stage.salesforce.wire().requests().iter().filter(|s| s.path.ends_with("/graph")).count();
-        println!(
+        say!(
             "{:.1} s; {events} events in; {} Salesforce API calls ({writes} of them writes); {} Goodays calls ({puts} of them actions)",
             self.began.elapsed().as_secs_f64(),
             stage.salesforce.api_calls(),

@@ -81,6 +81,11 @@ impl Budget {
         (reserved.saturating_sub(self.meter.left()), self.allowed)
     }
 
+    /// Whether polls wait, so many calls being spent: the rest is kept for new feedback.
+    pub fn polls_wait(&self, used: u64) -> bool {
+        self.allowed.saturating_sub(used) <= self.allowed / RESERVE
+    }
+
     /// Gives back what was not spent, at a clean stop.
     pub async fn close(&self, now_ms: i64) -> Result<(), StoreError> {
         let mut hours = self.hours.lock().await;

@@ -128,7 +128,7 @@ impl Delivery {
         let looked = shared.goodays.now();
         let now = shared.circumstances(shared.clock.now_ms());
         let (seq, now_ms) = (intent.seq, now.now_ms);
-        let limit = shared.config.goodays.max_actions_per_hour;
+        let limit = shared.live().max_actions_per_hour;
         let decided = shared.change(&intent.response_id, |loaded| {
             let decided = loaded.now.begin(seq, look, looked, is_author, &now);
             let approved = loaded.now.intent(seq).is_some_and(|intent| intent.approved);
@@ -361,10 +361,10 @@ impl Shared {
         let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(self.config.settle) };
         Circumstances {
             now_ms,
-            close_grace_ms: millis(self.config.poll.close_grace),
+            close_grace_ms: millis(self.live().poll.close_grace),
             settle_ms,
-            poll_ms: millis(self.config.poll.interval),
-            observe: self.config.goodays.actions == Actions::Observe,
+            poll_ms: millis(self.live().poll.interval),
+            observe: self.live().actions == Actions::Observe,
             message_ends_turn: self.message_ends_turn(),
         }
     }
@@ -448,7 +448,7 @@ impl Shared {
             raw.as_deref().map(crate::store::decode).transpose()?.unwrap_or_default();
         minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
         let sent: u64 = minutes.values().sum();
-        if sent >= u64::from(self.config.goodays.max_actions_per_hour) && !approved {
+        if sent >= u64::from(self.live().max_actions_per_hour) && !approved {
             return Ok(false);
         }
         *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;

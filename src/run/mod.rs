@@ -27,6 +27,7 @@ mod parked;
 mod poll;
 mod record;
 mod refused;
+mod reload;
 mod reread;
 mod retry;
 mod rules;
@@ -55,11 +56,11 @@ pub use forget::Forgotten;
 pub use gate::{Gate, Trouble};
 pub use knowledge::Knowledge;
 pub use parked::{ParkedItem, RetryOutcome};
+pub use reload::{Edits, last_good_mapping, remember_mapping};
 pub use sweep::{SweepOptions, SweepReport};
-pub use upkeep::{last_good_mapping, remember_mapping};
 
 use crate::clock::Clock;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Live};
 use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
@@ -85,6 +86,14 @@ pub struct Shared {
     pub poll_state: poll::PollState,
     activity: activity::Activity,
     mapping: ArcSwap<Mapping>,
+    /// What an edit of connector.yaml changes at once.
+    live: ArcSwap<Live>,
+    /// How connector.yaml as it stands differs from what runs, for `status`.
+    pub edits: ArcSwap<reload::Edits>,
+    /// What changes the log's level, where there is a log of our own.
+    log_level: OnceLock<LogLevel>,
+    /// Files are read anew by one at a time: a signal, the admin door, the watching of the files.
+    reloading: tokio::sync::Mutex<()>,
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
     /// Returns that Goodays counts as waiting, as of the last sweep.
@@ -116,6 +125,9 @@ pub struct Shared {
 /// Hears of each step that a loop has ended: the loop's name, and whether it goes on at once to the next one. The
 /// loop stands still there when it says no.
 type Watcher = Box<dyn Fn(&'static str, bool) -> bool + Send + Sync>;
+
+/// Sets the level of the log, written as `log.level`.
+pub type LogLevel = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Counts that are kept, not scanned.
 #[derive(Debug, Default)]
@@ -213,6 +225,10 @@ impl Shared {
             poll_state: poll::PollState::default(),
             activity: activity::Activity::default(),
             mapping: ArcSwap::from_pointee(mapping),
+            live: ArcSwap::from_pointee(Live::of(&config)),
+            edits: ArcSwap::default(),
+            log_level: OnceLock::new(),
+            reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
             dashboard: ArcSwap::from_pointee(None),
             fixes: desk::Fixes::default(),
@@ -235,6 +251,16 @@ impl Shared {
             clock,
             store,
         })
+    }
+
+    /// The keys of connector.yaml that an edit changes while running, as they are now.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Whoever started the log says how its level is changed. The first one stays.
+    pub fn log_level_by(&self, set: LogLevel) {
+        let _ = self.log_level.set(set);
     }
 
     pub fn mapping(&self) -> Arc<Mapping> {

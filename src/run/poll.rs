@@ -144,7 +144,7 @@ impl Poller {
             Next::At(at_ms) => return at_ms,
             Next::After(polled_ms) => polled_ms,
         };
-        let poll = &shared.config.poll;
+        let poll = &shared.live().poll;
         let pace = PollPace { active_ms: millis(poll.interval), quiet_ms: millis(poll.quiet) };
         polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms)
     }
@@ -220,7 +220,7 @@ impl Poller {
     }
 
     fn leave_gone_out(&mut self, shared: &Shared, now_ms: i64) {
-        self.without_gone_ms = now_ms + WITHOUT_GONE * millis(shared.config.poll.interval);
+        self.without_gone_ms = now_ms + WITHOUT_GONE * millis(shared.live().poll.interval);
     }
 
     /// From where this pass reads. A row may have become visible at any time since the last look back, so the
@@ -240,7 +240,7 @@ impl Poller {
         }
         let before = self.looks;
         let since_ms = cursor.millis_since(looked.unwrap_or(cursor)).max(0);
-        let back_ms = millis(shared.config.poll.overlap) + since_ms;
+        let back_ms = millis(shared.live().poll.overlap) + since_ms;
         let from_back_ms = poll_back(back_ms, &mut self.looks, now_ms);
         let from_back_ms = if mutant::is_on("skip-overlap") { 0 } else { from_back_ms };
         let all = shared.store.meta(READ_ALL)?.unwrap_or(false);

@@ -1,5 +1,4 @@
-//! Housekeeping: secrets that were changed in their files, mappings that were edited, events that were kept
-//! long enough.
+//! Housekeeping: files that were edited are read anew, events that were kept long enough go.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
-use tracing::{debug, error, info, warn};
+use tracing::debug;
 
 use super::retry::millis;
-use super::{Fatal, Hands, Shared, Step, credentials};
+use super::{Fatal, Hands, Shared, Step};
 use crate::config::{Auth, Config};
-use crate::mapping::{Mapping, Source, is_mapping_file};
+use crate::mapping::is_mapping_file;
 use crate::store::outbox::put_intent;
 use crate::store::{EntryState, RKey, StoreError, Tx, keys};
 
@@ -35,10 +34,10 @@ pub struct Secrets {
 
 /// Whose secrets are new.
 #[derive(Debug, Clone, Copy, Default)]
-struct Fresh {
-    goodays: bool,
-    salesforce: bool,
-    doors: bool,
+pub(super) struct Fresh {
+    pub goodays: bool,
+    pub salesforce: bool,
+    pub doors: bool,
 }
 
 impl Secrets {
@@ -51,7 +50,7 @@ impl Secrets {
         }
     }
 
-    fn take(&self, config: &Config) -> Fresh {
+    pub(super) fn take(&self, config: &Config) -> Fresh {
         let webhook = replace(&self.webhook, &config.goodays.webhook.secrets, |s| s);
         let admin = replace(&self.admin, &config.admin.token, |s| s.as_slice());
         Fresh {
@@ -82,9 +81,14 @@ fn replace<T: Clone>(place: &ArcSwap<T>, new: &T, secrets: impl Fn(&T) -> &[Secr
     !same
 }
 
+/// When a file was changed last, and its length.
+type Stamp = (Option<SystemTime>, u64);
+
 #[derive(Default)]
 pub struct Keeper {
-    seen: Option<Vec<(String, Option<SystemTime>, u64)>>,
+    /// The mapping files, and connector.yaml, as they were when they were looked at last.
+    mappings: Option<Vec<(String, Stamp)>>,
+    config: Option<Stamp>,
     prune_at_ms: i64,
     /// Where pruning goes on.
     events_from: Option<Vec<u8>>,
@@ -101,7 +105,7 @@ impl Hands for Keeper {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        self.watch_mappings(shared);
+        self.watch_files(shared).await;
         if self.looks.is_multiple_of(10) {
             shared.reload_secrets();
         }
@@ -115,13 +119,18 @@ impl Hands for Keeper {
 }
 
 impl Keeper {
-    /// A saved mapping file takes effect at the next step of each loop; a bad one is refused.
-    fn watch_mappings(&mut self, shared: &Shared) {
-        let now = stamps(&shared.config.mappings);
-        let changed = self.seen.as_ref().is_some_and(|seen| *seen != now);
-        self.seen = Some(now);
+    /// What is saved takes effect at the next step of each loop; a bad edit is refused.
+    async fn watch_files(&mut self, shared: &Shared) {
+        let config = stamp(&shared.config.file);
+        if self.config.replace(config).is_some_and(|seen| seen != config) {
+            // Refusals stand in the log and in `status`.
+            let _ = shared.reload_config();
+        }
+        let mappings = stamps(&shared.config.mappings);
+        let changed = self.mappings.as_ref().is_some_and(|seen| *seen != mappings);
+        self.mappings = Some(mappings);
         if changed {
-            let _ = shared.reload_mappings();
+            let _ = shared.reload_mappings().await;
         }
     }
 
@@ -188,97 +197,19 @@ fn next(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
-fn stamps(dir: &Path) -> Vec<(String, Option<SystemTime>, u64)> {
+/// Nothing when the file is not there. Behind links too: a mounted ConfigMap is one.
+fn stamp(file: &Path) -> Stamp {
+    std::fs::metadata(file).map_or((None, 0), |meta| (meta.modified().ok(), meta.len()))
+}
+
+fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut stamps: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter(|e| is_mapping_file(&e.file_name().to_string_lossy()))
-        .filter_map(|e| {
-            // Behind links too: a mounted ConfigMap is one.
-            let meta = std::fs::metadata(e.path()).ok()?;
-            Some((e.file_name().to_string_lossy().into_owned(), meta.modified().ok(), meta.len()))
-        })
+    let named = entries.filter_map(Result::ok).map(|entry| (entry.file_name(), entry.path()));
+    let mut stamps: Vec<_> = named
+        .map(|(name, path)| (name.to_string_lossy().into_owned(), path))
+        .filter(|(name, _)| is_mapping_file(name))
+        .map(|(name, path)| (name, stamp(&path)))
         .collect();
     stamps.sort();
     stamps
-}
-
-const LAST_GOOD: &str = "mapping sources";
-
-impl Shared {
-    /// Reads the mapping files anew. A bad edit is refused with its reasons, and the old one goes on.
-    pub fn reload_mappings(&self) -> Result<String, String> {
-        match Mapping::load(&self.config.mappings) {
-            Ok((mapping, warnings)) => {
-                let version = mapping.version().to_owned();
-                self.mapping_trouble.store(Arc::new(None));
-                self.look_anew();
-                if version == self.mapping().version() {
-                    return Ok(version);
-                }
-                for warning in &warnings {
-                    warn!("{}", warning.render());
-                }
-                info!(mapping = %version, "the edited mappings are in force");
-                if let Err(error) = remember_mapping(&self.store, &mapping) {
-                    error!(%error, "the mappings could not be kept for a later start");
-                }
-                self.metrics.mapping_is(&version);
-                self.set_mapping(mapping);
-                Ok(version)
-            }
-            Err(mistakes) => {
-                let text =
-                    mistakes.iter().map(crate::mapping::Diagnostic::render).collect::<Vec<_>>().join("\n");
-                if self.mapping_trouble.load().as_ref().as_deref() != Some(text.as_str()) {
-                    error!(
-                        "the edited mappings are refused, version {} goes on:\n{text}",
-                        self.mapping().version()
-                    );
-                    self.metrics.mapping_refused.inc();
-                }
-                self.mapping_trouble.store(Arc::new(Some(text.clone())));
-                Err(text)
-            }
-        }
-    }
-
-    /// Secrets that stand in files are read again: rotation needs no restart.
-    pub fn reload_secrets(&self) {
-        match self.config.reload_secrets() {
-            Ok(fresh) => {
-                let taken = self.secrets.take(&fresh);
-                if taken.salesforce {
-                    self.salesforce.set_credentials(credentials(&fresh));
-                    self.salesforce_gate.reopen();
-                }
-                if taken.goodays {
-                    self.goodays_gate.reopen();
-                }
-                if taken.goodays || taken.salesforce || taken.doors {
-                    info!("secrets were changed in their files");
-                    self.wake_all();
-                }
-            }
-            Err(problems) => {
-                for problem in problems {
-                    warn!("{}", problem.render());
-                }
-            }
-        }
-    }
-}
-
-/// Keeps the sources of a good version, for a start with bad files (design, rule 1).
-pub fn remember_mapping(store: &crate::store::Store, mapping: &Mapping) -> Result<(), StoreError> {
-    let sources: Vec<(String, String)> =
-        mapping.sources().iter().map(|s| (s.name.clone(), s.text.clone())).collect();
-    store.set_meta(LAST_GOOD, &sources)
-}
-
-/// The last good version, if one was kept.
-pub fn last_good_mapping(store: &crate::store::Store) -> Result<Option<Mapping>, StoreError> {
-    let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD)? else { return Ok(None) };
-    let sources = kept.into_iter().map(|(name, text)| Source { name, text }).collect();
-    Ok(Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping))
 }

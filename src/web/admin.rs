@@ -14,7 +14,7 @@ use tracing::error;
 use super::body::Reader;
 use super::guard::{self, Guard};
 use super::status::{Status, trouble};
-use super::{Limits, answer, console};
+use super::{Limits, answer, bulk, console};
 use crate::run::Shared;
 
 /// The console's bodies are a few words.
@@ -36,13 +36,15 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
     });
     let guard = Arc::new(Guard::new(bound, shared.clone()));
     Router::new()
+        .route("/", get(index))
         .route("/health/live", get(live))
         .route("/health/accepting", get(accepting))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .route("/parked", get(console::parked))
-        .route("/parked/retry", post(console::retry_all))
+        .route("/parked/retry", post(bulk::retry_all))
+        .route("/parked/drop", post(bulk::drop_all))
         .route("/parked/{id}/retry", post(console::retry))
         .route("/parked/{id}/drop", post(console::give_up))
         .route("/events/{id}", get(console::event))
@@ -55,6 +57,36 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .fallback(answer::not_found)
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(desk)
+}
+
+/// What this door offers, for whoever opens it in a browser.
+async fn index() -> Response {
+    answer::json(
+        StatusCode::OK,
+        json!({
+            "program": concat!("goodays-salesforce ", env!("CARGO_PKG_VERSION")),
+            "GET": {
+                "/health/live": "the process runs",
+                "/health/accepting": "a webhook can be stored now",
+                "/health/ready": "both remotes are reachable",
+                "/status": "how it is doing",
+                "/parked": "what waits for a human",
+                "/metrics": "for Prometheus",
+                "/events/{id}": "the payload of a stored event",
+                "/cases/{id or number}": "what would go to Goodays for a Case now, and why",
+                "/responses/{id}": "what is known of a response",
+            },
+            "POST": {
+                "/parked/{id}/retry": "try again",
+                "/parked/{id}/drop": "give up",
+                "/parked/retry": "try all of one reason again",
+                "/parked/drop": "give up all of one reason",
+                "/reload": "read mappings, connector.yaml and secrets anew",
+                "/sweep": "compare both sides",
+                "/forget": "remove what is held of a person",
+            },
+        }),
+    )
 }
 
 async fn live() -> Response {

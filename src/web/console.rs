@@ -24,26 +24,19 @@ use crate::run::{Fatal, RetryOutcome, Shared, SweepOptions};
 use crate::store::StoreError;
 
 /// The most that is shown or retried in one go.
-const SHOWN: usize = 10_000;
+pub(super) const SHOWN: usize = 10_000;
 
 const HOW_CASES_ARE_NAMED: &str = "give the number as the Case shows it, zeros included, or the Case's id of 15 or 18 \
      characters, which stands in the address of its page";
 
 /// An answer, or the refusal that takes its place.
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Again {
     /// Something unclear was read back, is not there, and shall be sent once more.
     send_again: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Which {
-    /// Only what is parked for this reason code.
-    reason: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,44 +72,6 @@ pub async fn give_up(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> A
         Ok(outcome)
     });
     Ok(told(outcome.await?, "dropped"))
-}
-
-pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let which: Which = desk.wish(request).await?;
-    let shared = desk.shared.clone();
-    let tally = through(async move { retry_each(&shared, which.reason.as_deref()).await }).await?;
-    Ok(answer::json(StatusCode::OK, tally))
-}
-
-/// Nothing unclear is sent again here: that takes a word on each. Once Goodays cannot be read, no other unclear
-/// action is asked about.
-async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
-    let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
-    for item in shared.parked(SHOWN)? {
-        if reason.is_some_and(|reason| reason != item.reason_code) {
-            continue;
-        }
-        if not_now > 0 && item.state == "unclear" {
-            not_now += 1;
-            continue;
-        }
-        match shared.retry(&item.id, false).await? {
-            RetryOutcome::Again => retrying += 1,
-            RetryOutcome::Arrived => delivered += 1,
-            RetryOutcome::Confirm => confirm += 1,
-            RetryOutcome::Unknown | RetryOutcome::WrongState(_) => refused += 1,
-            RetryOutcome::NotNow(_) => not_now += 1,
-        }
-    }
-    shared.store.durable().await?;
-    info!(retrying, delivered, confirm, refused, not_now, "all retried by hand");
-    Ok(json!({
-        "retrying": retrying,
-        "delivered": delivered,
-        "confirm": confirm,
-        "refused": refused,
-        "not_now": not_now,
-    }))
 }
 
 /// A stored payload, without any token that came with it.
@@ -177,15 +132,15 @@ fn without_tokens(value: &mut Value) {
     }
 }
 
-/// The mapping files and the secrets' files anew.
+/// The mapping files, connector.yaml and the secrets' files anew.
 pub async fn reload(State(desk): State<Arc<Desk>>) -> Answer {
     let shared = desk.shared.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        shared.reload_secrets();
-        shared.reload_mappings()
-    });
+    let read = tokio::spawn(async move { shared.reload().await });
     match read.await.map_err(|_| failed())? {
-        Ok(version) => Ok(answer::json(StatusCode::OK, json!({ "mapping": version }))),
+        Ok(version) => {
+            let waiting = desk.shared.edits.load().waiting.clone();
+            Ok(answer::json(StatusCode::OK, json!({ "mapping": version, "waits_for_restart": waiting })))
+        }
         Err(errors) => Err(answer::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "errors": errors }))),
     }
 }
@@ -250,7 +205,7 @@ fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
 
 impl Desk {
     /// What the caller wants; an empty body wants nothing special.
-    async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
+    pub(super) async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
         let (head, body) = request.into_parts();
         let taken = self.reader.read(&head.headers, body).await.map_err(unread)?;
         if taken.bytes.trim_ascii().is_empty() {
@@ -262,7 +217,7 @@ impl Desk {
 }
 
 /// Does it to its end, even if nobody waits any more.
-async fn through<T: Send + 'static>(
+pub(super) async fn through<T: Send + 'static>(
     work: impl Future<Output = Result<T, Fatal>> + Send + 'static,
 ) -> Result<T, Response> {
     match tokio::spawn(work).await {

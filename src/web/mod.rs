@@ -5,8 +5,10 @@
 mod admin;
 mod answer;
 mod body;
+mod bulk;
 mod console;
 mod guard;
+mod idle;
 mod serve;
 mod status;
 mod webhook;
@@ -29,8 +31,11 @@ use serve::Door;
 /// What a client may take of a door. The defaults are generous for Goodays and mean for everybody else.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For a request's head, and between two requests of one connection.
+    /// For a request's head, from its first byte; for the first one of a connection from the beginning.
     pub head_time: Duration,
+    /// How long a connection may wait for its next request. Proxies keep theirs for 60 s: who closes first must be
+    /// the proxy, or a request meets a connection that is just being closed.
+    pub keep_alive: Duration,
     /// For a body, from its first byte to its last.
     pub body_time: Duration,
     /// How long a body that is too long is read on, so that its sender sees the answer and no cut connection.
@@ -53,6 +58,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head_time: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
             body_time: Duration::from_secs(30),
             linger: Duration::from_secs(5),
             lifetime: Duration::from_secs(600),

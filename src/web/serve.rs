@@ -1,6 +1,7 @@
 //! Connections: how many, how long, and how they end.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::Limits;
+use super::idle::{Noting, Timed};
 
 /// After a failed accept (no file handles left, mostly) others get a moment to end.
 const BREATH: Duration = Duration::from_millis(50);
@@ -63,10 +65,12 @@ impl Door {
 
     async fn connection(self, stream: TcpStream, slot: OwnedSemaphorePermit) {
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(self.router);
+        let in_request = Arc::new(AtomicBool::new(false));
+        let stream = Timed::new(stream, self.limits.head_time, in_request.clone());
+        let service = Noting { router: TowerToHyperService::new(self.router), in_request };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head_time)
+            .header_read_timeout(self.limits.keep_alive.max(self.limits.head_time))
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.head_bytes.max(8192))
             .serve_connection(TokioIo::new(stream), service);

@@ -12,6 +12,8 @@ use crate::store::{LANES, StoreError, keys};
 
 /// The most that is counted one by one; above it numbers stand still.
 const COUNTED: usize = 10_000;
+/// Refused fields that are shown; the metrics have all.
+const FIELDS: usize = 50;
 
 /// Everything that is read anew when somebody asks.
 pub struct Status {
@@ -48,7 +50,7 @@ impl Status {
 
     /// As `/status` shows it.
     pub fn show(&self, shared: &Shared) -> Value {
-        let actions = match shared.config.goodays.actions {
+        let actions = match shared.live().actions {
             Actions::Send => "send",
             Actions::Observe => "observe",
         };
@@ -56,6 +58,7 @@ impl Status {
         let org = shared.budget.meter.org_usage();
         let led = shared.salesforce_led();
         let done: u64 = shared.counts.done.iter().map(|lane| lane.load(Ordering::Relaxed)).sum();
+        let edits = shared.edits.load();
         let refusing = shared.store.accepting().err().map(|error| error.to_string());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -81,6 +84,7 @@ impl Status {
                 "lag_seconds": self.poll_lag(shared),
                 "trouble": &**shared.poll_state.trouble.load(),
                 "rows_ahead_of_clock": shared.poll_state.ahead.load().map(|at| at.to_string()),
+                "stopped_by_budget": shared.budget.polls_wait(self.calls.0),
             },
             "salesforce": {
                 "api_calls_today": self.calls.0,
@@ -100,6 +104,13 @@ impl Status {
                 "version": shared.mapping().version(),
                 "trouble": &**shared.mapping_trouble.load(),
             },
+            "configuration": {
+                "refused": edits.refused,
+                "waits_for_restart": edits.waiting,
+            },
+            "fields_refused": shared.metrics.dropped().into_iter().take(FIELDS).map(|(field, code, count)| {
+                json!({ "field": field, "code": code, "count": count })
+            }).collect::<Value>(),
             "state": { "disk_bytes": shared.store.disk_bytes() },
         })
     }
@@ -123,7 +134,13 @@ impl Status {
         m.calls.set(self.calls.0.cast_signed());
         m.calls_allowed.set(self.calls.1.cast_signed());
         m.salesforce_up.set(shared.salesforce_gate.is_well().into());
-        m.goodays_up.set(shared.goodays_gate.is_well().into());
+        // Goodays may not have been called yet.
+        m.goodays_up.set(shared.goodays_gate.trouble().is_none().into());
+        m.mapping_files_refused.set(shared.mapping_trouble.load().is_some().into());
+        let edits = shared.edits.load();
+        m.configuration_refused.set(edits.refused.is_some().into());
+        m.configuration_waits.set(whole(edits.waiting.len()));
+        m.observing.set((shared.live().actions == Actions::Observe).into());
         #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
         m.free_disk.set(shared.store.disk_bytes() as f64);
     }

@@ -3,7 +3,9 @@
 
 mod admin;
 mod console;
+mod counters;
 mod hostile;
+mod idle;
 mod limits;
 mod webhook;
 
@@ -123,9 +125,13 @@ impl House {
         self.shared.store.count_pending().unwrap()
     }
 
+    async fn metrics(&self) -> String {
+        self.get("/metrics").send().await.unwrap().text().await.unwrap()
+    }
+
     /// How many webhooks ended so.
     async fn counted(&self, outcome: &str) -> u64 {
-        let text = self.get("/metrics").send().await.unwrap().text().await.unwrap();
+        let text = self.metrics().await;
         let name = format!("goodays_salesforce_webhooks_total{{outcome=\"{outcome}\"}} ");
         text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or_default()
     }

@@ -19,6 +19,7 @@ mod lanes;
 mod laws;
 mod mapping;
 mod mortal;
+mod operating;
 mod preview;
 mod private;
 mod rules;

@@ -28,12 +28,12 @@
 //! | `GET /__sim/calls` | | `{"calls", "used_today", "daily_limit"}` |
 //! | `GET`, `POST /__sim/settings` | some of [`Settings`](super::settings::Settings) | reads, or changes those named |
 //! | `POST /__sim/field` | `object`, `field`: a [`Field`](super::schema::Field) | adds a field to an object |
-//! | `POST /__sim/fault` | a [`Fault`](crate::sim::wire::Fault) | scripts a fault |
+//! | `POST /__sim/faults` (or `fault`) | a [`Fault`](crate::sim::wire::Fault) | scripts a fault |
 //! | `GET /__sim/faults` | | those that still wait |
-//! | `POST /__sim/clear_faults` | | forgets them |
+//! | `DELETE /__sim/faults` (or `POST /__sim/clear_faults`) | | forgets them |
 //! | `POST /__sim/latency` | `ms` | each request waits that long |
 //! | `GET /__sim/requests` | | the log, as [`Seen`](crate::sim::wire::Seen) |
-//! | `POST /__sim/clear_requests` | | empties it |
+//! | `DELETE /__sim/requests` (or `POST /__sim/clear_requests`) | | empties it |
 //! | `POST /__sim/log` | `bodies`, `most` | keeps bodies or not, and how many requests |
 //! | `POST /__sim/reset` | | everything as at the start |
 
@@ -56,6 +56,9 @@ pub fn answer(sim: &Sim, method: &Method, path: &[&str], body: &Bytes) -> Reply 
         (&Method::GET, path) => look(sim, path),
         (&Method::POST, ["agent", verb]) => agent(sim, verb, &body),
         (&Method::POST, [verb]) => act(sim, verb, &body),
+        // As the Goodays simulator takes them.
+        (&Method::DELETE, ["faults"]) => act(sim, "clear_faults", &body),
+        (&Method::DELETE, ["requests"]) => act(sim, "clear_requests", &body),
         _ => return method_not_allowed(method.as_str()),
     };
     match result {
@@ -151,7 +154,9 @@ fn act(sim: &Sim, verb: &str, body: &Value) -> Answer {
             let field = serde_json::from_value(body["field"].clone()).map_err(|error| error.to_string())?;
             sim.set_field(text(body, "object")?, field)?;
         }
-        "fault" => wire.fault(serde_json::from_value(body.clone()).map_err(|error| error.to_string())?),
+        "fault" | "faults" => {
+            wire.fault(serde_json::from_value(body.clone()).map_err(|error| error.to_string())?);
+        }
         "clear_faults" => wire.clear_faults(),
         "latency" => wire.set_latency(count(body, "ms")?),
         "clear_requests" => wire.clear_requests(),

@@ -13,10 +13,10 @@ async fn asked(house: &House, path: &str, headers: &[(&'static str, &str)]) -> S
 async fn on_loopback_only_local_names_come_in() {
     let house = house().await;
     let own = house.doors.admin_addr().to_string();
-    for host in [own.as_str(), "localhost", "LOCALHOST:1", "127.0.0.1:80", "127.9.9.9", "[::1]:9090"] {
+    for host in [own.as_str(), "localhost", "LOCALHOST:1", "127.0.0.1:80", "127.9.9.9", "[::1]:9464"] {
         assert_eq!(asked(&house, "/status", &[("host", host)]).await, 200, "{host}");
     }
-    for host in ["evil.example", "evil.example:9090", "localhost.evil.example", "192.0.2.1", "", "a b"] {
+    for host in ["evil.example", "evil.example:9464", "localhost.evil.example", "192.0.2.1", "", "a b"] {
         for path in ["/status", "/health/live", "/nothing"] {
             assert_eq!(asked(&house, path, &[("host", host)]).await, 403, "{host} {path}");
         }
@@ -66,7 +66,7 @@ async fn elsewhere_the_token_counts_and_not_the_name() {
     let house = Plan { admin: "listen: '0.0.0.0:0', token: open", ..Plan::default() }.build().await;
     let port = house.doors.admin_addr().port();
     let ask = |path: &str| {
-        house.http.get(format!("http://127.0.0.1:{port}{path}")).header("host", "connector.svc:9090")
+        house.http.get(format!("http://127.0.0.1:{port}{path}")).header("host", "connector.svc:9464")
     };
     assert_eq!(answered(ask("/status")).await.0, 401);
     assert_eq!(answered(ask("/health/live")).await.0, 200, "probes have no token");
@@ -156,4 +156,25 @@ async fn metrics_are_open_metrics() {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// Whoever opens the door in a browser sees what it offers, and all of it is there.
+#[tokio::test]
+async fn f06_the_root_lists_what_the_door_offers() {
+    let house = house().await;
+    let (status, said) = answered(house.get("/")).await;
+    assert_eq!(status, StatusCode::OK);
+    for (method, least) in [("GET", 9), ("POST", 7)] {
+        let paths = said[method].as_object().unwrap();
+        assert!(paths.len() >= least, "{paths:?}");
+        for path in paths.keys() {
+            let path = path.replace("{id}", "e1").replace("{id or number}", "1");
+            let asked = if method == "GET" { house.get(&path) } else { house.order(&path) };
+            let answer = asked.send().await.unwrap();
+            assert_ne!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert!(!answer.text().await.unwrap().contains("nothing is here"), "{method} {path}");
+        }
+    }
+    let house = Plan { admin: "listen: '127.0.0.1:0', token: open", ..Plan::default() }.build().await;
+    assert_eq!(asked(&house, "/", &[]).await, 401, "behind the token like the rest");
 }

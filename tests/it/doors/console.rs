@@ -185,6 +185,43 @@ async fn something_unclear_is_read_back_and_asked_about() {
     assert_eq!(told(&house, &path).await.0, StatusCode::CONFLICT);
 }
 
+/// Neither sent, nor settled, nor given up: each takes a look and a word of its own.
+#[tokio::test]
+async fn f04_what_is_unclear_is_left_by_everything_that_is_for_all() {
+    let house = Plan { goodays: goodays().await, ..Plan::default() }.build().await;
+    let id = unclear(&house, 700_001, "Nobody has seen this.");
+    let tally = told(&house, "/parked/retry").await.1;
+    assert_eq!(tally, json!({ "retrying": 0, "delivered": 0, "confirm": 1, "refused": 0, "not_now": 0 }));
+    let order = house.order("/parked/drop").json(&json!({ "reason": "unclear" }));
+    assert_eq!(answered(order).await.1, json!({ "dropped": 0, "unclear": 1, "refused": 0 }));
+    let (_, items) = answered(house.get("/parked")).await;
+    assert_eq!((&items[0]["id"], &items[0]["state"]), (&json!(id), &json!("unclear")));
+    // One by one it is given up.
+    assert_eq!(told(&house, &format!("/parked/{id}/drop")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn f04_all_of_one_reason_can_be_given_up_and_of_no_reason_nothing() {
+    let house = house().await;
+    for (response, code) in [("r1", "one"), ("r2", "two"), ("r3", "one")] {
+        park(&house, response, code).await;
+    }
+    for body in [json!({}), json!({ "reason": null }), json!({ "reason": "" })] {
+        assert_eq!(
+            answered(house.order("/parked/drop").json(&body)).await.0,
+            StatusCode::BAD_REQUEST,
+            "{body}"
+        );
+    }
+    let order = house.order("/parked/drop").json(&json!({ "reason": "one" }));
+    assert_eq!(answered(order).await.1, json!({ "dropped": 2, "unclear": 0, "refused": 0 }));
+    let (_, items) = answered(house.get("/parked")).await;
+    assert_eq!(
+        items.as_array().unwrap().iter().map(|item| &item["reason_code"]).collect::<Vec<_>>(),
+        ["two"]
+    );
+}
+
 /// The list of what waits is bounded, and so is what a status reads.
 #[tokio::test]
 async fn a_status_counts_actions_without_reading_them() {
@@ -206,7 +243,7 @@ async fn what_cannot_be_read_back_is_left_alone() {
     let (status, said) =
         answered(house.order(&format!("/parked/{one}/retry")).json(&json!({ "send_again": true }))).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
-    assert_eq!(told(&house, "/parked/retry").await.1["not_now"], 2);
+    assert_eq!(told(&house, "/parked/retry").await.1["confirm"], 2, "nothing unclear is touched");
     assert_eq!(told(&house, &format!("/parked/{one}/drop")).await.0, StatusCode::OK);
     assert_eq!(answered(house.get("/parked")).await.1.as_array().map(Vec::len), Some(1));
 }
@@ -240,7 +277,10 @@ async fn mappings_and_secrets_are_read_anew() {
     let house = Plan { webhook: "secrets: [{ file: hook }]", mappings: mappings.clone(), ..Plan::default() };
     let house = house.build_in(dir).await;
     let first = house.shared.mapping().version().to_owned();
-    assert_eq!(told(&house, "/reload").await, (StatusCode::OK, json!({ "mapping": first })));
+    assert_eq!(
+        told(&house, "/reload").await,
+        (StatusCode::OK, json!({ "mapping": first, "waits_for_restart": [] }))
+    );
 
     let case = mappings.join("case.yaml");
     let good = std::fs::read_to_string(&case).unwrap();

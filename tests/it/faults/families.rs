@@ -203,7 +203,7 @@ async fn c08_what_was_left_out_is_tried_again_after_a_reload() {
     world.stage.salesforce.with_settings(|s| s.read_only_fields.clear());
     let (id, _) = world.arrives().await;
     assert!(!name(&world, &id), "nobody has said that it was mended");
-    world.stage.app().shared.reload_mappings().unwrap();
+    world.stage.app().shared.reload_mappings().await.unwrap();
     let (id, _) = world.arrives().await;
     assert!(name(&world, &id));
     world.quiet().await;

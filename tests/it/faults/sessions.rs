@@ -62,7 +62,7 @@ async fn a11_nothing_travels_on_a_session_of_another_org() {
         let (token, login) = granted(&world.stage, OTHER_ORG, OTHER_USER);
         world.stage.salesforce.wire().fault(always("/oauth2/token", login));
         // Everything that asks: an edit's describe, feedback, an agent's answer.
-        world.stage.app().shared.reload_mappings().unwrap();
+        world.stage.app().shared.reload_mappings().await.unwrap();
         let late = world.leaves();
         let text = world.agent_answers(&case);
         world.holds("the refusal", || world.salesforce_trouble().filter(|t| t == "other_org")).await;

@@ -57,7 +57,7 @@ async fn a_mapping_edited_while_running_finds_owners_and_record_types_at_once() 
     let named = "  RecordType.DeveloperName: { value: Complaint, on: create }\n  \
                  Owner.DeveloperName: { value: Customer_Service, on: create }\n";
     std::fs::write(world.dir.path().join("mappings/case.yaml"), format!("{SHIPPED}{named}")).unwrap();
-    world.app().shared.reload_mappings().unwrap();
+    world.app().shared.reload_mappings().await.unwrap();
     let id = world.arrives(words("Too loud.")).await;
     world.settle().await;
     let queue = of(&world.salesforce.records("Group"), "Customer_Service");

@@ -69,6 +69,22 @@ async fn section_10_10_faults_choose_their_requests() {
     assert_eq!((log.len(), log[1].path.as_str(), log[1].status), (2, "/services/data/v66.0/limits", 200));
 }
 
+/// Both simulators are scripted in the same way.
+#[tokio::test]
+async fn f07_faults_and_the_log_have_the_same_addresses_on_both_simulators() {
+    let world = World::new().await;
+    let faults = format!("{}/__sim/faults", world.org.url());
+    let fault = json!({"path_contains": "/limits", "act": {"do": "reset_before"}});
+    assert_eq!(world.http.post(&faults).json(&fault).send().await.unwrap().status(), 200);
+    assert_eq!(world.org.wire().faults().len(), 1);
+    assert_eq!(world.http.delete(&faults).send().await.unwrap().status(), 200);
+    assert!(world.org.wire().faults().is_empty());
+    world.get("/limits").await;
+    let requests = format!("{}/__sim/requests", world.org.url());
+    assert_eq!(world.http.delete(requests).send().await.unwrap().status(), 200);
+    assert!(world.org.wire().requests().is_empty());
+}
+
 #[tokio::test]
 async fn stopped_and_gone() {
     let world = World::new().await;

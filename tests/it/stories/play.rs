@@ -109,7 +109,7 @@ impl Play {
             Act::Line(what) => self.line(what).await,
             Act::Fault(call, how) => self.fault(call, how),
             Act::Late(who) => self.late(who),
-            Act::Mapping => self.edit_mapping(),
+            Act::Mapping => self.edit_mapping().await,
             Act::Expiry => self.mortal.stage.salesforce.expire_sessions(),
             Act::Daemon(what) => self.daemon(what).await?,
             Act::Moment(calls) => {
@@ -216,13 +216,13 @@ impl Play {
         self.mortal.stage.salesforce.set_commit_delay(salesforce);
     }
 
-    fn edit_mapping(&mut self) {
+    async fn edit_mapping(&mut self) {
         self.edits += 1;
         let (name, text) = MAPPINGS[0];
         let file = self.mortal.stage.dir.path().join("mappings").join(name);
         std::fs::write(file, format!("{text}\n# edited {} times\n", self.edits)).unwrap();
         if let Some(shared) = self.mortal.shared() {
-            shared.reload_mappings().unwrap();
+            shared.reload_mappings().await.unwrap();
         }
     }
 

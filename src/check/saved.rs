@@ -1,0 +1,49 @@
+//! A mapping that is saved while the daemon runs, beside the org as it is known then.
+
+use super::codes::{
+    BAD_KEY, BAD_MARKER, NO_FIELD, NO_OBJECT, NO_RELATION, NOT_READABLE, READ_ONLY, SPELLED_OTHERWISE,
+};
+use super::objects::{Objects, case_object};
+use super::places::Atlas;
+use super::report::{Area, Finding, Report, Severity};
+use super::{actions, fields};
+use crate::mapping::Mapping;
+use crate::salesforce::describe::Describe;
+
+/// What names something that is not there, or not ours. What only some values meet is no reason to refuse an edit.
+const LACKING: [&str; 8] =
+    [NO_OBJECT, NO_FIELD, READ_ONLY, NO_RELATION, NOT_READABLE, SPELLED_OTHERWISE, BAD_KEY, BAD_MARKER];
+
+/// What the org lacks of what `edited` names and `in_force` does not, each as text with its place. An edit is not to
+/// blame for what was so before it.
+pub fn newly_lacking(edited: &Mapping, in_force: &Mapping, org: &[Describe]) -> Vec<String> {
+    let known = lacking(in_force, org);
+    let is_new =
+        |one: &&Finding| !known.iter().any(|old| (old.code, &old.message) == (one.code, &one.message));
+    lacking(edited, org).iter().filter(is_new).map(told).collect()
+}
+
+fn lacking(mapping: &Mapping, org: &[Describe]) -> Vec<Finding> {
+    let (mut objects, mut report) = (Objects::default(), Report::default());
+    for describe in org {
+        objects.insert(&describe.object, Some(describe.clone()));
+    }
+    for object in [case_object(mapping), &mapping.comment().object] {
+        if objects.get(object).is_none() {
+            let message = format!("the integration user can't see the object {object}");
+            report.error(Area::Salesforce, NO_OBJECT, message);
+        }
+    }
+    let atlas = Atlas::new(mapping);
+    fields::check(mapping, &atlas, &objects, &mut report);
+    actions::check(mapping, &atlas, &objects, None, &mut report);
+    report.findings.retain(|one| one.severity == Severity::Error && LACKING.contains(&one.code));
+    report.findings
+}
+
+fn told(one: &Finding) -> String {
+    match &one.shown {
+        Some(diagnostic) => diagnostic.clone().with_help(one.help.clone().unwrap_or_default()).render(),
+        None => format!("error[{}]: {}", one.code, one.message),
+    }
+}

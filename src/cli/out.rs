@@ -1,0 +1,40 @@
+//! Standard output and standard error, whose readers may go away: `check | head -1` ends quietly.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Nobody reads what is printed any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// A line on standard output.
+macro_rules! say {
+    ($($words:tt)*) => { $crate::cli::out::print(&format!("{}\n", format_args!($($words)*))) };
+}
+
+/// A line on standard error.
+macro_rules! warn_user {
+    ($($words:tt)*) => { $crate::cli::out::tell(&format!("{}\n", format_args!($($words)*))) };
+}
+
+pub(crate) use {say, warn_user};
+
+/// Prints a text as it is. Once its reader is gone, the rest goes nowhere.
+pub fn print(text: &str) {
+    if UNREAD.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        UNREAD.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The same for standard error, which may have no reader from the beginning.
+pub fn tell(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether the reader of standard output left before the end: then the exit code is 0, as it has seen what it wanted.
+pub fn is_unread() -> bool {
+    UNREAD.load(Ordering::Relaxed)
+}

@@ -1,0 +1,37 @@
+//! What to do about what is parked, by its reason code; docs/operations.md has more words.
+
+/// One line for the reason code of an item.
+pub fn advice(code: &str) -> &'static str {
+    match code {
+        "unclear" => "look in Goodays whether the customer got it, then `retry ID` (there) or `drop ID`",
+        "wait_for_customer" => "nothing; when the customer has written, the agent writes anew, or `retry ID`",
+        "answered_by_other" => "the agent reads the other answer; `drop`",
+        "would_be_public" => "the agent decides whether everybody may read it and writes anew; `drop`",
+        "newer_feedback" => "the agent answers on the Case that the reason names; `drop`",
+        "empty" => "`drop`: the comment has no text",
+        "spam" => "`drop`; if it is no spam, undo that in Goodays, then `retry`",
+        "not_allowed" => "look in Goodays why it is not listed there; when it is, `retry`",
+        "merged" => "answer in Goodays by hand; `drop`",
+        "max_actions_per_hour" => {
+            "a mistake: `drop --all --reason max_actions_per_hour`; meant so: the same with `retry`"
+        }
+        "no_answer" => "look at this response in Goodays; `retry` later",
+        "status_403" | "status_404" => {
+            "the shop has it again: `drop`. If all say so: the token's account changed"
+        }
+        "unreadable" => "a test: `drop`. Else report it with `plan ID`; after an update `retry`",
+        "duplicate_elsewhere" => "give the integration user View All on Case (`check`); then `retry`",
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION" => {
+            "exempt the integration user from the validation rule, or fill what it wants; then `retry`"
+        }
+        "REQUIRED_FIELD_MISSING" => "fill the field in the mapping; then `retry`",
+        "DUPLICATES_DETECTED" => "exempt the integration user from the duplicate rule; then `retry`",
+        "UNABLE_TO_LOCK_ROW" => "find what locks the Case (a mass update); then `retry`",
+        _ => "see docs/operations.md, Reasons; after mending `retry`",
+    }
+}
+
+/// What the agent sees on his Case and settles there himself: no operator is waited for.
+pub fn is_the_agents(code: &str) -> bool {
+    matches!(code, "wait_for_customer" | "answered_by_other" | "would_be_public" | "newer_feedback" | "empty")
+}

@@ -1,0 +1,216 @@
+//! An edit of connector.yaml beside what runs: which keys differ, and which of them take effect at once.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::secrets::Slot;
+use super::{Actions, Auth, Config, Poll};
+
+/// What an edit changes while the daemon runs. Everything else is read at the start only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub actions: Actions,
+    pub max_actions_per_hour: u32,
+    pub poll: Poll,
+    /// `log.level`
+    pub level: String,
+}
+
+impl Live {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            actions: config.goodays.actions,
+            max_actions_per_hour: config.goodays.max_actions_per_hour,
+            poll: config.poll.clone(),
+            level: config.log.level.clone(),
+        }
+    }
+
+    /// The keys whose values differ.
+    pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let (a, b) = (&self.poll, &other.poll);
+        let keys = [
+            ("goodays.actions", self.actions == other.actions),
+            ("goodays.max_actions_per_hour", self.max_actions_per_hour == other.max_actions_per_hour),
+            ("poll.interval", a.interval == b.interval),
+            ("poll.quiet", a.quiet == b.quiet),
+            ("poll.overlap", a.overlap == b.overlap),
+            ("poll.close_grace", a.close_grace == b.close_grace),
+            ("log.level", self.level == other.level),
+        ];
+        keys.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+}
+
+type Same = fn(&Config, &Config) -> bool;
+
+/// The keys that are read at the start only. Secrets in files of their own are read anew by themselves.
+const AT_START: &[(&str, Same)] = &[
+    ("server.listen", |a, b| a.server.listen == b.server.listen),
+    ("server.webhook_path", |a, b| a.server.webhook_path == b.server.webhook_path),
+    ("server.max_body_bytes", |a, b| a.server.max_body_bytes == b.server.max_body_bytes),
+    ("admin.listen", |a, b| a.admin.listen == b.admin.listen),
+    ("admin.token", |a, b| same_secret((a, b), Slot::AdminToken, |c| c.admin.token.as_ref())),
+    ("goodays.base_url", |a, b| a.goodays.base_url == b.goodays.base_url),
+    ("goodays.token", |a, b| same_secret((a, b), Slot::GoodaysToken, |c| Some(&c.goodays.token))),
+    ("goodays.webhook.signature", |a, b| a.goodays.webhook.signature == b.goodays.webhook.signature),
+    ("goodays.webhook.secrets", same_webhook_secrets),
+    ("goodays.perimeter", |a, b| a.goodays.perimeter == b.goodays.perimeter),
+    ("goodays.places", |a, b| a.goodays.places == b.goodays.places),
+    ("goodays.default_user", |a, b| a.goodays.default_user == b.goodays.default_user),
+    ("salesforce.login_url", |a, b| a.salesforce.login_url == b.salesforce.login_url),
+    ("salesforce.api_version", |a, b| a.salesforce.api_version == b.salesforce.api_version),
+    ("salesforce.auth", same_login),
+    ("salesforce.api_calls_per_day", |a, b| a.salesforce.api_calls_per_day == b.salesforce.api_calls_per_day),
+    ("sweep.every", |a, b| a.sweep.every == b.sweep.every),
+    ("sweep.window", |a, b| a.sweep.window == b.sweep.window),
+    ("settle", |a, b| a.settle == b.settle),
+    ("state.path", |a, b| a.state.path == b.state.path),
+    ("state.keep_events", |a, b| a.state.keep_events == b.state.keep_events),
+    ("mappings", |a, b| a.mappings == b.mappings),
+    ("log.format", |a, b| a.log.format == b.log.format),
+];
+
+/// The keys that an edit changed and that wait for a restart.
+pub fn waiting(running: &Config, edited: &Config) -> Vec<&'static str> {
+    AT_START.iter().filter(|(_, same)| !same(running, edited)).map(|(key, _)| *key).collect()
+}
+
+/// A secret in a file of its own is compared by the file's place: what stands in it is read again anyway.
+fn same_secret(
+    (a, b): (&Config, &Config),
+    slot: Slot,
+    value: impl Fn(&Config) -> Option<&SecretString>,
+) -> bool {
+    match (file_of(a, slot), file_of(b, slot)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => {
+            value(a).map(ExposeSecret::expose_secret) == value(b).map(ExposeSecret::expose_secret)
+        }
+        _ => false,
+    }
+}
+
+fn file_of(config: &Config, slot: Slot) -> Option<&Path> {
+    config.secret_files.iter().find(|file| file.slot == slot).map(|file| file.path.as_path())
+}
+
+fn same_webhook_secrets(a: &Config, b: &Config) -> bool {
+    let (count, other) = (a.goodays.webhook.secrets.len(), b.goodays.webhook.secrets.len());
+    count == other
+        && (0..count)
+            .all(|index| same_secret((a, b), Slot::Webhook(index), |c| c.goodays.webhook.secrets.get(index)))
+}
+
+fn same_login(a: &Config, b: &Config) -> bool {
+    match (&a.salesforce.auth, &b.salesforce.auth) {
+        (Auth::ClientCredentials { client_id, .. }, Auth::ClientCredentials { client_id: other, .. }) => {
+            client_id == other && same_secret((a, b), Slot::ClientSecret, |c| Some(secret_of_login(c)))
+        }
+        (
+            Auth::JwtBearer { client_id, username, audience, .. },
+            Auth::JwtBearer { client_id: other, username: other_name, audience: other_audience, .. },
+        ) => {
+            (client_id, username, audience) == (other, other_name, other_audience)
+                && same_secret((a, b), Slot::PrivateKey, |c| Some(secret_of_login(c)))
+        }
+        _ => false,
+    }
+}
+
+fn secret_of_login(config: &Config) -> &SecretString {
+    match &config.salesforce.auth {
+        Auth::ClientCredentials { client_secret, .. } => client_secret,
+        Auth::JwtBearer { private_key, .. } => private_key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::config::Secrets;
+    use crate::mapping::{SchemaKind, schema};
+
+    const FILE: &str = "
+server: { listen: '127.0.0.1:8080' }
+goodays: { base_url: 'https://api.goodays.co/v2', token: one, webhook: { secrets: [first] } }
+salesforce:
+  login_url: https://acme.my.salesforce.com
+  auth: { client_id: id, client_secret: secret }
+poll: { interval: 10s, quiet: 30s }
+";
+
+    fn config(text: &str) -> Config {
+        Config::parse(Path::new("connector.yaml"), text, Secrets::Required, &|_| None).unwrap()
+    }
+
+    /// Both lists for one edit of [`FILE`].
+    fn edited(old: &str, new: &str) -> (Vec<&'static str>, Vec<&'static str>) {
+        assert!(FILE.contains(old), "{old}");
+        let (before, after) = (config(FILE), config(&FILE.replace(old, new)));
+        (Live::of(&before).changed(&Live::of(&after)), waiting(&before, &after))
+    }
+
+    #[test]
+    fn e05_what_takes_effect_at_once_and_what_waits_is_told_apart() {
+        for (old, new, live, waits) in [
+            ("10s", "5s", vec!["poll.interval"], vec![]),
+            ("token: one", "token: one, actions: observe", vec!["goodays.actions"], vec![]),
+            ("token: one", "token: two", vec![], vec!["goodays.token"]),
+            ("[first]", "[first, second]", vec![], vec!["goodays.webhook.secrets"]),
+            ("client_secret: secret", "client_secret: other", vec![], vec!["salesforce.auth"]),
+            ("8080", "8081", vec![], vec!["server.listen"]),
+            ("poll:", "settle: 10s\nlog: { level: debug }\npoll:", vec!["log.level"], vec![]),
+            ("poll:", "state: { keep_events: 8d }\npoll:", vec![], vec!["state.keep_events"]),
+        ] {
+            assert_eq!(edited(old, new), (live, waits), "{new}");
+        }
+    }
+
+    /// Whoever adds a key to connector.yaml decides here when an edit of it takes effect.
+    #[test]
+    fn e05_every_key_of_the_schema_is_known_to_take_effect_at_once_or_to_wait() {
+        let other = config("
+goodays: { base_url: 'https://other', token: two, webhook: { secrets: [a, b] }, actions: observe, max_actions_per_hour: 1 }
+salesforce: { login_url: 'https://b.my.salesforce.com', auth: { client_id: i, client_secret: t } }
+poll: { interval: 1s, quiet: 2s, overlap: 1m, close_grace: 1s }
+log: { level: warn }
+");
+        let live = Live::of(&config(FILE)).changed(&Live::of(&other));
+        let known: BTreeSet<&str> = AT_START.iter().map(|(key, _)| *key).chain(live).collect();
+        let schema = schema(SchemaKind::Connector);
+        let mut keys = Vec::new();
+        leaves(&schema, &schema, "", &mut keys);
+        assert!(keys.len() > 25, "{keys:?}");
+        let missing: Vec<&String> = keys
+            .iter()
+            .filter(|key| {
+                !known.iter().any(|known| key.as_str() == *known || key.starts_with(&format!("{known}.")))
+            })
+            .collect();
+        assert!(missing.is_empty(), "in neither list: {missing:?}");
+    }
+
+    /// Dotted names of all keys; `x_file` is another way to write `x`.
+    fn leaves(schema: &Value, root: &Value, path: &str, found: &mut Vec<String>) {
+        let schema = resolved(schema, root);
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+            found.push(path.strip_suffix("_file").unwrap_or(path).to_owned());
+            return;
+        };
+        for (name, inner) in properties {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            leaves(inner, root, &path, found);
+        }
+    }
+
+    fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+        let referred = schema.get("$ref").or_else(|| schema.pointer("/anyOf/0/$ref")).and_then(Value::as_str);
+        referred.and_then(|path| root.pointer(path.trim_start_matches('#'))).unwrap_or(schema)
+    }
+}

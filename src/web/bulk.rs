@@ -1,0 +1,90 @@
+//! What a human says of all that is parked for one reason.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::admin::Desk;
+use super::answer;
+use super::console::{Answer, SHOWN, through};
+use crate::run::{Fatal, RetryOutcome, Shared};
+
+/// The state of an action that may have reached the customer or not.
+const UNCLEAR: &str = "unclear";
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Which {
+    /// Only what is parked for this reason code; whatever is dropped needs one.
+    reason: Option<String>,
+}
+
+pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let which: Which = desk.wish(request).await?;
+    let shared = desk.shared.clone();
+    let tally = through(async move { retry_each(&shared, which.reason.as_deref()).await }).await?;
+    Ok(answer::json(StatusCode::OK, tally))
+}
+
+/// Nothing unclear is touched here: that takes a word on each.
+async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
+    let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
+    for item in shared.parked(SHOWN)? {
+        if reason.is_some_and(|reason| reason != item.reason_code) {
+            continue;
+        }
+        if item.state == UNCLEAR {
+            confirm += 1;
+            continue;
+        }
+        match shared.retry(&item.id, false).await? {
+            RetryOutcome::Again => retrying += 1,
+            RetryOutcome::Arrived => delivered += 1,
+            RetryOutcome::Confirm => confirm += 1,
+            RetryOutcome::Unknown | RetryOutcome::WrongState(_) => refused += 1,
+            RetryOutcome::NotNow(_) => not_now += 1,
+        }
+    }
+    shared.store.durable().await?;
+    info!(retrying, delivered, confirm, refused, not_now, "all retried by hand");
+    Ok(json!({
+        "retrying": retrying,
+        "delivered": delivered,
+        "confirm": confirm,
+        "refused": refused,
+        "not_now": not_now,
+    }))
+}
+
+pub async fn drop_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let which: Which = desk.wish(request).await?;
+    let Some(reason) = which.reason.filter(|reason| !reason.is_empty()) else {
+        let words = "`reason` is needed: a reason code of /parked";
+        return Err(answer::error(StatusCode::BAD_REQUEST, words));
+    };
+    let shared = desk.shared.clone();
+    let tally = through(async move { drop_each(&shared, &reason).await }).await?;
+    Ok(answer::json(StatusCode::OK, tally))
+}
+
+/// Nothing unclear is dropped here: it may have reached a customer, and somebody has to look.
+async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
+    let (mut dropped, mut unclear, mut refused) = (0, 0, 0);
+    for item in shared.parked(SHOWN)?.iter().filter(|item| item.reason_code == reason) {
+        if item.state == UNCLEAR {
+            unclear += 1;
+            continue;
+        }
+        match shared.drop_parked(&item.id)? {
+            RetryOutcome::Again => dropped += 1,
+            _ => refused += 1,
+        }
+    }
+    shared.store.durable().await?;
+    info!(dropped, unclear, refused, reason, "all of one reason dropped by hand");
+    Ok(json!({ "dropped": dropped, "unclear": unclear, "refused": refused }))
+}
