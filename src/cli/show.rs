@@ -154,7 +154,12 @@ pub fn explained(responses: &Value) -> String {
         let listed = &response["goodays"]["Ok"];
         let shown = if let Some(actions) = listed["actions"].as_array() {
             let actions: Vec<String> = actions.iter().map(word).collect();
-            format!("{} in Goodays, which lists: {}", word(&listed["state"]), actions.join(", "))
+            let listing = if actions.is_empty() {
+                " no action".to_owned()
+            } else {
+                format!(": {}", actions.join(", "))
+            };
+            format!("{} in Goodays, which lists{listing}", word(&listed["state"]))
         } else {
             word(&response["goodays"]["Err"])
         };
