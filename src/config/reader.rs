@@ -164,7 +164,7 @@ impl Reader<'_> {
         let known = |part: &str| LEVELS.contains(&part.rsplit('=').next().unwrap_or(part).trim());
         if !text.split(',').all(known) {
             self.page
-                .error(BAD_WORD, &node.span, format!("`{text}` is no log level"))
+                .error(BAD_WORD, &node.span, "`level` is no log level")
                 .help(crate::mapping::diagnostic::suggest(&text, &LEVELS));
         }
         Some(text)

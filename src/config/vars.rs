@@ -69,7 +69,7 @@ impl Variables<'_> {
         if !good {
             self.unset.insert(node.span.start);
             let span = node.inner(&page.text.clone(), part);
-            page.error(BAD_VARIABLE, &span, format!("`{name}` is no name of a variable"))
+            page.error(BAD_VARIABLE, &span, "what stands between `${` and `}` is no name of a variable")
                 .help("write ${NAME} or ${NAME:-default}; a plain `${` is written `$${`");
             return String::new();
         }

@@ -89,7 +89,21 @@ pub struct CommentsSource {
     pub parent: String,
     pub body: String,
     pub author_email: Option<String>,
+    /// The kinds of users (`User.UserType`) whose comments may be sent.
+    pub authors: Vec<String>,
     pub(super) when: Option<Expr>,
+}
+
+impl CommentsSource {
+    /// Whether there is a condition that not every comment fulfils.
+    pub(super) fn filters(&self) -> bool {
+        self.when.as_ref().is_none_or(|when| when.source.trim() != "true")
+    }
+
+    /// Whether comments of this kind of user may be sent; case does not count. `None`: the org did not say.
+    pub fn may_answer(&self, user_type: Option<&str>) -> bool {
+        user_type.is_none_or(|kind| self.authors.iter().any(|known| known.eq_ignore_ascii_case(kind)))
+    }
 }
 
 #[derive(Debug)]
@@ -166,6 +180,11 @@ impl ActionMapping {
         fields.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// What agents are never told of: outcomes without a field in `feedback`. `Observed` counts only in observe mode.
+    pub fn untold(&self) -> Vec<&'static str> {
+        untold(&self.feedback)
+    }
+
     /// Whether any rule can ask for this.
     pub fn can(&self, act: Act) -> bool {
         self.rules.iter().any(|rule| rule.act == act)
@@ -191,6 +210,11 @@ impl ActionMapping {
         let all = own.chain(self.comments.when.as_ref());
         all.flat_map(|expr| expr.paths(root)).collect()
     }
+}
+
+pub(super) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
+    let told = |outcome| feedback.iter().any(|(of, fields)| *of == outcome && !fields.is_empty());
+    OUTCOMES.iter().filter(|(_, outcome)| !told(*outcome)).map(|(name, _)| *name).collect()
 }
 
 /// The fields that the conditions of status rules begin at.
