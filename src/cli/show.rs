@@ -177,3 +177,25 @@ pub fn explained(responses: &Value) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::explained;
+
+    #[test]
+    fn e06_a_response_that_lists_nothing_says_so() {
+        let of = |actions: serde_json::Value| {
+            explained(
+                &json!([{ "response_id": "r", "goodays": { "Ok": { "state": "closed", "actions": actions } } }]),
+            )
+        };
+        assert!(
+            of(json!([])).starts_with("response r: closed in Goodays, which lists no action\n"),
+            "{}",
+            of(json!([]))
+        );
+        assert!(of(json!(["reply", "close"])).contains("which lists: reply, close\n"));
+    }
+}

@@ -5,6 +5,8 @@
 
 use crate::mapping::diagnostic::{is_key, nearest};
 
+use super::vars;
+
 /// Keys whose values are numbers, times, addresses to listen on, or words out of short lists.
 const OPEN_KEYS: [&str; 17] = [
     "listen",
@@ -145,8 +147,7 @@ impl Painter {
     /// `NAME` stays, what follows `:-` does not.
     fn variable(&mut self, inner: &str) {
         let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, text)| (name, Some(text)));
-        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if is_name {
+        if vars::is_shown(name) {
             self.keep(name)
         } else {
             self.paint(name)

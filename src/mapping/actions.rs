@@ -180,9 +180,15 @@ impl ActionMapping {
         fields.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// What agents are never told of: outcomes without a field in `feedback`. `Observed` counts only in observe mode.
-    pub fn untold(&self) -> Vec<&'static str> {
-        untold(&self.feedback)
+    /// Whether agents see it on the Case when something ends like this.
+    pub fn tells(&self, outcome: Outcome) -> bool {
+        let name = OUTCOMES.iter().find(|(_, of)| *of == outcome).map(|(name, _)| *name);
+        !untold(&self.feedback).iter().any(|missing| Some(*missing) == name)
+    }
+
+    /// Whether any rule asks for anything.
+    pub fn acts(&self) -> bool {
+        !self.rules.is_empty()
     }
 
     /// Whether any rule can ask for this.
@@ -212,8 +218,15 @@ impl ActionMapping {
     }
 }
 
+/// The outcomes that agents never hear of.
 pub(super) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
-    let told = |outcome| feedback.iter().any(|(of, fields)| *of == outcome && !fields.is_empty());
+    // What was not sent needs words; what was may just clear the field.
+    let says = |outcome, field: &FeedbackField| {
+        !matches!(outcome, Outcome::Failed | Outcome::Unclear) || !field.template.is_blank()
+    };
+    let told = |outcome| {
+        feedback.iter().any(|(of, fields)| *of == outcome && fields.iter().any(|field| says(outcome, field)))
+    };
     OUTCOMES.iter().filter(|(_, outcome)| !told(*outcome)).map(|(name, _)| *name).collect()
 }
 

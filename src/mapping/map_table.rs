@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value as Json;
 
 use super::diagnostic::Page;
-use super::read_rules::fixed;
+use super::read_rules::{EMPTY_VALUE, fixed};
 use super::yaml::{Kind, Node, WRONG_KIND};
 use super::{ranges, suspect};
 
@@ -33,6 +33,10 @@ impl MapTable {
         let mut table = MapTable { texts: Vec::new(), spans: Vec::new() };
         let mut places: Vec<(Bounds, Range<usize>, String)> = Vec::new();
         let mut unread = false;
+        if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
+            page.error(EMPTY_VALUE, &node.span, "`map` is empty: nothing has a value")
+                .help("write what each value becomes, or remove `map`");
+        }
         for (key, value) in node.map(page, "`map`") {
             if value.scalar().is_none() {
                 page.error(WRONG_KIND, &value.span, "`map` leads to texts, numbers, true or false").help(

@@ -45,6 +45,7 @@ pub use diagnostic::{Diagnostic, Place, Severity};
 pub use expr::EvalProblem;
 pub use files::is_mapping_file;
 pub use filters::{strip_html, strip_markdown};
+pub use read_actions::NOT_TOLD;
 pub use rules::{FieldRules, Moment, On, Rendered};
 pub(crate) use schema::only_schema;
 pub use schema::{SchemaKind, schema};

@@ -186,7 +186,7 @@ fn other_braces(text: &str, names: Names) -> Option<Suspect> {
     for (open, close, what) in BRACES {
         let Some((part, inner)) = enclosed(text, open, close) else { continue };
         let surely = matches!(open, "{!" | "${" | "<%") || starts_with_root(inner, names);
-        if !surely && !is_name(inner, open == "%") {
+        if !surely && !(is_name(inner, open == "%") && (open != "%" || stands_alone(text, &part))) {
             continue;
         }
         let help = format!("write `{{{{ {} }}}}`", if surely { inner } else { "..." });
@@ -222,6 +222,12 @@ fn enclosed<'t>(text: &'t str, open: &str, close: &str) -> Option<(Range<usize>,
         from = inner;
     }
     None
+}
+
+/// Whether no letter is joined to it: `caf%C3%A9` is an address, no name in percents.
+fn stands_alone(text: &str, part: &Range<usize>) -> bool {
+    let joined = |c: char| c.is_alphanumeric();
+    !text[..part.start].ends_with(joined) && !text[part.end..].starts_with(joined)
 }
 
 /// A name or a path, as `first_name` and `user.name`; `short`: nothing else.

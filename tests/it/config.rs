@@ -134,6 +134,47 @@ fn jwt_bearer_takes_a_key_file() {
     assert_eq!(config.warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["C010"]);
 }
 
+/// A key that cannot be used is told when it is put in place, and the one before goes on.
+#[test]
+fn e06_a_key_that_is_replaced_by_an_encrypted_one_is_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let key = dir.path().join("key.pem");
+    std::fs::copy(keys.join("salesforce/jwt_private_for_tests.pem"), &key).unwrap();
+    let text = "goodays: { token: t, webhook: { secrets: [s] } }\n\
+        salesforce: { login_url: https://login.salesforce.com, auth: { flow: jwt_bearer, client_id: i, username: u@x, private_key_file: key.pem } }\n";
+    let config = load(dir.path(), text).unwrap();
+    assert!(config.reload_secrets().is_ok());
+    for (name, word) in
+        [("encrypted.pem", "passphrase"), ("ec.pem", "EC key"), ("certificate.pem", "no private key")]
+    {
+        std::fs::copy(keys.join("mistakes").join(name), &key).unwrap();
+        let found = config.reload_secrets().unwrap_err();
+        assert!(found[0].code == "C011" && found[0].message.contains(word), "{}", found[0]);
+        assert!(load(dir.path(), text).unwrap_err()[0].message.contains(word));
+    }
+}
+
+#[test]
+fn e04_doors_share_a_port_only_on_different_addresses() {
+    let with = |server: &str, admin: &str| {
+        found(&format!("{LEAST}server: {{ listen: {server} }}\nadmin: {{ listen: {admin}, token: t }}\n"))
+    };
+    for (server, admin) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("127.0.0.1:8080", "0.0.0.0:8080"),
+        ("\"[::]:8080\"", "127.0.0.1:8080"),
+    ] {
+        assert!(with(server, admin).contains("error[C013]"), "{server} {admin}");
+    }
+    for (server, admin) in
+        [("0.0.0.0:0", "127.0.0.1:0"), ("127.0.0.1:80", "127.0.0.2:80"), ("0.0.0.0:80", "0.0.0.0:81")]
+    {
+        assert_eq!(with(server, admin), "", "{server} {admin}");
+    }
+}
+
 #[test]
 fn findings_never_show_a_secret() {
     let text = found(
@@ -155,6 +196,7 @@ fn e08_no_finding_shows_a_secret_wherever_it_stands() {
         "goodays:\n  base_url: https://me:SECRET1@api.goodays.co/v2\n  token: t\n",
         "goodays: { base_url: \"https://api.goodays.co/v2?key=SECRET1#SECRET1\" }\n",
         "goodays: { token: ${SECRET1-x} }\n",
+        "goodays: { token: ${aSECRET1} }\n",
         "goodays:\n  token:SECRET1\n  webhook: { secrets: [s] }\n",
         "goodays: { token:SECRET1, webhook: { secrets: { SECRET1: x } } }\n",
         "goodays: { perimeter: SECRET1, actions: SECRET1 }\nlog: { level: SECRET1, format: SECRET1 }\n",
@@ -231,6 +273,8 @@ fn wrong_values_are_told_together() {
       |
     3 | poll: { interval: 10, overlap: 2d }
       |                                ^^
+      |
+      = help: take a value from 0 to 24h
     error[Y004]: `login_url` is missing
      --> connector.yaml:4:13
       |

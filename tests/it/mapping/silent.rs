@@ -195,3 +195,86 @@ fn e03_a_copy_does_not_win() {
     assert_eq!(mapping.case_mappings().len(), 1);
     assert_eq!(warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["M003"]);
 }
+
+/// A machine without time zone data: the name of the zone is not to blame.
+#[test]
+fn e06_a_machine_without_time_zones_is_told_as_such() {
+    let dir = set_up();
+    let file = dir.path().join("mappings/comment.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("created_date | date }}", "created_date | date('Europe/Paris') }}"))
+        .unwrap();
+    // One zone only: where there is none at all, the system's own are taken.
+    let empty = dir.path().join("one-zone");
+    fs::create_dir(&empty).unwrap();
+    let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    fs::write(empty.join("Nowhere"), [&b"TZif"[..], &[0; 16], &counts, &[0; 6], b"UTC\0"].concat()).unwrap();
+    let run = |zones: Option<&Path>| {
+        let mut command = assert_cmd::Command::cargo_bin("goodays-salesforce").unwrap();
+        zones.map(|zones| command.env("TZDIR", zones));
+        let output = command
+            .args(["check", "--offline", "-c"])
+            .arg(dir.path().join("connector.yaml"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = run(Some(&empty));
+    assert!(
+        said.contains("no time zone data") && said.contains("tzdata") && !said.contains("zones are named"),
+        "{said}"
+    );
+    assert!(!run(None).contains("time zone"), "this machine has zones");
+}
+
+/// In observe mode the Cases are to show what would be sent.
+#[test]
+fn e04_observe_mode_wants_a_field_for_it() {
+    let dir = set_up();
+    let actions = dir.path().join("mappings/actions.yaml");
+    let connector = dir.path().join("connector.yaml");
+    let edit = |file: &Path, from: &str, to: &str| {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(file, text.replace(from, to)).unwrap();
+    };
+    edit(&actions, "  observed: {", "  # observed: {");
+    assert!(found(dir.path()).is_empty(), "answers are sent");
+    edit(&connector, "actions: send", "actions: observe");
+    assert_eq!(found(dir.path()).iter().map(|one| one.code).collect::<Vec<_>>(), ["M038"]);
+    edit(&actions, "  # observed: {", "  observed: {");
+    assert!(found(dir.path()).is_empty());
+}
+
+#[test]
+fn a05_only_the_kinds_of_users_that_are_listed_may_answer() {
+    use goodays_salesforce::mapping::Mapping;
+    let source = |authors: &str| {
+        let text = format!("comments: {{ when: \"true\"{authors} }}\nactions: []\n");
+        Mapping::from_sources(super::with("actions.yaml", &text)).unwrap().0
+    };
+    let mapping = source("");
+    let shipped = super::shipped();
+    for comments in [&mapping.actions().comments, &shipped.actions().comments] {
+        assert_eq!(comments.authors, ["Standard"]);
+        assert!(comments.may_answer(Some("Standard")) && comments.may_answer(Some("standard")));
+        assert!(comments.may_answer(None), "the org did not say");
+        for other in ["CspLitePortal", "CustomerSuccess", "Guest", "AutomatedProcess", ""] {
+            assert!(!comments.may_answer(Some(other)), "{other}");
+        }
+    }
+    let mapping = source(", authors: [Standard, powerpartner, Newkind__x]");
+    let comments = &mapping.actions().comments;
+    assert_eq!(comments.authors, ["Standard", "PowerPartner", "Newkind__x"]);
+    assert!(comments.may_answer(Some("PowerPartner")) && comments.may_answer(Some("newkind__X")));
+    assert!(!comments.may_answer(Some("Guest")));
+}
+
+#[test]
+fn e07_a_time_without_an_offset_is_the_same_in_every_zone() {
+    let value = |rule: &str| super::value_of(rule, &serde_json::json!({"id": "x"})).unwrap().unwrap();
+    assert_eq!(value("{ from: \"'2026-10-28 09:20:00' | date\" }"), "2026-10-28 09:20");
+    assert_eq!(value("{ from: \"'2026-10-28 09:20:00' | date('Asia/Tokyo')\" }"), "2026-10-28 09:20");
+    assert_eq!(value("{ from: \"'2026-10-28T09:20:00+0200' | date('UTC')\" }"), "2026-10-28 07:20");
+    assert_eq!(value("{ from: \"'2026-10-28 09:20' | date(format='%d.%m.%Y %H:%M')\" }"), "28.10.2026 09:20");
+}
