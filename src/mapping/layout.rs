@@ -99,9 +99,20 @@ fn indented_otherwise(text: &str, line: &Range<usize>) -> Option<String> {
     if steps.contains(&own) || (own > last && opens) {
         return None;
     }
-    // Between two steps, or deeper than a line that holds its value already.
+    let blanks = |count: usize| if count == 1 { "1 blank".to_owned() } else { format!("{count} blanks") };
+    if own > last {
+        // One of the two is wrong, and only whoever wrote them knows which.
+        let (own, last) = (blanks(own), blanks(last));
+        return Some(format!(
+            "this line is indented by {own}, the one before it by {last}: give lines that belong together the same"
+        ));
+    }
     let right = steps.iter().rev().find(|step| **step > own).unwrap_or(&last);
-    Some(format!("this line is indented by {own} blanks, its neighbours by {right}: give it the same"))
+    Some(format!(
+        "this line is indented by {}, its neighbours by {}: give it the same",
+        blanks(own),
+        blanks(*right)
+    ))
 }
 
 fn is_code(line: &str) -> bool {
