@@ -32,7 +32,7 @@ impl MapTable {
     pub fn read(node: &Node, page: &mut Page, has_default: bool) -> MapTable {
         let mut table = MapTable { texts: Vec::new(), spans: Vec::new() };
         let mut places: Vec<(Bounds, Range<usize>, String)> = Vec::new();
-        let mut unread = false;
+        let (mut texts, mut unread) = (Vec::new(), false);
         if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
             page.error(EMPTY_VALUE, &node.span, "`map` is empty: nothing has a value")
                 .help("write what each value becomes, or remove `map`");
@@ -46,12 +46,21 @@ impl MapTable {
             }
             let value = fixed(value, page, "a value of `map`");
             match read_key(key, page) {
-                Some(Key::Text(name)) => table.texts.push((name, value)),
+                Some(Key::Text(name)) => {
+                    texts.push((name.clone(), key.span.clone()));
+                    table.texts.push((name, value));
+                }
+                Some(Key::Meant(name)) => table.texts.push((name, value)),
                 Some(Key::Range(bounds, name)) => {
                     table.spans.push((bounds, value));
                     places.push((bounds, key.span.clone(), name));
                 }
                 None => unread = true,
+            }
+        }
+        for (name, span) in texts.iter().filter(|_| !places.is_empty()) {
+            if let Some(help) = ranges::among_numbers(name) {
+                page.error(BAD_RANGE, span, format!("`{name}` is neither a number nor a range")).help(help);
             }
         }
         check_ranges(page, places, has_default || unread);
@@ -83,10 +92,12 @@ impl MapTable {
 
 enum Key {
     Text(String),
+    /// A text in quotes of its own: one whatever it looks like.
+    Meant(String),
     Range(Bounds, String),
 }
 
-/// One key. What only looks like a range is a finding: as a text it would never fit.
+/// One key. What only looks like a range is a finding: as a text it would hardly fit.
 fn read_key(key: &Node, page: &mut Page) -> Option<Key> {
     if let Kind::List(ends) = &key.kind
         && let [Some(low), Some(high)] = ends.iter().map(Node::scalar).collect::<Vec<_>>().as_slice()
@@ -99,9 +110,8 @@ fn read_key(key: &Node, page: &mut Page) -> Option<Key> {
     if suspect::curly(page, key) {
         return None;
     }
-    // In quotes of its own a text stays one, whatever it looks like.
     if let Some(text) = name.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        return Some(Key::Text(text.to_owned()));
+        return Some(Key::Meant(text.to_owned()));
     }
     let odd = ["...", "..=", "..<"].iter().any(|sign| name.contains(sign));
     match bounds(&name).filter(|_| !odd) {

@@ -20,12 +20,25 @@ pub fn meant(name: &str) -> Option<String> {
     let right = match numbers.as_slice() {
         [Word::Number(one)] => one_end(&words, one)?,
         [Word::Number(low), Word::Number(high)] => two_ends(&words, low, high)?,
+        [Word::Number(first), .., Word::Number(last)] if listed(&words) => {
+            format!("a key for each number, or {} for all between", ordered(first, last))
+        }
         _ if words.iter().any(Word::compares) => String::new(),
         _ => return None,
     };
-    let shown = name.replace('"', "");
     let help = if right.is_empty() { SPELLING.to_owned() } else { format!("write {right}") };
-    Some(help + &AS_TEXT.replace('…', &shown))
+    Some(help + &as_text(name))
+}
+
+/// How a text is written that looks like a range.
+fn as_text(name: &str) -> String {
+    AS_TEXT.replace('…', &name.replace('"', ""))
+}
+
+/// What to do about a key without a letter, such as `0/6`, in a table of numbers; `None`: it may be a text.
+pub fn among_numbers(name: &str) -> Option<String> {
+    let odd = name.chars().any(|c| c.is_ascii_digit()) && !name.chars().any(char::is_alphabetic);
+    odd.then(|| SPELLING.to_owned() + &as_text(name))
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +50,7 @@ enum Word {
 
 impl Word {
     fn compares(&self) -> bool {
-        matches!(self, Word::Other(sign) if sign.starts_with(['<', '>']))
+        matches!(self, Word::Other(sign) if sign.starts_with(['<', '>', '=']))
     }
 
     fn shape(&self) -> &str {
@@ -119,8 +132,8 @@ fn sign(letters: &[char]) -> Option<(&'static str, usize)> {
         '>' => ">",
         '=' => "=",
         '+' => "+",
-        '[' | '(' => "[",
-        ']' | ')' => "]",
+        '[' | '(' | '{' => "[",
+        ']' | ')' | '}' => "]",
         ',' => ",",
         ';' => ";",
         ':' => ":",
@@ -241,10 +254,16 @@ fn one_end(words: &[Word], number: &str) -> Option<String> {
 
 /// What stands between two ends, and what may stand around them.
 const BETWEEN: &[&str] = &[
-    "-", "to", "until", "till", "through", "thru", "à", "bis", "...", "..=", "..<", ":", ";", ",", "|",
+    "-", "to", "until", "till", "through", "thru", "à", "bis", "..", "...", "..=", "..<", ":", ";", ",", "|",
     "and", "et", "und",
 ];
 const AROUND: &[&str] = &["[", "]", "from", "between", "de", "von", "entre", "zwischen"];
+
+/// `0,1,2,3`
+fn listed(words: &[Word]) -> bool {
+    let between = [",", ";", "|", "and", "or", "et", "ou", "und", "oder"];
+    words.iter().all(|word| word.shape() == "#" || between.contains(&word.shape()))
+}
 
 fn two_ends(words: &[Word], low: &str, high: &str) -> Option<String> {
     if words.iter().any(Word::compares) {
@@ -343,7 +362,9 @@ mod tests {
             let help = meant(name).unwrap_or_else(|| panic!("{name} is taken as a text"));
             assert!(help.contains(right), "{name}: {help}");
         }
-        for name in ["< 6.5", "x <> 6", "0 < x < 6 < y"] {
+        for name in
+            ["< 6.5", "x <> 6", "0 < x < 6 < y", "= 6", "== 6", "0,1,2,3", "0; 1; 2", "[0..6]", "{0..6}"]
+        {
             assert!(meant(name).is_some(), "{name}");
         }
     }

@@ -33,10 +33,8 @@ impl ActionMapping {
         let source = read_comments(comments, page);
         let rules = keys.need(page, "actions", what);
         let rules = rules.map(|node| read_rules(node, page, source.filters())).unwrap_or_default();
-        if comments.is_none()
-            && let Some(rule) = rules.iter().find(|rule| rule.on_comment)
-        {
-            no_condition(page, &keys.key_span("actions"), Some(rule));
+        if comments.is_none() && rules.iter().any(|rule| rule.on_comment) {
+            no_condition(page, &keys.key_span("actions"), "rules on comments need `comments.when`");
         }
         let told = keys.take("feedback");
         let feedback = told.map(|node| read_feedback(node, page)).unwrap_or_default();
@@ -103,19 +101,15 @@ fn read_comments(node: Option<&Node>, page: &mut Page) -> CommentsSource {
     let when = keys.take("when");
     source.when = when.and_then(|node| Checker::new(page, Names::CommentAction).condition(node));
     if when.is_none() && !keys.nearly(&["when"]) {
-        no_condition(page, &keys.span, None);
+        no_condition(page, &keys.span, "`comments` needs `when`");
     }
     keys.finish(page, "`comments`");
     source
 }
 
 /// Without a condition every comment would go to the customer, internal notes too: that must be written.
-fn no_condition(page: &mut Page, span: &Range<usize>, rule: Option<&ActionRule>) {
-    let message = match rule {
-        Some(_) => "rules on comments need `comments.when`: which comments may go to the customer",
-        None => "`comments` needs `when`: which comments may go to the customer",
-    };
-    page.error(NO_CONDITION, span, message).help(
+fn no_condition(page: &mut Page, span: &Range<usize>, what: &str) {
+    page.error(NO_CONDITION, span, format!("{what}: which comments may go to the customer")).help(
         "write `when: comment.IsPublished`, or `when: \"true\"` to send all of them, internal notes too",
     );
 }
