@@ -1,6 +1,9 @@
 //! `connector.yaml`: read with places, checked as a whole, turned into types that need no checking any more.
 
+mod hidden;
+mod key;
 mod live;
+mod login;
 mod read;
 mod reader;
 mod schema;
@@ -17,6 +20,8 @@ use url::Url;
 
 use crate::mapping::Diagnostic;
 use crate::mapping::diagnostic::Page;
+use crate::mapping::encoding;
+use crate::mapping::yaml::NOT_UTF8;
 
 pub use live::{Live, waiting};
 pub use read::codes;
@@ -166,10 +171,15 @@ impl Config {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, Vec<Diagnostic>> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let bytes = std::fs::read(path).map_err(|error| {
             let found =
                 Diagnostic::of_file(read::NO_FILE, shown.as_str(), format!("cannot be read: {error}"));
             vec![found.with_help("name the file with -c, or start where connector.yaml stands")]
+        })?;
+        let text = encoding::text(bytes).map_err(|other| {
+            let mut page = Page::new(shown.as_str(), &other.shown).showing(&hidden::hidden(&other.shown));
+            page.error(NOT_UTF8, &(other.at..other.at + 1), other.message()).help(encoding::HELP);
+            page.found
         })?;
         Config::parse(path, &text, secrets, variable)
     }
@@ -181,7 +191,7 @@ impl Config {
         secrets: Secrets,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, Vec<Diagnostic>> {
-        let page = Page::new(path.display().to_string(), text).showing(&secrets::hidden(text));
+        let page = Page::new(path.display().to_string(), text).showing(&hidden::hidden(text));
         read::config(path, page, secrets, variable)
     }
 

@@ -29,8 +29,8 @@ use std::time::Duration;
 
 pub use report::{Area, Finding, Report, Severity};
 
-use crate::config::{Config, Secrets};
-use crate::mapping::{Diagnostic, Mapping};
+use crate::config::{Actions, Config, Secrets};
+use crate::mapping::{self, Diagnostic, Mapping, Outcome};
 
 /// How long one call may take. A remote without an answer is not asked again, so a look at two of them ends in
 /// twice that time.
@@ -72,16 +72,17 @@ fn files(config_path: &Path, secrets: Secrets) -> (Report, Option<(Config, Mappi
     };
     report.diagnostics(Area::Configuration, config.warnings.iter().cloned());
     report.ok(Area::Configuration, format!("{} can be read", config_path.display()));
-    match mappings(&config, &mut report) {
+    match load_mappings(&config, &mut report) {
         Some(mapping) => (report, Some((config, mapping))),
         None => (report, None),
     }
 }
 
-fn mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
+fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
     match Mapping::load(&config.mappings) {
         Ok((mapping, warnings)) => {
             report.diagnostics(Area::Mapping, warnings);
+            observed(config, &mapping, report);
             let count = mapping.sources().len();
             report.ok(Area::Mapping, format!("{count} files, version {}", mapping.version()));
             Some(mapping)
@@ -91,6 +92,18 @@ fn mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
             report.diagnostics(Area::Mapping, found);
             None
         }
+    }
+}
+
+/// While nothing is sent, the Cases are to show what would be.
+fn observed(config: &Config, mapping: &Mapping, report: &mut Report) {
+    let actions = mapping.actions();
+    if config.goodays.actions == Actions::Observe && actions.acts() && !actions.tells(Outcome::Observed) {
+        let message = "`goodays.actions` is `observe`, and `feedback` has no field for what is `observed`";
+        let found = mapping.finding(mapping::Severity::Warning, mapping::NOT_TOLD, &actions.at, message);
+        let help =
+            "add `observed: { Goodays_Sync_Status__c: \"Would be sent: {{ action }}\" }` under `feedback`";
+        report.diagnostic(Area::Mapping, found.with_help(help));
     }
 }
 

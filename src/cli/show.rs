@@ -225,7 +225,12 @@ pub fn explained(responses: &[Value]) -> String {
         let listed = &response["goodays"]["Ok"];
         let shown = if let Some(actions) = listed["actions"].as_array() {
             let actions: Vec<String> = actions.iter().map(word).collect();
-            format!("{} in Goodays, which lists: {}", word(&listed["state"]), actions.join(", "))
+            let listing = if actions.is_empty() {
+                " no action".to_owned()
+            } else {
+                format!(": {}", actions.join(", "))
+            };
+            format!("{} in Goodays, which lists{listing}", word(&listed["state"]))
         } else {
             word(&response["goodays"]["Err"])
         };
@@ -295,5 +300,20 @@ mod tests {
         fields(&mut text, &(0..25).map(one).collect());
         assert_eq!(text.lines().count(), NAMED + 1);
         assert!(text.ends_with("and 5 more fields (--json)\n"), "{text}");
+    }
+
+    #[test]
+    fn e06_a_response_that_lists_nothing_says_so() {
+        let of = |actions: serde_json::Value| {
+            explained(
+                &[json!({ "response_id": "r", "goodays": { "Ok": { "state": "closed", "actions": actions } } })],
+            )
+        };
+        assert!(
+            of(json!([])).starts_with("response r: closed in Goodays, which lists no action\n"),
+            "{}",
+            of(json!([]))
+        );
+        assert!(of(json!(["reply", "close"])).contains("which lists: reply, close\n"));
     }
 }

@@ -1,6 +1,7 @@
 //! From the file's tree to [`Config`].
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::mapping::diagnostic::Page;
 use crate::mapping::keys::Keys;
 use crate::mapping::yaml::{self, Kind, MISSING_KEY, Node, WRONG_KIND};
 
+use super::login;
 use super::reader::{BAD_WORD, Reader};
 use super::secrets::{self, Slot};
 use super::values::{self, BAD_VALUE};
@@ -24,6 +26,9 @@ use super::{
 pub const NO_FILE: &str = "C000";
 const ADMIN_OPEN: &str = "C009";
 const UNSIGNED: &str = "C010";
+const SAME_DOOR: &str = "C013";
+const USELESS_PLACES: &str = "C014";
+const WRONG_LOGIN: &str = "C015";
 
 /// All codes of connector.yaml. Each has a wrong file in the tests.
 pub fn codes() -> &'static [&'static str] {
@@ -46,6 +51,11 @@ pub fn codes() -> &'static [&'static str] {
         UNSIGNED,
         secrets::BAD_SECRET,
         BAD_WORD,
+        SAME_DOOR,
+        USELESS_PLACES,
+        WRONG_LOGIN,
+        yaml::INVISIBLE,
+        yaml::NOT_UTF8,
     ]
 }
 
@@ -75,7 +85,7 @@ impl Reader<'_> {
         let what = "connector.yaml";
         let mut keys = Keys::of(root, &mut self.page, what);
         let server = self.server(keys.take("server"));
-        let admin = self.admin(keys.take("admin"));
+        let admin = self.admin(keys.take("admin"), server.listen);
         let goodays = keys.need(&mut self.page, "goodays", what);
         let goodays = self.goodays(goodays);
         let salesforce = keys.need(&mut self.page, "salesforce", what);
@@ -118,7 +128,8 @@ impl Reader<'_> {
         }
     }
 
-    fn admin(&mut self, node: Option<&Node>) -> Admin {
+    /// `webhook`: where the other door is.
+    fn admin(&mut self, node: Option<&Node>, webhook: SocketAddr) -> Admin {
         let mut keys = self.section(node, "admin");
         let listen = self.listen(keys.take("listen"), "admin", 9464, [127, 0, 0, 1]);
         self.in_admin = true;
@@ -129,6 +140,16 @@ impl Reader<'_> {
             self.page
                 .error(ADMIN_OPEN, &span, "the admin door would be open to the network: `token` is needed")
                 .help("set `token`, or listen on 127.0.0.1");
+        }
+        if collide(listen, webhook) {
+            let port = listen.port();
+            self.page
+                .error(
+                    SAME_DOOR,
+                    &keys.key_span("listen"),
+                    format!("`server.listen` and `admin.listen` cannot both have port {port}"),
+                )
+                .help("take another port for `admin.listen`: the webhook's door is open to the world");
         }
         keys.finish(&mut self.page, "`admin`");
         Admin { listen, token }
@@ -143,7 +164,13 @@ impl Reader<'_> {
         let webhook = self.webhook(keys.take("webhook"), present.then(|| keys.span.clone()));
         let perimeters = [("all", Perimeter::All), ("delegated", Perimeter::Delegated)];
         let perimeter = self.choice(keys.take("perimeter"), "`perimeter`", &perimeters, Perimeter::All);
-        let places = keys.take("places").map(|node| self.texts(node, "`places`")).unwrap_or_default();
+        let places_node = keys.take("places");
+        let places = places_node.map(|node| self.texts(node, "`places`")).unwrap_or_default();
+        if let (Perimeter::All, Some(node), false) = (perimeter, places_node, places.is_empty()) {
+            self.page
+                .warn(USELESS_PLACES, &node.span, "`places` count with `perimeter: delegated` only: feedback of all places is carried")
+                .help("set `perimeter: delegated` to carry only what is delegated to them, or leave `places` empty");
+        }
         let choices = [("send", Actions::Send), ("observe", Actions::Observe)];
         let actions = self.choice(keys.take("actions"), "`actions`", &choices, Actions::Send);
         let max_actions_per_hour =
@@ -205,9 +232,14 @@ impl Reader<'_> {
         let api_version = keys.take("api_version").and_then(|node| self.api_version(node));
         let auth = keys.take("auth");
         if node.is_some() && auth.is_none() {
-            self.page.error(MISSING_KEY, &keys.span, "`auth` is missing: how to log in to Salesforce");
+            self.page
+                .error(MISSING_KEY, &keys.span, "`auth` is missing: how to log in to Salesforce")
+                .help("give `auth: { client_id: ..., client_secret: ... }`, see docs/setup.md");
         }
         let auth = self.auth(auth, &login_url);
+        if let Some(node) = login.filter(|node| self.given(Some(node)).is_some()) {
+            self.login_host(node, &login_url, matches!(auth, Auth::ClientCredentials { .. }));
+        }
         let api_calls_per_day =
             self.number(keys.take("api_calls_per_day"), "`api_calls_per_day`", 20_000, &(1..=10_000_000));
         keys.finish(&mut self.page, "`salesforce`");
@@ -216,6 +248,17 @@ impl Reader<'_> {
             api_version: api_version.unwrap_or_else(|| "66.0".to_owned()),
             auth,
             api_calls_per_day,
+        }
+    }
+
+    fn login_host(&mut self, node: &Node, url: &Url, client_credentials: bool) {
+        let host = url.host_str().unwrap_or_default();
+        if let Some((message, help)) = login::wrong_host(host, client_credentials) {
+            self.page.error(WRONG_LOGIN, &node.span, message).help(help);
+        } else if !matches!(url.path(), "" | "/") {
+            self.page
+                .error(WRONG_LOGIN, &node.span, "`login_url` must be the org's address alone")
+                .help("leave out what stands behind the server's name");
         }
     }
 
@@ -299,6 +342,12 @@ impl Reader<'_> {
         keys.finish(&mut self.page, "`log`");
         Log { format, level: level.unwrap_or_else(|| "info".to_owned()) }
     }
+}
+
+/// Whether one of both could not be bound because of the other. Port 0 picks a free one.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && overlap
 }
 
 fn default_audience(login_url: &Url) -> String {

@@ -107,7 +107,9 @@ impl Reader<'_> {
         let node = self.given(Some(node))?;
         let text = node.text(&mut self.page, what)?.text.trim().to_owned();
         if text.is_empty() {
-            self.page.error(BAD_VALUE, &node.span, format!("{what} is empty"));
+            self.page
+                .error(BAD_VALUE, &node.span, format!("{what} is empty"))
+                .help("write a value, or remove the key where it has a default");
             return None;
         }
         Some(text)
@@ -147,11 +149,9 @@ impl Reader<'_> {
                     .help("quoted, with `.0`, without `v`");
             }
             Some(major) if !(50..=99).contains(&major) => {
-                self.page.error(
-                    values::OUT_OF_RANGE,
-                    &node.span,
-                    "`api_version` must be between 50.0 and 99.0",
-                );
+                self.page
+                    .error(values::OUT_OF_RANGE, &node.span, "`api_version` must be between 50.0 and 99.0")
+                    .help("\"66.0\" is what this version was written for");
             }
             Some(_) => {}
         }
@@ -164,7 +164,7 @@ impl Reader<'_> {
         let known = |part: &str| LEVELS.contains(&part.rsplit('=').next().unwrap_or(part).trim());
         if !text.split(',').all(known) {
             self.page
-                .error(BAD_WORD, &node.span, format!("`{text}` is no log level"))
+                .error(BAD_WORD, &node.span, "`level` is no log level")
                 .help(crate::mapping::diagnostic::suggest(&text, &LEVELS));
         }
         Some(text)

@@ -8,6 +8,7 @@ use crate::mapping::Diagnostic;
 use crate::mapping::keys::Keys;
 use crate::mapping::yaml::{Kind, MISSING_KEY, Node};
 
+use super::key;
 use super::reader::Reader;
 use super::{Auth, Config, Secrets};
 
@@ -118,11 +119,13 @@ impl Reader<'_> {
             }
             Err(error) => {
                 if self.secrets == Secrets::Required {
-                    self.page.error(
-                        NO_SECRET_FILE,
-                        &node.span,
-                        format!("the file of `{name}` cannot be read: {}", error.kind()),
-                    );
+                    self.page
+                        .error(
+                            NO_SECRET_FILE,
+                            &node.span,
+                            format!("the file of `{name}` cannot be read: {}", error.kind()),
+                        )
+                        .help("mend the path, which belongs to this file's folder, or who may read the file");
                 }
                 None
             }
@@ -132,10 +135,8 @@ impl Reader<'_> {
     /// A token travels in a header: one line, no blanks. A private key has many lines and says what it is.
     fn secret_value(&mut self, text: String, node: &Node, name: &str) -> SecretString {
         if name.starts_with("private_key") {
-            if !text.contains("PRIVATE KEY-----") {
-                self.page
-                    .error(BAD_SECRET, &node.span, format!("`{name}` holds no private key"))
-                    .help("it must be PEM: `-----BEGIN PRIVATE KEY-----` and so on, not the certificate");
+            if let Some((what, help)) = key::problem(&text) {
+                self.page.error(BAD_SECRET, &node.span, format!("`{name}` {what}")).help(help);
             }
         } else if text.chars().any(char::is_control) {
             self.page
@@ -160,7 +161,13 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
             Ok(text) if text.trim().is_empty() => {
                 problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty"));
             }
-            Ok(text) => put(&mut fresh, file.slot, SecretString::from(text.trim().to_owned())),
+            Ok(text) => match key::problem(&text).filter(|_| file.slot == Slot::PrivateKey) {
+                Some((what, help)) => {
+                    let message = format!("the private key {what}");
+                    problems.push(Diagnostic::of_file(BAD_SECRET, shown, message).with_help(help));
+                }
+                None => put(&mut fresh, file.slot, SecretString::from(text.trim().to_owned())),
+            },
             Err(error) => {
                 let message = format!("cannot be read: {}", error.kind());
                 problems.push(Diagnostic::of_file(NO_SECRET_FILE, shown, message));
@@ -183,78 +190,6 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
         (Slot::PrivateKey, Auth::JwtBearer { private_key, .. }) => *private_key = secret,
         (Slot::ClientSecret | Slot::PrivateKey, _) => {}
     }
-}
-
-/// The text with everything that may be a secret painted over, byte for byte: findings quote their line.
-pub fn hidden(text: &str) -> String {
-    // Beginnings, so that a misspelt `tokem` is painted over too.
-    const WORDS: [&str; 5] = ["tok", "secr", "passw", "pwd", "private"];
-    let mut out = String::with_capacity(text.len());
-    let mut block_indent: Option<usize> = None;
-    for line in text.split_inclusive('\n') {
-        let body = line.trim_end_matches(['\n', '\r']);
-        let indent = body.len() - body.trim_start().len();
-        if block_indent.is_some_and(|block| indent <= block && !body.trim_start().starts_with('-')) {
-            block_indent = None;
-        }
-        let lower = body.to_ascii_lowercase();
-        let word = WORDS.iter().filter_map(|word| lower.find(word)).min();
-        let colon = word.and_then(|at| body[at..].find(':').map(|colon| at + colon + 1));
-        let from = match (colon, block_indent) {
-            (Some(colon), _) if lower[..colon - 1].ends_with("_file") => body.len(),
-            (Some(colon), _) => {
-                block_indent = Some(indent);
-                colon
-            }
-            (None, Some(_)) => indent,
-            (None, None) => body.len(),
-        };
-        out.push_str(&body[..from]);
-        paint(&body[from..], &mut out);
-        out.push_str(&line[body.len()..]);
-    }
-    debug_assert_eq!(out.len(), text.len(), "spans would point elsewhere");
-    out
-}
-
-/// Keys that may stand behind a secret in one line, and tell nothing.
-const KEYS: [&str; 14] = [
-    "token",
-    "webhook",
-    "signature",
-    "secrets",
-    "perimeter",
-    "places",
-    "actions",
-    "base_url",
-    "auth",
-    "flow",
-    "client_id",
-    "client_secret",
-    "username",
-    "private_key",
-];
-
-/// Keeps `${VARIABLES}`, punctuation, our own keys, and the words of a file's path form.
-fn paint(value: &str, out: &mut String) {
-    if value.contains("${") || value.contains("file:") || value.trim().is_empty() {
-        out.push_str(value);
-        return;
-    }
-    let wordlike = |c: char| c.is_alphanumeric() || "+/=_.~-".contains(c);
-    let mut rest = value;
-    while let Some(start) = rest.find(wordlike) {
-        let end = rest[start..].find(|c| !wordlike(c)).map_or(rest.len(), |end| start + end);
-        out.push_str(&rest[..start]);
-        let word = &rest[start..end];
-        if rest[end..].starts_with(':') && KEYS.contains(&word) {
-            out.push_str(word);
-        } else {
-            out.extend(std::iter::repeat_n('*', word.len()));
-        }
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
 }
 
 /// Stands in where secrets are optional.

@@ -55,7 +55,8 @@ pub fn duration(node: &Node, page: &mut Page, what: &str, range: &RangeInclusive
 pub fn number(node: &Node, page: &mut Page, what: &str, range: &RangeInclusive<u32>) -> Option<u32> {
     let text = node.text(page, what)?.text.clone();
     let Ok(value) = text.replace('_', "").parse::<u32>() else {
-        page.error(BAD_VALUE, &node.span, format!("{what} is no whole number"));
+        page.error(BAD_VALUE, &node.span, format!("{what} is no whole number"))
+            .help("write digits only, such as 500 or 20_000");
         return None;
     };
     if !range.contains(&value) {
@@ -65,7 +66,8 @@ pub fn number(node: &Node, page: &mut Page, what: &str, range: &RangeInclusive<u
 }
 
 fn out_of_range(page: &mut Page, node: &Node, what: &str, low: &str, high: &str) {
-    page.error(OUT_OF_RANGE, &node.span, format!("{what} must be between {low} and {high}"));
+    page.error(OUT_OF_RANGE, &node.span, format!("{what} must be between {low} and {high}"))
+        .help(format!("take a value from {low} to {high}"));
 }
 
 /// `0.0.0.0:8080`, or a name that resolves, such as `localhost:8080`.

@@ -11,6 +11,11 @@ use super::Secrets;
 pub const UNSET: &str = "C001";
 pub const BAD_VARIABLE: &str = "C002";
 
+/// Whether a name is written as variables are: else somebody may have put the secret itself between the braces.
+pub fn is_shown(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
 pub struct Variables<'v> {
     pub secrets: Secrets,
     pub lookup: &'v dyn Fn(&str) -> Option<String>,
@@ -69,7 +74,7 @@ impl Variables<'_> {
         if !good {
             self.unset.insert(node.span.start);
             let span = node.inner(&page.text.clone(), part);
-            page.error(BAD_VARIABLE, &span, format!("`{name}` is no name of a variable"))
+            page.error(BAD_VARIABLE, &span, "what stands between `${` and `}` is no name of a variable")
                 .help("write ${NAME} or ${NAME:-default}; a plain `${` is written `$${`");
             return String::new();
         }
@@ -81,8 +86,11 @@ impl Variables<'_> {
         self.unset.insert(node.span.start);
         if self.secrets == Secrets::Required {
             let span = node.inner(&page.text.clone(), part);
-            page.error(UNSET, &span, format!("the variable `{name}` is not set"))
-                .help(format!("set it in the environment, or give a default: ${{{name}:-...}}"));
+            let shown = if is_shown(name) { name } else { "NAME" };
+            let which =
+                if is_shown(name) { format!("the variable `{name}`") } else { "this variable".to_owned() };
+            page.error(UNSET, &span, format!("{which} is not set"))
+                .help(format!("set it in the environment, or give a default: ${{{shown}:-...}}"));
         }
         String::new()
     }

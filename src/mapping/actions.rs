@@ -89,13 +89,20 @@ pub struct CommentsSource {
     pub parent: String,
     pub body: String,
     pub author_email: Option<String>,
+    /// The kinds of users (`User.UserType`) whose comments may be sent.
+    pub authors: Vec<String>,
     pub(super) when: Option<Expr>,
 }
 
 impl CommentsSource {
-    /// Whether comments of a user of this type are answers; none: the org does not show the type.
+    /// Whether there is a condition that not every comment fulfils.
+    pub(super) fn filters(&self) -> bool {
+        self.when.as_ref().is_none_or(|when| when.source.trim() != "true")
+    }
+
+    /// Whether comments of this kind of user may be sent; case does not count. `None`: the org did not say.
     pub fn may_answer(&self, user_type: Option<&str>) -> bool {
-        user_type.is_none_or(|user_type| user_type.eq_ignore_ascii_case("Standard"))
+        user_type.is_none_or(|kind| self.authors.iter().any(|known| known.eq_ignore_ascii_case(kind)))
     }
 }
 
@@ -173,6 +180,17 @@ impl ActionMapping {
         fields.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Whether agents see it on the Case when something ends like this.
+    pub fn tells(&self, outcome: Outcome) -> bool {
+        let name = OUTCOMES.iter().find(|(_, of)| *of == outcome).map(|(name, _)| *name);
+        !untold(&self.feedback).iter().any(|missing| Some(*missing) == name)
+    }
+
+    /// Whether any rule asks for anything.
+    pub fn acts(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// Whether any rule can ask for this.
     pub fn can(&self, act: Act) -> bool {
         self.rules.iter().any(|rule| rule.act == act)
@@ -198,6 +216,18 @@ impl ActionMapping {
         let all = own.chain(self.comments.when.as_ref());
         all.flat_map(|expr| expr.paths(root)).collect()
     }
+}
+
+/// The outcomes that agents never hear of.
+pub(super) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
+    // What was not sent needs words; what was may just clear the field.
+    let says = |outcome, field: &FeedbackField| {
+        !matches!(outcome, Outcome::Failed | Outcome::Unclear) || !field.template.is_blank()
+    };
+    let told = |outcome| {
+        feedback.iter().any(|(of, fields)| *of == outcome && fields.iter().any(|field| says(outcome, field)))
+    };
+    OUTCOMES.iter().filter(|(_, outcome)| !told(*outcome)).map(|(name, _)| *name).collect()
 }
 
 /// The fields that the conditions of status rules begin at.

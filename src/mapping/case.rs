@@ -92,6 +92,13 @@ impl CaseMapping {
         self.when.as_ref().map_or(Ok(true), |when| when.holds(&facts.scope))
     }
 
+    /// Its condition in one notation: spaces and the kind of quotes do not count. `None`: it takes everything.
+    pub(super) fn condition(&self) -> Option<String> {
+        let when = self.when.as_ref().filter(|_| !self.takes_all())?;
+        let words = super::jinja::expression(&when.source).into_iter();
+        Some(words.map(|word| word.text.replace('"', "'")).collect::<Vec<_>>().join(" "))
+    }
+
     /// Whether it takes every response that comes to it.
     pub(super) fn takes_all(&self) -> bool {
         self.when.as_ref().is_none_or(|when| when.source.trim() == "true")

@@ -7,13 +7,13 @@ use minijinja::value::Value;
 
 use super::diagnostic::{Page, nearest, one_of, suggest};
 use super::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
-use super::filters::{BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NOT_A_DATE, OWN_FILTERS};
+use super::filters::{BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS};
 use super::jinja::{self, Kind, Token};
 use super::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
 use super::names::{Path, Step, Use, uses};
-use super::plain;
 use super::shape::{QUESTION_TYPES, Shape};
 use super::yaml::{CUT_BY_YAML, Node};
+use super::{plain, suspect};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -54,10 +54,12 @@ impl Checker<'_> {
 
     pub fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = node.text(self.page, what)?.text.clone();
-        self.warn_cut(node);
         match Template::new(&text, self.page.place(&node.span)) {
             Ok(template) => {
-                if self.check_names(node, &jinja::template(&text)) {
+                let before = self.page.found.len();
+                suspect::template(self.page, node, &text, self.names);
+                let clean = self.page.found.len() == before;
+                if self.check_names(node, &jinja::template(&text)) && clean {
                     self.try_out(node, |scope| template.render(scope).map(|_| ()));
                 }
                 Some(template)
@@ -78,7 +80,10 @@ impl Checker<'_> {
             return None;
         }
         match Expr::new(&text, self.page.place(&node.span)) {
-            Ok(expr) => self.check_names(node, &jinja::expression(&text)).then_some(expr),
+            Ok(expr) => {
+                suspect::cut(self.page, node);
+                self.check_names(node, &jinja::expression(&text)).then_some(expr)
+            }
             Err(error) => {
                 self.syntax(node, BAD_EXPRESSION, "expression", &error);
                 None
@@ -93,7 +98,7 @@ impl Checker<'_> {
                 .help("a comma inside of { } or [ ] needs double quotes around the whole text");
             return;
         }
-        if let Some(rest) = self.cut_text(node) {
+        if let Some(rest) = suspect::cut_text(self.page, node) {
             self.page
                 .error(
                     CUT_BY_YAML,
@@ -110,29 +115,12 @@ impl Checker<'_> {
         self.page.error(code, &span, message).help(help);
     }
 
-    /// What YAML cut off behind an unquoted text, from ` #` on.
-    fn cut_text(&self, node: &Node) -> Option<String> {
-        node.scalar().filter(|scalar| !scalar.quoted)?;
-        let rest = self.page.text[node.span.end..].lines().next()?;
-        rest.trim_start().starts_with('#').then(|| rest.trim().to_owned())
-    }
-
     /// An unquoted text that ends at a comma with a bracket still open.
     fn cut_at_comma(&self, node: &Node) -> bool {
         let Some(scalar) = node.scalar().filter(|scalar| !scalar.quoted) else { return false };
         let count = |brackets: [char; 3]| scalar.text.matches(brackets).count();
         let open = count(['(', '[', '{']) > count([')', ']', '}']);
         open && self.page.text[node.span.end..].trim_start().starts_with(',')
-    }
-
-    fn warn_cut(&mut self, node: &Node) {
-        let Some(rest) = self.cut_text(node) else { return };
-        let comment = rest.trim_start_matches('#');
-        if !comment.is_empty() && !comment.starts_with(' ') {
-            self.page
-                .warn(CUT_BY_YAML, &node.span, format!("YAML takes `{rest}` for a comment"))
-                .help("put the whole text in double quotes if it belongs to it");
-        }
     }
 
     fn try_out(&mut self, node: &Node, run: impl Fn(&Value) -> Result<(), EvalProblem>) {
@@ -281,16 +269,16 @@ impl Checker<'_> {
         } else if EVERYWHERE.contains(&path.root) {
             self.page
                 .error(NOT_IN_SCOPE, &span, format!("`{}` is not known in this place", path.root))
-                .help(format!("known here: {}", one_of(&roots)));
+                .help(format!("use {}", one_of(&roots)));
         } else {
             let help = if matches!(path.root, "True" | "False" | "TRUE" | "FALSE" | "yes" | "no") {
                 "the words are `true` and `false`".to_owned()
             } else if let Some(near) = nearest(path.root, roots.iter().copied()) {
                 format!("did you mean `{near}`?")
             } else if node.scalar().is_some_and(|scalar| scalar.text.trim() == path.root) {
-                format!("for the fixed text use `value: {}`; names known here: {}", path.root, one_of(&roots))
+                format!("for the fixed text use `value: {}`; for a value use {}", path.root, one_of(&roots))
             } else {
-                format!("texts need quotes: '{}'; names known here: {}", path.root, one_of(&roots))
+                format!("texts need quotes: '{}'; for a value use {}", path.root, one_of(&roots))
             };
             self.page.error(UNKNOWN_NAME, &span, format!("there is no `{}`", path.root)).help(help);
         }
@@ -355,6 +343,9 @@ fn way_out(reason: &str) -> &'static str {
         NO_ORDER => "only numbers can be above or below each other, or texts",
         NOT_A_DATE => "`date` takes times such as `response.created_date`",
         BAD_FORMAT => "formats are like `%d.%m.%Y %H:%M`; a day alone has no hours",
+        NO_ZONES => {
+            "install the system's time zone data (the package `tzdata`), or mount /usr/share/zoneinfo"
+        }
         NO_SUCH_ZONE => "zones are named like `Europe/Paris`",
         NOT_A_VALUE => "name one part of it, as in `response.place.name`",
         _ => "try it on an event of your own: goodays-salesforce plan EVENT.json",

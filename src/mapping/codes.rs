@@ -1,8 +1,8 @@
 //! Every kind of mistake has a code that stays the same.
 
 use super::{
-    FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, STRANGE_FILE, case, check, map_table, read_actions,
-    read_rules, yaml,
+    FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, case, check, files, map_table, read_actions,
+    read_rules, suspect, user_types, yaml,
 };
 
 /// All codes of the mapping files. Each has a wrong file in the tests.
@@ -14,9 +14,11 @@ pub fn codes() -> &'static [&'static str] {
         yaml::MISSING_KEY,
         yaml::WRONG_KIND,
         yaml::CUT_BY_YAML,
+        yaml::INVISIBLE,
+        yaml::NOT_UTF8,
         NO_FILE,
         NEVER_CHOSEN,
-        STRANGE_FILE,
+        files::STRANGE_FILE,
         OTHER_KEY,
         FEEDBACK_FIELD,
         read_rules::UNKNOWN_WORD,
@@ -43,5 +45,17 @@ pub fn codes() -> &'static [&'static str] {
         read_rules::BAD_FIELD_NAME,
         read_rules::FIELD_TAKEN,
         read_actions::USELESS_KEY,
+        suspect::CODE_AS_TEXT,
+        suspect::NO_EXPRESSION,
+        suspect::CURLY_QUOTES,
+        suspect::LITERAL_ESCAPE,
+        files::SAME_FILE,
+        SAME_WHEN,
+        read_actions::NO_EMAIL,
+        read_actions::NOT_TOLD,
+        read_rules::EMPTY_VALUE,
+        read_actions::NO_CONDITION,
+        user_types::UNKNOWN_USER_TYPE,
+        user_types::NOBODY,
     ]
 }

@@ -152,6 +152,21 @@ impl Page {
         self.add(Severity::Warning, code, span, message.into())
     }
 
+    /// A finding about the file as a whole.
+    pub fn whole(&self, severity: Severity, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        self.make(severity, code, 0..0, message.into())
+    }
+
+    /// Whether the text may hold secrets: then findings must not repeat its words.
+    pub fn is_secret(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    /// A word of the text in quotes; where it may be a secret only what can be a key's name.
+    pub fn named(&self, word: &str) -> String {
+        if self.is_secret() && !is_key(word) { "(not shown)".to_owned() } else { format!("`{word}`") }
+    }
+
     pub fn place(&self, span: &Range<usize>) -> Place {
         let (line, column) = self.position(span.start);
         Place { file: Arc::clone(&self.file), line, column }
@@ -227,6 +242,12 @@ impl Page {
     }
 }
 
+/// Whether a word looks like a key's name, and not like a secret.
+pub fn is_key(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '-');
+    (1..=30).contains(&word.len()) && word.chars().all(fits)
+}
+
 /// The nearest of `known`, when it is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
@@ -250,11 +271,14 @@ pub fn one_of(names: &[&str]) -> String {
     }
 }
 
-/// "did you mean ...", or all that there is.
+/// "did you mean ...", or what there is to choose from.
 pub fn suggest(word: &str, known: &[&str]) -> String {
     if let Some(name) = nearest(word, known.iter().copied()) {
         return format!("did you mean `{name}`?");
     }
-    let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    format!("known here: {}", known.join(", "))
+    match known {
+        [] => "take it away".to_owned(),
+        [one] => format!("use `{one}`"),
+        known => format!("use one of {}", one_of(known)),
+    }
 }

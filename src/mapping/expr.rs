@@ -130,6 +130,11 @@ impl Template {
         Ok(Template { engine, compared, at })
     }
 
+    /// Whether nothing stands in it: such a text empties a field.
+    pub fn is_blank(&self) -> bool {
+        self.compared.trim().is_empty()
+    }
+
     /// What it reads of a name.
     pub fn paths(&self, root: &str) -> Vec<String> {
         names::paths(&jinja::template(&self.compared), root)

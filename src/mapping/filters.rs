@@ -4,12 +4,11 @@
 
 use std::cmp::Ordering;
 
-use jiff::fmt::strtime;
-use jiff::{Timestamp, civil, tz::TimeZone};
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::jinja::COMPARE;
+use super::{dates, html};
 
 pub const MIXED_ORDER: &str = "a text is ordered against a number";
 pub const NO_ORDER: &str = "values that have no order are ordered";
@@ -17,18 +16,20 @@ pub const ANSWER_NEEDS: &str = "answer() needs `type` or `id`, such as answer(ty
 pub const NOT_A_DATE: &str = "what should be a date is not one";
 pub const BAD_FORMAT: &str = "this date cannot be written in that format";
 pub const NO_SUCH_ZONE: &str = "there is no such time zone";
+pub const NO_ZONES: &str = "this machine has no time zone data";
 
 /// The only error texts that leave this room.
-pub const REASONS: &[&str] = &[MIXED_ORDER, NO_ORDER, ANSWER_NEEDS, NOT_A_DATE, BAD_FORMAT, NO_SUCH_ZONE];
+pub const REASONS: &[&str] =
+    &[MIXED_ORDER, NO_ORDER, ANSWER_NEEDS, NOT_A_DATE, BAD_FORMAT, NO_SUCH_ZONE, NO_ZONES];
 
 pub const OWN_FILTERS: &[&str] = &["date", "strip_markdown", "strip_html", "place", "answers_text"];
 
 pub fn add_all(engine: &mut Environment<'static>) {
     engine.add_function(COMPARE, compare);
     engine.add_function("answer", answer);
-    engine.add_filter("date", date);
+    engine.add_filter("date", dates::date);
     engine.add_filter("strip_markdown", |text: Value| strip_markdown(&shown(&text)));
-    engine.add_filter("strip_html", |text: Value| strip_html(&shown(&text)));
+    engine.add_filter("strip_html", |text: Value| html::strip_html(&shown(&text)));
     engine.add_filter("place", place);
     engine.add_filter("answers_text", answers_text);
     engine.add_test("none", |value: &Value| blank(value));
@@ -40,11 +41,11 @@ pub fn add_all(engine: &mut Environment<'static>) {
     }
 }
 
-fn fail(reason: &'static str) -> Error {
+pub fn fail(reason: &'static str) -> Error {
     Error::new(ErrorKind::InvalidOperation, reason)
 }
 
-fn blank(value: &Value) -> bool {
+pub fn blank(value: &Value) -> bool {
     value.is_undefined() || value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
@@ -121,35 +122,8 @@ pub fn attr(value: &Value, name: &str) -> Value {
     value.get_attr(name).unwrap_or_default()
 }
 
-fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() }
-}
-
-/// `2020-02-06T09:20:39.81+01:00` as `2020-02-06 09:20`, by its own offset or in a named time zone.
-fn date(value: Value, zone: Option<String>, named: Kwargs) -> Result<Value, Error> {
-    let format: Option<String> = named.get("format")?;
-    let zone = zone.or(named.get("tz")?);
-    named.assert_all_used()?;
-    if blank(&value) {
-        return Ok(Value::UNDEFINED);
-    }
-    let zone = zone.map(|name| TimeZone::get(&name).map_err(|_| fail(NO_SUCH_ZONE))).transpose()?;
-    let text = shown(&value);
-    let written = if let Ok(moment) = text.trim().parse::<Timestamp>() {
-        let local = moment.to_zoned(zone.unwrap_or_else(|| own_offset(&text)));
-        strtime::format(format.as_deref().unwrap_or("%Y-%m-%d %H:%M"), &local)
-    } else {
-        // A day alone, as in extra data, is the same in every zone.
-        let day: civil::Date = text.trim().parse().map_err(|_| fail(NOT_A_DATE))?;
-        strtime::format(format.as_deref().unwrap_or("%Y-%m-%d"), day)
-    };
-    written.map(Value::from).map_err(|_| fail(BAD_FORMAT))
-}
-
-fn own_offset(text: &str) -> TimeZone {
-    let pieces = jiff::fmt::temporal::Pieces::parse(text.trim()).ok();
-    let offset = pieces.and_then(|pieces| pieces.to_numeric_offset());
-    offset.map_or(TimeZone::UTC, jiff::tz::Offset::to_time_zone)
 }
 
 /// Question titles come with `**bold**`, `_emphasis_`, headings and links.
@@ -180,40 +154,25 @@ fn strip_links(line: &str) -> String {
     out
 }
 
-/// Rich text as plain text: line breaks stay, tags go, entities are read.
-pub fn strip_html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('<') {
-        out.push_str(&rest[..start]);
-        let Some(end) = rest[start..].find('>') else { break };
-        let tag = rest[start + 1..start + end].trim_matches('/').trim().to_ascii_lowercase();
-        if !tag.starts_with(|c: char| c.is_ascii_alphabetic()) && tag != "!--" {
-            out.push('<'); // a heart or a comparison, not a tag
-            rest = &rest[start + 1..];
-            continue;
-        }
-        let closing = rest[start + 1..].starts_with('/');
-        if tag.starts_with("br") || (closing && matches!(tag.as_str(), "p" | "div" | "li" | "tr")) {
-            out.push('\n');
-        }
-        rest = &rest[start + end + 1..];
-    }
-    out.push_str(rest);
-    htmlize::unescape(out.as_str()).trim().to_owned()
+/// Replaces `/PLACE/`, which stands for the shop in question titles, by its name.
+fn place(state: &State, text: Value) -> Result<String, Error> {
+    let name = shown(&attr(&attr(&state.lookup("response").unwrap_or_default(), "place"), "name"));
+    let text = shown(&text);
+    // A long name in place of many words is paid for before it is made.
+    state.consume_fuel((text.matches(PLACE).count() * name.len() / BYTES_FOR_ONE_FUEL) as u64)?;
+    Ok(text.replace(PLACE, &name))
 }
 
-/// Replaces `/PLACE/`, which stands for the shop in question titles, by its name.
-fn place(state: &State, text: Value) -> String {
-    let name = attr(&attr(&state.lookup("response").unwrap_or_default(), "place"), "name");
-    shown(&text).replace("/PLACE/", &shown(&name))
-}
+const PLACE: &str = "/PLACE/";
+/// What the engine charges for texts that its own filters make.
+const BYTES_FOR_ONE_FUEL: usize = 64;
 
 /// All answers as a block of text, a line each: `response.answers | answers_text`.
-fn answers_text(state: &State, answers: Value) -> String {
-    let line = |one: Value| {
-        let title =
-            place(state, Value::from(strip_markdown(&shown(&attr(&attr(&one, "question"), "title")))));
+fn answers_text(state: &State, answers: Value) -> Result<String, Error> {
+    let mut lines = Vec::new();
+    for one in answers.try_iter().into_iter().flatten() {
+        let title = strip_markdown(&shown(&attr(&attr(&one, "question"), "title")));
+        let title = place(state, Value::from(title))?;
         let value = attr(&one, "value");
         let value = match value.kind() {
             ValueKind::Seq => {
@@ -221,11 +180,40 @@ fn answers_text(state: &State, answers: Value) -> String {
             }
             _ => shown(&value),
         };
-        let line = match title.trim().trim_end_matches(':') {
-            "" => value.clone(),
-            title => format!("{title}: {value}"),
-        };
-        (!value.trim().is_empty()).then_some(line)
-    };
-    answers.try_iter().into_iter().flatten().filter_map(line).collect::<Vec<_>>().join("\n")
+        state.consume_fuel((1 + (title.len() + value.len()) / BYTES_FOR_ONE_FUEL) as u64)?;
+        if !value.trim().is_empty() {
+            lines.push(match title.trim().trim_end_matches(':') {
+                "" => value,
+                title => format!("{title}: {value}"),
+            });
+        }
+    }
+    Ok(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    /// What a filter reads and makes is paid for with the engine's fuel.
+    #[test]
+    fn d15_long_texts_in_a_loop_run_out_of_fuel() {
+        let place = std::sync::Arc::from("case.yaml");
+        let at = crate::mapping::Place { file: place, line: 1, column: 1 };
+        let response = serde_json::json!({
+            "message": { "content": "<".repeat(160_000) + ">" },
+            "place": { "name": "x".repeat(100_000) },
+            "answers": (0..100).map(|_| serde_json::json!({ "value": "y".repeat(2000) })).collect::<Vec<_>>(),
+        });
+        let facts = crate::mapping::Facts::new("response", &response);
+        for what in [
+            "response.message.content | strip_html",
+            "('/PLACE/' * 10000) | place",
+            "response.answers | answers_text | length",
+            "response.message.content | strip_markdown | length",
+        ] {
+            let text = format!("{{% for i in range(1000) %}}{{{{ {what} }}}}{{% endfor %}}");
+            let template = crate::mapping::expr::Template::new(&text, at.clone()).unwrap();
+            let reason = template.render(&facts.scope).unwrap_err().reason;
+            assert_eq!(reason, "it takes too many steps", "{what}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::diagnostic::{Page, nearest, one_of, suggest};
-use super::yaml::{MISSING_KEY, Node, UNKNOWN_KEY};
+use super::yaml::{Kind, MISSING_KEY, Node, UNKNOWN_KEY};
 
 /// A mapping whose keys are taken one by one; what is left over at the end nobody knows.
 pub struct Keys<'n> {
@@ -57,16 +57,32 @@ impl<'n> Keys<'n> {
 
     /// Whatever was not taken is unknown.
     pub fn finish(self, page: &mut Page, what: &str) {
-        for (key, _) in self.entries {
+        for (key, value) in self.entries {
             let Some(name) = key.scalar() else {
                 key.wrong_kind(page, "a key", "a text");
                 continue;
             };
             if !self.known.contains(&name.text.as_str()) {
-                page.error(UNKNOWN_KEY, &key.span, format!("unknown key `{}` in {what}", name.text))
-                    .help(suggest(&name.text, &self.known));
+                let message = format!("unknown key {} in {what}", page.named(&name.text));
+                let help = if self.known.contains(&"fields") && is_rule(value) {
+                    format!("if `{}` is a field, indent it like the others under `fields`", name.text)
+                } else {
+                    suggest(&name.text, &self.known)
+                };
+                page.error(UNKNOWN_KEY, &key.span, message).help(help);
             }
         }
+    }
+}
+
+/// Whether a field's rules stand here.
+fn is_rule(value: &Node) -> bool {
+    let is_source =
+        |key: &Node| key.scalar().is_some_and(|key| matches!(&*key.text, "from" | "template" | "value"));
+    match &value.kind {
+        Kind::Map(entries) => entries.iter().any(|(key, _)| is_source(key)),
+        Kind::List(items) => items.iter().any(is_rule),
+        Kind::Scalar(_) => false,
     }
 }
 
@@ -82,7 +98,9 @@ pub fn choice<T: Copy>(
     let found = choices.iter().find(|(name, _)| *name == word.text);
     if found.is_none() {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        page.error(code, &node.span, format!("{what} can be {}, not `{}`", one_of(&names), word.text))
+        let shown = !page.is_secret() || nearest(&word.text, names.iter().copied()).is_some();
+        let not = if shown { format!(", not `{}`", word.text) } else { String::new() };
+        page.error(code, &node.span, format!("{what} can be {}{not}", one_of(&names)))
             .help(suggest(&word.text, &names));
     }
     found.map(|(_, value)| *value)

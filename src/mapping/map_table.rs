@@ -5,8 +5,9 @@ use std::ops::Range;
 use serde_json::Value as Json;
 
 use super::diagnostic::Page;
-use super::read_rules::literal;
-use super::yaml::{Node, WRONG_KIND};
+use super::read_rules::{EMPTY_VALUE, fixed};
+use super::yaml::{Kind, Node, WRONG_KIND};
+use super::{ranges, suspect};
 
 pub const OVERLAP: &str = "M014";
 pub const GAP: &str = "M015";
@@ -31,27 +32,38 @@ impl MapTable {
     pub fn read(node: &Node, page: &mut Page, has_default: bool) -> MapTable {
         let mut table = MapTable { texts: Vec::new(), spans: Vec::new() };
         let mut places: Vec<(Bounds, Range<usize>, String)> = Vec::new();
+        let (mut texts, mut unread) = (Vec::new(), false);
+        if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
+            page.error(EMPTY_VALUE, &node.span, "`map` is empty: nothing has a value")
+                .help("write what each value becomes, or remove `map`");
+        }
         for (key, value) in node.map(page, "`map`") {
-            let Some(name) = key.text(page, "a key of `map`").map(|key| key.text.trim().to_owned()) else {
+            if value.scalar().is_none() {
+                page.error(WRONG_KIND, &value.span, "`map` leads to texts, numbers, true or false").help(
+                    "write one value for each key; a condition on more than one thing is a rule with `when`",
+                );
                 continue;
-            };
-            let Some(scalar) = value.scalar() else {
-                page.error(WRONG_KIND, &value.span, "`map` leads to texts, numbers, true or false");
-                continue;
-            };
-            match bounds(&name) {
-                Some(Ok(bounds)) => {
-                    table.spans.push((bounds, literal(scalar)));
+            }
+            let value = fixed(value, page, "a value of `map`");
+            match read_key(key, page) {
+                Some(Key::Text(name)) => {
+                    texts.push((name.clone(), key.span.clone()));
+                    table.texts.push((name, value));
+                }
+                Some(Key::Meant(name)) => table.texts.push((name, value)),
+                Some(Key::Range(bounds, name)) => {
+                    table.spans.push((bounds, value));
                     places.push((bounds, key.span.clone(), name));
                 }
-                Some(Err(wrong)) => {
-                    page.error(BAD_RANGE, &key.span, format!("`{name}` is no range: {wrong}"))
-                        .help("ranges are written \"0..6\", \"..6\" or \"9..\"; both ends belong to them");
-                }
-                None => table.texts.push((name, literal(scalar))),
+                None => unread = true,
             }
         }
-        check_ranges(page, places, has_default);
+        for (name, span) in texts.iter().filter(|_| !places.is_empty()) {
+            if let Some(help) = ranges::among_numbers(name) {
+                page.error(BAD_RANGE, span, format!("`{name}` is neither a number nor a range")).help(help);
+            }
+        }
+        check_ranges(page, places, has_default || unread);
         table
     }
 
@@ -78,13 +90,53 @@ impl MapTable {
     }
 }
 
+enum Key {
+    Text(String),
+    /// A text in quotes of its own: one whatever it looks like.
+    Meant(String),
+    Range(Bounds, String),
+}
+
+/// One key. What only looks like a range is a finding: as a text it would hardly fit.
+fn read_key(key: &Node, page: &mut Page) -> Option<Key> {
+    if let Kind::List(ends) = &key.kind
+        && let [Some(low), Some(high)] = ends.iter().map(Node::scalar).collect::<Vec<_>>().as_slice()
+    {
+        let help = format!("write \"{}..{}\"", low.text, high.text);
+        page.error(BAD_RANGE, &key.span, "brackets make no range").help(help);
+        return None;
+    }
+    let name = key.text(page, "a key of `map`")?.text.trim().to_owned();
+    if suspect::curly(page, key) {
+        return None;
+    }
+    if let Some(text) = name.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        return Some(Key::Meant(text.to_owned()));
+    }
+    let odd = ["...", "..=", "..<"].iter().any(|sign| name.contains(sign));
+    match bounds(&name).filter(|_| !odd) {
+        Some(Ok(bounds)) => return Some(Key::Range(bounds, name)),
+        Some(Err(wrong)) => {
+            page.error(BAD_RANGE, &key.span, format!("`{name}` is no range: {wrong}")).help(ranges::SPELLING);
+        }
+        None => match ranges::meant(&name) {
+            Some(help) => {
+                page.error(BAD_RANGE, &key.span, format!("`{name}` is no range; as a text it would not fit"))
+                    .help(help);
+            }
+            None => return Some(Key::Text(name)),
+        },
+    }
+    None
+}
+
 /// `None`: a text, no range.
 fn bounds(name: &str) -> Option<Result<Bounds, String>> {
     let Some((low, high)) = name.split_once("..") else {
         let number = parse(name)?;
         return Some(Ok(Bounds { low: number, high: number, whole: !name.contains('.') }));
     };
-    let (low, high) = (low.trim(), high.trim().trim_start_matches('='));
+    let (low, high) = (low.trim(), high.trim());
     let numeric = |end: &str| end.is_empty() || parse(end).is_some();
     if !numeric(low) && !numeric(high) {
         return None; // a text with two dots in it

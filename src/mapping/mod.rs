@@ -9,21 +9,29 @@ mod case;
 mod check;
 mod codes;
 mod comment;
+mod dates;
 pub mod diagnostic;
+pub(crate) mod encoding;
 mod expr;
+mod files;
 mod filters;
+mod html;
 mod jinja;
 pub mod keys;
 mod known;
+mod layout;
 mod map_table;
 mod names;
 mod plain;
+mod ranges;
 mod read_actions;
 mod read_rules;
 mod rules;
 mod schema;
 mod scope;
 mod shape;
+mod suspect;
+mod user_types;
 pub mod yaml;
 
 use std::collections::BTreeSet;
@@ -37,19 +45,23 @@ pub use codes::codes;
 pub use comment::CommentMapping;
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use expr::EvalProblem;
-pub use filters::{strip_html, strip_markdown};
+pub use files::is_mapping_file;
+pub use filters::strip_markdown;
+pub use html::strip_html;
+pub use read_actions::NOT_TOLD;
 pub use rules::{FieldRules, Moment, On, Rendered};
 pub(crate) use schema::only_schema;
 pub use schema::{SchemaKind, schema};
 pub use scope::Facts;
 
 use diagnostic::Page;
+use files::FileKind;
 
 pub const NO_FILE: &str = "M001";
 pub const NEVER_CHOSEN: &str = "M002";
-pub const STRANGE_FILE: &str = "M003";
 pub const OTHER_KEY: &str = "M004";
 pub const FEEDBACK_FIELD: &str = "M005";
+pub const SAME_WHEN: &str = "M036";
 
 /// One file, with the name that messages call it by.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -72,64 +84,46 @@ pub struct Mapping {
 type Loaded = Result<(Mapping, Vec<Diagnostic>), Vec<Diagnostic>>;
 
 impl Mapping {
-    /// Reads `case*.yaml`, `comment.yaml` and `actions.yaml` of a folder. On success with warnings.
+    /// Reads `case.yaml`, `case-NAME.yaml`, `comment.yaml` and `actions.yaml` of a folder. On success with warnings.
     pub fn load(dir: &Path) -> Loaded {
-        let shown = dir.file_name().map_or_else(|| "mappings".into(), |name| name.to_string_lossy());
-        let mut sources = Vec::new();
-        let mut problems = Vec::new();
-        let entries = match std::fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) => {
-                let message = format!("the mappings' folder cannot be read: {error}");
-                return Err(vec![Diagnostic::of_file(NO_FILE, dir.display().to_string(), message)]);
-            }
-        };
-        let mut names: Vec<String> = entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| is_mapping_file(name))
-            .collect();
-        names.sort();
-        for name in names {
-            let shown = format!("{shown}/{name}");
-            match std::fs::read_to_string(dir.join(&name)) {
-                Ok(text) => sources.push(Source { name: shown, text }),
-                Err(error) => {
-                    problems.push(Diagnostic::of_file(NO_FILE, shown, format!("cannot be read: {error}")));
-                }
-            }
-        }
-        match Mapping::from_sources(sources) {
-            Ok(loaded) if problems.is_empty() => Ok(loaded),
+        let mut folder = files::read(dir)?;
+        match Mapping::compile(folder.sources, &folder.unread) {
+            Ok(loaded) if folder.problems.is_empty() => Ok(loaded),
             Ok((_, found)) | Err(found) => {
-                problems.extend(found);
-                Err(problems)
+                folder.problems.extend(found);
+                Err(folder.problems)
             }
         }
     }
 
     /// The same from texts, such as those of the last good version.
-    pub fn from_sources(mut sources: Vec<Source>) -> Loaded {
-        sources.sort_by(|a, b| a.name.cmp(&b.name)); // the order in which Case mappings are tried
+    pub fn from_sources(sources: Vec<Source>) -> Loaded {
+        Mapping::compile(sources, &[])
+    }
+
+    /// `unread`: names of files that are there and could not be read.
+    fn compile(mut sources: Vec<Source>, unread: &[String]) -> Loaded {
+        let mut found = files::sort_out(&mut sources);
         let mut pages: Vec<Page> = Vec::new();
         let (mut cases, mut comment, mut actions) = (Vec::new(), None, None);
         for source in &sources {
             let mut page = Page::new(source.name.as_str(), &source.text);
-            match kind(&source.name) {
+            match files::kind(&source.name) {
                 Some(FileKind::Case) => cases.extend(CaseMapping::read(&mut page)),
                 Some(FileKind::Comment) => comment = CommentMapping::read(&mut page),
                 Some(FileKind::Actions) => actions = ActionMapping::read(&mut page),
-                None => strange(&mut page),
+                None => {}
             }
             pages.push(page);
         }
         check_choice(&cases, &mut pages);
+        check_same_when(&cases, &mut pages);
         check_same_case(&cases, &mut pages);
         if let Some(actions) = &actions {
             check_feedback(&cases, actions, &mut pages);
         }
-        let mut found: Vec<Diagnostic> = pages.into_iter().flat_map(|page| page.found).collect();
-        found.extend(missing(&sources));
+        found.extend(pages.into_iter().flat_map(|page| page.found));
+        found.extend(files::missing(&sources, unread));
         found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         if found.iter().any(Diagnostic::is_error) {
             return Err(found);
@@ -204,57 +198,9 @@ impl Mapping {
 
 /// The beginning of the hash of actions.yaml.
 fn rules_version(sources: &[Source]) -> u64 {
-    let text = sources.iter().find(|one| kind(&one.name) == Some(FileKind::Actions)).map(|one| &one.text);
+    let text = sources.iter().find(|one| files::kind(&one.name) == Some(FileKind::Actions)).map(|one| &one.text);
     let digest = Sha256::digest(text.map_or("", String::as_str));
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FileKind {
-    Case,
-    Comment,
-    Actions,
-}
-
-/// Whether [`Mapping::load`] reads a file of this name.
-pub fn is_mapping_file(name: &str) -> bool {
-    !name.starts_with('.') && has_yaml_ending(name)
-}
-
-fn has_yaml_ending(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
-}
-
-fn kind(name: &str) -> Option<FileKind> {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    let (stem, _) = file.rsplit_once('.').filter(|_| has_yaml_ending(file))?;
-    match stem {
-        "comment" => Some(FileKind::Comment),
-        "actions" => Some(FileKind::Actions),
-        _ if stem.starts_with("case") => Some(FileKind::Case),
-        _ => None,
-    }
-}
-
-fn strange(page: &mut Page) {
-    page.error(STRANGE_FILE, &(0..0), "a mapping file of this name is not read")
-        .help("files are case.yaml, or several case-something.yaml, and comment.yaml and actions.yaml");
-}
-
-fn missing(sources: &[Source]) -> Vec<Diagnostic> {
-    let wanted = [
-        ("case.yaml", FileKind::Case),
-        ("comment.yaml", FileKind::Comment),
-        ("actions.yaml", FileKind::Actions),
-    ];
-    let missing =
-        wanted.iter().filter(|(_, wanted)| !sources.iter().any(|one| kind(&one.name) == Some(*wanted)));
-    missing
-        .map(|(name, _)| {
-            Diagnostic::of_file(NO_FILE, format!("mappings/{name}"), format!("`{name}` is missing"))
-                .with_help("the repository's mappings/ folder holds one to start from")
-        })
-        .collect()
 }
 
 /// A Case mapping behind one that takes everything is never chosen.
@@ -268,6 +214,23 @@ fn check_choice(cases: &[CaseMapping], pages: &mut [Page]) {
                 format!("never chosen: `{}` takes every response", cases[all].file),
             )
             .help("files are tried in the order of their names; give that one a `when`, or a later name");
+        }
+    }
+}
+
+/// Of two Case mappings with one condition the second is never chosen.
+fn check_same_when(cases: &[CaseMapping], pages: &mut [Page]) {
+    for (index, later) in cases.iter().enumerate() {
+        let Some(condition) = later.condition() else { continue };
+        let same = |case: &&CaseMapping| case.condition().as_ref() == Some(&condition);
+        let Some(first) = cases[..index].iter().find(same) else { continue };
+        if let Some(page) = pages.iter_mut().find(|page| *page.file == later.file) {
+            page.error_at(
+                SAME_WHEN,
+                &later.at,
+                format!("never chosen: `{}` has the same `when`", first.file),
+            )
+            .help("remove one of them if it is a copy, or give each its own `when`");
         }
     }
 }

@@ -62,7 +62,7 @@ fn statement(text: &str, detail: &str) -> Option<Said> {
         } else {
             Some(said(
                 format!("there is no `{{% {word} %}}`"),
-                "known here: `{% if ... %}`, `{% for ... %}`, `{% set ... %}`",
+                "use `{% if ... %}`, `{% for ... %}` or `{% set ... %}`",
             ))
         };
     }

@@ -1,19 +1,26 @@
 //! Reads `actions.yaml`.
 
+use std::ops::Range;
+
 use super::actions::{
     ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome, condition_fields,
+    untold,
 };
 use super::check::Checker;
 use super::comment::name;
-use super::diagnostic::Page;
+use super::diagnostic::{Page, one_of};
 use super::keys::{Keys, choice};
 use super::known::Names;
 use super::read_rules::{
     BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, UNREACHABLE, canonical, field_name, is_true,
 };
+use super::user_types;
 use super::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
 
 pub const USELESS_KEY: &str = "M030";
+pub const NO_EMAIL: &str = "M037";
+pub const NOT_TOLD: &str = "M038";
+pub const NO_CONDITION: &str = "M040";
 
 impl ActionMapping {
     pub(super) fn read(page: &mut Page) -> Option<ActionMapping> {
@@ -22,15 +29,30 @@ impl ActionMapping {
         let mut keys = Keys::of(&root, page, what);
         let (case_fields, case_author) =
             keys.take("case").map(|node| read_case(node, page)).unwrap_or_default();
-        let comments = read_comments(keys.take("comments"), page);
-        let filtered = comments.when.is_some();
+        let comments = keys.take("comments");
+        let source = read_comments(comments, page);
         let rules = keys.need(page, "actions", what);
-        let rules = rules.map(|node| read_rules(node, page, filtered)).unwrap_or_default();
-        let feedback = keys.take("feedback").map(|node| read_feedback(node, page)).unwrap_or_default();
+        let rules = rules.map(|node| read_rules(node, page, source.filters())).unwrap_or_default();
+        if comments.is_none() && rules.iter().any(|rule| rule.on_comment) {
+            no_condition(page, &keys.key_span("actions"), "rules on comments need `comments.when`");
+        }
+        let told = keys.take("feedback");
+        let feedback = told.map(|node| read_feedback(node, page)).unwrap_or_default();
+        if !rules.is_empty() && !keys.nearly(&["feedback"]) {
+            check_told(page, &keys.key_span(if told.is_some() { "feedback" } else { "actions" }), &feedback);
+        }
         keys.finish(page, what);
         let at = page.place(&root.span);
         let condition_fields = condition_fields(&rules);
-        Some(ActionMapping { case_fields, case_author, comments, at, rules, feedback, condition_fields })
+        Some(ActionMapping {
+            case_fields,
+            case_author,
+            comments: source,
+            at,
+            rules,
+            feedback,
+            condition_fields,
+        })
     }
 }
 
@@ -41,7 +63,7 @@ fn read_case(node: &Node, page: &mut Page) -> (Vec<String>, Option<String>) {
     for item in items {
         fields.extend(path(item, page, "a field"));
     }
-    let author = keys.take("author_email").and_then(|node| path(node, page, "`author_email`"));
+    let author = keys.take("author_email").and_then(|node| author_email(node, page));
     keys.finish(page, "`case`");
     (fields, author)
 }
@@ -66,6 +88,7 @@ fn read_comments(node: Option<&Node>, page: &mut Page) -> CommentsSource {
         parent: "ParentId".to_owned(),
         body: "CommentBody".to_owned(),
         author_email: None,
+        authors: vec![user_types::STANDARD.to_owned()],
         when: None,
     };
     let Some(node) = node else { return source };
@@ -73,10 +96,65 @@ fn read_comments(node: Option<&Node>, page: &mut Page) -> CommentsSource {
     source.object = name(keys.take("object"), page, "`object`", &source.object);
     source.parent = name(keys.take("parent"), page, "`parent`", &source.parent);
     source.body = name(keys.take("body"), page, "`body`", &source.body);
-    source.author_email = keys.take("author_email").and_then(|node| path(node, page, "`author_email`"));
-    source.when = keys.take("when").and_then(|node| Checker::new(page, Names::CommentAction).condition(node));
+    source.author_email = keys.take("author_email").and_then(|node| author_email(node, page));
+    source.authors = keys.take("authors").map_or(source.authors, |node| user_types::read(node, page));
+    let when = keys.take("when");
+    source.when = when.and_then(|node| Checker::new(page, Names::CommentAction).condition(node));
+    if when.is_none() && !keys.nearly(&["when"]) {
+        no_condition(page, &keys.span, "`comments` needs `when`");
+    }
     keys.finish(page, "`comments`");
     source
+}
+
+/// Without a condition every comment would go to the customer, internal notes too: that must be written.
+fn no_condition(page: &mut Page, span: &Range<usize>, what: &str) {
+    page.error(NO_CONDITION, span, format!("{what}: which comments may go to the customer")).help(
+        "write `when: comment.IsPublished`, or `when: \"true\"` to send all of them, internal notes too",
+    );
+}
+
+/// An outcome without a field is one that agents never hear of.
+fn check_told(page: &mut Page, span: &Range<usize>, feedback: &[(Outcome, Vec<FeedbackField>)]) {
+    // Only while `goodays.actions` is `observe`; `check` knows that.
+    let missing: Vec<&str> = untold(feedback).into_iter().filter(|name| *name != "observed").collect();
+    if let Some(first) = missing.first() {
+        let message =
+            format!("agents are never told of what is {}: `feedback` has no field for it", one_of(&missing));
+        page.warn(NOT_TOLD, span, message)
+            .help(format!("add `{first}: {{ Goodays_Sync_Status__c: \"...\" }}` under `feedback`"));
+    }
+}
+
+/// The path of an agent's e-mail address, by which Goodays knows him.
+fn author_email(node: &Node, page: &mut Page) -> Option<String> {
+    const NO_ADDRESS: [&str; 11] = [
+        "Name",
+        "FirstName",
+        "LastName",
+        "Id",
+        "Alias",
+        "CommunityNickname",
+        "Phone",
+        "MobilePhone",
+        "CreatedBy",
+        "LastModifiedBy",
+        "Owner",
+    ];
+    let text = path(node, page, "`author_email`")?;
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let help = "write `CreatedBy.Email` for a comment, `LastModifiedBy.Email` for a Case";
+    if NO_ADDRESS.contains(&last) || (last.ends_with("Id") && !last.contains("__")) {
+        page.error(
+            NO_EMAIL,
+            &node.span,
+            format!("`{text}` is no e-mail address: no agent would be found by it"),
+        )
+        .help(help);
+    } else if !last.to_lowercase().contains("mail") {
+        page.warn(NO_EMAIL, &node.span, format!("`{text}` does not look like an e-mail address")).help(help);
+    }
+    Some(text)
 }
 
 /// `filtered`: comments have a condition that rules without their own stand under.
@@ -122,8 +200,7 @@ fn read_rule(node: &Node, page: &mut Page) -> Option<ActionRule> {
         let useless = act.filter(|act| !act.keys().contains(&key));
         if let Some(act) = useless {
             let takes = act.keys();
-            let takes =
-                if takes.is_empty() { "nothing".to_owned() } else { super::diagnostic::one_of(takes) };
+            let takes = if takes.is_empty() { "nothing".to_owned() } else { one_of(takes) };
             page.error(USELESS_KEY, &span, format!("Goodays takes no `{key}` with `{}`", act.name()))
                 .help(format!("with `{}` it takes {takes}", act.name()));
         }

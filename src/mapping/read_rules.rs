@@ -10,6 +10,7 @@ use super::keys::{Keys, choice};
 use super::known::Names;
 use super::map_table::MapTable;
 use super::rules::{FieldRules, On, Rule, Source};
+use super::suspect;
 use super::yaml::{Kind, Node, Scalar, WRONG_KIND};
 
 pub const NOT_ONE_SOURCE: &str = "M017";
@@ -19,6 +20,7 @@ pub const UNKNOWN_WORD: &str = "M006";
 pub const BAD_FIELD_NAME: &str = "M028";
 pub const FIELD_TAKEN: &str = "M029";
 pub const MAP_ON_FIXED: &str = "M025";
+pub const EMPTY_VALUE: &str = "M039";
 
 /// The rules of all fields under `fields:`.
 pub fn read_fields(
@@ -171,7 +173,10 @@ fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<
     let source = match sources {
         (Some(from), None, None) => checker.expression(from, "`from`").map(Source::Expr),
         (None, Some(text), None) => checker.template(text, "`template`").map(Source::Template),
-        (None, None, Some(value)) => Some(Source::Fixed(fixed(value, page, "`value`"))),
+        (None, None, Some(value)) => {
+            blank_text(value, page, clear.is_some());
+            Some(Source::Fixed(fixed(value, page, "`value`")))
+        }
         (None, None, None) if keys.nearly(&["from", "template", "value"]) => None,
         (None, None, None) => {
             page.error(NOT_ONE_SOURCE, &span, "this rule has no value")
@@ -216,14 +221,20 @@ fn moment(node: &Node, page: &mut Page) -> Option<On> {
     choice(node, page, UNKNOWN_WORD, "`on`", &[("create", On::Create), ("message", On::Message)])
 }
 
-fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
+/// A value that is taken as it stands. `null` is written out: a key with nothing behind it was forgotten.
+pub fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
     let Some(scalar) = node.scalar() else {
         node.wrong_kind(page, what, "a text, a number, true or false");
         return None;
     };
-    if scalar.text.contains("{{") {
+    if page.text[node.span.clone()].trim().is_empty() {
+        page.error(EMPTY_VALUE, &node.span, format!("{what} is empty"))
+            .help("write what is wanted, or `null` if nothing is to be written");
+    } else if scalar.text.contains("{{") || scalar.text.contains("{%") {
         page.error(WRONG_KIND, &node.span, format!("{what} is taken as it stands, `{{{{` included"))
             .help("use `template:` for a text with expressions in it");
+    } else {
+        suspect::value(page, node, &scalar.text, Names::Comment);
     }
     if !scalar.quoted && matches!(scalar.text.as_str(), "None" | "none" | "nil" | "undefined") {
         page.error(
@@ -234,6 +245,15 @@ fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
         .help("leave the rule out to write nothing, or put the word in quotes if the text is meant");
     }
     literal(scalar)
+}
+
+/// `value: ""` without `clear` does nothing, and reads as if it emptied the field.
+fn blank_text(node: &Node, page: &mut Page, clears: bool) {
+    let blank = node.scalar().is_some_and(|scalar| scalar.quoted && scalar.text.trim().is_empty());
+    if blank && !clears {
+        page.warn(EMPTY_VALUE, &node.span, "an empty `value` writes nothing: blanks do not overwrite")
+            .help("add `clear: true` to empty the field, or write `null` if nothing is to be written");
+    }
 }
 
 /// A scalar as a value: only what reads back the same becomes a number; `No` and `007` stay texts.

@@ -233,8 +233,10 @@ struct CommentsSource {
     body: Option<FieldName>,
     /// Who wrote the comment, such as `CreatedBy.Email`.
     author_email: Option<FieldName>,
-    /// Which comments go to the customer, unless a rule says otherwise.
-    when: Option<Expression>,
+    /// Which kinds of users (Salesforce's `UserType`) may answer; `[Standard]`, internal users, if nothing is said.
+    authors: Option<Vec<String>>,
+    /// Which comments go to the customer, unless a rule says otherwise; `"true"` sends all.
+    when: Expression,
 }
 
 /// An action that Goodays is asked for.

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span};
 
 use super::diagnostic::Page;
+use super::layout;
 
 pub const SYNTAX: &str = "Y001";
 pub const DUPLICATE_KEY: &str = "Y002";
@@ -16,6 +17,8 @@ pub const UNKNOWN_KEY: &str = "Y003";
 pub const MISSING_KEY: &str = "Y004";
 pub const WRONG_KIND: &str = "Y005";
 pub const CUT_BY_YAML: &str = "Y006";
+pub const INVISIBLE: &str = "Y007";
+pub const NOT_UTF8: &str = "Y008";
 
 /// A file whose aliases unfold to more than this was not written by a person.
 const MAX_NODES: usize = 20_000;
@@ -39,6 +42,16 @@ pub struct Scalar {
     pub quoted: bool,
 }
 
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    Single,
+    Double,
+    /// `|` or `>`, or a repeated value.
+    Block,
+}
+
 impl Scalar {
     /// Nothing, `~` or `null`, unquoted.
     pub fn is_null(&self) -> bool {
@@ -56,6 +69,17 @@ impl Node {
 
     pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(Scalar::is_null)
+    }
+
+    /// How a scalar stands in the source.
+    pub fn style(&self, source: &str) -> Style {
+        let quoted = self.scalar().is_some_and(|scalar| scalar.quoted);
+        match source[self.span.clone()].chars().next() {
+            _ if !quoted => Style::Plain,
+            Some('"') => Style::Double,
+            Some('\'') => Style::Single,
+            _ => Style::Block,
+        }
     }
 
     fn kind_name(&self) -> &'static str {
@@ -174,7 +198,9 @@ fn escape_len(raw: &str, letter: char) -> usize {
 pub fn parse(page: &mut Page) -> Option<Node> {
     let text = std::sync::Arc::clone(&page.text);
     let mut tree = Tree { page, anchors: HashMap::new(), made: 0 };
-    let mut events = Parser::new_from_str(&text);
+    let mut options = Options::default();
+    options.set_emit_comments(false); // they are no values, however many there are
+    let mut events = Parser::new_from_str_with_options(&text, options);
     let mut root = None;
     loop {
         match events.next_event() {
@@ -193,15 +219,19 @@ pub fn parse(page: &mut Page) -> Option<Node> {
                 }
             },
             Some(Ok((_, span))) => {
-                tree.page.error(SYNTAX, &bytes(&span), "a second document; this file must hold one");
+                tree.page
+                    .error(SYNTAX, &bytes(&span), "a second document; this file must hold one")
+                    .help("remove the line `---`, or put what follows into a file of its own");
                 return None;
             }
         }
     }
     if root.is_none() {
-        page.error(SYNTAX, &(0..0), "the file is empty");
+        page.error(SYNTAX, &(0..0), "the file is empty")
+            .help("the repository holds one to start from; a comment alone is nothing");
     }
-    root
+    // With such a letter in its layout the tree is not the one that was meant.
+    root.filter(|_| !page.found.iter().any(|found| found.code == INVISIBLE))
 }
 
 type Events<'t> = Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>;
@@ -213,7 +243,7 @@ struct Tree<'p> {
 }
 
 impl Tree<'_> {
-    /// The node that `event` begins; `None` for what is no node, such as a comment.
+    /// The node that `event` begins; `None` for what is no node.
     fn node<'t>(
         &mut self,
         events: &mut Events<'t>,
@@ -227,6 +257,9 @@ impl Tree<'_> {
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, _) => {
                 let quoted = !matches!(style, ScalarStyle::Plain);
+                if !quoted {
+                    layout::check_plain(self.page, &bytes(span), &text);
+                }
                 let kind = Kind::Scalar(Scalar { text: text.into_owned(), quoted });
                 (anchor, Node { span: bytes(span), kind })
             }
@@ -290,33 +323,21 @@ impl Tree<'_> {
         let first = entries.iter().find(|(key, _)| key.scalar().is_some_and(|scalar| scalar.text == text));
         if let Some((first, _)) = first {
             let (line, _) = self.page.position(first.span.start);
-            self.page
-                .error(DUPLICATE_KEY, &name.span, format!("`{text}` stands twice in this mapping"))
-                .label(format!("first on line {line}"))
-                .help(match value.kind {
+            let message = format!("{} stands twice in this mapping", self.page.named(text));
+            self.page.error(DUPLICATE_KEY, &name.span, message).label(format!("first on line {line}")).help(
+                match value.kind {
                     Kind::Map(_) => {
                         "keep one of them; several rules for one field are a list, `- { ... }` under one key"
                     }
                     _ => "keep one of them",
-                });
+                },
+            );
         }
     }
 
     fn syntax(&mut self, error: &ScanError) {
         let at = error.marker().byte_offset().unwrap_or_else(|| error.marker().index());
-        let line_start =
-            self.page.text[..at.min(self.page.text.len())].rfind('\n').map_or(0, |start| start + 1);
-        let line = self.page.text[line_start..].lines().next().unwrap_or_default().to_owned();
-        let found = self.page.error(SYNTAX, &(at..at + 1), format!("this is not YAML: {}", error.info()));
-        if line.contains("{{") || line.contains("{%") {
-            found.help("put the template in double quotes: \"{{ ... }}\"");
-        } else if line.matches(": ").count() > 1 {
-            found.help("a text with `: ` in it needs quotes");
-        } else if line.contains('\t') {
-            found.help("YAML wants spaces, not tabs, for indentation");
-        } else {
-            found.help("look for a bracket or a quote that is not closed, or a line that is indented otherwise than its neighbours");
-        }
+        layout::syntax(self.page, at, &error.info());
     }
 }
 

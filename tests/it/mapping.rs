@@ -5,11 +5,14 @@ mod live;
 mod mistakes;
 mod robust;
 mod schemas;
+pub mod silent;
 
 use std::path::Path;
 
 use goodays_salesforce::mapping::{Act, Facts, Mapping, Moment, Outcome, Severity, Source};
 use serde_json::{Value, json};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 fn shipped() -> Mapping {
     let (mapping, warnings) = Mapping::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings"))

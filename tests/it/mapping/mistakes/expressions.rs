@@ -117,7 +117,7 @@ J: { from: response.token }"#), @r#"
     8 |   E: { from: response.context.loyalty_card }
       |                               ^^^^^^^^^^^^
       |
-      = help: known here: `email`, `first_name`, `last_name`, `phone`, `crm_id`, `cz_tag`, `extra`; a customer's own keys are under `response.context.extra`
+      = help: use one of `email`, `first_name`, `last_name`, `phone`, `crm_id`, `cz_tag` or `extra`; a customer's own keys are under `response.context.extra`
     error[M009]: `m` has no `sendr`
      --> mappings/case.yaml:9:65
       |
@@ -138,7 +138,7 @@ J: { from: response.token }"#), @r#"
     11 |   H: { from: Goodays }
        |              ^^^^^^^
        |
-       = help: for the fixed text use `value: Goodays`; names known here: `event` or `response`
+       = help: for the fixed text use `value: Goodays`; for a value use `event` or `response`
     error[M009]: `response` has no `stat`
       --> mappings/case.yaml:12:48
        |
@@ -214,21 +214,21 @@ B: { value: x, when: response.message is not nothing }"), @r"
 #[test]
 fn names_of_another_place() {
     insta::assert_snapshot!(fields("M013", r"A: { from: message.content }
-B: { value: x, when: case.IsClosed }"), @r"
+B: { value: x, when: case.IsClosed }"), @"
     error[M013]: `message` is not known in this place
      --> mappings/case.yaml:4:14
       |
     4 |   A: { from: message.content }
       |              ^^^^^^^
       |
-      = help: known here: `event` or `response`
+      = help: use `event` or `response`
     error[M013]: `case` is not known in this place
      --> mappings/case.yaml:5:24
       |
     5 |   B: { value: x, when: case.IsClosed }
       |                        ^^^^
       |
-      = help: known here: `event` or `response`
+      = help: use `event` or `response`
     ");
 }
 
@@ -253,14 +253,21 @@ feedback:
     3 |   - { do: spam, on: case, when: comment.IsPublished }
       |                                 ^^^^^^^
       |
-      = help: known here: `case`
+      = help: use `case`
+    warning[M038]: agents are never told of what is `settled`, `unclear` or `failed`: `feedback` has no field for it
+     --> mappings/actions.yaml:4:1
+      |
+    4 | feedback:
+      | ^^^^^^^^
+      |
+      = help: add `settled: { Goodays_Sync_Status__c: "..." }` under `feedback`
     error[M013]: `case` is not known in this place
      --> mappings/actions.yaml:5:24
       |
     5 |   sent: { Note__c: "{{ case.Status }}" }
       |                        ^^^^
       |
-      = help: known here: `action` or `reason`
+      = help: use `action` or `reason`
     "#);
 }
 
@@ -433,7 +440,7 @@ F: { template: "{% if response.state = 'open' %}y{% endif %}" }"#), @r#"
     6 |   C: { template: "{% iff response.id %}x{% endif %}" }
       |                      ^^^
       |
-      = help: known here: `{% if ... %}`, `{% for ... %}`, `{% set ... %}`
+      = help: use `{% if ... %}`, `{% for ... %}` or `{% set ... %}`
     error[M008]: this template cannot be read: `{% endif %}` ends nothing
      --> mappings/case.yaml:7:23
       |

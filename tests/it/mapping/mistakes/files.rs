@@ -23,7 +23,10 @@ fn a_mapping_that_is_never_chosen() {
 key: { field: Goodays_Response_Id__c }
 marker: Goodays_Message_Ids__c
 fields: {}
-"), @r"
+"), @"
+    error[M035]: `case.yaml` stands beside it: one of them would be edited in vain
+    --> mappings/case.yml
+     = help: keep one of them, and remove the other
     error[M002]: never chosen: `mappings/case.yaml` takes every response
      --> mappings/case.yml:1:1
       |
@@ -36,10 +39,10 @@ fields: {}
 
 #[test]
 fn a_file_of_another_name() {
-    insta::assert_snapshot!(mistake("M003", "customer.yaml", ""), @r"
-    error[M003]: a mapping file of this name is not read
+    insta::assert_snapshot!(mistake("M003", "customer.yaml", ""), @"
+    warning[M003]: `customer.yaml` is not read: that is no mapping's name
     --> mappings/customer.yaml
-     = help: files are case.yaml, or several case-something.yaml, and comment.yaml and actions.yaml
+     = help: read are case.yaml, case-NAME.yaml (NAME of letters, digits, `_` and `-`), comment.yaml and actions.yaml: remove a copy, or give it such a name
     ");
 }
 
@@ -92,28 +95,29 @@ fn words_that_are_none() {
 
 #[test]
 fn verbs_that_are_none() {
-    insta::assert_snapshot!(mistake("M006", "actions.yaml", r"actions:
+    insta::assert_snapshot!(mistake("M006", "actions.yaml", r"comments: { when: comment.IsPublished }
+actions:
   - { do: reply, on: comment, content: comment.CommentBody }
   - { do: clsoe, on: cases, when: case.IsClosed }
-"), @r"
+"), @"
     error[M006]: `do` can be `answer`, `spam`, `call` or `close`, not `reply`
-     --> mappings/actions.yaml:2:11
+     --> mappings/actions.yaml:3:11
       |
-    2 |   - { do: reply, on: comment, content: comment.CommentBody }
+    3 |   - { do: reply, on: comment, content: comment.CommentBody }
       |           ^^^^^
       |
       = help: use `answer`: it replies while Goodays lists that, and sends a message afterwards
     error[M006]: `do` can be `answer`, `spam`, `call` or `close`, not `clsoe`
-     --> mappings/actions.yaml:3:11
+     --> mappings/actions.yaml:4:11
       |
-    3 |   - { do: clsoe, on: cases, when: case.IsClosed }
+    4 |   - { do: clsoe, on: cases, when: case.IsClosed }
       |           ^^^^^
       |
       = help: did you mean `close`?
     error[M006]: `on` can be `comment` or `case`, not `cases`
-     --> mappings/actions.yaml:3:22
+     --> mappings/actions.yaml:4:22
       |
-    3 |   - { do: clsoe, on: cases, when: case.IsClosed }
+    4 |   - { do: clsoe, on: cases, when: case.IsClosed }
       |                      ^^^^^
       |
       = help: did you mean `case`?
@@ -223,7 +227,14 @@ subject: { value: b }"), @r"
 fn what_goodays_does_not_take() {
     insta::assert_snapshot!(mistake("M030", "actions.yaml", r"actions:
   - { do: spam, on: case, when: case.IsClosed, note: case.Note__c }
-"), @r"
+"), @r#"
+    warning[M038]: agents are never told of what is `sent`, `settled`, `unclear` or `failed`: `feedback` has no field for it
+     --> mappings/actions.yaml:1:1
+      |
+    1 | actions:
+      | ^^^^^^^
+      |
+      = help: add `sent: { Goodays_Sync_Status__c: "..." }` under `feedback`
     error[M030]: Goodays takes no `note` with `spam`
      --> mappings/actions.yaml:2:48
       |
@@ -231,5 +242,5 @@ fn what_goodays_does_not_take() {
       |                                                ^^^^
       |
       = help: with `spam` it takes nothing
-    ");
+    "#);
 }

@@ -101,14 +101,16 @@ fn a_rule_after_one_that_always_holds() {
 
 #[test]
 fn an_action_after_one_that_always_holds() {
-    insta::assert_snapshot!(mistake("M018", "actions.yaml", r"actions:
+    insta::assert_snapshot!(mistake("M018", "actions.yaml", r#"comments: { when: "true" }
+actions:
   - { do: answer, on: comment, content: comment.CommentBody }
   - { do: close, on: comment, when: case.IsClosed }
-"), @"
-    error[M018]: this rule is never reached: the one on line 2 always holds
-     --> mappings/actions.yaml:3:5
+feedback: { sent: { A__c: x }, settled: { A__c: x }, unclear: { A__c: x }, failed: { A__c: x } }
+"#), @"
+    error[M018]: this rule is never reached: the one on line 3 always holds
+     --> mappings/actions.yaml:4:5
       |
-    3 |   - { do: close, on: comment, when: case.IsClosed }
+    4 |   - { do: close, on: comment, when: case.IsClosed }
       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = help: the first rule that holds decides: put the one without `when` last
@@ -151,6 +153,7 @@ comments: { when: comment.IsPublished }
 actions:
   - { do: answer, on: comment, content: comment.CommentBody }
   - { do: close, on: comment, when: "comment.CommentBody == 'close'" }
+feedback: { sent: { A__c: x }, settled: { A__c: x }, unclear: { A__c: x }, failed: { A__c: x } }
 "#;
     assert_eq!(said(with("actions.yaml", text)), (Vec::new(), String::new()));
 }

@@ -109,7 +109,21 @@ fn actions_that_lack_what_they_need() {
     insta::assert_snapshot!(mistake("Y004", "actions.yaml", r"actions:
   - { do: answer, on: comment }
   - { do: close, on: case }
-"), @"
+"), @r#"
+    error[M040]: rules on comments need `comments.when`: which comments may go to the customer
+     --> mappings/actions.yaml:1:1
+      |
+    1 | actions:
+      | ^^^^^^^
+      |
+      = help: write `when: comment.IsPublished`, or `when: "true"` to send all of them, internal notes too
+    warning[M038]: agents are never told of what is `sent`, `settled`, `unclear` or `failed`: `feedback` has no field for it
+     --> mappings/actions.yaml:1:1
+      |
+    1 | actions:
+      | ^^^^^^^
+      |
+      = help: add `sent: { Goodays_Sync_Status__c: "..." }` under `feedback`
     error[Y004]: `answer` needs `content`, the text for the customer
      --> mappings/actions.yaml:2:5
       |
@@ -124,7 +138,7 @@ fn actions_that_lack_what_they_need() {
       |     ^^^^^^^^^^^^^^^^^^^^^^^
       |
       = help: for example `when: case.IsClosed`
-    ");
+    "#);
 }
 
 #[test]
@@ -224,7 +238,7 @@ fn a_template_cut_at_a_hash() {
 #[test]
 fn an_expression_cut_at_a_comma() {
     let text = "A: { from: response.created_date | date('Europe/Paris', format='%d') }";
-    insta::assert_snapshot!(fields("Y006", text), @r"
+    insta::assert_snapshot!(fields("Y006", text), @"
     error[Y006]: YAML ends this expression at the comma
      --> mappings/case.yaml:4:14
       |
@@ -238,6 +252,6 @@ fn an_expression_cut_at_a_comma() {
     4 |   A: { from: response.created_date | date('Europe/Paris', format='%d') }
       |                                                           ^^^^^^^^^^^^
       |
-      = help: known here: `from`, `template`, `value`, `when`, `map`, `default`, `on`, `clear`
+      = help: use one of `from`, `template`, `value`, `when`, `map`, `default`, `on` or `clear`
     ");
 }

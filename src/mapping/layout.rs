@@ -1,0 +1,143 @@
+//! What is wrong with the layout of a YAML file, in words for somebody who sees blanks only.
+
+use std::ops::Range;
+
+use super::diagnostic::Page;
+use super::yaml::{INVISIBLE, SYNTAX};
+
+/// Letters that look like a blank or like nothing, and that YAML takes for text.
+const LOOKS_BLANK: [char; 9] = [
+    '\u{a0}', '\u{202f}', '\u{2007}', '\u{3000}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}',
+];
+
+const BLANKS_HELP: &str =
+    "delete it and type an ordinary blank: it came with a text that was copied from a web page or a document";
+
+/// Tells a syntax error that the parser met at `at`. The line before counts too: it is often the cause.
+pub fn syntax(page: &mut Page, at: usize, detail: &str) {
+    let text = std::sync::Arc::clone(&page.text);
+    let at = floor(&text, at);
+    let line = line_at(&text, at);
+    let before = if line.start == 0 { 0..0 } else { line_at(&text, line.start - 1) };
+    for near in [&line, &before] {
+        let indent = indentation(&text[near.clone()]);
+        if let Some(tab) = indent.find('\t') {
+            let tab = near.start + tab;
+            page.error(SYNTAX, &(tab..tab + 1), "this is not YAML: a tab stands in the indentation")
+                .help("indent with blanks, two for each step");
+            return;
+        }
+        let blank = text[near.clone()].char_indices().find(|(_, letter)| LOOKS_BLANK.contains(letter));
+        if let Some((offset, letter)) = blank {
+            invisible(page, near.start + offset, letter);
+            return;
+        }
+    }
+    let help = indented_otherwise(&text, &line).unwrap_or_else(|| usual_help(&text[line.clone()]).to_owned());
+    page.error(SYNTAX, &(at..at + 1), format!("this is not YAML: {detail}")).help(help);
+}
+
+fn usual_help(line: &str) -> &'static str {
+    let after_key = line.split_once(": ").map_or(line, |(_, value)| value);
+    let comparison =
+        ['{', ',', ' '].iter().any(|c| line.contains(&format!("{c}>=")) || line.contains(&format!("{c}>")));
+    if line.contains(['“', '”', '‘', '’', '„']) {
+        "curly quotes are no quotes in YAML: use straight ones, \"...\""
+    } else if line.contains("{{") || line.contains("{%") {
+        "put the template in double quotes: \"{{ ... }}\""
+    } else if comparison || line.trim_start().starts_with('>') {
+        "keys of `map` that are ranges stand in quotes: \"9..\""
+    } else if after_key.trim_start().starts_with(['%', '@', '`', '!', '&', '*']) {
+        "a text that begins with such a sign needs double quotes"
+    } else if line.matches(": ").count() > 1 && !line.contains('{') {
+        "a text with `: ` in it needs quotes"
+    } else {
+        "look for a bracket or a quote that is not closed, or a line that is indented otherwise than its neighbours"
+    }
+}
+
+/// A plain text that begins or ends with a letter that nobody sees, or whose `:` is followed by one.
+pub fn check_plain(page: &mut Page, span: &Range<usize>, text: &str) {
+    let raw = page.text[span.clone()].to_owned();
+    let trimmed = text.trim_matches(LOOKS_BLANK);
+    let inside =
+        LOOKS_BLANK.iter().find_map(|letter| raw.find(&format!(":{letter}")).map(|at| (at + 1, *letter)));
+    let first = raw.chars().next().filter(|letter| LOOKS_BLANK.contains(letter)).map(|letter| (0, letter));
+    let last = raw.char_indices().next_back().filter(|(_, letter)| LOOKS_BLANK.contains(letter));
+    if trimmed == text && inside.is_none() {
+        return;
+    }
+    if let Some((at, letter)) = first.or(inside).or(last) {
+        invisible(page, span.start + at, letter);
+    }
+}
+
+fn invisible(page: &mut Page, at: usize, letter: char) {
+    let what = match letter {
+        '\u{a0}' | '\u{202f}' | '\u{2007}' => "a no-break space",
+        '\u{3000}' => "a wide space",
+        '\u{feff}' => "a byte order mark",
+        _ => "a letter that nobody sees",
+    };
+    let message =
+        format!("{what} (U+{:04X}) stands where YAML wants an ordinary blank, or nothing", u32::from(letter));
+    page.error(INVISIBLE, &(at..at + letter.len_utf8()), message).help(BLANKS_HELP);
+}
+
+/// Help for a line that stands at no step of the lines before it.
+fn indented_otherwise(text: &str, line: &Range<usize>) -> Option<String> {
+    let mut steps: Vec<usize> = Vec::new();
+    let mut opens = false;
+    for before in text[..line.start].lines().filter(|line| is_code(line)) {
+        let depth = depth(before);
+        steps.retain(|step| *step < depth);
+        steps.push(depth);
+        opens = before.split(" #").next().unwrap_or(before).trim_end().ends_with([':', '-', '|', '>']);
+    }
+    let own = depth(&text[line.clone()]);
+    let last = *steps.last()?;
+    if steps.contains(&own) || (own > last && opens) {
+        return None;
+    }
+    let blanks = |count: usize| if count == 1 { "1 blank".to_owned() } else { format!("{count} blanks") };
+    if own > last {
+        // One of the two is wrong, and only whoever wrote them knows which.
+        let (own, last) = (blanks(own), blanks(last));
+        return Some(format!(
+            "this line is indented by {own}, the one before it by {last}: give lines that belong together the same"
+        ));
+    }
+    let right = steps.iter().rev().find(|step| **step > own).unwrap_or(&last);
+    Some(format!(
+        "this line is indented by {}, its neighbours by {}: give it the same",
+        blanks(own),
+        blanks(*right)
+    ))
+}
+
+fn is_code(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.is_empty() && !line.starts_with('#')
+}
+
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+fn indentation(line: &str) -> &str {
+    &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
+}
+
+fn line_at(text: &str, at: usize) -> Range<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |start| start + 1);
+    let end = text[start..].find('\n').map_or(text.len(), |end| start + end);
+    start..end
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

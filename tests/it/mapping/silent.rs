@@ -1,0 +1,280 @@
+//! Mistakes that nothing was said about (part E of the faults, and A5): each file of `tests/fixtures/mistakes/` has
+//! some, and says below the line what `check --offline` finds there.
+//!
+//! The first line names the file that it stands in for. `#~ error M016 write "0..6"` below a line: severity, code,
+//! and a part of the message or its help. Nothing else may be found. A folder holds files that lie beside the
+//! shipped ones; `expected` names what is found about which.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use goodays_salesforce::check::{self, Finding, Severity};
+
+use super::ROOT;
+
+fn fixtures() -> Vec<PathBuf> {
+    let dir = Path::new(ROOT).join("tests/fixtures/mistakes");
+    let mut all: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "yaml"));
+    all.sort();
+    all
+}
+
+/// A folder with the shipped files.
+fn set_up() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("mappings")).unwrap();
+    let shipped = ["connector.yaml", "mappings/case.yaml", "mappings/comment.yaml", "mappings/actions.yaml"];
+    let keys = ["ec.pem", "encrypted.pem", "certificate.pem"];
+    for name in shipped {
+        fs::copy(Path::new(ROOT).join(name), dir.path().join(name)).unwrap();
+    }
+    for name in keys {
+        fs::copy(Path::new(ROOT).join("tests/fixtures/mistakes").join(name), dir.path().join(name)).unwrap();
+    }
+    dir
+}
+
+/// Errors and warnings of the files.
+fn found(dir: &Path) -> Vec<Finding> {
+    let report = check::offline(&dir.join("connector.yaml"));
+    report.findings.into_iter().filter(|one| one.severity != Severity::Ok).collect()
+}
+
+fn word(severity: Severity) -> &'static str {
+    if severity == Severity::Error { "error" } else { "warning" }
+}
+
+/// What a file says about itself: `(line, severity and code, part of the text)`.
+fn expected(bytes: &[u8]) -> Vec<(usize, String, String)> {
+    let text = String::from_utf8_lossy(bytes);
+    let (mut line, mut all) = (0, Vec::new());
+    for (index, one) in text.lines().enumerate() {
+        let Some(said) = one.trim_start().strip_prefix("#~ ") else {
+            line = index + 1;
+            continue;
+        };
+        let mut words = said.splitn(3, ' ');
+        let head = format!("{} {}", words.next().unwrap(), words.next().unwrap());
+        all.push((line, head, words.next().unwrap().to_owned()));
+    }
+    all
+}
+
+fn told(file: &Path) -> String {
+    let bytes = fs::read(file).unwrap();
+    let first = String::from_utf8_lossy(bytes.split(|byte| *byte == b'\n').next().unwrap()).into_owned();
+    let name = first.trim_start_matches('\u{feff}').trim_start_matches("# ").trim();
+    let place = if name == "connector.yaml" { name.to_owned() } else { format!("mappings/{name}") };
+    let dir = set_up();
+    fs::write(dir.path().join(&place), &bytes).unwrap();
+    let mut wrong = String::new();
+    let mut found = found(dir.path());
+    assert!(found.iter().all(|one| one.help.is_some()), "each says what to do: {found:?}");
+    for (line, head, text) in expected(&bytes) {
+        let fits = |one: &Finding| {
+            let at = one.at.as_deref().unwrap_or_default();
+            let all = format!("{} {}", one.message, one.help.as_deref().unwrap_or_default());
+            at.contains(&format!("{place}:{line}:"))
+                && format!("{} {}", word(one.severity), one.code) == head
+                && all.contains(&text)
+        };
+        match found.iter().position(fits) {
+            Some(at) => drop(found.remove(at)),
+            None => writeln!(wrong, "line {line}: not told: {head} {text}").unwrap(),
+        }
+    }
+    for one in found {
+        let at = one.at.unwrap_or_default();
+        let help = one.help.unwrap_or_default();
+        writeln!(wrong, "{at}: {} {}: {}; {help}", word(one.severity), one.code, one.message).unwrap();
+    }
+    wrong
+}
+
+fn told_beside(folder: &Path) -> String {
+    let dir = set_up();
+    for entry in
+        fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != "expected")
+    {
+        fs::copy(entry.path(), dir.path().join("mappings").join(entry.file_name())).unwrap();
+    }
+    let mut said: Vec<String> = found(dir.path())
+        .iter()
+        .map(|one| {
+            let file =
+                one.at.as_deref().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
+            let file = file.split(':').next().unwrap_or_default().to_owned();
+            assert!(one.help.is_some(), "{}", one.message);
+            format!("{} {} {file}", word(one.severity), one.code)
+        })
+        .collect();
+    said.sort();
+    let text = fs::read_to_string(folder.join("expected")).unwrap();
+    let mut wanted: Vec<String> = text.lines().map(str::to_owned).collect();
+    wanted.sort();
+    if said == wanted { String::new() } else { format!("said {said:#?}\nwanted {wanted:#?}\n") }
+}
+
+/// Whether a file shows a mistake of this code.
+pub fn is_shown(code: &str) -> bool {
+    let says = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+    fixtures().iter().any(|path| {
+        let (own, beside) = (says(path), says(&path.join("expected")));
+        own.contains(&format!("#~ error {code} "))
+            || own.contains(&format!("#~ warning {code} "))
+            || beside.contains(&format!(" {code} "))
+    })
+}
+
+#[test]
+fn e_each_silent_mistake_is_told_at_its_line() {
+    let mut wrong = String::new();
+    let all = fixtures();
+    for path in &all {
+        let said = if path.is_dir() { told_beside(path) } else { told(path) };
+        if !said.is_empty() {
+            writeln!(wrong, "== {}\n{said}", path.file_name().unwrap().to_string_lossy()).unwrap();
+        }
+    }
+    assert!(all.len() > 30, "the files are there");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Each number of part E has its files.
+#[test]
+fn e_each_number_has_a_file() {
+    let names: Vec<String> =
+        fixtures().iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    for number in ["e1_", "e2_", "e3_", "e4_", "e6_", "a5_"] {
+        assert!(names.iter().any(|name| name.starts_with(number)), "{number}");
+    }
+}
+
+/// Comments are no values, however many there are.
+#[test]
+fn e06_a_file_of_comments_is_no_file_of_values() {
+    let dir = set_up();
+    let file = dir.path().join("mappings/case.yaml");
+    let text = format!("{}{}", "# a line\n".repeat(20_000), fs::read_to_string(&file).unwrap());
+    fs::write(&file, text.replace("fields:", &format!("fields:\n{}", "  # another\n".repeat(20_000))))
+        .unwrap();
+    assert!(found(dir.path()).is_empty(), "{:?}", found(dir.path()));
+}
+
+/// What is to be done reads as something to do.
+#[test]
+fn e06_steps_are_things_to_do() {
+    let dir = set_up();
+    let file = dir.path().join("mappings/case.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(
+        &file,
+        text.replace("assignment: create", "zzz: create").replace("response.place.name", "message.id"),
+    )
+    .unwrap();
+    let summary = check::offline(&dir.path().join("connector.yaml")).summary().join("\n");
+    assert!(!summary.contains("known here"), "{summary}");
+    assert!(
+        summary.contains("use one of `object`,") && summary.contains("use `event` or `response`"),
+        "{summary}"
+    );
+}
+
+/// A copy beside the files changes nothing, and is told.
+#[test]
+fn e03_a_copy_does_not_win() {
+    use goodays_salesforce::mapping::Mapping;
+    let dir = set_up();
+    let mappings = dir.path().join("mappings");
+    let before = Mapping::load(&mappings).unwrap().0.version().to_owned();
+    fs::copy(mappings.join("case.yaml"), mappings.join("case - Copy.yaml")).unwrap();
+    let (mapping, warnings) = Mapping::load(&mappings).unwrap();
+    assert_eq!(mapping.version(), before);
+    assert_eq!(mapping.case_mappings().len(), 1);
+    assert_eq!(warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["M003"]);
+}
+
+/// A machine without time zone data: the name of the zone is not to blame.
+#[test]
+fn e06_a_machine_without_time_zones_is_told_as_such() {
+    let dir = set_up();
+    let file = dir.path().join("mappings/comment.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("created_date | date }}", "created_date | date('Europe/Paris') }}"))
+        .unwrap();
+    // One zone only: where there is none at all, the system's own are taken.
+    let empty = dir.path().join("one-zone");
+    fs::create_dir(&empty).unwrap();
+    let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    fs::write(empty.join("Nowhere"), [&b"TZif"[..], &[0; 16], &counts, &[0; 6], b"UTC\0"].concat()).unwrap();
+    let run = |zones: Option<&Path>| {
+        let mut command = assert_cmd::Command::cargo_bin("goodays-salesforce").unwrap();
+        zones.map(|zones| command.env("TZDIR", zones));
+        let output = command
+            .args(["check", "--offline", "-c"])
+            .arg(dir.path().join("connector.yaml"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = run(Some(&empty));
+    assert!(
+        said.contains("no time zone data") && said.contains("tzdata") && !said.contains("zones are named"),
+        "{said}"
+    );
+    assert!(!run(None).contains("time zone"), "this machine has zones");
+}
+
+/// In observe mode the Cases are to show what would be sent.
+#[test]
+fn e04_observe_mode_wants_a_field_for_it() {
+    let dir = set_up();
+    let actions = dir.path().join("mappings/actions.yaml");
+    let connector = dir.path().join("connector.yaml");
+    let edit = |file: &Path, from: &str, to: &str| {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(file, text.replace(from, to)).unwrap();
+    };
+    edit(&actions, "  observed: {", "  # observed: {");
+    assert!(found(dir.path()).is_empty(), "answers are sent");
+    edit(&connector, "actions: send", "actions: observe");
+    assert_eq!(found(dir.path()).iter().map(|one| one.code).collect::<Vec<_>>(), ["M038"]);
+    edit(&actions, "  # observed: {", "  observed: {");
+    assert!(found(dir.path()).is_empty());
+}
+
+#[test]
+fn a05_only_the_kinds_of_users_that_are_listed_may_answer() {
+    use goodays_salesforce::mapping::Mapping;
+    let source = |authors: &str| {
+        let text = format!("comments: {{ when: \"true\"{authors} }}\nactions: []\n");
+        Mapping::from_sources(super::with("actions.yaml", &text)).unwrap().0
+    };
+    let mapping = source("");
+    let shipped = super::shipped();
+    for comments in [&mapping.actions().comments, &shipped.actions().comments] {
+        assert_eq!(comments.authors, ["Standard"]);
+        assert!(comments.may_answer(Some("Standard")) && comments.may_answer(Some("standard")));
+        assert!(comments.may_answer(None), "the org did not say");
+        for other in ["CspLitePortal", "CustomerSuccess", "Guest", "AutomatedProcess", ""] {
+            assert!(!comments.may_answer(Some(other)), "{other}");
+        }
+    }
+    let mapping = source(", authors: [Standard, powerpartner, Newkind__x]");
+    let comments = &mapping.actions().comments;
+    assert_eq!(comments.authors, ["Standard", "PowerPartner", "Newkind__x"]);
+    assert!(comments.may_answer(Some("PowerPartner")) && comments.may_answer(Some("newkind__X")));
+    assert!(!comments.may_answer(Some("Guest")));
+}
+
+#[test]
+fn e07_a_time_without_an_offset_is_the_same_in_every_zone() {
+    let value = |rule: &str| super::value_of(rule, &serde_json::json!({"id": "x"})).unwrap().unwrap();
+    assert_eq!(value("{ from: \"'2026-10-28 09:20:00' | date\" }"), "2026-10-28 09:20");
+    assert_eq!(value("{ from: \"'2026-10-28 09:20:00' | date('Asia/Tokyo')\" }"), "2026-10-28 09:20");
+    assert_eq!(value("{ from: \"'2026-10-28T09:20:00+0200' | date('UTC')\" }"), "2026-10-28 07:20");
+    assert_eq!(value("{ from: \"'2026-10-28 09:20' | date(format='%d.%m.%Y %H:%M')\" }"), "28.10.2026 09:20");
+}
