@@ -6,6 +6,7 @@ mod logging;
 mod plan;
 mod show;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
@@ -225,18 +227,23 @@ impl Cli {
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                eprintln!("error: the runtime does not start: {error}");
+                complain(&format!("the runtime does not start: {error}"));
                 return ExitCode::from(FINDINGS);
             }
         };
         match runtime.block_on(self.command.run()) {
             Ok(code) => ExitCode::from(code),
             Err(error) => {
-                eprintln!("error: {error:#}");
+                complain(&format!("{error:#}"));
                 ExitCode::from(CONFIGURATION)
             }
         }
     }
+}
+
+/// To standard error, if somebody reads it.
+fn complain(words: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {words}");
 }
 
 impl Command {
@@ -310,13 +317,15 @@ fn all(mistakes: &[Diagnostic], place: &str) -> anyhow::Error {
 
 async fn run(path: &Path) -> anyhow::Result<u8> {
     let config = load(path, Secrets::Required)?;
-    logging::start(&config.log)?;
+    // Before anything takes long: a signal that comes from now on is not lost.
+    let mut signals = Signals::listen()?;
+    let _log = logging::start(&config.log)?;
     panics_without_words();
+    crate::descriptors::raise();
     let app = App::start(config, Clock::System).await?;
     let failed = tokio::select! {
         () = app.failed() => true,
-        signal = reload_until_stopped(&app) => {
-            signal?;
+        () = signals.reload_until_stopped(&app) => {
             tracing::info!("stopping");
             false
         }
@@ -326,35 +335,44 @@ async fn run(path: &Path) -> anyhow::Result<u8> {
     Ok(if clean && !failed { OK } else { FINDINGS })
 }
 
-/// SIGHUP reads mappings and secrets anew, as `POST /reload` does.
-async fn reload_until_stopped(app: &App) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hup = signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?;
-    loop {
+/// One receiver of each signal for the whole life: what comes while another one is answered waits here.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?,
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?,
+        })
+    }
+
+    /// SIGHUP reads mappings and secrets anew, as `POST /reload` does.
+    async fn reload_until_stopped(&mut self, app: &App) {
+        while self.next_is_hangup().await {
+            app.shared.reload_secrets();
+            // Refusals stand in the log and in `status`.
+            let _ = app.shared.reload_mappings();
+        }
+    }
+
+    /// Until the next signal. A stop goes before a reload that came with it.
+    async fn next_is_hangup(&mut self) -> bool {
         tokio::select! {
-            stopped = stop_signal() => return stopped,
-            _ = hup.recv() => {
-                app.shared.reload_secrets();
-                // Refusals stand in the log and in `status`.
-                let _ = app.shared.reload_mappings();
-            }
+            biased;
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
+            _ = self.hangup.recv() => true,
         }
     }
 }
 
-/// SIGTERM or SIGINT.
-async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
-    let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-    Ok(())
-}
-
 async fn simulate(salesforce: SocketAddr, goodays: SocketAddr) -> anyhow::Result<u8> {
+    let mut signals = Signals::listen()?;
     let bind = async |addr: SocketAddr| {
         TcpListener::bind(addr)
             .await
@@ -369,6 +387,6 @@ async fn simulate(salesforce: SocketAddr, goodays: SocketAddr) -> anyhow::Result
     println!("salesforce  {}  client_id {id}  client_secret {secret}", org.url());
     println!("goodays     {}  token {token}", shop.url());
     println!("Control both under /__sim/ (docs/simulators.md). Ctrl-C ends.");
-    stop_signal().await?;
+    signals.next_is_hangup().await;
     Ok(OK)
 }
