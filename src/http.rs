@@ -7,8 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// No answer of either remote is near this; a longer one is not read to its end.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+use crate::aside;
+
+/// Bytes of an answer, unpacked. No answer of either remote is near this; a longer one is not read to its end.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The most that is kept of a remote's own words.
 const MAX_MESSAGE: usize = 300;
@@ -122,7 +124,7 @@ impl Answer {
 
     /// The body as JSON, halves of characters replaced; none if it is something else, or was cut.
     pub fn json(&self) -> Option<serde_json::Value> {
-        crate::json::read(&self.body).ok()
+        aside::if_large(self.body.len(), || crate::json::read(&self.body).ok())
     }
 
     /// The remote's own clock.

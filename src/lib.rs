@@ -15,6 +15,7 @@
 //! doors; [`sim`] stands in for both remotes.
 
 pub mod app;
+pub mod aside;
 pub mod check;
 pub mod cli;
 pub mod clock;

@@ -16,16 +16,16 @@ use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, gate, mutant};
+use crate::aside;
 use crate::goodays::ResponseId;
-use crate::goodays::event::{self, Event};
+use crate::goodays::event::Event;
 use crate::http::Failure;
-use crate::json;
 use crate::mapping::Assignment;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Freshness, Gain, Intent, Link, Note};
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
+use crate::store::{Item, LANES, RKey, StoreError, Waiting};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
 const TOLD_TOGETHER_MS: i64 = 5_000;
@@ -49,10 +49,12 @@ pub(super) struct Job {
     pub rkey: RKey,
     pub response_id: ResponseId,
     pub waiting: Waiting,
-    events: Vec<Event>,
-    notes: Vec<Note>,
+    pub events: Vec<Event>,
+    pub notes: Vec<Note>,
     pub intents: Vec<Intent>,
     pub link: Option<Link>,
+    /// Bytes of its events, as they came.
+    pub size: usize,
 }
 
 impl Job {
@@ -114,8 +116,7 @@ impl Lane {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let jobs = taken.iter().filter_map(|rkey| load(&shared.store, *rkey).transpose());
-        let mut jobs: Vec<Job> = jobs.collect::<Result<_, _>>()?;
+        let mut jobs = self.load(shared, taken).await?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms);
         }
@@ -220,11 +221,16 @@ impl Lane {
         let settle_ms = millis(shared.config.settle);
         let mut batch: Vec<(Job, Plan)> = Vec::new();
         let mut nodes = 0;
+        let seqs = jobs.iter().flat_map(|job| job.waiting.entries.iter().map(|e| (e.seq, job.size)));
+        let noted: Vec<u64> =
+            seqs.filter(|(seq, size)| shared.begun.notes(*seq, *size)).map(|(s, _)| s).collect();
+        shared.begun.begin(&shared.store, &noted).await?;
         for job in jobs {
             if self.doubts().held.contains_key(&job.rkey) {
                 continue;
             }
-            let Some(plan) = self.plan(shared, &held, &job)? else { continue };
+            let planned = aside::if_large(job.size, || self.plan(shared, &held, &job))?;
+            let Some(plan) = planned else { continue };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
                 self.record(shared, &job, &plan, None)?;
@@ -241,6 +247,7 @@ impl Lane {
             nodes += size;
             batch.push((job, plan));
         }
+        shared.begun.end(&shared.store, &noted)?;
         if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
     }
 
@@ -365,26 +372,6 @@ fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: 
             taken.push(item.rkey);
         }
     }
-}
-
-/// Everything that waits for one response, read in this order: events, intents, link. An event that holds our
-/// own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's.
-fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
-    let waiting = store.waiting(rkey)?;
-    let mut events = Vec::new();
-    for entry in &waiting.entries {
-        let body = store.payload(entry.seq)?.unwrap_or_default();
-        let read = json::read(&body).ok().and_then(|b| event::read_owned(b).ok());
-        events.extend(read);
-    }
-    let intents = store.open_intents(rkey)?;
-    let link = store.link(rkey)?;
-    let id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-    let Some(response_id) = id.or_else(|| link.as_ref().map(|l| l.response_id.clone())) else {
-        return Ok(None);
-    };
-    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
-    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link }))
 }
 
 /// One conversation's transaction.

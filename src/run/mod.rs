@@ -5,6 +5,7 @@
 //! told by the disk (`Sending`, attempts).
 
 mod activity;
+mod begun;
 mod budget;
 mod conclude;
 mod contact;
@@ -19,6 +20,7 @@ mod gate;
 mod inbound;
 mod knowledge;
 mod learn;
+mod load;
 mod missed;
 pub mod mutant;
 pub mod names;
@@ -77,6 +79,7 @@ pub struct Shared {
     pub salesforce_gate: Gate,
     pub goodays_gate: Gate,
     pub budget: budget::Budget,
+    begun: begun::Begun,
     pub contacts: Contacts,
     pub secrets: upkeep::Secrets,
     pub counts: Counts,
@@ -149,6 +152,7 @@ impl Shared {
         limits: TimeLimits,
     ) -> Result<Self, StoreError> {
         let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
+        let begun = begun::Begun::open(&store)?;
         let secrets = upkeep::Secrets::new(&config);
         let salesforce = salesforce::client::Client::new(
             config.salesforce.login_url.clone(),
@@ -173,6 +177,7 @@ impl Shared {
             salesforce_gate: Gate::new(),
             goodays_gate: Gate::new(),
             budget,
+            begun,
             contacts: Contacts::default(),
             secrets,
             counts,

@@ -16,6 +16,7 @@ mod hangs;
 mod hostile;
 mod lanes;
 mod laws;
+mod machine;
 mod mapping;
 mod mortal;
 mod preview;
