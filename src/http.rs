@@ -154,6 +154,8 @@ pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failur
             return Err(Failure::no_answer("an answer too long to read"));
         }
         body.extend_from_slice(&chunk);
+        // What was packed comes without a wait, piece after piece.
+        tokio::task::coop::consume_budget().await;
     }
     Ok(Answer { status, headers, body })
 }

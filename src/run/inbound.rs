@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
+use super::load::load;
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, gate, mutant};
 use crate::aside;
@@ -116,7 +117,7 @@ impl Lane {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let mut jobs = self.load(shared, taken).await?;
+        let mut jobs = load(shared, taken).await?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms);
         }

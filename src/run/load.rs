@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
-use super::inbound::{Job, Lane};
+use super::inbound::Job;
 use super::{Fatal, Shared};
 use crate::aside;
 use crate::goodays::event::{self, Event};
@@ -29,63 +29,61 @@ struct Bodies {
 /// Why an event is parked: a code, and words for people.
 type Misfit = (&'static str, String);
 
-impl Lane {
-    /// Everything that waits for these conversations, as far as there is room; the rest stays queued.
-    pub(super) async fn load(&self, shared: &Shared, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
-        let mut room = ROOM;
-        let mut all = Vec::new();
-        for rkey in taken {
-            all.extend(gather(&shared.store, *rkey, &mut room)?);
-        }
-        let noted = self.noted(shared, &all)?;
-        shared.begun.begin(&shared.store, &noted).await?;
-        let mut jobs = Vec::new();
-        for bodies in all {
-            jobs.extend(self.read(shared, bodies)?);
-        }
-        shared.begun.end(&shared.store, &noted)?;
-        if !noted.is_empty() {
-            shared.store.durable().await?;
-        }
-        Ok(jobs)
+/// Everything that waits for these conversations, as far as there is room; the rest stays queued.
+pub(super) async fn load(shared: &Shared, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
+    let mut room = ROOM;
+    let mut all = Vec::new();
+    for rkey in taken {
+        all.extend(gather(&shared.store, *rkey, &mut room)?);
     }
-
-    /// The events that are noted as begun. Those that ended too many processes are not.
-    fn noted(&self, shared: &Shared, all: &[Bodies]) -> Result<Vec<u64>, Fatal> {
-        let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
-        let noted = events.filter(|(entry, bytes)| {
-            shared.begun.notes(entry.seq, bytes.len()) && !shared.begun.ended_too_many(entry.seq)
-        });
-        Ok(noted.map(|(entry, _)| entry.seq).collect())
+    let noted = noted(shared, &all);
+    shared.begun.begin(&shared.store, &noted).await?;
+    let mut jobs = Vec::new();
+    for bodies in all {
+        jobs.extend(read(shared, bodies)?);
     }
+    shared.begun.end(&shared.store, &noted)?;
+    if !noted.is_empty() {
+        shared.store.durable().await?;
+    }
+    Ok(jobs)
+}
 
-    /// Reads the events of a conversation in this order: events, intents, link. An event that holds our own answer
-    /// came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's. None: nothing is left
-    /// to do.
-    fn read(&self, shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
-        let Bodies { mut waiting, bytes } = bodies;
-        let (rkey, size) = (waiting.rkey, bytes.iter().map(Vec::len).sum());
-        let mut events = Vec::new();
-        let mut entries = Vec::new();
-        let mut id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-        for (entry, bytes) in waiting.entries.drain(..).zip(bytes) {
-            match aside::if_large(bytes.len(), || read(shared, &entry, &bytes)) {
-                Ok(event) => {
-                    events.push(event);
-                    entries.push(entry);
-                }
-                Err(misfit) => park_event(shared, rkey, &entry, &misfit)?,
+/// The events that are noted as begun. Those that ended too many processes are not.
+fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
+    let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
+    let noted = events.filter(|(entry, bytes)| {
+        shared.begun.notes(entry.seq, bytes.len()) && !shared.begun.ended_too_many(entry.seq)
+    });
+    noted.map(|(entry, _)| entry.seq).collect()
+}
+
+/// Reads the events of a conversation in this order: events, intents, link. An event that holds our own answer
+/// came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's. None: nothing is left
+/// to do.
+fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
+    let Bodies { mut waiting, bytes } = bodies;
+    let (rkey, size) = (waiting.rkey, bytes.iter().map(Vec::len).sum());
+    let mut events = Vec::new();
+    let mut entries = Vec::new();
+    let mut id = waiting.entries.iter().find_map(|e| e.response_id.clone());
+    for (entry, bytes) in waiting.entries.drain(..).zip(bytes) {
+        match aside::if_large(bytes.len(), || read_event(shared, &entry, &bytes)) {
+            Ok(event) => {
+                events.push(event);
+                entries.push(entry);
             }
+            Err(misfit) => park_event(shared, rkey, &entry, &misfit)?,
         }
-        let intents = shared.store.open_intents(rkey)?;
-        let link = shared.store.link(rkey)?;
-        id = id.or_else(|| link.as_ref().map(|l| l.response_id.clone()));
-        let nothing_left = entries.is_empty() && waiting.notes.is_empty();
-        let Some(response_id) = id.filter(|_| !nothing_left) else { return Ok(None) };
-        waiting.entries = entries;
-        let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
-        Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
     }
+    let intents = shared.store.open_intents(rkey)?;
+    let link = shared.store.link(rkey)?;
+    id = id.or_else(|| link.as_ref().map(|l| l.response_id.clone()));
+    let nothing_left = entries.is_empty() && waiting.notes.is_empty();
+    let Some(response_id) = id.filter(|_| !nothing_left) else { return Ok(None) };
+    waiting.entries = entries;
+    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
+    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
 }
 
 /// What waits for a response; of its events as many as there is room for, at least one in each step.
@@ -97,7 +95,7 @@ fn gather(store: &Store, rkey: RKey, room: &mut usize) -> Result<Option<Bodies>,
     let mut bytes = Vec::new();
     for entry in &waiting.entries {
         let body = store.payload(entry.seq)?.unwrap_or_default();
-        let cost = cost(&body);
+        let cost = aside::if_large(body.len(), || cost(&body));
         if cost > *room && *room < ROOM {
             *room = 0;
             break;
@@ -115,7 +113,7 @@ fn cost(body: &[u8]) -> usize {
 }
 
 /// Reads an event, unless it is known to be too much.
-fn read(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Misfit> {
+fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Misfit> {
     if shared.begun.ended_too_many(entry.seq) {
         let why = "working on it ended the process three times; `retry` tries it again";
         return Err(("crashed", why.to_owned()));

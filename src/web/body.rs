@@ -126,7 +126,9 @@ impl Reader {
         if let Ok(permit) = memory.clone().try_acquire_many_owned(count) {
             return Ok(permit);
         }
-        seat.iter().for_each(|seat| seat.make_room(large));
+        if let Some(seat) = seat {
+            seat.make_room(large);
+        }
         let waiting = tokio::time::timeout(PATIENCE, memory.clone().acquire_many_owned(count));
         waiting.await.ok().and_then(Result::ok).ok_or(Unread::Busy)
     }

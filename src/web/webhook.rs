@@ -32,6 +32,8 @@ use crate::store::{Receipt, StoreError};
 const RETRY_AFTER: &str = "30";
 /// The most that is kept of an event's name.
 const NAME: usize = 64;
+/// How many refused bodies are read on at once, so that their senders see the answer.
+const PASSING: usize = 4;
 /// How many bodies are handed to the store at once; more would only wait for each other there.
 const STORING: usize = 8;
 const NAMES: [&str; 4] = ["response", "message", "delegated", "reply"];
@@ -42,6 +44,7 @@ struct Hook {
     strangers: Strangers,
     /// Of what was refused.
     lines: Throttle,
+    passing: Arc<Semaphore>,
     large: Semaphore,
     storing: Semaphore,
 }
@@ -54,6 +57,7 @@ pub fn router(shared: &Arc<Shared>, limits: &Limits) -> Router {
         reader,
         strangers: Strangers::default(),
         lines: Throttle::new(),
+        passing: Arc::new(Semaphore::new(PASSING)),
         large: Semaphore::new(1),
         storing: Semaphore::new(STORING),
     };
@@ -98,8 +102,7 @@ impl Hook {
         let (head, body) = request.into_parts();
         let Some(seat) = head.extensions.get::<Seat>() else { return Outcome::Nowhere };
         if let Err(problem) = self.look(&head.headers) {
-            let (reader, headers) = (self.reader.clone(), head.headers);
-            tokio::spawn(async move { reader.pass_over(&headers, body).await });
+            self.pass_over(head.headers.clone(), body);
             return self.refused(problem, seat.peer()).await;
         }
         let taken = match self.read(&head.headers, body, seat).await {
@@ -127,6 +130,17 @@ impl Hook {
             tell_left_out(left_out);
         }
         read
+    }
+
+    /// For a few senders at once: who is many is cut off.
+    fn pass_over(&self, headers: HeaderMap, body: Body) {
+        if let Ok(turn) = self.passing.clone().try_acquire_owned() {
+            let reader = self.reader.clone();
+            tokio::spawn(async move {
+                reader.pass_over(&headers, body).await;
+                drop(turn);
+            });
+        }
     }
 
     /// Whether there is a signature that is worth reading the body for.

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::http::client;
+use goodays_salesforce::store::{Fault, Settings, Store, Tx};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
@@ -19,12 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon whose remotes refuse every connection.
 struct Process {
-    dir: TempDir,
     child: Child,
     hook: String,
     admin: String,
     /// Read until the doors were open.
     stderr: Option<BufReader<ChildStderr>>,
+    _dir: TempDir,
 }
 
 impl Process {
@@ -52,7 +54,7 @@ impl Process {
         }
         let found =
             |name: &str| line.split(name).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-        Self { hook: found("webhook="), admin: found("admin="), dir, child, stderr: Some(stderr) }
+        Self { hook: found("webhook="), admin: found("admin="), child, stderr: Some(stderr), _dir: dir }
     }
 
     async fn post(&self, http: &reqwest::Client, id: usize) -> u16 {
@@ -94,7 +96,13 @@ impl Process {
         self.signal(Signal::TERM);
         let status = self.ended();
         assert_eq!((status.code(), status.signal()), (Some(0), None));
-        drop(self.dir);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -147,4 +155,35 @@ async fn d10_a_stop_during_reloads_is_not_lost() {
         let status = process.ended();
         assert_eq!((status.code(), status.signal()), (Some(0), None), "after {reloads} reloads");
     }
+}
+
+/// A disk that hangs: writers wait for room in memory, and the only worker goes on with everything else.
+#[test]
+fn d11_writers_that_wait_for_room_stop_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { fault: Fault::HangSync, stuck_after: PATIENCE, ..Settings::default() };
+    let store = Store::open(dir.path(), settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let writes = |store: Store, writer: u8| async move {
+        loop {
+            let mut tx = Tx::default();
+            tx.set(vec![b'M', writer], vec![writer; 1 << 20]);
+            if store.transact(&tx).is_err() {
+                return;
+            }
+        }
+    };
+    runtime.block_on(async {
+        (0..3).for_each(|writer| drop(tokio::spawn(writes(store.clone(), writer))));
+        while store.room().now_or_never().is_some() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::spawn(async {}).await.unwrap();
+        }
+        assert!(store.accepting().is_ok(), "it waits still");
+    });
+    runtime.shutdown_background();
+    // What waits ends with the process.
+    std::mem::forget(store);
 }

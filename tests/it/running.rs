@@ -192,8 +192,8 @@ async fn what_nobody_processed_is_counted_on_both_sides() {
 async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on() {
     let mut stage = Stage::start(Tuning::default()).await.unwrap();
     assert!(stage.stop_daemon().await);
-    let state = goodays_salesforce::demo::stage::load(&stage.config_file()).unwrap().state.path;
-    let store = Store::open(&state, Settings::default()).unwrap();
+    let config = goodays_salesforce::demo::stage::load(&stage.config_file()).unwrap();
+    let store = Store::open(&config.state.path, Settings::default()).unwrap();
     let [bad, _] = ["bad", "good"].map(|name| {
         let mut event: Value = serde_json::from_str(EVENT).unwrap();
         event["response"]["id"] = name.into();
