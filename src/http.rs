@@ -157,6 +157,10 @@ pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failur
         // What was packed comes without a wait, piece after piece.
         tokio::task::coop::consume_budget().await;
     }
+    // Whoever reads it: a login is read by a library that has no measure of its own.
+    if aside::if_large(body.len(), || crate::json::values(&body)) > crate::json::MAX_VALUES {
+        return Err(Failure::no_answer("an answer with too many values to read"));
+    }
     Ok(Answer { status, headers, body })
 }
 
