@@ -12,8 +12,10 @@ mod failure;
 
 pub use failure::{Concerns, Failure, Problem, code_word};
 
-/// No answer of either remote is near this; a longer one is not read to its end.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+use crate::aside;
+
+/// Bytes of an answer, unpacked. No answer of either remote is near this; a longer one is not read to its end.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The most that is kept of a remote's own words.
 const MAX_MESSAGE: usize = 300;
@@ -100,7 +102,7 @@ impl Answer {
 
     /// The body as JSON, halves of characters replaced; none if it is something else, or was cut.
     pub fn json(&self) -> Option<serde_json::Value> {
-        crate::json::read(&self.body).ok()
+        aside::if_large(self.body.len(), || crate::json::read(&self.body).ok())
     }
 
     /// The remote's own clock.
@@ -130,6 +132,12 @@ pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failur
             return Err(Failure::no_answer("an answer too long to read"));
         }
         body.extend_from_slice(&chunk);
+        // What was packed comes without a wait, piece after piece.
+        tokio::task::coop::consume_budget().await;
+    }
+    // Whoever reads it: a login is read by a library that has no measure of its own.
+    if aside::if_large(body.len(), || crate::json::values(&body)) > crate::json::MAX_VALUES {
+        return Err(Failure::no_answer("an answer with too many values to read"));
     }
     Ok(Answer { status, headers, body })
 }

@@ -4,18 +4,55 @@
 //! texts that were cut by their UTF-16 length. No text can hold that, so serde_json refuses the whole body. The
 //! customer's words around it must not be lost for it: each half becomes U+FFFD, the replacement character.
 
+use serde::de::Error as _;
 use serde_json::Value;
 
+/// The most values that a body may hold to be read. A value takes some 70 bytes in memory, in a list of its own
+/// 360, so a few megabytes of `[0],[0]` would take a gigabyte. No answer of either remote is near this: the largest
+/// is a page of 2,000 records, or the description of an object.
+pub const MAX_VALUES: usize = 250_000;
+
 /// Reads a body. Only one that cannot be read as it stands, and does hold lone halves, is read with them replaced.
+/// One with more than [`MAX_VALUES`] values is not read at all; serde_json itself refuses a depth above 127.
 pub fn read(bytes: &[u8]) -> serde_json::Result<Value> {
+    if bytes.len() > MAX_VALUES && values(bytes) > MAX_VALUES {
+        return Err(serde_json::Error::custom(format_args!("more than {MAX_VALUES} values")));
+    }
     serde_json::from_slice(bytes).or_else(|error| match mended(bytes) {
         Some(mended) => serde_json::from_slice(&mended),
         None => Err(error),
     })
 }
 
+/// How many values a JSON text holds, lists and objects included: at most as many as are told here, and as many if
+/// no list or object is empty. Reads the text once and keeps nothing.
+pub fn values(bytes: &[u8]) -> usize {
+    let (mut count, mut at) = (1, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = end_of_text(bytes, at + 1),
+            b'[' | b'{' | b',' => count += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    count
+}
+
+/// Where the text ends that begins here: at its closing quote, or behind the last byte.
+fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
 /// The same bytes with `\ufffd` for each lone surrogate; none if there is none. Places stay where they were.
-fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut mended = None;
     let mut at = 0;
     // In JSON a backslash stands in strings only, and what follows it belongs to it.
@@ -90,6 +127,46 @@ mod tests {
         // The place of the mistake is that of the bytes as they came.
         let error = read(br#"["\ud83d", x]"#).unwrap_err();
         assert_eq!((error.line(), error.column()), (1, 12));
+    }
+
+    fn counted(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(counted).sum::<usize>(),
+            Value::Object(members) => 1 + members.values().map(counted).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    #[test]
+    fn values_are_counted_without_reading_them() {
+        for (body, count) in [
+            ("1", 1),
+            ("[0,[0],{\"a\":0}]", 6),
+            (r#"["a,b", "[{", "\\", "\",["]"#, 5),
+            (r#"{"a,[": "x", "b": {"c": [1, 2]}}"#, 6),
+        ] {
+            assert_eq!(values(body.as_bytes()), count, "{body}");
+            assert_eq!(counted(&serde_json::from_str(body).unwrap()), count, "{body}");
+        }
+        for body in ["", "\"", "\"\\", "[[[[", "]]]]"] {
+            assert!(values(body.as_bytes()) <= body.len() + 1, "{body}");
+        }
+    }
+
+    /// Eight megabytes of small lists are refused before any memory is taken for them.
+    #[test]
+    fn c10_too_many_values_are_not_read() {
+        let many = |piece: &str, count: usize| format!("[{}0]", piece.repeat(count));
+        let bombs =
+            [many("[0],", 2_000_000), many("0,", 300_000), many("{\"\":0},", 300_000), "[".repeat(8 << 20)];
+        for bomb in bombs {
+            let error = read(bomb.as_bytes()).unwrap_err().to_string();
+            assert_eq!(error, "more than 250000 values", "{bomb:.20}");
+        }
+        assert!(read(many("0,", MAX_VALUES - 2).as_bytes()).is_ok());
+        let text = format!("[\"{}\"]", ",".repeat(MAX_VALUES * 2));
+        assert!(read(text.as_bytes()).is_ok(), "commas in a text are no values");
+        assert!(read("[".repeat(1000).as_bytes()).is_err());
     }
 
     /// Pieces of a JSON text: characters, escapes, pairs, escaped backslashes in front of what looks like an escape.

@@ -15,14 +15,17 @@
 //! doors; [`sim`] stands in for both remotes.
 
 pub mod app;
+pub mod aside;
 pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod descriptors;
 pub mod goodays;
 pub mod http;
 pub mod json;
+pub mod log_writer;
 pub mod mapping;
 pub mod metrics;
 pub mod mutant;

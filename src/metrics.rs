@@ -221,6 +221,11 @@ impl Metrics {
         );
         r.register("salesforce_up", "1 when the last call to Salesforce worked", self.salesforce_up.clone());
         r.register("goodays_up", "0 while calls to Goodays fail", self.goodays_up.clone());
+        r.register(
+            "log_lines_dropped",
+            "Log lines that nobody read in time",
+            crate::log_writer::dropped().clone(),
+        );
         r.register("disk_used_bytes", "Bytes of the state on disk", self.free_disk.clone());
     }
 

@@ -1,31 +1,36 @@
 //! Logs: a line per thing that happened, as text or JSON, on standard error.
 
+use std::io::{IsTerminal, stderr};
+
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use crate::config::{Log, LogFormat};
+use crate::log_writer::{LogWriter, Pending};
 use crate::run::LogLevel;
 
-/// Starts logging as configured, and gives what changes the level later.
-pub fn start(log: &Log) -> anyhow::Result<LogLevel> {
+/// Starts logging as configured. Gives what changes the level later, and what waits, when it is dropped, until the last
+/// lines are written.
+pub fn start(log: &Log) -> anyhow::Result<(LogLevel, Pending)> {
     let filter = filter(&log.level)?;
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match log.format {
+    let (writer, pending) = LogWriter::start(stderr()).context("the log's thread does not start")?;
+    let lines = fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    let set_level: LogLevel = match log.format {
         LogFormat::Text => {
-            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            let lines = lines.with_ansi(ansi).with_filter_reloading();
+            let lines = lines.with_ansi(IsTerminal::is_terminal(&stderr())).with_filter_reloading();
             let handle = lines.reload_handle();
             lines.init();
-            Ok(Box::new(move |level| set(level, |filter| handle.reload(filter))))
+            Box::new(move |level| set(level, |filter| handle.reload(filter)))
         }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_filter_reloading();
             let handle = lines.reload_handle();
             lines.init();
-            Ok(Box::new(move |level| set(level, |filter| handle.reload(filter))))
+            Box::new(move |level| set(level, |filter| handle.reload(filter)))
         }
-    }
+    };
+    Ok((set_level, pending))
 }
 
 /// A level, or directives. What libraries have to say stays at warnings unless asked for: some of them log addresses.

@@ -12,12 +12,14 @@ mod show;
 mod simulate;
 mod verdict;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::out::{say, warn_user};
 use crate::app::{App, panics_without_words};
@@ -345,14 +347,16 @@ fn all(mistakes: &[Diagnostic], place: &str) -> anyhow::Error {
 
 async fn run(path: &Path) -> anyhow::Result<u8> {
     let config = load(path, Secrets::Required)?;
-    let set_level = logging::start(&config.log)?;
+    // Before anything takes long: a signal that comes from now on is not lost.
+    let mut signals = Signals::listen()?;
+    let (set_level, _log) = logging::start(&config.log)?;
     panics_without_words();
+    crate::descriptors::raise();
     let app = App::start(config, Clock::System).await?;
     app.shared.log_level_by(set_level);
     let failed = tokio::select! {
         () = app.failed() => true,
-        signal = reload_until_stopped(&app) => {
-            signal?;
+        () = signals.reload_until_stopped(&app) => {
             tracing::info!("stopping");
             false
         }
@@ -362,32 +366,38 @@ async fn run(path: &Path) -> anyhow::Result<u8> {
     Ok(if clean && !failed { OK } else { FINDINGS })
 }
 
-/// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does; meanwhile a stop is heard.
-async fn reload_until_stopped(app: &App) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hup = signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?;
-    let stopped = stop_signal();
-    tokio::pin!(stopped);
-    loop {
-        tokio::select! {
-            stopped = &mut stopped => return stopped,
-            _ = hup.recv() => {
-                let shared = app.shared.clone();
-                // Refusals stand in the log and in `status`.
-                tokio::spawn(async move { shared.reload().await });
-            }
-        }
-    }
+/// One receiver of each signal for the whole life: what comes while another one is answered waits here.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-/// SIGTERM or SIGINT.
-async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
-    let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?,
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?,
+        })
     }
-    Ok(())
+
+    /// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does; meanwhile a stop is heard.
+    async fn reload_until_stopped(&mut self, app: &App) {
+        while self.next_is_hangup().await {
+            let shared = app.shared.clone();
+            // Refusals stand in the log and in `status`.
+            tokio::spawn(async move { shared.reload().await });
+        }
+    }
+
+    /// Until the next signal. A stop goes before a reload that came with it.
+    async fn next_is_hangup(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
+            _ = self.hangup.recv() => true,
+        }
+    }
 }

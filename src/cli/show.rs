@@ -99,7 +99,10 @@ fn troubles(text: &mut String, status: &Value) {
         let _ = writeln!(text, "poll          {trouble}");
     }
     if let Some(time) = status["poll"]["rows_ahead_of_clock"].as_str() {
-        let _ = writeln!(text, "poll          a row of Salesforce has a time ahead of Salesforce's own clock ({time}); it is read at each poll");
+        let _ = writeln!(
+            text,
+            "poll          a row of Salesforce has a time ahead of Salesforce's own clock ({time}); it is read at each poll"
+        );
     }
 }
 
@@ -305,9 +308,9 @@ mod tests {
     #[test]
     fn e06_a_response_that_lists_nothing_says_so() {
         let of = |actions: serde_json::Value| {
-            explained(
-                &[json!({ "response_id": "r", "goodays": { "Ok": { "state": "closed", "actions": actions } } })],
-            )
+            explained(&[
+                json!({ "response_id": "r", "goodays": { "Ok": { "state": "closed", "actions": actions } } }),
+            ])
         };
         assert!(
             of(json!([])).starts_with("response r: closed in Goodays, which lists no action\n"),

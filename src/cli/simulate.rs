@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use super::out::say;
-use super::{OK, stop_signal};
+use super::{OK, Signals};
 use crate::sim;
 
 /// What the simulators are to offer.
@@ -19,6 +19,7 @@ pub struct Simulated {
 }
 
 pub async fn simulate(wanted: Simulated) -> anyhow::Result<u8> {
+    let mut signals = Signals::listen()?;
     let bind = async |addr: SocketAddr| {
         TcpListener::bind(addr)
             .await
@@ -39,7 +40,7 @@ pub async fn simulate(wanted: Simulated) -> anyhow::Result<u8> {
     }
     say!("goodays     {}  token {token}", shop.url());
     say!("Control both under /__sim/ (docs/simulators.md). Ctrl-C ends.");
-    stop_signal().await?;
+    signals.next_is_hangup().await;
     Ok(OK)
 }
 

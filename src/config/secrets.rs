@@ -85,7 +85,7 @@ impl Reader<'_> {
         if unset {
             return None; // said already, where it matters
         }
-        let text = node.scalar().map(|scalar| scalar.text.trim().to_owned());
+        let text = node.scalar().map(|scalar| bare(&scalar.text).to_owned());
         match text {
             None => {
                 node.wrong_kind(&mut self.page, &format!("`{name}`"), "a text");
@@ -107,7 +107,7 @@ impl Reader<'_> {
     fn secret_file(&mut self, node: &Node, name: &str, slot: Slot) -> Option<SecretString> {
         let path = self.path(node, name)?;
         match std::fs::read_to_string(&path) {
-            Ok(text) if text.trim().is_empty() => {
+            Ok(text) if bare(&text).is_empty() => {
                 self.page
                     .error(EMPTY_SECRET, &node.span, format!("the file of `{name}` is empty"))
                     .help("an empty secret would let everybody in");
@@ -115,7 +115,7 @@ impl Reader<'_> {
             }
             Ok(text) => {
                 self.secret_files.push(SecretFile { slot, path });
-                Some(self.secret_value(text.trim().to_owned(), node, name))
+                Some(self.secret_value(bare(&text).to_owned(), node, name))
             }
             Err(error) => {
                 if self.secrets == Secrets::Required {
@@ -123,7 +123,7 @@ impl Reader<'_> {
                         .error(
                             NO_SECRET_FILE,
                             &node.span,
-                            format!("the file of `{name}` cannot be read: {}", error.kind()),
+                            format!("the file of `{name}` cannot be read: {}", unreadable(&error)),
                         )
                         .help("mend the path, which belongs to this file's folder, or who may read the file");
                 }
@@ -132,20 +132,9 @@ impl Reader<'_> {
         }
     }
 
-    /// A token travels in a header: one line, no blanks. A private key has many lines and says what it is.
     fn secret_value(&mut self, text: String, node: &Node, name: &str) -> SecretString {
-        if name.starts_with("private_key") {
-            if let Some((what, help)) = key::problem(&text) {
-                self.page.error(BAD_SECRET, &node.span, format!("`{name}` {what}")).help(help);
-            }
-        } else if text.chars().any(char::is_control) {
-            self.page
-                .error(
-                    BAD_SECRET,
-                    &node.span,
-                    format!("`{name}` has a line break or a control character in it"),
-                )
-                .help("it was probably pasted with a line end");
+        if let Some((why, help)) = doubt(&text, name.starts_with("private_key")) {
+            self.page.error(BAD_SECRET, &node.span, format!("`{name}` {why}")).help(help);
         }
         SecretString::from(text)
     }
@@ -158,23 +147,62 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     for file in &config.secret_files {
         let shown = file.path.display().to_string();
         match std::fs::read_to_string(&file.path) {
-            Ok(text) if text.trim().is_empty() => {
-                problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty"));
-            }
-            Ok(text) => match key::problem(&text).filter(|_| file.slot == Slot::PrivateKey) {
-                Some((what, help)) => {
-                    let message = format!("the private key {what}");
-                    problems.push(Diagnostic::of_file(BAD_SECRET, shown, message).with_help(help));
+            Ok(text) => match (bare(&text), doubt(bare(&text), file.slot == Slot::PrivateKey)) {
+                ("", _) => problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty")),
+                (_, Some((why, _))) => {
+                    problems.push(Diagnostic::of_file(BAD_SECRET, shown, format!("the secret {why}")));
                 }
-                None => put(&mut fresh, file.slot, SecretString::from(text.trim().to_owned())),
+                (secret, None) => put(&mut fresh, file.slot, SecretString::from(secret.to_owned())),
             },
             Err(error) => {
-                let message = format!("cannot be read: {}", error.kind());
+                let message = format!("cannot be read: {}", unreadable(&error));
                 problems.push(Diagnostic::of_file(NO_SECRET_FILE, shown, message));
             }
         }
     }
     if problems.is_empty() { Ok(fresh) } else { Err(problems) }
+}
+
+/// The secret without what surrounds it and is surely no part of it: blanks, line ends, a byte order mark, and
+/// characters without width, which come along when a text is copied from a web page.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// Characters that nobody sees: zero width, joiners, a byte order mark, marks of direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}')
+}
+
+/// Why this can hardly be the secret that was meant, and what to do. A token travels in a header: one line. A private
+/// key has many lines and says what it is.
+fn doubt(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
+    const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+    let quoted = QUOTES
+        .iter()
+        .any(|(open, close)| text.strip_prefix(*open).is_some_and(|rest| rest.ends_with(*close)));
+    if quoted {
+        return Some(("stands in quotes", "write the secret alone, without quotes"));
+    }
+    if is_key {
+        return key::problem(text);
+    }
+    if text.chars().any(is_invisible) {
+        return Some(("has a character in it that nobody sees", "type or paste it again"));
+    }
+    let broken = text.chars().any(char::is_control);
+    broken.then_some((
+        "has a line break or a control character in it",
+        "it was probably pasted with a line end",
+    ))
+}
+
+/// The reason without the path, which stands elsewhere.
+fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 (was it saved as UTF-16?)".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 fn put(config: &mut Config, slot: Slot, secret: SecretString) {
@@ -195,4 +223,31 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
 /// Stands in where secrets are optional.
 pub fn none() -> SecretString {
     SecretString::from(String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d07_what_surrounds_a_secret_is_stripped_and_what_is_doubtful_is_refused() {
+        for text in
+            ["s3cret", "\u{feff}s3cret\r\n", "\u{200b} s3cret\u{2060}\n\n", "\t\u{feff}\u{200b}s3cret\u{a0}"]
+        {
+            assert_eq!((bare(text), doubt(bare(text), false)), ("s3cret", None), "{text:?}");
+        }
+        for text in ["", "\n", "\u{feff}", "\u{feff}\u{200b} \r\n"] {
+            assert_eq!(bare(text), "", "{text:?}");
+        }
+        for text in ["\"s3cret\"", "'s3cret'", "“s3cret”", "`s3cret`", "a\u{200b}b", "a\nb", "\"\""] {
+            assert!(doubt(text, false).is_some(), "{text:?}");
+        }
+        for text in ["it's", "\"", "a\"b", "a b", "é", "'a"] {
+            assert_eq!(doubt(text, false), None, "{text:?}");
+        }
+        let key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----";
+        assert_eq!(doubt(bare(&format!("\u{feff}{key}\r\n")), true), None);
+        assert!(doubt(&format!("\"{key}\""), true).is_some());
+        assert!(doubt("-----BEGIN CERTIFICATE-----", true).is_some());
+    }
 }

@@ -1,7 +1,7 @@
 //! What the door has to know of a body, without keeping the rest.
 //!
 //! The whole body is parsed by the same rules as a tree of it would be, so what is refused later is refused at the
-//! door; but nothing is kept of what nobody asks for.
+//! door; but nothing is kept of what nobody asks for. What a body may hold at most is decided here, too.
 
 use std::fmt;
 
@@ -9,17 +9,41 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// Reads of a body `event_type` and `response.id`; all else is missing, and `null` where no object is.
+use crate::json;
+
+/// The most values (lists and objects included) of an event that is carried. One that Goodays sends has some hundreds.
+pub const MAX_VALUES: usize = 100_000;
+/// The most messages of an event that is carried.
+pub const MAX_MESSAGES: u64 = 2_000;
+
+/// Reads of a body `event_type` and `response.id`, and how many messages are attached; all else is missing, and
+/// `null` where no object, or no plain value, is.
 ///
-/// Fails exactly where reading all of it fails.
+/// Fails exactly where reading all of it fails. Halves of characters are replaced, as [`json::read`] does.
 pub fn glance(body: &str) -> serde_json::Result<Value> {
-    serde_json::from_str::<Glance>(body).map(|glance| glance.0)
+    let read = |body: &str| serde_json::from_str::<Glance>(body).map(|glance| glance.0);
+    read(body).or_else(|error| match json::mended(body.as_bytes()).map(String::from_utf8) {
+        Some(Ok(mended)) => read(&mended),
+        _ => Err(error),
+    })
+}
+
+/// Why an event is not carried although it can be read, in words for people.
+pub fn excess(body: &str, glanced: &Value) -> Option<String> {
+    let messages = glanced.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
+    if messages.is_some_and(|count| count > MAX_MESSAGES) {
+        return Some(format!("the event holds more than {MAX_MESSAGES} messages"));
+    }
+    let many = body.len() > MAX_VALUES && json::values(body.as_bytes()) > MAX_VALUES;
+    many.then(|| format!("the event holds more than {MAX_VALUES} values"))
 }
 
 /// The body's names that are kept.
 const BODY: &[&str] = &["event_type", "response"];
 /// Those of its response.
-const RESPONSE: &[&str] = &["id"];
+const RESPONSE: &[&str] = &["id", MESSAGES];
+/// Only counted.
+const MESSAGES: &str = "attached_messages";
 
 struct Glance(Value);
 
@@ -45,6 +69,112 @@ struct Skipped;
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Parts(&[])).map(|_| Self)
+    }
+}
+
+/// A text, number or boolean; a list or an object is `null`, and nothing of it is kept.
+struct Plain(Value);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlainVisitor).map(Self)
+    }
+}
+
+struct PlainVisitor;
+
+impl<'de> Visitor<'de> for PlainVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Value, A::Error> {
+        Parts(&[]).visit_seq(seq)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        Parts(&[]).visit_map(map).map(|_| Value::Null)
+    }
+}
+
+/// How many items a list has; none for anything else.
+struct Items(u64);
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Counter).map(Self)
+    }
+}
+
+struct Counter;
+
+impl<'de> Visitor<'de> for Counter {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<u64, A::Error> {
+        let mut count = 0;
+        while seq.next_element::<Skipped>()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<u64, A::Error> {
+        Parts(&[]).visit_map(map).map(|_| 0)
     }
 }
 
@@ -96,7 +226,8 @@ impl<'de> Visitor<'de> for Parts {
                     map.next_value::<Skipped>()?;
                 }
                 Some("response") => drop(kept.insert("response".into(), map.next_value::<ResponseId>()?.0)),
-                Some(name) => drop(kept.insert(name.into(), map.next_value()?)),
+                Some(MESSAGES) => drop(kept.insert(MESSAGES.into(), map.next_value::<Items>()?.0.into())),
+                Some(name) => drop(kept.insert(name.into(), map.next_value::<Plain>()?.0)),
             }
         }
         Ok(Value::Object(kept))
@@ -144,7 +275,7 @@ mod tests {
 
     /// What the door makes of a tree, and of a glance.
     fn same(body: &str) {
-        let (tree, glanced) = (serde_json::from_str::<Value>(body), glance(body));
+        let (tree, glanced) = (json::read(body.as_bytes()), glance(body));
         let told = |read: serde_json::Result<Value>| {
             read.map_err(|error| error.to_string()).map(|value| {
                 let event = value.get("event_type").and_then(Value::as_str).map(str::to_owned);
@@ -181,6 +312,30 @@ mod tests {
         ];
         bodies.into_iter().chain(EVENTS).for_each(same);
         [125, 126, 127, 128, 200].into_iter().map(deep).for_each(|body| same(&body));
+    }
+
+    #[test]
+    fn c10_what_is_too_much_is_counted_and_nothing_of_it_is_kept() {
+        let messages = |count: usize| {
+            let all = vec![r#"{"id":1}"#; count].join(",");
+            format!(r#"{{"response":{{"id":"r","attached_messages":[{all}]}}}}"#)
+        };
+        let odd = |name: &str| {
+            let lists = "[0],".repeat(200_000);
+            format!(r#"{{"event_type":"x","response":{{"id":"r"}},"{name}":[{lists}0]}}"#)
+        };
+        let told = |body: &str| excess(body, &glance(body).unwrap());
+        assert_eq!(told(&messages(2_000)), None);
+        assert_eq!(told(&messages(2_001)).unwrap(), "the event holds more than 2000 messages");
+        assert_eq!(told(&messages(250_000)).unwrap(), "the event holds more than 2000 messages");
+        for name in ["x", "event_type", "id"] {
+            let body = odd(name);
+            let glanced = glance(&body).unwrap();
+            assert!(glanced.to_string().len() < 100, "{glanced}");
+            assert_eq!(told(&body).unwrap(), "the event holds more than 100000 values");
+        }
+        let text = format!(r#"{{"response":{{"id":"r","x":"{}"}}}}"#, ",".repeat(1 << 20));
+        assert_eq!(told(&text), None, "a long text is one value");
     }
 
     proptest! {

@@ -29,16 +29,22 @@ pub enum SignatureProblem {
     Wrong,
 }
 
+/// The signature that a header gives. Known before the body is read: without one it need not be.
+pub fn given(header: Option<&[u8]>) -> Result<[u8; 32], SignatureProblem> {
+    let header = header.map(<[u8]>::trim_ascii).filter(|h| !h.is_empty());
+    let mut given = [0; 32];
+    hex::decode_to_slice(header.ok_or(SignatureProblem::Missing)?, &mut given)
+        .map_err(|_| SignatureProblem::Malformed)?;
+    Ok(given)
+}
+
 /// Believes the body if any secret made its signature; every secret is tried, in constant time.
 pub fn verify<'a>(
     body: &'a [u8],
     header: Option<&[u8]>,
     secrets: &[SecretString],
 ) -> Result<Verified<'a>, SignatureProblem> {
-    let header = header.map(<[u8]>::trim_ascii).filter(|h| !h.is_empty());
-    let mut given = [0; 32];
-    hex::decode_to_slice(header.ok_or(SignatureProblem::Missing)?, &mut given)
-        .map_err(|_| SignatureProblem::Malformed)?;
+    let given = given(header)?;
     let made = |secret: &SecretString| {
         // Anybody can sign with an empty secret.
         !secret.expose_secret().is_empty() && mac(body, secret).verify_slice(&given).is_ok()

@@ -198,7 +198,8 @@ impl Mapping {
 
 /// The beginning of the hash of actions.yaml.
 fn rules_version(sources: &[Source]) -> u64 {
-    let text = sources.iter().find(|one| files::kind(&one.name) == Some(FileKind::Actions)).map(|one| &one.text);
+    let text =
+        sources.iter().find(|one| files::kind(&one.name) == Some(FileKind::Actions)).map(|one| &one.text);
     let digest = Sha256::digest(text.map_or("", String::as_str));
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }

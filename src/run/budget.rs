@@ -2,6 +2,10 @@
 //!
 //! Calls are granted to the meter in blocks that are on disk before the first of them is spent; what a kill
 //! leaves unspent counts as spent.
+//!
+//! A block is booked in the hour in which it is granted, and may be spent later. So what was left of it is booked
+//! again, in the hour of each question; after a start, what was left when it was last written down. A booking counts
+//! until 24 hours after the end of its hour: whenever in its hour a call was made, a day has passed since.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,17 +18,62 @@ use crate::store::{Store, StoreError};
 
 const HOUR_MS: i64 = 3_600_000;
 const NAME: &str = "calls";
+/// Of the booked calls those that nobody had spent by then.
+const UNSPENT: &str = "calls unspent";
+/// How long a booking counts, in hours: its own, and the day after it.
+const KEPT: i64 = 25;
 /// Polls leave this part of the budget to new feedback: one in so many.
 const RESERVE: u64 = 10;
 
-/// Calls of the last 24 hours, by hour.
+/// Booked calls by the hour.
 type Hours = BTreeMap<i64, u64>;
+
+#[derive(Default)]
+struct Books {
+    hours: Hours,
+    /// Calls that may have been spent since they were booked.
+    unspent: u64,
+}
+
+impl Books {
+    fn booked(&self) -> u64 {
+        self.hours.values().sum()
+    }
+
+    /// Takes the latest bookings back, so many calls of them.
+    fn take_back(&mut self, mut count: u64) {
+        for booked in self.hours.values_mut().rev() {
+            let taken = count.min(*booked);
+            *booked -= taken;
+            count -= taken;
+        }
+        self.hours.retain(|_, booked| *booked > 0);
+    }
+
+    /// What was not spent when last asked may have been spent until now, so it counts from now on; so does what is
+    /// `left`, which may have been given back since, and what was booked while the clock was ahead. What is a day old
+    /// counts no more.
+    fn turn(&mut self, hour: i64, left: u64) {
+        let ahead = self.hours.split_off(&(hour + 1)).values().sum::<u64>();
+        let moved = self.unspent.max(left).saturating_sub(ahead).min(self.booked());
+        self.take_back(moved);
+        if ahead + moved > 0 {
+            *self.hours.entry(hour).or_default() += ahead + moved;
+        }
+        self.hours.retain(|booked_in, _| *booked_in > hour - KEPT);
+    }
+
+    fn save(&self, store: &Store) -> Result<(), StoreError> {
+        store.set_meta(NAME, &self.hours)?;
+        store.set_meta(UNSPENT, &self.unspent)
+    }
+}
 
 pub struct Budget {
     store: Store,
     pub meter: Arc<Meter>,
     allowed: u64,
-    hours: Mutex<Hours>,
+    books: Mutex<Books>,
 }
 
 /// What the budget allows now.
@@ -39,20 +88,22 @@ pub enum Allowance {
 impl Budget {
     pub fn open(store: Store, allowed: u64) -> Result<Self, StoreError> {
         let hours = store.meta::<Hours>(NAME)?.unwrap_or_default();
-        Ok(Self { store, meter: Arc::new(Meter::new()), allowed, hours: Mutex::new(hours) })
+        let unspent = store.meta(UNSPENT)?.unwrap_or_default();
+        let books = Mutex::new(Books { hours, unspent });
+        Ok(Self { store, meter: Arc::new(Meter::new()), allowed, books })
     }
 
     /// Makes sure that a few calls are granted. Polls are turned away before feedback is.
     pub async fn ask(&self, now_ms: i64, poll: bool) -> Result<Allowance, StoreError> {
-        let mut hours = self.hours.lock().await;
-        let oldest = now_ms / HOUR_MS - 24;
-        hours.retain(|hour, _| *hour > oldest);
-        let reserved: u64 = hours.values().sum();
+        let mut books = self.books.lock().await;
+        let hour = now_ms / HOUR_MS;
         let granted = self.meter.left();
-        let used = reserved.saturating_sub(granted);
+        books.turn(hour, granted);
+        books.unspent = granted;
+        let used = books.booked().saturating_sub(granted);
         let left = self.allowed.saturating_sub(used);
         let left = if crate::mutant::is_on("skip-budget") { self.allowed } else { left };
-        let until_ms = hours.keys().next().map_or(now_ms + HOUR_MS, |hour| (hour + 25) * HOUR_MS);
+        let until_ms = books.hours.keys().next().map_or(now_ms + HOUR_MS, |hour| (hour + KEPT) * HOUR_MS);
         let floor = if poll { self.allowed / RESERVE } else { 0 };
         if left <= floor && !crate::mutant::is_on("skip-budget") {
             return Ok(Allowance::Exhausted { until_ms });
@@ -60,8 +111,9 @@ impl Budget {
         let wanted = self.block().min(left);
         if granted < wanted.min(4) {
             let more = wanted - granted;
-            *hours.entry(now_ms / HOUR_MS).or_default() += more;
-            self.store.set_meta(NAME, &*hours)?;
+            *books.hours.entry(hour).or_default() += more;
+            books.unspent = wanted;
+            books.save(&self.store)?;
             self.store.durable().await?;
             self.meter.grant(more);
         }
@@ -75,10 +127,10 @@ impl Budget {
 
     /// Calls of the last 24 hours, and how many are allowed.
     pub async fn today(&self, now_ms: i64) -> (u64, u64) {
-        let hours = self.hours.lock().await;
-        let oldest = now_ms / HOUR_MS - 24;
-        let reserved: u64 = hours.iter().filter(|(hour, _)| **hour > oldest).map(|(_, n)| n).sum();
-        (reserved.saturating_sub(self.meter.left()), self.allowed)
+        let books = self.books.lock().await;
+        let oldest = now_ms / HOUR_MS - KEPT;
+        let booked: u64 = books.hours.iter().filter(|(hour, _)| **hour > oldest).map(|(_, n)| n).sum();
+        (booked.saturating_sub(self.meter.left()), self.allowed)
     }
 
     /// Whether polls wait, so many calls being spent: the rest is kept for new feedback.
@@ -88,11 +140,114 @@ impl Budget {
 
     /// Gives back what was not spent, at a clean stop.
     pub async fn close(&self, now_ms: i64) -> Result<(), StoreError> {
-        let mut hours = self.hours.lock().await;
+        let mut books = self.books.lock().await;
         let unspent = self.meter.left();
-        if let Some(count) = hours.get_mut(&(now_ms / HOUR_MS)) {
-            *count = count.saturating_sub(unspent);
+        books.turn(now_ms / HOUR_MS, unspent);
+        books.take_back(unspent);
+        books.unspent = 0;
+        books.save(&self.store)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::Settings;
+
+    const MINUTE_MS: i64 = 60_000;
+    const DAY_MS: i64 = 24 * HOUR_MS;
+
+    #[derive(Debug, Clone)]
+    enum Do {
+        Wait {
+            minutes: i64,
+        },
+        Ask,
+        /// Calls without a question before each, as a read of several pages makes them.
+        Call {
+            times: u32,
+        },
+        Kill,
+        Stop,
+    }
+
+    fn deeds() -> impl Strategy<Value = Vec<Do>> {
+        let deed = prop_oneof![
+            4 => (1i64..100).prop_map(|minutes| Do::Wait { minutes }),
+            1 => (100i64..1500).prop_map(|minutes| Do::Wait { minutes }),
+            6 => Just(Do::Ask),
+            6 => (1u32..30).prop_map(|times| Do::Call { times }),
+            1 => Just(Do::Kill),
+            1 => Just(Do::Stop),
+        ];
+        prop::collection::vec(deed, 1..200)
+    }
+
+    /// When each call was made.
+    async fn calls(store: &Store, allowed: u64, deeds: &[Do]) -> Vec<i64> {
+        let open = || Budget::open(store.clone(), allowed).unwrap();
+        // Just before an hour ends.
+        let (mut budget, mut now_ms, mut made) = (open(), 1000 * HOUR_MS - MINUTE_MS, Vec::new());
+        for deed in deeds {
+            match deed {
+                Do::Wait { minutes } => now_ms += minutes * MINUTE_MS,
+                Do::Ask => drop(budget.ask(now_ms, false).await.unwrap()),
+                Do::Call { times } => {
+                    made.extend((0..*times).filter(|_| budget.meter.take().is_ok()).map(|_| now_ms));
+                }
+                Do::Kill => budget = open(),
+                Do::Stop => {
+                    budget.close(now_ms).await.unwrap();
+                    budget = open();
+                }
+            }
         }
-        self.store.set_meta(NAME, &*hours)
+        made
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    fn most_within_a_day(made: &[i64]) -> usize {
+        let within = |end: &i64| made.iter().filter(|at| **at > end - DAY_MS && *at <= end).count();
+        made.iter().map(within).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn d16_a_block_that_is_spent_in_the_next_hour_counts_from_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let wait = |minutes| Do::Wait { minutes };
+        // Granted in the last minute of an hour, spent in the last minute of the next, and asked for again a day later.
+        let spend = [Do::Ask, wait(60), Do::Call { times: 50 }];
+        let deeds = [&spend[..], &[wait(23 * 60 + 2)], &[Do::Ask, Do::Call { times: 50 }]].concat();
+        let made = runtime().block_on(calls(&store, 50, &deeds));
+        assert_eq!(most_within_a_day(&made), made.len().min(50));
+        assert!(made.len() >= 4, "something was allowed");
+    }
+
+    #[test]
+    fn a_day_later_all_is_allowed_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let spend = vec![vec![Do::Ask, Do::Call { times: 4 }]; 20].concat();
+        let deeds = [&spend[..], &[Do::Wait { minutes: 25 * 60 }], &spend[..]].concat();
+        assert_eq!(runtime().block_on(calls(&store, 40, &deeds)).len(), 80);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        /// Of any 24 hours, whenever they begin and whoever was killed in between.
+        #[test]
+        fn d16_no_day_has_one_call_too_many(deeds in deeds(), allowed in prop_oneof![Just(7u64), Just(60), Just(2000)]) {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(dir.path(), Settings::default()).unwrap();
+            let made = runtime().block_on(calls(&store, allowed, &deeds));
+            prop_assert!(most_within_a_day(&made) as u64 <= allowed, "{made:?}");
+        }
     }
 }

@@ -485,7 +485,10 @@ impl Shared {
             if stored.is_some_and(|s| s != hash) {
                 let advice = "This state belongs to another Goodays account than the token: use a state folder \
                               of its own (state.path), or the right token.";
-                return Ok(Err(Failure::WrongSession { code: "other_account".into(), advice: advice.into() }));
+                return Ok(Err(Failure::WrongSession {
+                    code: "other_account".into(),
+                    advice: advice.into(),
+                }));
             }
             if stored.is_none() {
                 self.store.set_meta("goodays_account", &hash)?;

@@ -14,20 +14,21 @@ use tracing::debug;
 
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
+use super::load::load;
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, Stop};
+use crate::aside;
 use crate::goodays::ResponseId;
-use crate::goodays::event::{self, Event};
+use crate::goodays::event::Event;
 use crate::http::Failure;
-use crate::json;
 use crate::mapping::Assignment;
 use crate::mutant;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
-use crate::plan::{Conversation, Freshness, Gain, Intent, Link, Note};
+use crate::plan::{Freshness, Gain, Intent, Link, Note};
 use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
+use crate::store::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
@@ -56,6 +57,8 @@ pub(super) struct Job {
     pub notes: Vec<Note>,
     pub intents: Vec<Intent>,
     pub link: Option<Link>,
+    /// Bytes of its events, as they came.
+    pub size: usize,
 }
 
 impl Job {
@@ -117,8 +120,7 @@ impl Lane {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let jobs = taken.iter().filter_map(|rkey| load(&shared.store, *rkey).transpose());
-        let mut jobs: Vec<Job> = jobs.collect::<Result<_, _>>()?;
+        let mut jobs = load(shared, taken).await?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms);
         }
@@ -227,11 +229,16 @@ impl Lane {
         let settle_ms = millis(shared.config.settle);
         let mut batch: Vec<(Job, Plan)> = Vec::new();
         let mut nodes = 0;
+        let seqs = jobs.iter().flat_map(|job| job.waiting.entries.iter().map(|e| (e.seq, job.size)));
+        let noted: Vec<u64> =
+            seqs.filter(|(seq, size)| shared.begun.notes(*seq, *size)).map(|(s, _)| s).collect();
+        shared.begun.begin(&shared.store, &noted).await?;
         for job in jobs {
             if self.doubts().held.contains_key(&job.rkey) {
                 continue;
             }
-            let Some(plan) = self.plan(shared, &held, &job)? else { continue };
+            let planned = aside::if_large(job.size, || self.plan(shared, &held, &job))?;
+            let Some(plan) = planned else { continue };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
                 self.record(shared, &job, &plan, None)?;
@@ -248,6 +255,7 @@ impl Lane {
             nodes += size;
             batch.push((job, plan));
         }
+        shared.begun.end(&shared.store, &noted)?;
         if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
     }
 
@@ -353,27 +361,6 @@ fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: 
             taken.push(item.rkey);
         }
     }
-}
-
-/// Everything that waits for one response; events are read before the conversation. An event that holds our own answer
-/// came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's.
-fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
-    let waiting = store.waiting(rkey)?;
-    let mut events = Vec::new();
-    for entry in &waiting.entries {
-        let body = store.payload(entry.seq)?.unwrap_or_default();
-        let read = json::read(&body).ok().and_then(|b| event::read_owned(b).ok());
-        events.extend(read);
-    }
-    let id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-    let id = id.map_or_else(
-        || Ok(store.link(rkey)?.map(|link| link.response_id)),
-        |id| Ok::<_, StoreError>(Some(id)),
-    )?;
-    let Some(response_id) = id else { return Ok(None) };
-    let Conversation { intents, link, .. } = store.conversation(rkey, &response_id)?.now;
-    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
-    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link }))
 }
 
 /// One conversation's transaction.

@@ -5,6 +5,7 @@
 //! told by the disk (`Sending`, attempts).
 
 mod activity;
+mod begun;
 mod budget;
 mod change;
 mod contact;
@@ -20,6 +21,7 @@ mod gate;
 mod inbound;
 mod knowledge;
 mod learn;
+mod load;
 mod missed;
 pub mod names;
 mod outdated;
@@ -80,6 +82,7 @@ pub struct Shared {
     pub salesforce_gate: Gate,
     pub goodays_gate: Gate,
     pub budget: budget::Budget,
+    begun: begun::Begun,
     pub contacts: Contacts,
     pub secrets: upkeep::Secrets,
     pub counts: Counts,
@@ -194,6 +197,7 @@ impl Shared {
         limits: TimeLimits,
     ) -> Result<Self, StoreError> {
         let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
+        let begun = begun::Begun::open(&store)?;
         let secrets = upkeep::Secrets::new(&config);
         let salesforce = salesforce::client::Client::new(
             config.salesforce.login_url.clone(),
@@ -219,6 +223,7 @@ impl Shared {
             salesforce_gate: Gate::new(),
             goodays_gate: Gate::new(),
             budget,
+            begun,
             contacts: Contacts::default(),
             secrets,
             counts,

@@ -303,7 +303,7 @@ mod tests {
         let rkey = RKey::of(&response_id);
         let waiting = shared.store.waiting(rkey).unwrap();
         let (events, notes, intents) = (Vec::new(), Vec::new(), Vec::new());
-        Job { rkey, response_id, waiting, events, notes, intents, link: None }
+        Job { rkey, response_id, waiting, events, notes, intents, link: None, size: 0 }
     }
 
     fn refused(code: &str, message: &str) -> GraphOutcome {

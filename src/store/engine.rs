@@ -305,6 +305,16 @@ impl Store {
         seq.next
     }
 
+    /// The last number that was given, or a later one: all that is stored has a number up to it.
+    pub fn last_seq(&self) -> u64 {
+        self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner).next
+    }
+
+    /// Resolves when there is room for a write: who writes then waits for nothing, or only for others who were faster.
+    pub async fn room(&self) -> Result<(), StoreError> {
+        self.inner.front.has_room(|| self.inner.committer.wake()).await
+    }
+
     /// Whether something new may be taken in.
     pub fn accepting(&self) -> Result<(), StoreError> {
         self.inner.health.check()?;

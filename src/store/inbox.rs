@@ -38,6 +38,16 @@ pub enum Receipt {
     Parked { seq: u64, why: String },
 }
 
+/// What comes in.
+#[derive(Debug)]
+struct Incoming<'a> {
+    body: &'a [u8],
+    event: &'a str,
+    id: Option<&'a ResponseId>,
+    /// Code and reason why it waits for a human.
+    parked: Option<(&'static str, &'a str)>,
+}
+
 /// Everything that waits for one response.
 #[derive(Debug, Clone)]
 pub struct Waiting {
@@ -77,16 +87,38 @@ impl Store {
         read: &Result<ResponseId, String>,
         now_ms: i64,
     ) -> Result<Receipt, StoreError> {
-        let hash = keys::body_hash(read.as_ref().ok().map(RKey::of), body);
+        let incoming = Incoming {
+            body,
+            event,
+            id: read.as_ref().ok(),
+            parked: read.as_ref().err().map(|why| ("unreadable", why.as_str())),
+        };
+        self.take_in(&incoming, now_ms)
+    }
+
+    /// Takes an event in that is not carried as it is: it waits for a human, its bytes are kept.
+    pub fn receive_parked(
+        &self,
+        body: &[u8],
+        event: &str,
+        id: &ResponseId,
+        (code, why): (&'static str, &str),
+        now_ms: i64,
+    ) -> Result<Receipt, StoreError> {
+        self.take_in(&Incoming { body, event, id: Some(id), parked: Some((code, why)) }, now_ms)
+    }
+
+    fn take_in(&self, incoming: &Incoming<'_>, now_ms: i64) -> Result<Receipt, StoreError> {
+        let hash = keys::body_hash(incoming.id.map(RKey::of), incoming.body);
         loop {
             let mut tx = Tx::default();
             let known = self.guard(&mut tx, hash.clone())?;
             let receipt = match known.as_deref().and_then(keys::tail_seq) {
-                Some(seq) => match self.again(&mut tx, seq, now_ms)? {
+                Some(seq) => match self.again(&mut tx, seq, incoming, now_ms)? {
                     None => return Ok(Receipt::Duplicate { seq }),
                     Some(receipt) => receipt,
                 },
-                None => self.first_time(&mut tx, hash.clone(), body, event, read.clone(), now_ms),
+                None => self.first_time(&mut tx, hash.clone(), incoming, now_ms),
             };
             if self.try_transact(&tx)? {
                 return Ok(receipt);
@@ -94,48 +126,58 @@ impl Store {
         }
     }
 
-    fn first_time(
-        &self,
-        tx: &mut Tx,
-        hash: Vec<u8>,
-        body: &[u8],
-        event: &str,
-        read: Result<ResponseId, String>,
-        now_ms: i64,
-    ) -> Receipt {
+    fn first_time(&self, tx: &mut Tx, hash: Vec<u8>, incoming: &Incoming<'_>, now_ms: i64) -> Receipt {
         let seq = self.next_seq();
         tx.set(hash, seq.to_be_bytes().to_vec());
-        tx.set(keys::payload(seq), body.to_vec());
-        let (response_id, state, receipt) = match read {
-            Ok(id) => {
-                let rkey = RKey::of(&id);
+        tx.set(keys::payload(seq), incoming.body.to_vec());
+        let rkey = incoming.id.map(RKey::of);
+        let (state, receipt) = match (rkey, incoming.parked) {
+            (Some(rkey), None) => {
                 enqueue(tx, rkey, now_ms, seq, PENDING);
                 tx.set(keys::of_response(rkey, seq), vec![PENDING]);
-                (Some(id), EntryState::Waiting { due_ms: now_ms }, Receipt::Accepted { seq, rkey })
+                (EntryState::Waiting { due_ms: now_ms }, Receipt::Accepted { seq, rkey })
             }
-            Err(why) => {
+            (rkey, parked) => {
                 tx.set(keys::parked(b'e', seq), Vec::new());
-                let state =
-                    EntryState::Parked { since_ms: now_ms, code: "unreadable".into(), why: why.clone() };
-                (None, state, Receipt::Parked { seq, why })
+                if let Some(rkey) = rkey {
+                    tx.set(keys::of_response(rkey, seq), vec![KEPT]);
+                }
+                let (code, why) = parked.unwrap_or(("unreadable", "it names no response"));
+                let (code, why) = (code.to_owned(), why.to_owned());
+                let state = EntryState::Parked { since_ms: now_ms, code, why: why.clone() };
+                (state, Receipt::Parked { seq, why })
             }
         };
-        let entry =
-            Entry { seq, response_id, event: event.to_owned(), received_ms: now_ms, state, attempts: 0 };
+        let entry = Entry {
+            seq,
+            response_id: incoming.id.cloned(),
+            event: incoming.event.to_owned(),
+            received_ms: now_ms,
+            state,
+            attempts: 0,
+        };
         tx.set(keys::entry(seq), encode(&entry));
         receipt
     }
 
-    /// A repeat: none when it is a duplicate, else the entry waits again.
-    fn again(&self, tx: &mut Tx, seq: u64, now_ms: i64) -> Result<Option<Receipt>, StoreError> {
+    /// A repeat: none when it is a duplicate, else the entry waits again; for a human, if that is what it is for.
+    fn again(
+        &self,
+        tx: &mut Tx,
+        seq: u64,
+        incoming: &Incoming<'_>,
+        now_ms: i64,
+    ) -> Result<Option<Receipt>, StoreError> {
         let Some(entry) = self.guard_entry(tx, seq)? else { return Ok(None) };
         match (&entry.state, &entry.response_id) {
-            (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id)) => {
+            (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id))
+                if incoming.parked.is_none() =>
+            {
                 let rkey = RKey::of(id);
                 revive(tx, entry, rkey, now_ms);
                 Ok(Some(Receipt::Accepted { seq, rkey }))
             }
-            (EntryState::Parked { why, .. }, None) => Ok(Some(Receipt::Parked { seq, why: why.clone() })),
+            (EntryState::Parked { why, .. }, _) => Ok(Some(Receipt::Parked { seq, why: why.clone() })),
             _ => Ok(None),
         }
     }

@@ -1,4 +1,7 @@
 //! Reading a body: not too long, not too slowly, and not too many at once.
+//!
+//! Large bodies have memory of their own, so that they never take what the ordinary ones need. Where memory is short,
+//! the largest body that nobody has verified gives way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +12,14 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Limits;
+use super::seats::Seat;
+use crate::aside::LARGE;
 
 /// A body of unknown length gets this much room to begin with.
 const ROOM: u64 = 64 << 10;
+
+/// How long memory is waited for that somebody else gives back.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +38,8 @@ pub struct Reader {
     longest: usize,
     time: Duration,
     linger: Duration,
-    memory: Arc<Semaphore>,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
 
 /// The exact bytes of a body.
@@ -42,27 +51,49 @@ pub struct Taken {
 
 impl Reader {
     pub fn new(longest: usize, limits: &Limits) -> Self {
-        let memory = limits.bodies.max(longest).min(Semaphore::MAX_PERMITS);
+        let memory = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         Self {
             longest,
             time: limits.body_time,
             linger: limits.linger,
-            memory: Arc::new(Semaphore::new(memory)),
+            small: memory(limits.bodies.max(longest.min(LARGE))),
+            large: memory(limits.large_bodies.max(longest)),
         }
     }
 
-    /// Reads a body to its end.
-    pub async fn read(&self, headers: &HeaderMap, mut body: Body) -> Result<Taken, Unread> {
-        let read =
-            tokio::time::timeout(self.time, self.take(&mut body)).await.unwrap_or(Err(Unread::TooSlow));
-        // Who expects a word before sending has sent nothing.
-        if matches!(read, Err(Unread::TooLong)) && !headers.contains_key(header::EXPECT) {
-            let _ = tokio::time::timeout(self.linger, self.drain(&mut body)).await;
+    /// Reads a body to its end, from somebody who is known.
+    pub async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Unread> {
+        self.read_from(headers, body, None).await
+    }
+
+    /// The same from anybody; the memory of others may be needed for it, or this body's for them.
+    pub async fn read_from(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+        seat: Option<&Seat>,
+    ) -> Result<Taken, Unread> {
+        let taking = self.take(&mut body, seat);
+        let read = tokio::time::timeout(self.time, taking).await.unwrap_or(Err(Unread::TooSlow));
+        if matches!(read, Err(Unread::TooLong)) {
+            self.pass_over(headers, body).await;
+        }
+        if let (Err(_), Some(seat)) = (&read, seat) {
+            seat.holds(0);
         }
         read
     }
 
-    async fn take(&self, body: &mut Body) -> Result<Taken, Unread> {
+    /// Reads a while what nobody wants, and keeps nothing of it: a sender that is still sending would not see the
+    /// answer on a connection that is cut.
+    pub async fn pass_over(&self, headers: &HeaderMap, mut body: Body) {
+        // Who expects a word before sending has sent nothing.
+        if !headers.contains_key(header::EXPECT) {
+            let _ = tokio::time::timeout(self.linger, self.drain(&mut body)).await;
+        }
+    }
+
+    async fn take(&self, body: &mut Body, seat: Option<&Seat>) -> Result<Taken, Unread> {
         let declared = body.size_hint().lower();
         if declared > self.longest as u64 {
             return Err(Unread::TooLong);
@@ -74,10 +105,32 @@ impl Reader {
             if taken.bytes.len() + chunk.len() > self.longest {
                 return Err(Unread::TooLong);
             }
-            taken.reserve(&self.memory, chunk.len())?;
+            taken.reserve(self, chunk.len(), seat).await?;
             taken.bytes.extend_from_slice(&chunk);
+            if let Some(seat) = seat {
+                seat.holds(taken.bytes.len());
+            }
         }
         Ok(taken)
+    }
+
+    /// Memory for so many bytes. Where it is short, somebody else gives some back, or nobody does in time.
+    async fn acquire(
+        &self,
+        large: bool,
+        bytes: usize,
+        seat: Option<&Seat>,
+    ) -> Result<OwnedSemaphorePermit, Unread> {
+        let memory = if large { &self.large } else { &self.small };
+        let count = u32::try_from(bytes).map_err(|_| Unread::TooLong)?;
+        if let Ok(permit) = memory.clone().try_acquire_many_owned(count) {
+            return Ok(permit);
+        }
+        if let Some(seat) = seat {
+            seat.make_room(large);
+        }
+        let waiting = tokio::time::timeout(PATIENCE, memory.clone().acquire_many_owned(count));
+        waiting.await.ok().and_then(Result::ok).ok_or(Unread::Busy)
     }
 
     /// Reads on without keeping anything, up to a few bodies' length.
@@ -94,12 +147,19 @@ impl Reader {
 }
 
 impl Taken {
-    fn reserve(&mut self, memory: &Arc<Semaphore>, bytes: usize) -> Result<(), Unread> {
-        let count = u32::try_from(bytes).map_err(|_| Unread::TooLong)?;
-        let more = memory.clone().try_acquire_many_owned(count).map_err(|_| Unread::Busy)?;
+    /// Memory for so many bytes more. A body that has become a large one gives the other memory back.
+    async fn reserve(&mut self, reader: &Reader, more: usize, seat: Option<&Seat>) -> Result<(), Unread> {
+        let before = self.bytes.len();
+        let large = before + more > LARGE;
+        let turns_large = large && before <= LARGE;
+        let bytes = if turns_large { before + more } else { more };
+        if turns_large {
+            self.memory = None;
+        }
+        let permit = reader.acquire(large, bytes, seat).await?;
         match &mut self.memory {
-            Some(held) => held.merge(more),
-            none => *none = Some(more),
+            Some(held) => held.merge(permit),
+            none => *none = Some(permit),
         }
         Ok(())
     }

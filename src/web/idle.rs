@@ -2,18 +2,17 @@
 //!
 //! hyper has one limit for both. It gets the long one; the short one is kept here.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
 use axum::response::Response;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -83,9 +82,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
     }
 }
 
-/// A router that tells its connection while a request is being answered.
-pub struct Noting {
-    pub router: TowerToHyperService<Router>,
+/// A service that tells its connection while a request is being answered.
+pub struct Noting<S> {
+    pub answer: S,
     pub in_request: Arc<AtomicBool>,
 }
 
@@ -98,15 +97,19 @@ impl Drop for InRequest {
     }
 }
 
-impl Service<Request<Incoming>> for Noting {
+impl<S> Service<Request<Incoming>> for Noting<S>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
     type Response = Response;
-    type Error = std::convert::Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Self::Error>> + Send>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.in_request.store(true, Ordering::Release);
         let noted = InRequest(self.in_request.clone());
-        let answering = self.router.call(request);
+        let answering = self.answer.call(request);
         Box::pin(async move {
             let _noted = noted;
             answering.await

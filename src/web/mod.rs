@@ -9,8 +9,10 @@ mod bulk;
 mod console;
 mod guard;
 mod idle;
+mod seats;
 mod serve;
 mod status;
+mod strangers;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -48,8 +50,10 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a request's head; at least 8192.
     pub head_bytes: usize,
-    /// Bytes of all webhook bodies that are being read at once.
+    /// Bytes of all webhook bodies that are being read at once, except for large ones.
     pub bodies: usize,
+    /// The same for large ones (more than 64 KiB each); at least the longest body that is allowed.
+    pub large_bodies: usize,
     pub webhook_connections: usize,
     pub admin_connections: usize,
 }
@@ -65,7 +69,8 @@ impl Default for Limits {
             stop: Duration::from_secs(5),
             headers: 64,
             head_bytes: 32 << 10,
-            bodies: 256 << 20,
+            bodies: 24 << 20,
+            large_bodies: 32 << 20,
             webhook_connections: 1024,
             admin_connections: 64,
         }
@@ -125,7 +130,8 @@ impl Doors {
         if shared.config.goodays.webhook.signature == Signature::Off {
             warn!("webhooks are believed without signature (goodays.webhook.signature: off)");
         }
-        let connections = (doors.limits.webhook_connections, doors.limits.admin_connections);
+        let webhooks = crate::descriptors::for_connections(doors.limits.webhook_connections);
+        let connections = (webhooks, doors.limits.admin_connections);
         doors.serve("webhook", webhook.0, webhook::router(&shared, &doors.limits), connections.0);
         doors.serve("admin", admin.0, admin::router(&shared, admin.1, &doors.limits), connections.1);
         doors.tracker.close();
@@ -135,6 +141,8 @@ impl Doors {
     fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router, connections: usize) {
         let door = Door {
             name,
+            // What comes in at the admin door is believed by its guard; webhooks are believed one by one.
+            believes: name == "admin",
             router,
             limits: self.limits.clone(),
             closing: self.closing.clone(),

@@ -1,21 +1,27 @@
 //! Connections: how many, how long, and how they end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 use super::Limits;
 use super::idle::{Noting, Timed};
+use super::seats::{Seat, Seats};
+use super::strangers::Throttle;
 
 /// After a failed accept (no file handles left, mostly) others get a moment to end.
 const BREATH: Duration = Duration::from_millis(50);
@@ -24,6 +30,8 @@ const BREATH: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Door {
     pub name: &'static str,
+    /// Every request counts as believed.
+    pub believes: bool,
     pub router: Router,
     pub limits: Limits,
     pub closing: CancellationToken,
@@ -32,42 +40,60 @@ pub struct Door {
 }
 
 impl Door {
-    /// Takes connections until closing. Over the limit they wait where the system keeps them.
+    /// Takes connections until closing. Over the limit somebody who has shown nothing leaves for each new one.
     pub async fn serve(self, listener: TcpListener, connections: usize) {
-        let slots = Arc::new(Semaphore::new(connections));
-        while let Some(slot) = self.slot(&slots).await {
+        static FAILED: Throttle = Throttle::new();
+        let seats = Seats::new(connections);
+        loop {
             let accepted = tokio::select! {
                 () = self.closing.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    self.tracker.spawn(self.clone().connection(stream, slot));
+                Ok((stream, peer)) => {
+                    let Some(seat) = self.seat(&seats, peer.ip()).await else { return };
+                    self.tracker.spawn(self.clone().connection(stream, seat));
                 }
                 Err(error) => {
-                    warn!(door = self.name, %error, "a connection could not be taken");
+                    if let Some(left_out) = FAILED.line(Instant::now()) {
+                        warn!(door = self.name, %error, left_out, "a connection could not be taken");
+                    }
                     tokio::time::sleep(BREATH).await;
                 }
             }
         }
     }
 
-    async fn slot(&self, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        if let Ok(slot) = slots.clone().try_acquire_owned() {
-            return Some(slot);
+    /// None: the door closes.
+    async fn seat(&self, seats: &Arc<Seats>, peer: IpAddr) -> Option<Seat> {
+        static FULL: Throttle = Throttle::new();
+        while !self.closing.is_cancelled() {
+            if let Some(seat) = seats.take(peer) {
+                return Some(seat);
+            }
+            if let Some(left_out) = FULL.line(Instant::now()) {
+                warn!(door = self.name, left_out, "as many connections as allowed: new ones wait");
+            }
+            tokio::time::sleep(BREATH).await;
         }
-        warn!(door = self.name, "as many connections as allowed: new ones wait");
-        tokio::select! {
-            () = self.closing.cancelled() => None,
-            slot = slots.clone().acquire_owned() => slot.ok(),
-        }
+        None
     }
 
-    async fn connection(self, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    async fn connection(self, stream: TcpStream, seat: Seat) {
         let _ = stream.set_nodelay(true);
         let in_request = Arc::new(AtomicBool::new(false));
         let stream = Timed::new(stream, self.limits.head_time, in_request.clone());
-        let service = Noting { router: TowerToHyperService::new(self.router), in_request };
+        let (router, sitting, believes) = (self.router, seat.clone(), self.believes);
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let (router, seat) = (router.clone(), sitting.clone());
+            async move {
+                let _busy = believes.then(|| seat.believed());
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(seat);
+                router.oneshot(request).await
+            }
+        });
+        let service = Noting { answer, in_request };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.keep_alive.max(self.limits.head_time))
@@ -81,6 +107,7 @@ impl Door {
             tokio::select! {
                 ended = &mut connection => break ended,
                 () = self.cut.cancelled() => break Ok(()),
+                () = seat.must_leave() => break Ok(()),
                 () = self.closing.cancelled(), if !leaving => {}
                 // Once asked to end, a connection has time for one more body; then it is cut.
                 () = tokio::time::sleep(patience) => if leaving { break Ok(()) },
@@ -92,6 +119,5 @@ impl Door {
         if let Err(error) = ended {
             debug!(door = self.name, %error, "a connection broke");
         }
-        drop(slot);
     }
 }

@@ -1,5 +1,6 @@
 //! The webhook's door: bytes in, verified before anything is read of them, on disk before they are answered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -11,14 +12,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use super::body::{Reader, Taken, Unread};
+use super::seats::Seat;
+use super::strangers::{Strangers, Throttle};
 use super::{Limits, answer};
+use crate::aside::{self, LARGE};
 use crate::config::Signature;
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
-use crate::goodays::glance::glance;
+use crate::goodays::glance::{excess, glance};
 use crate::goodays::signature::{self, SignatureProblem, Verified};
 use crate::run::Shared;
 use crate::store::{Receipt, StoreError};
@@ -27,17 +32,36 @@ use crate::store::{Receipt, StoreError};
 const RETRY_AFTER: &str = "30";
 /// The most that is kept of an event's name.
 const NAME: usize = 64;
+/// How many refused bodies are read on at once, so that their senders see the answer.
+const PASSING: usize = 4;
+/// How many bodies are handed to the store at once; more would only wait for each other there.
+const STORING: usize = 8;
 const NAMES: [&str; 4] = ["response", "message", "delegated", "reply"];
 
 struct Hook {
     shared: Arc<Shared>,
     reader: Reader,
+    strangers: Strangers,
+    /// Of what was refused.
+    lines: Throttle,
+    passing: Arc<Semaphore>,
+    large: Semaphore,
+    storing: Semaphore,
 }
 
 /// The door's only route is compared as it stands: nothing in a path is decoded or guessed.
 pub fn router(shared: &Arc<Shared>, limits: &Limits) -> Router {
     let reader = Reader::new(shared.config.server.max_body_bytes, limits);
-    Router::new().fallback(knock).with_state(Arc::new(Hook { shared: shared.clone(), reader }))
+    let hook = Hook {
+        shared: shared.clone(),
+        reader,
+        strangers: Strangers::default(),
+        lines: Throttle::new(),
+        passing: Arc::new(Semaphore::new(PASSING)),
+        large: Semaphore::new(1),
+        storing: Semaphore::new(STORING),
+    };
+    Router::new().fallback(knock).with_state(Arc::new(hook))
 }
 
 async fn knock(State(hook): State<Arc<Hook>>, request: Request) -> Response {
@@ -63,6 +87,8 @@ enum Outcome {
 struct Peek {
     event: String,
     id: Result<ResponseId, String>,
+    /// Why it is not carried.
+    excess: Option<String>,
 }
 
 impl Hook {
@@ -74,41 +100,93 @@ impl Hook {
             return Outcome::WrongMethod;
         }
         let (head, body) = request.into_parts();
-        let taken = match self.read(&head.headers, body).await {
+        let Some(seat) = head.extensions.get::<Seat>() else { return Outcome::Nowhere };
+        if let Err(problem) = self.look(&head.headers) {
+            self.pass_over(head.headers.clone(), body);
+            return self.refused(problem, seat.peer()).await;
+        }
+        let taken = match self.read(&head.headers, body, seat).await {
             Ok(taken) => taken,
             Err(why) => return Outcome::Unread(why),
         };
         let began = Instant::now();
-        let outcome = self.judge(&head.headers, &taken.bytes).await;
+        let outcome = self.judge(&head.headers, taken, seat).await;
         self.shared.metrics.acknowledgement.observe(began.elapsed().as_secs_f64());
         outcome
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Unread> {
-        let read = self.reader.read(headers, body).await;
-        match read {
-            Err(Unread::TooLong) => {
-                let limit = self.shared.config.server.max_body_bytes;
-                warn!(limit, "a webhook was refused: its body is longer than server.max_body_bytes");
+    async fn read(&self, headers: &HeaderMap, body: Body, seat: &Seat) -> Result<Taken, Unread> {
+        let read = self.reader.read_from(headers, body, Some(seat)).await;
+        if let Err(why) = &read
+            && let Some(left_out) = self.lines.line(Instant::now())
+        {
+            match why {
+                Unread::TooLong => {
+                    let limit = self.shared.config.server.max_body_bytes;
+                    warn!(limit, "a webhook was refused: its body is longer than server.max_body_bytes");
+                }
+                why => warn!(?why, "a webhook could not be read to its end"),
             }
-            Err(why) => warn!(?why, "a webhook could not be read to its end"),
-            Ok(_) => {}
+            tell_left_out(left_out);
         }
         read
     }
 
-    async fn judge(&self, headers: &HeaderMap, bytes: &[u8]) -> Outcome {
-        let verified = match self.verify(headers, bytes) {
-            Ok(verified) => verified,
+    /// For a few senders at once: who is many is cut off.
+    fn pass_over(&self, headers: HeaderMap, body: Body) {
+        if let Ok(turn) = self.passing.clone().try_acquire_owned() {
+            let reader = self.reader.clone();
+            tokio::spawn(async move {
+                reader.pass_over(&headers, body).await;
+                drop(turn);
+            });
+        }
+    }
+
+    /// Whether there is a signature that is worth reading the body for.
+    fn look(&self, headers: &HeaderMap) -> Result<(), SignatureProblem> {
+        match self.shared.config.goodays.webhook.signature {
+            _ if crate::mutant::is_on("skip-signature") => Ok(()),
+            Signature::Off => Ok(()),
+            Signature::Hmac => signature::given(given(headers)).map(drop),
+        }
+    }
+
+    async fn refused(&self, problem: SignatureProblem, peer: IpAddr) -> Outcome {
+        let now = Instant::now();
+        if let Some(left_out) = self.lines.line(now) {
+            warn!(%problem, "a webhook was refused");
+            tell_left_out(left_out);
+        }
+        let wait = self.strangers.refused(peer, now);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Outcome::Unsigned
+    }
+
+    async fn judge(&self, headers: &HeaderMap, taken: Taken, seat: &Seat) -> Outcome {
+        let large = taken.bytes.len() > LARGE;
+        // Large ones one after the other: their copies are large, too.
+        let _turn = if large { self.large.acquire().await.ok() } else { None };
+        let read = aside::if_large(taken.bytes.len(), || {
+            self.verify(headers, &taken.bytes).map(|verified| (verified, peek(verified)))
+        });
+        let (verified, peek) = match read {
+            Ok((verified, Some(peek))) => (verified, peek),
+            Ok((_, None)) => {
+                warn!(
+                    bytes = taken.bytes.len(),
+                    "a webhook with a good signature was refused: its body is not JSON"
+                );
+                return Outcome::NotJson;
+            }
             Err(problem) => {
-                warn!(%problem, "a webhook was refused");
-                return Outcome::Unsigned;
+                seat.holds(0);
+                return self.refused(problem, seat.peer()).await;
             }
         };
-        let Some(peek) = peek(verified) else {
-            warn!(bytes = bytes.len(), "a webhook with a good signature was refused: its body is not JSON");
-            return Outcome::NotJson;
-        };
+        let _busy = seat.believed();
         self.keep(verified, peek).await.unwrap_or_else(|problem| {
             error!(%problem, "a webhook could not be stored; its sender is asked to come again");
             Outcome::Unavailable
@@ -119,10 +197,7 @@ impl Hook {
         match self.shared.config.goodays.webhook.signature {
             _ if crate::mutant::is_on("skip-signature") => Ok(signature::unsigned(bytes)),
             Signature::Off => Ok(signature::unsigned(bytes)),
-            Signature::Hmac => {
-                let given = headers.get(signature::HEADER).map(HeaderValue::as_bytes);
-                signature::verify(bytes, given, &self.shared.secrets.webhook.load())
-            }
+            Signature::Hmac => signature::verify(bytes, given(headers), &self.shared.secrets.webhook.load()),
         }
     }
 
@@ -131,7 +206,17 @@ impl Hook {
         let shared = &self.shared;
         shared.store.accepting()?;
         let shown = peek.id.clone().map(|id| id.to_string()).unwrap_or_default();
-        let receipt = shared.store.receive(verified.bytes(), &peek.event, &peek.id, shared.clock.now_ms())?;
+        // Nobody waits for the disk on a worker: few at a time, and each when there is room for it.
+        let turn = self.storing.acquire().await.ok();
+        shared.store.room().await?;
+        let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
+        let receipt = aside::if_large(bytes.len(), || match (&peek.id, &peek.excess) {
+            (Ok(id), Some(why)) => {
+                shared.store.receive_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
+            }
+            _ => shared.store.receive(bytes, &peek.event, &peek.id, now_ms),
+        })?;
+        drop(turn);
         let mut wake = None;
         let (seq, outcome) = match receipt {
             Receipt::Accepted { seq, rkey } => {
@@ -163,21 +248,32 @@ impl Drop for Wake<'_> {
     }
 }
 
-/// What the body is about; none if it is not JSON, or nested deeper than anything that Goodays sends.
+/// What the body is about; none if it is not JSON. No tree is built of it.
 fn peek(verified: Verified<'_>) -> Option<Peek> {
     let text = std::str::from_utf8(verified.bytes()).ok()?;
-    // Only what holds half an emoji, or is refused, is read whole.
-    match glance(text).or_else(|_| crate::json::read(text.as_bytes())) {
+    match glance(text) {
         Ok(value) => {
             let event = value.get("event_type").and_then(Value::as_str).unwrap_or_default();
             let event = event.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
-            Some(Peek { event, id: peek_response_id(&value).map_err(|e| e.to_string()) })
+            let excess = excess(text, &value);
+            Some(Peek { event, id: peek_response_id(&value).map_err(|e| e.to_string()), excess })
         }
-        Err(error) if error.to_string().starts_with("recursion limit") => None,
-        // A number out of range: JSON, but nothing that can be held.
-        Err(_) => serde_json::from_str::<IgnoredAny>(text)
-            .ok()
-            .map(|_| Peek { event: String::new(), id: Err("the body has a number out of range".to_owned()) }),
+        // JSON, but nothing that can be held; passed over without a tree, however deep it is.
+        Err(error) => serde_json::from_str::<IgnoredAny>(text).ok().map(|_| {
+            let deep = error.to_string().starts_with("recursion limit");
+            let why = if deep { "the body is nested too deep" } else { "the body has a number out of range" };
+            Peek { event: String::new(), id: Err(why.to_owned()), excess: None }
+        }),
+    }
+}
+
+fn given(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(signature::HEADER).map(HeaderValue::as_bytes)
+}
+
+fn tell_left_out(left_out: u64) {
+    if left_out > 0 {
+        warn!(left_out, "lines about refused webhooks were left out");
     }
 }
 
@@ -207,7 +303,7 @@ impl Outcome {
             }
             Self::Parked(why) => answer::json(StatusCode::OK, json!({ "status": "parked", "reason": why })),
             Self::NotJson => answer::error(StatusCode::BAD_REQUEST, "the body is not JSON"),
-            Self::Unsigned => answer::error(StatusCode::UNAUTHORIZED, "signature missing or wrong"),
+            Self::Unsigned => closing(answer::error(StatusCode::UNAUTHORIZED, "signature missing or wrong")),
             Self::Unread(Unread::TooLong) => {
                 closing(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"))
             }

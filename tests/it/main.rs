@@ -17,6 +17,7 @@ mod hostile;
 mod interleave;
 mod lanes;
 mod laws;
+mod machine;
 mod mapping;
 mod mortal;
 mod operating;

@@ -1,11 +1,13 @@
 //! What changes while the daemon runs: secrets in files, and what Goodays itself counts; and the other login.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
+use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::goodays::signature::sign;
 use goodays_salesforce::http::{Failure, client};
 use goodays_salesforce::run::SweepOptions;
@@ -14,6 +16,7 @@ use goodays_salesforce::salesforce::client::{Client, Meter};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::{Options, Salesforce};
 use goodays_salesforce::sim::wire::{Act, Fault};
+use goodays_salesforce::store::{Receipt, Settings, Store};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -181,6 +184,38 @@ async fn what_nobody_processed_is_counted_on_both_sides() {
     let status: Value = client(PATIENCE).get(url).send().await.unwrap().json().await.unwrap();
     assert_eq!(status["unprocessed"]["count"], 2);
     assert_eq!(status["unprocessed"]["goodays_dashboard"], 2);
+    assert!(stage.stop_daemon().await);
+}
+
+/// As three processes leave it that ended in the middle of one event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on() {
+    let mut stage = Stage::start(Tuning::default()).await.unwrap();
+    assert!(stage.stop_daemon().await);
+    let config = goodays_salesforce::demo::stage::load(&stage.config_file()).unwrap();
+    let store = Store::open(&config.state.path, Settings::default()).unwrap();
+    let [bad, _] = ["bad", "good"].map(|name| {
+        let mut event: Value = serde_json::from_str(EVENT).unwrap();
+        event["response"]["id"] = name.into();
+        let id = Ok(ResponseId::new(name).unwrap());
+        match store.receive(event.to_string().as_bytes(), "response", &id, 0).unwrap() {
+            Receipt::Accepted { seq, .. } => seq,
+            other => panic!("{other:?}"),
+        }
+    });
+    store.set_meta("begun", &BTreeMap::from([(bad, 3)])).unwrap();
+    store.close().unwrap();
+    let mut stage = started(stage, &[], &[]).await;
+    until(PATIENCE, || stage.salesforce.case_by_key("good")).await.expect("its Case");
+    let shared = stage.app().shared.clone();
+    let parked = || shared.parked(10).unwrap().into_iter().next();
+    let parked = until(PATIENCE, parked).await.expect("one waits for a human");
+    assert_eq!((parked.id.clone(), parked.reason_code.as_str()), (format!("e{bad}"), "crashed"));
+    assert!(stage.salesforce.case_by_key("bad").is_none());
+    shared.retry(&parked.id, false).await.unwrap();
+    until(PATIENCE, || stage.salesforce.case_by_key("bad"))
+        .await
+        .expect("its Case, once somebody asks for it");
     assert!(stage.stop_daemon().await);
 }
 

@@ -10,10 +10,13 @@ use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::committer::Health;
 use super::errors::StoreError;
 use super::journal::Frame;
 use super::read::{Piece, Row};
+use crate::aside::aside;
 
 /// Key and new value; `None` deletes.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -21,6 +24,8 @@ pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 const FULL: usize = 2 << 20;
 /// More is not taken in before the one before it is settled: memory stays bounded when the disk is slow.
 const TOO_FULL: usize = 3 * FULL;
+/// How long a wait for room lasts at most before it is looked again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What a write takes in memory besides its bytes, roughly.
 const OVERHEAD: usize = 128;
 
@@ -29,12 +34,20 @@ pub(super) struct Front {
     recent: RwLock<Recent>,
     turn: Mutex<()>,
     room: Condvar,
+    /// The same for those who wait without a thread.
+    freed: Notify,
     pub health: Arc<Health>,
 }
 
 impl Front {
     pub fn new(health: Arc<Health>) -> Self {
-        Self { recent: RwLock::default(), turn: Mutex::new(()), room: Condvar::new(), health }
+        Self {
+            recent: RwLock::default(),
+            turn: Mutex::new(()),
+            room: Condvar::new(),
+            freed: Notify::new(),
+            health,
+        }
     }
 
     pub fn read(&self) -> RwLockReadGuard<'_, Recent> {
@@ -60,6 +73,20 @@ impl Front {
         }
     }
 
+    /// Resolves when there is room; `full` is told each time that there is none. No worker sleeps for it.
+    pub async fn has_room(&self, full: impl Fn()) -> Result<(), StoreError> {
+        loop {
+            let freed = self.freed.notified();
+            self.health.check()?;
+            if self.read().has_room() {
+                return Ok(());
+            }
+            full();
+            // Not for ever: a store that breaks meanwhile settles nothing.
+            let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
+        }
+    }
+
     /// Until sled holds what it was given, or never will.
     pub fn wait_until_settled(&self) {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,10 +95,10 @@ impl Front {
         }
     }
 
-    /// Not for ever: a store that breaks meanwhile settles nothing.
+    /// Not for ever: a store that breaks meanwhile settles nothing. On a worker of the runtime, others take over its
+    /// tasks meanwhile.
     fn wait<'t>(&self, turn: MutexGuard<'t, ()>) -> MutexGuard<'t, ()> {
-        let waited = self.room.wait_timeout(turn, Duration::from_millis(100));
-        waited.unwrap_or_else(PoisonError::into_inner).0
+        aside(|| self.room.wait_timeout(turn, LOOK_AGAIN)).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// sled holds what it was given.
@@ -85,6 +112,7 @@ impl Front {
         drop(done);
         let _turn = self.turn.lock();
         self.room.notify_all();
+        self.freed.notify_waiters();
     }
 
     pub fn fail(&self, reason: &dyn Display) -> StoreError {

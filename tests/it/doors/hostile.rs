@@ -40,7 +40,11 @@ async fn who_drips_is_cut_as_who_is_silent() {
     assert!(!head.contains("200"), "{head}");
     let mut stream = say(
         &house,
-        "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\nexpect: 100-continue\r\n\r\n",
+        &format!(
+            "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\
+             expect: 100-continue\r\n{HEADER}: {}\r\n\r\n",
+            "0".repeat(64)
+        ),
     )
     .await;
     let mut go_on = [0; 25];
@@ -70,6 +74,41 @@ async fn a_packed_body_is_not_unpacked() {
     let signed = request().header(HEADER, sign(&bomb, &SECRET.into()));
     assert_eq!(answered(signed).await, (StatusCode::BAD_REQUEST, json!({ "error": "the body is not JSON" })));
     assert_eq!(house.pending(), 0);
+}
+
+/// JSON, signed, and more of it than any tree in memory should be made of: kept for a human, nothing else.
+#[tokio::test]
+async fn c10_signed_events_beyond_all_measure_are_parked_and_nothing_is_lost() {
+    let house = house().await;
+    let with = |members: &str| format!(r#"{{"event_type":"response","response":{{"id":"big"{members}}}}}"#);
+    let many = |piece: &str, bytes: usize| format!("[{}0]", piece.repeat(bytes / piece.len()));
+    let messages = vec![r#"{"id":1}"#; 250_000].join(",");
+    let bombs = [
+        (with(&format!(r#","x":{}"#, many("[0],", 8_000_000))), "the event holds more than 100000 values"),
+        (
+            with(&format!(r#","x":{}"#, many("{\"\":0},", 1_000_000))),
+            "the event holds more than 100000 values",
+        ),
+        (with(&format!(r#","attached_messages":[{messages}]"#)), "the event holds more than 2000 messages"),
+        (
+            with(&format!(r#","x":{}{}"#, "[".repeat(100_000), "]".repeat(100_000))),
+            "the body is nested too deep",
+        ),
+        (format!("[{}]", many("[0],", 8_000_000)), "the body is missing or no object"),
+    ];
+    for (bomb, why) in &bombs {
+        let parked = json!({ "status": "parked", "reason": why });
+        assert_eq!(house.post(bomb.as_str()).await, (StatusCode::OK, parked.clone()));
+        assert_eq!(house.post(bomb.as_str()).await, (StatusCode::OK, parked), "a repeat is no second one");
+    }
+    let waiting = house.shared.parked(10).unwrap();
+    let codes: Vec<&str> = waiting.iter().map(|item| item.reason_code.as_str()).collect();
+    assert_eq!(codes, ["too_large", "too_large", "too_large", "unreadable", "unreadable"]);
+    assert_eq!(waiting[0].response_id.as_deref(), Some("big"));
+    let seq = waiting[0].id[1..].parse().unwrap();
+    assert_eq!(house.shared.store.payload(seq).unwrap().unwrap(), bombs[0].0.as_bytes());
+    assert_eq!(house.pending(), 0);
+    assert_eq!(house.post(event("big")).await.1["status"], "accepted", "the next one of it goes on");
 }
 
 /// A body that was changed on its way, at each of its places.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::web::{Doors, Limits};
 use reqwest::StatusCode;
@@ -17,9 +18,15 @@ fn with(limits: Limits) -> Plan {
     Plan { limits, server: SMALL, ..Plan::default() }
 }
 
-/// The head of a post with that much body to come.
+/// The head of a post with that much body to come, and a signature that may be good.
 fn head(length: usize, more: &str) -> String {
+    let more = if more.contains(HEADER) { more.to_owned() } else { format!("{}{more}", forged()) };
     format!("POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{more}\r\n")
+}
+
+/// A header that looks like a signature: only the body's bytes tell that it is none.
+fn forged() -> String {
+    format!("{HEADER}: {}\r\n", "0".repeat(64))
 }
 
 #[tokio::test]
@@ -30,7 +37,8 @@ async fn a_body_that_is_too_long_is_refused_however_it_comes() {
 
     let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(5);
     let chunked = format!(
-        "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+        "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\n{}transfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n",
+        forged()
     );
     let said = hear(&mut say(&house, &chunked).await).await;
     assert!(said.starts_with("HTTP/1.1 413"), "{said}");
@@ -87,37 +95,77 @@ async fn heads_have_a_measure() {
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 431"), "{said}");
 }
 
+/// Half-open connections, slow heads, and bodies that never come, more of them than there is room for.
 #[tokio::test]
-async fn over_the_limit_a_connection_waits_until_another_ends() {
-    let house = with(Limits { webhook_connections: 2, ..Limits::default() }).build().await;
-    let first = say(&house, "").await;
-    let _second = say(&house, "").await;
-    let third = house.post(event("r1"));
-    tokio::pin!(third);
-    assert!(tokio::time::timeout(SHORT, &mut third).await.is_err(), "there is no room");
-    assert_eq!(answered(house.get("/health/accepting")).await.0, StatusCode::OK, "the other door is open");
-    drop(first);
-    assert_eq!(third.await.0, StatusCode::OK);
+async fn d08_over_the_limit_who_has_shown_nothing_leaves_for_a_new_one() {
+    let house = with(Limits { webhook_connections: 8, ..Limits::default() }).build().await;
+    let heads = [String::new(), "POST /webhooks/goodays HTTP/1.1\r\nx: y".to_owned(), head(1000, "")];
+    let mut silent = Vec::new();
+    for round in 0..20 {
+        for head in &heads {
+            silent.push(say(&house, head).await);
+        }
+        let (status, _) = house.post(event(&format!("r{round}"))).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    assert_eq!(hear(&mut silent[0]).await, "", "the first one was cut");
+    assert_eq!(answered(house.get("/health/live")).await.0, StatusCode::OK);
+    assert_eq!(house.counted("accepted").await, 20);
 }
 
 #[tokio::test]
-async fn bodies_share_a_measure_of_memory() {
-    let house = with(Limits { bodies: 20_000, ..Limits::default() }).build().await;
-    let mut first = say(&house, &head(16_000, "expect: 100-continue\r\n")).await;
-    let mut go_on = [0; 25];
-    first.read_exact(&mut go_on).await.unwrap();
-    let body = format!("{:16000}", event("r1"));
-    first.write_all(&body.as_bytes()[..15_000]).await.unwrap();
-    // The door may not have read all of the first yet.
-    let second = loop {
-        let second = house.hook().body(vec![b' '; 16_000]).send().await.unwrap();
-        if second.status() != StatusCode::UNAUTHORIZED {
-            break second;
+async fn d08_without_a_signature_the_answer_comes_before_the_body() {
+    let house = house().await;
+    for signature in
+        ["", "x-hmac-sha256: \r\n", "x-hmac-sha256: abc\r\n", "x-hmac-sha256: zz\r\nexpect: 100-continue\r\n"]
+    {
+        let head = format!(
+            "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n{signature}\r\n"
+        );
+        let mut stream = say(&house, &head).await;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 401", "{signature}");
+    }
+    assert_eq!(house.counted("unsigned").await, 4);
+}
+
+/// A forged signature is only found out at the end of a body. Many such bodies at once take no room from others.
+#[tokio::test]
+async fn d08_bodies_that_nobody_verified_give_way() {
+    let limits = Limits { bodies: 40_000, ..Limits::default() };
+    let house = with(limits).build().await;
+    let mut stuck = Vec::new();
+    for _ in 0..6 {
+        let mut stream = say(&house, &head(16_000, "expect: 100-continue\r\n")).await;
+        let mut go_on = [0; 25];
+        stream.read_exact(&mut go_on).await.unwrap();
+        stream.write_all(&[b' '; 15_000]).await.unwrap();
+        stuck.push(stream);
+    }
+    for n in 0..20 {
+        let (status, said) = house.post(format!("{:16000}", event(&format!("r{n}")))).await;
+        assert_eq!((status, &said["status"]), (StatusCode::OK, &serde_json::json!("accepted")));
+    }
+}
+
+/// One connection that asks as fast as it can: each refusal ends it, and beyond a measure its answers wait.
+#[tokio::test]
+async fn d08_refusals_beyond_a_measure_wait_and_genuine_webhooks_do_not() {
+    let house = house().await;
+    let unsigned = || answered(house.hook().body("{}"));
+    for _ in 0..100 {
+        assert_eq!(unsigned().await.0, StatusCode::UNAUTHORIZED);
+    }
+    let flood = join_all((0..50).map(|_| unsigned()));
+    let genuine = async {
+        for n in 0..20 {
+            assert_eq!(house.post(event(&format!("r{n}"))).await.0, StatusCode::OK);
         }
     };
-    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(second.headers().contains_key("retry-after"));
-    drop(first);
+    let (refused, ()) = join(flood, genuine).await;
+    assert!(refused.iter().all(|(status, _)| *status == StatusCode::UNAUTHORIZED));
+    assert_eq!(house.counted("accepted").await, 20);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn signatures_can_be_turned_off() {
 #[tokio::test]
 async fn what_is_not_json_is_not_kept() {
     let house = house().await;
-    let deep = format!("{{\"response\": {{\"id\": \"r\", \"x\": {}{}}}}}", "[".repeat(500), "]".repeat(500));
+    let deep = format!("{{\"response\": {}{}", "[".repeat(500), "]".repeat(499));
     let cut = event("r1")[..20].to_owned();
     let wrong = [&b""[..], b"no json", b"{} {}", b"{\"a\": \"\xff\"}", deep.as_bytes(), cut.as_bytes()];
     for body in wrong {

@@ -1,0 +1,204 @@
+//! Log lines go to a thread of their own: nobody who logs ever waits for whoever reads the log.
+//!
+//! What is not written yet is kept up to a measure; beyond it lines are dropped and counted. A reader that is gone
+//! costs the lines, never the process.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::counter::Counter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Bytes of lines that wait to be written.
+const ROOM: usize = 1 << 20;
+/// How long the end of the process waits for the last lines.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Lines of this process that were dropped.
+pub fn dropped() -> &'static Counter {
+    static DROPPED: OnceLock<Counter> = OnceLock::new();
+    DROPPED.get_or_init(Counter::default)
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Queue {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// The thread writes one of them just now.
+    writing: bool,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: Mutex<Queue>,
+    /// There is a line, or all are written.
+    changed: Condvar,
+}
+
+/// Gives each line to the thread.
+#[derive(Clone)]
+pub struct LogWriter(Arc<Inner>);
+
+/// Waits a moment for the last lines when it is dropped.
+pub struct Pending(Arc<Inner>);
+
+impl LogWriter {
+    pub fn start(to: impl Write + Send + 'static) -> io::Result<(Self, Pending)> {
+        let inner = Arc::new(Inner::default());
+        let thread = inner.clone();
+        std::thread::Builder::new().name("log".into()).spawn(move || thread.run(to))?;
+        Ok((Self(inner.clone()), Pending(inner)))
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: Vec<u8>) {
+        let mut queue = self.lock();
+        if queue.bytes + line.len() > ROOM {
+            dropped().inc();
+            return;
+        }
+        queue.bytes += line.len();
+        queue.lines.push_back(line);
+        drop(queue);
+        self.changed.notify_all();
+    }
+
+    fn run(&self, mut to: impl Write) {
+        loop {
+            let line = self.next();
+            if to.write_all(&line).and_then(|()| to.flush()).is_err() {
+                dropped().inc();
+            }
+            let mut queue = self.lock();
+            queue.bytes -= line.len();
+            queue.writing = false;
+            drop(queue);
+            self.changed.notify_all();
+        }
+    }
+
+    fn next(&self) -> Vec<u8> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(line) = queue.lines.pop_front() {
+                queue.writing = true;
+                return line;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let end = Instant::now() + LAST;
+        let mut queue = self.0.lock();
+        while queue.writing || !queue.lines.is_empty() {
+            let Some(left) = end.checked_duration_since(Instant::now()) else { return };
+            queue = self.0.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// One line: given to the thread when it is complete.
+pub struct Line {
+    inner: Arc<Inner>,
+    bytes: Vec<u8>,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let line = std::mem::take(&mut self.bytes);
+        if !line.is_empty() {
+            self.inner.push(line);
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { inner: self.0.clone(), bytes: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Takes nothing before it is told to.
+    struct Stuck(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            self.1.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn d03_who_logs_does_not_wait_and_what_does_not_fit_is_counted() {
+        let (go_on, told) = mpsc::channel();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (writer, pending) = LogWriter::start(Stuck(told, written.clone())).unwrap();
+        let before = dropped().get();
+        let line = vec![b'x'; 1 << 10];
+        for _ in 0..2000 {
+            writer.make_writer().write_all(&line).unwrap();
+        }
+        assert_eq!(dropped().get() - before, 2000 - 1024);
+        drop(go_on);
+        drop(pending);
+        assert_eq!(written.lock().unwrap().len(), ROOM);
+    }
+
+    /// As a pipe whose reader is gone.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn d04_a_reader_that_is_gone_costs_the_lines_only() {
+        let (writer, pending) = LogWriter::start(Gone).unwrap();
+        for _ in 0..10 {
+            writer.make_writer().write_all(b"a line\n").unwrap();
+        }
+        let waits = Instant::now();
+        drop(pending);
+        assert!(waits.elapsed() < LAST, "the thread goes on");
+    }
+}

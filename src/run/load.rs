@@ -1,0 +1,158 @@
+//! What waits, read: conversations with as many of their events as one step may hold in memory.
+//!
+//! An event that cannot be carried is parked alone, with the reason; the others of its conversation go on.
+
+use std::sync::atomic::Ordering;
+
+use tracing::warn;
+
+use super::inbound::Job;
+use super::{Fatal, Shared};
+use crate::aside;
+use crate::goodays::event::{self, Event};
+use crate::goodays::glance;
+use crate::json;
+use crate::plan::Conversation;
+use crate::store::inbox::finish;
+use crate::store::{Entry, EntryState, RKey, Store, StoreError, Tx, Waiting};
+
+/// What the events of one step may take in memory, roughly: bytes as they came, and what their values take when read.
+const ROOM: usize = 24 << 20;
+/// What a value takes in memory, with its share of the list or object that it stands in.
+const VALUE: usize = 200;
+
+/// A conversation's waiting things, with the bytes of its events in the same order.
+struct Bodies {
+    waiting: Waiting,
+    bytes: Vec<Vec<u8>>,
+}
+
+/// Why an event is parked: a code, and words for people.
+type Misfit = (&'static str, String);
+
+/// Everything that waits for these conversations, as far as there is room; the rest stays queued.
+pub(super) async fn load(shared: &Shared, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
+    let mut room = ROOM;
+    let mut all = Vec::new();
+    for rkey in taken {
+        all.extend(gather(&shared.store, *rkey, &mut room)?);
+    }
+    let noted = noted(shared, &all);
+    shared.begun.begin(&shared.store, &noted).await?;
+    let mut jobs = Vec::new();
+    for bodies in all {
+        jobs.extend(read(shared, bodies)?);
+    }
+    shared.begun.end(&shared.store, &noted)?;
+    if !noted.is_empty() {
+        shared.store.durable().await?;
+    }
+    Ok(jobs)
+}
+
+/// The events that are noted as begun. Those that ended too many processes are not.
+fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
+    let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
+    let noted = events.filter(|(entry, bytes)| {
+        shared.begun.notes(entry.seq, bytes.len()) && !shared.begun.ended_too_many(entry.seq)
+    });
+    noted.map(|(entry, _)| entry.seq).collect()
+}
+
+/// Reads the events, then the conversation. An event that holds our own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's. None: nothing is left
+/// to do.
+fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
+    let Bodies { mut waiting, bytes } = bodies;
+    let (rkey, size) = (waiting.rkey, bytes.iter().map(Vec::len).sum());
+    let mut events = Vec::new();
+    let mut entries = Vec::new();
+    let mut id = waiting.entries.iter().find_map(|e| e.response_id.clone());
+    for (entry, bytes) in waiting.entries.drain(..).zip(bytes) {
+        match aside::if_large(bytes.len(), || read_event(shared, &entry, &bytes)) {
+            Ok(event) => {
+                events.push(event);
+                entries.push(entry);
+            }
+            Err(misfit) => park_event(shared, rkey, &entry, &misfit)?,
+        }
+    }
+    if id.is_none() {
+        id = shared.store.link(rkey)?.map(|link| link.response_id);
+    }
+    let nothing_left = entries.is_empty() && waiting.notes.is_empty();
+    let Some(response_id) = id.filter(|_| !nothing_left) else { return Ok(None) };
+    let Conversation { intents, link, .. } = shared.store.conversation(rkey, &response_id)?.now;
+    waiting.entries = entries;
+    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
+    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
+}
+
+/// What waits for a response; of its events as many as there is room for, at least one in each step.
+fn gather(store: &Store, rkey: RKey, room: &mut usize) -> Result<Option<Bodies>, StoreError> {
+    if *room == 0 {
+        return Ok(None);
+    }
+    let mut waiting = store.waiting(rkey)?;
+    let mut bytes = Vec::new();
+    for entry in &waiting.entries {
+        let body = store.payload(entry.seq)?.unwrap_or_default();
+        let cost = aside::if_large(body.len(), || cost(&body));
+        if cost > *room && *room < ROOM {
+            *room = 0;
+            break;
+        }
+        *room = room.saturating_sub(cost);
+        bytes.push(body);
+    }
+    let none_fits = bytes.is_empty() && !waiting.entries.is_empty();
+    waiting.entries.truncate(bytes.len());
+    Ok((!none_fits).then_some(Bodies { waiting, bytes }))
+}
+
+fn cost(body: &[u8]) -> usize {
+    2 * body.len() + VALUE * json::values(body).min(glance::MAX_VALUES)
+}
+
+/// Reads an event, unless it is known to be too much.
+fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Misfit> {
+    if shared.begun.ended_too_many(entry.seq) {
+        let why = "working on it ended the process three times; `retry` tries it again";
+        return Err(("crashed", why.to_owned()));
+    }
+    let unreadable = |why: &str| ("unreadable", format!("the stored event cannot be read: {why}"));
+    let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))?;
+    if text.is_empty() {
+        return Err(unreadable("its bytes are missing"));
+    }
+    // The door has looked at it; what an older version took in, it has not.
+    if bytes.len() > glance::MAX_VALUES / 4 {
+        let glanced = glance::glance(text).map_err(|_| unreadable("it is not JSON that can be held"))?;
+        if let Some(why) = glance::excess(text, &glanced) {
+            return Err(("too_large", why));
+        }
+    }
+    let body = json::read(bytes).map_err(|_| unreadable("it is not JSON that can be held"))?;
+    event::read_owned(body).map_err(|why| unreadable(&why.to_string()))
+}
+
+fn park_event(shared: &Shared, rkey: RKey, entry: &Entry, (code, why): &Misfit) -> Result<(), Fatal> {
+    loop {
+        let mut tx = Tx::default();
+        let Some(now) = shared.store.guard_entry(&mut tx, entry.seq)? else { return Ok(()) };
+        if !matches!(now.state, EntryState::Waiting { .. }) {
+            return Ok(());
+        }
+        let since_ms = shared.clock.now_ms();
+        let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
+        finish(&mut tx, now, rkey, state);
+        if shared.store.try_transact(&tx)? {
+            break;
+        }
+    }
+    shared.begun.forget(&shared.store, entry.seq)?;
+    shared.metrics.event("parked");
+    shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
+    let response = entry.response_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    warn!(%response, seq = entry.seq, code, "parked: this event is not carried");
+    Ok(())
+}

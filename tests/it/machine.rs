@@ -1,0 +1,189 @@
+//! The real process on a machine that is not kind to it: nobody reads its log, few file descriptors, signals at once.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use goodays_salesforce::goodays::signature::{HEADER, sign};
+use goodays_salesforce::http::client;
+use goodays_salesforce::store::{Fault, Settings, Store, Tx};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon whose remotes refuse every connection.
+struct Process {
+    child: Child,
+    hook: String,
+    admin: String,
+    /// Read until the doors were open.
+    stderr: Option<BufReader<ChildStderr>>,
+    _dir: TempDir,
+}
+
+impl Process {
+    /// `limits` are words for the shell before it becomes the daemon.
+    fn start(limits: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
+        let yaml = format!(
+            "server: {{ listen: '127.0.0.1:0' }}\nadmin: {{ listen: '127.0.0.1:0' }}\n\
+             goodays: {{ base_url: 'http://127.0.0.1:1', token: t, webhook: {{ secrets: [s3cret] }} }}\n\
+             salesforce: {{ login_url: 'http://127.0.0.1:1', auth: {{ client_id: i, client_secret: s }} }}\n\
+             mappings: '{}'\n",
+            mappings.display()
+        );
+        fs::write(dir.path().join("connector.yaml"), yaml).unwrap();
+        let bin = assert_cmd::cargo::cargo_bin("goodays-salesforce");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limits} exec \"$0\" run"), bin.to_str().unwrap()]);
+        let mut child = command.current_dir(dir.path()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("listening") {
+            line.clear();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended before it listened");
+        }
+        let found =
+            |name: &str| line.split(name).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        Self { hook: found("webhook="), admin: found("admin="), child, stderr: Some(stderr), _dir: dir }
+    }
+
+    async fn post(&self, http: &reqwest::Client, id: usize) -> u16 {
+        let body = json!({ "event_type": "response", "response": { "id": format!("r{id}") } }).to_string();
+        let signed = http.post(&self.hook).header(HEADER, sign(body.as_bytes(), &"s3cret".into()));
+        signed.body(body).send().await.unwrap().status().as_u16()
+    }
+
+    /// All are taken, and it says that it lives.
+    async fn takes(&self, webhooks: usize) {
+        let http = client(PATIENCE);
+        for first in (0..webhooks).step_by(20) {
+            let statuses = join_all((first..first + 20).map(|id| self.post(&http, id))).await;
+            assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        }
+        let live = http.get(format!("http://{}/health/live", self.admin)).send().await.unwrap();
+        assert_eq!(live.status().as_u16(), 200);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > end {
+                let _ = self.child.kill();
+                panic!("it does not end");
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn ends_well(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.ended();
+        assert_eq!((status.code(), status.signal()), (Some(0), None));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe takes 64 KiB; this log is longer.
+#[tokio::test]
+async fn d03_nobody_reads_the_log_and_all_goes_on() {
+    let process = Process::start("");
+    process.takes(800).await;
+    process.ends_well();
+}
+
+#[tokio::test]
+async fn d04_the_reader_of_the_log_goes_away_and_all_goes_on() {
+    let mut process = Process::start("");
+    drop(process.stderr.take());
+    process.takes(100).await;
+    process.ends_well();
+}
+
+/// More half-open connections than there are descriptors.
+#[tokio::test]
+async fn d05_few_descriptors_are_shared_so_that_the_store_has_some() {
+    let process = Process::start("ulimit -n 300;");
+    let address = process.hook.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let silent = join_all((0..400).map(|_| TcpStream::connect(&address))).await;
+    process.takes(200).await;
+    drop(silent);
+    process.ends_well();
+}
+
+#[tokio::test]
+async fn d05_the_soft_limit_is_raised_to_the_hard_one() {
+    let process = Process::start("ulimit -Sn 200; ulimit -Hn 2000;");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<&str> = files.split_whitespace().collect();
+    assert_eq!(words[3..5], ["2000", "2000"], "{files}");
+    process.ends_well();
+}
+
+#[tokio::test]
+async fn d10_a_stop_during_reloads_is_not_lost() {
+    for reloads in 0..6 {
+        let mut process = Process::start("");
+        for _ in 0..reloads {
+            process.signal(Signal::HUP);
+        }
+        process.signal(Signal::TERM);
+        process.signal(Signal::HUP);
+        let status = process.ended();
+        assert_eq!((status.code(), status.signal()), (Some(0), None), "after {reloads} reloads");
+    }
+}
+
+/// A disk that hangs: writers wait for room in memory, and the only worker goes on with everything else.
+#[test]
+fn d11_writers_that_wait_for_room_stop_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { fault: Fault::HangSync, stuck_after: PATIENCE, ..Settings::default() };
+    let store = Store::open(dir.path(), settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let writes = |store: Store, writer: u8| async move {
+        loop {
+            let mut tx = Tx::default();
+            tx.set(vec![b'M', writer], vec![writer; 1 << 20]);
+            if store.transact(&tx).is_err() {
+                return;
+            }
+        }
+    };
+    runtime.block_on(async {
+        (0..3).for_each(|writer| drop(tokio::spawn(writes(store.clone(), writer))));
+        while store.room().now_or_never().is_some() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::spawn(async {}).await.unwrap();
+        }
+        assert!(store.accepting().is_ok(), "it waits still");
+    });
+    runtime.shutdown_background();
+    // What waits ends with the process.
+    std::mem::forget(store);
+}
