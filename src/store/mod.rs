@@ -16,6 +16,12 @@ pub use keys::{LANES, RKey};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+/// How many syncs sled has asked for; each is an `fdatasync`, see the crate `real_sync`, which this links into every
+/// program.
+pub fn sled_syncs() -> u64 {
+    real_sync::syncs()
+}
+
 /// Version of the records: the first byte of each, so that a later program knows what it reads.
 const RECORD: u8 = 1;
 
