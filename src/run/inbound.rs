@@ -17,15 +17,14 @@ use super::doubts::{Doubtful, Doubts};
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, gate, mutant};
 use crate::goodays::ResponseId;
-use crate::goodays::event::{self, Event};
+use crate::goodays::event::Event;
 use crate::http::Failure;
-use crate::json;
 use crate::mapping::Assignment;
 use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::plan::pace::{BatchSize, MAX_NODES};
 use crate::plan::{Freshness, Gain, Intent, Link, Note};
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::store::{Item, LANES, RKey, Store, StoreError, Waiting};
+use crate::store::{Item, LANES, RKey, StoreError, Waiting};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
 const TOLD_TOGETHER_MS: i64 = 5_000;
@@ -114,7 +113,7 @@ impl Lane {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let jobs = taken.iter().filter_map(|rkey| load(&shared.store, *rkey).transpose());
+        let jobs = taken.iter().filter_map(|rkey| self.load(shared, *rkey).transpose());
         let mut jobs: Vec<Job> = jobs.collect::<Result<_, _>>()?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms);
@@ -128,6 +127,24 @@ impl Lane {
             return Ok(pause(shared, &failure));
         }
         self.write(shared, jobs).await
+    }
+
+    /// Everything that waits for one response, read in this order: events, intents, link. An event that holds our
+    /// own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's.
+    fn load(&self, shared: &Shared, rkey: RKey) -> Result<Option<Job>, Fatal> {
+        let store = &shared.store;
+        let Some((waiting, events)) = self.waiting(shared, rkey)? else { return Ok(None) };
+        if waiting.entries.is_empty() && waiting.notes.is_empty() {
+            return Ok(None);
+        }
+        let intents = store.open_intents(rkey)?;
+        let link = store.link(rkey)?;
+        let id = waiting.entries.iter().find_map(|e| e.response_id.clone());
+        let Some(response_id) = id.or_else(|| link.as_ref().map(|l| l.response_id.clone())) else {
+            return Ok(None);
+        };
+        let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
+        Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link }))
     }
 
     fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
@@ -365,26 +382,6 @@ fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: 
             taken.push(item.rkey);
         }
     }
-}
-
-/// Everything that waits for one response, read in this order: events, intents, link. An event that holds our
-/// own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's.
-fn load(store: &Store, rkey: RKey) -> Result<Option<Job>, StoreError> {
-    let waiting = store.waiting(rkey)?;
-    let mut events = Vec::new();
-    for entry in &waiting.entries {
-        let body = store.payload(entry.seq)?.unwrap_or_default();
-        let read = json::read(&body).ok().and_then(|b| event::read_owned(b).ok());
-        events.extend(read);
-    }
-    let intents = store.open_intents(rkey)?;
-    let link = store.link(rkey)?;
-    let id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-    let Some(response_id) = id.or_else(|| link.as_ref().map(|l| l.response_id.clone())) else {
-        return Ok(None);
-    };
-    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
-    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link }))
 }
 
 /// One conversation's transaction.

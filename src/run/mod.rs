@@ -9,6 +9,7 @@ mod budget;
 mod conclude;
 mod contact;
 mod courier;
+mod damaged;
 mod deliver;
 mod desk;
 mod doubts;

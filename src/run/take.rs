@@ -112,7 +112,11 @@ fn fire(
     acted_ms: i64,
 ) -> Result<Option<u64>, StoreError> {
     let now_ms = shared.clock.now_ms();
-    let old = shared.store.intent_by_identity(&wish.identity(case))?;
+    let old = match shared.store.intent_by_identity(&wish.identity(case)) {
+        // It may have been sent: never again without a human.
+        Err(StoreError::Damaged(_)) => return Ok(None),
+        old => old?,
+    };
     // Decided on what is read under the guard: somebody may have sent it on its way meanwhile.
     let seq = match old.map(|old| shared.store.guard_intent(tx, old.seq)).transpose()?.flatten() {
         None => shared.store.next_seq(),

@@ -1,6 +1,7 @@
 //! The only room that knows sled: a few doors (get, compare-and-set, transact, range, durable), and the records
 //! that stand behind them.
 
+mod damaged;
 mod engine;
 
 pub mod inbox;
@@ -34,11 +35,9 @@ pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
         Some((&RECORD, json)) => serde_json::from_slice(json)
-            .map_err(|e| StoreError::Unreadable(format!("a record cannot be read: {}", e.classify_name()))),
-        Some((version, _)) => {
-            Err(StoreError::Unreadable(format!("a record has the unknown version {version}")))
-        }
-        None => Err(StoreError::Unreadable("a record is empty".to_owned())),
+            .map_err(|e| StoreError::Damaged(format!("it cannot be read: {}", e.classify_name()))),
+        Some((version, _)) => Err(StoreError::Damaged(format!("it has the unknown version {version}"))),
+        None => Err(StoreError::Damaged("it is empty".to_owned())),
     }
 }
 
