@@ -4,7 +4,7 @@
 mod disk;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use goodays_salesforce::app::Knobs;
@@ -289,7 +289,7 @@ async fn what_was_acknowledged_survives_a_damaged_snapshot() {
 async fn harmed(
     count: usize,
     harmless: usize,
-    harm: impl FnOnce(&PathBuf, &[(u64, RKey)]),
+    harm: impl FnOnce(&Path, &[(u64, RKey)]),
 ) -> (Post, Child, Vec<Value>) {
     let mut post = Post::new().await;
     post.stage.salesforce.wire().fault(Wired { times: None, ..Wired::once("/oauth2/", Act::ResetBefore) });
@@ -323,7 +323,7 @@ async fn harmed(
     (post, child, parked)
 }
 
-fn rewritten(state: &PathBuf, write: impl FnOnce(&mut Tx)) {
+fn rewritten(state: &Path, write: impl FnOnce(&mut Tx)) {
     let store = Store::open(state, Settings::default()).unwrap();
     let mut tx = Tx::new();
     write(&mut tx);

@@ -129,7 +129,6 @@ fn spot(held: &[u8]) -> Result<Spot, StoreError> {
     Spot::read(held).ok_or_else(|| StoreError::Damaged("the place of a value has another form".into()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub(super) fn unreadable(error: sled::Error) -> StoreError {
     match error {
         sled::Error::Corruption { .. } => StoreError::Damaged(error.to_string()),

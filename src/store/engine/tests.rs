@@ -505,13 +505,19 @@ fn snapshots(dir: &Path) -> Vec<std::path::PathBuf> {
     files.filter(is_one).collect()
 }
 
+fn remove_snapshots(dir: &Path) {
+    for path in snapshots(dir) {
+        fs::remove_file(path).unwrap();
+    }
+}
+
 #[test]
 fn d01_an_unfinished_snapshot_never_keeps_a_state_from_opening() {
     for (finished, compact_above) in [(true, u64::MAX), (false, u64::MAX), (false, 0)] {
         for share in [0, 1, 2, 4] {
             let (dir, bytes) = settled();
             if !finished {
-                snapshots(dir.path()).into_iter().for_each(|path| fs::remove_file(path).unwrap());
+                remove_snapshots(dir.path());
             }
             let cut = &bytes[..bytes.len() * share / 4];
             fs::write(dir.path().join("sled/snap.FFFFFFFFFFFFFFF0.generating"), cut).unwrap();
@@ -564,7 +570,7 @@ fn d01_a_state_of_another_format_is_refused_before_anything_is_written() {
     {
         let (dir, _) = settled();
         // Something that an opening would change: the log goes on behind the snapshot.
-        snapshots(dir.path()).into_iter().for_each(|path| fs::remove_file(path).unwrap());
+        remove_snapshots(dir.path());
         fs::write(dir.path().join("sled/format"), found.to_string()).unwrap();
         let before = contents(dir.path());
         let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
