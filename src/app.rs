@@ -87,7 +87,10 @@ impl App {
         let _ = std::fs::remove_file(&self.admin_file);
         // Side by side: both wait a while for what is in flight.
         let ((), clean) = tokio::join!(self.doors.close(), self.daemon.stop());
-        clean
+        let store = self.shared.store.clone();
+        // The last checkpoint: a disk that refuses it must be seen in the exit code.
+        let finished = tokio::task::spawn_blocking(move || store.finish()).await;
+        clean && matches!(finished, Ok(Ok(())))
     }
 }
 

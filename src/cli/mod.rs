@@ -12,7 +12,6 @@ mod show;
 mod simulate;
 mod verdict;
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

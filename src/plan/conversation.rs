@@ -12,13 +12,15 @@ pub struct Conversation {
     /// Actions that are open or parked, those of agents' comments, and those that the Case's state could ask for again;
     /// by their numbers.
     pub intents: Vec<Intent>,
+    /// Identities of actions whose record cannot be read: they may have been sent, so they are not begun anew.
+    pub unreadable: Vec<String>,
     /// What agents are to be told by the change at hand.
     pub notes: Vec<Note>,
 }
 
 impl Conversation {
     pub fn new(response_id: ResponseId) -> Self {
-        Self { response_id, link: None, intents: Vec::new(), notes: Vec::new() }
+        Self { response_id, link: None, intents: Vec::new(), unreadable: Vec::new(), notes: Vec::new() }
     }
 
     pub fn intent(&self, seq: u64) -> Option<&Intent> {

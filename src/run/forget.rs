@@ -68,15 +68,29 @@ impl Shared {
             // A long walk: others get their turn.
             tokio::task::yield_now().await;
         }
-        let done = self.forget(&Person { responses, email: Some(email) }, done).await?;
+        let done = self.forget(&Person { responses, email: Some(email.clone()) }, done).await?;
         // After its links: an address that was changed later has left its old hash.
-        let mut tx = Tx::default();
-        for key in index {
-            tx.remove(key);
+        for key in &index {
+            self.forget_index(key, hash64(&email))?;
         }
-        self.store.try_transact(&tx)?;
         self.store.durable().await?;
         Ok(done)
+    }
+
+    /// Unless an event that came just now has named the address again.
+    fn forget_index(&self, key: &[u8], hash: u64) -> Result<(), StoreError> {
+        let rkey = RKey::read(&key[key.len().saturating_sub(16)..]);
+        loop {
+            let mut tx = Tx::default();
+            let link = rkey.map(|rkey| self.store.guard_link(&mut tx, rkey)).transpose()?.flatten();
+            if link.is_some_and(|link| link.customer == Some(hash)) {
+                return Ok(());
+            }
+            tx.remove(key);
+            if self.store.try_transact(&tx)? {
+                return Ok(());
+            }
+        }
     }
 
     async fn forget(&self, person: &Person, mut done: Forgotten) -> Result<Forgotten, Fatal> {
@@ -96,19 +110,25 @@ impl Shared {
 
     /// Whether the event names the address as its customer's.
     fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
-        let Some(bytes) = self.store.payload(entry.seq)? else { return Ok(false) };
+        let bytes =
+            self.store.or_damaged("body", &keys::payload(entry.seq), self.store.payload(entry.seq))?;
+        let Some(bytes) = bytes else { return Ok(false) };
         let event = json::read(&bytes).ok().and_then(|body| event::read_owned(body).ok());
         Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
     }
 
     /// Nobody can say whose it is: an event that only waits to be dropped goes when it names the address.
     fn forget_unreadable(&self, entry: &Entry, email: &str, done: &mut Forgotten) -> Result<(), StoreError> {
-        let Some(bytes) = self.store.payload(entry.seq)? else { return Ok(()) };
+        let bytes =
+            self.store.or_damaged("body", &keys::payload(entry.seq), self.store.payload(entry.seq))?;
+        let Some(bytes) = bytes else { return Ok(()) };
         if !names(&String::from_utf8_lossy(&bytes).to_lowercase(), email) {
             return Ok(());
         }
         let mut tx = Tx::default();
-        self.store.guard_entry(&mut tx, entry.seq)?;
+        if self.store.guard_entry(&mut tx, entry.seq)?.as_ref() != Some(entry) {
+            return Ok(());
+        }
         tx.remove(keys::parked(b'e', entry.seq));
         tx.remove(keys::payload(entry.seq));
         tx.remove(keys::entry(entry.seq));
@@ -124,6 +144,10 @@ impl Shared {
             let waiting = self.store.waiting(rkey)?;
             let events = self.store.entries_of(rkey, AT_ONCE)?;
             let mut pending = 0;
+            let unchanged = self.store.guard_unchanged(&mut tx, &events)?;
+            if unchanged.len() < events.len() {
+                continue;
+            }
             for entry in &events {
                 if let EntryState::Waiting { due_ms } = entry.state {
                     tx.remove(keys::queue(rkey.lane(), due_ms, entry.seq));
@@ -134,8 +158,13 @@ impl Shared {
                 tx.remove(keys::entry(entry.seq));
                 tx.remove(keys::of_response(rkey, entry.seq));
             }
-            for (seq, due_ms, _) in &waiting.notes {
-                drop_note(&mut tx, rkey, *seq, *due_ms);
+            for (seq, due_ms) in self.store.guard_notes(&mut tx, rkey, &waiting.notes)? {
+                drop_note(&mut tx, rkey, seq, due_ms);
+            }
+            for seq in self.store.without_header(rkey)? {
+                // Its place in the queue goes when it is met.
+                tx.remove(keys::parked(b'e', seq)).remove(keys::payload(seq));
+                tx.remove(keys::entry(seq)).remove(keys::of_response(rkey, seq));
             }
             let before = self.store.guard_link(&mut tx, rkey)?;
             if let Some(before) = &before {
@@ -161,25 +190,30 @@ impl Shared {
 
     /// Texts and author of an action of this customer, or the address of this agent.
     fn forget_intent(&self, seq: u64, person: &Person, done: &mut Forgotten) -> Result<(), StoreError> {
-        let mut tx = Tx::default();
-        let Some(mut intent) = self.store.guard_intent(&mut tx, seq)? else { return Ok(()) };
-        let before = intent.clone();
-        let rkey = RKey::of(&intent.response_id);
-        let author = intent.author.as_deref().map(str::to_lowercase);
-        if person.responses.contains(&rkey) {
-            done.in_flight += usize::from(matches!(intent.state, IntentState::Sending(_)));
-            self.without_customer(&mut intent);
-        } else if author.is_some() && author == person.email {
-            intent.author = None;
-            if !intent.state.is_open() {
-                intent.forget_texts();
+        loop {
+            let mut tx = Tx::default();
+            let Some(mut intent) = self.store.guard_intent(&mut tx, seq)? else { return Ok(()) };
+            let before = intent.clone();
+            let rkey = RKey::of(&intent.response_id);
+            let author = intent.author.as_deref().map(str::to_lowercase);
+            if person.responses.contains(&rkey) {
+                self.without_customer(&mut intent);
+            } else if author.is_some() && author == person.email {
+                intent.author = None;
+                if !intent.state.is_open() {
+                    intent.forget_texts();
+                }
+            }
+            if intent != before {
+                put_intent(&mut tx, rkey, &intent);
+            }
+            if self.store.try_transact(&tx)? {
+                let sending = matches!(intent.state, IntentState::Sending(_));
+                done.in_flight += usize::from(sending && person.responses.contains(&rkey));
+                done.actions += usize::from(intent != before);
+                return Ok(());
             }
         }
-        if intent != before {
-            put_intent(&mut tx, rkey, &intent);
-            done.actions += usize::from(self.store.try_transact(&tx)?);
-        }
-        Ok(())
     }
 
     /// What was not sent yet is not sent any more. What is on its way keeps its text: reading back compares it.

@@ -120,7 +120,7 @@ impl Lane {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let mut jobs = load(shared, taken).await?;
+        let mut jobs = load(shared, &self.doubtful, taken).await?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms);
         }

@@ -6,15 +6,16 @@ use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
+use super::doubts::Doubtful;
 use super::inbound::Job;
-use super::{Fatal, Shared};
+use super::{Fatal, Shared, damaged};
 use crate::aside;
 use crate::goodays::event::{self, Event};
 use crate::goodays::glance;
 use crate::json;
 use crate::plan::Conversation;
 use crate::store::inbox::finish;
-use crate::store::{Entry, EntryState, RKey, Store, StoreError, Tx, Waiting};
+use crate::store::{Entry, EntryState, RKey, Tx, Waiting};
 
 /// What the events of one step may take in memory, roughly: bytes as they came, and what their values take when read.
 const ROOM: usize = 24 << 20;
@@ -31,11 +32,11 @@ struct Bodies {
 type Misfit = (&'static str, String);
 
 /// Everything that waits for these conversations, as far as there is room; the rest stays queued.
-pub(super) async fn load(shared: &Shared, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
+pub(super) async fn load(shared: &Shared, doubtful: &Doubtful, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
     let mut room = ROOM;
     let mut all = Vec::new();
     for rkey in taken {
-        all.extend(gather(&shared.store, *rkey, &mut room)?);
+        all.extend(gather(shared, doubtful, *rkey, &mut room)?);
     }
     let noted = noted(shared, &all);
     shared.begun.begin(&shared.store, &noted).await?;
@@ -87,25 +88,39 @@ fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
     Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
 }
 
-/// What waits for a response; of its events as many as there is room for, at least one in each step.
-fn gather(store: &Store, rkey: RKey, room: &mut usize) -> Result<Option<Bodies>, StoreError> {
+/// What waits for a response; of its events as many as there is room for, at least one in each step. What is damaged is
+/// parked, and is not in it.
+fn gather(
+    shared: &Shared,
+    doubtful: &Doubtful,
+    rkey: RKey,
+    room: &mut usize,
+) -> Result<Option<Bodies>, Fatal> {
     if *room == 0 {
         return Ok(None);
     }
-    let mut waiting = store.waiting(rkey)?;
-    let mut bytes = Vec::new();
-    for entry in &waiting.entries {
-        let body = store.payload(entry.seq)?.unwrap_or_default();
+    let Some(mut waiting) = damaged::waiting(shared, doubtful, rkey)? else { return Ok(None) };
+    let (mut bytes, mut entries, mut none_fits) = (Vec::new(), Vec::new(), false);
+    for entry in std::mem::take(&mut waiting.entries) {
+        let Some(body) = damaged::body(&shared.store, entry.seq)? else {
+            damaged::park(shared, rkey, &entry)?;
+            continue;
+        };
         let cost = aside::if_large(body.len(), || cost(&body));
         if cost > *room && *room < ROOM {
             *room = 0;
+            none_fits = bytes.is_empty();
             break;
         }
         *room = room.saturating_sub(cost);
         bytes.push(body);
+        entries.push(entry);
     }
-    let none_fits = bytes.is_empty() && !waiting.entries.is_empty();
-    waiting.entries.truncate(bytes.len());
+    waiting.entries = entries;
+    let nothing = waiting.entries.is_empty() && waiting.notes.is_empty();
+    if !none_fits && (nothing || !waiting.lost.is_empty()) {
+        damaged::mend(shared, rkey)?;
+    }
     Ok((!none_fits).then_some(Bodies { waiting, bytes }))
 }
 
@@ -121,9 +136,6 @@ fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Mis
     }
     let unreadable = |why: &str| ("unreadable", format!("the stored event cannot be read: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))?;
-    if text.is_empty() {
-        return Err(unreadable("its bytes are missing"));
-    }
     // The door has looked at it; what an older version took in, it has not.
     if bytes.len() > glance::MAX_VALUES / 4 {
         let glanced = glance::glance(text).map_err(|_| unreadable("it is not JSON that can be held"))?;

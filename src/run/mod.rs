@@ -9,6 +9,7 @@ mod begun;
 mod budget;
 mod change;
 mod contact;
+mod damaged;
 mod deliver;
 mod desk;
 mod dispatcher;

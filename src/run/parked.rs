@@ -97,6 +97,9 @@ impl Shared {
     }
 
     fn parked_action(&self, seq: u64) -> Result<Option<ParkedItem>, StoreError> {
+        if self.store.is_damaged_action(seq)? {
+            return Ok(Some(damaged_action(seq)));
+        }
         let Some(intent) = self.store.intent(seq)? else { return Ok(None) };
         let (state, since_ms, code, why) = match &intent.state {
             IntentState::Parked { since_ms, code, why } => ("parked", *since_ms, code.clone(), why.clone()),
@@ -167,6 +170,9 @@ impl Shared {
     }
 
     async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {
+        if self.store.is_damaged_action(seq)? {
+            return Ok(RetryOutcome::WrongState("damaged: it can only be dropped".to_owned()));
+        }
         let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
         if matches!(intent.state, IntentState::Unclear { .. }) {
             match self.look_for(&intent).await? {
@@ -218,10 +224,32 @@ impl Shared {
                     tx.set(keys::entry(seq), crate::store::encode(&crate::store::Entry { state, ..entry }));
                 }
             }
+            // Its record stays: nobody can tell whether it was sent, so it must not begin anew.
+            Some((_, seq)) if self.store.is_damaged_action(seq)? => {
+                tx.remove(keys::parked(b'a', seq));
+            }
             Some((_, seq)) => return self.drop_action(seq, now_ms),
             None => return Ok(RetryOutcome::Unknown),
         }
         self.given_word(&tx)
+    }
+}
+
+fn damaged_action(seq: u64) -> ParkedItem {
+    ParkedItem {
+        id: format!("a{seq}"),
+        kind: "action",
+        response_id: None,
+        case_number: None,
+        case_id: None,
+        action: None,
+        state: "parked",
+        reason_code: "damaged".to_owned(),
+        reason: "The record of this action is damaged on the disk. Nobody can tell whether it was sent: look into \
+                 Goodays, then drop it."
+            .to_owned(),
+        since: when(0),
+        attempts: 0,
     }
 }
 

@@ -33,7 +33,7 @@ impl Lane {
         };
         // Each lane counts what it has finished, whichever lane it is of: no other one writes that count.
         let done = &shared.counts.done[usize::from(self.number)];
-        let finished = if plan.more || plan.waits { 0 } else { job.waiting.entries.len() as u64 };
+        let mut finished;
         let settled = loop {
             let mut loaded = shared.store.conversation(job.rkey, &job.response_id)?;
             let keep = plan.skipped.is_none() || loaded.now.link.is_some();
@@ -44,18 +44,22 @@ impl Lane {
                 loaded.now.delivered(*seq, *verb, proof.as_ref(), None, now_ms);
             }
             let tx = loaded.with();
+            finished = 0;
             if !plan.more && !plan.waits {
-                for entry in &job.waiting.entries {
+                // Those that somebody dropped or forgot meanwhile are theirs.
+                let unchanged = shared.store.guard_unchanged(tx, &job.waiting.entries)?;
+                finished = unchanged.len() as u64;
+                for entry in unchanged {
                     let how = plan.skipped.unwrap_or(how).to_owned();
-                    finish(tx, entry.clone(), job.rkey, EntryState::Done { at_ms: now_ms, how });
+                    finish(tx, entry, job.rkey, EntryState::Done { at_ms: now_ms, how });
                 }
                 tx.set(
                     keys::meta(&format!("done {}", self.number)),
                     encoded(done.load(Ordering::Relaxed) + finished),
                 );
             }
-            for (seq, due_ms, _) in &job.waiting.notes {
-                drop_note(tx, job.rkey, *seq, *due_ms);
+            for (seq, due_ms) in shared.store.guard_notes(tx, job.rkey, &job.waiting.notes)? {
+                drop_note(tx, job.rkey, seq, due_ms);
             }
             if let Some(changed) = shared.store.write_change(loaded, now_ms)? {
                 break changed;

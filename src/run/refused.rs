@@ -204,42 +204,55 @@ impl Lane {
     fn put_off(&mut self, shared: &Shared, job: &Job, attempts: u32) -> Result<(), Fatal> {
         let interval = interval(RECORD, attempts.saturating_sub(1), None);
         let due_ms = shared.clock.now_ms() + millis(interval);
-        let mut tx = Tx::default();
-        for entry in &job.waiting.entries {
-            let entry = Entry { attempts, ..entry.clone() };
-            finish(&mut tx, entry, job.rkey, EntryState::Waiting { due_ms });
-        }
-        for (seq, from_ms, _) in &job.waiting.notes {
-            move_note(&mut tx, job.rkey, *seq, Some(*from_ms), due_ms, attempts);
+        loop {
+            let mut tx = Tx::default();
+            for entry in shared.store.guard_unchanged(&mut tx, &job.waiting.entries)? {
+                let entry = Entry { attempts, ..entry };
+                finish(&mut tx, entry, job.rkey, EntryState::Waiting { due_ms });
+            }
+            for (seq, from_ms) in shared.store.guard_notes(&mut tx, job.rkey, &job.waiting.notes)? {
+                move_note(&mut tx, job.rkey, seq, Some(from_ms), due_ms, attempts);
+            }
+            if shared.store.try_transact(&tx)? {
+                break;
+            }
         }
         self.doubts().held.insert(job.rkey, due_ms);
-        shared.store.try_transact(&tx)?;
         Ok(())
     }
 
     /// Ends the waiting of a conversation with a reason that a human looks at; notes are given up.
     pub(super) fn park(&mut self, shared: &Shared, job: &Job, code: &str, why: &str) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
-        let mut tx = Tx::default();
-        for entry in &job.waiting.entries {
-            let state = EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() };
-            finish(&mut tx, entry.clone(), job.rkey, state);
-            shared.metrics.event("parked");
-            shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
-        }
-        if job.waiting.entries.is_empty() {
-            for (seq, due_ms, _) in &job.waiting.notes {
-                drop_note(&mut tx, job.rkey, *seq, *due_ms);
-                shared.metrics.event("note_given_up");
+        let mut parked;
+        loop {
+            let mut tx = Tx::default();
+            parked = 0;
+            for entry in shared.store.guard_unchanged(&mut tx, &job.waiting.entries)? {
+                let state =
+                    EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() };
+                finish(&mut tx, entry, job.rkey, state);
+                parked += 1;
+            }
+            let mut given_up = 0;
+            if job.waiting.entries.is_empty() {
+                for (seq, due_ms) in shared.store.guard_notes(&mut tx, job.rkey, &job.waiting.notes)? {
+                    drop_note(&mut tx, job.rkey, seq, due_ms);
+                    given_up += 1;
+                }
+            }
+            if shared.store.try_transact(&tx)? {
+                (0..given_up).for_each(|_| shared.metrics.event("note_given_up"));
+                break;
             }
         }
+        (0..parked).for_each(|_| shared.metrics.event("parked"));
+        shared.counts.pending.fetch_sub(parked, Ordering::Relaxed);
         warn!(response = %job.response_id, code, events = job.waiting.entries.len(),
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
         let mut doubts = self.doubts();
         doubts.fixes.remove(&job.rkey);
         doubts.suspects.remove(&job.rkey);
-        drop(doubts);
-        shared.store.try_transact(&tx)?;
         Ok(())
     }
 }

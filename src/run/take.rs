@@ -94,7 +94,7 @@ pub(super) fn take_comment(shared: &Shared, taking: &Taking<'_>, row: &Value) ->
     let (Some(comment), Some(case)) = (id_of(row, "Id"), id_of(row, parent)) else { return Ok(()) };
     let case_row = row.get(parent.trim_end_matches("Id")).cloned().unwrap_or(Value::Null);
     let Some(own) = key_of(&case_row, &case_mapping.key_field) else { return Ok(()) };
-    let (response, unsure) = whose(&shared.store, &case, &own, &comment)?;
+    let Some((response, unsure)) = whose(&shared.store, &case, &own, &comment)? else { return Ok(()) };
     let seen = shared.change(&response, |loaded| {
         let since = taking.since(shared.clock.now_ms());
         let next_seq = &mut || shared.store.next_seq();
@@ -104,16 +104,19 @@ pub(super) fn take_comment(shared: &Shared, taking: &Taking<'_>, row: &Value) ->
     Ok(())
 }
 
-/// The response that a comment belongs to, and whether that is only a guess.
+/// The response that a comment belongs to, and whether that is only a guess; none when its action is damaged.
 fn whose(
     store: &Store,
     case: &RecordId,
     own: &ResponseId,
     comment: &RecordId,
-) -> Result<(ResponseId, bool), StoreError> {
+) -> Result<Option<(ResponseId, bool)>, StoreError> {
     // A merge moves comments to the survivor: what was taken over stays where it was.
-    if let Some(intent) = store.intent_by_identity(&answer_identity(comment))? {
-        return Ok((intent.response_id, false));
+    match store.intent_by_identity(&answer_identity(comment)) {
+        Ok(Some(intent)) => return Ok(Some((intent.response_id, false))),
+        // It may have been sent: never again without a human.
+        Err(StoreError::Damaged(_)) => return Ok(None),
+        other => other.map(drop)?,
     }
     let mut rkeys = store.responses_of_case(case)?;
     if !rkeys.contains(&RKey::of(own)) {
@@ -124,12 +127,12 @@ fn whose(
         links.extend(store.link(rkey)?);
     }
     if let Some(link) = links.iter().find(|l| l.answer(comment).is_some()) {
-        return Ok((link.response_id.clone(), false));
+        return Ok(Some((link.response_id.clone(), false)));
     }
     if links.is_empty() {
-        return Ok((own.clone(), false));
+        return Ok(Some((own.clone(), false)));
     }
-    Ok(addressee(&links).map_or((own.clone(), true), |l| (l.response_id.clone(), false)))
+    Ok(Some(addressee(&links).map_or((own.clone(), true), |l| (l.response_id.clone(), false))))
 }
 
 /// A Case was merged away: its response follows the survivor.

@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step};
 use crate::config::{Auth, Config};
 use crate::mapping::is_mapping_file;
 use crate::store::outbox::put_intent;
-use crate::store::{EntryState, RKey, StoreError, Tx, keys};
+use crate::store::{EntryState, RKey, Store, StoreError, Tx, keys};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -136,6 +136,10 @@ impl Keeper {
 
     fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, StoreError> {
         let oldest_ms = now_ms - millis(shared.config.state.keep_events);
+        let aside = shared.store.set_actions_aside()?;
+        if aside > 0 {
+            error!(code = "damaged", actions = aside, "parked: its record is damaged");
+        }
         let events = self.prune_events(shared, oldest_ms)?;
         let intents = self.prune_intents(shared, oldest_ms)?;
         Ok(events || intents)
@@ -147,25 +151,13 @@ impl Keeper {
         let (start, end) = keys::room(b'E');
         let from = self.events_from.take().unwrap_or(start);
         let found = shared.store.keys(&from, &end, SLICE)?;
-        let mut tx = Tx::default();
-        let mut young = false;
-        for key in &found {
-            let Some(seq) = keys::tail_seq(key) else { continue };
-            let Some(entry) = shared.store.entry(seq)? else { continue };
-            young |= entry.received_ms > oldest_ms;
-            let finished = matches!(entry.state, EntryState::Done { .. } | EntryState::Dropped { .. });
-            if finished && entry.received_ms <= oldest_ms {
-                tx.remove(key.clone());
-                tx.remove(keys::payload(seq));
-                if let Some(id) = &entry.response_id {
-                    tx.remove(keys::of_response(RKey::of(id), seq));
-                }
+        let young = loop {
+            let (tx, young) = without_old(&shared.store, &found, oldest_ms)?;
+            if tx.writes.is_empty() || shared.store.try_transact(&tx)? {
+                debug!(keys = tx.writes.len(), "pruned events");
+                break young;
             }
-        }
-        if !tx.is_empty() {
-            debug!(keys = tx.writes.len(), "pruned events");
-            shared.store.try_transact(&tx)?;
-        }
+        };
         // Numbers grow with time: behind a young one nothing is old.
         self.events_from = found.last().filter(|_| !young && found.len() == SLICE).map(|k| next(k));
         Ok(self.events_from.is_some())
@@ -193,6 +185,24 @@ impl Keeper {
     }
 }
 
+/// Removes those of the events that are finished and old, as long as they stay so: a repeat brings a dropped one back
+/// to life. Also says whether there is a young one among them.
+fn without_old(store: &Store, events: &[Vec<u8>], oldest_ms: i64) -> Result<(Tx, bool), StoreError> {
+    let (mut tx, mut young) = (Tx::default(), false);
+    for seq in events.iter().filter_map(|key| keys::tail_seq(key)) {
+        let Some(entry) = store.guard_entry(&mut tx, seq)? else { continue };
+        young |= entry.received_ms > oldest_ms;
+        let finished = matches!(entry.state, EntryState::Done { .. } | EntryState::Dropped { .. });
+        if finished && entry.received_ms <= oldest_ms {
+            tx.remove(keys::entry(seq)).remove(keys::payload(seq));
+            if let Some(id) = &entry.response_id {
+                tx.remove(keys::of_response(RKey::of(id), seq));
+            }
+        }
+    }
+    Ok((tx, young))
+}
+
 fn next(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
@@ -212,4 +222,86 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
         .collect();
     stamps.sort();
     stamps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goodays::ResponseId;
+    use crate::store::inbox::finish;
+    use crate::store::{Receipt, Settings};
+
+    const BODY: &[u8] = br#"{"response":{"id":"r1"}}"#;
+
+    fn receive(store: &Store, now_ms: i64) -> (u64, RKey) {
+        let id = Ok(ResponseId::new("r1").unwrap());
+        match store.receive(BODY, "response", &id, now_ms).unwrap() {
+            Receipt::Accepted { seq, rkey } => (seq, rkey),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A repeat of an old dropped event arrives while it is being pruned: the repeat is acknowledged, so it must stay.
+    #[test]
+    fn d14_a_repeat_that_is_taken_while_its_event_is_pruned_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let (seq, rkey) = receive(&store, 1_000);
+        let mut tx = Tx::default();
+        let entry = store.guard_entry(&mut tx, seq).unwrap().unwrap();
+        finish(&mut tx, entry, rkey, EntryState::Dropped { at_ms: 1_000 });
+        assert!(store.try_transact(&tx).unwrap());
+
+        let (pruning, young) = without_old(&store, &[keys::entry(seq)], 5_000).unwrap();
+        assert!(!pruning.writes.is_empty() && !young);
+        assert_eq!(receive(&store, 9_000), (seq, rkey));
+        assert!(!store.try_transact(&pruning).unwrap(), "the acknowledged event is pruned");
+        assert_eq!(store.waiting(rkey).unwrap().entries.len(), 1);
+        assert_eq!(store.payload(seq).unwrap().as_deref(), Some(BODY));
+        // The second look leaves it alone.
+        let (pruning, _) = without_old(&store, &[keys::entry(seq)], 5_000).unwrap();
+        assert!(pruning.writes.is_empty());
+    }
+
+    /// The same for whoever puts it off, parks it or notes that it is done.
+    #[test]
+    fn d14_what_changed_since_it_was_read_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let (seq, rkey) = receive(&store, 1_000);
+        let read = store.waiting(rkey).unwrap().entries;
+        let mut late = Tx::default();
+        let same = store.guard_unchanged(&mut late, &read).unwrap();
+        assert_eq!(same, read);
+        let mut tx = Tx::default();
+        finish(&mut tx, read[0].clone(), rkey, EntryState::Dropped { at_ms: 2_000 });
+        assert!(store.try_transact(&tx).unwrap());
+        finish(&mut late, same[0].clone(), rkey, EntryState::Waiting { due_ms: 3_000 });
+        assert!(!store.try_transact(&late).unwrap());
+        assert!(store.guard_unchanged(&mut Tx::default(), &read).unwrap().is_empty());
+        assert_eq!(store.entry(seq).unwrap().unwrap().state, EntryState::Dropped { at_ms: 2_000 });
+    }
+    /// An action that cannot be read is not sent, is shown, and is dropped by a human; its identity stays taken.
+    #[test]
+    fn d02_a_damaged_action_is_parked_and_never_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = crate::run::drive::tests::shared(dir.path());
+        let rkey = RKey::of(&ResponseId::new("r1").unwrap());
+        let mut tx = Tx::default();
+        tx.set(keys::intent(7), "junk").set(keys::open_intent(rkey, 7), Vec::new());
+        tx.set(keys::identity("a wish"), 7u64.to_be_bytes().to_vec());
+        assert!(shared.store.try_transact(&tx).unwrap());
+        assert!(shared.store.all_open_intents().unwrap().is_empty());
+        assert!(matches!(shared.store.intent_by_identity("a wish"), Err(StoreError::Damaged(_))));
+        assert_eq!((shared.store.set_actions_aside(), shared.store.set_actions_aside()), (Ok(1), Ok(0)));
+        let parked = shared.parked(9).unwrap();
+        assert_eq!(
+            (parked.len(), parked[0].id.as_str(), parked[0].reason_code.as_str()),
+            (1, "a7", "damaged")
+        );
+        assert_eq!(shared.drop_parked("a7").unwrap(), crate::run::RetryOutcome::Again);
+        assert!(shared.parked(9).unwrap().is_empty());
+        assert!(shared.store.intent_by_identity("a wish").is_err(), "it must not begin anew");
+        assert_eq!(shared.store.damaged(), 1);
+    }
 }

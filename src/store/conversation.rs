@@ -30,6 +30,12 @@ impl Store {
                 now.put(intent);
             }
         }
+        for identity in now.link.as_ref().map(identities).unwrap_or_default() {
+            let seq = self.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq);
+            if seq.is_some_and(|seq| now.intent(seq).is_none()) {
+                now.unreadable.push(identity);
+            }
+        }
         Ok(Loaded { rkey, before: now.clone(), now, guards })
     }
 

@@ -35,6 +35,7 @@ mod values;
 mod watchdog;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -127,6 +128,8 @@ struct Inner {
     settings: Settings,
     seq: Mutex<Seq>,
     space: Space,
+    /// Keys of records that were met and are damaged.
+    damaged: Mutex<BTreeSet<Vec<u8>>>,
     /// Dropped last: until then the folder is ours.
     _lock: Lock,
 }
@@ -147,12 +150,29 @@ impl Store {
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
         let (lock, tables) = open::open(&places)?;
-        let next = settler::replay(&tables, &places).map_err(|trouble| trouble.into_error(&places))?;
-        let tables = compact::compact(&places, tables, &settings)?;
-        let reserved = read_seq(&tables).map_err(|error| open::Trouble::of(error).into_error(&places))?;
+        let (next, tables, reserved) = Self::prepare(&places, tables, &settings)?;
         let folder = |error: std::io::Error| places.folder_error(&error);
         let journal = Journal::create(&places, next).map_err(folder)?;
         Self::start(lock, places, tables, settings, journal, reserved)
+    }
+
+    /// Carries out what stands in journals, and compacts; gives the next journal's number, and the last number given.
+    fn prepare(
+        places: &Places,
+        tables: Tables,
+        settings: &Settings,
+    ) -> Result<(u64, Tables, u64), OpenError> {
+        let prepared = || {
+            let next = settler::replay(&tables, places).map_err(|trouble| trouble.into_error(places))?;
+            let tables = compact::compact(places, tables, settings)?;
+            let reserved = read_seq(&tables).map_err(|error| open::Trouble::of(error).into_error(places))?;
+            Ok((next, tables, reserved))
+        };
+        // Damage that sled meets only when it is written to makes it panic, too.
+        catch_unwind(AssertUnwindSafe(prepared)).unwrap_or_else(|_| {
+            let reason = "the database panicked while its journals were carried out";
+            Err(open::Trouble::Damaged(reason.into()).into_error(places))
+        })
     }
 
     fn start(
@@ -193,6 +213,7 @@ impl Store {
             settings,
             seq: Mutex::new(Seq { next: reserved, reserved }),
             space: Space { known: Mutex::new(None), written: AtomicU64::new(0) },
+            damaged: Mutex::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -339,6 +360,16 @@ impl Store {
         }
     }
 
+    /// Remembers that the record of this key is damaged; whether that is news.
+    pub fn note_damaged(&self, key: &[u8]) -> bool {
+        self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_vec())
+    }
+
+    /// How many damaged records were met since the start.
+    pub fn damaged(&self) -> usize {
+        self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// How many syncs somebody waited for.
     pub fn commits(&self) -> u64 {
         self.inner.committer.commits()
@@ -348,6 +379,13 @@ impl Store {
         let journals = journal::size(&self.inner.places).unwrap_or(0);
         let values = self.inner.tables.files.size().unwrap_or(0);
         journals + values + open::size(&self.inner.places.live).unwrap_or(0)
+    }
+
+    /// The last checkpoint: makes everything durable, takes it into sled and ends. What is written later is not kept.
+    /// Blocks until that is done.
+    pub fn finish(&self) -> Result<(), StoreError> {
+        self.inner.committer.finish();
+        self.inner.health.check()
     }
 
     /// If this is the last clone: makes everything durable, and leaves the folder to others. Dropping does the

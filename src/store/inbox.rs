@@ -56,6 +56,8 @@ pub struct Waiting {
     pub notes: Vec<(u64, i64, Note)>,
     /// How often the notes were tried: the most of them.
     pub note_attempts: u32,
+    /// Events and notes of which the record is damaged or gone.
+    pub lost: Vec<u64>,
 }
 
 /// One thing in the queue, as it stands there.
@@ -116,7 +118,11 @@ impl Store {
             let receipt = match known.as_deref().and_then(keys::tail_seq) {
                 Some(seq) => match self.again(&mut tx, seq, incoming, now_ms)? {
                     None => return Ok(Receipt::Duplicate { seq }),
-                    Some(receipt) => receipt,
+                    Some(receipt) => {
+                        // What was stored may be damaged; these are the same bytes.
+                        tx.set(keys::payload(seq), incoming.body.to_vec());
+                        receipt
+                    }
                 },
                 None => self.first_time(&mut tx, hash.clone(), incoming, now_ms),
             };
@@ -184,12 +190,109 @@ impl Store {
 
     /// The stored event, if it is still kept.
     pub fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
-        self.read(&keys::entry(seq))
+        self.or_damaged("event", &keys::entry(seq), self.read(&keys::entry(seq)))
     }
 
     /// Reads an event and guards it against change in between.
     pub fn guard_entry(&self, tx: &mut Tx, seq: u64) -> Result<Option<Entry>, StoreError> {
-        self.guard(tx, keys::entry(seq))?.as_deref().map(decode).transpose()
+        let read = self.guard(tx, keys::entry(seq))?.as_deref().map(decode).transpose();
+        self.or_damaged("event", &keys::entry(seq), read)
+    }
+
+    /// Of these events those that still stand as they were read, and guards them. Others were finished, dropped, revived
+    /// or forgotten since, and whoever did that has written what they are now.
+    pub fn guard_unchanged(&self, tx: &mut Tx, entries: &[Entry]) -> Result<Vec<Entry>, StoreError> {
+        let mut same = Vec::with_capacity(entries.len());
+        for entry in entries {
+            same.extend(self.guard_entry(tx, entry.seq)?.filter(|now| now == entry));
+        }
+        Ok(same)
+    }
+
+    /// Of these notes those that still wait for that moment, and guards them.
+    pub fn guard_notes(
+        &self,
+        tx: &mut Tx,
+        rkey: RKey,
+        notes: &[(u64, i64, Note)],
+    ) -> Result<Vec<(u64, i64)>, StoreError> {
+        let mut same = Vec::with_capacity(notes.len());
+        for (seq, due_ms, _) in notes {
+            let held = self.guard(tx, keys::of_response(rkey, *seq))?;
+            same.extend(is_noted(held.as_deref(), *due_ms).then_some((*seq, *due_ms)));
+        }
+        Ok(same)
+    }
+
+    /// What stands in the queue of a response and cannot be worked off: an event of which the header is damaged or gone
+    /// waits for a human, if its bytes may be kept; a place in the queue that belongs to nothing goes. `whose` names the
+    /// response of an event. Gives how many events wait for a human now.
+    pub fn mend_queue(
+        &self,
+        rkey: RKey,
+        whose: &dyn Fn(u64) -> Option<ResponseId>,
+        now_ms: i64,
+    ) -> Result<i64, StoreError> {
+        let (from, to) = keys::queue_of(rkey.lane());
+        let rows = self.range(&from, &to, usize::MAX)?;
+        let own = rows.iter().filter_map(|(key, value)| item(key, value)).filter(|item| item.rkey == rkey);
+        let mut aside = 0;
+        for item in own {
+            let mut tx = Tx::default();
+            let parked = if item.event {
+                self.mend_event(&mut tx, item, whose, now_ms)?
+            } else {
+                self.mend_note(&mut tx, item)?;
+                false
+            };
+            aside += i64::from(!tx.writes.is_empty() && self.try_transact(&tx)? && parked);
+        }
+        Ok(aside)
+    }
+
+    fn mend_event(
+        &self,
+        tx: &mut Tx,
+        item: Item,
+        whose: &dyn Fn(u64) -> Option<ResponseId>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let Item { rkey, due_ms, seq, .. } = item;
+        let row = keys::of_response(rkey, seq);
+        let header = self.guard(tx, keys::entry(seq))?;
+        let entry = header.as_deref().and_then(|header| decode::<Entry>(header).ok());
+        match entry.map(|entry| entry.state) {
+            Some(EntryState::Waiting { due_ms: due }) if due == due_ms => {
+                if self.guard(tx, row.clone())?.as_deref() != Some(&[PENDING]) {
+                    tx.set(row, vec![PENDING]);
+                }
+                return Ok(false);
+            }
+            None if header.is_some() || self.get(&keys::payload(seq)) != Ok(None) => {
+                let why = "What is kept of this event is damaged; its bytes may be readable: try it again, or drop it.";
+                let state = EntryState::Parked { since_ms: now_ms, code: "damaged".into(), why: why.into() };
+                let (response_id, event) = (whose(seq), "unknown".to_owned());
+                let entry = Entry { seq, response_id, event, received_ms: now_ms, state, attempts: 0 };
+                tx.set(row, vec![KEPT]).set(keys::parked(b'e', seq), Vec::new());
+                tx.set(keys::entry(seq), encode(&entry));
+            }
+            Some(_) | None => tracing::warn!(seq, "a place in the queue belongs to no event: it goes"),
+        }
+        tx.remove(keys::queue(rkey.lane(), due_ms, seq));
+        Ok(tx.writes.iter().any(|(key, value)| value.is_some() && *key == keys::entry(seq)))
+    }
+
+    /// A note that cannot be read, or that waits for another moment.
+    fn mend_note(&self, tx: &mut Tx, item: Item) -> Result<(), StoreError> {
+        let Item { rkey, due_ms, seq, .. } = item;
+        let waits = is_noted(self.guard(tx, keys::of_response(rkey, seq))?.as_deref(), due_ms);
+        let note = self.or_damaged("note", &keys::note(seq), self.read::<Note>(&keys::note(seq)))?;
+        if waits && note.is_none() {
+            drop_note(tx, rkey, seq, due_ms);
+        } else if !waits {
+            tx.remove(keys::queue(rkey.lane(), due_ms, seq));
+        }
+        Ok(())
     }
 
     /// The bytes of a stored event.
@@ -230,20 +333,26 @@ impl Store {
     /// transaction. The rest stays queued.
     pub fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
         let (mut from, to) = keys::all_of_response(rkey);
-        let mut waiting = Waiting { rkey, entries: Vec::new(), notes: Vec::new(), note_attempts: 0 };
+        let mut waiting =
+            Waiting { rkey, entries: Vec::new(), notes: Vec::new(), note_attempts: 0, lost: Vec::new() };
         loop {
             let rows = self.range(&from, &to, PAGE)?;
             for (key, value) in &rows {
                 let Some(seq) = keys::tail_seq(key) else { continue };
                 match value.first() {
-                    Some(&PENDING) => waiting.entries.extend(self.entry(seq)?),
+                    Some(&PENDING) => match self.entry(seq)? {
+                        Some(entry) => waiting.entries.push(entry),
+                        None => waiting.lost.push(seq),
+                    },
                     Some(&NOTE) => {
                         let due = value.get(1..9).and_then(keys::tail_seq).unwrap_or(0).cast_signed();
                         let attempts = value.get(9..13).and_then(|bytes| bytes.try_into().ok());
                         let attempts = attempts.map_or(0, u32::from_be_bytes);
                         waiting.note_attempts = waiting.note_attempts.max(attempts);
-                        let note = self.read(&keys::note(seq))?;
-                        waiting.notes.extend(note.map(|n| (seq, due, n)));
+                        match self.or_damaged("note", &keys::note(seq), self.read(&keys::note(seq)))? {
+                            Some(note) => waiting.notes.push((seq, due, note)),
+                            None => waiting.lost.push(seq),
+                        }
                     }
                     _ => {}
                 }
@@ -270,9 +379,34 @@ impl Store {
         Ok(found)
     }
 
+    /// Events of a response of which the header is damaged or gone; at most [`AT_ONCE`].
+    pub fn without_header(&self, rkey: RKey) -> Result<Vec<u64>, StoreError> {
+        let (from, to) = keys::all_of_response(rkey);
+        let mut found = Vec::new();
+        for (key, value) in self.range(&from, &to, AT_ONCE)? {
+            let event = matches!(value.first(), Some(&PENDING | &KEPT));
+            if let Some(seq) = keys::tail_seq(&key).filter(|_| event)
+                && self.entry(seq)?.is_none()
+            {
+                found.push(seq);
+            }
+        }
+        Ok(found)
+    }
+
     pub(crate) fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.get(key)?.as_deref().map(decode).transpose()
     }
+}
+
+/// What stands under a response for a note that is due then, and was tried so often.
+fn noted(due_ms: i64, attempts: u32) -> Vec<u8> {
+    [[NOTE].as_slice(), &due_ms.to_be_bytes(), &attempts.to_be_bytes()].concat()
+}
+
+/// Whether that stands there, however often it was tried.
+fn is_noted(held: Option<&[u8]>, due_ms: i64) -> bool {
+    held.is_some_and(|held| held.starts_with(&noted(due_ms, 0)[..9]))
 }
 
 fn item(key: &[u8], value: &[u8]) -> Option<Item> {
@@ -325,10 +459,7 @@ pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms
         tx.remove(keys::queue(rkey.lane(), from_ms, seq));
     }
     enqueue(tx, rkey, due_ms, seq, NOTE);
-    let mut value = vec![NOTE];
-    value.extend_from_slice(&due_ms.to_be_bytes());
-    value.extend_from_slice(&attempts.to_be_bytes());
-    tx.set(keys::of_response(rkey, seq), value);
+    tx.set(keys::of_response(rkey, seq), noted(due_ms, attempts));
 }
 
 /// The note is written, or never can be.

@@ -11,12 +11,14 @@ use crate::time::GoodaysTime;
 
 impl Store {
     pub fn link(&self, rkey: RKey) -> Result<Option<Link>, StoreError> {
-        self.read(&keys::link(rkey))
+        self.or_damaged("link", &keys::link(rkey), self.read(&keys::link(rkey)))
     }
 
     /// Reads a link and guards it against change in between.
     pub fn guard_link(&self, tx: &mut Tx, rkey: RKey) -> Result<Option<Link>, StoreError> {
-        self.guard(tx, keys::link(rkey))?.as_deref().map(decode).transpose()
+        // One that is damaged is learned anew from Salesforce, as after the loss of the state.
+        let read = self.guard(tx, keys::link(rkey))?.as_deref().map(decode).transpose();
+        self.or_damaged("link", &keys::link(rkey), read)
     }
 
     /// The responses whose Case this is.
@@ -62,7 +64,7 @@ impl Store {
     }
 
     pub fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        self.read(&keys::meta(name))
+        self.or_damaged("meta", &keys::meta(name), self.read(&keys::meta(name)))
     }
 
     pub fn set_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! The only room that knows sled: a few doors (get, compare-and-set, transact, range, durable), and the records
 //! that stand behind them.
 
+mod damaged;
 mod engine;
 
 pub mod conversation;
@@ -18,6 +19,12 @@ pub use keys::{LANES, RKey};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+/// How many syncs sled has asked for; each is an `fdatasync`, see the crate `real_sync`, which this links into every
+/// program.
+pub fn sled_syncs() -> u64 {
+    real_sync::syncs()
+}
+
 /// Version of the records: the first byte of each, so that a later program knows what it reads.
 const RECORD: u8 = 1;
 
@@ -30,11 +37,9 @@ pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
         Some((&RECORD, json)) => serde_json::from_slice(json)
-            .map_err(|e| StoreError::Unreadable(format!("a record cannot be read: {}", e.classify_name()))),
-        Some((version, _)) => {
-            Err(StoreError::Unreadable(format!("a record has the unknown version {version}")))
-        }
-        None => Err(StoreError::Unreadable("a record is empty".to_owned())),
+            .map_err(|e| StoreError::Damaged(format!("it cannot be read: {}", e.classify_name()))),
+        Some((version, _)) => Err(StoreError::Damaged(format!("it has the unknown version {version}"))),
+        None => Err(StoreError::Damaged("it is empty".to_owned())),
     }
 }
 

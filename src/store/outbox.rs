@@ -16,13 +16,13 @@ pub struct Outbox {
 
 impl Store {
     pub fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
-        self.read(&keys::intent(seq))
+        self.or_damaged("action", &keys::intent(seq), self.read(&keys::intent(seq)))
     }
 
-    /// The intent with this identity, if there is one.
+    /// The intent with this identity, if there is one. One that is damaged is an error: it may have been sent.
     pub fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
         let seq = self.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq);
-        seq.map_or(Ok(None), |seq| self.intent(seq))
+        seq.map_or(Ok(None), |seq| self.read(&keys::intent(seq)))
     }
 
     /// Parked and unclear actions by their number, from `from` on.
@@ -73,7 +73,8 @@ impl Store {
 
     /// Guards an intent against change in between; none if it is gone.
     pub fn guard_intent(&self, tx: &mut Tx, seq: u64) -> Result<Option<Intent>, StoreError> {
-        self.guard(tx, keys::intent(seq))?.as_deref().map(decode).transpose()
+        let read = self.guard(tx, keys::intent(seq))?.as_deref().map(decode).transpose();
+        self.or_damaged("action", &keys::intent(seq), read)
     }
 }
 

@@ -4,7 +4,7 @@
 mod disk;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use goodays_salesforce::app::Knobs;
@@ -13,7 +13,7 @@ use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault as Wired};
-use goodays_salesforce::store::{Fault, Settings};
+use goodays_salesforce::store::{Fault, RKey, Settings, Store, Tx, keys};
 use serde_json::Value;
 
 use self::disk::{Child, SmallDisk};
@@ -282,6 +282,110 @@ async fn what_was_acknowledged_survives_a_damaged_snapshot() {
     assert!(child.log().contains("the state was repaired"), "{}", child.log());
     assert!(post.state().join("sled.damaged-1").exists());
     child.stop().await;
+}
+
+/// Events wait while Salesforce is away, and something happens to the records of some. `harm` gets the store and each
+/// event's number and response. Gives what is parked with the code `damaged`, once all others are Cases.
+async fn harmed(
+    count: usize,
+    harmless: usize,
+    harm: impl FnOnce(&Path, &[(u64, RKey)]),
+) -> (Post, Child, Vec<Value>) {
+    let mut post = Post::new().await;
+    post.stage.salesforce.wire().fault(Wired { times: None, ..Wired::once("/oauth2/", Act::ResetBefore) });
+    post.stage.start_daemon().await.unwrap();
+    for n in 0..count {
+        assert_eq!(post.feedback(&post.own_webhook(), &format!("words {n}")).await, Some(200));
+    }
+    assert!(post.stage.stop_daemon().await);
+    post.stage.salesforce.wire().clear_faults();
+    let store = Store::open(&post.state(), Settings::default()).unwrap();
+    let numbered = |seq| store.entry(seq).unwrap().map(|e| (seq, RKey::of(&e.response_id.unwrap())));
+    let (from, to) = keys::room(b'E');
+    let all = store.keys(&from, &to, 1000).unwrap();
+    let events: Vec<(u64, RKey)> =
+        all.iter().filter_map(|key| keys::tail_seq(key)).filter_map(numbered).collect();
+    assert_eq!(events.len(), count);
+    store.close().unwrap();
+    harm(&post.state(), &events);
+
+    let mut child = Child::start(&post.stage, "exec");
+    let (_, admin) = child.doors().await;
+    let there = || post.acknowledged.iter().filter(|id| post.cases(id) == 1).count();
+    let arrived = until(PATIENCE, || (there() == harmless).then_some(())).await;
+    assert!(arrived.is_some(), "{} of {harmless}: {}", there(), child.log());
+    let mut parked = Vec::new();
+    while parked.len() < count - harmless && child.ended().is_none() {
+        let all = post.asked(&admin, "/parked").await.1;
+        parked = all.as_array().unwrap().iter().filter(|p| p["reason_code"] == "damaged").cloned().collect();
+    }
+    assert_eq!(child.ended(), None, "{}", child.log());
+    (post, child, parked)
+}
+
+fn rewritten(state: &Path, write: impl FnOnce(&mut Tx)) {
+    let store = Store::open(state, Settings::default()).unwrap();
+    let mut tx = Tx::new();
+    write(&mut tx);
+    store.transact(&tx).unwrap();
+    store.close().unwrap();
+}
+
+#[tokio::test]
+async fn d02_one_flipped_bit_in_a_body_costs_that_event_and_no_other() {
+    let (post, mut child, parked) = harmed(50, 49, |state, _| {
+        let file = state.join("sled.values-1");
+        let mut bytes = fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(file, bytes).unwrap();
+    })
+    .await;
+    let lost = parked[0]["response_id"].as_str().unwrap();
+    assert_eq!(post.cases(lost), 0);
+    assert!(post.acknowledged.iter().any(|id| id == lost));
+    assert!(child.log().contains("a stored record is damaged"), "{}", child.log());
+    child.stop().await;
+}
+
+#[tokio::test]
+async fn d02_headers_links_and_bodies_that_are_damaged_or_gone_cost_themselves() {
+    let (mut post, mut child, parked) = harmed(8, 6, |state, events| {
+        rewritten(state, |tx| {
+            // A header, a body that is gone, what is known of a response, and one that never was.
+            tx.set(keys::entry(events[1].0), "junk").remove(keys::payload(events[3].0));
+            tx.set(keys::link(events[5].1), "junk").set(keys::meta("delivered"), "junk");
+        });
+    })
+    .await;
+    assert_eq!(parked.len(), 2);
+    // The bytes of the one are whole: somebody says again, and it arrives.
+    let (webhook, admin) = child.doors().await;
+    for item in &parked {
+        let url = format!("http://{admin}/parked/{}/retry", item["id"].as_str().unwrap());
+        let answer = post.http.post(url).json(&serde_json::json!({})).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+    let there = || post.acknowledged.iter().filter(|id| post.cases(id) == 1).count();
+    assert!(until(PATIENCE, || (there() == 7).then_some(())).await.is_some(), "{}", child.log());
+    assert_eq!(post.feedback(&webhook, "and the doors are open").await, Some(200));
+    child.stop().await;
+}
+
+#[tokio::test]
+async fn d01_a_last_checkpoint_that_fails_is_told_by_the_exit_code() {
+    let mut post = Post::new().await;
+    post.stage.salesforce.wire().fault(Wired { times: None, ..Wired::once("/oauth2/", Act::ResetBefore) });
+    let mut child = Child::start(&post.stage, "exec");
+    let (webhook, _) = child.doors().await;
+    assert_eq!(post.feedback(&webhook, "kept").await, Some(200));
+    for entry in fs::read_dir(post.state()).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("sled.journal-") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    child.terminate();
+    assert_eq!(child.code().await, 1, "{}", child.log());
 }
 
 fn snapshots(post: &Post) -> Vec<PathBuf> {

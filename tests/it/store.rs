@@ -751,3 +751,36 @@ fn acknowledged_writes_survive_kill_9() {
         store.close().unwrap();
     }
 }
+
+/// Killed as soon as the database has its name: sled reads it for the first time, and writes its first snapshot.
+#[test]
+fn d01_kill_9_during_a_first_start_never_keeps_a_state_from_opening() {
+    for round in 0..8 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::child_of_the_kill_test", "--nocapture"])
+            .env(CHILD_DIR, dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let live = dir.path().join("sled");
+        let files = || fs::read_dir(&live).map_or(0, Iterator::count);
+        // Some die with the name just given, some with another file beside the log.
+        while files() < 2 + round % 3 && child.try_wait().unwrap().is_none() {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for _ in 0..2 {
+            let store = open(dir.path());
+            for writer in 0..WRITERS {
+                let n = head_number(&store, writer);
+                let expected = (n > 0).then(|| killed_head(writer, n));
+                assert_eq!(store.get(format!("head/{writer}").as_bytes()).unwrap(), expected);
+            }
+            store.close().unwrap();
+        }
+        assert!(!names(dir.path()).iter().any(|name| name.contains("damaged")), "{:?}", names(dir.path()));
+    }
+}

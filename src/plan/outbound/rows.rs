@@ -127,7 +127,11 @@ impl Conversation {
         now_ms: i64,
         next_seq: &mut dyn FnMut() -> u64,
     ) -> Option<&'static str> {
-        let seq = match self.by_identity(&wish.identity(&case)) {
+        let identity = wish.identity(&case);
+        if self.unreadable.contains(&identity) {
+            return None;
+        }
+        let seq = match self.by_identity(&identity) {
             None => next_seq(),
             Some(old) if may_fire_again(&old.state) => old.seq,
             Some(_) => return None,

@@ -103,7 +103,7 @@ fn first(block: &[u8]) -> Result<(Member<'_>, &[u8]), StoreError> {
         let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*value)).ok()?)?;
         Some(((key, value), rest))
     };
-    parts().ok_or_else(|| StoreError::Unreadable("a block is cut off".into()))
+    parts().ok_or_else(|| StoreError::Damaged("a block is cut off".into()))
 }
 
 /// The value of one member.

@@ -4,9 +4,9 @@
 //! dead-locks from seven asynchronous callers up, and does not survive a power cut.
 
 use std::fmt::Display;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -65,8 +65,9 @@ impl Health {
 type Waiter = Option<oneshot::Sender<Answer>>;
 
 pub(super) struct Committer {
-    queue: Option<mpsc::Sender<Waiter>>,
-    thread: Option<JoinHandle<()>>,
+    /// None once it was told to finish.
+    queue: Mutex<Option<mpsc::Sender<Waiter>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
 }
 
@@ -93,7 +94,7 @@ impl Committer {
         };
         let thread =
             std::thread::Builder::new().name("store-committer".into()).spawn(move || thread.run(&waiters))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), commits })
     }
 
     /// A place in the next group; everything written before this call is in it.
@@ -109,7 +110,7 @@ impl Committer {
     }
 
     fn tell(&self, waiter: Waiter) {
-        if let Some(queue) = &self.queue {
+        if let Some(queue) = locked(&self.queue).as_ref() {
             // A thread that is gone drops the waiter, which its receiver sees.
             let _ = queue.send(waiter);
         }
@@ -118,14 +119,23 @@ impl Committer {
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
+
+    /// Commits what is there and settles all of it; returns when that has ended, well or not.
+    pub fn finish(&self) {
+        drop(locked(&self.queue).take());
+        if let Some(thread) = locked(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.finish();
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
     }
     drop(tables);
     open::install(places, settings.fault)?;
-    let tables = Tables::open(&places.live).map_err(|trouble| trouble.into_error(places))?;
+    let tables = open::open_replaced(places)?;
     let now = open::size(&places.live).unwrap_or(0);
     tracing::info!(before = disk, after = now, "the state was compacted");
     Ok(tables)

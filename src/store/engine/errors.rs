@@ -1,5 +1,6 @@
 //! What can go wrong, in words that say what to do.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -28,7 +29,7 @@ pub enum OpenError {
     )]
     Older { dir: PathBuf, found: u32, known: u32 },
     #[error(
-        "the state in {dir} is damaged and could not be repaired ({reason}); nothing was changed in it. \
+        "the state in {dir} is damaged and could not be repaired ({reason}); nothing was removed from it. \
          Keep a copy for analysis, then restore the last backup, or move {dir} away to start with an empty \
          state: the sweep finds again what Goodays and Salesforce know"
     )]
@@ -50,10 +51,27 @@ pub enum StoreError {
         "only {free} bytes are free where the state lives, {floor} must stay free: make room or enlarge the disk"
     )]
     NoSpace { free: u64, floor: u64 },
+    /// One record, while the others can be read.
+    #[error("a stored record is damaged: {0}")]
+    Damaged(String),
     #[error("the store cannot be read: {0}")]
     Unreadable(String),
     #[error("refused: {0}")]
     Refused(&'static str),
+}
+
+impl StoreError {
+    /// Of a file that holds one value: what is gone, cut off, changed, or lies where the disk cannot read, is that
+    /// value's damage. Anything else, such as too many open files, is not.
+    pub(super) fn of_file(number: u32, error: &std::io::Error) -> Self {
+        let bad_place = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+        let what = format!("the file {number} of values: {error}");
+        match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::NotFound => Self::Damaged(what),
+            _ if bad_place => Self::Damaged(what),
+            _ => Self::Unreadable(what),
+        }
+    }
 }
 
 /// A transaction was not applied.

@@ -1,11 +1,11 @@
 //! From a folder to an open database: the lock, the layout, the first creation, the repair.
 //!
 //! ```text
-//! <dir>/sled/            the live database
+//! <dir>/sled/            the live database; `format` in it says who may open it
 //! <dir>/sled.lock        held while a store is open
 //! <dir>/sled.new/        being built (first creation, compaction, repair); worthless until it is renamed
 //! <dir>/sled.ready/      built completely and on disk: it replaces the live one, at once or at the next start
-//! <dir>/sled.old/        the replaced one, about to be removed
+//! <dir>/sled.old/        the replaced one, until the new one was opened once
 //! <dir>/sled.damaged-N/  as it was found before a repair
 //! <dir>/sled.journal-N   what sled does not hold for certain yet, see [`super::journal`]
 //! <dir>/sled.values-N    bodies of events, see [`super::values`]
@@ -36,6 +36,10 @@ const VERSION_KEY: &[u8] = b"\0version";
 const CACHE_BYTES: u64 = 8 << 20;
 const CACHE_SHARE: u64 = 32;
 const CACHE_MOST: u64 = 32 << 20;
+/// The format once more, beside sled's files: opening them rewrites some, so it is read before. It may be missing.
+const FORMAT_FILE: &str = "format";
+const SNAPSHOT: &str = "snap.";
+const UNFINISHED: &str = ".generating";
 pub(super) const JOURNAL: &str = "sled.journal-";
 const DAMAGED: &str = "sled.damaged-";
 /// How long threads of a just closed database may keep its lock.
@@ -167,6 +171,7 @@ impl Tables {
     }
 
     fn attempt(path: &Path) -> Result<Self, Trouble> {
+        remove_unfinished(path)?;
         // What is not flushed stands in the journal, so nothing is flushed by the clock.
         let cache = (CACHE_BYTES + size(path).unwrap_or(0) / CACHE_SHARE).min(CACHE_MOST);
         let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
@@ -222,27 +227,107 @@ impl Tables {
     pub fn finish(self, path: &Path) -> Result<(), Trouble> {
         self.db.flush().map_err(Trouble::of)?;
         drop(self);
+        fs::write(path.join(FORMAT_FILE), FORMAT.to_string())?;
         sync_all(path).map_err(|error| Trouble::Io(error.to_string()))
     }
 }
 
 /// The folder, its lock and the live database, repaired or created when need be.
 pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
-    fs::create_dir_all(&places.dir).map_err(|error| places.folder_error(&error))?;
+    make_dirs(&places.dir).map_err(|error| places.folder_error(&error))?;
     let lock = lock(places)?;
     settle(places, Fault::None)?;
     if !places.live.exists() {
         create(places)?;
     }
+    check_known_format(places, noted_format(&places.live))?;
     let tables = match Tables::open(&places.live) {
         Ok(tables) => tables,
+        Err(Trouble::Damaged(reason)) if places.old.exists() => put_back(places, &reason)?,
         Err(Trouble::Damaged(reason)) => repair(places, &reason)?,
         Err(other) => return Err(other.into_error(places)),
     };
     check_format(places, &tables)?;
-    // The files may have just been made, by sled or by a copy.
-    sync_all(&places.live).and_then(|()| sync_dir(&places.dir)).map_err(|e| places.folder_error(&e))?;
+    kept(places).map_err(|error| places.folder_error(&error))?;
     Ok((lock, tables))
+}
+
+/// The database that was just opened is on disk, whoever made its files, and needs no replaced one beside it.
+fn kept(places: &Places) -> io::Result<()> {
+    if noted_format(&places.live) != Some(FORMAT) {
+        fs::write(places.live.join(FORMAT_FILE), FORMAT.to_string())?;
+    }
+    sync_all(&places.live)?;
+    sync_dir(&places.dir)?;
+    remove(&places.old)
+}
+
+/// After a replacement: opens the new database, and if that fails, the replaced one. Nothing was written to either.
+pub(super) fn open_replaced(places: &Places) -> Result<Tables, OpenError> {
+    let tables = match Tables::open(&places.live) {
+        Ok(tables) => tables,
+        Err(Trouble::Damaged(reason)) if places.old.exists() => put_back(places, &reason)?,
+        Err(other) => return Err(other.into_error(places)),
+    };
+    kept(places).map_err(|error| places.folder_error(&error))?;
+    Ok(tables)
+}
+
+/// The replaced database becomes the live one again: the new one does not open.
+fn put_back(places: &Places, reason: &str) -> Result<Tables, OpenError> {
+    tracing::warn!(%reason, "the compacted state does not open: going on with the one before");
+    let renames = || {
+        fs::rename(&places.live, &places.new)?;
+        sync_dir(&places.dir)?;
+        fs::rename(&places.old, &places.live)?;
+        sync_dir(&places.dir)?;
+        remove(&places.new)
+    };
+    renames().map_err(|error| places.folder_error(&error))?;
+    match Tables::open(&places.live) {
+        Err(Trouble::Damaged(reason)) => repair(places, &reason),
+        opened => opened.map_err(|trouble| trouble.into_error(places)),
+    }
+}
+
+/// Makes the folder, and has the names of new folders on disk in their parents. Where there is no state yet, the parent is
+/// synced whoever made the folder, if we may read it: an earlier start may have been cut short.
+fn make_dirs(dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(dir)?;
+    for made in missing.iter().filter_map(|made| made.parent()) {
+        sync_dir(or_here(made))?;
+    }
+    if missing.is_empty() && !dir.join("sled").exists() {
+        let _ = dir.parent().map(|parent| sync_dir(or_here(parent)));
+    }
+    Ok(())
+}
+
+/// The parent of a relative name is empty.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// sled renames a snapshot when it is complete, and takes one that is not for one that is damaged.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
+    let files = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        files => files?,
+    };
+    for entry in files {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(SNAPSHOT) && name.ends_with(UNFINISHED)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// None: it is not there, or not readable; then the database says it.
+fn noted_format(path: &Path) -> Option<u32> {
+    fs::read_to_string(path.join(FORMAT_FILE)).ok()?.trim().parse().ok()
 }
 
 /// The folder is ours while it lives.
@@ -269,16 +354,18 @@ fn lock(places: &Places) -> Result<Lock, OpenError> {
 }
 
 fn check_format(places: &Places, tables: &Tables) -> Result<(), OpenError> {
-    match tables.format().map_err(|trouble| trouble.into_error(places))? {
-        Some(found) if found > FORMAT => {
-            Err(OpenError::Newer { dir: places.dir.clone(), found, known: FORMAT })
-        }
-        Some(found) if found < FORMAT => {
-            Err(OpenError::Older { dir: places.dir.clone(), found, known: FORMAT })
-        }
-        Some(_) => Ok(()),
-        // A database gets its version before it gets its name, so this one has lost its content.
-        None => Err(places.damaged_error(&"it holds no format version")),
+    let found = tables.format().map_err(|trouble| trouble.into_error(places))?;
+    // A database gets its version before it gets its name, so one without it has lost its content.
+    let found = found.ok_or_else(|| places.damaged_error(&"it holds no format version"))?;
+    check_known_format(places, Some(found))
+}
+
+fn check_known_format(places: &Places, found: Option<u32>) -> Result<(), OpenError> {
+    let dir = places.dir.clone();
+    match found {
+        Some(found) if found > FORMAT => Err(OpenError::Newer { dir, found, known: FORMAT }),
+        Some(found) if found < FORMAT => Err(OpenError::Older { dir, found, known: FORMAT }),
+        _ => Ok(()),
     }
 }
 
@@ -296,10 +383,8 @@ fn create(places: &Places) -> Result<(), OpenError> {
 /// on a copy, so the damaged folder stays as it was found.
 fn repair(places: &Places, reason: &str) -> Result<Tables, OpenError> {
     tracing::warn!(%reason, "the state is damaged: trying again without its snapshot file");
+    // None when no snapshot was ever finished: then there is nothing to compare the log's end with.
     let old_end = newest_snapshot(&places.live).map_err(|error| places.folder_error(&error))?;
-    let Some(old_end) = old_end else {
-        return Err(places.damaged_error(&reason));
-    };
     let rebuilt = rebuild(places, old_end);
     if let Err(trouble) = rebuilt {
         let _ = remove(&places.new);
@@ -315,7 +400,7 @@ fn repair(places: &Places, reason: &str) -> Result<Tables, OpenError> {
     Tables::open(&places.live).map_err(|trouble| trouble.into_error(places))
 }
 
-fn rebuild(places: &Places, old_end: u64) -> Result<(), Trouble> {
+fn rebuild(places: &Places, old_end: Option<u64>) -> Result<(), Trouble> {
     let io = |error: io::Error| Trouble::Io(error.to_string());
     copy_without_snapshots(&places.live, &places.new).map_err(io)?;
     let tables = Tables::open(&places.new)?;
@@ -324,7 +409,7 @@ fn rebuild(places: &Places, old_end: u64) -> Result<(), Trouble> {
     }
     tables.verify()?;
     // sled has written a new snapshot, named by the log's end that it found.
-    if newest_snapshot(&places.new).map_err(io)? < Some(old_end) {
+    if newest_snapshot(&places.new).map_err(io)? < old_end {
         return Err(Trouble::Damaged("the end of the log is missing".into()));
     }
     tables.finish(&places.new)
@@ -371,10 +456,8 @@ pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
         sync_dir(&places.dir).map_err(folder)?;
         fault.stop_at(5)?;
     }
-    // Never remove the old one without a live one beside it.
-    if places.live.exists() {
-        remove(&places.old).map_err(folder)?;
-    } else if places.old.exists() {
+    // With a live one beside it, the old one goes when that one was opened.
+    if !places.live.exists() && places.old.exists() {
         fs::rename(&places.old, &places.live).map_err(folder)?;
     }
     Ok(())
@@ -385,7 +468,7 @@ fn newest_snapshot(path: &Path) -> io::Result<Option<u64>> {
     let mut newest = None;
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
-        let end = name.to_str().and_then(|name| name.strip_prefix("snap."));
+        let end = name.to_str().and_then(|name| name.strip_prefix(SNAPSHOT));
         newest = newest.max(end.and_then(|end| u64::from_str_radix(end, 16).ok()));
     }
     Ok(newest)
@@ -403,7 +486,7 @@ fn copy_without_snapshots(from: &Path, to: &Path) -> io::Result<()> {
         let name = entry.file_name();
         if entry.file_type()?.is_dir() {
             copy_without_snapshots(&entry.path(), &to.join(&name))?;
-        } else if !name.as_encoded_bytes().starts_with(b"snap.") {
+        } else if !name.as_encoded_bytes().starts_with(SNAPSHOT.as_bytes()) {
             fs::copy(entry.path(), to.join(&name))?;
         }
     }

@@ -52,7 +52,7 @@ impl Tables {
 
     pub fn load<'e>(&self, key: &[u8], entry: &'e [u8]) -> Result<Cow<'e, [u8]>, StoreError> {
         match value::parse(entry) {
-            None => Err(StoreError::Unreadable("its form is unknown".into())),
+            None => Err(StoreError::Damaged("its form is unknown".into())),
             Some(Stored::Inline(value)) => Ok(value),
             Some(Stored::Chunked(head)) => self.assemble(key, head).map(Cow::Owned),
         }
@@ -84,11 +84,11 @@ impl Tables {
         for index in 0..head.chunks() {
             match self.chunks.get(value::chunk_key(key, head.slot, index)).map_err(unreadable)? {
                 Some(chunk) => value.extend_from_slice(&chunk),
-                None => return Err(StoreError::Unreadable("a part of it is missing".into())),
+                None => return Err(StoreError::Damaged("a part of it is missing".into())),
             }
         }
         if Head::of(head.slot, &value) != head {
-            return Err(StoreError::Unreadable("its parts do not have the hash of the whole".into()));
+            return Err(StoreError::Damaged("its parts do not have the hash of the whole".into()));
         }
         Ok(value)
     }
@@ -105,8 +105,7 @@ impl Tables {
     }
 
     pub fn filed(&self, spot: Spot) -> Result<Vec<u8>, StoreError> {
-        let unread = |error| StoreError::Unreadable(format!("the file {} of values: {error}", spot.file));
-        self.files.read(spot).map_err(unread)
+        self.files.read(spot).map_err(|error| StoreError::of_file(spot.file, &error))
     }
 
     fn members<'a>(&self, key: &[u8], entry: IVec, from: &[u8], to: &[u8]) -> Vec<Row<'a>> {
@@ -127,10 +126,12 @@ impl Tables {
 }
 
 fn spot(held: &[u8]) -> Result<Spot, StoreError> {
-    Spot::read(held).ok_or_else(|| StoreError::Unreadable("the place of a value has another form".into()))
+    Spot::read(held).ok_or_else(|| StoreError::Damaged("the place of a value has another form".into()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub(super) fn unreadable(error: sled::Error) -> StoreError {
-    StoreError::Unreadable(error.to_string())
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Damaged(error.to_string()),
+        other => StoreError::Unreadable(other.to_string()),
+    }
 }

@@ -191,32 +191,56 @@ impl Hands {
 
 /// Carries out what stands in journals; gives the number of the next one.
 pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
-    let io = |error: io::Error| Trouble::Io(error.to_string());
-    let mut hands = Hands::open(tables.clone(), places).map_err(io)?;
-    hands.looks_for_leftovers = true;
-    let mut settled = settled(tables)?;
-    let numbers = journal::numbers(places).map_err(io)?;
-    for &number in &numbers {
-        let path = places.journal(number);
-        if number <= settled {
-            fs::remove_file(path).map_err(io)?;
-            continue;
+    let mut hands = Hands::open(tables.clone(), places)?;
+    hands.replay(places)
+}
+
+impl Hands {
+    fn replay(&mut self, places: &Places) -> Result<u64, Trouble> {
+        self.looks_for_leftovers = true;
+        let mut settled = settled(&self.tables)?;
+        let numbers = open_journals(places, settled)?;
+        if !numbers.is_empty() {
+            // A start that failed here has left what it had filed; the next one must not add to it each time.
+            self.filing.tidy(&mut self.writer)?;
         }
-        if number != settled + 1 {
-            return Err(Trouble::Damaged(format!("the journal {} is missing", settled + 1)));
+        for &number in &numbers {
+            let writes = journal::read(&places.journal(number), Some(&number) == numbers.last())?;
+            tracing::debug!(number, writes = writes.len(), "a journal that was not settled is carried out");
+            self.settle(places, number, &writes)?;
+            settled = number;
         }
-        let writes = journal::read(&path, Some(&number) == numbers.last())?;
-        tracing::debug!(number, writes = writes.len(), "a journal that was not settled is carried out");
-        hands.settle(places, number, &writes)?;
-        settled = number;
+        self.filing.tidy(&mut self.writer)?;
+        Ok(settled + 1)
     }
-    hands.filing.tidy(&mut hands.writer)?;
-    Ok(settled + 1)
+}
+
+/// The journals that sled does not hold, of which none may be missing; those that it holds are removed.
+fn open_journals(places: &Places, settled: u64) -> Result<Vec<u64>, Trouble> {
+    let mut open = journal::numbers(places)?;
+    for done in open.extract_if(.., |number| *number <= settled) {
+        fs::remove_file(places.journal(done))?;
+    }
+    for (expected, number) in (settled + 1..).zip(&open) {
+        if *number != expected {
+            return Err(Trouble::Damaged(format!("the journal {expected} is missing")));
+        }
+    }
+    Ok(open)
 }
 
 fn settled(tables: &Tables) -> Result<u64, Trouble> {
     let bytes = tables.state.get(SETTLED_KEY).map_err(Trouble::of)?;
     Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// A start that fails after so many writes to sled.
+#[cfg(test)]
+pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
+    let mut hands = Hands::open(tables.clone(), places).unwrap();
+    hands.writer.left = left;
+    assert!(hands.replay(places).is_err());
+    tables.db.flush().unwrap();
 }
 
 /// What a crash after so many writes to sled leaves there of a journal.

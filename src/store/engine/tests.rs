@@ -283,9 +283,9 @@ fn a_lost_part_of_a_value_is_said_not_guessed() {
     let store = open(dir.path());
     let (key, _) = store.inner.tables.chunks.first().unwrap().unwrap();
     store.inner.tables.chunks.insert(&key, "other").unwrap();
-    assert!(matches!(store.get(b"a"), Err(StoreError::Unreadable(_))));
+    assert!(matches!(store.get(b"a"), Err(StoreError::Damaged(_))));
     store.inner.tables.chunks.remove(&key).unwrap();
-    assert!(matches!(store.get(b"a"), Err(StoreError::Unreadable(_))));
+    assert!(matches!(store.get(b"a"), Err(StoreError::Damaged(_))));
 }
 
 /// What lives is counted as it is written; a walk finds as much.
@@ -419,11 +419,11 @@ fn a_body_that_the_disk_changed_is_said_not_guessed() {
     let path = dir.path().join("sled.values-1");
     fs::write(&path, "as it camE").unwrap();
     let store = open(dir.path());
-    assert!(matches!(store.get(&body(1)), Err(StoreError::Unreadable(_))));
+    assert!(matches!(store.get(&body(1)), Err(StoreError::Damaged(_))));
     fs::remove_file(&path).unwrap();
     store.close().unwrap();
     let store = open(dir.path());
-    assert!(matches!(store.get(&body(1)), Err(StoreError::Unreadable(_))));
+    assert!(matches!(store.get(&body(1)), Err(StoreError::Damaged(_))));
     assert!(matches!(store.inner.tables.verify(), Err(open::Trouble::Damaged(_))));
     assert_eq!(store.get(b"a").unwrap(), Some(b"b".to_vec()));
 }
@@ -468,4 +468,167 @@ fn many_bodies_fill_many_files() {
     (0..20).for_each(|n| store.transact(Tx::new().remove(body(n))).unwrap());
     store.close().unwrap();
     assert_eq!(files(dir.path()), [2, 3]);
+}
+
+// --- D1: what a crash in sled's own moments leaves
+
+/// sled's `sync_file_range` is ours, and really syncs.
+#[test]
+fn d01_what_sled_asks_for_is_a_real_sync() {
+    let before = crate::store::sled_syncs();
+    let (_dir, store) = fresh();
+    let opened = crate::store::sled_syncs();
+    assert!(opened > before, "the C library's own call was used");
+    put(&store, "a", noise(1, 100));
+    store.close().unwrap();
+    assert!(crate::store::sled_syncs() > opened);
+}
+
+/// A settled store, and what its snapshot says.
+fn settled() -> (TempDir, Vec<u8>) {
+    let (dir, store) = fresh();
+    for n in 0..50u8 {
+        put(&store, &format!("key/{n}"), noise(n, 300));
+    }
+    store.close().unwrap();
+    let store = open(dir.path());
+    put(&store, "last", b"one".to_vec());
+    store.close().unwrap();
+    let snapshot = snapshots(dir.path()).pop().unwrap();
+    let bytes = fs::read(snapshot).unwrap();
+    (dir, bytes)
+}
+
+fn snapshots(dir: &Path) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(dir.join("sled")).unwrap().map(|entry| entry.unwrap().path());
+    let is_one = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("snap.");
+    files.filter(is_one).collect()
+}
+
+fn remove_snapshots(dir: &Path) {
+    for path in snapshots(dir) {
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn d01_an_unfinished_snapshot_never_keeps_a_state_from_opening() {
+    for (finished, compact_above) in [(true, u64::MAX), (false, u64::MAX), (false, 0)] {
+        for share in [0, 1, 2, 4] {
+            let (dir, bytes) = settled();
+            if !finished {
+                remove_snapshots(dir.path());
+            }
+            let cut = &bytes[..bytes.len() * share / 4];
+            fs::write(dir.path().join("sled/snap.FFFFFFFFFFFFFFF0.generating"), cut).unwrap();
+            for _ in 0..2 {
+                let settings = Settings { compact_above, ..Settings::default() };
+                let store = Store::open(dir.path(), settings).unwrap();
+                assert_eq!(store.keys(b"key/", b"key0", 99).unwrap().len(), 50, "{finished} {share}");
+                assert_eq!(store.get(b"last").unwrap(), Some(b"one".to_vec()));
+                store.close().unwrap();
+            }
+            assert!(snapshots(dir.path()).iter().all(|path| !path.to_str().unwrap().ends_with("generating")));
+            assert!(!dir.path().join("sled.damaged-1").exists(), "nothing was damaged");
+        }
+    }
+}
+
+/// The replaced database stands in until the new one was opened once.
+#[test]
+fn d01_a_compacted_copy_that_does_not_open_gives_way_to_the_one_before() {
+    let (dir, _) = settled();
+    let places = Places::in_dir(dir.path());
+    fs::rename(&places.live, &places.old).unwrap();
+    open::make_dir(&places.live).unwrap();
+    fs::write(places.live.join("snap.0000000000000100"), "half").unwrap();
+    fs::write(places.live.join("db"), "half").unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.keys(b"key/", b"key0", 99).unwrap().len(), 50);
+    store.close().unwrap();
+    assert!(!places.old.exists() && !places.new.exists());
+    assert_eq!(open(dir.path()).get(b"last").unwrap(), Some(b"one".to_vec()));
+}
+
+/// All files and what is in them.
+fn contents(dir: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut all = std::collections::BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn d01_a_state_of_another_format_is_refused_before_anything_is_written() {
+    for (found, word) in [(open::FORMAT + 1, "newer version"), (open::FORMAT - 1, "before the first release")]
+    {
+        let (dir, _) = settled();
+        // Something that an opening would change: the log goes on behind the snapshot.
+        remove_snapshots(dir.path());
+        fs::write(dir.path().join("sled/format"), found.to_string()).unwrap();
+        let before = contents(dir.path());
+        let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
+        assert!(refused.to_string().contains(word), "{refused}");
+        assert_eq!(contents(dir.path()), before);
+    }
+    // A note that is missing or cut off is written anew.
+    for note in [None, Some("")] {
+        let (dir, _) = settled();
+        let file = dir.path().join("sled/format");
+        note.map_or_else(|| fs::remove_file(&file), |note| fs::write(&file, note)).unwrap();
+        open(dir.path()).close().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), open::FORMAT.to_string());
+    }
+}
+
+/// A checkpoint that fails at the last moment is told to whoever stops.
+#[test]
+fn d01_a_failed_last_checkpoint_is_told() {
+    let (dir, store) = fresh();
+    put(&store, "a", b"1".to_vec());
+    let running = journal::numbers(&Places::in_dir(dir.path())).unwrap().pop().unwrap();
+    fs::remove_file(Places::in_dir(dir.path()).journal(running)).unwrap();
+    assert!(matches!(store.finish(), Err(StoreError::Broken(_))));
+    assert!(matches!(store.close(), Err(StoreError::Broken(_))));
+
+    let (_dir, store) = fresh();
+    put(&store, "a", b"1".to_vec());
+    store.finish().unwrap();
+    store.finish().unwrap();
+    store.close().unwrap();
+}
+
+/// A replay that panics or fails is refused with advice, and leaves no more files each time.
+#[test]
+fn d01_a_replay_that_fails_again_and_again_does_not_fill_the_disk() {
+    let (dir, store) = fresh();
+    store.transact(Tx::new().set(body(1), noise(1, 3000))).unwrap();
+    store.close().unwrap();
+    let number = next_journal(dir.path());
+    let mut frame = Frame::default();
+    frame.add(&body(2), Some(&noise(2, 3000)));
+    frame.add(b"Zlast", Some(b"1"));
+    Journal::create(&Places::in_dir(dir.path()), number).unwrap().append(&mut frame).unwrap();
+    // The place where the journal is to be removed is gone: a failure behind the filing.
+    let journal = Places::in_dir(dir.path()).journal(number);
+    let mut most = 0;
+    for _ in 0..6 {
+        settler::settle_until(dir.path(), number, &journal::read(&journal, true).unwrap(), 2);
+        most = most.max(files(dir.path()).len());
+        let places = Places::in_dir(dir.path());
+        let (_lock, tables) = open::open(&places).unwrap();
+        settler::replay_until(&tables, &places, 2);
+        most = most.max(files(dir.path()).len());
+    }
+    assert!(most <= 4, "{most} files");
+    let store = open(dir.path());
+    assert_eq!(store.get(&body(2)).unwrap(), Some(noise(2, 3000)));
+    store.close().unwrap();
+    assert!(files(dir.path()).len() <= 2, "{:?}", files(dir.path()));
 }

@@ -65,9 +65,13 @@ impl Child {
     }
 
     /// As a service manager would.
-    pub async fn stop(&mut self) {
+    pub fn terminate(&self) {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success());
+    }
+
+    pub async fn stop(&mut self) {
+        self.terminate();
         assert_eq!(self.code().await, 0, "{}", self.log());
     }
 }
