@@ -162,14 +162,6 @@ impl World {
         world
     }
 
-    /// Both are in the outbox, and the grace is over.
-    fn seen_and_ripe() -> Self {
-        let mut world = Self::answered_and_closed();
-        world.apply(Step::PollSees);
-        world.apply(Step::TimePasses);
-        world
-    }
-
     /// The close is in the outbox and its look is under way; the answer comes now.
     fn closing() -> Self {
         let mut world = Self::new();
@@ -487,12 +479,16 @@ impl World {
     /// What must hold when everything has come to rest: no published answer is lost without a word.
     fn judge_at_rest(mut self) -> Option<String> {
         for _ in 0..6 {
+            let before = (self.kept.clone(), self.done.len());
             self.shown = self.done.len();
             for step in [Step::PollSees, Step::TimePasses, Step::LookAnswered, Step::PutAnswered] {
                 self.apply(step);
                 if let Some(breach) = self.judge() {
                     return Some(breach);
                 }
+            }
+            if before == (self.kept.clone(), self.done.len()) && self.look.is_none() && self.put.is_none() {
+                break;
             }
         }
         let conversation = self.conversation();
@@ -597,11 +593,6 @@ fn every_order_of_six_steps_on_a_new_case() {
 #[test]
 fn every_order_of_six_steps_after_an_answer_and_a_close() {
     every_order(World::answered_and_closed());
-}
-
-#[test]
-fn every_order_of_six_steps_while_both_are_due() {
-    every_order(World::seen_and_ripe());
 }
 
 #[test]

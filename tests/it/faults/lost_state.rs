@@ -1,6 +1,7 @@
 //! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
 
 use goodays_salesforce::run::SweepOptions;
+use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Act;
 use serde_json::json;
 
@@ -166,7 +167,12 @@ async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
     let lost_ms = world.stage.salesforce.now_ms();
     world.stage.stop_daemon().await;
     world.stage.goodays.drop_webhooks(1);
-    let id = world.leaves();
+    // A minute before the new start: a first start is known to some seconds on Goodays' clock.
+    let minute_ago = world.stage.salesforce.now_ms() - 60_000;
+    let left = jiff::Timestamp::from_millisecond(minute_ago).unwrap().to_string();
+    let patch = json!({ "created_date": left, "message": { "created_date": left } });
+    let content = Some(world.text("customer"));
+    let id = world.stage.goodays.customer_leaves(Feedback { content, patch, ..Feedback::default() });
     std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
     world.stage.start_daemon().await.unwrap();
     world.quiet().await;
