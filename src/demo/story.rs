@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::stage::{Stage, until};
 use super::transcript::Transcript;
 use crate::sim::goodays::Feedback;
+use crate::sim::wire::{Act, Fault};
 
 /// How long each side may take for its part.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -16,6 +17,9 @@ const ASK_BACK: &str = "Dear Customer, thank you for your feedback. We are sorry
 pub const PROMOTION: &str =
     "I need more information about your current backpack promotion: how long does it last?";
 const LASTS: &str = "Dear customer, thank you for your interest in our range of backpacks: our promotion lasts until 19/03/2020. We hope to see you soon in our shop! Regards,";
+const RESERVED: &str = "Dear customer, we have put your size aside. Regards,";
+/// Longer than the demo's `settle`.
+const LATE_MS: u64 = 2500;
 
 pub async fn play(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     conversation(stage, t).await.context("the conversation")?;
@@ -24,6 +28,7 @@ pub async fn play(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     closed(stage, t).await.context("the feedback closed without answer")?;
     spam(stage, t).await.context("the spam")?;
     google(stage, t).await.context("the Google review")?;
+    late(stage, t).await.context("the answer that is shown late")?;
     nothing_parked(stage)
 }
 
@@ -103,6 +108,25 @@ async fn google(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     if reply["remark_type"] != json!("Praise") {
         bail!("the reply carries no remark type: {reply}");
     }
+    Ok(())
+}
+
+/// The line is cut behind the answer, and Goodays shows what it took only later: nobody can tell, until it is shown.
+async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
+    let (id, case) = arrives(stage, t, Feedback::default(), "answer shown late").await?;
+    stage.goodays.set_switches(|switches| switches.visible_after_ms = LATE_MS);
+    let cut = Fault { method: Some("PUT".to_owned()), ..Fault::once("/reply", Act::ResetAfter) };
+    stage.goodays.wire().fault(cut);
+    stage.salesforce.agent_comments(&case, RESERVED, true, AGENT).map_err(anyhow::Error::msg)?;
+    t.act("agent", "publishes a comment on the Case; the line is cut behind it, and Goodays shows it late");
+    told(stage, t, &id, "Unclear: please check in Goodays").await?;
+    told(stage, t, &id, "Sent: reply").await?;
+    stage.goodays.set_switches(|switches| switches.visible_after_ms = 0);
+    let received = stage.goodays.received_by_customer(&id);
+    if received.len() != 1 || received[0]["content"] != json!(RESERVED) {
+        bail!("the customer received {received:?} instead of the answer, once");
+    }
+    t.act("customer", "received it once, as reply");
     Ok(())
 }
 

@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const SLICE: usize = 500;
 /// How long after the last slice, when there was nothing more to prune (milliseconds).
 const PRUNE_EVERY_MS: i64 = 600_000;
+/// Our own time as it was noted last (milliseconds): the next process begins no earlier.
+pub const OUR_TIME: &str = "our time";
+const NOTE_EVERY_MS: i64 = 60_000;
 
 /// Secrets that may change while running.
 pub struct Secrets {
@@ -94,6 +97,7 @@ pub struct Keeper {
     events_from: Option<Vec<u8>>,
     intents_from: Option<Vec<u8>>,
     looks: u64,
+    noted_ms: i64,
 }
 
 impl Hands for Keeper {
@@ -110,6 +114,10 @@ impl Hands for Keeper {
             shared.reload_secrets();
         }
         self.looks += 1;
+        if now_ms >= self.noted_ms + NOTE_EVERY_MS {
+            shared.store.set_meta(OUR_TIME, &now_ms)?;
+            self.noted_ms = now_ms;
+        }
         if now_ms >= self.prune_at_ms {
             let more = self.prune(shared, now_ms)?;
             self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
