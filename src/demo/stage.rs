@@ -37,6 +37,8 @@ pub struct Tuning {
     pub sections: String,
     /// What no configuration says.
     pub knobs: Knobs,
+    /// Goodays' clock, by which it dates all that it shows.
+    pub goodays_clock: Clock,
 }
 
 impl Default for Tuning {
@@ -49,6 +51,7 @@ impl Default for Tuning {
             salesforce: String::new(),
             sections: String::new(),
             knobs: Knobs::default(),
+            goodays_clock: Clock::System,
         }
     }
 }
@@ -71,7 +74,8 @@ impl Stage {
     /// Both simulators and the files, and no daemon yet.
     pub async fn set(tuning: Tuning) -> anyhow::Result<Self> {
         let salesforce = Salesforce::start(free_port().await?, SalesforceOptions::default()).await;
-        let goodays = Goodays::start(free_port().await?, GoodaysOptions::default()).await;
+        let options = GoodaysOptions { clock: tuning.goodays_clock.clone(), ..GoodaysOptions::default() };
+        let goodays = Goodays::start(free_port().await?, options).await;
         let dir = tempfile::tempdir().context("no temporary folder")?;
         let stage = Self { salesforce, goodays, app: None, tuning, dir };
         std::fs::create_dir(stage.dir.path().join("mappings"))?;

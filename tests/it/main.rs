@@ -21,6 +21,7 @@ mod machine;
 mod mapping;
 mod mortal;
 mod operating;
+mod outbound;
 mod preview;
 mod private;
 mod rules;

@@ -150,6 +150,13 @@ impl World {
         id
     }
 
+    /// As [`World::arrives`], while other work waits.
+    pub async fn arrives_beside(&self, feedback: Feedback) -> String {
+        let id = self.customer_leaves(feedback);
+        self.until("it is a Case", || self.cases(&id).len() == 1).await;
+        id
+    }
+
     /// Gives the message's id.
     pub fn customer_writes(&self, id: &str, words: &str) -> String {
         self.note(words);
@@ -285,9 +292,20 @@ impl Drop for World {
             );
         }
         assert!(self.errors_are_fine || !log.contains("ERROR"), "something went wrong\n{log}");
-        if self.stage.app.is_none() {
-            return;
+        if self.stage.app.is_some() {
+            self.nothing_is_left();
         }
+    }
+}
+
+impl World {
+    /// As at the end of a test; for tests with several worlds, of which each would see the others' folders go.
+    pub async fn end(mut self) {
+        self.nothing_is_left();
+        self.stop().await;
+    }
+
+    fn nothing_is_left(&self) {
         if !self.open_is_fine {
             assert!(self.is_settled(0), "work was left\n{}", self.dump());
         }

@@ -90,11 +90,13 @@ pub async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> R
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let mut call = Call::new(parts, body);
     let root = if call.path.is_empty() { String::new() } else { call.path.remove(0) };
-    let answer = match root.as_str() {
+    let mut answer = match root.as_str() {
         "__sim" => control::answer(&shared, &call).await,
         "v2" => shared.with(|state| gate(state, &call).unwrap_or_else(|| route(state, &call))),
         _ => Answer::new(404, json!({"message": "no Route matched with those values"})),
     };
+    let now = shared.state().clock.now();
+    answer.headers.push(("Date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
     answer.into_response()
 }
 

@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use self::options::{Feedback, Options, Rate, Switches, UpdatedDate};
+pub use self::options::{Altered, Feedback, Options, Rate, Switches, UpdatedDate};
 use self::rules::Verb;
 use self::show::View;
 use self::state::{Person, State, User};

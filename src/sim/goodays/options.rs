@@ -54,6 +54,8 @@ pub struct Switches {
     pub html_entities: bool,
     /// Texts lose blanks at both ends when they are taken in (as Django REST Framework does).
     pub trim_texts: bool,
+    /// What becomes of texts that the API takes, as they are shown.
+    pub altered: Altered,
     /// Webhook bodies spell everything outside of ASCII as `\uXXXX`.
     pub ascii_bodies: bool,
     /// The status of a refused action.
@@ -90,6 +92,7 @@ impl Default for Switches {
             reply_event_echo: false,
             html_entities: false,
             trim_texts: true,
+            altered: Altered::Kept,
             ascii_bodies: false,
             refusal_status: 400,
             remark_type_required_on: vec!["reply".to_owned(), "close".to_owned()],
@@ -103,6 +106,31 @@ impl Default for Switches {
             webhook_retries: 0,
             webhook_retry_after_ms: 1000,
             rate: None,
+        }
+    }
+}
+
+/// How a text is shown that the API took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Altered {
+    Kept,
+    /// Without what is outside of the basic plane, as an old database stores it.
+    WithoutEmoji,
+    /// It ends at the first such letter.
+    CutAtEmoji,
+    /// Each digit is a star.
+    MaskedDigits,
+}
+
+impl Altered {
+    pub fn text(self, text: &str) -> String {
+        let is_basic = |c: &char| u32::from(*c) < 0x1_0000;
+        match self {
+            Self::Kept => text.to_owned(),
+            Self::WithoutEmoji => text.chars().filter(is_basic).collect(),
+            Self::CutAtEmoji => text.chars().take_while(is_basic).collect(),
+            Self::MaskedDigits => text.chars().map(|c| if c.is_ascii_digit() { '*' } else { c }).collect(),
         }
     }
 }

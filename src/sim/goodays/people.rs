@@ -250,7 +250,7 @@ impl State {
             id: self.ids.id(),
             created: self.moment(),
             kind: "Message".to_owned(),
-            content: text.clone().unwrap_or_default(),
+            content: self.switches.altered.text(text.as_deref().unwrap_or_default()),
             attachment: None,
             sender,
             by_customer: false,

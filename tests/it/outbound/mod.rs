@@ -1,0 +1,48 @@
+//! What reaches the customer is decided once: each fault that was seen, by its number, with its neighbours.
+
+mod addresses;
+mod clocks;
+mod proof;
+mod road;
+mod sequence;
+mod words;
+
+use std::collections::BTreeMap;
+
+use goodays_salesforce::demo::stage::Tuning;
+use goodays_salesforce::sim::wire::{Act, Fault};
+
+use crate::world::World;
+
+const UNCLEAR: &str = "Unclear: please check in Goodays";
+
+/// Short waits, so that what takes several of them ends soon.
+fn brisk() -> Tuning {
+    Tuning { settle_ms: 400, ..Tuning::default() }
+}
+
+/// An answer instead of Goodays'; nothing is done.
+fn instead(status: u16, body: &str, content_type: &str) -> Act {
+    Act::Answer {
+        status,
+        body: body.to_owned(),
+        content_type: Some(content_type.to_owned()),
+        headers: BTreeMap::new(),
+    }
+}
+
+/// What comes of the next action of this verb.
+fn next_put(world: &World, verb: &str, act: Act) {
+    let fault = Fault { method: Some("PUT".to_owned()), ..Fault::once(&format!("/{verb}"), act) };
+    world.goodays.wire().fault(fault);
+}
+
+/// The agent reads that on the Case.
+async fn told(world: &World, id: &str, status: &str) {
+    world.until(status, || world.told(id).0 == status).await;
+}
+
+/// The verbs that went out, in their order.
+fn verbs(world: &World, id: &str) -> Vec<String> {
+    world.puts(id).into_iter().map(|(verb, _)| verb).collect()
+}
