@@ -10,15 +10,16 @@ use super::{House, Plan, hear, say};
 
 const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(60);
-const UNSIGNED: &str = "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+/// A refusal after which the connection stays; one for a bad signature ends it.
+const ELSEWHERE: &str = "GET /elsewhere HTTP/1.1\r\nhost: x\r\n\r\n";
 
 async fn house(head_time: Duration, keep_alive: Duration) -> House {
     Plan { limits: Limits { head_time, keep_alive, ..Limits::default() }, ..Plan::default() }.build().await
 }
 
-/// Posts once more on the same connection.
-async fn posts(stream: &mut TcpStream) {
-    stream.write_all(UNSIGNED.as_bytes()).await.unwrap();
+/// Asks once more on the same connection.
+async fn asks(stream: &mut TcpStream) {
+    stream.write_all(ELSEWHERE.as_bytes()).await.unwrap();
     answer(stream).await;
 }
 
@@ -27,7 +28,7 @@ async fn answer(stream: &mut TcpStream) {
     while !heard.ends_with(b"}") {
         assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "it hung up");
     }
-    assert!(heard.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&heard));
+    assert!(heard.starts_with(b"HTTP/1.1 404"), "{}", String::from_utf8_lossy(&heard));
 }
 
 #[test]
@@ -44,13 +45,13 @@ fn f05_who_closes_an_idle_connection_is_the_proxy() {
 #[tokio::test]
 async fn f05_a_connection_waits_longer_for_its_next_request_than_for_the_rest_of_a_head() {
     let house = house(SHORT, LONG).await;
-    let mut stream = say(&house, UNSIGNED).await;
+    let mut stream = say(&house, ELSEWHERE).await;
     answer(&mut stream).await;
     let mut nothing = [0; 1];
     let waited = tokio::time::timeout(SHORT * 4, stream.read(&mut nothing)).await;
     assert!(waited.is_err(), "it is still open");
-    posts(&mut stream).await;
-    posts(&mut stream).await;
+    asks(&mut stream).await;
+    asks(&mut stream).await;
     // A head that was begun ends within its own time, or the connection does.
     stream.write_all(b"POST /webhooks/goodays HTTP/1.1\r\nhost:").await.unwrap();
     assert_eq!(hear(&mut stream).await, "");
@@ -65,7 +66,7 @@ async fn f05_a_first_request_has_the_time_of_a_head_alone() {
 #[tokio::test]
 async fn f05_an_idle_connection_ends_in_the_end() {
     let house = house(SHORT, SHORT).await;
-    let mut stream = say(&house, UNSIGNED).await;
+    let mut stream = say(&house, ELSEWHERE).await;
     answer(&mut stream).await;
     assert_eq!(hear(&mut stream).await, "");
 }
