@@ -1,7 +1,10 @@
 //! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
 
+use std::time::{Duration, Instant};
+
 use goodays_salesforce::run::SweepOptions;
 use goodays_salesforce::sim::wire::Act;
+use goodays_salesforce::time::CARRIED_MS;
 use serde_json::json;
 
 use crate::arena::{Tuning, World, lane, quick};
@@ -167,6 +170,9 @@ async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
     world.stage.stop_daemon().await;
     world.stage.goodays.drop_webhooks(1);
     let id = world.leaves();
+    // Left so long before the start that both clocks together leave no doubt.
+    let (left, surely) = (Instant::now(), Duration::from_millis(CARRIED_MS.unsigned_abs() + 2000));
+    world.holds("a start that is surely later", || (left.elapsed() > surely).then_some(())).await;
     std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
     world.stage.start_daemon().await.unwrap();
     world.quiet().await;
