@@ -54,11 +54,11 @@ impl Clock {
 static LIFTED_MS: AtomicI64 = AtomicI64::new(0);
 
 fn steady_ms() -> i64 {
+    /// The wall clock, less the time since the machine began.
+    static ORIGIN_MS: OnceLock<i64> = OnceLock::new();
     if crate::mutant::is_on("wall-clock") {
         return Clock::System.now().as_millisecond();
     }
-    /// The wall clock, less the time since the machine began.
-    static ORIGIN_MS: OnceLock<i64> = OnceLock::new();
     let origin_ms = ORIGIN_MS.get_or_init(|| Clock::System.now().as_millisecond() - since_boot_ms());
     origin_ms + LIFTED_MS.load(Ordering::SeqCst) + since_boot_ms()
 }

@@ -5,14 +5,15 @@
 //!                                   | run::inbound
 //!               event --> plan --> salesforce::client --> ledger, entry done
 //!
-//! Salesforce rows --> run::poll --> plan --> outbox (on disk)
-//!                                   | run::deliver
-//!      read back --> Sending (on disk) --> goodays::client --> read back --> ledger
+//! Salesforce rows --> run::poll --> plan::outbound --> a conversation's actions (on disk)
+//!                                   | run::dispatcher
+//!      look --> may it go? Sending (on disk) --> goodays::client --> look --> did it arrive? --> ledger
 //! ```
 //!
 //! Facts come in through [`goodays`], [`salesforce`] and [`mapping`]; every decision is made in [`plan`], which
-//! does no I/O and knows no clock; [`run`] has the hands; only [`store`] knows the database; [`web`] has the
-//! doors; [`sim`] stands in for both remotes.
+//! does no I/O and knows no clock: what reaches customers in [`plan::outbound`], on a conversation as a whole.
+//! [`time`] keeps the remotes' clocks apart; [`run`] has the hands; only [`store`] knows the database; [`web`] has
+//! the doors; [`sim`] stands in for both remotes.
 
 pub mod app;
 pub mod aside;

@@ -5,6 +5,12 @@ pub fn advice(code: &str) -> &'static str {
     match code {
         "unclear" => "look in Goodays whether the customer got it, then `retry ID` (there) or `drop ID`",
         "wait_for_customer" => "nothing; when the customer has written, the agent writes anew, or `retry ID`",
+        "closed_in_goodays" => {
+            "the agent reaches the customer another way; when the customer has written, `retry ID`; else `drop`"
+        }
+        "blocked_on_the_way" => {
+            "look at the firewall on the way to Goodays, then `retry ID`; or the agent writes in other words"
+        }
         "answered_by_other" => "the agent reads the other answer; `drop`",
         "would_be_public" => "the agent decides whether everybody may read it and writes anew; `drop`",
         "newer_feedback" => "the agent answers on the Case that the reason names; `drop`",
@@ -33,5 +39,13 @@ pub fn advice(code: &str) -> &'static str {
 
 /// What the agent sees on his Case and settles there himself: no operator is waited for.
 pub fn is_the_agents(code: &str) -> bool {
-    matches!(code, "wait_for_customer" | "answered_by_other" | "would_be_public" | "newer_feedback" | "empty")
+    matches!(
+        code,
+        "wait_for_customer"
+            | "closed_in_goodays"
+            | "answered_by_other"
+            | "would_be_public"
+            | "newer_feedback"
+            | "empty"
+    )
 }

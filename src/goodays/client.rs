@@ -298,7 +298,7 @@ fn is_its_own(answer: &Answer) -> bool {
     let gateways = body.len() <= 2
         && body.contains_key("message")
         && body.keys().all(|k| k == "message" || k == "request_id");
-    let route = matches!(answer.status, 403 | 404 | 405) && gateways;
+    let route = matches!(answer.status, 403..=405) && gateways;
     !(300..400).contains(&answer.status) && !body.is_empty() && !route
 }
 

@@ -217,9 +217,9 @@ fn verbs(actions: Option<&Value>) -> (BTreeSet<String>, BTreeSet<String>) {
         Some(Value::Object(actions)) => {
             let named = actions.iter().filter(|(_, value)| !is_blank(value));
             let (listed, odd): (Vec<_>, Vec<_>) = named.partition(|(_, value)| is_address_of_action(value));
-            let names =
+            let lowered =
                 |list: Vec<(&String, &Value)>| list.into_iter().map(|(name, _)| lower(name)).collect();
-            (names(listed), names(odd))
+            (lowered(listed), lowered(odd))
         }
         Some(Value::Array(actions)) => {
             let named = |item: &Value| match item {

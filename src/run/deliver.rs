@@ -70,7 +70,7 @@ impl Delivery {
     }
 
     /// What is unclear may still be shown: it is looked for, and never sent again by itself.
-    pub(super) fn unclear_look(&self, since_ms: i64, now: &Circumstances) -> When {
+    pub(super) fn unclear_look(since_ms: i64, now: &Circumstances) -> When {
         let age_ms = now.now_ms - since_ms;
         if age_ms > UNCLEAR_LOOKED_FOR_MS {
             return When::Never;
@@ -175,19 +175,19 @@ impl Delivery {
         match failure {
             Failure::Refused { .. } => {
                 let why = "Goodays does not show this feedback any more: it may have left the perimeter.";
-                self.park(shared, intent, &code(&failure), why)?;
+                Self::park(shared, intent, &code(&failure), why)?;
             }
             Failure::NoAnswer(_) | Failure::Road(_) if self.missed.is_hopeless(intent.seq) => {
                 let why = "Goodays gives no answer about this feedback, though it does about others.";
                 self.missed.forget(intent.seq);
-                self.park(shared, intent, "no_answer", why)?;
+                Self::park(shared, intent, "no_answer", why)?;
             }
             _ => {}
         }
         Ok(None)
     }
 
-    fn park(&self, shared: &Shared, intent: &Intent, code: &str, why: &str) -> Result<(), Fatal> {
+    fn park(shared: &Shared, intent: &Intent, code: &str, why: &str) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         shared.change(&intent.response_id, |loaded| {
             if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
@@ -221,7 +221,10 @@ impl Delivery {
         }
         match result {
             Ok(()) => {
-                shared.change(id, |loaded| Ok(loaded.now.attempt_ended(seq, ended_ms)))?;
+                shared.change(id, |loaded| {
+                    loaded.now.attempt_ended(seq, ended_ms);
+                    Ok(())
+                })?;
                 self.read_back_now(shared, intent).await
             }
             Err(Failure::Refused { problem, status }) => {
@@ -230,21 +233,33 @@ impl Delivery {
                 // A refused close, spam or call may be late only.
                 let view = shared.goodays.response(id).await.ok();
                 let now_ms = shared.clock.now_ms();
-                shared.change(id, |loaded| Ok(loaded.now.refused(seq, &code, &why, view.as_ref(), now_ms)))
+                shared.change(id, |loaded| {
+                    loaded.now.refused(seq, &code, &why, view.as_ref(), now_ms);
+                    Ok(())
+                })
             }
             Err(Failure::NoAnswer(_) | Failure::Road(_)) => {
                 if matches!(result, Err(Failure::Road(_))) {
                     *self.blocks().entry(seq).or_default() += 1;
                 }
                 if mutant::is_on("skip-read-back") {
-                    return shared.change(id, |loaded| Ok(loaded.now.was_not_done(seq, ended_ms)));
+                    return shared.change(id, |loaded| {
+                        loaded.now.was_not_done(seq, ended_ms);
+                        Ok(())
+                    });
                 }
                 warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
-                shared.change(id, |loaded| Ok(loaded.now.attempt_ended(seq, ended_ms)))
+                shared.change(id, |loaded| {
+                    loaded.now.attempt_ended(seq, ended_ms);
+                    Ok(())
+                })
             }
             // Nothing was done: no connection, too many calls, a token that is not taken.
             Err(_) => {
-                shared.change(id, |loaded| Ok(loaded.now.was_not_done(seq, ended_ms)))?;
+                shared.change(id, |loaded| {
+                    loaded.now.was_not_done(seq, ended_ms);
+                    Ok(())
+                })?;
                 self.wait(shared, intent);
                 Ok(())
             }
@@ -269,7 +284,10 @@ impl Delivery {
         let (seq, id) = (intent.seq, &intent.response_id);
         if sending.ended_ms.is_none() {
             // The process that sent it is gone; it ended before this one began.
-            shared.change(id, |loaded| Ok(loaded.now.attempt_ended(seq, self.started_ms)))?;
+            shared.change(id, |loaded| {
+                loaded.now.attempt_ended(seq, self.started_ms);
+                Ok(())
+            })?;
         }
         let began_ms = shared.clock.now_ms();
         let failure = match shared.goodays.response(id).await {

@@ -105,7 +105,9 @@ impl Hands for Dispatcher {
             Ended::Action(rkey) => self.look_again(rkey),
             Ended::Reading(asked) => {
                 self.reading = false;
-                asked.into_iter().for_each(|rkey| self.look_again(rkey));
+                for rkey in asked {
+                    self.look_again(rkey);
+                }
             }
         }
         self.ended = true;
@@ -291,7 +293,7 @@ impl Dispatcher {
         let held = self.delivery.held_until(intent.seq, now.now_ms);
         let decided = match &intent.state {
             IntentState::Sending(_) => When::Go,
-            IntentState::Unclear { since_ms, .. } => self.delivery.unclear_look(*since_ms, now),
+            IntentState::Unclear { since_ms, .. } => Delivery::unclear_look(*since_ms, now),
             _ => match eligibility(conversation, intent.seq, None, now) {
                 Eligibility::Look | Eligibility::Send(_) => When::Go,
                 Eligibility::NotYet(Wait::ReadAgain) => When::ReadAgain,

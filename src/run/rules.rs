@@ -98,9 +98,10 @@ fn compiled(now: &Mapping, kept: &Kept) -> Vec<EarlierRules> {
     };
     let mut earlier = Vec::new();
     for (until, text) in &kept.earlier {
-        match with(text) {
-            Some(mapping) => earlier.push(EarlierRules { until: *until, mapping: Arc::new(mapping) }),
-            None => warn!(%until, "earlier rules of actions.yaml cannot be read by this version"),
+        if let Some(mapping) = with(text) {
+            earlier.push(EarlierRules { until: *until, mapping: Arc::new(mapping) });
+        } else {
+            warn!(%until, "earlier rules of actions.yaml cannot be read by this version");
         }
     }
     earlier

@@ -24,6 +24,7 @@ mod errors;
 mod filing;
 mod journal;
 mod open;
+mod patient;
 mod read;
 mod recent;
 mod settler;

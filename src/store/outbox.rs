@@ -102,3 +102,32 @@ pub fn put_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
     }
     tx.set(keys::intent(intent.seq), encode(intent));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goodays::ResponseId;
+    use crate::store::Settings;
+
+    /// Counting 10,000 rows reads no action, and stops where it is told to.
+    #[test]
+    fn d12_actions_are_counted_by_their_keys_and_up_to_a_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let rkey = RKey::of(&ResponseId::new("r").unwrap());
+        let mut tx = Tx::default();
+        for seq in 0..100 {
+            // Records that nobody could read.
+            tx.set(keys::intent(seq), b"?".to_vec());
+            tx.set(keys::open_intent(rkey, seq), Vec::new());
+        }
+        // Two of them unclear, and two that are parked.
+        for seq in 98..102 {
+            tx.set(keys::parked(b'a', seq), Vec::new());
+        }
+        store.transact(&tx).unwrap();
+        let Outbox { pending, unclear, parked } = store.outbox(1000).unwrap();
+        assert_eq!((pending, unclear, parked), (98, 2, 2));
+        assert_eq!(store.outbox(10).unwrap().pending, 10);
+    }
+}

@@ -94,6 +94,7 @@ static RULES: LazyLock<[Arc<Mapping>; 2]> = LazyLock::new(|| {
 });
 
 /// Both remotes, the people, and what the connector keeps.
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that happens at most once")]
 #[derive(Debug, Clone, Hash)]
 struct World {
     now_ms: i64,
@@ -149,7 +150,7 @@ impl World {
             overtaken: false,
             next_seq: 0,
         };
-        world.keep(Conversation { link: Some(link), ..Conversation::new(response_id()) });
+        world.keep(&Conversation { link: Some(link), ..Conversation::new(response_id()) });
         world.apply(Step::PollSees);
         world
     }
@@ -176,7 +177,7 @@ impl World {
         Conversation { link, intents, ..Conversation::new(response_id()) }
     }
 
-    fn keep(&mut self, conversation: Conversation) {
+    fn keep(&mut self, conversation: &Conversation) {
         self.told.extend(conversation.notes.iter().map(told));
         self.kept = serde_json::to_string(&(&conversation.link, &conversation.intents)).unwrap();
     }
@@ -259,7 +260,7 @@ impl World {
                 self.commented_ms = self.now_ms;
             }
             Step::Edits if self.comment.as_ref().is_some_and(|(_, text)| text == ANSWER) => {
-                self.comment.as_mut().unwrap().1 = "Another text altogether.".to_owned();
+                "Another text altogether.".clone_into(&mut self.comment.as_mut().unwrap().1);
                 self.commented_ms = self.now_ms;
             }
             Step::Closes if !self.closed => {
@@ -320,7 +321,7 @@ impl World {
             conversation.see_comment((row, &case), rules, &since, false, &mut next);
         }
         self.next_seq = seq;
-        self.keep(conversation);
+        self.keep(&conversation);
     }
 
     fn webhook(&mut self) {
@@ -354,7 +355,7 @@ impl World {
         for (seq, verb, proof) in &plan.settles {
             conversation.delivered(*seq, *verb, proof.as_ref(), None, self.now_ms);
         }
-        self.keep(conversation);
+        self.keep(&conversation);
     }
 
     /// What the dispatcher begins when it has a place.
@@ -378,7 +379,7 @@ impl World {
                         let row =
                             if intent.wish.is_answer() { self.comment_row() } else { Some(self.case_row()) };
                         conversation.see_again(intent.seq, row.as_ref(), rules, self.now_ms).unwrap();
-                        self.keep(conversation.clone());
+                        self.keep(&conversation);
                         conversation.notes.clear();
                         eligibility(&conversation, intent.seq, None, &now) == Eligibility::Look
                     }
@@ -399,7 +400,7 @@ impl World {
         let state = conversation.intent(seq).map(|intent| intent.state.clone());
         if matches!(state, Some(IntentState::Sending(_) | IntentState::Unclear { .. })) {
             conversation.attempt_ended(seq, self.now_ms);
-            conversation.read_back(seq, self.reading(&view, asked_ms), self.now_ms);
+            conversation.read_back(seq, Self::reading(&view, asked_ms), self.now_ms);
         } else {
             let look = Look { view: &view, asked_ms, beside: Beside::default() };
             let decided = conversation.begin(seq, look, None, true, &self.circumstances());
@@ -411,10 +412,10 @@ impl World {
                 self.put = Some((seq, action.verb(), text));
             }
         }
-        self.keep(conversation);
+        self.keep(&conversation);
     }
 
-    fn reading<'a>(&self, view: &'a Response, asked_ms: i64) -> Reading<'a> {
+    fn reading(view: &Response, asked_ms: i64) -> Reading<'_> {
         Reading { view, asked_ms, settle_ms: SETTLE_MS, message_ends_turn: Some(true) }
     }
 
@@ -434,9 +435,9 @@ impl World {
         if answered && allowed {
             self.shown = self.done.len();
             let view = Response::from_value(&self.view(self.shown)).unwrap();
-            conversation.read_back(seq, self.reading(&view, self.now_ms), self.now_ms);
+            conversation.read_back(seq, Self::reading(&view, self.now_ms), self.now_ms);
         }
-        self.keep(conversation);
+        self.keep(&conversation);
     }
 
     /// `retry ID`: what is unclear is read back, and not sent without a further word.
@@ -447,7 +448,7 @@ impl World {
             return false;
         };
         conversation.try_again(intent.seq, self.now_ms);
-        self.keep(conversation);
+        self.keep(&conversation);
         self.dispatch();
         true
     }
@@ -458,7 +459,7 @@ impl World {
         if let Some((seq, _, _)) = self.put.take() {
             let mut conversation = self.conversation();
             conversation.attempt_ended(seq, self.now_ms);
-            self.keep(conversation);
+            self.keep(&conversation);
         }
     }
 
@@ -577,9 +578,9 @@ impl Search {
     }
 }
 
-fn every_order(from: World) {
+fn every_order(from: &World) {
     let mut search = Search { met: HashMap::new(), path: Vec::new(), breach: None };
-    search.explore(&from, DEPTH);
+    search.explore(from, DEPTH);
     println!("{} states", search.met.len());
     assert!(search.breach.is_none(), "{}", search.breach.unwrap_or_default());
     assert!(search.met.len() > 1_000, "only {} states", search.met.len());
@@ -587,15 +588,15 @@ fn every_order(from: World) {
 
 #[test]
 fn every_order_of_six_steps_on_a_new_case() {
-    every_order(World::new());
+    every_order(&World::new());
 }
 
 #[test]
 fn every_order_of_six_steps_after_an_answer_and_a_close() {
-    every_order(World::answered_and_closed());
+    every_order(&World::answered_and_closed());
 }
 
 #[test]
 fn every_order_of_six_steps_while_a_close_is_looked_at() {
-    every_order(World::closing());
+    every_order(&World::closing());
 }

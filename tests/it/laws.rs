@@ -387,7 +387,9 @@ proptest! {
             .collect();
         let sending = all.iter().any(|i| matches!(i.state, IntentState::Sending(_)));
         let mut conversation = Conversation::new(ResponseId::new(RESPONSE).unwrap());
-        all.iter().for_each(|intent| conversation.put(intent.clone()));
+        for intent in &all {
+            conversation.put(intent.clone());
+        }
         let now = Circumstances {
             now_ms: 100,
             close_grace_ms: 0,

@@ -30,7 +30,7 @@ impl Conversation {
         let decided = eligibility(self, seq, Some(look), now);
         match &decided {
             Eligibility::Send(action) => {
-                self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms)
+                self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms);
             }
             Eligibility::Never(ending) => self.end(seq, ending.clone(), look.view, now.now_ms),
             Eligibility::Look | Eligibility::NotYet(_) => {}
@@ -116,8 +116,7 @@ impl Conversation {
             (Outcome::Arrived(proof), _) => {
                 self.delivered(seq, attempt.verb, proof.as_ref(), Some(reading.view), now_ms);
             }
-            (_, IntentState::Unclear { .. }) => {}
-            (Outcome::NotYet { .. }, _) => {}
+            (_, IntentState::Unclear { .. }) | (Outcome::NotYet { .. }, _) => {}
             (Outcome::Displaced, _) => {
                 let intent = self.intent_mut(seq)?;
                 intent.unconfirmed = None;

@@ -48,13 +48,11 @@ pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
     }
     let (user, time) = (user_clue(intent, sending, message), time_clue(sending, message));
     match (likeness(content, &message.content), user, time) {
-        (Likeness::Same, _, _) => Fit::Ours,
-        (_, _, Clue::Against) => Fit::Stranger,
-        (Likeness::Altered, Clue::Against, _) => Fit::Doubtful,
-        (Likeness::Altered, _, _) => Fit::Ours,
-        (Likeness::Different, Clue::Against, _) => Fit::Stranger,
-        (Likeness::Different, Clue::For, Clue::For) => Fit::Ours,
-        (Likeness::Different, _, _) => Fit::Doubtful,
+        (Likeness::Same, _, _)
+        | (Likeness::Altered, Clue::For | Clue::Silent, Clue::For | Clue::Silent)
+        | (Likeness::Different, Clue::For, Clue::For) => Fit::Ours,
+        (_, _, Clue::Against) | (Likeness::Different, Clue::Against, _) => Fit::Stranger,
+        (Likeness::Altered | Likeness::Different, _, _) => Fit::Doubtful,
     }
 }
 

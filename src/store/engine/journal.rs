@@ -15,6 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::open::{JOURNAL, Places, Trouble, sync_dir};
+use super::patient;
 use super::recent::Writes;
 
 /// Length and checksum of what follows.
@@ -70,8 +71,9 @@ pub(super) struct Journal {
 
 impl Journal {
     pub fn create(places: &Places, number: u64) -> io::Result<Self> {
-        let file =
-            OpenOptions::new().append(true).create_new(true).mode(0o600).open(places.journal(number))?;
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true).mode(0o600);
+        let file = patient::open(|| options.open(places.journal(number)))?;
         sync_dir(&places.dir)?;
         Ok(Self { number, file })
     }

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use super::Fault;
 use super::errors::{OpenError, StoreError};
+use super::patient;
 use super::values::{self, Files, Spot};
 use super::{blocks, value};
 
@@ -507,7 +508,7 @@ fn sync_all(path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    patient::open(|| File::open(path))?.sync_all()
 }
 
 pub(super) fn remove(path: &Path) -> io::Result<()> {

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::open::{numbered, sync_dir};
+use super::patient;
 
 const NAME: &str = "sled.values-";
 /// From so many bytes on the next file is begun: a day's outage makes hundreds of files, not thousands.
@@ -116,7 +117,7 @@ impl Files {
         if open.len() >= OPEN {
             open.clear();
         }
-        let file = Arc::new(File::open(self.path(number))?);
+        let file = Arc::new(patient::open(|| File::open(self.path(number)))?);
         open.insert(number, file.clone());
         Ok(file)
     }
@@ -133,7 +134,7 @@ impl Files {
     pub fn erase(&self, mut spots: Vec<Spot>) -> io::Result<()> {
         spots.sort_unstable();
         for (number, ranges) in runs(&spots) {
-            let file = match OpenOptions::new().write(true).open(self.path(number)) {
+            let file = match patient::open(|| OpenOptions::new().write(true).open(self.path(number))) {
                 // It went as a whole.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened?,
@@ -218,7 +219,9 @@ impl Filling {
     fn file(&mut self) -> io::Result<&mut (u32, File, u64)> {
         if self.current.is_none() {
             let path = self.files.path(self.next);
-            let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+            let mut options = OpenOptions::new();
+            options.append(true).create_new(true).mode(0o600);
+            let file = patient::open(|| options.open(&path))?;
             sync_dir(&self.files.dir)?;
             self.current = Some((self.next, file, 0));
             self.next += 1;

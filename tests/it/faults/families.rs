@@ -1,7 +1,14 @@
 //! Refusals by their family: what is named is left out, what is too much is made less, what one record meets stops no
 //! other (Salesforce reference, 2.4).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use goodays_salesforce::app::App;
+use goodays_salesforce::clock::Clock;
+use goodays_salesforce::demo::stage::{SECRET, load};
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
@@ -206,6 +213,51 @@ async fn c08_what_was_left_out_is_tried_again_after_a_reload() {
     world.stage.app().shared.reload_mappings().await.unwrap();
     let (id, _) = world.arrives().await;
     assert!(name(&world, &id));
+    world.quiet().await;
+    assert_eq!(world.parked(), []);
+}
+
+/// The daemon starts anew on a clock that a test can put forward (milliseconds).
+async fn on_a_clock_of_its_own(world: &mut World) -> Arc<AtomicI64> {
+    assert!(world.stage.stop_daemon().await);
+    let ahead_ms = Arc::new(AtomicI64::new(0));
+    let ahead = ahead_ms.clone();
+    let shown = move || Clock::System.now_ms() + ahead.load(Ordering::SeqCst);
+    let millis = Arc::new(AtomicI64::new(shown()));
+    let clock = Clock::Manual(millis.clone());
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            ticks.tick().await;
+            millis.store(shown(), Ordering::SeqCst);
+        }
+    });
+    let app = App::start(load(&world.stage.config_file()).unwrap(), clock).await.unwrap();
+    let url = format!("http://{}/webhooks/goodays", app.doors.webhook_addr());
+    world.stage.goodays.set_webhook(&url, Some(SECRET.to_owned()));
+    world.stage.app = Some(app);
+    ahead_ms
+}
+
+#[tokio::test]
+async fn c08_what_was_left_out_is_tried_again_after_an_hour() {
+    let mut world = World::start().await;
+    let ahead_ms = on_a_clock_of_its_own(&mut world).await;
+    // The org is described before the permission goes: the field is left out because it was refused.
+    world.arrives().await;
+    world.stage.salesforce.with_settings(|s| s.read_only_fields = ["Case.SuppliedName".to_owned()].into());
+    let named = |world: &World, id: &str| case_of(world, id)["SuppliedName"].is_string();
+    let (id, _) = world.arrives().await;
+    assert!(!named(&world, &id));
+    world.stage.salesforce.with_settings(|s| s.read_only_fields.clear());
+    ahead_ms.store(59 * 60_000, Ordering::SeqCst);
+    world.polled().await;
+    let (id, _) = world.arrives().await;
+    assert!(!named(&world, &id), "the hour is not over");
+    ahead_ms.store(61 * 60_000, Ordering::SeqCst);
+    world.polled().await;
+    let (id, _) = world.arrives().await;
+    assert!(named(&world, &id), "the org was described anew");
     world.quiet().await;
     assert_eq!(world.parked(), []);
 }

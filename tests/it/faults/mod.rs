@@ -1,5 +1,6 @@
 //! Unknown outcomes, refusals, limits and outages, against the real daemon between both simulators.
 
+mod bounded;
 mod families;
 mod limits;
 mod lost_state;
