@@ -1,6 +1,6 @@
 //! The dispatcher: which agents' actions are under way to Goodays, and which one is next.
 //!
-//! What may go is decided in [`crate::plan::outbound::eligibility`]; here are the places. A response whose call hangs
+//! What may go is decided in [`mod@crate::plan::outbound::eligibility`]; here are the places. A response whose call hangs
 //! keeps its own place and no other one: whenever something has ended, or is new, the free places are filled. A
 //! conversation is looked at when something of it changed, or when its time has come: never all of them again.
 

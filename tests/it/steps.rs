@@ -122,7 +122,7 @@ impl Trial {
         let ends = self.hits.load(Ordering::SeqCst) < LIVES;
         let (steps, reached, stop) = (self.steps.clone(), self.reached.clone(), self.stop);
         let watcher = move |name: &'static str, did: bool| {
-            // A lane or a courier that found nothing has changed nothing; the others' work ends with a pause.
+            // A lane or a dispatcher that found nothing has changed nothing; the others' work ends with a pause.
             if !did && matches!(name, "inbound" | "deliver") {
                 return true;
             }

@@ -1,9 +1,9 @@
 //! What goes to customers, and what became of it: each question is decided in one place.
 //!
-//! - [`eligibility`]: may this action go now, not yet, or never? The dispatcher, the moment before the PUT and
+//! - [`mod@eligibility`]: may this action go now, not yet, or never? The dispatcher, the moment before the PUT and
 //!   `plan --case` ask it.
-//! - [`permitted`]: what Goodays' list of actions allows of it.
-//! - [`outcome`]: what became of an attempt? Webhooks, read-backs, the sweep and an operator's retry ask it.
+//! - [`mod@permitted`]: what Goodays' list of actions allows of it.
+//! - [`mod@outcome`]: what became of an attempt? Webhooks, read-backs, the sweep and an operator's retry ask it.
 //! - [`recognise`]: whether a message is the one that an attempt sent.
 //! - [`changes`]: what each answer of Goodays changes in the conversation.
 //! - [`rules`]: by which version of actions.yaml a row is judged.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
-use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::store::{Settings, Store};
@@ -172,12 +171,8 @@ impl Elsewhen {
         self.daemon = Some(child.unwrap());
         let url = format!("http://127.0.0.1:{webhook}/webhooks/goodays");
         self.stage.goodays.set_webhook(&url, Some(SECRET.to_owned()));
-        let began = std::time::Instant::now();
-        let ready = format!("http://127.0.0.1:{admin}/health/ready");
-        while client(PATIENCE).get(&ready).send().await.is_err() {
-            assert!(began.elapsed() < PATIENCE, "{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let open = || std::net::TcpStream::connect(("127.0.0.1", admin)).ok();
+        assert!(until(PATIENCE, open).await.is_some(), "{}", self.log());
     }
 
     fn stop(&mut self) {
