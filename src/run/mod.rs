@@ -8,6 +8,7 @@ mod activity;
 mod begun;
 mod budget;
 mod change;
+mod columns;
 mod contact;
 mod damaged;
 mod deliver;
