@@ -447,6 +447,7 @@ fn intent(wish: Wish) -> Intent {
         attempts: 0,
         unconfirmed: None,
         approved: false,
+        by_operator: false,
     }
 }
 

@@ -142,6 +142,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         attempts: 1,
         unconfirmed: None,
         approved: false,
+        by_operator: false,
     };
     let mut tx = Tx::default();
     add_intent(&mut tx, RKey::of(&response_id), &intent);
