@@ -305,6 +305,19 @@ async fn mappings_and_secrets_are_read_anew() {
 }
 
 #[tokio::test]
+async fn applying_rules_needs_salesforce_and_a_readable_order() {
+    let house = house().await;
+    for (body, expected) in [
+        (json!({ "dry_run": true }), StatusCode::SERVICE_UNAVAILABLE),
+        (json!({ "dry_run": "yes" }), StatusCode::BAD_REQUEST),
+        (json!({ "dry": true }), StatusCode::BAD_REQUEST),
+    ] {
+        let (status, said) = answered(house.order("/apply-actions").json(&body)).await;
+        assert_eq!(status, expected, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_sweep_needs_its_remotes_and_a_readable_time() {
     let house = house().await;
     for since in ["yesterday", "", "2026-13-01T00:00:00Z"] {
