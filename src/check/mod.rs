@@ -7,6 +7,7 @@
 mod actions;
 mod budget;
 mod codes;
+mod edited;
 mod fields;
 mod goodays;
 mod named;
@@ -21,6 +22,7 @@ mod samples;
 mod saved;
 mod values;
 
+pub use edited::{Stood, edited};
 pub use salesforce::client;
 pub use saved::newly_lacking;
 

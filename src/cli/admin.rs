@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::applied::Applied;
 use super::out::{self, say, warn_user};
 use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
@@ -111,6 +112,25 @@ impl Admin {
 
     async fn parked(&self) -> anyhow::Result<Vec<Value>> {
         Ok(self.list(self.get("/parked").await?)?)
+    }
+
+    /// What the last edits of actions.yaml hold for that stood before, all pages together; unless it is a dry run, it is
+    /// carried out. The error is the daemon's own, such as a remote that is away.
+    pub async fn apply_actions(&self, dry_run: bool) -> anyhow::Result<Result<Applied, String>> {
+        let mut all = Applied::default();
+        let mut after = Value::Null;
+        loop {
+            let body = json!({ "dry_run": dry_run, "after": after });
+            let (status, body) = self.post("/apply-actions", Some(body)).await?;
+            if status != 200 {
+                return Ok(Err(said(&body)));
+            }
+            let counts = ["/looked_at", "/cases", "/comments", "/begun", "/unreadable"];
+            after = all.with(self.with_numbers(body, &counts)?);
+            if after.is_null() {
+                return Ok(Ok(all));
+            }
+        }
     }
 
     async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
@@ -225,6 +245,23 @@ pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) 
         out::print(&show::swept(&body, dry_run));
     }
     Ok(if body["missing_count"] != 0 && dry_run { FINDINGS } else { OK })
+}
+
+/// Carries rules of an edited actions.yaml out on what stands already, or lists that only.
+pub async fn apply_actions(path: &Path, dry_run: bool, json: bool) -> anyhow::Result<u8> {
+    let applied = match Admin::find(path)?.apply_actions(dry_run).await? {
+        Ok(applied) => applied,
+        Err(why) => {
+            warn_user!("error: {why}");
+            return Ok(UNREACHABLE);
+        }
+    };
+    if json {
+        say!("{:#}", applied.json());
+    } else {
+        out::print(&applied.render(dry_run));
+    }
+    Ok(if dry_run && applied.touches() > 0 { FINDINGS } else { OK })
 }
 
 pub async fn forget(

@@ -2,20 +2,44 @@
 
 use std::path::Path;
 
+use super::admin::Admin;
 use super::out::{self, say, warn_user};
 use super::{OK, UNREACHABLE, load};
-use crate::check as checks;
+use crate::check::{self as checks, Report, Stood};
 use crate::config::Secrets;
 use crate::samples::SamplesError;
 
 pub async fn check(path: &Path, offline: bool, json: bool) -> anyhow::Result<u8> {
-    let report = checks::run(path, offline).await;
+    let mut report = checks::run(path, offline).await;
+    if !offline {
+        edited(path, &mut report).await;
+    }
     if json {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         out::print(&report.render());
     }
     Ok(report.exit_code())
+}
+
+/// Where a daemon runs, what the last edit of its rules holds for and does not touch. Without one there is nothing to say.
+async fn edited(path: &Path, report: &mut Report) {
+    let Ok(daemon) = Admin::find(path) else { return };
+    match daemon.apply_actions(true).await {
+        Ok(Ok(applied)) => {
+            let stood = Stood {
+                cases: applied.n("cases"),
+                open_cases: applied.n("open_cases"),
+                comments: applied.n("comments"),
+                published_comments: applied.n("published_comments"),
+            };
+            report.merge(checks::edited(&stood));
+        }
+        Ok(Err(why)) => {
+            warn_user!("note: what the last edit of actions.yaml would touch is not known: {why}");
+        }
+        Err(error) => warn_user!("note: {error:#}"),
+    }
 }
 
 pub async fn samples(path: &Path, dir: &Path) -> anyhow::Result<u8> {

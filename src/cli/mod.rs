@@ -2,6 +2,7 @@
 //! (`status`), 5 no daemon runs.
 
 mod admin;
+mod applied;
 mod files;
 mod logging;
 pub(crate) mod out;
@@ -118,6 +119,21 @@ enum Command {
         #[arg(long, value_parser = since)]
         since: Option<String>,
         /// List only.
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Carry out rules of an edited actions.yaml on what stands already.
+    #[command(after_help = "Examples:
+  goodays-salesforce apply-actions --dry-run   list only; 1 if something would be touched
+  goodays-salesforce apply-actions             send it, at most max_actions_per_hour; the rest is held back
+
+An edit of actions.yaml acts on what people do after it. What stood before and was never acted on is listed here.")]
+    ApplyActions {
+        #[command(flatten)]
+        config: Configured,
+        /// List only; nothing is sent.
         #[arg(long)]
         dry_run: bool,
         #[arg(long)]
@@ -285,6 +301,9 @@ impl Command {
             }
             Self::Sweep { config, since, dry_run, json } => {
                 admin::sweep(&config.config, since.as_deref(), dry_run, json).await
+            }
+            Self::ApplyActions { config, dry_run, json } => {
+                admin::apply_actions(&config.config, dry_run, json).await
             }
             Self::Status { config, json } => admin::status(&config.config, json).await,
             Self::Parked { config, all, json } => admin::parked(&config.config, all, json).await,

@@ -33,6 +33,9 @@ pub struct Intent {
     /// An operator let it pass `max_actions_per_hour`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approved: bool,
+    /// An operator asked for it: an edit of actions.yaml was to act on what stood already (design, rule 19).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_operator: bool,
 }
 
 /// What the agent wants.

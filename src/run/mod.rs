@@ -5,9 +5,11 @@
 //! told by the disk (`Sending`, attempts).
 
 mod activity;
+mod apply;
 mod begun;
 mod budget;
 mod change;
+mod columns;
 mod contact;
 mod damaged;
 mod deliver;
@@ -50,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
+pub use apply::{Applied, ApplyOptions, Place};
 pub use budget::Allowance;
 pub use contact::{Contact, Contacts, Schema};
 pub use desk::perimeter;

@@ -6,11 +6,11 @@
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use super::columns::{Columns, PAGE};
 use super::desk::Held;
 use super::learn::unsayable;
 use super::retry::millis;
@@ -20,6 +20,7 @@ use super::withdrawn::{Withdrawn, take_deleted};
 use super::{Contact, Fatal, Hands, Shared, Step};
 use crate::http::{Failure, Problem};
 use crate::mutant;
+use crate::plan::outbound::EarlierRules;
 use crate::plan::pace::{LooksBack, PollPace, poll_back};
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
@@ -27,8 +28,6 @@ use crate::salesforce::query::{self, After, Poll};
 use crate::store::StoreError;
 use crate::time::SalesforceTime;
 
-/// Rows of a page.
-const PAGE: usize = 2000;
 /// Rows that are taken in before others have their turn.
 const ROWS_AT_ONCE: usize = 50;
 pub(super) const CURSOR: &str = "cursor";
@@ -45,8 +44,7 @@ pub struct Poller {
     next: Next,
     /// What the budget wants between two polls (milliseconds).
     spacing_ms: i64,
-    /// Columns that the org does not show.
-    missing: BTreeSet<String>,
+    columns: Columns,
     /// Deleted rows are not asked for before then (milliseconds): Salesforce refused, or did not answer.
     without_gone_ms: i64,
     /// Where the cursor stood when they were left out for the first time.
@@ -163,7 +161,7 @@ impl Poller {
         };
         let now_ms = shared.clock.now_ms();
         let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
-        shared.keep_rules(salesforce_now)?;
+        let rules = shared.rules_in_force(&contact)?.0.mapping.rules_version();
         let span = self.span(shared, contact.first_start, salesforce_now, now_ms)?;
         let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
         let mut newest = span.cursor;
@@ -188,6 +186,10 @@ impl Poller {
         self.tell_ahead(shared);
         // Never past Salesforce's own clock, or rows of before that time would not be read any more.
         let now = shared.salesforce.now().unwrap_or(newest);
+        // An edit meanwhile may want all Cases read again.
+        if span.all && shared.mapping().rules_version() == rules {
+            shared.store.set_meta(READ_ALL, &false)?;
+        }
         self.completed(shared, &span, newest.min(now), now_ms)?;
         shared.poll_state.trouble.store(Arc::new(None));
         Ok(Ok(()))
@@ -255,9 +257,6 @@ impl Poller {
         newest: SalesforceTime,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        if span.all {
-            shared.store.set_meta(READ_ALL, &false)?;
-        }
         if self.looks.deep_ms != span.before.deep_ms {
             shared.store.set_meta(DEEP, &now_ms)?;
         }
@@ -280,8 +279,8 @@ impl Poller {
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
     ) -> Result<Result<SalesforceTime, Failure>, Fatal> {
-        let held = shared.desk();
-        let mut queries = match self.queries(&held, contact, progress) {
+        let (held, earlier) = shared.rules_in_force(contact)?;
+        let mut queries = match self.queries((&held, &earlier), contact, progress) {
             Ok(queries) => queries,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -310,7 +309,7 @@ impl Poller {
         let mut refused = None;
         for ((index, _), page) in queries.iter().zip(&pages) {
             if let Err(problem) = page {
-                match (*index, self.without_column(problem)) {
+                match (*index, self.columns.without(problem)) {
                     (MERGED | DELETED, _) => {
                         progress[*index].done = true;
                         self.leave_gone_out(shared, began_ms);
@@ -325,7 +324,6 @@ impl Poller {
         }
         // Actions begin when all of the page is in the outbox, so that one write tells of them.
         let whole_page = shared.page.write().await;
-        let earlier = shared.earlier_rules.load_full();
         let taking = Taking::new(shared, contact, &held, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
@@ -360,72 +358,23 @@ impl Poller {
 
     fn queries(
         &self,
-        held: &Held,
+        (held, earlier): (&Held, &[EarlierRules]),
         contact: &Contact,
         progress: &[Progress; 4],
     ) -> Result<Vec<(usize, String)>, Failure> {
-        let actions = held.mapping.actions();
         let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
-        let desk = held.desk();
-        let known = |path: &String| {
-            let plain = !path.contains('.') && desk.case.is_some_and(|d| d.field(path).is_none());
-            !plain && !self.missing.contains(&path.to_ascii_lowercase())
+        let mut queries = Vec::new();
+        let mut add = |index: usize, soql: Option<String>| {
+            queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
         };
-        let mut of_case: Vec<String> = actions.case_paths().into_iter().filter(known).collect();
-        of_case.extend(
-            ["CaseNumber", "LastModifiedById", "LastModifiedDate", &case.key_field].map(str::to_owned),
-        );
-        let parent = actions.comments.parent.trim_end_matches("Id").to_owned();
-        let mut of_comment: Vec<String> = actions.comment_paths();
-        of_comment.push(format!("{parent}.{}", case.key_field));
-        let of_parent = actions.comment_case_paths().into_iter().filter(known);
-        of_comment.extend(of_parent.map(|p| format!("{parent}.{p}")));
-        of_comment.extend(
-            ["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned),
-        );
-        of_comment.extend([actions.comments.parent.clone(), actions.comments.body.clone()]);
-        of_comment.retain(|p| !self.missing.contains(&p.to_ascii_lowercase()));
-        let key = format!("{parent}.{}", case.key_field);
-        let cases = Poll {
-            object: &case.object,
-            fields: &refs(&of_case),
-            key: &case.key_field,
-            not_by: None,
-            limit: PAGE,
-        };
-        let comments = Poll {
-            object: &actions.comments.object,
-            fields: &refs(&of_comment),
-            key: &key,
-            not_by: Some(&contact.us),
-            limit: PAGE,
-        };
+        add(CASES, self.columns.cases(held, earlier, &progress[CASES].after)?);
+        add(COMMENTS, self.columns.comments(held, earlier, &contact.us, &progress[COMMENTS].after)?);
         let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
         let merged =
             Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };
-        let mut queries = Vec::new();
-        for (index, poll) in [cases, comments, merged].iter().enumerate() {
-            if !progress[index].done {
-                let soql = query::poll(poll, &progress[index].after).map_err(|e| unsayable(&e))?;
-                queries.push((index, soql));
-            }
-        }
+        let merged = query::poll(&merged, &progress[MERGED].after).map_err(|e| unsayable(&e))?;
+        add(MERGED, Some(merged));
         Ok(queries)
-    }
-
-    /// A column that is not there is left out from now on; true when that is new.
-    fn without_column(&mut self, problem: &Problem) -> bool {
-        if problem.code != "INVALID_FIELD" {
-            return false;
-        }
-        let after = |words: &str| problem.message.split(words).nth(1).map(str::to_owned);
-        let Some(rest) = after("No such column '").or_else(|| after("relationship '")) else { return false };
-        let Some(column) = rest.split('\'').next().filter(|c| !c.is_empty()) else { return false };
-        warn!(column, "the org does not show this field to the connector's user; rules on it do not hold");
-        let column = column.to_ascii_lowercase();
-        // The same text stands for a field of the Case and for that of a comment's Case.
-        self.missing.insert(format!("parent.{column}"));
-        self.missing.insert(column)
     }
 }
 
@@ -438,10 +387,6 @@ const COMMENTS: usize = 1;
 const MERGED: usize = 2;
 /// Comments of parked answers that were deleted.
 const DELETED: usize = 3;
-
-fn refs(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
-}
 
 pub(super) fn stamp(row: &Value) -> Option<(Timestamp, RecordId)> {
     let at = row.get("SystemModstamp").and_then(Value::as_str).and_then(query::parse_moment)?;

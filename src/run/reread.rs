@@ -1,14 +1,19 @@
 //! An action that is older than one poll is read again from Salesforce before it is sent: it may have been unpublished,
 //! deleted, edited or taken back (design, rule 10).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tracing::{info, warn};
 
+use super::columns::Columns;
 use super::deliver::Delivery;
+use super::desk::Held;
 use super::take::id_of;
-use super::{Fatal, Shared};
+use super::{Fatal, Shared, Stop};
 use crate::http::Failure;
-use crate::plan::outbound::Rules;
+use crate::mapping::ActionMapping;
+use crate::plan::outbound::{EarlierRules, Rules};
 use crate::plan::{Intent, Wish};
 use crate::salesforce::{RecordId, query};
 
@@ -17,13 +22,14 @@ impl Delivery {
     /// cannot be read, they wait.
     pub(super) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<(), Fatal> {
         let began_ms = shared.clock.now_ms();
-        match shared.salesforce_rows(&old).await {
-            Ok(rows) => {
+        match shared.again(&old).await {
+            Ok(again) => {
                 for intent in old {
-                    confirm(shared, &intent, &rows)?;
+                    confirm(shared, &intent, &again)?;
                 }
             }
-            Err(failure) => {
+            Err(Stop::Fatal(fatal)) => return Err(fatal),
+            Err(Stop::Remote(failure)) => {
                 let until_ms =
                     shared.salesforce_said::<()>(&Err(failure), began_ms).unwrap_or(began_ms + 1000);
                 for intent in &old {
@@ -35,12 +41,18 @@ impl Delivery {
     }
 }
 
+/// Rows as Salesforce shows them now, and the rules that they were read for.
+struct Again {
+    held: Held,
+    earlier: Arc<Vec<EarlierRules>>,
+    rows: Vec<Value>,
+}
+
 /// What Salesforce shows for an old intent: still wanted, changed, or taken back.
-fn confirm(shared: &Shared, intent: &Intent, rows: &[Value]) -> Result<(), Fatal> {
-    let (held, earlier) = (shared.desk(), shared.earlier_rules.load_full());
-    let rules = Rules { now: &held.mapping, earlier: &earlier };
+fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal> {
+    let rules = Rules { now: &again.held.mapping, earlier: &again.earlier };
     let id = intent.wish.comment().unwrap_or(&intent.case_id);
-    let row = rows.iter().find(|r| id_of(r, "Id").as_ref() == Some(id));
+    let row = again.rows.iter().find(|r| id_of(r, "Id").as_ref() == Some(id));
     let now_ms = shared.clock.now_ms();
     let goes = shared
         .change(&intent.response_id, |loaded| Ok(loaded.now.see_again(intent.seq, row, rules, now_ms)))?;
@@ -55,12 +67,30 @@ fn confirm(shared: &Shared, intent: &Intent, rows: &[Value]) -> Result<(), Fatal
 }
 
 impl Shared {
+    async fn again(&self, intents: &[Intent]) -> Result<Again, Stop> {
+        let contact = self.contact().await?;
+        let (held, earlier) = self.rules_in_force(&contact)?;
+        let rows = match self.salesforce_rows(&held, &earlier, intents).await {
+            // The org may have lost what only earlier rules read.
+            Err(Failure::Refused { problem, .. })
+                if problem.code == "INVALID_FIELD" && !earlier.is_empty() =>
+            {
+                self.salesforce_rows(&held, &[], intents).await?
+            }
+            rows => rows?,
+        };
+        Ok(Again { held, earlier, rows })
+    }
+
     /// The rows behind some intents, as few queries as possible.
-    async fn salesforce_rows(&self, intents: &[Intent]) -> Result<Vec<Value>, Failure> {
-        self.contact().await?;
-        let mapping = self.mapping();
-        let actions = mapping.actions();
-        let Some(case) = mapping.case_mappings().first() else { return Ok(Vec::new()) };
+    async fn salesforce_rows(
+        &self,
+        held: &Held,
+        earlier: &[EarlierRules],
+        intents: &[Intent],
+    ) -> Result<Vec<Value>, Failure> {
+        let actions = held.mapping.actions();
+        let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
         let (mut comments, mut cases): (Vec<RecordId>, Vec<RecordId>) = (Vec::new(), Vec::new());
         for intent in intents {
             match &intent.wish {
@@ -68,14 +98,9 @@ impl Shared {
                 _ => cases.push(intent.case_id.clone()),
             }
         }
-        let schema = self.contacts.schema.load();
-        let known = |p: &String| p.contains('.') || schema.case.as_ref().is_none_or(|d| d.field(p).is_some());
-        let mut of_case: Vec<String> = actions.case_paths().into_iter().filter(known).collect();
-        let parent = actions.comments.parent.trim_end_matches("Id");
-        let mut of_comment = actions.comment_paths();
-        of_comment.extend([actions.comments.parent.clone(), actions.comments.body.clone()]);
-        let of_parent = actions.comment_case_paths().into_iter().filter(known);
-        of_comment.extend(of_parent.map(|p| format!("{parent}.{p}")));
+        let columns = Columns::default();
+        let mut of_case = columns.of_case(held, earlier, ActionMapping::case_paths);
+        let mut of_comment = columns.of_comment(held, earlier);
         for fields in [&mut of_case, &mut of_comment] {
             fields.extend(["LastModifiedDate", "SystemModstamp", "IsDeleted"].map(str::to_owned));
         }

@@ -1,12 +1,13 @@
 //! Keeping the rules of actions.yaml that were in force before, for what people did under them (design, rule 19).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Fatal, Shared};
+use super::desk::Held;
+use super::{Contact, Fatal, Shared};
 use crate::mapping::{Mapping, Source};
 use crate::plan::outbound::EarlierRules;
 use crate::store::StoreError;
@@ -28,27 +29,40 @@ struct Kept {
     earlier: Vec<(SalesforceTime, String)>,
 }
 
-/// When the rules were edited last, by our clock (milliseconds); 0: not since the start.
+/// Edits of the rules, as they are noticed.
 #[derive(Debug, Default)]
-pub struct Edited(AtomicI64);
+pub struct Edited {
+    /// When the rules were edited last, by our clock (milliseconds); 0: not since the start.
+    last_ms: AtomicI64,
+    /// Held while an edit is noted, so that it is noted once.
+    noting: Mutex<()>,
+}
 
 impl Edited {
     pub(super) fn at(&self, now_ms: i64) {
-        self.0.store(now_ms, Ordering::SeqCst);
+        self.last_ms.store(now_ms, Ordering::SeqCst);
     }
 }
 
 impl Shared {
-    /// Before rows are looked at: notes an edit of actions.yaml, by Salesforce's clock, since rows have its times.
-    pub(super) fn keep_rules(&self, now: SalesforceTime) -> Result<(), Fatal> {
-        let mapping = self.mapping();
-        let text = actions_text(&mapping);
+    /// What rows are judged by: the mapping in force, and the rules of actions.yaml before its last edits. An edit is
+    /// noted before its mapping judges any row: else what stands would look as if it were done after it.
+    pub(super) fn rules_in_force(&self, contact: &Contact) -> Result<(Held, Arc<Vec<EarlierRules>>), Fatal> {
+        let _noting = self.rules_edited.noting.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.desk();
+        self.keep_rules(&held.mapping, self.salesforce.now().unwrap_or(contact.first_start))?;
+        Ok((held, self.earlier_rules.load_full()))
+    }
+
+    /// Notes an edit of actions.yaml, by Salesforce's clock, since rows have its times.
+    fn keep_rules(&self, mapping: &Mapping, now: SalesforceTime) -> Result<(), Fatal> {
+        let text = actions_text(mapping);
         let kept: Option<Kept> = self.store.meta(RULES)?;
         let first = kept.is_none();
         let mut kept = kept.unwrap_or_else(|| Kept { now: text.clone(), earlier: Vec::new() });
         let edited = kept.now != text;
         if edited {
-            let edited_ms = self.rules_edited.0.load(Ordering::SeqCst);
+            let edited_ms = self.rules_edited.last_ms.load(Ordering::SeqCst);
             let ago_ms = if edited_ms == 0 { 0 } else { (self.clock.now_ms() - edited_ms).max(0) };
             let before = std::mem::replace(&mut kept.now, text);
             kept.earlier.push((now.plus_millis(EXACT_MS - ago_ms), before));
@@ -59,9 +73,9 @@ impl Shared {
             self.store.set_meta(RULES, &kept)?;
         }
         if edited || self.earlier_rules.load().len() != kept.earlier.len() {
-            let earlier = compiled(&mapping, &kept);
+            let earlier = compiled(mapping, &kept);
             if edited {
-                self.note_new_fields(&mapping, earlier.last())?;
+                self.note_new_fields(mapping, earlier.last())?;
                 info!("the rules of actions.yaml were edited: they act on what people do from now on");
             }
             self.earlier_rules.store(Arc::new(earlier));

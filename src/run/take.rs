@@ -37,12 +37,18 @@ impl<'a> Taking<'a> {
         Self { held, earlier, first_start: contact.first_start, us, now }
     }
 
-    fn rules(&self) -> Rules<'_> {
+    pub(super) fn rules(&self) -> Rules<'_> {
         Rules { now: &self.held.mapping, earlier: self.earlier }
     }
 
-    fn since(&self, now_ms: i64) -> Since<'_> {
+    pub(super) fn since(&self, now_ms: i64) -> Since<'_> {
         Since { first_start: self.first_start, us: &self.us, now_ms, now: self.now }
+    }
+
+    /// The row of a comment's Case.
+    pub(super) fn parent_of(&self, comment: &Value) -> Value {
+        let parent = &self.held.mapping.actions().comments.parent;
+        comment.get(parent.trim_end_matches("Id")).cloned().unwrap_or(Value::Null)
     }
 }
 
@@ -54,16 +60,27 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
     row.get(field).and_then(Value::as_str).and_then(|id| ResponseId::new(id).ok())
 }
 
-/// A Case changed: for its own response, and for those that were merged into it.
-pub(super) fn take_case(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
-    let Some(case) = taking.held.mapping.case_mappings().first() else { return Ok(()) };
-    let (Some(id), Some(own)) = (id_of(row, "Id"), key_of(row, &case.key_field)) else { return Ok(()) };
+/// The responses that a Case stands for: its own, and those that were merged into it.
+pub(super) fn case_answers(
+    shared: &Shared,
+    taking: &Taking<'_>,
+    row: &Value,
+) -> Result<Vec<ResponseId>, StoreError> {
+    let Some(case) = taking.held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+    let (Some(id), Some(own)) = (id_of(row, "Id"), key_of(row, &case.key_field)) else {
+        return Ok(Vec::new());
+    };
     let mut responses = vec![own.clone()];
     for rkey in shared.store.responses_of_case(&id)? {
         let link = if rkey == RKey::of(&own) { None } else { shared.store.link(rkey)? };
         responses.extend(link.map(|link| link.response_id));
     }
-    for response in responses {
+    Ok(responses)
+}
+
+/// A Case changed.
+pub(super) fn take_case(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
+    for response in case_answers(shared, taking, row)? {
         let desk = taking.held.desk();
         let seen = shared.change(&response, |loaded| {
             let since = taking.since(shared.clock.now_ms());
@@ -87,14 +104,24 @@ fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
     }
 }
 
+/// The response that a comment belongs to, and whether that is only a guess; none when it is nobody's, or its action
+/// is damaged.
+pub(super) fn comment_answers(
+    shared: &Shared,
+    taking: &Taking<'_>,
+    row: &Value,
+) -> Result<Option<(ResponseId, bool)>, StoreError> {
+    let parent = &taking.held.mapping.actions().comments.parent;
+    let Some(case_mapping) = taking.held.mapping.case_mappings().first() else { return Ok(None) };
+    let (Some(comment), Some(case)) = (id_of(row, "Id"), id_of(row, parent)) else { return Ok(None) };
+    let Some(own) = key_of(&taking.parent_of(row), &case_mapping.key_field) else { return Ok(None) };
+    whose(&shared.store, &case, &own, &comment)
+}
+
 /// A comment was written, published, unpublished or edited.
 pub(super) fn take_comment(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
-    let parent = &taking.held.mapping.actions().comments.parent;
-    let Some(case_mapping) = taking.held.mapping.case_mappings().first() else { return Ok(()) };
-    let (Some(comment), Some(case)) = (id_of(row, "Id"), id_of(row, parent)) else { return Ok(()) };
-    let case_row = row.get(parent.trim_end_matches("Id")).cloned().unwrap_or(Value::Null);
-    let Some(own) = key_of(&case_row, &case_mapping.key_field) else { return Ok(()) };
-    let Some((response, unsure)) = whose(&shared.store, &case, &own, &comment)? else { return Ok(()) };
+    let Some((response, unsure)) = comment_answers(shared, taking, row)? else { return Ok(()) };
+    let case_row = taking.parent_of(row);
     let seen = shared.change(&response, |loaded| {
         let since = taking.since(shared.clock.now_ms());
         let next_seq = &mut || shared.store.next_seq();

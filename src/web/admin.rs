@@ -52,6 +52,7 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .route("/responses/{id}", get(console::response))
         .route("/reload", post(console::reload))
         .route("/sweep", post(console::sweep))
+        .route("/apply-actions", post(bulk::apply_actions))
         .route("/forget", post(console::forget))
         .method_not_allowed_fallback(answer::wrong_method)
         .fallback(answer::not_found)
@@ -83,6 +84,7 @@ async fn index() -> Response {
                 "/parked/drop": "give up all of one reason",
                 "/reload": "read mappings, connector.yaml and secrets anew",
                 "/sweep": "compare both sides",
+                "/apply-actions": "carry out rules of an edited actions.yaml on what stands",
                 "/forget": "remove what is held of a person",
             },
         }),

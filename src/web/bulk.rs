@@ -1,4 +1,4 @@
-//! What a human says of all that is parked for one reason.
+//! What a human says of many at once: of all that is parked for one reason, or of all that an edited rule holds for.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tracing::info;
 use super::admin::Desk;
 use super::answer;
 use super::console::{Answer, SHOWN, through};
-use crate::run::{Fatal, RetryOutcome, Shared};
+use crate::run::{ApplyOptions, Fatal, Place, RetryOutcome, Shared};
 
 /// The state of an action that may have reached the customer or not.
 const UNCLEAR: &str = "unclear";
@@ -87,4 +87,22 @@ async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
     shared.store.durable().await?;
     info!(dropped, unclear, refused, reason, "all of one reason dropped by hand");
     Ok(json!({ "dropped": dropped, "unclear": unclear, "refused": refused }))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Apply {
+    dry_run: bool,
+    /// The `next` of the answer before.
+    after: Option<Place>,
+}
+
+/// A few pages of what stands, so that no call takes long; its `next` says where to go on.
+pub async fn apply_actions(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
+    let Apply { dry_run, after } = desk.wish(request).await?;
+    let shared = desk.shared.clone();
+    let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
+    let applied =
+        applied.map_err(|failure| answer::error(StatusCode::SERVICE_UNAVAILABLE, &failure.to_string()))?;
+    Ok(answer::json(StatusCode::OK, json!(applied)))
 }

@@ -54,7 +54,7 @@ fn help_has_examples_for_each_main_command() {
     {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
-    for command in ["run", "demo", "check", "plan", "sim", "retry", "sweep", "forget"] {
+    for command in ["run", "demo", "check", "plan", "sim", "retry", "sweep", "apply-actions", "forget"] {
         let text = stdout(&bin().args([command, "--help"]).assert().success());
         assert!(text.contains("Example"), "{command} has no example");
     }

@@ -449,6 +449,7 @@ fn intent(wish: Wish) -> Intent {
         attempts: 0,
         unconfirmed: None,
         approved: false,
+        by_operator: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The mapping language: what the shipped files make of Goodays' samples, and every mistake with its message.
 
 mod docs;
+mod edited;
 mod live;
 mod mistakes;
 mod robust;

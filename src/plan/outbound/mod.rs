@@ -6,10 +6,12 @@
 //! - [`mod@outcome`]: what became of an attempt? Webhooks, read-backs, the sweep and an operator's retry ask it.
 //! - [`recognise`]: whether a message is the one that an attempt sent.
 //! - [`changes`]: what each answer of Goodays changes in the conversation.
+//! - [`edits`]: what an edit of actions.yaml would touch of what stands already.
 //! - [`rules`]: by which version of actions.yaml a row is judged.
 //! - [`rows`]: what each row of Salesforce changes in it.
 
 pub mod changes;
+pub mod edits;
 pub mod eligibility;
 pub mod outcome;
 pub mod permitted;

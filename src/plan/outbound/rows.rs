@@ -118,7 +118,7 @@ impl Conversation {
 
     /// Puts a wish into the outbox, once for its identity; what was cancelled, parked or only observed may be wished
     /// again.
-    fn fire(
+    pub(super) fn fire(
         &mut self,
         case: RecordId,
         wish: Wish,
@@ -152,6 +152,7 @@ impl Conversation {
             attempts: 0,
             unconfirmed,
             approved: false,
+            by_operator: false,
         });
         Some(name)
     }
@@ -176,7 +177,10 @@ impl Conversation {
         }
         let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
         let wanted = match &known {
-            Some(_) => rules.of_row(row).actions().on_comment(case, row),
+            Some(known) => {
+                let by = rules.of_action(self.intent(known.intent), row);
+                by.actions().on_comment(case, row)
+            }
             None => rules.new_comment(case, row),
         };
         let wanted = match wanted {
@@ -195,7 +199,7 @@ impl Conversation {
         }
     }
 
-    fn new_answer(&mut self, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
+    pub(super) fn new_answer(&mut self, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
         let case = link.case.get_or_insert(CaseRef { id: shown.case.clone(), number: None }).id.clone();
@@ -324,15 +328,15 @@ impl Conversation {
 }
 
 /// An agent's comment that asks for an answer.
-struct Shown {
-    comment: RecordId,
-    case: RecordId,
-    wanted: Wanted,
-    author: Option<String>,
-    acted: SalesforceTime,
+pub(super) struct Shown {
+    pub comment: RecordId,
+    pub case: RecordId,
+    pub wanted: Wanted,
+    pub author: Option<String>,
+    pub acted: SalesforceTime,
     /// Several responses share the Case, and nobody can say which one it answers.
-    unsure: bool,
-    now_ms: i64,
+    pub unsure: bool,
+    pub now_ms: i64,
 }
 
 enum Stays {
@@ -344,7 +348,7 @@ enum Stays {
 
 /// A rule that cannot be evaluated now takes nothing back.
 fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Option<String>) {
-    let by = rules.of_row(row);
+    let by = rules.of_action(Some(intent), row);
     let actions = by.actions();
     if intent.wish.is_answer() {
         let parent = actions.comments.parent.trim_end_matches("Id");
@@ -365,7 +369,7 @@ fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Optio
 }
 
 /// Written since our first start, by an internal user, and not by us (design, rules 6 and 24).
-fn is_agents(row: &Value, actions: &ActionMapping, since: &Since<'_>) -> bool {
+pub(super) fn is_agents(row: &Value, actions: &ActionMapping, since: &Since<'_>) -> bool {
     let ours = record(row, "CreatedById").is_some_and(|by| since.us.contains(&by));
     let created = time(row, "CreatedDate");
     let user_type = path(row, Some("CreatedBy.UserType"));
@@ -386,7 +390,7 @@ fn may_fire_again(state: &IntentState) -> bool {
     state.is_parked() || matches!(state, IntentState::Cancelled { .. } | IntentState::Observed { .. })
 }
 
-fn status_wish(wanted: &Wanted, after: Option<crate::goodays::MessageId>) -> Option<Wish> {
+pub(super) fn status_wish(wanted: &Wanted, after: Option<crate::goodays::MessageId>) -> Option<Wish> {
     match wanted.act {
         Act::Answer => None,
         Act::Spam => Some(Wish::Spam { after }),
@@ -455,12 +459,12 @@ pub fn addressee(links: &[Link]) -> Option<&Link> {
     }
 }
 
-fn record(row: &Value, field: &str) -> Option<RecordId> {
+pub(super) fn record(row: &Value, field: &str) -> Option<RecordId> {
     row.get(field).and_then(Value::as_str).and_then(RecordId::new)
 }
 
 /// A value at a path such as `CreatedBy.Email`.
-fn path(row: &Value, path: Option<&str>) -> Option<String> {
+pub(super) fn path(row: &Value, path: Option<&str>) -> Option<String> {
     let found = path?.split('.').try_fold(row, |at, name| at.get(name))?;
     found.as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::held;
+use super::super::{Intent, held};
+use super::rows::path;
 use crate::goodays::Verb;
 use crate::mapping::{EvalProblem, Mapping, Wanted};
 use crate::time::SalesforceTime;
@@ -40,10 +41,16 @@ impl<'a> Rules<'a> {
         self.earlier.iter().find(|rules| modified <= rules.until).map_or(self.now, |rules| &*rules.mapping)
     }
 
+    /// The rules that an action is judged by: today's where an operator asked for it, for then an edit was to act on what
+    /// stood; else those of its row.
+    pub fn of_action(self, action: Option<&Intent>, row: &Value) -> &'a Mapping {
+        if action.is_some_and(|action| action.by_operator) { self.now } else { self.of_row(row) }
+    }
+
     /// What a comment asks for that is not known yet.
     pub fn new_comment(self, case: &Value, row: &Value) -> Result<Option<Wanted>, EvalProblem> {
         let rules = self.of_row(row);
-        let wanted = rules.actions().on_comment(case, row)?;
+        let wanted = rules.actions().on_comment(case, row)?.filter(|_| self.admitted_author(row));
         let Some(edited) = self.earlier.last().map(|rules| rules.until) else { return Ok(wanted) };
         let created = time(row, "CreatedDate");
         if wanted.is_none()
@@ -57,6 +64,17 @@ impl<'a> Rules<'a> {
         let without = switched_off(row);
         let stood_before = self.now.actions().on_comment(case, &without)?.is_some();
         Ok(wanted.filter(|_| !stood_before))
+    }
+
+    /// Whether the rules that were in force since the comment was written let its author answer. An author that an edit
+    /// admits answers with what he writes after it.
+    fn admitted_author(self, row: &Value) -> bool {
+        let Some(created) = time(row, "CreatedDate") else { return true };
+        let user_type = path(row, Some("CreatedBy.UserType"));
+        let since = self.earlier.iter().filter(|rules| created <= rules.until);
+        since
+            .map(|rules| &rules.mapping.actions().comments)
+            .all(|source| source.may_answer(user_type.as_deref()))
     }
 
     /// The status rule that held on the Case as it was last seen: by the rules that judge it now.

@@ -1,5 +1,6 @@
 //! The planner by examples and by laws. No I/O: what comes in and what goes out are values.
 
+mod edits;
 mod inbound;
 mod laws;
 mod outbound;
@@ -265,6 +266,7 @@ fn intent(seq: u64, wish: Wish, state: IntentState) -> Intent {
         attempts: 0,
         unconfirmed: None,
         approved: false,
+        by_operator: false,
     }
 }
 

@@ -142,6 +142,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         attempts: 1,
         unconfirmed: None,
         approved: false,
+        by_operator: false,
     };
     let mut tx = Tx::default();
     add_intent(&mut tx, RKey::of(&response_id), &intent);
@@ -300,6 +301,19 @@ async fn mappings_and_secrets_are_read_anew() {
         let body = event(secret);
         let signed = house.hook().header(HEADER, sign(body.as_bytes(), &secret.into()));
         assert_eq!(answered(signed.body(body)).await.0, expected, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn applying_rules_needs_salesforce_and_a_readable_order() {
+    let house = house().await;
+    for (body, expected) in [
+        (json!({ "dry_run": true }), StatusCode::SERVICE_UNAVAILABLE),
+        (json!({ "dry_run": "yes" }), StatusCode::BAD_REQUEST),
+        (json!({ "dry": true }), StatusCode::BAD_REQUEST),
+    ] {
+        let (status, said) = answered(house.order("/apply-actions").json(&body)).await;
+        assert_eq!(status, expected, "{said}");
     }
 }
 

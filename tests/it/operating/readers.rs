@@ -62,6 +62,7 @@ async fn d13_commands_that_ask_the_daemon_do_so_too() {
         vec!["parked"],
         vec!["parked", "--all"],
         vec!["sweep", "--dry-run"],
+        vec!["apply-actions", "--dry-run"],
         vec!["forget", "--email", "nobody@nowhere.example"],
         vec!["retry", "--all", "--reason", "nothing"],
         vec!["drop", "--all", "--reason", "nothing"],

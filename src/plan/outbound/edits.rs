@@ -1,0 +1,123 @@
+//! What stands already and would be touched by the last edits of actions.yaml: only an operator's word carries it out
+//! (design, rule 19).
+//!
+//! A row is touched when it was there before an edit, a rule of today asks something of it that the rules before that
+//! edit did not ask, and no action of that identity was ever begun.
+
+use serde_json::Value;
+
+use super::rows::{Seen, Shown, Since, is_agents, path, record, status_wish};
+use super::rules::{Rules, modified, time};
+use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};
+use crate::plan::{Conversation, Wish, answer_identity, held};
+
+impl Conversation {
+    /// What today's rules ask of a Case that stood before they were edited, and that was never begun.
+    pub fn touched_case(
+        &self,
+        row: &Value,
+        rules: Rules<'_>,
+        since: &Since<'_>,
+    ) -> Result<Option<Wish>, EvalProblem> {
+        let Some(link) = &self.link else { return Ok(None) };
+        let created = time(row, "CreatedDate").filter(|created| *created >= since.first_start);
+        let case = record(row, "Id").filter(|id| link.case.as_ref().is_some_and(|case| case.id == *id));
+        let (Some(created), Some(case)) = (created, case) else { return Ok(None) };
+        let wanted = rules.now.actions().on_case(row)?;
+        let Some(wish) = wanted.and_then(|wanted| status_wish(&wanted, link.last_customer.clone())) else {
+            return Ok(None);
+        };
+        let mut before = rules.earlier.iter().filter(|before| created <= before.until);
+        let is_new = before.any(|before| held(&before.mapping, row) != wish.verb());
+        let identity = wish.identity(&case);
+        Ok(Some(wish).filter(|_| is_new && !self.is_begun(&identity) && !self.has_open_status()))
+    }
+
+    /// The same for a comment; `case` is its Case's row.
+    pub fn touched_comment(
+        &self,
+        (row, case): (&Value, &Value),
+        rules: Rules<'_>,
+        since: &Since<'_>,
+    ) -> Result<Option<Wanted>, EvalProblem> {
+        let comment = record(row, "Id").filter(|_| self.link.is_some());
+        let (Some(comment), Some(created)) = (comment, time(row, "CreatedDate")) else { return Ok(None) };
+        if !is_agents(row, rules.now.actions(), since) {
+            return Ok(None);
+        }
+        let answers = |wanted: &Wanted| wanted.act == Act::Answer;
+        let Some(wanted) = rules.now.actions().on_comment(case, row)?.filter(answers) else {
+            return Ok(None);
+        };
+        let asked_before = |actions: &ActionMapping| {
+            let wanted = actions.on_comment(case, row).ok().flatten();
+            is_agents(row, actions, since) && wanted.as_ref().is_some_and(answers)
+        };
+        let mut before = rules.earlier.iter().filter(|before| created <= before.until);
+        let is_new = before.any(|before| !asked_before(before.mapping.actions()));
+        let known = self.link.as_ref().is_some_and(|link| link.answer(&comment).is_some());
+        Ok(Some(wanted).filter(|_| is_new && !known && !self.is_begun(&answer_identity(&comment))))
+    }
+
+    /// Puts what is touched into the outbox, since an operator asked for it.
+    pub fn apply_to_case(
+        &mut self,
+        row: &Value,
+        rules: Rules<'_>,
+        since: &Since<'_>,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Result<Option<&'static str>, EvalProblem> {
+        let Some(wish) = self.touched_case(row, rules, since)? else { return Ok(None) };
+        let Some(case) = record(row, "Id") else { return Ok(None) };
+        let identity = wish.identity(&case);
+        let author = path(row, rules.now.actions().case_author.as_deref());
+        let acted = modified(row).unwrap_or(since.now);
+        let fired = self.fire(case, wish, author, acted, since.now_ms, next_seq);
+        self.asked_for(&identity);
+        Ok(fired)
+    }
+
+    /// The same for a comment; `unsure` as for [`Conversation::see_comment`].
+    pub fn apply_to_comment(
+        &mut self,
+        (row, case): (&Value, &Value),
+        rules: Rules<'_>,
+        since: &Since<'_>,
+        unsure: bool,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Result<Option<&'static str>, EvalProblem> {
+        let Some(wanted) = self.touched_comment((row, case), rules, since)? else { return Ok(None) };
+        let source = &rules.now.actions().comments;
+        let (Some(comment), Some(of)) = (record(row, "Id"), record(row, &source.parent)) else {
+            return Ok(None);
+        };
+        let identity = answer_identity(&comment);
+        let author = path(row, source.author_email.as_deref());
+        let acted = time(row, "CreatedDate").unwrap_or(since.now);
+        let shown = Shown { comment, case: of, wanted, author, acted, unsure, now_ms: since.now_ms };
+        let Seen { fired, .. } = self.new_answer(&shown, next_seq);
+        self.asked_for(&identity);
+        Ok(fired)
+    }
+
+    /// From now on it is judged by the rules that the operator saw, not by those of the row's own time.
+    fn asked_for(&mut self, identity: &str) {
+        let found = self.intents.iter_mut().filter(|intent| intent.identity() == identity);
+        found.for_each(|intent| intent.by_operator = true);
+    }
+
+    /// An action of this identity is known, whatever became of it.
+    fn is_begun(&self, identity: &str) -> bool {
+        self.by_identity(identity).is_some() || self.unreadable.iter().any(|one| one == identity)
+    }
+
+    /// Another status action is on its way, so the next one would contradict it.
+    fn has_open_status(&self) -> bool {
+        self.intents.iter().any(|intent| !intent.wish.is_answer() && intent.state.is_open())
+    }
+}
+
+/// Whether the row's Case is not closed; a Case of which that is not known counts as open.
+pub fn is_open(row: &Value) -> bool {
+    row.get("IsClosed") != Some(&Value::Bool(true))
+}
