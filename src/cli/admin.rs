@@ -115,20 +115,20 @@ impl Admin {
     }
 
     /// What the last edits of actions.yaml hold for that stood before, all pages together; unless it is a dry run, it is
-    /// carried out. The error is the daemon's own, such as a remote that is away.
-    pub async fn apply_actions(&self, dry_run: bool) -> anyhow::Result<Result<Applied, String>> {
+    /// carried out. [`NotNow`] when the daemon cannot ask, such as for a remote that is away.
+    pub async fn apply_actions(&self, dry_run: bool) -> anyhow::Result<Applied> {
         let mut all = Applied::default();
         let mut after = Value::Null;
         loop {
             let body = json!({ "dry_run": dry_run, "after": after });
             let (status, body) = self.post("/apply-actions", Some(body)).await?;
             if status != 200 {
-                return Ok(Err(said(&body)));
+                return Err(NotNow(said(&body)).into());
             }
             let counts = ["/looked_at", "/cases", "/comments", "/begun", "/unreadable"];
             after = all.with(self.with_numbers(body, &counts)?);
             if after.is_null() {
-                return Ok(Ok(all));
+                return Ok(all);
             }
         }
     }
@@ -247,14 +247,20 @@ pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) 
     Ok(if body["missing_count"] != 0 && dry_run { FINDINGS } else { OK })
 }
 
+/// A remote is away, or the budget is used up, in the daemon's words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NotNow(String);
+
 /// Carries rules of an edited actions.yaml out on what stands already, or lists that only.
 pub async fn apply_actions(path: &Path, dry_run: bool, json: bool) -> anyhow::Result<u8> {
-    let applied = match Admin::find(path)?.apply_actions(dry_run).await? {
+    let applied = match Admin::find(path)?.apply_actions(dry_run).await {
         Ok(applied) => applied,
-        Err(why) => {
-            warn_user!("error: {why}");
+        Err(error) if error.is::<NotNow>() => {
+            warn_user!("error: {error}");
             return Ok(UNREACHABLE);
         }
+        Err(error) => return Err(error),
     };
     if json {
         say!("{:#}", applied.json());

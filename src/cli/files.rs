@@ -26,7 +26,7 @@ pub async fn check(path: &Path, offline: bool, json: bool) -> anyhow::Result<u8>
 async fn edited(path: &Path, report: &mut Report) {
     let Ok(daemon) = Admin::find(path) else { return };
     match daemon.apply_actions(true).await {
-        Ok(Ok(applied)) => {
+        Ok(applied) => {
             let stood = Stood {
                 cases: applied.n("cases"),
                 open_cases: applied.n("open_cases"),
@@ -35,10 +35,9 @@ async fn edited(path: &Path, report: &mut Report) {
             };
             report.merge(checks::edited(&stood));
         }
-        Ok(Err(why)) => {
-            warn_user!("note: what the last edit of actions.yaml would touch is not known: {why}");
+        Err(error) => {
+            warn_user!("note: what the last edit of actions.yaml would touch is not known: {error:#}");
         }
-        Err(error) => warn_user!("note: {error:#}"),
     }
 }
 

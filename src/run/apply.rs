@@ -98,15 +98,7 @@ impl Place {
 impl Shared {
     /// Reads a few pages of what stands, and lists what the last edits of the rules would touch; unless it is a dry run,
     /// that goes into the outbox.
-    pub async fn apply_actions(&self, options: ApplyOptions) -> Result<Result<Applied, Failure>, Fatal> {
-        match self.apply_pages(options).await {
-            Ok(applied) => Ok(Ok(applied)),
-            Err(Stop::Remote(failure)) => Ok(Err(failure)),
-            Err(Stop::Fatal(fatal)) => Err(fatal),
-        }
-    }
-
-    async fn apply_pages(&self, options: ApplyOptions) -> Result<Applied, Stop> {
+    pub async fn apply_actions(&self, options: ApplyOptions) -> Result<Applied, Stop> {
         let began_ms = self.clock.now_ms();
         let contact = self.contact().await.inspect_err(|failure| {
             // Logins are paced, whoever asks for them.

@@ -13,7 +13,7 @@ use super::dispatcher::When;
 use super::gate::code;
 use super::missed::Missed;
 use super::retry::{REMOTE, interval, millis};
-use super::{Fatal, Shared};
+use super::{Fatal, Shared, Stop};
 use crate::config::Actions;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
@@ -359,7 +359,9 @@ impl Delivery {
 
     /// Something unclear may be shown by now.
     async fn look_for(&self, shared: &Shared, intent: &Intent, since_ms: i64) -> Result<(), Fatal> {
-        shared.look_for(intent).await?.ok();
+        if let Err(stop) = shared.look_for(intent).await {
+            stop.remote()?;
+        }
         let now_ms = shared.clock.now_ms();
         let pause_ms = ((now_ms - since_ms) / 2).max(millis(shared.config.settle)).min(UNCLEAR_LOOKS_MS);
         self.hold(intent.seq, now_ms + pause_ms);
@@ -407,18 +409,15 @@ impl Shared {
     }
 
     /// Looks once more whether an action of unknown outcome arrived, and notes it if it did.
-    pub(super) async fn look_for(&self, intent: &Intent) -> Result<Result<bool, Failure>, Fatal> {
+    pub(super) async fn look_for(&self, intent: &Intent) -> Result<bool, Stop> {
         let asked_ms = self.clock.now_ms();
         let result = self.goodays.response(&intent.response_id).await;
         self.goodays_said(&result, asked_ms);
-        let view = match result {
-            Ok(view) => view,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let view = result?;
         let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
         let found =
             self.change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))?;
-        Ok(Ok(matches!(found, Some(Outcome::Arrived(_)))))
+        Ok(matches!(found, Some(Outcome::Arrived(_))))
     }
 
     /// Whether a refusal is Goodays' own, about this one response, or the way's, about everything: that pauses.
@@ -475,11 +474,11 @@ impl Shared {
     }
 
     /// The state belongs to one Goodays account (design, rule 16).
-    pub(super) async fn right_account(&self) -> Result<Result<(), Failure>, Fatal> {
+    pub(super) async fn right_account(&self) -> Result<(), Stop> {
         let mut checked = self.goodays_account.lock().await;
         let token = self.secrets.goodays_token.load_full();
         if checked.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let began_ms = self.clock.now_ms();
         let stored: Option<u64> = self.store.meta("goodays_account")?;
@@ -493,26 +492,24 @@ impl Shared {
             Err(Failure::Refused { .. }) => None,
             Err(failure @ Failure::Road(_)) => match self.whose_refusal(failure, began_ms).await {
                 Failure::Road(_) if self.goodays_gate.trouble().is_none() => None,
-                failure => return Ok(Err(failure)),
+                failure => return Err(failure.into()),
             },
             // An account that never told its name has none to be compared; it is asked again when work begins anew.
-            Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(Ok(())),
-            Err(failure) => return Ok(Err(failure)),
+            Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(()),
+            Err(failure) => return Err(failure.into()),
         };
         if let Some(hash) = name.map(|n| hash64(&n)) {
             if stored.is_some_and(|s| s != hash) {
                 let advice = "This state belongs to another Goodays account than the token: use a state folder \
                               of its own (state.path), or the right token.";
-                return Ok(Err(Failure::WrongSession {
-                    code: "other_account".into(),
-                    advice: advice.into(),
-                }));
+                let code = "other_account".into();
+                return Err(Failure::WrongSession { code, advice: advice.into() }.into());
             }
             if stored.is_none() {
                 self.store.set_meta("goodays_account", &hash)?;
             }
         }
         *checked = Some(token);
-        Ok(Ok(()))
+        Ok(())
     }
 }

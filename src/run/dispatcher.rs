@@ -142,7 +142,8 @@ impl Dispatcher {
         let token = shared.secrets.goodays_token.load_full();
         if self.working.is_empty() {
             // At the start already, so that a wrong token shows before the first answer needs it.
-            if let Err(failure) = shared.right_account().await? {
+            if let Err(stop) = shared.right_account().await {
+                let failure = stop.remote()?;
                 let until_ms = shared.goodays_said::<()>(&Err(failure), now_ms);
                 return Ok(Some(until_ms.unwrap_or(now_ms + 1000)));
             }

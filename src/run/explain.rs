@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Shared;
 use super::take::id_of;
+use super::{Shared, Stop};
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::plan::outbound::eligibility::Ending;
@@ -46,13 +46,13 @@ pub struct ExplainedAction {
 impl Shared {
     /// The Case of this id or, as people know it, of this number: as the ledger has it, else as one query at
     /// Salesforce tells. `None`: neither knows it.
-    pub async fn case_named(&self, name: &str) -> Result<Result<Option<RecordId>, Failure>, StoreError> {
+    pub async fn case_named(&self, name: &str) -> Result<Option<RecordId>, Stop> {
         if let Some(id) = RecordId::new(name) {
-            return Ok(Ok(Some(id)));
+            return Ok(Some(id));
         }
         match self.case_in_ledger(name).await? {
-            Some(id) => Ok(Ok(Some(id))),
-            None => Ok(self.case_in_salesforce(name).await),
+            Some(id) => Ok(Some(id)),
+            None => Ok(self.case_in_salesforce(name).await?),
         }
     }
 

@@ -162,11 +162,23 @@ pub enum Fatal {
 }
 
 /// Why a piece of work ended early.
-#[derive(Debug)]
-enum Stop {
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
     /// A remote, which is met again later.
+    #[error(transparent)]
     Remote(Failure),
+    #[error(transparent)]
     Fatal(Fatal),
+}
+
+impl Stop {
+    /// What a remote said; or what ends the process.
+    fn remote(self) -> Result<Failure, Fatal> {
+        match self {
+            Self::Remote(failure) => Ok(failure),
+            Self::Fatal(fatal) => Err(fatal),
+        }
+    }
 }
 
 impl From<Failure> for Stop {

@@ -175,11 +175,11 @@ impl Shared {
         }
         let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
         if matches!(intent.state, IntentState::Unclear { .. }) {
-            match self.look_for(&intent).await? {
+            match self.look_for(&intent).await {
                 Ok(true) => return Ok(RetryOutcome::Arrived),
                 Ok(false) if again => {}
                 Ok(false) => return Ok(RetryOutcome::Confirm),
-                Err(failure) => return Ok(RetryOutcome::NotNow(failure.to_string())),
+                Err(stop) => return Ok(RetryOutcome::NotNow(stop.remote()?.to_string())),
             }
         } else if !intent.state.is_parked() {
             return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));

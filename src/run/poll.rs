@@ -17,7 +17,7 @@ use super::retry::millis;
 use super::rules::READ_ALL;
 use super::take::{Taking, id_of, take_case, take_comment, take_merged};
 use super::withdrawn::{Withdrawn, take_deleted};
-use super::{Contact, Fatal, Hands, Shared, Step};
+use super::{Contact, Fatal, Hands, Shared, Step, Stop};
 use crate::http::{Failure, Problem};
 use crate::mutant;
 use crate::plan::outbound::EarlierRules;
@@ -93,7 +93,10 @@ impl Hands for Poller {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        let passed = self.pass(shared).await?;
+        let passed = match self.pass(shared).await {
+            Ok(()) => Ok(()),
+            Err(stop) => Err(stop.remote()?),
+        };
         let after_ms = shared.clock.now_ms();
         self.next = Next::After(now_ms);
         match passed {
@@ -147,18 +150,10 @@ impl Poller {
         polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms)
     }
 
-    async fn pass(&mut self, shared: &Shared) -> Result<Result<(), Failure>, Fatal> {
-        let contact = match shared.contact().await {
-            Ok(contact) => contact,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        if let Err(failure) = shared.refresh_schema().await {
-            return Ok(Err(failure));
-        }
-        let deleted = match self.withdrawn.query(&shared.store, &shared.desk())? {
-            Ok(deleted) => deleted,
-            Err(failure) => return Ok(Err(failure)),
-        };
+    async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {
+        let contact = shared.contact().await?;
+        shared.refresh_schema().await?;
+        let deleted = self.withdrawn.query(&shared.store, &shared.desk())?;
         let now_ms = shared.clock.now_ms();
         let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
         let rules = shared.rules_in_force(&contact)?.0.mapping.rules_version();
@@ -167,9 +162,10 @@ impl Poller {
         let mut newest = span.cursor;
         self.ahead = None;
         while progress.iter().any(|p| !p.done) {
-            match self.page(shared, &contact, &mut progress, deleted.as_deref()).await? {
+            match self.page(shared, &contact, &mut progress, deleted.as_deref()).await {
                 Ok(seen) => newest = newest.max(seen),
-                Err(failure) => {
+                Err(stop) => {
+                    let failure = stop.remote()?;
                     // The queries for what is gone must not cost the others.
                     if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
                         self.leave_gone_out(shared, now_ms);
@@ -177,7 +173,7 @@ impl Poller {
                     }
                     // A pass that breaks off is not done: the next one looks as far back.
                     self.looks = LooksBack { overlap_ms: None, ..span.before };
-                    return Ok(Err(failure));
+                    return Err(failure.into());
                 }
             }
         }
@@ -192,7 +188,7 @@ impl Poller {
         }
         self.completed(shared, &span, newest.min(now), now_ms)?;
         shared.poll_state.trouble.store(Arc::new(None));
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn tell_ahead(&self, shared: &Shared) {
@@ -278,17 +274,11 @@ impl Poller {
         contact: &Contact,
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
-    ) -> Result<Result<SalesforceTime, Failure>, Fatal> {
+    ) -> Result<SalesforceTime, Stop> {
         let (held, earlier) = shared.rules_in_force(contact)?;
-        let mut queries = match self.queries((&held, &earlier), contact, progress) {
-            Ok(queries) => queries,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let mut queries = self.queries((&held, &earlier), contact, progress)?;
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
-        match shared.allowance(true).await {
-            Ok(spacing_ms) => self.spacing_ms = spacing_ms,
-            Err(failure) => return Ok(Err(failure)),
-        }
+        self.spacing_ms = shared.allowance(true).await?;
         let began_ms = shared.clock.now_ms();
         let asked = |(index, soql): &(usize, String)| match *index {
             MERGED | DELETED => Asked::All(soql.clone()),
@@ -299,10 +289,7 @@ impl Poller {
         if result.is_ok() {
             shared.salesforce_said(&result, began_ms);
         }
-        let pages = match result {
-            Ok(pages) => pages,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let pages = result?;
         let mut newest = SalesforceTime::default();
         let horizon = shared.salesforce.now().map_or(newest, |now| now.plus_millis(CLOCKS_MS));
         // One failed query moves neither cursor: look before anything is taken in.
@@ -314,13 +301,13 @@ impl Poller {
                         progress[*index].done = true;
                         self.leave_gone_out(shared, began_ms);
                     }
-                    (_, true) => return Ok(Ok(newest)),
+                    (_, true) => return Ok(newest),
                     _ => refused = Some(problem.clone()),
                 }
             }
         }
         if let Some(problem) = refused {
-            return Ok(Err(Failure::Refused { status: 400, problem }));
+            return Err(Failure::Refused { status: 400, problem }.into());
         }
         // Actions begin when all of the page is in the outbox, so that one write tells of them.
         let whole_page = shared.page.write().await;
@@ -353,7 +340,7 @@ impl Poller {
         }
         drop(whole_page);
         shared.deliver.notify_one();
-        Ok(Ok(newest))
+        Ok(newest)
     }
 
     fn queries(

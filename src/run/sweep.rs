@@ -168,17 +168,11 @@ impl Hands for Sweeper {
 
 impl Shared {
     /// Reads everything that Goodays shows since then, at once.
-    pub async fn sweep(&self, options: SweepOptions) -> Result<Result<SweepReport, Failure>, Fatal> {
+    pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
         let spans = vec![(options.since, None)];
         let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
-        loop {
-            match self.sweep_page(&mut sweep).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(Ok(self.swept(sweep).await?)),
-                Err(Stop::Remote(failure)) => return Ok(Err(failure)),
-                Err(Stop::Fatal(fatal)) => return Err(fatal),
-            }
-        }
+        while self.sweep_page(&mut sweep).await? {}
+        Ok(self.swept(sweep).await?)
     }
 
     /// The window, and after it a piece of what is older.

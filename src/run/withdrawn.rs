@@ -7,11 +7,10 @@ use tracing::info;
 use super::desk::Held;
 use super::learn::unsayable;
 use super::take::id_of;
-use super::{Fatal, Shared};
-use crate::http::Failure;
+use super::{Fatal, Shared, Stop};
 use crate::plan::answer_identity;
 use crate::salesforce::{RecordId, query};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Comments that one poll asks for; more parked answers take turns.
 const AT_ONCE: usize = 200;
@@ -25,11 +24,7 @@ pub(super) struct Withdrawn {
 impl Withdrawn {
     /// The query (for `queryAll`) that shows which of the next parked answers' comments are deleted; none while
     /// nothing is parked.
-    pub(super) fn query(
-        &mut self,
-        store: &Store,
-        held: &Held,
-    ) -> Result<Result<Option<String>, Failure>, StoreError> {
+    pub(super) fn query(&mut self, store: &Store, held: &Held) -> Result<Option<String>, Stop> {
         let mut found = store.parked_intents(self.from, AT_ONCE)?;
         if found.is_empty() && self.from > 0 {
             found = store.parked_intents(0, AT_ONCE)?;
@@ -38,8 +33,8 @@ impl Withdrawn {
         let parked = found.into_iter().filter(|i| i.state.is_parked());
         let ids: Vec<RecordId> = parked.filter_map(|i| i.wish.comment().cloned()).collect();
         let object = &held.mapping.actions().comments.object;
-        let queries = query::by_ids(object, &[], &ids).map_err(|e| unsayable(&e));
-        Ok(queries.map(|q| q.first().map(|soql| format!("{soql} AND IsDeleted = true"))))
+        let queries = query::by_ids(object, &[], &ids).map_err(|e| unsayable(&e))?;
+        Ok(queries.first().map(|soql| format!("{soql} AND IsDeleted = true")))
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Which {
 pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
     let which: Which = desk.wish(request).await?;
     let shared = desk.shared.clone();
-    let tally = through(async move { retry_each(&shared, which.reason.as_deref()).await }).await?;
+    let tally = through(async move { Ok(retry_each(&shared, which.reason.as_deref()).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
 
@@ -67,7 +67,7 @@ pub async fn drop_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer
         return Err(answer::error(StatusCode::BAD_REQUEST, words));
     };
     let shared = desk.shared.clone();
-    let tally = through(async move { drop_each(&shared, &reason).await }).await?;
+    let tally = through(async move { Ok(drop_each(&shared, &reason).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
 
@@ -102,7 +102,5 @@ pub async fn apply_actions(State(desk): State<Arc<Desk>>, request: Request) -> A
     let Apply { dry_run, after } = desk.wish(request).await?;
     let shared = desk.shared.clone();
     let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
-    let applied =
-        applied.map_err(|failure| answer::error(StatusCode::SERVICE_UNAVAILABLE, &failure.to_string()))?;
     Ok(answer::json(StatusCode::OK, json!(applied)))
 }

@@ -20,7 +20,7 @@ use super::answer;
 use super::body::Unread;
 use crate::config::parse_duration;
 use crate::goodays::ResponseId;
-use crate::run::{Fatal, RetryOutcome, Shared, SweepOptions};
+use crate::run::{Fatal, RetryOutcome, Shared, Stop, SweepOptions};
 use crate::store::StoreError;
 
 /// The most that is shown or retried in one go.
@@ -92,14 +92,15 @@ pub async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Ans
 /// What would go to Goodays for a Case now, and why; the Case is named by its id or its number.
 pub async fn case(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
-    let id = match desk.shared.case_named(&name).await.map_err(broken)? {
+    let id = match desk.shared.case_named(&name).await {
         Ok(Some(id)) => id,
         Ok(None) => {
             let words =
                 format!("neither the ledger nor Salesforce has a Case of this number: {HOW_CASES_ARE_NAMED}");
             return Err(missing(&words));
         }
-        Err(why) => {
+        Err(Stop::Fatal(Fatal::Store(error))) => return Err(broken(error)),
+        Err(Stop::Remote(why)) => {
             let words = format!(
                 "the ledger has no Case of this number, and Salesforce cannot be asked now ({why}): \
                  {HOW_CASES_ARE_NAMED}"
@@ -155,9 +156,7 @@ pub async fn sweep(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
         )
     })?;
     let options = SweepOptions { since, named: wish.since.is_some(), dry_run: wish.dry_run };
-    let swept = through(async move { shared.sweep(options).await }).await?;
-    let report =
-        swept.map_err(|failure| answer::error(StatusCode::SERVICE_UNAVAILABLE, &failure.to_string()))?;
+    let report = through(async move { shared.sweep(options).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(report)))
 }
 
@@ -179,10 +178,10 @@ pub async fn forget(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
         _ => return Err(answer::error(StatusCode::BAD_REQUEST, "either `response` or `email`")),
     };
     let forgotten = through(async move {
-        match whom {
-            Whom::Response(id) => shared.forget_response(&id).await,
-            Whom::Email(email) => shared.forget_email(&email).await,
-        }
+        Ok(match whom {
+            Whom::Response(id) => shared.forget_response(&id).await?,
+            Whom::Email(email) => shared.forget_email(&email).await?,
+        })
     })
     .await?;
     info!(responses = forgotten.responses, "forgot a person");
@@ -218,11 +217,11 @@ impl Desk {
 
 /// Does it to its end, even if nobody waits any more.
 pub(super) async fn through<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Fatal>> + Send + 'static,
+    work: impl Future<Output = Result<T, Stop>> + Send + 'static,
 ) -> Result<T, Response> {
     match tokio::spawn(work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(fatal)) => Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &fatal.to_string())),
+        Ok(Err(why)) => Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &why.to_string())),
         Err(_) => Err(failed()),
     }
 }

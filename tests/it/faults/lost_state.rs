@@ -179,9 +179,9 @@ async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
     let shared = world.stage.app().shared.clone();
     let since = jiff::Timestamp::from_millisecond(lost_ms - 3_600_000).unwrap();
     let hourly = SweepOptions { since, named: false, dry_run: false };
-    assert_eq!(shared.sweep(hourly).await.unwrap().unwrap().repaired, 0);
+    assert_eq!(shared.sweep(hourly).await.unwrap().repaired, 0);
     assert_eq!(world.stage.salesforce.case_by_key(&id), None);
-    shared.sweep(SweepOptions { named: true, ..hourly }).await.unwrap().unwrap();
+    shared.sweep(SweepOptions { named: true, ..hourly }).await.unwrap();
     world.case(&id).await;
     world.quiet().await;
     world.laws_hold();

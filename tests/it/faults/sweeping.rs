@@ -12,7 +12,7 @@ use crate::arena::{Tuning, World, quick};
 async fn sweep(world: &World, dry_run: bool) -> SweepReport {
     let now = Timestamp::from_millisecond(world.stage.app().shared.clock.now_ms()).unwrap();
     let options = SweepOptions { since: now - 1.hour(), named: false, dry_run };
-    world.stage.app().shared.sweep(options).await.unwrap().unwrap()
+    world.stage.app().shared.sweep(options).await.unwrap()
 }
 
 #[tokio::test]

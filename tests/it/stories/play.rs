@@ -264,8 +264,8 @@ impl Play {
         let since = Timestamp::UNIX_EPOCH;
         let shared = self.mortal.shared().ok_or("nobody lives")?;
         let options = SweepOptions { since, named: false, dry_run };
-        let swept = shared.sweep(options).await.map_err(|fatal| fatal.to_string())?;
-        Ok(swept.map_err(|failure| failure.to_string())?.missing)
+        let swept = shared.sweep(options).await.map_err(|stop| stop.to_string())?;
+        Ok(swept.missing)
     }
 
     /// All is mended, and whatever is still on its way arrives.
