@@ -151,7 +151,11 @@ impl Shared {
         inherited: bool,
         formerly: Vec<RecordId>,
     ) -> Result<Contact, Failure> {
-        let now = self.salesforce.server_time().unwrap_or_else(|| self.clock.now());
+        let now = self.salesforce.server_time().unwrap_or_else(|| {
+            // Something on the way takes the header away. It is the one moment that no other clock can tell.
+            warn!("Salesforce's answers have no Date header: the first start is dated by this machine's clock");
+            self.clock.now()
+        });
         // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
         // have cared for, counts as written before.
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;

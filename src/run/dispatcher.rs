@@ -58,6 +58,8 @@ pub(super) struct Dispatcher {
     time_of: HashMap<RKey, i64>,
     ids: HashMap<RKey, ResponseId>,
     now: VecDeque<RKey>,
+    /// The same, to be found quickly.
+    queued: HashSet<RKey>,
     /// What the disk holds was looked at once.
     begun: bool,
     /// Something has ended since the last step.
@@ -128,6 +130,7 @@ impl Dispatcher {
             time_of: HashMap::new(),
             ids: HashMap::new(),
             now: VecDeque::new(),
+            queued: HashSet::new(),
             begun: false,
             ended: false,
             token: None,
@@ -181,7 +184,7 @@ impl Dispatcher {
         if let Some(at_ms) = self.time_of.remove(&rkey) {
             self.later.remove(&(at_ms, rkey));
         }
-        if !self.now.contains(&rkey) {
+        if self.queued.insert(rkey) {
             self.now.push_back(rkey);
         }
     }
@@ -200,6 +203,7 @@ impl Dispatcher {
         let mut old = Vec::new();
         let waiting = self.now.len().min(LOADED_AT_ONCE);
         for rkey in self.now.drain(..waiting).collect::<Vec<_>>() {
+            self.queued.remove(&rkey);
             if self.busy.contains(&rkey) {
                 continue;
             }
