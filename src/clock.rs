@@ -15,6 +15,8 @@ pub enum Clock {
     Manual(Arc<AtomicI64>),
     /// The system's, ahead by that many milliseconds: for remotes whose clocks differ.
     Ahead(i64),
+    /// The wall clock is the system's; what waits is that many milliseconds ahead of it (see [`Clock::not_before`]).
+    Lifted(i64),
 }
 
 impl Clock {
@@ -22,7 +24,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place")]
-            Self::System => Timestamp::now(),
+            Self::System | Self::Lifted(_) => Timestamp::now(),
             Self::Manual(_) | Self::Ahead(_) => {
                 Timestamp::from_millisecond(self.now_ms()).expect("a moved clock stays within the calendar")
             }
@@ -36,22 +38,21 @@ impl Clock {
         match self {
             Self::System => steady_ms(),
             Self::Manual(millis) => millis.load(Ordering::SeqCst),
-            Self::Ahead(ahead_ms) => steady_ms() + ahead_ms,
+            Self::Ahead(ahead_ms) | Self::Lifted(ahead_ms) => steady_ms() + ahead_ms,
         }
     }
 
-    /// Begins no earlier than that moment (milliseconds): times that an earlier process noted are never in the future,
-    /// though the wall clock was set back while none ran.
-    pub fn not_before(&self, then_ms: i64) {
-        if let Self::System = self {
-            let behind_ms = then_ms - steady_ms();
-            LIFTED_MS.fetch_add(behind_ms.max(0), Ordering::SeqCst);
+    /// The same, but begun no earlier than that moment (milliseconds): times that an earlier process noted are never in
+    /// the future, though the wall clock was set back while none ran.
+    #[must_use]
+    pub fn not_before(self, then_ms: i64) -> Self {
+        let behind_ms = then_ms - self.now_ms();
+        match self {
+            Self::System if behind_ms > 0 => Self::Lifted(behind_ms),
+            _ => self,
         }
     }
 }
-
-/// By how much the beginning was moved forward.
-static LIFTED_MS: AtomicI64 = AtomicI64::new(0);
 
 fn steady_ms() -> i64 {
     /// The wall clock, less the time since the machine began.
@@ -60,7 +61,7 @@ fn steady_ms() -> i64 {
         return Clock::System.now().as_millisecond();
     }
     let origin_ms = ORIGIN_MS.get_or_init(|| Clock::System.now().as_millisecond() - since_boot_ms());
-    origin_ms + LIFTED_MS.load(Ordering::SeqCst) + since_boot_ms()
+    origin_ms + since_boot_ms()
 }
 
 /// Goes on while the machine sleeps, too.
@@ -81,7 +82,9 @@ mod tests {
         assert!(Clock::System.now_ms() >= steady_ms);
         assert!(Clock::Ahead(600_000).now_ms() >= steady_ms + 600_000);
         // A moment that has passed moves nothing.
-        Clock::System.not_before(steady_ms - 1000);
-        assert!(Clock::System.now_ms() < steady_ms + 60_000);
+        assert!(matches!(Clock::System.not_before(steady_ms - 1000), Clock::System));
+        let lifted = Clock::System.not_before(steady_ms + 7_200_000);
+        assert!(lifted.now_ms() >= steady_ms + 7_200_000);
+        assert!(lifted.now().as_millisecond() < steady_ms + 60_000);
     }
 }

@@ -119,7 +119,17 @@ async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     stage.goodays.wire().fault(cut);
     stage.salesforce.agent_comments(&case, RESERVED, true, AGENT).map_err(anyhow::Error::msg)?;
     t.act("agent", "publishes a comment on the Case; the line is cut behind it, and Goodays shows it late");
-    told(stage, t, &id, "Unclear: please check in Goodays").await?;
+    // An event about it may tell sooner.
+    let read = || {
+        let status = stage.salesforce.case_by_key(&id)?["Goodays_Sync_Status__c"].clone();
+        status.as_str().filter(|status| !status.is_empty()).map(str::to_owned)
+    };
+    let first = until(PATIENCE, read).await.context("the Case says nothing about the answer")?;
+    t.wire(stage);
+    t.act("agent", &format!("reads on the Case: {first}"));
+    if first != "Unclear: please check in Goodays" && first != "Sent: reply" {
+        bail!("the Case says \"{first}\" about an answer that arrived");
+    }
     told(stage, t, &id, "Sent: reply").await?;
     stage.goodays.set_switches(|switches| switches.visible_after_ms = 0);
     let received = stage.goodays.received_by_customer(&id);

@@ -153,7 +153,9 @@ impl Shared {
     ) -> Result<Contact, Failure> {
         let now = self.salesforce.server_time().unwrap_or_else(|| {
             // Something on the way takes the header away. It is the one moment that no other clock can tell.
-            warn!("Salesforce's answers have no Date header: the first start is dated by this machine's clock");
+            warn!(
+                "Salesforce's answers have no Date header: the first start is dated by this machine's clock"
+            );
             self.clock.now()
         });
         // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may

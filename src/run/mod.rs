@@ -212,9 +212,10 @@ impl Shared {
         clock: Clock,
         limits: TimeLimits,
     ) -> Result<Self, StoreError> {
-        if let Some(then_ms) = store.meta(upkeep::OUR_TIME)? {
-            clock.not_before(then_ms);
-        }
+        let clock = match store.meta(upkeep::OUR_TIME)? {
+            Some(then_ms) => clock.not_before(then_ms),
+            None => clock,
+        };
         let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
         let begun = begun::Begun::open(&store)?;
         let secrets = upkeep::Secrets::new(&config);

@@ -175,9 +175,14 @@ impl Shared {
         Ok(self.swept(sweep).await?)
     }
 
+    /// Goodays' clock, since the list is asked for by its times; this machine's before the first answer.
+    pub fn goodays_now(&self) -> Timestamp {
+        self.goodays.now().map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
+    }
+
     /// The window, and after it a piece of what is older.
     fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.goodays_now().as_millisecond();
         let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
         let edge_ms = now_ms - millis(self.config.sweep.window);
         let piece = older_piece(self.store.meta(OLDER)?, edge_ms, every_ms, now_ms);

@@ -195,7 +195,7 @@ enum Whom {
 
 /// A moment, or a span before now; the configured window if nothing is said.
 fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
-    let before = |span: Duration| shared.clock.now().checked_sub(span).ok();
+    let before = |span: Duration| shared.goodays_now().checked_sub(span).ok();
     match text {
         None => before(shared.config.sweep.window),
         Some(text) => text.parse().ok().or_else(|| parse_duration(text).and_then(before)),
