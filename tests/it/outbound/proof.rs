@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use goodays_salesforce::run::RetryOutcome;
 use goodays_salesforce::sim::goodays::{Altered, Feedback};
 use goodays_salesforce::sim::wire::{Act, Fault};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{UNCLEAR, brisk, instead, next_put, told, verbs};
-use crate::world::{World, words};
+use crate::world::World;
 
 const PAGE: &str = "<html><body>Welcome to the portal</body></html>";
 
@@ -175,9 +175,4 @@ async fn a04_a_colleagues_text_is_not_taken_for_ours() {
     world.customer_writes(&id, "Thank you.");
     world.settle().await;
     assert_eq!(world.comments(&id).len(), 4, "{:?}", world.comments(&id));
-}
-
-/// A feedback of another shape: nothing but the patch differs.
-pub fn patched(patch: Value) -> Feedback {
-    Feedback { patch, ..words("The queue was long.") }
 }
