@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tracing::debug;
 
+use super::begun::Through;
 use super::desk::Held;
 use super::doubts::{Doubtful, Doubts};
 use super::load::load;
@@ -224,20 +225,24 @@ impl Lane {
         }
     }
 
-    async fn write(&mut self, shared: &Shared, jobs: Vec<Job>) -> Result<Step, Fatal> {
+    async fn write(&mut self, shared: &Shared, mut jobs: Vec<Job>) -> Result<Step, Fatal> {
         let held = shared.desk();
-        let settle_ms = millis(shared.config.settle);
-        let mut batch: Vec<(Job, Plan)> = Vec::new();
-        let mut nodes = 0;
+        jobs.retain(|job| !self.doubts().held.contains_key(&job.rkey));
         let seqs = jobs.iter().flat_map(|job| job.waiting.entries.iter().map(|e| (e.seq, job.size)));
         let noted: Vec<u64> =
             seqs.filter(|(seq, size)| shared.begun.notes(*seq, *size)).map(|(s, _)| s).collect();
-        shared.begun.begin(&shared.store, &noted).await?;
+        let plan_all = || self.plan_all(shared, &held, jobs);
+        let batch = shared.begun.note(&shared.store, &noted, Through::Planning, plan_all).await?;
+        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
+    }
+
+    /// Plans as many conversations as one call may write; those that need no write are concluded.
+    fn plan_all(&mut self, shared: &Shared, held: &Held, jobs: Vec<Job>) -> Result<Vec<(Job, Plan)>, Fatal> {
+        let settle_ms = millis(shared.config.settle);
+        let mut batch: Vec<(Job, Plan)> = Vec::new();
+        let mut nodes = 0;
         for job in jobs {
-            if self.doubts().held.contains_key(&job.rkey) {
-                continue;
-            }
-            let planned = aside::if_large(job.size, || self.plan(shared, &held, &job))?;
+            let planned = aside::if_large(job.size, || self.plan(shared, held, &job))?;
             let Some(plan) = planned else { continue };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
@@ -255,8 +260,7 @@ impl Lane {
             nodes += size;
             batch.push((job, plan));
         }
-        shared.begun.end(&shared.store, &noted)?;
-        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
+        Ok(batch)
     }
 
     /// Plans one conversation; none when it was parked instead.

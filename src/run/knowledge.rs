@@ -60,13 +60,14 @@ impl Shared {
     pub async fn knowledge(&self, response: &ResponseId) -> Result<Knowledge, StoreError> {
         let (held, rkey) = (self.desk(), RKey::of(response));
         let schema = &held.schema;
+        let conversation = self.store.conversation(rkey, response)?.now;
         let mut knowledge = Knowledge {
             case: schema.case.clone(),
             comment: schema.comment.clone(),
             closed: schema.closed.clone(),
             fixes: held.fixes().to_vec(),
-            link: self.store.link(rkey)?,
-            intents: self.store.conversation(rkey, response)?.now.intents,
+            link: conversation.link,
+            intents: conversation.intents,
             first_start: self.contacts.first_start().await.and_then(|at| self.on_goodays_clock(at)),
             mapping: held.mapping.version().to_owned(),
             names: Vec::new(),

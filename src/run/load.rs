@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
+use super::begun::Through;
 use super::doubts::Doubtful;
 use super::inbound::Job;
 use super::{Fatal, Shared, damaged};
@@ -38,17 +39,33 @@ pub(super) async fn load(shared: &Shared, doubtful: &Doubtful, taken: &[RKey]) -
     for rkey in taken {
         all.extend(gather(shared, doubtful, *rkey, &mut room)?);
     }
+    only_one_blamed(shared, &mut all);
     let noted = noted(shared, &all);
-    shared.begun.begin(&shared.store, &noted).await?;
-    let mut jobs = Vec::new();
-    for bodies in all {
-        jobs.extend(read(shared, bodies)?);
-    }
-    shared.begun.end(&shared.store, &noted)?;
-    if !noted.is_empty() {
-        shared.store.durable().await?;
-    }
-    Ok(jobs)
+    let read_all = || -> Result<Vec<Job>, Fatal> {
+        let mut jobs = Vec::new();
+        for bodies in all {
+            jobs.extend(read(shared, bodies)?);
+        }
+        Ok(jobs)
+    };
+    shared.begun.note(&shared.store, &noted, Through::Reading, read_all).await
+}
+
+/// An event that an earlier process ended with makes a step of its own; the rest stays queued.
+fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
+    let blamed =
+        |bodies: &Bodies| bodies.waiting.entries.iter().position(|entry| shared.begun.is_blamed(entry.seq));
+    let Some((at, first)) = all.iter().enumerate().find_map(|(at, b)| blamed(b).map(|first| (at, first)))
+    else {
+        return;
+    };
+    let mut bodies = all.swap_remove(at);
+    // In order: what stands before it goes first.
+    let count = first.max(1);
+    bodies.waiting.entries.truncate(count);
+    bodies.bytes.truncate(count);
+    all.clear();
+    all.push(bodies);
 }
 
 /// The events that are noted as begun. Those that ended too many processes are not.

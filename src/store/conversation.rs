@@ -13,15 +13,27 @@ pub struct Loaded {
     rkey: RKey,
     pub now: Conversation,
     before: Conversation,
-    /// Guards what was read. The link moves with each change of an action, so a new action is noticed, too.
+    /// Guards what was read, the link first. It moves with each change of an action, so a new action is noticed, too.
     guards: Tx,
 }
 
 impl Store {
-    /// Loads what is decided on together; `response_id` for a response that has no link yet.
+    /// Loads what is decided on together, as it stood at one moment; `response_id` for a response that has no link yet.
     pub fn conversation(&self, rkey: RKey, response_id: &ResponseId) -> Result<Loaded, StoreError> {
+        loop {
+            let loaded = self.conversation_in_pieces(rkey, response_id)?;
+            // An action that ends between two reads would be seen neither open nor as sent, and its answer be taken
+            // for a colleague's. The link moves with each change of an action.
+            if loaded.guards.guards.first().map(|link| &link.expected) == Some(&self.get(&keys::link(rkey))?)
+            {
+                return Ok(loaded);
+            }
+        }
+    }
+
+    /// The link first: what changes while the rest is read changes the link.
+    fn conversation_in_pieces(&self, rkey: RKey, response_id: &ResponseId) -> Result<Loaded, StoreError> {
         let mut guards = Tx::default();
-        // The link first: what changes while the rest is read fails the write.
         let link = self.guard_link(&mut guards, rkey)?;
         let response_id = link.as_ref().map_or(response_id, |link| &link.response_id).clone();
         let mut now = Conversation { link, ..Conversation::new(response_id) };
@@ -172,4 +184,73 @@ fn identities(link: &Link) -> Vec<String> {
         Wish::Spam { after },
     ];
     wishes.iter().map(|wish| wish.identity(&case.id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::plan::Meant;
+    use crate::salesforce::RecordId;
+    use crate::store::Settings;
+    use crate::time::SalesforceTime;
+
+    fn answer(seq: u64, id: &ResponseId) -> Intent {
+        let comment = RecordId::new("00a000000000001").unwrap();
+        let content = "Hello.".to_owned();
+        Intent {
+            seq,
+            response_id: id.clone(),
+            case_id: RecordId::new("500000000000001").unwrap(),
+            wish: Wish::Answer { comment, content, remark_type: None, meant: Meant::Private },
+            author: None,
+            acted: SalesforceTime::default(),
+            seen_ms: 0,
+            read_ms: 0,
+            state: IntentState::Ready { not_before_ms: 0 },
+            attempts: 0,
+            unconfirmed: None,
+            approved: false,
+            by_operator: false,
+        }
+    }
+
+    /// While an action ends in another thread, it is seen open, or its end stands in the link; never neither.
+    #[test]
+    fn a_reader_sees_a_conversation_as_it_stood_at_one_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let id = ResponseId::new("r").unwrap();
+        let rkey = RKey::of(&id);
+        let ended = AtomicBool::new(false);
+        let rounds = 300;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for seq in 1..=rounds {
+                    let begin = |loaded: &mut Loaded| {
+                        let link = loaded.now.link.take().unwrap_or_else(|| Link::new(id.clone()));
+                        loaded.now.link = Some(Link { mapping: format!("open {seq}"), ..link });
+                        loaded.now.put(answer(seq, &id));
+                        Ok(())
+                    };
+                    store.change(rkey, &id, 0, begin).unwrap();
+                    let end = |loaded: &mut Loaded| {
+                        loaded.now.link.as_mut().unwrap().mapping = "ended".to_owned();
+                        loaded.now.intent_mut(seq).unwrap().state =
+                            IntentState::Cancelled { at_ms: 0, why: String::new() };
+                        Ok(())
+                    };
+                    store.change(rkey, &id, 0, end).unwrap();
+                }
+                ended.store(true, Ordering::SeqCst);
+            });
+            while !ended.load(Ordering::SeqCst) {
+                let now = store.conversation(rkey, &id).unwrap().now;
+                let open = now.intents.iter().find(|i| i.state.is_open()).map(|i| format!("open {}", i.seq));
+                let said = now.link.map_or_else(|| "ended".to_owned(), |link| link.mapping);
+                assert_eq!(open.unwrap_or_else(|| "ended".to_owned()), said);
+            }
+        });
+    }
 }

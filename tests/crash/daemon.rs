@@ -118,6 +118,12 @@ impl Daemon {
         Ok(counts.iter().map(|(code, n)| format!("{code}: {n}")).collect::<Vec<_>>().join(", "))
     }
 
+    /// Actions that are open: at rest they wait for a human.
+    pub async fn waiting_actions(&self) -> anyhow::Result<usize> {
+        let pending = self.admin("status").await?["outbox"]["pending"].as_u64();
+        Ok(usize::try_from(pending.context("status names no pending actions")?)?)
+    }
+
     /// The command that an operator has.
     pub fn sweep(&self) -> anyhow::Result<()> {
         let output = Command::new(BINARY).arg("sweep").arg("-c").arg(self.config()).output()?;

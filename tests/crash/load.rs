@@ -175,11 +175,26 @@ impl Field {
     /// What was lost or doubled; `acknowledged`: by what acknowledged events told, else by all that Goodays has.
     pub async fn breaches(&self, daemon: &Daemon, acknowledged: bool) -> anyhow::Result<Vec<String>> {
         let parked = daemon.parked().await?;
-        let excused = |id: &str| parked.iter().filter(|p| p["response_id"] == json!(id)).count();
+        let reasons = |id: &str| -> Vec<&Value> {
+            parked.iter().filter(|p| p["response_id"] == json!(id)).map(|p| &p["reason_code"]).collect()
+        };
+        // A later answer waits until a human has said what became of an unclear one.
+        let waiting = daemon.waiting_actions().await?;
+        let excused = |id: &str| {
+            let reasons = reasons(id);
+            reasons.len() + if reasons.contains(&&json!("unclear")) { waiting } else { 0 }
+        };
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let told = acknowledged.then_some(&told);
+        // A kill from outside is no event's fault.
+        let blamed = parked.iter().filter(|p| p["reason_code"] == "crashed");
+        let blamed = blamed.map(|p| format!("{}: blamed for a kill", p["response_id"]));
         let judge = Judge { goodays: &self.goodays, salesforce: &self.salesforce, told };
         let mut found = judge.breaches(&excused);
+        found.extend(blamed);
+        if waiting > 0 && !parked.iter().any(|p| p["reason_code"] == "unclear") {
+            found.push(format!("{waiting} actions wait for nothing"));
+        }
         for id in self.goodays.response_ids() {
             found.extend(self.doubled_actions(&id));
         }
