@@ -47,6 +47,15 @@ impl Daemon {
         Ok(())
     }
 
+    /// Waits until it has found its org for the first time.
+    pub async fn first_contact(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let log = self.log.clone();
+        let said = || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("first contact"));
+        let found = self.until(patience, said).await?;
+        anyhow::ensure!(found, "no first contact:\n{}", self.tail());
+        Ok(())
+    }
+
     /// SIGKILL, and the end of the process.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("nothing to kill")?;

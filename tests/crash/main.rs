@@ -86,6 +86,10 @@ async fn run(wanted: Wanted) -> anyhow::Result<Vec<String>> {
     let mut chance = Chance::new(wanted.seed);
     let field = Arc::new(Field::new(wanted.seed).await?);
     let mut daemon = Daemon::new(&field, wanted.log)?;
+    // What is older than the first contact belongs to whoever worked on it before us.
+    daemon.start()?;
+    daemon.first_contact(PATIENCE).await?;
+    daemon.kill()?;
     let load = tokio::spawn(load::people(field.clone(), chance.fork()));
     let mischief = tokio::spawn(load::mischief(field.clone(), chance.fork()));
     let mut hits = Hits::default();
