@@ -114,6 +114,21 @@ async fn a_message_that_is_shown_late_is_not_sent_twice() {
     world.laws_hold();
 }
 
+/// What is not shown yet may still come, for as long as `settle` says: no second PUT goes out before that.
+#[tokio::test]
+async fn a_commit_within_settle_is_waited_for() {
+    let mut world = World::with(Tuning { settle_ms: 2500, ..quick() }).await;
+    let (id, case) = world.arrives().await;
+    world.goodays_fault("reply", Act::CommitLater { ms: 2000 });
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    assert_eq!(world.parked(), []);
+    assert_eq!(world.received(&id), [text]);
+    assert_eq!(world.puts("/reply"), 1);
+    world.laws_hold();
+}
+
 /// A look that began too early counts for nothing, however late its answer comes (design, rule 2).
 #[tokio::test]
 async fn a_slow_read_back_is_as_old_as_its_beginning() {
