@@ -18,10 +18,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::document::diagnostic::Page;
+use crate::document::encoding;
+use crate::document::yaml::NOT_UTF8;
 use crate::mapping::Diagnostic;
-use crate::mapping::diagnostic::Page;
-use crate::mapping::encoding;
-use crate::mapping::yaml::NOT_UTF8;
 
 pub use live::{Live, waiting};
 pub use read::codes;

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod descriptors;
+pub mod document;
 pub mod goodays;
 pub mod http;
 pub mod json;

@@ -8,7 +8,7 @@ use super::objects::{Objects, Walk};
 use super::places::{Atlas, Spot};
 use super::report::{Area, Finding, Report};
 use super::{named, roles, values};
-use crate::mapping::diagnostic::nearest;
+use crate::document::diagnostic::nearest;
 use crate::mapping::{CaseMapping, CommentMapping, FieldRules, Mapping, Severity};
 use crate::salesforce::describe::{Describe, Field};
 

@@ -8,9 +8,9 @@ use super::codes::{NO_PARAMETER, NO_SAMPLES, NO_USER, USER_READS_ONLY};
 use super::places::Atlas;
 use super::report::{Area, Done, Report, after};
 use crate::config::Config;
+use crate::document::diagnostic::suggest;
 use crate::goodays::client::{Client, User};
 use crate::http::Failure;
-use crate::mapping::diagnostic::suggest;
 use crate::mapping::{Mapping, Severity};
 use crate::samples;
 

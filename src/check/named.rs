@@ -5,7 +5,7 @@ use super::fields::Look;
 use super::objects::Listed;
 use super::report::Report;
 use super::values::{produced, some};
-use crate::mapping::diagnostic::nearest;
+use crate::document::diagnostic::nearest;
 use crate::mapping::{FieldRules, Severity};
 
 pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut Report) {

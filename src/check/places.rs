@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::mapping::diagnostic::Page;
-use crate::mapping::yaml::{self, Kind, Node};
+use crate::document::diagnostic::Page;
+use crate::document::yaml::{self, Kind, Node};
 use crate::mapping::{Diagnostic, Mapping, Severity};
 
 /// All mapping files as trees.

@@ -6,7 +6,7 @@ use super::codes::{BAD_VALUE, NOT_IN_PICKLIST, STRANGE_TO_PICKLIST, TOO_LONG};
 use super::fields::Look;
 use super::places::Spot;
 use super::report::Report;
-use crate::mapping::diagnostic::nearest;
+use crate::document::diagnostic::nearest;
 use crate::mapping::{FieldRules, Severity};
 use crate::salesforce::describe::{Field, Fitted, fit};
 

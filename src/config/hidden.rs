@@ -3,7 +3,7 @@
 //! What is hidden does not hang on a key's name: a secret may stand under a misspelt key, in a default, in an
 //! address, in a comment, or in a line that is no YAML at all.
 
-use crate::mapping::diagnostic::{is_key, nearest};
+use crate::document::diagnostic::{is_key, nearest};
 
 use super::vars;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::mapping::diagnostic::Page;
-use crate::mapping::keys::{Keys, choice};
-use crate::mapping::yaml::Node;
+use crate::document::diagnostic::Page;
+use crate::document::keys::{Keys, choice};
+use crate::document::yaml::Node;
 
 use super::Secrets;
 use super::secrets::SecretFile;
@@ -165,7 +165,7 @@ impl Reader<'_> {
         if !text.split(',').all(known) {
             self.page
                 .error(BAD_WORD, &node.span, "`level` is no log level")
-                .help(crate::mapping::diagnostic::suggest(&text, &LEVELS));
+                .help(crate::document::diagnostic::suggest(&text, &LEVELS));
         }
         Some(text)
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use crate::document::keys::Keys;
+use crate::document::yaml::{Kind, MISSING_KEY, Node};
 use crate::mapping::Diagnostic;
-use crate::mapping::keys::Keys;
-use crate::mapping::yaml::{Kind, MISSING_KEY, Node};
 
 use super::key;
 use super::reader::Reader;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::mapping::diagnostic::Page;
-use crate::mapping::yaml::Node;
+use crate::document::diagnostic::Page;
+use crate::document::yaml::Node;
 
 pub const BAD_VALUE: &str = "C006";
 pub const OUT_OF_RANGE: &str = "C007";

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::mapping::diagnostic::Page;
-use crate::mapping::yaml::{Kind, Node};
+use crate::document::diagnostic::Page;
+use crate::document::yaml::{Kind, Node};
 
 use super::Secrets;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::diagnostic::Place;
 use super::expr::{EvalProblem, Expr, Template};
 use super::rules::{On, Rendered};
 use super::scope::{scope, to_value};
+use crate::document::diagnostic::Place;
 
 /// What Goodays is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,14 +1,14 @@
 //! `case*.yaml`: what becomes of a response in Salesforce.
 
 use super::check::Checker;
-use super::diagnostic::{Page, Place};
 use super::expr::{EvalProblem, Expr};
-use super::keys::Keys;
 use super::known::Names;
 use super::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use super::rules::{FieldRules, Moment, Rendered};
 use super::scope::Facts;
-use super::yaml::{Node, parse};
+use crate::document::diagnostic::{Page, Place};
+use crate::document::keys::Keys;
+use crate::document::yaml::{Node, parse};
 
 pub const KEY_IS_ID: &str = "M027";
 

@@ -5,15 +5,15 @@ use std::ops::Range;
 
 use minijinja::value::Value;
 
-use super::diagnostic::{Page, nearest, one_of, suggest};
 use super::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
 use super::filters::{BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS};
 use super::jinja::{self, Kind, Token};
 use super::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
 use super::names::{Path, Step, Use, uses};
 use super::shape::{QUESTION_TYPES, Shape};
-use super::yaml::{CUT_BY_YAML, Node};
 use super::{plain, suspect};
+use crate::document::diagnostic::{Page, nearest, one_of, suggest};
+use crate::document::yaml::{CUT_BY_YAML, Node};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";

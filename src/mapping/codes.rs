@@ -2,8 +2,9 @@
 
 use super::{
     FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, case, check, files, map_table, read_actions,
-    read_rules, suspect, user_types, yaml,
+    read_rules, suspect, user_types,
 };
+use crate::document::yaml;
 
 /// All codes of the mapping files. Each has a wrong file in the tests.
 pub fn codes() -> &'static [&'static str] {

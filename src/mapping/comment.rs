@@ -2,13 +2,13 @@
 
 use serde_json::Value as Json;
 
-use super::diagnostic::{Page, Place};
-use super::keys::{Keys, choice};
 use super::known::Names;
 use super::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use super::rules::{FieldRules, Moment, On, Rendered};
 use super::scope::Facts;
-use super::yaml::{MISSING_KEY, Node, parse};
+use crate::document::diagnostic::{Page, Place};
+use crate::document::keys::{Keys, choice};
+use crate::document::yaml::{MISSING_KEY, Node, parse};
 
 #[derive(Debug)]
 pub struct CommentMapping {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::diagnostic::{Diagnostic, Page, Severity};
-use super::encoding;
-use super::{NO_FILE, Source, yaml};
+use super::{NO_FILE, Source};
+use crate::document::diagnostic::{Diagnostic, Page, Severity};
+use crate::document::encoding;
+use crate::document::yaml;
 
 /// A file in the folder of a name that is not read.
 pub const STRANGE_FILE: &str = "M003";

@@ -10,16 +10,12 @@ mod check;
 mod codes;
 mod comment;
 mod dates;
-pub mod diagnostic;
-pub(crate) mod encoding;
 mod expr;
 mod files;
 mod filters;
 mod html;
 mod jinja;
-pub mod keys;
 mod known;
-mod layout;
 mod map_table;
 mod names;
 mod plain;
@@ -32,18 +28,17 @@ mod scope;
 mod shape;
 mod suspect;
 mod user_types;
-pub mod yaml;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use crate::document::diagnostic::{Diagnostic, Place, Severity};
 pub use actions::{Act, ActionMapping, CommentsSource, Outcome, Wanted};
 pub use case::{Assignment, CaseMapping};
 pub use codes::codes;
 pub use comment::CommentMapping;
-pub use diagnostic::{Diagnostic, Place, Severity};
 pub use expr::EvalProblem;
 pub use files::is_mapping_file;
 pub use filters::strip_markdown;
@@ -54,7 +49,7 @@ pub(crate) use schema::only_schema;
 pub use schema::{SchemaKind, schema};
 pub use scope::Facts;
 
-use diagnostic::Page;
+use crate::document::diagnostic::Page;
 use files::FileKind;
 
 pub const NO_FILE: &str = "M001";

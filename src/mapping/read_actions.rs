@@ -8,14 +8,14 @@ use super::actions::{
 };
 use super::check::Checker;
 use super::comment::name;
-use super::diagnostic::{Page, one_of};
-use super::keys::{Keys, choice};
 use super::known::Names;
 use super::read_rules::{
     BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, UNREACHABLE, canonical, field_name, is_true,
 };
 use super::user_types;
-use super::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
+use crate::document::diagnostic::{Page, one_of};
+use crate::document::keys::{Keys, choice};
+use crate::document::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
 
 pub const USELESS_KEY: &str = "M030";
 pub const NO_EMAIL: &str = "M037";
@@ -246,7 +246,7 @@ fn read_feedback(node: &Node, page: &mut Page) -> Vec<(Outcome, Vec<FeedbackFiel
         let Some((_, outcome)) = OUTCOMES.iter().find(|(name, _)| *name == word) else {
             let names: Vec<&str> = OUTCOMES.iter().map(|(name, _)| *name).collect();
             page.error(UNKNOWN_KEY, &key.span, format!("unknown key `{word}` in `feedback`"))
-                .help(super::diagnostic::suggest(&word, &names));
+                .help(crate::document::diagnostic::suggest(&word, &names));
             continue;
         };
         found.push((*outcome, feedback_fields(fields, page)));

@@ -5,13 +5,13 @@ use std::ops::Range;
 use serde_json::{Number, Value as Json};
 
 use super::check::Checker;
-use super::diagnostic::Page;
-use super::keys::{Keys, choice};
 use super::known::Names;
 use super::map_table::MapTable;
 use super::rules::{FieldRules, On, Rule, Source};
 use super::suspect;
-use super::yaml::{Kind, Node, Scalar, WRONG_KIND};
+use crate::document::diagnostic::Page;
+use crate::document::keys::{Keys, choice};
+use crate::document::yaml::{Kind, Node, Scalar, WRONG_KIND};
 
 pub const NOT_ONE_SOURCE: &str = "M017";
 pub const UNREACHABLE: &str = "M018";
@@ -85,7 +85,7 @@ pub fn field_name(page: &mut Page, span: &Range<usize>, name: &str) -> Option<(S
         && !wanted.contains(by)
     {
         page.error(BAD_FIELD_NAME, span, format!("`{}` is not found by `{by}`", parts[0]))
-            .help(format!("by {}", super::diagnostic::one_of(wanted)));
+            .help(format!("by {}", crate::document::diagnostic::one_of(wanted)));
         return None;
     }
     Some((parts[0].to_owned(), parts.get(1).map(|by| (*by).to_owned())))

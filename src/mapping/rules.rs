@@ -3,9 +3,9 @@
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use super::diagnostic::Place;
 use super::expr::{EvalProblem, Expr, Template};
 use super::map_table::MapTable;
+use crate::document::diagnostic::Place;
 
 /// When a rule writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::diagnostic::Page;
 use super::jinja::{self, Kind};
 use super::known::Names;
 use super::shape::Shape;
-use super::yaml::{CUT_BY_YAML, Node, Style};
+use crate::document::diagnostic::Page;
+use crate::document::yaml::{CUT_BY_YAML, Node, Style};
 
 pub const CODE_AS_TEXT: &str = "M031";
 pub const NO_EXPRESSION: &str = "M032";

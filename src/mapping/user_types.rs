@@ -1,7 +1,7 @@
 //! Kinds of Salesforce users, and which of them may answer customers.
 
-use super::diagnostic::{Page, suggest};
-use super::yaml::Node;
+use crate::document::diagnostic::{Page, suggest};
+use crate::document::yaml::Node;
 
 pub const UNKNOWN_USER_TYPE: &str = "M041";
 pub const NOBODY: &str = "M042";
@@ -26,7 +26,7 @@ const KNOWN: &[&str] = &[
 /// `comments.authors`: the kinds of users whose comments may be sent.
 pub fn read(node: &Node, page: &mut Page) -> Vec<String> {
     let items = node.list(page, "`authors`");
-    if items.is_empty() && matches!(node.kind, super::yaml::Kind::List(_)) {
+    if items.is_empty() && matches!(node.kind, crate::document::yaml::Kind::List(_)) {
         page.error(NOBODY, &node.span, "`authors` names nobody, so no comment would ever be sent")
             .help("internal users are `[Standard]`, which also counts when the key is left out");
     }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::diagnostic::{Page, nearest, one_of, suggest};
-use super::yaml::{Kind, MISSING_KEY, Node, UNKNOWN_KEY};
+use crate::document::diagnostic::{Page, nearest, one_of, suggest};
+use crate::document::yaml::{Kind, MISSING_KEY, Node, UNKNOWN_KEY};
 
 /// A mapping whose keys are taken one by one; what is left over at the end nobody knows.
 pub struct Keys<'n> {

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span};
 
-use super::diagnostic::Page;
-use super::layout;
+use crate::document::diagnostic::Page;
+use crate::document::layout;
 
 pub const SYNTAX: &str = "Y001";
 pub const DUPLICATE_KEY: &str = "Y002";

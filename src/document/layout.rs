@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::diagnostic::Page;
-use super::yaml::{INVISIBLE, SYNTAX};
+use crate::document::diagnostic::Page;
+use crate::document::yaml::{INVISIBLE, SYNTAX};
 
 /// Letters that look like a blank or like nothing, and that YAML takes for text.
 const LOOKS_BLANK: [char; 9] = [
