@@ -134,7 +134,8 @@ mod tests {
 
     use super::*;
     use crate::config::Secrets;
-    use crate::mapping::{SchemaKind, schema};
+    use crate::mapping::SchemaKind;
+    use crate::mapping::schema;
 
     const FILE: &str = "
 server: { listen: '127.0.0.1:8080' }

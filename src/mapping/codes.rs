@@ -1,10 +1,9 @@
 //! Every kind of mistake has a code that stays the same.
 
-use super::{
-    FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, case, check, files, map_table, read_actions,
-    read_rules, suspect, user_types,
-};
+use super::{FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, files};
 use crate::document::yaml;
+use crate::mapping::files::{case, map_table, read_actions, read_rules, suspect, user_types};
+use crate::mapping::language::check;
 
 /// All codes of the mapping files. Each has a wrong file in the tests.
 pub fn codes() -> &'static [&'static str] {

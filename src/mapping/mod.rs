@@ -4,30 +4,9 @@
 //! `yaml` and `keys` read trees with places, `read_*` turn them into rules, `check` proves names and expressions;
 //! `rules`, `expr` and `filters` evaluate.
 
-mod actions;
-mod case;
-mod check;
 mod codes;
-mod comment;
-mod dates;
-mod expr;
 mod files;
-mod filters;
-mod html;
-mod jinja;
-mod known;
-mod map_table;
-mod names;
-mod plain;
-mod ranges;
-mod read_actions;
-mod read_rules;
-mod rules;
-mod schema;
-mod scope;
-mod shape;
-mod suspect;
-mod user_types;
+mod language;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,19 +14,19 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 pub use crate::document::diagnostic::{Diagnostic, Place, Severity};
-pub use actions::{Act, ActionMapping, CommentsSource, Outcome, Wanted};
-pub use case::{Assignment, CaseMapping};
 pub use codes::codes;
-pub use comment::CommentMapping;
-pub use expr::EvalProblem;
+pub use files::actions::{Act, ActionMapping, CommentsSource, Outcome, Wanted};
+pub use files::case::{Assignment, CaseMapping};
+pub use files::comment::CommentMapping;
 pub use files::is_mapping_file;
-pub use filters::strip_markdown;
-pub use html::strip_html;
-pub use read_actions::NOT_TOLD;
-pub use rules::{FieldRules, Moment, On, Rendered};
-pub(crate) use schema::only_schema;
-pub use schema::{SchemaKind, schema};
-pub use scope::Facts;
+pub use files::read_actions::NOT_TOLD;
+pub use files::rules::{FieldRules, Moment, On, Rendered};
+pub(crate) use files::schema::only_schema;
+pub use files::schema::{SchemaKind, schema};
+pub use language::expr::EvalProblem;
+pub use language::filters::strip_markdown;
+pub use language::html::strip_html;
+pub use language::scope::Facts;
 
 use crate::document::diagnostic::Page;
 use files::FileKind;

@@ -1,8 +1,7 @@
 //! The guide's examples can be copied.
 
-use goodays_salesforce::mapping::{
-    Diagnostic, Facts, Mapping, Moment, Outcome, Rendered, SchemaKind, codes, schema,
-};
+use goodays_salesforce::mapping::schema;
+use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment, Outcome, Rendered, SchemaKind, codes};
 use serde_json::{Value, json};
 
 use super::{case_with, fixture, with};

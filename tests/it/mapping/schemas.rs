@@ -1,6 +1,7 @@
 //! The JSON Schemas say of files what the parser says.
 
-use goodays_salesforce::mapping::{Mapping, SchemaKind, schema};
+use goodays_salesforce::mapping::schema;
+use goodays_salesforce::mapping::{Mapping, SchemaKind};
 use serde_json::Value;
 
 use super::with;

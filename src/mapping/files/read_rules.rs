@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use serde_json::{Number, Value as Json};
 
-use super::check::Checker;
-use super::known::Names;
-use super::map_table::MapTable;
-use super::rules::{FieldRules, On, Rule, Source};
-use super::suspect;
 use crate::document::diagnostic::Page;
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{Kind, Node, Scalar, WRONG_KIND};
+use crate::mapping::files::map_table::MapTable;
+use crate::mapping::files::rules::{FieldRules, On, Rule, Source};
+use crate::mapping::files::suspect;
+use crate::mapping::language::check::Checker;
+use crate::mapping::language::known::Names;
 
 pub const NOT_ONE_SOURCE: &str = "M017";
 pub const UNREACHABLE: &str = "M018";
@@ -238,7 +238,7 @@ pub fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
     }
     if !scalar.quoted && matches!(scalar.text.as_str(), "None" | "none" | "nil" | "undefined") {
         page.error(
-            super::check::NULL_SPELT,
+            crate::mapping::language::check::NULL_SPELT,
             &node.span,
             format!("{what} would be the text `{}`", scalar.text),
         )

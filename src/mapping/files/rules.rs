@@ -3,9 +3,9 @@
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use super::expr::{EvalProblem, Expr, Template};
-use super::map_table::MapTable;
 use crate::document::diagnostic::Place;
+use crate::mapping::files::map_table::MapTable;
+use crate::mapping::language::expr::{EvalProblem, Expr, Template};
 
 /// When a rule writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,19 +61,19 @@ pub struct FieldRules {
 
 #[derive(Debug)]
 pub struct Rule {
-    pub(super) source: Source,
-    pub(super) when: Option<Expr>,
-    pub(super) map: Option<MapTable>,
-    pub(super) default: Option<Json>,
-    pub(super) on: On,
-    pub(super) clear: bool,
+    pub(in crate::mapping) source: Source,
+    pub(in crate::mapping) when: Option<Expr>,
+    pub(in crate::mapping) map: Option<MapTable>,
+    pub(in crate::mapping) default: Option<Json>,
+    pub(in crate::mapping) on: On,
+    pub(in crate::mapping) clear: bool,
     /// Written without a condition. One that could not be read is still a condition.
-    pub(super) always: bool,
-    pub(super) at: Place,
+    pub(in crate::mapping) always: bool,
+    pub(in crate::mapping) at: Place,
 }
 
 #[derive(Debug)]
-pub(super) enum Source {
+pub(in crate::mapping) enum Source {
     Expr(Expr),
     Template(Template),
     Fixed(Option<Json>),

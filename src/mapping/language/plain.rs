@@ -139,7 +139,7 @@ fn without_quoted(text: &str) -> String {
 /// One `=` that stands alone outside of brackets is a comparison with a letter missing.
 fn single_equals(text: &str) -> bool {
     let mut depth = 0_i32;
-    super::jinja::expression(text).iter().any(|token| {
+    crate::mapping::language::jinja::expression(text).iter().any(|token| {
         depth += i32::from(token.is("(")) - i32::from(token.is(")"));
         depth == 0 && token.is("=")
     })

@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use super::actions::{
-    ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome, condition_fields,
-    untold,
-};
-use super::check::Checker;
-use super::comment::name;
-use super::known::Names;
-use super::read_rules::{
-    BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, UNREACHABLE, canonical, field_name, is_true,
-};
-use super::user_types;
 use crate::document::diagnostic::{Page, one_of};
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
+use crate::mapping::files::actions::{
+    ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome, condition_fields,
+    untold,
+};
+use crate::mapping::files::comment::name;
+use crate::mapping::files::read_rules::{
+    BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, UNREACHABLE, canonical, field_name, is_true,
+};
+use crate::mapping::files::user_types;
+use crate::mapping::language::check::Checker;
+use crate::mapping::language::known::Names;
 
 pub const USELESS_KEY: &str = "M030";
 pub const NO_EMAIL: &str = "M037";
@@ -23,7 +23,7 @@ pub const NOT_TOLD: &str = "M038";
 pub const NO_CONDITION: &str = "M040";
 
 impl ActionMapping {
-    pub(super) fn read(page: &mut Page) -> Option<ActionMapping> {
+    pub(in crate::mapping) fn read(page: &mut Page) -> Option<ActionMapping> {
         let root = parse(page)?;
         let what = "the action mapping";
         let mut keys = Keys::of(&root, page, what);

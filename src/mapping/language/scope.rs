@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 /// What expressions see in case and comment mappings: `event`, `response`, and through it `answer(...)`.
 #[derive(Clone)]
 pub struct Facts {
-    pub(super) scope: Value,
+    pub(in crate::mapping) scope: Value,
     event: Value,
     response: Value,
 }
@@ -29,7 +29,7 @@ impl Facts {
     }
 
     /// The same with a `message` in scope.
-    pub(super) fn with_message(&self, message: &Json) -> Value {
+    pub(in crate::mapping) fn with_message(&self, message: &Json) -> Value {
         scope([
             ("event", self.event.clone()),
             ("response", self.response.clone()),

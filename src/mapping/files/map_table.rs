@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
-use super::read_rules::{EMPTY_VALUE, fixed};
-use super::{ranges, suspect};
 use crate::document::diagnostic::Page;
 use crate::document::yaml::{Kind, Node, WRONG_KIND};
+use crate::mapping::files::read_rules::{EMPTY_VALUE, fixed};
+use crate::mapping::files::{ranges, suspect};
 
 pub const OVERLAP: &str = "M014";
 pub const GAP: &str = "M015";

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::expr::{EvalProblem, Expr, Template};
-use super::rules::{On, Rendered};
-use super::scope::{scope, to_value};
 use crate::document::diagnostic::Place;
+use crate::mapping::files::rules::{On, Rendered};
+use crate::mapping::language::expr::{EvalProblem, Expr, Template};
+use crate::mapping::language::scope::{scope, to_value};
 
 /// What Goodays is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub enum Act {
     Close,
 }
 
-pub(super) const ACTS: &[(&str, Act)] =
+pub(in crate::mapping) const ACTS: &[(&str, Act)] =
     &[("answer", Act::Answer), ("spam", Act::Spam), ("call", Act::Call), ("close", Act::Close)];
 
 impl Act {
@@ -28,7 +28,7 @@ impl Act {
     }
 
     /// The keys that Goodays takes with it.
-    pub(super) fn keys(self) -> &'static [&'static str] {
+    pub(in crate::mapping) fn keys(self) -> &'static [&'static str] {
         match self {
             Act::Answer => &["content", "remark_type"],
             Act::Spam => &[],
@@ -49,7 +49,7 @@ pub enum Outcome {
     Observed,
 }
 
-pub(super) const OUTCOMES: &[(&str, Outcome)] = &[
+pub(in crate::mapping) const OUTCOMES: &[(&str, Outcome)] = &[
     ("sent", Outcome::Sent),
     ("settled", Outcome::Settled),
     ("unclear", Outcome::Unclear),
@@ -76,8 +76,8 @@ pub struct ActionMapping {
     pub case_author: Option<String>,
     pub comments: CommentsSource,
     pub at: Place,
-    pub(super) rules: Vec<ActionRule>,
-    pub(super) feedback: Vec<(Outcome, Vec<FeedbackField>)>,
+    pub(in crate::mapping) rules: Vec<ActionRule>,
+    pub(in crate::mapping) feedback: Vec<(Outcome, Vec<FeedbackField>)>,
     /// Fields of the Case itself that conditions of status rules read: all that has to be remembered of a row.
     pub condition_fields: Vec<String>,
 }
@@ -91,12 +91,12 @@ pub struct CommentsSource {
     pub author_email: Option<String>,
     /// The kinds of users (`User.UserType`) whose comments may be sent.
     pub authors: Vec<String>,
-    pub(super) when: Option<Expr>,
+    pub(in crate::mapping) when: Option<Expr>,
 }
 
 impl CommentsSource {
     /// Whether there is a condition that not every comment fulfils.
-    pub(super) fn filters(&self) -> bool {
+    pub(in crate::mapping) fn filters(&self) -> bool {
         self.when.as_ref().is_none_or(|when| when.source.trim() != "true")
     }
 
@@ -107,23 +107,23 @@ impl CommentsSource {
 }
 
 #[derive(Debug)]
-pub(super) struct ActionRule {
-    pub(super) act: Act,
-    pub(super) on_comment: bool,
-    pub(super) when: Option<Expr>,
-    pub(super) content: Option<Expr>,
-    pub(super) remark_type: Option<Expr>,
-    pub(super) note: Option<Expr>,
-    pub(super) rating: Option<Expr>,
+pub(in crate::mapping) struct ActionRule {
+    pub(in crate::mapping) act: Act,
+    pub(in crate::mapping) on_comment: bool,
+    pub(in crate::mapping) when: Option<Expr>,
+    pub(in crate::mapping) content: Option<Expr>,
+    pub(in crate::mapping) remark_type: Option<Expr>,
+    pub(in crate::mapping) note: Option<Expr>,
+    pub(in crate::mapping) rating: Option<Expr>,
     /// Written without a condition. One that could not be read is still a condition.
-    pub(super) always: bool,
-    pub(super) at: Place,
+    pub(in crate::mapping) always: bool,
+    pub(in crate::mapping) at: Place,
 }
 
 #[derive(Debug)]
-pub(super) struct FeedbackField {
-    pub(super) field: String,
-    pub(super) template: Template,
+pub(in crate::mapping) struct FeedbackField {
+    pub(in crate::mapping) field: String,
+    pub(in crate::mapping) template: Template,
 }
 
 impl ActionMapping {
@@ -219,7 +219,7 @@ impl ActionMapping {
 }
 
 /// The outcomes that agents never hear of.
-pub(super) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
+pub(in crate::mapping) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
     // What was not sent needs words; what was may just clear the field.
     let says = |outcome, field: &FeedbackField| {
         !matches!(outcome, Outcome::Failed | Outcome::Unclear) || !field.template.is_blank()
@@ -231,7 +231,7 @@ pub(super) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static
 }
 
 /// The fields that the conditions of status rules begin at.
-pub(super) fn condition_fields(rules: &[ActionRule]) -> Vec<String> {
+pub(in crate::mapping) fn condition_fields(rules: &[ActionRule]) -> Vec<String> {
     let rules = rules.iter().filter(|rule| !rule.on_comment);
     let paths = rules.filter_map(|rule| rule.when.as_ref()).flat_map(|when| when.paths("case"));
     let fields = paths.map(|path| path.split('.').next().unwrap_or_default().to_owned());

@@ -5,15 +5,18 @@ use std::ops::Range;
 
 use minijinja::value::Value;
 
-use super::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
-use super::filters::{BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS};
-use super::jinja::{self, Kind, Token};
-use super::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
-use super::names::{Path, Step, Use, uses};
-use super::shape::{QUESTION_TYPES, Shape};
-use super::{plain, suspect};
 use crate::document::diagnostic::{Page, nearest, one_of, suggest};
 use crate::document::yaml::{CUT_BY_YAML, Node};
+use crate::mapping::files::suspect;
+use crate::mapping::language::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
+use crate::mapping::language::filters::{
+    BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS,
+};
+use crate::mapping::language::jinja::{self, Kind, Token};
+use crate::mapping::language::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
+use crate::mapping::language::names::{Path, Step, Use, uses};
+use crate::mapping::language::plain;
+use crate::mapping::language::shape::{QUESTION_TYPES, Shape};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -126,7 +129,7 @@ impl Checker<'_> {
     fn try_out(&mut self, node: &Node, run: impl Fn(&Value) -> Result<(), EvalProblem>) {
         for (everyday, scope) in self.names.scopes() {
             let Err(problem) = run(&scope) else { continue };
-            if problem.reason == super::expr::NOT_BOOLEAN {
+            if problem.reason == crate::mapping::language::expr::NOT_BOOLEAN {
                 self.page
                     .error(NOT_CONDITION, &node.span, problem.reason)
                     .help("compare it with something, or ask whether it is there: `... is not none`");

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use minijinja::value::Value;
 use serde_json::json;
 
-use super::scope::{Facts, scope};
+use crate::mapping::language::scope::{Facts, scope};
 
 /// What stands behind a name.
 #[derive(Debug, Clone, Copy)]

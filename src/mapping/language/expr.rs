@@ -7,8 +7,8 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior};
 use serde_json::Value as Json;
 
-use super::{filters, jinja, names};
 use crate::document::diagnostic::Place;
+use crate::mapping::language::{filters, jinja, names};
 
 /// Far above what fifteen ordinary fields need; a loop over a loop over a conversation ends here.
 const FUEL: u64 = 200_000;

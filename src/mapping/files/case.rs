@@ -1,14 +1,14 @@
 //! `case*.yaml`: what becomes of a response in Salesforce.
 
-use super::check::Checker;
-use super::expr::{EvalProblem, Expr};
-use super::known::Names;
-use super::read_rules::{UNKNOWN_WORD, field_name, read_fields};
-use super::rules::{FieldRules, Moment, Rendered};
-use super::scope::Facts;
 use crate::document::diagnostic::{Page, Place};
 use crate::document::keys::Keys;
 use crate::document::yaml::{Node, parse};
+use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
+use crate::mapping::files::rules::{FieldRules, Moment, Rendered};
+use crate::mapping::language::check::Checker;
+use crate::mapping::language::expr::{EvalProblem, Expr};
+use crate::mapping::language::known::Names;
+use crate::mapping::language::scope::Facts;
 
 pub const KEY_IS_ID: &str = "M027";
 
@@ -36,7 +36,7 @@ pub struct CaseMapping {
 }
 
 impl CaseMapping {
-    pub(super) fn read(page: &mut Page) -> Option<CaseMapping> {
+    pub(in crate::mapping) fn read(page: &mut Page) -> Option<CaseMapping> {
         let root = parse(page)?;
         let mut keys = Keys::of(&root, page, "a case mapping");
         let object = keys.take("object").and_then(|node| name(node, page, "`object`"));
@@ -88,19 +88,19 @@ impl CaseMapping {
         fields.chain(self.when.iter().flat_map(|when| when.paths(root))).collect()
     }
 
-    pub(super) fn wants(&self, facts: &Facts) -> Result<bool, EvalProblem> {
+    pub(in crate::mapping) fn wants(&self, facts: &Facts) -> Result<bool, EvalProblem> {
         self.when.as_ref().map_or(Ok(true), |when| when.holds(&facts.scope))
     }
 
     /// Its condition in one notation: spaces and the kind of quotes do not count. `None`: it takes everything.
-    pub(super) fn condition(&self) -> Option<String> {
+    pub(in crate::mapping) fn condition(&self) -> Option<String> {
         let when = self.when.as_ref().filter(|_| !self.takes_all())?;
-        let words = super::jinja::expression(&when.source).into_iter();
+        let words = crate::mapping::language::jinja::expression(&when.source).into_iter();
         Some(words.map(|word| word.text.replace('"', "'")).collect::<Vec<_>>().join(" "))
     }
 
     /// Whether it takes every response that comes to it.
-    pub(super) fn takes_all(&self) -> bool {
+    pub(in crate::mapping) fn takes_all(&self) -> bool {
         self.when.as_ref().is_none_or(|when| when.source.trim() == "true")
     }
 }

@@ -7,7 +7,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use minijinja::Error;
 use minijinja::value::{Kwargs, Value};
 
-use super::filters::{BAD_FORMAT, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, blank, fail, shown};
+use crate::mapping::language::filters::{BAD_FORMAT, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, blank, fail, shown};
 
 /// `2020-02-06T09:20:39.81+01:00` as `2020-02-06 09:20`, by its own offset or in a named time zone.
 pub fn date(value: Value, zone: Option<String>, named: Kwargs) -> Result<Value, Error> {

@@ -2,13 +2,13 @@
 
 use serde_json::Value as Json;
 
-use super::known::Names;
-use super::read_rules::{UNKNOWN_WORD, field_name, read_fields};
-use super::rules::{FieldRules, Moment, On, Rendered};
-use super::scope::Facts;
 use crate::document::diagnostic::{Page, Place};
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{MISSING_KEY, Node, parse};
+use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
+use crate::mapping::files::rules::{FieldRules, Moment, On, Rendered};
+use crate::mapping::language::known::Names;
+use crate::mapping::language::scope::Facts;
 
 #[derive(Debug)]
 pub struct CommentMapping {
@@ -29,7 +29,7 @@ enum Side {
 }
 
 impl CommentMapping {
-    pub(super) fn read(page: &mut Page) -> Option<CommentMapping> {
+    pub(in crate::mapping) fn read(page: &mut Page) -> Option<CommentMapping> {
         let root = parse(page)?;
         let what = "the comment mapping";
         let mut keys = Keys::of(&root, page, what);
@@ -80,7 +80,7 @@ fn always(rendered: Rendered) -> Rendered {
     Rendered { on: On::Always, ..rendered }
 }
 
-pub(super) fn name(node: Option<&Node>, page: &mut Page, what: &str, default: &str) -> String {
+pub(in crate::mapping) fn name(node: Option<&Node>, page: &mut Page, what: &str, default: &str) -> String {
     node.and_then(|node| {
         let text = node.text(page, what)?.text.clone();
         field_name(page, &node.span, &text).map(|(name, _)| name)

@@ -6,11 +6,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::jinja::{self, Kind};
-use super::known::Names;
-use super::shape::Shape;
 use crate::document::diagnostic::Page;
 use crate::document::yaml::{CUT_BY_YAML, Node, Style};
+use crate::mapping::language::jinja::{self, Kind};
+use crate::mapping::language::known::Names;
+use crate::mapping::language::shape::Shape;
 
 pub const CODE_AS_TEXT: &str = "M031";
 pub const NO_EXPRESSION: &str = "M032";

@@ -2,7 +2,7 @@
 
 use minijinja::value::Value;
 
-use super::shape::{MESSAGE, RESPONSE, Shape, feedback_sample, samples};
+use crate::mapping::language::shape::{MESSAGE, RESPONSE, Shape, feedback_sample, samples};
 
 pub const FILTERS: &[&str] = &[
     "abs",

@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State};
 
-use super::jinja::COMPARE;
-use super::{dates, html};
+use crate::mapping::language::jinja::COMPARE;
+use crate::mapping::language::{dates, html};
 
 pub const MIXED_ORDER: &str = "a text is ordered against a number";
 pub const NO_ORDER: &str = "values that have no order are ordered";
@@ -49,7 +49,7 @@ pub fn blank(value: &Value) -> bool {
     value.is_undefined() || value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// `a < b <= c`, as [`super::jinja::with_comparisons`] writes it: values with operators between them.
+/// `a < b <= c`, as [`crate::mapping::language::jinja::with_comparisons`] writes it: values with operators between them.
 fn compare(parts: Rest<Value>) -> Result<bool, Error> {
     for step in parts.windows(3).step_by(2) {
         let [left, operator, right] = step else { continue };
@@ -113,7 +113,7 @@ fn answer(state: &State, named: Kwargs) -> Result<Value, Error> {
 fn numeric(value: &Value) -> Value {
     let Some(text) = value.as_str() else { return value.clone() };
     match serde_json::from_str::<serde_json::Number>(text.trim()) {
-        Ok(number) => super::scope::number(&number),
+        Ok(number) => crate::mapping::language::scope::number(&number),
         Err(_) => value.clone(),
     }
 }
@@ -211,7 +211,7 @@ mod tests {
             "response.message.content | strip_markdown | length",
         ] {
             let text = format!("{{% for i in range(1000) %}}{{{{ {what} }}}}{{% endfor %}}");
-            let template = crate::mapping::expr::Template::new(&text, at.clone()).unwrap();
+            let template = crate::mapping::language::expr::Template::new(&text, at.clone()).unwrap();
             let reason = template.render(&facts.scope).unwrap_err().reason;
             assert_eq!(reason, "it takes too many steps", "{what}");
         }

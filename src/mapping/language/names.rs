@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::jinja::{Kind, Token};
+use crate::mapping::language::jinja::{Kind, Token};
 
 /// One use of a name.
 #[derive(Debug)]

@@ -1,11 +1,23 @@
 //! Which files of the folder are mappings, and how their bytes become texts.
 
+pub(super) mod actions;
+pub(super) mod case;
+pub(super) mod comment;
+pub(super) mod map_table;
+pub(super) mod ranges;
+pub(super) mod read_actions;
+pub(super) mod read_rules;
+pub(super) mod rules;
+pub(super) mod schema;
+pub(super) mod suspect;
+pub(super) mod user_types;
+
 use std::path::Path;
 
-use super::{NO_FILE, Source};
 use crate::document::diagnostic::{Diagnostic, Page, Severity};
 use crate::document::encoding;
 use crate::document::yaml;
+use crate::mapping::{NO_FILE, Source};
 
 /// A file in the folder of a name that is not read.
 pub const STRANGE_FILE: &str = "M003";
@@ -22,7 +34,7 @@ pub enum FileKind {
 const WANTED: [(&str, FileKind); 3] =
     [("case.yaml", FileKind::Case), ("comment.yaml", FileKind::Comment), ("actions.yaml", FileKind::Actions)];
 
-/// Whether [`super::Mapping::load`] looks at a file of this name: it reads it, or tells that it does not.
+/// Whether [`crate::mapping::Mapping::load`] looks at a file of this name: it reads it, or tells that it does not.
 pub fn is_mapping_file(name: &str) -> bool {
     let lower = name.to_lowercase();
     let plain = lower.strip_suffix(".txt").unwrap_or(&lower);

@@ -1,0 +1,13 @@
+//! The language inside mapping files: expressions, templates, filters, and the names that they may use.
+
+pub(super) mod check;
+pub(super) mod dates;
+pub(super) mod expr;
+pub(super) mod filters;
+pub(super) mod html;
+pub(super) mod jinja;
+pub(super) mod known;
+pub(super) mod names;
+pub(super) mod plain;
+pub(super) mod scope;
+pub(super) mod shape;
