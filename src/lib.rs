@@ -21,6 +21,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod decide;
 pub mod demo;
 pub mod descriptors;
 pub mod document;
@@ -31,7 +32,7 @@ pub mod log_writer;
 pub mod mapping;
 pub mod metrics;
 pub mod mutant;
-pub mod plan;
+
 pub mod preview;
 pub mod run;
 pub mod salesforce;

@@ -13,10 +13,10 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
+use crate::decide::{Desk, Intent, Link, Names, Perimeter};
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
-use crate::plan::inbound::{CaseWrite, Facing, Plan, plan};
-use crate::plan::{Desk, Intent, Link, Names, Perimeter};
 use crate::run::Knowledge;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::query::{self, comment_bytes};

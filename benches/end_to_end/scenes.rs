@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use goodays_salesforce::decide::{CaseRef, Freshness, How, Link, hash64};
 use goodays_salesforce::goodays::{MessageId, ResponseId};
-use goodays_salesforce::plan::{CaseRef, Freshness, How, Link, hash64};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::ledger::put_link;
 use goodays_salesforce::store::{RKey, Settings, Store, Tx, keys};

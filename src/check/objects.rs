@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::decide::Names;
 use crate::mapping::Mapping;
-use crate::plan::Names;
 use crate::run::names::Lookup;
 use crate::salesforce::describe::{Describe, Field};
 

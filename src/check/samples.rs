@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::codes::{NOTHING_CARRIED, SAMPLE_SUFFERS, UNREADABLE_SAMPLE};
 use super::render::counted;
 use super::report::{Area, Report};
+use crate::decide::{Desk, Perimeter};
 use crate::goodays::event;
-use crate::plan::{Desk, Perimeter};
 use crate::preview::{self, Ledger, Preview};
 
 /// `(name, body)` of each sample, against the org's fields, and as far as the perimeter goes.

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::check;
 use crate::config::Config;
+use crate::decide::reconcile::{adopt, read_row};
+use crate::decide::{Desk, Names};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::mapping::{CaseMapping, Mapping};
-use crate::plan::relearn::{adopt, read_row};
-use crate::plan::{Desk, Names};
 use crate::run::names::lookups;
 use crate::run::{Knowledge, perimeter};
 use crate::salesforce::client::Client;

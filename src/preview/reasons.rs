@@ -1,6 +1,6 @@
 //! Why something is not written, in words.
 
-use crate::plan::inbound::Plan;
+use crate::decide::inbound::Plan;
 
 /// Why a value is not written as its rule gave it; `failed` is the rule's own trouble.
 pub fn left(code: &str, length: usize, failed: Option<&'static str>) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Change, Comment, Preview, Record, Written};
-use crate::plan::inbound::COMMENT_BYTES;
+use crate::decide::inbound::COMMENT_BYTES;
 
 pub fn preview(preview: &Preview) -> String {
     let mut out = String::new();

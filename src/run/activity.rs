@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::Shared;
-use crate::plan::pace::PollPace;
+use crate::decide::pace::PollPace;
 
 /// When somebody was active last, and whether polls have become rarer since.
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
 //! Carrying out the rules of an edited actions.yaml on what stands already, because an operator asks for it (design,
-//! rule 19). What is touched is decided in [`crate::plan::outbound::edits`].
+//! rule 19). What is touched is decided in [`crate::decide::outbound::edits`].
 //!
 //! All comments are read before the first Case: an answer is in the outbox before a close that waits for it.
 
@@ -11,9 +11,9 @@ use super::columns::{Columns, PAGE};
 use super::poll::stamp;
 use super::take::{Taking, case_answers, comment_answers};
 use super::{Contact, Fatal, Shared, Stop};
+use crate::decide::outbound::edits;
 use crate::goodays::ResponseId;
 use crate::http::Failure;
-use crate::plan::outbound::edits;
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::After;

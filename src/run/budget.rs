@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::plan::pace::spacing_ms;
+use crate::decide::pace::spacing_ms;
 use crate::salesforce::client::Meter;
 use crate::store::{Store, StoreError};
 

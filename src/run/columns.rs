@@ -8,9 +8,9 @@ use tracing::warn;
 
 use super::desk::Held;
 use super::learn::unsayable;
+use crate::decide::outbound::EarlierRules;
 use crate::http::{Failure, Problem};
 use crate::mapping::ActionMapping;
-use crate::plan::outbound::EarlierRules;
 use crate::salesforce::RecordId;
 use crate::salesforce::query::{self, After, Poll};
 

@@ -10,9 +10,9 @@ use tracing::{info, warn};
 
 use super::Shared;
 use super::names::lookups;
+use crate::decide::Names;
 use crate::http::Failure;
 use crate::mapping::Mapping;
-use crate::plan::Names;
 use crate::salesforce::RecordId;
 use crate::salesforce::auth::Session;
 use crate::salesforce::client::Led;

@@ -2,7 +2,7 @@
 //!
 //! For each action: read the response for what is allowed now; decide on the conversation as it stands, and note
 //! `Sending` with the ids of all messages seen, in one transaction; PUT; read back; ledger. What each answer means is
-//! decided in [`crate::plan::outbound`]; here are the calls.
+//! decided in [`crate::decide::outbound`]; here are the calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +15,13 @@ use super::missed::Missed;
 use super::retry::{REMOTE, interval, millis};
 use super::{Fatal, Shared, Stop};
 use crate::config::Actions;
+use crate::decide::outbound::eligibility::Wait;
+use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look, Outcome, Reading, outcome};
+use crate::decide::{Intent, IntentState, Link, Sending, hash64};
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::mutant;
-use crate::plan::outbound::eligibility::Wait;
-use crate::plan::outbound::{Beside, Circumstances, Eligibility, Look, Outcome, Reading, outcome};
-use crate::plan::{Intent, IntentState, Link, Sending, hash64};
 use crate::store::{RKey, StoreError, Tx, keys};
 use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Schema, Shared};
 use crate::config::{Config, Perimeter as ConfiguredPerimeter};
+use crate::decide::{Desk, Perimeter};
 use crate::mapping::Mapping;
-use crate::plan::{Desk, Perimeter};
 use crate::salesforce::errors::FieldFix;
 
 /// Fields that Salesforce refused as such (not for their value), by mapping version.

@@ -1,6 +1,6 @@
 //! The dispatcher: which agents' actions are under way to Goodays, and which one is next.
 //!
-//! What may go is decided in [`mod@crate::plan::outbound::eligibility`]; here are the places. A response whose call hangs
+//! What may go is decided in [`mod@crate::decide::outbound::eligibility`]; here are the places. A response whose call hangs
 //! keeps its own place and no other one: whenever something has ended, or is new, the free places are filled. A
 //! conversation is looked at when something of it changed, or when its time has come: never all of them again.
 
@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 
 use super::deliver::Delivery;
 use super::{Fatal, Hands, Shared, Step};
+use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
+use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
-use crate::plan::outbound::{Circumstances, Eligibility, Wait, eligibility};
-use crate::plan::{Conversation, Intent, IntentState};
 use crate::store::RKey;
 
 /// Responses that are worked on at the same time (Goodays reference, 4.3: start low).

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::take::id_of;
 use super::{Shared, Stop};
+use crate::decide::outbound::eligibility::Ending;
+use crate::decide::outbound::{Beside, Eligibility, Look, eligibility};
+use crate::decide::{Conversation, Intent, Link};
 use crate::goodays::event::Response;
 use crate::http::Failure;
-use crate::plan::outbound::eligibility::Ending;
-use crate::plan::outbound::{Beside, Eligibility, Look, eligibility};
-use crate::plan::{Conversation, Intent, Link};
 use crate::salesforce::{RecordId, query};
 use crate::store::ledger::LinkWalk;
 use crate::store::{RKey, StoreError, decode};

@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::{Fatal, Shared};
+use crate::decide::{Intent, IntentState, hash64};
 use crate::goodays::{ResponseId, event};
 use crate::json;
-use crate::plan::{Intent, IntentState, hash64};
 use crate::store::inbox::{AT_ONCE, drop_note};
 use crate::store::ledger::put_link;
 use crate::store::outbox::put_intent;

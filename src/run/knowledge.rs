@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Shared;
+use crate::decide::{Intent, Link, Names};
 use crate::goodays::ResponseId;
-use crate::plan::{Intent, Link, Names};
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;

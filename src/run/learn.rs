@@ -8,9 +8,9 @@ use tracing::{debug, info};
 
 use super::inbound::{Job, Lane};
 use super::{Fatal, Shared, Stop};
+use crate::decide::reconcile::{Found, Row, adopt, bury, find, read_row};
+use crate::decide::{Desk, Gain, Link};
 use crate::http::Failure;
-use crate::plan::relearn::{Found, Row, adopt, bury, find, read_row};
-use crate::plan::{Desk, Gain, Link};
 use crate::salesforce::RecordId;
 use crate::salesforce::query;
 use crate::store::Tx;

@@ -11,10 +11,10 @@ use super::doubts::Doubtful;
 use super::inbound::Job;
 use super::{Fatal, Shared, damaged};
 use crate::aside;
+use crate::decide::Conversation;
 use crate::goodays::event::{self, Event};
 use crate::goodays::glance;
 use crate::json;
-use crate::plan::Conversation;
 use crate::store::inbox::finish;
 use crate::store::{Entry, EntryState, RKey, Tx, Waiting};
 

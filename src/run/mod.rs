@@ -67,10 +67,10 @@ pub use sweep::{SweepOptions, SweepReport};
 
 use crate::clock::Clock;
 use crate::config::{Auth, Config, Live};
+use crate::decide::outbound::EarlierRules;
 use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
-use crate::plan::outbound::EarlierRules;
 use crate::salesforce::auth::Credentials;
 use crate::store::{LANES, Store, StoreError};
 use crate::{goodays, salesforce};

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::decide::Names;
 use crate::mapping::{CaseMapping, Mapping};
-use crate::plan::Names;
 use crate::salesforce::RecordId;
 
 /// One question to the org.

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Fatal, Shared};
+use crate::decide::{CaseRef, IntentState};
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
-use crate::plan::{CaseRef, IntentState};
 use crate::store::inbox::{finish, revive};
 use crate::store::keys;
 use crate::store::{Entry, EntryState, RKey, StoreError, Tx};

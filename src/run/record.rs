@@ -6,8 +6,8 @@ use tracing::{info, warn};
 
 use super::inbound::{Job, Lane};
 use super::{Fatal, Shared};
-use crate::plan::Link;
-use crate::plan::inbound::{Plan, report_list};
+use crate::decide::Link;
+use crate::decide::inbound::{Plan, report_list};
 use crate::salesforce::RecordId;
 use crate::store::inbox::{drop_note, finish};
 use crate::store::{EntryState, keys};

@@ -8,9 +8,9 @@ use super::fixes::{another_unique_field, labelled};
 use super::inbound::{CASE, Job, Lane};
 use super::retry::{RECORD, interval, millis};
 use super::{Fatal, Shared};
+use crate::decide::inbound::Plan;
+use crate::decide::pace::BatchSize;
 use crate::http::{Failure, Problem};
-use crate::plan::inbound::Plan;
-use crate::plan::pace::BatchSize;
 use crate::salesforce::errors::{FieldFix, Verdict, classify};
 use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::store::inbox::{drop_note, finish, move_note};
@@ -292,8 +292,8 @@ mod tests {
     use super::super::doubts::Doubtful;
     use super::super::drive::tests::shared;
     use super::*;
+    use crate::decide::{Note, Told};
     use crate::goodays::ResponseId;
-    use crate::plan::{Note, Told};
     use crate::store::RKey;
     use crate::store::inbox::put_note;
 

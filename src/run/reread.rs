@@ -11,10 +11,10 @@ use super::deliver::Delivery;
 use super::desk::Held;
 use super::take::id_of;
 use super::{Fatal, Shared, Stop};
+use crate::decide::outbound::{EarlierRules, Rules};
+use crate::decide::{Intent, Wish};
 use crate::http::Failure;
 use crate::mapping::ActionMapping;
-use crate::plan::outbound::{EarlierRules, Rules};
-use crate::plan::{Intent, Wish};
 use crate::salesforce::{RecordId, query};
 
 impl Delivery {

@@ -8,8 +8,8 @@ use tracing::{info, warn};
 
 use super::desk::Held;
 use super::{Contact, Fatal, Shared};
+use crate::decide::outbound::EarlierRules;
 use crate::mapping::{Mapping, Source};
-use crate::plan::outbound::EarlierRules;
 use crate::store::StoreError;
 use crate::time::SalesforceTime;
 

@@ -19,12 +19,12 @@ use url::Url;
 
 use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step, Stop};
+use crate::decide::Link;
+use crate::decide::inbound::freshness;
+use crate::decide::pace::older_piece;
 use crate::goodays::client::Page;
 use crate::goodays::event::Response;
 use crate::http::{Failure, Trail};
-use crate::plan::Link;
-use crate::plan::inbound::freshness;
-use crate::plan::pace::older_piece;
 use crate::store::{RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime};
 

@@ -1,15 +1,15 @@
-//! Taking in what a poll's rows mean. What that is, is decided in [`crate::plan::outbound::rows`].
+//! Taking in what a poll's rows mean. What that is, is decided in [`crate::decide::outbound::rows`].
 
 use serde_json::Value;
 use tracing::{debug, info, warn};
 
 use super::desk::Held;
 use super::{Contact, Fatal, Shared};
+use crate::decide::outbound::rows::{Seen, Since, addressee};
+use crate::decide::outbound::{EarlierRules, Rules};
+use crate::decide::reconcile::{adopt, read_row};
+use crate::decide::{CaseRef, answer_identity};
 use crate::goodays::ResponseId;
-use crate::plan::outbound::rows::{Seen, Since, addressee};
-use crate::plan::outbound::{EarlierRules, Rules};
-use crate::plan::relearn::{adopt, read_row};
-use crate::plan::{CaseRef, answer_identity};
 use crate::salesforce::RecordId;
 use crate::store::ledger::put_link;
 use crate::store::{RKey, Store, StoreError, Tx};

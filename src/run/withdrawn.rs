@@ -8,7 +8,7 @@ use super::desk::Held;
 use super::learn::unsayable;
 use super::take::id_of;
 use super::{Fatal, Shared, Stop};
-use crate::plan::answer_identity;
+use crate::decide::answer_identity;
 use crate::salesforce::{RecordId, query};
 use crate::store::Store;
 

@@ -5,8 +5,8 @@ use super::keys::{self, RKey};
 use super::ledger::put_link;
 use super::outbox::{add_intent, put_intent};
 use super::{Store, StoreError, Tx, decode, encode};
+use crate::decide::{Conversation, Intent, IntentState, Link, Wish};
 use crate::goodays::ResponseId;
-use crate::plan::{Conversation, Intent, IntentState, Link, Wish};
 
 /// A conversation as it was loaded: its change is written only if nothing of it changed since.
 pub struct Loaded {
@@ -127,7 +127,7 @@ impl Loaded {
     /// For a mutant: what was sent is not remembered.
     pub fn forget_sent(&mut self) {
         if let Some(link) = &mut self.now.link {
-            link.known.retain(|known| known.how != crate::plan::How::Sent);
+            link.known.retain(|known| known.how != crate::decide::How::Sent);
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::plan::Meant;
+    use crate::decide::Meant;
     use crate::salesforce::RecordId;
     use crate::store::Settings;
     use crate::time::SalesforceTime;

@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::{Store, StoreError, Tx};
-use crate::plan::Intent;
+use crate::decide::Intent;
 
 /// Actions that are looked at together.
 const SLICE: usize = 500;

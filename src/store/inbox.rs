@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::keys::{self, RKey};
 use super::{Store, StoreError, Tx, decode, encode};
+use crate::decide::Note;
 use crate::goodays::ResponseId;
-use crate::plan::Note;
 
 /// A stored event, without its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

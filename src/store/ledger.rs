@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::engine::Entry as Row;
 use super::keys::{self, RKey};
 use super::{Store, StoreError, Tx, decode, encode};
-use crate::plan::Link;
+use crate::decide::Link;
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
 

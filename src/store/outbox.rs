@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::keys::{self, RKey};
 use super::{Store, StoreError, Tx, decode, encode};
-use crate::plan::{Intent, IntentState};
+use crate::decide::{Intent, IntentState};
 
 /// How many actions wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use goodays_salesforce::decide::{Intent, IntentState};
 use goodays_salesforce::goodays::ResponseId;
-use goodays_salesforce::plan::{Intent, IntentState};
 use goodays_salesforce::run::{ParkedItem, Shared};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};

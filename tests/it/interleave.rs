@@ -8,18 +8,18 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
+use goodays_salesforce::decide::inbound::{Facing, plan};
+use goodays_salesforce::decide::outbound::rows::Since;
+use goodays_salesforce::decide::outbound::{
+    Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,
+};
+use goodays_salesforce::decide::{
+    CaseRef, Conversation, Desk, Intent, IntentState, Link, Names, Note, Perimeter, Told,
+};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{Response, read};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::mapping::{Mapping, Source};
-use goodays_salesforce::plan::inbound::{Facing, plan};
-use goodays_salesforce::plan::outbound::rows::Since;
-use goodays_salesforce::plan::outbound::{
-    Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,
-};
-use goodays_salesforce::plan::{
-    CaseRef, Conversation, Desk, Intent, IntentState, Link, Names, Note, Perimeter, Told,
-};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
 use serde_json::{Value, json};

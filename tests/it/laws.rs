@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use goodays_salesforce::decide::inbound::{Facing, Plan, plan};
+use goodays_salesforce::decide::ledger::marker::{read_marker, write_marker};
+use goodays_salesforce::decide::outbound::permitted::seen;
+use goodays_salesforce::decide::outbound::{
+    Beside, Circumstances, Eligibility, Outcome, Permitted, Reading, eligibility, outcome, permitted,
+};
+use goodays_salesforce::decide::pace::{LooksBack, poll_back};
+use goodays_salesforce::decide::reconcile::{adopt, read_row};
+use goodays_salesforce::decide::{
+    Conversation, Desk, Intent, IntentState, Link, Meant, Names, Perimeter, RepliedBy, Sending, Wish,
+};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, Response};
 use goodays_salesforce::goodays::{MessageId, ResponseId, Verb};
 use goodays_salesforce::mapping::{Mapping, Source};
-use goodays_salesforce::plan::inbound::{Facing, Plan, plan};
-use goodays_salesforce::plan::marker::{read_marker, write_marker};
-use goodays_salesforce::plan::outbound::permitted::seen;
-use goodays_salesforce::plan::outbound::{
-    Beside, Circumstances, Eligibility, Outcome, Permitted, Reading, eligibility, outcome, permitted,
-};
-use goodays_salesforce::plan::pace::{LooksBack, poll_back};
-use goodays_salesforce::plan::relearn::{adopt, read_row};
-use goodays_salesforce::plan::{
-    Conversation, Desk, Intent, IntentState, Link, Meant, Names, Perimeter, RepliedBy, Sending, Wish,
-};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::salesforce::query::{comment_bytes, split_comment};
 use goodays_salesforce::time::{GoodaysTime, SalesforceTime};

@@ -7,8 +7,8 @@ mod live;
 use std::path::Path;
 
 use goodays_salesforce::config::{Config, Secrets};
+use goodays_salesforce::decide::{CaseRef, Desk, How, Link, Perimeter};
 use goodays_salesforce::mapping::{Mapping, Source};
-use goodays_salesforce::plan::{CaseRef, Desk, How, Link, Perimeter};
 use goodays_salesforce::preview::{self, Ledger, Preview};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::salesforce::describe::Describe;
@@ -230,7 +230,7 @@ fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
         perimeter: &perimeter,
         closed: &[],
         fixes: &[],
-        names: &goodays_salesforce::plan::Names::new(),
+        names: &goodays_salesforce::decide::Names::new(),
     };
     let link = link(&body);
     let ledger = Ledger { link: Some(&link), ..Ledger::default() };

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 const MUST_NOT_NAME: [(&str, &[&str]); 9] = [
     (
         "src/goodays",
-        &["crate::salesforce", "crate::store", "crate::plan", "crate::run", "sled", "crate::clock"],
+        &["crate::salesforce", "crate::store", "crate::decide", "crate::run", "sled", "crate::clock"],
     ),
-    ("src/salesforce", &["crate::goodays", "crate::store", "crate::plan", "crate::run", "sled"]),
+    ("src/salesforce", &["crate::goodays", "crate::store", "crate::decide", "crate::run", "sled"]),
     (
         "src/mapping",
         &["crate::goodays", "crate::salesforce", "crate::store", "crate::run", "sled", "reqwest"],
     ),
     (
-        "src/plan",
+        "src/decide",
         &["async fn", "reqwest", "sled", "tracing", "crate::store", "crate::run", "Clock", "::client"],
     ),
     ("src/store", &["reqwest", "axum", "crate::run", "crate::web", "http::"]),
-    ("src/web", &["salesforce::client", "goodays::client", "crate::plan", "sled"]),
-    ("src/sim", &["crate::goodays", "crate::salesforce", "crate::plan", "crate::store", "crate::run"]),
+    ("src/web", &["salesforce::client", "goodays::client", "crate::decide", "sled"]),
+    ("src/sim", &["crate::goodays", "crate::salesforce", "crate::decide", "crate::store", "crate::run"]),
     ("src/run", &["sled::", "axum", "anyhow"]),
     ("src/config", &["crate::run", "crate::store", "anyhow"]),
 ];

@@ -1,8 +1,8 @@
 use axum::Router;
 use axum::routing::get;
+use goodays_salesforce::decide::{CaseRef, Intent, IntentState, Link, Meant, Sending, Wish};
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
-use goodays_salesforce::plan::{CaseRef, Intent, IntentState, Link, Meant, Sending, Wish};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::store::inbox::finish;
 use goodays_salesforce::store::ledger::put_link;

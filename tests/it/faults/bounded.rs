@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use goodays_salesforce::decide::IntentState;
 use goodays_salesforce::http::Failure;
-use goodays_salesforce::plan::IntentState;
 use goodays_salesforce::store::RKey;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! `plan` beside a running daemon: its fields, its ledger, its mapping version.
 
+use goodays_salesforce::decide::Perimeter;
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::mapping::Mapping;
-use goodays_salesforce::plan::Perimeter;
 use goodays_salesforce::preview::{self, Org, Preview};
 use goodays_salesforce::run::Knowledge;
 use goodays_salesforce::sim::goodays::Feedback;

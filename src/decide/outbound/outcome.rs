@@ -4,8 +4,8 @@
 //! at once, *did not arrive* only from a look that began `settle` after the attempt ended, and only while Goodays still
 //! takes what was sent. Where that cannot decide, a human does.
 
-use super::super::{Intent, Link, Sending};
-use super::recognise::{Fit, fit};
+use crate::decide::outbound::recognise::{Fit, fit};
+use crate::decide::{Intent, Link, Sending};
 use crate::goodays::event::{Message, Response};
 use crate::goodays::{MessageId, Verb};
 use crate::time::GoodaysTime;
@@ -74,7 +74,9 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
         Verb::Reply | Verb::Message => {
             let mut all = candidates(sending, link, view);
             // The same words before altered ones, the older before the newer.
-            all.sort_by_key(|m| (super::recognise::likeness(content(intent), &m.content) as u8, m.at));
+            all.sort_by_key(|m| {
+                (crate::decide::outbound::recognise::likeness(content(intent), &m.content) as u8, m.at)
+            });
             let ours = all.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours);
             ours.map(|m| Outcome::Arrived(Some(Proof::of(m))))
         }
@@ -89,7 +91,7 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
 
 fn content(intent: &Intent) -> &str {
     match &intent.wish {
-        super::super::Wish::Answer { content, .. } => content,
+        crate::decide::Wish::Answer { content, .. } => content,
         _ => "",
     }
 }
@@ -124,7 +126,10 @@ fn is_displaced(intent: &Intent, sending: &Sending, view: &Response) -> bool {
 /// Nothing of it is to be seen: whether Goodays' list of actions says that nothing happened.
 fn absent(sending: &Sending, reading: Reading<'_>) -> Outcome {
     let view = reading.view;
-    if sending.verb == Verb::Spam && super::permitted::is_processed(view) && !view.allows(Verb::Spam) {
+    if sending.verb == Verb::Spam
+        && crate::decide::outbound::permitted::is_processed(view)
+        && !view.allows(Verb::Spam)
+    {
         // Somebody processed it otherwise: as spam it would stand as spam.
         return Outcome::DidNotArrive;
     }

@@ -1,6 +1,6 @@
 //! One conversation, as it is decided on and written: together, under one version (design, rule 22).
 
-use super::{Intent, Link, Note, Told};
+use crate::decide::{Intent, Link, Note, Told};
 use crate::goodays::ResponseId;
 
 /// What is known of one response and of what agents want for it. The store loads it as one, and writes its change as

@@ -1,8 +1,8 @@
 use insta::assert_snapshot;
 
-use super::*;
-use crate::plan::inbound::MAX_COMMENTS;
-use crate::plan::{CaseRef, How, RepliedBy, Told, hash64};
+use crate::decide::inbound::MAX_COMMENTS;
+use crate::decide::tests::*;
+use crate::decide::{CaseRef, How, RepliedBy, Told, hash64};
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
 

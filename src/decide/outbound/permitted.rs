@@ -1,6 +1,6 @@
 //! What Goodays' list of actions allows of an agent's wish at this moment (design, rules 8 and 9).
 
-use super::super::{Intent, Link, Meant, RepliedBy, Wish};
+use crate::decide::{Intent, Link, Meant, RepliedBy, Wish};
 use crate::goodays::action::{Action, is_outside_source, takes_remark_type};
 use crate::goodays::event::{Response, Whose, normalised};
 use crate::goodays::{MessageId, Verb};
@@ -161,7 +161,7 @@ fn is_answered_by_other(view: &Response, beside: Beside<'_>) -> bool {
 
 fn reply_is_ours(view: &Response, link: Option<&Link>) -> bool {
     let (Some(reply), Some(link)) = (&view.reply, link) else { return false };
-    let text = super::super::hash64(&normalised(&reply.content));
+    let text = crate::decide::hash64(&normalised(&reply.content));
     link.sent(&reply.id) || link.unidentified.contains(&text) || link.replied == Some(RepliedBy::Us)
 }
 

@@ -4,7 +4,7 @@
 //! the brand wrote it, it is of the user that we sent as, of the time of the PUT on Goodays' clock. Its text is one more
 //! clue, and not a proof against it: Goodays may drop emoji, cut, mask or wrap what it shows.
 
-use super::super::{Intent, Sending, Wish};
+use crate::decide::{Intent, Sending, Wish};
 use crate::goodays::event::{Message, Whose, normalised};
 
 /// How much later than the PUT's end Goodays may date a message, in milliseconds.

@@ -3,12 +3,12 @@
 //! Pure: the hands load a conversation, apply one of these, and write it if nothing of it changed meanwhile. Times are
 //! our clock's, in milliseconds, where they are not typed.
 
-use super::super::inbound::waiting_since;
-use super::super::link::CallSent;
-use super::super::{Conversation, How, Intent, IntentState, Note, RepliedBy, Sending, Told, Wish, hash64};
-use super::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
-use super::outcome::{Outcome, Proof, Reading, outcome};
-use super::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::inbound::waiting_since;
+use crate::decide::ledger::link::CallSent;
+use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
+use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
+use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::{Conversation, How, Intent, IntentState, Note, RepliedBy, Sending, Told, Wish, hash64};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;

@@ -4,9 +4,9 @@
 //! PUT (with what Goodays has just listed, on the conversation as it stands in the very transaction that notes the
 //! attempt), and `plan --case`.
 
-use super::super::{Conversation, Intent, IntentState, Sending, Wish};
-use super::outcome::{Outcome, Proof, Reading, outcome};
-use super::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
+use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::{Conversation, Intent, IntentState, Sending, Wish};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;

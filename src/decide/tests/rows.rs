@@ -1,7 +1,7 @@
-use super::*;
-use crate::plan::outbound::rows::{Seen as Came, Since, addressee};
-use crate::plan::outbound::{EarlierRules, Rules};
-use crate::plan::{Answered, CallSent, CaseRef, Conversation, RepliedBy, Told, hash64};
+use crate::decide::outbound::rows::{Seen as Came, Since, addressee};
+use crate::decide::outbound::{EarlierRules, Rules};
+use crate::decide::tests::*;
+use crate::decide::{Answered, CallSent, CaseRef, Conversation, RepliedBy, Told, hash64};
 
 fn row(status: &str) -> Value {
     json!({"Id": case_id(), "CaseNumber": "00001001", "Status": status,

@@ -1,9 +1,9 @@
 //! What an edit of actions.yaml would touch (design, rule 19).
 
-use super::*;
-use crate::plan::outbound::rows::Since;
-use crate::plan::outbound::{EarlierRules, Rules};
-use crate::plan::{Answered, CaseRef, Conversation, IntentState, Link, Verb, Wish};
+use crate::decide::outbound::rows::Since;
+use crate::decide::outbound::{EarlierRules, Rules};
+use crate::decide::tests::*;
+use crate::decide::{Answered, CaseRef, Conversation, IntentState, Link, Verb, Wish};
 
 const CLOSE: (&str, &str) = ("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed");
 const NOTES: (&str, &str) = ("when: comment.IsPublished", "when: \"true\"");

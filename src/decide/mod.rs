@@ -3,28 +3,20 @@
 //! Times are arguments; what is known comes in as values; what is to be done goes out as values that leave no
 //! choice to the hands in [`crate::run`].
 
-mod conversation;
-mod intent;
-mod link;
-mod note;
-
-mod fields;
-pub mod gain;
 pub mod inbound;
-pub mod marker;
+pub mod ledger;
 pub mod outbound;
 pub mod pace;
-pub mod relearn;
-mod view;
+pub mod reconcile;
 
 #[cfg(test)]
 mod tests;
 
-pub use conversation::Conversation;
-pub use gain::Gain;
-pub use intent::{Intent, IntentState, Meant, Sending, Wish, answer_identity};
-pub use link::{Answered, CallSent, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
-pub use note::{Note, Told};
+pub use ledger::conversation::Conversation;
+pub use ledger::intent::{Intent, IntentState, Meant, Sending, Wish, answer_identity};
+pub use ledger::link::{Answered, CallSent, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
+pub use ledger::link_update::Gain;
+pub use ledger::note::{Note, Told};
 
 use serde_json::Value;
 

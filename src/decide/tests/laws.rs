@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::plan::marker::{read_marker, write_marker};
-use crate::plan::outbound::permitted::seen;
-use crate::plan::outbound::rows::Since;
-use crate::plan::outbound::{Beside, Outcome, Permitted, Reading, Rules, outcome, permitted};
-use crate::plan::{Answered, Conversation, RepliedBy};
+use crate::decide::ledger::marker::{read_marker, write_marker};
+use crate::decide::outbound::permitted::seen;
+use crate::decide::outbound::rows::Since;
+use crate::decide::outbound::{Beside, Outcome, Permitted, Reading, Rules, outcome, permitted};
+use crate::decide::tests::*;
+use crate::decide::{Answered, Conversation, RepliedBy};
 
 /// Words that may repeat, that Salesforce or Goodays may dress otherwise, that are long.
 fn words() -> impl Strategy<Value = String> {
@@ -176,7 +176,7 @@ proptest! {
         lost.case = link.and_then(|l| l.case);
         let keep = marked.index(talk.len() + 1);
         for one in &talk[talk.len() - keep..] {
-            lost.learn(id(&one.id), None, crate::plan::How::Imported);
+            lost.learn(id(&one.id), None, crate::decide::How::Imported);
         }
         lost.marked = u32::try_from(keep).unwrap();
         let seen = Seen { events: &events, link: Some(&lost), comments: &org.comments, ..Seen::default() };
@@ -211,7 +211,7 @@ proptest! {
         prop_assert_eq!((*seq, *verb, &proof.as_ref().unwrap().id), (7, Verb::Message, &id("ours")));
         let after = learned(&plan, Some(&link));
         let how = |one: &str| after.known.iter().find(|k| k.id == id(one)).unwrap().how;
-        prop_assert_eq!((how("ours"), how("theirs")), (crate::plan::How::Sent, crate::plan::How::Imported));
+        prop_assert_eq!((how("ours"), how("theirs")), (crate::decide::How::Sent, crate::decide::How::Imported));
     }
 
     #[test]
@@ -373,6 +373,6 @@ proptest! {
             conversation.delivered(7, Verb::Reply, None, None, 0);
         }
         prop_assert_eq!(answers, usize::from(!ours));
-        prop_assert!(conversation.notes.iter().all(|note| note.told == crate::plan::Told::Sent));
+        prop_assert!(conversation.notes.iter().all(|note| note.told == crate::decide::Told::Sent));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::marker::read_marker;
-use super::{CaseRef, Desk, How, Link, held};
+use crate::decide::ledger::marker::read_marker;
+use crate::decide::{CaseRef, Desk, How, Link, held};
 use crate::goodays::{MessageId, ResponseId};
 use crate::salesforce::RecordId;
 

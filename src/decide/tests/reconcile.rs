@@ -1,7 +1,7 @@
-use super::*;
-use crate::plan::gain::Gain;
-use crate::plan::relearn::{Found, adopt, bury, find, read_row};
-use crate::plan::{CaseRef, How};
+use crate::decide::ledger::link_update::Gain;
+use crate::decide::reconcile::{Found, adopt, bury, find, read_row};
+use crate::decide::tests::*;
+use crate::decide::{CaseRef, How};
 
 const KEY: &str = "Goodays_Response_Id__c";
 const MARKER: &str = "Goodays_Message_Ids__c";

@@ -3,16 +3,19 @@
 //! Each event carries the whole conversation, so any event is enough to make or to complete a Case: what is
 //! missing is imported, told apart by message id; what is older than what we know changes no field.
 
+mod fields;
+mod snapshot;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::outbound::outcome::{Proof, arrived, message_ends_turn};
-use super::outbound::recognise::{Fit, fit};
-use super::relearn::action_fields;
-use super::view::{View, freshest, told_turns};
-use super::{
+use crate::decide::inbound::snapshot::{View, freshest, told_turns};
+use crate::decide::outbound::outcome::{Proof, arrived, message_ends_turn};
+use crate::decide::outbound::recognise::{Fit, fit};
+use crate::decide::reconcile::action_fields;
+use crate::decide::{
     Desk, Freshness, Gain, How, Intent, IntentState, Known, Link, Note, RepliedBy, Report, hash64, held,
 };
 use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};

@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::inbound::{COMMENT_BYTES, MAX_COMMENTS, Sketch};
-use super::view::View;
-use super::{Report, Told, hash64};
+use crate::decide::inbound::snapshot::View;
+use crate::decide::inbound::{COMMENT_BYTES, MAX_COMMENTS, Sketch};
+use crate::decide::{Report, Told, hash64};
 use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
 use crate::salesforce::errors::FieldFix;

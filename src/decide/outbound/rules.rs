@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::{Intent, held};
-use super::rows::path;
+use crate::decide::outbound::rows::path;
+use crate::decide::{Intent, held};
 use crate::goodays::Verb;
 use crate::mapping::{EvalProblem, Mapping, Wanted};
 use crate::time::SalesforceTime;
@@ -78,7 +78,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The status rule that held on the Case as it was last seen: by the rules that judge it now.
-    pub fn held_before(self, rules: &Mapping, link: &super::super::Link, row: &Value) -> Option<Verb> {
+    pub fn held_before(self, rules: &Mapping, link: &crate::decide::Link, row: &Value) -> Option<Verb> {
         if link.rules == rules.rules_version() || link.rules == 0 {
             return link.held;
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::inbound::Sketch;
-use super::{How, Link};
+use crate::decide::inbound::Sketch;
+use crate::decide::{How, Link};
 use crate::goodays::MessageId;
 use crate::mapping::CaseMapping;
 
@@ -11,7 +11,7 @@ use crate::mapping::CaseMapping;
 const MARKER_CHARS: usize = 32_000;
 
 impl Sketch<'_> {
-    pub(super) fn all_marks(&self) -> Vec<MessageId> {
+    pub(in crate::decide) fn all_marks(&self) -> Vec<MessageId> {
         let mut seen = BTreeSet::new();
         let old = self.link().into_iter().flat_map(Link::marker_ids);
         let new = self.plan.gain.known.iter().filter(|k| k.how != How::Skipped).map(|k| &k.id);
@@ -19,13 +19,13 @@ impl Sketch<'_> {
     }
 
     /// Whether ids are known that the Case's marker does not hold yet.
-    pub(super) fn marks_missing(&self) -> bool {
+    pub(in crate::decide) fn marks_missing(&self) -> bool {
         let held = self.link().map_or(0, |l| l.marked) as usize;
         self.all_marks().len() > held
     }
 
     /// The marker's text: ids separated by spaces; the newest ones when the field is too short for all.
-    pub(super) fn marker(&mut self, mapping: &CaseMapping) -> String {
+    pub(in crate::decide) fn marker(&mut self, mapping: &CaseMapping) -> String {
         let marks = self.all_marks();
         self.plan.gain.marked = Some(u32::try_from(marks.len()).unwrap_or(u32::MAX));
         let length = self.desk.case.and_then(|d| d.field(&mapping.marker_field)).map(|f| f.length);

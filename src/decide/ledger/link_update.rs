@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{CaseRef, Freshness, Known, Link, RepliedBy};
+use crate::decide::{CaseRef, Freshness, Known, Link, RepliedBy};
 use crate::goodays::{MessageId, Verb};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;

@@ -1,14 +1,14 @@
 use insta::assert_snapshot;
 
-use super::*;
-use crate::goodays::action::Action;
-use crate::plan::outbound::outcome::arrived;
-use crate::plan::outbound::permitted::seen;
-use crate::plan::outbound::{
+use crate::decide::outbound::outcome::arrived;
+use crate::decide::outbound::permitted::seen;
+use crate::decide::outbound::{
     Beside, Circumstances, Eligibility, Outcome, Permitted, Proof, Reading, Wait, eligibility, outcome,
     permitted,
 };
-use crate::plan::{Conversation, How, RepliedBy, hash64};
+use crate::decide::tests::*;
+use crate::decide::{Conversation, How, RepliedBy, hash64};
+use crate::goodays::action::Action;
 
 /// A response that lists these verbs, in this state, with or without a reply.
 fn listing(verbs: &str, state: &str, replied: bool) -> Value {
@@ -310,7 +310,7 @@ fn looked(wish: &Wish, sending: &Sending, view: &Response) -> Option<Outcome> {
 }
 
 fn proof(id: &str, at: Option<i64>) -> Outcome {
-    Outcome::Arrived(Some(Proof { id: super::id(id), at: at.map(GoodaysTime::from_millis) }))
+    Outcome::Arrived(Some(Proof { id: crate::decide::tests::id(id), at: at.map(GoodaysTime::from_millis) }))
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod edits;
 mod inbound;
 mod laws;
 mod outbound;
-mod relearn;
+mod reconcile;
 mod rows;
 
 use std::fmt::Write as _;
@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::inbound::{CaseWrite, Facing, Plan, plan};
-use super::outbound::Proof;
-use super::{Desk, Intent, IntentState, Link, Meant, Names, Note, Perimeter, Sending, Wish};
+use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
+use crate::decide::outbound::Proof;
+use crate::decide::{Desk, Intent, IntentState, Link, Meant, Names, Note, Perimeter, Sending, Wish};
 use crate::goodays::event::{Event, Response, read};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Mapping, Source};

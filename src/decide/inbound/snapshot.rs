@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Freshness;
-use super::inbound::{Facing, Turn, freshness};
+use crate::decide::Freshness;
+use crate::decide::inbound::{Facing, Turn, freshness};
 use crate::goodays::event::{Event, Response, Whose};
 use crate::time::GoodaysTime;
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::super::relearn::action_fields;
-use super::super::{
+use crate::decide::outbound::changes::call_content;
+use crate::decide::outbound::rules::{Rules, modified, time};
+use crate::decide::reconcile::action_fields;
+use crate::decide::{
     Answered, CaseRef, Conversation, Desk, Intent, IntentState, Link, Meant, Note, Told, Wish,
     answer_identity, hash64, held,
 };
-use super::changes::call_content;
-use super::rules::{Rules, modified, time};
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, ActionMapping, Wanted};
 use crate::salesforce::RecordId;

@@ -6,10 +6,10 @@
 
 use serde_json::Value;
 
-use super::rows::{Seen, Shown, Since, is_agents, path, record, status_wish};
-use super::rules::{Rules, modified, time};
+use crate::decide::outbound::rows::{Seen, Shown, Since, is_agents, path, record, status_wish};
+use crate::decide::outbound::rules::{Rules, modified, time};
+use crate::decide::{Conversation, Wish, answer_identity, held};
 use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};
-use crate::plan::{Conversation, Wish, answer_identity, held};
 
 impl Conversation {
     /// What today's rules ask of a Case that stood before they were edited, and that was never begun.
