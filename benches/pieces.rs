@@ -14,7 +14,7 @@ use goodays_salesforce::goodays::glance::glance;
 use goodays_salesforce::goodays::{ResponseId, signature};
 use goodays_salesforce::mapping::{Facts, Mapping, Moment, Source};
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::store::{Settings, Store};
+use goodays_salesforce::state::{Settings, Store};
 use goodays_salesforce::time::SalesforceTime;
 use secrecy::SecretString;
 use serde_json::{Value, json};

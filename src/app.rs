@@ -12,7 +12,7 @@ use crate::http::TimeLimits;
 use crate::mapping::{Diagnostic, Mapping};
 use crate::mutant;
 use crate::run::{Daemon, Shared, last_good_mapping, remember_mapping};
-use crate::store::{Fault, OpenError, Settings, Store, StoreError};
+use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
 
 /// Where the command line finds the running daemon's admin door.

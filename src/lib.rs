@@ -38,6 +38,6 @@ pub mod run;
 pub mod salesforce;
 pub mod samples;
 pub mod sim;
-pub mod store;
+pub mod state;
 pub mod time;
 pub mod web;

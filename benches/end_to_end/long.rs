@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::goodays::ResponseId;
-use goodays_salesforce::store::inbox::finish;
-use goodays_salesforce::store::{EntryState, RKey, Receipt, Settings, Store, Tx};
+use goodays_salesforce::state::inbox::finish;
+use goodays_salesforce::state::{EntryState, RKey, Receipt, Settings, Store, Tx};
 use serde_json::json;
 
 use crate::load::{Acknowledged, event, per_second, post, quantile};

@@ -8,8 +8,8 @@ use anyhow::Context;
 use goodays_salesforce::decide::{CaseRef, Freshness, How, Link, hash64};
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::store::ledger::put_link;
-use goodays_salesforce::store::{RKey, Settings, Store, Tx, keys};
+use goodays_salesforce::state::ledger::put_link;
+use goodays_salesforce::state::{RKey, Settings, Store, Tx, keys};
 use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;
 

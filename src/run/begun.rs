@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as Turn;
 
 use crate::aside::LARGE;
-use crate::store::{EntryState, Store, StoreError};
+use crate::state::{EntryState, Store, StoreError};
 
 const NAME: &str = "begun";
 /// After so many processes that ended in the middle of an event, no other one tries it.
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::store::{Receipt, Settings};
+    use crate::state::{Receipt, Settings};
 
     fn received(store: &Store, name: &str) -> u64 {
         let id = Ok(ResponseId::new(name).unwrap());

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::decide::pace::spacing_ms;
 use crate::salesforce::client::Meter;
-use crate::store::{Store, StoreError};
+use crate::state::{Store, StoreError};
 
 const HOUR_MS: i64 = 3_600_000;
 const NAME: &str = "calls";
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::Settings;
+    use crate::state::Settings;
 
     const MINUTE_MS: i64 = 60_000;
     const DAY_MS: i64 = 24 * HOUR_MS;

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::{Fatal, Shared};
 use crate::goodays::ResponseId;
 use crate::mutant;
-use crate::store::{Changed, Ended, Loaded, RKey, StoreError};
+use crate::state::{Changed, Ended, Loaded, RKey, StoreError};
 
 impl Shared {
     /// Loads a conversation, lets `change` decide, and writes that. It may run several times: something else of the

@@ -18,7 +18,7 @@ use crate::salesforce::auth::Session;
 use crate::salesforce::client::Led;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::sessions::Owner;
-use crate::store::{Store, StoreError};
+use crate::state::{Store, StoreError};
 use crate::time::SalesforceTime;
 
 /// What holds for as long as the state lives.

@@ -9,8 +9,8 @@ use super::{Fatal, Shared};
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
-use crate::store::inbox::finish;
-use crate::store::{Entry, EntryState, RKey, Store, StoreError, Tx, Waiting, keys};
+use crate::state::inbox::finish;
+use crate::state::{Entry, EntryState, RKey, Store, StoreError, Tx, Waiting, keys};
 
 /// How long a conversation is left alone of which not even a list can be read (milliseconds).
 const LEFT_ALONE_MS: i64 = 600_000;

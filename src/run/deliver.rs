@@ -22,7 +22,7 @@ use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::mutant;
-use crate::store::{RKey, StoreError, Tx, keys};
+use crate::state::{RKey, StoreError, Tx, keys};
 use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 
 /// How long a read-back may fail before the agent is told that the outcome is unclear.
@@ -462,14 +462,14 @@ impl Shared {
         // Guarded, for several go at once, and the limit is what protects customers from a mistake.
         let raw = self.store.guard(tx, key.clone())?;
         let mut minutes: BTreeMap<i64, u64> =
-            raw.as_deref().map(crate::store::decode).transpose()?.unwrap_or_default();
+            raw.as_deref().map(crate::state::decode).transpose()?.unwrap_or_default();
         minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
         let sent: u64 = minutes.values().sum();
         if sent >= u64::from(self.live().max_actions_per_hour) && !approved {
             return Ok(false);
         }
         *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;
-        tx.set(key, crate::store::encode(&minutes));
+        tx.set(key, crate::state::encode(&minutes));
         Ok(true)
     }
 

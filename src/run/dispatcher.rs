@@ -18,7 +18,7 @@ use super::{Fatal, Hands, Shared, Step};
 use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
-use crate::store::RKey;
+use crate::state::RKey;
 
 /// Responses that are worked on at the same time (Goodays reference, 4.3: start low).
 const AT_ONCE: usize = 5;

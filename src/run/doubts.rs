@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::retry::{REMOTE, interval, millis};
 use crate::mutant;
 use crate::salesforce::errors::FieldFix;
-use crate::store::ledger::put_attempt;
-use crate::store::{LANES, RKey, Store, StoreError, Tx};
+use crate::state::ledger::put_attempt;
+use crate::state::{LANES, RKey, Store, StoreError, Tx};
 
 /// [`Doubts`], shared by the lanes; never locked while a remote is asked.
 #[derive(Clone, Default)]
@@ -199,7 +199,7 @@ impl Doubts {
 mod tests {
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::store::Settings;
+    use crate::state::Settings;
 
     /// Conversations of a lane.
     fn of_lane(lane: u8, count: usize) -> Vec<RKey> {

@@ -114,7 +114,7 @@ pub(super) mod tests {
     use crate::config::{Config, Secrets};
     use crate::demo::stage::MAPPINGS;
     use crate::mapping::{Mapping, Source};
-    use crate::store::{Settings, Store};
+    use crate::state::{Settings, Store};
 
     struct Clumsy;
 

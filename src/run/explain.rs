@@ -10,8 +10,8 @@ use crate::decide::{Conversation, Intent, Link};
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::salesforce::{RecordId, query};
-use crate::store::ledger::LinkWalk;
-use crate::store::{RKey, StoreError, decode};
+use crate::state::ledger::LinkWalk;
+use crate::state::{RKey, StoreError, decode};
 
 /// One response of the Case.
 #[derive(Debug, Clone, Serialize)]

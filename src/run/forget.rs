@@ -12,10 +12,10 @@ use super::{Fatal, Shared};
 use crate::decide::{Intent, IntentState, hash64};
 use crate::goodays::{ResponseId, event};
 use crate::json;
-use crate::store::inbox::{AT_ONCE, drop_note};
-use crate::store::ledger::put_link;
-use crate::store::outbox::put_intent;
-use crate::store::{Entry, EntryState, RKey, StoreError, Tx, keys};
+use crate::state::inbox::{AT_ONCE, drop_note};
+use crate::state::ledger::put_link;
+use crate::state::outbox::put_intent;
+use crate::state::{Entry, EntryState, RKey, StoreError, Tx, keys};
 
 /// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

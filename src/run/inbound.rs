@@ -29,7 +29,7 @@ use crate::mapping::Assignment;
 use crate::mutant;
 use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
-use crate::store::{Item, LANES, RKey, StoreError, Waiting};
+use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.

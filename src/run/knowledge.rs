@@ -8,7 +8,7 @@ use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
-use crate::store::{RKey, StoreError};
+use crate::state::{RKey, StoreError};
 use crate::time::GoodaysTime;
 
 /// The org's fields, and one conversation as the ledger has it. The default knows nothing: every field takes

@@ -13,8 +13,8 @@ use crate::decide::{Desk, Gain, Link};
 use crate::http::Failure;
 use crate::salesforce::RecordId;
 use crate::salesforce::query;
-use crate::store::Tx;
-use crate::store::ledger::put_link;
+use crate::state::Tx;
+use crate::state::ledger::put_link;
 
 impl Lane {
     /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.

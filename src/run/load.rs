@@ -15,8 +15,8 @@ use crate::decide::Conversation;
 use crate::goodays::event::{self, Event};
 use crate::goodays::glance;
 use crate::json;
-use crate::store::inbox::finish;
-use crate::store::{Entry, EntryState, RKey, Tx, Waiting};
+use crate::state::inbox::finish;
+use crate::state::{Entry, EntryState, RKey, Tx, Waiting};
 
 /// What the events of one step may take in memory, roughly: bytes as they came, and what their values take when read.
 const ROOM: usize = 24 << 20;

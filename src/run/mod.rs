@@ -72,7 +72,7 @@ use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
 use crate::salesforce::auth::Credentials;
-use crate::store::{LANES, Store, StoreError};
+use crate::state::{LANES, Store, StoreError};
 use crate::{goodays, salesforce};
 
 /// What the loops and the doors share.

@@ -15,9 +15,9 @@ use crate::goodays::{MessageId, ResponseId};
 use crate::http::Failure;
 use crate::mapping::CaseMapping;
 use crate::salesforce::query::{self, After, Poll};
-use crate::store::inbox::drop_note;
-use crate::store::ledger::LinkWalk;
-use crate::store::{LANES, RKey, StoreError, Tx, keys};
+use crate::state::inbox::drop_note;
+use crate::state::ledger::LinkWalk;
+use crate::state::{LANES, RKey, StoreError, Tx, keys};
 
 /// Cases that are looked at: what a query gives in one call.
 const LOOKED_AT: usize = 2000;

@@ -7,9 +7,9 @@ use crate::decide::{CaseRef, IntentState};
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
-use crate::store::inbox::{finish, revive};
-use crate::store::keys;
-use crate::store::{Entry, EntryState, RKey, StoreError, Tx};
+use crate::state::inbox::{finish, revive};
+use crate::state::keys;
+use crate::state::{Entry, EntryState, RKey, StoreError, Tx};
 
 /// One thing that waits, as the admin door shows it. `reason` is for the people who may see it; the log has
 /// `reason_code` only.
@@ -221,7 +221,7 @@ impl Shared {
                 if let Some(id) = entry.response_id.clone() {
                     finish(&mut tx, entry, RKey::of(&id), state);
                 } else {
-                    tx.set(keys::entry(seq), crate::store::encode(&crate::store::Entry { state, ..entry }));
+                    tx.set(keys::entry(seq), crate::state::encode(&crate::state::Entry { state, ..entry }));
                 }
             }
             // Its record stays: nobody can tell whether it was sent, so it must not begin anew.

@@ -25,7 +25,7 @@ use crate::mutant;
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::{self, After, Poll};
-use crate::store::StoreError;
+use crate::state::StoreError;
 use crate::time::SalesforceTime;
 
 /// Rows that are taken in before others have their turn.

@@ -9,8 +9,8 @@ use super::{Fatal, Shared};
 use crate::decide::Link;
 use crate::decide::inbound::{Plan, report_list};
 use crate::salesforce::RecordId;
-use crate::store::inbox::{drop_note, finish};
-use crate::store::{EntryState, keys};
+use crate::state::inbox::{drop_note, finish};
+use crate::state::{EntryState, keys};
 
 /// How long a message that may be ours waits for the outcome of the action (milliseconds); it is looked at again then.
 const WAITS_MS: i64 = 500;
@@ -100,5 +100,5 @@ fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: u64) {
 }
 
 fn encoded(number: u64) -> Vec<u8> {
-    crate::store::encode(&number)
+    crate::state::encode(&number)
 }

@@ -13,8 +13,8 @@ use crate::decide::pace::BatchSize;
 use crate::http::{Failure, Problem};
 use crate::salesforce::errors::{FieldFix, Verdict, classify};
 use crate::salesforce::graph::{GraphOutcome, NodeError};
-use crate::store::inbox::{drop_note, finish, move_note};
-use crate::store::{Entry, EntryState, Tx};
+use crate::state::inbox::{drop_note, finish, move_note};
+use crate::state::{Entry, EntryState, Tx};
 
 /// Tries of one record before a human is asked: with the intervals of [`RECORD`], some hours.
 const MAX_ATTEMPTS: u32 = 40;
@@ -294,8 +294,8 @@ mod tests {
     use super::*;
     use crate::decide::{Note, Told};
     use crate::goodays::ResponseId;
-    use crate::store::RKey;
-    use crate::store::inbox::put_note;
+    use crate::state::RKey;
+    use crate::state::inbox::put_note;
 
     /// A conversation in which an event waits, and one in which agents are told something.
     fn waits(shared: &Shared, id: &str, event: bool) -> Job {

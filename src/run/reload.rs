@@ -10,7 +10,7 @@ use crate::config::{Actions, Config, Live, Secrets, waiting};
 use crate::http::Failure;
 use crate::mapping::{Diagnostic, Mapping, Source};
 use crate::salesforce::describe::Describe;
-use crate::store::StoreError;
+use crate::state::StoreError;
 
 /// An edited mapping waits at most that long for the org's word on it.
 const ASKING: Duration = Duration::from_secs(15);
@@ -207,14 +207,14 @@ fn text_of(mistakes: &[Diagnostic]) -> String {
 const LAST_GOOD: &str = "mapping sources";
 
 /// Keeps the sources of a good version, for a start with bad files (design, rule 1).
-pub fn remember_mapping(store: &crate::store::Store, mapping: &Mapping) -> Result<(), StoreError> {
+pub fn remember_mapping(store: &crate::state::Store, mapping: &Mapping) -> Result<(), StoreError> {
     let sources: Vec<(String, String)> =
         mapping.sources().iter().map(|s| (s.name.clone(), s.text.clone())).collect();
     store.set_meta(LAST_GOOD, &sources)
 }
 
 /// The last good version, if one was kept.
-pub fn last_good_mapping(store: &crate::store::Store) -> Result<Option<Mapping>, StoreError> {
+pub fn last_good_mapping(store: &crate::state::Store) -> Result<Option<Mapping>, StoreError> {
     let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD)? else { return Ok(None) };
     let sources = kept.into_iter().map(|(name, text)| Source { name, text }).collect();
     Ok(Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping))

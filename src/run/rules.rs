@@ -10,7 +10,7 @@ use super::desk::Held;
 use super::{Contact, Fatal, Shared};
 use crate::decide::outbound::EarlierRules;
 use crate::mapping::{Mapping, Source};
-use crate::store::StoreError;
+use crate::state::StoreError;
 use crate::time::SalesforceTime;
 
 const RULES: &str = "action rules";

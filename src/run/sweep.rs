@@ -25,7 +25,7 @@ use crate::decide::pace::older_piece;
 use crate::goodays::client::Page;
 use crate::goodays::event::Response;
 use crate::http::{Failure, Trail};
-use crate::store::{RKey, Receipt, StoreError};
+use crate::state::{RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime};
 
 /// Until where older feedback was read, by its date (milliseconds).

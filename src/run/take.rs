@@ -11,8 +11,8 @@ use crate::decide::reconcile::{adopt, read_row};
 use crate::decide::{CaseRef, answer_identity};
 use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
-use crate::store::ledger::put_link;
-use crate::store::{RKey, Store, StoreError, Tx};
+use crate::state::ledger::put_link;
+use crate::state::{RKey, Store, StoreError, Tx};
 use crate::time::SalesforceTime;
 
 /// What rows are taken in with.

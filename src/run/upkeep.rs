@@ -13,8 +13,8 @@ use super::retry::millis;
 use super::{Fatal, Hands, Shared, Step};
 use crate::config::{Auth, Config};
 use crate::mapping::is_mapping_file;
-use crate::store::outbox::put_intent;
-use crate::store::{EntryState, RKey, Store, StoreError, Tx, keys};
+use crate::state::outbox::put_intent;
+use crate::state::{EntryState, RKey, Store, StoreError, Tx, keys};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -236,8 +236,8 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
 mod tests {
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::store::inbox::finish;
-    use crate::store::{Receipt, Settings};
+    use crate::state::inbox::finish;
+    use crate::state::{Receipt, Settings};
 
     const BODY: &[u8] = br#"{"response":{"id":"r1"}}"#;
 

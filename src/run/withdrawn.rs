@@ -10,7 +10,7 @@ use super::take::id_of;
 use super::{Fatal, Shared, Stop};
 use crate::decide::answer_identity;
 use crate::salesforce::{RecordId, query};
-use crate::store::Store;
+use crate::state::Store;
 
 /// Comments that one poll asks for; more parked answers take turns.
 const AT_ONCE: usize = 200;

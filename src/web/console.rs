@@ -21,7 +21,7 @@ use super::body::Unread;
 use crate::config::parse_duration;
 use crate::goodays::ResponseId;
 use crate::run::{Fatal, RetryOutcome, Shared, Stop, SweepOptions};
-use crate::store::StoreError;
+use crate::state::StoreError;
 
 /// The most that is shown or retried in one go.
 pub(super) const SHOWN: usize = 10_000;

@@ -26,7 +26,7 @@ use crate::goodays::event::peek_response_id;
 use crate::goodays::glance::{excess, glance};
 use crate::goodays::signature::{self, SignatureProblem, Verified};
 use crate::run::Shared;
-use crate::store::{Receipt, StoreError};
+use crate::state::{Receipt, StoreError};
 
 /// Seconds until a sender may try again.
 const RETRY_AFTER: &str = "30";

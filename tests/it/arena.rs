@@ -7,7 +7,7 @@ use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::run::{ParkedItem, Shared};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::{LANES, RKey};
+use goodays_salesforce::state::{LANES, RKey};
 use serde_json::Value;
 
 use crate::judge::Judge;

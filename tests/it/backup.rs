@@ -10,7 +10,7 @@ use goodays_salesforce::demo::stage::load;
 use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::keys;
+use goodays_salesforce::state::keys;
 use serde_json::{Value, json};
 
 use crate::arena::{PATIENCE, World};

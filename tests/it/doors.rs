@@ -18,7 +18,7 @@ use goodays_salesforce::config::{Config, Secrets};
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::mapping::Mapping;
 use goodays_salesforce::run::Shared;
-use goodays_salesforce::store::{Settings, Store};
+use goodays_salesforce::state::{Settings, Store};
 use goodays_salesforce::web::{Doors, Limits};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};

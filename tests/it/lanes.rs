@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use goodays_salesforce::demo::stage::Stage;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::LANES;
+use goodays_salesforce::state::LANES;
 
 use crate::arena::{AGENT, Tuning, World, lane, quick};
 use crate::mortal::Mortal;

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::http::client;
-use goodays_salesforce::store::{Fault, Settings, Store, Tx};
+use goodays_salesforce::state::{Fault, Settings, Store, Tx};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;

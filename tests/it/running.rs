@@ -16,7 +16,7 @@ use goodays_salesforce::salesforce::client::{Client, Meter};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::{Options, Salesforce};
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::{Receipt, Settings, Store};
+use goodays_salesforce::state::{Receipt, Settings, Store};
 use serde_json::Value;
 use tokio::net::TcpListener;
 

@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 const MUST_NOT_NAME: [(&str, &[&str]); 9] = [
     (
         "src/goodays",
-        &["crate::salesforce", "crate::store", "crate::decide", "crate::run", "sled", "crate::clock"],
+        &["crate::salesforce", "crate::state", "crate::decide", "crate::run", "sled", "crate::clock"],
     ),
-    ("src/salesforce", &["crate::goodays", "crate::store", "crate::decide", "crate::run", "sled"]),
+    ("src/salesforce", &["crate::goodays", "crate::state", "crate::decide", "crate::run", "sled"]),
     (
         "src/mapping",
-        &["crate::goodays", "crate::salesforce", "crate::store", "crate::run", "sled", "reqwest"],
+        &["crate::goodays", "crate::salesforce", "crate::state", "crate::run", "sled", "reqwest"],
     ),
     (
         "src/decide",
-        &["async fn", "reqwest", "sled", "tracing", "crate::store", "crate::run", "Clock", "::client"],
+        &["async fn", "reqwest", "sled", "tracing", "crate::state", "crate::run", "Clock", "::client"],
     ),
-    ("src/store", &["reqwest", "axum", "crate::run", "crate::web", "http::"]),
+    ("src/state", &["reqwest", "axum", "crate::run", "crate::web", "http::"]),
     ("src/web", &["salesforce::client", "goodays::client", "crate::decide", "sled"]),
-    ("src/sim", &["crate::goodays", "crate::salesforce", "crate::decide", "crate::store", "crate::run"]),
+    ("src/sim", &["crate::goodays", "crate::salesforce", "crate::decide", "crate::state", "crate::run"]),
     ("src/run", &["sled::", "axum", "anyhow"]),
-    ("src/config", &["crate::run", "crate::store", "anyhow"]),
+    ("src/config", &["crate::run", "crate::state", "anyhow"]),
 ];
 
 pub fn files(room: &Path) -> Vec<PathBuf> {
@@ -66,7 +66,7 @@ fn only_the_store_knows_the_database() {
     let strangers: Vec<PathBuf> = files(&root.join("src"))
         .into_iter()
         .filter(knowing)
-        .filter(|p| !p.starts_with(root.join("src/store")))
+        .filter(|p| !p.starts_with(root.join("src/state")))
         .collect();
     assert!(strangers.is_empty(), "{strangers:?}");
 }

@@ -13,7 +13,7 @@ use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault as Wired};
-use goodays_salesforce::store::{Fault, RKey, Settings, Store, Tx, keys};
+use goodays_salesforce::state::{Fault, RKey, Settings, Store, Tx, keys};
 use serde_json::Value;
 
 use self::disk::{Child, SmallDisk};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use goodays_salesforce::demo::stage::{Stage, Tuning};
 use goodays_salesforce::sim::goodays::Feedback;
-use goodays_salesforce::store::LANES;
+use goodays_salesforce::state::LANES;
 use serde_json::{Value, json};
 
 use self::log::Log;

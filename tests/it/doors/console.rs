@@ -4,10 +4,10 @@ use goodays_salesforce::decide::{CaseRef, Intent, IntentState, Link, Meant, Send
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::store::inbox::finish;
-use goodays_salesforce::store::ledger::put_link;
-use goodays_salesforce::store::outbox::{Outbox, add_intent};
-use goodays_salesforce::store::{EntryState, RKey, Receipt, Tx};
+use goodays_salesforce::state::inbox::finish;
+use goodays_salesforce::state::ledger::put_link;
+use goodays_salesforce::state::outbox::{Outbox, add_intent};
+use goodays_salesforce::state::{EntryState, RKey, Receipt, Tx};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

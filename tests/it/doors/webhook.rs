@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::join_all;
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
-use goodays_salesforce::store::{Fault, RKey, Settings, Store};
+use goodays_salesforce::state::{Fault, RKey, Settings, Store};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use goodays_salesforce::decide::IntentState;
 use goodays_salesforce::http::Failure;
-use goodays_salesforce::store::RKey;
+use goodays_salesforce::state::RKey;
 use serde_json::json;
 
 use crate::arena::{AGENT, Tuning, World, quick};

@@ -13,7 +13,7 @@ use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::RKey;
+use goodays_salesforce::state::RKey;
 use serde_json::{Value, json};
 
 use crate::arena::World;

@@ -9,7 +9,7 @@ use goodays_salesforce::clock::Clock;
 use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::store::{Settings, Store};
+use goodays_salesforce::state::{Settings, Store};
 use serde_json::{Value, json};
 
 use super::{brisk, next_put};

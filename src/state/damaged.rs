@@ -1,8 +1,8 @@
 //! What a single damaged record costs: itself. It is named in the log, once, and those who can go on without it do.
 
-use super::keys;
-use super::{Store, StoreError, Tx};
 use crate::decide::Intent;
+use crate::state::keys;
+use crate::state::{Store, StoreError, Tx};
 
 /// Actions that are looked at together.
 const SLICE: usize = 500;

@@ -2,10 +2,10 @@
 //!
 //! Done at start only, and never needed for correctness: whatever goes wrong leaves the live database as it was.
 
-use super::errors::OpenError;
-use super::open::{self, Places, Tables, Trouble};
-use super::writer::{self, Writer};
-use super::{Fault, Settings};
+use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::open::{self, Places, Tables, Trouble};
+use crate::state::embedded::sled_writer::{self, Writer};
+use crate::state::embedded::{Fault, Settings};
 
 /// Copied when at least two thirds of the disk is dead.
 const DEAD: u64 = 3;
@@ -16,7 +16,7 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
     if !settings.compact || disk <= settings.compact_above {
         return Ok(tables);
     }
-    let live = writer::live(&tables.state).map_err(|error| Trouble::of(error).into_error(places))?;
+    let live = sled_writer::live(&tables.state).map_err(|error| Trouble::of(error).into_error(places))?;
     let live = u64::try_from(live).unwrap_or(0);
     if live > disk / DEAD || !has_room(places, live, settings) {
         return Ok(tables);
@@ -37,7 +37,8 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
 }
 
 fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
-    let room = super::free_bytes(&places.dir).is_ok_and(|free| free > live * 2 + settings.free_space_floor);
+    let room = crate::state::embedded::free_bytes(&places.dir)
+        .is_ok_and(|free| free > live * 2 + settings.free_space_floor);
     if !room {
         tracing::warn!("the state was not compacted: too little free space for a copy");
     }

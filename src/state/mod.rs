@@ -2,7 +2,7 @@
 //! that stand behind them.
 
 mod damaged;
-mod engine;
+mod embedded;
 
 pub mod conversation;
 pub mod inbox;
@@ -11,7 +11,7 @@ pub mod ledger;
 pub mod outbox;
 
 pub use conversation::{Changed, Ended, Loaded};
-pub use engine::{
+pub use embedded::{
     Fault, MAX_KEY, MAX_VALUE, MAX_WRITES, OpenError, Settings, Store, StoreError, Tx, TxError, prefix_end,
 };
 pub use inbox::{Entry, EntryState, Item, Receipt, Waiting};

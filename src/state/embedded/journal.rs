@@ -14,9 +14,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::open::{JOURNAL, Places, Trouble, sync_dir};
-use super::patient;
-use super::recent::Writes;
+use crate::state::embedded::memtable::Writes;
+use crate::state::embedded::open::{JOURNAL, Places, Trouble, sync_dir};
+use crate::state::embedded::patient;
 
 /// Length and checksum of what follows.
 const HEADER: usize = 8;

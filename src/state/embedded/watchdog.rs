@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::committer::Health;
+use crate::state::embedded::committer::Health;
 
 /// The least time that a process gets to end by itself.
 const GRACE: Duration = Duration::from_secs(10);

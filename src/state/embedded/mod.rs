@@ -1,7 +1,7 @@
 //! The storage engine: one ordered map of small keys to values, guarded transactions, and `durable`.
 //!
 //! All state lies in one sled tree, which only this room knows; chunks of large values in a second one, and bodies of
-//! events in files beside it ([`values`]). In front of sled stand a journal and what it holds, in memory:
+//! events in files beside it ([`blobs`]). In front of sled stand a journal and what it holds, in memory:
 //!
 //! ```text
 //! transact:  check the guards; write into memory, and into the next frame of the journal
@@ -17,24 +17,24 @@
 //! or nothing of it. A write is visible at once, and durable after the next [`Store::durable`]. A group that was not
 //! durable is there as a whole after a crash, or not at all, and so are all before it.
 
+mod blob_index;
+mod blobs;
 mod blocks;
+mod checkpointer;
 mod committer;
 mod compact;
 mod errors;
-mod filing;
 mod journal;
+mod memtable;
 mod open;
 mod patient;
 mod read;
-mod recent;
-mod settler;
+mod sled_writer;
 #[cfg(test)]
 mod tests;
 mod tx;
 mod value;
-mod values;
 mod watchdog;
-mod writer;
 
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
@@ -44,12 +44,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use checkpointer::Settler;
 use committer::{Committer, Health, Work};
 use journal::Journal;
+use memtable::{Front, Recent};
 use open::{Lock, Places, Tables};
 use read::{Piece, Row};
-use recent::{Front, Recent};
-use settler::Settler;
 use tx::Guard;
 use value::Stored;
 use watchdog::{Busy, Watchdog, Working};
@@ -164,7 +164,7 @@ impl Store {
         settings: &Settings,
     ) -> Result<(u64, Tables, u64), OpenError> {
         let prepared = || {
-            let next = settler::replay(&tables, places).map_err(|trouble| trouble.into_error(places))?;
+            let next = checkpointer::replay(&tables, places).map_err(|trouble| trouble.into_error(places))?;
             let tables = compact::compact(places, tables, settings)?;
             let reserved = read_seq(&tables).map_err(|error| open::Trouble::of(error).into_error(places))?;
             Ok((next, tables, reserved))

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::Fault;
-use super::errors::StoreError;
-use super::journal::{Frame, Journal};
-use super::open::Places;
-use super::recent::Front;
-use super::settler::{Full, Settler};
-use super::watchdog::Busy;
+use crate::state::embedded::Fault;
+use crate::state::embedded::checkpointer::{Full, Settler};
+use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::journal::{Frame, Journal};
+use crate::state::embedded::memtable::Front;
+use crate::state::embedded::open::Places;
+use crate::state::embedded::watchdog::Busy;
 
 type Answer = Result<(), StoreError>;
 

@@ -4,9 +4,9 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::journal::Frame;
-use super::recent::Writes;
-use super::*;
+use crate::state::embedded::journal::Frame;
+use crate::state::embedded::memtable::Writes;
+use crate::state::embedded::*;
 
 fn open(dir: &Path) -> Store {
     Store::open(dir, Settings::default()).unwrap()
@@ -71,7 +71,7 @@ fn next_journal(dir: &Path) -> u64 {
     let places = Places::in_dir(dir);
     assert!(journal::numbers(&places).unwrap().is_empty(), "a closed store leaves no journal");
     let (_lock, tables) = open::open(&places).unwrap();
-    settler::replay(&tables, &places).unwrap()
+    checkpointer::replay(&tables, &places).unwrap()
 }
 
 /// Leaves the journal of these writes, of which sled got the first few, as a crash would.
@@ -82,7 +82,7 @@ fn cut(dir: &Path, writes: &Writes, left: usize) {
         frame.add(key, value.as_deref());
     }
     Journal::create(&Places::in_dir(dir), number).unwrap().append(&mut frame).unwrap();
-    settler::settle_until(dir, number, writes, left);
+    checkpointer::settle_until(dir, number, writes, left);
 }
 
 #[test]
@@ -304,8 +304,8 @@ fn what_lives_is_counted() {
     let store = open(dir.path());
     let tables = &store.inner.tables;
     let rows = tables.state.iter().chain(tables.chunks.iter()).map(Result::unwrap);
-    let walked: i64 = rows.map(|(key, value)| writer::size(&key, &value)).sum();
-    let counted = writer::live(&tables.state).unwrap();
+    let walked: i64 = rows.map(|(key, value)| sled_writer::size(&key, &value)).sum();
+    let counted = sled_writer::live(&tables.state).unwrap();
     // The store's own few keys are not all counted.
     assert!((counted - walked).abs() < 1000, "{counted} and {walked}");
 }
@@ -337,13 +337,13 @@ fn body(n: u64) -> Vec<u8> {
 }
 
 /// What an entry names; only once sled holds it.
-fn spot(store: &Store, key: &[u8]) -> Option<values::Spot> {
+fn spot(store: &Store, key: &[u8]) -> Option<blobs::Spot> {
     let block = store.inner.tables.own_value(&blocks::block_key(key).unwrap()).unwrap()?;
-    blocks::member(&block, key).unwrap().map(|held| values::Spot::read(&held).unwrap())
+    blocks::member(&block, key).unwrap().map(|held| blobs::Spot::read(&held).unwrap())
 }
 
 fn files(dir: &Path) -> Vec<u32> {
-    values::Files::in_dir(dir).numbers().unwrap().into_iter().collect()
+    blobs::Files::in_dir(dir).numbers().unwrap().into_iter().collect()
 }
 
 #[test]
@@ -475,13 +475,13 @@ fn many_bodies_fill_many_files() {
 /// sled's `sync_file_range` is ours, and really syncs.
 #[test]
 fn d01_what_sled_asks_for_is_a_real_sync() {
-    let before = crate::store::sled_syncs();
+    let before = crate::state::sled_syncs();
     let (_dir, store) = fresh();
-    let opened = crate::store::sled_syncs();
+    let opened = crate::state::sled_syncs();
     assert!(opened > before, "the C library's own call was used");
     put(&store, "a", noise(1, 100));
     store.close().unwrap();
-    assert!(crate::store::sled_syncs() > opened);
+    assert!(crate::state::sled_syncs() > opened);
 }
 
 /// A settled store, and what its snapshot says.
@@ -619,11 +619,11 @@ fn d01_a_replay_that_fails_again_and_again_does_not_fill_the_disk() {
     let journal = Places::in_dir(dir.path()).journal(number);
     let mut most = 0;
     for _ in 0..6 {
-        settler::settle_until(dir.path(), number, &journal::read(&journal, true).unwrap(), 2);
+        checkpointer::settle_until(dir.path(), number, &journal::read(&journal, true).unwrap(), 2);
         most = most.max(files(dir.path()).len());
         let places = Places::in_dir(dir.path());
         let (_lock, tables) = open::open(&places).unwrap();
-        settler::replay_until(&tables, &places, 2);
+        checkpointer::replay_until(&tables, &places, 2);
         most = most.max(files(dir.path()).len());
     }
     assert!(most <= 4, "{most} files");

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use sled::IVec;
 
-use super::blocks;
-use super::errors::StoreError;
-use super::open::Tables;
-use super::value::{self, Head, Stored};
-use super::values::{self, Spot};
+use crate::state::embedded::blobs::{self, Spot};
+use crate::state::embedded::blocks;
+use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::open::Tables;
+use crate::state::embedded::value::{self, Head, Stored};
 
 /// A key, and where its value is found; `None`: it was deleted.
 pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>;
@@ -26,7 +26,7 @@ impl Tables {
             Some(block) => {
                 let Some(entry) = self.state.get(&block).map_err(unreadable)? else { return Ok(None) };
                 let held = self.in_block(&block, entry, |block| blocks::member(block, key))?.flatten();
-                held.map(|held| if values::is_filed(key) { self.filed(spot(&held)?) } else { Ok(held) })
+                held.map(|held| if blobs::is_filed(key) { self.filed(spot(&held)?) } else { Ok(held) })
                     .transpose()
             }
             None => self.own_value(key),
@@ -113,7 +113,7 @@ impl Tables {
             let within = blocks::members(block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
             let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
             let piece = |key: &[u8], held: &[u8]| {
-                if values::is_filed(key) {
+                if blobs::is_filed(key) {
                     spot(held).map(Piece::Filed)
                 } else {
                     Ok(Piece::Value(owned(held)))

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::keys::{self, RKey};
-use super::{Store, StoreError, Tx, decode, encode};
 use crate::decide::Note;
 use crate::goodays::ResponseId;
+use crate::state::keys::{self, RKey};
+use crate::state::{Store, StoreError, Tx, decode, encode};
 
 /// A stored event, without its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,12 +1,12 @@
 //! A conversation, loaded and written as one (design, rule 22).
 
-use super::inbox::put_note;
-use super::keys::{self, RKey};
-use super::ledger::put_link;
-use super::outbox::{add_intent, put_intent};
-use super::{Store, StoreError, Tx, decode, encode};
 use crate::decide::{Conversation, Intent, IntentState, Link, Wish};
 use crate::goodays::ResponseId;
+use crate::state::inbox::put_note;
+use crate::state::keys::{self, RKey};
+use crate::state::ledger::put_link;
+use crate::state::outbox::{add_intent, put_intent};
+use crate::state::{Store, StoreError, Tx, decode, encode};
 
 /// A conversation as it was loaded: its change is written only if nothing of it changed since.
 pub struct Loaded {
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::decide::Meant;
     use crate::salesforce::RecordId;
-    use crate::store::Settings;
+    use crate::state::Settings;
     use crate::time::SalesforceTime;
 
     fn answer(seq: u64, id: &ResponseId) -> Intent {

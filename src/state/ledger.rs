@@ -2,11 +2,11 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::engine::Entry as Row;
-use super::keys::{self, RKey};
-use super::{Store, StoreError, Tx, decode, encode};
 use crate::decide::Link;
 use crate::salesforce::RecordId;
+use crate::state::embedded::Entry as Row;
+use crate::state::keys::{self, RKey};
+use crate::state::{Store, StoreError, Tx, decode, encode};
 use crate::time::GoodaysTime;
 
 impl Store {

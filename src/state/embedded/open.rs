@@ -7,8 +7,8 @@
 //! <dir>/sled.ready/      built completely and on disk: it replaces the live one, at once or at the next start
 //! <dir>/sled.old/        the replaced one, until the new one was opened once
 //! <dir>/sled.damaged-N/  as it was found before a repair
-//! <dir>/sled.journal-N   what sled does not hold for certain yet, see [`super::journal`]
-//! <dir>/sled.values-N    bodies of events, see [`super::values`]
+//! <dir>/sled.journal-N   what sled does not hold for certain yet, see [`crate::state::embedded::journal`]
+//! <dir>/sled.values-N    bodies of events, see [`crate::state::embedded::blobs`]
 //! ```
 //!
 //! A folder is replaced only by renames, each followed by a sync of the parent, and [`settle`] brings whatever a
@@ -24,11 +24,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Fault;
-use super::errors::{OpenError, StoreError};
-use super::patient;
-use super::values::{self, Files, Spot};
-use super::{blocks, value};
+use crate::state::embedded::Fault;
+use crate::state::embedded::blobs::{self, Files, Spot};
+use crate::state::embedded::errors::{OpenError, StoreError};
+use crate::state::embedded::patient;
+use crate::state::embedded::{blocks, value};
 
 pub(super) const FORMAT: u32 = 4;
 const VERSION_KEY: &[u8] = b"\0version";
@@ -187,7 +187,7 @@ impl Tables {
     pub fn verify(&self) -> Result<(), Trouble> {
         for entry in &self.state {
             let (key, entry) = entry.map_err(Trouble::of)?;
-            if values::is_filed(&key) {
+            if blobs::is_filed(&key) {
                 self.verify_files(&key, &entry)?;
             }
             // Keys of the store itself hold plain numbers, which parse as nothing or as inline.

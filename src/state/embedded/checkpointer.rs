@@ -18,15 +18,15 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use super::errors::StoreError;
-use super::filing::Filing;
-use super::open::{Places, Tables, Trouble};
-use super::recent::{Front, Writes};
-use super::value::{self, CHUNK, Head};
-use super::values::{self, Spot};
-use super::watchdog::Busy;
-use super::writer::{self, Writer};
-use super::{blocks, journal};
+use crate::state::embedded::blob_index::Filing;
+use crate::state::embedded::blobs::{self, Spot};
+use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::memtable::{Front, Writes};
+use crate::state::embedded::open::{Places, Tables, Trouble};
+use crate::state::embedded::sled_writer::{self, Writer};
+use crate::state::embedded::value::{self, CHUNK, Head};
+use crate::state::embedded::watchdog::Busy;
+use crate::state::embedded::{blocks, journal};
 
 /// The number of the last journal that sled holds as a whole.
 const SETTLED_KEY: &[u8] = b"\0settled";
@@ -97,7 +97,7 @@ struct Hands {
 impl Hands {
     fn open(tables: Tables, places: &Places) -> io::Result<Self> {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
-        let live = writer::live(&tables.state).map_err(|error| io::Error::other(error.to_string()))?;
+        let live = sled_writer::live(&tables.state).map_err(|error| io::Error::other(error.to_string()))?;
         let writer = Writer::new(tables.db.clone(), live);
         Ok(Self { filing: Filing::open(tables.clone())?, writer, tables, log, looks_for_leftovers: false })
     }
@@ -134,7 +134,7 @@ impl Hands {
         let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
         let before = self.tables.own_value(block).map_err(unreadable)?.unwrap_or_default();
         let after = blocks::merged(&before, members).map_err(unreadable)?;
-        if values::is_filed(block) {
+        if blobs::is_filed(block) {
             self.filing.replaced(&before, members).map_err(unreadable)?;
         }
         self.write(block, after.as_deref()).map_err(Trouble::of)
@@ -247,7 +247,7 @@ pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
 #[cfg(test)]
 pub(super) fn settle_until(dir: &std::path::Path, number: u64, writes: &Writes, left: usize) {
     let places = Places::in_dir(dir);
-    let (_lock, tables) = super::open::open(&places).ok().unwrap();
+    let (_lock, tables) = crate::state::embedded::open::open(&places).ok().unwrap();
     let mut hands = Hands::open(tables.clone(), &places).unwrap();
     hands.writer.left = left;
     let _ = hands.settle(&places, number, writes);

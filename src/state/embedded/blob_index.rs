@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 
-use super::blocks;
-use super::errors::StoreError;
-use super::open::{Tables, Trouble};
-use super::recent::Writes;
-use super::values::{self, Filling, Spot};
-use super::writer::Writer;
+use crate::state::embedded::blobs::{self, Filling, Spot};
+use crate::state::embedded::blocks;
+use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::memtable::Writes;
+use crate::state::embedded::open::{Tables, Trouble};
+use crate::state::embedded::sled_writer::Writer;
 
 /// Before a file's number; the value: the length of the first key, the first and the last key.
 const PREFIX: &[u8] = b"\0values";
@@ -37,7 +37,7 @@ impl Filing {
 
     /// Appends the values that belong into files, and notes which files may be named now.
     pub fn append<'w>(&mut self, sled: &mut Writer, writes: &'w Writes) -> Result<Spots<'w>, Trouble> {
-        let filed = writes.iter().filter(|(key, _)| values::is_filed(key));
+        let filed = writes.iter().filter(|(key, _)| blobs::is_filed(key));
         let (keys, bodies): (Vec<&[u8]>, Vec<&[u8]>) =
             filed.filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?))).unzip();
         let places = self.filling.append(&bodies)?;

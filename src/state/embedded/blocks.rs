@@ -13,7 +13,7 @@
 //! In these rooms every entry of sled is a block. While there are fewer members than blocks, each has one of its own,
 //! and nothing is lost.
 
-use super::errors::StoreError;
+use crate::state::embedded::errors::StoreError;
 
 /// A room whose entries share entries of sled.
 struct Room {

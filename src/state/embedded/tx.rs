@@ -1,7 +1,7 @@
 //! What one transaction asks for.
 
-use super::blocks;
-use super::errors::StoreError;
+use crate::state::embedded::blocks;
+use crate::state::embedded::errors::StoreError;
 
 /// sled keeps up to sixteen entries in a page, whatever their size: keys are bounded as values are.
 pub const MAX_KEY: usize = 1024;

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::committer::Health;
-use super::errors::StoreError;
-use super::journal::Frame;
-use super::read::{Piece, Row};
 use crate::aside::aside;
+use crate::state::embedded::committer::Health;
+use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::journal::Frame;
+use crate::state::embedded::read::{Piece, Row};
 
 /// Key and new value; `None` deletes.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;

@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::open::{numbered, sync_dir};
-use super::patient;
+use crate::state::embedded::open::{numbered, sync_dir};
+use crate::state::embedded::patient;
 
 const NAME: &str = "sled.values-";
 /// From so many bytes on the next file is begun: a day's outage makes hundreds of files, not thousands.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::keys::{self, RKey};
-use super::{Store, StoreError, Tx, decode, encode};
 use crate::decide::{Intent, IntentState};
+use crate::state::keys::{self, RKey};
+use crate::state::{Store, StoreError, Tx, decode, encode};
 
 /// How many actions wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub fn put_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
 mod tests {
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::store::Settings;
+    use crate::state::Settings;
 
     /// Counting 10,000 rows reads no action, and stops where it is told to.
     #[test]
