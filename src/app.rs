@@ -11,9 +11,9 @@ use crate::config::{Actions, Config, Perimeter, Signature};
 use crate::http::TimeLimits;
 use crate::mapping::{Diagnostic, Mapping};
 use crate::mutant;
-use crate::run::{Daemon, Shared, last_good_mapping, remember_mapping};
 use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
+use crate::workers::{Daemon, Shared, last_good_mapping, remember_mapping};
 
 /// Where the command line finds the running daemon's admin door.
 pub const ADMIN_FILE: &str = "admin.addr";

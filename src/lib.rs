@@ -32,12 +32,13 @@ pub mod log_writer;
 pub mod mapping;
 pub mod metrics;
 pub mod mutant;
+pub mod operator;
 
 pub mod preview;
-pub mod run;
 pub mod salesforce;
 pub mod samples;
 pub mod sim;
 pub mod state;
 pub mod time;
 pub mod web;
+pub mod workers;

@@ -17,7 +17,7 @@ use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
 use crate::decide::{Desk, Intent, Link, Names, Perimeter};
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
-use crate::run::Knowledge;
+use crate::operator::Knowledge;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::query::{self, comment_bytes};
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::decide::Names;
 use crate::mapping::Mapping;
-use crate::run::names::Lookup;
 use crate::salesforce::describe::{Describe, Field};
+use crate::workers::runtime::names::Lookup;
 
 /// By lower-case name; `None`: Salesforce does not describe it to this user.
 #[derive(Default)]

@@ -16,9 +16,9 @@ use crate::config::{Actions, Config};
 use crate::decide::Desk;
 use crate::http::{Failure, TimeLimits};
 use crate::mapping::Mapping;
-use crate::run::names::lookups;
 use crate::salesforce::auth::Session;
 use crate::salesforce::client::{Client, Meter};
+use crate::workers::runtime::names::lookups;
 
 /// What is asked, in this order.
 const STEPS: [&str; 9] =
@@ -74,7 +74,7 @@ pub fn client(config: &Config, limit: Duration) -> Client {
     Client::new(
         config.salesforce.login_url.clone(),
         config.salesforce.api_version.clone(),
-        crate::run::credentials(config),
+        crate::workers::credentials(config),
         crate::http::client(limit),
         Arc::new(meter),
         Clock::System,
@@ -216,7 +216,7 @@ impl Visit<'_> {
             mapping: self.mapping,
             case: objects.get(case_object(self.mapping)),
             comment: objects.get(&self.mapping.comment().object),
-            perimeter: &crate::run::perimeter(self.config),
+            perimeter: &crate::workers::perimeter(self.config),
             closed: &closed,
             fixes: &[],
             names: objects.names(),

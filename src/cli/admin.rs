@@ -14,7 +14,7 @@ use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
-use crate::run::Knowledge;
+use crate::operator::Knowledge;
 
 /// No daemon answers on this state folder: none runs, it hangs, or something else listens at its address.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt;
 
 use crate::config::{Log, LogFormat};
 use crate::log_writer::{LogWriter, Pending};
-use crate::run::LogLevel;
+use crate::workers::LogLevel;
 
 /// Starts logging as configured. Gives what changes the level later, and what waits, when it is dropped, until the last
 /// lines are written.

@@ -13,8 +13,9 @@ use crate::goodays::ResponseId;
 use crate::goodays::event;
 use crate::http::Failure;
 use crate::mapping::Mapping;
+use crate::operator::Knowledge;
 use crate::preview::{self, Org, Preview};
-use crate::run::{Knowledge, perimeter};
+use crate::workers::perimeter;
 
 /// What is asked for beside the events.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Every decision, and nothing else: no I/O, no clock, no store, no log.
 //!
 //! Times are arguments; what is known comes in as values; what is to be done goes out as values that leave no
-//! choice to the hands in [`crate::run`].
+//! choice to the hands in [`crate::workers`].
 
 pub mod inbound;
 pub mod ledger;

@@ -11,10 +11,11 @@ use crate::decide::{Desk, Names};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::mapping::{CaseMapping, Mapping};
-use crate::run::names::lookups;
-use crate::run::{Knowledge, perimeter};
+use crate::operator::Knowledge;
 use crate::salesforce::client::Client;
 use crate::salesforce::query;
+use crate::workers::perimeter;
+use crate::workers::runtime::names::lookups;
 
 /// For one call.
 const TIME_LIMIT: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ use super::body::Reader;
 use super::guard::{self, Guard};
 use super::status::{Status, trouble};
 use super::{Limits, answer, bulk, console};
-use crate::run::Shared;
+use crate::workers::Shared;
 
 /// The console's bodies are a few words.
 const LONGEST: usize = 64 << 10;

@@ -11,7 +11,8 @@ use tracing::info;
 use super::admin::Desk;
 use super::answer;
 use super::console::{Answer, SHOWN, through};
-use crate::run::{ApplyOptions, Fatal, Place, RetryOutcome, Shared};
+use crate::operator::{ApplyOptions, Place, RetryOutcome};
+use crate::workers::{Fatal, Shared};
 
 /// The state of an action that may have reached the customer or not.
 const UNCLEAR: &str = "unclear";

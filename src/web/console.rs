@@ -20,8 +20,9 @@ use super::answer;
 use super::body::Unread;
 use crate::config::parse_duration;
 use crate::goodays::ResponseId;
-use crate::run::{Fatal, RetryOutcome, Shared, Stop, SweepOptions};
+use crate::operator::RetryOutcome;
 use crate::state::StoreError;
+use crate::workers::{Fatal, Shared, Stop, SweepOptions};
 
 /// The most that is shown or retried in one go.
 pub(super) const SHOWN: usize = 10_000;

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::answer;
-use crate::run::Shared;
+use crate::workers::Shared;
 
 pub struct Guard {
     bound: SocketAddr,

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use crate::config::Signature;
-use crate::run::Shared;
+use crate::workers::Shared;
 use serve::Door;
 
 /// What a client may take of a door. The defaults are generous for Goodays and mean for everybody else.

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::aside::aside;
 use crate::config::Actions;
-use crate::run::{Shared, Trouble};
 use crate::state::outbox::Outbox;
 use crate::state::{LANES, StoreError, keys};
+use crate::workers::{Shared, Trouble};
 
 /// The most that is counted one by one; above it numbers stand still.
 const COUNTED: usize = 10_000;

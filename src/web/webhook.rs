@@ -25,8 +25,8 @@ use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::goodays::glance::{excess, glance};
 use crate::goodays::signature::{self, SignatureProblem, Verified};
-use crate::run::Shared;
 use crate::state::{Receipt, StoreError};
+use crate::workers::Shared;
 
 /// Seconds until a sender may try again.
 const RETRY_AFTER: &str = "30";

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use goodays_salesforce::decide::{Intent, IntentState};
 use goodays_salesforce::goodays::ResponseId;
-use goodays_salesforce::run::{ParkedItem, Shared};
+use goodays_salesforce::operator::ParkedItem;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::state::{LANES, RKey};
+use goodays_salesforce::workers::Shared;
 use serde_json::Value;
 
 use crate::judge::Judge;

@@ -15,7 +15,7 @@ use goodays_salesforce::app::App;
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::config::Config;
 use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning};
-use goodays_salesforce::run::Shared;
+use goodays_salesforce::workers::Shared;
 use serde_json::json;
 use tokio::sync::oneshot;
 

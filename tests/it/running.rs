@@ -10,13 +10,13 @@ use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::goodays::signature::sign;
 use goodays_salesforce::http::{Failure, client};
-use goodays_salesforce::run::SweepOptions;
 use goodays_salesforce::salesforce::auth::Credentials;
 use goodays_salesforce::salesforce::client::{Client, Meter};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::{Options, Salesforce};
 use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::state::{Receipt, Settings, Store};
+use goodays_salesforce::workers::SweepOptions;
 use serde_json::Value;
 use tokio::net::TcpListener;
 

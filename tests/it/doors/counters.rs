@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use goodays_salesforce::clock::Clock;
-use goodays_salesforce::run::Allowance;
 use goodays_salesforce::state::{Settings, Store};
+use goodays_salesforce::workers::Allowance;
 use serde_json::Value;
 
 use super::{House, Plan, answered, house};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use goodays_salesforce::run::Allowance;
 use goodays_salesforce::sim::wire::{Act, Fault};
+use goodays_salesforce::workers::Allowance;
 use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};

@@ -1,8 +1,8 @@
 //! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
 
-use goodays_salesforce::run::SweepOptions;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Act;
+use goodays_salesforce::workers::SweepOptions;
 use serde_json::json;
 
 use crate::arena::{Tuning, World, lane, quick};

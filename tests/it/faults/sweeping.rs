@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use goodays_salesforce::run::{SweepOptions, SweepReport};
+use goodays_salesforce::workers::{SweepOptions, SweepReport};
 use jiff::{Timestamp, ToSpan};
 
 use goodays_salesforce::sim::wire::{Act, Fault};

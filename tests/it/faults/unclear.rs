@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::operator::RetryOutcome;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 

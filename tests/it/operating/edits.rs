@@ -190,7 +190,7 @@ async fn e05_what_needs_a_restart_is_named_and_a_broken_edit_is_refused() {
     assert!(said.contains("keep_event") && said.contains("connector.yaml:"), "{said}");
     assert_eq!(gauge(&world, "configuration_refused").await, "1");
     edit(&world, ", keep_event: 8d", "");
-    world.until("all is as it was", || *edits() == goodays_salesforce::run::Edits::default()).await;
+    world.until("all is as it was", || *edits() == goodays_salesforce::workers::Edits::default()).await;
     assert_eq!(gauge(&world, "configuration_refused").await, "0");
     // What stands there is read by the next start.
     world.arrives(words("Too loud.")).await;

@@ -1,7 +1,7 @@
 //! A1, A2, A4: only what Goodays shows afterwards says that something arrived.
 
 use futures_util::future::join_all;
-use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::operator::RetryOutcome;
 use goodays_salesforce::sim::goodays::{Altered, Feedback};
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;

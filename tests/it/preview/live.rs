@@ -3,8 +3,8 @@
 use goodays_salesforce::decide::Perimeter;
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::mapping::Mapping;
+use goodays_salesforce::operator::Knowledge;
 use goodays_salesforce::preview::{self, Org, Preview};
-use goodays_salesforce::run::Knowledge;
 use goodays_salesforce::sim::goodays::Feedback;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Rules 9 and 10: several answers, and answers that change.
 
-use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::operator::RetryOutcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Rule 16: guards against writing to the wrong people, or to too many.
 
 use goodays_salesforce::demo::stage::Tuning;
-use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::operator::RetryOutcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;
 use serde_json::{Value, json};

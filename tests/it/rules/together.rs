@@ -1,7 +1,7 @@
 //! Rules 7 and 8: answer and close in the same moment; what Goodays does not allow.
 
 use goodays_salesforce::demo::stage::Tuning;
-use goodays_salesforce::run::RetryOutcome;
+use goodays_salesforce::operator::RetryOutcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::demo::stage::{MAPPINGS, Tuning};
-use goodays_salesforce::run::SweepOptions;
 use goodays_salesforce::sim::goodays::{Feedback, Order};
 use goodays_salesforce::sim::wire::{Act as WireAct, Fault};
+use goodays_salesforce::workers::SweepOptions;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! What can be seen of a world: the Case and its comments, what reached the customer, what went over the wire.
 
-use goodays_salesforce::run::{ParkedItem, RetryOutcome};
+use goodays_salesforce::operator::{ParkedItem, RetryOutcome};
 use goodays_salesforce::sim::wire::Seen;
 use serde_json::Value;
 

@@ -1,0 +1,259 @@
+//! Carrying out the rules of an edited actions.yaml on what stands already, because an operator asks for it (design,
+//! rule 19). What is touched is decided in [`crate::decide::outbound::edits`].
+//!
+//! All comments are read before the first Case: an answer is in the outbox before a close that waits for it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::decide::outbound::edits;
+use crate::goodays::ResponseId;
+use crate::http::Failure;
+use crate::salesforce::RecordId;
+use crate::salesforce::client::Asked;
+use crate::salesforce::query::After;
+use crate::time::SalesforceTime;
+use crate::workers::poll::apply_rows::{Taking, case_answers, comment_answers};
+use crate::workers::poll::columns::{Columns, PAGE};
+use crate::workers::poll::stamp;
+use crate::workers::{Contact, Fatal, Shared, Stop};
+
+/// Pages of one call: whoever asks goes on at `next`.
+const PAGES_AT_ONCE: usize = 5;
+/// Rows that are looked at before others have their turn.
+const ROWS_AT_ONCE: usize = 50;
+/// The most that is listed; the rest is counted.
+const LISTED: usize = 1000;
+
+/// What an operator asks for.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyOptions {
+    /// List only.
+    pub dry_run: bool,
+    /// Where the call before this one ended.
+    pub after: Option<Place>,
+}
+
+/// How far the reading has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    of: Kind,
+    /// By Salesforce's clock, in milliseconds.
+    at_ms: SalesforceTime,
+    id: Option<RecordId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Comments,
+    Cases,
+}
+
+/// What one call found. In a dry run, what somebody changes while it is read may be counted twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// When actions.yaml was edited last, by Salesforce's clock; none: not since the rules are kept.
+    pub edited_at: Option<String>,
+    /// The files as they stand are refused: the rules in force are those of before.
+    pub files_refused: bool,
+    pub looked_at: usize,
+    /// The first thousand.
+    pub touched: Vec<Touched>,
+    pub cases: usize,
+    /// Of the Cases, those that are not closed.
+    pub open_cases: usize,
+    pub comments: usize,
+    /// Of the comments, those that are published.
+    pub published_comments: usize,
+    /// How many actions are in the outbox now because of it.
+    pub begun: usize,
+    /// Rows on which a rule cannot be evaluated.
+    pub unreadable: usize,
+    /// Where to go on; none: all was read.
+    pub next: Option<Place>,
+}
+
+/// One action that a rule of today asks for, and that was never begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Touched {
+    pub response_id: ResponseId,
+    pub case_id: RecordId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment_id: Option<RecordId>,
+    pub action: &'static str,
+}
+
+impl Place {
+    /// Nothing that was changed last before the first start was made after it.
+    fn first(of: Kind, first_start: SalesforceTime) -> Self {
+        Self { of, at_ms: first_start, id: None }
+    }
+}
+
+impl Shared {
+    /// Reads a few pages of what stands, and lists what the last edits of the rules would touch; unless it is a dry run,
+    /// that goes into the outbox.
+    pub async fn apply_actions(&self, options: ApplyOptions) -> Result<Applied, Stop> {
+        let began_ms = self.clock.now_ms();
+        let contact = self.contact().await.inspect_err(|failure| {
+            // Logins are paced, whoever asks for them.
+            self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
+        })?;
+        self.refresh_schema().await?;
+        let mut applied =
+            Applied { files_refused: self.mapping_trouble.load().is_some(), ..Applied::default() };
+        let mut columns = Columns::default();
+        let mut place = options.after.unwrap_or_else(|| Place::first(Kind::Comments, contact.first_start));
+        for _ in 0..PAGES_AT_ONCE {
+            let (held, earlier) = self.rules_in_force(&contact)?;
+            let Some(edited) = earlier.last() else { return Ok(applied) };
+            applied.edited_at = Some(edited.until.to_string());
+            let taking = Taking::new(self, &contact, &held, &earlier);
+            let next =
+                self.apply_page(&taking, (&contact, options.dry_run), &mut columns, &place, &mut applied);
+            let Some(next) = next.await? else {
+                self.applied(&applied, options.dry_run).await?;
+                return Ok(applied);
+            };
+            place = next;
+        }
+        applied.next = Some(place);
+        self.applied(&applied, options.dry_run).await?;
+        Ok(applied)
+    }
+
+    async fn applied(&self, applied: &Applied, dry_run: bool) -> Result<(), Stop> {
+        let Applied { cases, comments, begun, .. } = applied;
+        if !dry_run && *begun > 0 {
+            self.store.durable().await?;
+            info!(cases, comments, actions = begun, "rules were carried out on what stood, by hand");
+        }
+        Ok(())
+    }
+
+    /// One page; where the next one begins, if there is one.
+    async fn apply_page(
+        &self,
+        taking: &Taking<'_>,
+        (contact, dry_run): (&Contact, bool),
+        columns: &mut Columns,
+        place: &Place,
+        applied: &mut Applied,
+    ) -> Result<Option<Place>, Stop> {
+        let (held, earlier) = (taking.held, taking.earlier);
+        let after = After { at: place.at_ms.timestamp(), id: place.id.clone() };
+        let soql = match place.of {
+            Kind::Comments => columns.comments(held, earlier, &contact.us, &after)?,
+            Kind::Cases => columns.cases(held, earlier, &after)?,
+        };
+        let Some(soql) = soql else { return Ok(None) };
+        self.allowance(true).await?;
+        let began_ms = self.clock.now_ms();
+        let result = self.salesforce.pages(&[Asked::Current(soql)]).await;
+        self.salesforce_said(&result, began_ms);
+        let page = match result?.pop() {
+            Some(Ok(page)) => page,
+            Some(Err(problem)) if columns.without(&problem) => return Ok(Some(place.clone())),
+            Some(Err(problem)) => return Err(Failure::Refused { status: 400, problem }.into()),
+            None => return Ok(None),
+        };
+        for (n, row) in page.rows.iter().enumerate() {
+            if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            self.apply_row(taking, place.of, row, dry_run, applied)?;
+        }
+        let full = page.rows.len() >= PAGE || !page.done;
+        let last = page.rows.last().and_then(stamp).filter(|_| full);
+        Ok(match (last, place.of) {
+            (Some((at, id)), of) => Some(Place { of, at_ms: at.into(), id: Some(id) }),
+            (None, Kind::Comments) => Some(Place::first(Kind::Cases, contact.first_start)),
+            (None, Kind::Cases) => None,
+        })
+    }
+
+    /// A row for each response that it concerns.
+    fn apply_row(
+        &self,
+        taking: &Taking<'_>,
+        kind: Kind,
+        row: &Value,
+        dry_run: bool,
+        applied: &mut Applied,
+    ) -> Result<(), Fatal> {
+        applied.looked_at += 1;
+        match kind {
+            Kind::Comments => {
+                let Some((response, unsure)) = comment_answers(self, taking, row)? else { return Ok(()) };
+                self.apply_to(taking, &response, row, Some(unsure), dry_run, applied)
+            }
+            Kind::Cases => case_answers(self, taking, row)?
+                .iter()
+                .try_for_each(|response| self.apply_to(taking, response, row, None, dry_run, applied)),
+        }
+    }
+
+    /// `unsure`: of comments only.
+    fn apply_to(
+        &self,
+        taking: &Taking<'_>,
+        response: &ResponseId,
+        row: &Value,
+        unsure: Option<bool>,
+        dry_run: bool,
+        applied: &mut Applied,
+    ) -> Result<(), Fatal> {
+        let found = self.change(response, |loaded| {
+            let (since, next_seq) = (taking.since(self.clock.now_ms()), &mut || self.store.next_seq());
+            let (now, rules) = (&mut loaded.now, taking.rules());
+            let case_row = taking.parent_of(row);
+            let found = match (unsure, dry_run) {
+                (None, true) => now.touched_case(row, rules, &since).map(|wish| wish.map(|wish| wish.name())),
+                (None, false) => now.apply_to_case(row, rules, &since, next_seq),
+                (Some(_), true) => now
+                    .touched_comment((row, &case_row), rules, &since)
+                    .map(|wanted| wanted.map(|wanted| wanted.act.name())),
+                (Some(unsure), false) => {
+                    now.apply_to_comment((row, &case_row), rules, &since, unsure, next_seq)
+                }
+            };
+            Ok(found
+                .map(|action| action.map(|action| (action, now.link.as_ref().and_then(|l| l.case.clone())))))
+        })?;
+        match found {
+            Ok(Some((action, Some(case)))) => {
+                let comment_id = unsure.and_then(|_| crate::workers::poll::apply_rows::id_of(row, "Id"));
+                applied.begun += usize::from(!dry_run);
+                let (response_id, case_id) = (response.clone(), case.id);
+                let one = Touched { response_id, case_id, case_number: case.number, comment_id, action };
+                applied.add(one, row);
+            }
+            Ok(_) => {}
+            Err(problem) => {
+                applied.unreadable += 1;
+                warn!(%response, %problem, "a rule cannot be evaluated on what stands");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Applied {
+    fn add(&mut self, one: Touched, row: &Value) {
+        if one.comment_id.is_some() {
+            self.comments += 1;
+            self.published_comments += usize::from(row.get("IsPublished") == Some(&Value::Bool(true)));
+        } else {
+            self.cases += 1;
+            self.open_cases += usize::from(edits::is_open(row));
+        }
+        if self.touched.len() < LISTED {
+            self.touched.push(one);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What would go to Goodays for a Case now, and why: for `plan --case`. Reads only.
+
+use serde::Serialize;
+
+use crate::decide::outbound::eligibility::Ending;
+use crate::decide::outbound::{Beside, Eligibility, Look, eligibility};
+use crate::decide::{Conversation, Intent, Link};
+use crate::goodays::event::Response;
+use crate::http::Failure;
+use crate::salesforce::{RecordId, query};
+use crate::state::ledger::LinkWalk;
+use crate::state::{RKey, StoreError, decode};
+use crate::workers::poll::apply_rows::id_of;
+use crate::workers::{Shared, Stop};
+
+/// One response of the Case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    pub response_id: String,
+    pub case_number: Option<String>,
+    /// What Goodays lists at this moment, or why it could not be read.
+    pub goodays: Result<Listed, String>,
+    /// The status rule that holds on the Case; rules fire when they begin to hold.
+    pub rule: Option<String>,
+    /// The mapping version that last wrote to the Case; none while nothing was written.
+    pub mapping: Option<String>,
+    pub actions: Vec<ExplainedAction>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    pub state: Option<String>,
+    pub actions: Vec<String>,
+}
+
+/// An agent's action, without its words.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedAction {
+    pub id: String,
+    pub action: String,
+    pub state: String,
+    /// What would happen if it went now.
+    pub now: String,
+}
+
+impl Shared {
+    /// The Case of this id or, as people know it, of this number: as the ledger has it, else as one query at
+    /// Salesforce tells. `None`: neither knows it.
+    pub async fn case_named(&self, name: &str) -> Result<Option<RecordId>, Stop> {
+        if let Some(id) = RecordId::new(name) {
+            return Ok(Some(id));
+        }
+        match self.case_in_ledger(name).await? {
+            Some(id) => Ok(Some(id)),
+            None => Ok(self.case_in_salesforce(name).await?),
+        }
+    }
+
+    /// Numbers have no index: operators ask seldom, and every write of a link would pay for it.
+    async fn case_in_ledger(&self, number: &str) -> Result<Option<RecordId>, StoreError> {
+        let mut walk = LinkWalk::default();
+        while let Some(links) = walk.next(&self.store)? {
+            for (_, link) in &links {
+                let case = decode::<Link>(link)?.case;
+                if let Some(case) = case.filter(|case| case.number.as_deref() == Some(number)) {
+                    return Ok(Some(case.id));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(None)
+    }
+
+    async fn case_in_salesforce(&self, number: &str) -> Result<Option<RecordId>, Failure> {
+        let now_ms = self.clock.now_ms();
+        if self.salesforce_gate.closed_until(now_ms).is_some() {
+            return Err(Failure::NotSent("it was out of reach a moment ago".to_owned()));
+        }
+        let mapping = self.mapping();
+        let Some(case) = mapping.case_mappings().first() else { return Ok(None) };
+        let Ok(soql) = query::case_by_number(&case.object, number) else { return Ok(None) };
+        // What is kept of the budget for feedback is not for this.
+        self.allowance(true).await?;
+        let result = self.salesforce.query(&soql).await;
+        self.salesforce_said(&result, now_ms);
+        Ok(result?.first().and_then(|row| id_of(row, "Id")))
+    }
+
+    /// Explains each response of a Case, given by its id.
+    pub async fn explain(&self, case: &RecordId) -> Result<Vec<Explained>, StoreError> {
+        let mut explained = Vec::new();
+        for rkey in self.store.responses_of_case(case)? {
+            if let Some(link) = self.store.link(rkey)? {
+                explained.push(self.explain_one(rkey, &link).await?);
+            }
+        }
+        Ok(explained)
+    }
+
+    async fn explain_one(&self, rkey: RKey, link: &Link) -> Result<Explained, StoreError> {
+        let asked_ms = self.clock.now_ms();
+        let view = self.goodays.response(&link.response_id).await;
+        let conversation = self.store.conversation(rkey, &link.response_id)?.now;
+        let mut actions = Vec::new();
+        for intent in &conversation.intents {
+            let now = self.would_happen(&conversation, intent, view.as_ref().ok(), asked_ms)?;
+            actions.push(action(intent, now));
+        }
+        Ok(Explained {
+            response_id: link.response_id.to_string(),
+            case_number: link.case.as_ref().and_then(|c| c.number.clone()),
+            goodays: view
+                .map(|v| Listed { state: v.state, actions: v.actions.into_iter().collect() })
+                .map_err(|failure: Failure| failure.to_string()),
+            rule: link.held.map(|verb| verb.to_string()),
+            mapping: Some(link.mapping.clone()).filter(|version| !version.is_empty()),
+            actions,
+        })
+    }
+}
+
+fn action(intent: &Intent, now: String) -> ExplainedAction {
+    ExplainedAction {
+        id: format!("a{}", intent.seq),
+        action: intent.wish.name().to_owned(),
+        state: intent.state.name().to_owned(),
+        now,
+    }
+}
+
+impl Shared {
+    /// The very question that the dispatcher asks, and the moment before the PUT; for something parked, as if somebody
+    /// had it tried again.
+    fn would_happen(
+        &self,
+        conversation: &Conversation,
+        intent: &Intent,
+        view: Option<&Response>,
+        asked_ms: i64,
+    ) -> Result<String, StoreError> {
+        let mut asked = conversation.clone();
+        let now = self.circumstances(asked_ms);
+        if intent.state.is_parked() {
+            asked.try_again(intent.seq, 0);
+        }
+        if let Some(intent) = asked.intent_mut(intent.seq) {
+            // What is older than one poll is read again first; that is no reason of its own here.
+            intent.read_ms = asked_ms;
+        }
+        let newer = self.newer_case(intent)?;
+        let acted = self.on_goodays_clock(intent.acted);
+        let beside = Beside { newer_case: newer.as_deref(), acted, ..Beside::default() };
+        let look = view.map(|view| Look { view, asked_ms, beside });
+        Ok(words(eligibility(&asked, intent.seq, look, &now)))
+    }
+}
+
+fn words(decided: Eligibility) -> String {
+    match decided {
+        Eligibility::Look => "it waits until Goodays can be read".to_owned(),
+        Eligibility::Send(action) => format!("it goes out as {}", action.verb()),
+        Eligibility::NotYet(wait) => format!("not yet: {}", wait.words()),
+        Eligibility::Never(ending) => match ending {
+            Ending::Arrived(..) => "nothing: it was sent before, and it arrived".to_owned(),
+            Ending::Settled(_) => "nothing is sent: Goodays has it as processed already".to_owned(),
+            Ending::NotSent { code, why } => format!("not sent ({code}): {why}"),
+            Ending::Unclear { why, .. } => format!("unclear: {why}"),
+            Ending::Observed(verb) => format!("nothing is sent (goodays.actions: observe); else {verb}"),
+            Ending::Ended => "nothing: it is done with".to_owned(),
+        },
+    }
+}

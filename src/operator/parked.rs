@@ -1,0 +1,278 @@
+//! What waits for a human, and what the human says.
+
+use serde::Serialize;
+
+use crate::decide::{CaseRef, IntentState};
+use crate::goodays::ResponseId;
+use crate::goodays::event::peek_response_id;
+use crate::json;
+use crate::state::inbox::{finish, revive};
+use crate::state::keys;
+use crate::state::{Entry, EntryState, RKey, StoreError, Tx};
+use crate::workers::{Fatal, Shared};
+
+/// One thing that waits, as the admin door shows it. `reason` is for the people who may see it; the log has
+/// `reason_code` only.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ParkedItem {
+    pub id: String,
+    /// `event` or `action`.
+    pub kind: &'static str,
+    pub response_id: Option<String>,
+    /// None also while no poll has read a Case that was just made: an insert does not tell it.
+    pub case_number: Option<String>,
+    pub case_id: Option<String>,
+    pub action: Option<String>,
+    /// `parked` or `unclear`.
+    pub state: &'static str,
+    pub reason_code: String,
+    pub reason: String,
+    /// RFC 3339.
+    pub since: String,
+    pub attempts: u32,
+}
+
+/// What a retry came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryOutcome {
+    /// It is tried again.
+    Again,
+    /// Reading back showed that it had arrived.
+    Arrived,
+    /// Reading back shows nothing: sending again needs a word.
+    Confirm,
+    Unknown,
+    /// Nothing of that id waits for a human.
+    WrongState(String),
+    /// Goodays could not be read back now.
+    NotNow(String),
+}
+
+/// An id as people see it: `e12` an event, `a7` an action.
+fn parse(id: &str) -> Option<(u8, u64)> {
+    let kind = *id.as_bytes().first()?;
+    let seq = id.get(1..)?.parse().ok()?;
+    matches!(kind, b'e' | b'a').then_some((kind, seq))
+}
+
+fn when(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|t| t.to_string()).unwrap_or_default()
+}
+
+fn id_and_number(case: Option<CaseRef>) -> (Option<String>, Option<String>) {
+    case.map_or((None, None), |case| (Some(case.id.to_string()), case.number))
+}
+
+impl Shared {
+    /// Everything parked or unclear, oldest first.
+    pub fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
+        let (from, to) = keys::room(b'X');
+        let mut items = Vec::new();
+        for key in self.store.keys(&from, &to, limit)? {
+            let (Some(kind), Some(seq)) = (key.get(1), keys::tail_seq(&key)) else { continue };
+            items.extend(if *kind == b'e' { self.parked_event(seq)? } else { self.parked_action(seq)? });
+        }
+        items.sort_by(|a, b| a.since.cmp(&b.since));
+        Ok(items)
+    }
+
+    fn parked_event(&self, seq: u64) -> Result<Option<ParkedItem>, StoreError> {
+        let Some(entry) = self.store.entry(seq)? else { return Ok(None) };
+        let EntryState::Parked { since_ms, code, why } = entry.state else { return Ok(None) };
+        let case = entry.response_id.as_ref().map(|id| self.case_of(id)).transpose()?.flatten();
+        let (case_id, case_number) = id_and_number(case);
+        Ok(Some(ParkedItem {
+            id: format!("e{seq}"),
+            kind: "event",
+            response_id: entry.response_id.map(|id| id.to_string()),
+            case_number,
+            case_id,
+            action: None,
+            state: "parked",
+            reason_code: code,
+            reason: why,
+            since: when(since_ms),
+            attempts: entry.attempts,
+        }))
+    }
+
+    fn parked_action(&self, seq: u64) -> Result<Option<ParkedItem>, StoreError> {
+        if self.store.is_damaged_action(seq)? {
+            return Ok(Some(damaged_action(seq)));
+        }
+        let Some(intent) = self.store.intent(seq)? else { return Ok(None) };
+        let (state, since_ms, code, why) = match &intent.state {
+            IntentState::Parked { since_ms, code, why } => ("parked", *since_ms, code.clone(), why.clone()),
+            IntentState::Unclear { since_ms, why, .. } => {
+                ("unclear", *since_ms, "unclear".into(), why.clone())
+            }
+            _ => return Ok(None),
+        };
+        let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id)?);
+        Ok(Some(ParkedItem {
+            id: format!("a{seq}"),
+            kind: "action",
+            response_id: Some(intent.response_id.to_string()),
+            case_number,
+            case_id,
+            action: Some(intent.wish.name().to_owned()),
+            state,
+            reason_code: code,
+            reason: why,
+            since: when(since_ms),
+            attempts: intent.attempts,
+        }))
+    }
+
+    fn case_of(&self, response: &ResponseId) -> Result<Option<CaseRef>, StoreError> {
+        Ok(self.store.link(RKey::of(response))?.and_then(|link| link.case))
+    }
+
+    /// Tries something parked again, with the mapping as it is now. Something unclear is read back first, and
+    /// sent again only when `again` says so.
+    pub async fn retry(&self, id: &str, again: bool) -> Result<RetryOutcome, Fatal> {
+        match parse(id) {
+            Some((b'e', seq)) => self.retry_event(seq),
+            Some((_, seq)) => self.retry_action(seq, again).await,
+            None => Ok(RetryOutcome::Unknown),
+        }
+    }
+
+    fn retry_event(&self, seq: u64) -> Result<RetryOutcome, Fatal> {
+        let mut tx = Tx::default();
+        let Some(mut entry) = self.store.guard_entry(&mut tx, seq)? else { return Ok(RetryOutcome::Unknown) };
+        match &entry.state {
+            EntryState::Parked { .. } | EntryState::Dropped { .. } => {}
+            other => return Ok(RetryOutcome::WrongState(state_name(other).to_owned())),
+        }
+        let Some(response) = self.response_of(&entry)? else {
+            return Ok(RetryOutcome::WrongState("unreadable: the event has no response id".to_owned()));
+        };
+        entry.response_id = Some(response.clone());
+        entry.attempts = 0;
+        let rkey = RKey::of(&response);
+        revive(&mut tx, entry, rkey, self.clock.now_ms());
+        if !self.store.try_transact(&tx)? {
+            return Ok(RetryOutcome::WrongState("pending".to_owned()));
+        }
+        self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.wake_lane(rkey.lane());
+        Ok(RetryOutcome::Again)
+    }
+
+    /// A later version may understand what the one that took it in did not.
+    fn response_of(&self, entry: &Entry) -> Result<Option<ResponseId>, StoreError> {
+        if entry.response_id.is_some() {
+            return Ok(entry.response_id.clone());
+        }
+        let body = self.store.payload(entry.seq)?.and_then(|bytes| json::read(&bytes).ok());
+        Ok(body.and_then(|body| peek_response_id(&body).ok()))
+    }
+
+    async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {
+        if self.store.is_damaged_action(seq)? {
+            return Ok(RetryOutcome::WrongState("damaged: it can only be dropped".to_owned()));
+        }
+        let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
+        if matches!(intent.state, IntentState::Unclear { .. }) {
+            match self.look_for(&intent).await {
+                Ok(true) => return Ok(RetryOutcome::Arrived),
+                Ok(false) if again => {}
+                Ok(false) => return Ok(RetryOutcome::Confirm),
+                Err(stop) => return Ok(RetryOutcome::NotNow(stop.remote()?.to_string())),
+            }
+        } else if !intent.state.is_parked() {
+            return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
+        }
+        let now_ms = self.clock.now_ms();
+        self.change(&intent.response_id, |loaded| {
+            let now = loaded.now.intent(seq).map(|now| &now.state);
+            if now != Some(&intent.state) {
+                return Ok(RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned()));
+            }
+            loaded.now.try_again(seq, now_ms);
+            Ok(RetryOutcome::Again)
+        })
+    }
+
+    /// Carries out what an operator said, unless the thing changed while he said it.
+    fn given_word(&self, tx: &Tx) -> Result<RetryOutcome, Fatal> {
+        if !self.store.try_transact(tx)? {
+            return Ok(RetryOutcome::WrongState("it changed just now".to_owned()));
+        }
+        self.deliver.notify_one();
+        Ok(RetryOutcome::Again)
+    }
+
+    /// Gives something parked up. Its record stays until it is pruned; a repeat of the event is taken again.
+    pub fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
+        let now_ms = self.clock.now_ms();
+        let mut tx = Tx::default();
+        match parse(id) {
+            Some((b'e', seq)) => {
+                let Some(entry) = self.store.guard_entry(&mut tx, seq)? else {
+                    return Ok(RetryOutcome::Unknown);
+                };
+                if !matches!(entry.state, EntryState::Parked { .. }) {
+                    return Ok(RetryOutcome::WrongState(state_name(&entry.state).to_owned()));
+                }
+                tx.remove(keys::parked(b'e', seq));
+                let state = EntryState::Dropped { at_ms: now_ms };
+                if let Some(id) = entry.response_id.clone() {
+                    finish(&mut tx, entry, RKey::of(&id), state);
+                } else {
+                    tx.set(keys::entry(seq), crate::state::encode(&crate::state::Entry { state, ..entry }));
+                }
+            }
+            // Its record stays: nobody can tell whether it was sent, so it must not begin anew.
+            Some((_, seq)) if self.store.is_damaged_action(seq)? => {
+                tx.remove(keys::parked(b'a', seq));
+            }
+            Some((_, seq)) => return self.drop_action(seq, now_ms),
+            None => return Ok(RetryOutcome::Unknown),
+        }
+        self.given_word(&tx)
+    }
+}
+
+fn damaged_action(seq: u64) -> ParkedItem {
+    ParkedItem {
+        id: format!("a{seq}"),
+        kind: "action",
+        response_id: None,
+        case_number: None,
+        case_id: None,
+        action: None,
+        state: "parked",
+        reason_code: "damaged".to_owned(),
+        reason: "The record of this action is damaged on the disk. Nobody can tell whether it was sent: look into \
+                 Goodays, then drop it."
+            .to_owned(),
+        since: when(0),
+        attempts: 0,
+    }
+}
+
+impl Shared {
+    /// Settled, not cancelled: seeing the comment again must not bring it back.
+    fn drop_action(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
+        let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
+        self.change(&intent.response_id, |loaded| {
+            let Some(intent) = loaded.now.intent_mut(seq) else { return Ok(RetryOutcome::Unknown) };
+            if !intent.state.is_parked() && !matches!(intent.state, IntentState::Unclear { .. }) {
+                return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
+            }
+            intent.state = IntentState::Settled { at_ms: now_ms, why: "dropped by an operator".to_owned() };
+            Ok(RetryOutcome::Again)
+        })
+    }
+}
+
+fn state_name(state: &EntryState) -> &'static str {
+    match state {
+        EntryState::Waiting { .. } => "pending",
+        EntryState::Done { .. } => "done",
+        EntryState::Parked { .. } => "parked",
+        EntryState::Dropped { .. } => "dropped",
+    }
+}

@@ -1,0 +1,332 @@
+//! The dispatcher: which agents' actions are under way to Goodays, and which one is next.
+//!
+//! What may go is decided in [`mod@crate::decide::outbound::eligibility`]; here are the places. A response whose call hangs
+//! keeps its own place and no other one: whenever something has ended, or is new, the free places are filled. A
+//! conversation is looked at when something of it changed, or when its time has come: never all of them again.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
+use crate::decide::{Conversation, Intent, IntentState};
+use crate::goodays::ResponseId;
+use crate::state::RKey;
+use crate::workers::delivery::deliver::Delivery;
+use crate::workers::{Fatal, Hands, Shared, Step};
+
+/// Responses that are worked on at the same time (Goodays reference, 4.3: start low).
+const AT_ONCE: usize = 5;
+/// Conversations that are loaded in one step; the next step goes on.
+const LOADED_AT_ONCE: usize = 500;
+
+/// Conversations of which an action changed since the dispatcher last looked.
+#[derive(Default)]
+pub(crate) struct Changes(Mutex<HashMap<RKey, ResponseId>>);
+
+impl Changes {
+    pub(crate) fn add(&self, rkey: RKey, response_id: &ResponseId) {
+        self.lock().entry(rkey).or_insert_with(|| response_id.clone());
+    }
+
+    fn take(&self) -> HashMap<RKey, ResponseId> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RKey, ResponseId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) struct Dispatcher {
+    delivery: Arc<Delivery>,
+    /// Goes on whenever the loop waits.
+    working: FuturesUnordered<BoxFuture<'static, Result<Ended, Fatal>>>,
+    /// Old intents are being read again, beside the actions.
+    reading: bool,
+    /// Intents that wait for a place.
+    line: VecDeque<Intent>,
+    /// Responses in work or in line: no other intent of theirs begins.
+    busy: HashSet<RKey>,
+    /// Responses whose time comes later (milliseconds), and those that are to be looked at now.
+    later: BTreeSet<(i64, RKey)>,
+    time_of: HashMap<RKey, i64>,
+    ids: HashMap<RKey, ResponseId>,
+    now: VecDeque<RKey>,
+    /// The same, to be found quickly.
+    queued: HashSet<RKey>,
+    /// What the disk holds was looked at once.
+    begun: bool,
+    /// Something has ended since the last step.
+    ended: bool,
+    /// The token of those in work.
+    token: Option<Arc<SecretString>>,
+}
+
+enum Ended {
+    Action(RKey),
+    /// Intents were read again from Salesforce.
+    Reading(Vec<RKey>),
+}
+
+impl Hands for Dispatcher {
+    const NAME: &'static str = "deliver";
+
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+        &shared.deliver
+    }
+
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
+        let now_ms = shared.clock.now_ms();
+        self.take_changes(shared)?;
+        let until_ms = match self.pause(shared, now_ms).await? {
+            None => self.fill(shared, now_ms)?,
+            Some(until_ms) => {
+                // What may go is looked at anew when the pause is over.
+                for intent in std::mem::take(&mut self.line) {
+                    self.look_again(RKey::of(&intent.response_id));
+                }
+                Some(until_ms)
+            }
+        };
+        let delivering = !self.busy.is_empty();
+        if shared.delivering.swap(delivering, Ordering::SeqCst) && !delivering {
+            shared.lanes.iter().for_each(Notify::notify_one);
+        }
+        Ok(if std::mem::take(&mut self.ended) { Step::Did } else { Step::Idle { until_ms } })
+    }
+
+    async fn work(&mut self) -> Result<bool, Fatal> {
+        let Some(ended) = self.working.next().await else { return Ok(false) };
+        match ended? {
+            Ended::Action(rkey) => self.look_again(rkey),
+            Ended::Reading(asked) => {
+                self.reading = false;
+                for rkey in asked {
+                    self.look_again(rkey);
+                }
+            }
+        }
+        self.ended = true;
+        Ok(true)
+    }
+}
+
+impl Dispatcher {
+    /// The dispatcher of a process that begins now (milliseconds).
+    pub(crate) fn new(now_ms: i64) -> Self {
+        Self {
+            delivery: Arc::new(Delivery::new(now_ms)),
+            working: FuturesUnordered::new(),
+            reading: false,
+            line: VecDeque::new(),
+            busy: HashSet::new(),
+            later: BTreeSet::new(),
+            time_of: HashMap::new(),
+            ids: HashMap::new(),
+            now: VecDeque::new(),
+            queued: HashSet::new(),
+            begun: false,
+            ended: false,
+            token: None,
+        }
+    }
+
+    /// Until when nothing may begin; none when it may.
+    async fn pause(&mut self, shared: &Shared, now_ms: i64) -> Result<Option<i64>, Fatal> {
+        if let Some(until_ms) = shared.goodays_gate.closed_until(now_ms) {
+            return Ok(Some(until_ms));
+        }
+        let token = shared.secrets.goodays_token.load_full();
+        if self.working.is_empty() {
+            // At the start already, so that a wrong token shows before the first answer needs it.
+            if let Err(stop) = shared.right_account().await {
+                let failure = stop.remote()?;
+                let until_ms = shared.goodays_said::<()>(&Err(failure), now_ms);
+                return Ok(Some(until_ms.unwrap_or(now_ms + 1000)));
+            }
+            self.token = Some(token);
+        } else if !self.token.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
+            // Those in work end first: they must not stand still while Goodays is asked whose the new token is.
+            return Ok(Some(now_ms + 1000));
+        }
+        // The poll wakes us when all of its page is in the outbox.
+        Ok(shared.page.try_read().is_err().then_some(now_ms + 10))
+    }
+
+    /// What changed since the last step; at first all that is open.
+    fn take_changes(&mut self, shared: &Shared) -> Result<(), Fatal> {
+        if !self.begun {
+            self.begun = true;
+            for intent in shared.store.all_open_intents()? {
+                let rkey = RKey::of(&intent.response_id);
+                self.ids.insert(rkey, intent.response_id);
+                self.look_again(rkey);
+            }
+        }
+        for (rkey, response_id) in shared.changes.take() {
+            self.ids.entry(rkey).or_insert(response_id);
+            if !self.busy.contains(&rkey) {
+                self.look_again(rkey);
+            }
+        }
+        Ok(())
+    }
+
+    /// It is looked at in the next step.
+    fn look_again(&mut self, rkey: RKey) {
+        self.busy.remove(&rkey);
+        if let Some(at_ms) = self.time_of.remove(&rkey) {
+            self.later.remove(&(at_ms, rkey));
+        }
+        if self.queued.insert(rkey) {
+            self.now.push_back(rkey);
+        }
+    }
+
+    /// Begins what may go now, while there is a place; gives when more of it may (milliseconds).
+    fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
+        self.begin(shared, now_ms)?;
+        if self.is_full() {
+            return Ok(None);
+        }
+        while let Some(&(at_ms, rkey)) = self.later.first()
+            && at_ms <= now_ms
+        {
+            self.look_again(rkey);
+        }
+        let mut old = Vec::new();
+        let waiting = self.now.len().min(LOADED_AT_ONCE);
+        for rkey in self.now.drain(..waiting).collect::<Vec<_>>() {
+            self.queued.remove(&rkey);
+            if self.busy.contains(&rkey) {
+                continue;
+            }
+            match self.next(shared, rkey, now_ms)? {
+                Next::Go(intent) => {
+                    self.busy.insert(rkey);
+                    self.line.push_back(*intent);
+                }
+                Next::ReadAgain(_) if self.reading => self.at(rkey, now_ms + 50),
+                Next::ReadAgain(intent) => {
+                    self.busy.insert(rkey);
+                    old.push(*intent);
+                }
+                Next::At(at_ms) => self.at(rkey, at_ms),
+                Next::Nothing => {
+                    self.ids.remove(&rkey);
+                }
+            }
+        }
+        if !old.is_empty() {
+            self.read_again(shared, old);
+        }
+        self.begin(shared, now_ms)?;
+        if !self.now.is_empty() {
+            return Ok(Some(now_ms));
+        }
+        Ok(self.later.first().map(|(at_ms, _)| *at_ms))
+    }
+
+    fn at(&mut self, rkey: RKey, at_ms: i64) {
+        self.time_of.insert(rkey, at_ms);
+        self.later.insert((at_ms, rkey));
+    }
+
+    fn is_full(&self) -> bool {
+        self.working.len() - usize::from(self.reading) >= AT_ONCE
+    }
+
+    /// Begins those in line while there is a place, if they still may go: they may have waited for long.
+    fn begin(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<(), Fatal> {
+        while !self.is_full()
+            && let Some(intent) = self.line.pop_front()
+        {
+            let rkey = RKey::of(&intent.response_id);
+            // The next look finds what goes in its place.
+            let goes = matches!(self.next(shared, rkey, now_ms)?, Next::Go(still) if *still == intent);
+            if !goes {
+                self.look_again(rkey);
+                continue;
+            }
+            let (delivery, shared) = (self.delivery.clone(), shared.clone());
+            let action = async move {
+                delivery.one(&shared, intent).await?;
+                Ok(Ended::Action(rkey))
+            };
+            self.working.push(action.boxed());
+        }
+        Ok(())
+    }
+
+    /// All that are old at once, so that they cost few calls.
+    fn read_again(&mut self, shared: &Arc<Shared>, old: Vec<Intent>) {
+        let asked: Vec<RKey> = old.iter().map(|intent| RKey::of(&intent.response_id)).collect();
+        self.reading = true;
+        let (delivery, shared) = (self.delivery.clone(), shared.clone());
+        let reading = async move {
+            delivery.read_again(&shared, old).await?;
+            Ok(Ended::Reading(asked))
+        };
+        self.working.push(reading.boxed());
+    }
+
+    /// What of this response may go now, or when something of it may.
+    fn next(&self, shared: &Shared, rkey: RKey, now_ms: i64) -> Result<Next, Fatal> {
+        let Some(response_id) = self.ids.get(&rkey) else { return Ok(Next::Nothing) };
+        let conversation = shared.store.conversation(rkey, response_id)?.now;
+        let now = shared.circumstances(now_ms);
+        let mut until: Option<i64> = None;
+        for intent in conversation.intents.iter().filter(|intent| intent.state.is_open()) {
+            let at_ms = match self.when(&conversation, intent, &now) {
+                When::Go => return Ok(Next::Go(Box::new(intent.clone()))),
+                When::ReadAgain => return Ok(Next::ReadAgain(Box::new(intent.clone()))),
+                When::At(at_ms) => at_ms,
+                When::Never => continue,
+            };
+            until = until.into_iter().chain([at_ms]).min();
+        }
+        Ok(until.map_or(Next::Nothing, Next::At))
+    }
+
+    fn when(&self, conversation: &Conversation, intent: &Intent, now: &Circumstances) -> When {
+        let held = self.delivery.held_until(intent.seq, now.now_ms);
+        let decided = match &intent.state {
+            IntentState::Sending(_) => When::Go,
+            IntentState::Unclear { since_ms, .. } => Delivery::unclear_look(*since_ms, now),
+            _ => match eligibility(conversation, intent.seq, None, now) {
+                Eligibility::Look | Eligibility::Send(_) => When::Go,
+                Eligibility::NotYet(Wait::ReadAgain) => When::ReadAgain,
+                Eligibility::NotYet(wait) => wait.until_ms().map_or(When::Never, When::At),
+                Eligibility::Never(_) => When::Never,
+            },
+        };
+        match (decided, held) {
+            (When::Go | When::ReadAgain, Some(at_ms)) => When::At(at_ms),
+            (When::At(at_ms), Some(held_ms)) => When::At(at_ms.max(held_ms)),
+            (decided, _) => decided,
+        }
+    }
+}
+
+/// What of a response goes.
+enum Next {
+    Go(Box<Intent>),
+    ReadAgain(Box<Intent>),
+    /// Something may then (milliseconds).
+    At(i64),
+    Nothing,
+}
+
+/// Whether an intent goes.
+pub(crate) enum When {
+    Go,
+    ReadAgain,
+    At(i64),
+    Never,
+}

@@ -1,0 +1,120 @@
+//! An action that is older than one poll is read again from Salesforce before it is sent: it may have been unpublished,
+//! deleted, edited or taken back (design, rule 10).
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::decide::outbound::{EarlierRules, Rules};
+use crate::decide::{Intent, Wish};
+use crate::http::Failure;
+use crate::mapping::ActionMapping;
+use crate::salesforce::{RecordId, query};
+use crate::workers::delivery::deliver::Delivery;
+use crate::workers::poll::apply_rows::id_of;
+use crate::workers::poll::columns::Columns;
+use crate::workers::runtime::plan_context::Held;
+use crate::workers::{Fatal, Shared, Stop};
+
+impl Delivery {
+    /// Reads old intents again from Salesforce. Those that are still wanted count as read now, and may go; when Salesforce
+    /// cannot be read, they wait.
+    pub(crate) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<(), Fatal> {
+        let began_ms = shared.clock.now_ms();
+        match shared.again(&old).await {
+            Ok(again) => {
+                for intent in old {
+                    confirm(shared, &intent, &again)?;
+                }
+            }
+            Err(Stop::Fatal(fatal)) => return Err(fatal),
+            Err(Stop::Remote(failure)) => {
+                let until_ms =
+                    shared.salesforce_said::<()>(&Err(failure), began_ms).unwrap_or(began_ms + 1000);
+                for intent in &old {
+                    self.hold(intent.seq, until_ms);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows as Salesforce shows them now, and the rules that they were read for.
+struct Again {
+    held: Held,
+    earlier: Arc<Vec<EarlierRules>>,
+    rows: Vec<Value>,
+}
+
+/// What Salesforce shows for an old intent: still wanted, changed, or taken back.
+fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal> {
+    let rules = Rules { now: &again.held.mapping, earlier: &again.earlier };
+    let id = intent.wish.comment().unwrap_or(&intent.case_id);
+    let row = again.rows.iter().find(|r| id_of(r, "Id").as_ref() == Some(id));
+    let now_ms = shared.clock.now_ms();
+    let goes = shared
+        .change(&intent.response_id, |loaded| Ok(loaded.now.see_again(intent.seq, row, rules, now_ms)))?;
+    match goes {
+        Ok(true) => {}
+        Ok(false) => {
+            info!(response = %intent.response_id, action = intent.wish.name(), "taken back before it was sent");
+        }
+        Err(problem) => warn!(response = %intent.response_id, %problem, "a rule cannot be evaluated"),
+    }
+    Ok(())
+}
+
+impl Shared {
+    async fn again(&self, intents: &[Intent]) -> Result<Again, Stop> {
+        let contact = self.contact().await?;
+        let (held, earlier) = self.rules_in_force(&contact)?;
+        let rows = match self.salesforce_rows(&held, &earlier, intents).await {
+            // The org may have lost what only earlier rules read.
+            Err(Failure::Refused { problem, .. })
+                if problem.code == "INVALID_FIELD" && !earlier.is_empty() =>
+            {
+                self.salesforce_rows(&held, &[], intents).await?
+            }
+            rows => rows?,
+        };
+        Ok(Again { held, earlier, rows })
+    }
+
+    /// The rows behind some intents, as few queries as possible.
+    async fn salesforce_rows(
+        &self,
+        held: &Held,
+        earlier: &[EarlierRules],
+        intents: &[Intent],
+    ) -> Result<Vec<Value>, Failure> {
+        let actions = held.mapping.actions();
+        let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+        let (mut comments, mut cases): (Vec<RecordId>, Vec<RecordId>) = (Vec::new(), Vec::new());
+        for intent in intents {
+            match &intent.wish {
+                Wish::Answer { comment, .. } => comments.push(comment.clone()),
+                _ => cases.push(intent.case_id.clone()),
+            }
+        }
+        let columns = Columns::default();
+        let mut of_case = columns.of_case(held, earlier, ActionMapping::case_paths);
+        let mut of_comment = columns.of_comment(held, earlier);
+        for fields in [&mut of_case, &mut of_comment] {
+            fields.extend(["LastModifiedDate", "SystemModstamp", "IsDeleted"].map(str::to_owned));
+        }
+        let mut rows = Vec::new();
+        let asked = [(&actions.comments.object, of_comment, comments), (&case.object, of_case, cases)];
+        for (object, fields, ids) in asked {
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            let queries = query::by_ids(object, &fields, &ids)
+                .map_err(|e| crate::workers::inbound::reconcile::unsayable(&e))?;
+            for soql in queries {
+                self.allowance(false).await?;
+                rows.extend(self.salesforce.query_all(&soql).await?);
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,79 @@
+//! Goodays users of agents, found by e-mail (design, rule 13).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing::warn;
+
+use crate::http::Failure;
+use crate::workers::Shared;
+
+/// How long a found or missing user is believed.
+const AGE_MS: i64 = 3_600_000;
+
+#[derive(Default)]
+pub struct Directory {
+    /// E-mail in lower case, to the user id and when it was asked.
+    known: Mutex<Known>,
+}
+
+/// Who an action is sent as.
+pub(crate) struct Sender {
+    pub id: Option<String>,
+    /// It is the user of the agent's own address.
+    pub is_author: bool,
+}
+
+impl Sender {
+    fn author(id: Option<String>) -> Option<Self> {
+        id.map(|id| Self { id: Some(id), is_author: true })
+    }
+}
+
+type Known = HashMap<String, (Option<String>, i64)>;
+
+impl Directory {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// The agent's Goodays user: exactly one match that may write; else the default user, or none.
+    pub(crate) async fn user(&self, email: Option<&str>) -> Result<Sender, Failure> {
+        let default = || Sender { id: self.config.goodays.default_user.clone(), is_author: false };
+        let Some(email) = email.map(str::to_lowercase) else { return Ok(default()) };
+        let now_ms = self.clock.now_ms();
+        let known = self.users.known().get(&email).cloned();
+        if let Some((id, asked_ms)) = known
+            && now_ms - asked_ms < AGE_MS
+        {
+            return Ok(Sender::author(id).unwrap_or_else(default));
+        }
+        let began_ms = now_ms;
+        let found = match self.goodays.users_by_email(&email).await {
+            Ok(users) => {
+                self.goodays_said::<()>(&Ok(()), began_ms);
+                let mut same = users.into_iter().filter(|u| u.email.to_lowercase() == email);
+                let first = same.next();
+                let only = if same.next().is_some() { None } else { first };
+                only.filter(|u| !u.read_only).map(|u| u.id)
+            }
+            Err(failure @ (Failure::Refused { .. } | Failure::Road(_))) => {
+                // An account that does not show its users has none for us; waiting would not help.
+                if let Err(failure) = self.goodays.is_well().await {
+                    self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+                    return Err(failure);
+                }
+                warn!(%failure, "Goodays does not look up users; actions go out without the agent's name");
+                None
+            }
+            Err(failure) => {
+                self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+                return Err(failure);
+            }
+        };
+        self.users.known().insert(email, (found.clone(), now_ms));
+        Ok(Sender::author(found).unwrap_or_else(default))
+    }
+}

@@ -1,0 +1,221 @@
+//! Files that are edited while the daemon runs: mappings, connector.yaml, secrets.
+
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::check::newly_lacking;
+use crate::config::{Actions, Config, Live, Secrets, waiting};
+use crate::http::Failure;
+use crate::mapping::{Diagnostic, Mapping, Source};
+use crate::salesforce::describe::Describe;
+use crate::state::StoreError;
+use crate::workers::{Shared, credentials};
+
+/// An edited mapping waits at most that long for the org's word on it.
+const ASKING: Duration = Duration::from_secs(15);
+
+/// How connector.yaml as it stands differs from what runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Keys that were edited and wait for a restart.
+    pub waiting: Vec<&'static str>,
+    /// Why the file is refused as it stands, for people.
+    pub refused: Option<String>,
+}
+
+impl Shared {
+    /// Secrets, connector.yaml and mappings anew. The version of the mappings in force, or all that is refused.
+    pub async fn reload(&self) -> Result<String, String> {
+        self.reload_secrets();
+        let config = self.reload_config();
+        match (config, self.reload_mappings().await) {
+            (Ok(()), read) => read,
+            (Err(refused), Ok(_)) => Err(refused),
+            (Err(refused), Err(mistakes)) => Err(format!("{refused}\n{mistakes}")),
+        }
+    }
+
+    /// Reads the mapping files anew. A bad edit is refused with its reasons, and the old one goes on.
+    pub async fn reload_mappings(&self) -> Result<String, String> {
+        let _one_at_a_time = self.reloading.lock().await;
+        match self.read_mappings().await {
+            Ok((mapping, warnings)) => Ok(self.take_mapping(mapping, &warnings)),
+            Err(text) => {
+                self.refuse_mapping(&text);
+                Err(text)
+            }
+        }
+    }
+
+    async fn read_mappings(&self) -> Result<(Mapping, Vec<Diagnostic>), String> {
+        let dir = self.config.mappings.clone();
+        let read = tokio::task::spawn_blocking(move || Mapping::load(&dir)).await;
+        let loaded = read.map_err(|_| "the mapping files could not be read to their end".to_owned())?;
+        let (mapping, warnings) = loaded.map_err(|mistakes| text_of(&mistakes))?;
+        let lacking = self.lacking(&mapping).await;
+        if lacking.is_empty() { Ok((mapping, warnings)) } else { Err(lacking.join("\n")) }
+    }
+
+    /// What the org lacks of what an edit names. Empty when the org cannot be asked now.
+    async fn lacking(&self, edited: &Mapping) -> Vec<String> {
+        let in_force = self.mapping();
+        let schema = self.contacts.schema.load_full();
+        if schema.read_ms == 0 || edited.version() == in_force.version() {
+            return Vec::new();
+        }
+        let known: Vec<Describe> = schema.case.iter().chain(&schema.comment).cloned().collect();
+        let found = newly_lacking(edited, &in_force, &known);
+        if found.is_empty() {
+            return found;
+        }
+        // What is known is up to an hour old, and the field may have been made a minute ago.
+        if let Ok(Ok(org)) = tokio::time::timeout(ASKING, self.described_for(edited)).await {
+            return newly_lacking(edited, &in_force, &org);
+        }
+        warn!(
+            "the edited mappings name what the org had not when it was asked last, and it cannot be asked now"
+        );
+        Vec::new()
+    }
+
+    /// Describes the objects of a mapping; what the org does not show is left out.
+    async fn described_for(&self, mapping: &Mapping) -> Result<Vec<Describe>, Failure> {
+        let case = mapping.case_mappings().first().map_or("Case", |case| case.object.as_str());
+        let mut org = Vec::new();
+        for object in [case, &mapping.comment().object] {
+            self.allowance(false).await?;
+            match self.salesforce.describe(object).await {
+                Ok(describe) => org.push(describe),
+                Err(Failure::Refused { .. }) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(org)
+    }
+
+    fn take_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
+        let version = mapping.version().to_owned();
+        self.mapping_trouble.store(None.into());
+        // A permission may have been mended, whether the files differ or not.
+        self.look_anew();
+        if version == self.mapping().version() {
+            return version;
+        }
+        for warning in warnings {
+            warn!("{}", warning.render());
+        }
+        info!(mapping = %version, "the edited mappings are in force");
+        if let Err(error) = remember_mapping(&self.store, &mapping) {
+            error!(%error, "the mappings could not be kept for a later start");
+        }
+        self.metrics.mapping_is(&version);
+        self.set_mapping(mapping);
+        version
+    }
+
+    /// Told once for each text.
+    fn refuse_mapping(&self, text: &str) {
+        if self.mapping_trouble.load().as_ref().as_deref() != Some(text) {
+            let version = self.mapping().version().to_owned();
+            error!("the edited mappings are refused, version {version} goes on:\n{text}");
+            self.metrics.mapping_refused.inc();
+        }
+        self.mapping_trouble.store(Some(text.to_owned()).into());
+    }
+
+    /// Reads connector.yaml anew. Some keys take effect at once, the others wait for a restart; a bad edit is refused.
+    pub fn reload_config(&self) -> Result<(), String> {
+        match Config::load(&self.config.file, Secrets::Required) {
+            Ok(edited) => {
+                self.take_live(Live::of(&edited));
+                self.note_waiting(waiting(&self.config, &edited));
+                Ok(())
+            }
+            Err(mistakes) => {
+                let text = text_of(&mistakes);
+                self.refuse_config(&text);
+                Err(text)
+            }
+        }
+    }
+
+    fn take_live(&self, now: Live) {
+        let before = self.live();
+        let changed = before.changed(&now);
+        if changed.is_empty() {
+            return;
+        }
+        if let (true, Some(set)) = (before.level != now.level, self.log_level.get()) {
+            set(&now.level);
+        }
+        info!(keys = %changed.join(", "), "edited keys of connector.yaml are in force");
+        if now.actions == Actions::Observe && before.actions != now.actions {
+            warn!("goodays.actions is observe: nothing is sent to customers");
+        }
+        self.live.store(now.into());
+        self.wake_all();
+    }
+
+    fn note_waiting(&self, waiting: Vec<&'static str>) {
+        let now = Edits { waiting, refused: None };
+        if !now.waiting.is_empty() && self.edits.load().waiting != now.waiting {
+            warn!(keys = %now.waiting.join(", "), "edited keys of connector.yaml wait for a restart");
+        }
+        self.edits.store(now.into());
+    }
+
+    fn refuse_config(&self, text: &str) {
+        let before = self.edits.load_full();
+        if before.refused.as_deref() != Some(text) {
+            error!("the edited connector.yaml is refused, what was read before goes on:\n{text}");
+        }
+        let now = Edits { waiting: before.waiting.clone(), refused: Some(text.to_owned()) };
+        self.edits.store(now.into());
+    }
+
+    /// Secrets that stand in files are read again: rotation needs no restart.
+    pub fn reload_secrets(&self) {
+        match self.config.reload_secrets() {
+            Ok(fresh) => {
+                let taken = self.secrets.take(&fresh);
+                if taken.salesforce {
+                    self.salesforce.set_credentials(credentials(&fresh));
+                    self.salesforce_gate.reopen();
+                }
+                if taken.goodays {
+                    self.goodays_gate.reopen();
+                }
+                if taken.goodays || taken.salesforce || taken.doors {
+                    info!("secrets were changed in their files");
+                    self.wake_all();
+                }
+            }
+            Err(problems) => {
+                for problem in problems {
+                    warn!("{}", problem.render());
+                }
+            }
+        }
+    }
+}
+
+fn text_of(mistakes: &[Diagnostic]) -> String {
+    mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n")
+}
+
+const LAST_GOOD: &str = "mapping sources";
+
+/// Keeps the sources of a good version, for a start with bad files (design, rule 1).
+pub fn remember_mapping(store: &crate::state::Store, mapping: &Mapping) -> Result<(), StoreError> {
+    let sources: Vec<(String, String)> =
+        mapping.sources().iter().map(|s| (s.name.clone(), s.text.clone())).collect();
+    store.set_meta(LAST_GOOD, &sources)
+}
+
+/// The last good version, if one was kept.
+pub fn last_good_mapping(store: &crate::state::Store) -> Result<Option<Mapping>, StoreError> {
+    let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD)? else { return Ok(None) };
+    let sources = kept.into_iter().map(|(name, text)| Source { name, text }).collect();
+    Ok(Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping))
+}

@@ -1,0 +1,188 @@
+//! What waits, read: conversations with as many of their events as one step may hold in memory.
+//!
+//! An event that cannot be carried is parked alone, with the reason; the others of its conversation go on.
+
+use std::sync::atomic::Ordering;
+
+use tracing::warn;
+
+use crate::aside;
+use crate::decide::Conversation;
+use crate::goodays::event::{self, Event};
+use crate::goodays::glance;
+use crate::json;
+use crate::state::inbox::finish;
+use crate::state::{Entry, EntryState, RKey, Tx, Waiting};
+use crate::workers::inbound::Job;
+use crate::workers::inbound::damaged;
+use crate::workers::inbound::in_progress::Through;
+use crate::workers::inbound::worker_state::Doubtful;
+use crate::workers::{Fatal, Shared};
+
+/// What the events of one step may take in memory, roughly: bytes as they came, and what their values take when read.
+const ROOM: usize = 24 << 20;
+/// What a value takes in memory, with its share of the list or object that it stands in.
+const VALUE: usize = 200;
+
+/// A conversation's waiting things, with the bytes of its events in the same order.
+struct Bodies {
+    waiting: Waiting,
+    bytes: Vec<Vec<u8>>,
+}
+
+/// Why an event is parked: a code, and words for people.
+type Misfit = (&'static str, String);
+
+/// Everything that waits for these conversations, as far as there is room; the rest stays queued.
+pub(crate) async fn load(shared: &Shared, doubtful: &Doubtful, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
+    let mut room = ROOM;
+    let mut all = Vec::new();
+    for rkey in taken {
+        all.extend(gather(shared, doubtful, *rkey, &mut room)?);
+    }
+    only_one_blamed(shared, &mut all);
+    let noted = noted(shared, &all);
+    let read_all = || -> Result<Vec<Job>, Fatal> {
+        let mut jobs = Vec::new();
+        for bodies in all {
+            jobs.extend(read(shared, bodies)?);
+        }
+        Ok(jobs)
+    };
+    shared.begun.note(&shared.store, &noted, Through::Reading, read_all).await
+}
+
+/// An event that an earlier process ended with makes a step of its own; the rest stays queued.
+fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
+    let blamed =
+        |bodies: &Bodies| bodies.waiting.entries.iter().position(|entry| shared.begun.is_blamed(entry.seq));
+    let Some((at, first)) = all.iter().enumerate().find_map(|(at, b)| blamed(b).map(|first| (at, first)))
+    else {
+        return;
+    };
+    let mut bodies = all.swap_remove(at);
+    // In order: what stands before it goes first.
+    let count = first.max(1);
+    bodies.waiting.entries.truncate(count);
+    bodies.bytes.truncate(count);
+    all.clear();
+    all.push(bodies);
+}
+
+/// The events that are noted as begun. Those that ended too many processes are not.
+fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
+    let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
+    let noted = events.filter(|(entry, bytes)| {
+        shared.begun.notes(entry.seq, bytes.len()) && !shared.begun.ended_too_many(entry.seq)
+    });
+    noted.map(|(entry, _)| entry.seq).collect()
+}
+
+/// Reads the events, then the conversation. An event that holds our own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's. None: nothing is left
+/// to do.
+fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
+    let Bodies { mut waiting, bytes } = bodies;
+    let (rkey, size) = (waiting.rkey, bytes.iter().map(Vec::len).sum());
+    let mut events = Vec::new();
+    let mut entries = Vec::new();
+    let mut id = waiting.entries.iter().find_map(|e| e.response_id.clone());
+    for (entry, bytes) in waiting.entries.drain(..).zip(bytes) {
+        match aside::if_large(bytes.len(), || read_event(shared, &entry, &bytes)) {
+            Ok(event) => {
+                events.push(event);
+                entries.push(entry);
+            }
+            Err(misfit) => park_event(shared, rkey, &entry, &misfit)?,
+        }
+    }
+    if id.is_none() {
+        id = shared.store.link(rkey)?.map(|link| link.response_id);
+    }
+    let nothing_left = entries.is_empty() && waiting.notes.is_empty();
+    let Some(response_id) = id.filter(|_| !nothing_left) else { return Ok(None) };
+    let Conversation { intents, link, .. } = shared.store.conversation(rkey, &response_id)?.now;
+    waiting.entries = entries;
+    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
+    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
+}
+
+/// What waits for a response; of its events as many as there is room for, at least one in each step. What is damaged is
+/// parked, and is not in it.
+fn gather(
+    shared: &Shared,
+    doubtful: &Doubtful,
+    rkey: RKey,
+    room: &mut usize,
+) -> Result<Option<Bodies>, Fatal> {
+    if *room == 0 {
+        return Ok(None);
+    }
+    let Some(mut waiting) = damaged::waiting(shared, doubtful, rkey)? else { return Ok(None) };
+    let (mut bytes, mut entries, mut none_fits) = (Vec::new(), Vec::new(), false);
+    for entry in std::mem::take(&mut waiting.entries) {
+        let Some(body) = damaged::body(&shared.store, entry.seq)? else {
+            damaged::park(shared, rkey, &entry)?;
+            continue;
+        };
+        let cost = aside::if_large(body.len(), || cost(&body));
+        if cost > *room && *room < ROOM {
+            *room = 0;
+            none_fits = bytes.is_empty();
+            break;
+        }
+        *room = room.saturating_sub(cost);
+        bytes.push(body);
+        entries.push(entry);
+    }
+    waiting.entries = entries;
+    let nothing = waiting.entries.is_empty() && waiting.notes.is_empty();
+    if !none_fits && (nothing || !waiting.lost.is_empty()) {
+        damaged::mend(shared, rkey)?;
+    }
+    Ok((!none_fits).then_some(Bodies { waiting, bytes }))
+}
+
+fn cost(body: &[u8]) -> usize {
+    2 * body.len() + VALUE * json::values(body).min(glance::MAX_VALUES)
+}
+
+/// Reads an event, unless it is known to be too much.
+fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Misfit> {
+    if shared.begun.ended_too_many(entry.seq) {
+        let why = "working on it ended the process three times; `retry` tries it again";
+        return Err(("crashed", why.to_owned()));
+    }
+    let unreadable = |why: &str| ("unreadable", format!("the stored event cannot be read: {why}"));
+    let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))?;
+    // The door has looked at it; what an older version took in, it has not.
+    if bytes.len() > glance::MAX_VALUES / 4 {
+        let glanced = glance::glance(text).map_err(|_| unreadable("it is not JSON that can be held"))?;
+        if let Some(why) = glance::excess(text, &glanced) {
+            return Err(("too_large", why));
+        }
+    }
+    let body = json::read(bytes).map_err(|_| unreadable("it is not JSON that can be held"))?;
+    event::read_owned(body).map_err(|why| unreadable(&why.to_string()))
+}
+
+fn park_event(shared: &Shared, rkey: RKey, entry: &Entry, (code, why): &Misfit) -> Result<(), Fatal> {
+    loop {
+        let mut tx = Tx::default();
+        let Some(now) = shared.store.guard_entry(&mut tx, entry.seq)? else { return Ok(()) };
+        if !matches!(now.state, EntryState::Waiting { .. }) {
+            return Ok(());
+        }
+        let since_ms = shared.clock.now_ms();
+        let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
+        finish(&mut tx, now, rkey, state);
+        if shared.store.try_transact(&tx)? {
+            break;
+        }
+    }
+    shared.begun.forget(&shared.store, entry.seq)?;
+    shared.metrics.event("parked");
+    shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
+    let response = entry.response_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    warn!(%response, seq = entry.seq, code, "parked: this event is not carried");
+    Ok(())
+}

@@ -1,0 +1,409 @@
+//! A lane: conversations that wait for Salesforce, many in one call.
+//!
+//! Whatever came in while a call was in flight is the next batch; a call that has room takes along what agents are
+//! told in the other lane. Before a call leaves, the disk says which responses it is about: a process that is killed
+//! meanwhile reads them back before it writes them again.
+
+mod damaged;
+mod fixes;
+pub(crate) mod in_progress;
+mod load;
+pub(crate) mod reconcile;
+mod record;
+mod refused;
+pub(crate) mod worker_state;
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+use tracing::debug;
+
+use crate::aside;
+use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
+use crate::decide::pace::{BatchSize, MAX_NODES};
+use crate::decide::{Freshness, Gain, Intent, Link, Note};
+use crate::goodays::ResponseId;
+use crate::goodays::event::Event;
+use crate::http::Failure;
+use crate::mapping::Assignment;
+use crate::mutant;
+use crate::salesforce::errors::FieldFix;
+use crate::salesforce::graph::{Graph, GraphOutcome, Node};
+use crate::state::{Item, LANES, RKey, StoreError, Waiting};
+use crate::time::{CARRIED_MS, GoodaysTime};
+use crate::workers::inbound::in_progress::Through;
+use crate::workers::inbound::load::load;
+use crate::workers::inbound::worker_state::{Doubtful, Doubts};
+use crate::workers::runtime::plan_context::Held;
+use crate::workers::runtime::retry::millis;
+use crate::workers::{Fatal, Hands, Shared, Step, Stop};
+
+/// How long what agents are told waits for other actions that are under way, so that one call tells of all.
+const TOLD_TOGETHER_MS: i64 = 5_000;
+/// What is read of a queue: a little at first, for most wait with one thing only.
+const FIRST_LOOK: usize = 128;
+const LOOK: usize = 512;
+/// The Case's name within its transaction.
+pub(crate) const CASE: &str = "refCase";
+
+pub struct Lane {
+    pub(crate) number: u8,
+    pub(crate) size: BatchSize,
+    doubtful: Doubtful,
+    /// When this step began (milliseconds).
+    stepped_ms: i64,
+    first_start: Option<GoodaysTime>,
+}
+
+/// A conversation, loaded.
+pub(crate) struct Job {
+    pub rkey: RKey,
+    pub response_id: ResponseId,
+    pub waiting: Waiting,
+    pub events: Vec<Event>,
+    pub notes: Vec<Note>,
+    pub intents: Vec<Intent>,
+    pub link: Option<Link>,
+    /// Bytes of its events, as they came.
+    pub size: usize,
+}
+
+impl Job {
+    /// The ledger holds nothing that inbound wrote or learned: at most a Case that the poll came across.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.link.as_ref().is_none_or(|l| {
+            l.known.is_empty() && l.fields.is_empty() && l.gone.is_empty() && l.fresh == Freshness::default()
+        })
+    }
+}
+
+impl Hands for Lane {
+    const NAME: &'static str = "inbound";
+
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+        &shared.lanes[usize::from(self.number)]
+    }
+
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
+        let now_ms = shared.clock.now_ms();
+        if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
+            return Ok(Step::Idle { until_ms: Some(until_ms) });
+        }
+        self.stepped_ms = now_ms;
+        self.doubts().remember(&shared.store, now_ms)?;
+        let taken = self.take_due(shared, now_ms)?;
+        if taken.is_empty() {
+            return self.idle(shared, now_ms);
+        }
+        let step = self.carry(shared, &taken, now_ms).await?;
+        self.doubts().give_back(&taken);
+        // Only after work was done, or two lanes that may not call would wake each other without end.
+        if step == Step::Did {
+            let lent = |lane: &u8| *lane != self.number && taken.iter().any(|r| r.lane() == *lane);
+            (0..LANES).filter(lent).for_each(|lane| shared.wake_lane(lane));
+        }
+        Ok(step)
+    }
+}
+
+fn pause(shared: &Shared, failure: &Failure) -> Step {
+    let result: Result<(), Failure> = Err(failure.clone());
+    let until_ms = shared.salesforce_said(&result, shared.clock.now_ms());
+    Step::Idle { until_ms }
+}
+
+impl Lane {
+    pub fn new(number: u8, doubtful: Doubtful) -> Self {
+        Self { number, size: BatchSize::default(), doubtful, stepped_ms: 0, first_start: None }
+    }
+
+    pub(crate) fn doubts(&self) -> MutexGuard<'_, Doubts> {
+        self.doubtful.lock()
+    }
+
+    /// Brings to Salesforce what was taken in hand.
+    async fn carry(&mut self, shared: &Shared, taken: &[RKey], now_ms: i64) -> Result<Step, Fatal> {
+        let next_call_ms = shared.next_call_ms.load(Ordering::Relaxed);
+        if next_call_ms > now_ms {
+            return Ok(Step::Idle { until_ms: Some(next_call_ms) });
+        }
+        let mut jobs = load(shared, &self.doubtful, taken).await?;
+        if jobs.is_empty() {
+            return self.idle(shared, now_ms);
+        }
+        let contact = match shared.contact().await {
+            Ok(contact) => contact,
+            Err(failure) => return Ok(pause(shared, &failure)),
+        };
+        self.first_start = shared.on_goodays_clock(contact.first_start);
+        self.doubt(&jobs, &contact);
+        match self.learn(shared, &mut jobs).await {
+            Ok(()) => self.write(shared, jobs).await,
+            Err(Stop::Remote(failure)) => Ok(pause(shared, &failure)),
+            Err(Stop::Fatal(fatal)) => Err(fatal),
+        }
+    }
+
+    fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
+        let due = shared.store.next_due(self.number)?;
+        // What is due and not taken is held, in the other lane's hand, or waits for actions that are under way.
+        let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
+        let doubts = self.doubts();
+        let held = doubts.held.iter().filter(|(r, _)| r.lane() == self.number).map(|(_, at)| *at).min();
+        Ok(Step::Idle { until_ms: if due.is_some_and(|d| d > now_ms + 50) { due } else { held.or(due) } })
+    }
+
+    /// Takes in hand the next conversations that are due, and with them, as far as there is room, those of the
+    /// other lane in which agents are told something: one call tells of all.
+    fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
+        // Asked before the queue: the last action's end stands there before this says that it was the last.
+        let delivering = shared.delivering.load(Ordering::SeqCst);
+        let mut doubts = self.doubts();
+        doubts.pass(now_ms);
+        let room = self.size.0.min(doubts.most_graphs(now_ms));
+        let mut limit = FIRST_LOOK;
+        loop {
+            let items = shared.store.due(self.number, now_ms, limit)?;
+            let oldest_ms =
+                items.iter().filter(|i| !i.event && doubts.is_free(i.rkey)).map(|i| i.due_ms).min();
+            let together = delivering && oldest_ms.is_none_or(|at_ms| now_ms < at_ms + TOLD_TOGETHER_MS);
+            let with_events = with_events(&items);
+            let ripe =
+                |i: &&Item| doubts.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
+            let mut taken = Vec::new();
+            fill(&mut taken, items.iter().filter(ripe), room);
+            let more = items.len() == limit;
+            if more && taken.len() < room && (taken.is_empty() || limit < LOOK) {
+                limit *= 4;
+                continue;
+            }
+            if !taken.is_empty() && !together {
+                self.take_along(shared, &doubts, &mut taken, room)?;
+            }
+            doubts.take(&taken);
+            return Ok(taken);
+        }
+    }
+
+    /// What agents are told in other lanes; their events stay there.
+    fn take_along(
+        &self,
+        shared: &Shared,
+        doubts: &Doubts,
+        taken: &mut Vec<RKey>,
+        room: usize,
+    ) -> Result<(), StoreError> {
+        for lane in (0..LANES).filter(|lane| *lane != self.number) {
+            if taken.len() >= room {
+                break;
+            }
+            let items = shared.store.due(lane, self.stepped_ms, LOOK)?;
+            let with_events = with_events(&items);
+            let told = |i: &&Item| doubts.is_free(i.rkey) && !with_events.contains(&i.rkey);
+            fill(taken, items.iter().filter(told), room);
+        }
+        Ok(())
+    }
+
+    /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
+    /// is older than our start.
+    fn doubt(&mut self, jobs: &[Job], contact: &crate::workers::Contact) {
+        let mut doubts = self.doubts();
+        let doubtful = |j: &&Job| {
+            let unread = j.link.as_ref().filter(|l| l.unread);
+            let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
+            !doubts.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
+        };
+        let doubtful: Vec<RKey> = jobs.iter().filter(doubtful).map(|j| j.rkey).collect();
+        doubts.unlearned.extend(doubtful);
+        if !contact.inherited {
+            return;
+        }
+        for job in jobs.iter().filter(|j| j.link.is_none()) {
+            let created = job.events.iter().filter_map(|e| e.response.created).min();
+            // Unknown is old: then it is read first, which costs a call and no more.
+            let old = created
+                .zip(self.first_start)
+                .is_none_or(|(created, start)| created < start.plus_millis(CARRIED_MS));
+            if old && !doubts.comments.contains_key(&job.rkey) {
+                doubts.unlearned.insert(job.rkey);
+            }
+        }
+    }
+
+    async fn write(&mut self, shared: &Shared, mut jobs: Vec<Job>) -> Result<Step, Fatal> {
+        let held = shared.desk();
+        jobs.retain(|job| !self.doubts().held.contains_key(&job.rkey));
+        let seqs = jobs.iter().flat_map(|job| job.waiting.entries.iter().map(|e| (e.seq, job.size)));
+        let noted: Vec<u64> =
+            seqs.filter(|(seq, size)| shared.begun.notes(*seq, *size)).map(|(s, _)| s).collect();
+        let plan_all = || self.plan_all(shared, &held, jobs);
+        let batch = shared.begun.note(&shared.store, &noted, Through::Planning, plan_all).await?;
+        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
+    }
+
+    /// Plans as many conversations as one call may write; those that need no write are concluded.
+    fn plan_all(&mut self, shared: &Shared, held: &Held, jobs: Vec<Job>) -> Result<Vec<(Job, Plan)>, Fatal> {
+        let settle_ms = millis(shared.config.settle);
+        let mut batch: Vec<(Job, Plan)> = Vec::new();
+        let mut nodes = 0;
+        for job in jobs {
+            let planned = aside::if_large(job.size, || self.plan(shared, held, &job))?;
+            let Some(plan) = planned else { continue };
+            let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
+            if size == 0 {
+                self.record(shared, &job, &plan, None)?;
+                continue;
+            }
+            // What was read is as old as the question; a step asks before it writes.
+            let asked_ms = if mutant::is_on("young-look") { shared.clock.now_ms() } else { self.stepped_ms };
+            if self.doubts().must_settle(job.rkey, settle_ms, asked_ms) {
+                continue;
+            }
+            if nodes + size > MAX_NODES && !batch.is_empty() {
+                break;
+            }
+            nodes += size;
+            batch.push((job, plan));
+        }
+        Ok(batch)
+    }
+
+    /// Plans one conversation; none when it was parked instead.
+    fn plan(&mut self, shared: &Shared, held: &Held, job: &Job) -> Result<Option<Plan>, Fatal> {
+        if self.doubts().nowhere.remove(&job.rkey) {
+            let why = "Salesforce says that the key exists already, but no Case with it can be seen: \
+                       give the connector's user access to all Cases (View All), or look for a Case that \
+                       it cannot see.";
+            self.park(shared, job, "duplicate_elsewhere", why)?;
+            return Ok(None);
+        }
+        let mut fixes = held.fixes().to_vec();
+        let comments = {
+            let doubts = self.doubts();
+            fixes.extend(doubts.fixes.get(&job.rkey).into_iter().flatten().cloned());
+            fixes.extend(doubts.most_comments(job.rkey).map(|comments| FieldFix::Fewer { comments }));
+            doubts.comments.get(&job.rkey).cloned().unwrap_or_default()
+        };
+        let facing = Facing {
+            response_id: &job.response_id,
+            events: &job.events,
+            notes: &job.notes,
+            link: job.link.as_ref(),
+            intents: &job.intents,
+            comments: &comments,
+            first_start: self.first_start,
+        };
+        Ok(Some(plan(&facing, &held.with(&fixes))))
+    }
+
+    /// What an insert of ours put on the Case, as far as status rules go.
+    pub(crate) fn baseline(&self, held: &Held, job: &Job) -> Option<Gain> {
+        let facing = Facing {
+            response_id: &job.response_id,
+            events: &job.events,
+            notes: &job.notes,
+            link: None,
+            intents: &job.intents,
+            comments: &[],
+            first_start: self.first_start,
+        };
+        let plan = plan(&facing, &held.desk());
+        plan.write.is_some().then_some(plan.gain)
+    }
+
+    async fn send(&mut self, shared: &Shared, held: &Held, batch: Vec<(Job, Plan)>) -> Result<Step, Fatal> {
+        if let Err(failure) = shared.allowance(false).await {
+            return Ok(pause(shared, &failure));
+        }
+        let rkeys: Vec<RKey> = batch.iter().map(|(job, _)| job.rkey).collect();
+        self.doubts().leaving(&shared.store, &rkeys)?;
+        shared.store.durable().await?;
+        let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
+        let assign = assign(held);
+        let began_ms = shared.clock.now_ms();
+        let result = shared.salesforce.graphs(&graphs, &assign).await;
+        let ended_ms = shared.clock.now_ms();
+        let until_ms = shared.salesforce_said(&result, began_ms);
+        match result {
+            Ok(outcomes) => {
+                self.size = self.size.after(ended_ms - began_ms);
+                let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
+                debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
+                self.sort_out(shared, batch, outcomes)?;
+                self.doubts().answered(&shared.store, &rkeys)?;
+                Ok(Step::Did)
+            }
+            Err(failure) if failure.may_have_been_done() => {
+                let mut doubts = self.doubts();
+                doubts.unanswered(&rkeys, ended_ms);
+                if let [alone] = rkeys[..] {
+                    doubts.unanswered_alone(alone, ended_ms);
+                }
+                drop(doubts);
+                self.size = self.size.halved();
+                Ok(Step::Idle { until_ms })
+            }
+            Err(Failure::Refused { status, problem }) => {
+                self.doubts().answered(&shared.store, &rkeys)?;
+                self.refused_whole(shared, batch, status, &problem)?;
+                Ok(Step::Did)
+            }
+            Err(_) => {
+                self.doubts().answered(&shared.store, &rkeys)?;
+                Ok(Step::Idle { until_ms })
+            }
+        }
+    }
+}
+
+fn with_events(items: &[Item]) -> HashSet<RKey> {
+    items.iter().filter(|i| i.event).map(|i| i.rkey).collect()
+}
+
+/// Adds conversations, each once, up to that many.
+fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: usize) {
+    for item in items {
+        if taken.len() >= room {
+            break;
+        }
+        if !taken.contains(&item.rkey) {
+            taken.push(item.rkey);
+        }
+    }
+}
+
+/// One conversation's transaction.
+fn graph(index: usize, plan: &Plan) -> Graph {
+    let write: &CaseWrite = plan.write.as_ref().expect("only plans that write are sent");
+    let mut fields = write.fields.clone();
+    if mutant::is_on("drop-marker") {
+        fields.retain(|name, _| !name.ends_with("Message_Ids__c"));
+    }
+    let mut nodes = vec![match &write.patch {
+        None => Node::insert(CASE, &write.object, fields),
+        Some(id) => Node::update(CASE, &write.object, id.clone(), fields),
+    }];
+    for (n, comment) in write.comments.iter().enumerate() {
+        let mut fields = comment.clone();
+        let parent = match &write.patch {
+            None => Node::reference_to(CASE),
+            Some(id) => Value::String(id.as_str().to_owned()),
+        };
+        fields.insert(write.parent_field.clone(), parent);
+        nodes.push(Node::insert(format!("refComment{n}"), &write.comment_object, fields));
+    }
+    Graph { id: format!("g{index}"), nodes }
+}
+
+/// Assignment rules run for inserts only, as the mapping says.
+fn assign(held: &Held) -> String {
+    match held.mapping.case_mappings().first().map(|m| &m.assignment) {
+        Some(Assignment::Create) => "TRUE".to_owned(),
+        Some(Assignment::Rule(id)) => id.clone(),
+        Some(Assignment::Never) | None => "FALSE".to_owned(),
+    }
+}

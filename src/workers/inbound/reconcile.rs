@@ -1,0 +1,243 @@
+//! Reading Cases back before they are written: after a write without an answer, a duplicate key, a Case that
+//! is gone, or with a ledger that cannot know (design, 4).
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tracing::{debug, info};
+
+use crate::decide::reconcile::{Found, Row, adopt, bury, find, read_row};
+use crate::decide::{Desk, Gain, Link};
+use crate::http::Failure;
+use crate::salesforce::RecordId;
+use crate::salesforce::query;
+use crate::state::Tx;
+use crate::state::ledger::put_link;
+use crate::workers::inbound::{Job, Lane};
+use crate::workers::{Fatal, Shared, Stop};
+
+impl Lane {
+    /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.
+    pub(crate) async fn learn(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
+        let held = shared.desk();
+        let asked: Vec<usize> = {
+            let doubts = self.doubts();
+            (0..jobs.len()).filter(|i| doubts.unlearned.contains(&jobs[*i].rkey)).collect()
+        };
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let read = read(shared, &held.desk(), asked.iter().map(|i| &jobs[*i])).await?;
+        for index in asked {
+            let job = &mut jobs[index];
+            // Made by an attempt of ours of which nobody told us that it succeeded.
+            let ours = self.doubts().suspects.contains_key(&job.rkey) && job.is_unwritten();
+            let baseline = if ours { self.baseline(&held, job) } else { None };
+            self.take(shared, &held.desk(), job, &read, baseline.as_ref())?;
+            self.doubts().unlearned.remove(&job.rkey);
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        shared: &Shared,
+        desk: &Desk<'_>,
+        job: &mut Job,
+        read: &Read,
+        baseline: Option<&Gain>,
+    ) -> Result<(), Fatal> {
+        let found = read.found.get(job.response_id.as_str()).cloned().unwrap_or(Found::Absent);
+        let mut comments = Vec::new();
+        loop {
+            let mut tx = Tx::default();
+            let before = shared.store.guard_link(&mut tx, job.rkey)?;
+            let after = match &found {
+                Found::Absent => before.clone().map(forget_case),
+                Found::Live(row) => {
+                    comments = read.comments.get(&row.case.id).cloned().unwrap_or_default();
+                    let mut link = adopt(before.clone(), &job.response_id, row, desk);
+                    if let Some(written) = baseline {
+                        written.rebase(&mut link);
+                    }
+                    Some(link)
+                }
+                Found::Deleted(row) => Some(bury(before.clone(), &job.response_id, row)),
+                Found::Merged(master) => match read.masters.get(master) {
+                    Some(row) => {
+                        comments = read.comments.get(&row.case.id).cloned().unwrap_or_default();
+                        Some(adopt(before.clone(), &job.response_id, row, desk))
+                    }
+                    None => before.clone().map(forget_case),
+                },
+            };
+            if let Some(after) = &after
+                && before.as_ref() != Some(after)
+            {
+                put_link(&mut tx, job.rkey, before.as_ref(), after);
+            }
+            if shared.store.try_transact(&tx)? {
+                job.link = after;
+                break;
+            }
+        }
+        info!(response = %job.response_id, found = found.name(), "read back from Salesforce");
+        let mut doubts = self.doubts();
+        if matches!(found, Found::Live(_) | Found::Merged(_)) {
+            doubts.nowhere.remove(&job.rkey);
+        }
+        doubts.comments.insert(job.rkey, comments);
+        Ok(())
+    }
+}
+
+/// The ledger was wrong: there is no such Case (any more).
+fn forget_case(mut link: Link) -> Link {
+    link.case = None;
+    link.unread = false;
+    link.held = None;
+    link
+}
+
+impl Found {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Absent => "no Case",
+            Self::Live(_) => "its Case",
+            Self::Deleted(_) => "a deleted Case",
+            Self::Merged(_) => "a merged Case",
+        }
+    }
+}
+
+/// What Salesforce showed.
+struct Read {
+    found: HashMap<String, Found>,
+    masters: HashMap<RecordId, Row>,
+    /// Texts of the comments by Case, oldest first.
+    comments: HashMap<RecordId, Vec<String>>,
+}
+
+async fn read<'j>(
+    shared: &Shared,
+    desk: &Desk<'_>,
+    jobs: impl Iterator<Item = &'j Job>,
+) -> Result<Read, Failure> {
+    let jobs: Vec<&Job> = jobs.collect();
+    let Some(case) = desk.mapping.case_mappings().first() else {
+        return Ok(Read { found: HashMap::new(), masters: HashMap::new(), comments: HashMap::new() });
+    };
+    let (key, marker) = (case.key_field.as_str(), case.marker_field.as_str());
+    let extra = visible(desk, desk.mapping.actions().case_fields.iter().map(String::as_str));
+    let keys: Vec<&str> = jobs.iter().map(|j| j.response_id.as_str()).collect();
+    let queries =
+        query::cases_by_keys(&case.object, key, marker, &extra, &keys).map_err(|e| unsayable(&e))?;
+    let rows = all(shared, &queries).await?;
+    let mut found: HashMap<String, Found> = HashMap::new();
+    let mut masters = Vec::new();
+    for job in &jobs {
+        let what = find(&rows, &job.response_id, key, marker);
+        if let Found::Merged(master) = &what {
+            masters.push(master.clone());
+        }
+        found.insert(job.response_id.as_str().to_owned(), what);
+    }
+    let masters = read_masters(shared, &case.object, key, marker, &extra, masters).await?;
+    let cases: Vec<RecordId> = found
+        .values()
+        .filter_map(|f| if let Found::Live(row) = f { Some(row.case.id.clone()) } else { None })
+        .chain(masters.keys().cloned())
+        .collect();
+    let comments = read_comments(shared, desk, &cases).await?;
+    debug!(asked = jobs.len(), cases = cases.len(), "learned from Salesforce");
+    Ok(Read { found, masters, comments })
+}
+
+/// Survivors of merges, however often they were merged themselves.
+async fn read_masters(
+    shared: &Shared,
+    object: &str,
+    key: &str,
+    marker: &str,
+    extra: &[&str],
+    mut wanted: Vec<RecordId>,
+) -> Result<HashMap<RecordId, Row>, Failure> {
+    let mut masters: HashMap<RecordId, Row> = HashMap::new();
+    let mut aliases: Vec<(RecordId, RecordId)> = Vec::new();
+    for _ in 0..5 {
+        if wanted.is_empty() {
+            break;
+        }
+        let fields: Vec<&str> =
+            [key, marker, "CaseNumber", "IsDeleted", "MasterRecordId", "Status", "IsClosed"]
+                .into_iter()
+                .chain(extra.iter().copied())
+                .collect();
+        let queries = query::by_ids(object, &fields, &wanted).map_err(|e| unsayable(&e))?;
+        wanted.clear();
+        for row in all(shared, &queries).await? {
+            let id = row.get("Id").and_then(Value::as_str).and_then(RecordId::new);
+            let next = row.get("MasterRecordId").and_then(Value::as_str).and_then(RecordId::new);
+            match (id, next) {
+                (Some(id), Some(next)) => {
+                    aliases.push((id, next.clone()));
+                    wanted.push(next);
+                }
+                (Some(id), None) if row.get("IsDeleted") != Some(&Value::Bool(true)) => {
+                    masters.extend(read_row(&row, marker).map(|r| (id, r)));
+                }
+                _ => {}
+            }
+        }
+    }
+    for (id, next) in aliases.into_iter().rev() {
+        if let Some(row) = masters.get(&next).cloned() {
+            masters.insert(id, row);
+        }
+    }
+    Ok(masters)
+}
+
+async fn read_comments(
+    shared: &Shared,
+    desk: &Desk<'_>,
+    cases: &[RecordId],
+) -> Result<HashMap<RecordId, Vec<String>>, Failure> {
+    let comment = desk.mapping.comment();
+    let fields = [comment.body_field.as_str()];
+    let queries = query::comments_of(&comment.object, &comment.parent_field, &fields, cases)
+        .map_err(|e| unsayable(&e))?;
+    let mut comments: HashMap<RecordId, Vec<String>> = HashMap::new();
+    for row in all(shared, &queries).await? {
+        let parent = row.get(&comment.parent_field).and_then(Value::as_str).and_then(RecordId::new);
+        let body = row.get(&comment.body_field).and_then(Value::as_str);
+        if let (Some(parent), Some(body)) = (parent, body) {
+            comments.entry(parent).or_default().push(body.to_owned());
+        }
+    }
+    Ok(comments)
+}
+
+/// Fields that the org has; all of them when it did not describe itself.
+pub(crate) fn visible<'n>(desk: &Desk<'_>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+    names.filter(|n| desk.case.is_none_or(|d| n.contains('.') || d.field(n).is_some())).collect()
+}
+
+async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    for soql in queries {
+        shared.allowance(false).await?;
+        let began_ms = shared.clock.now_ms();
+        let result = shared.salesforce.query_all(soql).await;
+        if result.is_ok() {
+            shared.salesforce_said(&result, began_ms);
+        }
+        rows.extend(result?);
+    }
+    Ok(rows)
+}
+
+/// The mapping names something that is no field: `check` finds it, and nothing is sent.
+pub(crate) fn unsayable(error: &query::BadName) -> Failure {
+    Failure::Configuration { code: "bad_name".to_owned(), advice: format!("{error}: correct the mapping") }
+}

@@ -1,0 +1,465 @@
+//! Thin hands: read, let `plan` decide, act, record.
+//!
+//! Each loop is one `step()` in a row: it does one piece of work, or says until when there is none. Loops end
+//! between steps, delivery when the calls that it has in work are over; what a killed process left half done is
+//! told by the disk (`Sending`, attempts).
+
+pub(crate) mod delivery;
+pub(crate) mod housekeeping;
+pub(crate) mod inbound;
+pub(crate) mod poll;
+pub(crate) mod runtime;
+mod stale_state;
+pub(crate) mod sweep;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+use delivery::{dispatcher, users};
+pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
+use inbound::in_progress;
+use poll::rules;
+pub use runtime::budget::Allowance;
+pub use runtime::circuit_breaker::{Gate, Trouble};
+pub use runtime::org_identity::{Contact, Contacts, Schema};
+pub use runtime::plan_context::perimeter;
+use runtime::worker::{Hands, drive};
+use runtime::{activity, budget, org_identity, plan_context};
+pub use sweep::{SweepOptions, SweepReport};
+
+use crate::clock::Clock;
+use crate::config::{Auth, Config, Live};
+use crate::decide::outbound::EarlierRules;
+use crate::http::{Concerns, Failure, TimeLimits};
+use crate::mapping::Mapping;
+use crate::metrics::Metrics;
+use crate::salesforce::auth::Credentials;
+use crate::state::{LANES, Store, StoreError};
+use crate::{goodays, salesforce};
+
+/// What the loops and the doors share.
+pub struct Shared {
+    pub config: Config,
+    pub clock: Clock,
+    pub store: Store,
+    pub metrics: Metrics,
+    pub salesforce: salesforce::client::Client,
+    pub goodays: goodays::client::Client,
+    pub salesforce_gate: Gate,
+    pub goodays_gate: Gate,
+    pub budget: budget::Budget,
+    pub(crate) begun: in_progress::Begun,
+    pub contacts: Contacts,
+    pub secrets: housekeeping::Secrets,
+    pub counts: Counts,
+    pub poll_state: poll::PollState,
+    pub(crate) activity: activity::Activity,
+    pub(crate) mapping: ArcSwap<Mapping>,
+    /// What an edit of connector.yaml changes at once.
+    pub(crate) live: ArcSwap<Live>,
+    /// How connector.yaml as it stands differs from what runs, for `status`.
+    pub edits: ArcSwap<housekeeping::reload::Edits>,
+    /// What changes the log's level, where there is a log of our own.
+    pub(crate) log_level: OnceLock<LogLevel>,
+    /// Files are read anew by one at a time: a signal, the admin door, the watching of the files.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// The last refused mapping edit, for `status`.
+    pub mapping_trouble: ArcSwap<Option<String>>,
+    /// Returns that Goodays counts as waiting, as of the last sweep.
+    pub dashboard: ArcSwap<Option<u64>>,
+    pub(crate) fixes: plan_context::Fixes,
+    pub(crate) users: users::Directory,
+    /// The token whose account was compared with the state's.
+    pub(crate) goodays_account: tokio::sync::Mutex<Option<Arc<secrecy::SecretString>>>,
+    pub(crate) lanes: [Notify; LANES as usize],
+    pub(crate) deliver: Notify,
+    pub(crate) poll: Notify,
+    pub(crate) sweep: Notify,
+    pub(crate) upkeep: Notify,
+    /// While actions are under way: what is to be told of them is written in one go, if they do not take long.
+    pub(crate) delivering: AtomicBool,
+    /// Held while a page of the poll is taken in: nothing is sent on half of it.
+    pub(crate) page: tokio::sync::RwLock<()>,
+    /// Conversations whose actions the dispatcher has to look at.
+    pub(crate) changes: dispatcher::Changes,
+    /// The rules of actions.yaml before its last edits.
+    pub(crate) earlier_rules: ArcSwap<Vec<EarlierRules>>,
+    pub(crate) rules_edited: rules::Edited,
+    pub(crate) next_call_ms: AtomicI64,
+    /// Set by a loop that cannot go on.
+    pub(crate) failed: AtomicBool,
+    pub(crate) watcher: OnceLock<Watcher>,
+}
+
+/// Hears of each step that a loop has ended: the loop's name, and whether it goes on at once to the next one. The
+/// loop stands still there when it says no.
+type Watcher = Box<dyn Fn(&'static str, bool) -> bool + Send + Sync>;
+
+/// Sets the level of the log, written as `log.level`.
+pub type LogLevel = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Counts that are kept, not scanned.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub pending: AtomicI64,
+    pub done: [AtomicU64; LANES as usize],
+    pub delivered: AtomicU64,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Did,
+    /// Nothing to do before then (milliseconds), unless somebody wakes the loop.
+    Idle {
+        until_ms: Option<i64>,
+    },
+}
+
+/// Why a loop cannot go on: only the store stops the process.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a piece of work ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// A remote, which is met again later.
+    #[error(transparent)]
+    Remote(Failure),
+    #[error(transparent)]
+    Fatal(Fatal),
+}
+
+impl Stop {
+    /// What a remote said; or what ends the process.
+    pub(crate) fn remote(self) -> Result<Failure, Fatal> {
+        match self {
+            Self::Remote(failure) => Ok(failure),
+            Self::Fatal(fatal) => Err(fatal),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Remote(failure)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<Fatal> for Stop {
+    fn from(fatal: Fatal) -> Self {
+        Self::Fatal(fatal)
+    }
+}
+
+impl Shared {
+    pub fn open(config: Config, mapping: Mapping, store: Store, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(config, mapping, store, clock, TimeLimits::default())
+    }
+
+    /// The same with other limits on calls.
+    pub fn open_with(
+        config: Config,
+        mapping: Mapping,
+        store: Store,
+        clock: Clock,
+        limits: TimeLimits,
+    ) -> Result<Self, StoreError> {
+        let clock = match store.meta(housekeeping::OUR_TIME)? {
+            Some(then_ms) => clock.not_before(then_ms),
+            None => clock,
+        };
+        let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
+        let begun = in_progress::Begun::open(&store)?;
+        let secrets = housekeeping::Secrets::new(&config);
+        let salesforce = salesforce::client::Client::new(
+            config.salesforce.login_url.clone(),
+            config.salesforce.api_version.clone(),
+            credentials(&config),
+            crate::http::client(limits.salesforce_write),
+            budget.meter.clone(),
+            clock.clone(),
+        )
+        .with_limits(limits)
+        .of(org_identity::owner(&store)?);
+        let token = secrets.goodays_token.clone();
+        let goodays = goodays::client::Client::new(
+            config.goodays.base_url.clone(),
+            move || (**token.load()).clone(),
+            crate::http::client(limits.goodays),
+        );
+        let counts = Counts::read(&store)?;
+        Ok(Self {
+            metrics: Metrics::new(mapping.version()),
+            salesforce,
+            goodays,
+            salesforce_gate: Gate::new(),
+            goodays_gate: Gate::new(),
+            budget,
+            begun,
+            contacts: Contacts::default(),
+            secrets,
+            counts,
+            poll_state: poll::PollState::default(),
+            activity: activity::Activity::default(),
+            mapping: ArcSwap::from_pointee(mapping),
+            live: ArcSwap::from_pointee(Live::of(&config)),
+            edits: ArcSwap::default(),
+            log_level: OnceLock::new(),
+            reloading: tokio::sync::Mutex::new(()),
+            mapping_trouble: ArcSwap::from_pointee(None),
+            dashboard: ArcSwap::from_pointee(None),
+            fixes: plan_context::Fixes::default(),
+            users: users::Directory::default(),
+            goodays_account: tokio::sync::Mutex::new(None),
+            lanes: [Notify::new(), Notify::new()],
+            deliver: Notify::new(),
+            poll: Notify::new(),
+            sweep: Notify::new(),
+            upkeep: Notify::new(),
+            delivering: AtomicBool::new(false),
+            page: tokio::sync::RwLock::new(()),
+            changes: dispatcher::Changes::default(),
+            earlier_rules: ArcSwap::default(),
+            rules_edited: rules::Edited::default(),
+            next_call_ms: AtomicI64::new(0),
+            failed: AtomicBool::new(false),
+            watcher: OnceLock::new(),
+            config,
+            clock,
+            store,
+        })
+    }
+
+    /// The keys of connector.yaml that an edit changes while running, as they are now.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Whoever started the log says how its level is changed. The first one stays.
+    pub fn log_level_by(&self, set: LogLevel) {
+        let _ = self.log_level.set(set);
+    }
+
+    pub fn mapping(&self) -> Arc<Mapping> {
+        self.mapping.load_full()
+    }
+
+    pub fn set_mapping(&self, mapping: Mapping) {
+        if mapping.rules_version() != self.mapping().rules_version() {
+            self.rules_edited.at(self.clock.now_ms());
+        }
+        self.mapping.store(Arc::new(mapping));
+    }
+
+    /// Before any loop has begun: for tests that stop a daemon at an exact place. The first watcher stays.
+    pub fn watch_steps(&self, watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static) {
+        let _ = self.watcher.set(Box::new(watcher));
+    }
+
+    fn goes_on(&self, name: &'static str, did: bool) -> bool {
+        self.watcher.get().is_none_or(|watcher| watcher(name, did))
+    }
+
+    /// Something came in for this lane.
+    pub fn wake_lane(&self, lane: u8) {
+        self.lanes[usize::from(lane)].notify_one();
+    }
+
+    pub fn wake_all(&self) {
+        self.lanes.iter().for_each(Notify::notify_one);
+        self.deliver.notify_one();
+        self.poll.notify_one();
+    }
+
+    /// Asks the budget before a call to Salesforce, and gives the distance (milliseconds) that it wants. Lanes
+    /// keep theirs from each other; polls keep their own, so that feedback never waits for them.
+    pub(crate) async fn allowance(&self, poll: bool) -> Result<i64, Failure> {
+        let now_ms = self.clock.now_ms();
+        match self.budget.ask(now_ms, poll).await.map_err(|e| org_identity::disk(&e))? {
+            Allowance::Go { spacing_ms } => {
+                if !poll {
+                    self.next_call_ms.store(now_ms + spacing_ms, Ordering::Relaxed);
+                }
+                Ok(spacing_ms)
+            }
+            Allowance::Exhausted { .. } => Err(Failure::Budget),
+        }
+    }
+
+    /// Notes how a call to Salesforce went.
+    pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
+        self.said("salesforce", &self.salesforce_gate, result, began_ms)
+    }
+
+    /// Notes how a call to Goodays went.
+    pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
+        self.said("goodays", &self.goodays_gate, result, began_ms)
+    }
+
+    /// One loop's success ends the pause of all: those that sleep until its end are woken.
+    fn said<T>(
+        &self,
+        remote: &'static str,
+        gate: &Gate,
+        result: &Result<T, Failure>,
+        began_ms: i64,
+    ) -> Option<i64> {
+        let was_in_trouble = gate.trouble().is_some();
+        let until_ms = said(remote, gate, &self.metrics, result, began_ms, self.clock.now_ms());
+        if was_in_trouble && until_ms.is_none() {
+            self.wake_all();
+        }
+        until_ms
+    }
+
+    /// Whether both remotes answered when last asked.
+    pub fn is_ready(&self) -> bool {
+        self.salesforce_gate.is_well() && self.goodays_gate.trouble().is_none()
+    }
+}
+
+/// Who watches the store ends the process if it is broken; until then the step waits that long.
+const OUR_PAUSE_MS: i64 = 1_000;
+
+/// Until when the remote is left alone, if it has to be. A refusal of one request is no trouble of the remote.
+fn said<T>(
+    remote: &'static str,
+    gate: &Gate,
+    metrics: &Metrics,
+    result: &Result<T, Failure>,
+    began_ms: i64,
+    now_ms: i64,
+) -> Option<i64> {
+    match result {
+        Ok(_) => {
+            metrics.call(remote, "ok", now_ms - began_ms);
+            if gate.trouble().is_some() {
+                info!(remote, "the remote answers again");
+            }
+            gate.succeeded(now_ms);
+            None
+        }
+        Err(failure) if failure.concerns() == Concerns::Ourselves => {
+            tracing::warn!(%failure, "this step is done again");
+            Some(now_ms + OUR_PAUSE_MS)
+        }
+        Err(failure) if failure.concerns() == Concerns::ThisRequest => {
+            metrics.call(remote, &runtime::circuit_breaker::code(failure), now_ms - began_ms);
+            gate.succeeded(now_ms);
+            None
+        }
+        Err(failure) => {
+            metrics.call(remote, &runtime::circuit_breaker::code(failure), now_ms - began_ms);
+            let until_ms = gate.failed(failure, now_ms);
+            tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
+            Some(until_ms)
+        }
+    }
+}
+
+/// The login that is configured.
+pub fn credentials(config: &Config) -> Credentials {
+    match &config.salesforce.auth {
+        Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
+            client_id: client_id.clone(),
+            client_secret: client_secret.clone(),
+        },
+        Auth::JwtBearer { client_id, username, private_key, audience } => Credentials::JwtBearer {
+            client_id: client_id.clone(),
+            username: username.clone(),
+            private_key_pem: private_key.clone(),
+            audience: audience.clone(),
+        },
+    }
+}
+
+impl Counts {
+    fn read(store: &Store) -> Result<Self, StoreError> {
+        let counts = Self::default();
+        let pending = i64::try_from(store.count_pending()?).unwrap_or(i64::MAX);
+        counts.pending.store(pending, Ordering::Relaxed);
+        for lane in 0..LANES {
+            let done = store.meta(&format!("done {lane}"))?.unwrap_or_default();
+            counts.done[usize::from(lane)].store(done, Ordering::Relaxed);
+        }
+        counts.delivered.store(store.meta("delivered")?.unwrap_or_default(), Ordering::Relaxed);
+        Ok(counts)
+    }
+}
+
+/// The running loops.
+pub struct Daemon {
+    pub shared: Arc<Shared>,
+    token: CancellationToken,
+    /// Nobody waits for calls in flight any longer.
+    cut: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// How long a stop waits for calls in flight (design, rule 17); afterwards the disk says `Sending`.
+const STOP: Duration = Duration::from_secs(8);
+
+impl Daemon {
+    /// Starts the loops. A loop that ends by itself cancels the token: the process must not go on without it.
+    pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
+        let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let daemon = Self { shared, token, cut, tracker };
+        let doubtful = inbound::worker_state::Doubtful::default();
+        for lane in 0..LANES {
+            daemon.spawn(inbound::Lane::new(lane, doubtful.clone()));
+        }
+        daemon.spawn(poll::Poller::default());
+        daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
+        daemon.spawn(sweep::Sweeper::default());
+        daemon.spawn(housekeeping::Keeper::default());
+        let watch = daemon.shared.clone();
+        let stop = daemon.token.clone();
+        daemon.tracker.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                error = watch.store.broken() => {
+                    error!(%error, "the store is broken: nothing more can be acknowledged");
+                    watch.failed.store(true, Ordering::SeqCst);
+                    stop.cancel();
+                }
+            }
+        });
+        daemon.tracker.close();
+        daemon
+    }
+
+    fn spawn<H: Hands + 'static>(&self, hands: H) {
+        let driving = drive(hands, self.shared.clone(), self.token.clone());
+        self.tracker.spawn(self.cut.clone().run_until_cancelled_owned(driving));
+    }
+
+    /// Stops between steps, waiting a while for calls in flight. False when a loop had failed.
+    pub async fn stop(self) -> bool {
+        self.token.cancel();
+        if tokio::time::timeout(STOP, self.tracker.wait()).await.is_err() {
+            info!("calls were still in flight; the disk says so");
+            self.cut.cancel();
+            self.tracker.wait().await;
+        }
+        let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
+        let durable = self.shared.store.durable().await;
+        closed.is_ok() && durable.is_ok() && !self.shared.failed.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,192 @@
+//! Taking in what a poll's rows mean. What that is, is decided in [`crate::decide::outbound::rows`].
+
+use serde_json::Value;
+use tracing::{debug, info, warn};
+
+use crate::decide::outbound::rows::{Seen, Since, addressee};
+use crate::decide::outbound::{EarlierRules, Rules};
+use crate::decide::reconcile::{adopt, read_row};
+use crate::decide::{CaseRef, answer_identity};
+use crate::goodays::ResponseId;
+use crate::salesforce::RecordId;
+use crate::state::ledger::put_link;
+use crate::state::{RKey, Store, StoreError, Tx};
+use crate::time::SalesforceTime;
+use crate::workers::runtime::plan_context::Held;
+use crate::workers::{Contact, Fatal, Shared};
+
+/// What rows are taken in with.
+pub(crate) struct Taking<'a> {
+    pub held: &'a Held,
+    pub earlier: &'a [EarlierRules],
+    pub first_start: SalesforceTime,
+    /// Our own users in Salesforce.
+    us: Vec<RecordId>,
+    now: SalesforceTime,
+}
+
+impl<'a> Taking<'a> {
+    pub(crate) fn new(
+        shared: &Shared,
+        contact: &Contact,
+        held: &'a Held,
+        earlier: &'a [EarlierRules],
+    ) -> Self {
+        let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
+        let now = shared.salesforce.now().unwrap_or(contact.first_start);
+        Self { held, earlier, first_start: contact.first_start, us, now }
+    }
+
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules { now: &self.held.mapping, earlier: self.earlier }
+    }
+
+    pub(crate) fn since(&self, now_ms: i64) -> Since<'_> {
+        Since { first_start: self.first_start, us: &self.us, now_ms, now: self.now }
+    }
+
+    /// The row of a comment's Case.
+    pub(crate) fn parent_of(&self, comment: &Value) -> Value {
+        let parent = &self.held.mapping.actions().comments.parent;
+        comment.get(parent.trim_end_matches("Id")).cloned().unwrap_or(Value::Null)
+    }
+}
+
+pub(crate) fn id_of(row: &Value, field: &str) -> Option<RecordId> {
+    row.get(field).and_then(Value::as_str).and_then(RecordId::new)
+}
+
+fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
+    row.get(field).and_then(Value::as_str).and_then(|id| ResponseId::new(id).ok())
+}
+
+/// The responses that a Case stands for: its own, and those that were merged into it.
+pub(crate) fn case_answers(
+    shared: &Shared,
+    taking: &Taking<'_>,
+    row: &Value,
+) -> Result<Vec<ResponseId>, StoreError> {
+    let Some(case) = taking.held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+    let (Some(id), Some(own)) = (id_of(row, "Id"), key_of(row, &case.key_field)) else {
+        return Ok(Vec::new());
+    };
+    let mut responses = vec![own.clone()];
+    for rkey in shared.store.responses_of_case(&id)? {
+        let link = if rkey == RKey::of(&own) { None } else { shared.store.link(rkey)? };
+        responses.extend(link.map(|link| link.response_id));
+    }
+    Ok(responses)
+}
+
+/// A Case changed.
+pub(crate) fn take_case(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
+    for response in case_answers(shared, taking, row)? {
+        let desk = taking.held.desk();
+        let seen = shared.change(&response, |loaded| {
+            let since = taking.since(shared.clock.now_ms());
+            let next_seq = &mut || shared.store.next_seq();
+            Ok(loaded.now.see_case(row, (taking.rules(), &desk), &since, next_seq))
+        })?;
+        tell(&response, &seen, "a status rule cannot be evaluated");
+    }
+    Ok(())
+}
+
+fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
+    if let Some(problem) = &seen.problem {
+        warn!(%response, %problem, "{problem_is}");
+    }
+    if seen.taken_back > 0 {
+        info!(%response, actions = seen.taken_back, "taken back before it was sent");
+    }
+    if let Some(action) = seen.fired {
+        info!(%response, action, "an agent's action is in the outbox");
+    }
+}
+
+/// The response that a comment belongs to, and whether that is only a guess; none when it is nobody's, or its action
+/// is damaged.
+pub(crate) fn comment_answers(
+    shared: &Shared,
+    taking: &Taking<'_>,
+    row: &Value,
+) -> Result<Option<(ResponseId, bool)>, StoreError> {
+    let parent = &taking.held.mapping.actions().comments.parent;
+    let Some(case_mapping) = taking.held.mapping.case_mappings().first() else { return Ok(None) };
+    let (Some(comment), Some(case)) = (id_of(row, "Id"), id_of(row, parent)) else { return Ok(None) };
+    let Some(own) = key_of(&taking.parent_of(row), &case_mapping.key_field) else { return Ok(None) };
+    whose(&shared.store, &case, &own, &comment)
+}
+
+/// A comment was written, published, unpublished or edited.
+pub(crate) fn take_comment(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
+    let Some((response, unsure)) = comment_answers(shared, taking, row)? else { return Ok(()) };
+    let case_row = taking.parent_of(row);
+    let seen = shared.change(&response, |loaded| {
+        let since = taking.since(shared.clock.now_ms());
+        let next_seq = &mut || shared.store.next_seq();
+        Ok(loaded.now.see_comment((row, &case_row), taking.rules(), &since, unsure, next_seq))
+    })?;
+    tell(&response, &seen, "a comment rule cannot be evaluated");
+    Ok(())
+}
+
+/// The response that a comment belongs to, and whether that is only a guess; none when its action is damaged.
+fn whose(
+    store: &Store,
+    case: &RecordId,
+    own: &ResponseId,
+    comment: &RecordId,
+) -> Result<Option<(ResponseId, bool)>, StoreError> {
+    // A merge moves comments to the survivor: what was taken over stays where it was.
+    match store.intent_by_identity(&answer_identity(comment)) {
+        Ok(Some(intent)) => return Ok(Some((intent.response_id, false))),
+        // It may have been sent: never again without a human.
+        Err(StoreError::Damaged(_)) => return Ok(None),
+        other => other.map(drop)?,
+    }
+    let mut rkeys = store.responses_of_case(case)?;
+    if !rkeys.contains(&RKey::of(own)) {
+        rkeys.push(RKey::of(own));
+    }
+    let mut links = Vec::new();
+    for rkey in rkeys {
+        links.extend(store.link(rkey)?);
+    }
+    if let Some(link) = links.iter().find(|l| l.answer(comment).is_some()) {
+        return Ok(Some((link.response_id.clone(), false)));
+    }
+    if links.is_empty() {
+        return Ok(Some((own.clone(), false)));
+    }
+    Ok(Some(addressee(&links).map_or((own.clone(), true), |l| (l.response_id.clone(), false))))
+}
+
+/// A Case was merged away: its response follows the survivor.
+pub(crate) fn take_merged(shared: &Shared, held: &Held, row: &Value) -> Result<(), StoreError> {
+    let Some(case) = held.mapping.case_mappings().first() else { return Ok(()) };
+    let (Some(master), Some(response)) = (id_of(row, "MasterRecordId"), key_of(row, &case.key_field)) else {
+        return Ok(());
+    };
+    let rkey = RKey::of(&response);
+    let loser = id_of(row, "Id");
+    loop {
+        let mut tx = Tx::default();
+        let Some(before) = shared.store.guard_link(&mut tx, rkey)? else { return Ok(()) };
+        let Some(mut survivor) = read_row(row, &case.marker_field) else { return Ok(()) };
+        if before.case.as_ref().map(|c| &c.id) != loser.as_ref() {
+            return Ok(());
+        }
+        survivor.case = CaseRef { id: master.clone(), number: None };
+        survivor.fields.clear();
+        let mut after = adopt(Some(before.clone()), &response, &survivor, &held.desk());
+        (after.held, after.rules) = (before.held, before.rules);
+        after.row.clone_from(&before.row);
+        put_link(&mut tx, rkey, Some(&before), &after);
+        if shared.store.try_transact(&tx)? {
+            info!(%response, "its Case was merged; it follows the survivor");
+            return Ok(());
+        }
+        debug!(%response, "the link changed meanwhile");
+    }
+}

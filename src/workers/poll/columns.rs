@@ -1,0 +1,117 @@
+//! What is selected of Cases and comments: all that a rule of actions.yaml reads, now or before its last edits.
+//!
+//! What people did before an edit is judged by the rules of then, so their fields are read as long as those are kept.
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
+use crate::decide::outbound::EarlierRules;
+use crate::http::{Failure, Problem};
+use crate::mapping::ActionMapping;
+use crate::salesforce::RecordId;
+use crate::salesforce::query::{self, After, Poll};
+use crate::workers::inbound::reconcile::unsayable;
+use crate::workers::runtime::plan_context::Held;
+
+/// Rows of a page.
+pub(crate) const PAGE: usize = 2000;
+
+/// The columns of one reader, who learns which of them the org does not show.
+#[derive(Default)]
+pub(crate) struct Columns {
+    /// In small letters.
+    missing: BTreeSet<String>,
+}
+
+impl Columns {
+    /// One page of the Cases with our key; none without a Case mapping.
+    pub(crate) fn cases(
+        &self,
+        held: &Held,
+        earlier: &[EarlierRules],
+        after: &After,
+    ) -> Result<Option<String>, Failure> {
+        let Some(case) = held.mapping.case_mappings().first() else { return Ok(None) };
+        let mut fields = self.of_case(held, earlier, ActionMapping::case_paths);
+        let ours = ["CaseNumber", "CreatedDate", "LastModifiedById", "LastModifiedDate", &case.key_field];
+        fields.extend(ours.map(str::to_owned));
+        let (key, object) = (case.key_field.as_str(), case.object.as_str());
+        let poll = Poll { object, fields: &refs(&fields), key, not_by: None, limit: PAGE };
+        query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
+    }
+
+    /// One page of the comments of such Cases that are not by this user; none without a Case mapping.
+    pub(crate) fn comments(
+        &self,
+        held: &Held,
+        earlier: &[EarlierRules],
+        us: &RecordId,
+        after: &After,
+    ) -> Result<Option<String>, Failure> {
+        let Some(case) = held.mapping.case_mappings().first() else { return Ok(None) };
+        let source = &held.mapping.actions().comments;
+        let parent = source.parent.trim_end_matches("Id");
+        let key = format!("{parent}.{}", case.key_field);
+        let mut fields = self.of_comment(held, earlier);
+        fields.push(key.clone());
+        fields.extend(
+            ["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned),
+        );
+        fields.retain(|path| !self.missing.contains(&path.to_ascii_lowercase()));
+        let object = source.object.as_str();
+        let poll = Poll { object, fields: &refs(&fields), key: &key, not_by: Some(us), limit: PAGE };
+        query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
+    }
+
+    /// Paths of comments, and of their Cases by way of the parent.
+    pub(crate) fn of_comment(&self, held: &Held, earlier: &[EarlierRules]) -> Vec<String> {
+        let source = &held.mapping.actions().comments;
+        let parent = source.parent.trim_end_matches("Id");
+        // Rules about another object's comments know nothing of these.
+        let same = |actions: &&ActionMapping| actions.comments.object == source.object;
+        let own = rules(held, earlier).filter(same).flat_map(ActionMapping::comment_paths);
+        let of_case = self.of_case(held, earlier, ActionMapping::comment_case_paths);
+        let of_parent = of_case.iter().map(|path| format!("{parent}.{path}"));
+        own.chain([source.parent.clone(), source.body.clone()]).chain(of_parent).collect()
+    }
+
+    /// Paths on the Case that the org is not known to lack.
+    pub(crate) fn of_case(
+        &self,
+        held: &Held,
+        earlier: &[EarlierRules],
+        paths: impl Fn(&ActionMapping) -> Vec<String>,
+    ) -> Vec<String> {
+        let desk = held.desk();
+        let known = |path: &String| {
+            let plain = !path.contains('.') && desk.case.is_some_and(|d| d.field(path).is_none());
+            !plain && !self.missing.contains(&path.to_ascii_lowercase())
+        };
+        rules(held, earlier).flat_map(paths).filter(known).collect()
+    }
+
+    /// A column that is not there is left out from now on; true when that is new.
+    pub(crate) fn without(&mut self, problem: &Problem) -> bool {
+        if problem.code != "INVALID_FIELD" {
+            return false;
+        }
+        let after = |words: &str| problem.message.split(words).nth(1).map(str::to_owned);
+        let Some(rest) = after("No such column '").or_else(|| after("relationship '")) else { return false };
+        let Some(column) = rest.split('\'').next().filter(|c| !c.is_empty()) else { return false };
+        warn!(column, "the org does not show this field to the connector's user; rules on it do not hold");
+        let column = column.to_ascii_lowercase();
+        // The same text stands for a field of the Case and for that of a comment's Case.
+        self.missing.insert(format!("parent.{column}"));
+        self.missing.insert(column)
+    }
+}
+
+/// Today's rules, and those before them.
+fn rules<'a>(held: &'a Held, earlier: &'a [EarlierRules]) -> impl Iterator<Item = &'a ActionMapping> {
+    [held.mapping.actions()].into_iter().chain(earlier.iter().map(|rules| rules.mapping.actions()))
+}
+
+fn refs(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}

@@ -1,0 +1,53 @@
+//! Parked answers whose comment an agent deleted. A poll shows no deleted rows, so while answers are parked the
+//! same call asks for their comments too.
+
+use serde_json::Value;
+use tracing::info;
+
+use crate::decide::answer_identity;
+use crate::salesforce::{RecordId, query};
+use crate::state::Store;
+use crate::workers::inbound::reconcile::unsayable;
+use crate::workers::poll::apply_rows::id_of;
+use crate::workers::runtime::plan_context::Held;
+use crate::workers::{Fatal, Shared, Stop};
+
+/// Comments that one poll asks for; more parked answers take turns.
+const AT_ONCE: usize = 200;
+
+/// Whose turn it is.
+#[derive(Default)]
+pub(crate) struct Withdrawn {
+    from: u64,
+}
+
+impl Withdrawn {
+    /// The query (for `queryAll`) that shows which of the next parked answers' comments are deleted; none while
+    /// nothing is parked.
+    pub(crate) fn query(&mut self, store: &Store, held: &Held) -> Result<Option<String>, Stop> {
+        let mut found = store.parked_intents(self.from, AT_ONCE)?;
+        if found.is_empty() && self.from > 0 {
+            found = store.parked_intents(0, AT_ONCE)?;
+        }
+        self.from = found.last().map_or(0, |last| last.seq + 1);
+        let parked = found.into_iter().filter(|i| i.state.is_parked());
+        let ids: Vec<RecordId> = parked.filter_map(|i| i.wish.comment().cloned()).collect();
+        let object = &held.mapping.actions().comments.object;
+        let queries = query::by_ids(object, &[], &ids).map_err(|e| unsayable(&e))?;
+        Ok(queries.first().map(|soql| format!("{soql} AND IsDeleted = true")))
+    }
+}
+
+/// Deleting an answer that was not sent takes it back, as unpublishing does.
+pub(crate) fn take_deleted(shared: &Shared, row: &Value) -> Result<(), Fatal> {
+    let Some(comment) = id_of(row, "Id") else { return Ok(()) };
+    let found = shared.store.intent_by_identity(&answer_identity(&comment))?;
+    let Some(intent) = found.filter(|intent| intent.state.is_parked()) else { return Ok(()) };
+    let now_ms = shared.clock.now_ms();
+    let taken_back =
+        shared.change(&intent.response_id, |loaded| Ok(loaded.now.see_deleted(&comment, now_ms)))?;
+    if taken_back {
+        info!(response = %intent.response_id, "an answer was deleted before it was sent");
+    }
+    Ok(())
+}

@@ -1,0 +1,386 @@
+//! Reading what agents did: both queries in one call, page by page, and the intents that follow.
+//!
+//! The cursor moves only after a completed pass, to the newest stamp that was seen; every pass reads back, so
+//! rows that become visible late are met, and what was seen before changes nothing.
+
+pub(crate) mod apply_rows;
+pub(crate) mod columns;
+mod deleted_comments;
+pub(crate) mod rules;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use crate::decide::outbound::EarlierRules;
+use crate::decide::pace::{LooksBack, PollPace, poll_back};
+use crate::http::{Failure, Problem};
+use crate::mutant;
+use crate::salesforce::RecordId;
+use crate::salesforce::client::Asked;
+use crate::salesforce::query::{self, After, Poll};
+use crate::state::StoreError;
+use crate::time::SalesforceTime;
+use crate::workers::inbound::reconcile::unsayable;
+use crate::workers::poll::apply_rows::{Taking, id_of, take_case, take_comment, take_merged};
+use crate::workers::poll::columns::{Columns, PAGE};
+use crate::workers::poll::deleted_comments::{Withdrawn, take_deleted};
+use crate::workers::poll::rules::READ_ALL;
+use crate::workers::runtime::plan_context::Held;
+use crate::workers::runtime::retry::millis;
+use crate::workers::{Contact, Fatal, Hands, Shared, Step, Stop};
+
+/// Rows that are taken in before others have their turn.
+const ROWS_AT_ONCE: usize = 50;
+pub(crate) const CURSOR: &str = "cursor";
+/// The cursor as it stood before the last completed look over the overlap.
+pub(crate) const LOOKED: &str = "cursor at the last look back";
+/// When the daily look was completed (milliseconds).
+const DEEP: &str = "last daily look";
+/// How many intervals polls go without the queries for deleted rows when one fails.
+const WITHOUT_GONE: i64 = 60;
+
+#[derive(Default)]
+pub struct Poller {
+    looks: LooksBack,
+    next: Next,
+    /// What the budget wants between two polls (milliseconds).
+    spacing_ms: i64,
+    columns: Columns,
+    /// Deleted rows are not asked for before then (milliseconds): Salesforce refused, or did not answer.
+    without_gone_ms: i64,
+    /// Where the cursor stood when they were left out for the first time.
+    gone_from: Option<SalesforceTime>,
+    withdrawn: Withdrawn,
+    /// The newest row of this pass with a time ahead of Salesforce's own clock.
+    ahead: Option<SalesforceTime>,
+}
+
+/// When the next poll is due (milliseconds).
+enum Next {
+    At(i64),
+    /// As long after this, when the last poll began, as the pace and the budget say.
+    After(i64),
+}
+
+impl Default for Next {
+    fn default() -> Self {
+        Self::At(0)
+    }
+}
+
+/// When polls were completed, for `status`.
+#[derive(Default)]
+pub struct PollState {
+    pub last_completed_ms: ArcSwap<Option<i64>>,
+    /// A query that Salesforce refuses, for people.
+    pub trouble: ArcSwap<Option<String>>,
+    /// Rows with times ahead of Salesforce's own clock, as of the last poll: the newest. They are read at each poll.
+    pub ahead: ArcSwap<Option<SalesforceTime>>,
+}
+
+impl Hands for Poller {
+    const NAME: &'static str = "poll";
+
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+        &shared.poll
+    }
+
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
+        let now_ms = shared.clock.now_ms();
+        if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
+            return Ok(Step::Idle { until_ms: Some(until_ms) });
+        }
+        let next_ms = self.next_ms(shared, now_ms);
+        if now_ms < next_ms {
+            return Ok(Step::Idle { until_ms: Some(next_ms) });
+        }
+        let passed = match self.pass(shared).await {
+            Ok(()) => Ok(()),
+            Err(stop) => Err(stop.remote()?),
+        };
+        let after_ms = shared.clock.now_ms();
+        self.next = Next::After(now_ms);
+        match passed {
+            Ok(()) => shared.poll_state.last_completed_ms.store(Arc::new(Some(after_ms))),
+            Err(Failure::Budget) => {
+                info!("polling waits: the rest of the daily budget is kept for new feedback");
+                self.next = Next::At(after_ms + 60_000);
+            }
+            Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
+            // How long to wait the gate says, and it may be opened before that time.
+            Err(failure) => {
+                shared.salesforce_said::<()>(&Err(failure), now_ms);
+            }
+        }
+        Ok(Step::Idle { until_ms: Some(self.next_ms(shared, after_ms)) })
+    }
+}
+
+fn refused(shared: &Shared, problem: &Problem) {
+    warn!(code = %problem.code, "Salesforce refuses the poll's query; agents' actions are not seen");
+    let told = format!("Salesforce refuses the poll's query with {}; run `check`", problem.code);
+    shared.poll_state.trouble.store(Arc::new(Some(told)));
+}
+
+/// What a pass reads, and what was known before it.
+struct Span {
+    from: SalesforceTime,
+    back_ms: i64,
+    cursor: SalesforceTime,
+    looked: Option<SalesforceTime>,
+    before: LooksBack,
+    /// All Cases are read, from the first one on.
+    all: bool,
+}
+
+/// How far the two queries have come.
+struct Progress {
+    after: After,
+    done: bool,
+}
+
+impl Poller {
+    /// When the next poll is due (milliseconds).
+    fn next_ms(&self, shared: &Shared, now_ms: i64) -> i64 {
+        let polled_ms = match self.next {
+            Next::At(at_ms) => return at_ms,
+            Next::After(polled_ms) => polled_ms,
+        };
+        let poll = &shared.live().poll;
+        let pace = PollPace { active_ms: millis(poll.interval), quiet_ms: millis(poll.quiet) };
+        polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms)
+    }
+
+    async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {
+        let contact = shared.contact().await?;
+        shared.refresh_schema().await?;
+        let deleted = self.withdrawn.query(&shared.store, &shared.desk())?;
+        let now_ms = shared.clock.now_ms();
+        let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
+        let rules = shared.rules_in_force(&contact)?.0.mapping.rules_version();
+        let span = self.span(shared, contact.first_start, salesforce_now, now_ms)?;
+        let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
+        let mut newest = span.cursor;
+        self.ahead = None;
+        while progress.iter().any(|p| !p.done) {
+            match self.page(shared, &contact, &mut progress, deleted.as_deref()).await {
+                Ok(seen) => newest = newest.max(seen),
+                Err(stop) => {
+                    let failure = stop.remote()?;
+                    // The queries for what is gone must not cost the others.
+                    if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
+                        self.leave_gone_out(shared, now_ms);
+                        self.gone_from.get_or_insert(span.cursor);
+                    }
+                    // A pass that breaks off is not done: the next one looks as far back.
+                    self.looks = LooksBack { overlap_ms: None, ..span.before };
+                    return Err(failure.into());
+                }
+            }
+        }
+        let gone_from = self.gone_from.or(Some(span.cursor));
+        self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
+        self.tell_ahead(shared);
+        // Never past Salesforce's own clock, or rows of before that time would not be read any more.
+        let now = shared.salesforce.now().unwrap_or(newest);
+        // An edit meanwhile may want all Cases read again.
+        if span.all && shared.mapping().rules_version() == rules {
+            shared.store.set_meta(READ_ALL, &false)?;
+        }
+        self.completed(shared, &span, newest.min(now), now_ms)?;
+        shared.poll_state.trouble.store(Arc::new(None));
+        Ok(())
+    }
+
+    fn tell_ahead(&self, shared: &Shared) {
+        let before = **shared.poll_state.ahead.load();
+        if let Some(time) = self.ahead.filter(|_| self.ahead != before) {
+            warn!(%time, "Salesforce shows a row with a time ahead of its own clock; it is read again at each poll");
+        }
+        shared.poll_state.ahead.store(Arc::new(self.ahead));
+    }
+
+    /// Where each query begins: those for what is gone where they were left out, if they were.
+    fn beginnings(&self, span: &Span, now_ms: i64, deleted: bool) -> [Progress; 4] {
+        let start = |from: SalesforceTime, done| {
+            let at = from.max(SalesforceTime::default()).timestamp();
+            Progress { after: After { at, id: None }, done }
+        };
+        let without_gone = now_ms < self.without_gone_ms;
+        let from = span.from;
+        let gone_from = self.gone_from.map_or(from, |at| from.min(at.plus_millis(-span.back_ms)));
+        let cases_from = if span.all { SalesforceTime::default() } else { from };
+        [
+            start(cases_from, false),
+            start(from, false),
+            start(gone_from, without_gone),
+            start(from, without_gone || !deleted),
+        ]
+    }
+
+    fn leave_gone_out(&mut self, shared: &Shared, now_ms: i64) {
+        self.without_gone_ms = now_ms + WITHOUT_GONE * millis(shared.live().poll.interval);
+    }
+
+    /// From where this pass reads. A row may have become visible at any time since the last look back, so the
+    /// overlap counts from there, however far the cursor has come and however long we were away.
+    fn span(
+        &mut self,
+        shared: &Shared,
+        first_start: SalesforceTime,
+        salesforce_now: SalesforceTime,
+        now_ms: i64,
+    ) -> Result<Span, StoreError> {
+        // A state that was written before may hold a cursor that was taken from a row ahead of the clock.
+        let cursor: SalesforceTime = shared.store.meta(CURSOR)?.unwrap_or(first_start).min(salesforce_now);
+        let looked: Option<SalesforceTime> = shared.store.meta(LOOKED)?;
+        if self.looks.deep_ms.is_none() {
+            self.looks.deep_ms = shared.store.meta(DEEP)?.map(|at_ms: i64| at_ms.min(now_ms));
+        }
+        let before = self.looks;
+        let since_ms = cursor.millis_since(looked.unwrap_or(cursor)).max(0);
+        let back_ms = millis(shared.live().poll.overlap) + since_ms;
+        let from_back_ms = poll_back(back_ms, &mut self.looks, now_ms);
+        let from_back_ms = if mutant::is_on("skip-overlap") { 0 } else { from_back_ms };
+        let all = shared.store.meta(READ_ALL)?.unwrap_or(false);
+        Ok(Span { from: cursor.plus_millis(-from_back_ms), back_ms, cursor, looked, before, all })
+    }
+
+    /// Notes how far a completed pass has come, and which look back it was.
+    fn completed(
+        &self,
+        shared: &Shared,
+        span: &Span,
+        newest: SalesforceTime,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        if self.looks.deep_ms != span.before.deep_ms {
+            shared.store.set_meta(DEEP, &now_ms)?;
+        }
+        if self.looks.overlap_ms == Some(now_ms) && span.looked != Some(span.cursor) {
+            shared.store.set_meta(LOOKED, &span.cursor)?;
+        }
+        if newest != span.cursor {
+            shared.somebody_is_active();
+            shared.store.set_meta(CURSOR, &newest)?;
+        }
+        Ok(())
+    }
+
+    /// One call: the next page of each query that is not done. Cases come before comments, so that a comment
+    /// meets its Case as it stands.
+    async fn page(
+        &mut self,
+        shared: &Shared,
+        contact: &Contact,
+        progress: &mut [Progress; 4],
+        deleted: Option<&str>,
+    ) -> Result<SalesforceTime, Stop> {
+        let (held, earlier) = shared.rules_in_force(contact)?;
+        let mut queries = self.queries((&held, &earlier), contact, progress)?;
+        queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
+        self.spacing_ms = shared.allowance(true).await?;
+        let began_ms = shared.clock.now_ms();
+        let asked = |(index, soql): &(usize, String)| match *index {
+            MERGED | DELETED => Asked::All(soql.clone()),
+            _ => Asked::Current(soql.clone()),
+        };
+        let asked: Vec<Asked> = queries.iter().map(asked).collect();
+        let result = shared.salesforce.pages(&asked).await;
+        if result.is_ok() {
+            shared.salesforce_said(&result, began_ms);
+        }
+        let pages = result?;
+        let mut newest = SalesforceTime::default();
+        let horizon = shared.salesforce.now().map_or(newest, |now| now.plus_millis(CLOCKS_MS));
+        // One failed query moves neither cursor: look before anything is taken in.
+        let mut refused = None;
+        for ((index, _), page) in queries.iter().zip(&pages) {
+            if let Err(problem) = page {
+                match (*index, self.columns.without(problem)) {
+                    (MERGED | DELETED, _) => {
+                        progress[*index].done = true;
+                        self.leave_gone_out(shared, began_ms);
+                    }
+                    (_, true) => return Ok(newest),
+                    _ => refused = Some(problem.clone()),
+                }
+            }
+        }
+        if let Some(problem) = refused {
+            return Err(Failure::Refused { status: 400, problem }.into());
+        }
+        // Actions begin when all of the page is in the outbox, so that one write tells of them.
+        let whole_page = shared.page.write().await;
+        let taking = Taking::new(shared, contact, &held, &earlier);
+        for ((index, _), page) in queries.into_iter().zip(pages) {
+            let Ok(page) = page else { continue };
+            for (n, row) in page.rows.iter().enumerate() {
+                if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
+                match index {
+                    CASES => take_case(shared, &taking, row)?,
+                    COMMENTS => take_comment(shared, &taking, row)?,
+                    MERGED => take_merged(shared, &held, row)?,
+                    _ => take_deleted(shared, row)?,
+                }
+            }
+            for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
+                let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
+                *place = at.max(*place);
+            }
+            let last = page.rows.last().and_then(stamp);
+            let full = page.rows.len() >= PAGE || !page.done;
+            match last {
+                Some((at, id)) => {
+                    progress[index] = Progress { after: After { at, id: Some(id) }, done: !full };
+                }
+                None => progress[index].done = true,
+            }
+        }
+        drop(whole_page);
+        shared.deliver.notify_one();
+        Ok(newest)
+    }
+
+    fn queries(
+        &self,
+        (held, earlier): (&Held, &[EarlierRules]),
+        contact: &Contact,
+        progress: &[Progress; 4],
+    ) -> Result<Vec<(usize, String)>, Failure> {
+        let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+        let mut queries = Vec::new();
+        let mut add = |index: usize, soql: Option<String>| {
+            queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
+        };
+        add(CASES, self.columns.cases(held, earlier, &progress[CASES].after)?);
+        add(COMMENTS, self.columns.comments(held, earlier, &contact.us, &progress[COMMENTS].after)?);
+        let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
+        let merged =
+            Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };
+        let merged = query::poll(&merged, &progress[MERGED].after).map_err(|e| unsayable(&e))?;
+        add(MERGED, Some(merged));
+        Ok(queries)
+    }
+}
+
+/// Audit times and the `Date` header are of different machines, and the header has whole seconds.
+const CLOCKS_MS: i64 = 60_000;
+
+const CASES: usize = 0;
+const COMMENTS: usize = 1;
+/// Cases that were merged away: an answer on the survivor may be meant for their customer.
+const MERGED: usize = 2;
+/// Comments of parked answers that were deleted.
+const DELETED: usize = 3;
+
+pub(crate) fn stamp(row: &Value) -> Option<(Timestamp, RecordId)> {
+    let at = row.get("SystemModstamp").and_then(Value::as_str).and_then(query::parse_moment)?;
+    Some((at, id_of(row, "Id")?))
+}

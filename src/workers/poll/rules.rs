@@ -1,0 +1,122 @@
+//! Keeping the rules of actions.yaml that were in force before, for what people did under them (design, rule 19).
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::decide::outbound::EarlierRules;
+use crate::mapping::{Mapping, Source};
+use crate::state::StoreError;
+use crate::time::SalesforceTime;
+use crate::workers::runtime::plan_context::Held;
+use crate::workers::{Contact, Fatal, Shared};
+
+const RULES: &str = "action rules";
+/// Set until all Cases were read once more: new rules look at fields that were not read before.
+pub(crate) const READ_ALL: &str = "all Cases are to be read";
+/// Edits whose rules are kept. What was done before the oldest of them was seen long ago.
+const MAX_EDITS: usize = 8;
+/// A `Date` header has whole seconds.
+const EXACT_MS: i64 = 1000;
+
+/// The texts of actions.yaml: the one in force, and those before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    now: String,
+    /// Until when each was in force; the oldest first.
+    earlier: Vec<(SalesforceTime, String)>,
+}
+
+/// Edits of the rules, as they are noticed.
+#[derive(Debug, Default)]
+pub struct Edited {
+    /// When the rules were edited last, by our clock (milliseconds); 0: not since the start.
+    last_ms: AtomicI64,
+    /// Held while an edit is noted, so that it is noted once.
+    noting: Mutex<()>,
+}
+
+impl Edited {
+    pub(crate) fn at(&self, now_ms: i64) {
+        self.last_ms.store(now_ms, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    /// What rows are judged by: the mapping in force, and the rules of actions.yaml before its last edits. An edit is
+    /// noted before its mapping judges any row: else what stands would look as if it were done after it.
+    pub(crate) fn rules_in_force(&self, contact: &Contact) -> Result<(Held, Arc<Vec<EarlierRules>>), Fatal> {
+        let _noting = self.rules_edited.noting.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.desk();
+        self.keep_rules(&held.mapping, self.salesforce.now().unwrap_or(contact.first_start))?;
+        Ok((held, self.earlier_rules.load_full()))
+    }
+
+    /// Notes an edit of actions.yaml, by Salesforce's clock, since rows have its times.
+    fn keep_rules(&self, mapping: &Mapping, now: SalesforceTime) -> Result<(), Fatal> {
+        let text = actions_text(mapping);
+        let kept: Option<Kept> = self.store.meta(RULES)?;
+        let first = kept.is_none();
+        let mut kept = kept.unwrap_or_else(|| Kept { now: text.clone(), earlier: Vec::new() });
+        let edited = kept.now != text;
+        if edited {
+            let edited_ms = self.rules_edited.last_ms.load(Ordering::SeqCst);
+            let ago_ms = if edited_ms == 0 { 0 } else { (self.clock.now_ms() - edited_ms).max(0) };
+            let before = std::mem::replace(&mut kept.now, text);
+            kept.earlier.push((now.plus_millis(EXACT_MS - ago_ms), before));
+            let surplus = kept.earlier.len().saturating_sub(MAX_EDITS);
+            kept.earlier.drain(..surplus);
+        }
+        if edited || first {
+            self.store.set_meta(RULES, &kept)?;
+        }
+        if edited || self.earlier_rules.load().len() != kept.earlier.len() {
+            let earlier = compiled(mapping, &kept);
+            if edited {
+                self.note_new_fields(mapping, earlier.last())?;
+                info!("the rules of actions.yaml were edited: they act on what people do from now on");
+            }
+            self.earlier_rules.store(Arc::new(earlier));
+        }
+        Ok(())
+    }
+
+    /// Rules that look at other fields than before need to know how those stand.
+    fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
+        let known =
+            before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
+        if now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
+            self.store.set_meta(READ_ALL, &true)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_actions(source: &Source) -> bool {
+    let name = source.name.rsplit('/').next().unwrap_or_default();
+    name == "actions.yaml" || name == "actions.yml"
+}
+
+fn actions_text(mapping: &Mapping) -> String {
+    mapping.sources().iter().find(|one| is_actions(one)).map(|one| one.text.clone()).unwrap_or_default()
+}
+
+/// Earlier rules beside today's other files.
+fn compiled(now: &Mapping, kept: &Kept) -> Vec<EarlierRules> {
+    let with = |text: &String| {
+        let mut sources = now.sources().to_vec();
+        sources.iter_mut().filter(|one| is_actions(one)).for_each(|one| one.text.clone_from(text));
+        Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping)
+    };
+    let mut earlier = Vec::new();
+    for (until, text) in &kept.earlier {
+        if let Some(mapping) = with(text) {
+            earlier.push(EarlierRules { until: *until, mapping: Arc::new(mapping) });
+        } else {
+            warn!(%until, "earlier rules of actions.yaml cannot be read by this version");
+        }
+    }
+    earlier
+}

@@ -1,0 +1,67 @@
+//! Writing what was decided about a conversation, and telling those who have to do with it.
+
+use std::sync::atomic::Ordering;
+
+use tracing::{info, warn};
+
+use crate::goodays::ResponseId;
+use crate::mutant;
+use crate::state::{Changed, Ended, Loaded, RKey, StoreError};
+use crate::workers::{Fatal, Shared};
+
+impl Shared {
+    /// Loads a conversation, lets `change` decide, and writes that. It may run several times: something else of the
+    /// conversation may change in between.
+    pub(crate) fn change<T>(
+        &self,
+        response_id: &ResponseId,
+        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError>,
+    ) -> Result<T, Fatal> {
+        let rkey = RKey::of(response_id);
+        let (outcome, changed) = self.store.change(rkey, response_id, self.clock.now_ms(), |loaded| {
+            let outcome = change(loaded)?;
+            if mutant::is_on("tell-nobody") {
+                loaded.now.notes.clear();
+            }
+            if mutant::is_on("forget-sent") {
+                loaded.forget_sent();
+            }
+            Ok(outcome)
+        })?;
+        self.changed(rkey, response_id, &changed);
+        Ok(outcome)
+    }
+
+    /// After the change is written: a loop that is woken earlier finds nothing and sleeps on.
+    pub(crate) fn changed(&self, rkey: RKey, response_id: &ResponseId, changed: &Changed) {
+        for ended in &changed.ended {
+            self.ended(response_id, ended);
+        }
+        if changed.actions {
+            self.changes.add(rkey, response_id);
+            self.deliver.notify_one();
+        }
+        if changed.notes {
+            self.wake_lane(rkey.lane());
+        }
+    }
+
+    fn ended(&self, response_id: &ResponseId, ended: &Ended) {
+        let Ended { action, outcome, code } = ended;
+        self.metrics.action(action, outcome);
+        match *outcome {
+            "delivered" => {
+                self.counts.delivered.fetch_add(1, Ordering::Relaxed);
+                info!(response = %response_id, action, outcome, "an action ended");
+            }
+            "parked" => {
+                let code = code.as_deref().unwrap_or_default();
+                warn!(response = %response_id, action, code, "not sent: it waits for a human");
+            }
+            "unclear" => {
+                warn!(response = %response_id, action, "unclear: it may have reached the customer or not");
+            }
+            _ => info!(response = %response_id, action, outcome, "an action ended"),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The first words with Salesforce: who we are there, since when, and what its objects look like.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use crate::decide::Names;
+use crate::http::Failure;
+use crate::mapping::Mapping;
+use crate::salesforce::RecordId;
+use crate::salesforce::auth::Session;
+use crate::salesforce::client::Led;
+use crate::salesforce::describe::Describe;
+use crate::salesforce::sessions::Owner;
+use crate::state::{Store, StoreError};
+use crate::time::SalesforceTime;
+use crate::workers::Shared;
+use crate::workers::runtime::names::lookups;
+
+/// What holds for as long as the state lives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    pub org: RecordId,
+    /// Our own user in Salesforce.
+    pub us: RecordId,
+    /// Users that we were before: what they wrote is ours still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<RecordId>,
+    /// Our first start: nothing that agents did before is sent.
+    #[serde(rename = "first_start_ms")]
+    pub first_start: SalesforceTime,
+    /// The org had Cases with our key when our ledger was empty: what is older than the first start is read
+    /// before it is written.
+    pub inherited: bool,
+}
+
+/// What is known of the org's objects; refreshed hourly.
+#[derive(Debug, Default)]
+pub struct Schema {
+    pub case: Option<Describe>,
+    pub comment: Option<Describe>,
+    /// Status values that close a Case.
+    pub closed: Vec<String>,
+    /// Record types and owners that the mappings name.
+    pub names: Names,
+    /// The mapping version whose names these are.
+    pub mapping: String,
+    pub read_ms: i64,
+}
+
+#[derive(Default)]
+pub struct Contacts {
+    known: Mutex<Option<Arc<Contact>>>,
+    pub schema: ArcSwap<Schema>,
+    /// Somebody says that the org has changed: it is described anew before the hour is over.
+    stale: AtomicBool,
+}
+
+impl Contacts {
+    /// None before the first contact.
+    pub async fn first_start(&self) -> Option<SalesforceTime> {
+        self.known.lock().await.as_ref().map(|contact| contact.first_start)
+    }
+}
+
+const REFRESH_MS: i64 = 3_600_000;
+const CONTACT: &str = "contact";
+
+impl Contact {
+    fn owner(&self) -> Owner {
+        Owner { org: self.org.clone(), user: self.us.clone() }
+    }
+}
+
+/// Whose sessions a state takes; none before the first contact.
+pub fn owner(store: &Store) -> Result<Option<Owner>, StoreError> {
+    Ok(store.meta::<Contact>(CONTACT)?.map(|contact| contact.owner()))
+}
+
+impl Shared {
+    /// Makes contact when there is none yet. The client refuses any other org than the state's own, and sends nothing
+    /// for another user, until that one is taken over here (design, rule 16).
+    pub async fn contact(&self) -> Result<Arc<Contact>, Failure> {
+        let mut known = self.contacts.known.lock().await;
+        let session = self.salesforce.session().await?;
+        // A later login may lead elsewhere: the app has another user.
+        let same = |c: &&Arc<Contact>| c.org == session.org_id && c.us == session.user_id;
+        if let Some(contact) = known.as_ref().filter(same) {
+            if self.contacts.schema.load().mapping != self.mapping().version() {
+                self.refresh_schema().await?;
+            }
+            return Ok(contact.clone());
+        }
+        let stored: Option<Contact> = self.store.meta(CONTACT).map_err(|e| disk(&e))?;
+        let contact = match stored {
+            Some(stored) => self.met_before(stored, &session, known.is_none()).await?,
+            None => match self.never_met(&session).await {
+                Ok(contact) => contact,
+                Err(failure) => {
+                    // Nothing is kept of it: the next login may lead elsewhere.
+                    self.salesforce.release().await;
+                    return Err(failure);
+                }
+            },
+        };
+        let contact = Arc::new(contact);
+        *known = Some(contact.clone());
+        Ok(contact)
+    }
+
+    /// `starting`: only then the ledger is compared with the org; later it may be behind what is being written.
+    async fn met_before(
+        &self,
+        stored: Contact,
+        session: &Session,
+        starting: bool,
+    ) -> Result<Contact, Failure> {
+        let contact = if stored.us == session.user_id {
+            stored
+        } else {
+            self.another_user(stored, session.user_id.clone()).await?
+        };
+        self.refresh_schema().await?;
+        if starting && self.is_outdated().await? {
+            let contact = self.first_contact(session, true, contact.formerly).await?;
+            self.start_over().map_err(|e| disk(&e))?;
+            self.store.durable().await.map_err(|e| disk(&e))?;
+            return Ok(contact);
+        }
+        Ok(contact)
+    }
+
+    /// From the first question on, the answers have to come from one org.
+    async fn never_met(&self, session: &Session) -> Result<Contact, Failure> {
+        let (org, user) = (session.org_id.clone(), session.user_id.clone());
+        self.salesforce.bind(Owner { org, user }).await;
+        self.contacts.stale.store(true, Ordering::SeqCst);
+        self.refresh_schema().await?;
+        let empty = !self.store.has_links().map_err(|e| disk(&e))?;
+        let inherited = empty && self.org_has_cases().await?;
+        self.first_contact(session, inherited, Vec::new()).await
+    }
+
+    async fn first_contact(
+        &self,
+        session: &Session,
+        inherited: bool,
+        formerly: Vec<RecordId>,
+    ) -> Result<Contact, Failure> {
+        let now = self.salesforce.server_time().unwrap_or_else(|| {
+            // Something on the way takes the header away. It is the one moment that no other clock can tell.
+            warn!(
+                "Salesforce's answers have no Date header: the first start is dated by this machine's clock"
+            );
+            self.clock.now()
+        });
+        // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
+        // have cared for, counts as written before.
+        let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
+        let first_start = SalesforceTime::from_millis(first_start_ms);
+        let (org, us) = (session.org_id.clone(), session.user_id.clone());
+        let contact = Contact { org, us, formerly, first_start, inherited };
+        self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
+        self.store.durable().await.map_err(|e| disk(&e))?;
+        info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
+        Ok(contact)
+    }
+
+    /// The app has another user now. Its predecessor's comments are no agent's.
+    async fn another_user(&self, before: Contact, us: RecordId) -> Result<Contact, Failure> {
+        let mut formerly = before.formerly;
+        formerly.retain(|user| *user != us);
+        formerly.push(before.us);
+        let contact = Contact { us, formerly, ..before };
+        self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
+        self.store.durable().await.map_err(|e| disk(&e))?;
+        self.salesforce.bind(contact.owner()).await;
+        info!("the login has another Salesforce user than before");
+        Ok(contact)
+    }
+
+    async fn org_has_cases(&self) -> Result<bool, Failure> {
+        let mapping = self.mapping();
+        let Some(case) = mapping.case_mappings().first() else { return Ok(false) };
+        let soql = format!("SELECT Id FROM {} WHERE {} != null LIMIT 1", case.object, case.key_field);
+        self.allowance(false).await?;
+        match self.salesforce.query_all(&soql).await {
+            Ok(rows) => Ok(!rows.is_empty()),
+            // The key field is missing: `check` and the first write say so.
+            Err(Failure::Refused { .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads describe again when an hour has passed, or when an edited mapping may name other objects, owners and
+    /// record types; an org that refuses is met without it.
+    pub async fn refresh_schema(&self) -> Result<(), Failure> {
+        let now_ms = self.clock.now_ms();
+        let old = self.contacts.schema.load();
+        let mapping = self.mapping();
+        let stale = self.contacts.stale.load(Ordering::SeqCst);
+        let is_young = old.read_ms != 0 && now_ms - old.read_ms < REFRESH_MS;
+        if is_young && !stale && old.mapping == mapping.version() {
+            return Ok(());
+        }
+        let case = mapping.case_mappings().first().map_or("Case", |c| c.object.as_str()).to_owned();
+        let comment = mapping.comment().object.clone();
+        let schema = Schema {
+            case: self.describe(&case).await?,
+            comment: self.describe(&comment).await?,
+            closed: self.closed_statuses().await?,
+            names: self.names(&mapping).await?,
+            mapping: mapping.version().to_owned(),
+            read_ms: now_ms,
+        };
+        self.contacts.schema.store(Arc::new(schema));
+        self.contacts.stale.store(false, Ordering::SeqCst);
+        // What was refused for a permission may be allowed by now; if not, one refusal says so again.
+        self.fixes.forget();
+        Ok(())
+    }
+
+    /// Where Salesforce's last login led, for people; none before the first.
+    pub fn salesforce_led(&self) -> Option<Led> {
+        self.salesforce.leads_to()
+    }
+
+    /// An admin has changed something in the org: what was refused is tried again, and described anew.
+    pub(crate) fn look_anew(&self) {
+        self.fixes.forget();
+        self.contacts.stale.store(true, Ordering::SeqCst);
+    }
+
+    async fn describe(&self, object: &str) -> Result<Option<Describe>, Failure> {
+        self.allowance(false).await?;
+        match self.salesforce.describe(object).await {
+            Ok(describe) => Ok(Some(describe)),
+            Err(Failure::Refused { status, .. }) => {
+                warn!(
+                    object,
+                    status, "Salesforce does not describe this object; fields are sent as they are"
+                );
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Ids of what the mappings call by name; asked for only when they do.
+    async fn names(&self, mapping: &Mapping) -> Result<Names, Failure> {
+        let mut names = Names::new();
+        for lookup in lookups(mapping) {
+            self.allowance(false).await?;
+            match self.salesforce.query(lookup.soql).await {
+                Ok(rows) => lookup.add(&rows, &mut names),
+                Err(Failure::Refused { problem, .. }) => {
+                    warn!(lookup.field, code = %problem.code, "Salesforce does not list what the mapping names");
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(names)
+    }
+
+    async fn closed_statuses(&self) -> Result<Vec<String>, Failure> {
+        let soql = "SELECT ApiName, IsClosed FROM CaseStatus";
+        self.allowance(false).await?;
+        match self.salesforce.query(soql).await {
+            Ok(rows) => Ok(rows
+                .iter()
+                .filter(|r| r.get("IsClosed").and_then(serde_json::Value::as_bool) == Some(true))
+                .filter_map(|r| r.get("ApiName").and_then(serde_json::Value::as_str).map(str::to_owned))
+                .collect()),
+            Err(Failure::Refused { .. }) => Ok(vec!["Closed".to_owned()]),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// A store that fails is met by the one who watches it; here the step just ends.
+pub fn disk(error: &StoreError) -> Failure {
+    Failure::Store(error.to_string())
+}

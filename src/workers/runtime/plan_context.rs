@@ -1,0 +1,87 @@
+//! What the planner may look at, gathered in one place.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::{Config, Perimeter as ConfiguredPerimeter};
+use crate::decide::{Desk, Perimeter};
+use crate::mapping::Mapping;
+use crate::salesforce::errors::FieldFix;
+use crate::workers::{Schema, Shared};
+
+/// Fields that Salesforce refused as such (not for their value), by mapping version.
+#[derive(Default)]
+pub struct Fixes {
+    known: Mutex<HashMap<String, Vec<FieldFix>>>,
+}
+
+impl Fixes {
+    pub fn of(&self, version: &str) -> Vec<FieldFix> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(version).cloned().unwrap_or_default()
+    }
+
+    /// True when it was not known before.
+    pub fn add(&self, version: &str, fix: FieldFix) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let fixes = known.entry(version.to_owned()).or_default();
+        let new = !fixes.contains(&fix);
+        if new {
+            fixes.push(fix);
+        }
+        new
+    }
+
+    /// The org was described anew, or an admin says that it changed: what was missing may be there.
+    pub fn forget(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// The perimeter that is configured.
+pub fn perimeter(config: &Config) -> Perimeter {
+    Perimeter {
+        delegated_only: config.goodays.perimeter == ConfiguredPerimeter::Delegated,
+        places: config.goodays.places.clone(),
+    }
+}
+
+/// Owns what a [`Desk`] borrows.
+pub struct Held {
+    pub mapping: Arc<Mapping>,
+    pub schema: Arc<Schema>,
+    perimeter: Perimeter,
+    fixes: Vec<FieldFix>,
+}
+
+impl Shared {
+    pub fn desk(&self) -> Held {
+        let mapping = self.mapping();
+        let fixes = self.fixes.of(mapping.version());
+        let perimeter = perimeter(&self.config);
+        Held { mapping, schema: self.contacts.schema.load_full(), perimeter, fixes }
+    }
+}
+
+impl Held {
+    pub fn desk(&self) -> Desk<'_> {
+        self.with(&self.fixes)
+    }
+
+    /// With fixes of one conversation beside those of all.
+    pub fn with<'a>(&'a self, fixes: &'a [FieldFix]) -> Desk<'a> {
+        Desk {
+            mapping: &self.mapping,
+            case: self.schema.case.as_ref(),
+            comment: self.schema.comment.as_ref(),
+            perimeter: &self.perimeter,
+            closed: &self.schema.closed,
+            fixes,
+            names: &self.schema.names,
+        }
+    }
+
+    pub fn fixes(&self) -> &[FieldFix] {
+        &self.fixes
+    }
+}

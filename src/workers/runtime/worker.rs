@@ -1,0 +1,202 @@
+//! Driving a loop: step after step, until it is told to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::workers::{Fatal, Shared, Step};
+
+/// A loop's hands.
+pub(crate) trait Hands: Send {
+    const NAME: &'static str;
+
+    /// What wakes this loop before its time.
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify;
+
+    /// One piece of work.
+    fn step(&mut self, shared: &Arc<Shared>) -> impl Future<Output = Result<Step, Fatal>> + Send;
+
+    /// Goes on with what steps have left in work, until some of it has ended; false when nothing is in work.
+    /// Loses nothing when it is not waited for to the end.
+    fn work(&mut self) -> impl Future<Output = Result<bool, Fatal>> + Send {
+        std::future::ready(Ok(false))
+    }
+}
+
+/// Ends the process when a loop ends that was not told to: by a fatal error, or by a panic.
+struct Alarm {
+    name: &'static str,
+    shared: Arc<Shared>,
+    token: CancellationToken,
+}
+
+impl Alarm {
+    fn ring(&self) {
+        self.shared.failed.store(true, Ordering::SeqCst);
+        self.token.cancel();
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        // Not when the whole runtime goes: then nobody goes on without this loop.
+        if std::thread::panicking() {
+            error!(step = self.name, "a loop has ended: the process must not go on without it");
+            self.ring();
+        }
+    }
+}
+
+/// Steps until told to stop.
+pub(crate) async fn drive<H: Hands>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
+    let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
+    if let Err(fatal) = steps(hands, &shared, &token).await {
+        error!(step = H::NAME, %fatal, "a loop cannot go on");
+        alarm.ring();
+    }
+}
+
+/// Step after step; interest in being woken is registered before looking for work.
+async fn steps<H: Hands>(mut hands: H, shared: &Arc<Shared>, token: &CancellationToken) -> Result<(), Fatal> {
+    while !token.is_cancelled() {
+        let wake = hands.wake(shared);
+        let woken = wake.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        let step = hands.step(shared).await;
+        if !shared.goes_on(H::NAME, matches!(step, Ok(Step::Did))) {
+            std::future::pending::<()>().await;
+        }
+        if let Step::Idle { until_ms } = step? {
+            let now_ms = shared.clock.now_ms();
+            // At least a moment, so that no bug becomes a busy loop.
+            let wait = until_ms.map_or(HOUR, |at| millis_between(now_ms, at)).max(Duration::from_millis(5));
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = &mut woken => {}
+                () = tokio::time::sleep(wait) => {}
+                ended = some_work(&mut hands) => ended?,
+            }
+        }
+    }
+    // A stop waits for calls in flight (design, rule 17); nothing new begins.
+    while hands.work().await? {}
+    Ok(())
+}
+
+/// Until something in work has ended.
+async fn some_work<H: Hands>(hands: &mut H) -> Result<(), Fatal> {
+    if !hands.work().await? {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn millis_between(now_ms: i64, at_ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(at_ms - now_ms).unwrap_or_default())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::{Config, Secrets};
+    use crate::demo::stage::MAPPINGS;
+    use crate::mapping::{Mapping, Source};
+    use crate::state::{Settings, Store};
+
+    struct Clumsy;
+
+    impl Hands for Clumsy {
+        const NAME: &'static str = "clumsy";
+
+        fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+            &shared.sweep
+        }
+
+        async fn step(&mut self, _: &Arc<Shared>) -> Result<Step, Fatal> {
+            panic!("on purpose")
+        }
+    }
+
+    /// Both remotes refuse every connection.
+    pub fn shared(dir: &std::path::Path) -> Arc<Shared> {
+        let file = dir.join("connector.yaml");
+        let text = "goodays: { base_url: 'http://127.0.0.1:1', token: t, webhook: { secrets: [s] } }\n\
+                    salesforce: { login_url: 'http://127.0.0.1:1', auth: { client_id: i, client_secret: s } }\n";
+        std::fs::write(&file, text).unwrap();
+        let config = Config::load_with(&file, Secrets::Required, &|_| None).unwrap();
+        let sources = MAPPINGS.map(|(name, text)| Source { name: name.to_owned(), text: text.to_owned() });
+        let (mapping, _) = Mapping::from_sources(sources.to_vec()).unwrap();
+        let store = Store::open(&dir.join("state"), Settings::default()).unwrap();
+        Arc::new(Shared::open(config, mapping, store, Clock::System).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_panics_takes_the_process_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, token) = (shared(dir.path()), CancellationToken::new());
+        let driving = tokio::spawn(drive(Clumsy, shared.clone(), token.clone()));
+        assert!(driving.await.unwrap_err().is_panic());
+        assert!(token.is_cancelled());
+        assert!(shared.failed.load(Ordering::SeqCst));
+    }
+
+    /// Begins calls, and ends each when it is told to.
+    struct Patient {
+        calls: FuturesUnordered<oneshot::Receiver<()>>,
+        ended: Arc<AtomicUsize>,
+    }
+
+    impl Hands for Patient {
+        const NAME: &'static str = "patient";
+
+        fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+            &shared.sweep
+        }
+
+        async fn step(&mut self, _: &Arc<Shared>) -> Result<Step, Fatal> {
+            Ok(Step::Idle { until_ms: None })
+        }
+
+        async fn work(&mut self) -> Result<bool, Fatal> {
+            let ended = self.calls.next().await.is_some();
+            self.ended.fetch_add(usize::from(ended), Ordering::SeqCst);
+            Ok(ended)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_in_work_goes_on_beside_the_steps_and_a_stop_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, token) = (shared(dir.path()), CancellationToken::new());
+        let (stepped, mut steps) = mpsc::unbounded_channel();
+        shared.watch_steps(move |_, _| stepped.send(()).is_ok());
+        let (first, call) = oneshot::channel();
+        let (second, other) = oneshot::channel();
+        let ended = Arc::new(AtomicUsize::new(0));
+        let hands = Patient { calls: [call, other].into_iter().collect(), ended: ended.clone() };
+        let mut driving = tokio::spawn(drive(hands, shared, token.clone()));
+        steps.recv().await.unwrap();
+        first.send(()).unwrap();
+        steps.recv().await.expect("a step follows what has ended");
+        assert_eq!(ended.load(Ordering::SeqCst), 1);
+        token.cancel();
+        let moment = Duration::from_secs(1);
+        assert!(tokio::time::timeout(moment, &mut driving).await.is_err(), "the stop waits");
+        second.send(()).unwrap();
+        driving.await.unwrap();
+        assert_eq!(ended.load(Ordering::SeqCst), 2);
+    }
+}

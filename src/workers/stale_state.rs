@@ -1,0 +1,142 @@
+//! A state that is older than what was written from it: a backup was restored. Its ledger would import again what
+//! stands in Salesforce, and its outbox would send again what customers have; so it counts as lost (design, rule 5).
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tracing::warn;
+
+use crate::decide::ledger::marker::read_marker;
+use crate::goodays::{MessageId, ResponseId};
+use crate::http::Failure;
+use crate::mapping::CaseMapping;
+use crate::salesforce::query::{self, After, Poll};
+use crate::state::inbox::drop_note;
+use crate::state::ledger::LinkWalk;
+use crate::state::{LANES, RKey, StoreError, Tx, keys};
+use crate::workers::Shared;
+use crate::workers::inbound::reconcile::unsayable;
+use crate::workers::poll::apply_rows::id_of;
+use crate::workers::poll::{CURSOR, LOOKED};
+use crate::workers::runtime::org_identity::disk;
+
+/// Cases that are looked at: what a query gives in one call.
+const LOOKED_AT: usize = 2000;
+/// Records that are removed in one transaction.
+const SLICE: usize = 500;
+/// What the ledger and the outbox are made of; intents go first, so that a start that breaks off sends nothing.
+const ROOMS: [u8; 6] = *b"YODCUW";
+
+impl Shared {
+    /// Whether Cases that changed since our last poll name messages that the ledger never heard of. Only a later
+    /// state than this one can have written them.
+    pub(crate) async fn is_outdated(&self) -> Result<bool, Failure> {
+        let cursor_ms: Option<i64> = self.store.meta(CURSOR).map_err(|e| disk(&e))?;
+        let mapping = self.mapping();
+        let (Some(cursor_ms), Some(case)) = (cursor_ms, mapping.case_mappings().first()) else {
+            return Ok(false);
+        };
+        let poll = Poll {
+            object: &case.object,
+            fields: &[&case.key_field, &case.marker_field],
+            key: &case.key_field,
+            not_by: None,
+            limit: LOOKED_AT,
+        };
+        let at = Timestamp::from_millisecond(cursor_ms).unwrap_or_default();
+        let soql = query::poll(&poll, &After { at, id: None }).map_err(|e| unsayable(&e))?;
+        self.allowance(false).await?;
+        let rows = match self.salesforce.query(&soql).await {
+            Ok(rows) => rows,
+            // A field is missing: `check` and the first write say so.
+            Err(Failure::Refused { .. }) => return Ok(false),
+            Err(failure) => return Err(failure),
+        };
+        for row in &rows {
+            if self.is_ahead(row, case).map_err(|e| disk(&e))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_ahead(&self, row: &Value, case: &CaseMapping) -> Result<bool, StoreError> {
+        let text = |field: &str| row.get(field).and_then(Value::as_str);
+        let (Some(id), Some(key)) = (id_of(row, "Id"), text(&case.key_field)) else { return Ok(false) };
+        let Some(own) = ResponseId::new(key).ok().map(|id| RKey::of(&id)) else { return Ok(false) };
+        for lane in 0..LANES {
+            // It was being written when the process ended; that is read back anyway.
+            if self.store.attempt(lane)?.contains(&own) {
+                return Ok(false);
+            }
+        }
+        let mut links = Vec::new();
+        for rkey in self.store.responses_of_case(&id)? {
+            links.extend(self.store.link(rkey)?);
+        }
+        // One that was never read knows nothing yet.
+        if links.is_empty() || links.iter().any(|link| link.unread) {
+            return Ok(false);
+        }
+        let known = |id: &MessageId| links.iter().any(|link| link.knows(id));
+        Ok(!read_marker(text(&case.marker_field).unwrap_or_default()).iter().all(known))
+    }
+
+    /// Removes the ledger and the outbox; events that wait stay. The cursor goes last: until then the next start
+    /// finds what is left.
+    pub(crate) fn start_over(&self) -> Result<(), StoreError> {
+        let open = self.store.all_open_intents()?.len();
+        warn!(
+            open,
+            "this state is older than what was written from it (a restored backup?): it is taken for lost"
+        );
+        for room in ROOMS {
+            self.remove_all(keys::room(room))?;
+        }
+        self.remove_links()?;
+        self.remove_all((keys::parked(b'a', 0), keys::parked(b'a', u64::MAX)))?;
+        for lane in 0..LANES {
+            self.remove_notes(lane)?;
+            self.store.set_attempt(lane, &[])?;
+        }
+        let mut tx = Tx::default();
+        tx.remove(keys::meta(LOOKED)).remove(keys::meta(CURSOR));
+        self.store.try_transact(&tx).map(drop)
+    }
+
+    fn remove_all(&self, (from, to): (Vec<u8>, Vec<u8>)) -> Result<(), StoreError> {
+        loop {
+            let found = self.store.keys(&from, &to, SLICE)?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            let mut tx = Tx::default();
+            for key in found {
+                tx.remove(key);
+            }
+            self.store.try_transact(&tx)?;
+        }
+    }
+
+    /// Events and the hashes of bodies stand beside them, and stay.
+    fn remove_links(&self) -> Result<(), StoreError> {
+        let mut walk = LinkWalk::default();
+        while let Some(links) = walk.next(&self.store)? {
+            let mut tx = Tx::default();
+            for (key, _) in links {
+                tx.remove(key);
+            }
+            self.store.try_transact(&tx)?;
+        }
+        Ok(())
+    }
+
+    fn remove_notes(&self, lane: u8) -> Result<(), StoreError> {
+        let all = self.store.due(lane, i64::MAX - 1, usize::MAX)?;
+        for item in all.iter().filter(|item| !item.event) {
+            let mut tx = Tx::default();
+            drop_note(&mut tx, item.rkey, item.seq, item.due_ms);
+            self.store.try_transact(&tx)?;
+        }
+        Ok(())
+    }
+}

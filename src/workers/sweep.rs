@@ -1,0 +1,370 @@
+//! Comparing both sides: what no webhook ever announced is imported (law 3).
+//!
+//! Everything that Goodays shows for the window is looked up in the ledger; what is missing or newer goes the
+//! way of any event. It obeys perimeter, `when` and the first start (design, rule 14).
+//!
+//! Goodays lists by the date of the feedback, and no page says that a private message moves any date (Goodays
+//! reference, 5.3). So each sweep on the schedule also reads a piece of the weeks before its window, the newest
+//! first: a lost message on older feedback is found when its turn comes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tracing::{debug, info, warn};
+use url::Url;
+
+use crate::decide::Link;
+use crate::decide::inbound::freshness;
+use crate::decide::pace::older_piece;
+use crate::goodays::client::Page;
+use crate::goodays::event::Response;
+use crate::http::{Failure, Trail};
+use crate::state::{RKey, Receipt, StoreError};
+use crate::time::{CARRIED_MS, GoodaysTime};
+use crate::workers::runtime::retry::millis;
+use crate::workers::{Fatal, Hands, Shared, Step, Stop};
+
+/// Until where older feedback was read, by its date (milliseconds).
+const OLDER: &str = "sweep of older feedback";
+/// Failed pages of one sweep before it is begun anew.
+const MAX_TRIES: u32 = 20;
+/// Pages without a response in a row: a list that goes on like this has no end.
+const MAX_EMPTY_PAGES: u32 = 20;
+/// The most that is listed; the rest is counted.
+const LISTED: usize = 1000;
+/// The most that is counted of what agents wait for.
+const COUNTED: usize = 10_000;
+
+#[derive(Default)]
+pub struct Sweeper {
+    next_ms: Option<i64>,
+    running: Option<Sweep>,
+    tries: u32,
+}
+
+/// What a sweep looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepOptions {
+    pub since: Timestamp,
+    /// A human named that time: after a loss of state it reaches back further than the first start, for what was left
+    /// between the loss and that start is nowhere else.
+    pub named: bool,
+    /// List only.
+    pub dry_run: bool,
+}
+
+/// What a sweep found; lists hold the first thousand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SweepReport {
+    pub looked_at: usize,
+    /// Shown by Goodays without anything by which they could be known.
+    pub unreadable: usize,
+    /// Responses that Salesforce lacks, or lacks messages of.
+    pub missing: Vec<String>,
+    pub missing_count: usize,
+    /// Of those, how many were taken in.
+    pub repaired: usize,
+    /// Lists of Goodays' that led back to a page read before: what stands behind it was not looked at.
+    pub lists_without_end: usize,
+    /// Answers that agents gave and that are not at Goodays: parked, unclear or waiting.
+    pub unanswered: Vec<String>,
+    pub unanswered_count: usize,
+}
+
+/// A sweep on its way, page by page.
+struct Sweep {
+    /// From and until, by the date of the feedback; the last one is being read.
+    spans: Vec<(Timestamp, Option<Timestamp>)>,
+    next: Option<Url>,
+    /// Of the span that is being read.
+    trail: Trail,
+    empty_pages: u32,
+    named: bool,
+    dry_run: bool,
+    report: SweepReport,
+}
+
+impl Sweep {
+    fn new(spans: Vec<(Timestamp, Option<Timestamp>)>, dry_run: bool) -> Self {
+        let report = SweepReport::default();
+        Self { spans, next: None, trail: Trail::default(), empty_pages: 0, named: false, dry_run, report }
+    }
+
+    /// Goes on to the page's next one; true when the list leads back, by its address or by what it holds. A list that
+    /// is followed in a circle would be read for ever.
+    fn leads_back(&mut self, page: &Page) -> bool {
+        self.empty_pages = if page.items.is_empty() { self.empty_pages + 1 } else { 0 };
+        let held = || serde_json::to_vec(&page.items).unwrap_or_default();
+        let held_before = !page.items.is_empty() && !self.trail.is_new(&held());
+        let next_before = page.next.as_ref().is_some_and(|next| !self.trail.is_new(next.as_str().as_bytes()));
+        self.next.clone_from(&page.next);
+        self.next.is_some() && (held_before || next_before || self.empty_pages > MAX_EMPTY_PAGES)
+    }
+
+    /// The span that was read is over.
+    fn span_ends(&mut self) {
+        self.spans.pop();
+        self.begin_anew();
+    }
+
+    /// From the first page of a span.
+    fn begin_anew(&mut self) {
+        (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
+    }
+}
+
+impl Hands for Sweeper {
+    const NAME: &'static str = "sweep";
+
+    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
+        &shared.sweep
+    }
+
+    /// One page, so that a stop waits for no more than that.
+    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
+        let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
+        let now_ms = shared.clock.now_ms();
+        let next_ms = *self.next_ms.get_or_insert(now_ms + millis(every));
+        if now_ms < next_ms {
+            return Ok(Step::Idle { until_ms: Some(next_ms) });
+        }
+        for gate in [&shared.goodays_gate, &shared.salesforce_gate] {
+            if let Some(until_ms) = gate.closed_until(now_ms) {
+                return Ok(Step::Idle { until_ms: Some(until_ms) });
+            }
+        }
+        let mut sweep = match self.running.take() {
+            Some(sweep) => sweep,
+            None => Sweep::new(shared.scheduled(millis(every))?, false),
+        };
+        match shared.sweep_page(&mut sweep).await {
+            Ok(true) => self.running = Some(sweep),
+            Ok(false) => {
+                let report = shared.swept(sweep).await?;
+                info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
+                self.tries = 0;
+                self.next_ms = Some(now_ms + millis(every));
+            }
+            Err(Stop::Fatal(fatal)) => return Err(fatal),
+            Err(Stop::Remote(failure)) => {
+                warn!(%failure, "the sweep was interrupted; it is tried again");
+                self.tries += 1;
+                let wait_ms = if self.tries < MAX_TRIES { 1000 } else { 60_000 };
+                if self.tries < MAX_TRIES {
+                    self.running = Some(sweep);
+                } else {
+                    self.tries = 0;
+                }
+                self.next_ms = Some(now_ms + millis(every).min(wait_ms));
+            }
+        }
+        Ok(Step::Did)
+    }
+}
+
+impl Shared {
+    /// Reads everything that Goodays shows since then, at once.
+    pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
+        let spans = vec![(options.since, None)];
+        let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
+        while self.sweep_page(&mut sweep).await? {}
+        Ok(self.swept(sweep).await?)
+    }
+
+    /// Goodays' clock, since the list is asked for by its times; this machine's before the first answer.
+    pub fn goodays_now(&self) -> Timestamp {
+        self.goodays.now().map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
+    }
+
+    /// The window, and after it a piece of what is older.
+    fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
+        let now_ms = self.goodays_now().as_millisecond();
+        let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
+        let edge_ms = now_ms - millis(self.config.sweep.window);
+        let piece = older_piece(self.store.meta(OLDER)?, edge_ms, every_ms, now_ms);
+        let older = piece.map(|(from_ms, until_ms)| (at(from_ms), Some(at(until_ms))));
+        Ok(older.into_iter().chain([(at(edge_ms), None)]).collect())
+    }
+
+    /// Takes one page in; false after the last one. What failed can be asked for again.
+    async fn sweep_page(&self, sweep: &mut Sweep) -> Result<bool, Stop> {
+        let began_ms = self.clock.now_ms();
+        let contact = self.contact().await.inspect_err(|failure| {
+            // Logins are paced, whoever asks for them.
+            self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
+        })?;
+        let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
+        let began_ms = self.clock.now_ms();
+        let result = self.goodays.bulk(since, until, sweep.next.clone()).await;
+        self.goodays_said(&result, began_ms);
+        let page = match result {
+            Ok(page) => page,
+            Err(failure) => {
+                // A cursor may die (Goodays reference, 4.2): from the first page, then.
+                if matches!(failure, Failure::Refused { .. }) {
+                    sweep.begin_anew();
+                }
+                return Err(failure.into());
+            }
+        };
+        let beyond_the_start = sweep.named && contact.inherited;
+        let start = self.on_goodays_clock(contact.first_start);
+        let oldest =
+            if beyond_the_start { since.into() } else { start.unwrap_or_default().plus_millis(-CARRIED_MS) };
+        for item in &page.items {
+            self.sweep_one(oldest, item, sweep.dry_run, &mut sweep.report)?;
+        }
+        if sweep.leads_back(&page) {
+            warn!(
+                "Goodays' list of responses leads back to a page read before: what stands behind it is not compared"
+            );
+            sweep.report.lists_without_end += 1;
+            sweep.next = None;
+        }
+        if sweep.next.is_none() {
+            sweep.span_ends();
+            // Only what the schedule reads has an end.
+            if until.is_some() {
+                self.store.set_meta(OLDER, &since.as_millisecond())?;
+            }
+        }
+        Ok(!sweep.spans.is_empty())
+    }
+
+    /// What follows from all pages.
+    async fn swept(&self, sweep: Sweep) -> Result<SweepReport, Fatal> {
+        let mut report = sweep.report;
+        self.ask_dashboard().await;
+        if report.unreadable > 0 {
+            warn!(responses = report.unreadable, "Goodays shows responses that cannot be read");
+        }
+        if report.repaired > 0 {
+            self.store.durable().await?;
+            self.wake_all();
+        }
+        let unanswered = self.unanswered()?;
+        report.unanswered_count = unanswered.len();
+        report.unanswered = unanswered.into_iter().take(LISTED).collect();
+        Ok(report)
+    }
+
+    /// What Goodays itself counts as waiting, to be compared with our own count.
+    async fn ask_dashboard(&self) {
+        match self.goodays.dashboard().await {
+            Ok(waiting) => {
+                let sum = waiting.pending_alert + waiting.pending_reply;
+                self.dashboard.store(Arc::new(Some(sum)));
+            }
+            Err(failure) => debug!(%failure, "no dashboard"),
+        }
+    }
+
+    fn sweep_one(
+        &self,
+        oldest: GoodaysTime,
+        item: &Value,
+        dry_run: bool,
+        report: &mut SweepReport,
+    ) -> Result<(), StoreError> {
+        report.looked_at += 1;
+        let Ok(response) = Response::from_value(item) else {
+            report.unreadable += 1;
+            return Ok(());
+        };
+        let rkey = RKey::of(&response.id);
+        let link = self.store.link(rkey)?;
+        if !lacks(link.as_ref(), &response, oldest) || !self.wants(link.as_ref(), &response) {
+            return Ok(());
+        }
+        if !self.store.waiting(rkey)?.entries.is_empty() {
+            return Ok(());
+        }
+        report.missing_count += 1;
+        if report.missing.len() < LISTED {
+            report.missing.push(response.id.to_string());
+        }
+        if dry_run {
+            return Ok(());
+        }
+        let now_ms = self.clock.now_ms();
+        // The time makes it an event of its own: what an earlier sweep brought may have been skipped.
+        let body = json!({ "event_type": "sweep", "swept_ms": now_ms, "response": response.raw }).to_string();
+        if let Receipt::Accepted { .. } =
+            self.store.receive(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms)?
+        {
+            self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            report.repaired += 1;
+        }
+        Ok(())
+    }
+
+    fn wants(&self, link: Option<&Link>, response: &Response) -> bool {
+        if link.is_some_and(|l| l.case.is_some()) {
+            return true;
+        }
+        let held = self.desk();
+        let facts = crate::mapping::Facts::new("response", &response.raw);
+        held.desk().perimeter.holds(response) && !matches!(held.mapping.case_mapping(&facts), Ok(None))
+    }
+
+    /// Responses of answers that have not reached Goodays.
+    fn unanswered(&self) -> Result<BTreeSet<String>, StoreError> {
+        let open = self.store.some_open_intents(COUNTED)?;
+        let parked = self.store.parked_intents(0, COUNTED)?;
+        Ok(open.into_iter().chain(parked).map(|i| i.response_id.to_string()).collect())
+    }
+}
+
+/// Whether the ledger lacks something of what Goodays shows.
+fn lacks(link: Option<&Link>, response: &Response, oldest: GoodaysTime) -> bool {
+    if crate::mutant::is_on("skip-sweep") {
+        return false;
+    }
+    match link {
+        None => freshness(response).newest >= oldest,
+        Some(link) if link.case.is_none() && link.gone.is_empty() => true,
+        Some(link) => response.turns.iter().any(|t| !link.knows(&t.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(items: &[u32], next: Option<&str>) -> Page {
+        let next =
+            next.map(|n| format!("https://goodays.example/responses/bulk?cursor={n}").parse().unwrap());
+        Page { items: items.iter().map(|n| json!({ "id": n })).collect(), next }
+    }
+
+    fn sweep() -> Sweep {
+        Sweep::new(vec![(Timestamp::UNIX_EPOCH, None)], true)
+    }
+
+    #[test]
+    fn c11_a_page_seen_before_ends_the_walk() {
+        let table: [(&str, &[Page], &[bool]); 5] = [
+            (
+                "two cursors that alternate",
+                &[page(&[1], Some("a")), page(&[2], Some("b")), page(&[3], Some("a"))],
+                &[false, false, true],
+            ),
+            ("its own cursor", &[page(&[1], Some("a")), page(&[2], Some("a"))], &[false, true]),
+            ("new cursors, the same page", &[page(&[1], Some("a")), page(&[1], Some("b"))], &[false, true]),
+            ("an end is an end", &[page(&[1], Some("a")), page(&[1], None)], &[false, false]),
+            ("empty pages may stand between", &[page(&[], Some("a")), page(&[], Some("b"))], &[false, false]),
+        ];
+        for (what, pages, expected) in table {
+            let mut sweep = sweep();
+            let led: Vec<bool> = pages.iter().map(|page| sweep.leads_back(page)).collect();
+            assert_eq!(led, expected, "{what}");
+        }
+        let mut sweep = sweep();
+        let led = (0..100).position(|n| sweep.leads_back(&page(&[], Some(&n.to_string()))));
+        assert_eq!(led, Some(20));
+    }
+}
