@@ -1,5 +1,6 @@
 //! The rooms and what they may know (docs/architecture.md), read from the source.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -78,4 +79,16 @@ fn retry_intervals_are_computed_in_one_place() {
     let uses = |p: &PathBuf| code(p).contains("backoff::");
     let found: Vec<PathBuf> = files(&root.join("src")).into_iter().filter(uses).collect();
     assert_eq!(found, [root.join("src/workers/runtime/retry.rs")]);
+}
+
+/// A mutant without code breaks nothing, and its test seems to catch nothing.
+#[test]
+fn each_mutant_is_in_the_source_and_in_the_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = fs::read_to_string(root.join("tests/mutants")).unwrap();
+    let list = script.split("mutants='").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    let listed: BTreeSet<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let source: String = files(&root.join("src")).iter().map(|file| code(file)).collect();
+    let named = source.split("mutant::is_on(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    assert_eq!(named.collect::<BTreeSet<_>>(), listed);
 }

@@ -216,6 +216,9 @@ impl Delivery {
         let began_ms = shared.clock.now_ms();
         let result = shared.goodays.act(id, &action).await;
         let ended_ms = shared.clock.now_ms();
+        if mutant::is_on("log-words") {
+            info!(wish = ?intent.wish, "an action was sent");
+        }
         if !matches!(result, Err(Failure::Road(_))) {
             shared.goodays_said(&result, began_ms);
         }
