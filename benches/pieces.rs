@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use divan::{Bencher, black_box};
 use futures_util::future::join_all;
-use goodays_salesforce::decide::inbound::{Facing, Plan, plan};
+use goodays_salesforce::decide::inbound::{Input, Plan, plan};
 use goodays_salesforce::decide::outbound::Rules;
 use goodays_salesforce::decide::outbound::rows::Since;
-use goodays_salesforce::decide::{CaseRef, Conversation, Desk, Link, Names, Perimeter};
+use goodays_salesforce::decide::{CaseRef, Conversation, Link, Names, Perimeter, PlanContext};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, peek_response_id};
 use goodays_salesforce::goodays::glance::glance;
@@ -37,8 +37,8 @@ fn main() {
     divan::main();
 }
 
-fn desk() -> Desk<'static> {
-    Desk {
+fn desk() -> PlanContext<'static> {
+    PlanContext {
         mapping: &MAPPING,
         case: None,
         comment: None,
@@ -87,7 +87,7 @@ fn mapping_of_a_case(bencher: Bencher) {
 }
 
 fn planned(event: &Event) -> Plan {
-    let facing = Facing {
+    let facing = Input {
         response_id: &event.response.id,
         events: std::slice::from_ref(event),
         notes: &[],

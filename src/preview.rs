@@ -13,8 +13,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
-use crate::decide::{Desk, Intent, Link, Names, Perimeter};
+use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
+use crate::decide::{Intent, Link, Names, Perimeter, PlanContext};
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
 use crate::operator::Knowledge;
@@ -104,14 +104,14 @@ pub fn event(
     body: &Value,
 ) -> Preview {
     let names = Names::new();
-    let desk = Desk { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
+    let desk = PlanContext { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
     with(&desk, &Ledger::default(), body)
 }
 
 /// What it would write now, with everything that a running daemon knows.
 pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, body: &Value) -> Preview {
     let names = knowledge.names();
-    let desk = Desk {
+    let desk = PlanContext {
         mapping,
         case: knowledge.case.as_ref(),
         comment: knowledge.comment.as_ref(),
@@ -136,7 +136,7 @@ pub struct Ledger<'a> {
     pub first_start: Option<crate::time::GoodaysTime>,
 }
 
-pub fn with(desk: &Desk<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
+pub fn with(desk: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
     let event = match event::read(body) {
         Ok(event) => event,
         Err(why) => {
@@ -146,7 +146,7 @@ pub fn with(desk: &Desk<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
     };
     let events = [event];
     let [event] = &events;
-    let facing = Facing {
+    let facing = Input {
         response_id: &event.response.id,
         events: &events,
         notes: &[],
@@ -160,14 +160,14 @@ pub fn with(desk: &Desk<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
 
 /// An event with what its rules give.
 struct View<'a> {
-    desk: &'a Desk<'a>,
+    desk: &'a PlanContext<'a>,
     event: &'a Event,
     facts: Facts,
     case: Option<&'a CaseMapping>,
 }
 
 impl<'a> View<'a> {
-    fn new(desk: &'a Desk<'a>, event: &'a Event) -> Self {
+    fn new(desk: &'a PlanContext<'a>, event: &'a Event) -> Self {
         let facts = Facts::new(&event.name, &event.response.raw);
         let chosen = desk.mapping.case_mapping(&facts).ok().flatten();
         let case = chosen.or_else(|| desk.mapping.case_mappings().first());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use goodays_salesforce::decide::{CaseRef, Freshness, How, Link, hash64};
+use goodays_salesforce::decide::{CaseRef, Freshness, Link, MessageOrigin, hash64};
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::ledger::put_link;
@@ -193,7 +193,7 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
                 link.learn(
                     MessageId::new(format!("k{number}x{text}")),
                     Some(GoodaysTime::from_millis(1_700_000_000_000)),
-                    How::Imported,
+                    MessageOrigin::Imported,
                 );
             }
             link.fields =

@@ -13,7 +13,7 @@ use super::report::{Area, Done, Report, after};
 use super::{budget, fields, samples};
 use crate::clock::Clock;
 use crate::config::{Actions, Config};
-use crate::decide::Desk;
+use crate::decide::PlanContext;
 use crate::http::{Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::salesforce::auth::Session;
@@ -212,7 +212,7 @@ impl Visit<'_> {
     fn try_samples(&mut self, objects: &Objects, statuses: Option<&[Status]>, all: &[(String, Value)]) {
         let closed = statuses.unwrap_or_default().iter().filter(|s| s.closed).map(|s| s.name.clone());
         let closed: Vec<String> = closed.collect();
-        let desk = Desk {
+        let desk = PlanContext {
             mapping: self.mapping,
             case: objects.get(case_object(self.mapping)),
             comment: objects.get(&self.mapping.comment().object),

@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::codes::{NOTHING_CARRIED, SAMPLE_SUFFERS, UNREADABLE_SAMPLE};
 use super::render::counted;
 use super::report::{Area, Report};
-use crate::decide::{Desk, Perimeter};
+use crate::decide::{Perimeter, PlanContext};
 use crate::goodays::event;
 use crate::preview::{self, Ledger, Preview};
 
 /// `(name, body)` of each sample, against the org's fields, and as far as the perimeter goes.
-pub fn check(desk: &Desk<'_>, samples: &[(String, Value)], report: &mut Report) {
+pub fn check(desk: &PlanContext<'_>, samples: &[(String, Value)], report: &mut Report) {
     let (readable, strange): (Vec<_>, Vec<_>) =
         samples.iter().partition(|(_, body)| event::read(body).is_ok());
     for (name, body) in strange {
@@ -31,8 +31,8 @@ pub fn check(desk: &Desk<'_>, samples: &[(String, Value)], report: &mut Report) 
 }
 
 /// Values that do not arrive as the rules say, wherever the perimeter ends.
-fn values(desk: &Desk<'_>, samples: &[&(String, Value)], report: &mut Report) {
-    let everything = Desk { perimeter: &Perimeter::default(), ..*desk };
+fn values(desk: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
+    let everything = PlanContext { perimeter: &Perimeter::default(), ..*desk };
     let mut told: Vec<String> = Vec::new();
     for (name, body) in samples {
         for one in preview::with(&everything, &Ledger::default(), body).not_as_said() {
@@ -62,7 +62,7 @@ fn is_told(report: &Report, field: &str) -> bool {
 }
 
 /// Which of them become Cases: perimeter and `when` decide.
-fn carried(desk: &Desk<'_>, samples: &[&(String, Value)], report: &mut Report) {
+fn carried(desk: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
     let previews: Vec<(&str, Preview)> = samples
         .iter()
         .map(|(name, body)| (name.as_str(), preview::with(desk, &Ledger::default(), body)))

@@ -13,10 +13,12 @@ pub mod reconcile;
 mod tests;
 
 pub use ledger::conversation::Conversation;
-pub use ledger::intent::{Intent, IntentState, Meant, Sending, Wish, answer_identity};
-pub use ledger::link::{Answered, CallSent, CaseRef, Freshness, How, Known, Link, RepliedBy, hash64};
-pub use ledger::link_update::Gain;
-pub use ledger::note::{Note, Told};
+pub use ledger::intent::{ActionKind, Audience, Intent, IntentState, Sending, answer_identity};
+pub use ledger::link::{
+    Answered, CallSent, CaseRef, Freshness, Known, Link, MessageOrigin, RepliedBy, hash64,
+};
+pub use ledger::link_update::LinkUpdate;
+pub use ledger::note::{Feedback, Note};
 
 use serde_json::Value;
 
@@ -57,7 +59,7 @@ pub fn held(mapping: &Mapping, row: &Value) -> Option<Verb> {
 
 /// What the planner may look at beside the conversation itself.
 #[derive(Clone, Copy)]
-pub struct Desk<'a> {
+pub struct PlanContext<'a> {
     pub mapping: &'a Mapping,
     pub case: Option<&'a Describe>,
     pub comment: Option<&'a Describe>,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::decide::ledger::marker::read_marker;
-use crate::decide::{CaseRef, Desk, How, Link, held};
+use crate::decide::{CaseRef, Link, MessageOrigin, PlanContext, held};
 use crate::goodays::{MessageId, ResponseId};
 use crate::salesforce::RecordId;
 
@@ -56,11 +56,11 @@ pub fn read_row(row: &Value, marker_field: &str) -> Option<Row> {
 }
 
 /// Takes what was read into the link. A link that had no Case starts with the row's state as its baseline.
-pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &Desk<'_>) -> Link {
+pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &PlanContext<'_>) -> Link {
     let had_case = link.as_ref().is_some_and(|l| l.case.is_some());
     let mut link = link.unwrap_or_else(|| Link::unread(response.clone()));
     for id in &row.marked {
-        link.learn(id.clone(), None, How::Imported);
+        link.learn(id.clone(), None, MessageOrigin::Imported);
     }
     // An id that stands there twice must not hide one that is missing.
     let marked: BTreeSet<&MessageId> = row.marked.iter().collect();
@@ -80,7 +80,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     let mut link = link.unwrap_or_else(|| Link::new(response.clone()));
     let case = &row.case;
     for id in &row.marked {
-        link.learn(id.clone(), None, How::Imported);
+        link.learn(id.clone(), None, MessageOrigin::Imported);
     }
     link.unread = false;
     let known = link.case.take();
@@ -94,7 +94,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
 }
 
 /// The fields that conditions of status rules look at; notes and other texts are not kept.
-pub fn action_fields(row: &Map<String, Value>, desk: &Desk<'_>) -> Map<String, Value> {
+pub fn action_fields(row: &Map<String, Value>, desk: &PlanContext<'_>) -> Map<String, Value> {
     let names = desk.mapping.actions().condition_fields.iter();
     names.filter_map(|name| row.get(name).map(|v| (name.clone(), v.clone()))).collect()
 }

@@ -14,10 +14,10 @@ use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::After;
 use crate::time::SalesforceTime;
-use crate::workers::poll::apply_rows::{Taking, case_answers, comment_answers};
+use crate::workers::poll::apply_rows::{Applying, case_answers, comment_answers};
 use crate::workers::poll::columns::{Columns, PAGE};
 use crate::workers::poll::stamp;
-use crate::workers::{Contact, Fatal, Shared, Stop};
+use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
 
 /// Pages of one call: whoever asks goes on at `next`.
 const PAGES_AT_ONCE: usize = 5;
@@ -113,7 +113,7 @@ impl Shared {
             let (held, earlier) = self.rules_in_force(&contact)?;
             let Some(edited) = earlier.last() else { return Ok(applied) };
             applied.edited_at = Some(edited.until.to_string());
-            let taking = Taking::new(self, &contact, &held, &earlier);
+            let taking = Applying::new(self, &contact, &held, &earlier);
             let next =
                 self.apply_page(&taking, (&contact, options.dry_run), &mut columns, &place, &mut applied);
             let Some(next) = next.await? else {
@@ -139,8 +139,8 @@ impl Shared {
     /// One page; where the next one begins, if there is one.
     async fn apply_page(
         &self,
-        taking: &Taking<'_>,
-        (contact, dry_run): (&Contact, bool),
+        taking: &Applying<'_>,
+        (contact, dry_run): (&OrgIdentity, bool),
         columns: &mut Columns,
         place: &Place,
         applied: &mut Applied,
@@ -180,7 +180,7 @@ impl Shared {
     /// A row for each response that it concerns.
     fn apply_row(
         &self,
-        taking: &Taking<'_>,
+        taking: &Applying<'_>,
         kind: Kind,
         row: &Value,
         dry_run: bool,
@@ -201,7 +201,7 @@ impl Shared {
     /// `unsure`: of comments only.
     fn apply_to(
         &self,
-        taking: &Taking<'_>,
+        taking: &Applying<'_>,
         response: &ResponseId,
         row: &Value,
         unsure: Option<bool>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::check;
 use crate::config::Config;
 use crate::decide::reconcile::{adopt, read_row};
-use crate::decide::{Desk, Names};
+use crate::decide::{Names, PlanContext};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::mapping::{CaseMapping, Mapping};
@@ -72,7 +72,7 @@ impl<'a> Org<'a> {
         let marker = self.mapping.case_mappings().first().map_or("", |case| case.marker_field.as_str());
         let Some(row) = row.and_then(|row| read_row(row, marker)) else { return knowledge };
         let names = Names::new();
-        let desk = Desk {
+        let desk = PlanContext {
             mapping: self.mapping,
             case: None,
             comment: None,

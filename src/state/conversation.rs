@@ -1,6 +1,6 @@
 //! A conversation, loaded and written as one (design, rule 22).
 
-use crate::decide::{Conversation, Intent, IntentState, Link, Wish};
+use crate::decide::{ActionKind, Conversation, Intent, IntentState, Link};
 use crate::goodays::ResponseId;
 use crate::state::inbox::put_note;
 use crate::state::keys::{self, RKey};
@@ -127,7 +127,7 @@ impl Loaded {
     /// For a mutant: what was sent is not remembered.
     pub fn forget_sent(&mut self) {
         if let Some(link) = &mut self.now.link {
-            link.known.retain(|known| known.how != crate::decide::How::Sent);
+            link.known.retain(|known| known.how != crate::decide::MessageOrigin::Sent);
         }
     }
 
@@ -179,9 +179,9 @@ fn identities(link: &Link) -> Vec<String> {
     let Some(case) = &link.case else { return Vec::new() };
     let after = link.last_customer.clone();
     let wishes = [
-        Wish::Call { rating: None, note: None, left_out: String::new(), after: after.clone() },
-        Wish::Close { remark_type: None, after: after.clone() },
-        Wish::Spam { after },
+        ActionKind::Call { rating: None, note: None, left_out: String::new(), after: after.clone() },
+        ActionKind::Close { remark_type: None, after: after.clone() },
+        ActionKind::Spam { after },
     ];
     wishes.iter().map(|wish| wish.identity(&case.id)).collect()
 }
@@ -191,7 +191,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::decide::Meant;
+    use crate::decide::Audience;
     use crate::salesforce::RecordId;
     use crate::state::Settings;
     use crate::time::SalesforceTime;
@@ -203,7 +203,7 @@ mod tests {
             seq,
             response_id: id.clone(),
             case_id: RecordId::new("500000000000001").unwrap(),
-            wish: Wish::Answer { comment, content, remark_type: None, meant: Meant::Private },
+            wish: ActionKind::Answer { comment, content, remark_type: None, meant: Audience::Private },
             author: None,
             acted: SalesforceTime::default(),
             seen_ms: 0,

@@ -108,12 +108,12 @@ async fn accepting(State(desk): State<Arc<Desk>>) -> Response {
 
 async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     let shared = &desk.shared;
-    let salesforce = shared.salesforce_gate.trouble().map(|t| trouble(&t));
-    let asked = shared.salesforce_gate.is_well() || salesforce.is_some();
+    let salesforce = shared.salesforce_breaker.trouble().map(|t| trouble(&t));
+    let asked = shared.salesforce_breaker.is_well() || salesforce.is_some();
     let body = json!({
         "ready": shared.is_ready(),
         "salesforce": if asked { json!(salesforce) } else { json!("not reached yet") },
-        "goodays": shared.goodays_gate.trouble().map(|t| trouble(&t)),
+        "goodays": shared.goodays_breaker.trouble().map(|t| trouble(&t)),
     });
     let status = if shared.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer::json(status, body)

@@ -97,9 +97,9 @@ impl Status {
                 "org_calls_today": org.map(|(used, _)| used),
                 "org_calls_allowed": org.map(|(_, allowed)| allowed),
                 "login_leads_to": led.map(|led| json!({ "host": led.instance, "org": led.org, "user": led.user })),
-                "trouble": shared.salesforce_gate.trouble().map(|t| trouble(&t)),
+                "trouble": shared.salesforce_breaker.trouble().map(|t| trouble(&t)),
             },
-            "goodays": { "trouble": shared.goodays_gate.trouble().map(|t| trouble(&t)) },
+            "goodays": { "trouble": shared.goodays_breaker.trouble().map(|t| trouble(&t)) },
             "unprocessed": {
                 "count": self.unprocessed,
                 "goodays_dashboard": **shared.dashboard.load(),
@@ -138,9 +138,9 @@ impl Status {
         m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
         m.calls.set(self.calls.0.cast_signed());
         m.calls_allowed.set(self.calls.1.cast_signed());
-        m.salesforce_up.set(shared.salesforce_gate.is_well().into());
+        m.salesforce_up.set(shared.salesforce_breaker.is_well().into());
         // Goodays may not have been called yet.
-        m.goodays_up.set(shared.goodays_gate.trouble().is_none().into());
+        m.goodays_up.set(shared.goodays_breaker.trouble().is_none().into());
         m.mapping_files_refused.set(shared.mapping_trouble.load().is_some().into());
         let edits = shared.edits.load();
         m.configuration_refused.set(edits.refused.is_some().into());

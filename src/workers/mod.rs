@@ -27,10 +27,10 @@ pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 use inbound::in_progress;
 use poll::rules;
 pub use runtime::budget::Allowance;
-pub use runtime::circuit_breaker::{Gate, Trouble};
-pub use runtime::org_identity::{Contact, Contacts, Schema};
+pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
+pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;
-use runtime::worker::{Hands, drive};
+use runtime::worker::{Worker, run_worker};
 use runtime::{activity, budget, org_identity, plan_context};
 pub use sweep::{SweepOptions, SweepReport};
 
@@ -52,11 +52,11 @@ pub struct Shared {
     pub metrics: Metrics,
     pub salesforce: salesforce::client::Client,
     pub goodays: goodays::client::Client,
-    pub salesforce_gate: Gate,
-    pub goodays_gate: Gate,
+    pub salesforce_breaker: CircuitBreaker,
+    pub goodays_breaker: CircuitBreaker,
     pub budget: budget::Budget,
-    pub(crate) begun: in_progress::Begun,
-    pub contacts: Contacts,
+    pub(crate) in_progress: in_progress::InProgress,
+    pub contacts: OrgIdentities,
     pub secrets: housekeeping::Secrets,
     pub counts: Counts,
     pub poll_state: poll::PollState,
@@ -186,7 +186,7 @@ impl Shared {
             None => clock,
         };
         let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
-        let begun = in_progress::Begun::open(&store)?;
+        let in_progress = in_progress::InProgress::open(&store)?;
         let secrets = housekeeping::Secrets::new(&config);
         let salesforce = salesforce::client::Client::new(
             config.salesforce.login_url.clone(),
@@ -209,11 +209,11 @@ impl Shared {
             metrics: Metrics::new(mapping.version()),
             salesforce,
             goodays,
-            salesforce_gate: Gate::new(),
-            goodays_gate: Gate::new(),
+            salesforce_breaker: CircuitBreaker::new(),
+            goodays_breaker: CircuitBreaker::new(),
             budget,
-            begun,
-            contacts: Contacts::default(),
+            in_progress,
+            contacts: OrgIdentities::default(),
             secrets,
             counts,
             poll_state: poll::PollState::default(),
@@ -305,19 +305,19 @@ impl Shared {
 
     /// Notes how a call to Salesforce went.
     pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
-        self.said("salesforce", &self.salesforce_gate, result, began_ms)
+        self.said("salesforce", &self.salesforce_breaker, result, began_ms)
     }
 
     /// Notes how a call to Goodays went.
     pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
-        self.said("goodays", &self.goodays_gate, result, began_ms)
+        self.said("goodays", &self.goodays_breaker, result, began_ms)
     }
 
     /// One loop's success ends the pause of all: those that sleep until its end are woken.
     fn said<T>(
         &self,
         remote: &'static str,
-        gate: &Gate,
+        gate: &CircuitBreaker,
         result: &Result<T, Failure>,
         began_ms: i64,
     ) -> Option<i64> {
@@ -331,7 +331,7 @@ impl Shared {
 
     /// Whether both remotes answered when last asked.
     pub fn is_ready(&self) -> bool {
-        self.salesforce_gate.is_well() && self.goodays_gate.trouble().is_none()
+        self.salesforce_breaker.is_well() && self.goodays_breaker.trouble().is_none()
     }
 }
 
@@ -341,7 +341,7 @@ const OUR_PAUSE_MS: i64 = 1_000;
 /// Until when the remote is left alone, if it has to be. A refusal of one request is no trouble of the remote.
 fn said<T>(
     remote: &'static str,
-    gate: &Gate,
+    gate: &CircuitBreaker,
     metrics: &Metrics,
     result: &Result<T, Failure>,
     began_ms: i64,
@@ -421,9 +421,9 @@ impl Daemon {
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let daemon = Self { shared, token, cut, tracker };
-        let doubtful = inbound::worker_state::Doubtful::default();
+        let doubtful = inbound::worker_state::SharedWorkerState::default();
         for lane in 0..LANES {
-            daemon.spawn(inbound::Lane::new(lane, doubtful.clone()));
+            daemon.spawn(inbound::InboundWorker::new(lane, doubtful.clone()));
         }
         daemon.spawn(poll::Poller::default());
         daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
@@ -445,8 +445,8 @@ impl Daemon {
         daemon
     }
 
-    fn spawn<H: Hands + 'static>(&self, hands: H) {
-        let driving = drive(hands, self.shared.clone(), self.token.clone());
+    fn spawn<H: Worker + 'static>(&self, hands: H) {
+        let driving = run_worker(hands, self.shared.clone(), self.token.clone());
         self.tracker.spawn(self.cut.clone().run_until_cancelled_owned(driving));
     }
 

@@ -26,7 +26,7 @@ use crate::http::{Failure, Trail};
 use crate::state::{RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, Hands, Shared, Step, Stop};
+use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
@@ -117,7 +117,7 @@ impl Sweep {
     }
 }
 
-impl Hands for Sweeper {
+impl Worker for Sweeper {
     const NAME: &'static str = "sweep";
 
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
@@ -132,7 +132,7 @@ impl Hands for Sweeper {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        for gate in [&shared.goodays_gate, &shared.salesforce_gate] {
+        for gate in [&shared.goodays_breaker, &shared.salesforce_breaker] {
             if let Some(until_ms) = gate.closed_until(now_ms) {
                 return Ok(Step::Idle { until_ms: Some(until_ms) });
             }

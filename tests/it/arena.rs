@@ -133,11 +133,11 @@ impl World {
     }
 
     pub fn salesforce_trouble(&self) -> Option<String> {
-        self.stage.app().shared.salesforce_gate.trouble().map(|t| t.code)
+        self.stage.app().shared.salesforce_breaker.trouble().map(|t| t.code)
     }
 
     pub fn goodays_trouble(&self) -> Option<String> {
-        self.stage.app().shared.goodays_gate.trouble().map(|t| t.code)
+        self.stage.app().shared.goodays_breaker.trouble().map(|t| t.code)
     }
 
     /// Waits for a condition; what it is about is in the failure.
@@ -156,8 +156,8 @@ impl World {
             shared.store.count_pending(),
             shared.store.all_open_intents().map(|all| all.into_iter().map(|i| i.state).collect::<Vec<_>>()),
             shared.parked(20),
-            shared.salesforce_gate.trouble(),
-            shared.goodays_gate.trouble(),
+            shared.salesforce_breaker.trouble(),
+            shared.goodays_breaker.trouble(),
         )
     }
 

@@ -124,7 +124,7 @@ async fn a_case_is_named_by_its_number_or_its_id() {
     let away = Act::Answer { status: 503, body: String::new(), content_type: None, headers: [].into() };
     world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/services/data", away) });
     world
-        .until("Salesforce is out of reach", || world.app().shared.salesforce_gate.trouble().is_some())
+        .until("Salesforce is out of reach", || world.app().shared.salesforce_breaker.trouble().is_some())
         .await;
     assert_eq!(run(&world, &["plan", "--case", &number]).await.0, 0);
     let (code, _, err) = run(&world, &["plan", "--case", "99999999"]).await;

@@ -29,12 +29,12 @@ fn close(stage: &Stage) {
     let shared = &stage.app().shared;
     let hour = Some(Duration::from_secs(3600));
     let failure = Failure::Busy { reason: "outage".to_owned(), retry_after: hour, daily_limit: false };
-    shared.salesforce_gate.failed(&failure, shared.clock.now_ms());
+    shared.salesforce_breaker.failed(&failure, shared.clock.now_ms());
 }
 
 fn open(stage: &Stage) {
     let shared = &stage.app().shared;
-    shared.salesforce_gate.succeeded(shared.clock.now_ms());
+    shared.salesforce_breaker.succeeded(shared.clock.now_ms());
     shared.wake_all();
 }
 

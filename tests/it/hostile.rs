@@ -58,7 +58,7 @@ async fn no_redirect_of_salesforce_is_followed() {
         let told = || world.log().matches("answers with a redirect").count() == met;
         world.until("the redirect is told", told).await;
         // Somebody mended it: what it was about has waited.
-        world.app().shared.salesforce_gate.reopen();
+        world.app().shared.salesforce_breaker.reopen();
         world.app().shared.wake_all();
         world.settle().await;
         world.case(&id);
@@ -67,7 +67,7 @@ async fn no_redirect_of_salesforce_is_followed() {
     world.open_is_fine();
     world.salesforce.wire().fault(Fault::once("/oauth2/token", trap.redirect(307)));
     world.stage.start_daemon().await.unwrap();
-    let trouble = || world.app().shared.salesforce_gate.trouble();
+    let trouble = || world.app().shared.salesforce_breaker.trouble();
     world.until("the login is refused", || trouble().is_some()).await;
     assert_eq!(trouble().unwrap().code, "REDIRECT");
     trap.is_unmet();

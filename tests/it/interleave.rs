@@ -8,13 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
-use goodays_salesforce::decide::inbound::{Facing, plan};
+use goodays_salesforce::decide::inbound::{Input, plan};
 use goodays_salesforce::decide::outbound::rows::Since;
 use goodays_salesforce::decide::outbound::{
     Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,
 };
 use goodays_salesforce::decide::{
-    CaseRef, Conversation, Desk, Intent, IntentState, Link, Names, Note, Perimeter, Told,
+    CaseRef, Conversation, Feedback, Intent, IntentState, Link, Names, Note, Perimeter, PlanContext,
 };
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{Response, read};
@@ -298,7 +298,7 @@ impl World {
         let rules = Rules { now, earlier: &earlier };
         let (perimeter, names) = (Perimeter::default(), Names::new());
         let closed = ["Closed".to_owned()];
-        let desk = Desk {
+        let desk = PlanContext {
             mapping: now,
             case: None,
             comment: None,
@@ -329,7 +329,7 @@ impl World {
         let event = read(&body).unwrap();
         let (now, _) = self.rules();
         let (perimeter, names) = (Perimeter::default(), Names::new());
-        let desk = Desk {
+        let desk = PlanContext {
             mapping: now,
             case: None,
             comment: None,
@@ -339,7 +339,7 @@ impl World {
             names: &names,
         };
         let mut conversation = self.conversation();
-        let facing = Facing {
+        let facing = Input {
             response_id: &response_id(),
             events: &[event],
             notes: &[],
@@ -529,12 +529,12 @@ fn response_id() -> ResponseId {
 
 fn told(note: &Note) -> (String, String) {
     let told = match note.told {
-        Told::Sent => "Sent",
-        Told::Settled => "Settled",
-        Told::Unclear => "Unclear",
-        Told::Failed => "Failed",
-        Told::Observed => "Observed",
-        Told::Nothing => "Nothing",
+        Feedback::Sent => "Sent",
+        Feedback::Settled => "Settled",
+        Feedback::Unclear => "Unclear",
+        Feedback::Failed => "Failed",
+        Feedback::Observed => "Observed",
+        Feedback::Nothing => "Nothing",
     };
     (told.to_owned(), note.reason.clone())
 }

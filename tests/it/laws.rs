@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use goodays_salesforce::decide::inbound::{Facing, Plan, plan};
+use goodays_salesforce::decide::inbound::{Input, Plan, plan};
 use goodays_salesforce::decide::ledger::marker::{read_marker, write_marker};
 use goodays_salesforce::decide::outbound::permitted::seen;
 use goodays_salesforce::decide::outbound::{
@@ -11,7 +11,8 @@ use goodays_salesforce::decide::outbound::{
 use goodays_salesforce::decide::pace::{LooksBack, poll_back};
 use goodays_salesforce::decide::reconcile::{adopt, read_row};
 use goodays_salesforce::decide::{
-    Conversation, Desk, Intent, IntentState, Link, Meant, Names, Perimeter, RepliedBy, Sending, Wish,
+    ActionKind, Audience, Conversation, Intent, IntentState, Link, Names, Perimeter, PlanContext, RepliedBy,
+    Sending,
 };
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, Response};
@@ -35,10 +36,10 @@ fn mapping() -> Mapping {
     Mapping::from_sources(sources).unwrap().0
 }
 
-fn with_desk<T>(work: impl FnOnce(&Desk<'_>) -> T) -> T {
+fn with_desk<T>(work: impl FnOnce(&PlanContext<'_>) -> T) -> T {
     let (mapping, perimeter) = (mapping(), Perimeter::default());
     let closed = ["Closed".to_owned(), "Closed by phone".to_owned(), "Spam".to_owned()];
-    work(&Desk {
+    work(&PlanContext {
         mapping: &mapping,
         case: None,
         comment: None,
@@ -130,10 +131,10 @@ struct Both {
 }
 
 impl Both {
-    fn take(&mut self, events: &[Event], desk: &Desk<'_>) {
+    fn take(&mut self, events: &[Event], desk: &PlanContext<'_>) {
         let response_id = ResponseId::new(RESPONSE).unwrap();
         for _ in 0..50 {
-            let facing = Facing {
+            let facing = Input {
                 response_id: &response_id,
                 events,
                 notes: &[],
@@ -171,7 +172,7 @@ impl Both {
     }
 
     /// The ledger is gone; Salesforce is read anew.
-    fn lose(&mut self, desk: &Desk<'_>) {
+    fn lose(&mut self, desk: &PlanContext<'_>) {
         let mut row = self.case.clone();
         row.insert("Id".to_owned(), json!("500000000000001AAA"));
         let row = read_row(&Value::Object(row), MARKER).unwrap();
@@ -337,7 +338,7 @@ proptest! {
             prop_assert!(view.actions.contains(action.verb().as_str()), "{:?}", action.verb());
             let answers = matches!(action.verb(), Verb::Reply | Verb::Message);
             prop_assert_eq!(answers, intent.wish.is_answer());
-            if let Wish::Answer { meant: Meant::Private, .. } = &intent.wish {
+            if let ActionKind::Answer { meant: Audience::Private, .. } = &intent.wish {
                 prop_assert_eq!(action.verb(), Verb::Message, "a private text never becomes public");
             }
         }
@@ -348,10 +349,10 @@ proptest! {
     fn not_done_is_only_believed_after_settling(view in view(), wish in wish(), asked_ms in 0..60_000i64, settle_ms in 0..30_000i64) {
         let intent = intent(wish);
         let verb = match &intent.wish {
-            Wish::Answer { .. } => Verb::Message,
-            Wish::Call { .. } => Verb::Call,
-            Wish::Close { .. } => Verb::Close,
-            Wish::Spam { .. } => Verb::Spam,
+            ActionKind::Answer { .. } => Verb::Message,
+            ActionKind::Call { .. } => Verb::Call,
+            ActionKind::Close { .. } => Verb::Close,
+            ActionKind::Spam { .. } => Verb::Spam,
         };
         let sending = sending(verb, Some(1000), seen(&view));
         let reading = Reading { view: &view, asked_ms, settle_ms, message_ends_turn: Some(true) };
@@ -376,7 +377,7 @@ proptest! {
                 let mut intent = intent(wish);
                 intent.seq = n as u64;
                 intent.acted = SalesforceTime::from_millis(acted);
-                if let Wish::Answer { comment, .. } = &mut intent.wish {
+                if let ActionKind::Answer { comment, .. } = &mut intent.wish {
                     *comment = RecordId::new(&format!("00a00000000{n:04}")).unwrap();
                 }
                 if state == 3 && n == 0 {
@@ -435,7 +436,7 @@ fn sending(verb: Verb, ended_ms: Option<i64>, seen: Vec<MessageId>) -> Sending {
     Sending { ended_ms, ..Sending::new(verb, 0, seen) }
 }
 
-fn intent(wish: Wish) -> Intent {
+fn intent(wish: ActionKind) -> Intent {
     Intent {
         seq: 1,
         response_id: ResponseId::new(RESPONSE).unwrap(),
@@ -453,19 +454,19 @@ fn intent(wish: Wish) -> Intent {
     }
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn wish() -> impl Strategy<Value = ActionKind> {
     let comment = RecordId::new("00a000000000001").unwrap();
-    let meant = prop_oneof![Just(Meant::Public), Just(Meant::Private)];
+    let meant = prop_oneof![Just(Audience::Public), Just(Audience::Private)];
     prop_oneof![
-        3 => ("[ a-z]{0,20}", meant).prop_map(move |(content, meant)| Wish::Answer {
+        3 => ("[ a-z]{0,20}", meant).prop_map(move |(content, meant)| ActionKind::Answer {
             comment: comment.clone(),
             content,
             remark_type: None,
             meant,
         }),
-        1 => Just(Wish::Close { remark_type: None, after: None }),
-        1 => Just(Wish::Spam { after: None }),
-        1 => Just(Wish::Call { rating: Some(3), note: None, left_out: String::new(), after: None }),
+        1 => Just(ActionKind::Close { remark_type: None, after: None }),
+        1 => Just(ActionKind::Spam { after: None }),
+        1 => Just(ActionKind::Call { rating: Some(3), note: None, left_out: String::new(), after: None }),
     ]
 }
 

@@ -192,8 +192,8 @@ impl Mortal {
                     shared.store.count_pending(),
                     shared.store.all_open_intents(),
                     shared.parked(20),
-                    shared.salesforce_gate.trouble(),
-                    shared.goodays_gate.trouble(),
+                    shared.salesforce_breaker.trouble(),
+                    shared.goodays_breaker.trouble(),
                 )
             },
         );

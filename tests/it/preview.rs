@@ -7,7 +7,7 @@ mod live;
 use std::path::Path;
 
 use goodays_salesforce::config::{Config, Secrets};
-use goodays_salesforce::decide::{CaseRef, Desk, How, Link, Perimeter};
+use goodays_salesforce::decide::{CaseRef, Link, MessageOrigin, Perimeter, PlanContext};
 use goodays_salesforce::mapping::{Mapping, Source};
 use goodays_salesforce::preview::{self, Ledger, Preview};
 use goodays_salesforce::salesforce::RecordId;
@@ -213,7 +213,7 @@ fn link(body: &Value) -> Link {
     let mut link = Link::new(event.response.id.clone());
     link.case = RecordId::new("500000000000001").map(|id| CaseRef { id, number: None });
     for turn in event.response.turns.iter().take(2) {
-        link.learn(turn.id.clone(), turn.at, How::Imported);
+        link.learn(turn.id.clone(), turn.at, MessageOrigin::Imported);
     }
     link.marked = 2;
     link
@@ -223,7 +223,7 @@ fn link(body: &Value) -> Link {
 fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
     let (mapping, body) = (shipped(), fixture("message_second_customer_turn"));
     let perimeter = Perimeter::default();
-    let desk = Desk {
+    let desk = PlanContext {
         mapping: &mapping,
         case: None,
         comment: None,

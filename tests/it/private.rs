@@ -290,7 +290,7 @@ async fn a_refused_login_tells_nothing_but_what_to_do() {
     let fault = Fault::once("/oauth2/token", refusal(400, &said));
     house.stage.salesforce.wire().fault(Fault { times: None, ..fault });
     house.stage.start_daemon().await.unwrap();
-    let trouble = || house.stage.app().shared.salesforce_gate.trouble();
+    let trouble = || house.stage.app().shared.salesforce_breaker.trouble();
     let trouble = house.holds("it is refused", trouble).await;
     assert_eq!(trouble.code, "invalid_grant");
     house.pages_are_clean().await;

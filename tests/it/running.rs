@@ -62,7 +62,7 @@ fn write(stage: &Stage, name: &str, text: &str) {
 
 /// The code of Salesforce's trouble, once there is one.
 async fn salesforce_trouble(stage: &Stage) -> String {
-    let trouble = || stage.app().shared.salesforce_gate.trouble().map(|t| t.code);
+    let trouble = || stage.app().shared.salesforce_breaker.trouble().map(|t| t.code);
     until(PATIENCE, trouble).await.expect("a login that is refused")
 }
 
@@ -159,7 +159,7 @@ async fn a_rotated_token_of_another_account_sends_nothing() {
     stage.goodays.wire().fault(Fault { times: None, ..Fault::once("/session", other) });
     write(&stage, "token.txt", "the-token-of-another-brand");
     stage.app().shared.reload_secrets();
-    let trouble = || stage.app().shared.goodays_gate.trouble().map(|t| t.code);
+    let trouble = || stage.app().shared.goodays_breaker.trouble().map(|t| t.code);
     assert_eq!(until(PATIENCE, trouble).await.as_deref(), Some("other_account"));
     assert!(stage.stop_daemon().await);
 }

@@ -268,8 +268,8 @@ impl World {
             "due": due,
             "events pending": shared.store.count_pending().unwrap(),
             "parked": format!("{:#?}", shared.parked(50).unwrap()),
-            "salesforce": format!("{:?}", shared.salesforce_gate.trouble()),
-            "goodays": format!("{:?}", shared.goodays_gate.trouble()),
+            "salesforce": format!("{:?}", shared.salesforce_breaker.trouble()),
+            "goodays": format!("{:?}", shared.goodays_breaker.trouble()),
             "poll": **shared.poll_state.trouble.load(),
         })
         .to_string()

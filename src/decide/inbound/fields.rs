@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::decide::inbound::snapshot::View;
-use crate::decide::inbound::{COMMENT_BYTES, MAX_COMMENTS, Sketch};
-use crate::decide::{Report, Told, hash64};
+use crate::decide::inbound::snapshot::Snapshot;
+use crate::decide::inbound::{COMMENT_BYTES, MAX_COMMENTS, Planner};
+use crate::decide::{Feedback, Report, hash64};
 use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
 use crate::salesforce::errors::FieldFix;
@@ -14,10 +14,10 @@ use crate::salesforce::query::{clean_text, cut_at_units, units};
 /// A part is never shorter (bytes): its number and some words.
 const SHORTEST_PART: usize = 200;
 
-impl Sketch<'_> {
+impl Planner<'_> {
     pub(super) fn case_fields(
         &mut self,
-        view: &View<'_>,
+        view: &Snapshot<'_>,
         facts: &Facts,
         moment: Moment,
     ) -> Map<String, Value> {
@@ -61,7 +61,7 @@ impl Sketch<'_> {
     pub(super) fn wanted(
         &mut self,
         rendered: &Rendered,
-        view: &View<'_>,
+        view: &Snapshot<'_>,
         moment: Moment,
         sure: bool,
     ) -> bool {
@@ -198,12 +198,12 @@ impl Sketch<'_> {
     pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
         for note in self.facing.notes {
             let outcome = match note.told {
-                Told::Sent => Outcome::Sent,
-                Told::Settled => Outcome::Settled,
-                Told::Unclear => Outcome::Unclear,
-                Told::Failed => Outcome::Failed,
-                Told::Observed => Outcome::Observed,
-                Told::Nothing => continue,
+                Feedback::Sent => Outcome::Sent,
+                Feedback::Settled => Outcome::Settled,
+                Feedback::Unclear => Outcome::Unclear,
+                Feedback::Failed => Outcome::Failed,
+                Feedback::Observed => Outcome::Observed,
+                Feedback::Nothing => continue,
             };
             for rendered in self.desk.mapping.actions().feedback(outcome, &note.action, &note.reason) {
                 let value = match &rendered.value {

@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::decide::inbound::snapshot::{View, freshest, told_turns};
+use crate::decide::inbound::snapshot::{Snapshot, freshest, told_turns};
 use crate::decide::outbound::outcome::{Proof, arrived, message_ends_turn};
 use crate::decide::outbound::recognise::{Fit, fit};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
-    Desk, Freshness, Gain, How, Intent, IntentState, Known, Link, Note, RepliedBy, Report, hash64, held,
+    Freshness, Intent, IntentState, Known, Link, LinkUpdate, MessageOrigin, Note, PlanContext, RepliedBy,
+    Report, hash64, held,
 };
 use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
 use crate::goodays::{MessageId, ResponseId, Verb};
@@ -32,7 +33,7 @@ pub const MAX_COMMENTS: usize = 150;
 pub const COMMENT_BYTES: usize = 4000;
 
 /// One conversation's facts.
-pub struct Facing<'a> {
+pub struct Input<'a> {
     pub response_id: &'a ResponseId,
     /// Events in the order they came; may be empty when only notes wait.
     pub events: &'a [Event],
@@ -51,7 +52,7 @@ pub struct Facing<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     pub write: Option<CaseWrite>,
-    pub gain: Gain,
+    pub gain: LinkUpdate,
     /// Actions that are proved done, with the verb that was sent, and the message where there is one.
     pub settles: Vec<(u64, Verb, Option<Proof>)>,
     /// Whether the brand's own answer takes `message` away, where the view shows it.
@@ -78,8 +79,8 @@ pub struct CaseWrite {
     pub comments: Vec<Map<String, Value>>,
 }
 
-pub fn plan(facing: &Facing<'_>, desk: &Desk<'_>) -> Plan {
-    let mut sketch = Sketch::new(facing, desk);
+pub fn plan(facing: &Input<'_>, desk: &PlanContext<'_>) -> Plan {
+    let mut sketch = Planner::new(facing, desk);
     let Some(view) = freshest(facing) else { return sketch.notes_only() };
     let facts = Facts::new(&view.name, &view.response.raw);
     if let Some(why) = sketch.not_ours(&view, &facts) {
@@ -93,9 +94,9 @@ pub fn plan(facing: &Facing<'_>, desk: &Desk<'_>) -> Plan {
     sketch.plan
 }
 
-pub(super) struct Sketch<'a> {
-    pub(super) facing: &'a Facing<'a>,
-    pub(super) desk: &'a Desk<'a>,
+pub(super) struct Planner<'a> {
+    pub(super) facing: &'a Input<'a>,
+    pub(super) desk: &'a PlanContext<'a>,
     pub(super) plan: Plan,
     /// Turns that stand nowhere yet, oldest first.
     pub(super) fresh_turns: Vec<Turn<'a>>,
@@ -107,8 +108,8 @@ pub(super) struct Sketch<'a> {
 /// A message as an event tells it; an own copy only where another event tells more of it.
 pub(super) type Turn<'a> = Cow<'a, Message>;
 
-impl<'a> Sketch<'a> {
-    fn new(facing: &'a Facing<'a>, desk: &'a Desk<'a>) -> Self {
+impl<'a> Planner<'a> {
+    fn new(facing: &'a Input<'a>, desk: &'a PlanContext<'a>) -> Self {
         let turns = told_turns(facing.events);
         let unclaimed = facing.comments.iter().map(|c| normalised(c)).collect();
         Self { facing, desk, plan: Plan::default(), fresh_turns: Vec::new(), turns, unclaimed }
@@ -122,7 +123,7 @@ impl<'a> Sketch<'a> {
         self.link().and_then(|l| l.case.as_ref()).map(|c| &c.id)
     }
 
-    fn not_ours(&self, view: &View<'_>, facts: &Facts) -> Option<&'static str> {
+    fn not_ours(&self, view: &Snapshot<'_>, facts: &Facts) -> Option<&'static str> {
         if self.link().is_some_and(|l| l.case.is_some() || !l.gone.is_empty()) {
             return None;
         }
@@ -158,7 +159,7 @@ impl<'a> Sketch<'a> {
                 Fit::Doubtful | Fit::Stranger => {}
             }
             if claimed {
-                self.learn(&turn, How::Imported);
+                self.learn(&turn, MessageOrigin::Imported);
             } else {
                 fresh.push(turn);
             }
@@ -166,7 +167,7 @@ impl<'a> Sketch<'a> {
         self.fresh_turns = fresh;
     }
 
-    fn learn(&mut self, turn: &Message, how: How) {
+    fn learn(&mut self, turn: &Message, how: MessageOrigin) {
         self.plan.gain.known.push(Known { id: turn.id.clone(), at: turn.at, how });
     }
 
@@ -203,7 +204,7 @@ impl<'a> Sketch<'a> {
         let count = |texts: &[u64]| texts.iter().filter(|t| **t == text).count();
         if self.link().is_some_and(|l| count(&l.unidentified) > count(&self.plan.gain.identified)) {
             self.plan.gain.identified.push(text);
-            self.learn(turn, How::Sent);
+            self.learn(turn, MessageOrigin::Sent);
             return Fit::Ours;
         }
         let settled = |seq: u64| self.plan.settles.iter().any(|(other, _, _)| *other == seq);
@@ -215,22 +216,22 @@ impl<'a> Sketch<'a> {
         if fit == Fit::Ours {
             let proof = Proof { id: turn.id.clone(), at: turn.at };
             self.plan.settles.push((intent.seq, attempt.verb, Some(proof)));
-            self.learn(turn, How::Sent);
+            self.learn(turn, MessageOrigin::Sent);
         }
         self.plan.waits |= fit == Fit::Doubtful && matches!(intent.state, IntentState::Sending(_));
         fit
     }
 
     /// What a view tells of the account when an answer of ours is the newest message.
-    fn ends_turn(&self, view: &View<'_>) -> Option<bool> {
+    fn ends_turn(&self, view: &Snapshot<'_>) -> Option<bool> {
         let last = view.response.turns.last().filter(|_| !view.stale)?;
-        let now = self.plan.gain.known.iter().any(|k| k.id == last.id && k.how == How::Sent);
+        let now = self.plan.gain.known.iter().any(|k| k.id == last.id && k.how == MessageOrigin::Sent);
         let ours = now || self.link().is_some_and(|l| l.sent(&last.id));
         ours.then(|| message_ends_turn(&view.response, &last.id)).flatten()
     }
 
     /// Close, spam and call of which the outcome is not known: what the view's state proves.
-    fn settle_by_state(&mut self, view: &View<'_>) {
+    fn settle_by_state(&mut self, view: &Snapshot<'_>) {
         let statuses = self.facing.intents.iter().filter(|i| !view.stale && !i.wish.is_answer());
         for (intent, attempt) in statuses.filter_map(|i| Some((i, i.attempt()?))) {
             if arrived(intent, attempt, self.facing.link, &view.response).is_some() {
@@ -239,7 +240,7 @@ impl<'a> Sketch<'a> {
         }
     }
 
-    fn write(&mut self, view: &View<'_>, facts: &Facts) {
+    fn write(&mut self, view: &Snapshot<'_>, facts: &Facts) {
         let creating = self.case().is_none();
         let new_words = self.fresh_turns.iter().any(|t| t.whose == Whose::Customer);
         if creating && self.link().is_some_and(|l| !l.gone.is_empty()) && !new_words {
@@ -256,7 +257,7 @@ impl<'a> Sketch<'a> {
 
     fn finish(
         &mut self,
-        view: &View<'_>,
+        view: &Snapshot<'_>,
         facts: &Facts,
         creating: bool,
         mut fields: Map<String, Value>,
@@ -306,7 +307,7 @@ impl<'a> Sketch<'a> {
         let may_be_none = most == 0 && self.case().is_none();
         for turn in std::mem::take(&mut self.fresh_turns) {
             if !self.imports(&turn) {
-                self.learn(&turn, How::Skipped);
+                self.learn(&turn, MessageOrigin::Skipped);
                 continue;
             }
             let parts = self.comment_records(facts, &turn);
@@ -314,7 +315,7 @@ impl<'a> Sketch<'a> {
                 self.plan.more = true;
                 break;
             }
-            let how = if parts.is_empty() { How::Skipped } else { How::Imported };
+            let how = if parts.is_empty() { MessageOrigin::Skipped } else { MessageOrigin::Imported };
             comments.extend(parts);
             self.learn(&turn, how);
             taken.push(turn);
@@ -477,7 +478,7 @@ impl<'a> Sketch<'a> {
     }
 
     fn replied_by(&self, reply: &MessageId) -> RepliedBy {
-        let sent = |k: &Known| k.how == How::Sent && k.id == *reply;
+        let sent = |k: &Known| k.how == MessageOrigin::Sent && k.id == *reply;
         let link_says = self.facing.link.is_some_and(|l| l.known.iter().any(sent));
         if link_says || self.plan.gain.known.iter().any(sent) { RepliedBy::Us } else { RepliedBy::Other }
     }

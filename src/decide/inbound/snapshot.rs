@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use crate::decide::Freshness;
-use crate::decide::inbound::{Facing, Turn, freshness};
+use crate::decide::inbound::{Input, Turn, freshness};
 use crate::goodays::event::{Event, Response, Whose};
 use crate::time::GoodaysTime;
 
 /// The newest view of the conversation.
-pub(super) struct View<'a> {
+pub(super) struct Snapshot<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) response: Cow<'a, Response>,
     pub(super) fresh: Freshness,
@@ -16,7 +16,7 @@ pub(super) struct View<'a> {
 }
 
 /// The view that counts for fields: events first, then what was read back after an action.
-pub(super) fn freshest<'a>(facing: &Facing<'a>) -> Option<View<'a>> {
+pub(super) fn freshest<'a>(facing: &Input<'a>) -> Option<Snapshot<'a>> {
     let known = facing.link.map(|l| l.fresh).unwrap_or_default();
     let events = facing.events.iter();
     let events = events.map(|e| (Cow::Borrowed(e.name.as_str()), Cow::Borrowed(&e.response)));
@@ -25,7 +25,7 @@ pub(super) fn freshest<'a>(facing: &Facing<'a>) -> Option<View<'a>> {
         .chain(notes.map(|r| (Cow::Borrowed("response"), Cow::Owned(r))))
         .map(|(name, response)| {
             let fresh = freshness(&response);
-            View { name, response, fresh, stale: fresh < known }
+            Snapshot { name, response, fresh, stale: fresh < known }
         })
         .max_by_key(|view| view.fresh)
 }

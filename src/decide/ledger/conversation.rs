@@ -1,6 +1,6 @@
 //! One conversation, as it is decided on and written: together, under one version (design, rule 22).
 
-use crate::decide::{Intent, Link, Note, Told};
+use crate::decide::{Feedback, Intent, Link, Note};
 use crate::goodays::ResponseId;
 
 /// What is known of one response and of what agents want for it. The store loads it as one, and writes its change as
@@ -46,8 +46,8 @@ impl Conversation {
     /// The agent reads it on the Case. That nothing had to be sent is no news over what became of his words.
     pub fn tell(&mut self, mut note: Note) {
         let told = self.link.as_ref().is_some_and(|link| link.answer_told);
-        if note.told == Told::Settled && note.reason.is_empty() && told {
-            note.told = Told::Nothing;
+        if note.told == Feedback::Settled && note.reason.is_empty() && told {
+            note.told = Feedback::Nothing;
         }
         if note.is_about_answer()
             && let Some(link) = &mut self.link

@@ -12,7 +12,7 @@ pub struct Intent {
     pub seq: u64,
     pub response_id: ResponseId,
     pub case_id: RecordId,
-    pub wish: Wish,
+    pub wish: ActionKind,
     /// The agent's e-mail, if Salesforce told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
@@ -41,14 +41,14 @@ pub struct Intent {
 /// What the agent wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
-pub enum Wish {
+pub enum ActionKind {
     /// Reply while Goodays lists it, message afterwards.
     Answer {
         comment: RecordId,
         content: String,
         remark_type: Option<String>,
         /// What the text was meant as when it was written.
-        meant: Meant,
+        meant: Audience,
     },
     Call {
         rating: Option<u8>,
@@ -71,7 +71,7 @@ pub enum Wish {
 /// Public or private (Goodays reference, 3.4): an agent's text never changes sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Meant {
+pub enum Audience {
     Public,
     Private,
 }
@@ -172,7 +172,7 @@ impl IntentState {
     }
 }
 
-impl Wish {
+impl ActionKind {
     /// The word for people and for the identity.
     pub fn name(&self) -> &'static str {
         match self {
@@ -236,9 +236,9 @@ impl Intent {
     pub fn forget_texts(&mut self) -> bool {
         let author = self.author.take().is_some();
         let text = match &mut self.wish {
-            Wish::Answer { content, .. } => !std::mem::take(content).is_empty(),
-            Wish::Call { note, .. } => note.take().is_some(),
-            Wish::Close { .. } | Wish::Spam { .. } => false,
+            ActionKind::Answer { content, .. } => !std::mem::take(content).is_empty(),
+            ActionKind::Call { note, .. } => note.take().is_some(),
+            ActionKind::Close { .. } | ActionKind::Spam { .. } => false,
         };
         author || text
     }

@@ -99,11 +99,11 @@ pub struct Known {
     pub id: MessageId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<GoodaysTime>,
-    pub how: How,
+    pub how: MessageOrigin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum How {
+pub enum MessageOrigin {
     /// It is a comment of the Case.
     #[serde(rename = "i")]
     Imported,
@@ -198,7 +198,7 @@ impl Link {
     }
 
     /// Notes a message; the first word on it stands.
-    pub fn learn(&mut self, id: MessageId, at: Option<GoodaysTime>, how: How) {
+    pub fn learn(&mut self, id: MessageId, at: Option<GoodaysTime>, how: MessageOrigin) {
         if !self.knows(&id) {
             self.known.push(Known { id, at, how });
         }
@@ -211,7 +211,7 @@ impl Link {
 
     /// Messages that we sent.
     pub fn sent_ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.known.iter().filter(|k| k.how == How::Sent).map(|k| &k.id)
+        self.known.iter().filter(|k| k.how == MessageOrigin::Sent).map(|k| &k.id)
     }
 
     pub fn answer(&self, comment: &RecordId) -> Option<&Answered> {
@@ -220,7 +220,7 @@ impl Link {
 
     /// The ids that belong into the Case's marker, oldest first.
     pub fn marker_ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.known.iter().filter(|k| k.how != How::Skipped).map(|k| &k.id)
+        self.known.iter().filter(|k| k.how != MessageOrigin::Skipped).map(|k| &k.id)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Gain {
+pub struct LinkUpdate {
     pub known: Vec<Known>,
     pub fields: BTreeMap<String, u64>,
     pub fresh: Option<Freshness>,
@@ -34,7 +34,7 @@ pub struct Gain {
     pub read: bool,
 }
 
-impl Gain {
+impl LinkUpdate {
     /// What the write put on the Case is what changes count from: an agent may have acted on a Case of ours
     /// before we knew that it was made (design, rule 6).
     pub fn rebase(&self, link: &mut Link) {

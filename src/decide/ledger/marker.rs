@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::decide::inbound::Sketch;
-use crate::decide::{How, Link};
+use crate::decide::inbound::Planner;
+use crate::decide::{Link, MessageOrigin};
 use crate::goodays::MessageId;
 use crate::mapping::CaseMapping;
 
 /// Characters of the marker when the org's describe does not tell.
 const MARKER_CHARS: usize = 32_000;
 
-impl Sketch<'_> {
+impl Planner<'_> {
     pub(in crate::decide) fn all_marks(&self) -> Vec<MessageId> {
         let mut seen = BTreeSet::new();
         let old = self.link().into_iter().flat_map(Link::marker_ids);
-        let new = self.plan.gain.known.iter().filter(|k| k.how != How::Skipped).map(|k| &k.id);
+        let new = self.plan.gain.known.iter().filter(|k| k.how != MessageOrigin::Skipped).map(|k| &k.id);
         old.chain(new).filter(|id| seen.insert((*id).clone())).cloned().collect()
     }
 

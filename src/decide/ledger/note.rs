@@ -6,7 +6,7 @@ use serde_json::Value;
 /// One result, waiting to be written on the Case together with whatever else goes there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    pub told: Told,
+    pub told: Feedback,
     /// The verb, or the wish when no verb was found.
     pub action: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -18,7 +18,7 @@ pub struct Note {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Told {
+pub enum Feedback {
     Sent,
     Settled,
     Unclear,

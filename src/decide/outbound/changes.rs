@@ -8,7 +8,9 @@ use crate::decide::ledger::link::CallSent;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
-use crate::decide::{Conversation, How, Intent, IntentState, Note, RepliedBy, Sending, Told, Wish, hash64};
+use crate::decide::{
+    ActionKind, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note, RepliedBy, Sending, hash64,
+};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
@@ -148,7 +150,7 @@ impl Conversation {
     ) {
         let Some(intent) = self.intent(seq) else { return };
         let reason = match &intent.wish {
-            Wish::Call { left_out, .. } => left_out.clone(),
+            ActionKind::Call { left_out, .. } => left_out.clone(),
             _ => String::new(),
         };
         let call = call_content(&intent.wish).map(|content| CallSent { content, told: false });
@@ -156,11 +158,16 @@ impl Conversation {
         self.conclude(
             seq,
             IntentState::Delivered { at_ms: now_ms, verb, message },
-            Note { told: Told::Sent, action: verb.to_string(), reason, view: view.map(|v| v.raw.clone()) },
+            Note {
+                told: Feedback::Sent,
+                action: verb.to_string(),
+                reason,
+                view: view.map(|v| v.raw.clone()),
+            },
         );
         let Some(link) = &mut self.link else { return };
         if let Some(proof) = proof {
-            link.learn(proof.id.clone(), proof.at, How::Sent);
+            link.learn(proof.id.clone(), proof.at, MessageOrigin::Sent);
         }
         if verb == Verb::Reply {
             link.replied.get_or_insert(RepliedBy::Us);
@@ -174,7 +181,7 @@ impl Conversation {
     /// Not sent; a human decides.
     pub fn park(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Told::Failed, intent.wish.name(), why, view);
+        let note = note(Feedback::Failed, intent.wish.name(), why, view);
         let (code, why) = (code.to_owned(), why.to_owned());
         self.conclude(seq, IntentState::Parked { since_ms: now_ms, code, why }, note);
     }
@@ -190,13 +197,13 @@ impl Conversation {
     /// Sent, and nobody can say whether it arrived.
     pub fn unclear(&mut self, seq: u64, sending: Sending, why: &str, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Told::Unclear, intent.wish.name(), why, None);
+        let note = note(Feedback::Unclear, intent.wish.name(), why, None);
         self.conclude(seq, IntentState::Unclear { since_ms: now_ms, why: why.to_owned(), sending }, note);
     }
 
     fn settled(&mut self, seq: u64, lost: &str, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Told::Settled, intent.wish.name(), lost, Some(view));
+        let note = note(Feedback::Settled, intent.wish.name(), lost, Some(view));
         let why = "Goodays has this feedback as processed already.".to_owned();
         self.conclude(seq, IntentState::Settled { at_ms: now_ms, why }, note);
         if let Some(link) = &mut self.link {
@@ -207,7 +214,7 @@ impl Conversation {
     fn observed(&mut self, seq: u64, verb: Verb, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let why = "goodays.actions is observe: nothing was sent to the customer.";
-        let note = note(Told::Observed, intent.wish.name(), why, Some(view));
+        let note = note(Feedback::Observed, intent.wish.name(), why, Some(view));
         self.conclude(seq, IntentState::Observed { at_ms: now_ms, verb }, note);
     }
 
@@ -236,13 +243,13 @@ impl Conversation {
 }
 
 /// The words for the Case.
-fn note(told: Told, action: &str, reason: &str, view: Option<&Response>) -> Note {
+fn note(told: Feedback, action: &str, reason: &str, view: Option<&Response>) -> Note {
     let view = view.map(|view| view.raw.clone());
     Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
 }
 
 /// What a call carries, as a hash: to notice that it was changed afterwards.
-pub fn call_content(wish: &Wish) -> Option<u64> {
-    let Wish::Call { rating, note, .. } = wish else { return None };
+pub fn call_content(wish: &ActionKind) -> Option<u64> {
+    let ActionKind::Call { rating, note, .. } = wish else { return None };
     Some(hash64(&format!("{rating:?} {}", note.as_deref().unwrap_or_default())))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::decide::outbound::rows::{Seen, Shown, Since, is_agents, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
-use crate::decide::{Conversation, Wish, answer_identity, held};
+use crate::decide::{ActionKind, Conversation, answer_identity, held};
 use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};
 
 impl Conversation {
@@ -18,7 +18,7 @@ impl Conversation {
         row: &Value,
         rules: Rules<'_>,
         since: &Since<'_>,
-    ) -> Result<Option<Wish>, EvalProblem> {
+    ) -> Result<Option<ActionKind>, EvalProblem> {
         let Some(link) = &self.link else { return Ok(None) };
         let created = time(row, "CreatedDate").filter(|created| *created >= since.first_start);
         let case = record(row, "Id").filter(|id| link.case.as_ref().is_some_and(|case| case.id == *id));

@@ -6,7 +6,7 @@
 
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
-use crate::decide::{Conversation, Intent, IntentState, Sending, Wish};
+use crate::decide::{ActionKind, Conversation, Intent, IntentState, Sending};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
@@ -204,7 +204,7 @@ fn lacks_what_is_known(conversation: &Conversation, view: &Response) -> bool {
     link.last_customer.as_ref().is_some_and(lacks) || link.sent_ids().any(lacks)
 }
 
-impl Wish {
+impl ActionKind {
     /// The verb that Goodays is asked for; an answer's is known only once Goodays was read.
     pub fn verb(&self) -> Option<Verb> {
         match self {

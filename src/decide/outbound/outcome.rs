@@ -91,7 +91,7 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
 
 fn content(intent: &Intent) -> &str {
     match &intent.wish {
-        crate::decide::Wish::Answer { content, .. } => content,
+        crate::decide::ActionKind::Answer { content, .. } => content,
         _ => "",
     }
 }

@@ -1,6 +1,6 @@
 //! What Goodays' list of actions allows of an agent's wish at this moment (design, rules 8 and 9).
 
-use crate::decide::{Intent, Link, Meant, RepliedBy, Wish};
+use crate::decide::{ActionKind, Audience, Intent, Link, RepliedBy};
 use crate::goodays::action::{Action, is_outside_source, takes_remark_type};
 use crate::goodays::event::{Response, Whose, normalised};
 use crate::goodays::{MessageId, Verb};
@@ -35,26 +35,26 @@ pub struct Beside<'a> {
 pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permitted {
     let user = beside.user.map(str::to_owned);
     match &intent.wish {
-        Wish::Answer { content, remark_type, meant, .. } => {
+        ActionKind::Answer { content, remark_type, meant, .. } => {
             answer(content, remark_type.as_deref(), *meant, view, beside)
         }
-        Wish::Call { rating, note, left_out, .. } => {
+        ActionKind::Call { rating, note, left_out, .. } => {
             let send = Action::Call { user, rating: *rating, note: note.clone() };
             let lost = note.is_some() || rating.is_some() || !left_out.is_empty();
             status(view, Verb::Call, send, lost)
         }
-        Wish::Close { remark_type, .. } => {
+        ActionKind::Close { remark_type, .. } => {
             let remark_type = remark(remark_type.as_deref(), is_outside_source(view.source.as_deref()));
             status(view, Verb::Close, Action::Close { user, remark_type }, false)
         }
-        Wish::Spam { .. } => status(view, Verb::Spam, Action::Spam { user }, false),
+        ActionKind::Spam { .. } => status(view, Verb::Spam, Action::Spam { user }, false),
     }
 }
 
 fn answer(
     content: &str,
     chosen: Option<&str>,
-    meant: Meant,
+    meant: Audience,
     view: &Response,
     beside: Beside<'_>,
 ) -> Permitted {
@@ -64,11 +64,11 @@ fn answer(
     let (content, user) = (plain_text(content), beside.user.map(str::to_owned));
     match (view.allows(Verb::Reply), view.allows(Verb::Message), meant) {
         // Whatever is listed: it would be a second answer to something that was answered.
-        (_, _, Meant::Public) if is_answered_by_other(view, beside) => not_sent(
+        (_, _, Audience::Public) if is_answered_by_other(view, beside) => not_sent(
             "answered_by_other",
             "Somebody else answered in Goodays first; this text was written as the public reply.",
         ),
-        (true, _, Meant::Public) => {
+        (true, _, Audience::Public) => {
             let remark_type = remark(chosen, is_outside_source(view.source.as_deref()));
             Permitted::Send(Action::Reply { content, user, remark_type })
         }
@@ -77,7 +77,7 @@ fn answer(
             let remark_type = if takes { remark(chosen, true) } else { None };
             Permitted::Send(Action::Message { content, user, remark_type })
         }
-        (true, false, Meant::Private) => not_sent(
+        (true, false, Audience::Private) => not_sent(
             "would_be_public",
             "The text was meant as a private message, but Goodays takes only the public reply.",
         ),

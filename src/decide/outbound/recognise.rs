@@ -4,7 +4,7 @@
 //! the brand wrote it, it is of the user that we sent as, of the time of the PUT on Goodays' clock. Its text is one more
 //! clue, and not a proof against it: Goodays may drop emoji, cut, mask or wrap what it shows.
 
-use crate::decide::{Intent, Sending, Wish};
+use crate::decide::{ActionKind, Intent, Sending};
 use crate::goodays::event::{Message, Whose, normalised};
 
 /// How much later than the PUT's end Goodays may date a message, in milliseconds.
@@ -42,7 +42,7 @@ enum Clue {
 
 /// How `message` fits the attempt `sending` of this intent; a stranger's for whatever is no answer.
 pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
-    let Wish::Answer { content, .. } = &intent.wish else { return Fit::Stranger };
+    let ActionKind::Answer { content, .. } = &intent.wish else { return Fit::Stranger };
     if message.whose == Whose::Customer || sending.seen.contains(&message.id) {
         return Fit::Stranger;
     }

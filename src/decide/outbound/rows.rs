@@ -6,8 +6,8 @@ use crate::decide::outbound::changes::call_content;
 use crate::decide::outbound::rules::{Rules, modified, time};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
-    Answered, CaseRef, Conversation, Desk, Intent, IntentState, Link, Meant, Note, Told, Wish,
-    answer_identity, hash64, held,
+    ActionKind, Answered, Audience, CaseRef, Conversation, Feedback, Intent, IntentState, Link, Note,
+    PlanContext, answer_identity, hash64, held,
 };
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, ActionMapping, Wanted};
@@ -45,7 +45,7 @@ impl Conversation {
     pub fn see_case(
         &mut self,
         row: &Value,
-        (rules, desk): (Rules<'_>, &Desk<'_>),
+        (rules, desk): (Rules<'_>, &PlanContext<'_>),
         since: &Since<'_>,
         next_seq: &mut dyn FnMut() -> u64,
     ) -> Seen {
@@ -91,7 +91,7 @@ impl Conversation {
 
     /// The rule goes on to hold, and what the agent filled in beside it may have changed: what waits takes it over;
     /// what is gone already is named.
-    fn follow_case(&mut self, wish: &Wish, now_ms: i64) {
+    fn follow_case(&mut self, wish: &ActionKind, now_ms: i64) {
         let same = |intent: &&mut Intent| intent.wish.name() == wish.name() && !intent.wish.is_answer();
         let waiting = self
             .intents
@@ -107,12 +107,12 @@ impl Conversation {
         }
         let Some(link) = &mut self.link else { return };
         let (Some(content), Some(sent)) = (call_content(wish), &mut link.call) else { return };
-        let blank = matches!(wish, Wish::Call { rating: None, note: None, .. });
+        let blank = matches!(wish, ActionKind::Call { rating: None, note: None, .. });
         if sent.content != content && !sent.told && !blank {
             sent.told = true;
             let reason = "The call's note or rating was changed after it was sent; the change does not travel. Please \
                           enter it in Goodays.";
-            self.tell(told(Told::Sent, "call", reason));
+            self.tell(told(Feedback::Sent, "call", reason));
         }
     }
 
@@ -121,7 +121,7 @@ impl Conversation {
     pub(super) fn fire(
         &mut self,
         case: RecordId,
-        wish: Wish,
+        wish: ActionKind,
         author: Option<String>,
         acted: SalesforceTime,
         now_ms: i64,
@@ -232,7 +232,7 @@ impl Conversation {
             if let Some(link) = &mut self.link {
                 link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.told = true);
             }
-            self.tell(told(Told::Failed, "answer", edited(state.as_ref())));
+            self.tell(told(Feedback::Failed, "answer", edited(state.as_ref())));
         }
         Seen::default()
     }
@@ -240,7 +240,7 @@ impl Conversation {
     /// Text and remark type as they stand now go out.
     fn follow_comment(&mut self, known: &Answered, wanted: &Wanted, now_ms: i64) {
         let Some(intent) = self.intent_mut(known.intent) else { return };
-        let Wish::Answer { content, remark_type, .. } = &mut intent.wish else { return };
+        let ActionKind::Answer { content, remark_type, .. } = &mut intent.wish else { return };
         let text = wanted.content.clone().unwrap_or_default();
         if *content == text && *remark_type == wanted.remark_type {
             return;
@@ -304,7 +304,7 @@ impl Conversation {
                 if row.is_none() {
                     // A deleted row is shown as deleted: what is not shown at all may be hidden from us only.
                     let why = "It was taken back, or the connector cannot see it any more; nothing was sent.";
-                    self.tell(told(Told::Failed, action, why));
+                    self.tell(told(Feedback::Failed, action, why));
                 }
             }
             Stays::Yes => self.read_now(seq, now_ms),
@@ -382,7 +382,7 @@ fn cancel(intent: &mut Intent, why: &str, now_ms: i64) {
     intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
 }
 
-fn told(told: Told, action: &str, reason: &str) -> Note {
+fn told(told: Feedback, action: &str, reason: &str) -> Note {
     Note { told, action: action.to_owned(), reason: reason.to_owned(), view: None }
 }
 
@@ -390,12 +390,12 @@ fn may_fire_again(state: &IntentState) -> bool {
     state.is_parked() || matches!(state, IntentState::Cancelled { .. } | IntentState::Observed { .. })
 }
 
-pub(super) fn status_wish(wanted: &Wanted, after: Option<crate::goodays::MessageId>) -> Option<Wish> {
+pub(super) fn status_wish(wanted: &Wanted, after: Option<crate::goodays::MessageId>) -> Option<ActionKind> {
     match wanted.act {
         Act::Answer => None,
-        Act::Spam => Some(Wish::Spam { after }),
-        Act::Close => Some(Wish::Close { remark_type: wanted.remark_type.clone(), after }),
-        Act::Call => Some(Wish::Call {
+        Act::Spam => Some(ActionKind::Spam { after }),
+        Act::Close => Some(ActionKind::Close { remark_type: wanted.remark_type.clone(), after }),
+        Act::Call => Some(ActionKind::Call {
             rating: wanted.rating.as_ref().and_then(rating),
             note: wanted.note.as_ref().map(|n| n.chars().take(MAX_NOTE).collect()),
             left_out: left_out(wanted),
@@ -421,12 +421,12 @@ fn rating(value: &Value) -> Option<u8> {
     (0.0..=5.0).contains(&whole).then_some(whole as u8)
 }
 
-fn answer(wanted: &Wanted, link: &Link, comment: RecordId) -> Wish {
-    Wish::Answer {
+fn answer(wanted: &Wanted, link: &Link, comment: RecordId) -> ActionKind {
+    ActionKind::Answer {
         comment,
         content: wanted.content.clone().unwrap_or_default(),
         remark_type: wanted.remark_type.clone(),
-        meant: if link.replied.is_some() { Meant::Private } else { Meant::Public },
+        meant: if link.replied.is_some() { Audience::Private } else { Audience::Public },
     }
 }
 

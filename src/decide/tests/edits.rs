@@ -3,7 +3,7 @@
 use crate::decide::outbound::rows::Since;
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
-use crate::decide::{Answered, CaseRef, Conversation, IntentState, Link, Verb, Wish};
+use crate::decide::{ActionKind, Answered, CaseRef, Conversation, IntentState, Link, Verb};
 
 const CLOSE: (&str, &str) = ("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed");
 const NOTES: (&str, &str) = ("when: comment.IsPublished", "when: \"true\"");
@@ -101,18 +101,20 @@ fn a06_an_action_that_was_ever_begun_is_not_begun_by_an_edit() {
     let after = ours().link.unwrap().last_customer;
     for state in every_state() {
         let mut known = ours();
-        known.put(intent(7, Wish::Close { remark_type: None, after: after.clone() }, state.clone()));
+        known.put(intent(7, ActionKind::Close { remark_type: None, after: after.clone() }, state.clone()));
         assert_eq!(touched(&known, &row(1, 1)), None, "{state:?}");
         let mut known = ours();
-        known.put(intent(7, answer("Hello.", Meant::Public), state.clone()));
+        known.put(intent(7, answer("Hello.", Audience::Public), state.clone()));
         let by = |rules: Rules<'_>| known.touched_comment((&note(1), &row(1, 1)), rules, &since()).unwrap();
         assert_eq!(with_rules(&[(5, &[])], &[NOTES], by), None, "{state:?}");
     }
     let mut damaged = ours();
-    damaged.unreadable.push(Wish::Close { remark_type: None, after: after.clone() }.identity(&case_id()));
+    damaged
+        .unreadable
+        .push(ActionKind::Close { remark_type: None, after: after.clone() }.identity(&case_id()));
     assert_eq!(touched(&damaged, &row(1, 1)), None);
     let mut other = ours();
-    other.put(intent(7, Wish::Spam { after }, ready()));
+    other.put(intent(7, ActionKind::Spam { after }, ready()));
     assert_eq!(touched(&other, &row(1, 1)), None, "another status action is under way");
 }
 

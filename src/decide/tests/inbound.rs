@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 
 use crate::decide::inbound::MAX_COMMENTS;
 use crate::decide::tests::*;
-use crate::decide::{CaseRef, How, RepliedBy, Told, hash64};
+use crate::decide::{CaseRef, Feedback, MessageOrigin, RepliedBy, hash64};
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
 
@@ -21,7 +21,7 @@ fn after(link: &Link, talk: &[Said]) -> Plan {
     Seen { events: &[event(talk)], link: Some(link), ..Seen::default() }.plan()
 }
 
-fn how(link: &Link) -> Vec<(&str, How)> {
+fn how(link: &Link) -> Vec<(&str, MessageOrigin)> {
     link.known.iter().map(|k| (k.id.as_str(), k.how)).collect()
 }
 
@@ -192,7 +192,7 @@ fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
     let sending = on_its_way(Verb::Reply, &["v"]);
     let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
     for state in [IntentState::Sending(sending), unclear] {
-        let intents = [intent(7, answer("We are sorry.\r\n  Tom & Jerry", Meant::Public), state)];
+        let intents = [intent(7, answer("We are sorry.\r\n  Tom & Jerry", Audience::Public), state)];
         let talk = [said("b1", 'b', 1, "We are sorry. Tom &amp; Jerry "), said("c1", 'c', 2, "Thanks.")];
         let events = [event(&talk)];
         let plan = Seen { events: &events, link: Some(&link), intents: &intents, ..Seen::default() }.plan();
@@ -207,7 +207,7 @@ fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
             "#);
         }
         let after = learned(&plan, Some(&link));
-        assert_eq!(how(&after), [("b1", How::Sent), ("c1", How::Imported)]);
+        assert_eq!(how(&after), [("b1", MessageOrigin::Sent), ("c1", MessageOrigin::Imported)]);
         assert_eq!(after.replied, Some(RepliedBy::Us));
     }
 }
@@ -216,7 +216,7 @@ fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
 fn a_colleagues_text_is_news_while_ours_is_on_its_way() {
     let link = linked(&[]);
     let sending = Sending { as_author: true, ..on_its_way(Verb::Reply, &["v", "b0"]) };
-    let mut ours = [intent(7, answer("We are sorry.", Meant::Public), IntentState::Sending(sending))];
+    let mut ours = [intent(7, answer("We are sorry.", Audience::Public), IntentState::Sending(sending))];
     ours[0].author = Some("eve@brand.example".to_owned());
     let plan_of = |talk: &[Said]| {
         Seen { events: &[event(talk)], link: Some(&link), intents: &ours, ..Seen::default() }.plan()
@@ -241,7 +241,7 @@ fn a_colleagues_text_is_news_while_ours_is_on_its_way() {
 #[test]
 fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
     let link = linked(&[]);
-    let words = answer("We are sorry, and send a voucher.", Meant::Public);
+    let words = answer("We are sorry, and send a voucher.", Audience::Public);
     let talk = [said("b1", 'b', 1, "Please call us."), said("c1", 'c', 2, "Hello?")];
     let sending = on_its_way(Verb::Reply, &["v"]);
     let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
@@ -274,7 +274,7 @@ fn a_sent_text_gets_its_id_later() {
       Goodays_Message_Ids__c = "b1"
     "#);
     let link = learned(&plan, Some(&link));
-    assert_eq!(how(&link), [("b1", How::Sent)]);
+    assert_eq!(how(&link), [("b1", MessageOrigin::Sent)]);
     assert_eq!(link.unidentified, [hash64("Bye.")]);
 }
 
@@ -283,7 +283,7 @@ fn relearned(marked: &[&str]) -> Link {
     let mut link = Link::new(response_id());
     link.case = Some(CaseRef { id: case_id(), number: None });
     for one in marked {
-        link.learn(id(one), None, How::Imported);
+        link.learn(id(one), None, MessageOrigin::Imported);
     }
     link.marked = u32::try_from(marked.len()).unwrap();
     link
@@ -313,7 +313,7 @@ fn after_loss_of_state_comments_that_no_id_claims_tell_what_is_known() {
       Goodays_Message_Ids__c = "c1 b1 c2 c3"
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Ann Lee, 2026-01-01 10:04:\nNever imported."
     "#);
-    assert!(learned(&plan, Some(&link)).known.iter().all(|k| k.how == How::Imported));
+    assert!(learned(&plan, Some(&link)).known.iter().all(|k| k.how == MessageOrigin::Imported));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn a_deleted_case_has_a_successor_once_the_customer_writes() {
     assert_eq!(shown(&after(&link, &talk)), "no write");
 }
 
-fn note(told: Told, action: &str, reason: &str, view: Option<Value>) -> Note {
+fn note(told: Feedback, action: &str, reason: &str, view: Option<Value>) -> Note {
     Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
 }
 
@@ -360,11 +360,11 @@ fn notes_tell_the_agent_the_last_word() {
     let link = linked(&[]);
     let of = |notes: &[Note]| shown(&Seen { notes, link: Some(&link), ..Seen::default() }.plan());
     let all = [
-        note(Told::Sent, "reply", "", None),
-        note(Told::Settled, "close", "", None),
-        note(Told::Unclear, "answer", "No answer.", None),
-        note(Told::Failed, "answer", "Not allowed.", None),
-        note(Told::Observed, "message", "", None),
+        note(Feedback::Sent, "reply", "", None),
+        note(Feedback::Settled, "close", "", None),
+        note(Feedback::Unclear, "answer", "No answer.", None),
+        note(Feedback::Failed, "answer", "Not allowed.", None),
+        note(Feedback::Observed, "message", "", None),
     ];
     let each: Vec<String> = all.iter().map(|n| of(std::slice::from_ref(n))).collect();
     assert_snapshot!(each.join("\n"), @r#"
@@ -393,8 +393,8 @@ fn notes_tell_the_agent_the_last_word() {
 fn the_view_after_an_action_brings_fields_and_marks_up_to_date() {
     let mut link = linked(&[]);
     let talk = [said("b1", 'b', 1, "Hello.")];
-    link.learn(id("b1"), Some(GoodaysTime::from_millis(minute(1))), How::Sent);
-    let notes = [note(Told::Sent, "reply", "", Some(response(&talk)))];
+    link.learn(id("b1"), Some(GoodaysTime::from_millis(minute(1))), MessageOrigin::Sent);
+    let notes = [note(Feedback::Sent, "reply", "", Some(response(&talk)))];
     let plan = Seen { notes: &notes, link: Some(&link), ..Seen::default() }.plan();
     assert_snapshot!(shown(&plan), @r#"
     patch Case 500000000000001AAA
@@ -508,7 +508,10 @@ fn what_is_not_imported_is_known_but_not_marked() {
     let plan = Seen { events: &[event(&talk)], ..Seen::default() }.plan_with(&desk_of(&customers));
     assert_eq!(plan.write.as_ref().unwrap().fields["Goodays_Message_Ids__c"], "c1 u1");
     let link = learned(&plan, None);
-    assert_eq!(how(&link), [("b1", How::Skipped), ("c1", How::Imported), ("u1", How::Imported)]);
+    assert_eq!(
+        how(&link),
+        [("b1", MessageOrigin::Skipped), ("c1", MessageOrigin::Imported), ("u1", MessageOrigin::Imported)]
+    );
 }
 
 #[test]
@@ -519,12 +522,12 @@ fn perimeter_and_when_decide_only_about_what_has_no_case() {
     let talk = [said("c1", 'c', 1, "Hi.")];
     let events = [event(&talk)];
     let link = linked(&[]);
-    let of = |desk: &Desk<'_>, link| {
+    let of = |desk: &PlanContext<'_>, link| {
         let plan = Seen { events: &events, link, ..Seen::default() }.plan_with(desk);
         plan.skipped.unwrap_or(if plan.write.is_some_and(|w| w.patch.is_some()) { "patch" } else { "insert" })
     };
-    let outside = Desk { perimeter: &delegated, ..desk() };
-    let inside = Desk { perimeter: &shops, ..desk() };
+    let outside = PlanContext { perimeter: &delegated, ..desk() };
+    let inside = PlanContext { perimeter: &shops, ..desk() };
     assert_eq!(of(&outside, None), "outside the perimeter");
     assert_eq!(of(&outside, Some(&link)), "patch");
     assert_eq!(of(&inside, None), "insert");
@@ -546,7 +549,7 @@ fn refused_fields_are_left_out_or_shortened_and_reported() {
     ];
     let talk = [said("c1", 'c', 1, "Hi.")];
     let events = [event(&talk)];
-    let desk = Desk { fixes: &fixes, ..desk() };
+    let desk = PlanContext { fixes: &fixes, ..desk() };
     let plan = Seen { events: &events, ..Seen::default() }.plan_with(&desk);
     assert_snapshot!(shown(&plan), @r#"
     insert Case (assignment Create)
@@ -585,7 +588,7 @@ fn values_fit_what_the_org_says_of_its_fields() {
     odd["user"]["email"] = json!("not an address");
     odd["context"] = json!({"phone": "12"});
     let events = [read(&json!({"event_type": "message", "response": odd})).unwrap()];
-    let desk = Desk { case: Some(&case), ..desk() };
+    let desk = PlanContext { case: Some(&case), ..desk() };
     let plan = Seen { events: &events, ..Seen::default() }.plan_with(&desk);
     assert_snapshot!(shown(&plan), @r#"
     insert Case (assignment Create)
@@ -656,7 +659,7 @@ fn a_late_event_brings_what_is_missing_and_changes_no_field() {
 fn a_read_back_view_does_not_turn_back_who_wrote_last() {
     let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "Hm."), said("c2", 'c', 3, "Well.")];
     let link = linked(&talk);
-    let notes = [note(Told::Failed, "answer", "No.", Some(response(&talk)))];
+    let notes = [note(Feedback::Failed, "answer", "No.", Some(response(&talk)))];
     let late = [event(&talk[..2])];
     let plan = Seen { events: &late, notes: &notes, link: Some(&link), ..Seen::default() }.plan();
     assert_eq!(learned(&plan, Some(&link)).last_customer, Some(id("c2")));
@@ -687,7 +690,7 @@ fn an_agents_comment_is_not_taken_for_the_customers_same_words() {
 fn our_own_answer_stays_ours_when_the_case_was_read_back_meanwhile() {
     let link = relearned(&[]);
     let intents =
-        [intent(7, answer("Hello.", Meant::Public), IntentState::Sending(on_its_way(Verb::Reply, &[])))];
+        [intent(7, answer("Hello.", Audience::Public), IntentState::Sending(on_its_way(Verb::Reply, &[])))];
     let comments = ["Hello.".to_owned()];
     let events = [event(&[said("b1", 'b', 1, "Hello.")])];
     let seen =
@@ -695,7 +698,7 @@ fn our_own_answer_stays_ours_when_the_case_was_read_back_meanwhile() {
     let plan = seen.plan();
     assert_eq!(settled(&plan), [(7, id("b1"))]);
     let link = learned(&plan, Some(&link));
-    assert_eq!((how(&link), link.replied), (vec![("b1", How::Sent)], Some(RepliedBy::Us)));
+    assert_eq!((how(&link), link.replied), (vec![("b1", MessageOrigin::Sent)], Some(RepliedBy::Us)));
 }
 
 #[test]
@@ -749,10 +752,10 @@ fn one_text_sent_twice_is_not_a_colleagues_either_time() {
     link.unidentified = vec![hash64("Hello."); 2];
     let talk = [said("b1", 'b', 1, "Hello."), said("b2", 'b', 2, "Hello."), said("b3", 'b', 3, "Hello.")];
     let one = learned(&after(&link, &talk[..1]), Some(&link));
-    assert_eq!(how(&one), [("b1", How::Sent)]);
+    assert_eq!(how(&one), [("b1", MessageOrigin::Sent)]);
     let two = learned(&after(&one, &talk[..2]), Some(&one));
-    assert_eq!(how(&two), [("b1", How::Sent), ("b2", How::Sent)]);
-    let all = [("b1", How::Sent), ("b2", How::Sent), ("b3", How::Imported)];
+    assert_eq!(how(&two), [("b1", MessageOrigin::Sent), ("b2", MessageOrigin::Sent)]);
+    let all = [("b1", MessageOrigin::Sent), ("b2", MessageOrigin::Sent), ("b3", MessageOrigin::Imported)];
     assert_eq!(how(&learned(&after(&two, &talk), Some(&two))), all);
     assert_eq!(how(&learned(&after(&link, &talk), Some(&link))), all);
 }

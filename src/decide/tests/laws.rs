@@ -176,7 +176,7 @@ proptest! {
         lost.case = link.and_then(|l| l.case);
         let keep = marked.index(talk.len() + 1);
         for one in &talk[talk.len() - keep..] {
-            lost.learn(id(&one.id), None, crate::decide::How::Imported);
+            lost.learn(id(&one.id), None, crate::decide::MessageOrigin::Imported);
         }
         lost.marked = u32::try_from(keep).unwrap();
         let seen = Seen { events: &events, link: Some(&lost), comments: &org.comments, ..Seen::default() };
@@ -199,7 +199,7 @@ proptest! {
         } else {
             IntentState::Sending(sending)
         };
-        let intents = [intent(7, answer(&words, Meant::Private), state)];
+        let intents = [intent(7, answer(&words, Audience::Private), state)];
         let mut longer = talk.clone();
         let escaped = if words.contains(';') { words.clone() } else { words.replace('&', "&amp;") };
         longer.push(said("ours", 'b', 99, &escaped.replace('\n', "\r\n")));
@@ -211,7 +211,7 @@ proptest! {
         prop_assert_eq!((*seq, *verb, &proof.as_ref().unwrap().id), (7, Verb::Message, &id("ours")));
         let after = learned(&plan, Some(&link));
         let how = |one: &str| after.known.iter().find(|k| k.id == id(one)).unwrap().how;
-        prop_assert_eq!((how("ours"), how("theirs")), (crate::decide::How::Sent, crate::decide::How::Imported));
+        prop_assert_eq!((how("ours"), how("theirs")), (crate::decide::MessageOrigin::Sent, crate::decide::MessageOrigin::Imported));
     }
 
     #[test]
@@ -230,11 +230,11 @@ proptest! {
         body["state"] = json!(state);
         body["source"] = json!(source);
         let wish = match wish {
-            0 => answer(&content, Meant::Public),
-            1 => answer(&content, Meant::Private),
-            2 => Wish::Close { remark_type: Some(content), after: None },
-            3 => Wish::Spam { after: None },
-            _ => Wish::Call { rating: None, note: Some(content), left_out: String::new(), after: None },
+            0 => answer(&content, Audience::Public),
+            1 => answer(&content, Audience::Private),
+            2 => ActionKind::Close { remark_type: Some(content), after: None },
+            3 => ActionKind::Spam { after: None },
+            _ => ActionKind::Call { rating: None, note: Some(content), left_out: String::new(), after: None },
         };
         let mut link = linked(&talk);
         link.replied = ours.then_some(RepliedBy::Us);
@@ -244,7 +244,7 @@ proptest! {
         match permitted(&one, &view, Beside { link: Some(&link), ..Beside::default() }) {
             Permitted::Send(action) => {
                 prop_assert!(view.allows(action.verb()));
-                let public = matches!(wish, Wish::Answer { meant: Meant::Public, .. });
+                let public = matches!(wish, ActionKind::Answer { meant: Audience::Public, .. });
                 prop_assert!(public || action.verb() != Verb::Reply);
                 prop_assert!(action.content().is_none_or(|c| !c.is_empty()));
             }
@@ -274,7 +274,7 @@ proptest! {
     /// Law 5: whatever becomes of the attempts, and whenever they are looked for, the customer has one answer.
     #[test]
     fn an_answer_arrives_once(attempts in prop::collection::vec(attempt(), 1..5), colleague in any::<bool>()) {
-        let wish = answer("Our answer.", Meant::Private);
+        let wish = answer("Our answer.", Audience::Private);
         let mut talk = vec![said("m", 'b', 1, "Hello."), said("n", 'c', 2, "And now?")];
         let (mut applied, mut now_ms, mut arrived) = (Vec::new(), 0, false);
         for (n, attempt) in attempts.iter().enumerate() {
@@ -373,6 +373,6 @@ proptest! {
             conversation.delivered(7, Verb::Reply, None, None, 0);
         }
         prop_assert_eq!(answers, usize::from(!ours));
-        prop_assert!(conversation.notes.iter().all(|note| note.told == crate::decide::Told::Sent));
+        prop_assert!(conversation.notes.iter().all(|note| note.told == crate::decide::Feedback::Sent));
     }
 }

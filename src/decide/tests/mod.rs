@@ -12,9 +12,11 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
+use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
 use crate::decide::outbound::Proof;
-use crate::decide::{Desk, Intent, IntentState, Link, Meant, Names, Note, Perimeter, Sending, Wish};
+use crate::decide::{
+    ActionKind, Audience, Intent, IntentState, Link, Names, Note, Perimeter, PlanContext, Sending,
+};
 use crate::goodays::event::{Event, Response, read};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Mapping, Source};
@@ -53,12 +55,12 @@ static CLOSED: LazyLock<Vec<String>> =
 static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::new() };
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
 
-fn desk() -> Desk<'static> {
+fn desk() -> PlanContext<'static> {
     desk_of(&SHIPPED)
 }
 
-fn desk_of(mapping: &Mapping) -> Desk<'_> {
-    Desk {
+fn desk_of(mapping: &Mapping) -> PlanContext<'_> {
+    PlanContext {
         mapping,
         case: None,
         comment: None,
@@ -169,10 +171,10 @@ impl Seen<'_> {
         self.plan_with(&desk())
     }
 
-    fn plan_with(self, desk: &Desk<'_>) -> Plan {
+    fn plan_with(self, desk: &PlanContext<'_>) -> Plan {
         let Self { events, notes, link, intents, comments } = self;
         let response_id = events.first().map_or_else(response_id, |e| e.response.id.clone());
-        let facing = Facing {
+        let facing = Input {
             response_id: &response_id,
             events,
             notes,
@@ -248,11 +250,11 @@ fn short(value: &Value) -> String {
     if text.chars().count() <= 90 { text } else { text.chars().take(80).collect::<String>() + "…\"" }
 }
 
-fn answer(content: &str, meant: Meant) -> Wish {
-    Wish::Answer { comment: comment_id(), content: content.to_owned(), remark_type: None, meant }
+fn answer(content: &str, meant: Audience) -> ActionKind {
+    ActionKind::Answer { comment: comment_id(), content: content.to_owned(), remark_type: None, meant }
 }
 
-fn intent(seq: u64, wish: Wish, state: IntentState) -> Intent {
+fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
     Intent {
         seq,
         response_id: response_id(),

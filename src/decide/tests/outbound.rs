@@ -7,7 +7,7 @@ use crate::decide::outbound::{
     permitted,
 };
 use crate::decide::tests::*;
-use crate::decide::{Conversation, How, RepliedBy, hash64};
+use crate::decide::{Conversation, MessageOrigin, RepliedBy, hash64};
 use crate::goodays::action::Action;
 
 /// A response that lists these verbs, in this state, with or without a reply.
@@ -33,7 +33,7 @@ fn told(decision: &Permitted) -> String {
     }
 }
 
-fn decided(wish: &Wish, body: &Value, link: Option<&Link>) -> Permitted {
+fn decided(wish: &ActionKind, body: &Value, link: Option<&Link>) -> Permitted {
     permitted(&intent(1, wish.clone(), ready()), &read_view(body), Beside { link, ..Beside::default() })
 }
 
@@ -43,12 +43,12 @@ fn replied_by(who: Option<RepliedBy>) -> Link {
     link
 }
 
-fn statuses() -> [Wish; 4] {
+fn statuses() -> [ActionKind; 4] {
     [
-        Wish::Close { remark_type: None, after: None },
-        Wish::Spam { after: None },
-        Wish::Call { rating: None, note: None, left_out: String::new(), after: None },
-        Wish::Call {
+        ActionKind::Close { remark_type: None, after: None },
+        ActionKind::Spam { after: None },
+        ActionKind::Call { rating: None, note: None, left_out: String::new(), after: None },
+        ActionKind::Call {
             rating: Some(4),
             note: Some("A good talk.".to_owned()),
             left_out: String::new(),
@@ -69,7 +69,7 @@ const SHOWN: [(&str, &str, bool); 8] = [
     ("call", "open", false),
 ];
 
-fn table(wishes: &[(&str, Wish)], links: &[(&str, Option<Link>)]) -> String {
+fn table(wishes: &[(&str, ActionKind)], links: &[(&str, Option<Link>)]) -> String {
     let mut out = String::new();
     for (verbs, state, replied) in SHOWN {
         let reply = if replied { ", replied" } else { "" };
@@ -87,7 +87,7 @@ fn table(wishes: &[(&str, Wish)], links: &[(&str, Option<Link>)]) -> String {
 
 #[test]
 fn answers_by_what_goodays_lists() {
-    let wishes = [("public", answer("Hi.", Meant::Public)), ("private", answer("Hi.", Meant::Private))];
+    let wishes = [("public", answer("Hi.", Audience::Public)), ("private", answer("Hi.", Audience::Private))];
     let links = [("nobody known", None), ("we", Some(replied_by(Some(RepliedBy::Us))))];
     assert_snapshot!(table(&wishes, &links), @r#"
     open, lists [reply close spam call]
@@ -174,13 +174,13 @@ fn status_actions_by_what_goodays_lists() {
 #[test]
 fn a_reply_is_ours_by_id_by_text_or_by_memory() {
     let body = listing("message", "closed", true);
-    let wish = answer("More.", Meant::Public);
+    let wish = answer("More.", Audience::Public);
     let mut by_id = replied_by(None);
-    by_id.learn(id("b1"), None, How::Sent);
+    by_id.learn(id("b1"), None, MessageOrigin::Sent);
     let mut by_text = replied_by(None);
     by_text.unidentified.push(hash64("Hello."));
     let mut imported = replied_by(Some(RepliedBy::Other));
-    imported.learn(id("b1"), None, How::Imported);
+    imported.learn(id("b1"), None, MessageOrigin::Imported);
     let table = [
         (by_id, true),
         (by_text, true),
@@ -198,7 +198,7 @@ fn a_reply_is_ours_by_id_by_text_or_by_memory() {
 fn after_loss_of_state_a_text_behind_the_customers_message_is_private() {
     let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "And now?")];
     let link = Link::unread(response_id());
-    let one = intent(1, answer("Now it works.", Meant::Public), ready());
+    let one = intent(1, answer("Now it works.", Audience::Public), ready());
     let decided = |link: &Link, acted: Option<i64>| {
         let acted = acted.map(GoodaysTime::from_millis);
         permitted(&one, &view(&talk), Beside { link: Some(link), acted, ..Beside::default() })
@@ -220,7 +220,7 @@ fn after_loss_of_state_a_text_behind_the_customers_message_is_private() {
 #[test]
 fn newer_feedback_and_spam_name_themselves() {
     let of = |body: &Value, newer| {
-        let wish = intent(1, answer("Hi.", Meant::Private), ready());
+        let wish = intent(1, answer("Hi.", Audience::Private), ready());
         told(&permitted(&wish, &read_view(body), Beside { newer_case: newer, ..Beside::default() }))
     };
     assert_snapshot!(of(&listing("", "closed", true), Some("00001002")), @"not sent (newer_feedback) The customer left newer feedback: please answer on Case 00001002.");
@@ -240,9 +240,9 @@ fn remark_types_by_source_and_verb() {
         for remark_type in chosen {
             let remark_type = remark_type.map(str::to_owned);
             let wishes = [
-                answer_with(remark_type.clone(), Meant::Public),
-                answer_with(remark_type.clone(), Meant::Private),
-                Wish::Close { remark_type, after: None },
+                answer_with(remark_type.clone(), Audience::Public),
+                answer_with(remark_type.clone(), Audience::Private),
+                ActionKind::Close { remark_type, after: None },
             ];
             let mut each = Vec::new();
             for (wish, verbs) in wishes.iter().zip(["reply", "message", "close"]) {
@@ -287,14 +287,14 @@ fn remark_types_by_source_and_verb() {
     "#);
 }
 
-fn answer_with(remark_type: Option<String>, meant: Meant) -> Wish {
-    Wish::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, meant }
+fn answer_with(remark_type: Option<String>, meant: Audience) -> ActionKind {
+    ActionKind::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, meant }
 }
 
 #[test]
 fn the_customer_reads_plain_text() {
     let body = listing("reply", "open", false);
-    let send = |text: &str| told(&decided(&answer(text, Meant::Public), &body, None));
+    let send = |text: &str| told(&decided(&answer(text, Audience::Public), &body, None));
     assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
     assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The comment is empty.");
 }
@@ -305,7 +305,7 @@ fn what_was_seen_is_every_id_once() {
     assert_eq!(seen(&view(&talk)), [id("b1"), id("c1"), id("v")]);
 }
 
-fn looked(wish: &Wish, sending: &Sending, view: &Response) -> Option<Outcome> {
+fn looked(wish: &ActionKind, sending: &Sending, view: &Response) -> Option<Outcome> {
     arrived(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, None, view)
 }
 
@@ -316,7 +316,7 @@ fn proof(id: &str, at: Option<i64>) -> Outcome {
 #[test]
 fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
     let sending = on_its_way(Verb::Message, &["v", "b1"]);
-    let wish = answer("Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café", Meant::Private);
+    let wish = answer("Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café", Audience::Private);
     let arrived = |by: char, words: &str, id: &str| {
         let talk = [said("b1", 'b', 1, "Hello."), said(id, by, 2, words)];
         looked(&wish, &sending, &view(&talk)).is_some()
@@ -352,7 +352,7 @@ fn a_reply_that_stands_beside_the_exchange_arrived_too() {
     body["reply"] = json!({"id": "b1", "type": "text", "content": "Hello."});
     let sending = on_its_way(Verb::Reply, &["v"]);
     assert_eq!(
-        looked(&answer("Hello.", Meant::Public), &sending, &read_view(&body)),
+        looked(&answer("Hello.", Audience::Public), &sending, &read_view(&body)),
         Some(proof("b1", None))
     );
 }
@@ -386,7 +386,7 @@ fn status_actions_arrive_as_a_state_or_as_a_call() {
 
 #[test]
 fn applied_is_believed_at_once_not_applied_after_settling() {
-    let wish = answer("Hello.", Meant::Public);
+    let wish = answer("Hello.", Audience::Public);
     let of = |since_ms, ended_ms, view: &Response, now_ms| {
         let sending = Sending { since_ms, ended_ms, ..on_its_way(Verb::Reply, &["v"]) };
         let one = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
@@ -412,10 +412,10 @@ fn reading(view: &Response, asked_ms: i64, message_ends_turn: Option<bool>) -> R
 fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
     let of = |verb: Verb, body: &Value, ends_turn: Option<bool>| {
         let wish = match verb {
-            Verb::Reply | Verb::Message => answer("Our words.", Meant::Private),
-            Verb::Call => Wish::Call { rating: None, note: None, left_out: String::new(), after: None },
-            Verb::Close => Wish::Close { remark_type: None, after: None },
-            Verb::Spam => Wish::Spam { after: None },
+            Verb::Reply | Verb::Message => answer("Our words.", Audience::Private),
+            Verb::Call => ActionKind::Call { rating: None, note: None, left_out: String::new(), after: None },
+            Verb::Close => ActionKind::Close { remark_type: None, after: None },
+            Verb::Spam => ActionKind::Spam { after: None },
         };
         let sending = Sending { ended_ms: Some(0), ..on_its_way(verb, &["v", "b1"]) };
         let one = intent(1, wish, IntentState::Sending(sending.clone()));
@@ -460,11 +460,11 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
 }
 
 fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
-    let wish = Wish::Answer {
+    let wish = ActionKind::Answer {
         comment: RecordId::new(comment).unwrap(),
         content: "x".to_owned(),
         remark_type: None,
-        meant: Meant::Public,
+        meant: Audience::Public,
     };
     Intent { acted: SalesforceTime::from_millis(acted), ..intent(seq, wish, state) }
 }
@@ -474,7 +474,7 @@ fn whose_turn_it_is() {
     let first = || text(1, 10, "00a000000000001", ready());
     let second = || text(2, 20, "00a000000000002", ready());
     let same_second = || text(3, 10, "00a000000000003", ready());
-    let close = || Intent { seen_ms: 1_000, ..intent(4, Wish::Spam { after: None }, ready()) };
+    let close = || Intent { seen_ms: 1_000, ..intent(4, ActionKind::Spam { after: None }, ready()) };
     let with = |mut one: Intent, state: IntentState| {
         one.state = state;
         one

@@ -1,7 +1,7 @@
-use crate::decide::ledger::link_update::Gain;
+use crate::decide::ledger::link_update::LinkUpdate;
 use crate::decide::reconcile::{Found, adopt, bury, find, read_row};
 use crate::decide::tests::*;
-use crate::decide::{CaseRef, How};
+use crate::decide::{CaseRef, MessageOrigin};
 
 const KEY: &str = "Goodays_Response_Id__c";
 const MARKER: &str = "Goodays_Message_Ids__c";
@@ -72,7 +72,7 @@ fn adopting_starts_from_what_was_read() {
     assert_eq!(link.case, Some(read.case.clone()));
     assert_eq!(
         link.known.iter().map(|k| (k.id.as_str(), k.how)).collect::<Vec<_>>(),
-        [("m1", How::Imported), ("m2", How::Imported)]
+        [("m1", MessageOrigin::Imported), ("m2", MessageOrigin::Imported)]
     );
     assert_eq!((link.marked, link.held), (2, Some(Verb::Close)), "closed before us: no edge");
     assert_eq!(json!(link.row), json!({"IsClosed": true, "Status": "Closed"}));
@@ -83,10 +83,10 @@ fn adopting_starts_from_what_was_read() {
 fn adopting_keeps_what_the_ledger_knows() {
     let read = read_row(&row(1, "r1", "m1 m2"), MARKER).unwrap();
     let mut link = adopt(None, &response_id(), &read, &desk());
-    link.known[0].how = How::Sent;
+    link.known[0].how = MessageOrigin::Sent;
     link.held = None;
     link.unread = false;
-    link.learn(id("m3"), None, How::Sent);
+    link.learn(id("m3"), None, MessageOrigin::Sent);
     // The same Case: what it holds now may be an edge that the poll has to see.
     let again = adopt(Some(link.clone()), &response_id(), &read, &desk());
     assert_eq!(again, link);
@@ -118,7 +118,7 @@ fn a_number_that_a_poll_read_before_the_insert_was_answered_stays() {
     let mut link = linked(&[]);
     let polled = read_row(&row(1, "r1", ""), MARKER).unwrap().case;
     link.case = Some(polled.clone());
-    Gain::default().apply(&mut link, Some(polled.id.clone()));
+    LinkUpdate::default().apply(&mut link, Some(polled.id.clone()));
     assert_eq!(link.case, Some(polled));
 }
 
@@ -140,7 +140,7 @@ fn burying_keeps_messages_and_names_the_dead() {
 fn a_marker_that_names_one_id_twice_hides_no_other() {
     let read = read_row(&row(1, "r1", "m1 m1"), MARKER).unwrap();
     let mut link = adopt(None, &response_id(), &read, &desk());
-    link.learn(id("m2"), None, How::Sent);
+    link.learn(id("m2"), None, MessageOrigin::Sent);
     let plan = Seen { link: Some(&link), ..Seen::default() }.plan();
     assert_eq!(plan.write.unwrap().fields[MARKER], "m1 m2");
 }

@@ -1,7 +1,7 @@
 use crate::decide::outbound::rows::{Seen as Came, Since, addressee};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
-use crate::decide::{Answered, CallSent, CaseRef, Conversation, RepliedBy, Told, hash64};
+use crate::decide::{Answered, CallSent, CaseRef, Conversation, Feedback, RepliedBy, hash64};
 
 fn row(status: &str) -> Value {
     json!({"Id": case_id(), "CaseNumber": "00001001", "Status": status,
@@ -23,7 +23,7 @@ fn see(conversation: &mut Conversation, row: &Value) -> Came {
     see_by(conversation, row, Rules::only(&SHIPPED), &desk())
 }
 
-fn see_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>, desk: &Desk<'_>) -> Came {
+fn see_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>, desk: &PlanContext<'_>) -> Came {
     let mut next = conversation.intents.iter().map(|i| i.seq).max().unwrap_or(100);
     conversation.see_case(row, (rules, desk), &since(&[]), &mut || {
         next += 1;
@@ -101,18 +101,21 @@ fn a_case_of_ours_is_told_from_one_that_was_there() {
 }
 
 /// What a Case that is set to this status asks for.
-fn wish(status: &str) -> Wish {
+fn wish(status: &str) -> ActionKind {
     saw(&row(status), Some(&ours())).0.intents.remove(0).wish
 }
 
 #[test]
 fn wishes_carry_what_the_mapping_says_and_who_wrote_last() {
     let after = Some(id("c1"));
-    assert_eq!(wish("Spam"), Wish::Spam { after: after.clone() });
+    assert_eq!(wish("Spam"), ActionKind::Spam { after: after.clone() });
     let remark_type = Some("Problem".to_owned());
-    assert_eq!(wish("Closed"), Wish::Close { remark_type, after: after.clone() });
+    assert_eq!(wish("Closed"), ActionKind::Close { remark_type, after: after.clone() });
     let note = Some("A good talk.".to_owned());
-    assert_eq!(wish("Closed by phone"), Wish::Call { rating: Some(4), note, left_out: String::new(), after });
+    assert_eq!(
+        wish("Closed by phone"),
+        ActionKind::Call { rating: Some(4), note, left_out: String::new(), after }
+    );
     let identities = ["Spam", "Closed", "Closed by phone"].map(|s| wish(s).identity(&case_id()));
     assert_eq!(identities, ["spam", "close", "call"].map(|v| format!("{v} {} c1", case_id())));
 }
@@ -134,7 +137,7 @@ fn ratings_are_whole_numbers_from_0_to_5() {
         case["Goodays_Call_Rating__c"] = value.clone();
         case["Goodays_Call_Note__c"] = json!("n".repeat(5000));
         let wish = saw(&case, Some(&ours())).0.intents.remove(0).wish;
-        let Wish::Call { rating, note, left_out, .. } = wish else { panic!() };
+        let ActionKind::Call { rating, note, left_out, .. } = wish else { panic!() };
         assert_eq!((rating, note.unwrap().len()), (expected, 4000), "{value}");
         // Nothing is left out silently (design, rule 8).
         assert_eq!(left_out.contains("rating"), rating.is_none() && !value.is_null(), "{value}: {left_out}");
@@ -177,7 +180,7 @@ fn hear_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>) -> Ca
 fn taken(text: &str, state: IntentState) -> Conversation {
     let mut link = ours();
     link.answers.push(Answered { comment: comment_id(), intent: 7, text: hash64(text), told: false });
-    conversation(Some(link), &[intent(7, answer(text, Meant::Public), state)])
+    conversation(Some(link), &[intent(7, answer(text, Audience::Public), state)])
 }
 
 #[test]
@@ -189,8 +192,8 @@ fn a_published_comment_is_an_answer() {
     };
     let conversation = heard(ours());
     let one = conversation.intent(7).unwrap();
-    let Wish::Answer { comment: of, content, remark_type, meant } = &one.wish else { panic!() };
-    assert_eq!((of, content.as_str(), *meant), (&comment_id(), "Hello.", Meant::Public));
+    let ActionKind::Answer { comment: of, content, remark_type, meant } = &one.wish else { panic!() };
+    assert_eq!((of, content.as_str(), *meant), (&comment_id(), "Hello.", Audience::Public));
     assert_eq!(remark_type.as_deref(), Some("Problem"));
     assert_eq!(one.acted, SalesforceTime::from_millis(minute(5)));
     assert_eq!(conversation.link.unwrap().answer(&comment_id()).unwrap().intent, 7);
@@ -198,7 +201,7 @@ fn a_published_comment_is_an_answer() {
         let mut link = ours();
         link.replied = Some(who);
         let wish = &heard(link).intents[0].wish;
-        assert!(matches!(wish, Wish::Answer { meant: Meant::Private, .. }));
+        assert!(matches!(wish, ActionKind::Answer { meant: Audience::Private, .. }));
     }
 }
 
@@ -272,7 +275,7 @@ fn edited_before_it_was_sent_it_is_sent_as_it_is_now() {
     for state in [ready(), parked()] {
         let mut conversation = taken("Hello.", state.clone());
         hear(&mut conversation, &comment("Hello, Ann.", true));
-        let Wish::Answer { content, .. } = &conversation.intents[0].wish else { panic!() };
+        let ActionKind::Answer { content, .. } = &conversation.intents[0].wish else { panic!() };
         assert_eq!((content.as_str(), &conversation.intents[0].state), ("Hello, Ann.", &state));
         assert_eq!(conversation.link.unwrap().answers[0].text, hash64("Hello, Ann."));
     }
@@ -303,7 +306,7 @@ fn edited_afterwards_the_agent_is_told_once_what_the_customer_has() {
         }
         hear(&mut conversation, &comment("Bye.", true));
         let note = conversation.notes.pop().unwrap();
-        assert_eq!(note.told, Told::Failed);
+        assert_eq!(note.told, Feedback::Failed);
         assert_eq!(
             note.reason.contains("the customer has the first text"),
             has_it,
@@ -328,7 +331,7 @@ fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
     conversation.intents[0].seen_ms = 0;
     see(&mut conversation, &with("She is happy."));
     let waiting = &conversation.intents[0];
-    assert!(matches!(&waiting.wish, Wish::Call { note: Some(note), .. } if note == "She is happy."));
+    assert!(matches!(&waiting.wish, ActionKind::Call { note: Some(note), .. } if note == "She is happy."));
     assert_eq!(waiting.seen_ms, minute(10), "close_grace counts from the last change");
     let seq = waiting.seq;
     conversation.delivered(seq, Verb::Call, None, None, 0);
@@ -339,7 +342,7 @@ fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
         see(&mut conversation, &with("She is unhappy."));
     }
     let [note] = conversation.notes.as_slice() else { panic!("{:?}", conversation.notes) };
-    assert!(note.told == Told::Sent && note.reason.contains("does not travel"), "{note:?}");
+    assert!(note.told == Feedback::Sent && note.reason.contains("does not travel"), "{note:?}");
     assert!(matches!(conversation.link.unwrap().call, Some(CallSent { told: true, .. })));
 }
 

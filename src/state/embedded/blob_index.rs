@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 
-use crate::state::embedded::blobs::{self, Filling, Spot};
+use crate::state::embedded::blobs::{self, BlobPointer, BlobWriter};
 use crate::state::embedded::blocks;
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::memtable::Writes;
@@ -18,20 +18,20 @@ use crate::state::embedded::sled_writer::Writer;
 const PREFIX: &[u8] = b"\0values";
 
 /// Key, and what its entry says of the place.
-pub(super) type Spots<'w> = BTreeMap<&'w [u8], [u8; Spot::BYTES]>;
+pub(super) type Spots<'w> = BTreeMap<&'w [u8], [u8; BlobPointer::BYTES]>;
 
-pub(super) struct Filing {
+pub(super) struct BlobIndex {
     tables: Tables,
-    filling: Filling,
+    filling: BlobWriter,
     /// Places that no entry names any more.
-    dead: Vec<Spot>,
+    dead: Vec<BlobPointer>,
 }
 
-impl Filing {
+impl BlobIndex {
     pub fn open(tables: Tables) -> io::Result<Self> {
         let known = Record::all(&tables).map_err(|trouble| io::Error::other(trouble.to_string()))?;
         let last = known.iter().map(|record| record.file).max().unwrap_or(0);
-        let filling = Filling::after(tables.files.clone(), last)?;
+        let filling = BlobWriter::after(tables.files.clone(), last)?;
         Ok(Self { tables, filling, dead: Vec::new() })
     }
 
@@ -49,7 +49,7 @@ impl Filing {
         for (file, (first, last)) in first_to_last {
             self.widen(sled, file, first, last)?;
         }
-        Ok(keys.into_iter().zip(places.into_iter().map(Spot::bytes)).collect())
+        Ok(keys.into_iter().zip(places.into_iter().map(BlobPointer::bytes)).collect())
     }
 
     fn widen(&self, sled: &mut Writer, file: u32, first: &[u8], last: &[u8]) -> Result<(), Trouble> {
@@ -65,7 +65,7 @@ impl Filing {
     /// What a block of places held before some of them were replaced or removed.
     pub fn replaced(&mut self, before: &[u8], members: &[(&[u8], Option<&[u8]>)]) -> Result<(), StoreError> {
         for (key, _) in members {
-            self.dead.extend(blocks::member(before, key)?.and_then(|held| Spot::read(&held)));
+            self.dead.extend(blocks::member(before, key)?.and_then(|held| BlobPointer::read(&held)));
         }
         Ok(())
     }
@@ -111,7 +111,10 @@ impl Filing {
             let (key, entry) = entry.map_err(Trouble::of)?;
             let block = self.tables.load(&key, &entry).map_err(unreadable)?;
             let held = blocks::members(&block).map_err(unreadable)?;
-            if held.iter().any(|(_, held)| Spot::read(held).is_some_and(|spot| spot.file == record.file)) {
+            if held
+                .iter()
+                .any(|(_, held)| BlobPointer::read(held).is_some_and(|spot| spot.file == record.file))
+            {
                 return Ok(true);
             }
         }

@@ -39,14 +39,14 @@ pub(super) fn is_filed(key: &[u8]) -> bool {
 
 /// Where a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Spot {
+pub(super) struct BlobPointer {
     pub file: u32,
     pub at: u32,
     pub len: u32,
     pub crc: u32,
 }
 
-impl Spot {
+impl BlobPointer {
     pub const BYTES: usize = 16;
 
     /// As sled holds it.
@@ -95,7 +95,7 @@ impl Files {
         Ok(self.numbers()?.into_iter().map(of).sum())
     }
 
-    pub fn read(&self, spot: Spot) -> io::Result<Vec<u8>> {
+    pub fn read(&self, spot: BlobPointer) -> io::Result<Vec<u8>> {
         let mut value = vec![0; usize::try_from(spot.len).unwrap_or(usize::MAX)];
         self.file(spot.file)?.read_exact_at(&mut value, spot.at.into())?;
         if crc32fast::hash(&value) != spot.crc {
@@ -105,7 +105,7 @@ impl Files {
     }
 
     /// Whether the file is long enough to hold it; its bytes are not read.
-    pub fn may_hold(&self, spot: Spot) -> bool {
+    pub fn may_hold(&self, spot: BlobPointer) -> bool {
         fs::metadata(self.path(spot.file)).is_ok_and(|data| spot.end() <= data.len())
     }
 
@@ -131,7 +131,7 @@ impl Files {
     }
 
     /// Makes holes of these places. Where the file system knows no holes, zeros are written.
-    pub fn erase(&self, mut spots: Vec<Spot>) -> io::Result<()> {
+    pub fn erase(&self, mut spots: Vec<BlobPointer>) -> io::Result<()> {
         spots.sort_unstable();
         for (number, ranges) in runs(&spots) {
             let file = match patient::open(|| OpenOptions::new().write(true).open(self.path(number))) {
@@ -148,7 +148,7 @@ impl Files {
 }
 
 /// Neighbours as one: offset and length, by file. In order of places.
-fn runs(spots: &[Spot]) -> BTreeMap<u32, Vec<(u64, u64)>> {
+fn runs(spots: &[BlobPointer]) -> BTreeMap<u32, Vec<(u64, u64)>> {
     let mut files: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
     for spot in spots.iter().filter(|spot| spot.len > 0) {
         let ranges = files.entry(spot.file).or_default();
@@ -171,13 +171,13 @@ fn erase(file: &File, at: u64, len: u64) -> io::Result<()> {
 }
 
 /// The file that is being filled; the next one when it is full.
-pub(super) struct Filling {
+pub(super) struct BlobWriter {
     files: Arc<Files>,
     next: u32,
     current: Option<(u32, File, u64)>,
 }
 
-impl Filling {
+impl BlobWriter {
     /// Begins behind all files that are there, which get nothing more.
     pub fn after(files: Arc<Files>, known: u32) -> io::Result<Self> {
         let last = files.numbers()?.last().copied().unwrap_or(0).max(known);
@@ -185,7 +185,7 @@ impl Filling {
     }
 
     /// Appends values and syncs; gives the place of each, in their order.
-    pub fn append(&mut self, values: &[&[u8]]) -> io::Result<Vec<Spot>> {
+    pub fn append(&mut self, values: &[&[u8]]) -> io::Result<Vec<BlobPointer>> {
         let mut spots = Vec::with_capacity(values.len());
         while let Some(rest) = values.get(spots.len()..).filter(|rest| !rest.is_empty()) {
             spots.extend(self.append_some(rest)?);
@@ -194,7 +194,7 @@ impl Filling {
     }
 
     /// As many as go into one file.
-    fn append_some(&mut self, values: &[&[u8]]) -> io::Result<Vec<Spot>> {
+    fn append_some(&mut self, values: &[&[u8]]) -> io::Result<Vec<BlobPointer>> {
         let (number, file, len) = self.file()?;
         let mut spots = Vec::with_capacity(values.len());
         let mut writer = BufWriter::with_capacity(BUFFER, &*file);
@@ -204,7 +204,7 @@ impl Filling {
             }
             writer.write_all(value)?;
             let at = u32::try_from(*len).map_err(|_| io::Error::other("a file of values is too long"))?;
-            spots.push(Spot { file: *number, at, len: length(value), crc: crc32fast::hash(value) });
+            spots.push(BlobPointer { file: *number, at, len: length(value), crc: crc32fast::hash(value) });
             *len += value.len() as u64;
         }
         writer.flush()?;

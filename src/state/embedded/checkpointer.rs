@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use crate::state::embedded::blob_index::Filing;
-use crate::state::embedded::blobs::{self, Spot};
+use crate::state::embedded::blob_index::BlobIndex;
+use crate::state::embedded::blobs::{self, BlobPointer};
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::memtable::{Front, Writes};
 use crate::state::embedded::open::{Places, Tables, Trouble};
@@ -38,12 +38,12 @@ pub(super) struct Full {
 }
 
 /// A thread; when this is dropped, what it was given is settled first.
-pub(super) struct Settler {
+pub(super) struct Checkpointer {
     queue: Option<mpsc::Sender<Full>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Settler {
+impl Checkpointer {
     pub fn start(
         tables: Tables,
         places: Arc<Places>,
@@ -75,7 +75,7 @@ impl Settler {
     }
 }
 
-impl Drop for Settler {
+impl Drop for Checkpointer {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
@@ -89,7 +89,7 @@ struct Hands {
     writer: Writer,
     /// Kept open, because the kernel reports a failed write-back once per handle.
     log: File,
-    filing: Filing,
+    filing: BlobIndex,
     /// After a crash: chunks may be there that no entry names.
     looks_for_leftovers: bool,
 }
@@ -99,13 +99,13 @@ impl Hands {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
         let live = sled_writer::live(&tables.state).map_err(|error| io::Error::other(error.to_string()))?;
         let writer = Writer::new(tables.db.clone(), live);
-        Ok(Self { filing: Filing::open(tables.clone())?, writer, tables, log, looks_for_leftovers: false })
+        Ok(Self { filing: BlobIndex::open(tables.clone())?, writer, tables, log, looks_for_leftovers: false })
     }
 
     fn settle(&mut self, places: &Places, number: u64, writes: &Writes) -> Result<(), Trouble> {
         let spots = self.filing.append(&mut self.writer, writes)?;
         let rows = writes.iter().map(|(key, value)| {
-            let spot = spots.get(key.as_slice()).map(<[u8; Spot::BYTES]>::as_slice);
+            let spot = spots.get(key.as_slice()).map(<[u8; BlobPointer::BYTES]>::as_slice);
             (key.as_slice(), spot.or(value.as_deref()))
         });
         let mut writes = rows.peekable();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::state::embedded::Fault;
-use crate::state::embedded::checkpointer::{Full, Settler};
+use crate::state::embedded::checkpointer::{Checkpointer, Full};
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::{Frame, Journal};
 use crate::state::embedded::memtable::Front;
@@ -74,7 +74,7 @@ pub(super) struct Committer {
 /// What the thread works with.
 pub(super) struct Work {
     pub journal: Journal,
-    pub settler: Settler,
+    pub checkpointer: Checkpointer,
     pub places: Arc<Places>,
     pub front: Arc<Front>,
     pub fault: Fault,
@@ -175,7 +175,7 @@ impl Thread {
         self.work.front.wait_until_settled();
         let (answer, full) = self.commit(true);
         match full {
-            Some(full) => self.work.settler.settle(full),
+            Some(full) => self.work.checkpointer.settle(full),
             None if answer.is_ok() => {
                 let _ = self.work.journal.remove_empty(&self.work.places);
             }
@@ -237,6 +237,6 @@ impl Thread {
             Ok(next) => self.work.journal = next,
             Err(error) => return drop(self.work.front.fail(&error)),
         }
-        self.work.settler.settle(full);
+        self.work.checkpointer.settle(full);
     }
 }

@@ -31,7 +31,7 @@ const OVERHEAD: usize = 128;
 
 /// The recent writes, and who waits for room among them.
 pub(super) struct Front {
-    recent: RwLock<Recent>,
+    recent: RwLock<Memtable>,
     turn: Mutex<()>,
     room: Condvar,
     /// The same for those who wait without a thread.
@@ -50,16 +50,16 @@ impl Front {
         }
     }
 
-    pub fn read(&self) -> RwLockReadGuard<'_, Recent> {
+    pub fn read(&self) -> RwLockReadGuard<'_, Memtable> {
         self.recent.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn write(&self) -> RwLockWriteGuard<'_, Recent> {
+    pub fn write(&self) -> RwLockWriteGuard<'_, Memtable> {
         self.recent.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To write with room for more; `full` is told each time that there is none.
-    pub fn write_with_room(&self, full: impl Fn()) -> Result<RwLockWriteGuard<'_, Recent>, StoreError> {
+    pub fn write_with_room(&self, full: impl Fn()) -> Result<RwLockWriteGuard<'_, Memtable>, StoreError> {
         loop {
             let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             self.health.check()?;
@@ -121,7 +121,7 @@ impl Front {
 }
 
 #[derive(Default)]
-pub(super) struct Recent {
+pub(super) struct Memtable {
     filling: Writes,
     /// Of the writes in `filling`, replaced ones included, as they stand in the journal.
     bytes: usize,
@@ -132,7 +132,7 @@ pub(super) struct Recent {
     frame: Frame,
 }
 
-impl Recent {
+impl Memtable {
     /// Its last write, a value or a deletion; none: ask sled.
     pub fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
         self.filling.get(key).or_else(|| self.settling.as_ref()?.get(key))

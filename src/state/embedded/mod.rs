@@ -44,10 +44,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use checkpointer::Settler;
+use checkpointer::Checkpointer;
 use committer::{Committer, Health, Work};
 use journal::Journal;
-use memtable::{Front, Recent};
+use memtable::{Front, Memtable};
 use open::{Lock, Places, Tables};
 use read::{Piece, Row};
 use tx::Guard;
@@ -192,11 +192,11 @@ impl Store {
         let watched = vec![busy.clone(), committing.clone(), settling.clone()];
         let watchdog = Watchdog::start(watched, settings.stuck_after, health.clone()).map_err(folder)?;
         let front = Arc::new(Front::new(health.clone()));
-        let settler =
-            Settler::start(tables.clone(), places.clone(), front.clone(), settling).map_err(folder)?;
+        let checkpointer =
+            Checkpointer::start(tables.clone(), places.clone(), front.clone(), settling).map_err(folder)?;
         let work = Work {
             journal,
-            settler,
+            checkpointer,
             places: places.clone(),
             front: front.clone(),
             fault: settings.fault,
@@ -399,7 +399,7 @@ impl Store {
 
     fn rows<'a>(
         &self,
-        recent: &'a Recent,
+        recent: &'a Memtable,
         from: &[u8],
         to: &[u8],
     ) -> impl Iterator<Item = Row<'a>> + use<'a> {
@@ -410,7 +410,7 @@ impl Store {
         recent.rows(from, to, self.inner.tables.rows(from, to))
     }
 
-    fn guards_hold(&self, recent: &Recent, tx: &Tx) -> Result<bool, StoreError> {
+    fn guards_hold(&self, recent: &Memtable, tx: &Tx) -> Result<bool, StoreError> {
         for Guard { key, expected, read } in &tx.guards {
             let holds = match recent.get(key) {
                 Some(value) => value == expected,
@@ -424,14 +424,17 @@ impl Store {
         Ok(true)
     }
 
-    fn shared(&self) -> (Working<'_>, RwLockReadGuard<'_, Recent>) {
+    fn shared(&self) -> (Working<'_>, RwLockReadGuard<'_, Memtable>) {
         let working = self.inner.busy.start();
         (working, self.inner.front.read())
     }
 
     /// What cannot be read changes nothing. Whoever panics here may have written half of it: the failure is noted within the lock, and nothing more
     /// becomes durable.
-    fn exclusive<T>(&self, work: impl FnOnce(&mut Recent) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn exclusive<T>(
+        &self,
+        work: impl FnOnce(&mut Memtable) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let _working = self.inner.busy.start();
         let mut recent = self.inner.front.write_with_room(|| self.inner.committer.wake())?;
         match catch_unwind(AssertUnwindSafe(|| work(&mut recent))) {

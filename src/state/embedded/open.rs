@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::state::embedded::Fault;
-use crate::state::embedded::blobs::{self, Files, Spot};
+use crate::state::embedded::blobs::{self, BlobPointer, Files};
 use crate::state::embedded::errors::{OpenError, StoreError};
 use crate::state::embedded::patient;
 use crate::state::embedded::{blocks, value};
@@ -206,7 +206,7 @@ impl Tables {
         let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
         let block = self.load(key, entry).map_err(unreadable)?;
         for (_, held) in blocks::members(&block).map_err(unreadable)? {
-            if !Spot::read(held).is_some_and(|spot| self.files.may_hold(spot)) {
+            if !BlobPointer::read(held).is_some_and(|spot| self.files.may_hold(spot)) {
                 return Err(Trouble::Damaged("a file with values is missing or cut off".into()));
             }
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sled::IVec;
 
-use crate::state::embedded::blobs::{self, Spot};
+use crate::state::embedded::blobs::{self, BlobPointer};
 use crate::state::embedded::blocks;
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::open::Tables;
@@ -17,7 +17,7 @@ pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>
 pub(super) enum Piece<'a> {
     Value(Cow<'a, [u8]>),
     Entry(IVec),
-    Filed(Spot),
+    Filed(BlobPointer),
 }
 
 impl Tables {
@@ -104,7 +104,7 @@ impl Tables {
         })
     }
 
-    pub fn filed(&self, spot: Spot) -> Result<Vec<u8>, StoreError> {
+    pub fn filed(&self, spot: BlobPointer) -> Result<Vec<u8>, StoreError> {
         self.files.read(spot).map_err(|error| StoreError::of_file(spot.file, &error))
     }
 
@@ -125,8 +125,8 @@ impl Tables {
     }
 }
 
-fn spot(held: &[u8]) -> Result<Spot, StoreError> {
-    Spot::read(held).ok_or_else(|| StoreError::Damaged("the place of a value has another form".into()))
+fn spot(held: &[u8]) -> Result<BlobPointer, StoreError> {
+    BlobPointer::read(held).ok_or_else(|| StoreError::Damaged("the place of a value has another form".into()))
 }
 
 pub(super) fn unreadable(error: sled::Error) -> StoreError {

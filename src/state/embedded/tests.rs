@@ -337,9 +337,9 @@ fn body(n: u64) -> Vec<u8> {
 }
 
 /// What an entry names; only once sled holds it.
-fn spot(store: &Store, key: &[u8]) -> Option<blobs::Spot> {
+fn spot(store: &Store, key: &[u8]) -> Option<blobs::BlobPointer> {
     let block = store.inner.tables.own_value(&blocks::block_key(key).unwrap()).unwrap()?;
-    blocks::member(&block, key).unwrap().map(|held| blobs::Spot::read(&held).unwrap())
+    blocks::member(&block, key).unwrap().map(|held| blobs::BlobPointer::read(&held).unwrap())
 }
 
 fn files(dir: &Path) -> Vec<u32> {

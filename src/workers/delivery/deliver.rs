@@ -21,7 +21,7 @@ use crate::state::{RKey, StoreError, Tx, keys};
 use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 use crate::workers::delivery::dispatcher::When;
 use crate::workers::runtime::circuit_breaker::code;
-use crate::workers::runtime::read_failures::Missed;
+use crate::workers::runtime::read_failures::ReadFailures;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 use crate::workers::{Fatal, Shared, Stop};
 
@@ -41,14 +41,19 @@ pub(crate) struct Delivery {
     hold: Mutex<HashMap<u64, i64>>,
     /// How often something on the way refused the PUT, by intent.
     blocked: Mutex<HashMap<u64, u32>>,
-    missed: Missed,
+    read_failures: ReadFailures,
     /// When this process began: what it found as `Sending` ended before.
     started_ms: i64,
 }
 
 impl Delivery {
     pub(crate) fn new(started_ms: i64) -> Self {
-        Self { hold: Mutex::default(), blocked: Mutex::default(), missed: Missed::default(), started_ms }
+        Self {
+            hold: Mutex::default(),
+            blocked: Mutex::default(),
+            read_failures: ReadFailures::default(),
+            started_ms,
+        }
     }
 
     pub(crate) fn hold(&self, seq: u64, until_ms: i64) {
@@ -137,7 +142,7 @@ impl Delivery {
             {
                 loaded.now.was_not_done(seq, now_ms);
                 let why = format!(
-                    "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
+                    "OwnedPlanContext back: more than {limit} actions in one hour. Somebody has to look and release them \
                      (goodays-salesforce retry --all --reason max_actions_per_hour)."
                 );
                 loaded.now.park(seq, "max_actions_per_hour", &why, None, now_ms);
@@ -165,7 +170,7 @@ impl Delivery {
         let failure = match shared.goodays.response(&intent.response_id).await {
             Ok(view) => {
                 shared.goodays_said::<()>(&Ok(()), began_ms);
-                self.missed.shown(intent.seq, shared.clock.now_ms());
+                self.read_failures.shown(intent.seq, shared.clock.now_ms());
                 return Ok(Some(view));
             }
             Err(failure) => failure,
@@ -177,9 +182,9 @@ impl Delivery {
                 let why = "Goodays does not show this feedback any more: it may have left the perimeter.";
                 Self::park(shared, intent, &code(&failure), why)?;
             }
-            Failure::NoAnswer(_) | Failure::Road(_) if self.missed.is_hopeless(intent.seq) => {
+            Failure::NoAnswer(_) | Failure::Road(_) if self.read_failures.is_hopeless(intent.seq) => {
                 let why = "Goodays gives no answer about this feedback, though it does about others.";
-                self.missed.forget(intent.seq);
+                self.read_failures.forget(intent.seq);
                 Self::park(shared, intent, "no_answer", why)?;
             }
             _ => {}
@@ -201,7 +206,7 @@ impl Delivery {
     /// Each time in a row it waits longer, so that one response does not keep Goodays paused for all.
     fn not_shown(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
-        let before = self.missed.again(intent.seq, now_ms);
+        let before = self.read_failures.again(intent.seq, now_ms);
         self.hold(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
@@ -296,7 +301,7 @@ impl Delivery {
         let failure = match shared.goodays.response(id).await {
             Ok(view) => {
                 shared.goodays_said::<()>(&Ok(()), began_ms);
-                self.missed.shown(seq, shared.clock.now_ms());
+                self.read_failures.shown(seq, shared.clock.now_ms());
                 return self.read_back(shared, intent, &view, began_ms);
             }
             Err(failure) => shared.whose_refusal(failure, began_ms).await,
@@ -494,7 +499,7 @@ impl Shared {
             // Not every account has this endpoint; the token is what counts.
             Err(Failure::Refused { .. }) => None,
             Err(failure @ Failure::Road(_)) => match self.whose_refusal(failure, began_ms).await {
-                Failure::Road(_) if self.goodays_gate.trouble().is_none() => None,
+                Failure::Road(_) if self.goodays_breaker.trouble().is_none() => None,
                 failure => return Err(failure.into()),
             },
             // An account that never told its name has none to be compared; it is asked again when work begins anew.

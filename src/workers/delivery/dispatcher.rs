@@ -18,7 +18,7 @@ use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
 use crate::state::RKey;
 use crate::workers::delivery::deliver::Delivery;
-use crate::workers::{Fatal, Hands, Shared, Step};
+use crate::workers::{Fatal, Shared, Step, Worker};
 
 /// Responses that are worked on at the same time (Goodays reference, 4.3: start low).
 const AT_ONCE: usize = 5;
@@ -74,7 +74,7 @@ enum Ended {
     Reading(Vec<RKey>),
 }
 
-impl Hands for Dispatcher {
+impl Worker for Dispatcher {
     const NAME: &'static str = "deliver";
 
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
@@ -139,7 +139,7 @@ impl Dispatcher {
 
     /// Until when nothing may begin; none when it may.
     async fn pause(&mut self, shared: &Shared, now_ms: i64) -> Result<Option<i64>, Fatal> {
-        if let Some(until_ms) = shared.goodays_gate.closed_until(now_ms) {
+        if let Some(until_ms) = shared.goodays_breaker.closed_until(now_ms) {
             return Ok(Some(until_ms));
         }
         let token = shared.secrets.goodays_token.load_full();

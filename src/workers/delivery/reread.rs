@@ -7,14 +7,14 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::decide::outbound::{EarlierRules, Rules};
-use crate::decide::{Intent, Wish};
+use crate::decide::{ActionKind, Intent};
 use crate::http::Failure;
 use crate::mapping::ActionMapping;
 use crate::salesforce::{RecordId, query};
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::poll::apply_rows::id_of;
 use crate::workers::poll::columns::Columns;
-use crate::workers::runtime::plan_context::Held;
+use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, Shared, Stop};
 
 impl Delivery {
@@ -43,7 +43,7 @@ impl Delivery {
 
 /// Rows as Salesforce shows them now, and the rules that they were read for.
 struct Again {
-    held: Held,
+    held: OwnedPlanContext,
     earlier: Arc<Vec<EarlierRules>>,
     rows: Vec<Value>,
 }
@@ -85,7 +85,7 @@ impl Shared {
     /// The rows behind some intents, as few queries as possible.
     async fn salesforce_rows(
         &self,
-        held: &Held,
+        held: &OwnedPlanContext,
         earlier: &[EarlierRules],
         intents: &[Intent],
     ) -> Result<Vec<Value>, Failure> {
@@ -94,7 +94,7 @@ impl Shared {
         let (mut comments, mut cases): (Vec<RecordId>, Vec<RecordId>) = (Vec::new(), Vec::new());
         for intent in intents {
             match &intent.wish {
-                Wish::Answer { comment, .. } => comments.push(comment.clone()),
+                ActionKind::Answer { comment, .. } => comments.push(comment.clone()),
                 _ => cases.push(intent.case_id.clone()),
             }
         }

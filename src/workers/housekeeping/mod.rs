@@ -16,7 +16,7 @@ use crate::mapping::is_mapping_file;
 use crate::state::outbox::put_intent;
 use crate::state::{EntryState, RKey, Store, StoreError, Tx, keys};
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, Hands, Shared, Step};
+use crate::workers::{Fatal, Shared, Step, Worker};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -102,7 +102,7 @@ pub struct Keeper {
     noted_ms: i64,
 }
 
-impl Hands for Keeper {
+impl Worker for Keeper {
     const NAME: &'static str = "upkeep";
 
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {

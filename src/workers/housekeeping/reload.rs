@@ -40,7 +40,7 @@ impl Shared {
     pub async fn reload_mappings(&self) -> Result<String, String> {
         let _one_at_a_time = self.reloading.lock().await;
         match self.read_mappings().await {
-            Ok((mapping, warnings)) => Ok(self.take_mapping(mapping, &warnings)),
+            Ok((mapping, warnings)) => Ok(self.apply_mapping(mapping, &warnings)),
             Err(text) => {
                 self.refuse_mapping(&text);
                 Err(text)
@@ -94,7 +94,7 @@ impl Shared {
         Ok(org)
     }
 
-    fn take_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
+    fn apply_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
         let version = mapping.version().to_owned();
         self.mapping_trouble.store(None.into());
         // A permission may have been mended, whether the files differ or not.
@@ -128,7 +128,7 @@ impl Shared {
     pub fn reload_config(&self) -> Result<(), String> {
         match Config::load(&self.config.file, Secrets::Required) {
             Ok(edited) => {
-                self.take_live(Live::of(&edited));
+                self.apply_live(Live::of(&edited));
                 self.note_waiting(waiting(&self.config, &edited));
                 Ok(())
             }
@@ -140,7 +140,7 @@ impl Shared {
         }
     }
 
-    fn take_live(&self, now: Live) {
+    fn apply_live(&self, now: Live) {
         let before = self.live();
         let changed = before.changed(&now);
         if changed.is_empty() {
@@ -181,10 +181,10 @@ impl Shared {
                 let taken = self.secrets.take(&fresh);
                 if taken.salesforce {
                     self.salesforce.set_credentials(credentials(&fresh));
-                    self.salesforce_gate.reopen();
+                    self.salesforce_breaker.reopen();
                 }
                 if taken.goodays {
-                    self.goodays_gate.reopen();
+                    self.goodays_breaker.reopen();
                 }
                 if taken.goodays || taken.salesforce || taken.doors {
                     info!("secrets were changed in their files");

@@ -9,7 +9,7 @@ use crate::goodays::event::peek_response_id;
 use crate::json;
 use crate::state::inbox::finish;
 use crate::state::{Entry, EntryState, RKey, Store, StoreError, Tx, Waiting, keys};
-use crate::workers::inbound::worker_state::Doubtful;
+use crate::workers::inbound::worker_state::SharedWorkerState;
 use crate::workers::{Fatal, Shared};
 
 /// How long a conversation is left alone of which not even a list can be read (milliseconds).
@@ -19,7 +19,11 @@ const NO_BODY: &str = "The bytes of this event are damaged on the disk. Let Good
                        missing is found there.";
 
 /// What waits for a response. None: the list itself cannot be read, and the conversation is left alone for a while.
-pub(crate) fn waiting(shared: &Shared, doubtful: &Doubtful, rkey: RKey) -> Result<Option<Waiting>, Fatal> {
+pub(crate) fn waiting(
+    shared: &Shared,
+    doubtful: &SharedWorkerState,
+    rkey: RKey,
+) -> Result<Option<Waiting>, Fatal> {
     match shared.store.waiting(rkey) {
         Err(StoreError::Damaged(reason)) => {
             error!(rkey = hex::encode(rkey.0), reason, "what waits for a response cannot be read");

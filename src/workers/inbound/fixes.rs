@@ -5,13 +5,13 @@ use crate::salesforce::errors::FieldFix;
 use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::salesforce::named::with_labels;
 use crate::workers::inbound::refused::first_code;
-use crate::workers::inbound::{Job, Lane};
+use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::{Fatal, Shared};
 
 /// How often one text is shortened before it is left out.
 const MAX_CUTS: usize = 20;
 
-impl Lane {
+impl InboundWorker {
     /// Leaves out or shortens what was refused; the next step writes again.
     pub(crate) fn fix(
         &mut self,

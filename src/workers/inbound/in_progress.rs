@@ -20,7 +20,7 @@ const NAME: &str = "begun";
 const TOO_OFTEN: u32 = 3;
 
 /// Shared by the lanes.
-pub(crate) struct Begun {
+pub(crate) struct InProgress {
     /// The last event of earlier processes.
     before: u64,
     counts: Mutex<BTreeMap<u64, u32>>,
@@ -37,7 +37,7 @@ pub(crate) enum Through {
     Planning,
 }
 
-impl Begun {
+impl InProgress {
     pub fn open(store: &Store) -> Result<Self, StoreError> {
         let mut counts: BTreeMap<u64, u32> = store.meta(NAME)?.unwrap_or_default();
         let mut gone = Vec::new();
@@ -159,25 +159,32 @@ mod tests {
         let (bad, good) = {
             let store = store();
             let seqs = (received(&store, "bad"), received(&store, "good"));
-            assert!(!Begun::open(&store).unwrap().notes(seqs.1 + 1, LARGE), "an ordinary one costs nothing");
+            assert!(
+                !InProgress::open(&store).unwrap().notes(seqs.1 + 1, LARGE),
+                "an ordinary one costs nothing"
+            );
             store.durable().await.unwrap();
             seqs
         };
         for start in 0..TOO_OFTEN {
             let store = store();
-            let begun = Begun::open(&store).unwrap();
-            assert!(begun.notes(bad, 1) && begun.notes(u64::MAX, LARGE + 1));
-            assert!(!begun.ended_too_many(bad), "{start}");
-            assert_eq!(begun.is_blamed(bad), start > 0);
-            begun.note(&store, &[bad, good], Through::Reading, FINE).await.unwrap();
-            begun.note(&store, &[good], Through::Planning, FINE).await.unwrap();
-            begun.begin(&store, &[bad]).await.unwrap();
+            let in_progress = InProgress::open(&store).unwrap();
+            assert!(in_progress.notes(bad, 1) && in_progress.notes(u64::MAX, LARGE + 1));
+            assert!(!in_progress.ended_too_many(bad), "{start}");
+            assert_eq!(in_progress.is_blamed(bad), start > 0);
+            in_progress.note(&store, &[bad, good], Through::Reading, FINE).await.unwrap();
+            in_progress.note(&store, &[good], Through::Planning, FINE).await.unwrap();
+            in_progress.begin(&store, &[bad]).await.unwrap();
         }
         let store = store();
-        let begun = Begun::open(&store).unwrap();
-        assert!(begun.ended_too_many(bad) && !begun.ended_too_many(good) && !begun.is_blamed(good));
-        begun.forget(&store, bad).unwrap();
-        assert!(!begun.ended_too_many(bad) && !Begun::open(&store).unwrap().ended_too_many(bad));
+        let in_progress = InProgress::open(&store).unwrap();
+        assert!(
+            in_progress.ended_too_many(bad)
+                && !in_progress.ended_too_many(good)
+                && !in_progress.is_blamed(good)
+        );
+        in_progress.forget(&store, bad).unwrap();
+        assert!(!in_progress.ended_too_many(bad) && !InProgress::open(&store).unwrap().ended_too_many(bad));
     }
 
     #[tokio::test]
@@ -187,20 +194,20 @@ mod tests {
         let seq = {
             let store = store();
             let seq = received(&store, "a");
-            let begun = Begun::open(&store).unwrap();
-            begun.begin(&store, &[seq]).await.unwrap();
+            let in_progress = InProgress::open(&store).unwrap();
+            in_progress.begin(&store, &[seq]).await.unwrap();
             seq
         };
         let store = store();
-        let begun = Begun::open(&store).unwrap();
-        assert!(begun.is_blamed(seq));
-        begun.note(&store, &[seq], Through::Reading, FINE).await.unwrap();
-        assert!(begun.is_blamed(seq), "reading alone clears nobody: the plan may be what ended it");
+        let in_progress = InProgress::open(&store).unwrap();
+        assert!(in_progress.is_blamed(seq));
+        in_progress.note(&store, &[seq], Through::Reading, FINE).await.unwrap();
+        assert!(in_progress.is_blamed(seq), "reading alone clears nobody: the plan may be what ended it");
         let full = || Err::<(), _>(StoreError::NoSpace { free: 0, floor: 1 });
-        assert!(begun.note(&store, &[seq], Through::Planning, full).await.is_err());
+        assert!(in_progress.note(&store, &[seq], Through::Planning, full).await.is_err());
         let killed_now = tempfile::tempdir().unwrap();
         copy(dir.path(), killed_now.path());
         let left = Store::open(killed_now.path(), Settings::default()).unwrap();
-        assert!(left.entry(seq).unwrap().is_some() && !Begun::open(&left).unwrap().is_blamed(seq));
+        assert!(left.entry(seq).unwrap().is_some() && !InProgress::open(&left).unwrap().is_blamed(seq));
     }
 }

@@ -16,7 +16,7 @@ use crate::state::{Entry, EntryState, RKey, Tx, Waiting};
 use crate::workers::inbound::Job;
 use crate::workers::inbound::damaged;
 use crate::workers::inbound::in_progress::Through;
-use crate::workers::inbound::worker_state::Doubtful;
+use crate::workers::inbound::worker_state::SharedWorkerState;
 use crate::workers::{Fatal, Shared};
 
 /// What the events of one step may take in memory, roughly: bytes as they came, and what their values take when read.
@@ -34,7 +34,11 @@ struct Bodies {
 type Misfit = (&'static str, String);
 
 /// Everything that waits for these conversations, as far as there is room; the rest stays queued.
-pub(crate) async fn load(shared: &Shared, doubtful: &Doubtful, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
+pub(crate) async fn load(
+    shared: &Shared,
+    doubtful: &SharedWorkerState,
+    taken: &[RKey],
+) -> Result<Vec<Job>, Fatal> {
     let mut room = ROOM;
     let mut all = Vec::new();
     for rkey in taken {
@@ -49,13 +53,14 @@ pub(crate) async fn load(shared: &Shared, doubtful: &Doubtful, taken: &[RKey]) -
         }
         Ok(jobs)
     };
-    shared.begun.note(&shared.store, &noted, Through::Reading, read_all).await
+    shared.in_progress.note(&shared.store, &noted, Through::Reading, read_all).await
 }
 
 /// An event that an earlier process ended with makes a step of its own; the rest stays queued.
 fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
-    let blamed =
-        |bodies: &Bodies| bodies.waiting.entries.iter().position(|entry| shared.begun.is_blamed(entry.seq));
+    let blamed = |bodies: &Bodies| {
+        bodies.waiting.entries.iter().position(|entry| shared.in_progress.is_blamed(entry.seq))
+    };
     let Some((at, first)) = all.iter().enumerate().find_map(|(at, b)| blamed(b).map(|first| (at, first)))
     else {
         return;
@@ -73,7 +78,7 @@ fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
 fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
     let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
     let noted = events.filter(|(entry, bytes)| {
-        shared.begun.notes(entry.seq, bytes.len()) && !shared.begun.ended_too_many(entry.seq)
+        shared.in_progress.notes(entry.seq, bytes.len()) && !shared.in_progress.ended_too_many(entry.seq)
     });
     noted.map(|(entry, _)| entry.seq).collect()
 }
@@ -110,7 +115,7 @@ fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
 /// parked, and is not in it.
 fn gather(
     shared: &Shared,
-    doubtful: &Doubtful,
+    doubtful: &SharedWorkerState,
     rkey: RKey,
     room: &mut usize,
 ) -> Result<Option<Bodies>, Fatal> {
@@ -148,7 +153,7 @@ fn cost(body: &[u8]) -> usize {
 
 /// Reads an event, unless it is known to be too much.
 fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Misfit> {
-    if shared.begun.ended_too_many(entry.seq) {
+    if shared.in_progress.ended_too_many(entry.seq) {
         let why = "working on it ended the process three times; `retry` tries it again";
         return Err(("crashed", why.to_owned()));
     }
@@ -179,7 +184,7 @@ fn park_event(shared: &Shared, rkey: RKey, entry: &Entry, (code, why): &Misfit) 
             break;
         }
     }
-    shared.begun.forget(&shared.store, entry.seq)?;
+    shared.in_progress.forget(&shared.store, entry.seq)?;
     shared.metrics.event("parked");
     shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
     let response = entry.response_id.as_ref().map(ToString::to_string).unwrap_or_default();

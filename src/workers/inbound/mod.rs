@@ -22,9 +22,9 @@ use tokio::sync::Notify;
 use tracing::debug;
 
 use crate::aside;
-use crate::decide::inbound::{CaseWrite, Facing, Plan, plan};
+use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
 use crate::decide::pace::{BatchSize, MAX_NODES};
-use crate::decide::{Freshness, Gain, Intent, Link, Note};
+use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Event;
 use crate::http::Failure;
@@ -36,10 +36,10 @@ use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
-use crate::workers::inbound::worker_state::{Doubtful, Doubts};
-use crate::workers::runtime::plan_context::Held;
+use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
+use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, Hands, Shared, Step, Stop};
+use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
 /// How long what agents are told waits for other actions that are under way, so that one call tells of all.
 const TOLD_TOGETHER_MS: i64 = 5_000;
@@ -49,10 +49,10 @@ const LOOK: usize = 512;
 /// The Case's name within its transaction.
 pub(crate) const CASE: &str = "refCase";
 
-pub struct Lane {
+pub struct InboundWorker {
     pub(crate) number: u8,
     pub(crate) size: BatchSize,
-    doubtful: Doubtful,
+    doubtful: SharedWorkerState,
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start: Option<GoodaysTime>,
@@ -80,7 +80,7 @@ impl Job {
     }
 }
 
-impl Hands for Lane {
+impl Worker for InboundWorker {
     const NAME: &'static str = "inbound";
 
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
@@ -89,7 +89,7 @@ impl Hands for Lane {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
+        if let Some(until_ms) = shared.salesforce_breaker.closed_until(now_ms) {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         self.stepped_ms = now_ms;
@@ -115,12 +115,12 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
     Step::Idle { until_ms }
 }
 
-impl Lane {
-    pub fn new(number: u8, doubtful: Doubtful) -> Self {
+impl InboundWorker {
+    pub fn new(number: u8, doubtful: SharedWorkerState) -> Self {
         Self { number, size: BatchSize::default(), doubtful, stepped_ms: 0, first_start: None }
     }
 
-    pub(crate) fn doubts(&self) -> MutexGuard<'_, Doubts> {
+    pub(crate) fn doubts(&self) -> MutexGuard<'_, WorkerState> {
         self.doubtful.lock()
     }
 
@@ -192,7 +192,7 @@ impl Lane {
     fn take_along(
         &self,
         shared: &Shared,
-        doubts: &Doubts,
+        doubts: &WorkerState,
         taken: &mut Vec<RKey>,
         room: usize,
     ) -> Result<(), StoreError> {
@@ -210,7 +210,7 @@ impl Lane {
 
     /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
     /// is older than our start.
-    fn doubt(&mut self, jobs: &[Job], contact: &crate::workers::Contact) {
+    fn doubt(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut doubts = self.doubts();
         let doubtful = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
@@ -218,7 +218,7 @@ impl Lane {
             !doubts.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
         };
         let doubtful: Vec<RKey> = jobs.iter().filter(doubtful).map(|j| j.rkey).collect();
-        doubts.unlearned.extend(doubtful);
+        doubts.needs_refresh.extend(doubtful);
         if !contact.inherited {
             return;
         }
@@ -229,7 +229,7 @@ impl Lane {
                 .zip(self.first_start)
                 .is_none_or(|(created, start)| created < start.plus_millis(CARRIED_MS));
             if old && !doubts.comments.contains_key(&job.rkey) {
-                doubts.unlearned.insert(job.rkey);
+                doubts.needs_refresh.insert(job.rkey);
             }
         }
     }
@@ -239,14 +239,19 @@ impl Lane {
         jobs.retain(|job| !self.doubts().held.contains_key(&job.rkey));
         let seqs = jobs.iter().flat_map(|job| job.waiting.entries.iter().map(|e| (e.seq, job.size)));
         let noted: Vec<u64> =
-            seqs.filter(|(seq, size)| shared.begun.notes(*seq, *size)).map(|(s, _)| s).collect();
+            seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
         let plan_all = || self.plan_all(shared, &held, jobs);
-        let batch = shared.begun.note(&shared.store, &noted, Through::Planning, plan_all).await?;
+        let batch = shared.in_progress.note(&shared.store, &noted, Through::Planning, plan_all).await?;
         if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
     }
 
     /// Plans as many conversations as one call may write; those that need no write are concluded.
-    fn plan_all(&mut self, shared: &Shared, held: &Held, jobs: Vec<Job>) -> Result<Vec<(Job, Plan)>, Fatal> {
+    fn plan_all(
+        &mut self,
+        shared: &Shared,
+        held: &OwnedPlanContext,
+        jobs: Vec<Job>,
+    ) -> Result<Vec<(Job, Plan)>, Fatal> {
         let settle_ms = millis(shared.config.settle);
         let mut batch: Vec<(Job, Plan)> = Vec::new();
         let mut nodes = 0;
@@ -273,7 +278,7 @@ impl Lane {
     }
 
     /// Plans one conversation; none when it was parked instead.
-    fn plan(&mut self, shared: &Shared, held: &Held, job: &Job) -> Result<Option<Plan>, Fatal> {
+    fn plan(&mut self, shared: &Shared, held: &OwnedPlanContext, job: &Job) -> Result<Option<Plan>, Fatal> {
         if self.doubts().nowhere.remove(&job.rkey) {
             let why = "Salesforce says that the key exists already, but no Case with it can be seen: \
                        give the connector's user access to all Cases (View All), or look for a Case that \
@@ -288,7 +293,7 @@ impl Lane {
             fixes.extend(doubts.most_comments(job.rkey).map(|comments| FieldFix::Fewer { comments }));
             doubts.comments.get(&job.rkey).cloned().unwrap_or_default()
         };
-        let facing = Facing {
+        let facing = Input {
             response_id: &job.response_id,
             events: &job.events,
             notes: &job.notes,
@@ -301,8 +306,8 @@ impl Lane {
     }
 
     /// What an insert of ours put on the Case, as far as status rules go.
-    pub(crate) fn baseline(&self, held: &Held, job: &Job) -> Option<Gain> {
-        let facing = Facing {
+    pub(crate) fn baseline(&self, held: &OwnedPlanContext, job: &Job) -> Option<LinkUpdate> {
+        let facing = Input {
             response_id: &job.response_id,
             events: &job.events,
             notes: &job.notes,
@@ -315,7 +320,12 @@ impl Lane {
         plan.write.is_some().then_some(plan.gain)
     }
 
-    async fn send(&mut self, shared: &Shared, held: &Held, batch: Vec<(Job, Plan)>) -> Result<Step, Fatal> {
+    async fn send(
+        &mut self,
+        shared: &Shared,
+        held: &OwnedPlanContext,
+        batch: Vec<(Job, Plan)>,
+    ) -> Result<Step, Fatal> {
         if let Err(failure) = shared.allowance(false).await {
             return Ok(pause(shared, &failure));
         }
@@ -400,7 +410,7 @@ fn graph(index: usize, plan: &Plan) -> Graph {
 }
 
 /// Assignment rules run for inserts only, as the mapping says.
-fn assign(held: &Held) -> String {
+fn assign(held: &OwnedPlanContext) -> String {
     match held.mapping.case_mappings().first().map(|m| &m.assignment) {
         Some(Assignment::Create) => "TRUE".to_owned(),
         Some(Assignment::Rule(id)) => id.clone(),

@@ -7,22 +7,22 @@ use serde_json::Value;
 use tracing::{debug, info};
 
 use crate::decide::reconcile::{Found, Row, adopt, bury, find, read_row};
-use crate::decide::{Desk, Gain, Link};
+use crate::decide::{Link, LinkUpdate, PlanContext};
 use crate::http::Failure;
 use crate::salesforce::RecordId;
 use crate::salesforce::query;
 use crate::state::Tx;
 use crate::state::ledger::put_link;
-use crate::workers::inbound::{Job, Lane};
+use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::{Fatal, Shared, Stop};
 
-impl Lane {
+impl InboundWorker {
     /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.
     pub(crate) async fn learn(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
         let held = shared.desk();
         let asked: Vec<usize> = {
             let doubts = self.doubts();
-            (0..jobs.len()).filter(|i| doubts.unlearned.contains(&jobs[*i].rkey)).collect()
+            (0..jobs.len()).filter(|i| doubts.needs_refresh.contains(&jobs[*i].rkey)).collect()
         };
         if asked.is_empty() {
             return Ok(());
@@ -31,10 +31,10 @@ impl Lane {
         for index in asked {
             let job = &mut jobs[index];
             // Made by an attempt of ours of which nobody told us that it succeeded.
-            let ours = self.doubts().suspects.contains_key(&job.rkey) && job.is_unwritten();
+            let ours = self.doubts().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
             let baseline = if ours { self.baseline(&held, job) } else { None };
             self.take(shared, &held.desk(), job, &read, baseline.as_ref())?;
-            self.doubts().unlearned.remove(&job.rkey);
+            self.doubts().needs_refresh.remove(&job.rkey);
         }
         Ok(())
     }
@@ -42,10 +42,10 @@ impl Lane {
     fn take(
         &mut self,
         shared: &Shared,
-        desk: &Desk<'_>,
+        desk: &PlanContext<'_>,
         job: &mut Job,
         read: &Read,
-        baseline: Option<&Gain>,
+        baseline: Option<&LinkUpdate>,
     ) -> Result<(), Fatal> {
         let found = read.found.get(job.response_id.as_str()).cloned().unwrap_or(Found::Absent);
         let mut comments = Vec::new();
@@ -120,7 +120,7 @@ struct Read {
 
 async fn read<'j>(
     shared: &Shared,
-    desk: &Desk<'_>,
+    desk: &PlanContext<'_>,
     jobs: impl Iterator<Item = &'j Job>,
 ) -> Result<Read, Failure> {
     let jobs: Vec<&Job> = jobs.collect();
@@ -200,7 +200,7 @@ async fn read_masters(
 
 async fn read_comments(
     shared: &Shared,
-    desk: &Desk<'_>,
+    desk: &PlanContext<'_>,
     cases: &[RecordId],
 ) -> Result<HashMap<RecordId, Vec<String>>, Failure> {
     let comment = desk.mapping.comment();
@@ -219,7 +219,7 @@ async fn read_comments(
 }
 
 /// Fields that the org has; all of them when it did not describe itself.
-pub(crate) fn visible<'n>(desk: &Desk<'_>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+pub(crate) fn visible<'n>(desk: &PlanContext<'_>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     names.filter(|n| desk.case.is_none_or(|d| n.contains('.') || d.field(n).is_some())).collect()
 }
 

@@ -9,13 +9,13 @@ use crate::decide::inbound::{Plan, report_list};
 use crate::salesforce::RecordId;
 use crate::state::inbox::{drop_note, finish};
 use crate::state::{EntryState, keys};
-use crate::workers::inbound::{Job, Lane};
+use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::{Fatal, Shared};
 
 /// How long a message that may be ours waits for the outcome of the action (milliseconds); it is looked at again then.
 const WAITS_MS: i64 = 500;
 
-impl Lane {
+impl InboundWorker {
     /// Notes what is done, on top of the link as it stands now.
     pub(crate) fn record(
         &mut self,

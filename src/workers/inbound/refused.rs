@@ -12,7 +12,7 @@ use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::state::inbox::{drop_note, finish, move_note};
 use crate::state::{Entry, EntryState, Tx};
 use crate::workers::inbound::fixes::{another_unique_field, labelled};
-use crate::workers::inbound::{CASE, Job, Lane};
+use crate::workers::inbound::{CASE, InboundWorker, Job};
 use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared};
 
@@ -37,7 +37,7 @@ struct Beside {
     too_much: usize,
 }
 
-impl Lane {
+impl InboundWorker {
     pub(crate) fn sort_out(
         &mut self,
         shared: &Shared,
@@ -62,7 +62,7 @@ impl Lane {
                 }
                 GraphOutcome::Halted => {
                     if relearn {
-                        self.doubts().unlearned.insert(job.rkey);
+                        self.doubts().needs_refresh.insert(job.rkey);
                     }
                 }
                 GraphOutcome::Failed(errors) => self.failed(shared, &job, &plan, &errors, beside)?,
@@ -120,7 +120,7 @@ impl Lane {
                 let known = job.link.as_ref().is_some_and(|l| l.case.is_some());
                 let read = self.doubts().comments.contains_key(&job.rkey);
                 if known && !read {
-                    self.doubts().unlearned.insert(job.rkey);
+                    self.doubts().needs_refresh.insert(job.rkey);
                     Ok(())
                 } else {
                     self.later(shared, job, &code)
@@ -151,7 +151,7 @@ impl Lane {
             // Just read and not found, and still a duplicate.
             doubts.nowhere.insert(job.rkey);
         }
-        doubts.unlearned.insert(job.rkey);
+        doubts.needs_refresh.insert(job.rkey);
     }
 
     /// The org's own limits for one transaction were met: fewer comments where one conversation is the culprit, else
@@ -252,7 +252,7 @@ impl Lane {
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
         let mut doubts = self.doubts();
         doubts.fixes.remove(&job.rkey);
-        doubts.suspects.remove(&job.rkey);
+        doubts.unconfirmed.remove(&job.rkey);
         Ok(())
     }
 }
@@ -290,11 +290,11 @@ fn refuses_all(shared: &Shared, code: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::{Note, Told};
+    use crate::decide::{Feedback, Note};
     use crate::goodays::ResponseId;
     use crate::state::RKey;
     use crate::state::inbox::put_note;
-    use crate::workers::inbound::worker_state::Doubtful;
+    use crate::workers::inbound::worker_state::SharedWorkerState;
     use crate::workers::runtime::worker::tests::shared;
 
     /// A conversation in which an event waits, and one in which agents are told something.
@@ -304,7 +304,8 @@ mod tests {
         if event {
             shared.store.receive(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
         } else {
-            let note = Note { told: Told::Sent, action: "reply".into(), reason: String::new(), view: None };
+            let note =
+                Note { told: Feedback::Sent, action: "reply".into(), reason: String::new(), view: None };
             let mut tx = Tx::default();
             put_note(&mut tx, rkey, shared.store.next_seq(), 0, &note);
             shared.store.try_transact(&tx).unwrap();
@@ -340,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn c03_only_one_that_fails_alone_counts_its_tries_and_is_parked_in_the_end() {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, mut lane) = (shared(dir.path()), Lane::new(0, Doubtful::default()));
+        let (shared, mut lane) = (shared(dir.path()), InboundWorker::new(0, SharedWorkerState::default()));
         let both = [waits(&shared, "a", true), waits(&shared, "b", true)];
         let batch = both.into_iter().map(|job| (job, Plan::default())).collect();
         lane.sort_out(&shared, batch, vec![limits(), limits()]).unwrap();
@@ -361,7 +362,8 @@ mod tests {
     async fn c06_a_note_counts_its_tries_and_is_given_up_in_the_end() {
         for code in ["ENTITY_IS_LOCKED", "INSUFFICIENT_ACCESS_OR_READONLY"] {
             let dir = tempfile::tempdir().unwrap();
-            let (shared, mut lane) = (shared(dir.path()), Lane::new(0, Doubtful::default()));
+            let (shared, mut lane) =
+                (shared(dir.path()), InboundWorker::new(0, SharedWorkerState::default()));
             let mut due_ms = 0;
             let mut job = waits(&shared, "a", false);
             for attempts in 1..=MAX_ATTEMPTS {
@@ -372,7 +374,7 @@ mod tests {
                 let next_ms = job.waiting.notes[0].1 - shared.clock.now_ms();
                 assert!(attempts < 6 || next_ms >= 10_000, "{code}: {next_ms} after {attempts}");
                 due_ms = due_ms.max(next_ms);
-                assert_eq!(shared.salesforce_gate.trouble(), None, "{code}");
+                assert_eq!(shared.salesforce_breaker.trouble(), None, "{code}");
             }
             assert!(due_ms > 600_000, "{code}: {due_ms}");
             let id = job.response_id.clone();
@@ -384,11 +386,11 @@ mod tests {
     #[tokio::test]
     async fn c06_what_the_whole_org_refuses_pauses_once_and_not_for_one_record() {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, mut lane) = (shared(dir.path()), Lane::new(0, Doubtful::default()));
+        let (shared, mut lane) = (shared(dir.path()), InboundWorker::new(0, SharedWorkerState::default()));
         let full = || refused("STORAGE_LIMIT_EXCEEDED", "full");
         let job = waits(&shared, "a", true);
         lane.sort_out(&shared, vec![(job, Plan::default())], vec![full()]).unwrap();
-        assert_eq!(shared.salesforce_gate.trouble().unwrap().code, "STORAGE_LIMIT_EXCEEDED");
+        assert_eq!(shared.salesforce_breaker.trouble().unwrap().code, "STORAGE_LIMIT_EXCEEDED");
         assert_eq!(
             again(&shared, ResponseId::new("a").unwrap()).attempts(),
             0,

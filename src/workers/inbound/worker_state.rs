@@ -13,26 +13,26 @@ use crate::state::ledger::put_attempt;
 use crate::state::{LANES, RKey, Store, StoreError, Tx};
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 
-/// [`Doubts`], shared by the lanes; never locked while a remote is asked.
+/// [`WorkerState`], shared by the lanes; never locked while a remote is asked.
 #[derive(Clone, Default)]
-pub struct Doubtful(Arc<Mutex<Doubts>>);
+pub struct SharedWorkerState(Arc<Mutex<WorkerState>>);
 
-impl Doubtful {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Doubts> {
+impl SharedWorkerState {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, WorkerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Default)]
-pub(crate) struct Doubts {
+pub(crate) struct WorkerState {
     /// A lane works on them, usually their own.
     in_hand: HashSet<RKey>,
     /// Those of calls under way.
     in_flight: HashSet<RKey>,
     /// Written without an answer, and when that attempt ended: to be read back before another write.
-    pub(crate) suspects: HashMap<RKey, i64>,
+    pub(crate) unconfirmed: HashMap<RKey, i64>,
     /// To be read from Salesforce before they are written.
-    pub(crate) unlearned: HashSet<RKey>,
+    pub(crate) needs_refresh: HashSet<RKey>,
     /// Read, and what the Case's comments said.
     pub(crate) comments: HashMap<RKey, Vec<String>>,
     /// Not before then (milliseconds).
@@ -53,7 +53,7 @@ pub(crate) struct Doubts {
 /// How long what the org's limits allowed is kept to.
 const REMEMBERED_MS: i64 = 3_600_000;
 
-impl Doubts {
+impl WorkerState {
     /// Sent alone, it had no answer: while others have, something on the road refuses its text, and it comes less and
     /// less often. Nothing is parked for that.
     pub(crate) fn unanswered_alone(&mut self, rkey: RKey, ended_ms: i64) {
@@ -100,8 +100,8 @@ impl Doubts {
             for rkey in store.attempt(lane)? {
                 let waiting = store.waiting(rkey)?;
                 if !waiting.entries.is_empty() || !waiting.notes.is_empty() {
-                    self.suspects.insert(rkey, now_ms);
-                    self.unlearned.insert(rkey);
+                    self.unconfirmed.insert(rkey, now_ms);
+                    self.needs_refresh.insert(rkey);
                 }
             }
         }
@@ -143,8 +143,8 @@ impl Doubts {
             return;
         }
         for rkey in rkeys {
-            self.suspects.insert(*rkey, ended_ms);
-            self.unlearned.insert(*rkey);
+            self.unconfirmed.insert(*rkey, ended_ms);
+            self.needs_refresh.insert(*rkey);
             self.comments.remove(rkey);
         }
     }
@@ -163,7 +163,7 @@ impl Doubts {
         }
         let mut tx = Tx::default();
         for lane in (0..LANES).filter(|lane| rkeys.iter().any(|r| r.lane() == *lane)) {
-            let doubted = self.suspects.keys().filter(|r| !self.in_flight.contains(r));
+            let doubted = self.unconfirmed.keys().filter(|r| !self.in_flight.contains(r));
             let all = self.in_flight.iter().chain(doubted).filter(|r| r.lane() == lane).copied();
             put_attempt(&mut tx, lane, &all.collect::<Vec<RKey>>());
         }
@@ -172,8 +172,8 @@ impl Doubts {
 
     /// Nothing is in doubt about it any more.
     pub(crate) fn forget(&mut self, rkey: RKey) {
-        self.suspects.remove(&rkey);
-        self.unlearned.remove(&rkey);
+        self.unconfirmed.remove(&rkey);
+        self.needs_refresh.remove(&rkey);
         self.comments.remove(&rkey);
         self.fixes.remove(&rkey);
         self.alone.remove(&rkey);
@@ -182,14 +182,14 @@ impl Doubts {
     /// A suspect that was not found applied is held until a second look, `settle_ms` after the attempt ended;
     /// `asked_ms` is when this look began.
     pub(crate) fn must_settle(&mut self, rkey: RKey, settle_ms: i64, asked_ms: i64) -> bool {
-        let Some(ended_ms) = self.suspects.get(&rkey) else { return false };
+        let Some(ended_ms) = self.unconfirmed.get(&rkey) else { return false };
         let until_ms = ended_ms + settle_ms;
         if asked_ms >= until_ms {
-            self.suspects.remove(&rkey);
+            self.unconfirmed.remove(&rkey);
             return false;
         }
         self.held.insert(rkey, until_ms);
-        self.unlearned.insert(rkey);
+        self.needs_refresh.insert(rkey);
         self.comments.remove(&rkey);
         true
     }
@@ -216,7 +216,7 @@ mod tests {
             let of = |lane| store.attempt(lane).unwrap().into_iter().collect::<HashSet<RKey>>();
             &of(0) | &of(1)
         };
-        let mut doubts = Doubts::default();
+        let mut doubts = WorkerState::default();
         // A call of lane 0 with a conversation of lane 1, beside a call of lane 1.
         let (shared, own) = ([a[0], b[0]], [b[1]]);
         doubts.leaving(&store, &own).unwrap();
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn c03_what_the_orgs_limits_allowed_is_remembered_for_an_hour() {
-        let mut doubts = Doubts::default();
+        let mut doubts = WorkerState::default();
         let rkey = of_lane(0, 1)[0];
         assert_eq!((doubts.most_graphs(0), doubts.most_comments(rkey)), (usize::MAX, None));
         doubts.fewer_graphs(12, 0);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_in_hand_or_held_is_not_free() {
-        let mut doubts = Doubts::default();
+        let mut doubts = WorkerState::default();
         let rkeys = of_lane(0, 2);
         doubts.take(&rkeys);
         assert!(!doubts.is_free(rkeys[0]));

@@ -12,12 +12,12 @@ use crate::salesforce::RecordId;
 use crate::state::ledger::put_link;
 use crate::state::{RKey, Store, StoreError, Tx};
 use crate::time::SalesforceTime;
-use crate::workers::runtime::plan_context::Held;
-use crate::workers::{Contact, Fatal, Shared};
+use crate::workers::runtime::plan_context::OwnedPlanContext;
+use crate::workers::{Fatal, OrgIdentity, Shared};
 
 /// What rows are taken in with.
-pub(crate) struct Taking<'a> {
-    pub held: &'a Held,
+pub(crate) struct Applying<'a> {
+    pub held: &'a OwnedPlanContext,
     pub earlier: &'a [EarlierRules],
     pub first_start: SalesforceTime,
     /// Our own users in Salesforce.
@@ -25,11 +25,11 @@ pub(crate) struct Taking<'a> {
     now: SalesforceTime,
 }
 
-impl<'a> Taking<'a> {
+impl<'a> Applying<'a> {
     pub(crate) fn new(
         shared: &Shared,
-        contact: &Contact,
-        held: &'a Held,
+        contact: &OrgIdentity,
+        held: &'a OwnedPlanContext,
         earlier: &'a [EarlierRules],
     ) -> Self {
         let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
@@ -63,7 +63,7 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
 /// The responses that a Case stands for: its own, and those that were merged into it.
 pub(crate) fn case_answers(
     shared: &Shared,
-    taking: &Taking<'_>,
+    taking: &Applying<'_>,
     row: &Value,
 ) -> Result<Vec<ResponseId>, StoreError> {
     let Some(case) = taking.held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
@@ -79,7 +79,7 @@ pub(crate) fn case_answers(
 }
 
 /// A Case changed.
-pub(crate) fn take_case(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
+pub(crate) fn apply_case_row(shared: &Shared, taking: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
     for response in case_answers(shared, taking, row)? {
         let desk = taking.held.desk();
         let seen = shared.change(&response, |loaded| {
@@ -108,7 +108,7 @@ fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
 /// is damaged.
 pub(crate) fn comment_answers(
     shared: &Shared,
-    taking: &Taking<'_>,
+    taking: &Applying<'_>,
     row: &Value,
 ) -> Result<Option<(ResponseId, bool)>, StoreError> {
     let parent = &taking.held.mapping.actions().comments.parent;
@@ -119,7 +119,7 @@ pub(crate) fn comment_answers(
 }
 
 /// A comment was written, published, unpublished or edited.
-pub(crate) fn take_comment(shared: &Shared, taking: &Taking<'_>, row: &Value) -> Result<(), Fatal> {
+pub(crate) fn apply_comment_row(shared: &Shared, taking: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
     let Some((response, unsure)) = comment_answers(shared, taking, row)? else { return Ok(()) };
     let case_row = taking.parent_of(row);
     let seen = shared.change(&response, |loaded| {
@@ -163,7 +163,11 @@ fn whose(
 }
 
 /// A Case was merged away: its response follows the survivor.
-pub(crate) fn take_merged(shared: &Shared, held: &Held, row: &Value) -> Result<(), StoreError> {
+pub(crate) fn apply_merged_row(
+    shared: &Shared,
+    held: &OwnedPlanContext,
+    row: &Value,
+) -> Result<(), StoreError> {
     let Some(case) = held.mapping.case_mappings().first() else { return Ok(()) };
     let (Some(master), Some(response)) = (id_of(row, "MasterRecordId"), key_of(row, &case.key_field)) else {
         return Ok(());

@@ -12,7 +12,7 @@ use crate::mapping::ActionMapping;
 use crate::salesforce::RecordId;
 use crate::salesforce::query::{self, After, Poll};
 use crate::workers::inbound::reconcile::unsayable;
-use crate::workers::runtime::plan_context::Held;
+use crate::workers::runtime::plan_context::OwnedPlanContext;
 
 /// Rows of a page.
 pub(crate) const PAGE: usize = 2000;
@@ -28,7 +28,7 @@ impl Columns {
     /// One page of the Cases with our key; none without a Case mapping.
     pub(crate) fn cases(
         &self,
-        held: &Held,
+        held: &OwnedPlanContext,
         earlier: &[EarlierRules],
         after: &After,
     ) -> Result<Option<String>, Failure> {
@@ -44,7 +44,7 @@ impl Columns {
     /// One page of the comments of such Cases that are not by this user; none without a Case mapping.
     pub(crate) fn comments(
         &self,
-        held: &Held,
+        held: &OwnedPlanContext,
         earlier: &[EarlierRules],
         us: &RecordId,
         after: &After,
@@ -65,7 +65,7 @@ impl Columns {
     }
 
     /// Paths of comments, and of their Cases by way of the parent.
-    pub(crate) fn of_comment(&self, held: &Held, earlier: &[EarlierRules]) -> Vec<String> {
+    pub(crate) fn of_comment(&self, held: &OwnedPlanContext, earlier: &[EarlierRules]) -> Vec<String> {
         let source = &held.mapping.actions().comments;
         let parent = source.parent.trim_end_matches("Id");
         // Rules about another object's comments know nothing of these.
@@ -79,7 +79,7 @@ impl Columns {
     /// Paths on the Case that the org is not known to lack.
     pub(crate) fn of_case(
         &self,
-        held: &Held,
+        held: &OwnedPlanContext,
         earlier: &[EarlierRules],
         paths: impl Fn(&ActionMapping) -> Vec<String>,
     ) -> Vec<String> {
@@ -108,7 +108,10 @@ impl Columns {
 }
 
 /// Today's rules, and those before them.
-fn rules<'a>(held: &'a Held, earlier: &'a [EarlierRules]) -> impl Iterator<Item = &'a ActionMapping> {
+fn rules<'a>(
+    held: &'a OwnedPlanContext,
+    earlier: &'a [EarlierRules],
+) -> impl Iterator<Item = &'a ActionMapping> {
     [held.mapping.actions()].into_iter().chain(earlier.iter().map(|rules| rules.mapping.actions()))
 }
 

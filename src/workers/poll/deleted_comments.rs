@@ -9,7 +9,7 @@ use crate::salesforce::{RecordId, query};
 use crate::state::Store;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::id_of;
-use crate::workers::runtime::plan_context::Held;
+use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, Shared, Stop};
 
 /// Comments that one poll asks for; more parked answers take turns.
@@ -17,14 +17,14 @@ const AT_ONCE: usize = 200;
 
 /// Whose turn it is.
 #[derive(Default)]
-pub(crate) struct Withdrawn {
+pub(crate) struct DeletedComments {
     from: u64,
 }
 
-impl Withdrawn {
+impl DeletedComments {
     /// The query (for `queryAll`) that shows which of the next parked answers' comments are deleted; none while
     /// nothing is parked.
-    pub(crate) fn query(&mut self, store: &Store, held: &Held) -> Result<Option<String>, Stop> {
+    pub(crate) fn query(&mut self, store: &Store, held: &OwnedPlanContext) -> Result<Option<String>, Stop> {
         let mut found = store.parked_intents(self.from, AT_ONCE)?;
         if found.is_empty() && self.from > 0 {
             found = store.parked_intents(0, AT_ONCE)?;
@@ -39,7 +39,7 @@ impl Withdrawn {
 }
 
 /// Deleting an answer that was not sent takes it back, as unpublishing does.
-pub(crate) fn take_deleted(shared: &Shared, row: &Value) -> Result<(), Fatal> {
+pub(crate) fn apply_deleted_comment(shared: &Shared, row: &Value) -> Result<(), Fatal> {
     let Some(comment) = id_of(row, "Id") else { return Ok(()) };
     let found = shared.store.intent_by_identity(&answer_identity(&comment))?;
     let Some(intent) = found.filter(|intent| intent.state.is_parked()) else { return Ok(()) };

@@ -25,13 +25,15 @@ use crate::salesforce::query::{self, After, Poll};
 use crate::state::StoreError;
 use crate::time::SalesforceTime;
 use crate::workers::inbound::reconcile::unsayable;
-use crate::workers::poll::apply_rows::{Taking, id_of, take_case, take_comment, take_merged};
+use crate::workers::poll::apply_rows::{
+    Applying, apply_case_row, apply_comment_row, apply_merged_row, id_of,
+};
 use crate::workers::poll::columns::{Columns, PAGE};
-use crate::workers::poll::deleted_comments::{Withdrawn, take_deleted};
+use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comment};
 use crate::workers::poll::rules::READ_ALL;
-use crate::workers::runtime::plan_context::Held;
+use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Contact, Fatal, Hands, Shared, Step, Stop};
+use crate::workers::{Fatal, OrgIdentity, Shared, Step, Stop, Worker};
 
 /// Rows that are taken in before others have their turn.
 const ROWS_AT_ONCE: usize = 50;
@@ -54,7 +56,7 @@ pub struct Poller {
     without_gone_ms: i64,
     /// Where the cursor stood when they were left out for the first time.
     gone_from: Option<SalesforceTime>,
-    withdrawn: Withdrawn,
+    deleted_comments: DeletedComments,
     /// The newest row of this pass with a time ahead of Salesforce's own clock.
     ahead: Option<SalesforceTime>,
 }
@@ -82,7 +84,7 @@ pub struct PollState {
     pub ahead: ArcSwap<Option<SalesforceTime>>,
 }
 
-impl Hands for Poller {
+impl Worker for Poller {
     const NAME: &'static str = "poll";
 
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
@@ -91,7 +93,7 @@ impl Hands for Poller {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        if let Some(until_ms) = shared.salesforce_gate.closed_until(now_ms) {
+        if let Some(until_ms) = shared.salesforce_breaker.closed_until(now_ms) {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         let next_ms = self.next_ms(shared, now_ms);
@@ -158,7 +160,7 @@ impl Poller {
     async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {
         let contact = shared.contact().await?;
         shared.refresh_schema().await?;
-        let deleted = self.withdrawn.query(&shared.store, &shared.desk())?;
+        let deleted = self.deleted_comments.query(&shared.store, &shared.desk())?;
         let now_ms = shared.clock.now_ms();
         let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
         let rules = shared.rules_in_force(&contact)?.0.mapping.rules_version();
@@ -276,7 +278,7 @@ impl Poller {
     async fn page(
         &mut self,
         shared: &Shared,
-        contact: &Contact,
+        contact: &OrgIdentity,
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
     ) -> Result<SalesforceTime, Stop> {
@@ -316,7 +318,7 @@ impl Poller {
         }
         // Actions begin when all of the page is in the outbox, so that one write tells of them.
         let whole_page = shared.page.write().await;
-        let taking = Taking::new(shared, contact, &held, &earlier);
+        let taking = Applying::new(shared, contact, &held, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
             for (n, row) in page.rows.iter().enumerate() {
@@ -324,10 +326,10 @@ impl Poller {
                     tokio::task::yield_now().await;
                 }
                 match index {
-                    CASES => take_case(shared, &taking, row)?,
-                    COMMENTS => take_comment(shared, &taking, row)?,
-                    MERGED => take_merged(shared, &held, row)?,
-                    _ => take_deleted(shared, row)?,
+                    CASES => apply_case_row(shared, &taking, row)?,
+                    COMMENTS => apply_comment_row(shared, &taking, row)?,
+                    MERGED => apply_merged_row(shared, &held, row)?,
+                    _ => apply_deleted_comment(shared, row)?,
                 }
             }
             for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
@@ -350,8 +352,8 @@ impl Poller {
 
     fn queries(
         &self,
-        (held, earlier): (&Held, &[EarlierRules]),
-        contact: &Contact,
+        (held, earlier): (&OwnedPlanContext, &[EarlierRules]),
+        contact: &OrgIdentity,
         progress: &[Progress; 4],
     ) -> Result<Vec<(usize, String)>, Failure> {
         let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };

@@ -10,8 +10,8 @@ use crate::decide::outbound::EarlierRules;
 use crate::mapping::{Mapping, Source};
 use crate::state::StoreError;
 use crate::time::SalesforceTime;
-use crate::workers::runtime::plan_context::Held;
-use crate::workers::{Contact, Fatal, Shared};
+use crate::workers::runtime::plan_context::OwnedPlanContext;
+use crate::workers::{Fatal, OrgIdentity, Shared};
 
 const RULES: &str = "action rules";
 /// Set until all Cases were read once more: new rules look at fields that were not read before.
@@ -47,7 +47,10 @@ impl Edited {
 impl Shared {
     /// What rows are judged by: the mapping in force, and the rules of actions.yaml before its last edits. An edit is
     /// noted before its mapping judges any row: else what stands would look as if it were done after it.
-    pub(crate) fn rules_in_force(&self, contact: &Contact) -> Result<(Held, Arc<Vec<EarlierRules>>), Fatal> {
+    pub(crate) fn rules_in_force(
+        &self,
+        contact: &OrgIdentity,
+    ) -> Result<(OwnedPlanContext, Arc<Vec<EarlierRules>>), Fatal> {
         let _noting = self.rules_edited.noting.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.desk();
         self.keep_rules(&held.mapping, self.salesforce.now().unwrap_or(contact.first_start))?;

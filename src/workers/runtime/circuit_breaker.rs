@@ -9,7 +9,7 @@ use crate::workers::runtime::retry::{DAILY, LOGIN, REMOTE, interval, millis};
 
 /// One remote's gate, shared by all who call it.
 #[derive(Debug)]
-pub struct Gate {
+pub struct CircuitBreaker {
     state: Mutex<State>,
 }
 
@@ -31,13 +31,13 @@ pub struct Trouble {
     pub retry_at_ms: i64,
 }
 
-impl Default for Gate {
+impl Default for CircuitBreaker {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Gate {
+impl CircuitBreaker {
     pub fn new() -> Self {
         Self { state: Mutex::new(State::default()) }
     }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn calls_that_fail_together_are_one_failure() {
-        let gate = Gate::new();
+        let gate = CircuitBreaker::new();
         let refused = Failure::login("other_org", "the wrong one");
         let first_ms = gate.failed(&refused, 0);
         for _ in 0..20 {

@@ -23,7 +23,7 @@ use crate::workers::runtime::names::lookups;
 
 /// What holds for as long as the state lives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Contact {
+pub struct OrgIdentity {
     pub org: RecordId,
     /// Our own user in Salesforce.
     pub us: RecordId,
@@ -53,14 +53,14 @@ pub struct Schema {
 }
 
 #[derive(Default)]
-pub struct Contacts {
-    known: Mutex<Option<Arc<Contact>>>,
+pub struct OrgIdentities {
+    known: Mutex<Option<Arc<OrgIdentity>>>,
     pub schema: ArcSwap<Schema>,
     /// Somebody says that the org has changed: it is described anew before the hour is over.
     stale: AtomicBool,
 }
 
-impl Contacts {
+impl OrgIdentities {
     /// None before the first contact.
     pub async fn first_start(&self) -> Option<SalesforceTime> {
         self.known.lock().await.as_ref().map(|contact| contact.first_start)
@@ -70,7 +70,7 @@ impl Contacts {
 const REFRESH_MS: i64 = 3_600_000;
 const CONTACT: &str = "contact";
 
-impl Contact {
+impl OrgIdentity {
     fn owner(&self) -> Owner {
         Owner { org: self.org.clone(), user: self.us.clone() }
     }
@@ -78,24 +78,24 @@ impl Contact {
 
 /// Whose sessions a state takes; none before the first contact.
 pub fn owner(store: &Store) -> Result<Option<Owner>, StoreError> {
-    Ok(store.meta::<Contact>(CONTACT)?.map(|contact| contact.owner()))
+    Ok(store.meta::<OrgIdentity>(CONTACT)?.map(|contact| contact.owner()))
 }
 
 impl Shared {
     /// Makes contact when there is none yet. The client refuses any other org than the state's own, and sends nothing
     /// for another user, until that one is taken over here (design, rule 16).
-    pub async fn contact(&self) -> Result<Arc<Contact>, Failure> {
+    pub async fn contact(&self) -> Result<Arc<OrgIdentity>, Failure> {
         let mut known = self.contacts.known.lock().await;
         let session = self.salesforce.session().await?;
         // A later login may lead elsewhere: the app has another user.
-        let same = |c: &&Arc<Contact>| c.org == session.org_id && c.us == session.user_id;
+        let same = |c: &&Arc<OrgIdentity>| c.org == session.org_id && c.us == session.user_id;
         if let Some(contact) = known.as_ref().filter(same) {
             if self.contacts.schema.load().mapping != self.mapping().version() {
                 self.refresh_schema().await?;
             }
             return Ok(contact.clone());
         }
-        let stored: Option<Contact> = self.store.meta(CONTACT).map_err(|e| disk(&e))?;
+        let stored: Option<OrgIdentity> = self.store.meta(CONTACT).map_err(|e| disk(&e))?;
         let contact = match stored {
             Some(stored) => self.met_before(stored, &session, known.is_none()).await?,
             None => match self.never_met(&session).await {
@@ -115,10 +115,10 @@ impl Shared {
     /// `starting`: only then the ledger is compared with the org; later it may be behind what is being written.
     async fn met_before(
         &self,
-        stored: Contact,
+        stored: OrgIdentity,
         session: &Session,
         starting: bool,
-    ) -> Result<Contact, Failure> {
+    ) -> Result<OrgIdentity, Failure> {
         let contact = if stored.us == session.user_id {
             stored
         } else {
@@ -135,7 +135,7 @@ impl Shared {
     }
 
     /// From the first question on, the answers have to come from one org.
-    async fn never_met(&self, session: &Session) -> Result<Contact, Failure> {
+    async fn never_met(&self, session: &Session) -> Result<OrgIdentity, Failure> {
         let (org, user) = (session.org_id.clone(), session.user_id.clone());
         self.salesforce.bind(Owner { org, user }).await;
         self.contacts.stale.store(true, Ordering::SeqCst);
@@ -150,7 +150,7 @@ impl Shared {
         session: &Session,
         inherited: bool,
         formerly: Vec<RecordId>,
-    ) -> Result<Contact, Failure> {
+    ) -> Result<OrgIdentity, Failure> {
         let now = self.salesforce.server_time().unwrap_or_else(|| {
             // Something on the way takes the header away. It is the one moment that no other clock can tell.
             warn!(
@@ -163,7 +163,7 @@ impl Shared {
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
         let first_start = SalesforceTime::from_millis(first_start_ms);
         let (org, us) = (session.org_id.clone(), session.user_id.clone());
-        let contact = Contact { org, us, formerly, first_start, inherited };
+        let contact = OrgIdentity { org, us, formerly, first_start, inherited };
         self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
@@ -171,11 +171,11 @@ impl Shared {
     }
 
     /// The app has another user now. Its predecessor's comments are no agent's.
-    async fn another_user(&self, before: Contact, us: RecordId) -> Result<Contact, Failure> {
+    async fn another_user(&self, before: OrgIdentity, us: RecordId) -> Result<OrgIdentity, Failure> {
         let mut formerly = before.formerly;
         formerly.retain(|user| *user != us);
         formerly.push(before.us);
-        let contact = Contact { us, formerly, ..before };
+        let contact = OrgIdentity { us, formerly, ..before };
         self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         self.salesforce.bind(contact.owner()).await;

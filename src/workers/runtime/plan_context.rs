@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, Perimeter as ConfiguredPerimeter};
-use crate::decide::{Desk, Perimeter};
+use crate::decide::{Perimeter, PlanContext};
 use crate::mapping::Mapping;
 use crate::salesforce::errors::FieldFix;
 use crate::workers::{Schema, Shared};
@@ -46,8 +46,8 @@ pub fn perimeter(config: &Config) -> Perimeter {
     }
 }
 
-/// Owns what a [`Desk`] borrows.
-pub struct Held {
+/// Owns what a [`PlanContext`] borrows.
+pub struct OwnedPlanContext {
     pub mapping: Arc<Mapping>,
     pub schema: Arc<Schema>,
     perimeter: Perimeter,
@@ -55,22 +55,22 @@ pub struct Held {
 }
 
 impl Shared {
-    pub fn desk(&self) -> Held {
+    pub fn desk(&self) -> OwnedPlanContext {
         let mapping = self.mapping();
         let fixes = self.fixes.of(mapping.version());
         let perimeter = perimeter(&self.config);
-        Held { mapping, schema: self.contacts.schema.load_full(), perimeter, fixes }
+        OwnedPlanContext { mapping, schema: self.contacts.schema.load_full(), perimeter, fixes }
     }
 }
 
-impl Held {
-    pub fn desk(&self) -> Desk<'_> {
+impl OwnedPlanContext {
+    pub fn desk(&self) -> PlanContext<'_> {
         self.with(&self.fixes)
     }
 
     /// With fixes of one conversation beside those of all.
-    pub fn with<'a>(&'a self, fixes: &'a [FieldFix]) -> Desk<'a> {
-        Desk {
+    pub fn with<'a>(&'a self, fixes: &'a [FieldFix]) -> PlanContext<'a> {
+        PlanContext {
             mapping: &self.mapping,
             case: self.schema.case.as_ref(),
             comment: self.schema.comment.as_ref(),

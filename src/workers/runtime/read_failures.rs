@@ -8,7 +8,7 @@ const MAX_LOOKS: u32 = 16;
 
 /// What could not be read, by intent. Lost with the process: then it is counted anew.
 #[derive(Debug, Default)]
-pub struct Missed {
+pub struct ReadFailures {
     state: Mutex<State>,
 }
 
@@ -20,7 +20,7 @@ struct State {
     by_intent: HashMap<u64, (i64, u32)>,
 }
 
-impl Missed {
+impl ReadFailures {
     pub fn shown(&self, intent: u64, now_ms: i64) {
         let mut state = self.lock();
         state.shown_ms = Some(now_ms);
@@ -57,16 +57,16 @@ mod tests {
 
     #[test]
     fn an_outage_is_waited_out_and_one_response_is_given_to_a_human() {
-        let missed = Missed::default();
+        let read_failures = ReadFailures::default();
         for n in 0..MAX_LOOKS {
-            assert!(!missed.is_hopeless(1));
-            assert_eq!(missed.again(1, 1000 + i64::from(n)), n);
+            assert!(!read_failures.is_hopeless(1));
+            assert_eq!(read_failures.again(1, 1000 + i64::from(n)), n);
         }
-        assert!(!missed.is_hopeless(1), "nobody else was shown either");
-        missed.shown(2, 5000);
-        assert!(missed.is_hopeless(1));
-        assert!(!missed.is_hopeless(2));
-        missed.shown(1, 6000);
-        assert!(!missed.is_hopeless(1));
+        assert!(!read_failures.is_hopeless(1), "nobody else was shown either");
+        read_failures.shown(2, 5000);
+        assert!(read_failures.is_hopeless(1));
+        assert!(!read_failures.is_hopeless(2));
+        read_failures.shown(1, 6000);
+        assert!(!read_failures.is_hopeless(1));
     }
 }

@@ -11,7 +11,7 @@ use tracing::error;
 use crate::workers::{Fatal, Shared, Step};
 
 /// A loop's hands.
-pub(crate) trait Hands: Send {
+pub(crate) trait Worker: Send {
     const NAME: &'static str;
 
     /// What wakes this loop before its time.
@@ -52,7 +52,7 @@ impl Drop for Alarm {
 }
 
 /// Steps until told to stop.
-pub(crate) async fn drive<H: Hands>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
+pub(crate) async fn run_worker<H: Worker>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
     let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
     if let Err(fatal) = steps(hands, &shared, &token).await {
         error!(step = H::NAME, %fatal, "a loop cannot go on");
@@ -61,7 +61,11 @@ pub(crate) async fn drive<H: Hands>(hands: H, shared: Arc<Shared>, token: Cancel
 }
 
 /// Step after step; interest in being woken is registered before looking for work.
-async fn steps<H: Hands>(mut hands: H, shared: &Arc<Shared>, token: &CancellationToken) -> Result<(), Fatal> {
+async fn steps<H: Worker>(
+    mut hands: H,
+    shared: &Arc<Shared>,
+    token: &CancellationToken,
+) -> Result<(), Fatal> {
     while !token.is_cancelled() {
         let wake = hands.wake(shared);
         let woken = wake.notified();
@@ -89,7 +93,7 @@ async fn steps<H: Hands>(mut hands: H, shared: &Arc<Shared>, token: &Cancellatio
 }
 
 /// Until something in work has ended.
-async fn some_work<H: Hands>(hands: &mut H) -> Result<(), Fatal> {
+async fn some_work<H: Worker>(hands: &mut H) -> Result<(), Fatal> {
     if !hands.work().await? {
         std::future::pending::<()>().await;
     }
@@ -118,7 +122,7 @@ pub(crate) mod tests {
 
     struct Clumsy;
 
-    impl Hands for Clumsy {
+    impl Worker for Clumsy {
         const NAME: &'static str = "clumsy";
 
         fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
@@ -147,7 +151,7 @@ pub(crate) mod tests {
     async fn a_loop_that_panics_takes_the_process_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let (shared, token) = (shared(dir.path()), CancellationToken::new());
-        let driving = tokio::spawn(drive(Clumsy, shared.clone(), token.clone()));
+        let driving = tokio::spawn(run_worker(Clumsy, shared.clone(), token.clone()));
         assert!(driving.await.unwrap_err().is_panic());
         assert!(token.is_cancelled());
         assert!(shared.failed.load(Ordering::SeqCst));
@@ -159,7 +163,7 @@ pub(crate) mod tests {
         ended: Arc<AtomicUsize>,
     }
 
-    impl Hands for Patient {
+    impl Worker for Patient {
         const NAME: &'static str = "patient";
 
         fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
@@ -187,7 +191,7 @@ pub(crate) mod tests {
         let (second, other) = oneshot::channel();
         let ended = Arc::new(AtomicUsize::new(0));
         let hands = Patient { calls: [call, other].into_iter().collect(), ended: ended.clone() };
-        let mut driving = tokio::spawn(drive(hands, shared, token.clone()));
+        let mut driving = tokio::spawn(run_worker(hands, shared, token.clone()));
         steps.recv().await.unwrap();
         first.send(()).unwrap();
         steps.recv().await.expect("a step follows what has ended");

@@ -96,10 +96,10 @@ async fn readiness_says_what_is_missing() {
     let (status, said) = answered(house.get("/health/ready")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(said, json!({ "ready": false, "salesforce": "not reached yet", "goodays": null }));
-    house.shared.salesforce_gate.succeeded(house.shared.clock.now_ms());
+    house.shared.salesforce_breaker.succeeded(house.shared.clock.now_ms());
     assert_eq!(answered(house.get("/health/ready")).await.0, StatusCode::OK);
     let failure = goodays_salesforce::http::Failure::login("bad_token", "Set goodays.token.");
-    house.shared.goodays_gate.failed(&failure, 0);
+    house.shared.goodays_breaker.failed(&failure, 0);
     let (status, said) = answered(house.get("/health/ready")).await;
     assert_eq!(
         (status, &said["goodays"]["advice"]),

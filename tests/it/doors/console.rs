@@ -1,6 +1,6 @@
 use axum::Router;
 use axum::routing::get;
-use goodays_salesforce::decide::{CaseRef, Intent, IntentState, Link, Meant, Sending, Wish};
+use goodays_salesforce::decide::{ActionKind, Audience, CaseRef, Intent, IntentState, Link, Sending};
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::salesforce::RecordId;
@@ -133,7 +133,12 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         seq,
         response_id: response_id.clone(),
         case_id: RecordId::new("500KB00000AbCdEYAV").unwrap(),
-        wish: Wish::Answer { comment, content: content.to_owned(), remark_type: None, meant: Meant::Public },
+        wish: ActionKind::Answer {
+            comment,
+            content: content.to_owned(),
+            remark_type: None,
+            meant: Audience::Public,
+        },
         author: None,
         acted: goodays_salesforce::time::SalesforceTime::default(),
         seen_ms: 0,

@@ -61,7 +61,7 @@ async fn f01_goodays_is_up_until_a_call_fails() {
     let house = house().await;
     assert!(house.metrics().await.contains("goodays_salesforce_goodays_up 1\n"));
     let failure = goodays_salesforce::http::Failure::login("bad_token", "Set goodays.token.");
-    house.shared.goodays_gate.failed(&failure, 0);
+    house.shared.goodays_breaker.failed(&failure, 0);
     assert!(house.metrics().await.contains("goodays_salesforce_goodays_up 0\n"));
 }
 

@@ -32,7 +32,7 @@ async fn d12_a_page_of_2000_rows_lets_others_have_their_turn() {
         retry_after: Some(Duration::from_secs(3600)),
         daily_limit: false,
     };
-    shared.goodays_gate.failed(&outage, shared.clock.now_ms());
+    shared.goodays_breaker.failed(&outage, shared.clock.now_ms());
     // No other task runs meanwhile: the next poll meets all of them.
     for n in 0..ROWS {
         world

@@ -57,10 +57,10 @@ async fn the_orgs_daily_limit_is_a_long_pause_of_one_side_only() {
     world.stage.goodays.webhooks_sent().await;
     world.holds("the pause", || world.salesforce_trouble().filter(|t| t == "daily_limit")).await;
     all_accepted(&world);
-    let trouble = world.stage.app().shared.salesforce_gate.trouble().unwrap();
+    let trouble = world.stage.app().shared.salesforce_breaker.trouble().unwrap();
     assert!(trouble.retry_at_ms - trouble.since_ms >= 80_000, "it probes now and then: {trouble:?}");
     world.stage.salesforce.set_daily_limit(100_000, 0);
-    world.stage.app().shared.salesforce_gate.reopen();
+    world.stage.app().shared.salesforce_breaker.reopen();
     world.stage.app().shared.wake_all();
     world.case(&late).await;
     world.quiet().await;
@@ -106,7 +106,7 @@ async fn our_own_budget_is_never_exceeded_by_one_call() {
         world.holds("the pause", || world.salesforce_trouble().filter(|t| t == "budget")).await;
         assert!(world.stage.salesforce.api_calls() <= 100, "{} calls", world.stage.salesforce.api_calls());
     }
-    let trouble = world.stage.app().shared.salesforce_gate.trouble().unwrap();
+    let trouble = world.stage.app().shared.salesforce_breaker.trouble().unwrap();
     assert!(trouble.advice.contains("api_calls_per_day"), "{}", trouble.advice);
 }
 

@@ -134,7 +134,7 @@ async fn polls_go_on_as_soon_as_a_pause_is_lifted() {
     let act = Act::Answer { status: 403, body: body.to_string(), content_type: None, headers };
     world.stage.salesforce.wire().fault(poll_fault(act, 0));
     world.holds("the pause", || world.salesforce_trouble().filter(|t| t == "daily_limit")).await;
-    world.stage.app().shared.salesforce_gate.reopen();
+    world.stage.app().shared.salesforce_breaker.reopen();
     world.stage.app().shared.wake_all();
     let text = world.agent_answers(&case);
     world.receives(&id, &text).await;

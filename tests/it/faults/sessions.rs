@@ -89,7 +89,7 @@ async fn a11_a_first_contact_is_made_with_one_org() {
     stage.salesforce.wire().fault(Fault::once("/oauth2/token", login));
     stage.salesforce.wire().fault(Fault { skip: 1, ..Fault::once("/describe", ended()) });
     stage.start_daemon().await.unwrap();
-    let trouble = || stage.app().shared.salesforce_gate.trouble().filter(|t| t.code == "other_org");
+    let trouble = || stage.app().shared.salesforce_breaker.trouble().filter(|t| t.code == "other_org");
     until(PATIENCE, trouble).await.expect("the second login is refused");
     assert_eq!(carried(&stage, &first), 2, "the two descriptions");
     let id = stage.goodays.customer_leaves(Feedback::default());

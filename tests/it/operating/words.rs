@@ -34,13 +34,13 @@ async fn f03_a_remote_in_trouble_is_4_with_code_since_and_retry() {
     let world = World::start().await;
     let shared = &world.app().shared;
     let failure = Failure::login("bad_token", "Set goodays.token.");
-    shared.goodays_gate.failed(&failure, shared.clock.now_ms());
+    shared.goodays_breaker.failed(&failure, shared.clock.now_ms());
     let (code, said) = status(&world).await;
     assert_eq!(code, 4, "{said}");
     for word in ["in trouble: Set goodays.token.", "code bad_token", "since 20", "tried again at 20"] {
         assert!(said.contains(word), "{word} in {said}");
     }
-    shared.goodays_gate.succeeded(shared.clock.now_ms());
+    shared.goodays_breaker.succeeded(shared.clock.now_ms());
     assert_eq!(status(&world).await.0, 0);
 }
 

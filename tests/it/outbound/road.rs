@@ -33,7 +33,7 @@ async fn c01_a_road_that_is_closed_parks_no_answer() {
             world.agent_comments(id, "An answer that waits for the road.");
         }
         world.until("it was tried", || !world.goodays.wire().requests().is_empty()).await;
-        world.until("the pause is known", || world.app().shared.goodays_gate.trouble().is_some()).await;
+        world.until("the pause is known", || world.app().shared.goodays_breaker.trouble().is_some()).await;
         assert_eq!(world.parked(), [], "{act:?}");
         world.goodays.wire().clear_faults();
         for id in &ids {

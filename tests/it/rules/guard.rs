@@ -24,8 +24,8 @@ async fn rule_16_a_state_of_another_org_is_refused() {
         .fault(Fault { times: None, ..Fault::once(path, refusal(200, &other.to_string())) });
     world.agent_comments(&id, "Must not be sent.");
     world.stage.start_daemon().await.unwrap();
-    world.until("it is refused", || world.app().shared.salesforce_gate.trouble().is_some()).await;
-    let trouble = world.app().shared.salesforce_gate.trouble().unwrap();
+    world.until("it is refused", || world.app().shared.salesforce_breaker.trouble().is_some()).await;
+    let trouble = world.app().shared.salesforce_breaker.trouble().unwrap();
     assert_eq!(trouble.code, "other_org");
     assert!(!world.app().shared.is_ready());
     // The door stays open.
@@ -51,8 +51,8 @@ async fn rule_16_a_login_that_leads_to_another_org_later_on_is_refused() {
     let id = world.replied().await;
     world.salesforce.expire_sessions();
     logins_lead_to(&world, "00Dxx0000001gPLEAY", "005xx000001Sv6AAAS");
-    world.until("it is refused", || world.app().shared.salesforce_gate.trouble().is_some()).await;
-    assert_eq!(world.app().shared.salesforce_gate.trouble().unwrap().code, "other_org");
+    world.until("it is refused", || world.app().shared.salesforce_breaker.trouble().is_some()).await;
+    assert_eq!(world.app().shared.salesforce_breaker.trouble().unwrap().code, "other_org");
     assert_eq!(world.puts(&id).len(), 1);
 }
 
@@ -85,8 +85,8 @@ async fn rule_16_a_state_of_another_goodays_account_sends_nothing() {
     world.go_on().await;
     world.customer_writes(&id, "A question for the first brand.");
     world.agent_comments(&id, "Must not be sent.");
-    world.until("it is refused", || world.app().shared.goodays_gate.trouble().is_some()).await;
-    assert_eq!(world.app().shared.goodays_gate.trouble().unwrap().code, "other_account");
+    world.until("it is refused", || world.app().shared.goodays_breaker.trouble().is_some()).await;
+    assert_eq!(world.app().shared.goodays_breaker.trouble().unwrap().code, "other_account");
     assert_eq!(world.puts(&id).len(), 1);
 }
 

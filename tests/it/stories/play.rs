@@ -279,8 +279,8 @@ impl Play {
         goodays.order_webhooks(Order::Kept);
         goodays.pause_webhooks(false);
         if let Some(shared) = self.mortal.shared() {
-            shared.salesforce_gate.reopen();
-            shared.goodays_gate.reopen();
+            shared.salesforce_breaker.reopen();
+            shared.goodays_breaker.reopen();
             shared.wake_all();
         }
         self.mortal.rest().await?;
