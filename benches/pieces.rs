@@ -37,7 +37,7 @@ fn main() {
     divan::main();
 }
 
-fn desk() -> PlanContext<'static> {
+fn plan_context() -> PlanContext<'static> {
     PlanContext {
         mapping: &MAPPING,
         case: None,
@@ -87,7 +87,7 @@ fn mapping_of_a_case(bencher: Bencher) {
 }
 
 fn planned(event: &Event) -> Plan {
-    let facing = Input {
+    let input = Input {
         response_id: &event.response.id,
         events: std::slice::from_ref(event),
         notes: &[],
@@ -96,7 +96,7 @@ fn planned(event: &Event) -> Plan {
         comments: &[],
         first_start: Some(goodays_salesforce::time::GoodaysTime::default()),
     };
-    plan(&facing, &desk())
+    plan(&input, &plan_context())
 }
 
 /// One event to a Case with its comments and marker.
@@ -174,7 +174,12 @@ fn look_at_2000_known_cases(bencher: Bencher) {
     let since = Since { first_start: at, us: &[], now_ms: 0, now: at };
     bencher.bench_local(|| {
         for row in rows {
-            conversation.see_case(row, (Rules::only(desk().mapping), &desk()), &since, &mut || 1);
+            conversation.see_case(
+                row,
+                (Rules::only(plan_context().mapping), &plan_context()),
+                &since,
+                &mut || 1,
+            );
         }
     });
 }

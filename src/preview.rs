@@ -104,14 +104,14 @@ pub fn event(
     body: &Value,
 ) -> Preview {
     let names = Names::new();
-    let desk = PlanContext { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
-    with(&desk, &Ledger::default(), body)
+    let context = PlanContext { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
+    with(&context, &Ledger::default(), body)
 }
 
 /// What it would write now, with everything that a running daemon knows.
 pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, body: &Value) -> Preview {
     let names = knowledge.names();
-    let desk = PlanContext {
+    let context = PlanContext {
         mapping,
         case: knowledge.case.as_ref(),
         comment: knowledge.comment.as_ref(),
@@ -125,7 +125,7 @@ pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, 
         intents: &knowledge.intents,
         first_start: knowledge.first_start,
     };
-    with(&desk, &ledger, body)
+    with(&context, &ledger, body)
 }
 
 /// What is known of one conversation; the default: nothing.
@@ -136,7 +136,7 @@ pub struct Ledger<'a> {
     pub first_start: Option<crate::time::GoodaysTime>,
 }
 
-pub fn with(desk: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
+pub fn with(context: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Preview {
     let event = match event::read(body) {
         Ok(event) => event,
         Err(why) => {
@@ -146,7 +146,7 @@ pub fn with(desk: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Previe
     };
     let events = [event];
     let [event] = &events;
-    let facing = Input {
+    let input = Input {
         response_id: &event.response.id,
         events: &events,
         notes: &[],
@@ -155,23 +155,23 @@ pub fn with(desk: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Previe
         comments: &[],
         first_start: ledger.first_start,
     };
-    View::new(desk, event).preview(&plan(&facing, desk))
+    View::new(context, event).preview(&plan(&input, context))
 }
 
 /// An event with what its rules give.
 struct View<'a> {
-    desk: &'a PlanContext<'a>,
+    context: &'a PlanContext<'a>,
     event: &'a Event,
     facts: Facts,
     case: Option<&'a CaseMapping>,
 }
 
 impl<'a> View<'a> {
-    fn new(desk: &'a PlanContext<'a>, event: &'a Event) -> Self {
+    fn new(context: &'a PlanContext<'a>, event: &'a Event) -> Self {
         let facts = Facts::new(&event.name, &event.response.raw);
-        let chosen = desk.mapping.case_mapping(&facts).ok().flatten();
-        let case = chosen.or_else(|| desk.mapping.case_mappings().first());
-        Self { desk, event, facts, case }
+        let chosen = context.mapping.case_mapping(&facts).ok().flatten();
+        let case = chosen.or_else(|| context.mapping.case_mappings().first());
+        Self { context, event, facts, case }
     }
 
     fn preview(&self, plan: &Plan) -> Preview {
@@ -230,7 +230,7 @@ impl<'a> View<'a> {
     }
 
     fn is_by_name(&self, field: &str) -> bool {
-        self.desk.case.is_none() && matches!(field, "RecordType" | "Owner")
+        self.context.case.is_none() && matches!(field, "RecordType" | "Owner")
     }
 
     fn source(&self, field: &str, value: &Value, rendered: &[Rendered]) -> String {
@@ -249,7 +249,7 @@ impl<'a> View<'a> {
     }
 
     fn comment(&self, write: &CaseWrite, fields: &Map<String, Value>) -> Comment {
-        let body = &self.desk.mapping.comment().body_field;
+        let body = &self.context.mapping.comment().body_field;
         let rules = self.comment_rules();
         let from = |field: &str| rules.iter().find(|one| one.field == field).map(|one| one.at.to_string());
         let written = fields.iter().map(|(field, value)| Written {
@@ -266,7 +266,7 @@ impl<'a> View<'a> {
     /// The comment's rules; which of them holds may differ by message, their places hardly.
     fn comment_rules(&self) -> Vec<Rendered> {
         let message = self.event.response.turns.last().map_or(&Value::Null, |turn| &turn.raw);
-        self.desk.mapping.comment().fields(&self.facts, message)
+        self.context.mapping.comment().fields(&self.facts, message)
     }
 
     fn left(&self, plan: &Plan, rendered: &[Rendered]) -> Vec<Left> {
@@ -287,7 +287,7 @@ impl<'a> View<'a> {
 
     /// A `when` of a file that fails: the feedback is not lost, it is mapped by the first file.
     fn no_choice(&self) -> Option<Left> {
-        let problem = self.desk.mapping.case_mapping(&self.facts).err()?;
+        let problem = self.context.mapping.case_mapping(&self.facts).err()?;
         let why = format!("it fails: {}; the first mapping is used", problem.reason);
         let (field, code) = ("when".to_owned(), "mapping".to_owned());
         Some(Left { field, code, why, at: Some(problem.at.to_string()) })
@@ -296,7 +296,7 @@ impl<'a> View<'a> {
     fn why(&self, field: &str, code: &str, failed: Option<&'static str>) -> String {
         let of =
             |describe: Option<&Describe>| describe.and_then(|one| one.field(field)).map(|one| one.length);
-        let length = of(self.desk.case).or_else(|| of(self.desk.comment)).unwrap_or_default();
+        let length = of(self.context.case).or_else(|| of(self.context.comment)).unwrap_or_default();
         reasons::left(code, length, failed)
     }
 }

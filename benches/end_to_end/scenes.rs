@@ -198,9 +198,10 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
             }
             link.fields =
                 FIELDS.iter().map(|name| ((*name).to_owned(), hash64(&format!("{name}{number}")))).collect();
-            link.row = [("Status".to_owned(), json!("Closed")), ("IsClosed".to_owned(), json!(true))]
-                .into_iter()
-                .collect();
+            link.last_seen_fields =
+                [("Status".to_owned(), json!("Closed")), ("IsClosed".to_owned(), json!(true))]
+                    .into_iter()
+                    .collect();
             let at = GoodaysTime::from_millis(1_700_000_000_000);
             link.fresh = Freshness { newest: at, turns: 3, updated: at };
             (link.source, link.mapping) = (Some("google".to_owned()), "a68b463051ba".to_owned());

@@ -212,7 +212,7 @@ impl Visit<'_> {
     fn try_samples(&mut self, objects: &Objects, statuses: Option<&[Status]>, all: &[(String, Value)]) {
         let closed = statuses.unwrap_or_default().iter().filter(|s| s.closed).map(|s| s.name.clone());
         let closed: Vec<String> = closed.collect();
-        let desk = PlanContext {
+        let context = PlanContext {
             mapping: self.mapping,
             case: objects.get(case_object(self.mapping)),
             comment: objects.get(&self.mapping.comment().object),
@@ -221,7 +221,7 @@ impl Visit<'_> {
             fixes: &[],
             names: objects.names(),
         };
-        samples::check(&desk, all, self.report);
+        samples::check(&context, all, self.report);
     }
 
     /// `None`: refused, which is for the caller to judge.

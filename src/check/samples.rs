@@ -10,7 +10,7 @@ use crate::goodays::event;
 use crate::preview::{self, Ledger, Preview};
 
 /// `(name, body)` of each sample, against the org's fields, and as far as the perimeter goes.
-pub fn check(desk: &PlanContext<'_>, samples: &[(String, Value)], report: &mut Report) {
+pub fn check(context: &PlanContext<'_>, samples: &[(String, Value)], report: &mut Report) {
     let (readable, strange): (Vec<_>, Vec<_>) =
         samples.iter().partition(|(_, body)| event::read(body).is_ok());
     for (name, body) in strange {
@@ -26,13 +26,13 @@ pub fn check(desk: &PlanContext<'_>, samples: &[(String, Value)], report: &mut R
     if readable.is_empty() {
         return;
     }
-    values(desk, &readable, report);
-    carried(desk, &readable, report);
+    values(context, &readable, report);
+    carried(context, &readable, report);
 }
 
 /// Values that do not arrive as the rules say, wherever the perimeter ends.
-fn values(desk: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
-    let everything = PlanContext { perimeter: &Perimeter::default(), ..*desk };
+fn values(context: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
+    let everything = PlanContext { perimeter: &Perimeter::default(), ..*context };
     let mut told: Vec<String> = Vec::new();
     for (name, body) in samples {
         for one in preview::with(&everything, &Ledger::default(), body).not_as_said() {
@@ -62,10 +62,10 @@ fn is_told(report: &Report, field: &str) -> bool {
 }
 
 /// Which of them become Cases: perimeter and `when` decide.
-fn carried(desk: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
+fn carried(context: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
     let previews: Vec<(&str, Preview)> = samples
         .iter()
-        .map(|(name, body)| (name.as_str(), preview::with(desk, &Ledger::default(), body)))
+        .map(|(name, body)| (name.as_str(), preview::with(context, &Ledger::default(), body)))
         .collect();
     let cases: Vec<&str> =
         previews.iter().filter(|(_, one)| one.nothing.is_none()).map(|(name, _)| *name).collect();

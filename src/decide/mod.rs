@@ -47,7 +47,7 @@ impl Perimeter {
 }
 
 /// The status rule that holds for this row of a Case.
-pub fn held(mapping: &Mapping, row: &Value) -> Option<Verb> {
+pub fn active_status_rule(mapping: &Mapping, row: &Value) -> Option<Verb> {
     let wanted = mapping.actions().on_case(row).ok().flatten()?;
     match wanted.act {
         Act::Call => Some(Verb::Call),

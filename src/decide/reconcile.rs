@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::decide::ledger::marker::read_marker;
-use crate::decide::{CaseRef, Link, MessageOrigin, PlanContext, held};
+use crate::decide::{CaseRef, Link, MessageOrigin, PlanContext, active_status_rule};
 use crate::goodays::{MessageId, ResponseId};
 use crate::salesforce::RecordId;
 
@@ -56,7 +56,7 @@ pub fn read_row(row: &Value, marker_field: &str) -> Option<Row> {
 }
 
 /// Takes what was read into the link. A link that had no Case starts with the row's state as its baseline.
-pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &PlanContext<'_>) -> Link {
+pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &PlanContext<'_>) -> Link {
     let had_case = link.as_ref().is_some_and(|l| l.case.is_some());
     let mut link = link.unwrap_or_else(|| Link::unread(response.clone()));
     for id in &row.marked {
@@ -68,9 +68,9 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, desk: &PlanCo
     let same = link.case.as_ref().is_some_and(|c| c.id == row.case.id);
     link.case = Some(row.case.clone().or_known(link.case.as_ref()));
     if !had_case || !same {
-        link.row = action_fields(&row.fields, desk);
-        link.held = held(desk.mapping, &Value::Object(row.fields.clone()));
-        link.rules = desk.mapping.rules_version();
+        link.last_seen_fields = action_fields(&row.fields, context);
+        link.active_status_rule = active_status_rule(context.mapping, &Value::Object(row.fields.clone()));
+        link.rules = context.mapping.rules_version();
     }
     link
 }
@@ -87,14 +87,14 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     if !link.gone.iter().any(|g| g.id == case.id) {
         link.gone.push(case.clone().or_known(known.as_ref()));
     }
-    link.held = None;
-    link.row.clear();
+    link.active_status_rule = None;
+    link.last_seen_fields.clear();
     link.marked = 0;
     link
 }
 
 /// The fields that conditions of status rules look at; notes and other texts are not kept.
-pub fn action_fields(row: &Map<String, Value>, desk: &PlanContext<'_>) -> Map<String, Value> {
-    let names = desk.mapping.actions().condition_fields.iter();
+pub fn action_fields(row: &Map<String, Value>, context: &PlanContext<'_>) -> Map<String, Value> {
+    let names = context.mapping.actions().condition_fields.iter();
     names.filter_map(|name| row.get(name).map(|v| (name.clone(), v.clone()))).collect()
 }

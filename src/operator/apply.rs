@@ -110,12 +110,12 @@ impl Shared {
         let mut columns = Columns::default();
         let mut place = options.after.unwrap_or_else(|| Place::first(Kind::Comments, contact.first_start));
         for _ in 0..PAGES_AT_ONCE {
-            let (held, earlier) = self.rules_in_force(&contact)?;
+            let (context, earlier) = self.rules_in_force(&contact)?;
             let Some(edited) = earlier.last() else { return Ok(applied) };
             applied.edited_at = Some(edited.until.to_string());
-            let taking = Applying::new(self, &contact, &held, &earlier);
+            let applying = Applying::new(self, &contact, &context, &earlier);
             let next =
-                self.apply_page(&taking, (&contact, options.dry_run), &mut columns, &place, &mut applied);
+                self.apply_page(&applying, (&contact, options.dry_run), &mut columns, &place, &mut applied);
             let Some(next) = next.await? else {
                 self.applied(&applied, options.dry_run).await?;
                 return Ok(applied);
@@ -139,17 +139,17 @@ impl Shared {
     /// One page; where the next one begins, if there is one.
     async fn apply_page(
         &self,
-        taking: &Applying<'_>,
+        applying: &Applying<'_>,
         (contact, dry_run): (&OrgIdentity, bool),
         columns: &mut Columns,
         place: &Place,
         applied: &mut Applied,
     ) -> Result<Option<Place>, Stop> {
-        let (held, earlier) = (taking.held, taking.earlier);
+        let (context, earlier) = (applying.context, applying.earlier);
         let after = After { at: place.at_ms.timestamp(), id: place.id.clone() };
         let soql = match place.of {
-            Kind::Comments => columns.comments(held, earlier, &contact.us, &after)?,
-            Kind::Cases => columns.cases(held, earlier, &after)?,
+            Kind::Comments => columns.comments(context, earlier, &contact.us, &after)?,
+            Kind::Cases => columns.cases(context, earlier, &after)?,
         };
         let Some(soql) = soql else { return Ok(None) };
         self.allowance(true).await?;
@@ -166,7 +166,7 @@ impl Shared {
             if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
-            self.apply_row(taking, place.of, row, dry_run, applied)?;
+            self.apply_row(applying, place.of, row, dry_run, applied)?;
         }
         let full = page.rows.len() >= PAGE || !page.done;
         let last = page.rows.last().and_then(stamp).filter(|_| full);
@@ -180,7 +180,7 @@ impl Shared {
     /// A row for each response that it concerns.
     fn apply_row(
         &self,
-        taking: &Applying<'_>,
+        applying: &Applying<'_>,
         kind: Kind,
         row: &Value,
         dry_run: bool,
@@ -189,19 +189,19 @@ impl Shared {
         applied.looked_at += 1;
         match kind {
             Kind::Comments => {
-                let Some((response, unsure)) = comment_answers(self, taking, row)? else { return Ok(()) };
-                self.apply_to(taking, &response, row, Some(unsure), dry_run, applied)
+                let Some((response, unsure)) = comment_answers(self, applying, row)? else { return Ok(()) };
+                self.apply_to(applying, &response, row, Some(unsure), dry_run, applied)
             }
-            Kind::Cases => case_answers(self, taking, row)?
+            Kind::Cases => case_answers(self, applying, row)?
                 .iter()
-                .try_for_each(|response| self.apply_to(taking, response, row, None, dry_run, applied)),
+                .try_for_each(|response| self.apply_to(applying, response, row, None, dry_run, applied)),
         }
     }
 
     /// `unsure`: of comments only.
     fn apply_to(
         &self,
-        taking: &Applying<'_>,
+        applying: &Applying<'_>,
         response: &ResponseId,
         row: &Value,
         unsure: Option<bool>,
@@ -209,9 +209,9 @@ impl Shared {
         applied: &mut Applied,
     ) -> Result<(), Fatal> {
         let found = self.change(response, |loaded| {
-            let (since, next_seq) = (taking.since(self.clock.now_ms()), &mut || self.store.next_seq());
-            let (now, rules) = (&mut loaded.now, taking.rules());
-            let case_row = taking.parent_of(row);
+            let (since, next_seq) = (applying.since(self.clock.now_ms()), &mut || self.store.next_seq());
+            let (now, rules) = (&mut loaded.now, applying.rules());
+            let case_row = applying.parent_of(row);
             let found = match (unsure, dry_run) {
                 (None, true) => now.touched_case(row, rules, &since).map(|wish| wish.map(|wish| wish.name())),
                 (None, false) => now.apply_to_case(row, rules, &since, next_seq),

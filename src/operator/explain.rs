@@ -112,7 +112,7 @@ impl Shared {
             goodays: view
                 .map(|v| Listed { state: v.state, actions: v.actions.into_iter().collect() })
                 .map_err(|failure: Failure| failure.to_string()),
-            rule: link.held.map(|verb| verb.to_string()),
+            rule: link.active_status_rule.map(|verb| verb.to_string()),
             mapping: Some(link.mapping.clone()).filter(|version| !version.is_empty()),
             actions,
         })
@@ -122,7 +122,7 @@ impl Shared {
 fn action(intent: &Intent, now: String) -> ExplainedAction {
     ExplainedAction {
         id: format!("a{}", intent.seq),
-        action: intent.wish.name().to_owned(),
+        action: intent.kind.name().to_owned(),
         state: intent.state.name().to_owned(),
         now,
     }

@@ -169,7 +169,7 @@ impl Shared {
             let before = self.store.guard_link(&mut tx, rkey)?;
             if let Some(before) = &before {
                 let mut link = before.clone();
-                link.row.clear();
+                link.last_seen_fields.clear();
                 link.fields.clear();
                 link.waiting_since = None;
                 if let Some(hash) = link.customer.take() {

@@ -58,18 +58,18 @@ impl Knowledge {
 impl Shared {
     /// What is known of a response, known or not, and of the org.
     pub async fn knowledge(&self, response: &ResponseId) -> Result<Knowledge, StoreError> {
-        let (held, rkey) = (self.desk(), RKey::of(response));
-        let schema = &held.schema;
+        let (context, rkey) = (self.plan_context(), RKey::of(response));
+        let schema = &context.schema;
         let conversation = self.store.conversation(rkey, response)?.now;
         let mut knowledge = Knowledge {
             case: schema.case.clone(),
             comment: schema.comment.clone(),
             closed: schema.closed.clone(),
-            fixes: held.fixes().to_vec(),
+            fixes: context.fixes().to_vec(),
             link: conversation.link,
             intents: conversation.intents,
             first_start: self.contacts.first_start().await.and_then(|at| self.on_goodays_clock(at)),
-            mapping: held.mapping.version().to_owned(),
+            mapping: context.mapping.version().to_owned(),
             names: Vec::new(),
         };
         knowledge.set_names(&schema.names);

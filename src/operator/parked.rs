@@ -115,7 +115,7 @@ impl Shared {
             response_id: Some(intent.response_id.to_string()),
             case_number,
             case_id,
-            action: Some(intent.wish.name().to_owned()),
+            action: Some(intent.kind.name().to_owned()),
             state,
             reason_code: code,
             reason: why,

@@ -72,7 +72,7 @@ impl<'a> Org<'a> {
         let marker = self.mapping.case_mappings().first().map_or("", |case| case.marker_field.as_str());
         let Some(row) = row.and_then(|row| read_row(row, marker)) else { return knowledge };
         let names = Names::new();
-        let desk = PlanContext {
+        let context = PlanContext {
             mapping: self.mapping,
             case: None,
             comment: None,
@@ -81,7 +81,7 @@ impl<'a> Org<'a> {
             fixes: &[],
             names: &names,
         };
-        knowledge.link = Some(adopt(None, response, &row, &desk));
+        knowledge.link = Some(adopt(None, response, &row, &context));
         knowledge
     }
 }

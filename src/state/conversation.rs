@@ -127,7 +127,7 @@ impl Loaded {
     /// For a mutant: what was sent is not remembered.
     pub fn forget_sent(&mut self) {
         if let Some(link) = &mut self.now.link {
-            link.known.retain(|known| known.how != crate::decide::MessageOrigin::Sent);
+            link.known.retain(|known| known.origin != crate::decide::MessageOrigin::Sent);
         }
     }
 
@@ -167,8 +167,8 @@ impl Ended {
         }
         let (action, code) = match &intent.state {
             IntentState::Delivered { verb, .. } | IntentState::Observed { verb, .. } => (verb.as_str(), None),
-            IntentState::Parked { code, .. } => (intent.wish.name(), Some(code.clone())),
-            _ => (intent.wish.name(), None),
+            IntentState::Parked { code, .. } => (intent.kind.name(), Some(code.clone())),
+            _ => (intent.kind.name(), None),
         };
         Some(Self { action, outcome: intent.state.name(), code })
     }
@@ -203,7 +203,7 @@ mod tests {
             seq,
             response_id: id.clone(),
             case_id: RecordId::new("500000000000001").unwrap(),
-            wish: ActionKind::Answer { comment, content, remark_type: None, meant: Audience::Private },
+            kind: ActionKind::Answer { comment, content, remark_type: None, audience: Audience::Private },
             author: None,
             acted: SalesforceTime::default(),
             seen_ms: 0,

@@ -80,7 +80,7 @@ impl Store {
 
 /// A new intent, found again by its identity.
 pub fn add_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
-    let identity = keys::identity(&intent.wish.identity(&intent.case_id));
+    let identity = keys::identity(&intent.kind.identity(&intent.case_id));
     tx.set(identity, intent.seq.to_be_bytes().to_vec());
     put_intent(tx, rkey, intent);
 }

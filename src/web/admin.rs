@@ -22,14 +22,14 @@ const LONGEST: usize = 64 << 10;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the admin door's routes share.
-pub struct Desk {
+pub struct AdminContext {
     pub shared: Arc<Shared>,
     pub reader: Reader,
     started_ms: i64,
 }
 
 pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Router {
-    let desk = Arc::new(Desk {
+    let context = Arc::new(AdminContext {
         shared: shared.clone(),
         reader: Reader::new(LONGEST, limits),
         started_ms: shared.clock.now_ms(),
@@ -57,7 +57,7 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .method_not_allowed_fallback(answer::wrong_method)
         .fallback(answer::not_found)
         .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(desk)
+        .with_state(context)
 }
 
 /// What this door offers, for whoever opens it in a browser.
@@ -96,8 +96,8 @@ async fn live() -> Response {
 }
 
 /// Whether a webhook can be stored now, whatever the remotes do.
-async fn accepting(State(desk): State<Arc<Desk>>) -> Response {
-    match desk.shared.store.accepting() {
+async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
+    match context.shared.store.accepting() {
         Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
         Err(error) => {
             let body = json!({ "accepting": false, "reason": error.to_string() });
@@ -106,8 +106,8 @@ async fn accepting(State(desk): State<Arc<Desk>>) -> Response {
     }
 }
 
-async fn ready(State(desk): State<Arc<Desk>>) -> Response {
-    let shared = &desk.shared;
+async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
+    let shared = &context.shared;
     let salesforce = shared.salesforce_breaker.trouble().map(|t| trouble(&t));
     let asked = shared.salesforce_breaker.is_well() || salesforce.is_some();
     let body = json!({
@@ -119,19 +119,19 @@ async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     answer::json(status, body)
 }
 
-async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
-    match Status::read(&desk.shared, desk.started_ms).await {
-        Ok(status) => status.gauge(&desk.shared),
+async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
+    match Status::read(&context.shared, context.started_ms).await {
+        Ok(status) => status.gauge(&context.shared),
         // The counters are worth having even so.
         Err(problem) => error!(%problem, "the gauges could not be read"),
     }
-    let text = desk.shared.metrics.text();
+    let text = context.shared.metrics.text();
     ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }
 
-async fn status(State(desk): State<Arc<Desk>>) -> Response {
-    match Status::read(&desk.shared, desk.started_ms).await {
-        Ok(status) => answer::json(StatusCode::OK, status.show(&desk.shared)),
+async fn status(State(context): State<Arc<AdminContext>>) -> Response {
+    match Status::read(&context.shared, context.started_ms).await {
+        Ok(status) => answer::json(StatusCode::OK, status.show(&context.shared)),
         Err(problem) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
     }
 }

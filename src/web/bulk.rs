@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::admin::Desk;
+use super::admin::AdminContext;
 use super::answer;
 use super::console::{Answer, SHOWN, through};
 use crate::operator::{ApplyOptions, Place, RetryOutcome};
@@ -24,9 +24,9 @@ pub struct Which {
     reason: Option<String>,
 }
 
-pub async fn retry_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let which: Which = desk.wish(request).await?;
-    let shared = desk.shared.clone();
+pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
+    let which: Which = context.wish(request).await?;
+    let shared = context.shared.clone();
     let tally = through(async move { Ok(retry_each(&shared, which.reason.as_deref()).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
@@ -61,13 +61,13 @@ async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fata
     }))
 }
 
-pub async fn drop_all(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let which: Which = desk.wish(request).await?;
+pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
+    let which: Which = context.wish(request).await?;
     let Some(reason) = which.reason.filter(|reason| !reason.is_empty()) else {
         let words = "`reason` is needed: a reason code of /parked";
         return Err(answer::error(StatusCode::BAD_REQUEST, words));
     };
-    let shared = desk.shared.clone();
+    let shared = context.shared.clone();
     let tally = through(async move { Ok(drop_each(&shared, &reason).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
@@ -99,9 +99,9 @@ pub struct Apply {
 }
 
 /// A few pages of what stands, so that no call takes long; its `next` says where to go on.
-pub async fn apply_actions(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let Apply { dry_run, after } = desk.wish(request).await?;
-    let shared = desk.shared.clone();
+pub async fn apply_actions(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
+    let Apply { dry_run, after } = context.wish(request).await?;
+    let shared = context.shared.clone();
     let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(applied)))
 }

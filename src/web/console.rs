@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::admin::Desk;
+use super::admin::AdminContext;
 use super::answer;
 use super::body::Unread;
 use crate::config::parse_duration;
@@ -47,14 +47,18 @@ pub struct Sweep {
     dry_run: bool,
 }
 
-pub async fn parked(State(desk): State<Arc<Desk>>) -> Answer {
-    let items = desk.shared.parked(SHOWN).map_err(broken)?;
+pub async fn parked(State(context): State<Arc<AdminContext>>) -> Answer {
+    let items = context.shared.parked(SHOWN).map_err(broken)?;
     Ok(answer::json(StatusCode::OK, json!(items)))
 }
 
-pub async fn retry(State(desk): State<Arc<Desk>>, Path(id): Path<String>, request: Request) -> Answer {
-    let wish: Again = desk.wish(request).await?;
-    let shared = desk.shared.clone();
+pub async fn retry(
+    State(context): State<Arc<AdminContext>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answer {
+    let wish: Again = context.wish(request).await?;
+    let shared = context.shared.clone();
     let outcome = through(async move {
         let outcome = shared.retry(&id, wish.send_again).await?;
         shared.store.durable().await?;
@@ -64,8 +68,8 @@ pub async fn retry(State(desk): State<Arc<Desk>>, Path(id): Path<String>, reques
     Ok(told(outcome.await?, "retrying"))
 }
 
-pub async fn give_up(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
-    let shared = desk.shared.clone();
+pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
+    let shared = context.shared.clone();
     let outcome = through(async move {
         let outcome = shared.drop_parked(&id)?;
         shared.store.durable().await?;
@@ -76,10 +80,10 @@ pub async fn give_up(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> A
 }
 
 /// A stored payload, without any token that came with it.
-pub async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
-    let bytes = desk.shared.store.payload(seq).map_err(broken)?.ok_or_else(missing)?;
+    let bytes = context.shared.store.payload(seq).map_err(broken)?.ok_or_else(missing)?;
     let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -91,9 +95,9 @@ pub async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Ans
 }
 
 /// What would go to Goodays for a Case now, and why; the Case is named by its id or its number.
-pub async fn case(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Answer {
+pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
-    let id = match desk.shared.case_named(&name).await {
+    let id = match context.shared.case_named(&name).await {
         Ok(Some(id)) => id,
         Ok(None) => {
             let words =
@@ -109,7 +113,7 @@ pub async fn case(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> An
             return Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &words));
         }
     };
-    let explained = desk.shared.explain(&id).await.map_err(broken)?;
+    let explained = context.shared.explain(&id).await.map_err(broken)?;
     if explained.is_empty() {
         return Err(missing("no feedback is known to stand in this Case"));
     }
@@ -117,9 +121,9 @@ pub async fn case(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> An
 }
 
 /// What decides what an event of this response would write: the org's fields and the ledger.
-pub async fn response(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer {
+pub async fn response(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let id = ResponseId::new(id).map_err(|why| answer::error(StatusCode::BAD_REQUEST, &why.to_string()))?;
-    let knowledge = desk.shared.knowledge(&id).await.map_err(broken)?;
+    let knowledge = context.shared.knowledge(&id).await.map_err(broken)?;
     Ok(answer::json(StatusCode::OK, json!(knowledge)))
 }
 
@@ -135,21 +139,21 @@ fn without_tokens(value: &mut Value) {
 }
 
 /// The mapping files, connector.yaml and the secrets' files anew.
-pub async fn reload(State(desk): State<Arc<Desk>>) -> Answer {
-    let shared = desk.shared.clone();
+pub async fn reload(State(context): State<Arc<AdminContext>>) -> Answer {
+    let shared = context.shared.clone();
     let read = tokio::spawn(async move { shared.reload().await });
     match read.await.map_err(|_| failed())? {
         Ok(version) => {
-            let waiting = desk.shared.edits.load().waiting.clone();
+            let waiting = context.shared.edits.load().waiting.clone();
             Ok(answer::json(StatusCode::OK, json!({ "mapping": version, "waits_for_restart": waiting })))
         }
         Err(errors) => Err(answer::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "errors": errors }))),
     }
 }
 
-pub async fn sweep(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let wish: Sweep = desk.wish(request).await?;
-    let shared = desk.shared.clone();
+pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
+    let wish: Sweep = context.wish(request).await?;
+    let shared = context.shared.clone();
     let since = since(&shared, wish.since.as_deref()).ok_or_else(|| {
         answer::error(
             StatusCode::BAD_REQUEST,
@@ -168,9 +172,9 @@ pub struct Forget {
     email: Option<String>,
 }
 
-pub async fn forget(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let wish: Forget = desk.wish(request).await?;
-    let shared = desk.shared.clone();
+pub async fn forget(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
+    let wish: Forget = context.wish(request).await?;
+    let shared = context.shared.clone();
     let whom = match (wish.response, wish.email) {
         (Some(id), None) => ResponseId::new(id)
             .map(Whom::Response)
@@ -203,7 +207,7 @@ fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
     }
 }
 
-impl Desk {
+impl AdminContext {
     /// What the caller wants; an empty body wants nothing special.
     pub(super) async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
         let (head, body) = request.into_parts();

@@ -421,9 +421,9 @@ impl Daemon {
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let daemon = Self { shared, token, cut, tracker };
-        let doubtful = inbound::worker_state::SharedWorkerState::default();
+        let worker_state = inbound::worker_state::SharedWorkerState::default();
         for lane in 0..LANES {
-            daemon.spawn(inbound::InboundWorker::new(lane, doubtful.clone()));
+            daemon.spawn(inbound::InboundWorker::new(lane, worker_state.clone()));
         }
         daemon.spawn(poll::Poller::default());
         daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));

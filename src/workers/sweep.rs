@@ -98,8 +98,8 @@ impl Sweep {
     /// is followed in a circle would be read for ever.
     fn leads_back(&mut self, page: &Page) -> bool {
         self.empty_pages = if page.items.is_empty() { self.empty_pages + 1 } else { 0 };
-        let held = || serde_json::to_vec(&page.items).unwrap_or_default();
-        let held_before = !page.items.is_empty() && !self.trail.is_new(&held());
+        let items = || serde_json::to_vec(&page.items).unwrap_or_default();
+        let held_before = !page.items.is_empty() && !self.trail.is_new(&items());
         let next_before = page.next.as_ref().is_some_and(|next| !self.trail.is_new(next.as_str().as_bytes()));
         self.next.clone_from(&page.next);
         self.next.is_some() && (held_before || next_before || self.empty_pages > MAX_EMPTY_PAGES)
@@ -306,9 +306,10 @@ impl Shared {
         if link.is_some_and(|l| l.case.is_some()) {
             return true;
         }
-        let held = self.desk();
+        let context = self.plan_context();
         let facts = crate::mapping::Facts::new("response", &response.raw);
-        held.desk().perimeter.holds(response) && !matches!(held.mapping.case_mapping(&facts), Ok(None))
+        context.plan_context().perimeter.holds(response)
+            && !matches!(context.mapping.case_mapping(&facts), Ok(None))
     }
 
     /// Responses of answers that have not reached Goodays.

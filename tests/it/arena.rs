@@ -214,7 +214,7 @@ pub fn is_idle(shared: &Shared) -> bool {
     let parked = shared.parked(1000).unwrap();
     // A close waits behind an answer that a human has to look at.
     let behind = |i: &Intent| {
-        !i.wish.is_answer() && parked.iter().any(|p| p.response_id.as_deref() == Some(i.response_id.as_str()))
+        !i.kind.is_answer() && parked.iter().any(|p| p.response_id.as_deref() == Some(i.response_id.as_str()))
     };
     !queued && open.iter().all(|i| matches!(i.state, IntentState::Unclear { .. }) || behind(i))
 }

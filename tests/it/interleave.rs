@@ -298,7 +298,7 @@ impl World {
         let rules = Rules { now, earlier: &earlier };
         let (perimeter, names) = (Perimeter::default(), Names::new());
         let closed = ["Closed".to_owned()];
-        let desk = PlanContext {
+        let context = PlanContext {
             mapping: now,
             case: None,
             comment: None,
@@ -316,7 +316,7 @@ impl World {
             seq += 1;
             seq
         };
-        conversation.see_case(&case, (rules, &desk), &since, &mut next);
+        conversation.see_case(&case, (rules, &context), &since, &mut next);
         if let Some(row) = &comment {
             conversation.see_comment((row, &case), rules, &since, false, &mut next);
         }
@@ -329,7 +329,7 @@ impl World {
         let event = read(&body).unwrap();
         let (now, _) = self.rules();
         let (perimeter, names) = (Perimeter::default(), Names::new());
-        let desk = PlanContext {
+        let context = PlanContext {
             mapping: now,
             case: None,
             comment: None,
@@ -339,7 +339,7 @@ impl World {
             names: &names,
         };
         let mut conversation = self.conversation();
-        let facing = Input {
+        let input = Input {
             response_id: &response_id(),
             events: &[event],
             notes: &[],
@@ -348,9 +348,9 @@ impl World {
             comments: &[],
             first_start: Some(GoodaysTime::default()),
         };
-        let plan = plan(&facing, &desk);
+        let plan = plan(&input, &context);
         if let Some(link) = &mut conversation.link {
-            plan.gain.clone().apply(link, None);
+            plan.link_update.clone().apply(link, None);
         }
         for (seq, verb, proof) in &plan.settles {
             conversation.delivered(*seq, *verb, proof.as_ref(), None, self.now_ms);
@@ -377,7 +377,7 @@ impl World {
                         let (rules, earlier) = self.rules();
                         let rules = Rules { now: rules, earlier: &earlier };
                         let row =
-                            if intent.wish.is_answer() { self.comment_row() } else { Some(self.case_row()) };
+                            if intent.kind.is_answer() { self.comment_row() } else { Some(self.case_row()) };
                         conversation.see_again(intent.seq, row.as_ref(), rules, self.now_ms).unwrap();
                         self.keep(&conversation);
                         conversation.notes.clear();
@@ -407,7 +407,7 @@ impl World {
             if let Eligibility::Send(action) = decided {
                 assert!(view.allows(action.verb()), "sent what Goodays does not list");
                 let text = action.content().unwrap_or_default().to_owned();
-                let waits = |i: &Intent| i.wish.is_answer() && (i.state.is_open() || i.state.is_parked());
+                let waits = |i: &Intent| i.kind.is_answer() && (i.state.is_open() || i.state.is_parked());
                 self.overtaken |= action.verb() == Verb::Close && conversation.intents.iter().any(waits);
                 self.put = Some((seq, action.verb(), text));
             }
@@ -493,7 +493,7 @@ impl World {
             }
         }
         let conversation = self.conversation();
-        let answer = conversation.intents.iter().find(|intent| intent.wish.is_answer());
+        let answer = conversation.intents.iter().find(|intent| intent.kind.is_answer());
         let published = self.comment.as_ref().is_some_and(|(published, _)| *published);
         let received = self.done.iter().any(|(verb, _)| matches!(verb, Verb::Reply | Verb::Message));
         let said = |word: &str| self.told.iter().any(|(told, _)| told == word);

@@ -131,10 +131,10 @@ struct Both {
 }
 
 impl Both {
-    fn take(&mut self, events: &[Event], desk: &PlanContext<'_>) {
+    fn take(&mut self, events: &[Event], context: &PlanContext<'_>) {
         let response_id = ResponseId::new(RESPONSE).unwrap();
         for _ in 0..50 {
-            let facing = Input {
+            let input = Input {
                 response_id: &response_id,
                 events,
                 notes: &[],
@@ -143,7 +143,7 @@ impl Both {
                 comments: &self.read,
                 first_start: Some(GoodaysTime::default()),
             };
-            let plan = plan(&facing, desk);
+            let plan = plan(&input, context);
             let more = plan.more;
             self.apply(plan, &response_id);
             self.read.clear();
@@ -167,16 +167,16 @@ impl Both {
             self.comments.extend(bodies);
         }
         let mut link = self.link.take().unwrap_or_else(|| Link::new(response_id.clone()));
-        plan.gain.apply(&mut link, inserted);
+        plan.link_update.apply(&mut link, inserted);
         self.link = Some(link);
     }
 
     /// The ledger is gone; Salesforce is read anew.
-    fn lose(&mut self, desk: &PlanContext<'_>) {
+    fn lose(&mut self, context: &PlanContext<'_>) {
         let mut row = self.case.clone();
         row.insert("Id".to_owned(), json!("500000000000001AAA"));
         let row = read_row(&Value::Object(row), MARKER).unwrap();
-        self.link = Some(adopt(None, &ResponseId::new(RESPONSE).unwrap(), &row, desk));
+        self.link = Some(adopt(None, &ResponseId::new(RESPONSE).unwrap(), &row, context));
         self.read.clone_from(&self.comments);
     }
 
@@ -231,12 +231,12 @@ proptest! {
     /// Laws 2 and 3: any order, any losses but the last, any repeats: one Case, each message once, the same fields.
     #[test]
     fn any_order_of_events_ends_in_the_same_case((conversation, batches) in heard()) {
-        with_desk(|desk| {
+        with_desk(|context| {
             let mut straight = Both::default();
-            straight.take(&events(&conversation, &[conversation.len()]), desk);
+            straight.take(&events(&conversation, &[conversation.len()]), context);
             let mut crooked = Both::default();
             for batch in &batches {
-                crooked.take(&events(&conversation, batch), desk);
+                crooked.take(&events(&conversation, batch), context);
             }
             prop_assert_eq!(crooked.inserts, 1);
             let sorted = |both: &Both| { let mut all = both.comments.clone(); all.sort(); all };
@@ -250,14 +250,14 @@ proptest! {
     /// Law 2: whatever was taken in, the same again changes nothing, and costs no call.
     #[test]
     fn what_was_taken_in_causes_no_further_write((conversation, batches) in heard()) {
-        with_desk(|desk| {
+        with_desk(|context| {
             let mut both = Both::default();
             for batch in &batches {
-                both.take(&events(&conversation, batch), desk);
+                both.take(&events(&conversation, batch), context);
             }
             let writes = both.writes;
             for batch in batches.iter().rev() {
-                both.take(&events(&conversation, batch), desk);
+                both.take(&events(&conversation, batch), context);
             }
             prop_assert_eq!(both.writes, writes);
             Ok(())
@@ -272,24 +272,24 @@ proptest! {
         again in prop::collection::vec(0..7usize, 1..5),
         keep_marker in any::<bool>(),
     ) {
-        with_desk(|desk| {
+        with_desk(|context| {
             let mut both = Both::default();
             for batch in &batches {
-                both.take(&events(&conversation, batch), desk);
+                both.take(&events(&conversation, batch), context);
             }
             both.case.insert("Description".to_owned(), json!("Corrected by the agent"));
             if !keep_marker {
                 both.case.insert(MARKER.to_owned(), Value::Null);
             }
             let before = both.comments.clone();
-            both.lose(desk);
+            both.lose(context);
             let again: Vec<usize> = again.iter().map(|n| n.min(&conversation.len()).to_owned()).collect();
             if keep_marker {
                 for count in &again {
-                    both.take(&events(&conversation, &[*count]), desk);
+                    both.take(&events(&conversation, &[*count]), context);
                 }
             } else {
-                both.take(&events(&conversation, &again), desk);
+                both.take(&events(&conversation, &again), context);
             }
             prop_assert_eq!(&both.comments, &before);
             prop_assert_eq!(&both.case["Description"], &json!("Corrected by the agent"));
@@ -337,8 +337,8 @@ proptest! {
         if let Permitted::Send(action) = permitted(&intent, &view, beside) {
             prop_assert!(view.actions.contains(action.verb().as_str()), "{:?}", action.verb());
             let answers = matches!(action.verb(), Verb::Reply | Verb::Message);
-            prop_assert_eq!(answers, intent.wish.is_answer());
-            if let ActionKind::Answer { meant: Audience::Private, .. } = &intent.wish {
+            prop_assert_eq!(answers, intent.kind.is_answer());
+            if let ActionKind::Answer { audience: Audience::Private, .. } = &intent.kind {
                 prop_assert_eq!(action.verb(), Verb::Message, "a private text never becomes public");
             }
         }
@@ -348,7 +348,7 @@ proptest! {
     #[test]
     fn not_done_is_only_believed_after_settling(view in view(), wish in wish(), asked_ms in 0..60_000i64, settle_ms in 0..30_000i64) {
         let intent = intent(wish);
-        let verb = match &intent.wish {
+        let verb = match &intent.kind {
             ActionKind::Answer { .. } => Verb::Message,
             ActionKind::Call { .. } => Verb::Call,
             ActionKind::Close { .. } => Verb::Close,
@@ -377,7 +377,7 @@ proptest! {
                 let mut intent = intent(wish);
                 intent.seq = n as u64;
                 intent.acted = SalesforceTime::from_millis(acted);
-                if let ActionKind::Answer { comment, .. } = &mut intent.wish {
+                if let ActionKind::Answer { comment, .. } = &mut intent.kind {
                     *comment = RecordId::new(&format!("00a00000000{n:04}")).unwrap();
                 }
                 if state == 3 && n == 0 {
@@ -402,10 +402,10 @@ proptest! {
         let may_go = |i: &&Intent| eligibility(&conversation, i.seq, None, &now) == Eligibility::Look;
         let goes: Vec<&Intent> = all.iter().filter(may_go).collect();
         prop_assert!(!sending || goes.is_empty());
-        let answers: Vec<&&Intent> = goes.iter().filter(|i| i.wish.is_answer()).collect();
+        let answers: Vec<&&Intent> = goes.iter().filter(|i| i.kind.is_answer()).collect();
         prop_assert!(answers.len() <= 1);
         if let Some(first) = answers.first() {
-            let oldest = all.iter().filter(|i| i.wish.is_answer()).map(|i| i.acted).min();
+            let oldest = all.iter().filter(|i| i.kind.is_answer()).map(|i| i.acted).min();
             prop_assert_eq!(Some(first.acted), oldest);
             prop_assert_eq!(goes.len(), 1, "a status waits for answers");
         }
@@ -441,7 +441,7 @@ fn intent(wish: ActionKind) -> Intent {
         seq: 1,
         response_id: ResponseId::new(RESPONSE).unwrap(),
         case_id: RecordId::new("500000000000001").unwrap(),
-        wish,
+        kind: wish,
         author: None,
         acted: SalesforceTime::default(),
         seen_ms: 0,
@@ -456,13 +456,13 @@ fn intent(wish: ActionKind) -> Intent {
 
 fn wish() -> impl Strategy<Value = ActionKind> {
     let comment = RecordId::new("00a000000000001").unwrap();
-    let meant = prop_oneof![Just(Audience::Public), Just(Audience::Private)];
+    let audience = prop_oneof![Just(Audience::Public), Just(Audience::Private)];
     prop_oneof![
-        3 => ("[ a-z]{0,20}", meant).prop_map(move |(content, meant)| ActionKind::Answer {
+        3 => ("[ a-z]{0,20}", audience).prop_map(move |(content, audience)| ActionKind::Answer {
             comment: comment.clone(),
             content,
             remark_type: None,
-            meant,
+            audience,
         }),
         1 => Just(ActionKind::Close { remark_type: None, after: None }),
         1 => Just(ActionKind::Spam { after: None }),

@@ -223,7 +223,7 @@ fn link(body: &Value) -> Link {
 fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
     let (mapping, body) = (shipped(), fixture("message_second_customer_turn"));
     let perimeter = Perimeter::default();
-    let desk = PlanContext {
+    let context = PlanContext {
         mapping: &mapping,
         case: None,
         comment: None,
@@ -234,7 +234,7 @@ fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
     };
     let link = link(&body);
     let ledger = Ledger { link: Some(&link), ..Ledger::default() };
-    let preview = preview::with(&desk, &ledger, &body);
+    let preview = preview::with(&context, &ledger, &body);
     insta::assert_snapshot!(preview.render(), @"
     event `message` of response vdOpL1NJ74l
     changes the Case 500000000000001AAA (mappings/case.yaml)

@@ -23,7 +23,7 @@ impl Planner<'_> {
     ) -> Map<String, Value> {
         let mut fields = Map::new();
         let Some(mapping) = self.mapping(facts) else { return fields };
-        let sure = self.facing.link.is_some();
+        let sure = self.input.link.is_some();
         let purpose = if moment.create { Purpose::Create } else { Purpose::Update };
         for rendered in mapping.fields(facts, moment) {
             if rendered.field == mapping.key_field || rendered.field == mapping.marker_field {
@@ -33,7 +33,7 @@ impl Planner<'_> {
             if !wanted {
                 continue;
             }
-            if let Some(value) = self.value(&rendered, self.desk.case, purpose) {
+            if let Some(value) = self.value(&rendered, self.context.case, purpose) {
                 let (field, value) = self.by_id(&rendered.field, value);
                 fields.insert(field, value);
             }
@@ -50,7 +50,7 @@ impl Planner<'_> {
         }
         let name =
             value.as_object().and_then(|o| o.values().next()).and_then(Value::as_str).unwrap_or_default();
-        if let Some(id) = self.desk.names.get(&(field.to_owned(), name.to_owned())) {
+        if let Some(id) = self.context.names.get(&(field.to_owned(), name.to_owned())) {
             return (format!("{field}Id"), json!(id.as_str()));
         }
         self.report(field, "unknown_name");
@@ -78,7 +78,7 @@ impl Planner<'_> {
         };
         let hash = hash64(&text);
         let before = self.link().and_then(|l| l.fields.get(&rendered.field)).copied();
-        self.plan.gain.fields.insert(rendered.field.clone(), hash);
+        self.plan.link_update.fields.insert(rendered.field.clone(), hash);
         // Unknown after loss of state, or newly mapped: an agent may have written there.
         moment.create || (sure && before.is_some_and(|b| b != hash))
     }
@@ -146,7 +146,7 @@ impl Planner<'_> {
     /// What Salesforce refused before is left out or shortened.
     pub(super) fn fixed(&mut self, name: &str, value: Value) -> Option<Value> {
         let mut value = value;
-        for fix in self.desk.fixes {
+        for fix in self.context.fixes {
             match fix {
                 FieldFix::Drop { field, code } if is_named(field, name, &value) => {
                     self.report(name, code);
@@ -168,8 +168,8 @@ impl Planner<'_> {
     /// How long a part of a message may be. Which characters Salesforce escapes before it counts is not documented
     /// (Salesforce reference, 6.2): where it refused a part, the message goes in shorter ones, and none of it is lost.
     pub(super) fn comment_bytes(&self) -> usize {
-        let body = &self.desk.mapping.comment().body_field;
-        let refused = self.desk.fixes.iter().filter_map(|fix| match fix {
+        let body = &self.context.mapping.comment().body_field;
+        let refused = self.context.fixes.iter().filter_map(|fix| match fix {
             FieldFix::Shorten { field, max } if field.eq_ignore_ascii_case(body) => Some(*max),
             _ => None,
         });
@@ -180,7 +180,7 @@ impl Planner<'_> {
 
     /// Comments of one transaction: fewer where the org's own limits were met (Salesforce reference, 2.4).
     pub(super) fn most_comments(&self) -> usize {
-        let fewer = self.desk.fixes.iter().filter_map(|fix| match fix {
+        let fewer = self.context.fixes.iter().filter_map(|fix| match fix {
             FieldFix::Fewer { comments } => Some(*comments),
             _ => None,
         });
@@ -196,7 +196,7 @@ impl Planner<'_> {
 
     /// What the agent is told, the last word for each field.
     pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
-        for note in self.facing.notes {
+        for note in self.input.notes {
             let outcome = match note.told {
                 Feedback::Sent => Outcome::Sent,
                 Feedback::Settled => Outcome::Settled,
@@ -205,7 +205,7 @@ impl Planner<'_> {
                 Feedback::Observed => Outcome::Observed,
                 Feedback::Nothing => continue,
             };
-            for rendered in self.desk.mapping.actions().feedback(outcome, &note.action, &note.reason) {
+            for rendered in self.context.mapping.actions().feedback(outcome, &note.action, &note.reason) {
                 let value = match &rendered.value {
                     // Here an empty text clears the field.
                     Ok(None) => Value::Null,
@@ -213,7 +213,7 @@ impl Planner<'_> {
                     Ok(Some(value)) => value.clone(),
                     Err(_) => continue,
                 };
-                if let Some(value) = self.fitted(&rendered.field, value, self.desk.case, Purpose::Update) {
+                if let Some(value) = self.fitted(&rendered.field, value, self.context.case, Purpose::Update) {
                     fields.insert(rendered.field.clone(), value);
                 }
             }

@@ -17,7 +17,7 @@ use crate::decide::outbound::recognise::{Fit, fit};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
     Freshness, Intent, IntentState, Known, Link, LinkUpdate, MessageOrigin, Note, PlanContext, RepliedBy,
-    Report, hash64, held,
+    Report, active_status_rule, hash64,
 };
 use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
 use crate::goodays::{MessageId, ResponseId, Verb};
@@ -52,7 +52,7 @@ pub struct Input<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     pub write: Option<CaseWrite>,
-    pub gain: LinkUpdate,
+    pub link_update: LinkUpdate,
     /// Actions that are proved done, with the verb that was sent, and the message where there is one.
     pub settles: Vec<(u64, Verb, Option<Proof>)>,
     /// Whether the brand's own answer takes `message` away, where the view shows it.
@@ -79,9 +79,9 @@ pub struct CaseWrite {
     pub comments: Vec<Map<String, Value>>,
 }
 
-pub fn plan(facing: &Input<'_>, desk: &PlanContext<'_>) -> Plan {
-    let mut sketch = Planner::new(facing, desk);
-    let Some(view) = freshest(facing) else { return sketch.notes_only() };
+pub fn plan(input: &Input<'_>, context: &PlanContext<'_>) -> Plan {
+    let mut sketch = Planner::new(input, context);
+    let Some(view) = freshest(input) else { return sketch.notes_only() };
     let facts = Facts::new(&view.name, &view.response.raw);
     if let Some(why) = sketch.not_ours(&view, &facts) {
         return Plan { skipped: Some(why), ..Plan::default() };
@@ -95,8 +95,8 @@ pub fn plan(facing: &Input<'_>, desk: &PlanContext<'_>) -> Plan {
 }
 
 pub(super) struct Planner<'a> {
-    pub(super) facing: &'a Input<'a>,
-    pub(super) desk: &'a PlanContext<'a>,
+    pub(super) input: &'a Input<'a>,
+    pub(super) context: &'a PlanContext<'a>,
     pub(super) plan: Plan,
     /// Turns that stand nowhere yet, oldest first.
     pub(super) fresh_turns: Vec<Turn<'a>>,
@@ -109,14 +109,14 @@ pub(super) struct Planner<'a> {
 pub(super) type Turn<'a> = Cow<'a, Message>;
 
 impl<'a> Planner<'a> {
-    fn new(facing: &'a Input<'a>, desk: &'a PlanContext<'a>) -> Self {
-        let turns = told_turns(facing.events);
-        let unclaimed = facing.comments.iter().map(|c| normalised(c)).collect();
-        Self { facing, desk, plan: Plan::default(), fresh_turns: Vec::new(), turns, unclaimed }
+    fn new(input: &'a Input<'a>, context: &'a PlanContext<'a>) -> Self {
+        let turns = told_turns(input.events);
+        let unclaimed = input.comments.iter().map(|c| normalised(c)).collect();
+        Self { input, context, plan: Plan::default(), fresh_turns: Vec::new(), turns, unclaimed }
     }
 
     pub(super) fn link(&self) -> Option<&'a Link> {
-        self.facing.link
+        self.input.link
     }
 
     pub(super) fn case(&self) -> Option<&'a RecordId> {
@@ -127,10 +127,10 @@ impl<'a> Planner<'a> {
         if self.link().is_some_and(|l| l.case.is_some() || !l.gone.is_empty()) {
             return None;
         }
-        if !self.desk.perimeter.holds(&view.response) {
+        if !self.context.perimeter.holds(&view.response) {
             return Some("outside the perimeter");
         }
-        match self.desk.mapping.case_mapping(facts) {
+        match self.context.mapping.case_mapping(facts) {
             Ok(None) => Some("no mapping wants it"),
             // A condition that cannot be evaluated must not cost a feedback.
             Ok(Some(_)) | Err(_) => None,
@@ -168,7 +168,7 @@ impl<'a> Planner<'a> {
     }
 
     fn learn(&mut self, turn: &Message, how: MessageOrigin) {
-        self.plan.gain.known.push(Known { id: turn.id.clone(), at: turn.at, how });
+        self.plan.link_update.known.push(Known { id: turn.id.clone(), at: turn.at, origin: how });
     }
 
     /// Rule 5: a comment that no other id claims and that has this text is this message.
@@ -202,13 +202,13 @@ impl<'a> Planner<'a> {
         }
         let text = hash64(&normalised(&turn.content));
         let count = |texts: &[u64]| texts.iter().filter(|t| **t == text).count();
-        if self.link().is_some_and(|l| count(&l.unidentified) > count(&self.plan.gain.identified)) {
-            self.plan.gain.identified.push(text);
+        if self.link().is_some_and(|l| count(&l.unidentified) > count(&self.plan.link_update.identified)) {
+            self.plan.link_update.identified.push(text);
             self.learn(turn, MessageOrigin::Sent);
             return Fit::Ours;
         }
         let settled = |seq: u64| self.plan.settles.iter().any(|(other, _, _)| *other == seq);
-        let attempts = self.facing.intents.iter().filter(|i| !settled(i.seq));
+        let attempts = self.input.intents.iter().filter(|i| !settled(i.seq));
         let fits = attempts.filter_map(|i| Some((i, i.attempt()?))).map(|(i, a)| (fit(i, a, turn), i, a));
         // Of two that fit alike the older one: they were sent in that order.
         let best = fits.max_by_key(|(fit, intent, _)| (*fit, std::cmp::Reverse(intent.seq)));
@@ -225,16 +225,17 @@ impl<'a> Planner<'a> {
     /// What a view tells of the account when an answer of ours is the newest message.
     fn ends_turn(&self, view: &Snapshot<'_>) -> Option<bool> {
         let last = view.response.turns.last().filter(|_| !view.stale)?;
-        let now = self.plan.gain.known.iter().any(|k| k.id == last.id && k.how == MessageOrigin::Sent);
+        let now =
+            self.plan.link_update.known.iter().any(|k| k.id == last.id && k.origin == MessageOrigin::Sent);
         let ours = now || self.link().is_some_and(|l| l.sent(&last.id));
         ours.then(|| message_ends_turn(&view.response, &last.id)).flatten()
     }
 
     /// Close, spam and call of which the outcome is not known: what the view's state proves.
     fn settle_by_state(&mut self, view: &Snapshot<'_>) {
-        let statuses = self.facing.intents.iter().filter(|i| !view.stale && !i.wish.is_answer());
+        let statuses = self.input.intents.iter().filter(|i| !view.stale && !i.kind.is_answer());
         for (intent, attempt) in statuses.filter_map(|i| Some((i, i.attempt()?))) {
-            if arrived(intent, attempt, self.facing.link, &view.response).is_some() {
+            if arrived(intent, attempt, self.input.link, &view.response).is_some() {
                 self.plan.settles.push((intent.seq, attempt.verb, None));
             }
         }
@@ -279,8 +280,8 @@ impl<'a> Planner<'a> {
         if creating {
             fields.insert(mapping.key_field.clone(), json!(view.response.id.as_str()));
         }
-        let comment = self.desk.mapping.comment();
-        self.plan.gain.mapping = Some(self.desk.mapping.version().to_owned());
+        let comment = self.context.mapping.comment();
+        self.plan.link_update.mapping = Some(self.context.mapping.version().to_owned());
         self.plan.write = Some(CaseWrite {
             object: mapping.object.clone(),
             patch: self.case().cloned(),
@@ -294,8 +295,8 @@ impl<'a> Planner<'a> {
 
     /// The mapping of this response; if none wants it any more, a known Case keeps the first one.
     pub(super) fn mapping(&self, facts: &Facts) -> Option<&'a CaseMapping> {
-        let chosen = self.desk.mapping.case_mapping(facts).ok().flatten();
-        chosen.or_else(|| self.desk.mapping.case_mappings().first())
+        let chosen = self.context.mapping.case_mapping(facts).ok().flatten();
+        chosen.or_else(|| self.context.mapping.case_mappings().first())
     }
 
     /// Comments for the new turns, and the turns that they carry.
@@ -324,7 +325,7 @@ impl<'a> Planner<'a> {
     }
 
     fn imports(&self, turn: &Message) -> bool {
-        let comment = self.desk.mapping.comment();
+        let comment = self.context.mapping.comment();
         match turn.whose {
             Whose::Customer => comment.import_customer,
             Whose::Brand => comment.import_brand,
@@ -339,7 +340,7 @@ impl<'a> Planner<'a> {
             return Vec::new();
         };
         let name = old.number.as_deref().unwrap_or(old.id.as_str());
-        let comment = self.desk.mapping.comment();
+        let comment = self.context.mapping.comment();
         let text = format!("This continues Case {name}, which was deleted.");
         let mut record = Map::new();
         record.insert(comment.body_field.clone(), Value::String(text));
@@ -348,11 +349,11 @@ impl<'a> Planner<'a> {
 
     /// The comment's text, in as many parts as Salesforce needs.
     pub(super) fn comment_texts(&self, facts: &Facts, turn: &Message) -> Vec<String> {
-        self.texts(turn, &self.desk.mapping.comment().fields(facts, &turn.raw))
+        self.texts(turn, &self.context.mapping.comment().fields(facts, &turn.raw))
     }
 
     fn texts(&self, turn: &Message, rendered: &[Rendered]) -> Vec<String> {
-        let comment = self.desk.mapping.comment();
+        let comment = self.context.mapping.comment();
         let body = rendered.iter().find(|r| r.field == comment.body_field);
         let text = match body.map(|r| &r.value) {
             Some(Ok(Some(value))) => scalar_text(value),
@@ -364,12 +365,12 @@ impl<'a> Planner<'a> {
     }
 
     fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
-        let comment = self.desk.mapping.comment();
+        let comment = self.context.mapping.comment();
         let rendered = comment.fields(facts, &turn.raw);
         let parts = self.texts(turn, &rendered);
         let mut record = Map::new();
         for field in rendered.into_iter().filter(|r| r.field != comment.body_field) {
-            if let Some(value) = self.value(&field, self.desk.comment, Purpose::Create) {
+            if let Some(value) = self.value(&field, self.context.comment, Purpose::Create) {
                 record.insert(field.field, value);
             }
         }
@@ -392,7 +393,7 @@ impl<'a> Planner<'a> {
         };
         let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > newest.at));
         let told_later = self.turns.iter().any(|t| t.at > newest.at);
-        let only_reply = self.facing.events.iter().all(|e| e.kind == EventKind::Reply);
+        let only_reply = self.input.events.iter().all(|e| e.kind == EventKind::Reply);
         !known_later && !told_later && !only_reply
     }
 
@@ -404,8 +405,8 @@ impl<'a> Planner<'a> {
         };
         let mut fields = Map::new();
         self.note_fields(&mut fields);
-        let desk = self.desk;
-        let Some(mapping) = desk.mapping.case_mappings().first() else { return self.plan };
+        let context = self.context;
+        let Some(mapping) = context.mapping.case_mappings().first() else { return self.plan };
         if self.marks_missing() {
             let marker = self.marker(mapping);
             fields.insert(mapping.marker_field.clone(), Value::String(marker));
@@ -414,7 +415,7 @@ impl<'a> Planner<'a> {
             return self.plan;
         }
         self.baseline(&fields, false);
-        let comment = self.desk.mapping.comment();
+        let comment = self.context.mapping.comment();
         self.plan.write = Some(CaseWrite {
             object: mapping.object.clone(),
             patch: Some(case),
@@ -429,9 +430,9 @@ impl<'a> Planner<'a> {
 
     /// Which status rule holds after our own write, so that it fires nothing (design, rule 6).
     fn baseline(&mut self, fields: &Map<String, Value>, creating: bool) {
-        let mut written = action_fields(fields, self.desk);
+        let mut written = action_fields(fields, self.context);
         if let Some(status) = fields.get("Status").and_then(Value::as_str) {
-            let closed = self.desk.closed.iter().any(|c| c == status);
+            let closed = self.context.closed.iter().any(|c| c == status);
             written.insert("IsClosed".to_owned(), Value::Bool(closed));
         }
         if written.is_empty() && !creating {
@@ -439,48 +440,53 @@ impl<'a> Planner<'a> {
         }
         // A new Case has nothing of the deleted one.
         let before = self.link().filter(|_| !creating);
-        let mut row = before.map(|l| l.row.clone()).unwrap_or_default();
+        let mut row = before.map(|l| l.last_seen_fields.clone()).unwrap_or_default();
         row.extend(written.clone());
-        self.plan.gain.held = Some(held(self.desk.mapping, &Value::Object(row)));
-        self.plan.gain.rules = self.desk.mapping.rules_version();
-        self.plan.gain.row = written;
+        self.plan.link_update.active_status_rule =
+            Some(active_status_rule(self.context.mapping, &Value::Object(row)));
+        self.plan.link_update.rules = self.context.mapping.rules_version();
+        self.plan.link_update.last_seen_fields = written;
     }
 
     /// What this view says of the conversation, whether anything is written or not.
     fn remember(&mut self, newest: &Response) {
-        let gain = &mut self.plan.gain;
-        for response in self.facing.events.iter().map(|e| &e.response).chain([newest]) {
+        let link_update = &mut self.plan.link_update;
+        for response in self.input.events.iter().map(|e| &e.response).chain([newest]) {
             let fresh = freshness(response);
-            gain.fresh = gain.fresh.max(Some(fresh));
+            link_update.fresh = link_update.fresh.max(Some(fresh));
         }
-        gain.source.clone_from(&newest.source);
-        gain.customer = newest.emails.first().map(|mail| hash64(mail));
-        let stale = self.facing.link.is_some_and(|l| freshness(newest) < l.fresh);
+        link_update.source.clone_from(&newest.source);
+        link_update.customer = newest.emails.first().map(|mail| hash64(mail));
+        let stale = self.input.link.is_some_and(|l| freshness(newest) < l.fresh);
         if !stale {
-            gain.waiting = Some(waiting_since(newest));
+            link_update.waiting = Some(waiting_since(newest));
         }
         // Whatever the Case held before us was compared with a view that has all of it.
         let since_start = |e: &Event| {
             let surely = |at: GoodaysTime| at.plus_millis(CARRIED_MS);
-            self.facing.first_start.is_some_and(|at| freshness(&e.response).newest >= surely(at))
+            self.input.first_start.is_some_and(|at| freshness(&e.response).newest >= surely(at))
         };
-        gain.read = self.facing.events.iter().any(since_start);
+        link_update.read = self.input.events.iter().any(since_start);
         if !stale {
             let turns = self.turns.iter().map(Cow::as_ref).chain(&newest.turns);
             let last = turns.filter(|t| t.whose == Whose::Customer).max_by_key(|t| t.at);
-            gain.last_customer = last.map(|t| t.id.clone());
+            link_update.last_customer = last.map(|t| t.id.clone());
         }
         let reply =
-            self.facing.events.iter().map(|e| &e.response).chain([newest]).find_map(|r| r.reply.as_ref());
+            self.input.events.iter().map(|e| &e.response).chain([newest]).find_map(|r| r.reply.as_ref());
         if let Some(reply) = reply {
-            self.plan.gain.replied = Some(self.replied_by(&reply.id));
+            self.plan.link_update.replied = Some(self.replied_by(&reply.id));
         }
     }
 
     fn replied_by(&self, reply: &MessageId) -> RepliedBy {
-        let sent = |k: &Known| k.how == MessageOrigin::Sent && k.id == *reply;
-        let link_says = self.facing.link.is_some_and(|l| l.known.iter().any(sent));
-        if link_says || self.plan.gain.known.iter().any(sent) { RepliedBy::Us } else { RepliedBy::Other }
+        let sent = |k: &Known| k.origin == MessageOrigin::Sent && k.id == *reply;
+        let link_says = self.input.link.is_some_and(|l| l.known.iter().any(sent));
+        if link_says || self.plan.link_update.known.iter().any(sent) {
+            RepliedBy::Us
+        } else {
+            RepliedBy::Other
+        }
     }
 }
 

@@ -16,11 +16,11 @@ pub(super) struct Snapshot<'a> {
 }
 
 /// The view that counts for fields: events first, then what was read back after an action.
-pub(super) fn freshest<'a>(facing: &Input<'a>) -> Option<Snapshot<'a>> {
-    let known = facing.link.map(|l| l.fresh).unwrap_or_default();
-    let events = facing.events.iter();
+pub(super) fn freshest<'a>(input: &Input<'a>) -> Option<Snapshot<'a>> {
+    let known = input.link.map(|l| l.fresh).unwrap_or_default();
+    let events = input.events.iter();
     let events = events.map(|e| (Cow::Borrowed(e.name.as_str()), Cow::Borrowed(&e.response)));
-    let notes = facing.notes.iter().filter_map(|n| Response::from_value(n.view.as_ref()?).ok());
+    let notes = input.notes.iter().filter_map(|n| Response::from_value(n.view.as_ref()?).ok());
     events
         .chain(notes.map(|r| (Cow::Borrowed("response"), Cow::Owned(r))))
         .map(|(name, response)| {

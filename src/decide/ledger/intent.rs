@@ -12,7 +12,8 @@ pub struct Intent {
     pub seq: u64,
     pub response_id: ResponseId,
     pub case_id: RecordId,
-    pub wish: ActionKind,
+    #[serde(rename = "wish")]
+    pub kind: ActionKind,
     /// The agent's e-mail, if Salesforce told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
@@ -48,7 +49,8 @@ pub enum ActionKind {
         content: String,
         remark_type: Option<String>,
         /// What the text was meant as when it was written.
-        meant: Audience,
+        #[serde(rename = "meant")]
+        audience: Audience,
     },
     Call {
         rating: Option<u8>,
@@ -215,7 +217,7 @@ pub fn answer_identity(comment: &RecordId) -> String {
 impl Intent {
     /// The same wish seen again has the same identity.
     pub fn identity(&self) -> String {
-        self.wish.identity(&self.case_id)
+        self.kind.identity(&self.case_id)
     }
 
     /// Waiting to be sent, or for a human: the customer has nothing of it, as far as is known.
@@ -235,7 +237,7 @@ impl Intent {
     /// Removes the agent's words once they are not needed any more; true when there were some.
     pub fn forget_texts(&mut self) -> bool {
         let author = self.author.take().is_some();
-        let text = match &mut self.wish {
+        let text = match &mut self.kind {
             ActionKind::Answer { content, .. } => !std::mem::take(content).is_empty(),
             ActionKind::Call { note, .. } => note.take().is_some(),
             ActionKind::Close { .. } | ActionKind::Spam { .. } => false,

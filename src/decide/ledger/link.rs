@@ -34,11 +34,11 @@ pub struct Link {
     #[serde(default)]
     pub fresh: Freshness,
     /// The Case's action fields as last seen or written.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub row: Map<String, Value>,
+    #[serde(rename = "row", default, skip_serializing_if = "Map::is_empty")]
+    pub last_seen_fields: Map<String, Value>,
     /// The status rule that holds on the Case: rules fire on edges (design, rule 6).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<Verb>,
+    #[serde(rename = "held", default, skip_serializing_if = "Option::is_none")]
+    pub active_status_rule: Option<Verb>,
     /// Agents' comments that have, or had, an intent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answered>,
@@ -53,7 +53,7 @@ pub struct Link {
     /// Moves with each change of an action: what was decided on an older number is decided anew.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub version: u64,
-    /// The rules (a hash of actions.yaml) by which `held` was found.
+    /// The rules (a hash of actions.yaml) by which the active status rule was found.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rules: u64,
     /// The Case says what became of an agent's words.
@@ -99,7 +99,8 @@ pub struct Known {
     pub id: MessageId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<GoodaysTime>,
-    pub how: MessageOrigin,
+    #[serde(rename = "how")]
+    pub origin: MessageOrigin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,8 +172,8 @@ impl Link {
             marked: 0,
             fields: BTreeMap::new(),
             fresh: Freshness::default(),
-            row: Map::new(),
-            held: None,
+            last_seen_fields: Map::new(),
+            active_status_rule: None,
             answers: Vec::new(),
             replied: None,
             waiting_since: None,
@@ -200,7 +201,7 @@ impl Link {
     /// Notes a message; the first word on it stands.
     pub fn learn(&mut self, id: MessageId, at: Option<GoodaysTime>, how: MessageOrigin) {
         if !self.knows(&id) {
-            self.known.push(Known { id, at, how });
+            self.known.push(Known { id, at, origin: how });
         }
     }
 
@@ -211,7 +212,7 @@ impl Link {
 
     /// Messages that we sent.
     pub fn sent_ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.known.iter().filter(|k| k.how == MessageOrigin::Sent).map(|k| &k.id)
+        self.known.iter().filter(|k| k.origin == MessageOrigin::Sent).map(|k| &k.id)
     }
 
     pub fn answer(&self, comment: &RecordId) -> Option<&Answered> {
@@ -220,7 +221,7 @@ impl Link {
 
     /// The ids that belong into the Case's marker, oldest first.
     pub fn marker_ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.known.iter().filter(|k| k.how != MessageOrigin::Skipped).map(|k| &k.id)
+        self.known.iter().filter(|k| k.origin != MessageOrigin::Skipped).map(|k| &k.id)
     }
 }
 

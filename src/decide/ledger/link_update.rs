@@ -15,9 +15,9 @@ pub struct LinkUpdate {
     pub known: Vec<Known>,
     pub fields: BTreeMap<String, u64>,
     pub fresh: Option<Freshness>,
-    pub row: Map<String, Value>,
+    pub last_seen_fields: Map<String, Value>,
     /// The status rule that holds after our own write: no edge (design, rule 6).
-    pub held: Option<Option<Verb>>,
+    pub active_status_rule: Option<Option<Verb>>,
     /// The rules by which that was found.
     pub rules: u64,
     /// Since when the customer waits, as this view says.
@@ -38,9 +38,9 @@ impl LinkUpdate {
     /// What the write put on the Case is what changes count from: an agent may have acted on a Case of ours
     /// before we knew that it was made (design, rule 6).
     pub fn rebase(&self, link: &mut Link) {
-        if let Some(held) = self.held {
-            (link.held, link.rules) = (held, self.rules);
-            link.row.clone_from(&self.row);
+        if let Some(active_status_rule) = self.active_status_rule {
+            (link.active_status_rule, link.rules) = (active_status_rule, self.rules);
+            link.last_seen_fields.clone_from(&self.last_seen_fields);
         }
     }
 
@@ -49,13 +49,13 @@ impl LinkUpdate {
         if let Some(id) = inserted {
             // A poll may have seen the Case before its insert was answered.
             link.case = Some(CaseRef { id, number: None }.or_known(link.case.as_ref()));
-            link.row.clear();
+            link.last_seen_fields.clear();
         }
         for known in self.known {
-            link.learn(known.id, known.at, known.how);
+            link.learn(known.id, known.at, known.origin);
         }
         link.fields.extend(self.fields);
-        link.row.extend(self.row);
+        link.last_seen_fields.extend(self.last_seen_fields);
         for text in self.identified {
             // One for each: the same words may have been sent twice.
             if let Some(at) = link.unidentified.iter().position(|t| *t == text) {
@@ -65,8 +65,8 @@ impl LinkUpdate {
         if let Some(fresh) = self.fresh {
             link.fresh = link.fresh.max(fresh);
         }
-        if let Some(held) = self.held {
-            (link.held, link.rules) = (held, self.rules);
+        if let Some(active_status_rule) = self.active_status_rule {
+            (link.active_status_rule, link.rules) = (active_status_rule, self.rules);
         }
         if let Some(waiting) = self.waiting {
             link.waiting_since = waiting;

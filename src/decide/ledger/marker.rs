@@ -14,7 +14,8 @@ impl Planner<'_> {
     pub(in crate::decide) fn all_marks(&self) -> Vec<MessageId> {
         let mut seen = BTreeSet::new();
         let old = self.link().into_iter().flat_map(Link::marker_ids);
-        let new = self.plan.gain.known.iter().filter(|k| k.how != MessageOrigin::Skipped).map(|k| &k.id);
+        let new =
+            self.plan.link_update.known.iter().filter(|k| k.origin != MessageOrigin::Skipped).map(|k| &k.id);
         old.chain(new).filter(|id| seen.insert((*id).clone())).cloned().collect()
     }
 
@@ -27,8 +28,8 @@ impl Planner<'_> {
     /// The marker's text: ids separated by spaces; the newest ones when the field is too short for all.
     pub(in crate::decide) fn marker(&mut self, mapping: &CaseMapping) -> String {
         let marks = self.all_marks();
-        self.plan.gain.marked = Some(u32::try_from(marks.len()).unwrap_or(u32::MAX));
-        let length = self.desk.case.and_then(|d| d.field(&mapping.marker_field)).map(|f| f.length);
+        self.plan.link_update.marked = Some(u32::try_from(marks.len()).unwrap_or(u32::MAX));
+        let length = self.context.case.and_then(|d| d.field(&mapping.marker_field)).map(|f| f.length);
         write_marker(&marks, length.filter(|l| *l > 0).unwrap_or(MARKER_CHARS))
     }
 }

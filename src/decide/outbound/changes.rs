@@ -95,7 +95,7 @@ impl Conversation {
     pub fn refused(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let IntentState::Sending(sending) = intent.state.clone() else { return };
-        if let Some(view) = view.filter(|_| !intent.wish.is_answer())
+        if let Some(view) = view.filter(|_| !intent.kind.is_answer())
             && let Permitted::Settled(lost) = permitted(intent, view, Beside::default())
         {
             self.settled(seq, &lost, view, now_ms);
@@ -149,11 +149,11 @@ impl Conversation {
         now_ms: i64,
     ) {
         let Some(intent) = self.intent(seq) else { return };
-        let reason = match &intent.wish {
+        let reason = match &intent.kind {
             ActionKind::Call { left_out, .. } => left_out.clone(),
             _ => String::new(),
         };
-        let call = call_content(&intent.wish).map(|content| CallSent { content, told: false });
+        let call = call_content(&intent.kind).map(|content| CallSent { content, told: false });
         let message = proof.map(|proof| proof.id.clone());
         self.conclude(
             seq,
@@ -181,7 +181,7 @@ impl Conversation {
     /// Not sent; a human decides.
     pub fn park(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Feedback::Failed, intent.wish.name(), why, view);
+        let note = note(Feedback::Failed, intent.kind.name(), why, view);
         let (code, why) = (code.to_owned(), why.to_owned());
         self.conclude(seq, IntentState::Parked { since_ms: now_ms, code, why }, note);
     }
@@ -197,13 +197,13 @@ impl Conversation {
     /// Sent, and nobody can say whether it arrived.
     pub fn unclear(&mut self, seq: u64, sending: Sending, why: &str, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Feedback::Unclear, intent.wish.name(), why, None);
+        let note = note(Feedback::Unclear, intent.kind.name(), why, None);
         self.conclude(seq, IntentState::Unclear { since_ms: now_ms, why: why.to_owned(), sending }, note);
     }
 
     fn settled(&mut self, seq: u64, lost: &str, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Feedback::Settled, intent.wish.name(), lost, Some(view));
+        let note = note(Feedback::Settled, intent.kind.name(), lost, Some(view));
         let why = "Goodays has this feedback as processed already.".to_owned();
         self.conclude(seq, IntentState::Settled { at_ms: now_ms, why }, note);
         if let Some(link) = &mut self.link {
@@ -214,7 +214,7 @@ impl Conversation {
     fn observed(&mut self, seq: u64, verb: Verb, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let why = "goodays.actions is observe: nothing was sent to the customer.";
-        let note = note(Feedback::Observed, intent.wish.name(), why, Some(view));
+        let note = note(Feedback::Observed, intent.kind.name(), why, Some(view));
         self.conclude(seq, IntentState::Observed { at_ms: now_ms, verb }, note);
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::decide::outbound::rows::{Seen, Shown, Since, is_agents, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
-use crate::decide::{ActionKind, Conversation, answer_identity, held};
+use crate::decide::{ActionKind, Conversation, active_status_rule, answer_identity};
 use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};
 
 impl Conversation {
@@ -28,7 +28,7 @@ impl Conversation {
             return Ok(None);
         };
         let mut before = rules.earlier.iter().filter(|before| created <= before.until);
-        let is_new = before.any(|before| held(&before.mapping, row) != wish.verb());
+        let is_new = before.any(|before| active_status_rule(&before.mapping, row) != wish.verb());
         let identity = wish.identity(&case);
         Ok(Some(wish).filter(|_| is_new && !self.is_begun(&identity) && !self.has_open_status()))
     }
@@ -113,7 +113,7 @@ impl Conversation {
 
     /// Another status action is on its way, so the next one would contradict it.
     fn has_open_status(&self) -> bool {
-        self.intents.iter().any(|intent| !intent.wish.is_answer() && intent.state.is_open())
+        self.intents.iter().any(|intent| !intent.kind.is_answer() && intent.state.is_open())
     }
 }
 

@@ -109,7 +109,7 @@ pub fn eligibility(
     if let Some(wait) = behind(conversation, intent).filter(|_| is_behind) {
         return Eligibility::NotYet(wait);
     }
-    let grace_ms = if intent.wish.is_answer() { 0 } else { now.close_grace_ms };
+    let grace_ms = if intent.kind.is_answer() { 0 } else { now.close_grace_ms };
     let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(grace_ms));
     if at_ms > now.now_ms {
         return Eligibility::NotYet(Wait::Until { at_ms });
@@ -130,14 +130,14 @@ fn behind(conversation: &Conversation, intent: &Intent) -> Option<Wait> {
     let others = || conversation.intents.iter().filter(|other| other.seq != intent.seq);
     let under_way =
         |other: &Intent| matches!(other.state, IntentState::Sending(_) | IntentState::Unclear { .. });
-    if intent.wish.is_answer() {
+    if intent.kind.is_answer() {
         let earlier =
-            |other: &Intent| other.state.is_open() && other.wish.is_answer() && place(other) < place(intent);
+            |other: &Intent| other.state.is_open() && other.kind.is_answer() && place(other) < place(intent);
         if others().any(earlier) {
             return Some(Wait::EarlierAnswer);
         }
     } else {
-        let answers = || others().filter(|other| other.wish.is_answer());
+        let answers = || others().filter(|other| other.kind.is_answer());
         if answers().any(|other| other.state.is_open()) {
             return Some(Wait::Answer);
         }
@@ -150,7 +150,7 @@ fn behind(conversation: &Conversation, intent: &Intent) -> Option<Wait> {
 
 /// Answers go in the order of their creation, by their ids within a second.
 fn place(intent: &Intent) -> (crate::time::SalesforceTime, &str) {
-    let comment = intent.wish.comment().map_or("", |comment| comment.as_str());
+    let comment = intent.kind.comment().map_or("", |comment| comment.as_str());
     (intent.acted, comment)
 }
 

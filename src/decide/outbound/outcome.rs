@@ -90,7 +90,7 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
 }
 
 fn content(intent: &Intent) -> &str {
-    match &intent.wish {
+    match &intent.kind {
         crate::decide::ActionKind::Answer { content, .. } => content,
         _ => "",
     }

@@ -34,9 +34,9 @@ pub struct Beside<'a> {
 /// Decides by what Goodays lists for this response at this moment.
 pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permitted {
     let user = beside.user.map(str::to_owned);
-    match &intent.wish {
-        ActionKind::Answer { content, remark_type, meant, .. } => {
-            answer(content, remark_type.as_deref(), *meant, view, beside)
+    match &intent.kind {
+        ActionKind::Answer { content, remark_type, audience, .. } => {
+            answer(content, remark_type.as_deref(), *audience, view, beside)
         }
         ActionKind::Call { rating, note, left_out, .. } => {
             let send = Action::Call { user, rating: *rating, note: note.clone() };
@@ -54,7 +54,7 @@ pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permit
 fn answer(
     content: &str,
     chosen: Option<&str>,
-    meant: Audience,
+    audience: Audience,
     view: &Response,
     beside: Beside<'_>,
 ) -> Permitted {
@@ -62,7 +62,7 @@ fn answer(
         return not_sent("empty", "The comment is empty.");
     }
     let (content, user) = (plain_text(content), beside.user.map(str::to_owned));
-    match (view.allows(Verb::Reply), view.allows(Verb::Message), meant) {
+    match (view.allows(Verb::Reply), view.allows(Verb::Message), audience) {
         // Whatever is listed: it would be a second answer to something that was answered.
         (_, _, Audience::Public) if is_answered_by_other(view, beside) => not_sent(
             "answered_by_other",

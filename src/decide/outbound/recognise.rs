@@ -42,7 +42,7 @@ enum Clue {
 
 /// How `message` fits the attempt `sending` of this intent; a stranger's for whatever is no answer.
 pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
-    let ActionKind::Answer { content, .. } = &intent.wish else { return Fit::Stranger };
+    let ActionKind::Answer { content, .. } = &intent.kind else { return Fit::Stranger };
     if message.whose == Whose::Customer || sending.seen.contains(&message.id) {
         return Fit::Stranger;
     }

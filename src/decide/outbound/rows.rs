@@ -7,7 +7,7 @@ use crate::decide::outbound::rules::{Rules, modified, time};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
     ActionKind, Answered, Audience, CaseRef, Conversation, Feedback, Intent, IntentState, Link, Note,
-    PlanContext, answer_identity, hash64, held,
+    PlanContext, active_status_rule, answer_identity, hash64,
 };
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, ActionMapping, Wanted};
@@ -45,7 +45,7 @@ impl Conversation {
     pub fn see_case(
         &mut self,
         row: &Value,
-        (rules, desk): (Rules<'_>, &PlanContext<'_>),
+        (rules, context): (Rules<'_>, &PlanContext<'_>),
         since: &Since<'_>,
         next_seq: &mut dyn FnMut() -> u64,
     ) -> Seen {
@@ -59,12 +59,12 @@ impl Conversation {
         let known = self.link.as_ref().is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
-        let before = if known { rules.held_before(by, link, row) } else { link.held };
+        let before = if known { rules.rule_active_before(by, link, row) } else { link.active_status_rule };
         link.case = Some(CaseRef { id: id.clone(), number }.or_known(link.case.as_ref()));
-        link.row = row.as_object().map(|r| action_fields(r, desk)).unwrap_or_default();
-        link.held = held(by, row);
+        link.last_seen_fields = row.as_object().map(|r| action_fields(r, context)).unwrap_or_default();
+        link.active_status_rule = active_status_rule(by, row);
         link.rules = by.rules_version();
-        let (now_holds, after) = (link.held, link.last_customer.clone());
+        let (now_holds, after) = (link.active_status_rule, link.last_customer.clone());
         let mut seen = Seen::default();
         if known && before.is_some() && now_holds != before {
             seen.taken_back = self.take_status_back(since.now_ms);
@@ -83,7 +83,7 @@ impl Conversation {
     /// Status actions of which the rule does not hold any more.
     fn take_status_back(&mut self, now_ms: i64) -> usize {
         let waiting = |intent: &&mut Intent| {
-            !intent.wish.is_answer() && matches!(intent.state, IntentState::Ready { .. })
+            !intent.kind.is_answer() && matches!(intent.state, IntentState::Ready { .. })
         };
         let why = "taken back by the agent";
         self.intents.iter_mut().filter(waiting).map(|intent| cancel(intent, why, now_ms)).count()
@@ -92,16 +92,16 @@ impl Conversation {
     /// The rule goes on to hold, and what the agent filled in beside it may have changed: what waits takes it over;
     /// what is gone already is named.
     fn follow_case(&mut self, wish: &ActionKind, now_ms: i64) {
-        let same = |intent: &&mut Intent| intent.wish.name() == wish.name() && !intent.wish.is_answer();
+        let same = |intent: &&mut Intent| intent.kind.name() == wish.name() && !intent.kind.is_answer();
         let waiting = self
             .intents
             .iter_mut()
             .filter(same)
-            .find(|intent| matches!(intent.state, IntentState::Ready { .. }) && intent.wish != *wish);
+            .find(|intent| matches!(intent.state, IntentState::Ready { .. }) && intent.kind != *wish);
         if let Some(intent) = waiting {
-            if intent.wish.identity(&intent.case_id) == wish.identity(&intent.case_id) {
+            if intent.kind.identity(&intent.case_id) == wish.identity(&intent.case_id) {
                 // The agent is still writing: `close_grace` counts from here.
-                (intent.wish, intent.seen_ms) = (wish.clone(), now_ms);
+                (intent.kind, intent.seen_ms) = (wish.clone(), now_ms);
             }
             return;
         }
@@ -143,7 +143,7 @@ impl Conversation {
             seq,
             response_id: self.response_id.clone(),
             case_id: case,
-            wish,
+            kind: wish,
             author,
             acted,
             seen_ms: now_ms,
@@ -240,7 +240,7 @@ impl Conversation {
     /// Text and remark type as they stand now go out.
     fn follow_comment(&mut self, known: &Answered, wanted: &Wanted, now_ms: i64) {
         let Some(intent) = self.intent_mut(known.intent) else { return };
-        let ActionKind::Answer { content, remark_type, .. } = &mut intent.wish else { return };
+        let ActionKind::Answer { content, remark_type, .. } = &mut intent.kind else { return };
         let text = wanted.content.clone().unwrap_or_default();
         if *content == text && *remark_type == wanted.remark_type {
             return;
@@ -297,7 +297,7 @@ impl Conversation {
         };
         match stays {
             Stays::No => {
-                let action = intent.wish.name();
+                let action = intent.kind.name();
                 if let Some(intent) = self.intent_mut(seq) {
                     cancel(intent, "unpublished, deleted or taken back before it was sent", now_ms);
                 }
@@ -309,7 +309,7 @@ impl Conversation {
             }
             Stays::Yes => self.read_now(seq, now_ms),
             Stays::As(wanted) => {
-                let known = intent.wish.comment().cloned();
+                let known = intent.kind.comment().cloned();
                 let known = known.and_then(|c| self.link.as_ref()?.answer(&c).cloned());
                 if let Some(known) = known {
                     self.follow_comment(&known, &wanted, now_ms);
@@ -350,7 +350,7 @@ enum Stays {
 fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Option<String>) {
     let by = rules.of_action(Some(intent), row);
     let actions = by.actions();
-    if intent.wish.is_answer() {
+    if intent.kind.is_answer() {
         let parent = actions.comments.parent.trim_end_matches("Id");
         let case = row.get(parent).cloned().unwrap_or(Value::Null);
         return match actions.on_comment(&case, row) {
@@ -362,7 +362,7 @@ fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Optio
         };
     }
     match actions.on_case(row) {
-        Ok(_) if held(by, row) == intent.wish.verb() => (Stays::Yes, None),
+        Ok(_) if active_status_rule(by, row) == intent.kind.verb() => (Stays::Yes, None),
         Ok(_) => (Stays::No, None),
         Err(problem) => (Stays::Yes, Some(problem.to_string())),
     }
@@ -426,7 +426,7 @@ fn answer(wanted: &Wanted, link: &Link, comment: RecordId) -> ActionKind {
         comment,
         content: wanted.content.clone().unwrap_or_default(),
         remark_type: wanted.remark_type.clone(),
-        meant: if link.replied.is_some() { Audience::Private } else { Audience::Public },
+        audience: if link.replied.is_some() { Audience::Private } else { Audience::Public },
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::decide::outbound::rows::path;
-use crate::decide::{Intent, held};
+use crate::decide::{Intent, active_status_rule};
 use crate::goodays::Verb;
 use crate::mapping::{EvalProblem, Mapping, Wanted};
 use crate::time::SalesforceTime;
@@ -78,16 +78,21 @@ impl<'a> Rules<'a> {
     }
 
     /// The status rule that held on the Case as it was last seen: by the rules that judge it now.
-    pub fn held_before(self, rules: &Mapping, link: &crate::decide::Link, row: &Value) -> Option<Verb> {
+    pub fn rule_active_before(
+        self,
+        rules: &Mapping,
+        link: &crate::decide::Link,
+        row: &Value,
+    ) -> Option<Verb> {
         if link.rules == rules.rules_version() || link.rules == 0 {
-            return link.held;
+            return link.active_status_rule;
         }
         // What was not looked at then counts as blank.
         let mut before = row.as_object().cloned().unwrap_or_default();
         for name in &rules.actions().condition_fields {
-            before.insert(name.clone(), link.row.get(name).cloned().unwrap_or(Value::Null));
+            before.insert(name.clone(), link.last_seen_fields.get(name).cloned().unwrap_or(Value::Null));
         }
-        held(rules, &Value::Object(before))
+        active_status_rule(rules, &Value::Object(before))
     }
 }
 

@@ -22,7 +22,7 @@ fn after(link: &Link, talk: &[Said]) -> Plan {
 }
 
 fn how(link: &Link) -> Vec<(&str, MessageOrigin)> {
-    link.known.iter().map(|k| (k.id.as_str(), k.how)).collect()
+    link.known.iter().map(|k| (k.id.as_str(), k.origin)).collect()
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn several_events_make_one_write_whatever_their_order() {
         let shuffled = order.map(|i| events[i].clone());
         let all = Seen { events: &shuffled, ..Seen::default() }.plan();
         assert_eq!(all.write, one.write, "{order:?}");
-        assert_eq!(all.gain, one.gain, "{order:?}");
+        assert_eq!(all.link_update, one.link_update, "{order:?}");
     }
 }
 
@@ -166,7 +166,7 @@ fn a_value_that_changed_in_goodays_is_written_and_an_agents_is_not_undone() {
     lost.case = link.case;
     let plan = Seen { events: &events, link: Some(&lost), ..Seen::default() }.plan();
     assert_eq!(shown(&plan), "no write");
-    assert_eq!(plan.gain.fields.len(), 5, "it is remembered from now on");
+    assert_eq!(plan.link_update.fields.len(), 5, "it is remembered from now on");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
         let plan =
             Seen { events: &[event(&talk)], link: Some(&link), intents: &ours, ..Seen::default() }.plan();
         assert_eq!((plan.waits, plan.settles.len()), (waits, 0));
-        let known: Vec<&str> = plan.gain.known.iter().map(|k| k.id.as_str()).collect();
+        let known: Vec<&str> = plan.link_update.known.iter().map(|k| k.id.as_str()).collect();
         assert_eq!(known, ["c1"]);
         assert_eq!(plan.write.unwrap().comments.len(), 1);
     }
@@ -313,7 +313,7 @@ fn after_loss_of_state_comments_that_no_id_claims_tell_what_is_known() {
       Goodays_Message_Ids__c = "c1 b1 c2 c3"
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Ann Lee, 2026-01-01 10:04:\nNever imported."
     "#);
-    assert!(learned(&plan, Some(&link)).known.iter().all(|k| k.how == MessageOrigin::Imported));
+    assert!(learned(&plan, Some(&link)).known.iter().all(|k| k.origin == MessageOrigin::Imported));
 }
 
 #[test]
@@ -522,12 +522,12 @@ fn perimeter_and_when_decide_only_about_what_has_no_case() {
     let talk = [said("c1", 'c', 1, "Hi.")];
     let events = [event(&talk)];
     let link = linked(&[]);
-    let of = |desk: &PlanContext<'_>, link| {
-        let plan = Seen { events: &events, link, ..Seen::default() }.plan_with(desk);
+    let of = |context: &PlanContext<'_>, link| {
+        let plan = Seen { events: &events, link, ..Seen::default() }.plan_with(context);
         plan.skipped.unwrap_or(if plan.write.is_some_and(|w| w.patch.is_some()) { "patch" } else { "insert" })
     };
-    let outside = PlanContext { perimeter: &delegated, ..desk() };
-    let inside = PlanContext { perimeter: &shops, ..desk() };
+    let outside = PlanContext { perimeter: &delegated, ..plan_context() };
+    let inside = PlanContext { perimeter: &shops, ..plan_context() };
     assert_eq!(of(&outside, None), "outside the perimeter");
     assert_eq!(of(&outside, Some(&link)), "patch");
     assert_eq!(of(&inside, None), "insert");
@@ -549,8 +549,8 @@ fn refused_fields_are_left_out_or_shortened_and_reported() {
     ];
     let talk = [said("c1", 'c', 1, "Hi.")];
     let events = [event(&talk)];
-    let desk = PlanContext { fixes: &fixes, ..desk() };
-    let plan = Seen { events: &events, ..Seen::default() }.plan_with(&desk);
+    let context = PlanContext { fixes: &fixes, ..plan_context() };
+    let plan = Seen { events: &events, ..Seen::default() }.plan_with(&context);
     assert_snapshot!(shown(&plan), @r#"
     insert Case (assignment Create)
       Subject = "Problem"
@@ -569,7 +569,7 @@ fn refused_fields_are_left_out_or_shortened_and_reported() {
     report SuppliedEmail: INVALID
     "#);
     let link = learned(&plan, None);
-    let again = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&desk);
+    let again = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&context);
     assert!(again.write.is_none());
 }
 
@@ -588,8 +588,8 @@ fn values_fit_what_the_org_says_of_its_fields() {
     odd["user"]["email"] = json!("not an address");
     odd["context"] = json!({"phone": "12"});
     let events = [read(&json!({"event_type": "message", "response": odd})).unwrap()];
-    let desk = PlanContext { case: Some(&case), ..desk() };
-    let plan = Seen { events: &events, ..Seen::default() }.plan_with(&desk);
+    let context = PlanContext { case: Some(&case), ..plan_context() };
+    let plan = Seen { events: &events, ..Seen::default() }.plan_with(&context);
     assert_snapshot!(shown(&plan), @r#"
     insert Case (assignment Create)
       Subject = "Problem - "
@@ -612,7 +612,7 @@ fn values_fit_what_the_org_says_of_its_fields() {
     "#);
     // The marker holds the newest ids; the ledger all of them.
     let link = learned(&plan, None);
-    let again = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&desk);
+    let again = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&context);
     assert!(again.write.is_none());
 }
 
@@ -621,15 +621,15 @@ fn our_own_write_is_the_baseline_of_status_rules() {
     let closing = mapping_with(&[("{ value: New, on: create }", "{ value: Closed, on: create }")]);
     let plan = Seen { events: &[event(&[])], ..Seen::default() }.plan_with(&desk_of(&closing));
     let link = learned(&plan, None);
-    assert_eq!(link.held, Some(Verb::Close));
-    assert_eq!(json!(link.row), json!({"Status": "Closed", "IsClosed": true}));
+    assert_eq!(link.active_status_rule, Some(Verb::Close));
+    assert_eq!(json!(link.last_seen_fields), json!({"Status": "Closed", "IsClosed": true}));
     // The customer writes: our status takes the Case out of it.
     let talk = [said("c1", 'c', 1, "Hi.")];
     let plan =
         Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }.plan_with(&desk_of(&closing));
     let link = learned(&plan, Some(&link));
-    assert_eq!(link.held, None);
-    assert_eq!(json!(link.row), json!({"Status": "Customer Replied", "IsClosed": false}));
+    assert_eq!(link.active_status_rule, None);
+    assert_eq!(json!(link.last_seen_fields), json!({"Status": "Customer Replied", "IsClosed": false}));
 }
 
 #[test]
@@ -738,12 +738,16 @@ fn a_successor_inherits_no_status() {
     let silent = mapping_with(&[("- { value: New, on: create }", "- { value: null, on: create }")]);
     let mut link = linked(&[]);
     link.gone.extend(link.case.take());
-    link.row = json!({"Status": "Closed", "IsClosed": true}).as_object().unwrap().clone();
+    link.last_seen_fields = json!({"Status": "Closed", "IsClosed": true}).as_object().unwrap().clone();
     let talk = [said("c1", 'c', 1, "Still broken.")];
     let plan =
         Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }.plan_with(&desk_of(&silent));
     let link = learned(&plan, Some(&link));
-    assert_eq!((link.held, link.row), (None, Map::new()), "else closing it would be no edge");
+    assert_eq!(
+        (link.active_status_rule, link.last_seen_fields),
+        (None, Map::new()),
+        "else closing it would be no edge"
+    );
 }
 
 #[test]

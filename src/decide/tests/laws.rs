@@ -210,7 +210,7 @@ proptest! {
         let (seq, verb, proof) = &plan.settles[0];
         prop_assert_eq!((*seq, *verb, &proof.as_ref().unwrap().id), (7, Verb::Message, &id("ours")));
         let after = learned(&plan, Some(&link));
-        let how = |one: &str| after.known.iter().find(|k| k.id == id(one)).unwrap().how;
+        let how = |one: &str| after.known.iter().find(|k| k.id == id(one)).unwrap().origin;
         prop_assert_eq!((how("ours"), how("theirs")), (crate::decide::MessageOrigin::Sent, crate::decide::MessageOrigin::Imported));
     }
 
@@ -244,7 +244,7 @@ proptest! {
         match permitted(&one, &view, Beside { link: Some(&link), ..Beside::default() }) {
             Permitted::Send(action) => {
                 prop_assert!(view.allows(action.verb()));
-                let public = matches!(wish, ActionKind::Answer { meant: Audience::Public, .. });
+                let public = matches!(wish, ActionKind::Answer { audience: Audience::Public, .. });
                 prop_assert!(public || action.verb() != Verb::Reply);
                 prop_assert!(action.content().is_none_or(|c| !c.is_empty()));
             }
@@ -343,7 +343,7 @@ proptest! {
                     intent.state = IntentState::Cancelled { at_ms: 0, why: String::new() };
                 }
                 let row = case_shown(status);
-                let came = conversation.see_case(&row, (Rules::only(&SHIPPED), &desk()), &since, &mut || {
+                let came = conversation.see_case(&row, (Rules::only(&SHIPPED), &plan_context()), &since, &mut || {
                     next += 1;
                     next
                 });

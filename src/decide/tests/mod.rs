@@ -55,7 +55,7 @@ static CLOSED: LazyLock<Vec<String>> =
 static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::new() };
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
 
-fn desk() -> PlanContext<'static> {
+fn plan_context() -> PlanContext<'static> {
     desk_of(&SHIPPED)
 }
 
@@ -168,13 +168,13 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn plan(self) -> Plan {
-        self.plan_with(&desk())
+        self.plan_with(&plan_context())
     }
 
-    fn plan_with(self, desk: &PlanContext<'_>) -> Plan {
+    fn plan_with(self, context: &PlanContext<'_>) -> Plan {
         let Self { events, notes, link, intents, comments } = self;
         let response_id = events.first().map_or_else(response_id, |e| e.response.id.clone());
-        let facing = Input {
+        let input = Input {
             response_id: &response_id,
             events,
             notes,
@@ -183,7 +183,7 @@ impl Seen<'_> {
             comments,
             first_start: Some(GoodaysTime::default()),
         };
-        plan(&facing, desk)
+        plan(&input, context)
     }
 }
 
@@ -191,7 +191,7 @@ impl Seen<'_> {
 fn learned(plan: &Plan, link: Option<&Link>) -> Link {
     let mut link = link.cloned().unwrap_or_else(|| Link::new(response_id()));
     let inserted = plan.write.as_ref().is_some_and(|w| w.patch.is_none()).then(case_id);
-    plan.gain.clone().apply(&mut link, inserted);
+    plan.link_update.clone().apply(&mut link, inserted);
     link
 }
 
@@ -250,8 +250,8 @@ fn short(value: &Value) -> String {
     if text.chars().count() <= 90 { text } else { text.chars().take(80).collect::<String>() + "…\"" }
 }
 
-fn answer(content: &str, meant: Audience) -> ActionKind {
-    ActionKind::Answer { comment: comment_id(), content: content.to_owned(), remark_type: None, meant }
+fn answer(content: &str, audience: Audience) -> ActionKind {
+    ActionKind::Answer { comment: comment_id(), content: content.to_owned(), remark_type: None, audience }
 }
 
 fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
@@ -259,7 +259,7 @@ fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
         seq,
         response_id: response_id(),
         case_id: case_id(),
-        wish,
+        kind: wish,
         author: None,
         acted: SalesforceTime::default(),
         seen_ms: 0,

@@ -287,8 +287,8 @@ fn remark_types_by_source_and_verb() {
     "#);
 }
 
-fn answer_with(remark_type: Option<String>, meant: Audience) -> ActionKind {
-    ActionKind::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, meant }
+fn answer_with(remark_type: Option<String>, audience: Audience) -> ActionKind {
+    ActionKind::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, audience }
 }
 
 #[test]
@@ -464,7 +464,7 @@ fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
         comment: RecordId::new(comment).unwrap(),
         content: "x".to_owned(),
         remark_type: None,
-        meant: Audience::Public,
+        audience: Audience::Public,
     };
     Intent { acted: SalesforceTime::from_millis(acted), ..intent(seq, wish, state) }
 }

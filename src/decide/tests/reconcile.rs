@@ -67,50 +67,50 @@ fn a_row_is_read_as_far_as_it_goes() {
 #[test]
 fn adopting_starts_from_what_was_read() {
     let read = read_row(&row(1, "r1", "m1 m2"), MARKER).unwrap();
-    let link = adopt(None, &response_id(), &read, &desk());
+    let link = adopt(None, &response_id(), &read, &plan_context());
     assert!(link.unread);
     assert_eq!(link.case, Some(read.case.clone()));
     assert_eq!(
-        link.known.iter().map(|k| (k.id.as_str(), k.how)).collect::<Vec<_>>(),
+        link.known.iter().map(|k| (k.id.as_str(), k.origin)).collect::<Vec<_>>(),
         [("m1", MessageOrigin::Imported), ("m2", MessageOrigin::Imported)]
     );
-    assert_eq!((link.marked, link.held), (2, Some(Verb::Close)), "closed before us: no edge");
-    assert_eq!(json!(link.row), json!({"IsClosed": true, "Status": "Closed"}));
-    assert_eq!(adopt(Some(link.clone()), &response_id(), &read, &desk()), link);
+    assert_eq!((link.marked, link.active_status_rule), (2, Some(Verb::Close)), "closed before us: no edge");
+    assert_eq!(json!(link.last_seen_fields), json!({"IsClosed": true, "Status": "Closed"}));
+    assert_eq!(adopt(Some(link.clone()), &response_id(), &read, &plan_context()), link);
 }
 
 #[test]
 fn adopting_keeps_what_the_ledger_knows() {
     let read = read_row(&row(1, "r1", "m1 m2"), MARKER).unwrap();
-    let mut link = adopt(None, &response_id(), &read, &desk());
-    link.known[0].how = MessageOrigin::Sent;
-    link.held = None;
+    let mut link = adopt(None, &response_id(), &read, &plan_context());
+    link.known[0].origin = MessageOrigin::Sent;
+    link.active_status_rule = None;
     link.unread = false;
     link.learn(id("m3"), None, MessageOrigin::Sent);
     // The same Case: what it holds now may be an edge that the poll has to see.
-    let again = adopt(Some(link.clone()), &response_id(), &read, &desk());
+    let again = adopt(Some(link.clone()), &response_id(), &read, &plan_context());
     assert_eq!(again, link);
     // Its marker misses m3: the next plan writes it.
     let plan = Seen { notes: &[], link: Some(&again), ..Seen::default() }.plan();
     assert_eq!(plan.write.unwrap().fields[MARKER], "m1 m2 m3");
     // Another Case: its state is the baseline.
     let other = read_row(&row(2, "r1", "m1"), MARKER).unwrap();
-    let moved = adopt(Some(link), &response_id(), &other, &desk());
-    assert_eq!((moved.held, moved.marked, moved.known.len()), (Some(Verb::Close), 1, 3));
+    let moved = adopt(Some(link), &response_id(), &other, &plan_context());
+    assert_eq!((moved.active_status_rule, moved.marked, moved.known.len()), (Some(Verb::Close), 1, 3));
 }
 
 #[test]
 fn an_unknown_number_does_not_replace_a_known_one() {
     let read = read_row(&row(1, "r1", ""), MARKER).unwrap();
-    let link = adopt(None, &response_id(), &read, &desk());
+    let link = adopt(None, &response_id(), &read, &plan_context());
     let mut nameless = read;
     nameless.case.number = None;
-    let link = adopt(Some(link), &response_id(), &nameless, &desk());
+    let link = adopt(Some(link), &response_id(), &nameless, &plan_context());
     assert_eq!(link.case.as_ref().unwrap().number.as_deref(), Some("00000001"));
     // That of another Case is no number of this one.
     let mut other = read_row(&row(2, "r1", ""), MARKER).unwrap();
     other.case.number = None;
-    assert_eq!(adopt(Some(link), &response_id(), &other, &desk()).case, Some(other.case));
+    assert_eq!(adopt(Some(link), &response_id(), &other, &plan_context()).case, Some(other.case));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn burying_keeps_messages_and_names_the_dead() {
     let read = read_row(&deleted(row(1, "r1", "m1"), None), MARKER).unwrap();
     let link = bury(None, &response_id(), &read);
     assert_eq!((&link.case, link.gone.as_slice()), (&None, &[read.case.clone()][..]));
-    assert!(link.knows(&id("m1")) && !link.unread && link.held.is_none() && link.marked == 0);
+    assert!(link.knows(&id("m1")) && !link.unread && link.active_status_rule.is_none() && link.marked == 0);
     assert_eq!(bury(Some(link.clone()), &response_id(), &read), link, "once");
     let mut nameless = read.clone();
     nameless.case.number = None;
@@ -139,7 +139,7 @@ fn burying_keeps_messages_and_names_the_dead() {
 #[test]
 fn a_marker_that_names_one_id_twice_hides_no_other() {
     let read = read_row(&row(1, "r1", "m1 m1"), MARKER).unwrap();
-    let mut link = adopt(None, &response_id(), &read, &desk());
+    let mut link = adopt(None, &response_id(), &read, &plan_context());
     link.learn(id("m2"), None, MessageOrigin::Sent);
     let plan = Seen { link: Some(&link), ..Seen::default() }.plan();
     assert_eq!(plan.write.unwrap().fields[MARKER], "m1 m2");

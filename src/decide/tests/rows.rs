@@ -20,12 +20,12 @@ fn since(us: &[RecordId]) -> Since<'_> {
 
 /// Sees a row of the Case by rules that never changed.
 fn see(conversation: &mut Conversation, row: &Value) -> Came {
-    see_by(conversation, row, Rules::only(&SHIPPED), &desk())
+    see_by(conversation, row, Rules::only(&SHIPPED), &plan_context())
 }
 
-fn see_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>, desk: &PlanContext<'_>) -> Came {
+fn see_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>, context: &PlanContext<'_>) -> Came {
     let mut next = conversation.intents.iter().map(|i| i.seq).max().unwrap_or(100);
-    conversation.see_case(row, (rules, desk), &since(&[]), &mut || {
+    conversation.see_case(row, (rules, context), &since(&[]), &mut || {
         next += 1;
         next
     })
@@ -85,9 +85,9 @@ fn the_baseline_is_what_we_wrote_or_what_was_read_first() {
     other.case = Some(CaseRef { id: RecordId::new("500000000000002").unwrap(), number: None });
     assert_eq!(through(Some(other), &["Closed", "Spam"]), ["Closed: -", "Spam: spam"]);
     // What our own write put there is none either.
-    let mut held = ours();
-    held.held = Some(Verb::Close);
-    assert_eq!(through(Some(held), &["Closed"]), ["Closed: -"]);
+    let mut closed = ours();
+    closed.active_status_rule = Some(Verb::Close);
+    assert_eq!(through(Some(closed), &["Closed"]), ["Closed: -"]);
 }
 
 #[test]
@@ -96,13 +96,17 @@ fn a_case_of_ours_is_told_from_one_that_was_there() {
     let link = saw(&row("New"), Some(&ours())).0.link.unwrap();
     assert!(!link.unread);
     assert_eq!(link.case.unwrap().number.as_deref(), Some("00001001"));
-    assert_eq!(json!(link.row), json!({"IsClosed": false, "Status": "New"}), "texts are not kept");
+    assert_eq!(
+        json!(link.last_seen_fields),
+        json!({"IsClosed": false, "Status": "New"}),
+        "texts are not kept"
+    );
     assert_eq!(saw(&json!({"Id": "no id"}), None), (conversation(None, &[]), Came::default()));
 }
 
 /// What a Case that is set to this status asks for.
 fn wish(status: &str) -> ActionKind {
-    saw(&row(status), Some(&ours())).0.intents.remove(0).wish
+    saw(&row(status), Some(&ours())).0.intents.remove(0).kind
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn ratings_are_whole_numbers_from_0_to_5() {
         let mut case = row("Closed by phone");
         case["Goodays_Call_Rating__c"] = value.clone();
         case["Goodays_Call_Note__c"] = json!("n".repeat(5000));
-        let wish = saw(&case, Some(&ours())).0.intents.remove(0).wish;
+        let wish = saw(&case, Some(&ours())).0.intents.remove(0).kind;
         let ActionKind::Call { rating, note, left_out, .. } = wish else { panic!() };
         assert_eq!((rating, note.unwrap().len()), (expected, 4000), "{value}");
         // Nothing is left out silently (design, rule 8).
@@ -150,10 +154,10 @@ fn a_rule_that_cannot_be_evaluated_fires_nothing_and_forgets_nothing() {
     let mut odd = row("Closed");
     odd["IsClosed"] = json!("perhaps");
     let mut link = ours();
-    link.held = Some(Verb::Spam);
+    link.active_status_rule = Some(Verb::Spam);
     let (after, came) = saw(&odd, Some(&link));
     assert!(came.problem.is_some() && came.fired.is_none() && came.taken_back == 0);
-    assert_eq!(after.link.unwrap().held, Some(Verb::Spam));
+    assert_eq!(after.link.unwrap().active_status_rule, Some(Verb::Spam));
 }
 
 fn us() -> RecordId {
@@ -192,16 +196,16 @@ fn a_published_comment_is_an_answer() {
     };
     let conversation = heard(ours());
     let one = conversation.intent(7).unwrap();
-    let ActionKind::Answer { comment: of, content, remark_type, meant } = &one.wish else { panic!() };
-    assert_eq!((of, content.as_str(), *meant), (&comment_id(), "Hello.", Audience::Public));
+    let ActionKind::Answer { comment: of, content, remark_type, audience } = &one.kind else { panic!() };
+    assert_eq!((of, content.as_str(), *audience), (&comment_id(), "Hello.", Audience::Public));
     assert_eq!(remark_type.as_deref(), Some("Problem"));
     assert_eq!(one.acted, SalesforceTime::from_millis(minute(5)));
     assert_eq!(conversation.link.unwrap().answer(&comment_id()).unwrap().intent, 7);
     for who in [RepliedBy::Us, RepliedBy::Other] {
         let mut link = ours();
         link.replied = Some(who);
-        let wish = &heard(link).intents[0].wish;
-        assert!(matches!(wish, ActionKind::Answer { meant: Audience::Private, .. }));
+        let wish = &heard(link).intents[0].kind;
+        assert!(matches!(wish, ActionKind::Answer { audience: Audience::Private, .. }));
     }
 }
 
@@ -275,7 +279,7 @@ fn edited_before_it_was_sent_it_is_sent_as_it_is_now() {
     for state in [ready(), parked()] {
         let mut conversation = taken("Hello.", state.clone());
         hear(&mut conversation, &comment("Hello, Ann.", true));
-        let ActionKind::Answer { content, .. } = &conversation.intents[0].wish else { panic!() };
+        let ActionKind::Answer { content, .. } = &conversation.intents[0].kind else { panic!() };
         assert_eq!((content.as_str(), &conversation.intents[0].state), ("Hello, Ann.", &state));
         assert_eq!(conversation.link.unwrap().answers[0].text, hash64("Hello, Ann."));
     }
@@ -331,7 +335,7 @@ fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
     conversation.intents[0].seen_ms = 0;
     see(&mut conversation, &with("She is happy."));
     let waiting = &conversation.intents[0];
-    assert!(matches!(&waiting.wish, ActionKind::Call { note: Some(note), .. } if note == "She is happy."));
+    assert!(matches!(&waiting.kind, ActionKind::Call { note: Some(note), .. } if note == "She is happy."));
     assert_eq!(waiting.seen_ms, minute(10), "close_grace counts from the last change");
     let seq = waiting.seq;
     conversation.delivered(seq, Verb::Call, None, None, 0);

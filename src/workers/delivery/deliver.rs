@@ -56,11 +56,11 @@ impl Delivery {
         }
     }
 
-    pub(crate) fn hold(&self, seq: u64, until_ms: i64) {
+    pub(crate) fn postpone(&self, seq: u64, until_ms: i64) {
         self.holds().insert(seq, until_ms);
     }
 
-    pub(crate) fn held_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
+    pub(crate) fn postponed_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
         let mut holds = self.holds();
         let at_ms = holds.get(&seq).copied()?;
         if at_ms > now_ms {
@@ -142,7 +142,7 @@ impl Delivery {
             {
                 loaded.now.was_not_done(seq, now_ms);
                 let why = format!(
-                    "OwnedPlanContext back: more than {limit} actions in one hour. Somebody has to look and release them \
+                    "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
                      (goodays-salesforce retry --all --reason max_actions_per_hour)."
                 );
                 loaded.now.park(seq, "max_actions_per_hour", &why, None, now_ms);
@@ -158,7 +158,7 @@ impl Delivery {
 
     fn not_yet(&self, shared: &Shared, intent: &Intent, wait: Wait) {
         match wait.until_ms() {
-            Some(until_ms) => self.hold(intent.seq, until_ms),
+            Some(until_ms) => self.postpone(intent.seq, until_ms),
             // Something of the conversation changed: the dispatcher looks at it anew.
             None => shared.changes.add(RKey::of(&intent.response_id), &intent.response_id),
         }
@@ -207,13 +207,13 @@ impl Delivery {
     fn not_shown(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
         let before = self.read_failures.again(intent.seq, now_ms);
-        self.hold(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
+        self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
     /// Left as it is, for a while.
     fn wait(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
-        self.hold(intent.seq, now_ms + millis(interval(REMOTE, intent.attempts.min(6), None)));
+        self.postpone(intent.seq, now_ms + millis(interval(REMOTE, intent.attempts.min(6), None)));
     }
 
     async fn put(&self, shared: &Shared, intent: &Intent, action: Action) -> Result<(), Fatal> {
@@ -222,7 +222,7 @@ impl Delivery {
         let result = shared.goodays.act(id, &action).await;
         let ended_ms = shared.clock.now_ms();
         if mutant::is_on("log-words") {
-            info!(wish = ?intent.wish, "an action was sent");
+            info!(wish = ?intent.kind, "an action was sent");
         }
         if !matches!(result, Err(Failure::Road(_))) {
             shared.goodays_said(&result, began_ms);
@@ -353,7 +353,7 @@ impl Delivery {
                     shared.learn_turns(ends)?;
                 }
             }
-            Some(Outcome::NotYet { look_again_ms }) => self.hold(seq, look_again_ms),
+            Some(Outcome::NotYet { look_again_ms }) => self.postpone(seq, look_again_ms),
             Some(Outcome::DidNotArrive) => {
                 info!(response = %intent.response_id, "read back twice: it did not arrive; it is sent again");
                 if intent.attempts > 1 {
@@ -372,7 +372,7 @@ impl Delivery {
         }
         let now_ms = shared.clock.now_ms();
         let pause_ms = ((now_ms - since_ms) / 2).max(millis(shared.config.settle)).min(UNCLEAR_LOOKS_MS);
-        self.hold(intent.seq, now_ms + pause_ms);
+        self.postpone(intent.seq, now_ms + pause_ms);
         Ok(())
     }
 }
@@ -454,7 +454,7 @@ impl Shared {
         let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else {
             return Ok(None);
         };
-        if !intent.wish.is_answer() {
+        if !intent.kind.is_answer() {
             return Ok(None);
         }
         let others = self.store.links_of_customer(customer)?;

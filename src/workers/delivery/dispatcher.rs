@@ -295,7 +295,7 @@ impl Dispatcher {
     }
 
     fn when(&self, conversation: &Conversation, intent: &Intent, now: &Circumstances) -> When {
-        let held = self.delivery.held_until(intent.seq, now.now_ms);
+        let postponed = self.delivery.postponed_until(intent.seq, now.now_ms);
         let decided = match &intent.state {
             IntentState::Sending(_) => When::Go,
             IntentState::Unclear { since_ms, .. } => Delivery::unclear_look(*since_ms, now),
@@ -306,7 +306,7 @@ impl Dispatcher {
                 Eligibility::Never(_) => When::Never,
             },
         };
-        match (decided, held) {
+        match (decided, postponed) {
             (When::Go | When::ReadAgain, Some(at_ms)) => When::At(at_ms),
             (When::At(at_ms), Some(held_ms)) => When::At(at_ms.max(held_ms)),
             (decided, _) => decided,

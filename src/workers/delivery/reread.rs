@@ -33,7 +33,7 @@ impl Delivery {
                 let until_ms =
                     shared.salesforce_said::<()>(&Err(failure), began_ms).unwrap_or(began_ms + 1000);
                 for intent in &old {
-                    self.hold(intent.seq, until_ms);
+                    self.postpone(intent.seq, until_ms);
                 }
             }
         }
@@ -43,15 +43,15 @@ impl Delivery {
 
 /// Rows as Salesforce shows them now, and the rules that they were read for.
 struct Again {
-    held: OwnedPlanContext,
+    context: OwnedPlanContext,
     earlier: Arc<Vec<EarlierRules>>,
     rows: Vec<Value>,
 }
 
 /// What Salesforce shows for an old intent: still wanted, changed, or taken back.
 fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal> {
-    let rules = Rules { now: &again.held.mapping, earlier: &again.earlier };
-    let id = intent.wish.comment().unwrap_or(&intent.case_id);
+    let rules = Rules { now: &again.context.mapping, earlier: &again.earlier };
+    let id = intent.kind.comment().unwrap_or(&intent.case_id);
     let row = again.rows.iter().find(|r| id_of(r, "Id").as_ref() == Some(id));
     let now_ms = shared.clock.now_ms();
     let goes = shared
@@ -59,7 +59,7 @@ fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal>
     match goes {
         Ok(true) => {}
         Ok(false) => {
-            info!(response = %intent.response_id, action = intent.wish.name(), "taken back before it was sent");
+            info!(response = %intent.response_id, action = intent.kind.name(), "taken back before it was sent");
         }
         Err(problem) => warn!(response = %intent.response_id, %problem, "a rule cannot be evaluated"),
     }
@@ -69,38 +69,38 @@ fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal>
 impl Shared {
     async fn again(&self, intents: &[Intent]) -> Result<Again, Stop> {
         let contact = self.contact().await?;
-        let (held, earlier) = self.rules_in_force(&contact)?;
-        let rows = match self.salesforce_rows(&held, &earlier, intents).await {
+        let (context, earlier) = self.rules_in_force(&contact)?;
+        let rows = match self.salesforce_rows(&context, &earlier, intents).await {
             // The org may have lost what only earlier rules read.
             Err(Failure::Refused { problem, .. })
                 if problem.code == "INVALID_FIELD" && !earlier.is_empty() =>
             {
-                self.salesforce_rows(&held, &[], intents).await?
+                self.salesforce_rows(&context, &[], intents).await?
             }
             rows => rows?,
         };
-        Ok(Again { held, earlier, rows })
+        Ok(Again { context, earlier, rows })
     }
 
     /// The rows behind some intents, as few queries as possible.
     async fn salesforce_rows(
         &self,
-        held: &OwnedPlanContext,
+        context: &OwnedPlanContext,
         earlier: &[EarlierRules],
         intents: &[Intent],
     ) -> Result<Vec<Value>, Failure> {
-        let actions = held.mapping.actions();
-        let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+        let actions = context.mapping.actions();
+        let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
         let (mut comments, mut cases): (Vec<RecordId>, Vec<RecordId>) = (Vec::new(), Vec::new());
         for intent in intents {
-            match &intent.wish {
+            match &intent.kind {
                 ActionKind::Answer { comment, .. } => comments.push(comment.clone()),
                 _ => cases.push(intent.case_id.clone()),
             }
         }
         let columns = Columns::default();
-        let mut of_case = columns.of_case(held, earlier, ActionMapping::case_paths);
-        let mut of_comment = columns.of_comment(held, earlier);
+        let mut of_case = columns.of_case(context, earlier, ActionMapping::case_paths);
+        let mut of_comment = columns.of_comment(context, earlier);
         for fields in [&mut of_case, &mut of_comment] {
             fields.extend(["LastModifiedDate", "SystemModstamp", "IsDeleted"].map(str::to_owned));
         }

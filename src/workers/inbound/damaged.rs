@@ -21,13 +21,13 @@ const NO_BODY: &str = "The bytes of this event are damaged on the disk. Let Good
 /// What waits for a response. None: the list itself cannot be read, and the conversation is left alone for a while.
 pub(crate) fn waiting(
     shared: &Shared,
-    doubtful: &SharedWorkerState,
+    worker_state: &SharedWorkerState,
     rkey: RKey,
 ) -> Result<Option<Waiting>, Fatal> {
     match shared.store.waiting(rkey) {
         Err(StoreError::Damaged(reason)) => {
             error!(rkey = hex::encode(rkey.0), reason, "what waits for a response cannot be read");
-            doubtful.lock().held.insert(rkey, shared.clock.now_ms() + LEFT_ALONE_MS);
+            worker_state.lock().postponed.insert(rkey, shared.clock.now_ms() + LEFT_ALONE_MS);
             Ok(None)
         }
         waiting => Ok(Some(waiting?)),

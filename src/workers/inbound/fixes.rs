@@ -44,8 +44,8 @@ impl InboundWorker {
             anything_new |= if forever {
                 shared.fixes.add(mapping.version(), fix)
             } else {
-                let mut doubts = self.doubts();
-                let own = doubts.fixes.entry(job.rkey).or_default();
+                let mut state = self.state();
+                let own = state.fixes.entry(job.rkey).or_default();
                 let next = harder(own, fix, |field| on_the_case(shared, field) && !vital(field));
                 let new = next.is_some();
                 own.extend(next);

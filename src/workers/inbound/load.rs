@@ -36,13 +36,13 @@ type Misfit = (&'static str, String);
 /// Everything that waits for these conversations, as far as there is room; the rest stays queued.
 pub(crate) async fn load(
     shared: &Shared,
-    doubtful: &SharedWorkerState,
+    worker_state: &SharedWorkerState,
     taken: &[RKey],
 ) -> Result<Vec<Job>, Fatal> {
     let mut room = ROOM;
     let mut all = Vec::new();
     for rkey in taken {
-        all.extend(gather(shared, doubtful, *rkey, &mut room)?);
+        all.extend(gather(shared, worker_state, *rkey, &mut room)?);
     }
     only_one_blamed(shared, &mut all);
     let noted = noted(shared, &all);
@@ -115,14 +115,14 @@ fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
 /// parked, and is not in it.
 fn gather(
     shared: &Shared,
-    doubtful: &SharedWorkerState,
+    worker_state: &SharedWorkerState,
     rkey: RKey,
     room: &mut usize,
 ) -> Result<Option<Bodies>, Fatal> {
     if *room == 0 {
         return Ok(None);
     }
-    let Some(mut waiting) = damaged::waiting(shared, doubtful, rkey)? else { return Ok(None) };
+    let Some(mut waiting) = damaged::waiting(shared, worker_state, rkey)? else { return Ok(None) };
     let (mut bytes, mut entries, mut none_fits) = (Vec::new(), Vec::new(), false);
     for entry in std::mem::take(&mut waiting.entries) {
         let Some(body) = damaged::body(&shared.store, entry.seq)? else {

@@ -52,7 +52,7 @@ pub(crate) const CASE: &str = "refCase";
 pub struct InboundWorker {
     pub(crate) number: u8,
     pub(crate) size: BatchSize,
-    doubtful: SharedWorkerState,
+    worker_state: SharedWorkerState,
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start: Option<GoodaysTime>,
@@ -93,13 +93,13 @@ impl Worker for InboundWorker {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         self.stepped_ms = now_ms;
-        self.doubts().remember(&shared.store, now_ms)?;
+        self.state().remember(&shared.store, now_ms)?;
         let taken = self.take_due(shared, now_ms)?;
         if taken.is_empty() {
             return self.idle(shared, now_ms);
         }
         let step = self.carry(shared, &taken, now_ms).await?;
-        self.doubts().give_back(&taken);
+        self.state().give_back(&taken);
         // Only after work was done, or two lanes that may not call would wake each other without end.
         if step == Step::Did {
             let lent = |lane: &u8| *lane != self.number && taken.iter().any(|r| r.lane() == *lane);
@@ -116,12 +116,12 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
 }
 
 impl InboundWorker {
-    pub fn new(number: u8, doubtful: SharedWorkerState) -> Self {
-        Self { number, size: BatchSize::default(), doubtful, stepped_ms: 0, first_start: None }
+    pub fn new(number: u8, worker_state: SharedWorkerState) -> Self {
+        Self { number, size: BatchSize::default(), worker_state, stepped_ms: 0, first_start: None }
     }
 
-    pub(crate) fn doubts(&self) -> MutexGuard<'_, WorkerState> {
-        self.doubtful.lock()
+    pub(crate) fn state(&self) -> MutexGuard<'_, WorkerState> {
+        self.worker_state.lock()
     }
 
     /// Brings to Salesforce what was taken in hand.
@@ -130,7 +130,7 @@ impl InboundWorker {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let mut jobs = load(shared, &self.doubtful, taken).await?;
+        let mut jobs = load(shared, &self.worker_state, taken).await?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms);
         }
@@ -151,8 +151,8 @@ impl InboundWorker {
         let due = shared.store.next_due(self.number)?;
         // What is due and not taken is held, in the other lane's hand, or waits for actions that are under way.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
-        let doubts = self.doubts();
-        let held = doubts.held.iter().filter(|(r, _)| r.lane() == self.number).map(|(_, at)| *at).min();
+        let state = self.state();
+        let held = state.postponed.iter().filter(|(r, _)| r.lane() == self.number).map(|(_, at)| *at).min();
         Ok(Step::Idle { until_ms: if due.is_some_and(|d| d > now_ms + 50) { due } else { held.or(due) } })
     }
 
@@ -161,18 +161,18 @@ impl InboundWorker {
     fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
         // Asked before the queue: the last action's end stands there before this says that it was the last.
         let delivering = shared.delivering.load(Ordering::SeqCst);
-        let mut doubts = self.doubts();
-        doubts.pass(now_ms);
-        let room = self.size.0.min(doubts.most_graphs(now_ms));
+        let mut state = self.state();
+        state.pass(now_ms);
+        let room = self.size.0.min(state.most_graphs(now_ms));
         let mut limit = FIRST_LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit)?;
             let oldest_ms =
-                items.iter().filter(|i| !i.event && doubts.is_free(i.rkey)).map(|i| i.due_ms).min();
+                items.iter().filter(|i| !i.event && state.is_free(i.rkey)).map(|i| i.due_ms).min();
             let together = delivering && oldest_ms.is_none_or(|at_ms| now_ms < at_ms + TOLD_TOGETHER_MS);
             let with_events = with_events(&items);
             let ripe =
-                |i: &&Item| doubts.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
+                |i: &&Item| state.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
             let mut taken = Vec::new();
             fill(&mut taken, items.iter().filter(ripe), room);
             let more = items.len() == limit;
@@ -181,9 +181,9 @@ impl InboundWorker {
                 continue;
             }
             if !taken.is_empty() && !together {
-                self.take_along(shared, &doubts, &mut taken, room)?;
+                self.take_along(shared, &state, &mut taken, room)?;
             }
-            doubts.take(&taken);
+            state.take(&taken);
             return Ok(taken);
         }
     }
@@ -192,7 +192,7 @@ impl InboundWorker {
     fn take_along(
         &self,
         shared: &Shared,
-        doubts: &WorkerState,
+        state: &WorkerState,
         taken: &mut Vec<RKey>,
         room: usize,
     ) -> Result<(), StoreError> {
@@ -202,7 +202,7 @@ impl InboundWorker {
             }
             let items = shared.store.due(lane, self.stepped_ms, LOOK)?;
             let with_events = with_events(&items);
-            let told = |i: &&Item| doubts.is_free(i.rkey) && !with_events.contains(&i.rkey);
+            let told = |i: &&Item| state.is_free(i.rkey) && !with_events.contains(&i.rkey);
             fill(taken, items.iter().filter(told), room);
         }
         Ok(())
@@ -211,14 +211,14 @@ impl InboundWorker {
     /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
     /// is older than our start.
     fn doubt(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
-        let mut doubts = self.doubts();
-        let doubtful = |j: &&Job| {
+        let mut state = self.state();
+        let worker_state = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
-            !doubts.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
+            !state.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
         };
-        let doubtful: Vec<RKey> = jobs.iter().filter(doubtful).map(|j| j.rkey).collect();
-        doubts.needs_refresh.extend(doubtful);
+        let worker_state: Vec<RKey> = jobs.iter().filter(worker_state).map(|j| j.rkey).collect();
+        state.needs_refresh.extend(worker_state);
         if !contact.inherited {
             return;
         }
@@ -228,35 +228,35 @@ impl InboundWorker {
             let old = created
                 .zip(self.first_start)
                 .is_none_or(|(created, start)| created < start.plus_millis(CARRIED_MS));
-            if old && !doubts.comments.contains_key(&job.rkey) {
-                doubts.needs_refresh.insert(job.rkey);
+            if old && !state.comments.contains_key(&job.rkey) {
+                state.needs_refresh.insert(job.rkey);
             }
         }
     }
 
     async fn write(&mut self, shared: &Shared, mut jobs: Vec<Job>) -> Result<Step, Fatal> {
-        let held = shared.desk();
-        jobs.retain(|job| !self.doubts().held.contains_key(&job.rkey));
+        let context = shared.plan_context();
+        jobs.retain(|job| !self.state().postponed.contains_key(&job.rkey));
         let seqs = jobs.iter().flat_map(|job| job.waiting.entries.iter().map(|e| (e.seq, job.size)));
         let noted: Vec<u64> =
             seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
-        let plan_all = || self.plan_all(shared, &held, jobs);
+        let plan_all = || self.plan_all(shared, &context, jobs);
         let batch = shared.in_progress.note(&shared.store, &noted, Through::Planning, plan_all).await?;
-        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &held, batch).await }
+        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
     }
 
     /// Plans as many conversations as one call may write; those that need no write are concluded.
     fn plan_all(
         &mut self,
         shared: &Shared,
-        held: &OwnedPlanContext,
+        context: &OwnedPlanContext,
         jobs: Vec<Job>,
     ) -> Result<Vec<(Job, Plan)>, Fatal> {
         let settle_ms = millis(shared.config.settle);
         let mut batch: Vec<(Job, Plan)> = Vec::new();
         let mut nodes = 0;
         for job in jobs {
-            let planned = aside::if_large(job.size, || self.plan(shared, held, &job))?;
+            let planned = aside::if_large(job.size, || self.plan(shared, context, &job))?;
             let Some(plan) = planned else { continue };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
@@ -265,7 +265,7 @@ impl InboundWorker {
             }
             // What was read is as old as the question; a step asks before it writes.
             let asked_ms = if mutant::is_on("young-look") { shared.clock.now_ms() } else { self.stepped_ms };
-            if self.doubts().must_settle(job.rkey, settle_ms, asked_ms) {
+            if self.state().must_settle(job.rkey, settle_ms, asked_ms) {
                 continue;
             }
             if nodes + size > MAX_NODES && !batch.is_empty() {
@@ -278,22 +278,27 @@ impl InboundWorker {
     }
 
     /// Plans one conversation; none when it was parked instead.
-    fn plan(&mut self, shared: &Shared, held: &OwnedPlanContext, job: &Job) -> Result<Option<Plan>, Fatal> {
-        if self.doubts().nowhere.remove(&job.rkey) {
+    fn plan(
+        &mut self,
+        shared: &Shared,
+        context: &OwnedPlanContext,
+        job: &Job,
+    ) -> Result<Option<Plan>, Fatal> {
+        if self.state().nowhere.remove(&job.rkey) {
             let why = "Salesforce says that the key exists already, but no Case with it can be seen: \
                        give the connector's user access to all Cases (View All), or look for a Case that \
                        it cannot see.";
             self.park(shared, job, "duplicate_elsewhere", why)?;
             return Ok(None);
         }
-        let mut fixes = held.fixes().to_vec();
+        let mut fixes = context.fixes().to_vec();
         let comments = {
-            let doubts = self.doubts();
-            fixes.extend(doubts.fixes.get(&job.rkey).into_iter().flatten().cloned());
-            fixes.extend(doubts.most_comments(job.rkey).map(|comments| FieldFix::Fewer { comments }));
-            doubts.comments.get(&job.rkey).cloned().unwrap_or_default()
+            let state = self.state();
+            fixes.extend(state.fixes.get(&job.rkey).into_iter().flatten().cloned());
+            fixes.extend(state.most_comments(job.rkey).map(|comments| FieldFix::Fewer { comments }));
+            state.comments.get(&job.rkey).cloned().unwrap_or_default()
         };
-        let facing = Input {
+        let input = Input {
             response_id: &job.response_id,
             events: &job.events,
             notes: &job.notes,
@@ -302,12 +307,12 @@ impl InboundWorker {
             comments: &comments,
             first_start: self.first_start,
         };
-        Ok(Some(plan(&facing, &held.with(&fixes))))
+        Ok(Some(plan(&input, &context.with(&fixes))))
     }
 
     /// What an insert of ours put on the Case, as far as status rules go.
-    pub(crate) fn baseline(&self, held: &OwnedPlanContext, job: &Job) -> Option<LinkUpdate> {
-        let facing = Input {
+    pub(crate) fn baseline(&self, context: &OwnedPlanContext, job: &Job) -> Option<LinkUpdate> {
+        let input = Input {
             response_id: &job.response_id,
             events: &job.events,
             notes: &job.notes,
@@ -316,24 +321,24 @@ impl InboundWorker {
             comments: &[],
             first_start: self.first_start,
         };
-        let plan = plan(&facing, &held.desk());
-        plan.write.is_some().then_some(plan.gain)
+        let plan = plan(&input, &context.plan_context());
+        plan.write.is_some().then_some(plan.link_update)
     }
 
     async fn send(
         &mut self,
         shared: &Shared,
-        held: &OwnedPlanContext,
+        context: &OwnedPlanContext,
         batch: Vec<(Job, Plan)>,
     ) -> Result<Step, Fatal> {
         if let Err(failure) = shared.allowance(false).await {
             return Ok(pause(shared, &failure));
         }
         let rkeys: Vec<RKey> = batch.iter().map(|(job, _)| job.rkey).collect();
-        self.doubts().leaving(&shared.store, &rkeys)?;
+        self.state().leaving(&shared.store, &rkeys)?;
         shared.store.durable().await?;
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
-        let assign = assign(held);
+        let assign = assign(context);
         let began_ms = shared.clock.now_ms();
         let result = shared.salesforce.graphs(&graphs, &assign).await;
         let ended_ms = shared.clock.now_ms();
@@ -344,26 +349,26 @@ impl InboundWorker {
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
                 debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
                 self.sort_out(shared, batch, outcomes)?;
-                self.doubts().answered(&shared.store, &rkeys)?;
+                self.state().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)
             }
             Err(failure) if failure.may_have_been_done() => {
-                let mut doubts = self.doubts();
-                doubts.unanswered(&rkeys, ended_ms);
+                let mut state = self.state();
+                state.unanswered(&rkeys, ended_ms);
                 if let [alone] = rkeys[..] {
-                    doubts.unanswered_alone(alone, ended_ms);
+                    state.unanswered_alone(alone, ended_ms);
                 }
-                drop(doubts);
+                drop(state);
                 self.size = self.size.halved();
                 Ok(Step::Idle { until_ms })
             }
             Err(Failure::Refused { status, problem }) => {
-                self.doubts().answered(&shared.store, &rkeys)?;
+                self.state().answered(&shared.store, &rkeys)?;
                 self.refused_whole(shared, batch, status, &problem)?;
                 Ok(Step::Did)
             }
             Err(_) => {
-                self.doubts().answered(&shared.store, &rkeys)?;
+                self.state().answered(&shared.store, &rkeys)?;
                 Ok(Step::Idle { until_ms })
             }
         }
@@ -410,8 +415,8 @@ fn graph(index: usize, plan: &Plan) -> Graph {
 }
 
 /// Assignment rules run for inserts only, as the mapping says.
-fn assign(held: &OwnedPlanContext) -> String {
-    match held.mapping.case_mappings().first().map(|m| &m.assignment) {
+fn assign(context: &OwnedPlanContext) -> String {
+    match context.mapping.case_mappings().first().map(|m| &m.assignment) {
         Some(Assignment::Create) => "TRUE".to_owned(),
         Some(Assignment::Rule(id)) => id.clone(),
         Some(Assignment::Never) | None => "FALSE".to_owned(),

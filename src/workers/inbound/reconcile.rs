@@ -19,22 +19,22 @@ use crate::workers::{Fatal, Shared, Stop};
 impl InboundWorker {
     /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.
     pub(crate) async fn learn(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
-        let held = shared.desk();
+        let context = shared.plan_context();
         let asked: Vec<usize> = {
-            let doubts = self.doubts();
-            (0..jobs.len()).filter(|i| doubts.needs_refresh.contains(&jobs[*i].rkey)).collect()
+            let state = self.state();
+            (0..jobs.len()).filter(|i| state.needs_refresh.contains(&jobs[*i].rkey)).collect()
         };
         if asked.is_empty() {
             return Ok(());
         }
-        let read = read(shared, &held.desk(), asked.iter().map(|i| &jobs[*i])).await?;
+        let read = read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await?;
         for index in asked {
             let job = &mut jobs[index];
             // Made by an attempt of ours of which nobody told us that it succeeded.
-            let ours = self.doubts().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
-            let baseline = if ours { self.baseline(&held, job) } else { None };
-            self.take(shared, &held.desk(), job, &read, baseline.as_ref())?;
-            self.doubts().needs_refresh.remove(&job.rkey);
+            let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
+            let baseline = if ours { self.baseline(&context, job) } else { None };
+            self.take(shared, &context.plan_context(), job, &read, baseline.as_ref())?;
+            self.state().needs_refresh.remove(&job.rkey);
         }
         Ok(())
     }
@@ -42,7 +42,7 @@ impl InboundWorker {
     fn take(
         &mut self,
         shared: &Shared,
-        desk: &PlanContext<'_>,
+        context: &PlanContext<'_>,
         job: &mut Job,
         read: &Read,
         baseline: Option<&LinkUpdate>,
@@ -56,7 +56,7 @@ impl InboundWorker {
                 Found::Absent => before.clone().map(forget_case),
                 Found::Live(row) => {
                     comments = read.comments.get(&row.case.id).cloned().unwrap_or_default();
-                    let mut link = adopt(before.clone(), &job.response_id, row, desk);
+                    let mut link = adopt(before.clone(), &job.response_id, row, context);
                     if let Some(written) = baseline {
                         written.rebase(&mut link);
                     }
@@ -66,7 +66,7 @@ impl InboundWorker {
                 Found::Merged(master) => match read.masters.get(master) {
                     Some(row) => {
                         comments = read.comments.get(&row.case.id).cloned().unwrap_or_default();
-                        Some(adopt(before.clone(), &job.response_id, row, desk))
+                        Some(adopt(before.clone(), &job.response_id, row, context))
                     }
                     None => before.clone().map(forget_case),
                 },
@@ -82,11 +82,11 @@ impl InboundWorker {
             }
         }
         info!(response = %job.response_id, found = found.name(), "read back from Salesforce");
-        let mut doubts = self.doubts();
+        let mut state = self.state();
         if matches!(found, Found::Live(_) | Found::Merged(_)) {
-            doubts.nowhere.remove(&job.rkey);
+            state.nowhere.remove(&job.rkey);
         }
-        doubts.comments.insert(job.rkey, comments);
+        state.comments.insert(job.rkey, comments);
         Ok(())
     }
 }
@@ -95,7 +95,7 @@ impl InboundWorker {
 fn forget_case(mut link: Link) -> Link {
     link.case = None;
     link.unread = false;
-    link.held = None;
+    link.active_status_rule = None;
     link
 }
 
@@ -120,15 +120,15 @@ struct Read {
 
 async fn read<'j>(
     shared: &Shared,
-    desk: &PlanContext<'_>,
+    context: &PlanContext<'_>,
     jobs: impl Iterator<Item = &'j Job>,
 ) -> Result<Read, Failure> {
     let jobs: Vec<&Job> = jobs.collect();
-    let Some(case) = desk.mapping.case_mappings().first() else {
+    let Some(case) = context.mapping.case_mappings().first() else {
         return Ok(Read { found: HashMap::new(), masters: HashMap::new(), comments: HashMap::new() });
     };
     let (key, marker) = (case.key_field.as_str(), case.marker_field.as_str());
-    let extra = visible(desk, desk.mapping.actions().case_fields.iter().map(String::as_str));
+    let extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
     let keys: Vec<&str> = jobs.iter().map(|j| j.response_id.as_str()).collect();
     let queries =
         query::cases_by_keys(&case.object, key, marker, &extra, &keys).map_err(|e| unsayable(&e))?;
@@ -148,7 +148,7 @@ async fn read<'j>(
         .filter_map(|f| if let Found::Live(row) = f { Some(row.case.id.clone()) } else { None })
         .chain(masters.keys().cloned())
         .collect();
-    let comments = read_comments(shared, desk, &cases).await?;
+    let comments = read_comments(shared, context, &cases).await?;
     debug!(asked = jobs.len(), cases = cases.len(), "learned from Salesforce");
     Ok(Read { found, masters, comments })
 }
@@ -200,10 +200,10 @@ async fn read_masters(
 
 async fn read_comments(
     shared: &Shared,
-    desk: &PlanContext<'_>,
+    context: &PlanContext<'_>,
     cases: &[RecordId],
 ) -> Result<HashMap<RecordId, Vec<String>>, Failure> {
-    let comment = desk.mapping.comment();
+    let comment = context.mapping.comment();
     let fields = [comment.body_field.as_str()];
     let queries = query::comments_of(&comment.object, &comment.parent_field, &fields, cases)
         .map_err(|e| unsayable(&e))?;
@@ -219,8 +219,8 @@ async fn read_comments(
 }
 
 /// Fields that the org has; all of them when it did not describe itself.
-pub(crate) fn visible<'n>(desk: &PlanContext<'_>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
-    names.filter(|n| desk.case.is_none_or(|d| n.contains('.') || d.field(n).is_some())).collect()
+pub(crate) fn visible<'n>(context: &PlanContext<'_>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+    names.filter(|n| context.case.is_none_or(|d| n.contains('.') || d.field(n).is_some())).collect()
 }
 
 async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure> {

@@ -38,7 +38,7 @@ impl InboundWorker {
             let mut loaded = shared.store.conversation(job.rkey, &job.response_id)?;
             let keep = plan.skipped.is_none() || loaded.now.link.is_some();
             let mut link = loaded.now.link.take().unwrap_or_else(|| Link::new(job.response_id.clone()));
-            plan.gain.clone().apply(&mut link, inserted.cloned());
+            plan.link_update.clone().apply(&mut link, inserted.cloned());
             loaded.now.link = keep.then_some(link);
             for (seq, verb, proof) in &plan.settles {
                 loaded.now.delivered(*seq, *verb, proof.as_ref(), None, now_ms);
@@ -67,9 +67,9 @@ impl InboundWorker {
         };
         done.fetch_add(finished, Ordering::Relaxed);
         shared.counts.pending.fetch_sub(i64::try_from(finished).unwrap_or(i64::MAX), Ordering::Relaxed);
-        self.doubts().forget(job.rkey);
+        self.state().forget(job.rkey);
         if plan.waits {
-            self.doubts().held.insert(job.rkey, now_ms + WAITS_MS);
+            self.state().postponed.insert(job.rkey, now_ms + WAITS_MS);
         }
         if let Some(ends) = plan.message_ends_turn {
             shared.learn_turns(ends)?;
@@ -88,7 +88,7 @@ fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: u64) {
         shared.metrics.field(&report.field, &report.code);
     }
     let comments = plan.write.as_ref().map_or(0, |w| w.comments.len());
-    let mapping = plan.gain.mapping.as_deref().unwrap_or_default();
+    let mapping = plan.link_update.mapping.as_deref().unwrap_or_default();
     let reports = report_list(&plan.reports);
     if reports.is_empty() {
         info!(response = %job.response_id, how, events = finished, comments, mapping,

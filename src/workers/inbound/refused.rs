@@ -62,7 +62,7 @@ impl InboundWorker {
                 }
                 GraphOutcome::Halted => {
                     if relearn {
-                        self.doubts().needs_refresh.insert(job.rkey);
+                        self.state().needs_refresh.insert(job.rkey);
                     }
                 }
                 GraphOutcome::Failed(errors) => self.failed(shared, &job, &plan, &errors, beside)?,
@@ -84,7 +84,7 @@ impl InboundWorker {
         if all > 1 {
             self.size = BatchSize((all / 2).max(1));
             if matches!(classify(std::slice::from_ref(&error)), Verdict::TooMuch { .. }) {
-                self.doubts().fewer_graphs(all / 2, shared.clock.now_ms());
+                self.state().fewer_graphs(all / 2, shared.clock.now_ms());
             }
             return Ok(());
         }
@@ -118,9 +118,9 @@ impl InboundWorker {
             }
             Verdict::Gone => {
                 let known = job.link.as_ref().is_some_and(|l| l.case.is_some());
-                let read = self.doubts().comments.contains_key(&job.rkey);
+                let read = self.state().comments.contains_key(&job.rkey);
                 if known && !read {
-                    self.doubts().needs_refresh.insert(job.rkey);
+                    self.state().needs_refresh.insert(job.rkey);
                     Ok(())
                 } else {
                     self.later(shared, job, &code)
@@ -146,12 +146,12 @@ impl InboundWorker {
     }
 
     fn exists_already(&self, job: &Job) {
-        let mut doubts = self.doubts();
-        if doubts.comments.contains_key(&job.rkey) {
+        let mut state = self.state();
+        if state.comments.contains_key(&job.rkey) {
             // Just read and not found, and still a duplicate.
-            doubts.nowhere.insert(job.rkey);
+            state.nowhere.insert(job.rkey);
         }
-        doubts.needs_refresh.insert(job.rkey);
+        state.needs_refresh.insert(job.rkey);
     }
 
     /// The org's own limits for one transaction were met: fewer comments where one conversation is the culprit, else
@@ -171,7 +171,7 @@ impl InboundWorker {
         let culprit = beside.all == 1 || (beside.too_much == 1 && beside.taken > 0);
         if culprit && divisible {
             info!(response = %job.response_id, code, comments, "more than the org's limits allow: fewer comments at once");
-            self.doubts().fewer_comments(job.rkey, comments / 2, now_ms);
+            self.state().fewer_comments(job.rkey, comments / 2, now_ms);
             return self.put_off(shared, job, job.attempts());
         }
         if beside.all > 1 {
@@ -180,7 +180,7 @@ impl InboundWorker {
                 conversations = beside.all,
                 "more than the org's limits allow: fewer conversations at once"
             );
-            self.doubts().fewer_graphs(beside.all / 2, now_ms);
+            self.state().fewer_graphs(beside.all / 2, now_ms);
             return self.put_off(shared, job, job.attempts());
         }
         if job.attempts() < MAX_ALONE {
@@ -217,7 +217,7 @@ impl InboundWorker {
                 break;
             }
         }
-        self.doubts().held.insert(job.rkey, due_ms);
+        self.state().postponed.insert(job.rkey, due_ms);
         Ok(())
     }
 
@@ -250,9 +250,9 @@ impl InboundWorker {
         shared.counts.pending.fetch_sub(parked, Ordering::Relaxed);
         warn!(response = %job.response_id, code, events = job.waiting.entries.len(),
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
-        let mut doubts = self.doubts();
-        doubts.fixes.remove(&job.rkey);
-        doubts.unconfirmed.remove(&job.rkey);
+        let mut state = self.state();
+        state.fixes.remove(&job.rkey);
+        state.unconfirmed.remove(&job.rkey);
         Ok(())
     }
 }
@@ -345,7 +345,7 @@ mod tests {
         let both = [waits(&shared, "a", true), waits(&shared, "b", true)];
         let batch = both.into_iter().map(|job| (job, Plan::default())).collect();
         lane.sort_out(&shared, batch, vec![limits(), limits()]).unwrap();
-        assert_eq!(lane.doubts().most_graphs(shared.clock.now_ms()), 1);
+        assert_eq!(lane.state().most_graphs(shared.clock.now_ms()), 1);
         let id = || ResponseId::new("a").unwrap();
         assert_eq!(again(&shared, id()).attempts(), 0, "together they say nothing of one");
         for attempts in 1..=MAX_ALONE {

@@ -36,7 +36,7 @@ pub(crate) struct WorkerState {
     /// Read, and what the Case's comments said.
     pub(crate) comments: HashMap<RKey, Vec<String>>,
     /// Not before then (milliseconds).
-    pub(crate) held: HashMap<RKey, i64>,
+    pub(crate) postponed: HashMap<RKey, i64>,
     /// Refusals of one conversation's values.
     pub(crate) fixes: HashMap<RKey, Vec<FieldFix>>,
     /// Fewer comments in one transaction, until then (milliseconds): what met the org's own limits.
@@ -60,7 +60,7 @@ impl WorkerState {
         let times = self.alone.entry(rkey).or_default();
         let until_ms = ended_ms + millis(interval(REMOTE, *times, None));
         *times += 1;
-        self.held.insert(rkey, until_ms);
+        self.postponed.insert(rkey, until_ms);
     }
 
     /// Half of a conversation's comments were too many.
@@ -86,7 +86,7 @@ impl WorkerState {
 
     /// What was put off until now is due, and what was remembered for a while is forgotten.
     pub(crate) fn pass(&mut self, now_ms: i64) {
-        self.held.retain(|_, until_ms| *until_ms > now_ms);
+        self.postponed.retain(|_, until_ms| *until_ms > now_ms);
         self.fewer.retain(|_, (_, until_ms)| *until_ms > now_ms);
     }
 
@@ -111,7 +111,7 @@ impl WorkerState {
 
     /// Whether a lane may take it in hand now.
     pub(crate) fn is_free(&self, rkey: RKey) -> bool {
-        !self.in_hand.contains(&rkey) && !self.held.contains_key(&rkey)
+        !self.in_hand.contains(&rkey) && !self.postponed.contains_key(&rkey)
     }
 
     pub(crate) fn take(&mut self, rkeys: &[RKey]) {
@@ -188,7 +188,7 @@ impl WorkerState {
             self.unconfirmed.remove(&rkey);
             return false;
         }
-        self.held.insert(rkey, until_ms);
+        self.postponed.insert(rkey, until_ms);
         self.needs_refresh.insert(rkey);
         self.comments.remove(&rkey);
         true
@@ -216,49 +216,49 @@ mod tests {
             let of = |lane| store.attempt(lane).unwrap().into_iter().collect::<HashSet<RKey>>();
             &of(0) | &of(1)
         };
-        let mut doubts = WorkerState::default();
+        let mut state = WorkerState::default();
         // A call of lane 0 with a conversation of lane 1, beside a call of lane 1.
         let (shared, own) = ([a[0], b[0]], [b[1]]);
-        doubts.leaving(&store, &own).unwrap();
-        doubts.leaving(&store, &shared).unwrap();
+        state.leaving(&store, &own).unwrap();
+        state.leaving(&store, &shared).unwrap();
         assert_eq!(attempts(), HashSet::from([a[0], b[0], b[1]]));
-        doubts.unanswered(&shared, 1);
-        doubts.answered(&store, &own).unwrap();
+        state.unanswered(&shared, 1);
+        state.answered(&store, &own).unwrap();
         assert_eq!(attempts(), HashSet::from(shared));
-        doubts.leaving(&store, &own).unwrap();
+        state.leaving(&store, &own).unwrap();
         assert_eq!(attempts(), HashSet::from([a[0], b[0], b[1]]), "later calls forget no doubt");
-        doubts.answered(&store, &own).unwrap();
-        doubts.leaving(&store, &shared).unwrap();
+        state.answered(&store, &own).unwrap();
+        state.leaving(&store, &shared).unwrap();
         for rkey in shared {
-            doubts.forget(rkey);
+            state.forget(rkey);
         }
-        doubts.answered(&store, &shared).unwrap();
+        state.answered(&store, &shared).unwrap();
         assert_eq!(attempts(), HashSet::new());
     }
 
     #[test]
     fn c03_what_the_orgs_limits_allowed_is_remembered_for_an_hour() {
-        let mut doubts = WorkerState::default();
+        let mut state = WorkerState::default();
         let rkey = of_lane(0, 1)[0];
-        assert_eq!((doubts.most_graphs(0), doubts.most_comments(rkey)), (usize::MAX, None));
-        doubts.fewer_graphs(12, 0);
-        doubts.fewer_graphs(6, 1);
-        doubts.fewer_graphs(37, 2);
-        doubts.fewer_comments(rkey, 3, 0);
-        doubts.pass(REMEMBERED_MS - 1);
-        assert_eq!((doubts.most_graphs(REMEMBERED_MS), doubts.most_comments(rkey)), (6, Some(3)));
-        doubts.pass(REMEMBERED_MS);
-        assert_eq!((doubts.most_graphs(REMEMBERED_MS + 2), doubts.most_comments(rkey)), (usize::MAX, None));
+        assert_eq!((state.most_graphs(0), state.most_comments(rkey)), (usize::MAX, None));
+        state.fewer_graphs(12, 0);
+        state.fewer_graphs(6, 1);
+        state.fewer_graphs(37, 2);
+        state.fewer_comments(rkey, 3, 0);
+        state.pass(REMEMBERED_MS - 1);
+        assert_eq!((state.most_graphs(REMEMBERED_MS), state.most_comments(rkey)), (6, Some(3)));
+        state.pass(REMEMBERED_MS);
+        assert_eq!((state.most_graphs(REMEMBERED_MS + 2), state.most_comments(rkey)), (usize::MAX, None));
     }
 
     #[test]
     fn what_is_in_hand_or_held_is_not_free() {
-        let mut doubts = WorkerState::default();
+        let mut state = WorkerState::default();
         let rkeys = of_lane(0, 2);
-        doubts.take(&rkeys);
-        assert!(!doubts.is_free(rkeys[0]));
-        doubts.give_back(&rkeys);
-        doubts.held.insert(rkeys[1], 1);
-        assert!(doubts.is_free(rkeys[0]) && !doubts.is_free(rkeys[1]));
+        state.take(&rkeys);
+        assert!(!state.is_free(rkeys[0]));
+        state.give_back(&rkeys);
+        state.postponed.insert(rkeys[1], 1);
+        assert!(state.is_free(rkeys[0]) && !state.is_free(rkeys[1]));
     }
 }

@@ -17,7 +17,7 @@ use crate::workers::{Fatal, OrgIdentity, Shared};
 
 /// What rows are taken in with.
 pub(crate) struct Applying<'a> {
-    pub held: &'a OwnedPlanContext,
+    pub context: &'a OwnedPlanContext,
     pub earlier: &'a [EarlierRules],
     pub first_start: SalesforceTime,
     /// Our own users in Salesforce.
@@ -29,16 +29,16 @@ impl<'a> Applying<'a> {
     pub(crate) fn new(
         shared: &Shared,
         contact: &OrgIdentity,
-        held: &'a OwnedPlanContext,
+        context: &'a OwnedPlanContext,
         earlier: &'a [EarlierRules],
     ) -> Self {
         let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
         let now = shared.salesforce.now().unwrap_or(contact.first_start);
-        Self { held, earlier, first_start: contact.first_start, us, now }
+        Self { context, earlier, first_start: contact.first_start, us, now }
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {
-        Rules { now: &self.held.mapping, earlier: self.earlier }
+        Rules { now: &self.context.mapping, earlier: self.earlier }
     }
 
     pub(crate) fn since(&self, now_ms: i64) -> Since<'_> {
@@ -47,7 +47,7 @@ impl<'a> Applying<'a> {
 
     /// The row of a comment's Case.
     pub(crate) fn parent_of(&self, comment: &Value) -> Value {
-        let parent = &self.held.mapping.actions().comments.parent;
+        let parent = &self.context.mapping.actions().comments.parent;
         comment.get(parent.trim_end_matches("Id")).cloned().unwrap_or(Value::Null)
     }
 }
@@ -63,10 +63,10 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
 /// The responses that a Case stands for: its own, and those that were merged into it.
 pub(crate) fn case_answers(
     shared: &Shared,
-    taking: &Applying<'_>,
+    applying: &Applying<'_>,
     row: &Value,
 ) -> Result<Vec<ResponseId>, StoreError> {
-    let Some(case) = taking.held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+    let Some(case) = applying.context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
     let (Some(id), Some(own)) = (id_of(row, "Id"), key_of(row, &case.key_field)) else {
         return Ok(Vec::new());
     };
@@ -79,13 +79,13 @@ pub(crate) fn case_answers(
 }
 
 /// A Case changed.
-pub(crate) fn apply_case_row(shared: &Shared, taking: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
-    for response in case_answers(shared, taking, row)? {
-        let desk = taking.held.desk();
+pub(crate) fn apply_case_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
+    for response in case_answers(shared, applying, row)? {
+        let context = applying.context.plan_context();
         let seen = shared.change(&response, |loaded| {
-            let since = taking.since(shared.clock.now_ms());
+            let since = applying.since(shared.clock.now_ms());
             let next_seq = &mut || shared.store.next_seq();
-            Ok(loaded.now.see_case(row, (taking.rules(), &desk), &since, next_seq))
+            Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
         })?;
         tell(&response, &seen, "a status rule cannot be evaluated");
     }
@@ -108,24 +108,24 @@ fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
 /// is damaged.
 pub(crate) fn comment_answers(
     shared: &Shared,
-    taking: &Applying<'_>,
+    applying: &Applying<'_>,
     row: &Value,
 ) -> Result<Option<(ResponseId, bool)>, StoreError> {
-    let parent = &taking.held.mapping.actions().comments.parent;
-    let Some(case_mapping) = taking.held.mapping.case_mappings().first() else { return Ok(None) };
+    let parent = &applying.context.mapping.actions().comments.parent;
+    let Some(case_mapping) = applying.context.mapping.case_mappings().first() else { return Ok(None) };
     let (Some(comment), Some(case)) = (id_of(row, "Id"), id_of(row, parent)) else { return Ok(None) };
-    let Some(own) = key_of(&taking.parent_of(row), &case_mapping.key_field) else { return Ok(None) };
+    let Some(own) = key_of(&applying.parent_of(row), &case_mapping.key_field) else { return Ok(None) };
     whose(&shared.store, &case, &own, &comment)
 }
 
 /// A comment was written, published, unpublished or edited.
-pub(crate) fn apply_comment_row(shared: &Shared, taking: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
-    let Some((response, unsure)) = comment_answers(shared, taking, row)? else { return Ok(()) };
-    let case_row = taking.parent_of(row);
+pub(crate) fn apply_comment_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
+    let Some((response, unsure)) = comment_answers(shared, applying, row)? else { return Ok(()) };
+    let case_row = applying.parent_of(row);
     let seen = shared.change(&response, |loaded| {
-        let since = taking.since(shared.clock.now_ms());
+        let since = applying.since(shared.clock.now_ms());
         let next_seq = &mut || shared.store.next_seq();
-        Ok(loaded.now.see_comment((row, &case_row), taking.rules(), &since, unsure, next_seq))
+        Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, unsure, next_seq))
     })?;
     tell(&response, &seen, "a comment rule cannot be evaluated");
     Ok(())
@@ -165,10 +165,10 @@ fn whose(
 /// A Case was merged away: its response follows the survivor.
 pub(crate) fn apply_merged_row(
     shared: &Shared,
-    held: &OwnedPlanContext,
+    context: &OwnedPlanContext,
     row: &Value,
 ) -> Result<(), StoreError> {
-    let Some(case) = held.mapping.case_mappings().first() else { return Ok(()) };
+    let Some(case) = context.mapping.case_mappings().first() else { return Ok(()) };
     let (Some(master), Some(response)) = (id_of(row, "MasterRecordId"), key_of(row, &case.key_field)) else {
         return Ok(());
     };
@@ -183,9 +183,9 @@ pub(crate) fn apply_merged_row(
         }
         survivor.case = CaseRef { id: master.clone(), number: None };
         survivor.fields.clear();
-        let mut after = adopt(Some(before.clone()), &response, &survivor, &held.desk());
-        (after.held, after.rules) = (before.held, before.rules);
-        after.row.clone_from(&before.row);
+        let mut after = adopt(Some(before.clone()), &response, &survivor, &context.plan_context());
+        (after.active_status_rule, after.rules) = (before.active_status_rule, before.rules);
+        after.last_seen_fields.clone_from(&before.last_seen_fields);
         put_link(&mut tx, rkey, Some(&before), &after);
         if shared.store.try_transact(&tx)? {
             info!(%response, "its Case was merged; it follows the survivor");

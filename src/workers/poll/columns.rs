@@ -28,12 +28,12 @@ impl Columns {
     /// One page of the Cases with our key; none without a Case mapping.
     pub(crate) fn cases(
         &self,
-        held: &OwnedPlanContext,
+        context: &OwnedPlanContext,
         earlier: &[EarlierRules],
         after: &After,
     ) -> Result<Option<String>, Failure> {
-        let Some(case) = held.mapping.case_mappings().first() else { return Ok(None) };
-        let mut fields = self.of_case(held, earlier, ActionMapping::case_paths);
+        let Some(case) = context.mapping.case_mappings().first() else { return Ok(None) };
+        let mut fields = self.of_case(context, earlier, ActionMapping::case_paths);
         let ours = ["CaseNumber", "CreatedDate", "LastModifiedById", "LastModifiedDate", &case.key_field];
         fields.extend(ours.map(str::to_owned));
         let (key, object) = (case.key_field.as_str(), case.object.as_str());
@@ -44,16 +44,16 @@ impl Columns {
     /// One page of the comments of such Cases that are not by this user; none without a Case mapping.
     pub(crate) fn comments(
         &self,
-        held: &OwnedPlanContext,
+        context: &OwnedPlanContext,
         earlier: &[EarlierRules],
         us: &RecordId,
         after: &After,
     ) -> Result<Option<String>, Failure> {
-        let Some(case) = held.mapping.case_mappings().first() else { return Ok(None) };
-        let source = &held.mapping.actions().comments;
+        let Some(case) = context.mapping.case_mappings().first() else { return Ok(None) };
+        let source = &context.mapping.actions().comments;
         let parent = source.parent.trim_end_matches("Id");
         let key = format!("{parent}.{}", case.key_field);
-        let mut fields = self.of_comment(held, earlier);
+        let mut fields = self.of_comment(context, earlier);
         fields.push(key.clone());
         fields.extend(
             ["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned),
@@ -65,13 +65,13 @@ impl Columns {
     }
 
     /// Paths of comments, and of their Cases by way of the parent.
-    pub(crate) fn of_comment(&self, held: &OwnedPlanContext, earlier: &[EarlierRules]) -> Vec<String> {
-        let source = &held.mapping.actions().comments;
+    pub(crate) fn of_comment(&self, context: &OwnedPlanContext, earlier: &[EarlierRules]) -> Vec<String> {
+        let source = &context.mapping.actions().comments;
         let parent = source.parent.trim_end_matches("Id");
         // Rules about another object's comments know nothing of these.
         let same = |actions: &&ActionMapping| actions.comments.object == source.object;
-        let own = rules(held, earlier).filter(same).flat_map(ActionMapping::comment_paths);
-        let of_case = self.of_case(held, earlier, ActionMapping::comment_case_paths);
+        let own = rules(context, earlier).filter(same).flat_map(ActionMapping::comment_paths);
+        let of_case = self.of_case(context, earlier, ActionMapping::comment_case_paths);
         let of_parent = of_case.iter().map(|path| format!("{parent}.{path}"));
         own.chain([source.parent.clone(), source.body.clone()]).chain(of_parent).collect()
     }
@@ -79,16 +79,16 @@ impl Columns {
     /// Paths on the Case that the org is not known to lack.
     pub(crate) fn of_case(
         &self,
-        held: &OwnedPlanContext,
+        context: &OwnedPlanContext,
         earlier: &[EarlierRules],
         paths: impl Fn(&ActionMapping) -> Vec<String>,
     ) -> Vec<String> {
-        let desk = held.desk();
+        let described = context.plan_context().case;
         let known = |path: &String| {
-            let plain = !path.contains('.') && desk.case.is_some_and(|d| d.field(path).is_none());
+            let plain = !path.contains('.') && described.is_some_and(|d| d.field(path).is_none());
             !plain && !self.missing.contains(&path.to_ascii_lowercase())
         };
-        rules(held, earlier).flat_map(paths).filter(known).collect()
+        rules(context, earlier).flat_map(paths).filter(known).collect()
     }
 
     /// A column that is not there is left out from now on; true when that is new.
@@ -109,10 +109,10 @@ impl Columns {
 
 /// Today's rules, and those before them.
 fn rules<'a>(
-    held: &'a OwnedPlanContext,
+    context: &'a OwnedPlanContext,
     earlier: &'a [EarlierRules],
 ) -> impl Iterator<Item = &'a ActionMapping> {
-    [held.mapping.actions()].into_iter().chain(earlier.iter().map(|rules| rules.mapping.actions()))
+    [context.mapping.actions()].into_iter().chain(earlier.iter().map(|rules| rules.mapping.actions()))
 }
 
 fn refs(names: &[String]) -> Vec<&str> {

@@ -24,15 +24,19 @@ pub(crate) struct DeletedComments {
 impl DeletedComments {
     /// The query (for `queryAll`) that shows which of the next parked answers' comments are deleted; none while
     /// nothing is parked.
-    pub(crate) fn query(&mut self, store: &Store, held: &OwnedPlanContext) -> Result<Option<String>, Stop> {
+    pub(crate) fn query(
+        &mut self,
+        store: &Store,
+        context: &OwnedPlanContext,
+    ) -> Result<Option<String>, Stop> {
         let mut found = store.parked_intents(self.from, AT_ONCE)?;
         if found.is_empty() && self.from > 0 {
             found = store.parked_intents(0, AT_ONCE)?;
         }
         self.from = found.last().map_or(0, |last| last.seq + 1);
         let parked = found.into_iter().filter(|i| i.state.is_parked());
-        let ids: Vec<RecordId> = parked.filter_map(|i| i.wish.comment().cloned()).collect();
-        let object = &held.mapping.actions().comments.object;
+        let ids: Vec<RecordId> = parked.filter_map(|i| i.kind.comment().cloned()).collect();
+        let object = &context.mapping.actions().comments.object;
         let queries = query::by_ids(object, &[], &ids).map_err(|e| unsayable(&e))?;
         Ok(queries.first().map(|soql| format!("{soql} AND IsDeleted = true")))
     }

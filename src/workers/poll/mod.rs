@@ -160,7 +160,7 @@ impl Poller {
     async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {
         let contact = shared.contact().await?;
         shared.refresh_schema().await?;
-        let deleted = self.deleted_comments.query(&shared.store, &shared.desk())?;
+        let deleted = self.deleted_comments.query(&shared.store, &shared.plan_context())?;
         let now_ms = shared.clock.now_ms();
         let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
         let rules = shared.rules_in_force(&contact)?.0.mapping.rules_version();
@@ -282,8 +282,8 @@ impl Poller {
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
     ) -> Result<SalesforceTime, Stop> {
-        let (held, earlier) = shared.rules_in_force(contact)?;
-        let mut queries = self.queries((&held, &earlier), contact, progress)?;
+        let (context, earlier) = shared.rules_in_force(contact)?;
+        let mut queries = self.queries((&context, &earlier), contact, progress)?;
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
         self.spacing_ms = shared.allowance(true).await?;
         let began_ms = shared.clock.now_ms();
@@ -318,7 +318,7 @@ impl Poller {
         }
         // Actions begin when all of the page is in the outbox, so that one write tells of them.
         let whole_page = shared.page.write().await;
-        let taking = Applying::new(shared, contact, &held, &earlier);
+        let applying = Applying::new(shared, contact, &context, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
             for (n, row) in page.rows.iter().enumerate() {
@@ -326,9 +326,9 @@ impl Poller {
                     tokio::task::yield_now().await;
                 }
                 match index {
-                    CASES => apply_case_row(shared, &taking, row)?,
-                    COMMENTS => apply_comment_row(shared, &taking, row)?,
-                    MERGED => apply_merged_row(shared, &held, row)?,
+                    CASES => apply_case_row(shared, &applying, row)?,
+                    COMMENTS => apply_comment_row(shared, &applying, row)?,
+                    MERGED => apply_merged_row(shared, &context, row)?,
                     _ => apply_deleted_comment(shared, row)?,
                 }
             }
@@ -352,17 +352,17 @@ impl Poller {
 
     fn queries(
         &self,
-        (held, earlier): (&OwnedPlanContext, &[EarlierRules]),
+        (context, earlier): (&OwnedPlanContext, &[EarlierRules]),
         contact: &OrgIdentity,
         progress: &[Progress; 4],
     ) -> Result<Vec<(usize, String)>, Failure> {
-        let Some(case) = held.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+        let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
         let mut queries = Vec::new();
         let mut add = |index: usize, soql: Option<String>| {
             queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
         };
-        add(CASES, self.columns.cases(held, earlier, &progress[CASES].after)?);
-        add(COMMENTS, self.columns.comments(held, earlier, &contact.us, &progress[COMMENTS].after)?);
+        add(CASES, self.columns.cases(context, earlier, &progress[CASES].after)?);
+        add(COMMENTS, self.columns.comments(context, earlier, &contact.us, &progress[COMMENTS].after)?);
         let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
         let merged =
             Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };

@@ -52,9 +52,9 @@ impl Shared {
         contact: &OrgIdentity,
     ) -> Result<(OwnedPlanContext, Arc<Vec<EarlierRules>>), Fatal> {
         let _noting = self.rules_edited.noting.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.desk();
-        self.keep_rules(&held.mapping, self.salesforce.now().unwrap_or(contact.first_start))?;
-        Ok((held, self.earlier_rules.load_full()))
+        let context = self.plan_context();
+        self.keep_rules(&context.mapping, self.salesforce.now().unwrap_or(contact.first_start))?;
+        Ok((context, self.earlier_rules.load_full()))
     }
 
     /// Notes an edit of actions.yaml, by Salesforce's clock, since rows have its times.

@@ -55,7 +55,7 @@ pub struct OwnedPlanContext {
 }
 
 impl Shared {
-    pub fn desk(&self) -> OwnedPlanContext {
+    pub fn plan_context(&self) -> OwnedPlanContext {
         let mapping = self.mapping();
         let fixes = self.fixes.of(mapping.version());
         let perimeter = perimeter(&self.config);
@@ -64,7 +64,7 @@ impl Shared {
 }
 
 impl OwnedPlanContext {
-    pub fn desk(&self) -> PlanContext<'_> {
+    pub fn plan_context(&self) -> PlanContext<'_> {
         self.with(&self.fixes)
     }
 

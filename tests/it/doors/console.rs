@@ -133,11 +133,11 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         seq,
         response_id: response_id.clone(),
         case_id: RecordId::new("500KB00000AbCdEYAV").unwrap(),
-        wish: ActionKind::Answer {
+        kind: ActionKind::Answer {
             comment,
             content: content.to_owned(),
             remark_type: None,
-            meant: Audience::Public,
+            audience: Audience::Public,
         },
         author: None,
         acted: goodays_salesforce::time::SalesforceTime::default(),
