@@ -1,19 +1,28 @@
 //! The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 //!
 //! ```text
-//! Goodays POST --bytes--> web --> store (on disk, then 200)
-//!                                   | run::inbound
-//!               event --> plan --> salesforce::client --> ledger, entry done
+//! Goodays POST --bytes--> web --> state (on disk, then 200)
+//!                                   | workers::inbound
+//!               event --> decide --> salesforce::client --> ledger, event done
 //!
-//! Salesforce rows --> run::poll --> plan::outbound --> a conversation's actions (on disk)
-//!                                   | run::dispatcher
+//! Salesforce rows --> workers::poll --> decide::outbound --> a conversation's actions (on disk)
+//!                                   | workers::delivery
 //!      look --> may it go? Sending (on disk) --> goodays::client --> look --> did it arrive? --> ledger
 //! ```
 //!
-//! Facts come in through [`goodays`], [`salesforce`] and [`mapping`]; every decision is made in [`plan`], which
-//! does no I/O and knows no clock: what reaches customers in [`plan::outbound`], on a conversation as a whole.
-//! [`time`] keeps the remotes' clocks apart; [`run`] has the hands; only [`store`] knows the database; [`web`] has
-//! the doors; [`sim`] stands in for both remotes.
+//! The rooms, in the order of the data:
+//!
+//! - [`web`]: the webhook's door, and the admin door.
+//! - [`state`]: what is on disk. The only room that knows the database.
+//! - [`goodays`], [`salesforce`]: what each remote says and accepts. Neither knows the other.
+//! - [`mapping`]: the YAML rules, compiled. [`document`] reads YAML with places, for it and for [`config`].
+//! - [`decide`]: every decision. It does no I/O and knows no clock. What reaches customers is in [`decide::outbound`].
+//! - [`workers`]: they load, let [`decide`] decide, act and record.
+//! - [`operator`]: what a human asks for at the admin door.
+//! - [`sim`]: both remotes, for the demo and the tests.
+//!
+//! [`time`] keeps the remotes' clocks apart, [`clock`] is our own. docs/architecture.md follows one feedback in and one
+//! answer out.
 
 pub mod app;
 pub mod aside;

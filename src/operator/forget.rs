@@ -14,6 +14,7 @@ use crate::json;
 use crate::state::inbox::{AT_ONCE, drop_note};
 use crate::state::ledger::put_link;
 use crate::state::outbox::put_intent;
+use crate::state::pages::Pages;
 use crate::state::{Entry, EntryState, RKey, StoreError, Tx, keys};
 use crate::workers::{Fatal, Shared};
 
@@ -50,23 +51,25 @@ impl Shared {
             return Ok(Forgotten::default());
         }
         let mut done = Forgotten::default();
-        let (from, to) = keys::customer_prefix(hash64(&email));
-        let index = self.store.keys(&from, &to, usize::MAX)?;
+        let index = self.store.all_keys(keys::customer_prefix(hash64(&email)))?;
         let tail = |key: &Vec<u8>| RKey::read(&key[key.len().saturating_sub(16)..]);
         let mut responses: BTreeSet<RKey> = index.iter().filter_map(tail).collect();
         // What waits has no link yet, and a person may have several addresses.
-        let (from, to) = keys::room(b'E');
-        for key in self.store.keys(&from, &to, usize::MAX)? {
-            let Some(entry) = keys::tail_seq(&key).map(|seq| self.store.entry(seq)).transpose()?.flatten()
-            else {
-                continue;
-            };
-            match &entry.response_id {
-                Some(id) => responses.extend(self.is_from(&entry, &email)?.then(|| RKey::of(id))),
-                None => self.forget_unreadable(&entry, &email, &mut done)?,
+        let mut entries = Pages::new(keys::room(b'E'));
+        while let Some(page) = entries.keys(&self.store)? {
+            for key in page {
+                let Some(entry) =
+                    keys::tail_seq(&key).map(|seq| self.store.entry(seq)).transpose()?.flatten()
+                else {
+                    continue;
+                };
+                match &entry.response_id {
+                    Some(id) => responses.extend(self.is_from(&entry, &email)?.then(|| RKey::of(id))),
+                    None => self.forget_unreadable(&entry, &email, &mut done)?,
+                }
+                // A long walk: others get their turn.
+                tokio::task::yield_now().await;
             }
-            // A long walk: others get their turn.
-            tokio::task::yield_now().await;
         }
         let done = self.forget(&Person { responses, email: Some(email.clone()) }, done).await?;
         // After its links: an address that was changed later has left its old hash.
@@ -97,12 +100,12 @@ impl Shared {
         for rkey in &person.responses {
             self.forget_one(*rkey, &mut done)?;
         }
-        let (from, to) = keys::room(b'O');
-        for key in self.store.keys(&from, &to, usize::MAX)? {
-            if let Some(seq) = keys::tail_seq(&key) {
+        let mut actions = Pages::new(keys::room(b'O'));
+        while let Some(page) = actions.keys(&self.store)? {
+            for seq in page.iter().filter_map(|key| keys::tail_seq(key)) {
                 self.forget_intent(seq, person, &mut done)?;
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
         }
         self.store.durable().await?;
         Ok(done)

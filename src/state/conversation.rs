@@ -53,8 +53,7 @@ impl Store {
 
     /// Actions that are open, those of comments, and those that the Case's state could ask for again.
     fn actions_of(&self, rkey: RKey, link: Option<&Link>) -> Result<Vec<u64>, StoreError> {
-        let (from, to) = keys::prefix([b"Y".as_slice(), &rkey.0].concat());
-        let open = self.keys(&from, &to, usize::MAX)?;
+        let open = self.all_keys(keys::open_intents_of(rkey))?;
         let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
         if let Some(link) = link {
             seqs.extend(link.answers.iter().map(|answered| answered.intent));

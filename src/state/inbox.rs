@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::decide::Note;
 use crate::goodays::ResponseId;
 use crate::state::keys::{self, RKey};
+use crate::state::pages::Pages;
 use crate::state::{Store, StoreError, Tx, decode, encode};
 
 /// A stored event, without its bytes.
@@ -233,19 +234,20 @@ impl Store {
         whose: &dyn Fn(u64) -> Option<ResponseId>,
         now_ms: i64,
     ) -> Result<i64, StoreError> {
-        let (from, to) = keys::queue_of(rkey.lane());
-        let rows = self.range(&from, &to, usize::MAX)?;
-        let own = rows.iter().filter_map(|(key, value)| item(key, value)).filter(|item| item.rkey == rkey);
         let mut aside = 0;
-        for item in own {
-            let mut tx = Tx::default();
-            let parked = if item.event {
-                self.mend_event(&mut tx, item, whose, now_ms)?
-            } else {
-                self.mend_note(&mut tx, item)?;
-                false
-            };
-            aside += i64::from(!tx.writes.is_empty() && self.try_transact(&tx)? && parked);
+        let mut queue = Pages::new(keys::queue_of(rkey.lane()));
+        while let Some(rows) = queue.rows(self)? {
+            let all = rows.iter().filter_map(|(key, value)| item(key, value));
+            for item in all.filter(|item| item.rkey == rkey) {
+                let mut tx = Tx::default();
+                let parked = if item.event {
+                    self.mend_event(&mut tx, item, whose, now_ms)?
+                } else {
+                    self.mend_note(&mut tx, item)?;
+                    false
+                };
+                aside += i64::from(!tx.writes.is_empty() && self.try_transact(&tx)? && parked);
+            }
         }
         Ok(aside)
     }
@@ -409,7 +411,7 @@ fn is_noted(held: Option<&[u8]>, due_ms: i64) -> bool {
     held.is_some_and(|held| held.starts_with(&noted(due_ms, 0)[..9]))
 }
 
-fn item(key: &[u8], value: &[u8]) -> Option<Item> {
+pub(crate) fn item(key: &[u8], value: &[u8]) -> Option<Item> {
     let (due_ms, seq) = keys::queue_parts(key)?;
     Some(Item { rkey: RKey::read(value)?, due_ms, seq, event: value.get(16) == Some(&PENDING) })
 }

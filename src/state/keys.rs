@@ -159,6 +159,11 @@ pub fn room(letter: u8) -> (Vec<u8>, Vec<u8>) {
     (vec![letter], vec![letter + 1])
 }
 
+/// The open actions of a response.
+pub fn open_intents_of(rkey: RKey) -> (Vec<u8>, Vec<u8>) {
+    prefix(join(b'Y', &[&rkey.0]))
+}
+
 /// All keys that begin so.
 pub fn prefix(from: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     let mut to = from.clone();

@@ -6,6 +6,7 @@ use crate::decide::Link;
 use crate::salesforce::RecordId;
 use crate::state::embedded::Entry as Row;
 use crate::state::keys::{self, RKey};
+use crate::state::pages::Pages;
 use crate::state::{Store, StoreError, Tx, decode, encode};
 use crate::time::GoodaysTime;
 
@@ -23,8 +24,7 @@ impl Store {
 
     /// The responses whose Case this is.
     pub fn responses_of_case(&self, case: &RecordId) -> Result<Vec<RKey>, StoreError> {
-        let (from, to) = keys::case_prefix(case);
-        let found = self.keys(&from, &to, usize::MAX)?;
+        let found = self.all_keys(keys::case_prefix(case))?;
         Ok(found.iter().filter_map(|k| RKey::read(&k[k.len().saturating_sub(16)..])).collect())
     }
 
@@ -86,27 +86,20 @@ impl Store {
     }
 }
 
-/// All links, slice by slice.
-#[derive(Default)]
-pub struct LinkWalk {
-    from: Option<Vec<u8>>,
-    done: bool,
+/// All links, page by page.
+pub struct LinkWalk(Pages);
+
+impl Default for LinkWalk {
+    fn default() -> Self {
+        Self(Pages::new(keys::room(b'L')))
+    }
 }
 
 impl LinkWalk {
-    /// Rows that are read at once, links or not: writers wait for no more.
-    const ROWS: usize = 400;
-
     /// The next links, encoded, with their keys; none at the end.
     pub fn next(&mut self, store: &Store) -> Result<Option<Vec<Row>>, StoreError> {
-        if self.done {
-            return Ok(None);
-        }
-        let (start, end) = keys::room(b'L');
-        let rows = store.range(&self.from.take().unwrap_or(start), &end, Self::ROWS)?;
-        self.done = rows.len() < Self::ROWS;
-        self.from = rows.last().map(|(last, _)| [last.as_slice(), &[0]].concat());
-        Ok(Some(rows.into_iter().filter(|(key, _)| keys::is_link(key)).collect()))
+        let rows = self.0.rows(store)?;
+        Ok(rows.map(|rows| rows.into_iter().filter(|(key, _)| keys::is_link(key)).collect()))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod inbox;
 pub mod keys;
 pub mod ledger;
 pub mod outbox;
+pub mod pages;
 
 pub use conversation::{Changed, Ended, Loaded};
 pub use embedded::{

@@ -33,13 +33,12 @@ impl Store {
 
     /// Open intents of one response, oldest first.
     pub fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
-        let (from, to) = keys::prefix([b"Y".as_slice(), &rkey.0].concat());
-        self.intents_at(&self.keys(&from, &to, usize::MAX)?)
+        self.intents_at(&self.all_keys(keys::open_intents_of(rkey))?)
     }
 
     /// All open intents.
     pub fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
-        self.some_open_intents(usize::MAX)
+        self.intents_at(&self.all_keys(keys::room(b'Y'))?)
     }
 
     /// Open intents, not more than that many.

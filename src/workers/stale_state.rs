@@ -10,8 +10,9 @@ use crate::goodays::{MessageId, ResponseId};
 use crate::http::Failure;
 use crate::mapping::CaseMapping;
 use crate::salesforce::query::{self, After, Poll};
-use crate::state::inbox::drop_note;
+use crate::state::inbox::{drop_note, item};
 use crate::state::ledger::LinkWalk;
+use crate::state::pages::Pages;
 use crate::state::{LANES, RKey, StoreError, Tx, keys};
 use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
@@ -131,11 +132,14 @@ impl Shared {
     }
 
     fn remove_notes(&self, lane: u8) -> Result<(), StoreError> {
-        let all = self.store.due(lane, i64::MAX - 1, usize::MAX)?;
-        for item in all.iter().filter(|item| !item.event) {
-            let mut tx = Tx::default();
-            drop_note(&mut tx, item.rkey, item.seq, item.due_ms);
-            self.store.try_transact(&tx)?;
+        let mut queue = Pages::new(keys::queue_of(lane));
+        while let Some(rows) = queue.rows(&self.store)? {
+            let all = rows.iter().filter_map(|(key, value)| item(key, value));
+            for note in all.filter(|item| !item.event) {
+                let mut tx = Tx::default();
+                drop_note(&mut tx, note.rkey, note.seq, note.due_ms);
+                self.store.try_transact(&tx)?;
+            }
         }
         Ok(())
     }

@@ -92,3 +92,19 @@ fn each_mutant_is_in_the_source_and_in_the_list() {
     let named = source.split("mutant::is_on(\"").skip(1).filter_map(|rest| rest.split('"').next());
     assert_eq!(named.collect::<BTreeSet<_>>(), listed);
 }
+
+/// The page names functions; a function that moved is found by this test, not by a newcomer.
+#[test]
+fn the_functions_that_the_architecture_page_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let mut named = 0;
+    for line in page.lines().filter(|line| line.contains("](../src/")) {
+        let function = line.split('`').rev().nth(1).unwrap();
+        let path = line.split("](../").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+        let source = fs::read_to_string(root.join(path)).unwrap_or_else(|_| panic!("{path}"));
+        assert!(source.contains(&format!("fn {function}(")), "{path} has no {function}");
+        named += 1;
+    }
+    assert!(named >= 15, "{named}");
+}

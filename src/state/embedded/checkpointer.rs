@@ -238,7 +238,7 @@ fn settled(tables: &Tables) -> Result<u64, Trouble> {
 #[cfg(test)]
 pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
     let mut hands = Hands::open(tables.clone(), places).unwrap();
-    hands.writer.left = left;
+    hands.writer.left = Some(left);
     assert!(hands.replay(places).is_err());
     tables.db.flush().unwrap();
 }
@@ -249,7 +249,7 @@ pub(super) fn settle_until(dir: &std::path::Path, number: u64, writes: &Writes, 
     let places = Places::in_dir(dir);
     let (_lock, tables) = crate::state::embedded::open::open(&places).ok().unwrap();
     let mut hands = Hands::open(tables.clone(), &places).unwrap();
-    hands.writer.left = left;
+    hands.writer.left = Some(left);
     let _ = hands.settle(&places, number, writes);
     tables.db.flush().unwrap();
 }

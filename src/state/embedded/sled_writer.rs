@@ -30,7 +30,7 @@ pub(super) struct Writer {
     live: i64,
     /// Writes until the crash that a test asks for.
     #[cfg(test)]
-    pub left: usize,
+    pub left: Option<usize>,
 }
 
 impl Writer {
@@ -41,7 +41,7 @@ impl Writer {
             unflushed: 0,
             live,
             #[cfg(test)]
-            left: usize::MAX,
+            left: None,
         }
     }
 
@@ -70,7 +70,9 @@ impl Writer {
     fn account(&mut self, bytes: usize) -> sled::Result<()> {
         #[cfg(test)]
         {
-            self.left = self.left.checked_sub(1).ok_or(sled::Error::Unsupported("a crash".into()))?;
+            if let Some(left) = &mut self.left {
+                *left = left.checked_sub(1).ok_or(sled::Error::Unsupported("a crash".into()))?;
+            }
         }
         self.unflushed += cost(bytes);
         if self.unflushed >= UNFLUSHED {

@@ -84,7 +84,7 @@ impl Delivery {
     }
 
     /// Carries one action as far as it goes now.
-    pub(crate) async fn one(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
+    pub(crate) async fn deliver(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
         match intent.state.clone() {
             IntentState::Sending(sending) => self.settle(shared, &intent, sending).await,
             IntentState::Unclear { since_ms, .. } => self.look_for(shared, &intent, since_ms).await,

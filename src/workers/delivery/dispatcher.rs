@@ -256,7 +256,7 @@ impl Dispatcher {
             }
             let (delivery, shared) = (self.delivery.clone(), shared.clone());
             let action = async move {
-                delivery.one(&shared, intent).await?;
+                delivery.deliver(&shared, intent).await?;
                 Ok(Ended::Action(rkey))
             };
             self.working.push(action.boxed());

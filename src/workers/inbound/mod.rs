@@ -98,7 +98,7 @@ impl Worker for InboundWorker {
         if taken.is_empty() {
             return self.idle(shared, now_ms);
         }
-        let step = self.carry(shared, &taken, now_ms).await?;
+        let step = self.process(shared, &taken, now_ms).await?;
         self.state().give_back(&taken);
         // Only after work was done, or two lanes that may not call would wake each other without end.
         if step == Step::Did {
@@ -125,7 +125,7 @@ impl InboundWorker {
     }
 
     /// Brings to Salesforce what was taken in hand.
-    async fn carry(&mut self, shared: &Shared, taken: &[RKey], now_ms: i64) -> Result<Step, Fatal> {
+    async fn process(&mut self, shared: &Shared, taken: &[RKey], now_ms: i64) -> Result<Step, Fatal> {
         let next_call_ms = shared.next_call_ms.load(Ordering::Relaxed);
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
@@ -139,8 +139,8 @@ impl InboundWorker {
             Err(failure) => return Ok(pause(shared, &failure)),
         };
         self.first_start = shared.on_goodays_clock(contact.first_start);
-        self.doubt(&jobs, &contact);
-        match self.learn(shared, &mut jobs).await {
+        self.mark_for_refresh(&jobs, &contact);
+        match self.reconcile(shared, &mut jobs).await {
             Ok(()) => self.write(shared, jobs).await,
             Err(Stop::Remote(failure)) => Ok(pause(shared, &failure)),
             Err(Stop::Fatal(fatal)) => Err(fatal),
@@ -163,7 +163,7 @@ impl InboundWorker {
         let delivering = shared.delivering.load(Ordering::SeqCst);
         let mut state = self.state();
         state.pass(now_ms);
-        let room = self.size.0.min(state.most_graphs(now_ms));
+        let room = state.most_graphs(now_ms).map_or(self.size.0, |most| most.min(self.size.0));
         let mut limit = FIRST_LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit)?;
@@ -210,7 +210,7 @@ impl InboundWorker {
 
     /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
     /// is older than our start.
-    fn doubt(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
+    fn mark_for_refresh(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut state = self.state();
         let worker_state = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);

@@ -18,7 +18,7 @@ use crate::workers::{Fatal, Shared, Stop};
 
 impl InboundWorker {
     /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.
-    pub(crate) async fn learn(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
+    pub(crate) async fn reconcile(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
         let context = shared.plan_context();
         let asked: Vec<usize> = {
             let state = self.state();
@@ -33,13 +33,13 @@ impl InboundWorker {
             // Made by an attempt of ours of which nobody told us that it succeeded.
             let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
             let baseline = if ours { self.baseline(&context, job) } else { None };
-            self.take(shared, &context.plan_context(), job, &read, baseline.as_ref())?;
+            self.apply_row(shared, &context.plan_context(), job, &read, baseline.as_ref())?;
             self.state().needs_refresh.remove(&job.rkey);
         }
         Ok(())
     }
 
-    fn take(
+    fn apply_row(
         &mut self,
         shared: &Shared,
         context: &PlanContext<'_>,

@@ -345,7 +345,7 @@ mod tests {
         let both = [waits(&shared, "a", true), waits(&shared, "b", true)];
         let batch = both.into_iter().map(|job| (job, Plan::default())).collect();
         lane.sort_out(&shared, batch, vec![limits(), limits()]).unwrap();
-        assert_eq!(lane.state().most_graphs(shared.clock.now_ms()), 1);
+        assert_eq!(lane.state().most_graphs(shared.clock.now_ms()), Some(1));
         let id = || ResponseId::new("a").unwrap();
         assert_eq!(again(&shared, id()).attempts(), 0, "together they say nothing of one");
         for attempts in 1..=MAX_ALONE {

@@ -70,7 +70,8 @@ impl WorkerState {
 
     /// As many conversations in one call, and no more.
     pub(crate) fn fewer_graphs(&mut self, graphs: usize, now_ms: i64) {
-        let graphs = self.most_graphs(now_ms).min(graphs.max(1));
+        let most = self.most_graphs(now_ms);
+        let graphs = most.map_or(graphs.max(1), |most| most.min(graphs.max(1)));
         self.graphs = Some((graphs, now_ms + REMEMBERED_MS));
     }
 
@@ -80,8 +81,8 @@ impl WorkerState {
     }
 
     /// How many conversations a call holds.
-    pub(crate) fn most_graphs(&self, now_ms: i64) -> usize {
-        self.graphs.filter(|(_, until_ms)| now_ms < *until_ms).map_or(usize::MAX, |(graphs, _)| graphs)
+    pub(crate) fn most_graphs(&self, now_ms: i64) -> Option<usize> {
+        self.graphs.filter(|(_, until_ms)| now_ms < *until_ms).map(|(graphs, _)| graphs)
     }
 
     /// What was put off until now is due, and what was remembered for a while is forgotten.
@@ -240,15 +241,15 @@ mod tests {
     fn c03_what_the_orgs_limits_allowed_is_remembered_for_an_hour() {
         let mut state = WorkerState::default();
         let rkey = of_lane(0, 1)[0];
-        assert_eq!((state.most_graphs(0), state.most_comments(rkey)), (usize::MAX, None));
+        assert_eq!((state.most_graphs(0), state.most_comments(rkey)), (None, None));
         state.fewer_graphs(12, 0);
         state.fewer_graphs(6, 1);
         state.fewer_graphs(37, 2);
         state.fewer_comments(rkey, 3, 0);
         state.pass(REMEMBERED_MS - 1);
-        assert_eq!((state.most_graphs(REMEMBERED_MS), state.most_comments(rkey)), (6, Some(3)));
+        assert_eq!((state.most_graphs(REMEMBERED_MS), state.most_comments(rkey)), (Some(6), Some(3)));
         state.pass(REMEMBERED_MS);
-        assert_eq!((state.most_graphs(REMEMBERED_MS + 2), state.most_comments(rkey)), (usize::MAX, None));
+        assert_eq!((state.most_graphs(REMEMBERED_MS + 2), state.most_comments(rkey)), (None, None));
     }
 
     #[test]
