@@ -10,7 +10,7 @@ use goodays_salesforce::decide::outbound::rows::Since;
 use goodays_salesforce::decide::{CaseRef, Conversation, Link, Names, Perimeter, PlanContext};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, peek_response_id};
-use goodays_salesforce::goodays::glance::glance;
+use goodays_salesforce::goodays::peek::outline;
 use goodays_salesforce::goodays::{ResponseId, signature};
 use goodays_salesforce::mapping::{Facts, Mapping, Moment, Source};
 use goodays_salesforce::salesforce::RecordId;
@@ -68,7 +68,7 @@ fn signature_of_an_event(bencher: Bencher) {
 /// What the door does before it stores: JSON and the response's id.
 #[divan::bench]
 fn parse_at_the_door(bencher: Bencher) {
-    bencher.bench(|| peek_response_id(&glance(black_box(EVENT)).expect("JSON")).expect("an id"));
+    bencher.bench(|| peek_response_id(&outline(black_box(EVENT)).expect("JSON")).expect("an id"));
 }
 
 #[divan::bench]

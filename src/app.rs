@@ -159,20 +159,9 @@ pub fn panics_without_words() {
     }));
 }
 
-/// Tells a service manager that waits for it (`Type=notify`): one datagram, see sd_notify(3).
+/// Tells systemd (`Type=notify`), where it waits for that.
 fn notify_ready() {
-    use std::os::unix::net::UnixDatagram;
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let sent =
-        UnixDatagram::unbound().and_then(|socket| match path.to_str().and_then(|p| p.strip_prefix('@')) {
-            Some(name) => {
-                use std::os::linux::net::SocketAddrExt;
-                let addr = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-                socket.send_to_addr(b"READY=1\n", &addr)
-            }
-            None => socket.send_to(b"READY=1\n", &path),
-        });
-    if let Err(error) = sent {
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         warn!(%error, "the service manager could not be told that this is ready");
     }
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub mod action;
 pub mod client;
 pub mod event;
-pub mod glance;
 pub mod message;
+pub mod peek;
 mod problem;
 pub mod signature;
 

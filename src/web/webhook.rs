@@ -23,7 +23,7 @@ use crate::aside::{self, LARGE};
 use crate::config::Signature;
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
-use crate::goodays::glance::{excess, glance};
+use crate::goodays::peek::{self, excess};
 use crate::goodays::signature::{self, SignatureProblem, Verified};
 use crate::state::{Receipt, StoreError};
 use crate::workers::Shared;
@@ -251,7 +251,7 @@ impl Drop for Wake<'_> {
 /// What the body is about; none if it is not JSON. No tree is built of it.
 fn peek(verified: Verified<'_>) -> Option<Peek> {
     let text = std::str::from_utf8(verified.bytes()).ok()?;
-    match glance(text) {
+    match peek::outline(text) {
         Ok(value) => {
             let event = value.get("event_type").and_then(Value::as_str).unwrap_or_default();
             let event = event.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();

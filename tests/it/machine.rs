@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -104,6 +105,19 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// systemd starts what depends on the daemon when the doors are open (`Type=notify`).
+#[test]
+fn the_service_manager_is_told_when_the_doors_are_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _process = Process::start(&format!("NOTIFY_SOCKET='{}'", path.display()));
+    let mut message = [0; 64];
+    let length = socket.recv(&mut message).unwrap();
+    assert_eq!(std::str::from_utf8(&message[..length]).unwrap().trim_end(), "READY=1");
 }
 
 /// A pipe takes 64 KiB; this log is longer.

@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::aside;
 use crate::decide::Conversation;
 use crate::goodays::event::{self, Event};
-use crate::goodays::glance;
+use crate::goodays::peek;
 use crate::json;
 use crate::state::inbox::finish;
 use crate::state::{Entry, EntryState, RKey, Tx, Waiting};
@@ -148,7 +148,7 @@ fn gather(
 }
 
 fn cost(body: &[u8]) -> usize {
-    2 * body.len() + VALUE * json::values(body).min(glance::MAX_VALUES)
+    2 * body.len() + VALUE * json::values(body).min(peek::MAX_VALUES)
 }
 
 /// Reads an event, unless it is known to be too much.
@@ -160,9 +160,9 @@ fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Mis
     let unreadable = |why: &str| ("unreadable", format!("the stored event cannot be read: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))?;
     // The door has looked at it; what an older version took in, it has not.
-    if bytes.len() > glance::MAX_VALUES / 4 {
-        let glanced = glance::glance(text).map_err(|_| unreadable("it is not JSON that can be held"))?;
-        if let Some(why) = glance::excess(text, &glanced) {
+    if bytes.len() > peek::MAX_VALUES / 4 {
+        let outlined = peek::outline(text).map_err(|_| unreadable("it is not JSON that can be held"))?;
+        if let Some(why) = peek::excess(text, &outlined) {
             return Err(("too_large", why));
         }
     }

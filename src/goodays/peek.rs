@@ -20,8 +20,8 @@ pub const MAX_MESSAGES: u64 = 2_000;
 /// `null` where no object, or no plain value, is.
 ///
 /// Fails exactly where reading all of it fails. Halves of characters are replaced, as [`json::read`] does.
-pub fn glance(body: &str) -> serde_json::Result<Value> {
-    let read = |body: &str| serde_json::from_str::<Glance>(body).map(|glance| glance.0);
+pub fn outline(body: &str) -> serde_json::Result<Value> {
+    let read = |body: &str| serde_json::from_str::<Outline>(body).map(|outline| outline.0);
     read(body).or_else(|error| match json::mended(body.as_bytes()).map(String::from_utf8) {
         Some(Ok(mended)) => read(&mended),
         _ => Err(error),
@@ -29,8 +29,8 @@ pub fn glance(body: &str) -> serde_json::Result<Value> {
 }
 
 /// Why an event is not carried although it can be read, in words for people.
-pub fn excess(body: &str, glanced: &Value) -> Option<String> {
-    let messages = glanced.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
+pub fn excess(body: &str, outlined: &Value) -> Option<String> {
+    let messages = outlined.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
     if messages.is_some_and(|count| count > MAX_MESSAGES) {
         return Some(format!("the event holds more than {MAX_MESSAGES} messages"));
     }
@@ -45,9 +45,9 @@ const RESPONSE: &[&str] = &["id", MESSAGES];
 /// Only counted.
 const MESSAGES: &str = "attached_messages";
 
-struct Glance(Value);
+struct Outline(Value);
 
-impl<'de> Deserialize<'de> for Glance {
+impl<'de> Deserialize<'de> for Outline {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Parts(BODY)).map(Self)
     }
@@ -273,16 +273,16 @@ mod tests {
         include_str!("../../tests/fixtures/goodays/delegated_malformed_urls.json"),
     ];
 
-    /// What the door makes of a tree, and of a glance.
+    /// What the door makes of a tree, and of a outline.
     fn same(body: &str) {
-        let (tree, glanced) = (json::read(body.as_bytes()), glance(body));
+        let (tree, outlined) = (json::read(body.as_bytes()), outline(body));
         let told = |read: serde_json::Result<Value>| {
             read.map_err(|error| error.to_string()).map(|value| {
                 let event = value.get("event_type").and_then(Value::as_str).map(str::to_owned);
                 (event, peek_response_id(&value).map_err(|why| why.to_string()))
             })
         };
-        assert_eq!(told(glanced), told(tree), "{body}");
+        assert_eq!(told(outlined), told(tree), "{body}");
     }
 
     #[test]
@@ -324,14 +324,14 @@ mod tests {
             let lists = "[0],".repeat(200_000);
             format!(r#"{{"event_type":"x","response":{{"id":"r"}},"{name}":[{lists}0]}}"#)
         };
-        let told = |body: &str| excess(body, &glance(body).unwrap());
+        let told = |body: &str| excess(body, &outline(body).unwrap());
         assert_eq!(told(&messages(2_000)), None);
         assert_eq!(told(&messages(2_001)).unwrap(), "the event holds more than 2000 messages");
         assert_eq!(told(&messages(250_000)).unwrap(), "the event holds more than 2000 messages");
         for name in ["x", "event_type", "id"] {
             let body = odd(name);
-            let glanced = glance(&body).unwrap();
-            assert!(glanced.to_string().len() < 100, "{glanced}");
+            let outlined = outline(&body).unwrap();
+            assert!(outlined.to_string().len() < 100, "{outlined}");
             assert_eq!(told(&body).unwrap(), "the event holds more than 100000 values");
         }
         let text = format!(r#"{{"response":{{"id":"r","x":"{}"}}}}"#, ",".repeat(1 << 20));
@@ -340,7 +340,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_glance_tells_what_a_tree_tells(
+        fn an_outline_tells_what_a_tree_tells(
             which in 0..3usize,
             edits in prop::collection::vec((any::<prop::sample::Index>(), 0..12usize), 0..4)
         ) {
