@@ -237,8 +237,14 @@ impl World {
     fn is_settled(&self, open: usize) -> bool {
         let store = &self.app().shared.store;
         store.all_open_intents().unwrap().len() == open
-            && (0..LANES).all(|lane| store.next_due(lane).unwrap().is_none())
+            && self.is_recorded()
             && store.count_pending().unwrap() == 0
+    }
+
+    /// What was written to Salesforce is in the ledger as well: Salesforce shows it a moment earlier.
+    pub fn is_recorded(&self) -> bool {
+        let store = &self.app().shared.store;
+        (0..LANES).all(|lane| store.next_due(lane).unwrap().is_none())
     }
 
     /// A poll that began after now has been completed.

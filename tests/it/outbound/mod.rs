@@ -39,7 +39,7 @@ fn next_put(world: &World, verb: &str, act: Act) {
 
 /// The agent reads that on the Case.
 async fn told(world: &World, id: &str, status: &str) {
-    world.until(status, || world.told(id).0 == status).await;
+    world.until(status, || world.told(id).0 == status && world.is_recorded()).await;
 }
 
 /// The verbs that went out, in their order.
