@@ -146,7 +146,7 @@ fn said(body: &Value) -> String {
 pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
     let status = admin.with_numbers(admin.get("/status").await?, &verdict::NUMBERS)?;
-    // Their reasons tell which of them wait for an operator.
+    // The reasons of the parked items show which of them wait for an operator.
     let parked = if status["outbox"]["parked"] == 0 { Vec::new() } else { admin.parked().await? };
     if json {
         say!("{status:#}");

@@ -1,4 +1,4 @@
-//! `sim`: both simulators, for one's own experiments.
+//! `sim`: runs both simulators, for experiments.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -212,7 +212,7 @@ pub fn is_idle(shared: &Shared) -> bool {
     let open = store.all_open_intents().unwrap();
     let queued = (0..LANES).any(|lane| store.next_due(lane).unwrap().is_some());
     let parked = shared.parked(1000).unwrap();
-    // A close waits behind an answer that a human has to look at.
+    // A close waits for an answer that a human has to look at.
     let behind = |i: &Intent| {
         !i.kind.is_answer() && parked.iter().any(|p| p.response_id.as_deref() == Some(i.response_id.as_str()))
     };

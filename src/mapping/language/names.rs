@@ -1,4 +1,4 @@
-//! Finds the names that code uses: paths such as `response.place.name`, functions, filters, tests.
+//! Finds the names that code uses: paths (for example `response.place.name`), functions, filters, tests.
 
 use std::ops::Range;
 

@@ -11,7 +11,7 @@ use super::{House, Plan, answered, house};
 
 const ALERTS: &str = include_str!("../../../deploy/prometheus-alerts.yaml");
 const DOOR: &str = include_str!("../../../src/web/webhook.rs");
-/// Its labels are Salesforce's, so nothing of it is known before the first refusal; the alert counts a series' first value.
+/// Its labels come from Salesforce, so it has no series before a refusal; the alert counts a series' first value.
 const WITHOUT_KNOWN_LABELS: &str = "goodays_salesforce_fields_refused_total";
 
 fn names(text: &str) -> BTreeSet<&str> {
