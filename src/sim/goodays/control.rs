@@ -10,8 +10,7 @@
 //! | `POST /__sim/responses/{id}/colleague/{reply\|message\|call\|close\|spam}` `{…}` | the back office, with the fields of the API's action |
 //! | `GET /__sim/received/{id}` | every text that reached the customer |
 //! | `GET /__sim/processed/{id}` | every action that was applied |
-//! | `GET`, `POST /__sim/events/{id}/{kind}` | a webhook's bytes as of now; sends it, bypassing the queue: `{status}`
-//! |
+//! | `GET`, `POST /__sim/events/{id}/{kind}` | a webhook's bytes as of now; sends it past the queue: `{status}` |
 //! | `GET`, `POST /__sim/webhook` `{url?, secret?, paused?, drop_next?, duplicate_next?, order?}` | the line; `secret: ""` takes the signature away; `order`: `kept`, `reversed`, `shuffled` |
 //! | `GET /__sim/webhook/log` | every attempt to send |
 //! | `POST /__sim/webhook/deliver`, `/__sim/webhook/wait` | send all that waits or is held; answer when nothing is under way |
