@@ -1,4 +1,4 @@
-//! The hot pieces, each alone: `cargo bench --bench pieces`.
+//! The performance-critical functions, each alone: `cargo bench --bench pieces`.
 
 use std::sync::LazyLock;
 
@@ -65,7 +65,7 @@ fn signature_of_an_event(bencher: Bencher) {
         .bench(|| signature::verify(black_box(EVENT.as_bytes()), Some(given.as_bytes()), &secrets).is_ok());
 }
 
-/// What the door does before it stores: JSON and the response's id.
+/// What the webhook listener does before it stores: JSON and the response's id.
 #[divan::bench]
 fn parse_at_the_door(bencher: Bencher) {
     bencher.bench(|| peek_response_id(&outline(black_box(EVENT)).expect("JSON")).expect("an id"));
@@ -112,7 +112,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn store() -> (tempfile::TempDir, Store) {
-    // Beside the build: a temporary folder may lie in memory, where a sync costs nothing.
+    // Next to the build: a temporary folder may be in memory, where a sync costs nothing.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let store = Store::open(dir.path(), Settings::default()).expect("a store");
     (dir, store)
@@ -125,7 +125,7 @@ async fn keep(store: &Store, number: u64) {
     store.durable().await.expect("it is on disk");
 }
 
-/// Events that are stored and on disk; they share a sync if the disk is slower than their coming.
+/// Events that are stored and synced. They share a sync if the disk is slower than their arrival.
 #[divan::bench(args = [1, 64], sample_count = 30, sample_size = 1)]
 fn store_commit(bencher: Bencher, waiters: u64) {
     let (_dir, store) = store();
@@ -159,7 +159,7 @@ fn parse_of_a_page_of_2000_cases(bencher: Bencher) {
     bencher.bench(|| serde_json::from_str::<Value>(black_box(&page)).expect("JSON"));
 }
 
-/// Looking at rows that tell nothing new, which is what nearly all rows of a poll are.
+/// Compares rows without changes, which are nearly all rows of a poll.
 #[divan::bench(sample_count = 20)]
 fn look_at_2000_known_cases(bencher: Bencher) {
     let page: Value = serde_json::from_str(&page()).expect("JSON");

@@ -1,5 +1,5 @@
-//! The two doors that ours is compared with, each in a process of its own: the same HTTP server, HMAC and parse.
-//! One forgets the event; the other appends it to a file and answers after a sync that waiters share.
+//! Two simple servers for comparison, each in its own process, with the same HTTP server, HMAC and parser. One
+//! discards the event. The other appends it to a file and answers after a sync that waiters share.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -31,7 +31,7 @@ struct Door {
     log: Option<mpsc::Sender<Waiter>>,
 }
 
-/// Serves until the process is ended.
+/// Serves until the process is killed.
 pub async fn serve(addr: SocketAddr, log: Option<&Path>) -> anyhow::Result<()> {
     let log = log.map(File::create).transpose()?.map(|file| {
         let (queue, waiters) = mpsc::channel();
@@ -69,7 +69,7 @@ async fn take(State(door): State<Arc<Door>>, request: Request<Body>) -> Response
     axum::Json(serde_json::json!({ "status": "accepted" })).into_response()
 }
 
-/// Everything that waits goes into one write and one sync.
+/// Writes all waiting events with one write and one sync.
 fn commit(mut file: File, waiters: &mpsc::Receiver<Waiter>) {
     let mut bytes = Vec::new();
     while let Ok(first) = waiters.recv() {

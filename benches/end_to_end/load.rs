@@ -1,6 +1,6 @@
-//! A bounded load: so many connections, each with one request at a time.
+//! A bounded load: a number of connections, each with one request at a time.
 //!
-//! Requests are bytes that were made before the clock starts, so that what is measured is the other side.
+//! Requests are built before the clock starts, so that only the other side is measured.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ pub const SECRET: &str = "bench-secret";
 /// A conversation of three texts: a Case with two comments.
 const EVENT: &str = include_str!("../../tests/fixtures/goodays/message_first.json");
 
-/// The event of conversation `number`, as Goodays would send it.
+/// The event of conversation `number`, in the form of Goodays.
 pub fn event(number: usize) -> String {
-    // The fixture's addresses are blanked out, which Salesforce refuses in an e-mail field.
+    // The fixture's addresses are masked, and Salesforce refuses those in an e-mail field.
     let text = EVENT.replace("[email protected]", &format!("customer{number}@example.com"));
     let mut text = text.replace("vdOpL1NJ74l", &format!("bench{number}"));
     for (index, id) in ["mxo1B0eGdj", "54EjZ70lxy", "vdJmjjLk8D"].iter().enumerate() {
         text = text.replace(id, &format!("m{number}x{index}"));
     }
-    // Not indented, as it is on the wire.
+    // Not indented, as Goodays sends it.
     let value: serde_json::Value = serde_json::from_str(&text).expect("the fixture is JSON");
     value.to_string()
 }
@@ -42,7 +42,7 @@ pub fn request(number: usize) -> Vec<u8> {
     [head.as_bytes(), body.as_bytes()].concat()
 }
 
-/// What came of a load.
+/// The result of a load.
 pub struct Acknowledged {
     pub took: Duration,
     /// Of each request, sorted.
@@ -77,7 +77,7 @@ pub fn quantile(sorted: &[Duration], q: f64) -> f64 {
     sorted.get((last as f64 * q).round() as usize).map_or(0.0, |d| d.as_secs_f64() * 1e3)
 }
 
-/// Sends all requests over that many connections; every answer has to be a good one.
+/// Sends all requests over `connections` connections. Every answer must be a success.
 pub async fn post(
     addr: SocketAddr,
     requests: Arc<Vec<Vec<u8>>>,
@@ -112,7 +112,7 @@ async fn worker(
     Ok(latencies)
 }
 
-/// One kept connection.
+/// One persistent connection.
 pub struct Line {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -125,7 +125,7 @@ impl Line {
         Ok(Self { stream, buffer: Vec::new() })
     }
 
-    /// Sends one request and gives its answer's body.
+    /// Sends one request and returns the body of its answer.
     pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Vec<u8>> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
@@ -142,7 +142,7 @@ impl Line {
     }
 }
 
-/// Where the body begins and how long it is, once the head is there.
+/// The beginning and the length of the body, once the head is complete.
 fn head(bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end])?;

@@ -1,4 +1,4 @@
-//! What takes longer: a long outage, pruning beside the load, and the way back from an agent to a customer.
+//! Longer measurements: a long outage, pruning under load, and the way back from an agent to a customer.
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,17 @@ use crate::report::Row;
 use crate::scenes::{CONNECTIONS, LOOK, Scenes, requests, row, share};
 use crate::world::{Kind, Org, Target};
 
-/// Requests that are made ahead at a time: a day of them does not fit into memory.
+/// How many requests are built at a time: those of a day do not fit into memory.
 const AHEAD: usize = 10_000;
 /// Finished events that wait to be pruned.
 const OLD: usize = 20_000;
 const DAY_MS: i64 = 24 * 3_600_000;
-/// Answers of agents, one after the other.
+/// Answers of agents, in sequence.
 const ANSWERS: usize = 40;
 const INTERVAL_MS: u64 = 400;
 
 impl Scenes {
-    /// Many events while Salesforce is down, then it comes back: memory and disk at either end.
+    /// Many events while Salesforce is down, then it is available again. Memory and disk are measured at both ends.
     pub async fn outage(&self, events: usize) -> anyhow::Result<Vec<Row>> {
         let mut org = Org::start().await?;
         let target = Target::start(Kind::Ours, &org, &self.peers).await?;
@@ -54,7 +54,7 @@ impl Scenes {
         Ok(vec![taken, drained])
     }
 
-    /// The same load on a state of finished events, young ones and such that are being pruned.
+    /// The same load on a state of finished events: recent ones, and ones that are being pruned.
     pub async fn pruning(&self) -> anyhow::Result<Vec<Row>> {
         let old = if self.quick { OLD / 20 } else { OLD };
         let mut rows = Vec::new();
@@ -90,7 +90,7 @@ impl Scenes {
             while org.count("Case").await? < number {
                 tokio::time::sleep(LOOK).await;
             }
-            // Spread over the interval, whatever the poll's phase is.
+            // Spread over the interval, so that the phase of the poll does not matter.
             tokio::time::sleep(Duration::from_millis(number as u64 * 37 % INTERVAL_MS)).await;
             let comment = json!({"response_id": id, "body": "Thank you for telling us."});
             org.tell("agent/comment", &comment).await?;
@@ -109,7 +109,7 @@ impl Scenes {
     }
 }
 
-/// A state with that many finished events of so long ago.
+/// A state with `count` finished events that are `age_ms` old.
 fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Result<()> {
     std::fs::create_dir_all(state)?;
     let store = Store::open(state, Settings::default())?;

@@ -21,7 +21,7 @@ use scenes::Scenes;
 use tikv_jemallocator::Jemalloc;
 use world::Kind;
 
-/// The daemon's, so that the doors that it is compared with have no other.
+/// The daemon's allocator, so that the servers for comparison use the same.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

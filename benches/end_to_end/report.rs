@@ -7,25 +7,25 @@ use serde::Serialize;
 use crate::load::Acknowledged;
 use crate::world::Process;
 
-/// One measured run; what does not apply is absent.
+/// One measured run. Values that do not apply are `None`.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Row {
     pub what: String,
     pub who: String,
-    /// Of each Salesforce call.
+    /// Of each Salesforce call, in milliseconds.
     pub latency_ms: u64,
     pub events: usize,
     pub calls_per_event: Option<f64>,
-    /// From the first request, or from Salesforce's return, until the last Case stands there.
+    /// From the first request, or from the end of the outage, until the last Case exists.
     pub events_per_s: Option<f64>,
     pub accepted_per_s: Option<f64>,
     pub ack_p50_ms: Option<f64>,
     pub ack_p99_ms: Option<f64>,
     pub ack_p999_ms: Option<f64>,
-    /// From the first byte of the webhook until the Case is there.
+    /// From the first byte of the webhook until the Case exists.
     pub case_p50_ms: Option<f64>,
     pub case_p99_ms: Option<f64>,
-    /// From an agent's comment that is there to see until the customer has it.
+    /// From when an agent's comment is visible until the customer has received it.
     pub back_p50_ms: Option<f64>,
     pub back_worst_ms: Option<f64>,
     pub start_ms: Option<f64>,
@@ -106,7 +106,7 @@ const HEADS: [&str; 18] = [
 pub fn table(rows: &[Row]) -> String {
     let mut lines: Vec<Vec<String>> = vec![HEADS.map(str::to_owned).to_vec()];
     lines.extend(rows.iter().map(Row::cells));
-    // A column that nobody fills says nothing.
+    // A column without values is left out.
     let used: Vec<usize> =
         (0..HEADS.len()).filter(|c| lines[1..].iter().any(|l| !l[*c].is_empty())).collect();
     let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or_default();

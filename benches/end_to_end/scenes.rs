@@ -1,4 +1,4 @@
-//! What is measured.
+//! The measurements.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::load::{Acknowledged, Line, per_second, post, quantile, request};
 use crate::report::Row;
 use crate::world::{Kind, Org, Target, folder};
 
-/// Connections of the load, as busy as the answers let them be.
+/// Connections of the load. Each sends the next request when it has an answer.
 pub const CONNECTIONS: usize = 64;
-/// Rounds of the doors; the median counts.
+/// Rounds of the server comparison. The median is reported.
 const ROUNDS: usize = 5;
-/// How often the simulator is asked how far it is.
+/// The interval between queries of the simulator's progress.
 pub const LOOK: Duration = Duration::from_millis(5);
 
 pub struct Scenes {
@@ -46,7 +46,7 @@ pub fn share(part: u64, of: usize) -> f64 {
 }
 
 impl Scenes {
-    /// How fast webhooks are taken in, beside the two doors, turn by turn; Salesforce is down meanwhile.
+    /// The rate of accepted webhooks, in turns with the two simple servers, while Salesforce is down.
     pub async fn doors(&self) -> anyhow::Result<Vec<Row>> {
         let kinds = [Kind::Forgets, Kind::Appends, Kind::Ours];
         let mut org = Org::start().await?;
@@ -73,7 +73,7 @@ impl Scenes {
         Ok(rows)
     }
 
-    /// Salesforce is down, everything is stored; then it comes back.
+    /// Salesforce is down and everything is stored, then Salesforce is available again.
     pub async fn backlog(&self, latency_ms: u64) -> anyhow::Result<Row> {
         let mut row = row("outage, then drain", Kind::Ours, latency_ms, self.events);
         let mut org = Org::start().await?;
@@ -83,7 +83,7 @@ impl Scenes {
         row.acknowledged(&post(target.addr, requests(0, self.events), CONNECTIONS).await?);
         let calls = org.calls().await?;
         org.come_up().await?;
-        // The daemon looks now and then whether Salesforce is back; that pause is no work.
+        // The daemon checks at intervals whether Salesforce is available. That pause is not measured.
         while org.calls().await? == calls {
             tokio::time::sleep(LOOK).await;
         }
@@ -95,7 +95,7 @@ impl Scenes {
         Ok(row)
     }
 
-    /// As fast as the door lets in, until the last Case stands there.
+    /// As fast as webhooks are accepted, until the last Case exists.
     pub async fn steady(&self, kind: Kind, latency_ms: u64, events: usize) -> anyhow::Result<Row> {
         let mut row = row("steady", kind, latency_ms, events);
         let mut org = Org::start().await?;
@@ -112,7 +112,7 @@ impl Scenes {
         Ok(row)
     }
 
-    /// One at a time: the next customer writes when the Case of the one before stands there.
+    /// One at a time: the next customer writes when the previous one's Case exists.
     pub async fn trickle(&self, latency_ms: u64) -> anyhow::Result<Row> {
         let events = if latency_ms == 0 && !self.quick { 200 } else { 50 };
         let mut row = row("trickle", Kind::Ours, latency_ms, events);
@@ -140,7 +140,7 @@ impl Scenes {
         Ok(row)
     }
 
-    /// What it costs to know many conversations: start, memory, work of an event.
+    /// The cost of many known conversations: start, memory, work per event.
     pub async fn scale(&self, sizes: &[usize]) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         for &size in sizes {
@@ -149,7 +149,7 @@ impl Scenes {
             let mut org = Org::start().await?;
             let dir = folder()?;
             know(&dir.path().join("state"), size).context("the state cannot be made")?;
-            // The first start may compact what was just made; the second is an ordinary one.
+            // The first start may compact the new state. The second one is typical.
             let dir = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?.stop();
             let began = Instant::now();
             let target = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?;
@@ -171,12 +171,12 @@ impl Scenes {
     }
 }
 
-/// What the shipped mapping writes and is not a text of the conversation.
+/// Fields that the shipped mapping writes and that are not texts of the conversation.
 const FIELDS: [&str; 6] =
     ["Description", "Goodays_Next_Action__c", "Subject", "SuppliedEmail", "SuppliedName", "SuppliedPhone"];
 
-/// A state that knows that many conversations, each with its Case, its customer, three messages and the hashes of
-/// their events.
+/// A state with `count` known conversations, each with its Case, its customer, three messages and the hashes of their
+/// events.
 fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
     const GROUP: usize = 500;
     std::fs::create_dir_all(state)?;

@@ -1,4 +1,4 @@
-//! Everything that runs beside the load, each in a process of its own: simulators, the daemon, peers, doors.
+//! Everything beside the load, each in its own process: simulators, the daemon, peers, servers for comparison.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -16,11 +16,11 @@ use tempfile::TempDir;
 use crate::load::{Line, SECRET};
 
 const BIN: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
-/// Holds what a scene adds to the daemon's configuration.
+/// The file with additional configuration for the daemon.
 const SECTION: &str = "section.yaml";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder beside the build: a temporary folder may lie in memory, where a sync costs nothing.
+/// A folder next to the build: a temporary folder may be in memory, where a sync costs nothing.
 pub fn folder() -> anyhow::Result<TempDir> {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("no folder for the state")
 }
@@ -29,7 +29,7 @@ fn free_addr() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// A process that ends with its owner.
+/// A process that is killed when its owner is dropped.
 pub struct Process(Child);
 
 impl Drop for Process {
@@ -50,14 +50,14 @@ impl Process {
         fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).unwrap_or_default()
     }
 
-    /// A number out of a file of `name: number` lines.
+    /// A number from a file of `name: number` lines.
     fn number(&self, file: &str, name: &str) -> u64 {
         let text = self.proc(file);
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
     }
 
-    /// The most memory that it had, in bytes.
+    /// The peak memory of the process, in bytes.
     pub fn peak_memory(&self) -> u64 {
         self.number("status", "VmHWM") * 1024
     }
@@ -66,10 +66,10 @@ impl Process {
         self.number("io", "write_bytes")
     }
 
-    /// Milliseconds of both cores together.
+    /// CPU time in milliseconds, summed over all cores.
     pub fn cpu_ms(&self) -> u64 {
         let stat = self.proc("stat");
-        // The command's name may hold blanks; what counts stands after it.
+        // The command's name may contain blanks. The fields follow it.
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let ticks = |n: usize| fields.split_whitespace().nth(n).and_then(|t| t.parse::<u64>().ok());
         (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) * 10
@@ -108,13 +108,13 @@ impl Org {
         ask(&mut self.line, target, body).await
     }
 
-    /// The same of the other simulator: `POST responses`, `GET received/ID`.
+    /// The same for the other simulator: `POST responses`, `GET received/ID`.
     pub async fn ask_goodays(&mut self, target: &str, body: &Value) -> anyhow::Result<Value> {
         let (method, path) = target.split_once(' ').context("a method and a path")?;
         ask(&mut self.goodays_line, &format!("{method} /__sim/{path}"), &body.to_string()).await
     }
 
-    /// Everything is refused as in an outage.
+    /// Refuses every call, as in an outage.
     pub async fn go_down(&mut self) -> anyhow::Result<()> {
         let act = json!({"do": "answer", "status": 503, "body": "[]"});
         self.tell("fault", &json!({"path_contains": "/services/", "times": null, "act": act})).await?;
@@ -134,7 +134,7 @@ impl Org {
         Ok(usize::try_from(count.unwrap_or_default())?)
     }
 
-    /// Waits for that many Cases and two comments of each.
+    /// Waits for this many Cases with two comments each.
     pub async fn holds(&mut self, cases: usize, look: Duration) -> anyhow::Result<()> {
         let (mut progress, mut at) = (0, Instant::now());
         loop {
@@ -158,7 +158,7 @@ async fn ask(line: &mut Line, target: &str, body: &str) -> anyhow::Result<Value>
     Ok(serde_json::from_slice(&line.ask((head + body).as_bytes()).await?)?)
 }
 
-/// What takes the load.
+/// The server that receives the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Ours,
@@ -180,7 +180,7 @@ impl Kind {
     }
 }
 
-/// A running one.
+/// A running server.
 pub struct Target {
     pub process: Process,
     pub addr: SocketAddr,
@@ -192,14 +192,14 @@ impl Target {
         Self::start_in(folder()?, kind, org, peers).await
     }
 
-    /// The daemon with a further section of its configuration.
+    /// The daemon with an additional section of its configuration.
     pub async fn ours(org: &Org, section: &str) -> anyhow::Result<Self> {
         let dir = folder()?;
         fs::write(dir.path().join(SECTION), section)?;
         Self::start_in(dir, Kind::Ours, org, Path::new("")).await
     }
 
-    /// The same on a state that is there already.
+    /// The same with an existing state.
     pub async fn start_in(dir: TempDir, kind: Kind, org: &Org, peers: &Path) -> anyhow::Result<Self> {
         let addr = free_addr()?;
         let log = dir.path().join("log");
@@ -252,7 +252,7 @@ impl Target {
         Ok(())
     }
 
-    /// The admin door's address is written once both doors are open.
+    /// The admin address is written once both listeners are open.
     async fn answers_ready(&self) -> bool {
         let file = fs::read_to_string(self.dir.path().join("state/admin.addr"));
         let Some(admin) = file.ok().and_then(|addr| addr.parse().ok()) else { return false };
@@ -263,12 +263,12 @@ impl Target {
         }
     }
 
-    /// Bytes that its state takes on disk.
+    /// The size of the state on disk, in bytes.
     pub fn disk(&self) -> u64 {
         size(&self.dir.path().join("state"))
     }
 
-    /// Ends it, and leaves its state.
+    /// Stops the process and returns its folder.
     pub fn stop(self) -> TempDir {
         self.dir
     }
@@ -300,7 +300,7 @@ fn peer(
     Ok(())
 }
 
-/// The daemon's files: as shipped, but for addresses, secrets and a budget that a bench does not use up.
+/// The shipped files, except for addresses, secrets, and a budget that a bench does not use up.
 fn write_files(dir: &Path, addr: SocketAddr, org: &Org) -> anyhow::Result<()> {
     fs::create_dir_all(dir.join("mappings"))?;
     for (name, text) in MAPPINGS {

@@ -1,4 +1,4 @@
-//! What actions.yaml reads of agents' work, compares, and writes back.
+//! What actions.yaml reads of agents' work, what it compares, and what it writes back.
 
 use super::codes::{NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL};
 use super::fields::{GRANT_READ, Look};
@@ -9,7 +9,7 @@ use super::values;
 use crate::mapping::{Mapping, Severity};
 use crate::salesforce::describe::Field;
 
-/// A value of Case.Status, and whether it closes.
+/// A value of Case.Status, and whether it closes the Case.
 pub struct Status {
     pub name: String,
     pub closed: bool,
@@ -42,7 +42,7 @@ pub fn check(
     }
 }
 
-/// A field that cannot be read makes every poll fail.
+/// Checks the fields that polls read: every poll fails if one of them cannot be read.
 fn reads(look: &Look<'_>, mapping: &Mapping, object: &str, report: &mut Report) {
     let actions = mapping.actions();
     for path in actions.case_paths() {
@@ -76,7 +76,7 @@ fn mention(look: &Look<'_>, word: &str) -> Option<Spot> {
     look.atlas.mention(look.file, word)
 }
 
-/// A condition on a value that a field never has never holds.
+/// Checks conditions: a condition on a value that a field never has never holds.
 fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
     for (name, text, spot) in look.atlas.compared(look.file) {
         let Some(field) = look.describe.field(&name) else { continue };
@@ -99,7 +99,7 @@ fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
     }
 }
 
-/// Without these fields an agent does not see what became of his answer.
+/// Checks the feedback fields: without them an agent does not see what became of his answer.
 fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
     for name in mapping.actions().feedback_fields() {
         let spot = mention(look, &name);

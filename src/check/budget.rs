@@ -1,4 +1,4 @@
-//! The share of the org's daily calls, and settings that deserve a second look.
+//! The share of the org's daily calls that polls use, and settings that deserve a second look.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::report::{Area, Report};
 use crate::config::{Actions, Config};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Polls leave this part of the budget to new feedback: one in so many (`run::budget`).
+/// Polls leave one call in this many to new feedback (`workers::runtime::budget`).
 const RESERVE: u64 = 10;
 
 pub fn settings(config: &Config, report: &mut Report) {
@@ -30,7 +30,7 @@ pub fn polls_per_day(interval: Duration) -> u64 {
     u64::try_from(DAY.as_millis() / millis).unwrap_or(u64::MAX)
 }
 
-/// `limits`: as Salesforce answers it.
+/// `limits`: the answer of Salesforce.
 pub fn check(config: &Config, limits: &Value, report: &mut Report) {
     let allowed = u64::from(config.salesforce.api_calls_per_day);
     let polls = polls_per_day(config.poll.interval);
@@ -72,7 +72,7 @@ pub fn check(config: &Config, limits: &Value, report: &mut Report) {
     }
 }
 
-/// Polls that eat their own budget leave nothing for feedback.
+/// Warns about polls that use up their own share of the calls.
 fn own(config: &Config, allowed: u64, polls: u64, report: &mut Report) {
     let for_polls = allowed - allowed / RESERVE;
     if polls <= allowed / 2 {

@@ -1,4 +1,4 @@
-//! Codes of what remotes cause; they stay the same from version to version.
+//! Codes of findings about the remotes. They are stable across versions.
 
 macro_rules! codes {
     ($($name:ident = $code:literal),* $(,)?) => {

@@ -1,9 +1,9 @@
-//! What the last edit of actions.yaml holds for that stood before it (design, rule 19), as the running daemon counts it.
+//! Existing Cases and comments for which the last edit of actions.yaml holds (design, rule 19). The daemon counts.
 
 use super::codes::STOOD_BEFORE;
 use super::report::{Area, Report};
 
-/// What the edited rules hold for and leave alone.
+/// The Cases and comments for which the edited rules hold and that are left alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stood {
     pub cases: u64,
@@ -14,7 +14,7 @@ pub struct Stood {
     pub published_comments: u64,
 }
 
-/// Nothing, or a warning: who edits a rule may expect that it acts on what stands, or may not know what it would do.
+/// Nothing, or a warning: an admin may expect an edited rule to act on existing records, or may not know its effects.
 pub fn edited(stood: &Stood) -> Report {
     let mut report = Report::default();
     let Stood { cases, open_cases, comments, published_comments } = stood;

@@ -1,4 +1,4 @@
-//! The fields that mappings write: are they there, may we, does what is written fit?
+//! The fields that mappings write: do they exist, may the user write them, do the values fit?
 
 use super::codes::{
     MAY_BE_BLANK, NO_EXTERNAL_ID, NO_FIELD, NO_RELATION, NOT_UPDATEABLE, READ_ONLY, REQUIRED,
@@ -49,7 +49,7 @@ pub struct Look<'a> {
     pub objects: &'a Objects,
     pub describe: &'a Describe,
     pub file: &'a str,
-    /// Records of it are changed later, not only made.
+    /// Records of it are changed later, not only created.
     pub updates: bool,
 }
 
@@ -112,7 +112,7 @@ impl Look<'_> {
         }
     }
 
-    /// The described field, or a finding.
+    /// The described field. Reports an unknown one.
     pub fn field(&self, name: &str, spot: Option<&Spot>, report: &mut Report) -> Option<&Field> {
         let found = self.describe.field(name);
         if found.is_none() {
@@ -125,7 +125,7 @@ impl Look<'_> {
         found
     }
 
-    /// Salesforce takes a name in any case, but answers in its own spelling, which is what rows are read by.
+    /// Salesforce accepts a name in any case, but answers in its own spelling, and rows are read by that spelling.
     pub fn spelling(&self, name: &str, field: &Field, spot: Option<&Spot>, report: &mut Report) {
         if name != field.name {
             let message =
@@ -154,7 +154,7 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the user may write the field at all times that the rules want to.
+    /// Whether the user may write the field whenever a rule writes it.
     fn writeable(&self, rule: &FieldRules, field: &Field, spot: Option<&Spot>, report: &mut Report) -> bool {
         let object = &self.describe.object;
         let written = self.atlas.rules(self.file, &rule.full_name());
@@ -185,7 +185,7 @@ impl Look<'_> {
         true
     }
 
-    /// `Store__r.Partner_Id__c`: the way there, and an external id at its end.
+    /// `Store__r.Partner_Id__c`: checks the relation, and the external id at its end.
     fn relation(&self, rule: &FieldRules, by: &str, report: &mut Report) {
         let (spot, full, object) = (self.rule_spot(rule), rule.full_name(), &self.describe.object);
         let Some(field) = self.describe.relation(&rule.field) else {
@@ -224,7 +224,7 @@ impl Look<'_> {
         }
     }
 
-    /// Fields that a new record needs: Salesforce refuses it without.
+    /// Reports required fields that no rule sets: Salesforce refuses a new record without them.
     fn required(&self, rules: &[FieldRules], written: &[&String], report: &mut Report) {
         let mut needed: Vec<&Field> =
             self.describe.fields.values().filter(|field| field.is_required()).collect();
@@ -271,7 +271,7 @@ impl Look<'_> {
         self.atlas.key(self.file, &["fields", &rule.full_name()])
     }
 
-    /// A finding, at its place if it has one.
+    /// Reports a finding, at its place if it has one.
     pub fn tell<'r>(
         &self,
         severity: Severity,
@@ -292,7 +292,7 @@ impl Look<'_> {
         }
     }
 
-    /// A field that the user may not write.
+    /// Reports a field that the user may not write.
     pub fn read_only(&self, field: &Field, spot: Option<&Spot>, report: &mut Report) {
         let name = format!("{}.{}", self.describe.object, field.name);
         let message = format!("the integration user can't write {name}");
@@ -309,7 +309,7 @@ fn covers(rule: &FieldRules, field: &Field) -> bool {
     }
 }
 
-/// `Line_1__c` and `Line_2__c` are two fields, no slip of the pen.
+/// `Line_1__c` and `Line_2__c` are two fields, not a typing mistake.
 fn looks_numbered(one: &str, other: &str) -> bool {
     let letters =
         |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>().to_lowercase();

@@ -1,4 +1,4 @@
-//! What Goodays says: the token, users, custom parameters, samples. Reads only.
+//! Checks against Goodays: the token, users, custom parameters, samples. Only reads.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::http::Failure;
 use crate::mapping::{Mapping, Severity};
 use crate::samples;
 
-/// An address that nobody has: only whether the endpoint answers counts.
+/// An address that nobody has: it only tests whether the endpoint answers.
 const NOBODY: &str = "check@goodays-salesforce.invalid";
 
-/// What is asked, in this order.
+/// The requests, in this order.
 const STEPS: [&str; 5] = [SESSION, USERS, DEFAULT_USER, CONFIGURATION, EVENTS];
 const SESSION: &str = "GET /session";
 const USERS: &str = "GET /users";
@@ -25,7 +25,7 @@ const DEFAULT_USER: &str = "GET /users/{id}";
 const CONFIGURATION: &str = "GET /configuration";
 const EVENTS: &str = "GET /events";
 
-/// Gives the account's own samples, for trying the mapping on. Each call may take as long as `limit`; after one
+/// Returns the account's own samples, to try the mapping on. Each call may take as long as `limit`. After a call
 /// without an answer no other is made.
 pub async fn check(
     config: &Config,
@@ -62,7 +62,7 @@ async fn all(
     events(client, report).await
 }
 
-/// A refusal is told, and the next question asked; without any answer there is none.
+/// A refusal is reported, and the next request follows. Without any answer no request follows.
 fn told<T>(what: &'static str, result: Result<T, Failure>, report: &mut Report) -> Done<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -105,7 +105,7 @@ fn default_user(id: &str, user: Option<&User>, report: &mut Report) {
     }
 }
 
-/// The keys of `context.extra` differ per customer; Goodays lists them.
+/// Checks the keys of `context.extra`. They differ per customer, and Goodays lists them.
 async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) -> Done {
     let Some(known) = told(CONFIGURATION, client.custom_parameters().await, report)? else { return Ok(()) };
     let atlas = Atlas::new(mapping);

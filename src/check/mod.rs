@@ -1,8 +1,8 @@
-//! `check`: what would go wrong later, told now, in the words of whoever can mend it.
+//! `check`: reports now what would go wrong later, in the terms of the person who can fix it.
 //!
-//! Offline it reads connector.yaml and the mapping files. Online it also asks both remotes, and only asks: no
-//! call of it writes anything. What it says holds names, codes and the mapping's own words; never what customers
-//! wrote, never a secret.
+//! Offline it reads connector.yaml and the mapping files. Online it also asks both remotes, but none of its calls
+//! writes anything. Its output holds names, codes and texts of the mapping, but never what customers wrote and never
+//! a secret.
 
 mod actions;
 mod budget;
@@ -34,11 +34,11 @@ pub use report::{Area, Finding, Report, Severity};
 use crate::config::{Actions, Config, Secrets};
 use crate::mapping::{self, Diagnostic, Mapping, Outcome};
 
-/// How long one call may take. A remote without an answer is not asked again, so a look at two of them ends in
-/// twice that time.
+/// How long one call may take. A remote that did not answer is not asked again, so checking both takes at most twice
+/// that time.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
-/// Everything: the files, and unless `offline`, both remotes.
+/// Checks the files and, unless `offline`, both remotes.
 pub async fn run(config_path: &Path, offline: bool) -> Report {
     let secrets = if offline { Secrets::Optional } else { Secrets::Required };
     let (mut report, loaded) = files(config_path, secrets);
@@ -48,12 +48,12 @@ pub async fn run(config_path: &Path, offline: bool) -> Report {
     report
 }
 
-/// connector.yaml and the mapping files; secrets need not be set.
+/// Checks connector.yaml and the mapping files. Secrets need not be set.
 pub fn offline(config_path: &Path) -> Report {
     files(config_path, Secrets::Optional).0
 }
 
-/// Both remotes, for files that are loaded already; each call may take as long as `limit`.
+/// Checks both remotes for files that are loaded already. Each call may take as long as `limit`.
 pub async fn online(config: &Config, mapping: &Mapping, limit: Duration) -> Report {
     let mut report = Report { asked: true, ..Report::default() };
     let samples = goodays::check(config, mapping, limit, &mut report).await;
@@ -97,7 +97,7 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
     }
 }
 
-/// While nothing is sent, the Cases are to show what would be.
+/// With `observe`, nothing is sent, so the Cases should show what would be sent.
 fn observed(config: &Config, mapping: &Mapping, report: &mut Report) {
     let actions = mapping.actions();
     if config.goodays.actions == Actions::Observe && actions.acts() && !actions.tells(Outcome::Observed) {
@@ -109,7 +109,7 @@ fn observed(config: &Config, mapping: &Mapping, report: &mut Report) {
     }
 }
 
-/// All codes of findings that come from the remotes; those of the files are in `config` and `mapping`.
+/// All codes of findings about the remotes. Those of the files are in `config` and `mapping`.
 pub fn codes() -> &'static [&'static str] {
     codes::CODES
 }

@@ -1,4 +1,4 @@
-//! Record types and owners that a mapping calls by name: is there one of that name?
+//! Record types and owners that a mapping names: does each exist?
 
 use super::codes::UNKNOWN_RECORD;
 use super::fields::Look;
@@ -17,7 +17,7 @@ pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut R
         look.tell(Severity::Error, UNKNOWN_RECORD, spot.as_ref(), message, help, report).about(full);
         return;
     };
-    // What an expression gives is known only when it runs; then `plan` and the log tell.
+    // The result of an expression is known only at run time. `plan` and the log report it then.
     for name in produced(rule).into_iter().filter_map(serde_json::Value::as_str) {
         if names.iter().any(|known| known == name) {
             continue;

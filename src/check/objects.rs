@@ -1,4 +1,4 @@
-//! The org's objects as far as the mappings need them, and paths over their relations.
+//! The org's objects that the mappings need, and paths over their relations.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::mapping::Mapping;
 use crate::salesforce::describe::{Describe, Field};
 use crate::workers::runtime::names::Lookup;
 
-/// By lower-case name; `None`: Salesforce does not describe it to this user.
+/// By lower-case name. `None`: Salesforce does not describe the object to this user.
 #[derive(Default)]
 pub struct Objects {
     known: HashMap<String, Option<Describe>>,
@@ -17,17 +17,17 @@ pub struct Objects {
     names: Names,
 }
 
-/// What the org answered to a look-up by name.
+/// The org's answer to a look-up by name.
 pub struct Listed {
     pub lookup: &'static Lookup,
     /// `None`: the user may not list them.
     pub names: Option<Vec<String>>,
 }
 
-/// What stands at the end of a path such as `LastModifiedBy.Email`.
+/// The end of a path, for example of `LastModifiedBy.Email`.
 pub enum Walk<'a> {
     Field(&'a Field),
-    /// There is no such field, or (`relation`) no such way to another object.
+    /// There is no such field, or (`relation`) no such relation to another object.
     Unknown {
         on: &'a Describe,
         name: String,
@@ -35,7 +35,7 @@ pub enum Walk<'a> {
     },
     /// That object has to be described first.
     Needs(String),
-    /// A relation to one of several objects, or an object that cannot be seen: Salesforce will tell.
+    /// A relation to one of several objects, or an object that the user cannot see. Salesforce decides later.
     Opaque,
 }
 
@@ -48,7 +48,7 @@ impl Objects {
         self.known.get(&name.to_lowercase()).and_then(Option::as_ref)
     }
 
-    /// `rows`: as answered; none when refused.
+    /// `rows`: the answer. `None`: refused.
     pub fn list(&mut self, lookup: &'static Lookup, rows: Option<&[Value]>) {
         lookup.add(rows.unwrap_or_default(), &mut self.names);
         let names = rows.map(|rows| lookup.read(rows).map(|(name, _)| name.to_owned()).collect());
@@ -59,7 +59,7 @@ impl Objects {
         self.listed.iter().find(|one| one.lookup.field == field && one.lookup.by == by)
     }
 
-    /// Ids of all that was listed, as the planner takes them.
+    /// Ids of all that was listed, in the form that the plan takes.
     pub fn names(&self) -> &Names {
         &self.names
     }
@@ -87,7 +87,7 @@ impl Objects {
         }
     }
 
-    /// Objects that the mapping's names lead to and that are not known yet.
+    /// Objects that the mapping's names lead to and that are not described yet.
     pub fn missing(&self, mapping: &Mapping) -> Vec<String> {
         let mut missing: Vec<String> = Vec::new();
         for (object, path) in paths(mapping) {
@@ -101,12 +101,12 @@ impl Objects {
     }
 }
 
-/// The object that agents' changes are read from: the first mapping's.
+/// The object from which agents' changes are read: that of the first mapping.
 pub fn case_object(mapping: &Mapping) -> &str {
     mapping.case_mappings().first().map_or("Case", |case| case.object.as_str())
 }
 
-/// Every field of Salesforce that the mappings name, with the object that it begins at.
+/// Every Salesforce field that the mappings name, with the object at which its path begins.
 fn paths(mapping: &Mapping) -> Vec<(String, String)> {
     let of = |object: &str, path: String| (object.to_owned(), path);
     let (comment, actions) = (mapping.comment(), mapping.actions());

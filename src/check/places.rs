@@ -1,4 +1,4 @@
-//! Where in the mapping files a word stands: online findings point there as compilers do.
+//! Places of words in the mapping files. Online findings point there, as compilers do.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ pub struct Spot {
     span: Range<usize>,
 }
 
-/// How one rule of a field is written.
+/// The keys that one rule of a field has.
 #[derive(Default, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key that stands there or does not")]
 pub struct Written {
@@ -45,19 +45,19 @@ impl Atlas {
         Self { files: files.collect() }
     }
 
-    /// The last key of a path of keys.
+    /// The place of the last key of a path of keys.
     pub fn key(&self, file: &str, path: &[&str]) -> Option<Spot> {
         let (index, key, _) = self.entry(file, path)?;
         Some(Spot { file: index, span: key.span.clone() })
     }
 
-    /// What stands under the last key of a path of keys.
+    /// The place of the value under the last key of a path of keys.
     pub fn value(&self, file: &str, path: &[&str]) -> Option<Spot> {
         let (index, _, value) = self.entry(file, path)?;
         Some(Spot { file: index, span: value.span.clone() })
     }
 
-    /// Where a field's rules hold this fixed value; where the field stands, if they hold it in another notation.
+    /// The place of this fixed value in a field's rules. If they hold it in another notation, the place of the field.
     pub fn value_of(&self, file: &str, field: &str, value: &str) -> Option<Spot> {
         let (index, key, node) = self.entry(file, &["fields", field])?;
         let mut under = Vec::new();
@@ -79,7 +79,7 @@ impl Atlas {
         found
     }
 
-    /// A field's rules as they are written.
+    /// A field's rules as written.
     pub fn rules(&self, file: &str, field: &str) -> Vec<Written> {
         let Some((_, _, node)) = self.entry(file, &["fields", field]) else { return Vec::new() };
         match &node.kind {
@@ -88,7 +88,7 @@ impl Atlas {
         }
     }
 
-    /// The first place in a file where the word stands by itself, in a key, a value or an expression.
+    /// The first place in a file where the whole word occurs, in a key, a value or an expression.
     pub fn mention(&self, file: &str, word: &str) -> Option<Spot> {
         self.texts(file).into_iter().find_map(|(spot, text, source)| {
             let at = words(&text, word).next()?;
@@ -96,8 +96,8 @@ impl Atlas {
         })
     }
 
-    /// Names behind `prefix` in expressions of all files, such as `transaction_date` behind
-    /// `response.context.extra`, each with every place.
+    /// Names that follow `prefix` in expressions of all files, each with every place: `transaction_date` for the
+    /// prefix `response.context.extra`.
     pub fn names_behind(&self, prefix: &str) -> Vec<(String, Spot)> {
         let mut found = Vec::new();
         for file in &self.files {
@@ -126,7 +126,7 @@ impl Atlas {
         found
     }
 
-    /// A finding at its place.
+    /// A finding, with its place.
     pub fn diagnostic(
         &self,
         severity: Severity,
@@ -147,7 +147,7 @@ impl Atlas {
         (Page::new(file.name.as_str(), &file.text), spot.span.clone())
     }
 
-    /// All scalars of a file, keys too: where, their text, and the node for places inside of it.
+    /// All scalars of a file, keys included: place, text, and the node for places inside of it.
     fn texts(&self, file: &str) -> Vec<(Spot, String, (&str, &Node))> {
         let Some(index) = self.files.iter().position(|one| one.name == file) else { return Vec::new() };
         let file = &self.files[index];
@@ -184,7 +184,7 @@ fn scalars<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     }
 }
 
-/// All scalars under a node but its keys.
+/// All scalars under a node except keys.
 fn values<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     match &node.kind {
         Kind::Scalar(_) => found.push(node),
@@ -210,7 +210,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Where the word stands by itself, not as a part of a longer name or path.
+/// Where the whole word occurs, not as a part of a longer name or path.
 fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
     text.match_indices(word).map(|(at, _)| at).filter(move |at| {
         let before = text[..*at].chars().next_back();
@@ -232,13 +232,13 @@ fn step(text: &str, at: usize) -> Option<(String, Range<usize>)> {
     Some((name, part))
 }
 
-/// Where a path goes on behind a step: `['name']` closes its quote and its bracket first.
+/// Where a path continues after a step: `['name']` closes its quote and its bracket first.
 fn after_step(text: &str, part: &Range<usize>) -> usize {
     let Some(inner) = text[part.end..].strip_prefix(['\'', '"']) else { return part.end };
     inner.trim_start().strip_prefix(']').map_or(part.end, |rest| text.len() - rest.len())
 }
 
-/// A quoted text at this place, and where it stands without its quotes.
+/// A quoted text at this place, and its span without the quotes.
 fn literal(text: &str, at: usize) -> Option<(String, Range<usize>)> {
     let quote = text[at..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     let inner = &text[at + 1..];
@@ -246,7 +246,7 @@ fn literal(text: &str, at: usize) -> Option<(String, Range<usize>)> {
     Some((inner[..end].to_owned(), at + 1..at + 1 + end))
 }
 
-/// The texts that what stands between `start` and `end` is compared with, on either side of it.
+/// The texts with which the part between `start` and `end` is compared, on either side of it.
 fn literals(text: &str, start: usize, end: usize) -> Vec<(String, Range<usize>)> {
     let after = text[end..].trim_start();
     let compared = after.strip_prefix("==").or_else(|| after.strip_prefix("!="));

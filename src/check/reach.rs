@@ -1,4 +1,4 @@
-//! How far the user reaches: assignment rules, the polls' own queries, other people's records.
+//! What the user can reach: assignment rules, the polls' queries, other people's records.
 
 use super::codes::{ASSIGNMENT, POLL_FAILS, SEES_NOTHING};
 use super::objects::case_object;
@@ -38,7 +38,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// The very queries that polls will ask.
+    /// Asks the same queries as the polls.
     pub(super) async fn polls(&mut self, session: &Session) -> Done {
         let at = self.client.server_time().unwrap_or_else(|| Clock::System.now());
         let after = After { at, id: None };
@@ -84,7 +84,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Whether the user sees anybody's work but his own.
+    /// Whether the user sees the work of other users.
     pub(super) async fn others(&mut self, session: &Session) -> Done {
         let us = quote(session.user_id.as_str());
         let case = case_object(self.mapping);
@@ -111,7 +111,7 @@ impl Visit<'_> {
     }
 }
 
-/// `ParentId` leads over `Parent`, `Case__c` over `Case__r`.
+/// `ParentId` gives `Parent`, `Case__c` gives `Case__r`.
 fn relation_of(parent: &str) -> String {
     match parent.strip_suffix("__c") {
         Some(custom) => format!("{custom}__r"),

@@ -1,11 +1,11 @@
-//! A report as text: by area, then what to do, then what nobody could see.
+//! A report as text: findings by area, then what to do, then what no check can see.
 
 use std::fmt::Write as _;
 
 use super::report::{Area, Finding, Report, Severity};
 
 impl Report {
-    /// For people: by area, then what to do.
+    /// For people: findings by area, then what to do.
     pub fn render(&self) -> String {
         let mut out = String::new();
         for area in [Area::Configuration, Area::Mapping, Area::Goodays, Area::Salesforce] {
@@ -26,7 +26,7 @@ impl Report {
         out
     }
 
-    /// What it comes to, and what to do, in lines.
+    /// The result and what to do, in lines.
     pub fn summary(&self) -> Vec<String> {
         let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
         let mut lines = vec![format!("{}, {}.", counted(errors, "error"), counted(warnings, "warning"))];
@@ -60,7 +60,7 @@ impl Report {
         }
     }
 
-    /// Remedies, errors' first; findings with one remedy are named together.
+    /// Remedies, those for errors first. Findings with the same remedy are named together.
     fn steps(&self) -> Vec<String> {
         let mut steps: Vec<(Severity, &str, Vec<&str>)> = Vec::new();
         for one in self.findings.iter().filter(|one| one.severity != Severity::Ok) {
@@ -83,7 +83,7 @@ impl Report {
     }
 }
 
-/// What no call of ours can prove (Salesforce reference, 8; issue 6).
+/// What none of our calls can prove (Salesforce reference, 8; issue 6).
 const UNSEEN: &[&str] = &[
     "Salesforce: whether the integration user sees all Cases. Without \"View All\" on Case, polls silently miss agents' work.",
     "Salesforce: auto-response rules, workflow mails and case-comment notifications. Any of them may write to a customer whom Goodays writes to already.",

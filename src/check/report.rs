@@ -1,4 +1,4 @@
-//! What was found, and what it comes to.
+//! The findings of a check, and its result.
 
 use serde::Serialize;
 
@@ -6,15 +6,15 @@ use super::codes;
 use crate::http::Failure;
 use crate::mapping::{self, Diagnostic};
 
-/// What one step gives, or its name and why it ended the look at this remote.
+/// The result of one step, or its name and why it ended the check of this remote.
 pub(super) type Done<T = ()> = Result<T, (&'static str, Failure)>;
 
-/// The steps that come after one.
+/// The steps after `what`.
 pub(super) fn after(steps: &[&'static str], what: &str) -> Vec<&'static str> {
     steps.iter().skip_while(|step| **step != what).skip(1).copied().collect()
 }
 
-/// How bad it is. `Ok` is what was looked at and is as it must be.
+/// `Ok`: it was checked and is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -47,15 +47,15 @@ impl Area {
 pub struct Finding {
     pub severity: Severity,
     pub area: Area,
-    /// Stays the same from version to version; `ok` for what is as it must be.
+    /// Stable across versions. `ok` if nothing is wrong.
     pub code: &'static str,
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// `file:line:column` of the rule that it is about.
+    /// `file:line:column` of the rule concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// What it is about, such as `Case.Subject`: the summary names together what has one remedy.
+    /// The subject, for example `Case.Subject`. The summary names subjects with the same remedy together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     #[serde(skip)]
@@ -79,9 +79,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The files could not be loaded.
     pub unloaded: bool,
-    /// A remote could not be reached, so much was not looked at.
+    /// A remote could not be reached, so many checks were not made.
     pub unreachable: bool,
-    /// The remotes were asked, not only the files.
+    /// The remotes were asked, too.
     pub(super) asked: bool,
 }
 
@@ -93,7 +93,7 @@ impl Report {
         self.asked |= other.asked;
     }
 
-    /// 0 fine or warnings only, 1 errors, 2 files that cannot be loaded, 3 a remote out of reach.
+    /// 0: no errors. 1: errors. 2: files that cannot be loaded. 3: a remote cannot be reached.
     pub fn exit_code(&self) -> u8 {
         match (self.unloaded, self.unreachable, self.count(Severity::Error)) {
             (true, ..) => 2,
@@ -163,7 +163,7 @@ impl Report {
         made
     }
 
-    /// A call that did not work; `what` says what for, `left` what was not asked any more when there was no answer.
+    /// A call that failed. `what` names its purpose, `left` what was not asked any more for lack of an answer.
     pub(super) fn failure(&mut self, area: Area, what: &str, failure: &Failure, left: &[&str]) {
         let [login, away, refuses] = match area {
             Area::Goodays => [codes::GOODAYS_TOKEN, codes::GOODAYS_AWAY, codes::GOODAYS_REFUSES],

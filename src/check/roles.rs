@@ -1,4 +1,4 @@
-//! Fields that the connector itself lives on: the key, the marker, and a comment's way to its Case.
+//! Fields that the connector itself needs: the key, the marker, and the parent of a comment.
 
 use super::codes::{BAD_KEY, BAD_MARKER, MAILS_TWICE};
 use super::fields::Look;
@@ -8,10 +8,10 @@ use crate::goodays::MAX_RESPONSE_ID;
 use crate::mapping::{CommentMapping, Mapping, Severity};
 use crate::salesforce::describe::Field;
 
-/// A marker that holds fewer characters forgets the oldest messages of a long conversation.
+/// A shorter marker loses the oldest messages of a long conversation.
 const MARKER_CHARS: usize = 32_768;
 
-/// The key tells one Case from another: a text that is unique and knows `a` from `A`.
+/// The key identifies the Case. It must be a unique text field that distinguishes `a` from `A`.
 pub fn key(look: &Look<'_>, name: &str, report: &mut Report) {
     let spot = look.atlas.value(look.file, &["key", "field"]);
     let Some(field) = look.field(name, spot.as_ref(), report) else { return };
@@ -55,7 +55,7 @@ fn wrong_with_key(field: &Field) -> Vec<(String, &'static str)> {
     wrong
 }
 
-/// The marker holds the ids of all messages that were carried.
+/// The marker holds the ids of all messages that were carried over.
 pub fn marker(look: &Look<'_>, name: &str, report: &mut Report) {
     let spot = look.atlas.value(look.file, &["marker"]);
     let Some(field) = look.field(name, spot.as_ref(), report) else { return };
@@ -75,7 +75,7 @@ pub fn marker(look: &Look<'_>, name: &str, report: &mut Report) {
     }
 }
 
-/// A comment's parent is the Case; one that is published goes out to customers.
+/// A comment's parent must be the Case. Salesforce may mail a published comment to the customer.
 pub fn parent(look: &Look<'_>, comment: &CommentMapping, mapping: &Mapping, report: &mut Report) {
     let spot = look.atlas.value(look.file, &["parent"]).or_else(|| look.atlas.key(look.file, &["fields"]));
     if let Some(field) = look.field(&comment.parent_field, spot.as_ref(), report) {
@@ -100,7 +100,7 @@ pub fn parent(look: &Look<'_>, comment: &CommentMapping, mapping: &Mapping, repo
     published(look, comment, report);
 }
 
-/// Comments that we publish, and the org that may mail them.
+/// Warns about comments that we publish, as the org may mail them.
 fn published(look: &Look<'_>, comment: &CommentMapping, report: &mut Report) {
     let rules = comment.field_rules().iter().find(|rule| rule.field.eq_ignore_ascii_case("IsPublished"));
     let publishes =

@@ -1,4 +1,4 @@
-//! What Salesforce says: login, version, objects, statuses, rows of agents, limits. Reads only.
+//! Checks against Salesforce: login, version, objects, statuses, rows of agents, limits. Only reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::salesforce::auth::Session;
 use crate::salesforce::client::{Client, Meter};
 use crate::workers::runtime::names::lookups;
 
-/// What is asked, in this order.
+/// The requests, in this order.
 const STEPS: [&str; 9] =
     [LOGIN, LIMITS, ORGANIZATION, OBJECTS, NAMES, STATUSES, ASSIGNMENT_RULES, POLLS, OTHERS];
 const LOGIN: &str = "the login";
@@ -34,10 +34,10 @@ pub(super) const POLLS: &str = "the polls' queries";
 pub(super) const OTHERS: &str = "records of other people";
 /// Far more calls than a check makes.
 const CALLS: u64 = 200;
-/// Steps over relations that a query allows (Salesforce reference, 5).
+/// How many relations a path in a query may cross (Salesforce reference, 5).
 const DEEPEST: usize = 5;
 
-/// The walk through an org; the first failure that concerns everything ends it.
+/// The checks of an org. The first failure that concerns everything ends them.
 pub(super) struct Visit<'a> {
     pub(super) client: Client,
     config: &'a Config,
@@ -45,7 +45,7 @@ pub(super) struct Visit<'a> {
     pub(super) report: &'a mut Report,
 }
 
-/// `samples`: Goodays' own events, to try the mapping on. Each call may take as long as `limit`; after one without
+/// `samples`: Goodays' own events, to try the mapping on. Each call may take as long as `limit`. After a call without
 /// an answer no other is made.
 pub async fn check(
     config: &Config,
@@ -57,7 +57,7 @@ pub async fn check(
     let client = client(config, limit);
     let mut visit = Visit { client, config, mapping, report };
     if let Err((what, failure)) = visit.all(samples).await {
-        // Later steps have said it.
+        // Later steps have already reported where the login leads.
         if let Some(led) = visit.client.leads_to().filter(|_| [LIMITS, ORGANIZATION].contains(&what)) {
             let leads = format!("the login leads to {}, org {}", led.instance, led.org);
             visit.report.ok(Area::Salesforce, leads);
@@ -66,7 +66,7 @@ pub async fn check(
     }
 }
 
-/// A login of our own, for commands that only read; each call may take as long as `limit`.
+/// A login of our own, for commands that only read. Each call may take as long as `limit`.
 pub fn client(config: &Config, limit: Duration) -> Client {
     let limits = TimeLimits { salesforce_write: limit, salesforce_read: limit, login: limit, goodays: limit };
     let meter = Meter::new();
@@ -101,7 +101,7 @@ impl Visit<'_> {
         self.others(&session).await
     }
 
-    /// The first call with the version in its address. False: nothing else will work.
+    /// The first call with the version in its address. `false`: nothing else will work.
     async fn limits(&mut self) -> Done<bool> {
         let version = &self.config.salesforce.api_version;
         match self.client.limits().await {
@@ -178,7 +178,7 @@ impl Visit<'_> {
         self.report.error(Area::Salesforce, NO_OBJECT, message).help(help).about(name);
     }
 
-    /// The values of Case.Status; none where CaseStatus cannot be read.
+    /// The values of Case.Status. `None` if CaseStatus cannot be read.
     async fn statuses(&mut self) -> Done<Option<Vec<Status>>> {
         let Some(rows) = self.rows(STATUSES, "SELECT ApiName, IsClosed FROM CaseStatus").await? else {
             let message = "the list of Case statuses can't be read; only `Closed` counts as closed";
@@ -200,7 +200,7 @@ impl Visit<'_> {
         Ok(Some(statuses))
     }
 
-    /// Record types and owners that the mappings call by name.
+    /// Record types and owners that the mappings name.
     async fn names(&mut self, objects: &mut Objects) -> Done {
         for lookup in lookups(self.mapping) {
             let rows = self.rows(NAMES, lookup.soql).await?;
@@ -224,7 +224,7 @@ impl Visit<'_> {
         samples::check(&context, all, self.report);
     }
 
-    /// `None`: refused, which is for the caller to judge.
+    /// `None`: refused, which the caller has to judge.
     pub(super) async fn rows(&self, what: &'static str, soql: &str) -> Done<Option<Vec<Value>>> {
         match self.client.query(soql).await {
             Ok(rows) => Ok(Some(rows)),

@@ -1,4 +1,4 @@
-//! What the mapping makes of the account's own samples.
+//! Tries the mapping on the account's own samples.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::decide::{Perimeter, PlanContext};
 use crate::goodays::event;
 use crate::preview::{self, Ledger, Preview};
 
-/// `(name, body)` of each sample, against the org's fields, and as far as the perimeter goes.
+/// `samples`: `(name, body)` of each. The check uses the org's fields and the perimeter.
 pub fn check(context: &PlanContext<'_>, samples: &[(String, Value)], report: &mut Report) {
     let (readable, strange): (Vec<_>, Vec<_>) =
         samples.iter().partition(|(_, body)| event::read(body).is_ok());
@@ -30,7 +30,7 @@ pub fn check(context: &PlanContext<'_>, samples: &[(String, Value)], report: &mu
     carried(context, &readable, report);
 }
 
-/// Values that do not arrive as the rules say, wherever the perimeter ends.
+/// Reports values that do not arrive as the rules say, with no perimeter applied.
 fn values(context: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
     let everything = PlanContext { perimeter: &Perimeter::default(), ..*context };
     let mut told: Vec<String> = Vec::new();
@@ -61,7 +61,7 @@ fn is_told(report: &Report, field: &str) -> bool {
     report.findings.iter().any(|one| one.subject.as_deref().is_some_and(is))
 }
 
-/// Which of them become Cases: perimeter and `when` decide.
+/// Reports which samples become Cases: perimeter and `when` decide.
 fn carried(context: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
     let previews: Vec<(&str, Preview)> = samples
         .iter()

@@ -1,4 +1,4 @@
-//! A mapping that is saved while the daemon runs, beside the org as it is known then.
+//! Checks a mapping that is saved while the daemon runs against the org as known then.
 
 use super::codes::{
     BAD_KEY, BAD_MARKER, NO_FIELD, NO_OBJECT, NO_RELATION, NOT_READABLE, READ_ONLY, SPELLED_OTHERWISE,
@@ -10,12 +10,12 @@ use super::{actions, fields};
 use crate::mapping::Mapping;
 use crate::salesforce::describe::Describe;
 
-/// What names something that is not there, or not ours. What only some values meet is no reason to refuse an edit.
+/// Findings about things that do not exist or that we may not use. Findings about single values never refuse an edit.
 const LACKING: [&str; 8] =
     [NO_OBJECT, NO_FIELD, READ_ONLY, NO_RELATION, NOT_READABLE, SPELLED_OTHERWISE, BAD_KEY, BAD_MARKER];
 
-/// What the org lacks of what `edited` names and `in_force` does not, each as text with its place. An edit is not to
-/// blame for what was so before it.
+/// What `edited` names and the org lacks, each as text with its place. What `in_force` names already is left out: the
+/// edit is not to blame for it.
 pub fn newly_lacking(edited: &Mapping, in_force: &Mapping, org: &[Describe]) -> Vec<String> {
     let known = lacking(in_force, org);
     let is_new =

@@ -1,4 +1,4 @@
-//! Whether the values that a rule is sure to produce fit their field.
+//! Whether the values that a rule can certainly produce fit their field.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::document::diagnostic::nearest;
 use crate::mapping::{FieldRules, Severity};
 use crate::salesforce::describe::{Field, Fitted, fit};
 
-/// Fixed values, what `map` leads to, and defaults: the mapping's own words, no customer's.
+/// Checks fixed values, values of `map`, and defaults. They are the mapping's own texts, never a customer's.
 pub fn check(look: &Look<'_>, rule: &FieldRules, field: &Field, report: &mut Report) {
     for value in produced(rule) {
         let spot = look.atlas.value_of(look.file, &rule.full_name(), &shown(value));
@@ -18,7 +18,7 @@ pub fn check(look: &Look<'_>, rule: &FieldRules, field: &Field, report: &mut Rep
     }
 }
 
-/// What a rule is sure to produce, each value once.
+/// The values that a rule can certainly produce, each once.
 pub fn produced(rule: &FieldRules) -> Vec<&Value> {
     let mut seen: Vec<&Value> = Vec::new();
     for value in rule.fixed_values() {
@@ -66,7 +66,7 @@ fn one(look: &Look<'_>, field: &Field, value: &Value, spot: Option<&Spot>, repor
     }
 }
 
-/// An unrestricted picklist takes everything, and reports do not find it.
+/// Warns about unknown values: an unrestricted picklist accepts them, but reports do not find them.
 fn strange(look: &Look<'_>, field: &Field, text: &str, spot: Option<&Spot>, report: &mut Report) {
     let picks = matches!(field.kind.as_str(), "picklist" | "multipicklist") && !field.values.is_empty();
     let all_known =
@@ -85,7 +85,7 @@ pub fn known(field: &Field, text: &str) -> String {
     offer(&field.values, text)
 }
 
-/// The nearest of some values, or all of them when they are few.
+/// The nearest of some values, or all of them if they are few.
 pub fn offer(values: &[String], text: &str) -> String {
     if let Some(near) = nearest(text, values.iter().map(String::as_str)) {
         return format!("did you mean `{near}`?");
@@ -93,7 +93,6 @@ pub fn offer(values: &[String], text: &str) -> String {
     format!("add the value to the picklist, or use one of {}", some(values))
 }
 
-/// The first of some names.
 pub fn some(values: &[String]) -> String {
     let first: Vec<String> = values.iter().take(12).map(|value| format!("`{value}`")).collect();
     let more = if values.len() > first.len() { ", ..." } else { "" };

@@ -1,4 +1,4 @@
-//! Commands that talk with the running daemon over its admin door.
+//! Commands that talk to the running daemon over its admin listener.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
 use crate::operator::Knowledge;
 
-/// No daemon answers on this state folder: none runs, it hangs, or something else listens at its address.
+/// No daemon answers for this state folder: none runs, it hangs, or something else listens at its address.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NoDaemon(String);
 
-/// The running daemon's admin door.
+/// A client of the running daemon's admin API.
 pub struct Admin {
     base: String,
     token: Option<String>,
@@ -42,7 +42,7 @@ impl Admin {
     fn at(config: &Config, addr: &str) -> Self {
         let token =
             config.admin.token.as_ref().map(|t| t.expose_secret().to_owned()).filter(|t| !t.is_empty());
-        // Listening everywhere is reached by way of loopback.
+        // A daemon that listens on all addresses is reached over loopback.
         let addr = addr.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
         Self {
             base: format!("http://{addr}"),
@@ -84,7 +84,7 @@ impl Admin {
         NoDaemon(format!("what answers at {base} is not this program's daemon: its answer {what}"))
     }
 
-    /// The answer, if it has all these numbers: what is missing must not be read as nothing.
+    /// The answer, if it has all these numbers. A missing number must not be read as zero.
     fn with_numbers(&self, body: Value, numbers: &[&str]) -> Result<Value, NoDaemon> {
         match numbers.iter().find(|at| !body.pointer(at).is_some_and(Value::is_u64)) {
             Some(missing) => {
@@ -104,7 +104,7 @@ impl Admin {
         if status == 200 { Ok(body) } else { bail!("{path}: status {status}: {}", said(&body)) }
     }
 
-    /// What the daemon knows of a response, and of the org's fields.
+    /// What the daemon knows of a response and of the org's fields.
     pub async fn knowledge(&self, id: &ResponseId) -> anyhow::Result<Knowledge> {
         let id = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
         Ok(serde_json::from_value(self.get(&format!("/responses/{id}")).await?)?)
@@ -114,8 +114,8 @@ impl Admin {
         Ok(self.list(self.get("/parked").await?)?)
     }
 
-    /// What the last edits of actions.yaml hold for that stood before, all pages together; unless it is a dry run, it is
-    /// carried out. [`NotNow`] when the daemon cannot ask, such as for a remote that is away.
+    /// The records for which the last edits of actions.yaml hold, all pages together. Unless it is a dry run, the rules
+    /// are carried out. Fails with [`NotNow`] if the daemon cannot ask, for example because a remote is away.
     pub async fn apply_actions(&self, dry_run: bool) -> anyhow::Result<Applied> {
         let mut all = Applied::default();
         let mut after = Value::Null;
@@ -146,7 +146,7 @@ fn said(body: &Value) -> String {
 pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
     let status = admin.with_numbers(admin.get("/status").await?, &verdict::NUMBERS)?;
-    // Which of them wait for an operator their reasons say.
+    // The reasons of the parked items show which of them wait for an operator.
     let parked = if status["outbox"]["parked"] == 0 { Vec::new() } else { admin.parked().await? };
     if json {
         say!("{status:#}");
@@ -247,12 +247,12 @@ pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) 
     Ok(if body["missing_count"] != 0 && dry_run { FINDINGS } else { OK })
 }
 
-/// A remote is away, or the budget is used up, in the daemon's words.
+/// A remote is away or the budget is used up. The text is the daemon's.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct NotNow(String);
 
-/// Carries rules of an edited actions.yaml out on what stands already, or lists that only.
+/// Carries out rules of an edited actions.yaml on existing records, or only lists what they would do.
 pub async fn apply_actions(path: &Path, dry_run: bool, json: bool) -> anyhow::Result<u8> {
     let applied = match Admin::find(path)?.apply_actions(dry_run).await {
         Ok(applied) => applied,
@@ -292,7 +292,7 @@ pub async fn forget(
     Ok(OK)
 }
 
-/// What would go to Goodays for a Case now, and why; the Case is named by its number or its id.
+/// Shows what would go to Goodays for a Case now, and why. `name` is the Case's number or its id.
 pub async fn case(path: &Path, name: &str, json: bool) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
     let named = utf8_percent_encode(name, NON_ALPHANUMERIC);

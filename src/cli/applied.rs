@@ -1,12 +1,12 @@
-//! What `apply-actions` found, all answers of the daemon together, as people read it.
+//! The result of `apply-actions`, summed over all answers of the daemon, as text.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-/// The most that is listed of all answers; the rest is counted.
+/// The most entries that are kept from all answers. The rest is only counted.
 const LISTED: usize = 1000;
-/// Of a longer list the machine form has the rest.
+/// The most entries in the text. The JSON output has the rest.
 const NAMED: usize = 20;
 
 /// The daemon's answers, added up.
@@ -19,7 +19,7 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// Adds an answer; gives where the next question goes on, or null.
+    /// Adds an answer. Returns where the next request continues, or null.
     pub fn with(&mut self, answer: Value) -> Value {
         let Value::Object(answer) = answer else { return Value::Null };
         let mut next = Value::Null;

@@ -22,7 +22,7 @@ pub async fn check(path: &Path, offline: bool, json: bool) -> anyhow::Result<u8>
     Ok(report.exit_code())
 }
 
-/// Where a daemon runs, what the last edit of its rules holds for and does not touch. Without one there is nothing to say.
+/// If a daemon runs, reports the existing records for which the last edit of its rules holds. Otherwise nothing.
 async fn edited(path: &Path, report: &mut Report) {
     let Ok(daemon) = Admin::find(path) else { return };
     match daemon.apply_actions(true).await {

@@ -1,4 +1,4 @@
-//! Logs: a line per thing that happened, as text or JSON, on standard error.
+//! Logs: one line per event, as text or JSON, on standard error.
 
 use std::io::{IsTerminal, stderr};
 
@@ -10,8 +10,8 @@ use crate::config::{Log, LogFormat};
 use crate::log_writer::{LogWriter, Pending};
 use crate::workers::LogLevel;
 
-/// Starts logging as configured. Gives what changes the level later, and what waits, when it is dropped, until the last
-/// lines are written.
+/// Starts logging as configured. Returns a function that changes the level later, and a guard that waits, when it is
+/// dropped, until the last lines are written.
 pub fn start(log: &Log) -> anyhow::Result<(LogLevel, Pending)> {
     let filter = filter(&log.level)?;
     let (writer, pending) = LogWriter::start(stderr()).context("the log's thread does not start")?;
@@ -33,7 +33,7 @@ pub fn start(log: &Log) -> anyhow::Result<(LogLevel, Pending)> {
     Ok((set_level, pending))
 }
 
-/// A level, or directives. What libraries have to say stays at warnings unless asked for: some of them log addresses.
+/// A level, or directives. Libraries log only warnings unless directives ask for more: some of them log addresses.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     let directives = if level.contains(['=', ',']) {
         level.to_owned()

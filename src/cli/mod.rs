@@ -341,7 +341,7 @@ impl From<Kind> for SchemaKind {
     }
 }
 
-/// What the daemon understands: a moment, or a span before now; a day is its beginning in UTC.
+/// The daemon's notation: a moment, or a span before now. A day means its beginning in UTC.
 fn since(text: &str) -> Result<String, &'static str> {
     if let Ok(day) = text.parse::<jiff::civil::Date>()
         && text.len() == "2026-11-20".len()
@@ -352,7 +352,7 @@ fn since(text: &str) -> Result<String, &'static str> {
     understood.then(|| text.to_owned()).ok_or("write 2026-11-20T08:00:00Z, 2026-11-20, or a span such as 48h")
 }
 
-/// Loads the configuration, or says everything that is wrong with it.
+/// Loads the configuration, or reports all mistakes in it.
 fn load(path: &Path, secrets: Secrets) -> anyhow::Result<Config> {
     Config::load(path, secrets).map_err(|mistakes| all(&mistakes, "configuration"))
 }
@@ -365,7 +365,7 @@ fn all(mistakes: &[Diagnostic], place: &str) -> anyhow::Error {
 
 async fn run(path: &Path) -> anyhow::Result<u8> {
     let config = load(path, Secrets::Required)?;
-    // Before anything takes long: a signal that comes from now on is not lost.
+    // Before anything that takes long, so that no signal from now on is lost.
     let mut signals = Signals::listen()?;
     let (set_level, _log) = logging::start(&config.log)?;
     panics_without_words();
@@ -384,7 +384,7 @@ async fn run(path: &Path) -> anyhow::Result<u8> {
     Ok(if clean && !failed { OK } else { FINDINGS })
 }
 
-/// One receiver of each signal for the whole life: what comes while another one is answered waits here.
+/// One receiver of each signal for the whole run. A signal that arrives while another one is handled waits here.
 struct Signals {
     hangup: Signal,
     interrupt: Signal,
@@ -400,16 +400,16 @@ impl Signals {
         })
     }
 
-    /// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does; meanwhile a stop is heard.
+    /// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does. A stop still works meanwhile.
     async fn reload_until_stopped(&mut self, app: &App) {
         while self.next_is_hangup().await {
             let shared = app.shared.clone();
-            // Refusals stand in the log and in `status`.
+            // The log and `status` report refusals.
             tokio::spawn(async move { shared.reload().await });
         }
     }
 
-    /// Until the next signal. A stop goes before a reload that came with it.
+    /// Waits for the next signal. A stop takes precedence over a reload that arrived at the same time.
     async fn next_is_hangup(&mut self) -> bool {
         tokio::select! {
             biased;

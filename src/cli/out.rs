@@ -1,9 +1,9 @@
-//! Standard output and standard error, whose readers may go away: `check | head -1` ends quietly.
+//! Standard output and standard error. Their readers may go away: `check | head -1` ends quietly.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Nobody reads what is printed any more.
+/// The reader of standard output has gone.
 static UNREAD: AtomicBool = AtomicBool::new(false);
 
 /// A line on standard output.
@@ -18,7 +18,7 @@ macro_rules! warn_user {
 
 pub(crate) use {say, warn_user};
 
-/// Prints a text as it is. Once its reader is gone, the rest goes nowhere.
+/// Prints a text as it is. Once the reader has gone, the rest is discarded.
 pub fn print(text: &str) {
     if UNREAD.load(Ordering::Relaxed) {
         return;
@@ -29,12 +29,12 @@ pub fn print(text: &str) {
     }
 }
 
-/// The same for standard error, which may have no reader from the beginning.
+/// Prints to standard error, which may have no reader from the beginning.
 pub fn tell(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Whether the reader of standard output left before the end: then the exit code is 0, as it has seen what it wanted.
+/// Whether the reader of standard output left early. If so, the exit code is 0, as it has seen what it wanted.
 pub fn is_unread() -> bool {
     UNREAD.load(Ordering::Relaxed)
 }

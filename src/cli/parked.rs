@@ -1,4 +1,4 @@
-//! What waits for a human, as people read it: by reason, the newest first.
+//! What waits for a human, as text: by reason, the newest first.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::reasons;
 
-/// Ids that a group names.
+/// The most ids that a group names.
 const NAMED: usize = 5;
 const NOTHING: &str = "Nothing waits for a human.\n";
 
@@ -22,7 +22,7 @@ fn newest_first(items: &[Value]) -> Vec<&Value> {
     sorted
 }
 
-/// Items of one reason together; the group that grew last comes first.
+/// Groups items by reason. The group with the newest item comes first.
 fn groups(items: &[Value]) -> Vec<(&str, Vec<&Value>)> {
     let mut groups: Vec<(&str, Vec<&Value>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -37,7 +37,7 @@ fn groups(items: &[Value]) -> Vec<(&str, Vec<&Value>)> {
     groups
 }
 
-/// For each reason: how many, since when, why, what to do, and a few of them.
+/// For each reason: how many, since when, why, what to do, and some ids.
 pub fn grouped(items: &[Value]) -> String {
     if items.is_empty() {
         return NOTHING.to_owned();
@@ -66,7 +66,7 @@ pub fn grouped(items: &[Value]) -> String {
     text
 }
 
-/// `3 answers, 1 close`, in the order in which they come.
+/// `3 answers, 1 close`, in order of appearance.
 fn counted(items: &[&Value]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for item in items {
@@ -89,7 +89,7 @@ fn named(item: &Value) -> String {
     }
 }
 
-/// Every single one, the newest first.
+/// Every item, the newest first.
 pub fn each(items: &[Value]) -> String {
     if items.is_empty() {
         return NOTHING.to_owned();

@@ -1,4 +1,4 @@
-//! `plan`: what events would write to Salesforce, as the daemon would do it now where one runs.
+//! `plan`: what events would write to Salesforce. If a daemon runs, as it would write them now.
 
 use std::path::Path;
 
@@ -17,10 +17,10 @@ use crate::operator::Knowledge;
 use crate::preview::{self, Org, Preview};
 use crate::workers::perimeter;
 
-/// What is asked for beside the events.
+/// The options of `plan`.
 #[derive(Clone, Copy)]
 pub struct How {
-    /// As if nothing of it were known and in Salesforce yet.
+    /// As if none of it were known or in Salesforce yet.
     pub as_new: bool,
     pub diff: bool,
     pub json: bool,
@@ -58,7 +58,7 @@ fn unreachable(failure: &Failure) -> u8 {
     UNREACHABLE
 }
 
-/// Whom to ask about fields, and about what Salesforce holds already.
+/// The sources for fields and for what Salesforce holds already.
 struct Planner<'a> {
     config: &'a Config,
     mapping: &'a Mapping,
@@ -66,7 +66,7 @@ struct Planner<'a> {
     daemon: Option<Admin>,
     /// With `--diff`.
     org: Option<Org<'a>>,
-    /// The version that the daemon has in force, once it was asked.
+    /// The mapping version that the daemon has in force, once it was asked.
     in_force: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Planner<'a> {
         Ok(shown(name, &preview, self.how.diff, row.as_ref()))
     }
 
-    /// The daemon's, or Salesforce's own, or none.
+    /// The daemon's knowledge, or else that of Salesforce, or else none.
     async fn knowledge(&mut self, id: Option<&ResponseId>, row: Option<&Value>) -> Knowledge {
         let Some(id) = id else { return Knowledge::default() };
         if let Some(daemon) = &self.daemon {
@@ -109,7 +109,7 @@ impl<'a> Planner<'a> {
         self.org.as_ref().map(|org| org.knowledge(id, row)).unwrap_or_default()
     }
 
-    /// How much of the truth this is.
+    /// Tells how reliable the plan is.
     fn note(&self) -> String {
         let own = self.mapping.version();
         match (&self.in_force, &self.org) {

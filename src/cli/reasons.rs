@@ -1,6 +1,6 @@
-//! What to do about what is parked, by its reason code; docs/operations.md has more words.
+//! What to do about parked items, by reason code. docs/operations.md explains more.
 
-/// One line for the reason code of an item.
+/// Advice of one line for an item's reason code.
 pub fn advice(code: &str) -> &'static str {
     match code {
         "unclear" => "look in Goodays whether the customer got it, then `retry ID` (there) or `drop ID`",
@@ -37,7 +37,7 @@ pub fn advice(code: &str) -> &'static str {
     }
 }
 
-/// What the agent sees on his Case and settles there himself: no operator is waited for.
+/// Whether the agent sees it on his Case and settles it there himself. Then no operator has to act.
 pub fn is_the_agents(code: &str) -> bool {
     matches!(
         code,

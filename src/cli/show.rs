@@ -1,4 +1,4 @@
-//! What the daemon answers, as people read it.
+//! The daemon's answers as text.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::verdict;
 
-/// Of a longer list the machine form has the rest.
+/// The most entries in the text. The JSON output has the rest.
 const NAMED: usize = 20;
 
-/// `parked`: what waits, when something does.
+/// `parked`: the parked actions, if there are any.
 pub fn status(status: &Value, parked: &[Value]) -> String {
     let n = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     let mut text = format!(
@@ -50,7 +50,7 @@ pub fn status(status: &Value, parked: &[Value]) -> String {
     text
 }
 
-/// What differs from what stands in the files, and what is not as people expect it.
+/// Edits that are refused or wait for a restart, and whether the daemon only observes.
 fn edits(text: &mut String, status: &Value) {
     if let Some(trouble) = status["mapping"]["trouble"].as_str() {
         let _ =
@@ -72,7 +72,7 @@ fn edits(text: &mut String, status: &Value) {
     }
 }
 
-/// What goes wrong now: since when, what to do, when it is tried again.
+/// What does not work now: since when, what to do, and the time of the next try.
 fn troubles(text: &mut String, status: &Value) {
     if let Some(refusing) = status["refusing"].as_str() {
         let _ = writeln!(text, "webhooks      are not accepted: {refusing}");
@@ -106,7 +106,7 @@ fn troubles(text: &mut String, status: &Value) {
     }
 }
 
-/// Fields that Cases and comments went without, since the daemon's start.
+/// Fields that were left out of Cases and comments since the daemon's start.
 fn fields(text: &mut String, fields: &Value) {
     let fields = fields.as_array().map(Vec::as_slice).unwrap_or_default();
     for one in fields.iter().take(NAMED) {
@@ -128,7 +128,7 @@ fn words(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// What became of all that was retried.
+/// The result of `retry --all`.
 pub fn tally(counts: &Value) -> String {
     const WORDS: [(&str, &str); 5] = [
         ("retrying", "tried again"),
@@ -145,7 +145,7 @@ pub fn tally(counts: &Value) -> String {
     if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
 }
 
-/// What became of all that was given up.
+/// The result of `drop --all`.
 pub fn dropped(counts: &Value) -> String {
     const WORDS: [(&str, &str); 3] = [
         ("dropped", "dropped"),
@@ -160,7 +160,7 @@ pub fn dropped(counts: &Value) -> String {
     if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
 }
 
-/// What a sweep found, and what it did about it.
+/// What a sweep found, and what it repaired.
 pub fn swept(report: &Value, dry_run: bool) -> String {
     let n = |key: &str| report[key].as_u64().unwrap_or_default();
     let done = match (n("missing_count"), dry_run) {
@@ -185,7 +185,7 @@ pub fn swept(report: &Value, dry_run: bool) -> String {
     text
 }
 
-/// Response ids, one a line.
+/// Response ids, one per line.
 fn name(text: &mut String, ids: &Value, count: u64) {
     let ids = ids.as_array().map(Vec::as_slice).unwrap_or_default();
     for id in ids.iter().take(NAMED).filter_map(Value::as_str) {
@@ -197,7 +197,7 @@ fn name(text: &mut String, ids: &Value, count: u64) {
     }
 }
 
-/// What was removed of a person.
+/// What was removed about a person.
 pub fn forgotten(counts: &Value) -> String {
     let n = |key: &str| counts[key].as_u64().unwrap_or_default();
     if ["responses", "events", "actions", "in_flight"].iter().all(|key| n(key) == 0) {

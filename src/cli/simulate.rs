@@ -1,4 +1,4 @@
-//! `sim`: both simulators, for one's own experiments.
+//! `sim`: runs both simulators, for experiments.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use super::out::say;
 use super::{OK, Signals};
 use crate::sim;
 
-/// What the simulators are to offer.
+/// The options of the simulators.
 pub struct Simulated {
     pub salesforce: SocketAddr,
     pub goodays: SocketAddr,
-    /// Whose signatures a JWT may have.
+    /// The public key that verifies JWTs.
     pub jwt_public_key: Option<PathBuf>,
 }
 

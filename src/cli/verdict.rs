@@ -1,10 +1,10 @@
-//! What `status` comes to, as an exit code for whoever watches.
+//! The result of `status` as an exit code, for a watchdog.
 
 use serde_json::Value;
 
 use super::{FINDINGS, OK, TROUBLE, reasons};
 
-/// What the answer must have: a missing number must not be read as nothing.
+/// Numbers that the answer must have. A missing number must not be read as zero.
 pub const NUMBERS: [&str; 10] = [
     "/inbox/pending",
     "/inbox/parked",
@@ -36,7 +36,7 @@ fn is_in_trouble(status: &Value) -> bool {
         || status["poll"]["stopped_by_budget"] == true
 }
 
-/// An edit that is refused, or that waits for a restart.
+/// An edit that is refused, or that takes effect only after a restart.
 fn is_edit_left(status: &Value) -> bool {
     let configuration = &status["configuration"];
     !status["mapping"]["trouble"].is_null()
@@ -44,7 +44,7 @@ fn is_edit_left(status: &Value) -> bool {
         || configuration["waits_for_restart"].as_array().is_some_and(|keys| !keys.is_empty())
 }
 
-/// What is parked or unclear, without what agents see on their Case and settle there.
+/// How much is parked or unclear, without what agents see on their Case and settle there.
 pub fn for_an_operator(status: &Value, parked: &[Value]) -> u64 {
     let n = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     let all = n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear");

@@ -22,7 +22,7 @@ pub enum Spoil {
     Close,
 }
 
-/// Plays the story; the exit code is 0 only when both sides agree with it.
+/// Plays the story. The exit code is 0 only if both sides end up as the story expects.
 pub async fn run(keep: bool, spoil: Option<Spoil>) -> anyhow::Result<u8> {
     let mut stage = Stage::start(Tuning::default()).await?;
     if let Some(spoil) = spoil {
@@ -49,7 +49,7 @@ pub async fn run(keep: bool, spoil: Option<Spoil>) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Plays the story on a stage of the caller's own, for tests with other assumptions.
+/// Plays the story with the caller's own stage, for tests with other assumptions.
 pub async fn tell(stage: &Stage) -> anyhow::Result<()> {
     story::play(stage, &mut Transcript::new(stage)).await
 }
@@ -71,7 +71,7 @@ fn break_on_purpose(stage: &Stage, spoil: Spoil) {
     match spoil {
         Spoil::Reply => pretend("/reply"),
         Spoil::Close => pretend("/close"),
-        // Without the sign of life the comment has no way into Salesforce.
+        // The simulator resets every call that carries the comment, so it never reaches Salesforce.
         Spoil::Comment => {
             let act = Act::ResetBefore;
             let fault = Fault {
@@ -84,7 +84,7 @@ fn break_on_purpose(stage: &Stage, spoil: Spoil) {
     }
 }
 
-/// Leaves everything up and says how to send feedback of one's own.
+/// Leaves everything running and prints how to send more feedback.
 async fn kept(stage: &Stage) -> anyhow::Result<()> {
     let id = format!("own{}", std::process::id());
     let body = format!(

@@ -14,7 +14,7 @@ use crate::config::{Config, Secrets};
 use crate::sim::goodays::{Goodays, Options as GoodaysOptions};
 use crate::sim::salesforce::{Options as SalesforceOptions, Salesforce};
 
-/// The mappings that are shipped, so that the demo needs no files.
+/// The shipped mappings, so that the demo needs no files.
 pub const MAPPINGS: [(&str, &str); 3] = [
     ("case.yaml", include_str!("../../mappings/case.yaml")),
     ("comment.yaml", include_str!("../../mappings/comment.yaml")),
@@ -23,7 +23,7 @@ pub const MAPPINGS: [(&str, &str); 3] = [
 
 pub const SECRET: &str = "demo-secret";
 
-/// How the daemon is tuned; the rest is as shipped.
+/// Settings of the daemon that differ from the shipped ones.
 #[derive(Debug, Clone)]
 pub struct Tuning {
     pub poll_ms: u64,
@@ -35,9 +35,9 @@ pub struct Tuning {
     pub salesforce: String,
     /// Further sections.
     pub sections: String,
-    /// What no configuration says.
+    /// Settings that no configuration has.
     pub knobs: Knobs,
-    /// Goodays' clock, by which it dates all that it shows.
+    /// Goodays' clock, which dates everything that the simulator shows.
     pub goodays_clock: Clock,
 }
 
@@ -71,7 +71,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Both simulators and the files, and no daemon yet.
+    /// Starts both simulators and writes the files. No daemon runs yet.
     pub async fn set(tuning: Tuning) -> anyhow::Result<Self> {
         let salesforce = Salesforce::start(free_port().await?, SalesforceOptions::default()).await;
         let options = GoodaysOptions { clock: tuning.goodays_clock.clone(), ..GoodaysOptions::default() };
@@ -85,7 +85,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Starts the daemon on the state that is there, and points the webhook at it.
+    /// Starts the daemon on the existing state, and points the webhook at it.
     pub async fn start_daemon(&mut self) -> anyhow::Result<()> {
         let app = App::start_with(self.config()?, Clock::System, self.tuning.knobs.clone()).await?;
         let url = format!("http://{}/webhooks/goodays", app.doors.webhook_addr());
@@ -167,7 +167,7 @@ async fn free_port() -> anyhow::Result<TcpListener> {
     TcpListener::bind("127.0.0.1:0").await.context("no free port on loopback")
 }
 
-/// Waits until `holds` gives something; none after the deadline.
+/// Waits until `holds` returns something. `None` after the deadline.
 pub async fn until<T>(deadline: Duration, mut holds: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
     loop {

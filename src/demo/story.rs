@@ -1,4 +1,4 @@
-//! The story: the page's own conversation, then each other way in which a return is processed.
+//! The story: the conversation of the documentation, then each other way in which a return is processed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::transcript::Transcript;
 use crate::sim::goodays::Feedback;
 use crate::sim::wire::{Act, Fault};
 
-/// How long each side may take for its part.
+/// How long each side may take for one step.
 const PATIENCE: Duration = Duration::from_secs(15);
 const AGENT: &str = "jennifer.parker@brand.example";
 const ASK_BACK: &str = "Dear Customer, thank you for your feedback. We are sorry for the inconvenience. What information you were looking for? Regards,";
@@ -111,7 +111,7 @@ async fn google(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The line is cut behind the answer, and Goodays shows what it took only later: nobody can tell, until it is shown.
+/// The connection is cut after the answer, and Goodays shows the answer late. Until then its outcome is unknown.
 async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, Feedback::default(), "answer shown late").await?;
     stage.goodays.set_switches(|switches| switches.visible_after_ms = LATE_MS);
@@ -119,7 +119,7 @@ async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     stage.goodays.wire().fault(cut);
     stage.salesforce.agent_comments(&case, RESERVED, true, AGENT).map_err(anyhow::Error::msg)?;
     t.act("agent", "publishes a comment on the Case; the line is cut behind it, and Goodays shows it late");
-    // An event about it may tell sooner.
+    // An event about the answer may settle the outcome earlier.
     let read = || {
         let status = stage.salesforce.case_by_key(&id)?["Goodays_Sync_Status__c"].clone();
         status.as_str().filter(|status| !status.is_empty()).map(str::to_owned)
@@ -166,7 +166,7 @@ async fn arrives(
     Ok((id, case["Id"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// The agent publishes a comment; the customer gets it, once.
+/// The agent publishes a comment. The customer gets it, once.
 async fn answers(
     stage: &Stage,
     t: &mut Transcript,
@@ -195,7 +195,7 @@ fn changes(stage: &Stage, t: &mut Transcript, case: &str, fields: Value, what: &
     Ok(())
 }
 
-/// The response was processed with this action.
+/// Waits until the response was processed with this action.
 async fn processed(stage: &Stage, t: &mut Transcript, id: &str, action: &str) -> anyhow::Result<Value> {
     let find = || stage.goodays.processed(id).into_iter().find(|p| p["action"] == json!(action));
     let done =
@@ -205,7 +205,7 @@ async fn processed(stage: &Stage, t: &mut Transcript, id: &str, action: &str) ->
     Ok(done)
 }
 
-/// The agent reads on the Case what became of it.
+/// Waits until the Case shows the agent the outcome.
 async fn told(stage: &Stage, t: &mut Transcript, id: &str, words: &str) -> anyhow::Result<()> {
     let says = || {
         let case = stage.salesforce.case_by_key(id)?;

@@ -1,4 +1,4 @@
-//! What the demo prints: who did what, what went over the wire, both sides, counts.
+//! The demo's output: who did what, the requests, the state of both sides, counts.
 
 use std::time::Instant;
 
@@ -24,12 +24,12 @@ impl Transcript {
         Self { began: Instant::now(), shown_salesforce: 0, shown_goodays: 0, responses: Vec::new() }
     }
 
-    /// Somebody did something.
+    /// Prints what somebody did.
     pub fn act(&mut self, who: &str, what: &str) {
         say!("[{:6.2}s] {who:<10} {what}", self.began.elapsed().as_secs_f64());
     }
 
-    /// What went over the wire since the last look; idle polls are left out.
+    /// Prints the requests since the last call. Idle polls are left out.
     pub fn wire(&mut self, stage: &Stage) {
         let salesforce = stage.salesforce.wire().requests();
         for seen in &salesforce[self.shown_salesforce.min(salesforce.len())..] {
@@ -47,7 +47,7 @@ impl Transcript {
         self.shown_goodays = goodays.len();
     }
 
-    /// What each side holds in the end.
+    /// Prints what each side holds at the end.
     pub fn both_sides(&self, stage: &Stage) {
         say!("\n{:<58} | Salesforce", "Goodays: what the customer got");
         say!("{:-<58}-+-{:-<58}", "", "");

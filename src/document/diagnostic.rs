@@ -1,4 +1,4 @@
-//! A mistake in a file, at its place, with the way out: the look that people know from compilers.
+//! A mistake in a file, with its place and the fix, in the format of compilers.
 
 use std::fmt;
 use std::ops::Range;
@@ -37,7 +37,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A finding about a file as a whole, such as one that is not there.
+    /// A finding about a file as a whole, for example one that does not exist.
     pub fn of_file(code: &'static str, file: impl Into<String>, message: impl Into<String>) -> Diagnostic {
         Page::new(file, "").make(Severity::Error, code, 0..0, message.into())
     }
@@ -52,13 +52,13 @@ impl Diagnostic {
         self
     }
 
-    /// Adds how to fix it.
+    /// Adds the fix.
     pub fn help(&mut self, help: impl Into<String>) -> &mut Diagnostic {
         self.help = Some(help.into());
         self
     }
 
-    /// The short text beside the underlined word.
+    /// Sets the short text beside the underlined word.
     pub fn label(&mut self, label: impl Into<String>) -> &mut Diagnostic {
         self.label = Some(label.into());
         self
@@ -91,7 +91,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Where a rule stands.
+/// The place of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     pub file: Arc<str>,
@@ -111,13 +111,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// One file while it is read: its text, and what was found in it so far.
+/// One file during reading: its text, and the findings so far.
 #[derive(Debug)]
 pub struct Page {
     pub file: Arc<str>,
     pub text: Arc<str>,
     pub found: Vec<Diagnostic>,
-    /// What findings show instead of the text, where that holds secrets. As long as the text.
+    /// The text that findings quote instead, if the file holds secrets. It has the same length as the text.
     shown: Option<Arc<str>>,
 }
 
@@ -126,7 +126,7 @@ impl Page {
         Page { file: Arc::from(file.into()), text: Arc::from(text), found: Vec::new(), shown: None }
     }
 
-    /// Findings will quote `shown`, which has the same length, in place of the text.
+    /// Findings will quote `shown` instead of the text. Both must have the same length.
     #[must_use]
     pub fn showing(mut self, shown: &str) -> Page {
         debug_assert_eq!(shown.len(), self.text.len(), "spans would point elsewhere");
@@ -157,12 +157,12 @@ impl Page {
         self.make(severity, code, 0..0, message.into())
     }
 
-    /// Whether the text may hold secrets: then findings must not repeat its words.
+    /// Whether the text may hold secrets. If so, findings must not quote its words.
     pub fn is_secret(&self) -> bool {
         self.shown.is_some()
     }
 
-    /// A word of the text in quotes; where it may be a secret only what can be a key's name.
+    /// A word of the text in quotes. If it may be a secret, only a word that can be a key's name is shown.
     pub fn named(&self, word: &str) -> String {
         if self.is_secret() && !is_key(word) { "(not shown)".to_owned() } else { format!("`{word}`") }
     }
@@ -172,14 +172,14 @@ impl Page {
         Place { file: Arc::clone(&self.file), line, column }
     }
 
-    /// An error at a place that was noted before.
+    /// Adds an error at a place that was noted earlier.
     pub fn error_at(&mut self, code: &'static str, at: &Place, message: String) -> &mut Diagnostic {
         let made = self.finding(Severity::Error, code, at, message);
         self.found.push(made);
         self.found.last_mut().expect("one was just pushed")
     }
 
-    /// A finding at a place that was noted before.
+    /// A finding at a place that was noted earlier.
     pub fn finding(&self, severity: Severity, code: &'static str, at: &Place, message: String) -> Diagnostic {
         let line_start: usize =
             self.text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
@@ -188,7 +188,7 @@ impl Page {
         self.make(severity, code, line_start + before..line_start + line.trim_end().len(), message)
     }
 
-    /// Line and column, from 1, of a byte of the text.
+    /// Line and column, both from 1, of the byte at `offset`.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.floor(offset)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -216,7 +216,7 @@ impl Page {
     ) -> Diagnostic {
         let start = self.floor(span.start);
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
-        // A finding underlines its first line only: a mapping of ten lines is no place.
+        // A finding underlines its first line only: ten underlined lines would show no place.
         let end = self.floor(span.end).clamp(start, line_end);
         let (line, column) = self.position(start);
         Diagnostic {
@@ -248,7 +248,7 @@ pub fn is_key(word: &str) -> bool {
     (1..=30).contains(&word.len()) && word.chars().all(fits)
 }
 
-/// The nearest of `known`, when it is near enough to be what was meant.
+/// The nearest of `known`, if it is near enough to be the intended word.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     known
@@ -271,7 +271,7 @@ pub fn one_of(names: &[&str]) -> String {
     }
 }
 
-/// "did you mean ...", or what there is to choose from.
+/// "did you mean ...", or the possible names.
 pub fn suggest(word: &str, known: &[&str]) -> String {
     if let Some(name) = nearest(word, known.iter().copied()) {
         return format!("did you mean `{name}`?");

@@ -1,4 +1,4 @@
-//! Bytes as text. Files are UTF-8; what an old editor wrote is told with its line.
+//! Decodes bytes as UTF-8. For another encoding, the line with the first wrong byte is reported.
 
 /// What to do about another encoding.
 pub const HELP: &str = "save the file as UTF-8: editors ask for the encoding in \"Save as\"";
@@ -6,9 +6,9 @@ pub const HELP: &str = "save the file as UTF-8: editors ask for the encoding in 
 /// A file that is not UTF-8.
 #[derive(Debug)]
 pub struct OtherEncoding {
-    /// The bytes as letters, each for itself: enough to show the line.
+    /// The bytes decoded one by one as letters: enough to show the line.
     pub shown: String,
-    /// Where in `shown` the first letter stands that is no UTF-8.
+    /// The offset in `shown` of the first byte that is not UTF-8.
     pub at: usize,
     utf16: bool,
 }
@@ -23,14 +23,14 @@ impl OtherEncoding {
     }
 }
 
-/// The text of a file.
+/// Decodes a file.
 pub fn text(bytes: Vec<u8>) -> Result<String, OtherEncoding> {
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let bytes = error.into_bytes();
         let letters = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
-        // Until there it is UTF-8, and shown as such.
+        // The bytes before `valid` are UTF-8, and are shown as such.
         let before = String::from_utf8_lossy(&bytes[..valid]).into_owned();
         OtherEncoding { at: before.len(), shown: before + &letters(&bytes[valid..]), utf16 }
     })

@@ -1,11 +1,11 @@
-//! Mappings whose keys are known, and words out of fixed lists.
+//! Mappings with known keys, and words from fixed lists.
 
 use std::ops::Range;
 
 use crate::document::diagnostic::{Page, nearest, one_of, suggest};
 use crate::document::yaml::{Kind, MISSING_KEY, Node, UNKNOWN_KEY};
 
-/// A mapping whose keys are taken one by one; what is left over at the end nobody knows.
+/// A mapping whose keys are taken one by one. The keys that remain at the end are unknown.
 pub struct Keys<'n> {
     pub span: Range<usize>,
     entries: &'n [(Node, Node)],
@@ -17,7 +17,7 @@ impl<'n> Keys<'n> {
         Keys { span: node.span.clone(), entries: node.map(page, what), known: Vec::new() }
     }
 
-    /// A mapping that is not there: every key is absent.
+    /// An absent mapping: every key is absent.
     pub fn none() -> Keys<'n> {
         Keys { span: 0..0, entries: &[], known: Vec::new() }
     }
@@ -47,7 +47,7 @@ impl<'n> Keys<'n> {
         found
     }
 
-    /// Whether a key that nobody took looks like one of these: it is told as unknown, and they are not missing.
+    /// Whether an unknown key resembles one of these. The key is reported as unknown, so they are not missing.
     pub fn nearly(&self, names: &[&str]) -> bool {
         let unknown =
             self.entries.iter().filter_map(|(key, _)| key.scalar().map(|scalar| scalar.text.as_str()));
@@ -55,7 +55,7 @@ impl<'n> Keys<'n> {
         unknown.any(|name| nearest(name, names.iter().copied()).is_some())
     }
 
-    /// Whatever was not taken is unknown.
+    /// Reports every key that was not taken as unknown.
     pub fn finish(self, page: &mut Page, what: &str) {
         for (key, value) in self.entries {
             let Some(name) = key.scalar() else {
@@ -75,7 +75,7 @@ impl<'n> Keys<'n> {
     }
 }
 
-/// Whether a field's rules stand here.
+/// Whether the value is a field's rules.
 fn is_rule(value: &Node) -> bool {
     let is_source =
         |key: &Node| key.scalar().is_some_and(|key| matches!(&*key.text, "from" | "template" | "value"));
@@ -86,7 +86,7 @@ fn is_rule(value: &Node) -> bool {
     }
 }
 
-/// A word out of a fixed list.
+/// A word from a fixed list.
 pub fn choice<T: Copy>(
     node: &Node,
     page: &mut Page,

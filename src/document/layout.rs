@@ -1,11 +1,11 @@
-//! What is wrong with the layout of a YAML file, in words for somebody who sees blanks only.
+//! Explains mistakes in the layout of a YAML file to somebody who sees only blanks.
 
 use std::ops::Range;
 
 use crate::document::diagnostic::Page;
 use crate::document::yaml::{INVISIBLE, SYNTAX};
 
-/// Letters that look like a blank or like nothing, and that YAML takes for text.
+/// Letters that look like a blank or are invisible, and that YAML reads as text.
 const LOOKS_BLANK: [char; 9] = [
     '\u{a0}', '\u{202f}', '\u{2007}', '\u{3000}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}',
 ];
@@ -13,7 +13,7 @@ const LOOKS_BLANK: [char; 9] = [
 const BLANKS_HELP: &str =
     "delete it and type an ordinary blank: it came with a text that was copied from a web page or a document";
 
-/// Tells a syntax error that the parser met at `at`. The line before counts too: it is often the cause.
+/// Reports a syntax error that the parser met at `at`. The line before is checked too: it is often the cause.
 pub fn syntax(page: &mut Page, at: usize, detail: &str) {
     let text = std::sync::Arc::clone(&page.text);
     let at = floor(&text, at);
@@ -56,7 +56,7 @@ fn usual_help(line: &str) -> &'static str {
     }
 }
 
-/// A plain text that begins or ends with a letter that nobody sees, or whose `:` is followed by one.
+/// Reports an invisible letter at either end of a plain text, or after its `:`.
 pub fn check_plain(page: &mut Page, span: &Range<usize>, text: &str) {
     let raw = page.text[span.clone()].to_owned();
     let trimmed = text.trim_matches(LOOKS_BLANK);
@@ -84,7 +84,7 @@ fn invisible(page: &mut Page, at: usize, letter: char) {
     page.error(INVISIBLE, &(at..at + letter.len_utf8()), message).help(BLANKS_HELP);
 }
 
-/// Help for a line that stands at no step of the lines before it.
+/// Help for a line whose indentation matches no line before it.
 fn indented_otherwise(text: &str, line: &Range<usize>) -> Option<String> {
     let mut steps: Vec<usize> = Vec::new();
     let mut opens = false;
@@ -101,7 +101,7 @@ fn indented_otherwise(text: &str, line: &Range<usize>) -> Option<String> {
     }
     let blanks = |count: usize| if count == 1 { "1 blank".to_owned() } else { format!("{count} blanks") };
     if own > last {
-        // One of the two is wrong, and only whoever wrote them knows which.
+        // One of the two is wrong, and only the author knows which.
         let (own, last) = (blanks(own), blanks(last));
         return Some(format!(
             "this line is indented by {own}, the one before it by {last}: give lines that belong together the same"

@@ -1,8 +1,8 @@
-//! YAML files as trees in which every word knows its place, and mistakes shown at that place.
+//! YAML files as trees in which every word has its place, and mistakes shown at that place.
 //!
-//! `connector.yaml` and the mappings are read by way of this room. [`yaml`] makes the tree, [`keys`] reads mappings with
-//! known keys, [`diagnostic`] holds a mistake with its line and the way out, [`layout`] and [`encoding`] find what people
-//! cannot see: blanks and bytes.
+//! This module reads `connector.yaml` and the mappings. [`yaml`] makes the tree, [`keys`] reads mappings with known
+//! keys, [`diagnostic`] holds a mistake with its line and the fix. `layout` and `encoding` find mistakes that
+//! people cannot see, in blanks and bytes.
 
 pub mod diagnostic;
 pub(crate) mod encoding;

@@ -1,7 +1,7 @@
-//! YAML as a tree in which every word knows where it stands.
+//! YAML as a tree in which every word has its place.
 //!
-//! Reading into a tree first, instead of straight into structs, is what lets all mistakes of a file be shown at
-//! once, and keeps each scalar's source text (`No` and `007` stay what the admin wrote).
+//! A tree, instead of structs, lets all mistakes of a file be shown at once. It also keeps each scalar's source text
+//! (`No` and `007` stay as the admin wrote them).
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub const CUT_BY_YAML: &str = "Y006";
 pub const INVISIBLE: &str = "Y007";
 pub const NOT_UTF8: &str = "Y008";
 
-/// A file whose aliases unfold to more than this was not written by a person.
+/// Limits the nodes of a file with its aliases expanded. A person does not write more.
 const MAX_NODES: usize = 20_000;
 
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub struct Scalar {
     pub quoted: bool,
 }
 
-/// How a scalar is written.
+/// The notation of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Plain,
@@ -71,7 +71,7 @@ impl Node {
         self.scalar().is_some_and(Scalar::is_null)
     }
 
-    /// How a scalar stands in the source.
+    /// The notation of a scalar in the source.
     pub fn style(&self, source: &str) -> Style {
         let quoted = self.scalar().is_some_and(|scalar| scalar.quoted);
         match source[self.span.clone()].chars().next() {
@@ -91,7 +91,7 @@ impl Node {
         }
     }
 
-    /// The text of a scalar; anything else is a finding.
+    /// The text of a scalar. Reports any other node.
     pub fn text<'n>(&'n self, page: &mut Page, what: &str) -> Option<&'n Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) if !scalar.is_null() => Some(scalar),
@@ -102,7 +102,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; anything else is a finding.
+    /// The items of a list. Reports any other node.
     pub fn list<'n>(&'n self, page: &mut Page, what: &str) -> &'n [Node] {
         if let Kind::List(items) = &self.kind {
             return items;
@@ -111,7 +111,7 @@ impl Node {
         &[]
     }
 
-    /// The entries of a mapping; anything else is a finding.
+    /// The entries of a mapping. Reports any other node.
     pub fn map<'n>(&'n self, page: &mut Page, what: &str) -> &'n [(Node, Node)] {
         if let Kind::Map(entries) = &self.kind {
             return entries;
@@ -120,7 +120,7 @@ impl Node {
         &[]
     }
 
-    /// `true` or `false`; anything else is a finding.
+    /// `true` or `false`. Reports any other node.
     pub fn boolean(&self, page: &mut Page, what: &str) -> Option<bool> {
         match self.scalar().map(|scalar| scalar.text.as_str()) {
             Some("true") => Some(true),
@@ -147,7 +147,7 @@ impl Node {
             .help(format!("write {}", shape_of(wanted)));
     }
 
-    /// The place in the file of a part of a scalar's text, through quotes, escapes and indentation.
+    /// The place in the file of a part of a scalar's text. It takes account of quotes, escapes and indentation.
     pub fn inner(&self, source: &str, part: &Range<usize>) -> Range<usize> {
         let Some(scalar) = self.scalar() else { return self.span.clone() };
         let start = self.offset_of(source, &scalar.text, part.start);
@@ -169,7 +169,7 @@ impl Node {
     }
 }
 
-/// How much of the source stands before the next letter of the text: indentation, line ends, a block's head.
+/// How many bytes of the source precede the text's next letter: indentation, line ends, a block's header.
 fn skipped(raw: &str, letter: char) -> usize {
     if raw.starts_with('\\') {
         return 0;
@@ -194,7 +194,7 @@ fn escape_len(raw: &str, letter: char) -> usize {
     }
 }
 
-/// Reads one document. Syntax errors and duplicate keys are findings; without a tree there is nothing more to say.
+/// Reads one document. Syntax errors and duplicate keys are findings. `None`: nothing else can be reported.
 pub fn parse(page: &mut Page) -> Option<Node> {
     let text = std::sync::Arc::clone(&page.text);
     let mut tree = Tree { page, anchors: HashMap::new(), made: 0 };
@@ -230,7 +230,7 @@ pub fn parse(page: &mut Page) -> Option<Node> {
         page.error(SYNTAX, &(0..0), "the file is empty")
             .help("the repository holds one to start from; a comment alone is nothing");
     }
-    // With such a letter in its layout the tree is not the one that was meant.
+    // An invisible letter in the layout means that the tree is not the intended one.
     root.filter(|_| !page.found.iter().any(|found| found.code == INVISIBLE))
 }
 
@@ -243,7 +243,7 @@ struct Tree<'p> {
 }
 
 impl Tree<'_> {
-    /// The node that `event` begins; `None` for what is no node.
+    /// The node that `event` begins. `None`: the event begins no node.
     fn node<'t>(
         &mut self,
         events: &mut Events<'t>,
@@ -341,7 +341,7 @@ impl Tree<'_> {
     }
 }
 
-/// How what is wanted looks in YAML.
+/// How the wanted kind is written in YAML.
 fn shape_of(wanted: &str) -> &str {
     match wanted {
         "a list" => "it in brackets, with commas: [one, two]",
@@ -363,7 +363,7 @@ fn empty(span: &Span) -> Node {
     Node { span: bytes(span), kind: Kind::Scalar(Scalar { text: String::new(), quoted: false }) }
 }
 
-/// `{ ... }` and `[ ... ]` reach to their last bracket; blocks, which have none, stay at their beginning.
+/// `{ ... }` and `[ ... ]` span to their last bracket. Blocks have no bracket, so their span is their beginning.
 fn closed(start: Range<usize>, end: &Span) -> Range<usize> {
     if start.is_empty() { start } else { start.start..bytes(end).end.max(start.end) }
 }

@@ -1,11 +1,11 @@
-//! Every kind of mistake has a code that stays the same.
+//! Each kind of mistake has a stable code.
 
 use super::{FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, files};
 use crate::document::yaml;
 use crate::mapping::files::{case, map_table, read_actions, read_rules, suspect, user_types};
 use crate::mapping::language::check;
 
-/// All codes of the mapping files. Each has a wrong file in the tests.
+/// All codes of the mapping files. The tests have a faulty file for each.
 pub fn codes() -> &'static [&'static str] {
     &[
         yaml::SYNTAX,

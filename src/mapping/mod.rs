@@ -1,8 +1,8 @@
 //! The mapping language: YAML rules, compiled.
 //!
-//! [`Mapping::load`] reads the files and tells every mistake at once; what it returns evaluates without I/O.
-//! `yaml` and `keys` read trees with places, `read_*` turn them into rules, `check` proves names and expressions;
-//! `rules`, `expr` and `filters` evaluate.
+//! [`Mapping::load`] reads the files and reports all mistakes at once. Its result is evaluated without I/O. `yaml`
+//! and `keys` read trees with places, `read_*` turn them into rules, `check` checks names and expressions; `rules`,
+//! `expr` and `filters` evaluate.
 
 mod codes;
 mod files;
@@ -37,7 +37,7 @@ pub const OTHER_KEY: &str = "M004";
 pub const FEEDBACK_FIELD: &str = "M005";
 pub const SAME_WHEN: &str = "M036";
 
-/// One file, with the name that messages call it by.
+/// One file, with the name that messages use for it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Source {
     pub name: String,
@@ -58,7 +58,7 @@ pub struct Mapping {
 type Loaded = Result<(Mapping, Vec<Diagnostic>), Vec<Diagnostic>>;
 
 impl Mapping {
-    /// Reads `case.yaml`, `case-NAME.yaml`, `comment.yaml` and `actions.yaml` of a folder. On success with warnings.
+    /// Reads `case.yaml`, `case-NAME.yaml`, `comment.yaml` and `actions.yaml` of a folder. `Ok` includes warnings.
     pub fn load(dir: &Path) -> Loaded {
         let mut folder = files::read(dir)?;
         match Mapping::compile(folder.sources, &folder.unread) {
@@ -70,12 +70,12 @@ impl Mapping {
         }
     }
 
-    /// The same from texts, such as those of the last good version.
+    /// The same for texts, for example those of the last good version.
     pub fn from_sources(sources: Vec<Source>) -> Loaded {
         Mapping::compile(sources, &[])
     }
 
-    /// `unread`: names of files that are there and could not be read.
+    /// `unread`: names of files that exist but could not be read.
     fn compile(mut sources: Vec<Source>, unread: &[String]) -> Loaded {
         let mut found = files::sort_out(&mut sources);
         let mut pages: Vec<Page> = Vec::new();
@@ -102,7 +102,7 @@ impl Mapping {
         if found.iter().any(Diagnostic::is_error) {
             return Err(found);
         }
-        // Nothing was wrong, so everything was read.
+        // Without errors, both files were read.
         let (Some(comment), Some(actions)) = (comment, actions) else { return Err(found) };
         let version = version(&sources);
         let rules_version = rules_version(&sources);
@@ -113,17 +113,17 @@ impl Mapping {
         &self.sources
     }
 
-    /// Twelve hexadecimal digits that differ as soon as a name or a text does.
+    /// Twelve hexadecimal digits. They change when a name or a text changes.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Tells versions of actions.yaml apart.
+    /// A number that differs between versions of actions.yaml.
     pub fn rules_version(&self) -> u64 {
         self.rules_version
     }
 
-    /// The first Case mapping whose `when` holds; `None`: this response is not wanted.
+    /// The first Case mapping whose `when` holds. `None`: no mapping takes this response.
     pub fn case_mapping(&self, facts: &Facts) -> Result<Option<&CaseMapping>, EvalProblem> {
         for case in &self.cases {
             if case.wants(facts)? {
@@ -133,7 +133,7 @@ impl Mapping {
         Ok(None)
     }
 
-    /// The keys of `response.context.extra` that any rule reads: they differ per customer, and Goodays can list them.
+    /// The keys of `response.context.extra` that any rule reads. They differ per customer, and Goodays can list them.
     pub fn extra_keys(&self) -> Vec<String> {
         let cases = self.cases.iter().flat_map(|case| case.paths("response"));
         let comment = self.comment.field_rules().iter().flat_map(|field| field.paths("response"));
@@ -144,7 +144,7 @@ impl Mapping {
         extra.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// A finding about a rule that was found elsewhere, such as in the org, shown at the rule's place.
+    /// A finding about a rule that was made elsewhere, for example from the org, shown at the rule's place.
     pub fn finding(
         &self,
         severity: Severity,
@@ -178,7 +178,7 @@ fn rules_version(sources: &[Source]) -> u64 {
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }
 
-/// A Case mapping behind one that takes everything is never chosen.
+/// A Case mapping after one that takes every response is never chosen.
 fn check_choice(cases: &[CaseMapping], pages: &mut [Page]) {
     let Some(all) = cases.iter().position(CaseMapping::takes_all) else { return };
     for later in &cases[all + 1..] {
@@ -193,7 +193,7 @@ fn check_choice(cases: &[CaseMapping], pages: &mut [Page]) {
     }
 }
 
-/// Of two Case mappings with one condition the second is never chosen.
+/// Of two Case mappings with the same condition, the second is never chosen.
 fn check_same_when(cases: &[CaseMapping], pages: &mut [Page]) {
     for (index, later) in cases.iter().enumerate() {
         let Some(condition) = later.condition() else { continue };
@@ -210,7 +210,7 @@ fn check_same_when(cases: &[CaseMapping], pages: &mut [Page]) {
     }
 }
 
-/// One response is looked up by its key before it is known which mapping takes it.
+/// All Case mappings share object, key and marker: a response is looked up before a mapping is chosen.
 fn check_same_case(cases: &[CaseMapping], pages: &mut [Page]) {
     let Some((first, others)) = cases.split_first() else { return };
     for other in others {
@@ -229,7 +229,7 @@ fn check_same_case(cases: &[CaseMapping], pages: &mut [Page]) {
     }
 }
 
-/// A field cannot tell both what a customer said and what became of an answer.
+/// One field cannot hold both a mapped value and the feedback on an action.
 fn check_feedback(cases: &[CaseMapping], actions: &ActionMapping, pages: &mut [Page]) {
     for field in cases.iter().flat_map(CaseMapping::field_rules) {
         let told = actions.feedback_fields().iter().any(|told| told.eq_ignore_ascii_case(&field.field));

@@ -1,4 +1,4 @@
-//! What Salesforce itself says, where no daemon can be asked: the fields, and a Case as it stands.
+//! What Salesforce itself knows, if no daemon can be asked: the fields, and a Case in its current state.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::salesforce::query;
 use crate::workers::perimeter;
 use crate::workers::runtime::names::lookups;
 
-/// For one call.
+/// The time limit of one call.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// A look at the org; reads only.
+/// Reads from the org. Writes nothing.
 pub struct Org<'a> {
     client: Client,
     config: &'a Config,
@@ -46,7 +46,7 @@ impl<'a> Org<'a> {
         Ok(Self { client, config, mapping, knowledge })
     }
 
-    /// The Case of a response as it stands, with the mapped fields that the user can see.
+    /// The current Case of a response, with the mapped fields that the user can see.
     pub async fn case(&self, response: &ResponseId) -> Result<Option<Value>, Failure> {
         let Some(case) = self.mapping.case_mappings().first() else { return Ok(None) };
         let names: Vec<String> =
@@ -66,7 +66,7 @@ impl<'a> Org<'a> {
         Ok(None)
     }
 
-    /// As a daemon without a ledger would know it: the Case and its marker are the truth.
+    /// The knowledge of a daemon without a ledger: it takes the Case and its marker as the truth.
     pub fn knowledge(&self, response: &ResponseId, row: Option<&Value>) -> Knowledge {
         let mut knowledge = self.knowledge.clone();
         let marker = self.mapping.case_mappings().first().map_or("", |case| case.marker_field.as_str());

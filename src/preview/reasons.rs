@@ -1,8 +1,8 @@
-//! Why something is not written, in words.
+//! Explains why something is not written.
 
 use crate::decide::inbound::Plan;
 
-/// Why a value is not written as its rule gave it; `failed` is the rule's own trouble.
+/// Why a value is not written as its rule gave it. `failed`: why the rule itself failed.
 pub fn left(code: &str, length: usize, failed: Option<&'static str>) -> String {
     match code {
         "mapping" => format!("left out, its rule fails: {}", failed.unwrap_or("no reason is known")),
@@ -23,7 +23,7 @@ pub fn left(code: &str, length: usize, failed: Option<&'static str>) -> String {
     }
 }
 
-/// Why nothing is written at all, if so.
+/// Why nothing is written at all. `None`: something is written.
 pub fn nothing(plan: &Plan) -> Option<String> {
     match (plan.skipped, &plan.write) {
         (Some("no mapping wants it"), _) => {

@@ -52,7 +52,7 @@ fn one(out: &mut String, comment: &Comment, number: usize, total: usize) {
     table(out, &comment.fields);
 }
 
-/// Name, place of the rule, value; further lines of a value below its first.
+/// Name, place of the rule, value. Further lines of a value follow below the first.
 fn table(out: &mut String, fields: &[Written]) {
     let wide = |of: fn(&Written) -> usize| fields.iter().map(of).max().unwrap_or(0);
     let (name, from) =
@@ -95,7 +95,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// `file:line` of `file:line:column`.
+/// `file:line`, taken from `file:line:column`.
 fn line_of(at: &str) -> &str {
     let is_column = |(_, column): &(&str, &str)| column.chars().all(|c| c.is_ascii_digit());
     at.rsplit_once(':').filter(is_column).map_or(at, |(line, _)| line)

@@ -1,4 +1,4 @@
-//! Both remotes, on localhost: they speak bytes and know nothing of the connector's own types.
+//! Both remotes on localhost. They speak bytes and use none of the connector's types.
 
 pub mod goodays;
 pub mod salesforce;

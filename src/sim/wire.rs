@@ -1,7 +1,7 @@
-//! The wire in front of a simulator: a log of what was asked, scripted faults, latency, gzip both ways.
+//! The HTTP layer in front of a simulator: a request log, scripted faults, latency, gzip both ways.
 //!
-//! A cut connection is really cut: the TCP stream closes with no byte of an answer, or with half of one. What a
-//! fault calls *done* is done even if the client has gone away meanwhile, as on a real server.
+//! A cut connection is really cut: the TCP stream closes without an answer, or after half of one. A request that a
+//! fault calls *done* is done even if the client disconnects meanwhile, as on a real server.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -26,26 +26,26 @@ use tower::ServiceExt;
 
 use crate::clock::Clock;
 
-/// One scripted fault. Faults match in the order of scripting; `times` counts down, then the fault is gone.
+/// One scripted fault. Faults match in order of creation. `times` counts down, and at 0 the fault is removed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Any method if absent.
+    /// `None`: any method.
     #[serde(default)]
     pub method: Option<String>,
-    /// Looked for in path and query, as sent and percent-decoded.
+    /// A part of path and query, as sent or percent-decoded.
     #[serde(default)]
     pub path_contains: String,
     #[serde(default)]
     pub body_contains: Option<String>,
-    /// The name and port that the client called, as in its `Host` header: a server has many names, and one of them may
-    /// be that of a host which has moved.
+    /// The name and port that the client used, as in its `Host` header. A server may have several names, and one of
+    /// them may be that of a host that has moved.
     #[serde(default)]
     pub host: Option<String>,
-    /// Matches to let pass first.
+    /// How many matches pass before the fault acts.
     #[serde(default)]
     pub skip: u32,
-    /// `None` lasts until cleared.
+    /// `None`: until cleared.
     #[serde(default = "once")]
     pub times: Option<u32>,
     pub act: Act,
@@ -57,7 +57,7 @@ fn once() -> Option<u32> {
 }
 
 impl Fault {
-    /// One fault, once, for every request whose path or query holds `path_contains`.
+    /// One fault, once, for every request whose path or query contains `path_contains`.
     pub fn once(path_contains: &str, act: Act) -> Self {
         let path_contains = path_contains.to_owned();
         Self { method: None, path_contains, body_contains: None, host: None, skip: 0, times: Some(1), act }
@@ -75,7 +75,7 @@ impl Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
-    /// Refused without doing anything.
+    /// Nothing is done, and this is the answer.
     Answer {
         status: u16,
         #[serde(default)]
@@ -86,7 +86,7 @@ pub enum Act {
         #[serde(default)]
         headers: BTreeMap<String, String>,
     },
-    /// Done, and something on the way answers instead.
+    /// The request is done, but something between client and server answers instead.
     AnswerAfter {
         status: u16,
         #[serde(default)]
@@ -95,25 +95,25 @@ pub enum Act {
         #[serde(default)]
         content_type: Option<String>,
     },
-    /// Connection cut, nothing done.
+    /// Nothing is done, and the connection is cut.
     ResetBefore,
-    /// Done, then the connection is cut without an answer.
+    /// The request is done, then the connection is cut without an answer.
     ResetAfter,
-    /// Nothing done, no answer for that long, then cut.
+    /// Nothing is done. After this time without an answer, the connection is cut.
     HangBefore { ms: u64 },
-    /// Done, no answer for that long, then cut.
+    /// The request is done. After this time without an answer, the connection is cut.
     HangAfter { ms: u64 },
-    /// Done, answered late.
+    /// The request is done, and the answer is late.
     Slow { ms: u64 },
-    /// Connection cut at once, but the request is applied later.
+    /// The connection is cut at once, but the request is applied later.
     CommitLater { ms: u64 },
-    /// Done, half of the answer's bytes, then cut.
+    /// The request is done. The connection is cut after half of the answer's bytes.
     Truncate,
-    /// Done, half of the answer's bytes, then nothing for that long, then cut.
+    /// The request is done. Half of the answer's bytes follow, then nothing for this time, then the cut.
     Stall { ms: u64 },
 }
 
-/// A request as it arrived. Header names are in lower case; a gzipped body is shown unpacked.
+/// A request as it arrived. Header names are in lower case. A gzipped body is shown unpacked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     pub method: String,
@@ -121,7 +121,7 @@ pub struct Seen {
     pub query: String,
     pub headers: BTreeMap<String, String>,
     pub body: String,
-    /// 0 while unanswered, and when the connection was cut.
+    /// 0 before the answer, and when the connection was cut.
     pub status: u16,
     pub at_ms: i64,
 }
@@ -134,20 +134,20 @@ impl Seen {
     }
 }
 
-/// Request log, faults and latency of one simulator; clones share them.
+/// Request log, faults and latency of one simulator. Clones share them.
 #[derive(Clone)]
 pub struct Wire(Arc<Mutex<State>>);
 
 struct State {
     faults: Vec<Fault>,
     latency: Duration,
-    /// With the serial number that finds an entry again when its status is known.
+    /// With the serial number that identifies the entry when its status is known.
     log: VecDeque<(u64, Seen)>,
     next: u64,
-    /// Requests that came and were neither answered nor cut yet.
+    /// Requests that were neither answered nor cut yet.
     under_way: BTreeMap<u64, (String, String)>,
     bodies: bool,
-    /// Oldest entries go first.
+    /// The number of entries. The oldest are removed first.
     keep: usize,
 }
 
@@ -178,7 +178,7 @@ impl Wire {
         self.state().faults.clone()
     }
 
-    /// Each request waits that long before it is looked at.
+    /// Each request waits this long before it is handled.
     pub fn set_latency(&self, ms: u64) {
         self.state().latency = Duration::from_millis(ms);
     }
@@ -191,12 +191,12 @@ impl Wire {
         self.state().log.clear();
     }
 
-    /// Off: the log keeps requests without their bodies (for long runs and benches).
+    /// `false`: the log keeps requests without their bodies (for long runs and benches).
     pub fn keep_bodies(&self, keep: bool) {
         self.state().bodies = keep;
     }
 
-    /// The log keeps at most that many requests.
+    /// The log keeps at most this many requests.
     pub fn keep_requests(&self, most: usize) {
         let mut state = self.state();
         state.keep = most;
@@ -204,13 +204,13 @@ impl Wire {
         state.log.drain(..surplus);
     }
 
-    /// How many requests of that method, with that in their path, are neither answered nor cut at this moment.
+    /// The number of requests with this method and this part of the path that are neither answered nor cut.
     pub fn under_way(&self, method: &str, path_contains: &str) -> usize {
         let state = self.state();
         state.under_way.values().filter(|(m, p)| m == method && p.contains(path_contains)).count()
     }
 
-    /// How many requests came since the start.
+    /// The number of requests since the start.
     pub fn count(&self) -> u64 {
         self.state().next
     }
@@ -219,7 +219,7 @@ impl Wire {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the request, and takes the fault that is meant for it.
+    /// Logs the request, and takes the fault that matches it.
     fn arrive(&self, seen: &Seen) -> (u64, Option<Act>, Duration) {
         let mut state = self.state();
         let serial = state.next;
@@ -245,7 +245,7 @@ impl Wire {
     }
 }
 
-/// Under way until dropped: also when the client goes away and hyper gives the exchange up.
+/// Counts a request as open until dropped, also if the client disconnects and hyper drops the exchange.
 struct UnderWay(Wire, u64);
 
 impl Drop for UnderWay {
@@ -254,7 +254,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// The first fault that matches and has nothing left to skip.
+/// The first fault that matches and has no match left to skip.
 fn take(faults: &mut Vec<Fault>, seen: &Seen) -> Option<Act> {
     let mut hit = None;
     for (index, fault) in faults.iter_mut().enumerate() {
@@ -278,7 +278,7 @@ fn take(faults: &mut Vec<Fault>, seen: &Seen) -> Option<Act> {
     Some(act)
 }
 
-/// A running simulator's door; dropped, it closes with all its connections.
+/// A simulator's listening server. When dropped, it closes with all its connections.
 pub struct Server {
     addr: SocketAddr,
     task: JoinHandle<()>,
@@ -289,10 +289,10 @@ impl Server {
         self.addr
     }
 
-    /// Closes the door and cuts all connections.
+    /// Stops listening and cuts all connections.
     pub async fn stop(mut self) {
         self.task.abort();
-        // The only result is that it was cancelled.
+        // The only possible result is the cancellation.
         let _ = (&mut self.task).await;
     }
 }
@@ -303,7 +303,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves `router` on the listener with the wire in front until dropped or stopped.
+/// Serves `router` on the listener, with the faults and the log of `wire`, until dropped or stopped.
 pub async fn serve(listener: TcpListener, router: Router, wire: Wire) -> Server {
     let addr = listener.local_addr().expect("a bound listener has an address");
     let task = tokio::spawn(accept(listener, router, wire));
@@ -319,7 +319,7 @@ async fn accept(listener: TcpListener, router: Router, wire: Wire) {
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, router.clone(), wire.clone()));
                 }
-                // Out of file descriptors, most likely: others have to close first.
+                // Probably out of file descriptors: other connections have to close first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -328,16 +328,16 @@ async fn accept(listener: TcpListener, router: Router, wire: Wire) {
 }
 
 async fn connection(stream: TcpStream, router: Router, wire: Wire) {
-    // Without it, small answers wait for the client's delayed acknowledgement.
+    // Otherwise small answers wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
         exchange(request, router.clone(), wire.clone())
     });
-    // A cut connection ends with our own error here: nothing to report.
+    // A cut connection ends with our own error here, which need not be reported.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// Makes hyper close the connection.
+/// An error that makes hyper close the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("cut on purpose")]
 struct Cut;
@@ -396,13 +396,13 @@ async fn perform(act: Option<Act>, router: Router, request: Request) -> Result<R
             });
             Err(Cut)
         }
-        // hyper throws away what it has not flushed when a body fails: let the half out first.
+        // When a body fails, hyper discards what it has not flushed, so the half is flushed first.
         Some(Act::Truncate) => Ok(truncated(call(router, request).await, 5).await),
         Some(Act::Stall { ms }) => Ok(truncated(call(router, request).await, ms).await),
     }
 }
 
-/// In a task of its own: a client that gives up must not undo half of it.
+/// Runs in its own task: a client that disconnects must not leave the request half done.
 async fn call(router: Router, request: Request) -> Response {
     let answer: Result<Result<Response, Infallible>, _> = tokio::spawn(router.oneshot(request)).await;
     match answer {
@@ -435,7 +435,7 @@ fn scripted(
     response
 }
 
-/// Announces the whole answer, sends half of it, and breaks off after a while.
+/// Announces the whole answer, sends half of it, and cuts the connection after `ms`.
 async fn truncated(response: Response, ms: u64) -> Response {
     let (mut parts, bytes) = whole(response).await;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
@@ -473,7 +473,7 @@ fn mentions_gzip(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get(name).is_some_and(|value| String::from_utf8_lossy(value.as_bytes()).contains("gzip"))
 }
 
-/// Unpacks a gzipped request, so that log, faults and simulator see what was meant.
+/// Unpacks a gzipped request, so that log, faults and simulator see the plain body.
 fn unpack(headers: &mut HeaderMap, packed: Bytes) -> Bytes {
     if !mentions_gzip(headers, &CONTENT_ENCODING) {
         return packed;
@@ -487,10 +487,10 @@ fn unpack(headers: &mut HeaderMap, packed: Bytes) -> Bytes {
     Bytes::from(plain)
 }
 
-/// Packs an answer of some size for a client that asked for it.
+/// Packs a large answer for a client that accepts gzip.
 async fn pack(response: Response) -> Response {
     const WORTH_IT: usize = 1024;
-    // A body that is to break off has no exact size; it must stay as it is.
+    // A body that is to be cut has no exact size, and must stay as it is.
     if response.headers().contains_key(CONTENT_ENCODING) || response.body().size_hint().exact().is_none() {
         return response;
     }

@@ -1,4 +1,4 @@
-//! Chance that can be repeated: the same seed, the same decisions.
+//! Repeatable randomness: the same seed gives the same decisions.
 
 /// `SplitMix64`.
 pub struct Chance(u64);
@@ -24,7 +24,7 @@ impl Chance {
         self.next() % end.max(1)
     }
 
-    /// True in so many of a hundred cases.
+    /// True with a probability of `share` percent.
     pub fn percent(&mut self, share: u64) -> bool {
         self.below(100) < share
     }

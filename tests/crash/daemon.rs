@@ -47,7 +47,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits until it has found its org for the first time.
+    /// Waits for the daemon's first contact with its org.
     pub async fn first_contact(&mut self, patience: Duration) -> anyhow::Result<()> {
         let log = self.log.clone();
         let said = || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("first contact"));
@@ -56,7 +56,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// SIGKILL, and the end of the process.
+    /// Sends SIGKILL, and waits for the process to end.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("nothing to kill")?;
         child.kill()?;
@@ -64,7 +64,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits for a condition; false after the deadline. A daemon that ends by itself breaks the run off.
+    /// Waits for a condition. `false` after the deadline. Fails if the daemon ends by itself.
     pub async fn until(&mut self, deadline: Duration, holds: impl Fn() -> bool) -> anyhow::Result<bool> {
         let began = Instant::now();
         loop {
@@ -87,7 +87,7 @@ impl Daemon {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    /// Both sides come to rest: nothing waits, and many polls change nothing any more.
+    /// Waits until nothing is pending and many polls change nothing. Returns a message if `patience` ends first.
     pub async fn rest(&mut self, field: &Field, patience: Duration) -> anyhow::Result<Vec<String>> {
         let began = Instant::now();
         let mut still = (Value::Null, 0);
@@ -114,7 +114,7 @@ impl Daemon {
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// What waits for a human.
+    /// The items that wait for a human.
     pub async fn parked(&self) -> anyhow::Result<Vec<Value>> {
         Ok(self.admin("parked").await?.as_array().cloned().unwrap_or_default())
     }
@@ -127,13 +127,13 @@ impl Daemon {
         Ok(counts.iter().map(|(code, n)| format!("{code}: {n}")).collect::<Vec<_>>().join(", "))
     }
 
-    /// Actions that are open: at rest they wait for a human.
+    /// The number of open actions. When nothing else is in progress, they wait for a human.
     pub async fn waiting_actions(&self) -> anyhow::Result<usize> {
         let pending = self.admin("status").await?["outbox"]["pending"].as_u64();
         Ok(usize::try_from(pending.context("status names no pending actions")?)?)
     }
 
-    /// The command that an operator has.
+    /// Runs the operator's command.
     pub fn sweep(&self) -> anyhow::Result<()> {
         let output = Command::new(BINARY).arg("sweep").arg("-c").arg(self.config()).output()?;
         if !matches!(output.status.code(), Some(0 | 1)) {

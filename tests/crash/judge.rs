@@ -1,4 +1,4 @@
-//! Whether anything was lost or doubled, by what both remotes hold in the end.
+//! Detects losses and duplicates, by comparing the final state of both remotes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 pub struct Judge<'a> {
     pub goodays: &'a Goodays,
     pub salesforce: &'a Salesforce,
-    /// What acknowledged events told, message ids by response; none: everything was told.
+    /// The message ids in acknowledged events, by response. `None`: all messages count.
     pub told: Option<&'a BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Judge<'_> {
-    /// Every breach as one line. `excused` says how many things of a response wait for a human with a reason.
+    /// Every breach as one line. `excused`: how many items of a response wait for a human with a reason.
     pub fn breaches(&self, excused: &dyn Fn(&str) -> usize) -> Vec<String> {
         let mut found = Vec::new();
         let mut cases: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -47,11 +47,11 @@ impl Judge<'_> {
         let bodies: Vec<String> = comments.iter().map(|c| text(c, "CommentBody")).collect();
         let response = self.goodays.response(id).unwrap_or_default();
         let newest_first = response["attached_messages"].as_array().cloned().unwrap_or_default();
-        // Agents answer when they like; what was carried over stands in the order in which it was written.
+        // Agents may answer at any time. Imported messages must be in the order in which they were written.
         let mut last = 0;
         for message in newest_first.iter().rev() {
             let content = text(message, "content");
-            // With its sender's name before it.
+            // An imported message begins with its sender's name.
             let carried = |at: usize| bodies[at] != content;
             let at: Vec<usize> = (0..bodies.len()).filter(|n| bodies[*n].contains(&content)).collect();
             match at.as_slice() {
@@ -67,7 +67,7 @@ impl Judge<'_> {
         found
     }
 
-    /// What an agent published reached the customer once, or a human is told why not.
+    /// Each published comment of an agent reached the customer once, or a human is told why not.
     fn answers(&self, id: &str, comments: &[Value], excused: usize) -> Vec<String> {
         let mut found = Vec::new();
         let received: Vec<String> =

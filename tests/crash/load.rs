@@ -1,4 +1,4 @@
-//! Customers, agents and the network between everybody.
+//! Customers, agents and the network between all parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -19,20 +19,20 @@ use crate::judge::Judge;
 
 const SECRET: &str = "crash-secret";
 const AGENT: &str = "jennifer.parker@brand.example";
-/// Conversations at one time.
+/// The number of conversations at the same time.
 const AT_ONCE: usize = 10;
-/// A conversation that does not go on is left to the judge.
+/// The time limit of a step. The judge decides on a conversation that exceeds it.
 const STEP: Duration = Duration::from_secs(8);
 
-/// Both remotes, and what was said and done so far.
+/// Both remotes, and everything that was written and done so far.
 pub struct Field {
     pub goodays: Goodays,
     pub salesforce: Salesforce,
     webhook: std::net::SocketAddr,
     http: reqwest::Client,
-    /// What acknowledged events told: message ids by response.
+    /// Message ids in acknowledged events, by response.
     told: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    /// Status changes by agents: response and the verb that has to arrive.
+    /// Status changes by agents: the response, and the verb that Goodays must receive.
     changed: Mutex<Vec<(String, &'static str)>>,
     under_way: AtomicUsize,
     open_posts: AtomicUsize,
@@ -67,7 +67,7 @@ impl Field {
             wire.keep_requests(1);
         }
         salesforce.set_daily_limit(100_000_000, 0);
-        // The daemon comes back at the same address each time.
+        // The daemon has the same address after every restart.
         let webhook = listener().await?.local_addr()?;
         Ok(Self {
             goodays,
@@ -110,7 +110,7 @@ impl Field {
         )
     }
 
-    /// No new conversations and no more mischief.
+    /// No new conversations and no more faults.
     pub fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.goodays.wire().clear_faults();
@@ -121,7 +121,7 @@ impl Field {
         self.ended.load(Ordering::SeqCst)
     }
 
-    /// Requests that both remotes have seen.
+    /// The number of requests that both remotes have received.
     pub fn calls(&self) -> u64 {
         self.salesforce.wire().count() + self.goodays.wire().count()
     }
@@ -138,12 +138,12 @@ impl Field {
         self.goodays.wire().under_way("PUT", "/responses/")
     }
 
-    /// Rises with every completed or begun call to Salesforce: polls, once everything else rests.
+    /// The number of calls to Salesforce. When nothing else is in progress, only polls increase it.
     pub fn polls(&self) -> u64 {
         self.salesforce.wire().count()
     }
 
-    /// Everything that stands in Salesforce, as one number that moves with each write.
+    /// A number for the state of Salesforce that changes with each write.
     pub fn writes(&self) -> usize {
         let stamps = self.salesforce.records("Case").into_iter().map(|c| c["SystemModstamp"].to_string());
         let newest = stamps.max().unwrap_or_default();
@@ -172,13 +172,13 @@ impl Field {
         }
     }
 
-    /// What was lost or doubled; `acknowledged`: by what acknowledged events told, else by all that Goodays has.
+    /// Losses and duplicates. `acknowledged`: among acknowledged events, otherwise among all that Goodays has.
     pub async fn breaches(&self, daemon: &Daemon, acknowledged: bool) -> anyhow::Result<Vec<String>> {
         let parked = daemon.parked().await?;
         let reasons = |id: &str| -> Vec<&Value> {
             parked.iter().filter(|p| p["response_id"] == json!(id)).map(|p| &p["reason_code"]).collect()
         };
-        // A later answer waits until a human has said what became of an unclear one.
+        // A later answer waits until a human has decided on an unclear one.
         let waiting = daemon.waiting_actions().await?;
         let excused = |id: &str| {
             let reasons = reasons(id);
@@ -186,7 +186,7 @@ impl Field {
         };
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let told = acknowledged.then_some(&told);
-        // A kill from outside is no event's fault.
+        // No event must be blamed for a kill from outside.
         let blamed = parked.iter().filter(|p| p["reason_code"] == "crashed");
         let blamed = blamed.map(|p| format!("{}: blamed for a kill", p["response_id"]));
         let judge = Judge { goodays: &self.goodays, salesforce: &self.salesforce, told };
@@ -219,7 +219,7 @@ impl Field {
         format!("{who} says [{:06}]", self.texts.fetch_add(1, Ordering::SeqCst))
     }
 
-    /// Sends an event as it is now: late, out of order, sometimes twice, again until it is acknowledged or given up.
+    /// Sends an event as it is now: late, out of order, sometimes twice, and repeated until acknowledged or given up.
     fn post(self: &Arc<Self>, id: &str, kind: &str, chance: &mut Chance) {
         let body = self.goodays.event_body(id, kind);
         let copies = if chance.percent(20) { 2 } else { 1 };
@@ -271,7 +271,7 @@ impl Field {
     }
 }
 
-/// Conversations, so many at one time, until the field is ended; then those that are open go on to their end.
+/// Runs several conversations at a time until the field is ended. The open ones then continue to their end.
 pub async fn people(field: Arc<Field>, mut chance: Chance) {
     let mut talking = JoinSet::new();
     while !field.is_ended() {
@@ -304,7 +304,7 @@ async fn conversation(field: Arc<Field>, mut chance: Chance) {
             return;
         }
         field.post(&id, "message", &mut chance);
-        // Agents answer what they see; now and then they just go on.
+        // Agents answer what they see. Sometimes they do not wait for it.
         if chance.percent(70) {
             until(STEP, || shown(&field, &case, &text).then_some(())).await;
         }
@@ -324,7 +324,7 @@ async fn answer(field: &Field, id: &str, case: &str, chance: &mut Chance) -> boo
     }
     field.acted.fetch_add(1, Ordering::SeqCst);
     if chance.percent(5) {
-        // One more, which Goodays does not take before the customer writes again.
+        // One more answer, which Goodays does not accept before the customer writes again.
         let more = field.text("agent");
         let _ = field.salesforce.agent_comments(case, &more, true, AGENT);
         field.acted.fetch_add(1, Ordering::SeqCst);
@@ -349,7 +349,7 @@ fn change_status(field: &Field, id: &str, case: &str, chance: &mut Chance) {
     }
 }
 
-/// Latency that changes all the time, and now and then a call that goes wrong.
+/// Changes the latency continuously, and sometimes makes a call fail.
 pub async fn mischief(field: Arc<Field>, mut chance: Chance) {
     while !field.is_ended() {
         field.salesforce.wire().set_latency(chance.below(40));

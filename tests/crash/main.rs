@@ -1,4 +1,4 @@
-//! Kills the daemon with -9 under load in both directions, again and again, and counts what was lost or doubled.
+//! Kills the daemon repeatedly with SIGKILL under load in both directions, and counts losses and duplicates.
 //!
 //! ```text
 //! cargo test --test crash                         12 kills, some twenty seconds: what `cargo test` does
@@ -6,9 +6,9 @@
 //! cargo test --test crash -- --kills 20 --seed 7 --log daemon.log
 //! ```
 //!
-//! Both remotes live in this process, so they outlive every kill. Each kill waits for a moment of its class: a
-//! webhook that was not answered yet, a write to Salesforce under way, an action to Goodays under way, or any
-//! moment. Duplicates, reordering, latency, cut connections and late commits are on all the time.
+//! Both remotes are in this process, so they survive every kill. Each kill waits for a moment of its class: an
+//! unanswered webhook, a write to Salesforce in progress, an action to Goodays in progress, or any moment.
+//! Duplicates, reordering, latency, cut connections and late commits are always on.
 
 mod judge;
 
@@ -24,13 +24,13 @@ use chance::Chance;
 use daemon::Daemon;
 use load::Field;
 
-/// How long both sides may take to come to rest.
+/// How long both sides may take to finish all work.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Wanted {
     kills: usize,
     seed: u64,
-    /// No further kill after that.
+    /// No kill after this time.
     seconds: u64,
     log: Option<std::path::PathBuf>,
 }
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         arguments.get(at + 1).cloned()
     };
     let number = |name: &str, default: u64| value(name).and_then(|v| v.parse().ok()).unwrap_or(default);
-    // `cargo test some_name` asks every test binary for it.
+    // `cargo test some_name` passes the name to every test binary.
     let filter = arguments.first().filter(|a| !a.starts_with('-'));
     if filter.is_some_and(|f| !"crash".contains(f.as_str())) {
         return ExitCode::SUCCESS;
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where the kills hit; one kill may hit several.
+/// The moments that the kills hit. One kill may hit several.
 #[derive(Default)]
 struct Hits {
     kills: usize,
@@ -86,7 +86,7 @@ async fn run(wanted: Wanted) -> anyhow::Result<Vec<String>> {
     let mut chance = Chance::new(wanted.seed);
     let field = Arc::new(Field::new(wanted.seed).await?);
     let mut daemon = Daemon::new(&field, wanted.log)?;
-    // What is older than the first contact belongs to whoever worked on it before us.
+    // Changes before the first contact are not carried over.
     daemon.start()?;
     daemon.first_contact(PATIENCE).await?;
     daemon.kill()?;
@@ -122,7 +122,7 @@ async fn run(wanted: Wanted) -> anyhow::Result<Vec<String>> {
     Ok(breaches)
 }
 
-/// Waits for this kill's moment, and kills.
+/// Waits for the moment of this kill, and kills.
 async fn strike(
     field: &Field,
     daemon: &mut Daemon,
@@ -130,7 +130,7 @@ async fn strike(
     number: usize,
     hits: &mut Hits,
 ) -> anyhow::Result<()> {
-    // Some work is done in each life, now more, now less.
+    // Each run does some work first, of varying amount.
     let work = field.calls() + chance.below(60) + 4;
     daemon.until(Duration::from_secs(20), || field.calls() >= work).await?;
     match number % 4 {

@@ -1,4 +1,4 @@
-//! The daemon between both simulators, and what must hold whatever happened: the laws, as counts.
+//! The daemon between both simulators, and the laws that must hold after every run, checked by counting.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::judge::Judge;
 
 pub use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any single step takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 pub const AGENT: &str = "jennifer.parker@brand.example";
 
@@ -24,7 +24,7 @@ pub struct World {
     written: u32,
 }
 
-/// Short waits, everything else as shipped.
+/// Short waits. Everything else as shipped.
 pub fn quick() -> Tuning {
     Tuning { poll_ms: 100, close_grace_ms: 200, settle_ms: 400, ..Tuning::default() }
 }
@@ -36,31 +36,31 @@ impl World {
 
     pub async fn with(tuning: Tuning) -> Self {
         let world = Self { stage: Stage::start(tuning).await.unwrap(), written: 0 };
-        // What is older than the first words with Salesforce is none of our business.
+        // Changes before the first contact with Salesforce are ignored, so a first poll must be over.
         world.holds("a first poll", || **world.stage.app().shared.poll_state.last_completed_ms.load()).await;
         world
     }
 
-    /// A text that occurs nowhere else.
+    /// A text that occurs only once.
     pub fn text(&mut self, who: &str) -> String {
         self.written += 1;
         format!("{who} says [{:05}]", self.written)
     }
 
-    /// A customer leaves feedback.
+    /// A customer leaves feedback. Returns the response's id.
     pub fn leaves(&mut self) -> String {
         let content = Some(self.text("customer"));
         self.stage.goodays.customer_leaves(Feedback { content, ..Feedback::default() })
     }
 
-    /// ... and it is a Case.
+    /// A customer leaves feedback, and it becomes a Case. Returns both ids.
     pub async fn arrives(&mut self) -> (String, String) {
         let id = self.leaves();
         let case = self.case(&id).await;
         (id, case)
     }
 
-    /// The Case of a response, once it is there.
+    /// Waits for the Case of a response.
     pub async fn case(&self, id: &str) -> String {
         let case = self.holds("its Case", || self.stage.salesforce.case_by_key(id)).await;
         case["Id"].as_str().unwrap().to_owned()
@@ -96,7 +96,7 @@ impl World {
         self.holds(text, || self.received(id).iter().any(|t| t == text).then_some(())).await;
     }
 
-    /// An answer went to the customer and both sides came to rest.
+    /// A new response whose answer has reached the customer, with nothing left to do on either side.
     pub async fn answered(&mut self) -> (String, String) {
         let (id, case) = self.arrives().await;
         let text = self.agent_answers(&case);
@@ -140,7 +140,7 @@ impl World {
         self.stage.app().shared.goodays_breaker.trouble().map(|t| t.code)
     }
 
-    /// Waits for a condition; what it is about is in the failure.
+    /// Waits for a condition. `what` names it in the failure.
     pub async fn holds<T>(&self, what: &str, holds: impl FnMut() -> Option<T>) -> T {
         match until(PATIENCE, holds).await {
             Some(found) => found,
@@ -161,7 +161,7 @@ impl World {
         )
     }
 
-    /// Nothing is under way: no event, no action, nothing to be told on a Case; and a poll began after that.
+    /// Waits until no event, action or note is in progress, and a poll that began after that is completed.
     pub async fn quiet(&self) {
         self.stage.goodays.webhooks_sent().await;
         let mut polls = None;
@@ -177,7 +177,7 @@ impl World {
         .await;
     }
 
-    /// Polls that began after now are through.
+    /// Waits for polls that began after this call.
     pub async fn polled(&self) {
         let from = self.polls_done();
         self.holds("polls", || (self.polls_done() >= from + 3).then_some(())).await;
@@ -188,7 +188,7 @@ impl World {
         requests.iter().filter(|s| s.path.ends_with("/composite") && s.status == 200).count()
     }
 
-    /// Whole and once, in both directions, for every response that Goodays has.
+    /// Every response at Goodays is complete and not duplicated, in both directions.
     pub fn laws_hold(&self) {
         let parked = match &self.stage.app {
             Some(_) => self.parked(),
@@ -201,18 +201,18 @@ impl World {
     }
 }
 
-/// The lane of a response's conversation.
+/// The inbound worker's lane for a response's conversation.
 pub fn lane(id: &str) -> u8 {
     RKey::of(&ResponseId::new(id).unwrap()).lane()
 }
 
-/// Nothing is under way but what waits for a human, or behind that.
+/// Whether only items are left that wait for a human, or that wait for such an item.
 pub fn is_idle(shared: &Shared) -> bool {
     let store = &shared.store;
     let open = store.all_open_intents().unwrap();
     let queued = (0..LANES).any(|lane| store.next_due(lane).unwrap().is_some());
     let parked = shared.parked(1000).unwrap();
-    // A close waits behind an answer that a human has to look at.
+    // A close waits for an answer that a human has to look at.
     let behind = |i: &Intent| {
         !i.kind.is_answer() && parked.iter().any(|p| p.response_id.as_deref() == Some(i.response_id.as_str()))
     };

@@ -1,5 +1,5 @@
-//! The whole story with either setting of each guess about the two APIs (docs/simulators.md): none of them may
-//! matter to a customer.
+//! The whole story with the other setting of each assumption about the two APIs (docs/simulators.md). None of them
+//! may make a difference to a customer.
 
 use futures_util::StreamExt;
 use goodays_salesforce::demo;
@@ -8,12 +8,12 @@ use goodays_salesforce::sim::goodays::{Switches, UpdatedDate};
 use goodays_salesforce::sim::salesforce::settings::Settings;
 use serde_json::Value;
 
-/// Stories at the same time.
+/// How many stories run at the same time.
 const AT_ONCE: usize = 4;
 
 type Guess = (&'static str, fn(&mut Switches));
 
-/// The other setting of each guess about Goodays.
+/// The other setting of each assumption about Goodays.
 fn goodays() -> Vec<Guess> {
     vec![
         ("visible_after_ms", |s| s.visible_after_ms = 300),

@@ -1,4 +1,4 @@
-//! Backup and restore as docs/operations.md tells them, to the letter; and what comes again after it was pruned.
+//! Backup and restore with the exact commands of docs/operations.md, and events that are repeated after pruning.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::arena::{PATIENCE, World};
 
 const GUIDE: &str = include_str!("../../docs/operations.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
-/// As the guide writes it.
+/// The archive's name in the guide.
 const ARCHIVE: &str = "goodays-2026-01-31.tar.gz";
 
 /// The lines of a block of commands: the `n`th in the guide's section on backups.
@@ -28,7 +28,7 @@ fn commands(n: usize) -> Vec<&'static str> {
     block.split("```").next().unwrap().lines().collect()
 }
 
-/// Does what the guide says, on this world's folder instead of a server's.
+/// Runs the commands of the guide on this world's folder instead of a server's.
 async fn follow(world: &mut World, lines: &[&str]) {
     for line in lines {
         match *line {
@@ -40,7 +40,7 @@ async fn follow(world: &mut World, lines: &[&str]) {
     }
 }
 
-/// A command of ours, beside the running daemon.
+/// Runs one of our commands while the daemon runs.
 async fn command(world: &World, line: &str) {
     let since = jiff::Timestamp::from_millisecond(world.stage.salesforce.now_ms() - 3_600_000).unwrap();
     let line = line.replace("2026-01-31T08:00:00Z", &since.to_string());
@@ -62,7 +62,7 @@ fn shell(world: &World, line: &str) {
     assert!(done.success(), "{line}");
 }
 
-/// The guide's name of the archive has the day in it.
+/// Checks that the archive's name in the guide contains the day.
 fn named_as_in_the_guide(world: &World) {
     let dir = world.stage.dir.path();
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -95,7 +95,7 @@ async fn a_fresh_backup_goes_on_where_it_ended() {
     assert_eq!(world.parked(), []);
 }
 
-/// An answer waits while the backup is made, and much happens afterwards that the backup does not know.
+/// An answer waits while the backup is made. The backup does not contain the changes that follow.
 #[tokio::test]
 async fn an_old_backup_doubles_nothing_in_either_direction() {
     let mut world = World::start().await;
@@ -112,7 +112,7 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     named_as_in_the_guide(&world);
 
     world.stage.goodays.wire().clear_faults();
-    // Time passes: the agents' work of then and of now must not share a second.
+    // The agents' work before and after the backup must not have the same second.
     world.stage.salesforce.advance(600_000);
     world.receives(&id, &waiting).await;
     world.quiet().await;
@@ -138,12 +138,12 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     for id in [&id, &other, &new] {
         assert_eq!(cases(&world, id), 1);
     }
-    // Seconds are Salesforce's smallest stamps: what is done from now on is not of the start's own.
+    // Salesforce's stamps have whole seconds: changes from now on must be later than the start.
     world.stage.salesforce.advance(1000);
     let text = world.agent_answers(&other_case);
     world.receives(&other, &text).await;
     world.quiet().await;
-    // The next start finds nothing odd any more, and forgets nothing.
+    // The next start finds no difference, and keeps what it knows.
     let before = world.stage.app().shared.store.meta::<Value>("contact").unwrap();
     world.stage.stop_daemon().await;
     world.stage.start_daemon().await.unwrap();
@@ -152,7 +152,7 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     world.laws_hold();
 }
 
-/// Nothing is left of an event but its ids and its hash.
+/// Only an event's ids and its hash are left.
 #[tokio::test]
 async fn what_comes_again_after_it_was_pruned_changes_nothing() {
     let mut world = World::start().await;

@@ -1,5 +1,5 @@
-//! Remotes that offer only what the connector cannot do without: no describe, no list of statuses, no look at
-//! deleted rows beside a poll, no session, users or dashboard. What is missing costs comfort, never a feedback.
+//! Remotes that offer only what the connector needs: no describe, no list of statuses, no query for deleted rows in a
+//! poll, no session, users or dashboard. Each missing part costs comfort, but never feedback.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers every such request with this status, for ever.
+/// Answers every such request with this status, without end.
 fn lacks(wire: &Wire, path: &str, body: Option<&str>, status: u16) {
     let text =
         json!([{ "message": "The requested resource does not exist", "errorCode": "NOT_FOUND" }]).to_string();
@@ -63,7 +63,7 @@ async fn a_bare_org_and_a_bare_account_carry_the_conversation() {
     until(PATIENCE, || (stage.goodays.received_by_customer(&id).len() == 2).then_some(()))
         .await
         .expect("a message");
-    // While something is parked, deleted rows would be asked for; polls go on without them.
+    // With a parked item, polls ask for deleted rows. They must work without the answer.
     stage.salesforce.agent_comments(case, "and one too many", true, agent).unwrap();
     let parked = || (!stage.app().shared.parked(1).unwrap().is_empty()).then_some(());
     until(PATIENCE, parked).await.expect("it waits for the customer");

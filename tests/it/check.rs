@@ -1,4 +1,4 @@
-//! `check` against both simulators: what is wrong in an org or an account is told, with its place and its remedy.
+//! `check` against both simulators: each mistake in an org or an account is reported with its place and remedy.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
@@ -18,7 +18,7 @@ use goodays_salesforce::sim::wire::Act;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-/// Both remotes and the files of an admin.
+/// Both remotes, and an admin's files.
 struct World {
     org: Salesforce,
     goodays: Goodays,
@@ -59,7 +59,7 @@ impl World {
         std::fs::write(self.dir.path().join(name), text).unwrap();
     }
 
-    /// Changes a file.
+    /// Replaces a text in a file.
     fn edit(&self, name: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.dir.path().join(name)).unwrap();
         assert!(text.contains(from), "{name} has no {from}");
@@ -70,7 +70,7 @@ impl World {
         self.org.change_settings(settings).unwrap();
     }
 
-    /// Both remotes are asked, and only asked; no secret is shown.
+    /// Asks both remotes. Asserts that no call writes and that no secret is shown.
     async fn check(&self) -> Report {
         let report = check::run(&self.dir.path().join("connector.yaml"), false).await;
         for seen in self.org.wire().requests() {
@@ -85,7 +85,7 @@ impl World {
         report
     }
 
-    /// Errors and warnings: code, place, message. A sandbox that sends is what all of these worlds are.
+    /// Errors and warnings: code, place, message. Without S027: all of these worlds are sandboxes that send.
     async fn found(&self) -> String {
         let report = self.check().await;
         let bad = report.findings.iter().filter(|one| one.severity != Severity::Ok && one.code != "S027");
@@ -98,7 +98,7 @@ impl World {
         self.plain(&lines.join("\n"))
     }
 
-    /// Without what differs from run to run.
+    /// The text without the parts that differ between runs.
     fn plain(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.dir.path().display()), "")
             .replace(&self.org.url(), "http://SALESFORCE")
@@ -107,7 +107,7 @@ impl World {
     }
 }
 
-/// The version of the shipped mappings, which each edit of theirs moves.
+/// The version of the shipped mappings. Every edit of them changes it.
 fn shipped_version() -> &'static str {
     static VERSION: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
@@ -124,7 +124,7 @@ fn field(name: &str, kind: Kind) -> Field {
     Field { name: name.into(), label: name.into(), kind, ..Field::default() }
 }
 
-/// The line of the shipped mapping behind which tests put their own.
+/// The line of the shipped mapping after which tests insert their own.
 const LAST: &str = "  # What the agent's next comment will be";
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
     "#);
 }
 
-/// Each code that a remote can cause stands in a test above, or in one of its snapshots.
+/// Each code that a remote can cause occurs in a test above or in one of its snapshots.
 #[test]
 fn every_code_is_tested() {
     let tests = [
@@ -255,7 +255,7 @@ fn every_code_is_tested() {
         include_str!("check/fields.rs"),
         include_str!("check/org.rs"),
         include_str!("check/remotes.rs"),
-        // Only a running daemon knows of edits.
+        // Only a running daemon knows edits.
         include_str!("mapping/edited.rs"),
     ];
     let tests = tests.concat();

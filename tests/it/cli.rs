@@ -1,4 +1,4 @@
-//! The binary as a person meets it: help, exit codes, messages that say what to do.
+//! The binary as people use it: help, exit codes, messages that say what to do.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The commands that ask a running daemon, as a person reads them: the real binary beside a world.
+//! The commands that ask a running daemon: the real binary is run next to a world.
 
 use assert_cmd::Command;
 use goodays_salesforce::sim::wire::{Act, Fault};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{AGENT, World, text, words};
 
-/// Exit code, and what stands on standard output and standard error.
+/// Exit code, standard output and standard error.
 type Said = (i32, String, String);
 
 async fn run(world: &World, args: &[&str]) -> Said {
@@ -17,7 +17,7 @@ async fn run(world: &World, args: &[&str]) -> Said {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// What the command prints for machines.
+/// The command's JSON output.
 async fn machine(world: &World, args: &[&str]) -> Value {
     let (code, out, err) = run(world, &[args, &["--json"]].concat()).await;
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
@@ -89,7 +89,7 @@ async fn forgetting_is_told_in_lines_and_for_machines_in_json() {
     assert_eq!((code, out.as_str(), err.as_str()), (1, "", "error: either `response` or `email`\n"));
 }
 
-/// Queries for a Case by its number that Salesforce was asked.
+/// How many queries for a Case by its number Salesforce received.
 fn asked_by_number(world: &World) -> usize {
     let requests = world.salesforce.wire().requests();
     requests.iter().filter(|seen| seen.query.contains("CaseNumber%20%3D")).count()
@@ -108,7 +108,7 @@ async fn a_case_is_named_by_its_number_or_its_id() {
     assert_eq!((by_number.0, &by_number), (0, &by_id));
     assert!(by_number.1.starts_with(&format!("response {id}: open in Goodays")), "{}", by_number.1);
     assert_eq!(asked_by_number(&world), 0, "the ledger knows it");
-    // What the ledger does not know, Salesforce is asked for, once.
+    // Salesforce is asked once for a Case that is not in the ledger.
     let strange = world.salesforce.create_case(json!({"Subject": "By phone"}), AGENT).unwrap();
     let strange = world.salesforce.records("Case").into_iter().find(|case| case["Id"] == *strange).unwrap();
     let (code, _, err) = run(&world, &["plan", "--case", &text(&strange["CaseNumber"])]).await;
@@ -120,7 +120,7 @@ async fn a_case_is_named_by_its_number_or_its_id() {
         "{err}"
     );
     assert_eq!(code, 1);
-    // The ledger's go on being found while Salesforce is away.
+    // Cases in the ledger are still found while Salesforce is away.
     let away = Act::Answer { status: 503, body: String::new(), content_type: None, headers: [].into() };
     world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/services/data", away) });
     world

@@ -61,7 +61,7 @@ fn all_missing_variables_are_told_at_once() {
     );
 }
 
-/// The least that runs.
+/// The smallest configuration that runs.
 const LEAST: &str = "goodays: { token: t, webhook: { secrets: [s] } }\n\
     salesforce: { login_url: https://acme.my.salesforce.com, auth: { client_id: i, client_secret: s } }\n";
 
@@ -71,7 +71,7 @@ fn load(dir: &Path, text: &str) -> Result<Config, Vec<goodays_salesforce::mappin
     Config::load_with(&file, Secrets::Required, &|name| (name == "EMPTY").then(String::new))
 }
 
-/// The findings' texts, with the temporary folder's name taken out.
+/// The findings' texts, without the name of the temporary folder.
 fn found(text: &str) -> String {
     let dir = tempfile::tempdir().expect("as arranged");
     let found = match load(dir.path(), text) {
@@ -134,7 +134,7 @@ fn jwt_bearer_takes_a_key_file() {
     assert_eq!(config.warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["C010"]);
 }
 
-/// A key that cannot be used is told when it is put in place, and the one before goes on.
+/// A key that cannot be used is reported when it replaces another, and the old one stays in use.
 #[test]
 fn e06_a_key_that_is_replaced_by_an_encrypted_one_is_told_as_such() {
     let dir = tempfile::tempdir().unwrap();
@@ -187,7 +187,7 @@ fn findings_never_show_a_secret() {
     assert!(!text.contains("hunter"), "{text}");
 }
 
-/// Wherever it stands: under a key that nobody knows, in a default, in an address, in a comment, as a word or a name.
+/// A secret under an unknown key, in a default, in an address, in a comment, as a value or a name.
 #[test]
 fn e08_no_finding_shows_a_secret_wherever_it_stands() {
     let files = [

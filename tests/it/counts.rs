@@ -11,20 +11,20 @@ use goodays_salesforce::sim::goodays::Feedback;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LANES: usize = 2;
 
-/// Both remotes and a daemon that has made contact; it polls once, and then not for an hour.
+/// Both remotes and a daemon after its first contact. It polls once, and then not for an hour.
 async fn stage() -> Stage {
     let stage = Stage::start(Tuning { poll_ms: 3_600_000, ..Tuning::default() }).await.expect("a stage");
     polled(&stage).await;
     stage
 }
 
-/// Until the first poll since the daemon's start is through.
+/// Waits until the first poll since the daemon's start is completed.
 async fn polled(stage: &Stage) {
     let last = || *stage.app().shared.poll_state.last_completed_ms.load_full();
     until(PATIENCE, last).await.expect("a poll is completed");
 }
 
-/// An outage of Salesforce that lasts until somebody says otherwise.
+/// Simulates an outage of Salesforce. It lasts until the test ends it.
 fn close(stage: &Stage) {
     let shared = &stage.app().shared;
     let hour = Some(Duration::from_secs(3600));
@@ -38,14 +38,14 @@ fn open(stage: &Stage) {
     shared.wake_all();
 }
 
-/// Events of that many new conversations, as bytes.
+/// Events of `count` new conversations, as bytes.
 fn bodies(stage: &Stage, count: usize) -> Vec<Vec<u8>> {
     stage.goodays.pause_webhooks(true);
     let leaves = |_| stage.goodays.customer_leaves(Feedback::default());
     (0..count).map(leaves).map(|id| stage.goodays.event_body(&id, "response")).collect()
 }
 
-/// The word that the door answers.
+/// Posts a webhook. Returns the status word of the answer.
 async fn post(stage: &Stage, client: &reqwest::Client, body: &[u8]) -> String {
     let url = format!("http://{}/webhooks/goodays", stage.webhook_addr());
     let signature = stage.goodays.sign(body).expect("the stage has a secret");
@@ -75,7 +75,7 @@ async fn cases_are(stage: &Stage, count: usize) {
     assert_eq!(cases(stage), count);
 }
 
-/// Requests that the simulated org has answered at a path since the log was cleared.
+/// The number of requests that the simulated org has answered at a path since the log was cleared.
 fn requests(stage: &Stage, path: &str) -> usize {
     let seen = stage.salesforce.wire().requests();
     seen.iter().filter(|seen| seen.status != 0 && seen.path.ends_with(path)).count()
@@ -93,7 +93,7 @@ async fn a_backlog_takes_one_call_for_75_conversations_of_a_lane() {
     open(&stage);
     cases_are(&stage, EVENTS).await;
     let calls = stage.salesforce.api_calls() - before;
-    // Full calls, and one that is not full for each lane.
+    // Full calls, and for each lane one that is not full.
     let most = (EVENTS / 75 + LANES) as u64;
     assert!(calls <= most, "{calls} calls for {EVENTS} events, at most {most}");
     assert!(calls * 50 <= EVENTS as u64, "{calls} calls for {EVENTS} events are more than 0.02 each");
@@ -113,7 +113,7 @@ async fn one_after_the_other_each_event_takes_one_call_and_a_duplicate_none() {
 
     let again = post_all(&stage, &bodies[..EVENTS], 10).await;
     assert!(again.iter().all(|said| said == "duplicate"), "{again:?}");
-    // What comes afterwards is all that is written.
+    // Only later events are written.
     post_all(&stage, &bodies[EVENTS..], 1).await;
     cases_are(&stage, EVENTS + 1).await;
     assert_eq!(stage.salesforce.api_calls() - before, EVENTS as u64 + 1);
@@ -128,7 +128,7 @@ async fn a_poll_with_nothing_new_is_one_call_at_any_number_of_cases() {
     stage.stop_daemon().await;
     stage.tuning.poll_ms = 50;
     stage.start_daemon().await.unwrap();
-    // The first poll reads back; what it has seen changes nothing.
+    // The first poll reads our writes back. Known rows change nothing.
     polled(stage).await;
     let calls = stage.salesforce.api_calls();
     stage.salesforce.wire().clear_requests();
@@ -137,7 +137,7 @@ async fn a_poll_with_nothing_new_is_one_call_at_any_number_of_cases() {
     stage.stop_daemon().await;
     let asked = stage.salesforce.wire().requests();
     assert!(asked.iter().all(|seen| seen.path.ends_with("/composite")), "only polls");
-    // The poll that was under way when the log was cleared may be counted and not noted.
+    // A poll during the clearing of the log may be counted but not logged.
     let calls = stage.salesforce.api_calls() - calls;
     let noted = asked.len() as u64;
     assert!(calls == noted || calls == noted + 1, "{calls} calls for {noted} polls");
@@ -150,7 +150,7 @@ async fn what_all_actions_of_one_poll_have_to_tell_is_one_write() {
     let bodies = bodies(&stage, ANSWERS);
     post_all(&stage, &bodies, ANSWERS).await;
     cases_are(&stage, ANSWERS).await;
-    // One poll sees all of them.
+    // One poll sees all answers.
     stage.stop_daemon().await;
     for id in stage.goodays.response_ids() {
         stage.salesforce.agent_comments(&id, "Thank you.", true, "agent@brand.example").unwrap();
@@ -162,7 +162,7 @@ async fn what_all_actions_of_one_poll_have_to_tell_is_one_write() {
         all.iter().all(|case| case["Goodays_Sync_Status__c"] == "Sent: reply").then_some(())
     };
     until(PATIENCE, told).await.expect("every answer is told on its Case");
-    // Whatever is under way ends first.
+    // Work in progress ends first.
     stage.stop_daemon().await;
     let writes = requests(&stage, "/composite/graph");
     assert_eq!(writes, 1, "{writes} calls tell of {ANSWERS} answers");
@@ -186,7 +186,7 @@ async fn webhooks_of_one_moment_share_syncs_and_each_waits_for_one() {
         let id = peek_response_id(&event).map_err(|e| e.to_string());
         store.receive(body, "response", &id, 0).unwrap();
     }
-    // Written already, so that only the waiting is of one moment, however busy the machine.
+    // Written before, so that all waiters wait at the same moment, even on a busy machine.
     for durable in join_all((0..EVENTS).map(|_| store.durable())).await {
         durable.unwrap();
     }
@@ -205,7 +205,7 @@ async fn a_written_event_takes_two_syncs_one_before_the_answer_and_one_before_th
         post_all(&stage, std::slice::from_ref(body), 1).await;
         cases_are(&stage, index + 1).await;
     }
-    // The budget takes its calls from the disk in blocks of 50.
+    // The budget reserves its calls on disk in blocks of 50.
     let syncs = store.commits() - before;
     assert!((2 * EVENTS..=2 * EVENTS + 1).contains(&syncs), "{syncs} syncs for {EVENTS} events");
 }

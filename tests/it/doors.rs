@@ -1,4 +1,4 @@
-//! Both doors as their callers see them: what comes in, what is answered, and who is turned away.
+//! Both listeners from the callers' view: requests, answers, and refusals.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod admin;
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 const PATH: &str = "/webhooks/goodays";
 const SECRET: &str = "Critizr";
 
-/// How a house differs from the usual one. Nothing answers at either remote, unless told otherwise.
+/// How a house differs from the default. Without other settings, neither remote answers.
 struct Plan {
     server: &'static str,
     admin: &'static str,
@@ -55,7 +55,7 @@ impl Default for Plan {
     }
 }
 
-/// A daemon without its loops: two doors and a store.
+/// A daemon without its loops: two listeners and a store.
 struct House {
     dir: TempDir,
     shared: Arc<Shared>,
@@ -129,7 +129,7 @@ impl House {
         self.get("/metrics").send().await.unwrap().text().await.unwrap()
     }
 
-    /// How many webhooks ended so.
+    /// How many webhooks had this outcome.
     async fn counted(&self, outcome: &str) -> u64 {
         let text = self.metrics().await;
         let name = format!("goodays_salesforce_webhooks_total{{outcome=\"{outcome}\"}} ");
@@ -152,14 +152,14 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// A connection that sends what no good client would.
+/// A connection that sends what no correct client would.
 async fn say(house: &House, bytes: &str) -> TcpStream {
     let mut stream = TcpStream::connect(house.doors.webhook_addr()).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     stream
 }
 
-/// Everything until the door hangs up.
+/// Reads until the server closes the connection.
 async fn hear(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
     let _ = stream.read_to_end(&mut heard).await;

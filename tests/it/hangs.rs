@@ -1,5 +1,5 @@
-//! Remotes that take a call and never answer, stop in the middle, or give a byte at a time: a limit on time ends
-//! the call, its outcome is unknown, and nobody else waits for it.
+//! Remotes that accept a call and never answer, stop in the middle, or send single bytes. A time limit ends the call,
+//! its outcome is unknown, and nothing else waits for it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::arena::{PATIENCE, Tuning, World, lane, quick};
 
-/// Long enough for every other call on a busy machine, short enough to be waited for.
+/// Long enough for every other call on a busy machine, and short enough for a test to wait.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Longer than any test.
 const FOR_EVER: u64 = 600_000;
@@ -26,17 +26,17 @@ const FOR_EVER: u64 = 600_000;
 /// How a remote does not answer.
 #[derive(Debug, Clone, Copy)]
 enum Silence {
-    /// Not a byte.
+    /// No byte is sent.
     Whole,
-    /// A head, and half of what it announces.
+    /// The head and half of the announced body are sent.
     Half,
-    /// One byte after the other, without end: no single wait is long.
+    /// Single bytes are sent without end: no single wait is long.
     Drip,
 }
 
 const SILENCES: [Silence; 3] = [Silence::Whole, Silence::Half, Silence::Drip];
 
-/// A server that logs everybody in and then is silent, each time in the same way. Gives its address.
+/// A server that accepts every login and then does not answer, always in the same way. Returns its address.
 async fn silent(silence: Silence, also_at_login: bool) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
@@ -72,11 +72,11 @@ async fn treat(mut stream: TcpStream, silence: Silence, also_at_login: bool, own
     while matches!(silence, Silence::Drip) && stream.write_all(b" ").await.is_ok() {
         ticks.tick().await;
     }
-    // Until the client hangs up.
+    // Waits until the client closes the connection.
     while stream.read(&mut some).await.is_ok_and(|read| read > 0) {}
 }
 
-/// The call ends without an answer, after its limit and not after the longer ones.
+/// Asserts that the call ends without an answer, after its limit and not after the longer ones.
 async fn ends<T: std::fmt::Debug>(what: &str, call: impl Future<Output = Result<T, Failure>>) {
     let began = Instant::now();
     let failure = call.await.unwrap_err();
@@ -85,7 +85,7 @@ async fn ends<T: std::fmt::Debug>(what: &str, call: impl Future<Output = Result<
 }
 
 const SHORT: Duration = Duration::from_millis(300);
-/// A call that took the wrong limit would wait for ever, as far as a test is concerned.
+/// A call with the wrong limit would not end within the test.
 const LONG: Duration = Duration::from_secs(86_400);
 const UNLIMITED: TimeLimits =
     TimeLimits { salesforce_write: LONG, salesforce_read: LONG, login: LONG, goodays: LONG };
@@ -107,7 +107,7 @@ async fn every_call_to_goodays_has_an_end() {
         let id = ResponseId::new("r").unwrap();
         let close = goodays::action::Action::Close { remark_type: None, user: None };
         ends(&format!("a PUT, {silence:?}"), async {
-            // Only the status counts: a body that never ends is no answer even so.
+            // Only the status counts, but a body without end is still no answer.
             goodays.act(&id, &close).await
         })
         .await;
@@ -260,7 +260,7 @@ async fn a_stop_does_not_wait_for_what_hangs_and_the_next_start_settles_it() {
     assert_eq!(world.parked(), []);
 }
 
-/// Calls to Goodays have no end of their own.
+/// A world in which calls to Goodays do not time out.
 async fn patient() -> World {
     World::with(limited(TimeLimits { goodays: LONG, ..TimeLimits::default() })).await
 }
@@ -274,7 +274,7 @@ async fn an_answer_that_hangs_holds_up_no_other_and_is_overtaken_by_none_of_its_
     world.goodays_fault("message", Act::HangAfter { ms: FOR_EVER });
     let first = world.agent_answers(&its_case);
     world.receives(&hangs, &first).await;
-    // Goodays takes another one, and its webhook has settled the one that hangs.
+    // Goodays accepts another answer, and its webhook has settled the one that hangs.
     world.customer_writes(&hangs);
     let second = world.agent_answers(&its_case);
 

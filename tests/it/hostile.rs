@@ -1,4 +1,4 @@
-//! Remotes and payloads that mean no good, met by the whole daemon (law 9; design, rule 16).
+//! Malicious remotes and payloads, against the whole daemon (law 9; design, rule 16).
 
 use std::io::Write;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::arena::PATIENCE;
 use crate::world::{World, words};
 
-/// A server that nobody has any business with.
+/// A server that must never get a request.
 struct Trap {
     url: String,
     met: Arc<AtomicUsize>,
@@ -50,14 +50,14 @@ async fn no_redirect_of_salesforce_is_followed() {
     let mut world = World::start().await;
     let cases = [("/composite/graph", 307), ("/composite/graph", 302), ("/composite?", 308)];
     for (met, (path, status)) in (1..).zip(cases) {
-        // The first one earns a login, for the org may have moved; the second one is told.
+        // The first one causes a login, because the org may have moved. The second one is reported.
         let fault = Fault::once(path, trap.redirect(status));
         world.salesforce.wire().fault(Fault { times: Some(2), ..fault });
         let id = world.customer_leaves(Feedback::default());
-        // Another call may have worked at once, so the log is asked.
+        // Another call may have succeeded in between, so the test reads the log.
         let told = || world.log().matches("answers with a redirect").count() == met;
         world.until("the redirect is told", told).await;
-        // Somebody mended it: what it was about has waited.
+        // Somebody has fixed it: the event or action concerned has waited.
         world.app().shared.salesforce_breaker.reopen();
         world.app().shared.wake_all();
         world.settle().await;
@@ -113,7 +113,7 @@ async fn a_next_page_elsewhere_is_asked_of_our_own_remote() {
     trap.is_unmet();
 }
 
-/// What becomes of an answer with this body, packed.
+/// The result of a packed answer with this body.
 async fn packed_answer(body: &[u8]) -> Result<usize, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -134,7 +134,7 @@ async fn packed_answer(body: &[u8]) -> Result<usize, Failure> {
     exchange(client(PATIENCE).get(url)).await.map(|answer| answer.body.len())
 }
 
-/// A few kilobytes that unpack to more than any answer may have, or to more values.
+/// A few kilobytes that unpack to more bytes or more values than any answer may have.
 #[tokio::test]
 async fn c09_an_answer_that_unpacks_without_end_is_not_read_to_it() {
     let no_answer = |why: &str| Err(Failure::NoAnswer(why.to_owned()));
@@ -163,7 +163,7 @@ async fn ids_that_no_field_holds_wait_for_a_human() {
     world.arrives(Feedback::default()).await;
 }
 
-/// The marker cannot hold such an id: then the comment itself says that the message is there.
+/// The marker cannot hold such an id, so only the comment itself shows that the message is there.
 #[tokio::test]
 async fn message_ids_may_be_monstrous() {
     let world = World::start().await;
@@ -194,7 +194,7 @@ async fn message_ids_may_be_monstrous() {
     }
 }
 
-/// Deep, wide, and full of keys that mean something elsewhere.
+/// Deep, wide, and with keys that have a meaning elsewhere.
 #[tokio::test]
 async fn odd_shapes_cost_nobody_anything() {
     let world = World::start().await;

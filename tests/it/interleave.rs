@@ -1,8 +1,8 @@
-//! Everything that can happen to one conversation, in every order: exhaustively, over the pure decisions and a store in
-//! memory, judged by the laws after each step.
+//! Everything that can happen to one conversation, in every order: exhaustively, over the pure decisions and a store
+//! in memory. The laws are checked after each step.
 //!
-//! The conversation in [`World`] is what the store keeps. Between two steps the dispatcher does what it would do: it
-//! begins a look when it may. Remotes answer, people act and processes die only as steps, so every order of them is met.
+//! The conversation in [`World`] is the stored one. Between two steps the dispatcher begins a look if it may. Answers
+//! of remotes, acts of people and deaths of processes happen only as steps, so every order of them is tested.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,7 +29,7 @@ const COMMENT: &str = "00a000000000001AAA";
 const ANSWER: &str = "We are sorry, and we will make it good.";
 const SETTLE_MS: i64 = 10_000;
 const GRACE_MS: i64 = 15_000;
-/// How many steps follow each other, in every order.
+/// The number of steps in a row, in every order.
 const DEPTH: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,19 +39,19 @@ enum Step {
     Edits,
     Closes,
     Reopens,
-    /// The rule for closing is turned round.
+    /// The rule for closing is inverted.
     SavesEdit,
     PollSees,
-    /// A webhook with the conversation as it is.
+    /// A webhook with the present conversation.
     Webhook,
     CustomerWrites,
     LookAnswered,
     PutAnswered,
-    /// Done, and the line is cut.
+    /// The action is done, and the connection is cut.
     PutCutDone,
-    /// The line is cut, and nothing was done.
+    /// Nothing is done, and the connection is cut.
     PutCutUndone,
-    /// Goodays shows what it has kept back.
+    /// Goodays shows what it has done but not yet shown.
     Shows,
     TimePasses,
     OperatorRetries,
@@ -93,7 +93,7 @@ static RULES: LazyLock<[Arc<Mapping>; 2]> = LazyLock::new(|| {
     [mapping(false), mapping(true)]
 });
 
-/// Both remotes, the people, and what the connector keeps.
+/// Both remotes, the people, and the connector's stored state.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that happens at most once")]
 #[derive(Debug, Clone, Hash)]
 struct World {
@@ -104,22 +104,22 @@ struct World {
     closed: bool,
     closed_ms: i64,
     ever_closed: bool,
-    /// When the rule was turned round.
+    /// When the rule was inverted.
     edited_ms: Option<i64>,
     customer_wrote: bool,
     /// What Goodays did: the verb, and the text if any.
     done: Vec<(Verb, String)>,
-    /// How much of it the API shows.
+    /// How many of them the API shows.
     shown: usize,
-    /// The conversation as JSON, so that states can be told apart.
+    /// The conversation as JSON, to compare states.
     kept: String,
-    /// A look under way: the action, and what Goodays showed when the question left.
+    /// A look in progress: the action, and how much Goodays showed at the time of the request.
     look: Option<(u64, usize, i64)>,
-    /// A PUT under way.
+    /// A PUT in progress.
     put: Option<(u64, Verb, String)>,
-    /// What the agent was told, in order.
+    /// The outcomes shown to the agent, in order.
     told: Vec<(String, String)>,
-    /// A close went out while an answer of the same Case was in the outbox.
+    /// A close was sent while an answer of the same Case was in the outbox.
     overtaken: bool,
     next_seq: u64,
 }
@@ -155,7 +155,7 @@ impl World {
         world
     }
 
-    /// The agent has answered and closed, and nobody has seen it yet.
+    /// The agent has answered and closed, and no poll has seen it yet.
     fn answered_and_closed() -> Self {
         let mut world = Self::new();
         world.apply(Step::Publishes);
@@ -163,7 +163,7 @@ impl World {
         world
     }
 
-    /// The close is in the outbox and its look is under way; the answer comes now.
+    /// The close is in the outbox and its look is in progress. The answer follows now.
     fn closing() -> Self {
         let mut world = Self::new();
         for step in [Step::Closes, Step::PollSees, Step::TimePasses, Step::PollSees] {
@@ -200,7 +200,7 @@ impl World {
                     "CreatedById": "005000000000002AAA", "CreatedBy": {"UserType": "Standard"}}))
     }
 
-    /// The response as the API shows so much of what was done.
+    /// The response as the API shows it with the first `shown` actions.
     fn view(&self, shown: usize) -> Value {
         let person =
             |by: &str| json!({"email": format!("{by}@x.example"), "first_name": by, "last_name": "X"});
@@ -248,7 +248,7 @@ impl World {
         }
     }
 
-    /// Does a step; false when it cannot happen now.
+    /// Does a step. `false`: the step is not possible now.
     fn apply(&mut self, step: Step) -> bool {
         match step {
             Step::Publishes if self.comment.as_ref().is_none_or(|(published, _)| !published) => {
@@ -268,7 +268,7 @@ impl World {
             }
             Step::Reopens if self.closed => (self.closed, self.closed_ms) = (false, self.now_ms),
             Step::SavesEdit if self.edited_ms.is_none() => {
-                // What people do afterwards has a later time.
+                // Later acts of people have a later time.
                 self.edited_ms = Some(self.now_ms);
                 self.now_ms += 1_000;
             }
@@ -358,7 +358,7 @@ impl World {
         self.keep(&conversation);
     }
 
-    /// What the dispatcher begins when it has a place.
+    /// What the dispatcher begins when it has a free place.
     fn dispatch(&mut self) {
         if self.look.is_some() || self.put.is_some() {
             return;
@@ -419,7 +419,7 @@ impl World {
         Reading { view, asked_ms, settle_ms: SETTLE_MS, message_ends_turn: Some(true) }
     }
 
-    /// The remote does it, if it is still allowed there, and answers or not.
+    /// The remote does the action, if it is still allowed, and answers or not.
     fn put_ends(&mut self, done: bool, answered: bool) {
         let (seq, verb, text) = self.put.take().unwrap();
         let allowed = Response::from_value(&self.view(self.done.len())).unwrap().allows(verb);
@@ -440,7 +440,7 @@ impl World {
         self.keep(&conversation);
     }
 
-    /// `retry ID`: what is unclear is read back, and not sent without a further word.
+    /// `retry ID`: an unclear action is read back, and not sent without a further command.
     fn operator_retries(&mut self) -> bool {
         let mut conversation = self.conversation();
         let Some(intent) = conversation.intents.iter().find(|intent| intent.state.is_parked()).cloned()
@@ -453,7 +453,7 @@ impl World {
         true
     }
 
-    /// What was under way is gone; the disk says what was begun.
+    /// The process dies: looks and PUTs are lost, but the disk has the attempts that were begun.
     fn kill(&mut self) {
         self.look = None;
         if let Some((seq, _, _)) = self.put.take() {
@@ -463,7 +463,7 @@ impl World {
         }
     }
 
-    /// What must hold at every moment.
+    /// The laws that hold at every moment.
     fn judge(&self) -> Option<String> {
         let texts: Vec<&String> = self.done.iter().map(|(_, text)| text).filter(|t| !t.is_empty()).collect();
         let mut once = HashSet::new();
@@ -477,7 +477,7 @@ impl World {
         self.overtaken.then(|| "a close went out before an answer".to_owned())
     }
 
-    /// What must hold when everything has come to rest: no published answer is lost without a word.
+    /// The laws that hold when nothing is left to do: no published answer is lost without being reported.
     fn judge_at_rest(mut self) -> Option<String> {
         for _ in 0..6 {
             let before = (self.kept.clone(), self.done.len());
@@ -509,7 +509,7 @@ impl World {
                 Some("parked, and nobody was told".to_owned())
             }
             Some(IntentState::Parked { .. }) if received => {
-                // Received, then edited and published anew: the agent reads both.
+                // Received, then edited and published again: the agent reads both outcomes.
                 (!said("Sent")).then(|| "received, and called not sent".to_owned())
             }
             Some(IntentState::Unclear { .. }) if !said("Unclear") => {
@@ -540,7 +540,7 @@ fn told(note: &Note) -> (String, String) {
 }
 
 struct Search {
-    /// States that were gone on from, with the most steps that were left then.
+    /// States that were explored, with the most steps that were left at the time.
     met: HashMap<u64, usize>,
     path: Vec<Step>,
     breach: Option<String>,

@@ -1,5 +1,5 @@
-//! What agents are told goes out in one call for both lanes: a call without an answer is in doubt for the
-//! conversations of both, and one that hangs holds up nobody but them.
+//! Notes for agents of both lanes go out in one call. If it gets no answer, the conversations of both lanes are in
+//! doubt. If it hangs, only those conversations wait.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::mortal::Mortal;
 const FOR_EVER: u64 = 600_000;
 const GRAPH: &str = "/composite/graph";
 
-/// Feedback until each lane has a conversation; these ones, by lane.
+/// Leaves feedback until each lane has a conversation. Returns one of each lane, by lane.
 fn one_of_each_lane(mut leaves: impl FnMut() -> String) -> Vec<String> {
     let mut found = BTreeMap::new();
     while found.len() < usize::from(LANES) {
@@ -26,7 +26,7 @@ fn one_of_each_lane(mut leaves: impl FnMut() -> String) -> Vec<String> {
     found.into_values().collect()
 }
 
-/// While nobody polls: an answer to each, which one poll will see, and what happens to the call that tells of them.
+/// Without polls: an answer to each, which one poll will see, and a fault for the call that writes their notes.
 fn answer_all(stage: &Stage, ids: &[String], act: Act) {
     for id in ids {
         stage.salesforce.agent_comments(id, &format!("An answer to {id}"), true, AGENT).unwrap();
@@ -40,7 +40,7 @@ fn told(stage: &Stage, ids: &[String]) -> bool {
     ids.iter().all(|id| status(id) == "Sent: reply")
 }
 
-/// One call told of all of them, and before the next one all of them were read back.
+/// Asserts that one call wrote the notes of all, and that all were read back before the next one.
 fn all_were_read_back(stage: &Stage, ids: &[String], what: &str) {
     let requests = stage.salesforce.wire().requests();
     let writes: Vec<usize> = (0..requests.len()).filter(|n| requests[*n].path.ends_with(GRAPH)).collect();
@@ -56,7 +56,7 @@ fn all_were_read_back(stage: &Stage, ids: &[String], what: &str) {
     assert!(ids.iter().all(read), "{what}: not read back");
 }
 
-/// A world in which each lane has a conversation, and the daemon has stopped.
+/// A world in which each lane has a conversation, and the daemon is stopped.
 async fn resting(tuning: Tuning) -> (World, Vec<String>) {
     let mut world = World::with(tuning).await;
     let ids = one_of_each_lane(|| world.leaves());
@@ -108,7 +108,7 @@ async fn a_kill_during_a_call_leaves_it_in_doubt_for_both_lanes() {
     .await;
 }
 
-/// The lane that lent a conversation goes on with its others; the lent one waits, so that nothing overtakes.
+/// The lane that lent a conversation continues with its others. The lent one waits, so that its order is kept.
 #[tokio::test]
 async fn a_call_that_hangs_holds_up_the_conversations_in_it_and_no_other_of_the_lane_that_lent_them() {
     let (mut world, ids) = resting(quick()).await;
@@ -123,7 +123,7 @@ async fn a_call_that_hangs_holds_up_the_conversations_in_it_and_no_other_of_the_
     let others = one_of_each_lane(|| world.leaves());
     let case = |id: &String| world.stage.salesforce.case_by_key(id);
     world.holds("a Case", || others.iter().find_map(case)).await;
-    // What the customers wrote came before that Case's feedback.
+    // The customers wrote before that Case's feedback was left.
     let comments = || ids.iter().map(|id| world.comments(case(id).unwrap()["Id"].as_str().unwrap()).len());
     assert_eq!(comments().collect::<Vec<_>>(), [1, 1]);
     assert!(world.stage.stop_daemon().await);

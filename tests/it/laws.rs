@@ -50,12 +50,12 @@ fn with_desk<T>(work: impl FnOnce(&PlanContext<'_>) -> T) -> T {
     })
 }
 
-/// One message of the private exchange: by the customer or by a colleague in the back office.
+/// One message of the private exchange, by the customer or by a colleague in the back office.
 #[derive(Debug, Clone)]
 struct Said {
     customer: bool,
     text: String,
-    /// Seconds after the one before; 0: the same stamp.
+    /// Seconds after the one before. 0: the same stamp.
     later: i64,
 }
 
@@ -68,7 +68,7 @@ fn date(second: i64) -> String {
     jiff::Timestamp::from_second(1_700_000_000 + second).unwrap().to_string()
 }
 
-/// The event that told of the conversation's first `count` messages.
+/// The event that contains the conversation's first `count` messages.
 fn told(conversation: &[Said], count: usize) -> Value {
     let mut second = 0;
     let mut attached = Vec::new();
@@ -118,13 +118,13 @@ fn events(conversation: &[Said], which: &[usize]) -> Vec<Event> {
     which.iter().map(|count| event::read(&told(conversation, *count)).unwrap()).collect()
 }
 
-/// Salesforce and the ledger, without either.
+/// Salesforce and the ledger, without the real ones.
 #[derive(Default)]
 struct Both {
     link: Option<Link>,
     case: Map<String, Value>,
     comments: Vec<String>,
-    /// Read back for this conversation, as after a loss of the ledger.
+    /// Ids read back for this conversation, as after a loss of the ledger.
     read: Vec<String>,
     inserts: usize,
     writes: usize,
@@ -171,7 +171,7 @@ impl Both {
         self.link = Some(link);
     }
 
-    /// The ledger is gone; Salesforce is read anew.
+    /// The ledger is lost. Salesforce is read again.
     fn lose(&mut self, context: &PlanContext<'_>) {
         let mut row = self.case.clone();
         row.insert("Id".to_owned(), json!("500000000000001AAA"));
@@ -180,7 +180,7 @@ impl Both {
         self.read.clone_from(&self.comments);
     }
 
-    /// Fields that follow Goodays; the status follows the order in which things became known.
+    /// Fields that follow Goodays. The status is left out, as it depends on the order of events.
     fn lasting(&self) -> BTreeMap<String, Value> {
         let fields = self.case.iter().filter(|(name, _)| !["Status", MARKER].contains(&name.as_str()));
         fields.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -196,7 +196,7 @@ fn conversation() -> impl Strategy<Value = Vec<Said>> {
     prop::collection::vec(said(), 0..7)
 }
 
-/// A conversation, and events of it in any order, some lost, some twice, in batches; the last one came somewhere.
+/// A conversation and its events in any order, in batches. Some are lost and some repeated, but the last one arrives.
 fn heard() -> impl Strategy<Value = (Vec<Said>, Vec<Vec<usize>>)> {
     conversation().prop_flat_map(|conversation| {
         let all: Vec<usize> = (0..=conversation.len()).collect();
@@ -247,7 +247,7 @@ proptest! {
         })?;
     }
 
-    /// Law 2: whatever was taken in, the same again changes nothing, and costs no call.
+    /// Law 2: a repeated event changes nothing, and costs no call.
     #[test]
     fn what_was_taken_in_causes_no_further_write((conversation, batches) in heard()) {
         with_desk(|context| {
@@ -264,8 +264,8 @@ proptest! {
         })?;
     }
 
-    /// Law 4 and rule 5: after loss of the ledger nothing is doubled and nothing undone, with the marker or by the
-    /// texts alone.
+    /// Law 4 and rule 5: after loss of the ledger nothing is duplicated or undone, with the marker or with the texts
+    /// alone.
     #[test]
     fn a_lost_ledger_doubles_and_undoes_nothing(
         (conversation, batches) in heard(),
@@ -298,7 +298,7 @@ proptest! {
         })?;
     }
 
-    /// Nothing is lost where a text is too long for one comment.
+    /// Splitting a text into several comments loses nothing.
     #[test]
     fn split_comments_lose_nothing(text in "(?s:.){0,400}", limit in 20..200usize) {
         let parts = split_comment(&text, limit);
@@ -312,14 +312,14 @@ proptest! {
         prop_assert_eq!(whole, text);
     }
 
-    /// The marker says what was written into it, whatever the ids look like.
+    /// The marker reads back as written, for ids of any form.
     #[test]
     fn the_marker_says_what_was_written(ids in prop::collection::btree_set("(?s:.){1,12}", 0..30)) {
         let ids: Vec<MessageId> = ids.into_iter().map(MessageId::new).collect();
         prop_assert_eq!(read_marker(&write_marker(&ids, usize::MAX)), ids);
     }
 
-    /// Too short for all of them, it keeps the newest, whole.
+    /// A marker that is too short for all ids keeps the newest, complete.
     #[test]
     fn a_short_marker_keeps_the_newest(ids in prop::collection::btree_set("[a-zA-Z0-9 ]{1,12}", 1..30), room in 0..200usize) {
         let ids: Vec<MessageId> = ids.into_iter().map(MessageId::new).collect();
@@ -329,7 +329,7 @@ proptest! {
         prop_assert_eq!(&kept[..], &ids[ids.len() - kept.len()..]);
     }
 
-    /// Law 9: no action outside of what Goodays lists at that moment.
+    /// Law 9: no action is sent that Goodays does not list at that moment.
     #[test]
     fn nothing_is_sent_that_is_not_listed(view in view(), wish in wish(), link in link(), user in prop::option::of("[a-z]{3}")) {
         let intent = intent(wish);
@@ -344,7 +344,7 @@ proptest! {
         }
     }
 
-    /// Law 5: without an answer nothing is sent again before `settle` has passed.
+    /// Law 5: after an attempt without an answer nothing is sent again before `settle` has passed.
     #[test]
     fn not_done_is_only_believed_after_settling(view in view(), wish in wish(), asked_ms in 0..60_000i64, settle_ms in 0..30_000i64) {
         let intent = intent(wish);
@@ -367,7 +367,7 @@ proptest! {
         }
     }
 
-    /// Rules 7 and 9: of one response one action goes at a time, answers in the order in which they were given.
+    /// Rules 7 and 9: one action of a response at a time, and answers in the order in which they were given.
     #[test]
     fn one_at_a_time_and_answers_first(wishes in prop::collection::vec((wish(), 0..5i64, 0..4u8), 1..6)) {
         let all: Vec<Intent> = wishes
@@ -411,7 +411,7 @@ proptest! {
         }
     }
 
-    /// Law 7: a row that becomes visible late is read by some poll, up to the overlap less one minute and one poll.
+    /// Law 7: some poll reads a row that becomes visible late, up to the overlap less one minute and one poll.
     #[test]
     fn late_rows_are_read(
         stamp in 0..1_000_000i64,
@@ -421,7 +421,7 @@ proptest! {
         const OVERLAP: i64 = 600_000;
         let mut looks = LooksBack::default();
         let (mut now, mut read) = (0, false);
-        // The worst cursor: other rows are always seen at once, and there is one at every poll.
+        // The worst cursor: other rows are always visible at once, and every poll sees one.
         for step in polls {
             let cursor = now;
             now += step;

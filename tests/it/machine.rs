@@ -1,4 +1,4 @@
-//! The real process on a machine that is not kind to it: nobody reads its log, few file descriptors, signals at once.
+//! The real process under bad conditions: nobody reads its log, few file descriptors, signals at once.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -25,13 +25,13 @@ struct Process {
     child: Child,
     hook: String,
     admin: String,
-    /// Read until the doors were open.
+    /// It was read until the listeners were open.
     stderr: Option<BufReader<ChildStderr>>,
     _dir: TempDir,
 }
 
 impl Process {
-    /// `limits` are words for the shell before it becomes the daemon.
+    /// `limits` are shell commands that run before `exec` of the daemon.
     fn start(limits: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
@@ -64,7 +64,7 @@ impl Process {
         signed.body(body).send().await.unwrap().status().as_u16()
     }
 
-    /// All are taken, and it says that it lives.
+    /// Asserts that it accepts all of these webhooks, and that it reports itself alive.
     async fn takes(&self, webhooks: usize) {
         let http = client(PATIENCE);
         for first in (0..webhooks).step_by(20) {
@@ -120,7 +120,7 @@ fn the_service_manager_is_told_when_the_doors_are_open() {
     assert_eq!(std::str::from_utf8(&message[..length]).unwrap().trim_end(), "READY=1");
 }
 
-/// A pipe takes 64 KiB; this log is longer.
+/// A pipe holds 64 KiB. This log is longer.
 #[tokio::test]
 async fn d03_nobody_reads_the_log_and_all_goes_on() {
     let process = Process::start("");
@@ -171,7 +171,7 @@ async fn d10_a_stop_during_reloads_is_not_lost() {
     }
 }
 
-/// A disk that hangs: writers wait for room in memory, and the only worker goes on with everything else.
+/// A disk that hangs: writers wait for room in memory, and the only worker thread continues with all other work.
 #[test]
 fn d11_writers_that_wait_for_room_stop_nobody() {
     let dir = tempfile::tempdir().unwrap();
@@ -198,6 +198,6 @@ fn d11_writers_that_wait_for_room_stop_nobody() {
         assert!(store.accepting().is_ok(), "it waits still");
     });
     runtime.shutdown_background();
-    // What waits ends with the process.
+    // Waiting writers end with the process.
     std::mem::forget(store);
 }

@@ -1,4 +1,4 @@
-//! The mapping language: what the shipped files make of Goodays' samples, and every mistake with its message.
+//! The mapping language: the result of the shipped files for Goodays' samples, and every mistake with its message.
 
 mod docs;
 mod edited;
@@ -140,7 +140,7 @@ fn the_poll_knows_which_fields_expressions_read() {
     );
 }
 
-/// The shipped files with one of them replaced.
+/// The shipped files, with one of them replaced.
 fn with(name: &str, text: &str) -> Vec<Source> {
     let mut sources = shipped().sources().to_vec();
     for source in &mut sources {

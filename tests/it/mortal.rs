@@ -1,7 +1,7 @@
-//! The daemon between both simulators, in a shape that can be killed inside this process.
+//! The daemon between both simulators, in a form that can be killed inside this process.
 //!
-//! Each life has a thread and a runtime of its own. Killed, every task of it ends where it waits, and the next life
-//! finds what stood in files at that moment: not what the database still held back.
+//! Each run of it has its own thread and runtime. A kill drops every task at its await point, and the next run finds
+//! what the files contained at that moment, without what the database had only in memory.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,20 +23,20 @@ use crate::arena::is_idle;
 use crate::judge::Judge;
 use crate::world::log::{Lines, USUAL};
 
-/// What went wrong, for people.
+/// Breaches and other failures, as text.
 pub type Outcome = Result<(), String>;
 
-/// Two busy cores run all tests at once.
+/// All tests at once run on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(60);
 pub const TICK: Duration = Duration::from_millis(5);
-/// Polls without any work after which nothing comes any more.
+/// How many polls without any work show that nothing more will come.
 const STILL: usize = 3;
 
 pub struct Mortal {
     pub stage: Stage,
     lines: Lines,
     life: Mutex<Option<Life>>,
-    /// Kills so far; each moves the state to a new folder.
+    /// The number of kills. Each moves the state to a new folder.
     kills: AtomicUsize,
 }
 
@@ -53,13 +53,13 @@ enum End {
 }
 
 impl Mortal {
-    /// Both remotes and the files; nobody lives yet.
+    /// Both remotes and the files. No daemon runs yet.
     pub async fn new(tuning: Tuning) -> Self {
         let stage = Stage::set(tuning).await.unwrap();
         Self { stage, lines: Lines::default(), life: Mutex::default(), kills: AtomicUsize::new(0) }
     }
 
-    /// Starts the daemon on the state that is there. The watcher hears of each step of its loops.
+    /// Starts the daemon on the existing state. The watcher is called after each step of its loops.
     pub async fn live(&self, watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static) {
         let mut config = self.stage.config().unwrap();
         config.state.path = self.state();
@@ -70,7 +70,7 @@ impl Mortal {
             let log = lines.listen(USUAL);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let clean = runtime.block_on(life(config, watcher, born, ends));
-            // Nobody hears what a killed process would not say.
+            // A killed process would log nothing more.
             drop(log);
             runtime.shutdown_background();
             clean
@@ -81,7 +81,7 @@ impl Mortal {
         *self.life.lock().unwrap() = Some(Life { shared, webhook, end, thread });
     }
 
-    /// As with SIGKILL: nobody waits for anything, and what no file held yet is gone.
+    /// As with SIGKILL: no task is awaited, and data that is in no file is lost.
     pub async fn kill(&self) {
         let Some(life) = self.life.lock().unwrap().take() else { return };
         let old = self.state();
@@ -91,7 +91,7 @@ impl Mortal {
             let _ = life.end.send(End::Killed);
             life.thread.join().unwrap();
             copy_state(&old, &new);
-            // Only now: a database that is closed writes what it held back.
+            // Only now: a database writes its data from memory when it is closed.
             drop(life.shared);
             fs::remove_dir_all(old).unwrap();
         })
@@ -109,7 +109,7 @@ impl Mortal {
         if clean.await.unwrap() { Ok(()) } else { Err("the daemon stopped with a failure".to_owned()) }
     }
 
-    /// Between two lives.
+    /// Removes the state. The daemon must not run.
     pub fn lose_state(&self) {
         fs::remove_dir_all(self.state()).unwrap();
     }
@@ -122,7 +122,7 @@ impl Mortal {
         self.life.lock().unwrap().as_ref().map(|life| life.shared.clone())
     }
 
-    /// Where the living daemon takes webhooks.
+    /// The running daemon's webhook address.
     pub fn webhook(&self) -> Option<String> {
         self.life.lock().unwrap().as_ref().map(|life| life.webhook.clone())
     }
@@ -142,7 +142,7 @@ impl Mortal {
         Ok(())
     }
 
-    /// Waits until nothing is under way on either side, and polls find nothing more.
+    /// Waits until nothing is in progress on either side, and polls find nothing more.
     pub async fn rest(&self) -> Outcome {
         let sent = tokio::time::timeout(PATIENCE, self.stage.goodays.webhooks_sent()).await;
         sent.map_err(|_| format!("webhooks are not taken\n{}", self.account()))?;
@@ -161,8 +161,8 @@ impl Mortal {
         .await
     }
 
-    /// Once and whole, in both directions, for all that Goodays has; each breach as a line. `lost` says how many
-    /// answers to a response need no reason beside those that wait for a human.
+    /// Everything at Goodays is carried over completely and once, in both directions. Returns each breach as a line.
+    /// `lost`: how many answers to a response need no reason, in addition to those that wait for a human.
     pub fn breaches(&self, lost: &dyn Fn(&str) -> usize) -> Vec<String> {
         let parked = self.shared().map(|shared| shared.parked(1000).unwrap()).unwrap_or_default();
         let excused =
@@ -182,7 +182,7 @@ impl Mortal {
         found
     }
 
-    /// What waits, and what the log says.
+    /// Everything that waits, and the log.
     pub fn account(&self) -> String {
         let waits = self.shared().map_or_else(
             || "nobody lives".to_owned(),
@@ -201,7 +201,7 @@ impl Mortal {
     }
 }
 
-/// One life, from start to whatever end.
+/// One run of the daemon, from its start to its end.
 async fn life(
     config: Config,
     watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static,
@@ -209,7 +209,7 @@ async fn life(
     end: oneshot::Receiver<End>,
 ) -> bool {
     let app = App::start(config, Clock::System).await.unwrap();
-    // Nothing has been waited for since the loops were made, so none has begun.
+    // The new loops have not been awaited yet, so none has begun.
     app.shared.watch_steps(watcher);
     let _ = born.send((app.shared.clone(), app.doors.webhook_addr()));
     match end.await {
@@ -218,14 +218,14 @@ async fn life(
     }
 }
 
-/// The files as they are at one moment, whatever a thread of the database does meanwhile.
+/// The files as of one moment, although a thread of the database may change them meanwhile.
 fn copy_state(from: &Path, to: &Path) {
     let at_once = || {
         let before = stamps(from)?;
         copy(from, to)?;
         Ok::<bool, io::Error>(stamps(from)? == before)
     };
-    // A file that went away meanwhile is an error, and another try.
+    // A file that disappears meanwhile is an error, and the copy is tried again.
     for _ in 0..200 {
         if at_once().unwrap_or_default() {
             return;

@@ -1,5 +1,5 @@
-//! What people and machines that watch see: counters from the start, words of `status`, groups of `parked`, edits while
-//! running, and readers that go away.
+//! Views for people and monitoring: counters from the start, texts of `status`, groups of `parked`, edits at run
+//! time, and readers that disconnect.
 
 mod docs;
 mod edits;

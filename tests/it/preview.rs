@@ -1,4 +1,4 @@
-//! `plan` and `samples`: what Goodays' documented events would write, and which rule says so.
+//! `plan` and `samples`: what Goodays' documented events would write, and by which rule.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
@@ -44,7 +44,7 @@ fn plain(mapping: &Mapping, body: &Value) -> Preview {
     preview::event(mapping, None, None, &Perimeter::default(), body)
 }
 
-/// What the simulated org says of an object.
+/// The simulated org's description of an object.
 async fn described(org: &Salesforce, object: &str) -> Describe {
     let url = format!("{}/services/data/v66.0/sobjects/{object}/describe", org.url());
     let http = goodays_salesforce::http::client(std::time::Duration::from_secs(5));
@@ -207,7 +207,7 @@ fn rules_that_fail_are_named_and_cost_no_feedback() {
     ");
 }
 
-/// As after the first event: the Case is there, with its first two messages.
+/// The link after the first event: the Case exists with its first two messages.
 fn link(body: &Value) -> Link {
     let event = goodays_salesforce::goodays::event::read(body).expect("as arranged");
     let mut link = Link::new(event.response.id.clone());

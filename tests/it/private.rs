@@ -1,5 +1,5 @@
-//! Law 10: what people say and who they are stands where it belongs, and nowhere else. Every text of these worlds
-//! carries a mark; logs at every level, numbers, refusals and, in the end, the state are searched for it.
+//! Law 10: texts and data of people occur only where they belong. Every text of these worlds contains a mark, and the
+//! tests search for it in logs at every level, metrics, refusals and, at the end, the state.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use serde_json::{Map, Value, json};
 use crate::arena::{PATIENCE, Stage, quick, until};
 use crate::world::log::Log;
 
-/// Stands in every text of this person.
+/// Part of every text of this person.
 const MARK: &str = "zq7";
-/// And in those of another one.
+/// Part of every text of another person.
 const OTHER: &str = "xw9";
 const DAY_MS: i64 = 86_400_000;
 
-/// Everything that Goodays tells of a customer, marked.
+/// All of a customer's data that Goodays sends, marked.
 fn marked(mark: &str) -> Feedback {
     Feedback {
         content: Some(format!("{mark} words with \"quotes\" and <tags>")),
@@ -53,7 +53,7 @@ fn refusal(status: u16, body: &Value) -> Act {
     Act::Answer { status, body: body.to_string(), content_type: None, headers: [].into() }
 }
 
-/// On a connection of its own: a door closes those that are idle for long, perhaps in the very moment of the next
+/// Sends it on its own connection: the server closes connections that are idle for long, perhaps just before the next
 /// request.
 fn alone(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     request.header("connection", "close")
@@ -98,7 +98,7 @@ impl House {
         self.holds(status, told).await;
     }
 
-    /// Nothing waits: neither events nor actions nor notes.
+    /// Waits until no event, action or note is pending.
     async fn rest(&self) {
         let store = &self.stage.app().shared.store;
         let still = || {
@@ -126,7 +126,7 @@ impl House {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    /// What machines and strangers may read.
+    /// Asserts that pages for machines and strangers do not contain the mark.
     async fn pages_are_clean(&self) {
         for path in ["/metrics", "/status", "/health/live", "/health/accepting", "/health/ready"] {
             let url = format!("http://{}{path}", self.stage.app().doors.admin_addr());
@@ -135,7 +135,7 @@ impl House {
         }
     }
 
-    /// The keys whose records hold the mark.
+    /// The keys of records that contain the mark.
     fn held(&self, mark: &str) -> Vec<String> {
         let all = self.stage.app().shared.store.range(&[], &prefix_end(&[]), usize::MAX).unwrap();
         let lower = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
@@ -152,7 +152,7 @@ impl House {
         }
     }
 
-    /// A restart some days later: by the clock of the daemon, not of the simulators.
+    /// Restarts some days later, by the clock of the daemon, not of the simulators.
     async fn days_later(&mut self, days: i64) {
         assert!(self.stage.stop_daemon().await);
         let later = move || Clock::System.now_ms() + days * DAY_MS;
@@ -170,7 +170,7 @@ impl House {
     }
 }
 
-/// An ordinary life: feedback, answer, message, a call with a note.
+/// An ordinary conversation: feedback, answer, message, a call with a note.
 async fn conversation(house: &House) {
     let (id, case) = house.arrives(marked(MARK)).await;
     house.agent_says(&case, &format!("{MARK} an answer"));
@@ -187,7 +187,7 @@ async fn conversation(house: &House) {
     house.rest().await;
 }
 
-/// What Salesforce does not take, each time with a message that quotes the value.
+/// Values that Salesforce refuses, each time with a message that quotes the value.
 async fn refused_by_salesforce(house: &House) {
     let bad_mail = Feedback { email: Some(format!("{MARK} is no address")), ..marked(MARK) };
     house.arrives(bad_mail).await;
@@ -215,7 +215,7 @@ async fn refused_by_salesforce(house: &House) {
     }
 }
 
-/// What Goodays does not take, and an answer that is taken back while Goodays is away.
+/// Texts that Goodays refuses, and an answer that is withdrawn while Goodays is away.
 async fn refused_by_goodays(house: &House) {
     let wire = house.stage.goodays.wire();
     let put = |act: Act| Fault { method: Some("PUT".to_owned()), ..Fault::once("/reply", act) };
@@ -238,7 +238,7 @@ async fn refused_by_goodays(house: &House) {
     wire.clear_faults();
 }
 
-/// Strangers at the door, and what they are told.
+/// Requests of strangers, and the answers to them.
 async fn at_the_doors(house: &House) {
     let event =
         |id: &str| json!({ "event_type": MARK, "response": { "id": id, "message": MARK } }).to_string();
@@ -297,7 +297,7 @@ async fn a_refused_login_tells_nothing_but_what_to_do() {
     assert!(!house.log.text().contains(MARK), "{}", house.log.text());
 }
 
-/// What waits longer than events are kept is work, not litter.
+/// Unfinished work is kept, even if it is older than the retention time of events.
 #[tokio::test]
 async fn what_is_not_done_yet_is_kept_however_old_it_is() {
     let mut house = House::start().await;
@@ -327,7 +327,7 @@ async fn a_person_is_forgotten_wherever_he_stands() {
     let house = House::start().await;
     conversation(&house).await;
     let (others, _) = house.arrives(marked(OTHER)).await;
-    // An action that waits for a human, an event that nobody can read, and one that waits for Salesforce.
+    // An action that waits for a human, an unreadable event, and an event that waits for Salesforce.
     let (_, case) = house.arrives(marked(MARK)).await;
     let no = refusal(400, &json!({ "message": "no", "code": "rude" }));
     house.stage.goodays.wire().fault(Fault { method: Some("PUT".to_owned()), ..Fault::once("/call", no) });
@@ -386,7 +386,7 @@ async fn who_is_forgotten_while_an_answer_is_on_its_way_receives_it_once() {
     house.told(&id, "Sent: reply").await;
     house.rest().await;
     assert_eq!(forget(&house, &mail).await["in_flight"], 0);
-    // It is still our user's answer, and no news.
+    // It is still recognised as our user's answer, and changes nothing.
     house.stage.goodays.send_event(&id, "response").await.unwrap();
     house.rest().await;
     assert_eq!(received(), 1);

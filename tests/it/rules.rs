@@ -1,4 +1,4 @@
-//! World tests: what `docs/guarantees.md` and the rules of the design promise, shown on both simulators with the
+//! World tests: the promises of `docs/guarantees.md` and the rules of the design, tested on both simulators with the
 //! real daemon between them. One test for each rule, named after it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! What changes while the daemon runs: secrets in files, and what Goodays itself counts; and the other login.
+//! Changes at run time: secrets in files, what Goodays itself counts, and the other kind of login.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,14 +23,14 @@ use tokio::net::TcpListener;
 const PATIENCE: Duration = Duration::from_secs(30);
 const EVENT: &str = include_str!("../fixtures/goodays/response.json");
 
-/// The status of a signed webhook, and how that one event stands at the door.
+/// Posts a signed webhook. Returns its status.
 async fn knock(stage: &Stage, body: &str, secret: &str) -> u16 {
     let url = format!("http://{}/webhooks/goodays", stage.webhook_addr());
     let request = client(PATIENCE).post(url).header("X-HMAC-SHA256", sign(body.as_bytes(), &secret.into()));
     request.body(body.to_owned()).send().await.unwrap().status().as_u16()
 }
 
-/// A stage whose configuration has these changes, with files beside it.
+/// A stage whose configuration has these changes, with additional files.
 async fn stage_with(changes: &[(&str, &str)], files: &[(&str, &str)]) -> Stage {
     let mut stage = Stage::start(Tuning::default()).await.unwrap();
     assert!(stage.stop_daemon().await);
@@ -60,7 +60,7 @@ fn write(stage: &Stage, name: &str, text: &str) {
     fs::write(stage.dir.path().join(name), text).unwrap();
 }
 
-/// The code of Salesforce's trouble, once there is one.
+/// Waits until Salesforce has a trouble, and returns its code.
 async fn salesforce_trouble(stage: &Stage) -> String {
     let trouble = || stage.app().shared.salesforce_breaker.trouble().map(|t| t.code);
     until(PATIENCE, trouble).await.expect("a login that is refused")
@@ -90,7 +90,7 @@ async fn secrets_are_rotated_without_a_restart() {
     assert!(stage.stop_daemon().await);
 }
 
-/// Nobody calls for it: the files are looked at, and what was refused is tried again at once.
+/// No command is needed: the files are checked, and what was refused is retried at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn salesforces_secret_is_rotated_without_a_restart() {
     let secret = Options::default().client_secret;
@@ -147,7 +147,7 @@ async fn the_admin_token_is_rotated_without_a_restart() {
     assert!(stage.stop_daemon().await);
 }
 
-/// A token of another account is compared with the state's before anything is sent with it (design, rule 16).
+/// The account of a new token is compared with that of the state before anything is sent (design, rule 16).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_token_of_another_account_sends_nothing() {
     let changes = [("token: goodays-simulator-token", "token_file: token.txt")];
@@ -187,7 +187,7 @@ async fn what_nobody_processed_is_counted_on_both_sides() {
     assert!(stage.stop_daemon().await);
 }
 
-/// As three processes leave it that ended in the middle of one event.
+/// The state after three processes that ended during the same event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on() {
     let mut stage = Stage::start(Tuning::default()).await.unwrap();

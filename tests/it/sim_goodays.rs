@@ -1,4 +1,4 @@
-//! The Goodays simulator against `reference/goodays-api.md`: each test names the section it holds us to.
+//! The Goodays simulator against `reference/goodays-api.md`. Each test names the section that it checks.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
@@ -96,7 +96,7 @@ fn answer(content: &str) -> Value {
     json!({"content": content, "user": JENNIFER})
 }
 
-/// Where events arrive: the wire's own log is the inbox, its faults the bad days.
+/// A receiver of events: the log of its `Wire` is the inbox, and faults make it fail.
 async fn receiver(goodays: &Goodays, secret: Option<&str>) -> (Server, Wire) {
     let wire = Wire::new();
     let server = wire::serve(port().await, Router::new().fallback(|| async { "{}" }), wire.clone()).await;
@@ -170,7 +170,7 @@ async fn section_4_3_the_rate_is_limited_on_demand_with_and_without_retry_after(
 
 // --- section 2: events ---
 
-/// Every key in order with what kind of value it holds; ids, texts and moments are free.
+/// Every key in order with the kind of its value. Ids, texts and moments may differ.
 fn shape(value: &Value, path: &str, lines: &mut Vec<String>) {
     match value {
         Value::Object(object) => {

@@ -1,5 +1,5 @@
-//! The Salesforce simulator against `reference/salesforce-api.md`: each test names the section it holds to.
-//! What the reference quotes verbatim stands in `tests/fixtures/salesforce/`.
+//! The Salesforce simulator against `reference/salesforce-api.md`. Each test names the section that it checks.
+//! Verbatim quotes of the reference are in `tests/fixtures/salesforce/`.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
@@ -22,14 +22,14 @@ use goodays_salesforce::sim::salesforce::{Options, Salesforce};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A plain client with a session, and the org that it talks to.
+/// A plain client with a session, and its org.
 struct World {
     org: Salesforce,
     http: reqwest::Client,
     token: String,
 }
 
-/// What came back.
+/// An answer.
 struct Got {
     status: u16,
     headers: reqwest::header::HeaderMap,
@@ -49,7 +49,7 @@ impl World {
         Self { org, http, token }
     }
 
-    /// With a clock that stands still until it is moved.
+    /// With a clock that changes only when the test changes it.
     async fn at(ms: i64) -> (Self, Arc<AtomicI64>) {
         let time = Arc::new(AtomicI64::new(ms));
         let clock = Clock::Manual(time.clone());
@@ -108,7 +108,7 @@ impl World {
         self.create("CaseComment", json!({"ParentId": case, "CommentBody": text})).await
     }
 
-    /// Asks for a token with that form, and Basic credentials if given.
+    /// Requests a token with this form, and Basic credentials if given.
     async fn login(&self, form: &[(&str, &str)], basic: Option<(&str, &str)>) -> Got {
         let url = format!("{}/services/oauth2/token", self.org.url());
         let mut request = self.http.post(url).form(form);

@@ -1,5 +1,5 @@
-//! The daemon is killed after every single step of each loop, and at every call that it makes, while a story is
-//! told; in the end everything is there once.
+//! The daemon is killed after every single step of each loop, and during every call that it makes, while a story
+//! runs. At the end everything must exist exactly once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,21 +17,21 @@ use tokio::sync::Notify;
 use crate::mortal::{Mortal, Outcome, TICK};
 
 const AGENT: &str = "jennifer.parker@brand.example";
-/// Stories that are told side by side: most of each is waiting.
+/// How many stories run at the same time. Each of them mostly waits.
 const AT_ONCE: usize = 16;
-/// So many lives end there, then the daemon may finish the story.
+/// How many runs of the daemon are killed. The next one may finish the story.
 const LIVES: usize = 2;
 
-/// Where lives end.
+/// Where a run is killed.
 #[derive(Clone, Copy)]
 enum Stop {
     Never,
-    /// After so many steps of that loop.
+    /// After this many steps of the loop.
     Step {
         of: &'static str,
         number: usize,
     },
-    /// While the call of that number is open, of each kind: the remote has done its work, or not.
+    /// During this call of each kind. `done`: the remote has done its work.
     Call {
         number: u32,
         done: bool,
@@ -87,7 +87,7 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Counts the steps of one life, by loop.
+/// The steps of one run, counted by loop.
 type Steps = Arc<Mutex<BTreeMap<&'static str, usize>>>;
 
 struct Trial {
@@ -96,7 +96,7 @@ struct Trial {
     steps: Steps,
     reached: Arc<Notify>,
     hits: AtomicUsize,
-    /// Calls that are still waited for.
+    /// Calls that have not occurred yet.
     traps: AtomicUsize,
 }
 
@@ -104,14 +104,14 @@ impl Trial {
     async fn new(stop: Stop) -> Self {
         let tuning = Tuning { poll_ms: 60, close_grace_ms: 60, settle_ms: 300, ..Tuning::default() };
         let mortal = Mortal::new(tuning).await;
-        // Goodays tells again what nobody took.
+        // Goodays repeats webhooks that were not accepted.
         mortal.stage.goodays.set_switches(|s| (s.webhook_retries, s.webhook_retry_after_ms) = (10_000, 20));
         let (steps, reached) = (Steps::default(), Arc::new(Notify::new()));
         let (hits, traps) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let trial = Self { mortal, stop, steps, reached, hits, traps };
         trial.set_traps();
         trial.live().await;
-        // An account that has been in use: it is known to take `message` away once the brand has answered.
+        // An account in use: it is known to remove `message` from the list once the brand has answered.
         let shared = trial.mortal.shared().unwrap();
         shared.store.set_meta("message ends turn", &true).unwrap();
         trial
@@ -122,7 +122,7 @@ impl Trial {
         let ends = self.hits.load(Ordering::SeqCst) < LIVES;
         let (steps, reached, stop) = (self.steps.clone(), self.reached.clone(), self.stop);
         let watcher = move |name: &'static str, did: bool| {
-            // A lane or a dispatcher that found nothing has changed nothing; the others' work ends with a pause.
+            // An idle inbound worker or dispatcher has changed nothing. The other loops' work ends with a pause.
             if !did && matches!(name, "inbound" | "deliver") {
                 return true;
             }
@@ -138,7 +138,7 @@ impl Trial {
         self.mortal.live(watcher).await;
     }
 
-    /// Calls at which a life ends are never answered.
+    /// Calls at which a run is killed never get an answer.
     fn set_traps(&self) {
         let Stop::Call { number, done } = self.stop else { return };
         let act = if done { Act::HangAfter { ms: 5000 } } else { Act::HangBefore { ms: 5000 } };
@@ -163,7 +163,7 @@ impl Trial {
         self.traps.store(left(), Ordering::SeqCst);
     }
 
-    /// Ends lives and begins new ones.
+    /// Kills runs and starts new ones.
     async fn reap(&self) {
         loop {
             self.reached().await;
@@ -219,8 +219,8 @@ async fn shown(mortal: &Mortal, case: &str, words: &str) -> Outcome {
     mortal.until(words, || mortal.stage.salesforce.comments_of(case).iter().any(holds)).await
 }
 
-/// An answer, a customer who writes again, a draft that is published, an answer that Goodays does not take, and a
-/// customer who corrects his first words.
+/// An answer, a customer who writes again, a draft that is published, an answer that Goodays refuses, and a customer
+/// who edits the first message.
 async fn talk(mortal: &Mortal) -> Outcome {
     let (goodays, salesforce) = (&mortal.stage.goodays, &mortal.stage.salesforce);
     let id = leaves(mortal, "A talk");
@@ -266,7 +266,7 @@ async fn processed(mortal: &Mortal, id: &str, verb: &str) -> Outcome {
     mortal.until(verb, || done().iter().any(|p| p["action"] == json!(verb))).await
 }
 
-/// Every step and every call of a story in which nobody was killed.
+/// Every step and every call of a story without kills.
 async fn stops() -> Vec<Stop> {
     let (trial, outcome) = Trial::new(Stop::Never).await.run().await;
     outcome.unwrap();

@@ -1,5 +1,5 @@
-//! Trouble with the disk, as the whole daemon meets it (laws 1 and 8): nothing is acknowledged that is not kept,
-//! what was acknowledged is there afterwards, and the log or the last words say what to do.
+//! Disk problems of the whole daemon (laws 1 and 8): only kept events are acknowledged, acknowledged events exist
+//! afterwards, and the log or the final message says what to do.
 
 mod disk;
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 use self::disk::{Child, SmallDisk};
 use crate::arena::{PATIENCE, quick};
 
-/// Feedback whose webhooks are posted by hand: what was acknowledged is known.
+/// Feedback whose webhooks the test posts, so that it knows which were acknowledged.
 struct Post {
     stage: Stage,
     http: reqwest::Client,
@@ -27,7 +27,7 @@ struct Post {
 }
 
 impl Post {
-    /// Both simulators and a configuration; nothing runs yet.
+    /// Both simulators and a configuration. No daemon runs yet.
     async fn new() -> Self {
         Self::with(quick()).await
     }
@@ -41,7 +41,7 @@ impl Post {
         Self { stage, http: client(PATIENCE), acknowledged: Vec::new() }
     }
 
-    /// One more feedback; the status that its webhook got, if any.
+    /// Creates and posts one more feedback. Returns the status of its webhook, if any.
     async fn feedback(&mut self, webhook: &str, words: &str) -> Option<u16> {
         let feedback = Feedback { content: Some(words.to_owned()), ..Feedback::default() };
         let id = self.stage.goodays.customer_leaves(feedback);
@@ -68,7 +68,7 @@ impl Post {
         all.iter().filter(|case| case["Goodays_Response_Id__c"] == *id).count()
     }
 
-    /// Everything that was acknowledged becomes one Case.
+    /// Asserts that every acknowledged feedback becomes one Case.
     async fn all_arrive(&self) {
         assert!(!self.acknowledged.is_empty(), "nothing was acknowledged: the test shows nothing");
         let missing = || self.acknowledged.iter().filter(|id| self.cases(id) == 0).count();
@@ -105,7 +105,7 @@ async fn a_disk_that_stops_to_sync_ends_the_process_and_loses_nothing() {
                 break status;
             }
         };
-        // The door may have closed before it could say so.
+        // The listener may have closed before it could answer.
         assert!(matches!(refused, None | Some(503)), "{refused:?}");
         let ended = tokio::time::timeout(PATIENCE, post.stage.app().failed()).await;
         assert!(ended.is_ok(), "it goes on without a disk");
@@ -130,7 +130,7 @@ async fn a_disk_that_does_not_return_is_broken_too() {
     assert!(!post.stage.stop_daemon().await);
 }
 
-/// The kernel itself refuses: no file may grow over a megabyte or two.
+/// The kernel refuses: no file may exceed a megabyte or two.
 #[tokio::test]
 async fn a_write_that_the_system_refuses_ends_the_process_with_a_failure() {
     let mut post = Post::new().await;
@@ -163,7 +163,7 @@ async fn a_full_disk_turns_webhooks_away_and_it_goes_on_by_itself_when_there_is_
     assert_eq!(post.feedback(&webhook, "there is room").await, Some(200));
     let ballast = disk.inside(&post.state()).join("ballast");
     fs::write(&ballast, vec![1; 24 << 20]).unwrap();
-    // What is known of the space is a second old at most.
+    // The known free space is at most a second old.
     let full = until_status(&mut post, &webhook, 503).await;
     assert!(full, "it accepts on a full disk");
     let (status, said) = post.asked(&admin, "/health/accepting").await;
@@ -188,7 +188,7 @@ async fn until_status(post: &mut Post, webhook: &str, wanted: u16) -> bool {
     false
 }
 
-/// Not a byte is left while work goes on: the floor keeps new events away, not the daemon's own notes.
+/// No byte is free while work continues: the floor keeps new events away, but not the daemon's own records.
 #[tokio::test]
 async fn a_disk_without_a_single_byte_loses_and_doubles_nothing() {
     let mut post = Post::new().await;
@@ -214,7 +214,7 @@ async fn a_disk_without_a_single_byte_loses_and_doubles_nothing() {
     let failed = until(PATIENCE, || child.ended().or_else(|| post.all_there().then_some(0))).await;
     assert!(matches!(failed, Some(0 | 1)), "{failed:?}: {}", child.log());
     fs::remove_file(&ballast).unwrap();
-    // All Cases can be there although noting the last one failed: then it ends a moment later.
+    // All Cases may exist although recording the last one failed. In that case the daemon ends a moment later.
     let quiet = wire.count();
     let ended = until(PATIENCE, || child.ended().or_else(|| (wire.count() > quiet + 5).then_some(0))).await;
     if ended == Some(1) {
@@ -226,7 +226,7 @@ async fn a_disk_without_a_single_byte_loses_and_doubles_nothing() {
     child.stop().await;
 }
 
-/// Writes until nothing more is taken; how many bytes that were.
+/// Writes until the disk is full. Returns the number of bytes.
 fn fill(path: &std::path::Path) -> u64 {
     use std::io::Write;
     let mut file = fs::File::create(path).unwrap();
@@ -284,8 +284,8 @@ async fn what_was_acknowledged_survives_a_damaged_snapshot() {
     child.stop().await;
 }
 
-/// Events wait while Salesforce is away, and something happens to the records of some. `harm` gets the store and each
-/// event's number and response. Gives what is parked with the code `damaged`, once all others are Cases.
+/// Events wait while Salesforce is away, and `harm` damages the records of some: it gets the store and each event's
+/// number and response. Returns the items that are parked with the code `damaged`, once all others are Cases.
 async fn harmed(
     count: usize,
     harmless: usize,
@@ -352,14 +352,14 @@ async fn d02_one_flipped_bit_in_a_body_costs_that_event_and_no_other() {
 async fn d02_headers_links_and_bodies_that_are_damaged_or_gone_cost_themselves() {
     let (mut post, mut child, parked) = harmed(8, 6, |state, events| {
         rewritten(state, |tx| {
-            // A header, a body that is gone, what is known of a response, and one that never was.
+            // An invalid header, a missing body, an invalid link, and a record that never existed.
             tx.set(keys::entry(events[1].0), "junk").remove(keys::payload(events[3].0));
             tx.set(keys::link(events[5].1), "junk").set(keys::meta("delivered"), "junk");
         });
     })
     .await;
     assert_eq!(parked.len(), 2);
-    // The bytes of the one are whole: somebody says again, and it arrives.
+    // The bytes of one of them are complete: after a retry it arrives.
     let (webhook, admin) = child.doors().await;
     for item in &parked {
         let url = format!("http://{admin}/parked/{}/retry", item["id"].as_str().unwrap());

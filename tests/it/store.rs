@@ -1,4 +1,4 @@
-//! The storage engine: what it promises over restarts, damage, races and refusing disks.
+//! The storage engine: its guarantees over restarts, damage, races and refusing disks.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ use goodays_salesforce::state::{
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-/// Up to here a value lies in one entry.
+/// Values up to this length are stored in one entry.
 const INLINE: usize = 3072;
 
 fn open(dir: &Path) -> Store {
@@ -32,7 +32,7 @@ fn fresh() -> (TempDir, Store) {
     (dir, store)
 }
 
-/// Not all the same byte: parts in the wrong order must show.
+/// The bytes differ, so that parts in the wrong order are detected.
 fn value(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -82,14 +82,14 @@ fn one_of_many_claims_wins() {
     }
 }
 
-/// Journals are settled all the while: a guard meets its value among the recent writes, in sled, and between them.
+/// Journals are settled continuously: a guard finds its value among the recent writes, in sled, or between them.
 #[test]
 fn no_increment_is_lost_while_journals_are_settled() {
     const ROUNDS: u64 = 150;
     let (_dir, store) = fresh();
     let count =
         |value: Option<Vec<u8>>| value.map_or(0, |value| u64::from_be_bytes(value[..8].try_into().unwrap()));
-    // In chunks of its own, and two that share a block.
+    // In its own chunks, and two that share a block.
     let keys = ["count", "Labc-one", "Labc-two"];
     std::thread::scope(|scope| {
         for (key, len) in keys.iter().zip([10_000, 2_000, 10_000]).chain([(&keys[0], 10_000)]) {
@@ -166,7 +166,7 @@ fn the_end_of_a_prefix_is_after_all_its_keys() {
     assert!(prefix_end(b"\xff") > vec![0xff; MAX_KEY]);
 }
 
-/// A reader may look while a large value is replaced: it sees one of them, whole.
+/// A reader may read while a large value is replaced: it sees the old or the new one, complete.
 #[test]
 fn a_reader_never_sees_parts_of_two_values() {
     let (_dir, store) = fresh();
@@ -217,7 +217,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(prop_oneof![12 => transact, 1 => Just(Step::Reopen)], 1..40)
 }
 
-/// Some lie in a room whose entries share blocks, some in that whose values lie in files.
+/// Some in a keyspace whose entries share blocks, some in one whose values are stored in files.
 fn model_key(n: u8) -> Vec<u8> {
     let room = ["key", "Links", "Payloads"][usize::from(n % 3)];
     format!("{room}/{n}").into_bytes()
@@ -247,7 +247,7 @@ fn model_tx(
     tx
 }
 
-/// What a transaction does, in the plainest words.
+/// The reference model of a transaction.
 fn model_apply(tx: &Tx, model: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), TxError> {
     if tx.guards.iter().any(|guard| model.get(&guard.key) != guard.expected.as_ref()) {
         return Err(TxError::Conflict);
@@ -317,7 +317,7 @@ async fn one_waiter_costs_one_sync() {
     }
 }
 
-/// Nothing to make durable: a duplicate, or an answer that was already given.
+/// Nothing has to be made durable: a duplicate, or an answer that was already given.
 #[tokio::test]
 async fn who_waits_for_nothing_new_costs_no_sync() {
     let (_dir, store) = fresh();
@@ -355,7 +355,7 @@ async fn a_failed_sync_is_for_ever() {
     let failure = store.durable().await.unwrap_err();
     assert!(matches!(failure, StoreError::Broken(_)), "{failure:?}");
     assert_eq!(broken.await.unwrap(), failure);
-    // Whoever asks later hears it at once.
+    // Later callers get the failure at once.
     assert_eq!(store.broken().await, failure);
     assert_eq!(store.durable().await, Err(failure.clone()));
     assert_eq!(store.accepting(), Err(failure.clone()));
@@ -399,7 +399,7 @@ async fn a_healthy_store_is_never_called_broken() {
     assert!(!broken.is_finished());
 }
 
-/// The mutant must be visible to whoever counts syncs.
+/// Counting syncs must detect the mutant.
 #[tokio::test]
 async fn the_mutant_syncs_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -415,7 +415,7 @@ fn too_little_space_is_said_before_the_disk_is_full() {
     let settings = Settings { free_space_floor: u64::MAX, ..Settings::default() };
     let store = Store::open(dir.path(), settings).unwrap();
     assert!(matches!(store.accepting(), Err(StoreError::NoSpace { floor: u64::MAX, .. })));
-    // What was taken in before can still be worked off.
+    // Earlier events can still be processed.
     store.transact(Tx::new().set("a", "1")).unwrap();
 }
 
@@ -493,7 +493,7 @@ fn filled() -> (TempDir, BTreeMap<Vec<u8>, Vec<u8>>) {
         store.transact(Tx::new().set(format!("key/{n}"), value(n, len))).unwrap();
     }
     store.close().unwrap();
-    // The snapshot is written when a database is opened.
+    // The snapshot is written when the database is opened.
     let store = open(dir.path());
     store.transact(Tx::new().set("last", "one")).unwrap();
     let content = everything(&store);
@@ -507,7 +507,7 @@ fn snapshot(dir: &Path) -> PathBuf {
     files.max_by_key(|path| path.file_name().unwrap().to_str().unwrap().starts_with("snap.")).unwrap()
 }
 
-/// What lies in the folder, but for the journal of a store that is open.
+/// The files of the folder, without the journal of an open store.
 fn names(dir: &Path) -> Vec<String> {
     let all = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = all.filter(|name| !name.starts_with("sled.journal-")).collect();
@@ -550,7 +550,7 @@ fn of_several_damaged_folders_the_newest_is_kept() {
     assert_eq!(names(dir.path()), ["admin.addr", "sled", "sled.damaged-3", "sled.lock"]);
 }
 
-/// The log's end is missing as well: going on would silently forget acknowledged events.
+/// The log's end is missing, too: continuing would silently lose acknowledged events.
 #[test]
 fn damage_beyond_the_snapshot_is_not_glossed_over() {
     for keep in [0, 1000, 300_000] {
@@ -578,13 +578,13 @@ fn a_log_without_content_is_not_an_empty_store() {
 
 // --- compaction
 
-/// Much written, little left; what is left is returned.
+/// Many entries are written, and most are deleted. Returns the rest.
 fn mostly_dead(dir: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let store = open(dir);
     for n in 0..400u64 {
         store.transact(Tx::new().set(format!("key/{n:03}"), value(n, 20_000))).unwrap();
     }
-    // What is deleted before it gets there never lies in sled.
+    // An entry that is deleted before it is settled is never written to sled.
     store.close().unwrap();
     let store = open(dir);
     for n in 10..400 {
@@ -624,7 +624,7 @@ fn a_mostly_living_store_is_left_alone() {
         store.transact(Tx::new().set(format!("key/{n:03}"), value(n, 20_000))).unwrap();
     }
     store.close().unwrap();
-    // It would stop if it began.
+    // With this fault a compaction would fail if it began.
     Store::open(dir.path(), compacting(Fault::CompactionStops(1))).unwrap();
 }
 
@@ -636,7 +636,7 @@ fn a_compaction_may_be_cut_at_every_step() {
         let stopped = Store::open(dir.path(), compacting(Fault::CompactionStops(step))).err();
         assert!(matches!(stopped, Some(OpenError::Stopped(at)) if at == step), "{step}: {stopped:?}");
         if step == 1 {
-            // Cut while copying: a half-made copy lies there.
+            // Interrupted while copying: an incomplete copy exists.
             fs::create_dir(dir.path().join("sled.new")).unwrap();
             fs::write(dir.path().join("sled.new/db"), "half").unwrap();
         }
@@ -650,7 +650,7 @@ fn a_compaction_may_be_cut_at_every_step() {
 
 const CHILD_DIR: &str = "STORE_KILL_DIR";
 const WRITERS: u64 = 16;
-/// How far back a writer deletes its own entries.
+/// How many of its own entries a writer keeps.
 const KEPT: u64 = 20;
 
 /// Each step replaces the writer's head, adds an entry and deletes an old one, in one transaction.
@@ -666,7 +666,7 @@ fn killed_step(writer: u64, n: u64) -> Tx {
     tx
 }
 
-/// Begins with its number; of all sizes around a chunk, and far above.
+/// Begins with its number. The sizes are around that of a chunk, and far above.
 fn killed_head(writer: u64, n: u64) -> Vec<u8> {
     let len = [50, INLINE, INLINE + 1, 3 * INLINE, 12_345][usize::try_from((writer + n) % 5).unwrap()];
     [n.to_be_bytes().to_vec(), value(writer * 1000 + n, len - 8)].concat()
@@ -677,7 +677,7 @@ fn head_number(store: &Store, writer: u64) -> u64 {
     head.map_or(0, |head| u64::from_be_bytes(head[..8].try_into().unwrap()))
 }
 
-/// Not a test of its own (it ends at once unless the one below runs it): the child that writes until it is killed.
+/// Not a separate test (it ends at once unless the test below runs it): the child that writes until it is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn child_of_the_kill_test() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };
@@ -690,7 +690,7 @@ async fn child_of_the_kill_test() {
                 n += 1;
                 store.transact(&killed_step(writer, n)).unwrap();
                 store.durable().await.unwrap();
-                // One write call: a line is there or not.
+                // A single write call, so that the line is complete or absent.
                 std::io::stdout().write_all(format!("\nack {writer} {n}\n").as_bytes()).unwrap();
             }
         })
@@ -698,7 +698,7 @@ async fn child_of_the_kill_test() {
     join_all(writers).await;
 }
 
-/// Kills a child after so many acknowledgements; what each writer acknowledged last.
+/// Kills a child after this many acknowledgements. Returns the last one of each writer.
 fn kill_after(dir: &Path, acknowledged: usize) -> HashMap<u64, u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::child_of_the_kill_test", "--nocapture"])
@@ -731,7 +731,7 @@ fn acknowledged_writes_survive_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = HashMap::new();
     for round in 0..10usize {
-        // Early, while it starts to write, and late.
+        // Early, during its first writes, and late.
         acknowledged.extend(kill_after(dir.path(), 1 + (round * 577) % 600));
         let store = open(dir.path());
         for writer in 0..WRITERS {
@@ -739,7 +739,7 @@ fn acknowledged_writes_survive_kill_9() {
             assert!(n >= acknowledged.get(&writer).copied().unwrap_or(0), "lost of {writer}: {n}");
             let Some(head) = store.get(format!("head/{writer}").as_bytes()).unwrap() else { continue };
             assert!(head == killed_head(writer, n), "torn: {writer} {n}");
-            // The transaction is there as a whole, and nothing of the next one.
+            // The whole transaction exists, and nothing of the next one.
             let prefix = format!("Payload/{writer}/");
             let mut expected: Vec<_> = (n.saturating_sub(KEPT) + 1..=n)
                 .map(|n| (format!("{prefix}{n}").into_bytes(), value(n, 300)))
@@ -752,7 +752,7 @@ fn acknowledged_writes_survive_kill_9() {
     }
 }
 
-/// Killed as soon as the database has its name: sled reads it for the first time, and writes its first snapshot.
+/// Killed as soon as the database file exists: sled reads it for the first time, and writes its first snapshot.
 #[test]
 fn d01_kill_9_during_a_first_start_never_keeps_a_state_from_opening() {
     for round in 0..8 {
@@ -766,7 +766,7 @@ fn d01_kill_9_during_a_first_start_never_keeps_a_state_from_opening() {
             .unwrap();
         let live = dir.path().join("sled");
         let files = || fs::read_dir(&live).map_or(0, Iterator::count);
-        // Some die with the name just given, some with another file beside the log.
+        // Some die when only the database file exists, some when another file exists.
         while files() < 2 + round % 3 && child.try_wait().unwrap().is_none() {
             std::hint::spin_loop();
         }

@@ -1,7 +1,7 @@
 //! Both simulators and the real daemon between them, with verbs that read like a story.
 //!
-//! A [`World`] that is dropped with unsettled work or parked items fails its test unless that was said before, and
-//! so does one whose log holds words or addresses of people (law 10): every verb notes what was said.
+//! A [`World`] that is dropped with unsettled work or parked items fails its test, unless the test allowed that. So
+//! does one whose log contains texts or addresses of people (law 10): every verb notes its texts.
 
 pub mod log;
 mod look;
@@ -21,19 +21,19 @@ use self::log::Log;
 
 /// An agent with a Goodays user.
 pub const AGENT: &str = "jennifer.parker@brand.example";
-/// That user, as in the documentation.
+/// The id of that user, as in the documentation.
 pub const AGENT_USER: &str = "1a2b3c4";
-/// Two busy cores run all tests at once.
+/// All tests at once run on two busy cores.
 const DEADLINE: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(5);
 
 pub struct World {
     pub stage: Stage,
-    /// Words and addresses that must not stand in a log.
+    /// Texts and addresses that a log must not contain.
     said: Mutex<Vec<String>>,
     log: Log,
     client: reqwest::Client,
-    /// What may be left when the test ends.
+    /// Whether parked items may be left when the test ends.
     parked_is_fine: bool,
     open_is_fine: bool,
     errors_are_fine: bool,
@@ -47,7 +47,7 @@ impl Deref for World {
     }
 }
 
-/// The feedback of the documentation with these words.
+/// The feedback of the documentation with this text.
 pub fn words(content: &str) -> Feedback {
     Feedback { content: Some(content.to_owned()), ..Feedback::default() }
 }
@@ -74,7 +74,7 @@ impl World {
         world
     }
 
-    /// With mapping files of one's own beside the shipped ones.
+    /// With additional mapping files.
     pub async fn with_mapping(name: &str, text: &str) -> Self {
         let mut world = Self::start().await;
         world.stop().await;
@@ -83,17 +83,17 @@ impl World {
         world
     }
 
-    /// The test is about something that waits for a human.
+    /// Allows parked items at the end of the test.
     pub fn parked_is_fine(&mut self) {
         self.parked_is_fine = true;
     }
 
-    /// The test is about something that waits behind that.
+    /// Allows actions that wait for a parked item at the end of the test.
     pub fn open_is_fine(&mut self) {
         self.open_is_fine = true;
     }
 
-    /// The test is about something that the log calls an error.
+    /// Allows errors in the log.
     pub fn errors_are_fine(&mut self) {
         self.errors_are_fine = true;
     }
@@ -119,7 +119,7 @@ impl World {
         self.go_on().await;
     }
 
-    /// As after the loss of the disk.
+    /// Restarts as after the loss of the disk.
     pub async fn restart_without_state(&mut self) {
         self.stop().await;
         self.go_on_without_state().await;
@@ -128,7 +128,7 @@ impl World {
     pub async fn go_on_without_state(&mut self) {
         std::fs::remove_dir_all(self.dir.path().join("state")).unwrap();
         self.go_on().await;
-        // Stamps have whole seconds: what is done from now on is not of the start's own.
+        // Stamps have whole seconds: changes from now on must be later than the start.
         self.salesforce.advance(1000);
     }
 }
@@ -150,20 +150,20 @@ impl World {
         id
     }
 
-    /// As [`World::arrives`], while other work waits.
+    /// Like [`World::arrives`], while other work waits.
     pub async fn arrives_beside(&self, feedback: Feedback) -> String {
         let id = self.customer_leaves(feedback);
         self.until("it is a Case", || self.cases(&id).len() == 1).await;
         id
     }
 
-    /// Gives the message's id.
+    /// The customer writes privately. Returns the message's id.
     pub fn customer_writes(&self, id: &str, words: &str) -> String {
         self.note(words);
         self.goodays.customer_writes(id, words).unwrap()
     }
 
-    /// Posts an event, signed; the answer.
+    /// Posts a signed event. Returns the answer.
     pub async fn post(&self, event: &Value) -> (u16, Value) {
         self.post_bytes(event.to_string().into_bytes()).await
     }
@@ -179,7 +179,7 @@ impl World {
 
 /// Agents.
 impl World {
-    /// Publishes a comment; gives its id.
+    /// Publishes a comment. Returns its id.
     pub fn agent_comments(&self, id: &str, words: &str) -> String {
         self.comments_by(id, words, true, AGENT)
     }
@@ -200,7 +200,7 @@ impl World {
         self.salesforce.agent_updates_case(id, fields, AGENT).unwrap();
     }
 
-    /// A comment that the customer has received.
+    /// An agent's comment that the customer receives.
     pub async fn answers(&self, id: &str, words: &str) {
         let before = self.received(id).len();
         self.agent_comments(id, words);
@@ -220,14 +220,14 @@ impl World {
 
 /// Waiting.
 impl World {
-    /// Waits until nothing is pending; whatever agents did before has been seen.
+    /// Waits until nothing is pending and all earlier acts of agents have been seen.
     pub async fn settle(&self) {
         self.goodays.webhooks_sent().await;
         self.polled().await;
         self.until("nothing is pending", || self.is_settled(0)).await;
     }
 
-    /// As [`World::settle`], with that many actions that wait behind something parked.
+    /// Like [`World::settle`], with `open` actions that wait for a parked item.
     pub async fn settle_with_open(&self, open: usize) {
         self.goodays.webhooks_sent().await;
         self.polled().await;
@@ -247,7 +247,7 @@ impl World {
         (0..LANES).all(|lane| store.next_due(lane).unwrap().is_none())
     }
 
-    /// A poll that began after now has been completed.
+    /// Waits until a poll that began after this call is completed.
     pub async fn polled(&self) {
         let last = || **self.app().shared.poll_state.last_completed_ms.load();
         for _ in 0..2 {
@@ -264,7 +264,7 @@ impl World {
         }
     }
 
-    /// Everything that helps to see why.
+    /// The state for failure messages.
     pub fn dump(&self) -> String {
         let shared = &self.app().shared;
         let open = shared.store.all_open_intents().unwrap();
@@ -305,7 +305,7 @@ impl Drop for World {
 }
 
 impl World {
-    /// As at the end of a test; for tests with several worlds, of which each would see the others' folders go.
+    /// Checks as at a test's end. For tests with several worlds, each of which would see the others' folders go.
     pub async fn end(mut self) {
         self.nothing_is_left();
         self.stop().await;

@@ -1,4 +1,4 @@
-//! `actions.yaml`: what agents do, and what that asks of Goodays.
+//! `actions.yaml`: what agents do in Salesforce, and which actions Goodays is asked for.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use crate::mapping::files::rules::{On, Rendered};
 use crate::mapping::language::expr::{EvalProblem, Expr, Template};
 use crate::mapping::language::scope::{scope, to_value};
 
-/// What Goodays is asked to do.
+/// An action that a rule asks Goodays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
-    /// A reply while Goodays lists it, a private message afterwards.
+    /// A reply while Goodays lists it as possible, a private message afterwards.
     Answer,
     Spam,
     Call,
@@ -27,7 +27,7 @@ impl Act {
         ACTS.iter().find(|(_, act)| *act == self).map_or("", |(name, _)| name)
     }
 
-    /// The keys that Goodays takes with it.
+    /// The keys of a rule that belong to this action.
     pub(in crate::mapping) fn keys(self) -> &'static [&'static str] {
         match self {
             Act::Answer => &["content", "remark_type"],
@@ -38,7 +38,7 @@ impl Act {
     }
 }
 
-/// What became of an action, for the Case.
+/// The outcome of an action, as `feedback` shows it on the Case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     Sent,
@@ -70,19 +70,19 @@ pub struct Wanted {
 
 #[derive(Debug)]
 pub struct ActionMapping {
-    /// The fields whose change is looked at, as written.
+    /// The Case fields whose changes are read, as written in the file.
     pub case_fields: Vec<String>,
-    /// Who changed the Case: a path such as `LastModifiedBy.Email`.
+    /// The path to the user who changed the Case, for example `LastModifiedBy.Email`.
     pub case_author: Option<String>,
     pub comments: CommentsSource,
     pub at: Place,
     pub(in crate::mapping) rules: Vec<ActionRule>,
     pub(in crate::mapping) feedback: Vec<(Outcome, Vec<FeedbackField>)>,
-    /// Fields of the Case itself that conditions of status rules read: all that has to be remembered of a row.
+    /// Fields of the Case itself that conditions of status rules read. Only these have to be kept of a row.
     pub condition_fields: Vec<String>,
 }
 
-/// Where agents' comments stand.
+/// Where Salesforce keeps agents' comments.
 #[derive(Debug)]
 pub struct CommentsSource {
     pub object: String,
@@ -100,7 +100,7 @@ impl CommentsSource {
         self.when.as_ref().is_none_or(|when| when.source.trim() != "true")
     }
 
-    /// Whether comments of this kind of user may be sent; case does not count. `None`: the org did not say.
+    /// Whether comments of this kind of user may be sent, ignoring case. `None` (the org did not say) may.
     pub fn may_answer(&self, user_type: Option<&str>) -> bool {
         user_type.is_none_or(|kind| self.authors.iter().any(|known| known.eq_ignore_ascii_case(kind)))
     }
@@ -115,7 +115,7 @@ pub(in crate::mapping) struct ActionRule {
     pub(in crate::mapping) remark_type: Option<Expr>,
     pub(in crate::mapping) note: Option<Expr>,
     pub(in crate::mapping) rating: Option<Expr>,
-    /// Written without a condition. One that could not be read is still a condition.
+    /// The rule has no condition. A condition that could not be read still counts as one.
     pub(in crate::mapping) always: bool,
     pub(in crate::mapping) at: Place,
 }
@@ -127,18 +127,18 @@ pub(in crate::mapping) struct FeedbackField {
 }
 
 impl ActionMapping {
-    /// What a new comment asks for. Rows are as Salesforce returns them.
+    /// The action that a new comment asks for. Rows are as Salesforce returns them.
     pub fn on_comment(&self, case: &Json, comment: &Json) -> Result<Option<Wanted>, EvalProblem> {
         let scope = scope([("case", to_value(case)), ("comment", to_value(comment))]);
         self.first(true, &scope)
     }
 
-    /// What the state of a Case asks for.
+    /// The action that the state of a Case asks for.
     pub fn on_case(&self, case: &Json) -> Result<Option<Wanted>, EvalProblem> {
         self.first(false, &scope([("case", to_value(case))]))
     }
 
-    /// What the Case tells its agent. An empty text empties the field.
+    /// The feedback fields to write on the Case. An empty text empties the field.
     pub fn feedback(&self, outcome: Outcome, action: &str, reason: &str) -> Vec<Rendered> {
         let scope = scope([("action", action.into()), ("reason", reason.into())]);
         let fields =
@@ -153,13 +153,13 @@ impl ActionMapping {
         rendered.collect()
     }
 
-    /// Every Case field that is listed or that an expression reads, relations included: what a poll selects.
+    /// Every Case field that is listed or that an expression reads, relations included. A poll selects these.
     pub fn case_paths(&self) -> Vec<String> {
         let listed = self.case_fields.iter().cloned().chain(self.case_author.clone());
         listed.chain(self.paths("case")).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Case fields that rules about comments read: selected by way of the comment's parent.
+    /// Case fields that rules about comments read. They are selected through the comment's parent.
     pub fn comment_case_paths(&self) -> Vec<String> {
         let rules = self.rules.iter().filter(|rule| rule.on_comment).flat_map(ActionRule::expressions);
         let all = rules.chain(self.comments.when.as_ref()).flat_map(|expr| expr.paths("case"));
@@ -174,24 +174,22 @@ impl ActionMapping {
         named.chain(self.paths("comment")).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The fields that tell the agent what became of his work.
+    /// The Case fields that `feedback` writes.
     pub fn feedback_fields(&self) -> Vec<String> {
         let fields = self.feedback.iter().flat_map(|(_, fields)| fields.iter().map(|one| one.field.clone()));
         fields.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Whether agents see it on the Case when something ends like this.
+    /// Whether `feedback` shows this outcome on the Case.
     pub fn tells(&self, outcome: Outcome) -> bool {
         let name = OUTCOMES.iter().find(|(_, of)| *of == outcome).map(|(name, _)| *name);
         !untold(&self.feedback).iter().any(|missing| Some(*missing) == name)
     }
 
-    /// Whether any rule asks for anything.
     pub fn acts(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// Whether any rule can ask for this.
     pub fn can(&self, act: Act) -> bool {
         self.rules.iter().any(|rule| rule.act == act)
     }
@@ -218,9 +216,9 @@ impl ActionMapping {
     }
 }
 
-/// The outcomes that agents never hear of.
+/// The outcomes that `feedback` does not show to agents.
 pub(in crate::mapping) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
-    // What was not sent needs words; what was may just clear the field.
+    // `failed` and `unclear` need a text. The other outcomes may just clear the field.
     let says = |outcome, field: &FeedbackField| {
         !matches!(outcome, Outcome::Failed | Outcome::Unclear) || !field.template.is_blank()
     };
@@ -230,7 +228,7 @@ pub(in crate::mapping) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> 
     OUTCOMES.iter().filter(|(_, outcome)| !told(*outcome)).map(|(name, _)| *name).collect()
 }
 
-/// The fields that the conditions of status rules begin at.
+/// The first field of each path that conditions of status rules read.
 pub(in crate::mapping) fn condition_fields(rules: &[ActionRule]) -> Vec<String> {
     let rules = rules.iter().filter(|rule| !rule.on_comment);
     let paths = rules.filter_map(|rule| rule.when.as_ref()).flat_map(|when| when.paths("case"));

@@ -1,4 +1,4 @@
-//! `case*.yaml`: what becomes of a response in Salesforce.
+//! `case*.yaml`: how a response becomes a Case.
 
 use crate::document::diagnostic::{Page, Place};
 use crate::document::keys::Keys;
@@ -15,10 +15,10 @@ pub const KEY_IS_ID: &str = "M027";
 /// Whether Salesforce's assignment rules run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assignment {
-    /// The active rules, for Cases that are made now.
+    /// The active rules, for new Cases only.
     Create,
     Never,
-    /// One rule, by its id, for Cases that are made now.
+    /// One rule, by its id, for new Cases only.
     Rule(String),
 }
 
@@ -68,12 +68,12 @@ impl CaseMapping {
         })
     }
 
-    /// Each field with the first of its rules that holds at this moment. Fields without one are left out.
+    /// Each field with its first rule that holds at this moment. Fields without one are left out.
     pub fn fields(&self, facts: &Facts, moment: Moment) -> Vec<Rendered> {
         self.fields.iter().filter_map(|field| field.render(&facts.scope, moment)).collect()
     }
 
-    /// The names as the files say them: `Subject`, `Store__r.Partner_Id__c`.
+    /// The names as written in the files: `Subject`, `Store__r.Partner_Id__c`.
     pub fn field_names(&self) -> Vec<String> {
         self.fields.iter().map(FieldRules::full_name).collect()
     }
@@ -82,7 +82,7 @@ impl CaseMapping {
         &self.fields
     }
 
-    /// What it reads of a name, such as `response`.
+    /// The paths below `root` (for example `response`) that the rules and the condition read.
     pub fn paths(&self, root: &str) -> Vec<String> {
         let fields = self.fields.iter().flat_map(|field| field.paths(root));
         fields.chain(self.when.iter().flat_map(|when| when.paths(root))).collect()
@@ -92,14 +92,14 @@ impl CaseMapping {
         self.when.as_ref().map_or(Ok(true), |when| when.holds(&facts.scope))
     }
 
-    /// Its condition in one notation: spaces and the kind of quotes do not count. `None`: it takes everything.
+    /// The condition without differences of spaces and quotes. `None`: the mapping takes every response.
     pub(in crate::mapping) fn condition(&self) -> Option<String> {
         let when = self.when.as_ref().filter(|_| !self.takes_all())?;
         let words = crate::mapping::language::jinja::expression(&when.source).into_iter();
         Some(words.map(|word| word.text.replace('"', "'")).collect::<Vec<_>>().join(" "))
     }
 
-    /// Whether it takes every response that comes to it.
+    /// Whether the mapping takes every response that reaches it.
     pub(in crate::mapping) fn takes_all(&self) -> bool {
         self.when.as_ref().is_none_or(|when| when.source.trim() == "true")
     }

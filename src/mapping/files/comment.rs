@@ -1,4 +1,4 @@
-//! `comment.yaml`: what becomes of the messages of a conversation.
+//! `comment.yaml`: how the messages of a conversation become comments.
 
 use serde_json::Value as Json;
 
@@ -16,7 +16,7 @@ pub struct CommentMapping {
     pub parent_field: String,
     pub body_field: String,
     pub import_customer: bool,
-    /// Answers written in Goodays itself, never our own coming back.
+    /// Import answers that were written in Goodays itself. Our own answers are never imported.
     pub import_brand: bool,
     pub at: Place,
     fields: Vec<FieldRules>,
@@ -75,7 +75,7 @@ impl CommentMapping {
     }
 }
 
-/// A comment is made once; `on` says nothing there.
+/// A comment is made once, so `on` does not apply to its fields.
 fn always(rendered: Rendered) -> Rendered {
     Rendered { on: On::Always, ..rendered }
 }

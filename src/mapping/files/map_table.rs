@@ -1,4 +1,4 @@
-//! `map:`: from texts, numbers and ranges to values.
+//! `map:`: a table from texts, numbers and ranges to values.
 
 use std::ops::Range;
 
@@ -19,12 +19,12 @@ pub struct MapTable {
     spans: Vec<(Bounds, Option<Json>)>,
 }
 
-/// Both ends belong to it. A single number is a range of one.
+/// Both ends belong to the range. A single number is a range with equal ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Bounds {
     low: f64,
     high: f64,
-    /// Written without decimals, so that 6 and 7 are neighbours.
+    /// The ends have no decimals, so 6 and 7 are neighbours.
     whole: bool,
 }
 
@@ -67,7 +67,7 @@ impl MapTable {
         table
     }
 
-    /// The value for `key`. The outer `None`: nothing stands for it.
+    /// The value for `key`. The outer `None`: no key fits.
     pub fn get(&self, key: &Json) -> Option<&Option<Json>> {
         let text = match key {
             Json::String(text) => text.clone(),
@@ -83,7 +83,7 @@ impl MapTable {
         })
     }
 
-    /// Every value that can come out.
+    /// Every value that the table can give.
     pub fn values(&self) -> impl Iterator<Item = &Json> {
         let texts = self.texts.iter().map(|(_, value)| value);
         texts.chain(self.spans.iter().map(|(_, value)| value)).flatten()
@@ -92,12 +92,12 @@ impl MapTable {
 
 enum Key {
     Text(String),
-    /// A text in quotes of its own: one whatever it looks like.
+    /// A text in its own quotes. It is never read as a range.
     Meant(String),
     Range(Bounds, String),
 }
 
-/// One key. What only looks like a range is a finding: as a text it would hardly fit.
+/// One key. A key that only looks like a range is a finding: as a text it would hardly ever fit.
 fn read_key(key: &Node, page: &mut Page) -> Option<Key> {
     if let Kind::List(ends) = &key.kind
         && let [Some(low), Some(high)] = ends.iter().map(Node::scalar).collect::<Vec<_>>().as_slice()
@@ -130,7 +130,7 @@ fn read_key(key: &Node, page: &mut Page) -> Option<Key> {
     None
 }
 
-/// `None`: a text, no range.
+/// `None`: the key is a text, not a range.
 fn bounds(name: &str) -> Option<Result<Bounds, String>> {
     let Some((low, high)) = name.split_once("..") else {
         let number = parse(name)?;

@@ -1,4 +1,4 @@
-//! Which files of the folder are mappings, and how their bytes become texts.
+//! Which files of the folder are mappings, and how their bytes are decoded.
 
 pub(super) mod actions;
 pub(super) mod case;
@@ -19,9 +19,9 @@ use crate::document::encoding;
 use crate::document::yaml;
 use crate::mapping::{NO_FILE, Source};
 
-/// A file in the folder of a name that is not read.
+/// A file whose name is not the name of a mapping.
 pub const STRANGE_FILE: &str = "M003";
-/// Two files that differ in their ending only.
+/// Two files whose names differ only in the ending.
 pub const SAME_FILE: &str = "M035";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum FileKind {
 const WANTED: [(&str, FileKind); 3] =
     [("case.yaml", FileKind::Case), ("comment.yaml", FileKind::Comment), ("actions.yaml", FileKind::Actions)];
 
-/// Whether [`crate::mapping::Mapping::load`] looks at a file of this name: it reads it, or tells that it does not.
+/// Whether [`crate::mapping::Mapping::load`] considers a file of this name: it reads the file or reports it.
 pub fn is_mapping_file(name: &str) -> bool {
     let lower = name.to_lowercase();
     let plain = lower.strip_suffix(".txt").unwrap_or(&lower);
@@ -45,8 +45,8 @@ fn has_yaml_ending(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
 }
 
-/// `None`: a file of this name is not read. Only `case` and `case-NAME` are Case mappings: a copy that lies beside
-/// them, such as `case (1).yaml`, would be tried before the file that people edit.
+/// `None`: a file of this name is not read. Only `case` and `case-NAME` are Case mappings: a copy in the folder, for
+/// example `case (1).yaml`, would be tried before the file that people edit.
 pub fn kind(name: &str) -> Option<FileKind> {
     let file = last(name);
     let (stem, _) = file.rsplit_once('.').filter(|_| has_yaml_ending(file))?;
@@ -66,15 +66,15 @@ fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// What a folder holds: texts, and findings about files that could not be read.
+/// The contents of a folder: texts, and findings about files that could not be read.
 pub struct Folder {
     pub sources: Vec<Source>,
     pub problems: Vec<Diagnostic>,
-    /// Names of files that are there and could not be read.
+    /// Names of files that exist but could not be read.
     pub unread: Vec<String>,
 }
 
-/// Reads the folder. Files of other names come without their text: they are only told.
+/// Reads the folder. Files with other names come without text: they are only reported.
 pub fn read(dir: &Path) -> Result<Folder, Vec<Diagnostic>> {
     let shown = dir.file_name().map_or_else(|| "mappings".into(), |name| name.to_string_lossy());
     let entries = std::fs::read_dir(dir).map_err(|error| {
@@ -119,7 +119,7 @@ impl Folder {
     }
 }
 
-/// Takes the files out that are not read, and tells each. One name with two endings is an error.
+/// Removes the files that are not read, and reports each. One name with two endings is an error.
 pub fn sort_out(sources: &mut Vec<Source>) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> =
         sources.iter().filter(|one| kind(&one.name).is_none()).map(strange).collect();
@@ -153,7 +153,7 @@ fn strange(source: &Source) -> Diagnostic {
         .with_help(help)
 }
 
-/// Each kind that is needed and is neither there nor told to be unreadable.
+/// A finding for each required kind of file that neither exists nor is listed in `unread`.
 pub fn missing(sources: &[Source], unread: &[String]) -> Vec<Diagnostic> {
     let there = |wanted: FileKind| {
         let names = sources.iter().map(|one| &one.name).chain(unread);

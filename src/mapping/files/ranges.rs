@@ -1,16 +1,16 @@
-//! Keys of `map` that are meant as ranges and are written as other languages write them.
+//! Keys of `map` that are meant as ranges and are written as in other languages.
 //!
-//! Taken as texts they would never fit, and a detractor would silently get the default.
+//! Read as texts they would never fit, and a detractor would silently get the default.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// How a range is written here.
+/// How the mapping language writes a range.
 pub const SPELLING: &str = "ranges are written \"0..6\", \"..6\" or \"9..\"; both ends belong to them";
 
-/// The way out for a text such as the answer `18-25`.
+/// The help for a text that looks like a range, for example the answer `18-25`.
 const AS_TEXT: &str = "; if the text is meant, put it in quotes of its own: \"'…'\"";
 
-/// What to do about a key that is meant as a range; `None`: it is a text.
+/// The help for a key that is meant as a range. `None`: the key is a text.
 pub fn meant(name: &str) -> Option<String> {
     let words = words(name)?;
     let numbers: Vec<&Word> = words.iter().filter(|word| matches!(word, Word::Number(_))).collect();
@@ -35,7 +35,7 @@ fn as_text(name: &str) -> String {
     AS_TEXT.replace('…', &name.replace('"', ""))
 }
 
-/// What to do about a key without a letter, such as `0/6`, in a table of numbers; `None`: it may be a text.
+/// The help for a key without letters, for example `0/6`, in a table of numbers. `None`: it may be a text.
 pub fn among_numbers(name: &str) -> Option<String> {
     let odd = name.chars().any(|c| c.is_ascii_digit()) && !name.chars().any(char::is_alphabetic);
     odd.then(|| SPELLING.to_owned() + &as_text(name))
@@ -61,7 +61,7 @@ impl Word {
     }
 }
 
-/// `None`: it has signs that no range has.
+/// `None`: the key has signs that no range has.
 fn words(name: &str) -> Option<Vec<Word>> {
     let text: String = name.nfkc().collect::<String>().to_lowercase();
     let letters: Vec<char> = text.chars().collect();
@@ -118,7 +118,7 @@ const LONG: [(&str, &str); 9] = [
     ("<>", "<>"),
 ];
 
-/// The sign that these letters begin with, in one spelling, and its length.
+/// The sign at the start of these letters, in one spelling, and its length.
 fn sign(letters: &[char]) -> Option<(&'static str, usize)> {
     let starts = |text: &str| text.chars().enumerate().all(|(at, letter)| letters.get(at) == Some(&letter));
     if let Some((text, sign)) = LONG.iter().find(|(text, _)| starts(text)) {
@@ -228,11 +228,11 @@ const ABOVE: &[&str] = &[
     "mehr als #",
 ];
 
-/// The right spelling for one number with a word or a sign; empty when it can be read in two ways.
+/// The right spelling for one number with a word or a sign. Empty when the key can be read in two ways.
 fn one_end(words: &[Word], number: &str) -> Option<String> {
     let shape = shape(words);
     let is = |list: &[&str]| list.contains(&shape.as_str());
-    // `nps <= 6`: a name before the sign says nothing.
+    // `nps <= 6`: the name before the sign is ignored.
     let named = matches!(words, [Word::Other(name), sign, Word::Number(_)]
         if sign.compares() && name.chars().all(char::is_alphabetic));
     let compared = if named { self::shape(&words[1..]) } else { shape.clone() };
@@ -252,7 +252,7 @@ fn one_end(words: &[Word], number: &str) -> Option<String> {
     }
 }
 
-/// What stands between two ends, and what may stand around them.
+/// Words and signs between two ends, and around them.
 const BETWEEN: &[&str] = &[
     "-", "to", "until", "till", "through", "thru", "à", "bis", "..", "...", "..=", "..<", ":", ";", ",", "|",
     "and", "et", "und",
@@ -293,7 +293,7 @@ fn ordered(low: &str, high: &str) -> String {
     if above(low, high) { format!("\"{high}..{low}\"") } else { format!("\"{low}..{high}\"") }
 }
 
-/// `05`, `001`: a number of a fixed length, as codes and dates have it.
+/// `05`, `001`: a number of a fixed length, as in codes and dates.
 fn padded(number: &str) -> bool {
     number.len() > 1 && number.starts_with('0') && !number.contains('.')
 }

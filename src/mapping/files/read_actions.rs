@@ -68,7 +68,7 @@ fn read_case(node: &Node, page: &mut Page) -> (Vec<String>, Option<String>) {
     (fields, author)
 }
 
-/// A field, or a path over relations such as `LastModifiedBy.Email`.
+/// A field, or a path over relations, for example `LastModifiedBy.Email`.
 fn path(node: &Node, page: &mut Page, what: &str) -> Option<String> {
     let text = node.text(page, what)?.text.clone();
     let good = text.split('.').all(|part| {
@@ -107,16 +107,16 @@ fn read_comments(node: Option<&Node>, page: &mut Page) -> CommentsSource {
     source
 }
 
-/// Without a condition every comment would go to the customer, internal notes too: that must be written.
+/// Without a condition every comment would go to the customer, internal notes too. So one must be written.
 fn no_condition(page: &mut Page, span: &Range<usize>, what: &str) {
     page.error(NO_CONDITION, span, format!("{what}: which comments may go to the customer")).help(
         "write `when: comment.IsPublished`, or `when: \"true\"` to send all of them, internal notes too",
     );
 }
 
-/// An outcome without a field is one that agents never hear of.
+/// Warns about outcomes without a field: agents would never learn of them.
 fn check_told(page: &mut Page, span: &Range<usize>, feedback: &[(Outcome, Vec<FeedbackField>)]) {
-    // Only while `goodays.actions` is `observe`; `check` knows that.
+    // `observed` occurs only while `goodays.actions` is `observe`; `check` warns about it then.
     let missing: Vec<&str> = untold(feedback).into_iter().filter(|name| *name != "observed").collect();
     if let Some(first) = missing.first() {
         let message =
@@ -126,7 +126,7 @@ fn check_told(page: &mut Page, span: &Range<usize>, feedback: &[(Outcome, Vec<Fe
     }
 }
 
-/// The path of an agent's e-mail address, by which Goodays knows him.
+/// The path of an agent's e-mail address. Goodays knows agents by it.
 fn author_email(node: &Node, page: &mut Page) -> Option<String> {
     const NO_ADDRESS: [&str; 11] = [
         "Name",
@@ -157,14 +157,14 @@ fn author_email(node: &Node, page: &mut Page) -> Option<String> {
     Some(text)
 }
 
-/// `filtered`: comments have a condition that rules without their own stand under.
+/// `filtered`: comments have a condition, which applies to rules without one of their own.
 fn read_rules(node: &Node, page: &mut Page, filtered: bool) -> Vec<ActionRule> {
     let mut rules: Vec<ActionRule> = Vec::new();
     let mut seen: Vec<(String, usize)> = Vec::new();
     for item in node.list(page, "`actions`") {
         let Some(rule) = read_rule(item, page) else { continue };
         let written = canonical(item);
-        // A comment's rule without `when` stands under `comments.when`, so it does not always hold.
+        // `comments.when` applies to a comment's rule without `when`, so that rule does not always hold.
         let under = rule.on_comment && filtered;
         let always = rules.iter().find(|other| other.always && !under && other.on_comment == rule.on_comment);
         if let Some((_, line)) = seen.iter().find(|(other, _)| *other == written) {
@@ -259,7 +259,7 @@ fn feedback_fields(node: &Node, page: &mut Page) -> Vec<FeedbackField> {
     for (key, value) in node.map(page, "an outcome") {
         let Some(text) = key.text(page, "a field's name").map(|key| key.text.clone()) else { continue };
         let field = field_name(page, &key.span, &text).map(|(name, _)| name);
-        // An empty text is allowed here, quoted: it empties the field.
+        // An empty quoted text is allowed here: it empties the field.
         let template = Checker::new(page, Names::Feedback).template(value, "a feedback text");
         if let (Some(field), Some(template)) = (field, template) {
             fields.push(FeedbackField { field, template });

@@ -1,4 +1,4 @@
-//! Reads the rules of fields, and finds those that never have their turn.
+//! Reads the rules of fields, and finds rules that can never apply.
 
 use std::ops::Range;
 
@@ -42,7 +42,7 @@ pub fn read_fields(
             )
             .help("remove it from `fields`");
         }
-        // The same word twice is YAML's complaint already.
+        // The YAML reader already reports the same key twice.
         let taken =
             fields.iter().find(|other| other.field.eq_ignore_ascii_case(&field) && other.full_name() != name);
         if let Some(other) = taken {
@@ -75,7 +75,7 @@ pub fn field_name(page: &mut Page, span: &Range<usize>, name: &str) -> Option<(S
             .help(format!("did you mean `{}`?", name.replacen("__c.", "__r.", 1)));
         return None;
     }
-    // These two are no relations by external id; the connector looks the names up in the org.
+    // These two are not relations by external id: the connector looks the names up in the org.
     let wanted: &[&str] = match parts[0] {
         "RecordType" => &["DeveloperName"],
         "Owner" => &["DeveloperName", "Username"],
@@ -109,7 +109,7 @@ fn read_rules(node: &Node, page: &mut Page, names: Names, timed: bool) -> Vec<Ru
     rules
 }
 
-/// A rule after one that always holds, or that says the same, never has its turn.
+/// Reports a rule that can never apply: one after a rule that always holds, or after an equal rule.
 fn check_order(
     page: &mut Page,
     item: &Node,
@@ -133,7 +133,7 @@ fn check_order(
     seen.push((written, item.span.clone()));
 }
 
-/// The node's meaning as text, whatever its notation.
+/// The node's meaning as text, independent of its notation.
 pub fn canonical(node: &Node) -> String {
     match &node.kind {
         Kind::Scalar(scalar) => format!("{:?}", scalar.text),
@@ -212,7 +212,7 @@ fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<
     Some(rule)
 }
 
-/// `when: true` is no condition.
+/// `when: true` is not a condition.
 pub fn is_true(when: &Node) -> bool {
     when.scalar().is_some_and(|scalar| scalar.text.trim() == "true")
 }
@@ -221,7 +221,7 @@ fn moment(node: &Node, page: &mut Page) -> Option<On> {
     choice(node, page, UNKNOWN_WORD, "`on`", &[("create", On::Create), ("message", On::Message)])
 }
 
-/// A value that is taken as it stands. `null` is written out: a key with nothing behind it was forgotten.
+/// A fixed value. `null` must be written out: a key without a value counts as forgotten.
 pub fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
     let Some(scalar) = node.scalar() else {
         node.wrong_kind(page, what, "a text, a number, true or false");
@@ -247,7 +247,7 @@ pub fn fixed(node: &Node, page: &mut Page, what: &str) -> Option<Json> {
     literal(scalar)
 }
 
-/// `value: ""` without `clear` does nothing, and reads as if it emptied the field.
+/// `value: ""` without `clear` does nothing, but looks as if it emptied the field.
 fn blank_text(node: &Node, page: &mut Page, clears: bool) {
     let blank = node.scalar().is_some_and(|scalar| scalar.quoted && scalar.text.trim().is_empty());
     if blank && !clears {
@@ -256,7 +256,7 @@ fn blank_text(node: &Node, page: &mut Page, clears: bool) {
     }
 }
 
-/// A scalar as a value: only what reads back the same becomes a number; `No` and `007` stay texts.
+/// A scalar as a value. Only text that reads back the same becomes a number: `No` and `007` stay texts.
 pub fn literal(scalar: &Scalar) -> Option<Json> {
     if scalar.is_null() || scalar.text.trim().is_empty() {
         return None;

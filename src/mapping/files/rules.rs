@@ -1,4 +1,4 @@
-//! A field's rules: where its value comes from, when, and what it becomes.
+//! A field's rules: where its value comes from, when a rule applies, and how the value is converted.
 
 use minijinja::value::Value;
 use serde_json::Value as Json;
@@ -7,23 +7,23 @@ use crate::document::diagnostic::Place;
 use crate::mapping::files::map_table::MapTable;
 use crate::mapping::language::expr::{EvalProblem, Expr, Template};
 
-/// When a rule writes.
+/// When a rule writes its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
     /// When the Case is made, and later when Goodays' own value changed.
     Always,
     /// Only in the transaction that makes the Case.
     Create,
-    /// Only in the transaction that imports a customer's message which is the newest.
+    /// Only in the transaction that imports a customer's message, if that message is the newest.
     Message,
 }
 
-/// What is being done to the Case now.
+/// What happens to the Case in this transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// The Case is made now.
+    /// The Case is created.
     pub create: bool,
-    /// A customer's message is imported that is the newest of its conversation now.
+    /// A customer's message is imported, and it is now the newest of its conversation.
     pub message: bool,
 }
 
@@ -37,15 +37,15 @@ impl On {
     }
 }
 
-/// A field with its value, or with why it has none.
+/// A field with its value, or with the reason why it has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    /// `Subject`, or for a relation by external id `Store__r` with an object as value.
+    /// `Subject`, or `Store__r` with an object as value for a relation by external id.
     pub field: String,
     /// `None`: absent or blank.
     pub value: Result<Option<Json>, EvalProblem>,
     pub on: On,
-    /// A blank value is to empty the field.
+    /// A blank value empties the field.
     pub clear: bool,
     pub at: Place,
 }
@@ -54,7 +54,7 @@ pub struct Rendered {
 #[derive(Debug)]
 pub struct FieldRules {
     pub field: String,
-    /// The external id's name, for `Store__r.Partner_Id__c`.
+    /// The name of the external id: `Partner_Id__c` in `Store__r.Partner_Id__c`.
     pub by: Option<String>,
     pub rules: Vec<Rule>,
 }
@@ -67,7 +67,7 @@ pub struct Rule {
     pub(in crate::mapping) default: Option<Json>,
     pub(in crate::mapping) on: On,
     pub(in crate::mapping) clear: bool,
-    /// Written without a condition. One that could not be read is still a condition.
+    /// The rule has no condition. A condition that could not be read still counts as one.
     pub(in crate::mapping) always: bool,
     pub(in crate::mapping) at: Place,
 }
@@ -101,17 +101,17 @@ impl FieldRules {
         self.by.as_ref().map_or_else(|| self.field.clone(), |by| format!("{}.{by}", self.field))
     }
 
-    /// Every fixed value that the rules can produce: what a picklist must know.
+    /// Every fixed value that the rules can produce. A picklist must have all of them.
     pub fn fixed_values(&self) -> Vec<&Json> {
         self.rules.iter().flat_map(Rule::fixed_values).collect()
     }
 
-    /// Where the first rule stands.
+    /// The place of the first rule.
     pub fn at(&self) -> Option<&Place> {
         self.rules.first().map(|rule| &rule.at)
     }
 
-    /// What the rules read of a name, such as `response`.
+    /// The paths below `root` (for example `response`) that the rules read.
     pub fn paths(&self, root: &str) -> Vec<String> {
         self.rules.iter().flat_map(|rule| rule.paths(root)).collect()
     }

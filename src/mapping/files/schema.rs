@@ -1,7 +1,7 @@
-//! JSON Schemas, for editors: they complete keys, show what a key does, and underline what cannot be.
+//! JSON Schemas for editors: they complete keys, show what a key does, and underline mistakes.
 //!
-//! The parser is the judge; these describe the same language for a machine that knows no expressions. A test holds
-//! both against the same files.
+//! The parser decides. The schemas describe the same language for editors, which do not know expressions. A test
+//! checks the same files against both.
 
 #![expect(dead_code, reason = "the fields are read by editors only, through their schema")]
 
@@ -24,7 +24,7 @@ pub enum SchemaKind {
 pub fn schema(kind: SchemaKind) -> Json {
     let generator = || SchemaSettings::draft07().into_generator();
     let mut schema = match kind {
-        // A section with everything commented out is null, and that is fine.
+        // A section in which everything is commented out is null, and that is allowed.
         SchemaKind::Connector => return generator().into_root_schema_for::<ConnectorFile>().to_value(),
         SchemaKind::Case => generator().into_root_schema_for::<CaseFile>(),
         SchemaKind::Comment => generator().into_root_schema_for::<CommentFile>(),
@@ -35,7 +35,7 @@ pub fn schema(kind: SchemaKind) -> Json {
     schema
 }
 
-/// A key may be left out; a key without a value is a mistake. Only where several kinds may stand null stays one.
+/// A key may be absent, but a key without a value is a mistake. Null stays only where a type allows several kinds.
 fn forbid_null(schema: &mut Json) {
     match schema {
         Json::Object(entries) => {
@@ -57,7 +57,7 @@ fn forbid_null(schema: &mut Json) {
     }
 }
 
-/// Defines a type that is nothing but its schema.
+/// Defines a type that only has a schema.
 macro_rules! only_schema {
     ($(#[$about:meta])* $name:ident, $schema:tt) => {
         $(#[$about])*

@@ -1,7 +1,7 @@
-//! Texts that YAML and the engine take as they stand, and that were meant otherwise: braces of other languages,
-//! curly quotes, `\n` in single quotes, lines that end at a `#`.
+//! Texts that YAML and the engine accept but that were meant otherwise: braces of other languages, curly quotes, `\n`
+//! in single quotes, lines that end at a `#`.
 //!
-//! An error where it is surely wrong, a warning where it may be meant. Each has a way to say that it is meant.
+//! An error where the text is surely wrong, a warning where it may be intended. Each can be spelled as intended.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub const NO_EXPRESSION: &str = "M032";
 pub const CURLY_QUOTES: &str = "M033";
 pub const LITERAL_ESCAPE: &str = "M034";
 
-/// Looks at a template that can be read.
+/// Checks a template that can be read.
 pub fn template(page: &mut Page, node: &Node, text: &str, names: Names) {
     if curly(page, node) || cut(page, node) {
         return;
@@ -51,7 +51,7 @@ pub fn template(page: &mut Page, node: &Node, text: &str, names: Names) {
     }
 }
 
-/// Looks at a fixed value.
+/// Checks a fixed value.
 pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
     if curly(page, node) || cut(page, node) {
         return;
@@ -72,7 +72,7 @@ pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
     literal_escape(page, node, text, &whole);
 }
 
-/// Curly quotes around an unquoted text: a text processor put them where YAML wants straight ones.
+/// Curly quotes around an unquoted text: a text processor replaced the straight quotes that YAML needs.
 pub fn curly(page: &mut Page, node: &Node) -> bool {
     let is_curly = |c: char| "“”„‟‘’‚‛«»‹›".contains(c);
     let plain = node.style(&page.text) == Style::Plain;
@@ -89,8 +89,8 @@ pub fn curly(page: &mut Page, node: &Node) -> bool {
     around
 }
 
-/// What YAML cuts off behind an unquoted text, from ` #` on. An error where code is cut off, a warning where no blank
-/// follows, as in `#1`; else it is a comment as people write them.
+/// Reports what YAML cuts off after an unquoted text, from ` #` on. An error where code is cut off, a warning where
+/// no blank follows, as in `#1`; otherwise it is an ordinary comment.
 pub fn cut(page: &mut Page, node: &Node) -> bool {
     let Some(rest) = cut_text(page, node) else { return false };
     let comment = rest.trim_start_matches('#');
@@ -107,7 +107,7 @@ pub fn cut(page: &mut Page, node: &Node) -> bool {
     true
 }
 
-/// The rest of the line behind an unquoted text, if it is a comment.
+/// The rest of the line after an unquoted text, if it is a comment.
 pub fn cut_text(page: &Page, node: &Node) -> Option<String> {
     node.scalar().filter(|scalar| !scalar.quoted)?;
     let rest = page.text[node.span.end..].lines().next()?;
@@ -141,7 +141,7 @@ impl Suspect {
     }
 }
 
-/// What stands outside of code and comments, and whether there is any code. What `{% raw %}` holds is meant.
+/// The parts outside of code and comments, and whether there is any code. `{% raw %}` contents count as intended.
 fn plain_parts(text: &str) -> (Vec<Range<usize>>, bool) {
     let tokens = jinja::template(text);
     let (mut parts, mut from, mut raw) = (Vec::new(), 0, false);
@@ -171,7 +171,7 @@ fn without_comments(text: &str, part: Range<usize>) -> Vec<Range<usize>> {
     parts
 }
 
-/// Signs that other template languages put around a name, and what they are.
+/// Signs that other template languages put around a name, and a description of each.
 const BRACES: [(&str, &str, &str); 7] = [
     ("{!", "}", "a merge field of Salesforce"),
     ("${", "}", "a variable, which only connector.yaml knows"),
@@ -197,7 +197,7 @@ fn other_braces(text: &str, names: Names) -> Option<Suspect> {
     None
 }
 
-/// The end of code that does not begin.
+/// An end of code without a beginning.
 fn stray(text: &str) -> Option<Suspect> {
     let stray = text.find("}}").or_else(|| text.find("%}"))?;
     let close = &text[stray..stray + 2];
@@ -209,7 +209,7 @@ fn stray(text: &str) -> Option<Suspect> {
     ))
 }
 
-/// The first part between these signs on one line, and what it holds.
+/// The first part between these signs on one line, and its contents.
 fn enclosed<'t>(text: &'t str, open: &str, close: &str) -> Option<(Range<usize>, &'t str)> {
     let mut from = 0;
     while let Some(start) = text[from..].find(open).map(|at| from + at) {
@@ -224,13 +224,13 @@ fn enclosed<'t>(text: &'t str, open: &str, close: &str) -> Option<(Range<usize>,
     None
 }
 
-/// Whether no letter is joined to it: `caf%C3%A9` is an address, no name in percents.
+/// Whether no letter adjoins the part: `caf%C3%A9` is part of an address, not a name in percent signs.
 fn stands_alone(text: &str, part: &Range<usize>) -> bool {
     let joined = |c: char| c.is_alphanumeric();
     !text[..part.start].ends_with(joined) && !text[part.end..].starts_with(joined)
 }
 
-/// A name or a path, as `first_name` and `user.name`; `short`: nothing else.
+/// A name or a path, for example `first_name` or `user.name`. `short`: nothing else is allowed.
 fn is_name(inner: &str, short: bool) -> bool {
     let starts = inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c) || (!short && "|()'= ".contains(c));
@@ -244,7 +244,7 @@ fn starts_with_root(inner: &str, names: Names) -> bool {
         || (word == "answer" && inner.contains('('))
 }
 
-/// A path such as `response.place.name` that stands in the text by itself.
+/// A path, for example `response.place.name`, that stands in the text without code around it.
 fn bare_path(text: &str, part: &Range<usize>, names: Names, open: &str, close: &str) -> Option<Suspect> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '/' | '-');
     for (root, shape) in names.roots() {
@@ -278,7 +278,7 @@ fn bare_path(text: &str, part: &Range<usize>, names: Names, open: &str, close: &
     None
 }
 
-/// `\n` where only double quotes make a line end of it. In double quotes `\\n` says that the letters are meant.
+/// `\n` where only double quotes make it a line end. In double quotes `\\n` says that the letters are intended.
 fn literal_escape(page: &mut Page, node: &Node, text: &str, part: &Range<usize>) -> bool {
     if node.style(&page.text) == Style::Double {
         return false;
@@ -294,7 +294,7 @@ fn literal_escape(page: &mut Page, node: &Node, text: &str, part: &Range<usize>)
     let message =
         format!("`{escape}` stands for itself here: only double quotes make a line end or a tab of it");
     let help = "put the whole text in double quotes; there `\\\\n` says that the two letters are meant";
-    // A path such as C:\new may be meant.
+    // A path, for example C:\new, may be intended.
     if text[at + 2..].starts_with(|c: char| c.is_ascii_lowercase()) && text[..at].ends_with([':', '\\']) {
         page.warn(LITERAL_ESCAPE, &span, message).help(help);
     } else {

@@ -6,7 +6,7 @@ use crate::document::yaml::Node;
 pub const UNKNOWN_USER_TYPE: &str = "M041";
 pub const NOBODY: &str = "M042";
 
-/// Internal users: whose comments are sent unless a mapping says otherwise.
+/// Internal users. Their comments are sent unless a mapping says otherwise.
 pub const STANDARD: &str = "Standard";
 
 /// Values of `User.UserType` that Salesforce documents (Object Reference, User). Salesforce may add others.

@@ -1,4 +1,4 @@
-//! Checks expressions and templates when files are loaded, so that running can be lenient.
+//! Checks expressions and templates when files are loaded, so that evaluation can be lenient.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,7 +31,7 @@ pub const UNKNOWN_QUESTION: &str = "M022";
 pub const FAILS_ON_SAMPLE: &str = "M023";
 pub const NOT_CONDITION: &str = "M024";
 
-/// Compiles what a page holds, and notes what is wrong with it.
+/// Compiles the expressions and templates of a page, and notes the mistakes in them.
 pub struct Checker<'p> {
     page: &'p mut Page,
     names: Names,
@@ -339,7 +339,7 @@ impl Checker<'_> {
     }
 }
 
-/// How a rule that fails is mended.
+/// How to fix a rule that fails.
 fn way_out(reason: &str) -> &'static str {
     match reason {
         MIXED_ORDER => "a text becomes a number with `| int` or `| float`; for times take `| date`",

@@ -28,18 +28,18 @@ pub fn date(value: Value, zone: Option<String>, named: Kwargs) -> Result<Value, 
     written.map(Value::from).map_err(|_| fail(BAD_FORMAT))
 }
 
-/// A machine without time zone data, or with a part of it, does not know the best known zone: then the name is not to
-/// blame.
+/// A machine without time zone data, or with a part of it, does not know the best-known zone. In that case the name
+/// is not at fault.
 fn zone_of(name: &str) -> Result<TimeZone, Error> {
     let reason = || if TimeZone::get("Europe/Paris").is_ok() { NO_SUCH_ZONE } else { NO_ZONES };
     TimeZone::get(name).map_err(|_| fail(reason()))
 }
 
-/// What Goodays and shops write for a date.
+/// The notations that Goodays and shops use for a date.
 enum Moment {
     /// With an offset, which is the second part.
     Exact(Timestamp, TimeZone),
-    /// A day and a time without an offset, such as a shop's own: the same in every zone.
+    /// A day and a time without an offset, for example a shop's own: the same in every zone.
     Local(civil::DateTime),
     /// A day alone is the same in every zone, too.
     Day(civil::Date),
@@ -48,7 +48,7 @@ enum Moment {
 impl Moment {
     fn read(text: &str) -> Option<Moment> {
         let text = text.trim();
-        // `09:20:00 +0200`: the offset stands apart.
+        // `09:20:00 +0200`: a blank separates the offset.
         let joined = text.rsplit_once(' ').filter(|(_, last)| last.starts_with(['+', '-', 'Z', 'z']));
         let joined = joined.map(|(time, offset)| format!("{}{offset}", time.trim_end()));
         let text = joined.as_deref().unwrap_or(text);

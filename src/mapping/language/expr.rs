@@ -1,4 +1,4 @@
-//! Expressions and templates, compiled once and evaluated without ever telling what a customer wrote.
+//! Expressions and templates, compiled once. Evaluation never reveals what a customer wrote.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::document::diagnostic::Place;
 use crate::mapping::language::{filters, jinja, names};
 
-/// Far above what fifteen ordinary fields need; a loop over a loop over a conversation ends here.
+/// Far above what fifteen ordinary fields need. It stops a nested loop over a conversation.
 const FUEL: u64 = 200_000;
 const RECURSION: usize = 64;
 
@@ -32,7 +32,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
-/// Why a value could not be made: the kind and the place, never a customer's word.
+/// Why a value could not be made: the kind and the place, never a customer's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvalProblem {
     pub at: Place,
@@ -47,7 +47,7 @@ impl fmt::Display for EvalProblem {
 
 impl std::error::Error for EvalProblem {}
 
-/// An expression, such as `response.place.name`.
+/// An expression, for example `response.place.name`.
 pub struct Expr {
     compiled: Expression<'static, 'static>,
     pub source: String,
@@ -61,7 +61,7 @@ impl fmt::Debug for Expr {
 }
 
 impl Expr {
-    /// Compiled as written first, so that errors point into what the admin wrote.
+    /// Compiles the source as written first, so that errors point into the admin's text.
     pub fn new(source: &str, at: Place) -> Result<Expr, Error> {
         ENGINE.compile_expression_owned(source.to_owned())?;
         let compared = jinja::with_comparisons(source, &jinja::expression(source));
@@ -69,18 +69,18 @@ impl Expr {
         Ok(Expr { compiled, source: source.to_owned(), at })
     }
 
-    /// The value as a Salesforce field can take it; null, absent and blank are `None`.
+    /// The value in a form that a Salesforce field accepts. Null, absent and blank are `None`.
     pub fn json(&self, scope: &Value) -> Result<Option<Json>, EvalProblem> {
         let value = self.eval(scope)?;
         to_json(&value).map_err(|reason| self.problem(reason))
     }
 
-    /// What it reads of a name, such as `case`.
+    /// The paths below `root` (for example `case`) that the expression reads.
     pub fn paths(&self, root: &str) -> Vec<String> {
         names::paths(&jinja::expression(&self.source), root)
     }
 
-    /// A condition. What is absent does not hold; anything but true and false is a problem.
+    /// A condition. An absent value does not hold. A value other than true and false is a problem.
     pub fn holds(&self, scope: &Value) -> Result<bool, EvalProblem> {
         let value = self.eval(scope)?;
         match value.kind() {
@@ -101,14 +101,14 @@ impl Expr {
 
 /// A text with `{{ expressions }}` in it.
 pub struct Template {
-    /// The engine with this one text in it: it keeps a text compiled only under a name. Filters and limits are
+    /// An engine with only this text: the engine keeps a compiled text only under a name. Filters and limits are
     /// shared with all others.
     engine: Environment<'static>,
     compared: String,
     pub at: Place,
 }
 
-/// The one text's name.
+/// The name of the only text in a template's engine.
 const TEXT: &str = "text";
 
 impl fmt::Debug for Template {
@@ -121,7 +121,7 @@ impl fmt::Debug for Template {
 }
 
 impl Template {
-    /// Compiled as written first, so that errors point into what the admin wrote.
+    /// Compiles the source as written first, so that errors point into the admin's text.
     pub fn new(source: &str, at: Place) -> Result<Template, Error> {
         ENGINE.template_from_str(source)?;
         let compared = jinja::with_comparisons(source, &jinja::template(source));
@@ -130,17 +130,17 @@ impl Template {
         Ok(Template { engine, compared, at })
     }
 
-    /// Whether nothing stands in it: such a text empties a field.
+    /// Whether the text is blank. Such a text empties a field.
     pub fn is_blank(&self) -> bool {
         self.compared.trim().is_empty()
     }
 
-    /// What it reads of a name.
+    /// The paths below `root` that the template reads.
     pub fn paths(&self, root: &str) -> Vec<String> {
         names::paths(&jinja::template(&self.compared), root)
     }
 
-    /// The text, without blanks around it; `None` when nothing is left.
+    /// The text, without blanks around it. `None` when it is blank.
     pub fn render(&self, scope: &Value) -> Result<Option<String>, EvalProblem> {
         let rendered = self.engine.get_template(TEXT).and_then(|text| text.render(scope.clone()));
         let text = rendered.map_err(|error| EvalProblem { at: self.at.clone(), reason: reason(&error) })?;
@@ -152,7 +152,7 @@ impl Template {
 pub const NOT_BOOLEAN: &str = "`when` must give true or false";
 pub const NOT_A_VALUE: &str = "a field needs one value, this gives an object";
 
-/// Errors of our own carry these texts; an engine's detail may quote data and is never passed on.
+/// Our own errors have these texts. An engine's detail may quote data and is never passed on.
 fn reason(error: &Error) -> &'static str {
     let own = error.detail().and_then(|detail| filters::REASONS.iter().find(|own| **own == detail));
     match (own, error.kind()) {
@@ -182,7 +182,7 @@ fn to_json(value: &Value) -> Result<Option<Json>, &'static str> {
     }
 }
 
-/// Several values are what a multi-select picklist takes.
+/// Joins several values as a multi-select picklist expects them.
 fn list(value: &Value) -> Result<Option<Json>, &'static str> {
     let mut parts = Vec::new();
     for item in value.try_iter().map_err(|_| NOT_A_VALUE)? {

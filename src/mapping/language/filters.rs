@@ -1,4 +1,4 @@
-//! What expressions can call: `answer(...)`, and filters for what Goodays texts need.
+//! What expressions can call: `answer(...)`, and filters for the texts of Goodays.
 
 #![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
@@ -18,7 +18,7 @@ pub const BAD_FORMAT: &str = "this date cannot be written in that format";
 pub const NO_SUCH_ZONE: &str = "there is no such time zone";
 pub const NO_ZONES: &str = "this machine has no time zone data";
 
-/// The only error texts that leave this room.
+/// The only error texts that leave this module.
 pub const REASONS: &[&str] =
     &[MIXED_ORDER, NO_ORDER, ANSWER_NEEDS, NOT_A_DATE, BAD_FORMAT, NO_SUCH_ZONE, NO_ZONES];
 
@@ -70,7 +70,7 @@ fn equal(left: &Value, right: &Value) -> bool {
     (blank(left) && blank(right)) || left == right
 }
 
-/// Nothing is ordered against what is absent.
+/// A comparison with an absent value is false.
 fn ordered(left: &Value, operator: &str, right: &Value) -> Result<bool, Error> {
     if blank(left) || blank(right) {
         return Ok(false);
@@ -109,7 +109,7 @@ fn answer(state: &State, named: Kwargs) -> Result<Value, Error> {
     Ok(last.map_or(Value::UNDEFINED, |one| numeric(&attr(&one, "value"))))
 }
 
-/// A text that is a number, as a number. `007` and telephone numbers are none.
+/// A text that is a number, as a number. `007` and telephone numbers stay texts.
 fn numeric(value: &Value) -> Value {
     let Some(text) = value.as_str() else { return value.clone() };
     match serde_json::from_str::<serde_json::Number>(text.trim()) {
@@ -126,7 +126,7 @@ pub fn shown(value: &Value) -> String {
     if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() }
 }
 
-/// Question titles come with `**bold**`, `_emphasis_`, headings and links.
+/// Removes `**bold**`, `_emphasis_`, headings and links, which question titles contain.
 pub fn strip_markdown(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let line = line.trim_start_matches('#').trim_start_matches("> ").trim();
@@ -154,20 +154,20 @@ fn strip_links(line: &str) -> String {
     out
 }
 
-/// Replaces `/PLACE/`, which stands for the shop in question titles, by its name.
+/// Replaces `/PLACE/`, the placeholder for the shop in question titles, with the shop's name.
 fn place(state: &State, text: Value) -> Result<String, Error> {
     let name = shown(&attr(&attr(&state.lookup("response").unwrap_or_default(), "place"), "name"));
     let text = shown(&text);
-    // A long name in place of many words is paid for before it is made.
+    // The fuel is consumed before the text is made: a long name may replace many placeholders.
     state.consume_fuel((text.matches(PLACE).count() * name.len() / BYTES_FOR_ONE_FUEL) as u64)?;
     Ok(text.replace(PLACE, &name))
 }
 
 const PLACE: &str = "/PLACE/";
-/// What the engine charges for texts that its own filters make.
+/// The engine's own rate for texts that its filters make.
 const BYTES_FOR_ONE_FUEL: usize = 64;
 
-/// All answers as a block of text, a line each: `response.answers | answers_text`.
+/// All answers as a block of text, one line each: `response.answers | answers_text`.
 fn answers_text(state: &State, answers: Value) -> Result<String, Error> {
     let mut lines = Vec::new();
     for one in answers.try_iter().into_iter().flatten() {
@@ -193,7 +193,7 @@ fn answers_text(state: &State, answers: Value) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    /// What a filter reads and makes is paid for with the engine's fuel.
+    /// The engine's fuel limits what a filter reads and makes.
     #[test]
     fn d15_long_texts_in_a_loop_run_out_of_fuel() {
         let place = std::sync::Arc::from("case.yaml");

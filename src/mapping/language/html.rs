@@ -1,9 +1,9 @@
 //! Rich text as plain text.
 
-/// Rich text as plain text: line breaks stay, tags go, entities are read. Each letter is looked at a fixed number of
-/// times: what is no tag is known by what follows its `<`.
+/// Rich text as plain text: line breaks stay, tags are removed, entities are decoded. Each letter is looked at a
+/// fixed number of times: what follows a `<` shows whether it begins a tag.
 pub fn strip_html(text: &str) -> String {
-    // Where no end can follow, none is searched for again and again.
+    // Avoids repeated searches for an end that does not follow.
     let last = |end: &str| text.rfind(end).map_or(0, |at| text.len() - at);
     let shortest = Ends { tag: last(">"), comment: last("-->") };
     let mut out = String::with_capacity(text.len());
@@ -25,13 +25,13 @@ pub fn strip_html(text: &str) -> String {
     htmlize::unescape(out.as_str()).trim().to_owned()
 }
 
-/// How much of the text is left at its last end of a tag, and of a comment; 0: there is none.
+/// The length of the text from its last end of a tag, and from that of a comment. 0: there is none.
 struct Ends {
     tag: usize,
     comment: usize,
 }
 
-/// The length of the tag or comment that a text begins with.
+/// The length of the tag or comment at the start of the text.
 fn tag_length(text: &str, shortest: &Ends) -> Option<usize> {
     let name = text[1..].strip_prefix('/').unwrap_or(&text[1..]);
     let (end, left) = if text.starts_with("<!--") {
@@ -47,7 +47,7 @@ fn tag_length(text: &str, shortest: &Ends) -> Option<usize> {
     text.find(end).map(|at| at + end.len())
 }
 
-/// Whether a tag, given without its brackets' first, begins a new line of the text.
+/// Whether a tag, given without its opening bracket, begins a new line of the text.
 fn breaks_line(tag: &str) -> bool {
     let closing = tag.starts_with('/');
     let name = tag.trim_start_matches('/');
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(strip_html("break<blockquote>it"), "breakit");
     }
 
-    /// Each letter is looked at once: the length alone would be quadratic in what is looked at before.
+    /// The time must be linear in the length, also for text in which tags have no end.
     #[test]
     fn d15_html_without_ends_is_read_in_one_go() {
         let started = std::time::Instant::now();

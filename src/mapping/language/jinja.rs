@@ -1,4 +1,4 @@
-//! The words of an expression or a template, with their places: enough to check names, and to make `<` and `==`
+//! The tokens of an expression or a template, with their places. They serve to check names, and to make `<` and `==`
 //! mean what an admin expects.
 
 use std::ops::Range;
@@ -57,7 +57,7 @@ pub fn template(source: &str) -> Vec<Token<'_>> {
                 continue;
             }
         };
-        // `{{-` and `{%+` say what becomes of the blanks around; the sign is no operator.
+        // `{{-` and `{%+` control the blanks around the code. The sign is not an operator.
         let length = if rest[2..].starts_with(['-', '+']) { 3 } else { 2 };
         let first = tokens.len();
         tokens.push(Token { kind: Kind::Open, text: &rest[..length], at: found });
@@ -72,7 +72,7 @@ pub fn template(source: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Reads code up to `close`, and says where reading goes on.
+/// Reads code up to `close`. Returns the offset where reading continues.
 fn code<'s>(source: &'s str, from: usize, close: Option<&str>, tokens: &mut Vec<Token<'s>>) -> usize {
     let mut at = from;
     let mut open = 0_usize;
@@ -141,13 +141,13 @@ fn text(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// The function that comparisons become.
+/// The function that replaces comparisons.
 pub const COMPARE: &str = "_compare";
 
-/// The source with each comparison written as a call of [`COMPARE`], `a < b` as `_compare(a, "<", b)`.
+/// The source with each comparison written as a call of [`COMPARE`]: `a < b` becomes `_compare(a, "<", b)`.
 ///
-/// The engine's own `<` orders a text against a number by kind, silently, and its `==` tells null from blank; both
-/// would decide wrongly about customers without anybody noticing.
+/// The engine's own `<` silently orders a text against a number by kind, and its `==` distinguishes null from blank.
+/// Both would decide wrongly about customers without anybody noticing.
 pub fn with_comparisons(source: &str, tokens: &[Token<'_>]) -> String {
     let mut edits: Vec<(usize, Edit)> = Vec::new();
     let mut chained = vec![false; tokens.len()];
@@ -172,7 +172,7 @@ pub fn with_comparisons(source: &str, tokens: &[Token<'_>]) -> String {
     apply(source, edits)
 }
 
-/// In the order in which they stand when they are at one place.
+/// The order of edits at the same place.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Edit {
     Close,
@@ -209,7 +209,7 @@ fn is_comparison(token: &Token<'_>) -> bool {
     token.kind == Kind::Op && matches!(token.text, "<" | "<=" | ">" | ">=" | "==" | "!=")
 }
 
-/// What a comparison's operand cannot reach across.
+/// Tokens that end a comparison's operand.
 fn is_boundary(token: &Token<'_>) -> bool {
     match token.kind {
         Kind::Open | Kind::Close => true,

@@ -1,4 +1,4 @@
-//! The words that expressions may use, by place.
+//! The names that expressions may use, for each kind of file.
 
 use minijinja::value::Value;
 
@@ -82,7 +82,7 @@ pub const TESTS: &[&str] = &[
     "upper",
 ];
 pub const FUNCTIONS: &[&str] = &["answer", "range"];
-/// Names that exist in some place.
+/// Names that exist in at least one kind of file.
 pub const EVERYWHERE: &[&str] = &["event", "response", "message", "case", "comment", "action", "reason"];
 
 /// Which names expressions of a file may use.
@@ -114,7 +114,7 @@ impl Names {
             Names::Case => samples().iter().map(|one| (one.everyday, one.case_scope())).collect(),
             Names::Comment => samples().iter().map(|one| (one.everyday, one.comment_scope())).collect(),
             Names::Feedback => vec![(true, feedback_sample())],
-            // What stands in an org's records is for the org to say.
+            // Only the org knows what its records hold.
             Names::CaseAction | Names::CommentAction => Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The language inside mapping files: expressions, templates, filters, and the names that they may use.
+//! The language in mapping files: expressions, templates, filters, and the names that they may use.
 
 pub(super) mod check;
 pub(super) mod dates;

@@ -1,4 +1,4 @@
-//! Finds the names that code uses: paths such as `response.place.name`, functions, filters, tests.
+//! Finds the names that code uses: paths (for example `response.place.name`), functions, filters, tests.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ pub struct Path<'s> {
     pub root: &'s str,
     pub root_span: Range<usize>,
     pub steps: Vec<Step<'s>>,
-    /// The arguments' tokens, by index, when the root is called.
+    /// When the root is called: the arguments' tokens, by index.
     pub call: Option<Range<usize>>,
 }
 
@@ -19,7 +19,7 @@ pub enum Step<'s> {
     Name(&'s str, Range<usize>),
     /// `[0]`
     Item,
-    /// `[expression]`: nothing is known from here on.
+    /// `[expression]`: the rest of the path is unknown.
     Computed,
 }
 
@@ -28,7 +28,7 @@ pub enum Use<'s> {
     Path(Path<'s>),
     Filter(&'s str, Range<usize>),
     Test(&'s str, Range<usize>),
-    /// `for local in path`, `set local = ...`: from here on the name is the template's own.
+    /// `for local in path`, `set local = ...`: after this the name is the template's own.
     Local(&'s str, Option<Path<'s>>),
 }
 
@@ -84,7 +84,7 @@ const BLOCKS: &[&str] = &[
     "continue",
 ];
 
-/// What the code reads of a name: `case.Contact.Email` gives `Contact.Email` for the root `case`.
+/// The paths that the code reads below `root`: `case.Contact.Email` gives `Contact.Email` for the root `case`.
 pub fn paths(tokens: &[Token<'_>], root: &str) -> Vec<String> {
     let found = uses(tokens).into_iter().filter_map(|used| match used {
         Use::Path(path) | Use::Local(_, Some(path)) if path.root == root => Some(path),
@@ -118,7 +118,7 @@ pub fn uses<'s>(tokens: &[Token<'s>]) -> Vec<Use<'s>> {
     found
 }
 
-/// The head of `{% ... %}`; what follows is read as ordinary code.
+/// The head of `{% ... %}`. The rest is read as ordinary code.
 fn block<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize {
     let Some(word) = tokens.get(at).filter(|token| BLOCKS.contains(&token.text)) else { return at };
     match word.text {
@@ -202,7 +202,7 @@ fn name<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize 
     next
 }
 
-/// The path that begins at a name, and where reading goes on.
+/// The path that begins at a name, and the index where reading continues.
 fn path<'s>(tokens: &[Token<'s>], from: usize) -> (Path<'s>, usize) {
     let token = &tokens[from];
     let mut path = Path { root: token.text, root_span: token.span(), steps: Vec::new(), call: None };
@@ -229,7 +229,7 @@ fn path<'s>(tokens: &[Token<'s>], from: usize) -> (Path<'s>, usize) {
                     Kind::Number => Step::Item,
                     _ => Step::Computed,
                 });
-                // A computed key holds names of its own.
+                // A computed key contains names itself.
                 at += if matches!(path.steps.last(), Some(Step::Computed)) { 1 } else { 3 };
                 if matches!(path.steps.last(), Some(Step::Computed)) {
                     return (path, at);

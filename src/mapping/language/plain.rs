@@ -1,6 +1,6 @@
-//! What the engine says about syntax, in words for somebody who never wrote a program.
+//! Syntax errors of the engine, explained for somebody who never wrote a program.
 
-/// The message and its help. `text` is the whole expression or template, `at` where the engine stopped.
+/// The message and its help. `text` is the whole expression or template, `at` the offset where the engine stopped.
 pub fn words(what: &str, text: &str, at: usize, detail: &str) -> Said {
     let (wrong, help) = habit(what, inside(what, text, at))
         .or_else(|| statement(text, detail))
@@ -10,14 +10,14 @@ pub fn words(what: &str, text: &str, at: usize, detail: &str) -> Said {
     (format!("this {what} cannot be read: {wrong}"), help)
 }
 
-/// What is wrong, and the way out.
+/// The mistake, and how to fix it.
 type Said = (String, String);
 
 fn said(wrong: impl Into<String>, help: impl Into<String>) -> Said {
     (wrong.into(), help.into())
 }
 
-/// Of a template the part between braces that the engine stopped in.
+/// In a template, the part between braces in which the engine stopped.
 fn inside<'t>(what: &str, text: &'t str, at: usize) -> &'t str {
     if what != "template" {
         return text;
@@ -29,7 +29,7 @@ fn inside<'t>(what: &str, text: &'t str, at: usize) -> &'t str {
     &rest[..end]
 }
 
-/// What other languages write.
+/// Notations of other languages.
 fn habit(what: &str, text: &str) -> Option<Said> {
     let outside = without_quoted(text);
     for (sign, word) in [("&&", "and"), ("||", "or"), (" AND ", "and"), (" OR ", "or")] {
@@ -80,7 +80,7 @@ fn statement(text: &str, detail: &str) -> Option<Said> {
     None
 }
 
-/// It ends too early.
+/// The text ends too early.
 fn unfinished(what: &str, detail: &str) -> Option<Said> {
     if detail == "unexpected end of string" {
         return Some(said("a quote is not closed", "end the text with the quote that it began with"));
@@ -103,7 +103,7 @@ fn unfinished(what: &str, detail: &str) -> Option<Said> {
     }
 }
 
-/// Something stands where nothing, or something else, belongs.
+/// An unexpected word or sign.
 fn surprise(text: &str, at: usize, detail: &str) -> Option<Said> {
     let word: String =
         text.get(at..)?.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_')).collect();
@@ -121,7 +121,7 @@ fn surprise(text: &str, at: usize, detail: &str) -> Option<Said> {
     }
 }
 
-/// The text with what stands in quotes left out.
+/// The text without its quoted parts.
 fn without_quoted(text: &str) -> String {
     let mut open: Option<char> = None;
     let mut kept = String::new();
@@ -136,7 +136,7 @@ fn without_quoted(text: &str) -> String {
     kept
 }
 
-/// One `=` that stands alone outside of brackets is a comparison with a letter missing.
+/// A single `=` outside of brackets is a comparison with a sign missing.
 fn single_equals(text: &str) -> bool {
     let mut depth = 0_i32;
     crate::mapping::language::jinja::expression(text).iter().any(|token| {

@@ -1,4 +1,4 @@
-//! What expressions see.
+//! The names that expressions can read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// What expressions see in case and comment mappings: `event`, `response`, and through it `answer(...)`.
+/// The names in case and comment mappings: `event`, `response`, and through it `answer(...)`.
 #[derive(Clone)]
 pub struct Facts {
     pub(in crate::mapping) scope: Value,
@@ -14,7 +14,7 @@ pub struct Facts {
     response: Value,
 }
 
-/// Says nothing: what is in it are customers' words.
+/// Shows no contents, as they are customers' texts.
 impl fmt::Debug for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts").finish_non_exhaustive()
@@ -42,7 +42,7 @@ pub fn scope<const N: usize>(names: [(&'static str, Value); N]) -> Value {
     Value::from_object(BTreeMap::from(names))
 }
 
-/// Null becomes undefined on the way: null and absent are one thing, also inside of `~` and filters.
+/// Null becomes undefined: null and absent must behave the same, also inside of `~` and filters.
 pub fn to_value(json: &Json) -> Value {
     match json {
         Json::Null => Value::UNDEFINED,

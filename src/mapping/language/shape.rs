@@ -7,12 +7,12 @@ use serde_json::json;
 
 use crate::mapping::language::scope::{Facts, scope};
 
-/// What stands behind a name.
+/// What a name refers to.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// A text, a number, true or false.
     Leaf,
-    /// Differs per customer, or is Salesforce's.
+    /// Differs per customer, or is defined by Salesforce.
     Any,
     List(&'static Shape),
     Object(&'static [(&'static str, Shape)]),
@@ -38,7 +38,7 @@ const QUESTION: Shape = Object(&[("id", Leaf), ("title", Leaf), ("type", Leaf), 
 
 const OPT_IN: Shape = Object(&[("newsletter", Leaf), ("email", Leaf), ("sms", Leaf)]);
 
-/// `token` is left out on purpose: it may open the conversation to whoever has it.
+/// `token` is left out on purpose: with it, anybody may be able to open the conversation.
 pub const RESPONSE: Shape = Object(&[
     ("id", Leaf),
     ("created_date", Leaf),
@@ -80,7 +80,7 @@ pub const RESPONSE: Shape = Object(&[
 pub const QUESTION_TYPES: &[&str] =
     &["none", "stars", "yesno", "choices", "nps", "emoji", "text", "multiple_answers", "csat"];
 
-/// A sample to try expressions on, and what may be absent in it.
+/// A sample to try expressions on. If it is not `everyday`, values may be absent.
 pub struct Sample {
     pub everyday: bool,
     pub facts: Facts,
@@ -127,7 +127,7 @@ fn everyday() -> Sample {
     Sample { everyday: true, facts: Facts::new("response", &response), message }
 }
 
-/// A public review with a rating only: what may be missing is missing.
+/// A public review with only a rating: every optional value is absent.
 fn sparse() -> Sample {
     let message = json!({"id": "m1", "created_date": "2020-02-05T10:20:39Z", "type": "Message", "content": "Hello",
         "attachment": null, "sender": null});

@@ -1,4 +1,4 @@
-//! The `/v2` door: token, rate, routes (reference, 1 and 4.1).
+//! The `/v2` API: token, rate limit, routes (reference, 1 and 4.1).
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::show::View;
 use super::state::State;
 use super::{Shared, control, lists};
 
-/// A request, taken apart.
+/// A parsed request.
 pub struct Call {
     pub method: String,
-    /// Below `/v2` or `/__sim`, decoded, without the slash at the end that is tolerated.
+    /// The path below `/v2` or `/__sim`, decoded, without a trailing slash (one is tolerated).
     pub path: Vec<String>,
     pub query: Vec<(String, String)>,
     pub body: Bytes,
@@ -43,13 +43,13 @@ impl Call {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// This page's own address on this host, without query.
+    /// The address of this page on this host, without query.
     pub fn address(&self) -> String {
         format!("http://{}{}", self.header("host").unwrap_or("localhost"), self.parts.uri.path())
     }
 }
 
-/// What is answered.
+/// The answer to a request.
 pub struct Answer {
     pub status: u16,
     body: Vec<u8>,
@@ -62,7 +62,7 @@ impl Answer {
         Self { status, ..Self::raw(body.to_string().into_bytes()) }
     }
 
-    /// Bytes that are JSON already.
+    /// An answer of bytes that are JSON already.
     pub fn raw(body: Vec<u8>) -> Self {
         Self { status: 200, body, headers: Vec::new() }
     }
@@ -86,7 +86,7 @@ impl Answer {
 
 pub async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    // The front has read the whole body already, so this cannot break off.
+    // The server has read the whole body already, so this cannot fail.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let mut call = Call::new(parts, body);
     let root = if call.path.is_empty() { String::new() } else { call.path.remove(0) };
@@ -100,7 +100,7 @@ pub async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> R
     answer.into_response()
 }
 
-/// What the gateway refuses, in its own words.
+/// What the gateway refuses, with its own messages.
 fn gate(state: &mut State, call: &Call) -> Option<Answer> {
     let refuse = |status, message| Some(Answer::new(status, json!({"message": message})));
     match call.header("authorization") {
@@ -116,7 +116,7 @@ fn gate(state: &mut State, call: &Call) -> Option<Answer> {
     Some(answer)
 }
 
-/// How long until the next window, if this call is one too many.
+/// The time until the next window in milliseconds, if this call exceeds the rate.
 fn over_rate(state: &mut State) -> Option<i64> {
     let rate = state.switches.rate?;
     let now = state.clock.now_ms();
@@ -196,7 +196,7 @@ fn fields(call: &Call) -> Result<Map<String, Value>, Answer> {
     }
 }
 
-/// Everything that is only looked at; None is no such route or thing.
+/// All read-only requests. `None`: there is no such route or object.
 fn read(state: &State, path: &[&str], call: &Call) -> Option<Answer> {
     match path {
         ["responses"] => Some(lists::responses(state, call, None, false)),

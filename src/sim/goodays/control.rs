@@ -1,4 +1,4 @@
-//! `/__sim/…`: the people, the faults and the clock over HTTP. Needs no token; is neither logged nor faulted.
+//! `/__sim/…`: the people, the faults and the clock over HTTP. Needs no token, and is neither logged nor faulted.
 //!
 //! | Request | Does |
 //! | --- | --- |
@@ -10,7 +10,7 @@
 //! | `POST /__sim/responses/{id}/colleague/{reply\|message\|call\|close\|spam}` `{…}` | the back office, with the fields of the API's action |
 //! | `GET /__sim/received/{id}` | every text that reached the customer |
 //! | `GET /__sim/processed/{id}` | every action that was applied |
-//! | `GET`, `POST /__sim/events/{id}/{kind}` | a webhook's bytes as of now; send it now, past the line: `{status}` |
+//! | `GET`, `POST /__sim/events/{id}/{kind}` | a webhook's bytes as of now; sends it past the queue: `{status}` |
 //! | `GET`, `POST /__sim/webhook` `{url?, secret?, paused?, drop_next?, duplicate_next?, order?}` | the line; `secret: ""` takes the signature away; `order`: `kept`, `reversed`, `shuffled` |
 //! | `GET /__sim/webhook/log` | every attempt to send |
 //! | `POST /__sim/webhook/deliver`, `/__sim/webhook/wait` | send all that waits or is held; answer when nothing is under way |
@@ -22,7 +22,7 @@
 //! | `GET`, `POST /__sim/users` `{id, email, first_name?, last_name?, read_only?}` | who may answer |
 //! | `POST /__sim/reset` | as at the start, with webhook URL and secret kept |
 //!
-//! What cannot be done answers 409 `{error}`, what cannot be read 400, what is not there 404.
+//! 409 `{error}`: it cannot be done. 400: the request cannot be read. 404: there is no such thing.
 
 use std::sync::atomic::Ordering;
 
@@ -72,7 +72,7 @@ fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
     serde_json::from_slice(body).map_err(|error| Answer::new(400, json!({"error": error.to_string()})))
 }
 
-/// What came of a verb: nothing to say, or the id of what it made.
+/// The answer to a verb: an empty object, or the id of what it made.
 fn done(outcome: Result<Option<String>, String>) -> Done {
     match outcome {
         Ok(Some(id)) => Ok(Answer::new(201, json!({"id": id}))),

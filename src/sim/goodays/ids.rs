@@ -1,9 +1,9 @@
-//! Ids and dates as Goodays writes them.
+//! Ids and dates in the form of Goodays.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A seeded source of ids (`SplitMix64`): same seed, same ids.
+/// A seeded source of ids (`SplitMix64`): the same seed gives the same ids.
 #[derive(Debug, Clone)]
 pub struct Ids(u64);
 
@@ -26,7 +26,7 @@ impl Ids {
         usize::try_from(self.next() % end).unwrap_or(0)
     }
 
-    /// 10 or 11 letters and digits, where case counts (`vdOpL1NJ74l`).
+    /// 10 or 11 letters and digits, case-sensitive (`vdOpL1NJ74l`).
     pub fn id(&mut self) -> String {
         const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let length = 10 + self.below(2);
@@ -39,9 +39,9 @@ impl Ids {
     }
 }
 
-/// Microseconds since the epoch as in the samples: six decimals and the offset of Paris.
+/// Microseconds since the epoch in the form of the samples: six decimals and the offset of Paris.
 pub fn date(micros: i64) -> String {
-    // Written as a rule, because a machine without a time zone database must show the same.
+    // A POSIX rule, because a machine without a time zone database must give the same result.
     let paris = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap_or(TimeZone::UTC);
     let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(paris).strftime("%Y-%m-%dT%H:%M:%S.%6f%:z").to_string()

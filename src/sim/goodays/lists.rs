@@ -20,10 +20,10 @@ const LARGEST_PAGE: usize = 1000;
 /// The one configured event.
 const EVENT_ID: &str = "ev3NtWbHk1";
 
-/// Where a row stands in its list; rows are in ascending order of it.
+/// The sort key of a row. Rows are in ascending order of it.
 type Rank = (i64, i64);
 
-/// `/responses`, or those of one place or survey; full objects or light ones.
+/// `/responses`, or the responses of one place or survey, as full or light objects.
 pub fn responses(state: &State, call: &Call, within: Option<(&str, &str)>, full: bool) -> Answer {
     let bounds = match (date_param(call, "start_date"), date_param(call, "end_date")) {
         (Ok(start), Ok(end)) => (start, end),
@@ -49,7 +49,7 @@ pub fn responses(state: &State, call: &Call, within: Option<(&str, &str)>, full:
     page(call, &rows, |response| if full { state.show(response, View::Api) } else { state.light(response) })
 }
 
-/// Newest first unless asked otherwise.
+/// Newest first unless `sort` says otherwise.
 fn rank(response: &Response, index: i64, sort: Option<&str>, by_update: bool) -> Rank {
     let date = if by_update { response.updated } else { response.created };
     match sort {
@@ -92,7 +92,7 @@ fn flag(call: &Call, name: &str, value: bool) -> bool {
     call.param(name).is_none_or(|asked| matches!(asked, "true" | "True" | "1") == value)
 }
 
-/// ISO 8601 in UTC, and no zone may be written (reference, 4.4): a zone is a mistake worth refusing.
+/// ISO 8601 in UTC. Dates have no zone (reference, 4.4), so a zone is refused.
 fn date_param(call: &Call, name: &str) -> Result<Option<i64>, Answer> {
     let Some(text) = call.param(name) else { return Ok(None) };
     let time = text.split_once('T').map_or("", |(_, time)| time);
@@ -103,7 +103,7 @@ fn date_param(call: &Call, name: &str) -> Result<Option<i64>, Answer> {
     }
 }
 
-/// `{next, previous, results}`; a cursor is a place between rows, so new rows do not shift pages.
+/// `{next, previous, results}`. A cursor is a position between rows, so new rows do not shift pages.
 fn page<T>(call: &Call, rows: &[(Rank, T)], show: impl Fn(&T) -> Value) -> Answer {
     let size = call.param("page_size").and_then(|size| size.parse().ok()).filter(|size| *size > 0);
     let size = size.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE);
@@ -190,7 +190,7 @@ pub fn places_of(state: &State, call: &Call, id: &str) -> Option<Answer> {
     state.user(id).map(|_| page(call, &in_order(state.places.iter()), |place| show::place(place)))
 }
 
-/// Who waits, with an alert and without: their sum is all that wait (reference, 1.1).
+/// The responses that wait, with an alert and without. Their sum is all that wait (reference, 1.1).
 pub fn dashboard(state: &State, call: &Call) -> Value {
     let place = call.param("place");
     let waiting = state.responses.iter().filter(|response| response.waits());
@@ -199,7 +199,7 @@ pub fn dashboard(state: &State, call: &Call) -> Value {
     json!({"pending_alert": alerts.len(), "pending_reply": others.len()})
 }
 
-/// The keys that are found in `context.extra`.
+/// The keys that occur in `context.extra`.
 pub fn configuration() -> Value {
     let parameter =
         |key: &str, label: &str| json!({"key": key, "label": label, "required": false, "use_in_stats": true});
@@ -219,7 +219,7 @@ pub fn events(state: &State, call: &Call) -> Answer {
         .iter()
         .map(|kind| (format!("sample_{kind}"), json!(format!("{here}/{EVENT_ID}/sample_{kind}"))))
         .collect();
-    // No `id`: the reference's schema has none, so the way to the samples is their addresses.
+    // No `id`: the reference's schema has none, so clients find the samples by their addresses.
     let event = json!({"samples": samples});
     if state.switches.events_as_page {
         return page(call, &in_order(std::iter::once(event)), Value::clone);
@@ -227,7 +227,7 @@ pub fn events(state: &State, call: &Call) -> Answer {
     Answer::ok(json!([event]))
 }
 
-/// A webhook's body with this account's configuration, from a conversation played on the side.
+/// A webhook's body with this account's configuration, taken from a separate sample conversation.
 pub fn sample(state: &State, id: &str, kind: &str) -> Option<Answer> {
     if id != EVENT_ID || !SAMPLES.contains(&kind) {
         return None;

@@ -1,8 +1,8 @@
-//! A stand-in for Goodays: its `/v2` API, its signed webhooks, and the people behind both.
+//! A stand-in for Goodays: its `/v2` API, its signed webhooks, and the people who use both.
 //!
-//! Written after the public pages only (`reference/goodays-api.md`; each test in `tests/it/sim_goodays.rs` names
-//! the section it holds us to). What no page says is a switch: see [`Switches`]. It speaks bytes and shares no
-//! type with the connector, so a wrong reading of ours cannot agree with itself.
+//! Its only source is the public pages (`reference/goodays-api.md`; each test in `tests/it/sim_goodays.rs` names the
+//! section that it checks). What no page says is a switch: see [`Switches`]. It speaks bytes and shares no type with
+//! the connector, so an error in the connector's types cannot repeat itself here.
 //!
 //! `api` answers `/v2`, `lists` its pages, `people` has the verbs, `rules` decides what is allowed,
 //! `show` writes the JSON, `webhook` sends events, `control` is
@@ -36,7 +36,7 @@ use self::state::{Person, State, User};
 pub use self::webhook::{Order, Sent};
 use crate::sim::wire::{self, Server, Wire};
 
-/// What the handle, the API, the control API and the sender of webhooks share.
+/// State shared by the handle, the API, the control API and the sender of webhooks.
 struct Shared {
     state: Mutex<State>,
     wire: Wire,
@@ -51,14 +51,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes something, and wakes whoever waits for changes.
+    /// Changes the state, and notifies all that wait for changes.
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let outcome = change(&mut self.state());
         self.changed.send_replace(());
         outcome
     }
 
-    /// As at the start: no responses, faults or logs; switches and people anew; the webhook's URL and secret stay.
+    /// As at the start: no responses, faults or logs; default switches and people. The webhook's URL and secret stay.
     fn reset(&self) {
         self.wire.clear_faults();
         self.wire.clear_requests();
@@ -67,14 +67,14 @@ impl Shared {
             let mut fresh = State::new(&self.options);
             std::mem::swap(&mut fresh.line, &mut state.line);
             fresh.line.clear();
-            // Going on where we were: an id is never given twice, even over a reset.
+            // The ids continue, so that none is given twice, even after a reset.
             std::mem::swap(&mut fresh.ids, &mut state.ids);
             *state = fresh;
         });
     }
 }
 
-/// A running simulator; the last clone dropped stops it.
+/// A running simulator. It stops when the last clone is dropped.
 #[derive(Clone)]
 pub struct Goodays {
     shared: Arc<Shared>,
@@ -115,7 +115,7 @@ impl Goodays {
         self.running.server.addr()
     }
 
-    /// The base of the API, with `/v2`.
+    /// The base URL of the API, with `/v2`.
     pub fn url(&self) -> String {
         format!("http://{}/v2", self.addr())
     }
@@ -140,13 +140,13 @@ impl Goodays {
 
 /// People.
 impl Goodays {
-    /// A customer leaves feedback: the event `response` goes out. Gives the response's id.
+    /// A customer leaves feedback: the event `response` is sent. Returns the response's id.
     pub fn customer_leaves(&self, feedback: Feedback) -> String {
         self.shared.with(|state| state.leaves(feedback))
     }
 
-    /// The customer writes privately, which is possible once the brand has answered: the event `message` goes
-    /// out, and `message` is allowed again. Gives the message's id.
+    /// The customer writes privately, which is possible once the brand has answered. The event `message` is sent, and
+    /// the action `message` is allowed again. Returns the message's id.
     pub fn customer_writes(&self, id: &str, content: &str) -> Result<String, String> {
         self.shared.with(|state| state.writes(id, content, None))
     }
@@ -155,23 +155,23 @@ impl Goodays {
         self.shared.with(|state| state.writes(id, content, Some(attachment.to_owned())))
     }
 
-    /// The customer changes the first verbatim (a review on Google, say): a second event `response` with the
-    /// same id goes out (reference, 6).
+    /// The customer changes the first verbatim, for example a review on Google. A second event `response` with the
+    /// same id is sent (reference, 6).
     pub fn customer_edits(&self, id: &str, content: &str) -> Result<(), String> {
         self.shared.with(|state| state.edits(id, content))
     }
 
-    /// The response is gone, without any event: a review deleted, a person forgotten.
+    /// The response disappears without any event: a review was deleted, or a person was forgotten.
     pub fn removes(&self, id: &str) -> Result<(), String> {
         self.shared.with(|state| state.removes(id))
     }
 
-    /// The store hands the response to customer service: the event `delegated` goes out.
+    /// The store delegates the response to customer service: the event `delegated` is sent.
     pub fn store_delegates(&self, id: &str) -> Result<(), String> {
         self.shared.with(|state| state.delegates(id))
     }
 
-    /// The store takes it back, without any event; see [`Switches::taken_back_status`].
+    /// The store takes it back, without any event. See [`Switches::taken_back_status`].
     pub fn store_takes_back(&self, id: &str) -> Result<(), String> {
         self.shared.with(|state| state.takes_back(id))
     }
@@ -212,7 +212,7 @@ impl Goodays {
 
 /// The account.
 impl Goodays {
-    /// Somebody who may answer, or (read only) may not; an id that is known is changed.
+    /// Adds a user who may answer or, if `read_only`, may not. A known id is changed.
     pub fn add_user(&self, id: &str, email: &str, read_only: bool) {
         let person =
             Person { email: email.to_owned(), first_name: "Ada".to_owned(), last_name: "Agent".to_owned() };
@@ -221,7 +221,7 @@ impl Goodays {
     }
 }
 
-/// What can be seen.
+/// Views for tests.
 impl Goodays {
     /// Every text that reached the customer, in order: `{kind: reply|message, content, user, at, message_id}`.
     pub fn received_by_customer(&self, id: &str) -> Vec<Value> {
@@ -239,17 +239,17 @@ impl Goodays {
         state.response(id).map(|response| state.show(response, View::Now))
     }
 
-    /// The ids of all responses, in the order in which they were left.
+    /// The ids of all responses, in order of creation.
     pub fn response_ids(&self) -> Vec<String> {
         self.shared.state().responses.iter().map(|response| response.id.clone()).collect()
     }
 
-    /// The webhook's bytes as they would be sent now; empty if there is no such event.
+    /// The webhook's bytes as they would be sent now. Empty if there is no such event.
     pub fn event_body(&self, id: &str, kind: &str) -> Vec<u8> {
         self.shared.state().event(id, kind).unwrap_or_default()
     }
 
-    /// The signature header's value; none without a secret.
+    /// The value of the signature header. `None` without a secret.
     pub fn sign(&self, body: &[u8]) -> Option<String> {
         self.shared.state().line.sign(body)
     }
@@ -269,37 +269,37 @@ impl Goodays {
         self.shared.state().line.log.clone()
     }
 
-    /// Held events wait in line; going on sends them.
+    /// Paused events wait in the queue. Ending the pause sends them.
     pub fn pause_webhooks(&self, paused: bool) {
         self.shared.with(|state| state.line.paused = paused);
     }
 
-    /// The next `count` events get lost.
+    /// The next `count` events are lost.
     pub fn drop_webhooks(&self, count: u32) {
         self.shared.with(|state| state.line.drop_next = count);
     }
 
-    /// The next `count` events leave twice, with the same bytes.
+    /// The next `count` events are sent twice, with the same bytes.
     pub fn duplicate_webhooks(&self, count: u32) {
         self.shared.with(|state| state.line.duplicate_next = count);
     }
 
-    /// In which order waiting events leave (hold them first, so that several wait).
+    /// Sets the order in which waiting events are sent. Pause first, so that several wait.
     pub fn order_webhooks(&self, order: Order) {
         self.shared.with(|state| state.line.order = order);
     }
 
-    /// Sends all that waits now, also what is held.
+    /// Sends all waiting events now, also paused ones.
     pub async fn deliver(&self) {
         self.shared.send_waiting(true).await;
     }
 
-    /// Sends one event now, past the line; the status that answered it.
+    /// Sends one event now, bypassing the queue. Returns the status of the answer.
     pub async fn send_event(&self, id: &str, kind: &str) -> Result<u16, String> {
         self.shared.send_event(id, kind).await
     }
 
-    /// Waits until every event that is not held has been sent.
+    /// Waits until every event that is not paused has been sent.
     pub async fn webhooks_sent(&self) {
         self.shared.webhooks_sent().await;
     }

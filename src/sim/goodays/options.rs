@@ -1,4 +1,4 @@
-//! What can be chosen: the account at start, and the switches for what no public page says.
+//! Options: the account at the start, and switches for what no public page says.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,11 +11,11 @@ pub struct Options {
     /// The only token that is accepted.
     pub token: String,
     pub clock: Clock,
-    /// Same seed, same acts: same ids.
+    /// The same seed and the same actions give the same ids.
     pub seed: u64,
-    /// Where events go; without it they are only logged.
+    /// The target of events. Without it they are only logged.
     pub webhook_url: Option<String>,
-    /// Without it no signature header is sent at all (reference, 2.1).
+    /// Without a secret no signature header is sent (reference, 2.1).
     pub webhook_secret: Option<String>,
     pub switches: Switches,
 }
@@ -33,16 +33,16 @@ impl Default for Options {
     }
 }
 
-/// One switch for each guess about Goodays; the defaults are what the reference assumes.
+/// One switch for each assumption about Goodays. The defaults are those of the reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one open question of the reference's section 6")]
 pub struct Switches {
-    /// A brand message made by the API is shown by the API only after this long.
+    /// The API shows a message that was made through it only after this delay.
     pub visible_after_ms: u64,
-    /// With a delay: not only the message is late, the whole response is shown as it was before.
+    /// With a delay: the API shows the whole response in its former state, not only without the message.
     pub whole_response_late: bool,
-    /// `message` is listed as soon as there is a reply, not only when the customer wrote last.
+    /// `message` is listed once there is a reply, not only when the customer wrote last.
     pub message_stays_allowed: bool,
     /// A new participation of the same customer ends the private exchange on the older ones.
     pub new_participation_ends: bool,
@@ -52,9 +52,9 @@ pub struct Switches {
     pub reply_event_echo: bool,
     /// Texts come back with `&amp;`, `&#39;`...
     pub html_entities: bool,
-    /// Texts lose blanks at both ends when they are taken in (as Django REST Framework does).
+    /// Texts are stored without blanks at both ends (as Django REST Framework does).
     pub trim_texts: bool,
-    /// What becomes of texts that the API takes, as they are shown.
+    /// How stored texts are altered when they are shown.
     pub altered: Altered,
     /// Webhook bodies spell everything outside of ASCII as `\uXXXX`.
     pub ascii_bodies: bool,
@@ -64,12 +64,12 @@ pub struct Switches {
     pub remark_type_required_on: Vec<String>,
     /// A private message without `user` is refused.
     pub message_needs_user: bool,
-    /// What the API answers for a response that its store has taken back: 200 (still ours to see), 403 or 404.
+    /// The API's answer for a response that its store has taken back: 200 (we still see it), 403 or 404.
     pub taken_back_status: u16,
-    /// Longest text taken, in characters.
+    /// The longest accepted text, in characters.
     pub max_content: Option<usize>,
     pub updated_date: UpdatedDate,
-    /// Whether `end_date` itself is still within.
+    /// Whether a response at `end_date` itself is included.
     pub end_inclusive: bool,
     /// `GET /users?email=` finds every address that contains the text.
     pub user_email_contains: bool,
@@ -110,16 +110,16 @@ impl Default for Switches {
     }
 }
 
-/// How a text is shown that the API took.
+/// How an accepted text is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Altered {
     Kept,
-    /// Without what is outside of the basic plane, as an old database stores it.
+    /// Without characters outside of the basic plane, as an old database stores it.
     WithoutEmoji,
-    /// It ends at the first such letter.
+    /// The text ends before the first such character.
     CutAtEmoji,
-    /// Each digit is a star.
+    /// Each digit is replaced by a star.
     MaskedDigits,
 }
 
@@ -135,7 +135,7 @@ impl Altered {
     }
 }
 
-/// What moves `updated_date`.
+/// Which changes update `updated_date`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UpdatedDate {
@@ -150,15 +150,15 @@ pub enum UpdatedDate {
 pub struct Rate {
     pub calls: u32,
     pub per_ms: i64,
-    /// Whether a 429 says when to come back.
+    /// Whether a 429 has a `Retry-After` header.
     pub retry_after: bool,
 }
 
-/// What a customer leaves. `Feedback::default()` is the customer of the documentation, Chester Copperpot.
+/// A customer's feedback. `Feedback::default()` is the customer of the documentation, Chester Copperpot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Feedback {
-    /// The verbatim; none for a participation that only rates.
+    /// The verbatim. `None` for a participation with only a rating.
     pub content: Option<String>,
     pub attachment: Option<String>,
     pub remark_type: String,
@@ -166,7 +166,7 @@ pub struct Feedback {
     pub source: String,
     pub first_name: String,
     pub last_name: String,
-    /// None: an address of his own, so that two feedbacks are two customers.
+    /// `None`: a new address, so that two feedbacks are two customers.
     pub email: Option<String>,
     /// When given, `context` looks like the second sample: with `phone`, without `cz_tag`.
     pub phone: Option<String>,
@@ -175,9 +175,9 @@ pub struct Feedback {
     pub place_partner_id: String,
     pub place_name: String,
     pub alert: bool,
-    /// Laid over the shown `response` object (null sets null), for shapes that the rest cannot say.
+    /// Merged into the shown `response` object (null sets null), for shapes that the other fields cannot express.
     pub patch: Value,
-    /// JSON pointers of what is left out of the shown `response` object.
+    /// JSON pointers of the parts that the shown `response` object omits.
     pub omit: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What people do: a customer, a store, a colleague in the back office; and the actions of the API.
+//! Actions of people (a customer, a store, a colleague in the back office), and those of the API.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ pub enum Actor {
 }
 
 impl State {
-    /// A participation; the event `response` goes out.
+    /// Adds a participation. The event `response` is sent.
     pub fn leaves(&mut self, feedback: Feedback) -> String {
         let email = feedback.email.clone().unwrap_or_else(|| self.new_address());
         if self.switches.new_participation_ends {
@@ -36,7 +36,7 @@ impl State {
         }
     }
 
-    /// Reference, 3.9: the older private exchange of the same customer is over, without any event.
+    /// Reference, 3.9: the older private exchange of the same customer ends, without any event.
     fn end_older(&mut self, email: &str) {
         let same = |other: &Person| !email.is_empty() && other.email.eq_ignore_ascii_case(email);
         for older in self.responses.iter_mut().filter(|response| same(&response.customer)) {
@@ -91,7 +91,7 @@ impl State {
         json!({"id": self.ids.id(), "value": nps, "question": show::question()})
     }
 
-    /// A private message; only after an answer (reference, 2.1). The event `message` goes out.
+    /// A private message, possible only after an answer (reference, 2.1). The event `message` is sent.
     pub fn writes(&mut self, id: &str, content: &str, attachment: Option<String>) -> Result<String, String> {
         let created = self.moment();
         let message_id = self.ids.id();
@@ -121,7 +121,7 @@ impl State {
         Ok(message_id)
     }
 
-    /// A store hands the response to customer service; the event `delegated` goes out.
+    /// A store delegates the response to customer service. The event `delegated` is sent.
     pub fn delegates(&mut self, id: &str) -> Result<(), String> {
         let service = super::state::customer_service();
         let moment = self.moment();
@@ -136,7 +136,7 @@ impl State {
         Ok(())
     }
 
-    /// The delegation is undone; no event tells (reference, 6).
+    /// The delegation is undone, without any event (reference, 6).
     pub fn takes_back(&mut self, id: &str) -> Result<(), String> {
         let response = self.response_mut(id)?;
         if response.delegated_to.take().is_none() {
@@ -146,7 +146,7 @@ impl State {
         Ok(())
     }
 
-    /// The first verbatim changes; the event `response` goes out again.
+    /// The first verbatim changes. The event `response` is sent again.
     pub fn edits(&mut self, id: &str, content: &str) -> Result<(), String> {
         let message = self.response_mut(id)?.message.as_mut();
         content.clone_into(&mut message.ok_or_else(|| format!("{id} has no verbatim"))?.content);
@@ -154,14 +154,14 @@ impl State {
         Ok(())
     }
 
-    /// The response is gone; no event tells.
+    /// The response disappears, without any event.
     pub fn removes(&mut self, id: &str) -> Result<(), String> {
         self.response_mut(id)?;
         self.responses.retain(|response| response.id != id);
         Ok(())
     }
 
-    /// Somebody puts the response on hold; no event tells.
+    /// Somebody puts the response on hold, without any event.
     pub fn holds(&mut self, id: &str) -> Result<(), String> {
         let response = self.response_mut(id)?;
         if response.phase != Phase::Open {
@@ -175,15 +175,15 @@ impl State {
     pub fn colleague(&mut self, id: &str, verb: Verb, fields: &Value) -> Result<Option<String>, String> {
         let mut body = fields.as_object().cloned().unwrap_or_default();
         body.entry("user").or_insert_with(|| json!(self.colleague));
-        // The back office has a list to choose from, so a type is never missing there.
+        // The back office has a list to choose from, so its actions always have a type.
         body.entry("remark_type").or_insert_with(|| json!("Message"));
         self.act(id, verb, &body, Actor::Colleague)
             .map(|(_, message_id)| message_id)
             .map_err(|refusal| refusal.body().to_string())
     }
 
-    /// An action with all its rules and effects. Nothing recognises a repetition: what is allowed twice is
-    /// done twice (reference, 3.12). Gives the order as understood and the new message's id.
+    /// An action with all its rules and effects. Repetitions are not recognised: an action that is allowed twice is
+    /// done twice (reference, 3.12). Returns the parsed order and the new message's id.
     pub fn act(
         &mut self,
         id: &str,
@@ -224,7 +224,7 @@ impl State {
         }
         take_type(response, order);
         response.customer_waits = false;
-        // A private message leaves it closed, as it was.
+        // A private message keeps the response closed.
         response.phase = if verb == Verb::Spam { Phase::Spam } else { Phase::Closed };
         if matches!(verb, Verb::Reply | Verb::Message) {
             response.received.push(delivered(verb.name(), order, &message));
@@ -263,7 +263,7 @@ fn delay(millis: u64) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX / 2)
 }
 
-/// Keeps what the API goes on showing for a while.
+/// Keeps the former state, which the API still shows for a while.
 fn remember(response: &mut Response, now_ms: i64, late: i64) {
     let before = match response.before.take() {
         Some((until, before)) if until > now_ms => before,
@@ -272,7 +272,7 @@ fn remember(response: &mut Response, now_ms: i64, late: i64) {
     response.before = Some((now_ms + late, before));
 }
 
-/// A review from outside gets its type from who answers it.
+/// A review from another source gets its type from the answer.
 fn take_type(response: &mut Response, order: &Order) {
     if let (true, Some(kind), Some(message)) =
         (rules::is_outside(&response.source), &order.remark_type, &mut response.message)

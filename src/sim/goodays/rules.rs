@@ -1,14 +1,14 @@
-//! Which actions are allowed when, and what is wrong with a request (reference, section 3).
+//! Which actions are allowed when, and which requests are invalid (reference, section 3).
 //!
-//! The bodies of refusals are not documented; they have the shapes of Django REST Framework, which the
-//! reference (4.1) infers.
+//! The bodies of refusals are not documented. They have the shapes of Django REST Framework, which the reference
+//! (4.1) infers.
 
 use serde_json::{Map, Value, json};
 
 use super::options::Switches;
 use super::state::{Phase, Response, User};
 
-/// Sources that are not Goodays' own: for these `remark_type` is required (reference, 3.7 and 5.3).
+/// Sources other than Goodays itself. They require `remark_type` (reference, 3.7 and 5.3).
 const OUTSIDE: [&str; 11] = [
     "google",
     "google_messaging",
@@ -23,7 +23,7 @@ const OUTSIDE: [&str; 11] = [
     "whatsapp",
 ];
 
-/// What may be sent as `remark_type`; `NoType` is only ever read.
+/// Accepted values of `remark_type`. `NoType` occurs only in answers.
 const REMARK_TYPES: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
 
 pub fn is_outside(source: &str) -> bool {
@@ -107,7 +107,7 @@ impl Order {
     }
 }
 
-/// Why an action is not done.
+/// Why an action is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
     UnknownResponse,
@@ -127,7 +127,7 @@ impl Refusal {
     }
 }
 
-/// Reads a request's body; all mistakes at once, as the framework reports them.
+/// Reads a request's body. Reports all mistakes at once, as the framework does.
 pub fn read(
     verb: Verb,
     body: &Map<String, Value>,
@@ -190,7 +190,7 @@ impl Form<'_> {
         }
     }
 
-    /// The Goodays id of somebody who may answer (reference, 3.8), never an e-mail.
+    /// The Goodays id of somebody who may answer (reference, 3.8). An e-mail address is refused.
     fn user(&mut self, users: &[User], required: bool) -> Option<String> {
         let id = self.text("user", required, false)?;
         match users.iter().find(|user| user.id == id) {

@@ -10,13 +10,13 @@ use super::rules::allowed;
 use super::state::{Message, Person, Place, Response, State, User};
 
 const API: &str = "https://api.goodays.co/v2";
-/// The samples' action URLs have another path than the documented calls (reference, 5.3).
+/// The action URLs of the samples have a different path from the documented calls (reference, 5.3).
 const ACTIONS: &str = "https://api.goodays.co/api/v2";
 
-/// Who looks.
+/// Who reads a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// Events and people see everything at once.
+    /// Events and people see every change at once.
     Now,
     /// A read through the API may be late.
     Api,
@@ -83,7 +83,7 @@ impl State {
         })
     }
 
-    /// The bytes of a webhook, as they would be sent now.
+    /// The bytes of a webhook as they would be sent now. `None`: there is no such event.
     pub fn event(&self, id: &str, kind: &str) -> Option<Vec<u8>> {
         let response = self.response(id)?;
         let mut event = json!({"event_type": kind, "response": self.show(response, View::Now)});
@@ -96,7 +96,7 @@ impl State {
     }
 }
 
-/// Public reviews answer no survey (reference, 2.2, inferred).
+/// Public reviews have no survey (reference, 2.2, inferred).
 fn has_survey(response: &Response) -> bool {
     !super::rules::is_outside(&response.source)
 }
@@ -213,7 +213,7 @@ pub fn user(user: &User) -> Value {
     })
 }
 
-/// Objects are merged, everything else replaces; a null sets null.
+/// Merges objects, and replaces everything else. A null sets null.
 fn lay_over(shown: &mut Value, patch: &Value) {
     match (shown, patch) {
         (_, Value::Null) => {}
@@ -245,7 +245,7 @@ fn entities(text: &str) -> String {
     escaped.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// JSON text with everything outside of ASCII as `\uXXXX` (surrogate pairs beyond the first plane).
+/// JSON text with all characters outside of ASCII as `\uXXXX` (surrogate pairs beyond the basic plane).
 fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {

@@ -1,4 +1,4 @@
-//! What Goodays knows: responses, users, places, and the webhooks that wait.
+//! The state of Goodays: responses, users, places, and the waiting webhooks.
 
 use serde_json::{Map, Value};
 
@@ -37,14 +37,14 @@ pub struct Person {
 #[derive(Debug, Clone)]
 pub struct Message {
     pub id: String,
-    /// Microseconds since the epoch, like all times here that are not called `_ms`.
+    /// Microseconds since the epoch, like all times here whose names do not end with `_ms`.
     pub created: i64,
     pub kind: String,
     pub content: String,
     pub attachment: Option<String>,
     pub sender: Person,
     pub by_customer: bool,
-    /// The API shows it from then on.
+    /// The API shows the message from this time on.
     pub visible_ms: i64,
 }
 
@@ -86,17 +86,17 @@ pub struct Response {
     pub phase: Phase,
     pub thread: String,
     pub alert: bool,
-    /// The customer wrote last.
+    /// Whether the customer wrote last.
     pub customer_waits: bool,
-    /// The same customer has left a newer participation.
+    /// Whether the same customer has left a newer participation.
     pub superseded: bool,
-    /// The store has taken it back.
+    /// Whether the store has taken it back.
     pub taken_back: bool,
     pub patch: Value,
     pub omit: Vec<String>,
     pub processed: Vec<Value>,
     pub received: Vec<Value>,
-    /// Until this moment (ms) the API shows the response as it was before the last action.
+    /// Until this moment (ms) the API shows the response in its state before the last action.
     pub before: Option<(i64, Box<Response>)>,
 }
 
@@ -105,7 +105,7 @@ impl Response {
         self.reply.as_ref().is_some_and(|reply| reply.kind == "text")
     }
 
-    /// Whether the brand still owes the customer something.
+    /// Whether the customer waits for the brand.
     pub fn waits(&self) -> bool {
         match self.phase {
             Phase::Open | Phase::Pending => true,
@@ -120,17 +120,17 @@ pub struct State {
     pub clock: Clock,
     pub ids: Ids,
     pub switches: Switches,
-    /// In the order in which they were left.
+    /// In order of creation.
     pub responses: Vec<Response>,
     pub users: Vec<User>,
     pub places: Vec<Place>,
     pub line: Line,
-    /// Id of the user that a request without `user` acts as.
+    /// The id of the user for requests without `user`.
     pub token_user: String,
-    /// Id of the user that works in the back office.
+    /// The id of the user who works in the back office.
     pub colleague: String,
     last_moment: i64,
-    /// Start of the window and calls in it, for `switches.rate`.
+    /// The start of the window in milliseconds and the calls in it, for `switches.rate`.
     pub window: (i64, u32),
 }
 
@@ -152,7 +152,7 @@ impl State {
         }
     }
 
-    /// Now in microseconds, never twice the same: ids of the samples' dates are as fine as that.
+    /// Now in microseconds, never the same twice. The dates of the samples are as precise.
     pub fn moment(&mut self) -> i64 {
         self.last_moment = self.clock.now().as_microsecond().max(self.last_moment + 1);
         self.last_moment
@@ -171,13 +171,13 @@ impl State {
         self.users.iter().find(|user| user.id == id)
     }
 
-    /// A new user, or a known one changed.
+    /// Adds a user, or replaces the one with the same id.
     pub fn add_user(&mut self, user: User) {
         self.users.retain(|known| known.id != user.id);
         self.users.push(user);
     }
 
-    /// The place with this code; it comes into being when it is first named.
+    /// The place with this code. It is created on first use.
     pub fn place_of(&mut self, partner_id: &str, name: &str) -> Place {
         if let Some(known) = self.places.iter().find(|place| place.partner_id == partner_id) {
             return known.clone();

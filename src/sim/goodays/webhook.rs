@@ -1,7 +1,7 @@
-//! Events on their way out: one line, sent in the background, with switches for everything that can go wrong.
+//! Outgoing events: one queue, sent in the background, with switches for everything that can go wrong.
 //!
-//! POST of JSON to one URL; `X-HMAC-SHA256` is the lower-case hex HMAC over the exact bytes, and is absent
-//! without a secret (reference, 2.1 and 5.1). No retries unless switched on.
+//! POST of JSON to one URL. `X-HMAC-SHA256` is the lower-case hex HMAC over the exact bytes, and is absent without a
+//! secret (reference, 2.1 and 5.1). No retries unless switched on.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,25 +14,25 @@ use super::Shared;
 use super::ids::Ids;
 use super::state::State;
 
-/// In which order waiting webhooks leave.
+/// The order in which waiting webhooks are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     #[default]
     Kept,
     Reversed,
-    /// By the seed.
+    /// Random, derived from the seed.
     Shuffled,
 }
 
-/// One attempt to send a webhook, or why there was none.
+/// One attempt to send a webhook, or the reason why there was none.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sent {
     pub event_type: String,
     pub response_id: String,
     pub body: String,
     pub signature: Option<String>,
-    /// None: no answer, see `problem`.
+    /// `None`: no answer, see `problem`.
     pub status: Option<u16>,
     pub problem: Option<String>,
     pub attempt: u32,
@@ -46,14 +46,14 @@ pub struct Parcel {
     body: Vec<u8>,
 }
 
-/// The webhooks that wait, and what became of the others.
+/// The waiting webhooks, and the log of all others.
 pub struct Line {
     pub url: Option<String>,
     pub secret: Option<String>,
     pub paused: bool,
-    /// That many of the next events get lost.
+    /// How many of the next events are lost.
     pub drop_next: u32,
-    /// That many of the next events leave twice.
+    /// How many of the next events are sent twice.
     pub duplicate_next: u32,
     pub order: Order,
     pub log: Vec<Sent>,
@@ -80,12 +80,12 @@ impl Line {
         self.queue.len()
     }
 
-    /// Nothing is under way, and nothing will leave by itself.
+    /// No event is being sent, and none will be sent by itself.
     fn is_idle(&self) -> bool {
         self.in_flight == 0 && (self.paused || self.queue.is_empty())
     }
 
-    /// As at the start, but what is under way stays counted.
+    /// Resets everything but the count of events that are being sent.
     pub fn clear(&mut self) {
         let in_flight = self.in_flight;
         *self = Self::new(self.url.take(), self.secret.take());
@@ -112,7 +112,7 @@ impl Line {
 }
 
 impl State {
-    /// Puts an event into the line, with its bytes as of now.
+    /// Queues an event with its present bytes.
     pub fn fire(&mut self, id: &str, kind: &str) {
         let Some(parcel) = self.parcel(id, kind) else { return };
         if self.line.drop_next > 0 {
@@ -147,7 +147,7 @@ impl State {
 }
 
 impl Shared {
-    /// Sends whatever comes, until the simulator goes.
+    /// Sends queued events until the simulator is dropped.
     pub async fn keep_sending(&self) {
         let mut changes = self.changed.subscribe();
         loop {
@@ -159,7 +159,7 @@ impl Shared {
         }
     }
 
-    /// Sends what waits, one after the other; `held` too.
+    /// Sends the waiting events one after the other. `held`: paused ones too.
     pub async fn send_waiting(&self, held: bool) {
         let _one_at_a_time = self.sending.lock().await;
         while let Some(parcel) = self.take(held) {
@@ -169,7 +169,7 @@ impl Shared {
     }
 
     fn take(&self, held: bool) -> Option<Parcel> {
-        // Not through `with`: looking at an empty line is no change, and must not wake ourselves.
+        // Not through `with`: a look at an empty queue is no change, and must not wake this task.
         let mut guard = self.state();
         let state = &mut *guard;
         if state.line.paused && !held { None } else { state.line.next(&mut state.ids) }
@@ -192,7 +192,7 @@ impl Shared {
         }
     }
 
-    /// Sends one event now, past the line, and gives the status of its answer.
+    /// Sends one event now, bypassing the queue. Returns the status of its answer.
     pub async fn send_event(&self, id: &str, kind: &str) -> Result<u16, String> {
         let parcel = self.state().parcel(id, kind).ok_or_else(|| format!("no {kind} event for {id}"))?;
         let outcome = self.post(&parcel.body).await;
@@ -215,7 +215,7 @@ impl Shared {
         Ok(answer.status().as_u16())
     }
 
-    /// Waits until nothing is under way and nothing will leave by itself (what is held stays held).
+    /// Waits until no event is being sent and none will be sent by itself. Paused events stay in the queue.
     pub async fn webhooks_sent(&self) {
         let mut changes = self.changed.subscribe();
         while !self.state().line.is_idle() {

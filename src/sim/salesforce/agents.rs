@@ -1,7 +1,7 @@
-//! What people and the platform do in the org: the verbs of tests, in-process and over [`control`](super::control).
+//! What people and the platform do in the org: verbs for tests, in-process and over [`control`](super::control).
 //!
 //! A Case is named by its id, its number, or the id of its Goodays response. Agents are named by e-mail address and
-//! made on demand.
+//! created on first use.
 
 use serde_json::{Map, Value, json};
 
@@ -13,13 +13,13 @@ use super::sobjects::atomically;
 use super::table::Fields;
 use super::{Sim, ids, oauth};
 
-/// Who acts when a verb names nobody.
+/// The actor of verbs that name nobody.
 const SOMEBODY: &str = "agent@sim.example";
 
 type Done<T> = Result<T, String>;
 
 impl Sim {
-    /// An agent, the automated process or a portal user writes a comment; gives its id.
+    /// An agent, the automated process or a portal user writes a comment. Returns its id.
     pub fn agent_comments(
         &self,
         case: &str,
@@ -34,7 +34,7 @@ impl Sim {
         })
     }
 
-    /// A comment is published later, or taken back: its stamp moves, its creation does not.
+    /// A comment is published later, or no longer. Its SystemModstamp changes, its CreatedDate does not.
     pub fn agent_publishes(&self, comment: &str, published: bool) -> Done<()> {
         self.update(comment, json!({"IsPublished": published}), SOMEBODY)
     }
@@ -57,7 +57,7 @@ impl Sim {
         })
     }
 
-    /// Gives a Case to a user (by e-mail address) or to a queue (by name).
+    /// Changes the owner of a Case to a user (by e-mail address) or to a queue (by name).
     pub fn assign_case(&self, case: &str, owner: &str) -> Done<()> {
         self.act(SOMEBODY, |org, actor| {
             let case = find_case(org, case)?;
@@ -66,12 +66,12 @@ impl Sim {
         })
     }
 
-    /// A Case made by somebody else; with a commit delay, one that is there before it is seen.
+    /// A Case made by somebody else. With a commit delay it exists before others see it.
     pub fn create_case(&self, fields: Value, author_email: &str) -> Done<String> {
         self.act(author_email, |org, actor| org.insert(actor, "Case", &object(fields)))
     }
 
-    /// Any record, made by an administrator: stores, contacts, accounts.
+    /// Creates any record as an administrator, for example a store, a contact or an account.
     pub fn create_record(&self, kind: &str, fields: Value) -> Done<String> {
         self.act(SOMEBODY, |org, actor| org.insert(actor, kind, &object(fields)))
     }
@@ -83,7 +83,7 @@ impl Sim {
         })
     }
 
-    /// The loser is deleted and names its survivor, which takes over the comments.
+    /// The loser is deleted and refers to the master, which takes over the comments.
     pub fn merge_cases(&self, master: &str, loser: &str) -> Done<()> {
         self.act(SOMEBODY, |org, actor| {
             let (master, loser) = (find_case(org, master)?, find_case(org, loser)?);
@@ -105,7 +105,7 @@ impl Sim {
         })
     }
 
-    /// A mass recalculation: every SystemModstamp moves, nothing else does.
+    /// A mass recalculation: every SystemModstamp changes, and nothing else.
     pub fn touch_all(&self) {
         let mut org = self.org();
         let actor = Actor::person(&org.integration_user.clone(), 0);
@@ -123,7 +123,7 @@ impl Sim {
         org.commit();
     }
 
-    /// The next writes to that Case, or to comments of it, find it locked.
+    /// The next `times` writes to this Case, or to its comments, fail because it is locked.
     pub fn lock_case(&self, case: &str, times: u32) -> Done<()> {
         let mut org = self.org();
         let case = find_case(&org, case).map_err(|problems| told(&problems))?;
@@ -131,12 +131,12 @@ impl Sim {
         Ok(())
     }
 
-    /// Every access token is worthless from now on.
+    /// All access tokens become invalid.
     pub fn expire_sessions(&self) {
         self.org().sessions.clear();
     }
 
-    /// A token without logging in, for clients that take one.
+    /// A token without a login, for clients that accept one.
     pub fn new_token(&self) -> String {
         let mut org = self.org();
         let user = org.integration_user.clone();
@@ -150,12 +150,12 @@ impl Sim {
         org.day_began_ms = org.now_ms();
     }
 
-    /// Agents' changes are stamped at once and seen that much later.
+    /// Others see agents' changes this many milliseconds after their stamps.
     pub fn set_commit_delay(&self, ms: i64) {
         self.org().settings.commit_delay_ms = ms;
     }
 
-    /// Moves the org's clock ahead of the one that it was started with.
+    /// Advances the org's clock by `ms` milliseconds.
     pub fn advance(&self, ms: i64) {
         self.org().advance(ms);
     }
@@ -169,7 +169,7 @@ impl Sim {
         self.org().settings.clone()
     }
 
-    /// Changes the settings that `changes` names; an unknown name is an error.
+    /// Changes the settings that `changes` names. An unknown name is an error.
     pub fn change_settings(&self, changes: &Value) -> Done<()> {
         let mut org = self.org();
         let mut all = serde_json::to_value(&org.settings).map_err(|error| error.to_string())?;
@@ -185,7 +185,7 @@ impl Sim {
         edit(&mut self.org().settings);
     }
 
-    /// Adds a field to an object, or replaces the one of that name.
+    /// Adds a field to an object, or replaces the one with the same name.
     pub fn set_field(&self, object: &str, field: Field) -> Done<()> {
         let mut org = self.org();
         let kind = org.schema.object_mut(object).ok_or_else(|| format!("no object {object}"))?;
@@ -194,9 +194,9 @@ impl Sim {
         Ok(())
     }
 
-    // What tests look at.
+    // Views for tests.
 
-    /// All records of an object with all fields, deleted and uncommitted ones too.
+    /// All records of an object with all fields, including deleted and uncommitted ones.
     pub fn records(&self, object: &str) -> Vec<Value> {
         let org = self.org();
         let Some(kind) = org.schema.object(object) else { return Vec::new() };
@@ -204,7 +204,7 @@ impl Sim {
         rows.iter().map(|row| shown(kind, &row.now)).collect()
     }
 
-    /// How many records of an object there are, deleted and uncommitted ones too.
+    /// The number of records of an object, including deleted and uncommitted ones.
     pub fn count(&self, object: &str) -> usize {
         let org = self.org();
         let kind = org.schema.object(object);
@@ -252,7 +252,7 @@ impl Sim {
     }
 }
 
-/// Every field that can be read.
+/// Every readable field.
 fn shown(kind: &Object, row: &Fields) -> Value {
     let fields = kind.fields.iter().filter(|field| !field.write_only).map(|field| {
         let empty = if field.kind == Kind::Boolean { json!(false) } else { Value::Null };
@@ -261,7 +261,7 @@ fn shown(kind: &Object, row: &Fields) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Committed or not.
+/// The undeleted Case with this key, committed or not.
 fn case_having_key(org: &Org, response_id: &str) -> Option<String> {
     let kind = org.schema.object("Case")?;
     let (table, field) = (org.table(kind)?, kind.field("Goodays_Response_Id__c")?);
@@ -288,7 +288,7 @@ fn known(id: &str) -> Result<String, Vec<Problem>> {
     ids::normal(id).ok_or_else(|| vec![Problem::save("MALFORMED_ID", format!("bad id {id}"), &[])])
 }
 
-/// By id, response id or number; deleted ones only by id.
+/// By id, response id or number. Deleted Cases only by id.
 pub fn find_case(org: &Org, name: &str) -> Result<String, Vec<Problem>> {
     if let Some(id) = ids::normal(name).filter(|id| org.latest(id).is_some()) {
         return Ok(id);

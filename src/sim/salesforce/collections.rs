@@ -14,7 +14,7 @@ use super::write::Upserted;
 
 const MOST: usize = 200;
 const MOST_READ: usize = 2000;
-/// Runs of records of one type.
+/// The most chunks, which are runs of records of one type.
 const MOST_CHUNKS: usize = 10;
 
 type Saved = Result<(String, Option<bool>), Vec<Problem>>;
@@ -172,7 +172,7 @@ fn upsert(org: &mut Org, call: &Call, object: &str, field: &str) -> Result<Reply
     Ok(each(org, call, &records, |org, call, record| upsert_one(org, call, &kind, &external, &twice, record)))
 }
 
-/// External ids that more than one record of the call has.
+/// External ids that occur in more than one record of the call.
 fn repeated(records: &[Map<String, Value>], field: &Field) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
     for key in records.iter().filter_map(|record| super::table::key(field, value_of(record, field)?)) {
@@ -215,7 +215,7 @@ fn several_matches(field: &Field) -> Problem {
     Problem::save("DUPLICATE_EXTERNAL_ID", message, &[&field.name])
 }
 
-/// Parents with their children, all or nothing.
+/// Parents with their children, in one transaction.
 pub fn tree(org: &mut Org, call: &Call, object: &str) -> Reply {
     if call.method != "POST" {
         return method_not_allowed(&call.method);

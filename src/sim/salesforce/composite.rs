@@ -18,7 +18,7 @@ const MOST_KINDS: usize = 15;
 const MOST_DEPTH: usize = 15;
 const MOST_FAILED_GRAPHS: usize = 14;
 
-/// One step as the envelope has it.
+/// One step of the envelope.
 struct Step<'a> {
     method: &'a str,
     url: &'a str,
@@ -27,7 +27,7 @@ struct Step<'a> {
     body: &'a Value,
 }
 
-/// The bodies of the steps that went well, by reference id.
+/// The bodies of the successful steps, by reference id.
 #[derive(Default)]
 struct Known<'a> {
     bodies: HashMap<&'a str, Value>,
@@ -74,7 +74,7 @@ fn within_limits(steps: &[Step<'_>]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The envelope's steps; anything wrong with one refuses the whole request.
+/// The envelope's steps. A mistake in one step refuses the whole request.
 fn steps(envelope: &Value) -> Result<Vec<Step<'_>>, Problem> {
     let list = envelope["compositeRequest"].as_array().filter(|list| !list.is_empty());
     let list = list.ok_or_else(|| bad_envelope("compositeRequest must hold at least one subrequest"))?;
@@ -118,7 +118,7 @@ fn step(entry: &Value) -> Result<Step<'_>, Problem> {
     Ok(Step { method, url, reference, headers, body: &entry["body"] })
 }
 
-/// Runs the steps in their order; the answers, and whether all went well.
+/// Runs the steps in order. Returns the answers, and whether all steps succeeded.
 fn run(org: &mut Org, call: &Call, steps: &[Step<'_>], all_or_none: bool) -> (Vec<Value>, bool) {
     let mark = org.begin();
     let mut known = Known { bodies: HashMap::new(), null_fails: call.number() < 52 };
@@ -139,7 +139,7 @@ fn run(org: &mut Org, call: &Call, steps: &[Step<'_>], all_or_none: bool) -> (Ve
     (answers, good)
 }
 
-/// A collections step answers 200 even if items failed.
+/// A collections step answers 200 even if some of its items failed.
 fn has_failed_item(body: &Value) -> bool {
     body.as_array().is_some_and(|items| items.iter().any(|item| item["success"] == json!(false)))
 }
@@ -151,7 +151,7 @@ fn rolled_back(steps: &[Step<'_>], failed: usize, reply: &Reply) -> Vec<Value> {
 }
 
 fn halted(step: &Step<'_>, message: &str) -> Value {
-    // Here, `errorCode` comes first.
+    // `errorCode` comes first in this error.
     let body = json!([{"errorCode": "PROCESSING_HALTED", "message": message}]);
     answer(step, &Reply::new(400, body))
 }
@@ -179,7 +179,7 @@ fn perform(org: &mut Org, outer: &Call, step: &Step<'_>, known: &Known<'_>) -> R
     }
 }
 
-/// The step as a call of its own, its references replaced.
+/// The step as a separate call, with its references replaced.
 fn prepared(outer: &Call, step: &Step<'_>, known: &Known<'_>) -> Result<Call, Problem> {
     let (path, query) = step.url.split_once('?').unwrap_or((step.url, ""));
     let text = |text: String| -> Result<String, Problem> {
@@ -210,7 +210,7 @@ fn prepared(outer: &Call, step: &Step<'_>, known: &Known<'_>) -> Result<Call, Pr
     Ok(call)
 }
 
-/// A body with each `@{..}` in its texts replaced, wherever the text came from.
+/// A body with each `@{..}` in its texts replaced. The origin of a text does not matter.
 fn replaced(body: &Value, known: &Known<'_>) -> Result<Value, Problem> {
     Ok(match body {
         Value::String(text) => resolved(text, known)?,
@@ -223,12 +223,12 @@ fn replaced(body: &Value, known: &Known<'_>) -> Result<Value, Problem> {
     })
 }
 
-/// A text with its references replaced; a text that is nothing but one reference takes the value's type.
+/// A text with its references replaced. A text that is only one reference takes the type of the value.
 fn resolved(text: &str, known: &Known<'_>) -> Result<Value, Problem> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((head, tail)) = rest.split_once("@{") {
-        // Without an end, it is no reference.
+        // Without an end it is not a reference.
         let Some((path, after)) = tail.split_once('}') else { break };
         let value = referenced(path, known)?;
         if head.is_empty() && out.is_empty() && after.is_empty() {
@@ -246,7 +246,7 @@ fn resolved(text: &str, known: &Known<'_>) -> Result<Value, Problem> {
     Ok(json!(out))
 }
 
-/// Case-sensitive, as `refCase.id` or `refQuery.records[0].Id`.
+/// Case-sensitive, for example `refCase.id` or `refQuery.records[0].Id`.
 fn referenced(path: &str, known: &Known<'_>) -> Result<Value, Problem> {
     let name = path.split(['.', '[']).next().unwrap_or_default();
     let pointer = path[name.len()..].replace(['.', '['], "/").replace(']', "");
@@ -286,7 +286,7 @@ pub fn graphs(org: &mut Org, call: &Call) -> Reply {
     Reply::new(200, json!({"graphs": answers}))
 }
 
-/// A call's graphs share what Apex allows to one transaction.
+/// The graphs of a call share the limits that Apex has for one transaction.
 fn is_too_much(org: &Org, place: usize, nodes: usize) -> bool {
     let over = |limit: usize, count: usize| limit > 0 && count > limit;
     over(org.settings.governor_graphs, place + 1) || over(org.settings.governor_nodes, nodes)
@@ -344,7 +344,7 @@ fn graph_limits(steps: &[Step<'_>]) -> Result<(), Problem> {
     if kinds.len() > MOST_KINDS { Err(limit_exceeded("kinds of nodes", MOST_KINDS)) } else { Ok(()) }
 }
 
-/// Independent steps, each counted as a call of its own.
+/// Independent steps. Each counts as a separate call.
 pub fn batch(org: &mut Org, call: &Call) -> Reply {
     if call.method != "POST" {
         return method_not_allowed(&call.method);
@@ -381,7 +381,7 @@ fn batched(org: &mut Org, outer: &Call, entry: &Value) -> Reply {
     let url = url.replacen("/services/data/services/data/", "/services/data/", 1);
     let method = entry["method"].as_str().unwrap_or_default();
     let step = Step { method, url: &url, reference: "", headers: &Value::Null, body: &entry["richInput"] };
-    // References mean nothing here, but neither do they harm: batch leaves texts alone.
+    // A batch has no references: its bodies stay unchanged.
     match prepared(outer, &Step { body: &Value::Null, ..step }, &Known::default()) {
         Ok(call) => execute(org, &Call { body: entry["richInput"].clone(), ..call }),
         Err(problem) => problem.into(),

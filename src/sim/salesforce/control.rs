@@ -1,6 +1,6 @@
-//! The control API: act in the org, script faults, look inside. Never logged, counted or faulted.
+//! The control API: acts in the org, scripts faults, shows its state. Never logged, counted or faulted.
 //!
-//! A Case is named by `case` (id, number or response id) or `response_id`. Bodies and answers are JSON; a refusal is
+//! A Case is named by `case` (id, number or response id) or `response_id`. Bodies and answers are JSON. A refusal is
 //! 400 `{"error": ".."}`.
 //!
 //! | Request | Body | Does |
@@ -19,10 +19,10 @@
 //! | `GET /__sim/count/{object}` | | how many there are: `{"count"}` |
 //! | `GET /__sim/case/{case}` | | the Case and its comments: `{"case", "comments"}` |
 //! | `POST /__sim/touch_all` | | moves every SystemModstamp and nothing else |
-//! | `POST /__sim/lock` | `case`, `times` | the Case's next writes meet `UNABLE_TO_LOCK_ROW` |
+//! | `POST /__sim/lock` | `case`, `times` | the Case's next writes fail with `UNABLE_TO_LOCK_ROW` |
 //! | `POST /__sim/clock` | `advance_ms` | moves the clock ahead; answers `{"now_ms"}` |
 //! | `POST /__sim/commit_delay` | `ms` | agents' changes are seen that much after their stamps |
-//! | `POST /__sim/expire_sessions` | | every token is worthless from now on |
+//! | `POST /__sim/expire_sessions` | | all tokens become invalid |
 //! | `POST /__sim/token` | | a fresh token without login: `{"access_token", "instance_url"}` |
 //! | `POST /__sim/daily_limit` | `max`, `used` | the daily calls |
 //! | `GET /__sim/calls` | | `{"calls", "used_today", "daily_limit"}` |
@@ -56,7 +56,7 @@ pub fn answer(sim: &Sim, method: &Method, path: &[&str], body: &Bytes) -> Reply 
         (&Method::GET, path) => look(sim, path),
         (&Method::POST, ["agent", verb]) => agent(sim, verb, &body),
         (&Method::POST, [verb]) => act(sim, verb, &body),
-        // As the Goodays simulator takes them.
+        // The same requests as in the Goodays simulator.
         (&Method::DELETE, ["faults"]) => act(sim, "clear_faults", &body),
         (&Method::DELETE, ["requests"]) => act(sim, "clear_requests", &body),
         _ => return method_not_allowed(method.as_str()),

@@ -1,4 +1,4 @@
-//! Describe, global and per object, as far as a client reads it; hidden fields are not in it.
+//! Describe, global and per object, as far as a client reads it. Hidden fields are left out.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub fn global(org: &Org, call: &Call) -> Reply {
     Reply::new(200, json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": all}))
 }
 
-/// What the global describe says of each object.
+/// An object's entry in the global describe.
 pub fn summary(object: &Object, version: &str) -> Value {
     let base = format!("/services/data/{version}/sobjects/{}", object.name);
     json!({

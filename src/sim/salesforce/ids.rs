@@ -1,9 +1,9 @@
-//! Record ids: 15 characters that mind case, or 18 that don't have to (reference, section 2).
+//! Record ids: 15 case-sensitive characters, or 18 that also work without case (reference, section 2).
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CHECK: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 
-/// The `number`-th id of an object, 18 characters; later ids are greater, byte by byte.
+/// The `number`-th id of an object, 18 characters. Later ids are greater in byte order.
 pub fn make(prefix: &str, number: u64) -> String {
     let mut tail = [b'0'; 9];
     let mut rest = number;
@@ -14,7 +14,7 @@ pub fn make(prefix: &str, number: u64) -> String {
     full(&format!("{prefix}Sm0{}", String::from_utf8_lossy(&tail)))
 }
 
-/// Either form as 18 characters; `None` if it is neither.
+/// Either form, as 18 characters. `None`: it is neither.
 pub fn normal(id: &str) -> Option<String> {
     let shaped = matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     shaped.then(|| full(&id[..15]))
@@ -38,7 +38,7 @@ fn full(id: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The pair that the reference quotes in 1.4 and 2.1.
+    /// The pair of ids that the reference quotes in 1.4 and 2.1.
     #[test]
     fn an_id_of_15_characters_gets_its_check_characters() {
         assert_eq!(normal("00190000001pPvH").unwrap(), "00190000001pPvHAAU");

@@ -1,10 +1,10 @@
 //! A simulated Salesforce org with Service Cloud, as `reference/salesforce-api.md` describes the real one.
 //!
-//! It speaks bytes: nothing here knows a type of the connector, so that a misunderstanding cannot agree with
-//! itself. [`wire`](super::wire) stands in front with faults and a log; `rest` is the door; `org` holds records
-//! and their time; `write` and `validate` are the rules of saving; `soql` the query language; [`settings`]
-//! what can be switched, among it everything that the reference could not verify. Tests and integrators act as
-//! agents in-process through [`Sim`], or with the same verbs over HTTP, which [`control`] lists.
+//! It speaks bytes and uses no type of the connector, so an error in the connector's types cannot repeat itself here.
+//! [`wire`](super::wire) adds faults and a log; `rest` handles requests; `org` holds records and their times; `write`
+//! and `validate` have the rules of saving; `soql` is the query language. [`settings`] has the switches, including
+//! all that the reference could not verify. Tests and integrators act as agents in-process through [`Sim`], or over
+//! HTTP with the verbs of [`control`].
 
 mod agents;
 mod collections;
@@ -41,9 +41,9 @@ use settings::Settings;
 pub struct Options {
     pub client_id: String,
     pub client_secret: String,
-    /// Whom a JWT may speak for.
+    /// The user for whom a JWT may be issued.
     pub username: String,
-    /// PEM; without it, no JWT is believed.
+    /// PEM. Without it, no JWT is accepted.
     pub jwt_public_key: Option<String>,
     /// A further audience that a JWT may have.
     pub audience: Option<String>,
@@ -65,7 +65,7 @@ impl Default for Options {
     }
 }
 
-/// A running simulator. Clones share it; with the last one, its door closes.
+/// A running simulator. Clones share it. When the last one is dropped, its server closes.
 #[derive(Clone)]
 pub struct Salesforce {
     sim: Sim,
@@ -78,12 +78,12 @@ impl Salesforce {
         let router = Router::new().fallback(rest::handle).with_state(sim.clone());
         let router = router.layer(axum::extract::DefaultBodyLimit::max(50 * 1024 * 1024));
         let server = serve(listener, router, sim.wire().clone()).await;
-        // Set here and nowhere else.
+        // The only place that sets the address.
         let _ = sim.0.addr.set(server.addr());
         Self { sim, server: Arc::new(Mutex::new(Some(server))) }
     }
 
-    /// Closes the door and cuts all connections; the records stay readable.
+    /// Closes the server and cuts all connections. The records stay readable.
     pub async fn stop(&self) {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
@@ -100,7 +100,7 @@ impl Deref for Salesforce {
     }
 }
 
-/// The simulated org without its door: what requests and tests share.
+/// The simulated org without its server: the state that requests and tests share.
 #[derive(Clone)]
 pub struct Sim(Arc<Inner>);
 
@@ -125,12 +125,12 @@ impl Sim {
         &self.0.wire
     }
 
-    /// API calls since the start or the last reset, as Salesforce counts them.
+    /// API calls since the start or the last reset, in Salesforce's counting.
     pub fn api_calls(&self) -> u64 {
         self.org().calls
     }
 
-    /// The org as it was at the start; log, faults and latency are cleared too.
+    /// Resets the org to its start. Log, faults and latency are cleared too.
     pub fn reset(&self) {
         let options = self.options();
         *self.org() = Org::new(options.clock.clone(), options.settings.clone());

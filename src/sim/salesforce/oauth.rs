@@ -1,4 +1,4 @@
-//! The token endpoint and its neighbours (reference, section 1).
+//! The token endpoint and related ones (reference, section 1).
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn value<'a>(form: &'a Form, name: &str) -> &'a str {
     form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
 }
 
-/// An object, unlike the errors of all other resources.
+/// The error is an object, unlike the errors of all other resources.
 fn refused(error: &str, description: &str) -> Reply {
     let mut reply = Reply::new(400, json!({"error": error, "error_description": description}));
     reply.headers.insert("Cache-Control".into(), "no-store".into());
@@ -107,7 +107,7 @@ fn client_credentials(
     Ok(org.integration_user.clone())
 }
 
-/// The furthest that a JWT may look ahead; Salesforce says three minutes, clocks differ.
+/// The latest expiry of a JWT from now. Salesforce says three minutes, but clocks differ.
 const FURTHEST_EXPIRY: Duration = Duration::from_secs(5 * 60);
 
 fn jwt_bearer(options: &Options, org: &Org, assertion: &str) -> Result<String, Reply> {
@@ -121,7 +121,7 @@ fn jwt_bearer(options: &Options, org: &Org, assertion: &str) -> Result<String, R
     if !known.contains(&audience) && !own_domain && options.audience.as_deref() != Some(audience) {
         return Err(refused("invalid_grant", "audience is invalid"));
     }
-    // Seconds, as a number or, from some clients, as a text.
+    // In seconds, as a number or, from some clients, as a text.
     let expiry = claims["exp"].as_i64().or_else(|| claims["exp"].as_str()?.parse().ok()).unwrap_or_default();
     let left = expiry - org.now_ms().div_euclid(1000);
     if left <= 0 || left > i64::try_from(FURTHEST_EXPIRY.as_secs()).unwrap_or_default() {
@@ -137,13 +137,13 @@ fn verified(options: &Options, assertion: &str) -> Option<Value> {
     use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
     let key = DecodingKey::from_rsa_pem(options.jwt_public_key.as_ref()?.as_bytes()).ok()?;
     let mut validation = Validation::new(Algorithm::RS256);
-    // Checked by hand, with Salesforce's words.
+    // `jwt_bearer` checks these claims itself, with Salesforce's messages.
     (validation.validate_exp, validation.validate_aud) = (false, false);
     validation.required_spec_claims.clear();
     Some(decode::<Value>(assertion, &key, &validation).ok()?.claims)
 }
 
-/// A new session: `00D..!..`, the form that other clients check (reference, section 9.4).
+/// A new session: `00D..!..`, a form that other clients check (reference, section 9.4).
 pub fn new_session(org: &mut Org, user: &str) -> String {
     let number = org.next_id("session");
     let digest = Sha256::digest(format!("{number}{}", org.now_ms()).as_bytes());
@@ -179,7 +179,7 @@ fn granted(sim: &Sim, org: &mut Org, headers: &HeaderMap, user: &str, signed: bo
     reply
 }
 
-/// By the name that the client called, so that it also holds behind a port mapping.
+/// The host name that the client used, so that it also works behind a port mapping.
 fn instance_url(sim: &Sim, org: &Org, headers: &HeaderMap) -> String {
     if !org.settings.instance_url.is_empty() {
         return org.settings.instance_url.clone();

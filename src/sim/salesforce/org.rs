@@ -1,8 +1,8 @@
-//! The org: records, people, sessions, and its time.
+//! The org: records, people, sessions, and its clock.
 //!
-//! Time (reference, section 7.1): a stamp is whole seconds and is given when the statement runs; what it stamps is
-//! seen by others when the transaction commits, which may be later. `Id`, stamps and values of one record are what
-//! `Row::visible` says at the moment of reading.
+//! Time (reference, section 7.1): a stamp is whole seconds and is given when the statement runs. Others see the
+//! stamped change when the transaction commits, which may be later. `Row::visible` gives `Id`, stamps and values of
+//! one record as of the moment of reading.
 
 use std::collections::HashMap;
 
@@ -16,17 +16,17 @@ use super::settings::Settings;
 use super::table::{Fields, Pending, Row, Table};
 use crate::clock::Clock;
 
-/// Who writes, and how.
+/// Who writes, and with which options.
 #[derive(Clone, Debug)]
 pub struct Actor {
     pub user: String,
-    /// Through the API: field rights, assignment and the comment rules hold.
+    /// Writes through the API: field rights, assignment rules and the comment rules apply.
     pub api: bool,
     /// `Sforce-Auto-Assign`.
     pub assign: bool,
     /// `Sforce-Duplicate-Rule-Header: allowSave=true`.
     pub allow_duplicates: bool,
-    /// Its changes become visible that much later.
+    /// Others see its changes this many milliseconds later.
     pub delay_ms: i64,
 }
 
@@ -48,13 +48,13 @@ pub struct Session {
     pub calls: u64,
 }
 
-/// The rest of a query's answer.
+/// The remaining records of a query.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     pub records: Vec<Value>,
     pub user: String,
     pub made_ms: i64,
-    /// Of the whole query, which each page repeats.
+    /// The number of records of the whole query. Each page repeats it.
     pub total: usize,
 }
 
@@ -68,12 +68,12 @@ pub struct Org {
     pub settings: Settings,
     pub sessions: HashMap<String, Session>,
     pub cursors: HashMap<String, Cursor>,
-    /// Calls since the start, as Salesforce counts them.
+    /// Calls since the start, in Salesforce's counting.
     pub calls: u64,
-    /// Of the rolling day; a day begins with the first call.
+    /// Calls of the rolling day. A day begins with the first call.
     pub used_today: u64,
     pub day_began_ms: i64,
-    /// Ids of the people that everything else knows.
+    /// The id of the user as which the connector logs in.
     pub integration_user: String,
     pub organization: String,
     tables: HashMap<String, Table>,
@@ -84,7 +84,7 @@ pub struct Org {
     offset_ms: i64,
 }
 
-/// E-mail addresses of the people that every org has.
+/// E-mail addresses of the users that every org has.
 pub const INTEGRATION_USER: &str = "connector@sim.example";
 pub const AUTOMATED_PROCESS: &str = "autoproc@sim.example";
 pub const PORTAL_USER: &str = "portal.customer@sim.example";
@@ -112,7 +112,7 @@ impl Org {
         org
     }
 
-    /// People, statuses, record types: what an org has before the first Case.
+    /// Creates the records that an org has before the first Case: users, statuses, record types.
     fn seed(&mut self) {
         self.integration_user = self.next_id("User");
         let user = self.integration_user.clone();
@@ -154,7 +154,7 @@ impl Org {
         self.offset_ms += ms;
     }
 
-    /// The stamp that a statement gives now.
+    /// The stamp of a statement that runs now.
     pub fn stamp(&self) -> String {
         stamp(self.now_ms())
     }
@@ -165,27 +165,27 @@ impl Org {
         self.tables.get(&object.name)
     }
 
-    /// The record as others see it now, deleted or not.
+    /// The record in the state that others see now, deleted or not.
     pub fn visible(&self, id: &str) -> Option<(&Object, &Fields)> {
         let object = self.schema.by_prefix(id)?;
         let fields = self.table(object)?.by_id(id)?.visible(self.now_ms())?;
         Some((object, fields))
     }
 
-    /// The record as its own transaction sees it.
+    /// The record in the state that its own transaction sees.
     pub fn latest(&self, id: &str) -> Option<&Fields> {
         let object = self.schema.by_prefix(id)?;
         Some(&self.table(object)?.by_id(id)?.now)
     }
 
-    /// A transaction that changed the record has not committed.
+    /// Whether a transaction that changed the record has not committed.
     pub fn is_open(&self, id: &str) -> bool {
         let row = self.schema.by_prefix(id).and_then(|object| self.table(object)?.by_id(id));
         let pending = row.and_then(|row| row.pending.as_ref());
         pending.is_some_and(|pending| pending.visible_at > self.now_ms())
     }
 
-    // Writing. These keep the books only: rules are `write`'s.
+    // Writing. These functions only store: the rules are in `write`.
 
     pub fn next_id(&mut self, object: &str) -> String {
         self.last_number += 1;
@@ -198,7 +198,7 @@ impl Org {
         format!("{:08}", self.last_case_number)
     }
 
-    /// Adds a record with audit fields; `values` may bring its `Id`.
+    /// Adds a record with audit fields. `values` may contain its `Id`.
     pub fn put(&mut self, actor: &Actor, object: &str, mut values: Fields) -> String {
         let id = match values.get("Id").and_then(Value::as_str) {
             Some(id) => id.to_owned(),
@@ -218,7 +218,7 @@ impl Org {
         id
     }
 
-    /// Changes a record's values; `sign` for who and when.
+    /// Changes a record's values. `sign` sets who changed it and when.
     pub fn change(&mut self, actor: &Actor, id: &str, values: Fields) {
         let Some(object) = self.schema.by_prefix(id) else { return };
         let Some(index) = self.tables.get(&object.name).and_then(|table| table.position(id)) else { return };
@@ -237,7 +237,7 @@ impl Org {
         self.undo.push(Undo::Change { object: name, index, before: Box::new(before) });
     }
 
-    /// Who changed a record last, and when.
+    /// Sets who changed a record last, and when.
     pub fn sign(&self, actor: &Actor, values: &mut Fields) {
         let stamp = json!(self.stamp());
         values.insert("LastModifiedDate".into(), stamp.clone());
@@ -250,7 +250,7 @@ impl Org {
         (actor.delay_ms > 0).then(|| Pending { visible_at: since + actor.delay_ms, since, before })
     }
 
-    /// When the oldest transaction began that has not committed.
+    /// The start of the oldest transaction that has not committed.
     pub fn oldest_open_ms(&self) -> Option<i64> {
         let now = self.now_ms();
         let rows = self.tables.values().flat_map(Table::rows);
@@ -288,7 +288,7 @@ impl Org {
         }
     }
 
-    /// Nothing before this can be rolled back.
+    /// Changes before this call cannot be rolled back.
     pub fn commit(&mut self) {
         self.undo.clear();
     }
@@ -308,7 +308,7 @@ impl Org {
         id
     }
 
-    /// The user with that address, made on demand.
+    /// The user with this address, created on first use.
     pub fn user(&mut self, email: &str) -> String {
         if let Some(id) = self.find("User", "Email", email) {
             return id;
@@ -317,7 +317,7 @@ impl Org {
         self.user_with(&name.collect::<Vec<_>>().join(" "), email, "Standard")
     }
 
-    /// The queue of that name, made on demand.
+    /// The queue with this name, created on first use.
     pub fn queue(&mut self, name: &str) -> String {
         match self.find("Group", "Name", name) {
             Some(id) => id,
@@ -342,13 +342,13 @@ fn capital(word: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// As answers show a moment: whole seconds, UTC without colon.
+/// A moment in the form of answers: whole seconds, UTC, offset without colon.
 pub fn stamp(ms: i64) -> String {
     let moment = Timestamp::from_millisecond(ms.div_euclid(1000) * 1000).unwrap_or(Timestamp::UNIX_EPOCH);
     moment.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
 }
 
-/// Reads a moment as SOQL and JSON bodies write it.
+/// Reads a moment in the forms of SOQL and JSON bodies.
 pub fn moment(text: &str) -> Option<i64> {
     // `+0000` without colon is Salesforce's own form.
     let text = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {

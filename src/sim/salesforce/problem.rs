@@ -1,4 +1,4 @@
-//! What Salesforce calls an error, in both of its shapes (reference, sections 2.4 and 4.4).
+//! Errors of Salesforce, in both of their shapes (reference, sections 2.4 and 4.4).
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,9 @@ pub struct Problem {
     pub status: u16,
     pub code: String,
     pub message: String,
-    /// Absent, not empty, in errors that do not come from saving a record.
+    /// `None`, not empty, for errors that do not come from saving a record.
     pub fields: Option<Vec<String>>,
-    /// A further member of the error, for `DUPLICATES_DETECTED`.
+    /// An additional member of the error, for `DUPLICATES_DETECTED`.
     pub extra: Option<Box<(String, Value)>>,
 }
 
@@ -19,7 +19,7 @@ impl Problem {
         Self { status, code: code.into(), message: message.into(), fields: None, extra: None }
     }
 
-    /// Saving a record failed.
+    /// An error from saving a record.
     pub fn save(code: &str, message: impl Into<String>, fields: &[&str]) -> Self {
         let fields = Some(fields.iter().map(ToString::to_string).collect());
         Self { fields, ..Self::new(400, code, message) }
@@ -51,7 +51,7 @@ impl Problem {
     }
 }
 
-/// An error body: always an array.
+/// An error body. It is always an array.
 pub fn rest_body(problems: &[Problem]) -> Value {
     problems.iter().map(Problem::rest).collect()
 }

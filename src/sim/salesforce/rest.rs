@@ -1,6 +1,6 @@
-//! The door: paths, sessions, call counting, and the way from a request to a resource.
+//! The REST API: paths, sessions, call counting, and routing of requests to resources.
 //!
-//! Doubled and trailing slashes are taken, as Salesforce and its clients have it (reference, sections 9.2 and 9.4).
+//! Doubled and trailing slashes are accepted, as in Salesforce (reference, sections 9.2 and 9.4).
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use super::problem::{Problem, rest_body};
 use super::soql::eval::View;
 use super::{Sim, collections, composite, control, describe, oauth, sobjects, soql};
 
-/// One request to a resource, from the network or from within a composite.
+/// One request to a resource, from the network or from a composite.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub method: String,
-    /// As in the path: `v66.0`.
+    /// As in the path, for example `v66.0`.
     pub version: String,
-    /// What follows the version, percent-decoded.
+    /// The path after the version, percent-decoded.
     pub path: Vec<String>,
     pub query: Vec<(String, String)>,
     pub actor: Actor,
@@ -52,7 +52,7 @@ impl Call {
         View { version: &self.version, all }
     }
 
-    /// Reads headers that change what a save or a query does.
+    /// Applies a header that changes a save or a query.
     pub fn heed(&mut self, name: &str, value: &str) {
         let value = value.trim();
         match name.to_ascii_lowercase().as_str() {
@@ -152,7 +152,7 @@ pub async fn handle(
         _ => Problem::not_found().into(),
     };
     let mut response = to_response(&reply, pretty);
-    // The org's time, not this machine's: clients may measure by it.
+    // The org's time, not this machine's, because clients may measure by it.
     let date = stamp_http(sim.now_ms());
     if let Ok(date) = HeaderValue::from_str(&date) {
         response.headers_mut().insert(http::header::DATE, date);
@@ -175,7 +175,7 @@ fn versions(method: &Method) -> Reply {
     if method != Method::GET {
         return method_not_allowed(method.as_str());
     }
-    // Three releases a year; v31 was Summer '14.
+    // Three releases a year. v31 was Summer '14.
     let one = |number: u32| {
         let season = ["Summer", "Winter", "Spring"]
             [usize::try_from((number - OLDEST_VERSION) % 3).unwrap_or_default()];
@@ -195,7 +195,7 @@ fn version_number(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()
 }
 
-/// Checks session and limits, counts the call, and adds what each answer carries.
+/// Checks session and limits, counts the call, and adds the headers of every answer.
 fn resource(sim: &Sim, mut call: Call, headers: &HeaderMap, body: &Bytes) -> Reply {
     let mut org = sim.org();
     let reply = match admitted(&mut org, &call, headers) {
@@ -236,7 +236,7 @@ fn json_body(method: &str, body: &Bytes) -> Result<Value, Problem> {
     })
 }
 
-/// The session's user, if the call may go on.
+/// The session's user, if the call is admitted.
 fn admitted(org: &mut Org, call: &Call, headers: &HeaderMap) -> Result<String, Problem> {
     let number = version_number(&call.version).ok_or_else(Problem::not_found)?;
     if number < OLDEST_VERSION {
@@ -257,7 +257,7 @@ fn admitted(org: &mut Org, call: &Call, headers: &HeaderMap) -> Result<String, P
     Ok(user)
 }
 
-/// Sliding sessions: each call extends them.
+/// Sessions slide: each call extends them.
 pub fn session(org: &mut Org, headers: &HeaderMap) -> Result<String, Problem> {
     let expired = || Problem::new(401, "INVALID_SESSION_ID", "Session expired or invalid");
     let Some(header) = headers.get(http::header::AUTHORIZATION) else { return Err(expired()) };
@@ -352,7 +352,7 @@ fn query(org: &mut Org, call: &Call, rest: &[&str], all: bool) -> Reply {
     Reply::new(200, page(org, call, found.total, 0, records, size))
 }
 
-/// One page as an answer; the rest waits under a locator. `start` records came before.
+/// One page of an answer. The remaining records are kept under a locator. `start` records came before.
 fn page(
     org: &mut Org,
     call: &Call,
@@ -372,7 +372,7 @@ fn page(
     let (now, ttl) = (cursor.made_ms, org.settings.locator_ttl_ms);
     org.cursors.retain(|_, old| now - old.made_ms < ttl);
     org.cursors.insert(locator.clone(), cursor);
-    // Also for queryAll.
+    // The address is the same for queryAll.
     let url = format!("/services/data/{}/query/{locator}", call.version);
     json!({"totalSize": total, "done": false, "nextRecordsUrl": url, "records": records})
 }
@@ -389,7 +389,7 @@ fn next_page(org: &mut Org, call: &Call, locator: &str, size: usize) -> Result<R
     Ok(Reply::new(200, page(org, call, cursor.total, start, cursor.records, size)))
 }
 
-/// Long lists of children have pages of their own.
+/// A long list of children has its own pages.
 fn page_children(org: &mut Org, call: &Call, record: &mut Value, size: usize) {
     let Some(record) = record.as_object_mut() else { return };
     for value in record.values_mut() {

@@ -1,4 +1,4 @@
-//! The org's objects and fields (reference, section 6), to which tests and integrators may add their own.
+//! The org's objects and fields (reference, section 6). Tests and integrators may add their own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub enum Kind {
     Id,
     Text,
-    /// One that filters and sorts refuse, but for `CommentBody`.
+    /// Filters and sorting refuse this kind, except for `CommentBody`.
     LongText,
     Email,
     Phone,
@@ -30,7 +30,7 @@ pub struct Field {
     pub label: String,
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// Characters; of a number, its digits.
+    /// Characters. For a number, its digits.
     pub length: usize,
     pub scale: usize,
     pub create: bool,
@@ -41,7 +41,7 @@ pub struct Field {
     pub case_sensitive: bool,
     pub restricted: bool,
     pub filterable: bool,
-    /// Taken on writing, not there on reading (`Case.Comments`).
+    /// Accepted on writing, absent on reading (`Case.Comments`).
     pub write_only: bool,
     pub values: Vec<String>,
     pub refers_to: Vec<String>,
@@ -79,7 +79,7 @@ impl Field {
         self.name.ends_with("__c")
     }
 
-    /// What a relation by external id or a query's parent path calls it.
+    /// Whether this is the name of the relation by external id or of a query's parent path.
     pub fn relates(&self, name: &str) -> bool {
         self.kind == Kind::Reference && self.relationship.eq_ignore_ascii_case(name)
     }
@@ -112,11 +112,11 @@ pub struct Object {
     pub prefix: String,
     pub fields: Vec<Field>,
     pub children: Vec<Child>,
-    /// Records can be made and changed through the API.
+    /// Whether records can be created and changed through the API.
     pub writable: bool,
 }
 
-/// What a child subquery calls the records that point here.
+/// The name of a child subquery for the records that refer to this object.
 #[derive(Clone, Debug)]
 pub struct Child {
     pub relationship: String,
@@ -188,7 +188,7 @@ fn reference(name: &str, label: &str, to: &[&str], relationship: &str) -> Field 
     Field { refers_to, relationship: relationship.into(), ..field(name, label, Kind::Reference, 18) }
 }
 
-/// Id, deletion and the audit fields that every object has.
+/// Adds the id, the deletion flag and the audit fields that every object has.
 fn with_system_fields(mut fields: Vec<Field>) -> Vec<Field> {
     fields.insert(0, field("Id", "Record ID", Kind::Id, 18).read_only());
     fields.extend([
@@ -208,7 +208,7 @@ fn object(name: &str, prefix: &str, writable: bool, fields: Vec<Field>) -> Objec
     Object { name: name.into(), label, prefix: prefix.into(), fields, children: Vec::new(), writable }
 }
 
-/// `(name, closed, default)` of the Case statuses: two closed ones, and `Spam`, which isn't.
+/// `(name, closed, default)` of the Case statuses. Two are closed. `Spam` is not.
 pub const STATUSES: [(&str, bool, bool); 7] = [
     ("New", false, true),
     ("Working", false, false),
@@ -251,7 +251,7 @@ fn case() -> Object {
     object("Case", "500", true, fields)
 }
 
-/// The connector's own fields on Case, as its `salesforce/` metadata deploys them.
+/// The connector's own fields on Case, as the metadata in `salesforce/` deploys them.
 fn our_fields() -> Vec<Field> {
     let mut key = text("Goodays_Response_Id__c", "Goodays Response Id", 64);
     (key.external_id, key.unique, key.case_sensitive) = (true, true, true);
@@ -333,7 +333,7 @@ fn others() -> [Object; 3] {
     ];
     let mut partner = text("Partner_Id__c", "Partner Id", 40);
     (partner.external_id, partner.unique) = (true, true);
-    // Not unique: two stores may share it, for answers with several matches.
+    // Not unique: two stores may share it, to test answers with several matches.
     let mut region = text("Region_Code__c", "Region Code", 40);
     region.external_id = true;
     let store = vec![text("Name", "Store Name", 80), partner, region];

@@ -1,7 +1,7 @@
 //! Everything about the simulated org that a test or an integrator may switch (`POST /__sim/settings`).
 //!
-//! The first group answers the reference's list of what nobody could verify: its defaults are that list's
-//! assumptions, and a client has to live with either setting.
+//! The first group is about the reference's list of points that nobody could verify. The defaults are the assumptions
+//! of that list, and a client has to work with either setting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub struct Settings {
     // Unverified in the reference.
     /// 1: a comment moves its Case's LastModifiedDate and SystemModstamp.
     pub comment_touches_case: bool,
-    /// 2: bytes that a line break takes in a CommentBody.
+    /// 2: the number of bytes of a line break in a CommentBody.
     pub newline_weight: usize,
     /// 2: `&`, `<`, `>` and quotes count as escaped.
     pub escape_weights: bool,
@@ -23,13 +23,13 @@ pub struct Settings {
     pub parent_by_external_id: bool,
     /// 4: the 404's code for a deleted record, `NOT_FOUND` or `ENTITY_IS_DELETED`.
     pub deleted_get_code: String,
-    /// 6: a repeated login returns the token that still lives.
+    /// 6: a repeated login returns the token that is still valid.
     pub same_token: bool,
     /// 7: the comment made by `Case.Comments` is published.
     pub comments_field_publishes: bool,
     /// 8: status of `INSUFFICIENT_ACCESS_*`, 400 or 403.
     pub insufficient_access_status: u16,
-    /// 9: `Sforce-Limit-Info` stands on error answers too.
+    /// 9: error answers have `Sforce-Limit-Info`, too.
     pub limit_info_on_errors: bool,
     /// 10: `/composite/batch` counts each of its steps.
     pub batch_counts_steps: bool,
@@ -37,69 +37,69 @@ pub struct Settings {
     pub trim_texts: bool,
     /// Lengths count UTF-16 units instead of characters.
     pub utf16_lengths: bool,
-    /// Long texts come back with CRLF where LF was sent.
+    /// Long texts are returned with CRLF where LF was sent.
     pub crlf_texts: bool,
-    /// Queries without ORDER BY answer newest first: nobody may rely on an order that he did not ask for.
+    /// Queries without ORDER BY answer newest first, so that no client relies on an order it did not ask for.
     pub reverse_unordered: bool,
-    /// Assignment rules run on updates too when the header does not forbid it.
+    /// Assignment rules also run on updates unless the header forbids it.
     pub assign_on_update: bool,
 
-    // What the org looks like.
-    /// Fields that the integration user may not see, as `Case.Subject`.
+    // The org's configuration.
+    /// Fields that the integration user may not see, for example `Case.Subject`.
     pub hidden_fields: BTreeSet<String>,
-    /// Visible, not writable for the integration user.
+    /// Fields that the integration user sees but may not write.
     pub read_only_fields: BTreeSet<String>,
     pub restricted_picklists: BTreeSet<String>,
     pub required_fields: BTreeSet<String>,
     pub validation_rules: Vec<ValidationRule>,
     pub duplicate_rules: Vec<DuplicateRule>,
-    /// Queue that the active assignment rule gives new Cases to; empty: no rule.
+    /// The queue to which the active assignment rule gives new Cases. Empty: no rule.
     pub assignment_queue: String,
     /// The integration user may change and delete comments (Modify All on Case).
     pub modify_all: bool,
     /// Objects that the integration user can't see.
     pub hidden_objects: BTreeSet<String>,
 
-    /// A trigger of the org meets Apex's own limits in graphs after that many of one call; 0: never.
+    /// A trigger of the org exceeds Apex's limits after this many graphs of one call. 0: never.
     pub governor_graphs: usize,
-    /// So does a graph of more than that many nodes; 0: never.
+    /// The same for a graph with more than this many nodes. 0: never.
     pub governor_nodes: usize,
-    /// What such a graph is refused with; the code may be `CANNOT_EXECUTE_FLOW_TRIGGER` too.
+    /// The error code for such a graph. It may also be `CANNOT_EXECUTE_FLOW_TRIGGER`.
     pub governor_code: String,
     pub governor_message: String,
 
     // Limits.
     pub daily_limit: u64,
-    /// Answers of queries are cut after that many records; 0: as the header asks.
+    /// The most records of one page of a query. 0: as the header asks.
     pub page_size: usize,
     pub locator_ttl_ms: i64,
-    /// Sliding; 0: sessions do not end by time.
+    /// Sliding. 0: sessions do not end by time.
     pub session_ttl_ms: i64,
-    /// Sessions end after that many calls; 0: never.
+    /// Sessions end after this many calls. 0: never.
     pub session_calls: u64,
 
     // Time.
-    /// Agents' changes become visible that much later than their stamps say.
+    /// Agents' changes become visible this much later than their stamps.
     pub commit_delay_ms: i64,
-    /// So do the API's: transactions that go on after their clients gave up.
+    /// The same for changes through the API: transactions that continue after their clients gave up.
     pub api_commit_delay_ms: i64,
-    /// A record that somebody else's open transaction changed can't be written meanwhile.
+    /// A record that another open transaction changed cannot be written until that one commits.
     pub open_records_are_locked: bool,
-    /// Cases that can't be locked, with the number of times that still fail.
+    /// Locked Cases, with the number of writes that will still fail.
     pub locked: BTreeMap<String, u32>,
 
-    // Logging in.
-    /// The login's host is not a My Domain.
+    // Login.
+    /// The host of the login is not a My Domain.
     pub not_my_domain: bool,
     /// The app has a Run-As user.
     pub run_as: bool,
     /// The user is pre-authorised for the app.
     pub pre_authorised: bool,
-    /// `instance_url` in token answers instead of our own address.
+    /// `instance_url` in token answers, in place of the simulator's address.
     pub instance_url: String,
 }
 
-/// Refuses a record for which the condition (SOQL, as after WHERE) holds.
+/// Refuses a record for which the condition (SOQL, as after WHERE) is true.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationRule {
@@ -108,12 +108,12 @@ pub struct ValidationRule {
     pub message: String,
     #[serde(default)]
     pub fields: Vec<String>,
-    /// In place of `FIELD_CUSTOM_VALIDATION_EXCEPTION`.
+    /// Replaces `FIELD_CUSTOM_VALIDATION_EXCEPTION`.
     #[serde(default)]
     pub code: Option<String>,
 }
 
-/// Refuses, or only warns about, a new record whose field equals an existing one's.
+/// Refuses a new record, or only warns about it, if its field equals that of an existing record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DuplicateRule {
@@ -175,8 +175,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// For each thing that the reference could not verify, the change that turns it the other way: what is built on
-    /// the simulator has to hold with each of them.
+    /// For each point that the reference could not verify, the change to the other assumption. A client of the
+    /// simulator has to work with each of them.
     pub fn other_assumptions() -> Vec<Value> {
         vec![
             json!({"comment_touches_case": true}),
@@ -198,7 +198,7 @@ impl Settings {
     }
 }
 
-/// Whether `set` names `object.field`, in any case of letters.
+/// Whether `set` contains `object.field`, ignoring case.
 pub fn names(set: &BTreeSet<String>, object: &str, field: &str) -> bool {
     !set.is_empty()
         && set.iter().any(|name| {

@@ -28,7 +28,7 @@ pub fn answer(org: &mut Org, call: &Call, object: &str, rest: &[&str]) -> Reply 
         ["updated"] if call.method == "GET" => replicated(org, call, &kind, false),
         ["deleted"] if call.method == "GET" => replicated(org, call, &kind, true),
         [id] => one(org, call, &kind, id),
-        // An empty value is not an upsert; a value may hold slashes when they were encoded.
+        // An empty value is not an upsert. A value may contain slashes that were encoded.
         [field, value] => by_key(org, call, &kind, field, value),
         _ => method_not_allowed(&call.method),
     }
@@ -55,7 +55,7 @@ fn created(call: &Call, kind: &Object, id: &str, upsert: bool) -> Reply {
     reply
 }
 
-/// Runs a save; what it did before it failed is undone.
+/// Runs a save. If it fails, its changes are undone.
 pub fn atomically<T>(
     org: &mut Org,
     save: impl FnOnce(&mut Org) -> Result<T, Vec<Problem>>,
@@ -101,7 +101,7 @@ fn one(org: &mut Org, call: &Call, kind: &Object, text: &str) -> Reply {
     }
 }
 
-/// A short id reads as the name of an external-id field (reference, section 2.3).
+/// A short id is read as the name of an external-id field (reference, section 2.3).
 fn record_id(kind: &Object, text: &str) -> Result<String, Problem> {
     let id = ids::normal(text).ok_or_else(|| {
         let message = format!("Provided external ID field does not exist or is not accessible: {text}");
@@ -229,7 +229,7 @@ fn upsert(org: &mut Org, call: &Call, kind: &Object, field: &Field, value: &Valu
     }
 }
 
-/// `updated` and `deleted`: whole minutes, and never past the oldest open transaction.
+/// `updated` and `deleted`: whole minutes, and never after the start of the oldest open transaction.
 fn replicated(org: &Org, call: &Call, kind: &Object, deleted: bool) -> Reply {
     const MINUTE: i64 = 60_000;
     const DAY: i64 = 24 * 60 * MINUTE;

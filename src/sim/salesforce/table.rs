@@ -1,4 +1,4 @@
-//! The records of one object, found by id and by indexed fields, and seen as of a moment.
+//! The records of one object, found by id and by indexed fields, and shown as of a moment.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use serde_json::{Map, Value};
 
 use super::schema::{Field, Object};
 
-/// A record's values by canonical field name; what is missing is null.
+/// A record's values by canonical field name. A missing value is null.
 pub type Fields = Map<String, Value>;
 
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// As of the last statement, visible or not.
+    /// The state after the last statement, visible or not.
     pub now: Fields,
-    /// Set while the last change is not committed.
+    /// `Some` until the last change is committed.
     pub pending: Option<Pending>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Pending {
     pub visible_at: i64,
-    /// When the transaction began, for `latestDateCovered`.
+    /// The start of the transaction, for `latestDateCovered`.
     pub since: i64,
-    /// What others see until then; `None`: no record.
+    /// The state that others see until then. `None`: no record.
     pub before: Option<Fields>,
 }
 
 impl Row {
-    /// The record as others see it at `at`.
+    /// The record in the state that others see at `at`.
     pub fn visible(&self, at: i64) -> Option<&Fields> {
         match &self.pending {
             Some(pending) if pending.visible_at > at => pending.before.as_ref(),
@@ -36,7 +36,7 @@ impl Row {
     }
 }
 
-/// Keys stay in an index when a value changes: readers check what they find, so that old versions are found too.
+/// Keys stay in an index when a value changes, so that old versions are found too. Readers check the rows they find.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     rows: Vec<Row>,
@@ -44,7 +44,7 @@ pub struct Table {
     indexes: HashMap<String, HashMap<String, Vec<usize>>>,
 }
 
-/// What an index calls a value.
+/// The key of a value in an index.
 pub fn key(field: &Field, value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -72,7 +72,7 @@ impl Table {
         self.position(id).map(|index| &self.rows[index])
     }
 
-    /// Rows that have, or had, that value in an indexed field.
+    /// Rows that have, or had, this value in an indexed field.
     pub fn having(&self, field: &Field, value: &Value) -> &[usize] {
         let found = key(field, value).and_then(|key| self.indexes.get(&field.name)?.get(&key));
         found.map_or(&[], Vec::as_slice)
@@ -92,7 +92,7 @@ impl Table {
         before
     }
 
-    /// Takes back the youngest row.
+    /// Removes the newest row.
     pub fn pop(&mut self, object: &Object) {
         let Some(row) = self.rows.pop() else { return };
         let index = self.rows.len();
@@ -107,7 +107,7 @@ impl Table {
         }
     }
 
-    /// Enters the row's present values into the indexes.
+    /// Adds the row's present values to the indexes.
     fn note(&mut self, object: &Object, index: usize) {
         for field in object.indexed() {
             let Some(key) = self.rows[index].now.get(&field.name).and_then(|value| key(field, value)) else {

@@ -1,4 +1,4 @@
-//! A record's body, field by field: what Salesforce takes, and how it refuses (reference, sections 2.2 and 2.4).
+//! Checks a record's body field by field, and refuses as Salesforce does (reference, sections 2.2 and 2.4).
 
 use serde_json::{Map, Value, json};
 
@@ -21,7 +21,7 @@ impl Org {
         !(actor_is_api && names(&self.settings.hidden_fields, &object.name, &field.name))
     }
 
-    /// The body's values by canonical name, each of its field's type; or everything that is wrong with them.
+    /// The body's values by canonical name, each in its field's type, or all mistakes in them.
     pub fn check(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! Saving records: the rules around the values, and what a save causes beside itself.
+//! Saving records: the rules for records as a whole, and the side effects of a save.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use super::soql;
 use super::table::{Fields, Table, key};
 use super::validate::Op;
 
-/// How an upsert ended.
+/// The result of an upsert.
 pub enum Upserted {
     Created(String),
     Updated(String),
@@ -72,7 +72,7 @@ impl Org {
         self.caused(actor, &object, id, extra_comment)
     }
 
-    /// By external id. Looks among what is visible, inserts against what is there: two at once collide.
+    /// By external id. It searches visible records but inserts against all records, so two at once collide.
     pub fn upsert(
         &mut self,
         actor: &Actor,
@@ -145,7 +145,7 @@ impl Org {
         Err(vec![Problem::save("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message, &[])])
     }
 
-    /// The record to write to, as it is now (reference, section 2.3).
+    /// The present state of the record to write to (reference, section 2.3).
     fn target(&self, id: &str) -> Result<(&Object, Fields), Problems> {
         let unknown = || {
             vec![
@@ -168,7 +168,7 @@ impl Org {
             .with_status(self.settings.insufficient_access_status)
     }
 
-    /// A lock lies on the Case, whether it or a comment of it is written.
+    /// A lock on a Case also applies to writes to its comments.
     fn locked(&mut self, actor: &Actor, values: &Fields, id: Option<&str>) -> Result<(), Problems> {
         let parent = values.get("ParentId").and_then(Value::as_str);
         for case in [id, parent].into_iter().flatten() {
@@ -194,7 +194,7 @@ impl Org {
         actor.api && self.settings.open_records_are_locked && self.is_open(id)
     }
 
-    /// Uniqueness counts what is not committed yet, but not what is deleted.
+    /// Uniqueness includes uncommitted records, but not deleted ones.
     fn unique(&self, object: &str, values: &Fields, own: Option<&str>) -> Result<(), Problems> {
         let Some(kind) = self.schema.object(object) else { return Ok(()) };
         let Some(table) = self.table(kind) else { return Ok(()) };
@@ -253,7 +253,7 @@ impl Org {
         Ok(())
     }
 
-    // What a Case's save does by itself.
+    // Side effects of saving a Case.
 
     fn new_case(&mut self, actor: &Actor, values: &mut Fields) {
         let number = self.next_case_number();
@@ -301,7 +301,7 @@ impl Org {
         }
     }
 
-    /// As the table of statuses says; an unknown one is open.
+    /// As in the table of statuses. An unknown status is open.
     fn is_closed(&self, status: Option<&Value>) -> bool {
         let rows = self.schema.object("CaseStatus").and_then(|kind| self.table(kind)).map(Table::rows);
         rows.unwrap_or_default()
@@ -335,7 +335,7 @@ impl Org {
     }
 }
 
-/// Spelt as version 54 spells it (reference, end of section 2.4).
+/// In the spelling of version 54 (reference, end of section 2.4).
 fn duplicates_detected(rule: &str, allow_save: bool, object: &str, id: &str) -> Problem {
     let message = "Use one of these records?";
     let record = json!({"attributes": {"type": object,

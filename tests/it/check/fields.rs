@@ -1,4 +1,4 @@
-//! Mapped fields against the org: there, writable, fitting, covered.
+//! Mapped fields compared with the org: they exist, can be written, fit, and cover what is required.
 
 use goodays_salesforce::sim::salesforce::schema::{Field, Kind};
 use serde_json::json;

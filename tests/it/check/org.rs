@@ -1,4 +1,4 @@
-//! What agents do in the org: can it be seen, does it mail customers, what does watching it cost?
+//! Agents' work in the org: can the user see it, does it mail customers, what does polling it cost?
 
 use goodays_salesforce::sim::salesforce::schema::{Field, Kind};
 use serde_json::json;

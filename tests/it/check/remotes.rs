@@ -1,4 +1,4 @@
-//! Logins, versions, networks, and what Goodays tells of the account.
+//! Logins, versions, networks, and what Goodays reports about the account.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ async fn a_remote_out_of_reach_is_no_fault_of_the_files() {
 /// Long enough for every other call on a busy machine.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Errors of both remotes, with that limit for a call.
+/// Findings about both remotes, with that limit for a call.
 async fn online(world: &World) -> String {
     let config = load(&world.dir.path().join("connector.yaml")).unwrap();
     let (mapping, _) = Mapping::load(&config.mappings).unwrap();
@@ -108,7 +108,7 @@ async fn online(world: &World) -> String {
     lines.chain([format!("exit {}", report.exit_code())]).collect::<Vec<_>>().join("\n")
 }
 
-/// One wait for a remote, however much there is to look at: the rest is named and not asked.
+/// Only one call waits for a remote that hangs. The remaining steps are named and not asked.
 #[tokio::test]
 async fn a_remote_that_hangs_is_waited_for_once() {
     let world = World::new().await;
@@ -122,7 +122,7 @@ async fn a_remote_that_hangs_is_waited_for_once() {
     ");
     let waited = |requests: Vec<Seen>| requests.iter().filter(|seen| seen.status == 0).count();
     assert_eq!((waited(world.goodays.wire().requests()), waited(world.org.wire().requests())), (1, 1));
-    // Nothing is left to name behind the last step, and a user that nobody configured is not missed.
+    // No steps follow the last one. A user that nobody configured is not reported missing.
     world.goodays.wire().clear_faults();
     world.org.wire().clear_faults();
     world.goodays.wire().fault(hang("/v2/events"));

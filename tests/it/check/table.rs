@@ -14,7 +14,7 @@ fn is_code(word: &str) -> bool {
     letter && word.len() == 4 && word[1..].bytes().all(|digit| digit.is_ascii_digit())
 }
 
-/// Literals of the source that look like one.
+/// Literals in the source that look like a code.
 fn in_source() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let texts: Vec<String> = ["check", "config", "document", "mapping"]
@@ -41,7 +41,7 @@ fn every_code_is_in_the_table_and_no_other() {
     assert!(sorted.is_empty(), "in no list of codes: {sorted:?}");
 }
 
-/// Meaning and remedy are said for each.
+/// Each row states a meaning and a remedy.
 #[test]
 fn each_row_has_its_three_cells() {
     for line in TABLE.lines().filter(|line| line.strip_prefix("| ").is_some_and(|row| is_code(&row[..4]))) {

@@ -158,7 +158,7 @@ async fn metrics_are_open_metrics() {
     assert!(text.ends_with("# EOF\n"));
 }
 
-/// Whoever opens the door in a browser sees what it offers, and all of it is there.
+/// The root page lists what the admin API offers, and all of it exists.
 #[tokio::test]
 async fn f06_the_root_lists_what_the_door_offers() {
     let house = house().await;

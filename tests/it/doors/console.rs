@@ -17,7 +17,7 @@ async fn told(house: &House, path: &str) -> (StatusCode, Value) {
     answered(house.order(path)).await
 }
 
-/// Sends an event and parks it, as a lane would.
+/// Sends an event and parks it, as an inbound worker would.
 async fn park(house: &House, response: &str, code: &str) -> String {
     assert_eq!(house.post(event(response)).await.1["status"], "accepted");
     let rkey = RKey::of(&ResponseId::new(response).unwrap());
@@ -124,7 +124,7 @@ async fn all_of_one_reason_can_be_tried_again() {
     assert_eq!(answered(long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
-/// An answer of which nobody knows whether it arrived.
+/// An answer with an unknown outcome.
 fn unclear(house: &House, seq: u64, content: &str) -> String {
     let response_id = ResponseId::new("vdOpL1NJ74l").unwrap();
     let sending = Sending { ended_ms: Some(0), ..Sending::new(Verb::Reply, 0, Vec::new()) };
@@ -191,7 +191,7 @@ async fn something_unclear_is_read_back_and_asked_about() {
     assert_eq!(told(&house, &path).await.0, StatusCode::CONFLICT);
 }
 
-/// Neither sent, nor settled, nor given up: each takes a look and a word of its own.
+/// Unclear items are neither sent, nor settled, nor given up by bulk commands. Each needs its own command.
 #[tokio::test]
 async fn f04_what_is_unclear_is_left_by_everything_that_is_for_all() {
     let house = Plan { goodays: goodays().await, ..Plan::default() }.build().await;
@@ -202,7 +202,7 @@ async fn f04_what_is_unclear_is_left_by_everything_that_is_for_all() {
     assert_eq!(answered(order).await.1, json!({ "dropped": 0, "unclear": 1, "refused": 0 }));
     let (_, items) = answered(house.get("/parked")).await;
     assert_eq!((&items[0]["id"], &items[0]["state"]), (&json!(id), &json!("unclear")));
-    // One by one it is given up.
+    // A command for one item gives it up.
     assert_eq!(told(&house, &format!("/parked/{id}/drop")).await.0, StatusCode::OK);
 }
 
@@ -228,7 +228,7 @@ async fn f04_all_of_one_reason_can_be_given_up_and_of_no_reason_nothing() {
     );
 }
 
-/// The list of what waits is bounded, and so is what a status reads.
+/// The list of waiting items is bounded, and so is the amount that `status` reads.
 #[tokio::test]
 async fn a_status_counts_actions_without_reading_them() {
     let house = house().await;

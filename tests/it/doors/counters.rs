@@ -1,4 +1,4 @@
-//! What the alerts read is there before anything happens: an alert on growth needs a first sample.
+//! Counters for alerts exist from the start: an alert on growth needs a first sample.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::{House, Plan, answered, house};
 
 const ALERTS: &str = include_str!("../../../deploy/prometheus-alerts.yaml");
 const DOOR: &str = include_str!("../../../src/web/webhook.rs");
-/// Its labels are Salesforce's, so nothing of it is known before the first refusal; the alert counts a series' first value.
+/// Its labels come from Salesforce, so it has no series before a refusal; the alert counts a series' first value.
 const WITHOUT_KNOWN_LABELS: &str = "goodays_salesforce_fields_refused_total";
 
 fn names(text: &str) -> BTreeSet<&str> {
@@ -35,7 +35,7 @@ async fn f01_every_metric_of_the_alerts_is_there_before_any_traffic() {
     }
 }
 
-/// An outcome that is added to the door has to be added to the counters, too.
+/// An outcome that is added to the webhook listener must be added to the counters, too.
 #[tokio::test]
 async fn f01_every_answer_of_the_webhooks_door_is_counted_from_0() {
     let text = house().await.metrics().await;
@@ -55,7 +55,7 @@ async fn f01_every_answer_of_the_webhooks_door_is_counted_from_0() {
     }
 }
 
-/// Without a sweep nothing calls Goodays until an agent acts: that is no trouble.
+/// Without a sweep nothing calls Goodays until an agent acts. That is not a fault.
 #[tokio::test]
 async fn f01_goodays_is_up_until_a_call_fails() {
     let house = house().await;
@@ -65,7 +65,7 @@ async fn f01_goodays_is_up_until_a_call_fails() {
     assert!(house.metrics().await.contains("goodays_salesforce_goodays_up 0\n"));
 }
 
-/// A daemon that has made so many calls to Salesforce in this hour.
+/// A daemon that has made this many calls to Salesforce in this hour.
 async fn after(calls: u64) -> House {
     let dir = tempfile::tempdir().unwrap();
     let config = Plan::default().config(dir.path());
@@ -77,7 +77,7 @@ async fn after(calls: u64) -> House {
     Plan::default().build_in(dir).await
 }
 
-/// Told when polls stop, and exactly then; the alert's numbers are the same.
+/// Reported exactly while polls are stopped. The alert's numbers are the same.
 #[tokio::test]
 async fn f03_polls_that_stopped_for_the_budget_are_told() {
     for (calls, stopped) in [(17_999, false), (18_000, true)] {

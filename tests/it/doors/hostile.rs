@@ -12,7 +12,7 @@ use super::{House, Plan, SECRET, answered, event, hear, house, say};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A byte now and a byte then: every single wait is short, the whole is not.
+/// Sends single bytes with pauses: each wait is short, but the whole is not.
 async fn dripped(house: &House, text: &str) -> String {
     let (mut reading, mut writing) =
         TcpStream::connect(house.doors.webhook_addr()).await.unwrap().into_split();
@@ -61,7 +61,7 @@ async fn who_drips_is_cut_as_who_is_silent() {
     assert_eq!(answered(house.get("/health/accepting")).await.0, StatusCode::OK);
 }
 
-/// The signature is over the bytes as they came, and these are never unpacked.
+/// The signature is over the bytes as received, so they are never unpacked.
 #[tokio::test]
 async fn a_packed_body_is_not_unpacked() {
     let house = house().await;
@@ -76,7 +76,7 @@ async fn a_packed_body_is_not_unpacked() {
     assert_eq!(house.pending(), 0);
 }
 
-/// JSON, signed, and more of it than any tree in memory should be made of: kept for a human, nothing else.
+/// Signed JSON with more values than a tree in memory should have. It is kept for a human, and nothing else happens.
 #[tokio::test]
 async fn c10_signed_events_beyond_all_measure_are_parked_and_nothing_is_lost() {
     let house = house().await;
@@ -111,7 +111,7 @@ async fn c10_signed_events_beyond_all_measure_are_parked_and_nothing_is_lost() {
     assert_eq!(house.post(event("big")).await.1["status"], "accepted", "the next one of it goes on");
 }
 
-/// A body that was changed on its way, at each of its places.
+/// A body that was changed in transit, at each of its bytes.
 #[tokio::test]
 async fn a_tampered_body_is_refused_wherever_it_was_changed() {
     let house = house().await;
@@ -132,7 +132,7 @@ async fn a_tampered_body_is_refused_wherever_it_was_changed() {
     assert_eq!(house.pending(), 0);
 }
 
-/// One request that two readers would end at different places.
+/// A request that two readers would end at different places.
 #[tokio::test]
 async fn a_request_with_two_lengths_is_one_request_at_most() {
     let house = house().await;
@@ -153,7 +153,7 @@ async fn a_request_with_two_lengths_is_one_request_at_most() {
     }
 }
 
-/// Raw requests to the admin door, as a page, a name that was made to point here, or a proxy would send them.
+/// Raw requests to the admin listener, as a web page, a rebound host name, or a proxy would send them.
 #[tokio::test]
 async fn the_admin_door_is_shut_to_pages_however_they_come() {
     let house = house().await;

@@ -1,4 +1,4 @@
-//! F5: a connection outlives the pauses that proxies make, and no head takes its time.
+//! F5: a connection survives the pauses of proxies, and a request head has a time limit.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(60);
 const POST: &str = "POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
 
 async fn house(head_time: Duration, keep_alive: Duration) -> House {
-    // Without signatures, so that what is posted is taken: who is refused is shown out.
+    // Without signatures, so that posts are accepted: a refusal would close the connection.
     let limits = Limits { head_time, keep_alive, ..Limits::default() };
     Plan { limits, webhook: "signature: off", ..Plan::default() }.build().await
 }
@@ -53,7 +53,7 @@ async fn f05_a_connection_waits_longer_for_its_next_request_than_for_the_rest_of
     assert!(waited.is_err(), "it is still open");
     posts(&mut stream).await;
     posts(&mut stream).await;
-    // A head that was begun ends within its own time, or the connection does.
+    // A head that was begun must end within its own time limit, or the connection is closed.
     stream.write_all(b"POST /webhooks/goodays HTTP/1.1\r\nhost:").await.unwrap();
     assert_eq!(hear(&mut stream).await, "");
 }

@@ -11,20 +11,20 @@ use super::{Plan, SECRET, answered, event, hear, house, say};
 
 const SMALL: &str = "listen: '127.0.0.1:0', max_body_bytes: 16384";
 
-/// Short enough to be waited for.
+/// Short enough for a test to wait.
 const SHORT: Duration = Duration::from_millis(50);
 
 fn with(limits: Limits) -> Plan {
     Plan { limits, server: SMALL, ..Plan::default() }
 }
 
-/// The head of a post with that much body to come, and a signature that may be good.
+/// The head of a post with a body of this length, and a signature that may be valid.
 fn head(length: usize, more: &str) -> String {
     let more = if more.contains(HEADER) { more.to_owned() } else { format!("{}{more}", forged()) };
     format!("POST /webhooks/goodays HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{more}\r\n")
 }
 
-/// A header that looks like a signature: only the body's bytes tell that it is none.
+/// A header that looks like a signature. Only the body's bytes show that it is wrong.
 fn forged() -> String {
     format!("{HEADER}: {}\r\n", "0".repeat(64))
 }
@@ -95,7 +95,7 @@ async fn heads_have_a_measure() {
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 431"), "{said}");
 }
 
-/// Half-open connections, slow heads, and bodies that never come, more of them than there is room for.
+/// More half-open connections, slow heads and bodies that never arrive than there is room for.
 #[tokio::test]
 async fn d08_over_the_limit_who_has_shown_nothing_leaves_for_a_new_one() {
     let house = with(Limits { webhook_connections: 8, ..Limits::default() }).build().await;
@@ -130,7 +130,7 @@ async fn d08_without_a_signature_the_answer_comes_before_the_body() {
     assert_eq!(house.counted("unsigned").await, 4);
 }
 
-/// A forged signature is only found out at the end of a body. Many such bodies at once take no room from others.
+/// A forged signature is detected only at the end of a body. Many such bodies at once take no room from others.
 #[tokio::test]
 async fn d08_bodies_that_nobody_verified_give_way() {
     let limits = Limits { bodies: 40_000, ..Limits::default() };
@@ -149,7 +149,7 @@ async fn d08_bodies_that_nobody_verified_give_way() {
     }
 }
 
-/// One connection that asks as fast as it can: each refusal ends it, and beyond a measure its answers wait.
+/// A connection that sends requests at full speed: each refusal closes it, and above a rate its answers are delayed.
 #[tokio::test]
 async fn d08_refusals_beyond_a_measure_wait_and_genuine_webhooks_do_not() {
     let house = house().await;

@@ -33,7 +33,7 @@ async fn nothing_comes_in_without_a_good_signature() {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{given:?}");
         assert_eq!(said, json!({ "error": "signature missing or wrong" }));
     }
-    // Not read at all before it is believed.
+    // The body is not parsed before its signature is verified.
     assert_eq!(answered(house.hook().body("no json")).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!((house.pending(), house.counted("unsigned").await), (0, 7));
     let upper = house.hook().header("x-HMAC-sha256", good.to_uppercase()).body(body);
@@ -126,14 +126,14 @@ async fn other_paths_and_methods_are_told_so() {
     for path in ["/", "/webhooks", "/webhooks/goodays/", "/status", "/metrics", "/health/live"] {
         assert_eq!(answered(house.http.get(url(path))).await.0, StatusCode::NOT_FOUND, "{path}");
     }
-    // A query is nobody's business.
+    // The query is ignored.
     let body = event("r1");
     let signed =
         house.http.post(url("/webhooks/goodays?x=1")).header(HEADER, sign(body.as_bytes(), &SECRET.into()));
     assert_eq!(answered(signed.body(body)).await.0, StatusCode::OK);
 }
 
-/// The sender is asked to come again, and a duplicate of what never reached the disk is no duplicate.
+/// The sender is asked to retry. A repeat of an event that never reached the disk is not a duplicate.
 async fn turned_away(house: &House) {
     for _ in 0..2 {
         let body = event("r1");
@@ -200,7 +200,7 @@ async fn no_word_of_a_customer_is_in_numbers_or_status() {
     }
 }
 
-/// A log that can be read.
+/// A log that the test can read.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -222,7 +222,7 @@ impl Log {
 
 #[tokio::test]
 async fn the_log_has_a_line_for_each_webhook_and_no_word_of_a_customer() {
-    // With one subscriber alone, a place that another test reaches first is silenced for all threads.
+    // With only one subscriber, a log call that another test reaches first is disabled for all threads.
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().finish());
     let log = Log::default();
     let writer = log.clone();

@@ -1,4 +1,4 @@
-//! However much there is at once: each step takes a bounded part of it, and others have their turn (fault D12).
+//! Each step takes a bounded part of the work, and others run in between, for any amount of work (fault D12).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use serde_json::json;
 
 use crate::arena::{AGENT, Tuning, World, quick};
 
-/// Feedback that has become Cases, told in few calls.
+/// Feedback that has become Cases, in few calls.
 async fn cases(world: &mut World, count: usize) -> Vec<String> {
     let ids: Vec<String> = (0..count).map(|_| world.leaves()).collect();
     world.holds("all Cases", || (world.stage.salesforce.count("Case") >= count).then_some(())).await;
     join_all(ids.iter().map(|id| world.case(id))).await
 }
 
-/// One worker carries everything. Between the rows of one page somebody else sees how far it has come.
+/// The test has one worker thread. Between the rows of one page another task observes the progress.
 #[tokio::test]
 async fn d12_a_page_of_2000_rows_lets_others_have_their_turn() {
     const CASES: usize = 100;
@@ -33,7 +33,7 @@ async fn d12_a_page_of_2000_rows_lets_others_have_their_turn() {
         daily_limit: false,
     };
     shared.goodays_breaker.failed(&outage, shared.clock.now_ms());
-    // No other task runs meanwhile: the next poll meets all of them.
+    // No other task runs meanwhile, so the next poll reads all of these rows.
     for n in 0..ROWS {
         world
             .stage
@@ -57,8 +57,8 @@ async fn d12_a_page_of_2000_rows_lets_others_have_their_turn() {
     assert!(seen.len() >= 20, "others had their turn {} times only", seen.len());
 }
 
-/// What waits for its time is looked at when that has come, or when something of it changed; not whenever something
-/// else happens. To see it, closes are made due behind the dispatcher's back: who loads them would send them.
+/// A waiting action is loaded when its time has come or it has changed, but not when something else happens. The test
+/// makes closes due without telling the dispatcher: if it loaded them, it would send them.
 #[tokio::test]
 async fn d12_held_closes_are_not_loaded_at_each_step() {
     const HELD: usize = 150;
@@ -88,7 +88,7 @@ async fn d12_held_closes_are_not_loaded_at_each_step() {
     let mut still = store.all_open_intents().unwrap();
     still.retain(|intent| intent.seen_ms == 0 && matches!(intent.state, IntentState::Ready { .. }));
     assert_eq!((still.len(), world.puts("/close")), (HELD, 0));
-    // A start looks at all of them once: they go.
+    // A start loads all of them once, and they are sent.
     assert!(world.stage.stop_daemon().await);
     drop(store);
     world.stage.start_daemon().await.unwrap();

@@ -1,5 +1,5 @@
-//! Refusals by their family: what is named is left out, what is too much is made less, what one record meets stops no
-//! other (Salesforce reference, 2.4).
+//! Refusals by family: a named field is left out, an amount that is too large is reduced, and a refusal of one record
+//! stops no other (Salesforce reference, 2.4).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,7 +36,7 @@ fn case_of(world: &World, id: &str) -> Value {
     world.stage.salesforce.case_by_key(id).unwrap()
 }
 
-/// Nodes of each graph, for each call that wrote.
+/// The number of nodes in each graph, for each call that wrote.
 fn calls(world: &World) -> Vec<Vec<usize>> {
     let requests = world.stage.salesforce.wire().requests();
     let graphs = requests.iter().filter(|seen| seen.path.ends_with("/composite/graph"));
@@ -128,7 +128,7 @@ async fn c03_a_call_that_meets_the_orgs_limits_is_made_smaller_and_stays_so() {
     .await;
 }
 
-/// One conversation is more than the org can take at once: in pieces, whole, in order.
+/// One conversation exceeds what the org accepts at once: it is sent in parts, complete and in order.
 #[tokio::test]
 async fn c03_a_conversation_that_meets_the_orgs_limits_goes_in_pieces() {
     let mut world = World::start().await;
@@ -148,7 +148,7 @@ async fn c03_a_conversation_that_meets_the_orgs_limits_goes_in_pieces() {
     assert_eq!(world.comments(&other), Vec::<String>::new());
 }
 
-/// What agents are told meets a lock that lasts: it is tried at growing intervals, and nobody else waits.
+/// A note for agents fails because of a long lock: it is retried at growing intervals, and nothing else waits.
 #[tokio::test]
 async fn c06_a_note_on_a_locked_case_backs_off_and_stops_nobody() {
     join_all(["ENTITY_IS_LOCKED", "INSUFFICIENT_ACCESS_OR_READONLY", "RECORD_IN_USE_BY_WORKFLOW"].map(
@@ -217,7 +217,7 @@ async fn c08_what_was_left_out_is_tried_again_after_a_reload() {
     assert_eq!(world.parked(), []);
 }
 
-/// The daemon starts anew on a clock that a test can put forward (milliseconds).
+/// Restarts the daemon with a clock that the test can advance (milliseconds).
 async fn on_a_clock_of_its_own(world: &mut World) -> Arc<AtomicI64> {
     assert!(world.stage.stop_daemon().await);
     let ahead_ms = Arc::new(AtomicI64::new(0));
@@ -243,7 +243,7 @@ async fn on_a_clock_of_its_own(world: &mut World) -> Arc<AtomicI64> {
 async fn c08_what_was_left_out_is_tried_again_after_an_hour() {
     let mut world = World::start().await;
     let ahead_ms = on_a_clock_of_its_own(&mut world).await;
-    // The org is described before the permission goes: the field is left out because it was refused.
+    // The org is described before the permission is removed: the field is left out because it was refused.
     world.arrives().await;
     world.stage.salesforce.with_settings(|s| s.read_only_fields = ["Case.SuppliedName".to_owned()].into());
     let named = |world: &World, id: &str| case_of(world, id)["SuppliedName"].is_string();
@@ -262,7 +262,7 @@ async fn c08_what_was_left_out_is_tried_again_after_an_hour() {
     assert_eq!(world.parked(), []);
 }
 
-/// A firewall on the road refuses one text: the others go on, and nothing is parked for it.
+/// A firewall refuses one text: the others are sent, and nothing is parked.
 #[tokio::test]
 async fn c04_one_text_that_the_road_refuses_stops_no_other() {
     let mut world = World::start().await;
@@ -294,7 +294,7 @@ async fn c04_one_text_that_the_road_refuses_stops_no_other() {
     world.laws_hold();
 }
 
-/// Salesforce's code is shown and logged: one short word, or none of it.
+/// Salesforce's code is shown and logged only if it is one short word.
 #[tokio::test]
 async fn c13_what_is_no_code_is_not_shown_as_one() {
     let mut world = World::start().await;
@@ -315,7 +315,7 @@ async fn c13_what_is_no_code_is_not_shown_as_one() {
     }
 }
 
-/// Such ids would be a path of the API, or another Case's key: they wait for a human, and nobody else does.
+/// These ids would be a path of the API, or another Case's key. They wait for a human, and nothing else does.
 #[tokio::test]
 async fn c12_ids_that_cannot_stand_in_a_path_or_key_are_parked() {
     let mut world = World::start().await;

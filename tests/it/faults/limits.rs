@@ -1,4 +1,4 @@
-//! Limits and outages on either side: the other side goes on, and nothing is lost (laws 1, 8 and 11).
+//! Limits and outages of one remote: the other direction continues, and nothing is lost (laws 1, 8 and 11).
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn always(path: &str, act: Act) -> Fault {
     Fault { times: None, ..Fault::once(path, act) }
 }
 
-/// Every webhook so far was accepted.
+/// Asserts that every webhook so far was accepted.
 fn all_accepted(world: &World) {
     let log = world.stage.goodays.webhook_log();
     assert!(log.iter().all(|sent| sent.status == Some(200)), "a webhook was not accepted");
@@ -82,7 +82,7 @@ async fn too_many_calls_at_one_time_is_a_short_pause() {
     world.laws_hold();
 }
 
-/// Our own budget, spent to its end by hand: not one call more, over a restart too.
+/// The test uses up our own budget. Not one more call is made, also after a restart.
 #[tokio::test]
 async fn our_own_budget_is_never_exceeded_by_one_call() {
     let tuning = Tuning { salesforce: "api_calls_per_day: 100".to_owned(), ..quick() };
@@ -110,7 +110,7 @@ async fn our_own_budget_is_never_exceeded_by_one_call() {
     assert!(trouble.advice.contains("api_calls_per_day"), "{}", trouble.advice);
 }
 
-/// When calls run short polls stretch; new feedback does not wait for them.
+/// When few calls are left, polls become rarer. New feedback does not wait for them.
 #[tokio::test]
 async fn new_feedback_comes_before_polls_when_the_budget_runs_short() {
     let tuning = Tuning { poll_ms: 50, salesforce: "api_calls_per_day: 100".to_owned(), ..quick() };
@@ -145,7 +145,7 @@ async fn goodays_asks_for_a_pause_with_and_without_saying_how_long() {
     }
 }
 
-/// A token that Goodays does not take any more stops that lane only, and says so.
+/// A token that Goodays no longer accepts stops only the sending, and is reported.
 #[tokio::test]
 async fn a_refused_token_stops_the_sending_and_nothing_else() {
     let bodies = [
@@ -169,7 +169,7 @@ async fn a_refused_token_stops_the_sending_and_nothing_else() {
     }
 }
 
-/// The same status for one response only is a matter of that response.
+/// The same status for a single response concerns only that response.
 #[tokio::test]
 async fn a_response_that_is_not_ours_any_more_parks_its_own_answer_only() {
     let mut world = World::start().await;
@@ -188,7 +188,7 @@ async fn a_response_that_is_not_ours_any_more_parks_its_own_answer_only() {
     assert_eq!(case["Goodays_Sync_Status__c"], json!("Not sent"));
 }
 
-/// A login that Salesforce refuses, until somebody mends it.
+/// Salesforce refuses the login until an admin fixes it.
 #[tokio::test]
 async fn a_refused_login_waits_for_an_admin_and_loses_nothing() {
     let mut world = World::start().await;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::arena::{Tuning, World, lane, quick};
 
-/// One conversation waits for its read-back while others are written: a restart must not forget the doubt.
+/// One conversation waits for its read-back while others are written. A restart must keep the attempt.
 #[tokio::test]
 async fn a_doubt_outlives_later_writes_and_a_restart() {
     let mut world = World::with(Tuning { settle_ms: 6000, ..quick() }).await;
@@ -31,7 +31,7 @@ async fn a_doubt_outlives_later_writes_and_a_restart() {
     assert_eq!(world.comments(&case).len(), 2);
 }
 
-/// The Case was made, nobody told us, and an agent closed it before we were back.
+/// The Case was created without an answer, and an agent closed it before the daemon ran again.
 #[tokio::test]
 async fn what_an_agent_did_while_we_were_down_is_carried() {
     let mut world = World::with(Tuning { settle_ms: 1000, ..quick() }).await;
@@ -47,7 +47,7 @@ async fn what_an_agent_did_while_we_were_down_is_carried() {
     assert_eq!(world.stage.goodays.processed(&id).len(), 1);
 }
 
-/// The state's folder is gone; Cases, agents' work and the marker are not.
+/// The state's folder is gone. Cases, agents' work and the marker still exist.
 #[tokio::test]
 async fn without_its_state_the_daemon_doubles_nothing_and_undoes_nothing() {
     let mut world = World::start().await;
@@ -75,7 +75,7 @@ async fn without_its_state_the_daemon_doubles_nothing_and_undoes_nothing() {
     assert_eq!(world.received(&id).len(), 2);
 }
 
-/// After the loss the poll comes across the Case before any event does.
+/// After the loss, the poll reads the Case before any event arrives.
 #[tokio::test]
 async fn a_case_that_the_poll_met_first_is_read_before_it_is_written() {
     let mut world = World::start().await;
@@ -93,7 +93,7 @@ async fn a_case_that_the_poll_met_first_is_read_before_it_is_written() {
     assert_eq!(world.stage.salesforce.case_by_key(&id).unwrap()["Subject"], json!("Touched after the loss"));
 }
 
-/// The marker was emptied by hand as well: the comments' own texts are what is left (design, rule 5).
+/// The marker was emptied by hand, too: only the comments' own texts are left (design, rule 5).
 #[tokio::test]
 async fn without_state_and_marker_the_texts_tell() {
     let mut world = World::start().await;
@@ -109,7 +109,7 @@ async fn without_state_and_marker_the_texts_tell() {
     world.laws_hold();
 }
 
-/// Somebody corrected an imported comment: only the marker says that this message stands there.
+/// Somebody corrected an imported comment: only the marker shows that this message was imported.
 #[tokio::test]
 async fn without_state_the_marker_tells_even_of_edited_comments() {
     let mut world = World::start().await;
@@ -158,8 +158,8 @@ async fn lose_state(world: &mut World) {
     restart(world).await;
 }
 
-/// What was left between the loss and the new start is older than that start: a human who names the time of the loss
-/// gets it, the sweeps of every hour leave it alone.
+/// Feedback from between the loss and the new start is older than that start. A sweep with the time of the loss
+/// imports it. The hourly sweeps ignore it.
 #[tokio::test]
 async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
     let mut world = World::start().await;
@@ -167,7 +167,7 @@ async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
     let lost_ms = world.stage.salesforce.now_ms();
     world.stage.stop_daemon().await;
     world.stage.goodays.drop_webhooks(1);
-    // A minute before the new start: a first start is known to some seconds on Goodays' clock.
+    // A minute before the new start: on Goodays' clock a first start is known only to some seconds.
     let minute_ago = world.stage.salesforce.now_ms() - 60_000;
     let left = jiff::Timestamp::from_millisecond(minute_ago).unwrap().to_string();
     let patch = json!({ "created_date": left, "message": { "created_date": left } });

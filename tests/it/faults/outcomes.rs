@@ -1,4 +1,4 @@
-//! Law 2 and 5: whatever happens to a call, it counts once (design, rules 2 to 4).
+//! Laws 2 and 5: every call takes effect once, whatever happens to it (design, rules 2 to 4).
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};
 
-/// Answers of a proxy in between: the remote saw nothing of it, or did it all.
+/// Answers of a proxy in between: the remote did nothing, or everything.
 fn bad_gateway(status: u16) -> [Act; 2] {
     let body = "<html><body><h1>Bad Gateway</h1></body></html>".to_owned();
     let content_type = Some("text/html".to_owned());
@@ -74,7 +74,7 @@ async fn comments_without_an_answer_are_written_once() {
     .await;
 }
 
-/// A second attempt without an answer on top of the first one.
+/// A second attempt also gets no answer.
 #[tokio::test]
 async fn two_lost_answers_in_a_row_still_make_one_of_each() {
     let pairs = [
@@ -98,14 +98,14 @@ async fn two_lost_answers_in_a_row_still_make_one_of_each() {
     .await;
 }
 
-/// What Salesforce showed is as old as the question: a look that began before the write was applied proves nothing,
-/// however late its answer comes (design, rule 2).
+/// An answer of Salesforce is as old as its request: a read that began before the write was applied proves nothing,
+/// however late it ends (design, rule 2).
 #[tokio::test]
 async fn a_slow_look_at_salesforce_is_as_old_as_its_beginning() {
     let mut world = World::with(Tuning { settle_ms: 2000, ..quick() }).await;
     let (id, case) = world.answered().await;
     world.graph_fault(Act::CommitLater { ms: 1600 });
-    // The last of the look's questions: what stands there already is asked for with it.
+    // The last query of the look. It asks for the existing comments.
     let slow = Fault::once("FROM CaseComment", Act::Slow { ms: 3000 });
     world.stage.salesforce.wire().fault(slow);
     let words = world.customer_writes(&id);

@@ -1,4 +1,4 @@
-//! Law 7: nothing that an agent did is missed, and nothing that he did not do is seen (Salesforce reference, 7).
+//! Law 7: every action of an agent is seen, and nothing else (Salesforce reference, 7).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ fn poll_fault(act: Act, skip: u32) -> Fault {
     Fault { method, body_contains: Some("SystemModstamp".to_owned()), skip, ..Fault::once("/composite", act) }
 }
 
-/// A comment that becomes visible after a later one was seen.
+/// A comment becomes visible after a later one was seen.
 #[tokio::test]
 async fn rows_that_become_visible_late_are_met() {
     let mut world = World::start().await;
@@ -33,7 +33,7 @@ async fn rows_that_become_visible_late_are_met() {
     world.laws_hold();
 }
 
-/// As late as the overlap is long, while the cursor went on and the process was started anew.
+/// The row is as late as the overlap is long. Meanwhile the cursor advanced and the process was restarted.
 #[tokio::test]
 async fn the_whole_overlap_counts_from_the_last_look_back() {
     let mut world = World::start().await;
@@ -43,7 +43,7 @@ async fn the_whole_overlap_counts_from_the_last_look_back() {
     world.stage.salesforce.set_commit_delay(590_000);
     let late = world.agent_answers(&case);
     world.stage.salesforce.set_commit_delay(0);
-    // Eleven minutes of others' news, of which the last look back saw nothing.
+    // Eleven minutes of other changes, which the last look back did not see.
     world.stage.salesforce.advance(330_000);
     let text = world.agent_answers(&other_case);
     world.receives(&other, &text).await;
@@ -60,7 +60,7 @@ async fn the_whole_overlap_counts_from_the_last_look_back() {
     world.laws_hold();
 }
 
-/// More rows of one second than a page holds, and a process that ends between two pages.
+/// More rows with the same second than a page holds, and a process that ends between two pages.
 #[tokio::test]
 async fn equal_stamps_over_many_pages_and_a_restart_between_them() {
     let mut world = World::start().await;
@@ -123,7 +123,7 @@ async fn a_comment_is_sent_when_it_is_published_and_once() {
     world.laws_hold();
 }
 
-/// A pause that was lifted by hand, or by a new secret, is none for polls either.
+/// A pause that an operator or a new secret ended is also over for polls.
 #[tokio::test]
 async fn polls_go_on_as_soon_as_a_pause_is_lifted() {
     let mut world = World::start().await;
@@ -142,7 +142,7 @@ async fn polls_go_on_as_soon_as_a_pause_is_lifted() {
     world.laws_hold();
 }
 
-/// One query of the two fails: what the other one shows is taken in again, and neither misses anything.
+/// One of the two queries fails: the rows of the other are read again, and none is missed.
 #[tokio::test]
 async fn one_failed_query_of_a_poll_loses_nothing() {
     let mut world = World::start().await;
@@ -179,7 +179,7 @@ async fn a_reopened_case_can_be_closed_again() {
     assert_eq!(world.parked(), []);
 }
 
-/// Two feedbacks' Cases are merged: an answer goes to the one response that waits (design, rule 11).
+/// The Cases of two responses are merged: an answer goes to the response that waits (design, rule 11).
 #[tokio::test]
 async fn after_a_merge_the_answer_goes_to_the_one_who_waits() {
     let mut world = World::start().await;
@@ -195,7 +195,7 @@ async fn after_a_merge_the_answer_goes_to_the_one_who_waits() {
     assert_eq!(world.received(&second).len(), 1);
 }
 
-/// After a cut line polls go without the query for merged Cases for a while; what was merged meanwhile is met.
+/// After a cut connection polls omit the query for merged Cases for a while. A merge in that time is still seen.
 #[tokio::test]
 async fn a_merge_while_merged_cases_are_not_asked_for_is_met() {
     let mut world = World::start().await;
@@ -208,7 +208,7 @@ async fn a_merge_while_merged_cases_are_not_asked_for_is_met() {
     world.holds("a cut line", || wire.faults().is_empty().then_some(())).await;
     wire.clear_requests();
     world.stage.salesforce.merge_cases(&first_case, &second_case).unwrap();
-    // More than the overlap later there is other news.
+    // Other changes follow, later than the overlap.
     world.stage.salesforce.advance(900_000);
     let text = world.agent_answers(&other_case);
     world.receives(&other, &text).await;
@@ -221,7 +221,7 @@ async fn a_merge_while_merged_cases_are_not_asked_for_is_met() {
     assert_eq!(world.received(&first).len(), 1);
 }
 
-/// Written while we are down, in the order in which it was written.
+/// Comments written while the daemon was down are sent in order.
 #[tokio::test]
 async fn what_agents_wrote_while_we_were_down_is_sent_in_order() {
     let mut world = World::start().await;
@@ -233,7 +233,7 @@ async fn what_agents_wrote_while_we_were_down_is_sent_in_order() {
     let second = world.agent_answers(&case);
     world.stage.start_daemon().await.unwrap();
     world.receives(&id, &first).await;
-    // Goodays takes the next one after the customer writes; the agent is told.
+    // Goodays accepts the next answer after the customer writes. The agent is informed.
     let item = world.parked_with("wait_for_customer").await;
     assert_eq!(item.response_id.as_deref(), Some(id.as_str()));
     world.quiet().await;

@@ -1,4 +1,4 @@
-//! What Salesforce refuses costs only what it refuses (laws 2 and 8; Salesforce reference, 2.4 and 4.2).
+//! A refusal of Salesforce affects only what it refuses (laws 2 and 8; Salesforce reference, 2.4 and 4.2).
 
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -58,7 +58,7 @@ async fn one_bad_record_among_many_blocks_nobody() {
     let item = world.parked_with("FIELD_CUSTOM_VALIDATION_EXCEPTION").await;
     assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
     assert_eq!(world.parked().len(), 1);
-    // Somebody mends the rule and tries it again.
+    // An admin fixes the rule and retries the item.
     world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
     world.stage.app().shared.retry(&item.id, false).await.unwrap();
     world.case(&bad).await;
@@ -67,7 +67,7 @@ async fn one_bad_record_among_many_blocks_nobody() {
     assert_eq!(world.parked(), []);
 }
 
-/// After 14 failed graphs Salesforce halts the rest: that is no failure of theirs.
+/// After 14 failed graphs Salesforce halts the rest. The halted ones have not failed.
 #[tokio::test]
 async fn what_salesforce_halts_because_of_others_is_not_parked() {
     let mut world = World::start().await;
@@ -90,7 +90,7 @@ async fn what_salesforce_halts_because_of_others_is_not_parked() {
     assert_eq!(parked, bad);
 }
 
-/// Somebody else made the Cases, and our ledger does not know them.
+/// Somebody else created the Cases, and the ledger does not have them.
 #[tokio::test]
 async fn a_key_that_exists_already_is_learned_and_written_to() {
     let mut world = World::start().await;
@@ -115,7 +115,7 @@ async fn a_key_that_exists_already_is_learned_and_written_to() {
     }
 }
 
-/// A deleted Case: repeats change nothing, new words make a Case that names the old one (design, rule 11).
+/// A deleted Case: repeats change nothing. A new message creates a Case that names the old one (design, rule 11).
 #[tokio::test]
 async fn a_deleted_case_is_followed_by_a_new_one_only_for_new_words() {
     let mut world = World::start().await;
@@ -137,7 +137,7 @@ async fn a_deleted_case_is_followed_by_a_new_one_only_for_new_words() {
     assert_eq!(world.received(&id).len(), 2);
 }
 
-/// Calls that are refused as a whole are taken apart until the culprit stands alone.
+/// A call that is refused as a whole is divided until the cause is alone.
 #[tokio::test]
 async fn a_call_that_is_refused_as_a_whole_is_taken_apart() {
     let mut world = World::start().await;
@@ -167,8 +167,8 @@ async fn a_call_that_is_refused_as_a_whole_is_taken_apart() {
     assert_eq!(world.parked().len(), 1);
 }
 
-/// Some codes mean that an admin has to act on the org, or that one record is out of reach: what the org took from
-/// others tells the two apart, and nobody waits for that record.
+/// Some codes mean either that an admin has to act, or that one record cannot be reached. Other records that the org
+/// accepted show which it is, and nothing waits for that record.
 #[tokio::test]
 async fn a_case_out_of_reach_delays_nobody_else() {
     let mut world = World::start().await;
@@ -182,7 +182,7 @@ async fn a_case_out_of_reach_delays_nobody_else() {
             code: Some("INSUFFICIENT_ACCESS_OR_READONLY".to_owned()),
         }];
     });
-    // While Salesforce is busy all of them gather, so that the bad one goes in one call with good ones.
+    // They collect while Salesforce is busy, so that one call contains the bad one and good ones.
     let busy = Act::Answer { status: 429, body: String::new(), content_type: None, headers: [].into() };
     world.stage.salesforce.wire().fault(Fault { times: None, ..Fault::once("/composite/graph", busy) });
     let bad = from_place(&mut world, "Nowhere");
@@ -205,7 +205,7 @@ async fn a_case_out_of_reach_delays_nobody_else() {
     assert_eq!(world.parked(), []);
 }
 
-/// A limit in bytes is stated like one in characters, and some texts are refused at any length.
+/// A limit in bytes is worded like one in characters, and some texts are refused at any length.
 #[tokio::test]
 async fn a_text_that_is_too_long_even_at_the_stated_length_never_costs_the_case() {
     for (when, kept) in [("SuppliedName LIKE '____________%'", true), ("SuppliedName != null", false)] {
@@ -228,7 +228,7 @@ async fn a_text_that_is_too_long_even_at_the_stated_length_never_costs_the_case(
     }
 }
 
-/// Salesforce escapes some characters before it counts a comment's bytes, and does not say which.
+/// Salesforce escapes some characters before it counts a comment's bytes, but does not say which.
 #[tokio::test]
 async fn a_comment_that_weighs_more_than_we_count_goes_in_more_parts() {
     let mut world = World::start().await;

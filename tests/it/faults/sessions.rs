@@ -1,4 +1,4 @@
-//! Where a login leads: to the right org before anything travels (design, rule 16), and after an org that has moved
+//! Where a login leads: to the right org before anything is sent (design, rule 16), and after an org has moved
 //! (Salesforce reference, 1.6 and 2.4).
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ fn ended() -> Act {
     answer(401, r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#)
 }
 
-/// What a login gives; the token would be taken by the simulator.
+/// The answer to a login. The simulator would accept the token.
 fn granted(stage: &Stage, org: &str, user: &str) -> (String, Act) {
     let token = stage.salesforce.new_token();
     let id = format!("https://login.salesforce.com/id/{org}/{user}");
@@ -50,7 +50,7 @@ fn logins(world: &World) -> usize {
     requests.iter().filter(|seen| seen.path.ends_with("/oauth2/token")).count()
 }
 
-/// The session ends under a poll, a write, a look at the org's objects; the new login leads to a copied sandbox.
+/// The session ends during a poll, a write, and a describe. The new login leads to a copied sandbox.
 #[tokio::test]
 async fn a11_nothing_travels_on_a_session_of_another_org() {
     let calls = ["/composite", "/composite/graph", "/describe", "/query"];
@@ -61,7 +61,7 @@ async fn a11_nothing_travels_on_a_session_of_another_org() {
         world.stage.salesforce.wire().fault(always(call, ended()));
         let (token, login) = granted(&world.stage, OTHER_ORG, OTHER_USER);
         world.stage.salesforce.wire().fault(always("/oauth2/token", login));
-        // Everything that asks: an edit's describe, feedback, an agent's answer.
+        // All callers: an edit's describe, feedback, an agent's answer.
         world.stage.app().shared.reload_mappings().await.unwrap();
         let late = world.leaves();
         let text = world.agent_answers(&case);
@@ -70,7 +70,7 @@ async fn a11_nothing_travels_on_a_session_of_another_org() {
         assert!(!world.received(&id).contains(&text), "{call}");
         let led = world.stage.app().shared.salesforce_led().unwrap();
         assert_eq!(led.org.as_str(), OTHER_ORG);
-        // Somebody mends the login; nobody restarts anything.
+        // An admin fixes the login. Nothing is restarted.
         world.stage.salesforce.wire().clear_faults();
         world.case(&late).await;
         world.receives(&id, &text).await;
@@ -98,7 +98,7 @@ async fn a11_a_first_contact_is_made_with_one_org() {
     assert_eq!(carried(&stage, &first), 2);
 }
 
-/// The app gets another user while running: what the first one wrote stays ours, whatever call met the new session.
+/// The app gets another user at run time: what the first user wrote stays ours, whichever call got the new session.
 #[tokio::test]
 async fn a11_another_user_is_taken_over_before_anything_travels() {
     let mut world = World::start().await;
@@ -177,7 +177,7 @@ async fn c04_c05_an_org_that_has_moved_costs_one_login_and_parks_nothing() {
     .await;
 }
 
-/// The login itself leads nowhere new: it says so, and goes on asking at its pace.
+/// The login leads to the same place: this is reported, and further logins are made at a limited rate.
 #[tokio::test]
 async fn c04_an_org_that_is_nowhere_costs_few_logins() {
     let mut world = World::start().await;
@@ -195,7 +195,7 @@ async fn c04_an_org_that_is_nowhere_costs_few_logins() {
     assert_eq!(world.parked(), []);
 }
 
-/// Nobody answers where the login leads: `check` says where that is.
+/// The address to which the login leads does not answer: `check` names it.
 #[tokio::test]
 async fn c04_check_says_where_the_login_leads() {
     let stage = Stage::set(quick()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Law 3: what no webhook ever told is found and imported.
+//! Law 3: feedback that no webhook reported is found and imported.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ async fn a_message_that_no_webhook_told_is_imported() {
     world.laws_hold();
 }
 
-/// Goodays lists by the date of the feedback: what is older than the window is read in pieces.
+/// Goodays lists by the date of the feedback: older feedback than the window is read in parts.
 #[tokio::test]
 async fn a_message_on_feedback_older_than_the_window_is_imported() {
     let mut world = World::start().await;
@@ -71,7 +71,7 @@ async fn a_message_on_feedback_older_than_the_window_is_imported() {
     world.laws_hold();
 }
 
-/// Goodays limits the rate of calls: the sweep goes on at the page where it was stopped.
+/// Goodays limits the rate of calls: the sweep continues at the page where it was stopped.
 #[tokio::test]
 async fn a_sweep_on_its_schedule_goes_on_where_it_was_interrupted() {
     let sections = "sweep: { every: 500ms, window: 1h }\n".to_owned();
@@ -91,11 +91,11 @@ async fn a_sweep_on_its_schedule_goes_on_where_it_was_interrupted() {
     world.laws_hold();
 }
 
-/// The webhook that comes after all is no second Case and no second comment.
+/// A webhook that arrives after the sweep creates no second Case and no second comment.
 #[tokio::test]
 async fn a_webhook_after_the_sweep_doubles_nothing() {
     let mut world = World::start().await;
-    // What is older than the first contact with Salesforce is no matter of a sweep.
+    // Feedback from before the first contact with Salesforce is not swept.
     world.arrives().await;
     world.stage.goodays.pause_webhooks(true);
     let id = world.leaves();
@@ -107,7 +107,7 @@ async fn a_webhook_after_the_sweep_doubles_nothing() {
     world.laws_hold();
 }
 
-/// The other direction: answers in Salesforce that never reached Goodays are listed too.
+/// The other direction: answers in Salesforce that never reached Goodays are listed.
 #[tokio::test]
 async fn answers_that_reached_nobody_are_listed() {
     let mut world = World::start().await;
@@ -117,7 +117,7 @@ async fn answers_that_reached_nobody_are_listed() {
     assert_eq!(sweep(&world, true).await.unanswered, [id]);
 }
 
-/// Two cursors that lead to each other would be followed for ever.
+/// Two cursors that lead to each other would be followed without end.
 #[tokio::test]
 async fn c11_a_list_that_leads_back_ends_loudly() {
     let mut world = World::start().await;

@@ -1,4 +1,4 @@
-//! Law 5: what reading back cannot decide is shown to a human and not guessed.
+//! Law 5: an outcome that reading back cannot decide is shown to a human, not guessed.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};
 
-/// An answer whose outcome is unknown, and a response that Goodays does not show when it is read back.
+/// An answer with an unknown outcome, for a response that Goodays does not show when it is read back.
 async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
     let (id, case) = world.arrives().await;
     world.goodays_fault("reply", put);
@@ -20,7 +20,7 @@ async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
     };
     world.stage.goodays.wire().fault(Fault {
         method: Some("GET".to_owned()),
-        // The look before the action works, the one after it does not.
+        // The look before the action works, the one after it fails.
         skip: 1,
         ..Fault::once("/responses/", gone)
     });
@@ -60,7 +60,7 @@ async fn something_unclear_that_did_not_arrive_is_sent_when_a_human_says_so() {
     world.laws_hold();
 }
 
-/// Customers' messages do not wait for an answer that is unclear (design, rule 4); a webhook may settle it.
+/// Customers' messages do not wait for an unclear answer (design, rule 4). A webhook may settle it.
 #[tokio::test]
 async fn what_is_unclear_holds_nobody_else_up() {
     let mut world = World::start().await;
@@ -74,7 +74,7 @@ async fn what_is_unclear_holds_nobody_else_up() {
     world.laws_hold();
 }
 
-/// The read-back itself fails for a while: the action waits, and is never sent blindly.
+/// The read-back fails for a while: the action waits, and is never sent without it.
 #[tokio::test]
 async fn a_read_back_that_fails_for_a_while_delays_and_nothing_else() {
     for put in [Act::ResetAfter, Act::ResetBefore] {
@@ -96,7 +96,7 @@ async fn a_read_back_that_fails_for_a_while_delays_and_nothing_else() {
     }
 }
 
-/// Goodays shows our message late: within `settle` that is no reason to send it twice.
+/// Goodays shows our message late, but within `settle`: it is not sent twice.
 #[tokio::test]
 async fn a_message_that_is_shown_late_is_not_sent_twice() {
     let mut world = World::start().await;
@@ -114,7 +114,7 @@ async fn a_message_that_is_shown_late_is_not_sent_twice() {
     world.laws_hold();
 }
 
-/// What is not shown yet may still come, for as long as `settle` says: no second PUT goes out before that.
+/// A message that is not shown yet may still appear within `settle`. No second PUT is sent before that.
 #[tokio::test]
 async fn a_commit_within_settle_is_waited_for() {
     let mut world = World::with(Tuning { settle_ms: 2500, ..quick() }).await;
@@ -129,7 +129,7 @@ async fn a_commit_within_settle_is_waited_for() {
     world.laws_hold();
 }
 
-/// A look that began too early counts for nothing, however late its answer comes (design, rule 2).
+/// A look that began too early proves nothing, however late its answer comes (design, rule 2).
 #[tokio::test]
 async fn a_slow_read_back_is_as_old_as_its_beginning() {
     let mut world = World::with(Tuning { settle_ms: 2000, ..quick() }).await;
@@ -149,7 +149,7 @@ async fn a_slow_read_back_is_as_old_as_its_beginning() {
     world.laws_hold();
 }
 
-/// One response that Goodays fails to show is that response's trouble: the others' answers go out meanwhile.
+/// Goodays fails to show one response. Only that response waits: the others' answers are sent meanwhile.
 #[tokio::test]
 async fn a_response_that_cannot_be_read_is_asked_for_less_and_less() {
     let mut world = World::start().await;
@@ -167,14 +167,14 @@ async fn a_response_that_cannot_be_read_is_asked_for_less_and_less() {
         let seen = world.stage.goodays.wire().requests();
         seen.iter().filter(|r| r.method == "GET" && r.path.contains(&path)).map(|r| r.at_ms).collect()
     };
-    // Each answer that goes out says that Goodays is well.
+    // Each sent answer shows that Goodays works.
     while looks(&world).len() < 5 {
         let (other, case) = world.arrives().await;
         let text = world.agent_answers(&case);
         world.receives(&other, &text).await;
     }
     let at_ms = looks(&world);
-    // Half a second, one, two and four, each less a third at most.
+    // Half a second, one, two and four, each shortened by a third at most.
     assert!(at_ms[4] - at_ms[0] >= 5000, "{at_ms:?}");
     world.stage.goodays.wire().clear_faults();
     world.receives(&id, &text).await;

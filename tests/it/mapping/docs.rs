@@ -1,4 +1,4 @@
-//! The guide's examples can be copied.
+//! The guide's examples work as printed.
 
 use goodays_salesforce::mapping::schema;
 use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment, Outcome, Rendered, SchemaKind, codes};
@@ -8,7 +8,7 @@ use super::{case_with, fixture, with};
 
 const GUIDE: &str = include_str!("../../../docs/mappings.md");
 
-/// The blocks that begin with "```yaml" and a word, with that word.
+/// The blocks that begin with "```yaml" and a word, each with that word.
 fn examples() -> Vec<(&'static str, &'static str)> {
     let blocks = GUIDE.split("```yaml ").skip(1);
     blocks
@@ -53,7 +53,7 @@ fn shown(rendered: Vec<Rendered>) -> String {
     rendered.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What an example gives for an everyday event.
+/// The result of an example for an everyday event.
 fn run(word: &str, mapping: &Mapping) -> String {
     let facts = Facts::new("response", &response());
     let message = fixture("message_first")["message"].clone();

@@ -1,4 +1,4 @@
-//! Edits of actions.yaml act forward; `apply-actions` carries them out on what stands (design, rule 19).
+//! Edits of actions.yaml act forward; `apply-actions` carries them out on existing records (design, rule 19).
 
 use assert_cmd::Command;
 use goodays_salesforce::demo::stage::Tuning;
@@ -23,12 +23,12 @@ fn write(world: &World, text: &str) {
     std::fs::write(world.dir.path().join("mappings/actions.yaml"), text).unwrap();
 }
 
-/// Saved while the daemon runs, and in force.
+/// Saves the files while the daemon runs, and waits until they are in force.
 async fn save(world: &World, changes: &[(&str, &str)]) {
     write(world, &with(changes));
     world.app().shared.reload().await.unwrap();
     world.polled().await;
-    // What is done from now on is done after the edit: stamps have whole seconds.
+    // Changes from now on must be later than the edit: stamps have whole seconds.
     world.salesforce.advance(3000);
 }
 
@@ -45,7 +45,7 @@ async fn apply(world: &World, args: &[&str]) -> (i32, Value) {
     (code, serde_json::from_str(&out).unwrap())
 }
 
-/// Cases and comments that a dry run names.
+/// The number of Cases and comments that a dry run names, and the exit code.
 async fn touched(world: &World) -> (i32, u64, u64) {
     let (code, found) = apply(world, &["--dry-run"]).await;
     (code, found["cases"].as_u64().unwrap(), found["comments"].as_u64().unwrap())
@@ -131,7 +131,7 @@ async fn order(world: &World, body: Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-/// A call goes on behind the row that it is told, among rows of one second too.
+/// A call continues after the given row, also among rows with the same second.
 #[tokio::test]
 async fn a06_a_list_goes_on_where_the_call_before_it_ended() {
     let world = World::start().await;
@@ -197,7 +197,7 @@ async fn a06_a_rule_that_goes_touches_nothing_and_a_new_field_is_no_news() {
     assert_eq!(world.processed(&id), ["spam"]);
 }
 
-/// What waits was asked for by the rules of then, so their fields are read though no rule of today names them.
+/// A waiting action was judged by the earlier rules, so their fields are read although no present rule names them.
 #[tokio::test]
 async fn a06_an_action_of_before_the_edit_is_not_taken_back_by_it() {
     let world = World::with(Tuning { close_grace_ms: 3000, ..Tuning::default() }).await;

@@ -1,10 +1,10 @@
-//! Mapping files that are saved while the daemon runs.
+//! Mapping files that are edited while the daemon runs.
 
 use crate::world::{World, words};
 
 const SHIPPED: &str = include_str!("../../../mappings/case.yaml");
 
-/// The file that stands before the shipped one takes what comes from then on, whatever its ending.
+/// A file before the shipped one takes the responses from then on, with either ending.
 #[tokio::test]
 async fn a_saved_file_takes_effect_and_a_bad_one_is_refused() {
     let mut world = World::start().await;

@@ -1,4 +1,4 @@
-//! Every kind of mistake: a wrong file, and what is said about it.
+//! Every kind of mistake: a faulty file and its findings.
 
 mod expressions;
 mod files;
@@ -9,7 +9,7 @@ use goodays_salesforce::mapping::{Mapping, Source, codes};
 
 use super::{case_with, shipped, with};
 
-/// What is said about a set of files, of which one is wrong.
+/// The findings about a set of files, one of which is faulty.
 fn said(sources: Vec<Source>) -> (Vec<&'static str>, String) {
     let found = match Mapping::from_sources(sources) {
         Ok((_, warnings)) => warnings,
@@ -19,7 +19,7 @@ fn said(sources: Vec<Source>) -> (Vec<&'static str>, String) {
     (found.iter().map(|one| one.code).collect(), rendered.join("\n"))
 }
 
-/// What is said when a shipped file has this text instead; `code` must be among it.
+/// The findings when a shipped file has this text instead. `code` must be among them.
 fn mistake(code: &str, file: &str, text: &str) -> String {
     let mut sources = with(file, text);
     if !sources.iter().any(|source| source.name.ends_with(file)) {
@@ -71,7 +71,7 @@ fn codes_are_told_apart() {
     assert_eq!(all.iter().filter(|code| code.starts_with('Y')).count(), shared);
 }
 
-/// A mistake in one file hides none of another.
+/// A mistake in one file does not hide those in another.
 #[test]
 fn all_files_are_told_at_once() {
     let mut sources = shipped().sources().to_vec();

@@ -1,4 +1,4 @@
-//! Whatever stands in a file, loading it ends in rules or findings, never in a panic.
+//! Loading a file with any contents ends in rules or findings, never in a panic.
 
 use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment};
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn a_mapping_can_be_shared() {
     shared::<Diagnostic>();
 }
 
-/// Pieces that meet in real files, and in the worst of them.
+/// Pieces of text that occur in real files and in very bad ones.
 fn soup() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[a-z\\.\\[\\](){}'\"\\\\|<>=!:,#%&*\\- \\n\u{e9}\u{1f600}]{0,6}",
@@ -72,7 +72,7 @@ fn load(text: &str) {
     }
 }
 
-/// Found by the properties below: an operator without its left side, with another one behind it.
+/// Found by the properties below: an operator without a left side, followed by another one.
 #[test]
 fn operators_without_operands_are_the_engines_business() {
     for text in ["\"\"\\:<>-", "a, < > b", "< <", "a < > b", "(<)==1", "a <"] {

@@ -1,4 +1,4 @@
-//! The JSON Schemas say of files what the parser says.
+//! The JSON Schemas accept the same files as the parser.
 
 use goodays_salesforce::mapping::schema;
 use goodays_salesforce::mapping::{Mapping, SchemaKind};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::with;
 
-/// As much of a validator as our schemas need. Patterns: only those that can be told without an engine.
+/// The part of a validator that our schemas need. Patterns: only those that can be checked without a regex engine.
 fn valid(schema: &Value, root: &Value, value: &Value) -> bool {
     if let Some(name) = schema["$ref"].as_str() {
         let target = root.pointer(name.trim_start_matches('#')).expect("a definition");

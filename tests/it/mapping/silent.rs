@@ -1,9 +1,9 @@
-//! Mistakes that nothing was said about (part E of the faults, and A5): each file of `tests/fixtures/mistakes/` has
-//! some, and says below the line what `check --offline` finds there.
+//! Mistakes that were once accepted silently (part E of the faults, and A5). Each file of `tests/fixtures/mistakes/`
+//! has some, and states below the line what `check --offline` finds there.
 //!
-//! The first line names the file that it stands in for. `#~ error M016 write "0..6"` below a line: severity, code,
-//! and a part of the message or its help. Nothing else may be found. A folder holds files that lie beside the
-//! shipped ones; `expected` names what is found about which.
+//! The first line names the file that it replaces. `#~ error M016 write "0..6"` below a line: severity, code, and a
+//! part of the message or its help. Nothing else may be found. A folder holds files that are added to the shipped
+//! ones; `expected` names the findings of each.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -46,7 +46,7 @@ fn word(severity: Severity) -> &'static str {
     if severity == Severity::Error { "error" } else { "warning" }
 }
 
-/// What a file says about itself: `(line, severity and code, part of the text)`.
+/// The findings that a file expects: `(line, severity and code, part of the text)`.
 fn expected(bytes: &[u8]) -> Vec<(usize, String, String)> {
     let text = String::from_utf8_lossy(bytes);
     let (mut line, mut all) = (0, Vec::new());
@@ -117,7 +117,7 @@ fn told_beside(folder: &Path) -> String {
     if said == wanted { String::new() } else { format!("said {said:#?}\nwanted {wanted:#?}\n") }
 }
 
-/// Whether a file shows a mistake of this code.
+/// Whether a file shows a mistake with this code.
 pub fn is_shown(code: &str) -> bool {
     let says = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
     fixtures().iter().any(|path| {
@@ -132,7 +132,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-/// Each file of this number, and there are some.
+/// Checks each file of this number. There must be some.
 fn all_are_told(number: &str) {
     let mut wrong = String::new();
     let mut all = fixtures();
@@ -177,7 +177,7 @@ fn e06_help_names_the_mistake_that_was_made() {
     all_are_told("e6_");
 }
 
-/// No file that no test looks at.
+/// Every file belongs to a test.
 #[test]
 fn e_each_file_is_of_a_number_with_a_test() {
     let numbers = ["a5_", "e1_", "e2_", "e3_", "e4_", "e6_"];
@@ -187,7 +187,7 @@ fn e_each_file_is_of_a_number_with_a_test() {
     assert!(strays.is_empty(), "{strays:?}");
 }
 
-/// Comments are no values, however many there are.
+/// A file of comments has no values, however many comments there are.
 #[test]
 fn e06_a_file_of_comments_is_no_file_of_values() {
     let dir = set_up();
@@ -198,7 +198,7 @@ fn e06_a_file_of_comments_is_no_file_of_values() {
     assert!(found(dir.path()).is_empty(), "{:?}", found(dir.path()));
 }
 
-/// What is to be done reads as something to do.
+/// Every step of the summary is worded as an instruction.
 #[test]
 fn e06_steps_are_things_to_do() {
     let dir = set_up();
@@ -217,7 +217,7 @@ fn e06_steps_are_things_to_do() {
     );
 }
 
-/// A copy beside the files changes nothing, and is told.
+/// A copy next to the files changes nothing, and is reported.
 #[test]
 fn e03_a_copy_does_not_win() {
     use goodays_salesforce::mapping::Mapping;
@@ -231,7 +231,7 @@ fn e03_a_copy_does_not_win() {
     assert_eq!(warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["M003"]);
 }
 
-/// A machine without time zone data: the name of the zone is not to blame.
+/// On a machine without time zone data, the name of the zone is not blamed.
 #[test]
 fn e06_a_machine_without_time_zones_is_told_as_such() {
     let dir = set_up();
@@ -239,7 +239,7 @@ fn e06_a_machine_without_time_zones_is_told_as_such() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("created_date | date }}", "created_date | date('Europe/Paris') }}"))
         .unwrap();
-    // One zone only: where there is none at all, the system's own are taken.
+    // With one zone only: an empty folder would make the library use the system's zones.
     let empty = dir.path().join("one-zone");
     fs::create_dir(&empty).unwrap();
     let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
@@ -262,7 +262,7 @@ fn e06_a_machine_without_time_zones_is_told_as_such() {
     assert!(!run(None).contains("time zone"), "this machine has zones");
 }
 
-/// In observe mode the Cases are to show what would be sent.
+/// In observe mode the Cases should show what would be sent.
 #[test]
 fn e04_observe_mode_wants_a_field_for_it() {
     let dir = set_up();

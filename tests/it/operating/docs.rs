@@ -1,4 +1,4 @@
-//! F2, F5, F6 and F8: what the documents say is what the code does.
+//! F2, F5, F6 and F8: the documents agree with the code.
 
 use std::path::Path;
 
@@ -41,8 +41,8 @@ fn f05_the_admin_port_is_9464_everywhere_and_containers_can_open_it() {
     }
 }
 
-/// 2,000 events within seconds, from a few addresses: the proxy counts neither requests nor connections of an address,
-/// and gives up no connection before the connector does.
+/// 2,000 events within seconds, from a few addresses: the proxy limits neither requests nor connections per address,
+/// and closes no connection before the connector does.
 #[test]
 fn f02_the_proxies_examples_let_goodays_peak_pass() {
     for text in [NGINX, CADDY] {

@@ -43,7 +43,7 @@ async fn gauge(world: &World, name: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or("missing").to_owned()
 }
 
-/// Changes connector.yaml, as an editor saves it.
+/// Changes connector.yaml in the way an editor saves it.
 fn edit(world: &World, old: &str, new: &str) {
     let file = world.config_file();
     let yaml = std::fs::read_to_string(&file).unwrap();
@@ -63,7 +63,7 @@ async fn e05_a_saved_field_that_the_org_lacks_is_refused_and_the_good_version_go
     assert_eq!(version(&world), good);
     assert_eq!(gauge(&world, "mapping_files_refused").await, "1");
     world.arrives(words("Too loud.")).await;
-    // Made in the org a moment ago: what was known of the org an hour ago does not count.
+    // Created in the org a moment ago: an older description of the org must not be used.
     world
         .salesforce
         .set_field("Case", Field { name: "Store_Code__c".to_owned(), ..Field::default() })
@@ -117,7 +117,7 @@ async fn e05_an_org_that_cannot_be_asked_refuses_nothing() {
     world.arrives(words("Too loud.")).await;
 }
 
-/// An edit is not to blame for what was so before it.
+/// An edit is not refused for problems that existed before it.
 #[tokio::test]
 async fn e05_what_the_version_in_force_lacks_as_well_refuses_no_edit() {
     let lacking = format!("{CASE}\n  Store_Code__c: {{ from: response.place.partner_id }}\n");
@@ -192,11 +192,11 @@ async fn e05_what_needs_a_restart_is_named_and_a_broken_edit_is_refused() {
     edit(&world, ", keep_event: 8d", "");
     world.until("all is as it was", || *edits() == goodays_salesforce::workers::Edits::default()).await;
     assert_eq!(gauge(&world, "configuration_refused").await, "0");
-    // What stands there is read by the next start.
+    // The next start reads the file.
     world.arrives(words("Too loud.")).await;
 }
 
-/// The binary itself, with the signals that an operator sends; it is ended with its test.
+/// The binary itself, with the signals that an operator sends. It is killed at the end of its test.
 struct Child(std::process::Child);
 
 impl Drop for Child {
@@ -233,7 +233,7 @@ async fn e05_a_signal_reads_all_files_anew_and_the_logs_level_follows() {
     });
     let (line, rest) = tokio::time::timeout(PATIENCE, told).await.expect("a line").unwrap();
     assert!(line.unwrap().contains("log.level"));
-    // A stop is heard while files are read anew.
+    // A stop is handled while files are read anew.
     child.signal("-HUP");
     child.signal("-TERM");
     tokio::task::spawn_blocking(move || rest.for_each(drop)).await.unwrap();

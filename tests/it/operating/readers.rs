@@ -1,4 +1,4 @@
-//! D13: whoever reads what a command prints may go away: it ends quietly. And D6: whom the commands talk with.
+//! D13: a command ends quietly when the reader of its output disconnects. D6: to whom the commands connect.
 
 use std::io::pipe;
 use std::path::Path;
@@ -21,7 +21,7 @@ async fn ended(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-/// With nobody at the other end of standard output.
+/// Runs a command whose standard output has no reader.
 async fn unread(mut command: Command) -> (Option<i32>, String) {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
@@ -72,7 +72,7 @@ async fn d13_commands_that_ask_the_daemon_do_so_too() {
     }
 }
 
-/// `2>&1 | true`: the words of an error have no reader either.
+/// `2>&1 | true`: an error message has no reader either.
 #[tokio::test]
 async fn d13_an_error_without_reader_keeps_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();
@@ -87,7 +87,7 @@ async fn d13_an_error_without_reader_keeps_its_exit_code() {
     }
 }
 
-/// A listener that notes whether anybody came.
+/// A listener that counts connections.
 async fn proxy() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     let came = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = came.clone();
@@ -129,7 +129,7 @@ async fn d06_the_admin_door_is_never_asked_through_a_proxy() {
     assert_eq!(came.load(std::sync::atomic::Ordering::SeqCst), 0, "nothing went to the proxy");
 }
 
-/// Whatever else listens there: nothing is read into an answer that lacks what it must have.
+/// For any other listener at that address: an answer without its required members is an error.
 #[tokio::test]
 async fn d06_an_answer_without_its_members_is_an_error() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
-//! F7: a JWT login is rehearsed against the simulator that the program brings.
+//! F7: a JWT login is tested against the built-in simulator.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 struct Sim {
     child: Child,
-    /// What it printed.
+    /// The printed lines.
     said: Vec<String>,
 }
 

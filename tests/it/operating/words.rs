@@ -1,4 +1,4 @@
-//! F3 and F4: what `status` and `parked` say, and what a watchdog hears.
+//! F3 and F4: the output of `status` and `parked`, and the exit codes for a watchdog.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn f03_an_edit_that_waits_for_a_restart_is_1() {
     assert!(said.contains("edited, in force after a restart: state.keep_events"), "{said}");
     std::fs::write(&file, format!("{yaml}nonsense: 1\n")).unwrap();
     world.app().shared.reload_config().unwrap_err();
-    // The commands read the file as well, so they say themselves what is wrong with it.
+    // The commands read the file as well, so they report its mistakes themselves.
     assert_eq!(status(&world).await.0, 2);
 }
 
@@ -79,12 +79,12 @@ async fn f03_a_daemon_that_is_gone_is_5() {
     let left = std::fs::read_to_string(&addr).unwrap();
     world.stop().await;
     assert_eq!(status(&world).await.0, 5);
-    // As a killed one leaves it.
+    // The state after the daemon was killed.
     std::fs::write(addr, left).unwrap();
     assert_eq!(status(&world).await.0, 5);
 }
 
-/// Agents' own business wakes nobody; one event of another kind does.
+/// Items that agents settle themselves do not change the exit code. One event of another kind does.
 #[tokio::test]
 async fn f04_parked_is_grouped_and_a_reason_is_dropped_as_a_whole() {
     let mut world = World::start().await;

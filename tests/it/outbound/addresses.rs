@@ -1,4 +1,4 @@
-//! A10: an action is listed when it has an address, and for no other reason.
+//! A10: an action counts as listed only if it has an address.
 
 use futures_util::future::join_all;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{brisk, told, verbs};
 use crate::world::{World, words};
 
-/// Feedback that Goodays shows in another shape.
+/// Feedback that Goodays shows in a different shape.
 fn patched(patch: Value) -> Feedback {
     Feedback { patch, ..words("The queue was long.") }
 }

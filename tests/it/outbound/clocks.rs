@@ -1,4 +1,4 @@
-//! B1 to B4: times are compared with times of the same clock, and waits take as long as they should.
+//! B1 to B4: times are compared only with times of the same clock, and waits take as long as they should.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -45,7 +45,7 @@ async fn b01_he_writes_while_the_read_back_is_on_its_way() {
     join_all([0, -10 * MINUTE_MS, 10 * MINUTE_MS].map(|ahead_ms| async move {
         let world = World::with(goodays_at(ahead_ms)).await;
         let id = world.arrives(Feedback::default()).await;
-        // The look before the action is quick, the one behind it slow.
+        // The look before the action is fast, the one after it slow.
         let slow = Fault {
             method: Some("GET".to_owned()),
             skip: 1,
@@ -62,7 +62,7 @@ async fn b01_he_writes_while_the_read_back_is_on_its_way() {
     .await;
 }
 
-/// An attempt without outcome is told from older texts by Goodays' own times.
+/// An attempt with unknown outcome is distinguished from older texts by Goodays' own times.
 #[tokio::test]
 async fn b01_an_answer_without_an_answer_is_found_whatever_goodays_clock_says() {
     join_all([-10 * MINUTE_MS, 10 * MINUTE_MS, -25 * 60 * MINUTE_MS].map(|ahead_ms| async move {
@@ -101,7 +101,7 @@ async fn b03_a_row_of_the_future_blinds_no_poll() {
     }
 }
 
-/// The real daemon, whose wall clock is set by what a file says.
+/// The real daemon, with a wall clock that the test sets through a file.
 struct Elsewhen {
     stage: Stage,
     shim: PathBuf,
@@ -145,7 +145,7 @@ impl Elsewhen {
     }
 
     fn move_wall_clock(&self, seconds: i64) {
-        // Written whole: the daemon reads it at any moment.
+        // Replaced atomically, because the daemon may read it at any moment.
         let new = self.folder().join("moved.new");
         std::fs::write(&new, seconds.to_string()).unwrap();
         std::fs::rename(new, self.folder().join("moved")).unwrap();
@@ -187,7 +187,7 @@ impl Elsewhen {
         std::fs::read_to_string(self.folder().join("log")).unwrap_or_default()
     }
 
-    /// Feedback becomes a Case, its answer reaches the customer, and a close waits for its grace only.
+    /// Feedback becomes a Case, its answer reaches the customer, and a close waits only for its grace period.
     async fn carries(&self) {
         let id = self.stage.goodays.customer_leaves(Feedback::default());
         let case = || self.stage.salesforce.case_by_key(&id);
@@ -230,7 +230,7 @@ async fn b02_a_wall_clock_that_is_set_back_holds_nothing_up() {
         world.move_wall_clock(seconds);
         world.carries().await;
     }
-    // Restarted behind what an earlier process noted.
+    // Restarted at a time before those that an earlier process noted.
     world.stop();
     world.start().await;
     world.carries().await;
@@ -243,7 +243,7 @@ async fn b04_a_wall_clock_that_jumps_forward_shortens_no_wait() {
     world.start().await;
     let id = world.stage.goodays.customer_leaves(Feedback::default());
     assert!(until(PATIENCE, || world.stage.salesforce.case_by_key(&id)).await.is_some());
-    // The line breaks, and what was sent is applied later: a settle that ends too early would send it again.
+    // The connection breaks, and the action is applied later: a settle time that ends too early would send it again.
     let late =
         Fault { method: Some("PUT".to_owned()), ..Fault::once("/reply", Act::CommitLater { ms: 300 }) };
     world.stage.goodays.wire().fault(late);
@@ -266,7 +266,7 @@ async fn b04_a_wall_clock_that_jumps_forward_shortens_no_wait() {
     world.stop();
 }
 
-/// The state holds a time that is two hours ahead of this machine's clock.
+/// The state contains a time two hours ahead of this machine's clock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b02_a_new_process_begins_no_earlier_than_the_last_one_ended() {
     let mut world = Elsewhen::new().await;

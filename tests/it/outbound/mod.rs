@@ -1,4 +1,4 @@
-//! What reaches the customer is decided once: each fault that was seen, by its number, with its neighbours.
+//! Decisions about what reaches customers: each fault that was found, by its number, with similar cases.
 
 mod addresses;
 mod clocks;
@@ -16,12 +16,12 @@ use crate::world::World;
 
 const UNCLEAR: &str = "Unclear: please check in Goodays";
 
-/// Short waits, so that what takes several of them ends soon.
+/// Short waits, so that tests with several waits end soon.
 fn brisk() -> Tuning {
     Tuning { settle_ms: 400, ..Tuning::default() }
 }
 
-/// An answer instead of Goodays'; nothing is done.
+/// An answer in place of Goodays'. Nothing is done.
 fn instead(status: u16, body: &str, content_type: &str) -> Act {
     Act::Answer {
         status,
@@ -31,18 +31,18 @@ fn instead(status: u16, body: &str, content_type: &str) -> Act {
     }
 }
 
-/// What comes of the next action of this verb.
+/// Sets the fault for the next action of this verb.
 fn next_put(world: &World, verb: &str, act: Act) {
     let fault = Fault { method: Some("PUT".to_owned()), ..Fault::once(&format!("/{verb}"), act) };
     world.goodays.wire().fault(fault);
 }
 
-/// The agent reads that on the Case.
+/// Waits until the Case shows the agent this status.
 async fn told(world: &World, id: &str, status: &str) {
     world.until(status, || world.told(id).0 == status && world.is_recorded()).await;
 }
 
-/// The verbs that went out, in their order.
+/// The verbs that were sent, in order.
 fn verbs(world: &World, id: &str) -> Vec<String> {
     world.puts(id).into_iter().map(|(verb, _)| verb).collect()
 }

@@ -1,4 +1,4 @@
-//! A1, A2, A4: only what Goodays shows afterwards says that something arrived.
+//! A1, A2, A4: only what Goodays shows afterwards proves that a message arrived.
 
 use futures_util::future::join_all;
 use goodays_salesforce::operator::RetryOutcome;
@@ -11,7 +11,7 @@ use crate::world::World;
 
 const PAGE: &str = "<html><body>Welcome to the portal</body></html>";
 
-/// Answers that say yes, and nothing was done.
+/// Answers that claim success although nothing was done.
 fn claims() -> [Act; 4] {
     [
         instead(202, r#"{"status":"accepted"}"#, "application/json"),
@@ -71,7 +71,7 @@ async fn a01_calls_closes_and_spam_are_claimed_and_then_done() {
     .await;
 }
 
-/// Shown after several times `settle`, with and without a list that takes it still.
+/// Shown after several times `settle`. The action is still listed, or not.
 #[tokio::test]
 async fn a02_a_message_that_is_shown_late_is_sent_once() {
     let ways: [fn(&mut goodays_salesforce::sim::goodays::Switches); 3] =
@@ -79,7 +79,7 @@ async fn a02_a_message_that_is_shown_late_is_sent_once() {
     let each = ways.into_iter().flat_map(|way| ["reply", "message"].map(|verb| (way, verb)));
     join_all(each.map(|(way, verb)| async move {
         let world = World::with(brisk()).await;
-        // What the account does is seen with its first answers.
+        // The account's behaviour is learned from its first answers.
         world.goodays.set_switches(way);
         let id = if verb == "reply" {
             world.arrives(Feedback::default()).await
@@ -101,7 +101,7 @@ async fn a02_a_message_that_is_shown_late_is_sent_once() {
     .await;
 }
 
-/// The documented command reads back and asks; what is shown later ends it.
+/// The documented command reads back and asks. If Goodays shows the message later, it is settled.
 #[tokio::test]
 async fn a02_a_retry_of_what_is_unclear_asks_and_sends_nothing() {
     let world = World::with(brisk()).await;
@@ -119,7 +119,7 @@ async fn a02_a_retry_of_what_is_unclear_asks_and_sends_nothing() {
     assert_eq!(verbs(&world, &id), ["reply"]);
 }
 
-/// A colleague's text is named as a stranger's only when it is one.
+/// A message is reported as a colleague's only if its text differs from ours.
 #[tokio::test]
 async fn a02_somebody_else_is_named_after_the_texts_were_compared() {
     let mut world = World::with(brisk()).await;
@@ -164,7 +164,7 @@ async fn a04_a_text_that_goodays_altered_is_ours_all_the_same() {
     .await;
 }
 
-/// What colleagues write in Goodays meanwhile is theirs, and becomes a comment.
+/// Messages that colleagues write in Goodays meanwhile become comments, and never count as ours.
 #[tokio::test]
 async fn a04_a_colleagues_text_is_not_taken_for_ours() {
     let world = World::with(brisk()).await;

@@ -1,4 +1,4 @@
-//! C1: an answer that is not the API's own speaks of the road, and not of the text.
+//! C1: an answer that is not the API's own says something about the network, not about the text.
 
 use futures_util::future::join_all;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -47,7 +47,7 @@ async fn c01_a_road_that_is_closed_parks_no_answer() {
     .await;
 }
 
-/// A firewall that one text displeases, or one verb.
+/// A firewall that refuses one text, or one verb.
 #[tokio::test]
 async fn c01_a_text_that_is_refused_on_the_way_stops_itself_alone() {
     join_all(of_the_road().into_iter().take(4).map(|act| async move {

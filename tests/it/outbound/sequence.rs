@@ -1,4 +1,4 @@
-//! A3, A8, A13: one order of what the agent did, and what he reads of it.
+//! A3, A8, A13: the agent's actions keep their order, and the Case reports each outcome.
 
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{brisk, told, verbs};
 use crate::world::World;
 
-/// Goodays is asked about the response, and answers late.
+/// Goodays answers the next look at a response late.
 fn slow_look(world: &World) {
     let slow = Fault { method: Some("GET".to_owned()), ..Fault::once("/responses/", Act::Slow { ms: 1500 }) };
     world.goodays.wire().fault(slow);

@@ -1,4 +1,4 @@
-//! A5, A7, A9, A12: whose words travel, and with what the agent chose.
+//! A5, A7, A9, A12: whose text is sent, and with which of the agent's choices.
 
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::sim::goodays::Feedback;

@@ -1,4 +1,4 @@
-//! `plan` beside a running daemon: its fields, its ledger, its mapping version.
+//! `plan` with a running daemon: it uses the daemon's fields, ledger and mapping version.
 
 use goodays_salesforce::decide::Perimeter;
 use goodays_salesforce::goodays::ResponseId;
@@ -12,7 +12,7 @@ use crate::world::{World, words};
 
 const SHIPPED: &str = include_str!("../../../mappings/case.yaml");
 
-/// As it comes over the admin door.
+/// The daemon's knowledge, read over the admin API.
 async fn knowledge(world: &World, id: &str) -> Knowledge {
     let url = format!("http://{}/responses/{id}", world.app().doors.admin_addr());
     let http = goodays_salesforce::http::client(std::time::Duration::from_secs(30));
@@ -38,7 +38,7 @@ async fn what_is_known_is_not_written_again_and_what_is_new_is_fitted() {
     assert_eq!(known.link.as_ref().map(|link| link.mapping.as_str()), Some(known.mapping.as_str()));
     let again = planned(&world, &known, &event(&world, &id));
     assert_eq!(again.nothing.as_deref(), Some("Salesforce holds all of it already"));
-    // The same as if it came for the first time, with a field too short for it.
+    // As if the event came for the first time, with a field that is too short for it.
     known.link = None;
     let mut body = event(&world, &id);
     body["response"]["place"]["name"] = json!("A shop with a long name ".repeat(12));
@@ -46,7 +46,7 @@ async fn what_is_known_is_not_written_again_and_what_is_new_is_fitted() {
     assert_eq!(anew.record.as_ref().and_then(|record| record.changes.clone()), None);
     let left: Vec<&str> = anew.not_as_said().iter().map(|one| one.code.as_str()).collect();
     assert_eq!(left, ["SHORTENED"]);
-    // Of a response that nobody ever heard of only the fields are known.
+    // For an unknown response, only the fields are known.
     let stranger = knowledge(&world, "nobody").await;
     assert!(stranger.link.is_none() && stranger.case.is_some());
 }
@@ -63,14 +63,14 @@ async fn a_mapping_edited_while_running_finds_owners_and_record_types_at_once() 
     let queue = of(&world.salesforce.records("Group"), "Customer_Service");
     let complaint = of(&world.salesforce.records("RecordType"), "Complaint");
     assert_eq!((world.field(&id, "OwnerId"), world.field(&id, "RecordTypeId")), (queue.clone(), complaint));
-    // The preview names the id that is written and the rule that it comes from.
+    // The preview names the id that is written and its rule.
     let mut known = knowledge(&world, &id).await;
     known.link = None;
     let shown = planned(&world, &known, &event(&world, &id)).record.unwrap();
     let owner = shown.fields.iter().find(|one| one.field == "OwnerId").unwrap();
     assert_eq!(owner.value, json!(queue));
     assert!(owner.from.starts_with("mappings/case.yaml:"), "{}", owner.from);
-    // Without an org it names what the rule says, and blames nobody.
+    // Without an org the preview shows the rule's value, and reports no problem.
     let blind = planned(&world, &Knowledge::default(), &event(&world, &id));
     let owner = blind.record.unwrap().fields.into_iter().find(|one| one.field == "Owner.DeveloperName");
     assert_eq!(owner.map(|one| one.value), Some(json!("Customer_Service")));
@@ -96,7 +96,7 @@ async fn without_a_daemon_salesforce_itself_is_asked() {
     let response = ResponseId::new(id.clone()).unwrap();
     let row = org.case(&response).await.unwrap().expect("the Case stands");
     let known = org.knowledge(&response, Some(&row));
-    // The Case is there: rules for new ones don't apply, and an agent's status stands.
+    // The Case exists: rules for new ones do not apply, and an agent's status is kept.
     let preview = preview::knowing(&known, &mapping, &Perimeter::default(), &body);
     assert_eq!(preview.diff(&row), []);
     let unknown = ResponseId::new("nobody").unwrap();

@@ -57,7 +57,7 @@ async fn rule_09_a_public_text_is_not_sent_after_somebody_else_answered() {
     assert_eq!(world.the_parked().reason_code, "answered_by_other");
     world.customer_writes(&id, "Thank you both.");
     world.settle().await;
-    // Now a private message would be possible; the text was not written as one.
+    // A private message would be possible now, but the text was not written as one.
     assert_eq!(world.retry(&world.the_parked().id).await, RetryOutcome::Again);
     world.settle().await;
     assert_eq!(world.the_parked().reason_code, "answered_by_other");
@@ -96,7 +96,7 @@ async fn rule_10_a_parked_answer_is_edited_taken_back_and_published_anew() {
     assert_eq!(world.told(&id), told, "nobody has the first text of it");
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     world.settle_with_open(1).await;
-    // Taken back, it holds nothing up any more.
+    // The withdrawn answer does not block the others any more.
     world.salesforce.agent_publishes(&second, false).unwrap();
     world.settle().await;
     assert_eq!(world.parked(), []);
@@ -188,13 +188,13 @@ async fn rule_10_unpublished_or_deleted_before_sending_is_cancelled() {
     assert_eq!(world.received(&unpublished), [("reply".to_owned(), "Not yet ready.".to_owned())]);
 }
 
-/// What Salesforce shows when a waiting answer is read again before it goes.
+/// Sets the rows that Salesforce returns when a waiting answer is read again before it is sent.
 fn read_again_shows(world: &World, rows: &Value) {
     let page = json!({ "totalSize": 1, "done": true, "records": rows }).to_string();
     world.salesforce.wire().fault(Fault::once("FROM CaseComment WHERE Id IN", refusal(200, &page)));
 }
 
-/// As if the connector's user had lost his access.
+/// Simulates that the connector's user has lost access.
 fn hide_everything(world: &World) {
     let nothing = json!({ "totalSize": 0, "done": true, "records": [] });
     let part = |n: u32| json!({ "body": nothing, "httpHeaders": {}, "httpStatusCode": 200, "referenceId": format!("q{n}") });

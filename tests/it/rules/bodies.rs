@@ -1,4 +1,4 @@
-//! The bodies of the five actions, compared with the documentation's own.
+//! The bodies of the five actions are those of the documentation.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Rules 11 and 12: Cases that are deleted, merged, linked by hand or reopened; several Cases of one customer.
+//! Rules 11 and 12: Cases that are deleted, merged, linked by hand or reopened, and several Cases of one customer.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn rule_11_a_deleted_case_of_an_open_feedback_is_not_made_again() {
     let world = World::start().await;
     let id = world.arrives(words("Delete me.")).await;
     world.salesforce.delete_case(&id).unwrap();
-    // Its values change, so that it would have to be written.
+    // The values change, so the Case would have to be written.
     world.goodays.customer_edits(&id, "Deleted, and edited.").unwrap();
     world.settle().await;
     world.goodays.customer_edits(&id, "Edited again.").unwrap();
@@ -48,7 +48,7 @@ async fn rule_11_a_merged_case_is_followed_to_its_survivor() {
     world.settle().await;
     assert_eq!(world.cases(&gone).len(), 0);
     assert_eq!(world.thread(&kept).last().unwrap(), "This belongs to the second one.");
-    // The answer goes to the one that waits for us.
+    // The answer goes to the response that waits for one.
     world.agent_comments(&kept, "And so does this.");
     world.settle().await;
     assert_eq!(world.received(&kept).len(), 1);
@@ -99,7 +99,7 @@ async fn rule_11_a_case_that_had_the_key_before_its_event_is_used() {
     let world = World::start().await;
     world.goodays.pause_webhooks(true);
     let id = world.customer_leaves(Feedback::default());
-    // Not seen by any poll before the event is there.
+    // The event arrives before any poll has seen the Case.
     world
         .salesforce
         .create_case(json!({ "Subject": "By hand", "Goodays_Response_Id__c": id }), AGENT)

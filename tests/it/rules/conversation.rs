@@ -1,4 +1,4 @@
-//! The conversation of the documentation, and its payloads as they stand there.
+//! The conversation of the documentation, with its payloads unchanged.
 
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ async fn each_fixture_is_imported() {
         assert_eq!(turns.len(), comments, "{name}");
         assert_eq!(world.thread(name), turns, "{name}");
     }
-    // As they are, with the one id that most of them share.
+    // Unchanged, with the one id that most of them share.
     for (name, bytes) in fixtures {
         let (status, answer) = world.post_bytes(bytes.to_vec()).await;
         assert_eq!((status, &answer["status"]), (200, &json!("accepted")), "{name}: {answer}");

@@ -1,4 +1,4 @@
-//! Rules 3 and 4: our own answer coming back, and a colleague's answer that is not ours.
+//! Rules 3 and 4: the webhook of our own answer, and a colleague's answer.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
@@ -51,7 +51,7 @@ async fn rule_03_a_colleague_who_writes_while_we_send_is_not_taken_for_us() {
 async fn rule_04_our_answer_in_a_webhook_that_comes_while_it_is_being_sent() {
     let world = World::start().await;
     let id = world.arrives(Feedback::default()).await;
-    // Done, but the answer is late: the webhook is faster.
+    // The action is done but answered late: the webhook arrives first.
     world.goodays.wire().fault(Fault::once("/reply", Act::Slow { ms: 700 }));
     world.agent_comments(&id, ANSWER);
     world.until("it was applied", || world.received(&id).len() == 1).await;
@@ -68,7 +68,7 @@ async fn rule_04_a_webhook_settles_an_answer_without_known_outcome() {
     let world = World::start().await;
     let id = world.arrives(Feedback::default()).await;
     world.goodays.wire().fault(Fault::once("/reply", Act::ResetAfter));
-    // Reading back says nothing for as long as the webhook needs.
+    // The read-back does not show the answer before the webhook arrives.
     world.goodays.set_switches(|s| s.visible_after_ms = 60_000);
     world.agent_comments(&id, ANSWER);
     world.until("it was applied", || world.received(&id).len() == 1).await;
@@ -86,7 +86,7 @@ async fn rule_04_a_message_that_cannot_be_read_back_yet_is_known_when_it_comes()
     let id = world.arrives(Feedback::default()).await;
     world.goodays.set_switches(|s| s.visible_after_ms = 60_000);
     world.agent_comments(&id, ANSWER);
-    // Answered with success, and not shown: that is a claim.
+    // A success whose message is not shown is only a claim.
     world.until("it is unclear", || world.told(&id).0.starts_with("Unclear")).await;
     assert_eq!(world.received(&id).len(), 1);
     world.customer_writes(&id, "Thank you very much!");

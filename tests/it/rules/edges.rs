@@ -1,4 +1,4 @@
-//! Rule 6: edges, not levels.
+//! Rule 6: rules act on a change to a state, not on the state itself.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Design 2.3: which fields are written when, and what a bad value costs.
+//! Design 2.3: which fields are written when, and the effect of a bad value.
 
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -30,7 +30,7 @@ async fn on_create_writes_once_and_an_agents_correction_stands() {
     assert_eq!(case["Priority"], "Low");
     assert_eq!(case["SuppliedName"], "C. Copperpot");
     assert_eq!(case["Description"], "Mended.");
-    // Goodays' own value changes: that is news.
+    // Goodays' own value changes, so it is written.
     world.goodays.customer_edits(&id, "Too loud, and too bright.").unwrap();
     world.settle().await;
     assert_eq!(world.field(&id, "Description"), "Too loud, and too bright.");
@@ -116,7 +116,7 @@ async fn a_relation_is_set_by_the_other_objects_id() {
     );
     assert_eq!(world.field(&there, "Store__c"), store);
     assert_eq!(world.case(&gone)["Store__c"], Value::Null);
-    // A missing one says nothing about the next.
+    // One missing store does not affect the next look-up.
     let next = world.arrives(Feedback { place_partner_id: "77".into(), ..words("In Lille again.") }).await;
     assert_eq!(world.field(&next, "Store__c"), store);
 }

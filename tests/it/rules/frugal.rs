@@ -1,4 +1,4 @@
-//! Law 11: few calls carry much.
+//! Law 11: few calls for much work.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;

@@ -1,4 +1,4 @@
-//! Rule 16: guards against writing to the wrong people, or to too many.
+//! Rule 16: guards against writing to the wrong customers, or to too many.
 
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::operator::RetryOutcome;
@@ -28,7 +28,7 @@ async fn rule_16_a_state_of_another_org_is_refused() {
     let trouble = world.app().shared.salesforce_breaker.trouble().unwrap();
     assert_eq!(trouble.code, "other_org");
     assert!(!world.app().shared.is_ready());
-    // The door stays open.
+    // Webhooks are still accepted.
     let waiting = world.customer_leaves(Feedback::default());
     world.goodays.webhooks_sent().await;
     assert_eq!(world.goodays.webhook_log().last().unwrap().status, Some(200));
@@ -36,7 +36,7 @@ async fn rule_16_a_state_of_another_org_is_refused() {
     assert_eq!(world.puts(&id).len(), 1);
 }
 
-/// Logins lead to this org and user from now on.
+/// Logins from now on lead to this org and user.
 fn logins_lead_to(world: &World, org: &str, user: &str) {
     let id = format!("https://login.salesforce.com/id/{org}/{user}");
     let granted = json!({ "access_token": world.salesforce.new_token(), "instance_url": world.salesforce.url(),
@@ -56,7 +56,7 @@ async fn rule_16_a_login_that_leads_to_another_org_later_on_is_refused() {
     assert_eq!(world.puts(&id).len(), 1);
 }
 
-/// The app has another Run-As user: what the first one wrote is no agent's answer (rule 6).
+/// The app has another Run-As user: what the first user wrote is not an agent's answer (rule 6).
 #[tokio::test]
 async fn rule_06_comments_of_the_user_that_we_were_are_never_sent() {
     let mut world = World::start().await;

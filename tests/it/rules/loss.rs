@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, words};
 
-/// A conversation in which everybody had a word.
+/// A conversation with messages from everybody.
 async fn conversation(world: &World) -> String {
     let id = world.arrives(words("The till was closed.")).await;
     world.answers(&id, "We are sorry; when was that?").await;
@@ -138,7 +138,7 @@ async fn rule_05_an_old_event_first_does_not_hide_what_the_comments_hold() {
     let thread = world.thread(&id);
     world.agent_sets(&id, json!({ "Goodays_Message_Ids__c": null }));
     world.restart_without_state().await;
-    // A feedback of the agent comes between, too.
+    // An agent's answer is also sent in between.
     world.answers(&id, "Thank you for the date.").await;
     world.post_bytes(old).await;
     world.settle().await;

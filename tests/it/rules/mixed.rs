@@ -1,4 +1,4 @@
-//! Several things in the same moment.
+//! Several events at the same moment.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
@@ -33,7 +33,7 @@ async fn an_agents_close_stands_when_an_old_event_comes_late() {
     world.agent_sets(&id, json!({ "Status": "Closed", "Description": "Summary by the agent." }));
     world.settle().await;
     let case = world.case(&id);
-    // The first event again, in other bytes.
+    // The first event again, with different bytes.
     let mut late: serde_json::Value = serde_json::from_slice(&first).unwrap();
     late["response"]["message"]["content"] = json!("Late events, as they first were.");
     world.post(&late).await;

@@ -44,8 +44,8 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// What has to be the same, whatever came first. `Status` tells whether the Case was there before the customer
-/// wrote again.
+/// Everything that must not depend on the order. `Status` shows whether the Case existed before the customer wrote
+/// again.
 fn essence(world: &World, id: &str) -> (Vec<Value>, Vec<String>) {
     let case = world.case(id);
     let names = ["Subject", "Description", "SuppliedName", "Priority", "Origin", "Goodays_Next_Action__c"];
@@ -57,7 +57,7 @@ async fn any_order_of_events_ends_in_the_same_case() {
     let world = World::start().await;
     let orders = orders(4);
     assert_eq!(orders.len(), 24);
-    // One event of each conversation after the other, so that each is applied by itself.
+    // One event of each conversation in turn, so that each is applied separately.
     for step in 0..4 {
         for (n, order) in orders.iter().enumerate() {
             let (status, _) = world.post(&with_id(story()[order[step]].clone(), &format!("any{n}"))).await;
@@ -113,7 +113,7 @@ async fn duplicates_cost_no_call() {
     world.settle().await;
     let others = world.salesforce.wire().requests().len() - world.polls();
     assert_eq!(others, 0, "{:?}", world.salesforce.wire().requests());
-    // The same news in other bytes costs nothing either.
+    // The same contents with different bytes cost nothing either.
     for event in story() {
         let body = serde_json::to_string_pretty(&with_id(event, "dup")).unwrap();
         assert_eq!(world.post_bytes(body.into_bytes()).await.1["status"], "accepted");

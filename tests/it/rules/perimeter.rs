@@ -1,4 +1,4 @@
-//! Rules 14 and 15: what is ours, the sweep, and the fourth event.
+//! Rules 14 and 15: which responses are ours, the sweep, and the fourth event.
 
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -22,7 +22,7 @@ async fn rule_14_only_what_is_delegated_or_of_an_own_place_becomes_a_case() {
     world.settle().await;
     assert_eq!(world.cases(&shop).len(), 0);
     assert_eq!(world.cases(&own).len(), 1);
-    // The payload decides, not the event's name.
+    // The payload decides, not the name of the event.
     world.goodays.send_event(&shop, "delegated").await.unwrap();
     world.settle().await;
     assert_eq!(world.cases(&shop).len(), 0);
@@ -46,7 +46,7 @@ async fn rule_14_delegated_with_its_history_is_whole() {
     assert_eq!(world.field(&id, "Goodays_Next_Action__c"), "Private message");
     world.answers(&id, "Let us see what we can do.").await;
     assert_eq!(world.puts(&id)[0].0, "message");
-    // Taken back without any event: the Case stays, and what comes is still told.
+    // Taken back without any event: the Case stays, and new events are still carried over.
     world.goodays.store_takes_back(&id).unwrap();
     world.customer_writes(&id, "Thanks to the head office.");
     world.settle().await;
@@ -92,7 +92,7 @@ async fn rule_14_the_sweep_leaves_alone_what_is_older_than_the_first_start() {
     world.until("the sweep finds the new one", || !world.cases(&new).is_empty()).await;
     world.settle().await;
     assert_eq!(world.cases(&old).len(), 0);
-    // Its own event is another matter.
+    // An event of its own is carried over.
     world.goodays.send_event(&old, "response").await.unwrap();
     world.settle().await;
     assert_eq!(world.cases(&old).len(), 1);

@@ -1,4 +1,4 @@
-//! Rule 1: what stops a start, and what does not.
+//! Rule 1: which problems stop a start, and which do not.
 
 use std::fs;
 

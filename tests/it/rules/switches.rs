@@ -1,4 +1,4 @@
-//! What no page says about either side is a switch of the simulators: the conversation is the same with each.
+//! Unknown behaviour of either side is a switch of the simulators. The conversation is the same with each setting.
 
 use goodays_salesforce::sim::goodays::{Switches, UpdatedDate};
 use goodays_salesforce::sim::salesforce::settings::Settings;
@@ -8,7 +8,7 @@ use crate::world::{World, words};
 
 type Turn<T> = (&'static str, fn(&mut T));
 
-/// A whole conversation; what is answered, imported and told is the same each time.
+/// A whole conversation. Answers, imported messages and reports are the same each time.
 async fn conversation(world: &World, name: &str) {
     let feedback = words("  Was it \"good\" & cheap? <Ünd> 😊 ");
     let id = world.arrives(feedback).await;

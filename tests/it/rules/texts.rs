@@ -1,11 +1,11 @@
-//! Conversations in real life: what people write, and what ids look like.
+//! Realistic conversations: texts and ids of all kinds.
 
 use goodays_salesforce::sim::goodays::Feedback;
 use serde_json::{Value, json};
 
 use crate::world::{World, words};
 
-/// JSON lets half a pair through, as a text that was cut by its UTF-16 length has it; no text can hold it.
+/// JSON permits half a surrogate pair, which a text cut by its UTF-16 length has. A `String` cannot hold it.
 #[tokio::test]
 async fn half_an_emoji_costs_nobody_his_words() {
     let world = World::start().await;
@@ -21,7 +21,7 @@ async fn half_an_emoji_costs_nobody_his_words() {
     world.answers(&id, "We are sorry.").await;
 }
 
-/// What is hard about each of these is different.
+/// Each of these is difficult in a different way.
 const ODD: [&str; 8] = [
     "Emoji 😊👩‍👩‍👧 and Ünïcödé, e\u{301} and 漢字",
     "CRLF\r\nand\nothers\n\nthe end",

@@ -1,4 +1,4 @@
-//! Rules 7 and 8: answer and close in the same moment; what Goodays does not allow.
+//! Rules 7 and 8: answer and close at the same moment, and actions that Goodays does not allow.
 
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::operator::RetryOutcome;

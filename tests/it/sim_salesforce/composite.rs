@@ -62,7 +62,7 @@ async fn section_4_1_references_into_queries_and_failed_steps() {
     let got = world.post("/composite", json!({"compositeRequest": steps})).await;
     assert_eq!(got.body["compositeResponse"][1]["httpStatusCode"], json!(400));
     golden("composite_invalid_reference", &got.body["compositeResponse"][1]["body"]);
-    // References mind case: rows have `Id`, answers have `id`.
+    // References are case-sensitive: rows have `Id`, answers have `id`.
     let steps = json!([
         step("POST", "/sobjects/Case", "a", &json!({})),
         step("GET", "/sobjects/Case/@{a.Id}", "b", &Value::Null)
@@ -152,7 +152,7 @@ async fn section_4_2_a_failed_graph_leaves_nothing_and_the_others_stand() {
         got.body["graphs"].as_array().unwrap().iter().map(|g| &g["isSuccessful"]).collect();
     assert_eq!(good, [&json!(false), &json!(true), &json!(false)]);
     assert_eq!(world.org.records("Case").len(), 1);
-    // The customer's words were taken for a reference.
+    // A text of the customer was read as a reference.
     let step = &got.body["graphs"][2]["graphResponse"]["compositeResponse"][1];
     assert!(
         step["body"][0]["message"]

@@ -69,7 +69,7 @@ async fn section_10_10_faults_choose_their_requests() {
     assert_eq!((log.len(), log[1].path.as_str(), log[1].status), (2, "/services/data/v66.0/limits", 200));
 }
 
-/// Both simulators are scripted in the same way.
+/// Both simulators have the same addresses for scripted faults.
 #[tokio::test]
 async fn f07_faults_and_the_log_have_the_same_addresses_on_both_simulators() {
     let world = World::new().await;

@@ -23,7 +23,7 @@ async fn section_3_limits_are_told_and_kept() {
     let got = world.get("/limits").await;
     assert_eq!(got.status, 403);
     golden("request_limit", &got.body);
-    // The day is over.
+    // A new day begins.
     world.org.advance(24 * 3600 * 1000);
     world.org.with_settings(|settings| settings.session_ttl_ms = 0);
     assert_eq!(world.get("/limits").await.headers["sforce-limit-info"], "api-usage=1/100");
@@ -46,7 +46,7 @@ async fn section_9_2_and_9_4_slashes_and_versions() {
     assert_eq!(world.send("PUT", "/sobjects/Case/500000000000001", json!({}), &[]).await.status, 405);
 }
 
-/// What the `sf` command asks before it does anything.
+/// The first requests of the `sf` command.
 #[tokio::test]
 async fn section_9_4_the_command_line_client_finds_what_it_asks_for() {
     let world = World::new().await;
@@ -74,7 +74,7 @@ async fn section_10_3_gzip_both_ways() {
     assert_eq!(world.org.records("Case")[0]["Subject"], json!("packed"));
     let described = world.get("/sobjects/Case/describe").await;
     assert_eq!(described.body["name"], json!("Case"));
-    // By hand, because the client unpacks and then hides it.
+    // With a raw socket, because the client unpacks the body and removes the header.
     let mut stream = TcpStream::connect(world.org.url().trim_start_matches("http://")).await.unwrap();
     let request = format!(
         "GET /services/data/v66.0/sobjects/Case/describe HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer {}\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n",

@@ -18,7 +18,7 @@ async fn section_1_4_a_token_by_body_or_basic() {
     assert!(body.body["access_token"].as_str().unwrap().starts_with("00D"));
     assert!(body.body["issued_at"].as_str().unwrap().parse::<i64>().is_ok());
     assert_eq!(body.body["instance_url"], json!(world.org.url()));
-    // What differs each time, or is ours.
+    // Members that differ each time, or that are the simulator's own.
     let quoted: Value = serde_json::from_str(&fixture("token.json")).unwrap();
     for name in ["access_token", "signature", "issued_at", "instance_url"] {
         body.body[name] = quoted[name].clone();
@@ -84,7 +84,7 @@ impl World {
     }
 }
 
-/// Writes a request by hand: jsforce sends its login in chunks (section 9.3).
+/// A hand-written request: jsforce sends its login in chunks (section 9.3).
 #[tokio::test]
 async fn section_9_3_a_login_in_chunks() {
     let world = World::new().await;
@@ -120,7 +120,7 @@ async fn section_1_6_sessions_end_by_command_count_and_time() {
     assert_eq!(statuses, [200, 200, 401]);
     world.org.with_settings(|settings| settings.session_calls = 0);
     world.token = world.org.new_token();
-    // Sliding: each call extends it.
+    // Sessions slide: each call extends them.
     for _ in 0..3 {
         time.fetch_add(3600 * 1000, Ordering::SeqCst);
         assert_eq!(world.get("/limits").await.status, 200);

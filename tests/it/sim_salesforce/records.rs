@@ -69,7 +69,7 @@ async fn section_2_1_several_matches() {
     assert_eq!(world.get("/sobjects/Store__c/Region_Code__c/north").await.status, 300);
 }
 
-/// Somebody else's insert is not committed: the lookup misses it, the unique index does not.
+/// Another insert is not committed: the lookup does not find it, but the unique index does.
 #[tokio::test]
 async fn section_2_1_concurrent_upserts_race() {
     let (world, time) = World::at(1_780_000_000_000).await;

@@ -18,7 +18,7 @@ async fn section_5_conditions() {
     let d = world.org.records("Case")[3]["Id"].as_str().unwrap().to_owned();
     for (condition, wanted) in [
         ("Goodays_Response_Id__c = 'a'".to_owned(), vec![&a]),
-        // The key minds case, ordinary texts don't.
+        // The key is case-sensitive, other texts are not.
         ("Goodays_Response_Id__c = 'A'".to_owned(), vec![]),
         ("priority = 'HIGH'".to_owned(), vec![&a]),
         ("Goodays_Response_Id__c IN ('a', 'c')".to_owned(), vec![&a, &c]),
@@ -75,7 +75,7 @@ async fn section_5_parents_and_children() {
     assert_eq!((&one["Contact"], &two["CaseComments"]), (&Value::Null, &Value::Null));
     assert_eq!((&one["CaseComments"]["totalSize"], &one["CaseComments"]["done"]), (&json!(2), &json!(true)));
     assert_eq!(one["CaseComments"]["records"][0]["CommentBody"], json!("text 2"));
-    // Long lists of children have pages of their own.
+    // Long lists of children have their own pages.
     world.org.with_settings(|settings| settings.page_size = 2);
     let found = world.query("SELECT Id, (SELECT Id FROM CaseComments) FROM Case ORDER BY Id").await.body;
     let children = &found["records"][0]["CaseComments"];
@@ -107,7 +107,7 @@ async fn section_5_pages_and_their_locators() {
     let second = world.send("GET", next, Value::Null, &batch).await.body;
     assert_eq!((&second["done"], second["records"].as_array().unwrap().len()), (&json!(true), 200));
     assert_ne!(first["records"][0], second["records"][0]);
-    // Pages may be shorter than asked for.
+    // Pages may be shorter than requested.
     world.org.with_settings(|settings| settings.page_size = 150);
     let mut page = world.get(&path).await.body;
     let mut sizes = vec![page["records"].as_array().unwrap().len()];

@@ -30,7 +30,7 @@ async fn section_7_1_rows_become_visible_later_than_their_stamps_say() {
     );
     time.fetch_add(20_000, Ordering::SeqCst);
     let found = world.query(query).await.body;
-    // It comes with an older stamp than what was seen before.
+    // Its stamp is older than those seen before.
     assert_eq!(found["records"][0]["Id"], json!(late));
     assert_eq!(found["records"][0]["SystemModstamp"], json!("2026-05-28T20:26:40.000+0000"));
     assert_eq!(world.get(&format!("/sobjects/Case/{case}")).await.body["IsClosed"], json!(true));
@@ -94,7 +94,7 @@ async fn section_7_1_a_transaction_goes_on_after_its_client_gave_up() {
     );
     let find = "SELECT Id FROM Case WHERE Goodays_Response_Id__c IN ('r1')";
     assert!(world.ids(find).await.is_empty());
-    // Nothing to be seen, and yet the key is taken.
+    // Nothing is visible, but the key is taken.
     let again = world.post("/composite/graph", graphs).await.body;
     let code = &again["graphs"][0]["graphResponse"]["compositeResponse"][0]["body"][0]["errorCode"];
     assert_eq!(code, &json!("DUPLICATE_VALUE"));

@@ -1,4 +1,4 @@
-//! Sections 2.4, 6 and 10: what a save refuses, and what it causes.
+//! Sections 2.4, 6 and 10: refusals of a save, and its side effects.
 
 use goodays_salesforce::sim::salesforce::settings::{DuplicateRule, ValidationRule};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn section_2_4_lengths_types_and_ranges() {
         let got = world.post("/sobjects/Case", body).await;
         assert_eq!((got.status, got.body[0]["errorCode"].as_str()), (400, Some(code)), "{}", got.body);
     }
-    // Two problems at once are both told.
+    // Two problems at once are both reported.
     let got = world.post("/sobjects/Case", json!({"Subject": subject, "SuppliedEmail": "foo@"})).await;
     assert_eq!(got.body.as_array().unwrap().len(), 2);
     let got = world.send("POST", "/sobjects/Case", json!("no object"), &[]).await;
@@ -153,7 +153,7 @@ async fn section_10_11_duplicate_rules_and_their_header() {
     golden("duplicates_detected", &got.body);
     let allow = [("Sforce-Duplicate-Rule-Header", "allowSave=true; runAsCurrentUser=true")];
     assert_eq!(world.send("POST", "/sobjects/Contact", contact.clone(), &allow).await.status, 201);
-    // A blocking rule is not passed.
+    // `allowSave` does not pass a blocking rule.
     world.org.with_settings(|settings| settings.duplicate_rules = vec![rule(false)]);
     assert_eq!(world.send("POST", "/sobjects/Contact", contact, &allow).await.status, 400);
 }
@@ -172,7 +172,7 @@ async fn section_10_11_assignment_is_visible() {
     assert_eq!(owner(&[("Sforce-Auto-Assign", "01Qx0000000aBcD")]).await.1, "Customer Service");
     let (id, name) = owner(&[("Sforce-Auto-Assign", "FALSE")]).await;
     assert_eq!(name, "Goodays Connector");
-    // An update runs the rules too, unless it says no.
+    // An update also runs the rules, unless the header forbids it.
     let path = format!("/sobjects/Case/{id}");
     world.send("PATCH", &path, json!({"Subject": "x"}), &[("Sforce-Auto-Assign", "false")]).await;
     let of = |record: &Value| record["OwnerId"].as_str().unwrap()[..3].to_owned();
@@ -196,7 +196,7 @@ async fn section_6_1_statuses_close_and_reopen() {
     world.patch(&path, json!({"Status": "Spam"})).await;
     let open = world.get(&path).await.body;
     assert_eq!((&open["IsClosed"], &open["ClosedDate"]), (&json!(false), &Value::Null));
-    // Unrestricted: an unknown value is taken.
+    // Unrestricted: an unknown value is accepted.
     assert_eq!(world.patch(&path, json!({"Status": "Brand new"})).await.status, 204);
     // Unverified point 7.
     world.create("Case", json!({"Comments": "by the way", "Goodays_Response_Id__c": "r1"})).await;

@@ -18,7 +18,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// The shell says `how` in front of the command, `exec` at least.
+    /// `how`: shell commands before the daemon's command, at least `exec`.
     pub fn start(stage: &Stage, how: &str) -> Self {
         let log = stage.dir.path().join("child.log");
         let file = File::create(&log).unwrap();
@@ -34,7 +34,7 @@ impl Child {
         Self { child, log }
     }
 
-    /// Where it takes webhooks (with path) and where its admin door is, once it listens.
+    /// The webhook address (with path) and the admin address, once it listens.
     pub async fn doors(&mut self) -> (String, String) {
         let word = |line: &str, name: &str| {
             let found = line.split_whitespace().find_map(|w| w.strip_prefix(name).map(str::to_owned));
@@ -58,13 +58,13 @@ impl Child {
         self.child.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
     }
 
-    /// The exit code of one that ends by itself.
+    /// Waits until it ends by itself. Returns the exit code.
     pub async fn code(&mut self) -> i32 {
         let code = until(PATIENCE, || self.ended()).await;
         code.unwrap_or_else(|| panic!("it does not end: {}", self.log()))
     }
 
-    /// As a service manager would.
+    /// Stops it as a service manager would.
     pub fn terminate(&self) {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success());
@@ -83,11 +83,11 @@ impl Drop for Child {
     }
 }
 
-/// A file system in memory over a folder, seen only by those who enter; it ends with its holder.
+/// A file system in memory over a folder. Only processes in its namespace see it. It ends when dropped.
 pub struct SmallDisk(std::process::Child);
 
 impl SmallDisk {
-    /// None where a user may not mount anything for himself, as in some containers.
+    /// `None` where a user may not mount, as in some containers.
     pub fn over(dir: &Path, options: &str) -> Option<Self> {
         let script = "mount -t tmpfs -o \"$0\" none \"$1\" && echo mounted && exec cat";
         let mut holder = Command::new("unshare")
@@ -103,12 +103,12 @@ impl SmallDisk {
         (line == "mounted\n").then_some(disk)
     }
 
-    /// What the shell says to run something there.
+    /// The shell command that runs another one there.
     pub fn enter(&self) -> String {
         format!("exec nsenter --target {} --user --preserve-credentials --mount", self.0.id())
     }
 
-    /// The place of a path, as those outside reach it.
+    /// The path of a file inside, as seen from outside.
     pub fn inside(&self, path: &Path) -> PathBuf {
         let place = Path::new("/proc").join(self.0.id().to_string()).join("root");
         place.join(path.strip_prefix("/").unwrap())

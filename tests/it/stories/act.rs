@@ -1,11 +1,11 @@
-//! What may happen in a story, and how it is told.
+//! The acts of a story, and their text form.
 
 use std::fmt;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Conversations by number; the last one begins when it is first heard of.
+/// The number of conversations. The last one begins when an act first names it.
 pub const TALKS: usize = 3;
 
 #[derive(Clone)]
@@ -18,10 +18,10 @@ pub enum Act {
     Fault(Where, How),
     Late(Late),
     Mapping,
-    /// Salesforce forgets who is logged in.
+    /// Salesforce ends all sessions.
     Expiry,
     Daemon(Daemon),
-    /// So many calls are made meanwhile.
+    /// Waits until this many more calls were made.
     Moment(u64),
     Rest,
 }
@@ -30,16 +30,16 @@ pub enum Act {
 pub enum Agent {
     Answers,
     Drafts,
-    /// What he drafted last, or took back.
+    /// Publishes the last draft or withdrawn comment.
     Publishes,
-    /// What he wrote last.
+    /// Withdraws the last comment.
     TakesBack,
     Closes,
     Calls,
     MarksSpam,
     Reopens,
     Corrects,
-    /// Nobody else can write to the Case for a moment.
+    /// Other users cannot write to the Case for a moment.
     Locks,
 }
 
@@ -89,9 +89,9 @@ pub enum How {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Late {
-    /// Goodays shows what was sent only after a while.
+    /// Goodays shows sent messages only after a delay.
     Goodays,
-    /// Agents' rows become visible only after a while.
+    /// Agents' rows become visible only after a delay.
     Salesforce,
     Nobody,
 }
@@ -100,7 +100,7 @@ pub enum Late {
 pub enum Daemon {
     Restarts,
     Dies,
-    /// ... and comes back without its state.
+    /// It is stopped and started without its state.
     LosesItsState,
     Sweeps,
 }

@@ -1,4 +1,4 @@
-//! Laws 2 to 8 on the whole world, over random stories of customers, agents, colleagues, the network and restarts.
+//! Laws 2 to 8 for the whole world, over random stories of customers, agents, colleagues, the network and restarts.
 //!
 //! ```text
 //! cargo test --test it stories::                          a few stories, always the same ones
@@ -17,7 +17,7 @@ use self::act::{Story, story};
 use self::play::Play;
 use crate::mortal::Outcome;
 
-/// Stories that are told side by side: most of each is waiting.
+/// How many stories run at the same time. Each of them mostly waits.
 const TELLERS: u32 = 6;
 const STORIES: u32 = 24;
 
@@ -32,7 +32,7 @@ async fn tell(story: &Story) -> Outcome {
     outcome
 }
 
-/// Where a teller's stories come from: the same each time, unless many were asked for.
+/// The seed of a teller's stories: the same each time, unless many were requested.
 fn seed(teller: u32) -> RngSeed {
     let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match (asked("PROPTEST_RNG_SEED"), asked("PROPTEST_CASES")) {

@@ -1,4 +1,4 @@
-//! A story on the stage, and whether it ended well.
+//! Plays a story, and checks its end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const A_WHILE_MS: u64 = 60;
 pub struct Play {
     pub mortal: Mortal,
     talks: Vec<Talk>,
-    /// Everything that anybody said.
+    /// Every text that anybody wrote.
     said: Vec<String>,
     /// The bytes of the first webhook.
     first: Vec<u8>,
@@ -35,11 +35,11 @@ struct Talk {
     id: String,
     /// The agent's comments, oldest first.
     comments: Vec<String>,
-    /// What the agent put into the description.
+    /// The agent's text for the description.
     corrected: Option<String>,
-    /// Answers that nobody had received when the state was lost: they are never sent, and that is said nowhere.
+    /// Answers that nobody had received when the state was lost: they are never sent, and nothing reports that.
     lost: usize,
-    /// The same for what was done to the Case.
+    /// The same for changes of the Case.
     lost_status: bool,
 }
 
@@ -66,14 +66,14 @@ impl Play {
         Ok(())
     }
 
-    /// Words that occur nowhere else.
+    /// A text that occurs only once.
     fn words(&mut self, who: &str) -> String {
         let words = format!("{who} says [{:05}]", self.said.len());
         self.said.push(words.clone());
         words
     }
 
-    /// The conversation has begun.
+    /// Begins the conversation, if it has not begun.
     fn enter(&mut self, talk: usize) {
         if self.talks[talk].id.is_empty() {
             let content = Some(self.words("customer"));
@@ -82,7 +82,7 @@ impl Play {
         }
     }
 
-    /// What people do that they cannot do at that moment is left.
+    /// Plays one act. An act that is not possible at that moment is skipped.
     async fn play(&mut self, act: &Act) -> Outcome {
         match *act {
             Act::Customer(talk) => {
@@ -174,7 +174,7 @@ impl Play {
                 let Some(url) = self.mortal.webhook() else { return };
                 let signature = goodays.sign(&self.first).unwrap();
                 let request = self.client.post(url).header("X-HMAC-SHA256", signature);
-                // Nobody waits for the answer: a daemon that dies gives none.
+                // The answer is ignored: a daemon that is killed gives none.
                 let _ = request.body(self.first.clone()).send().await;
             }
         }
@@ -232,7 +232,7 @@ impl Play {
             Daemon::Dies => self.mortal.kill().await,
             Daemon::LosesItsState => return self.lose_state().await,
             Daemon::Sweeps => {
-                // A fault may break it off; the last one of the story does not.
+                // A fault may stop the sweep. The last sweep of the story runs without faults.
                 let _ = self.sweep(false).await;
                 return Ok(());
             }
@@ -241,7 +241,7 @@ impl Play {
         Ok(())
     }
 
-    /// As after the loss of the disk. What was on its way is lost with it (docs/guarantees.md), so nothing is.
+    /// Loses the state. Unsent work would be lost with it (docs/guarantees.md), so the test lets it end first.
     async fn lose_state(&mut self) -> Outcome {
         self.mended().await?;
         self.mortal.stop().await?;
@@ -254,7 +254,7 @@ impl Play {
         }
         self.mortal.live(|_, _| true).await;
         self.mortal.rest().await?;
-        // Stamps have whole seconds: what is done from then on is not of the start's own.
+        // Stamps have whole seconds: later changes must be later than the start.
         let now_ms = || Clock::System.now_ms();
         let later_ms = (now_ms() / 1000 + 1) * 1000;
         self.mortal.until("the first second is over", || now_ms() >= later_ms).await
@@ -268,7 +268,7 @@ impl Play {
         Ok(swept.missing)
     }
 
-    /// All is mended, and whatever is still on its way arrives.
+    /// Removes all faults, and delivers everything that is still in transit.
     async fn mended(&self) -> Outcome {
         let (goodays, salesforce) = (&self.mortal.stage.goodays, &self.mortal.stage.salesforce);
         goodays.wire().clear_faults();
@@ -303,7 +303,7 @@ impl Play {
         if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
     }
 
-    /// What the agent corrected stands, and what he ended is not open at Goodays unless somebody is told why.
+    /// The agent's correction is kept, and a Case he closed is not open at Goodays unless somebody is told why.
     fn agents_work(&self, talk: &Talk) -> Vec<String> {
         let mut found = Vec::new();
         let Some(case) = self.mortal.stage.salesforce.case_by_key(&talk.id) else { return found };

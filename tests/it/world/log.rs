@@ -7,16 +7,16 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What worlds listen to.
+/// The log levels of a world.
 pub const USUAL: &str = "warn,goodays_salesforce=debug";
 
-/// Collects what this thread logs; a test's whole runtime is on its thread.
+/// Collects the log of this thread. A test's whole runtime is on its thread.
 pub struct Log {
     lines: Lines,
     _guard: DefaultGuard,
 }
 
-/// Lines of a log; clones share them.
+/// Lines of a log. Clones share them.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -27,7 +27,7 @@ impl Log {
 
     /// With other levels.
     pub fn at(directives: &str) -> Self {
-        // With one subscriber alone, a place that another test reaches first is silenced for all threads.
+        // With only one subscriber, a log call that another test reaches first is disabled for all threads.
         static SECOND: LazyLock<tracing::Dispatch> =
             LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::fmt().finish()));
         LazyLock::force(&SECOND);
@@ -42,7 +42,7 @@ impl Log {
 }
 
 impl Lines {
-    /// What this thread logs from now on, too.
+    /// Also collects what this thread logs from now on.
     pub fn listen(&self, directives: &str) -> DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(directives))

@@ -1,4 +1,4 @@
-//! What can be seen of a world: the Case and its comments, what reached the customer, what went over the wire.
+//! Views of a world: the Case and its comments, what reached the customer, the requests.
 
 use goodays_salesforce::operator::{ParkedItem, RetryOutcome};
 use goodays_salesforce::sim::wire::Seen;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::World;
 
 impl World {
-    /// The Case of a response; there has to be exactly one that is not deleted.
+    /// The Case of a response. Exactly one that is not deleted must exist.
     pub fn case(&self, id: &str) -> Value {
         let mut cases = self.cases(id);
         assert_eq!(cases.len(), 1, "Cases of {id}: {cases:#?}\n{}", self.dump());
@@ -20,7 +20,7 @@ impl World {
         all.filter(|c| c["IsDeleted"] == Value::Bool(false) && c["Goodays_Response_Id__c"] == *id).collect()
     }
 
-    /// A field of the Case as text; empty when it has no value.
+    /// A field of the Case as text. Empty without a value.
     pub fn field(&self, id: &str, name: &str) -> String {
         text(&self.case(id)[name])
     }
@@ -31,13 +31,13 @@ impl World {
         self.salesforce.comments_of(&case).iter().map(|c| text(&c["CommentBody"])).collect()
     }
 
-    /// The comments without what stands before the words (name and date).
+    /// The comments without their first line (name and date).
     pub fn thread(&self, id: &str) -> Vec<String> {
         let words = |c: String| c.split_once(":\n").map_or(c.clone(), |(_, words)| words.to_owned());
         self.comments(id).into_iter().map(words).collect()
     }
 
-    /// What reached the customer: kind and words.
+    /// What reached the customer: kind and text.
     pub fn received(&self, id: &str) -> Vec<(String, String)> {
         let all = self.goodays.received_by_customer(id);
         all.iter().map(|m| (text(&m["kind"]), text(&m["content"]))).collect()
@@ -60,7 +60,7 @@ impl World {
         .collect()
     }
 
-    /// What the Case tells the agent: status and reason.
+    /// The outcome that the Case shows: status and reason.
     pub fn told(&self, id: &str) -> (String, String) {
         (self.field(id, "Goodays_Sync_Status__c"), self.field(id, "Goodays_Sync_Error__c"))
     }
@@ -69,7 +69,7 @@ impl World {
         self.app().shared.parked(1000).unwrap()
     }
 
-    /// The only thing that waits for a human.
+    /// The only item that waits for a human.
     pub fn the_parked(&self) -> ParkedItem {
         let mut parked = self.parked();
         assert_eq!(parked.len(), 1, "parked: {parked:#?}\n{}", self.dump());
@@ -86,7 +86,7 @@ impl World {
         all.filter(|r| r.path.ends_with("/composite/graph")).collect()
     }
 
-    /// Requests to Salesforce that poll.
+    /// The number of polls of Salesforce.
     pub fn polls(&self) -> usize {
         let all = self.salesforce.wire().requests().into_iter();
         all.filter(|r| r.path.ends_with("/composite")).count()

@@ -1,4 +1,4 @@
-//! Runs a planned query over what is visible at this moment.
+//! Runs a planned query over the records that are visible now.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::sim::salesforce::org::Org;
 use crate::sim::salesforce::schema::{Kind, Object};
 use crate::sim::salesforce::table::{Fields, Table};
 
-/// How records are shown, and which are.
+/// Which records are shown, and in which form.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     pub version: &'a str,
@@ -20,7 +20,7 @@ pub struct View<'a> {
     pub all: bool,
 }
 
-/// All records of the query, rendered; a count has none.
+/// All records of the query, rendered. A count query has none.
 pub fn run(org: &Org, plan: &Plan, view: View<'_>) -> (usize, Vec<Value>) {
     let rows = rows(org, plan, view.all, None);
     if plan.count {
@@ -31,7 +31,7 @@ pub fn run(org: &Org, plan: &Plan, view: View<'_>) -> (usize, Vec<Value>) {
     (records.len(), records)
 }
 
-/// The values of an inner query's only field.
+/// The values of an inner query's single field.
 pub fn first_column(org: &Org, plan: &Plan) -> BTreeSet<Literal> {
     let Some(Output::Field(name)) = plan.outputs.first() else { return BTreeSet::new() };
     let rows = rows(org, plan, false, None);
@@ -72,7 +72,7 @@ fn sort(org: &Org, plan: &Plan, rows: &mut [&Fields]) {
     if plan.order.is_empty() {
         return;
     }
-    // Keys once per row, not once per comparison.
+    // Computes the keys once per row, not once per comparison.
     let mut keyed: Vec<(Vec<Literal>, &Fields)> = rows
         .iter()
         .map(|row| (plan.order.iter().map(|(access, _)| value(org, row, access)).collect(), *row))
@@ -109,7 +109,7 @@ fn sort(org: &Org, plan: &Plan, rows: &mut [&Fields]) {
     }
 }
 
-/// Positions that an index offers for the test: too many perhaps, never too few.
+/// Positions that an index gives for the test. There may be too many, but never too few.
 fn candidates(org: &Org, object: &Object, table: &Table, test: &Test) -> Option<Vec<usize>> {
     match test {
         Test::All(parts) => parts.iter().find_map(|part| candidates(org, object, table, part)),
@@ -128,7 +128,7 @@ fn lookup<'l>(
     access: &Access,
     wanted: impl Iterator<Item = &'l Literal>,
 ) -> Option<Vec<usize>> {
-    // Indexes know nothing of null.
+    // Indexes do not contain null.
     let texts: Option<Vec<Value>> = wanted
         .map(|literal| match literal {
             Literal::Text(text) => Some(json!(text)),
@@ -142,7 +142,7 @@ fn lookup<'l>(
             let field = object.indexed().find(|field| field.name == access.field)?;
             texts.flat_map(|text| table.having(field, &text).to_vec()).collect()
         }
-        // A comment by its Case's external id.
+        // A comment, found by its Case's external id.
         [step] if step == "ParentId" => {
             let parents = org.schema.object("Case")?;
             let (field, parent_table) =
@@ -178,7 +178,7 @@ pub fn holds(org: &Org, row: &Fields, test: &Test) -> bool {
     }
 }
 
-/// Null equals null only, and is in no order.
+/// Null equals only null, and has no order.
 fn compare(held: &Literal, comparison: Comparison, wanted: &Literal) -> bool {
     match comparison {
         Comparison::Equal => held == wanted,
@@ -191,7 +191,7 @@ fn compare(held: &Literal, comparison: Comparison, wanted: &Literal) -> bool {
     }
 }
 
-/// Without recursion or blow-up: on a mismatch, the last `%` takes one character more.
+/// No recursion and no exponential time: on a mismatch, the last `%` takes one more character.
 fn like(text: &[char], pattern: &[Unit]) -> bool {
     let (mut at, mut unit, mut retry) = (0, 0, None);
     while at < text.len() {
@@ -232,7 +232,7 @@ fn held(value: Option<&Value>, kind: Kind, exact: bool) -> Literal {
         Some(Value::Bool(flag)) => Literal::Bool(*flag),
         Some(Value::Number(number)) => number.as_f64().map_or(Literal::Null, Literal::Number),
         Some(Value::String(text)) if exact => Literal::Text(text.clone()),
-        // Stamps are letters and digits in fixed places.
+        // Stamps consist of letters and digits in fixed places.
         Some(Value::String(text)) if matches!(kind, Kind::DateTime | Kind::Date) => {
             Literal::Text(text.clone())
         }

@@ -1,4 +1,4 @@
-//! SOQL text to tokens.
+//! Converts SOQL text to tokens.
 
 use super::malformed;
 use crate::sim::salesforce::problem::Problem;
@@ -7,7 +7,7 @@ use crate::sim::salesforce::problem::Problem;
 pub enum Token {
     /// A name, possibly with dots.
     Word(String),
-    /// A quoted text, its escapes still in it.
+    /// A quoted text with its escapes.
     Text(String),
     /// A number, date or moment.
     Literal(String),
@@ -82,7 +82,7 @@ fn quoted(rest: &str) -> Result<(Token, usize), Problem> {
     Err(malformed("line 1:0 mismatched character '<EOF>' expecting '''"))
 }
 
-/// One unit of a quoted text: a character, or in LIKE a wildcard.
+/// One unit of a quoted text: a character or, in LIKE, a wildcard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Char(char),
@@ -90,7 +90,7 @@ pub enum Unit {
     AnyMany,
 }
 
-/// Resolves the escapes; `like` makes `_` and `%` wildcards and allows their escapes.
+/// Resolves escapes. `like` makes `_` and `%` wildcards and allows their escapes.
 pub fn units(raw: &str, like: bool) -> Result<Vec<Unit>, Problem> {
     let mut units = Vec::new();
     let mut chars = raw.chars();

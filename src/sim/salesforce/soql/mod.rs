@@ -32,7 +32,7 @@ pub fn query(org: &Org, text: &str, view: View<'_>) -> Result<Found, Problem> {
     Ok(Found { object: plan.object, total, records })
 }
 
-/// Whether a condition (as after WHERE) holds for a record that need not be saved yet. A wrong one never does.
+/// Whether a condition (as after WHERE) is true for a record, saved or not. An invalid condition is never true.
 pub fn holds(org: &Org, object: &str, condition: &str, record: &Fields) -> bool {
     let Some(object) = org.schema.object(object) else { return false };
     let planner = Planner { org, text: condition, api: false };

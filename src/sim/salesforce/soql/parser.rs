@@ -1,4 +1,4 @@
-//! Tokens to a query, by recursive descent. What is not understood is refused, never passed over.
+//! Parses tokens to a query, by recursive descent. Everything unknown is refused, never ignored.
 
 use super::lexer::{Placed, Token, tokens};
 use super::malformed;
@@ -17,9 +17,9 @@ pub struct Query {
 #[derive(Clone, Debug)]
 pub enum Item {
     Field(Path),
-    /// `count()`: only the number.
+    /// `count()`: only the number of records.
     Count,
-    /// `FIELDS(ALL)` and its like.
+    /// `FIELDS(ALL)` and similar.
     Fields(String),
     Children(Query),
 }
@@ -34,7 +34,7 @@ pub struct Path {
 pub struct Order {
     pub path: Path,
     pub descending: bool,
-    /// `None`: nulls first, as Salesforce has it for ascending order, last for descending.
+    /// `None`: Salesforce's default, nulls first for ascending order and last for descending.
     pub nulls_last: Option<bool>,
 }
 
@@ -66,7 +66,7 @@ pub enum Operand {
     /// Raw, with its escapes.
     Text(String),
     Literal(String),
-    /// A date literal such as `TODAY` or `LAST_N_DAYS:3`.
+    /// A date literal, for example `TODAY` or `LAST_N_DAYS:3`.
     Day(String, Option<i64>),
 }
 
@@ -76,7 +76,7 @@ pub fn parse(text: &str) -> Result<Query, Problem> {
     if *parser.peek() == Token::End { Ok(query) } else { Err(parser.unexpected()) }
 }
 
-/// Only what stands after WHERE.
+/// Parses only a condition, as after WHERE.
 pub fn parse_condition(text: &str) -> Result<Condition, Problem> {
     let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0 };
     let condition = parser.condition()?;
@@ -86,11 +86,11 @@ pub fn parse_condition(text: &str) -> Result<Condition, Problem> {
 struct Parser {
     tokens: Vec<Placed>,
     next: usize,
-    /// Of parentheses, negations and inner queries.
+    /// The depth of parentheses, negations and inner queries.
     depth: usize,
 }
 
-/// `Group` is none: queues are rows of that object.
+/// `Group` is not a keyword: queues are rows of that object.
 const KEYWORDS: [&str; 11] =
     ["SELECT", "FROM", "WHERE", "ORDER", "LIMIT", "OFFSET", "AND", "OR", "NOT", "IN", "LIKE"];
 
@@ -166,7 +166,7 @@ impl Parser {
 
     fn item(&mut self) -> Result<Item, Problem> {
         if self.sign("(") {
-            // Children of children are more than Salesforce gives here.
+            // Salesforce does not return children of children here.
             if self.depth > 0 {
                 return Err(self.unexpected());
             }
@@ -228,7 +228,7 @@ impl Parser {
         Ok(number)
     }
 
-    /// AND and OR do not mix without parentheses: Salesforce refuses that too.
+    /// AND and OR cannot be mixed without parentheses. Salesforce refuses that too.
     fn condition(&mut self) -> Result<Condition, Problem> {
         let first = self.term()?;
         for (word, make) in [("AND", Condition::And as fn(_) -> _), ("OR", Condition::Or as fn(_) -> _)] {
@@ -247,7 +247,7 @@ impl Parser {
         Ok(first)
     }
 
-    /// One level down. Deeper than this would cost the stack, not the query.
+    /// One level down. The depth is limited because each level uses stack.
     fn term(&mut self) -> Result<Condition, Problem> {
         const DEEPEST: usize = 64;
         if self.depth >= DEEPEST {
@@ -348,7 +348,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Reference, section 5: wrong SOQL gets an answer, whatever it is.
+        /// Reference, section 5: invalid SOQL gets an answer, whatever the text.
         #[test]
         fn any_text_is_parsed_or_refused(text in "\\PC*") {
             let _ = parse(&text);

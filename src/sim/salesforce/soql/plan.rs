@@ -1,4 +1,4 @@
-//! A parsed query against the schema: names resolved, values typed, everything unknown refused as Salesforce words it.
+//! Checks a parsed query against the schema: resolves names, types values, refuses unknown names as Salesforce does.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::sim::salesforce::org::{Org, moment};
 use crate::sim::salesforce::problem::Problem;
 use crate::sim::salesforce::schema::{Field, Kind, Object};
 
-/// A field, perhaps of a parent, reached over the reference fields in `steps`.
+/// A field of the record, or of a parent that is reached over the reference fields in `steps`.
 #[derive(Clone, Debug)]
 pub struct Access {
     pub steps: Vec<String>,
     pub field: String,
     pub kind: Kind,
-    /// Texts compare without regard to case unless the field says otherwise.
+    /// Texts are compared without regard to case, unless the field is case-sensitive.
     pub exact: bool,
 }
 
@@ -30,13 +30,13 @@ pub enum Test {
     In { access: Access, negated: bool, set: BTreeSet<Literal> },
 }
 
-/// A value that a field is compared with, in the form in which the field's own values are.
+/// A value for a comparison with a field, in the same form as the field's values.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub enum Literal {
     Null,
     Bool(bool),
     Number(f64),
-    /// Texts, ids, and moments in an order that bytes have too.
+    /// Texts, ids, and moments. The order of moments is that of their bytes.
     Text(String),
 }
 
@@ -49,7 +49,7 @@ impl Ord for Literal {
     }
 }
 
-/// What is shown of a record, in the order of the select list.
+/// The parts of a record that are shown, in the order of the select list.
 #[derive(Clone, Debug)]
 pub enum Output {
     Field(String),
@@ -72,7 +72,7 @@ pub struct Plan {
 pub struct Planner<'a> {
     pub org: &'a Org,
     pub text: &'a str,
-    /// Field rights hold.
+    /// Whether field rights apply.
     pub api: bool,
 }
 
@@ -191,7 +191,7 @@ impl Planner<'_> {
         Problem::new(400, "INVALID_FIELD", message)
     }
 
-    /// The query with a mark under the place, as error messages begin.
+    /// The query with a mark under the place. Error messages begin with it.
     fn pointer(&self, at: usize) -> String {
         let line: String = self.text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
         let column = self.text.get(..at).map_or(0, |head| head.chars().count());
@@ -199,7 +199,7 @@ impl Planner<'_> {
         format!("\n{line}\n{mark}^\nERROR at Row:1:Column:{}\n", column + 1)
     }
 
-    /// Walks the references of a path; `Case.Status` on Case itself is allowed.
+    /// Follows the references of a path. `Case.Status` on Case itself is allowed.
     fn resolved(&self, object: &Object, path: &Path) -> Result<Resolved<'_>, Problem> {
         let mut here = self.object(&object.name)?;
         let mut parts = path.parts.as_slice();
@@ -339,7 +339,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Begin of a named day, in UTC.
+    /// The beginning of a named day, in UTC.
     fn day(&self, name: &str, days: Option<i64>) -> i64 {
         const DAY: i64 = 24 * 3600 * 1000;
         let today = self.org.now_ms().div_euclid(DAY) * DAY;
@@ -353,7 +353,7 @@ impl Planner<'_> {
 }
 
 struct Resolved<'a> {
-    /// Reference field and relationship name of each step.
+    /// The reference field and the relationship name of each step.
     steps: Vec<(String, String)>,
     field: &'a Field,
     #[expect(dead_code, reason = "said for completeness")]
@@ -406,7 +406,7 @@ fn wrong_type(field: &str, kind: Kind) -> Problem {
     Problem::new(400, "INVALID_FIELD", message)
 }
 
-/// A moment in the stamps' own form, but with its milliseconds: it sorts among them.
+/// A moment in the form of stamps, but with milliseconds. It sorts among them.
 fn precise(ms: i64) -> String {
     let whole = crate::sim::salesforce::org::stamp(ms);
     let seconds = whole.split('.').next().unwrap_or_default();

@@ -334,7 +334,7 @@ fn a_question_type_that_goodays_does_not_document() {
     "#);
 }
 
-/// What people write who know another language, or who stop too early.
+/// Mistakes of people who know another language, or who stop too early.
 #[test]
 fn expressions_as_other_languages_write_them() {
     insta::assert_snapshot!(fields("M007", r#"A: { value: x, when: "response.alert_triggered && response.id" }

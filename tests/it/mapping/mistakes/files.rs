@@ -1,4 +1,4 @@
-//! Files, words out of fixed lists, and fields that cannot be written.
+//! Files, words from fixed lists, and fields that cannot be written.
 
 use super::{checked, fields, mistake};
 

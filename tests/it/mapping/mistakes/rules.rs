@@ -1,4 +1,4 @@
-//! Rules that cannot have their turn or give no value, and tables that cannot decide.
+//! Rules that can never apply or give no value, and tables that cannot decide.
 
 use super::super::with;
 use super::{fields, mistake, said};
@@ -145,7 +145,7 @@ fn a_map_on_a_fixed_value() {
     ");
 }
 
-/// A comment's rule without `when` stands under `comments.when`: another may still have its turn.
+/// `comments.when` applies to a comment's rule without `when`, so later rules may still apply.
 #[test]
 fn a_rule_under_a_condition_leaves_others_their_turn() {
     let text = r#"

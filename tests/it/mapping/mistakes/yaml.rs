@@ -1,4 +1,4 @@
-//! What YAML itself, and keys of the wrong name or kind, get wrong.
+//! Mistakes in YAML itself, and keys with the wrong name or kind.
 
 use super::{fields, mistake};
 
