@@ -101,7 +101,7 @@ impl Shared {
     pub async fn apply_actions(&self, options: ApplyOptions) -> Result<Applied, Stop> {
         let began_ms = self.clock.now_ms();
         let contact = self.contact().await.inspect_err(|failure| {
-            // Failed logins pause the circuit breaker, whoever asks.
+            // Failed logins pause the circuit breaker, also here.
             self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
         })?;
         self.refresh_schema().await?;

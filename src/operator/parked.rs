@@ -224,7 +224,7 @@ impl Shared {
                     tx.set(keys::entry(seq), crate::state::encode(&crate::state::Entry { state, ..entry }));
                 }
             }
-            // Its record stays: it may have been sent, so it must not begin anew.
+            // Its record stays: it may have been sent, so it must not begin again.
             Some((_, seq)) if self.store.is_damaged_action(seq)? => {
                 tx.remove(keys::parked(b'a', seq));
             }

@@ -417,7 +417,7 @@ pub struct Daemon {
 const STOP: Duration = Duration::from_secs(8);
 
 impl Daemon {
-    /// Starts the workers. A worker that ends by itself cancels the token: the process must not go on without it.
+    /// Starts the workers. A worker that ends by itself cancels the token: the process must not continue without it.
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let daemon = Self { shared, token, cut, tracker };

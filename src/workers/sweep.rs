@@ -194,7 +194,7 @@ impl Shared {
     async fn sweep_page(&self, sweep: &mut Sweep) -> Result<bool, Stop> {
         let began_ms = self.clock.now_ms();
         let contact = self.contact().await.inspect_err(|failure| {
-            // Failed logins pause the circuit breaker, whoever asks.
+            // Failed logins pause the circuit breaker, also here.
             self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
         })?;
         let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };

@@ -329,7 +329,7 @@ impl<'a> Planner<'a> {
         match turn.whose {
             Whose::Customer => comment.import_customer,
             Whose::Brand => comment.import_brand,
-            // It must not be lost, whoever wrote it.
+            // It must not be lost, even if its author is unknown.
             Whose::Unknown => comment.import_customer || comment.import_brand,
         }
     }

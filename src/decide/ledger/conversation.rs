@@ -12,7 +12,7 @@ pub struct Conversation {
     /// Actions that are open or parked, those of agents' comments, and those that the Case's state could ask for
     /// again; in the order of their numbers.
     pub intents: Vec<Intent>,
-    /// Identities of actions with a damaged record: they may have been sent, so they are not begun anew.
+    /// Identities of actions with a damaged record: they may have been sent, so they do not begin again.
     pub unreadable: Vec<String>,
     /// Notes for agents that this change adds.
     pub notes: Vec<Note>,

@@ -502,7 +502,7 @@ impl Shared {
                 Failure::Road(_) if self.goodays_breaker.trouble().is_none() => None,
                 failure => return Err(failure.into()),
             },
-            // An account that never gave its name cannot be compared; it is asked again when work begins anew.
+            // An account that never gave its name cannot be compared. It is asked again when nothing is in flight.
             Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(()),
             Err(failure) => return Err(failure.into()),
         };

@@ -152,7 +152,7 @@ impl Dispatcher {
             }
             self.token = Some(token);
         } else if !self.token.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
-            // Calls in flight end first: they would stand still while the new token's account is checked.
+            // Calls in flight end first: this worker does not poll them while the new token's account is checked.
             return Ok(Some(now_ms + 1000));
         }
         // The poller wakes the dispatcher when its whole page is in the outbox.

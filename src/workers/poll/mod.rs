@@ -237,7 +237,7 @@ impl Poller {
         salesforce_now: SalesforceTime,
         now_ms: i64,
     ) -> Result<Span, StoreError> {
-        // A state of an earlier version may hold a cursor taken from a row ahead of the clock.
+        // A state of an earlier version may contain a cursor taken from a row ahead of the clock.
         let cursor: SalesforceTime = shared.store.meta(CURSOR)?.unwrap_or(first_start).min(salesforce_now);
         let looked: Option<SalesforceTime> = shared.store.meta(LOOKED)?;
         if self.looks.deep_ms.is_none() {

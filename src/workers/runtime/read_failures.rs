@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Reads without an answer before an action is parked: with the intervals of `REMOTE`, some ten minutes.
 const MAX_LOOKS: u32 = 16;
 
-/// Failed reads by intent. Not stored: they are counted anew after a restart.
+/// Failed reads by intent. Not stored: after a restart they are counted again from zero.
 #[derive(Debug, Default)]
 pub struct ReadFailures {
     state: Mutex<State>,
