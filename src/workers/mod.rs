@@ -87,7 +87,7 @@ pub struct Shared {
     pub(crate) delivering: AtomicBool,
     /// Locked while a page of the poll is applied: nothing is sent on half of it.
     pub(crate) page: tokio::sync::RwLock<()>,
-    /// Conversations whose actions the dispatcher has to look at.
+    /// Conversations whose actions the dispatcher has to check.
     pub(crate) changes: dispatcher::Changes,
     /// The rules of actions.yaml before its last edits.
     pub(crate) earlier_rules: ArcSwap<Vec<EarlierRules>>,
@@ -113,7 +113,7 @@ pub struct Counts {
     pub delivered: AtomicU64,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Did,

@@ -3,8 +3,8 @@
 use crate::decide::{Feedback, Intent, Link, Note};
 use crate::goodays::ResponseId;
 
-/// What is known of one response and of the agents' actions for it. The store loads it at once, and writes a change at
-/// once if nothing in it changed meanwhile.
+/// What is known of one response and of the agents' actions for it. The store loads it as a whole, and writes a change
+/// as a whole if nothing in it changed meanwhile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
     pub response_id: ResponseId,

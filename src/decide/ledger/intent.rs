@@ -39,7 +39,7 @@ pub struct Intent {
     pub by_operator: bool,
 }
 
-/// What the agent wants.
+/// The kind of action, with its content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub enum ActionKind {

@@ -25,7 +25,7 @@ pub enum Outcome {
     CannotBeTold(&'static str),
 }
 
-/// The message that an attempt became.
+/// The message that an attempt created at Goodays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     pub id: MessageId,

@@ -195,7 +195,7 @@ fn learned(plan: &Plan, link: Option<&Link>) -> Link {
     link
 }
 
-/// The ledger after these messages came, one event for all of them.
+/// The ledger after one event with all these messages.
 fn linked(talk: &[Said]) -> Link {
     let plan = Seen { events: &[event(talk)], ..Seen::default() }.plan();
     learned(&plan, None)

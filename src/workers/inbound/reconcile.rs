@@ -91,7 +91,7 @@ impl InboundWorker {
     }
 }
 
-/// The ledger was wrong: there is no such Case (any more).
+/// Corrects a link whose Case does not exist, or not any more.
 fn forget_case(mut link: Link) -> Link {
     link.case = None;
     link.unread = false;

@@ -35,7 +35,7 @@ impl ReadFailures {
         *times - 1
     }
 
-    /// Whether it is time for a human: Goodays showed others meanwhile, so waiting does not help.
+    /// Whether waiting no longer helps, so that the action is parked: Goodays showed other responses meanwhile.
     pub fn is_hopeless(&self, intent: u64) -> bool {
         let state = self.lock();
         let Some((since_ms, times)) = state.by_intent.get(&intent) else { return false };
