@@ -1,7 +1,7 @@
 //! Every decision, and nothing else: no I/O, no clock, no store, no log.
 //!
-//! Times are arguments; what is known comes in as values; what is to be done goes out as values that leave no
-//! choice to the hands in [`crate::workers`].
+//! Times and known facts are arguments. The results say completely what to do, and leave no choice to
+//! [`crate::workers`].
 
 pub mod inbound;
 pub mod ledger;
@@ -31,7 +31,7 @@ use crate::salesforce::errors::FieldFix;
 /// Which responses are ours (design, rule 14): decided by the payload, not by the event's name.
 #[derive(Debug, Clone, Default)]
 pub struct Perimeter {
-    /// Only what stands delegated to customer service, or belongs to one of its own places.
+    /// Only responses that are delegated to customer service, or belong to one of its own places.
     pub delegated_only: bool,
     /// `partner_id`s of customer service's own places.
     pub places: Vec<String>,
@@ -46,7 +46,7 @@ impl Perimeter {
     }
 }
 
-/// The status rule that holds for this row of a Case.
+/// The status rule that is active for this row of a Case.
 pub fn active_status_rule(mapping: &Mapping, row: &Value) -> Option<Verb> {
     let wanted = mapping.actions().on_case(row).ok().flatten()?;
     match wanted.act {
@@ -57,7 +57,7 @@ pub fn active_status_rule(mapping: &Mapping, row: &Value) -> Option<Verb> {
     }
 }
 
-/// What the planner may look at beside the conversation itself.
+/// What the planner may read apart from the conversation itself.
 #[derive(Clone, Copy)]
 pub struct PlanContext<'a> {
     pub mapping: &'a Mapping,

@@ -1,21 +1,21 @@
 //! How far back to read, how much to write at once, how fast to spend calls.
 
-/// Seconds that an ordinary poll reads back: rows become visible late (Salesforce reference, 7.1).
+/// How far an ordinary poll reads back (milliseconds): rows become visible late (Salesforce reference, 7.1).
 const SHORT_BACK_MS: i64 = 30_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const DEEP_BACK_MS: i64 = 2 * DAY_MS;
 
-/// When each kind of look back was last done (milliseconds). The overlap's is not kept over restarts, so that a start
-/// looks back.
+/// When a poll last read the overlap, and when it last read the daily span (milliseconds). The overlap's time is not
+/// stored, so that the first poll after a start reads the overlap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LooksBack {
     pub overlap_ms: Option<i64>,
     pub deep_ms: Option<i64>,
 }
 
-/// How far before the cursor a poll begins to read (milliseconds): 30 s; once a minute and after each start the
-/// overlap; once a day 48 h (design, 4).
+/// How far before the cursor a poll begins to read (milliseconds): 30 s; the overlap once a minute and after each
+/// start; 48 h once a day (design, 4).
 pub fn poll_back(overlap_ms: i64, looks: &mut LooksBack, now_ms: i64) -> i64 {
     if looks.deep_ms.is_some_and(|at| now_ms - at >= DAY_MS) {
         looks.deep_ms = Some(now_ms);
@@ -30,10 +30,10 @@ pub fn poll_back(overlap_ms: i64, looks: &mut LooksBack, now_ms: i64) -> i64 {
     SHORT_BACK_MS.min(overlap_ms)
 }
 
-/// How long somebody counts as active after a webhook, an agent's change or an answer of ours.
+/// How long activity counts after a webhook, an agent's change or an answer of ours (milliseconds).
 const ACTIVE_MS: i64 = 5 * MINUTE_MS;
 
-/// The bounds of the time between two polls (milliseconds).
+/// The shortest and the longest time between two polls (milliseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PollPace {
     pub active_ms: i64,
@@ -41,19 +41,19 @@ pub struct PollPace {
 }
 
 impl PollPace {
-    /// Short while somebody is active, then longer with the time that nobody was.
+    /// Short after activity, then longer the more time has passed since.
     pub fn interval_ms(self, idle_ms: i64) -> i64 {
         let stretched = self.active_ms.saturating_mul(idle_ms.max(0)) / ACTIVE_MS;
         stretched.min(self.quiet_ms).max(self.active_ms)
     }
 }
 
-/// How far back sweeps read, piece by piece, behind their window.
+/// How far back sweeps read before their window, piece by piece (milliseconds).
 const OLDER_MS: i64 = 30 * DAY_MS;
-/// A piece is as long as this many sweeps are apart, so that each day's turn comes about every 28 hours.
+/// A piece is this many sweep intervals long, so that each day is read about every 28 hours.
 const PIECE: i64 = 24;
 
-/// The next piece of older feedback, from and until (milliseconds): backwards from the window's edge, then anew.
+/// The next piece of older feedback, from and until (milliseconds): backwards from the window's start, then again.
 /// `read_ms` is where the last piece began.
 pub fn older_piece(read_ms: Option<i64>, edge_ms: i64, every_ms: i64, now_ms: i64) -> Option<(i64, i64)> {
     let bottom_ms = now_ms - OLDER_MS;
@@ -64,13 +64,13 @@ pub fn older_piece(read_ms: Option<i64>, edge_ms: i64, every_ms: i64, now_ms: i6
     Some(((until_ms - PIECE * every_ms).max(bottom_ms), until_ms))
 }
 
-/// How many conversations go into one call: halves after a slow one, grows back slowly.
+/// How many conversations are in one call: halved after a slow one, then grows slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSize(pub usize);
 
-/// The most conversations of one call (Salesforce reference, 4: graphs per request).
+/// The most conversations in one call (Salesforce reference, 4: graphs per request).
 pub const MAX_GRAPHS: usize = 75;
-/// The most nodes of one call.
+/// The most nodes in one call.
 pub const MAX_NODES: usize = 500;
 const SLOW_MS: i64 = 10_000;
 
@@ -86,15 +86,15 @@ impl BatchSize {
         if took_ms > SLOW_MS { Self((self.0 / 2).max(1)) } else { Self((self.0 + 5).min(MAX_GRAPHS)) }
     }
 
-    /// After a call that was refused as a whole: smaller ones find the culprit.
+    /// After a call without an answer: smaller calls find the conversation that causes it.
     #[must_use]
     pub fn halved(self) -> Self {
         Self((self.0 / 2).max(1))
     }
 }
 
-/// The pause between two calls when the day's budget runs short: none while more than half is left, then what
-/// is left is spread over the day, at most a minute (design, 4).
+/// The pause between two calls (milliseconds) when the day's budget runs short. No pause while more than half is left;
+/// then the rest is spread over the day, with at most a minute between calls (design, 4).
 pub fn spacing_ms(left: u64, allowed: u64) -> i64 {
     if allowed == 0 || left * 2 > allowed {
         return 0;
@@ -120,7 +120,7 @@ mod tests {
         let pace = PollPace { active_ms: 10_000, quiet_ms: 30_000 };
         let after = |minutes: i64| pace.interval_ms(minutes * MINUTE_MS);
         assert_eq!([0, 5, 10, 15, 1_000_000].map(after), [10_000, 10_000, 20_000, 30_000, 30_000]);
-        // A clock that went back, one that was never set, and bounds that leave no choice.
+        // A clock that went back, one that was never set, and equal bounds.
         assert_eq!([-1, i64::MAX / MINUTE_MS].map(after), [10_000, 30_000]);
         let fixed = PollPace { active_ms: 10_000, quiet_ms: 10_000 };
         assert_eq!(fixed.interval_ms(DAY_MS), 10_000);
@@ -141,7 +141,7 @@ mod tests {
             read = Some(from);
         }
         assert_eq!(turns, 28);
-        // From the edge again, also after a long pause.
+        // From the window's start again, also after a long pause.
         assert_eq!(older_piece(Some(70 * DAY_MS), edge, HOUR_MS, now), Some((97 * DAY_MS, edge)));
         assert_eq!(older_piece(Some(DAY_MS), edge, HOUR_MS, now), Some((97 * DAY_MS, edge)));
         assert_eq!(older_piece(None, 70 * DAY_MS, HOUR_MS, now), None, "the window reaches as far");

@@ -1,5 +1,5 @@
-//! What Salesforce's own rows say about a response whose Case we don't know, or don't trust to know
-//! (design, 4 and rules 5 and 11).
+//! What Salesforce's rows say about a response whose Case we do not know, or whose link may be wrong (design, 4 and
+//! rules 5 and 11).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::decide::{CaseRef, Link, MessageOrigin, PlanContext, active_status_rul
 use crate::goodays::{MessageId, ResponseId};
 use crate::salesforce::RecordId;
 
-/// What was found for one response.
+/// What Salesforce has for one response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
     /// No row has the key.
@@ -18,11 +18,11 @@ pub enum Found {
     Live(Row),
     /// Only deleted rows have the key.
     Deleted(Row),
-    /// Deleted by a merge: the survivor is to be read.
+    /// Deleted by a merge: the master Case has to be read.
     Merged(RecordId),
 }
 
-/// A Case as it stands.
+/// A Case as read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub case: CaseRef,
@@ -30,8 +30,8 @@ pub struct Row {
     pub fields: Map<String, Value>,
 }
 
-/// Picks the Case of a response out of `queryAll` rows. Keys are compared exactly: SOQL ignores case on
-/// ordinary text fields (Goodays reference, 5.2).
+/// Finds the Case of a response among `queryAll` rows. Keys are compared exactly: SOQL ignores case on ordinary text
+/// fields (Goodays reference, 5.2).
 pub fn find(rows: &[Value], response: &ResponseId, key_field: &str, marker_field: &str) -> Found {
     let ours = |row: &&Value| row.get(key_field).and_then(Value::as_str) == Some(response.as_str());
     let deleted = |row: &&Value| row.get("IsDeleted") == Some(&Value::Bool(true));
@@ -46,7 +46,7 @@ pub fn find(rows: &[Value], response: &ResponseId, key_field: &str, marker_field
     }
 }
 
-/// A row of a Case, whoever's key it has.
+/// Reads a row of a Case with any key.
 pub fn read_row(row: &Value, marker_field: &str) -> Option<Row> {
     let id = row.get("Id").and_then(Value::as_str).and_then(RecordId::new)?;
     let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
@@ -55,14 +55,14 @@ pub fn read_row(row: &Value, marker_field: &str) -> Option<Row> {
     Some(Row { case: CaseRef { id, number }, marked, fields })
 }
 
-/// Takes what was read into the link. A link that had no Case starts with the row's state as its baseline.
+/// Updates the link from a row. If the link had no Case or another one, the row's state is the baseline.
 pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &PlanContext<'_>) -> Link {
     let had_case = link.as_ref().is_some_and(|l| l.case.is_some());
     let mut link = link.unwrap_or_else(|| Link::unread(response.clone()));
     for id in &row.marked {
         link.learn(id.clone(), None, MessageOrigin::Imported);
     }
-    // An id that stands there twice must not hide one that is missing.
+    // An id that the marker has twice must not hide a missing one.
     let marked: BTreeSet<&MessageId> = row.marked.iter().collect();
     link.marked = u32::try_from(marked.len()).unwrap_or(u32::MAX);
     let same = link.case.as_ref().is_some_and(|c| c.id == row.case.id);
@@ -75,7 +75,7 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &Pla
     link
 }
 
-/// The Case is gone: its place is empty, its messages stay known.
+/// The Case is deleted: the link has no Case, and its messages stay known.
 pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     let mut link = link.unwrap_or_else(|| Link::new(response.clone()));
     let case = &row.case;
@@ -93,7 +93,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     link
 }
 
-/// The fields that conditions of status rules look at; notes and other texts are not kept.
+/// The fields that conditions of status rules read; notes and other texts are not stored.
 pub fn action_fields(row: &Map<String, Value>, context: &PlanContext<'_>) -> Map<String, Value> {
     let names = context.mapping.actions().condition_fields.iter();
     names.filter_map(|name| row.get(name).map(|v| (name.clone(), v.clone()))).collect()

@@ -1,5 +1,5 @@
-//! Carrying out the rules of an edited actions.yaml on what stands already, because an operator asks for it (design,
-//! rule 19). What is touched is decided in [`crate::decide::outbound::edits`].
+//! Applies the rules of an edited actions.yaml to existing rows, when an operator asks for it (design, rule 19). What
+//! is touched is decided in [`crate::decide::outbound::edits`].
 //!
 //! All comments are read before the first Case: an answer is in the outbox before a close that waits for it.
 
@@ -19,11 +19,11 @@ use crate::workers::poll::columns::{Columns, PAGE};
 use crate::workers::poll::stamp;
 use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
 
-/// Pages of one call: whoever asks goes on at `next`.
+/// Pages of one call; the caller continues at `next`.
 const PAGES_AT_ONCE: usize = 5;
-/// Rows that are looked at before others have their turn.
+/// Rows that are handled before other tasks have their turn.
 const ROWS_AT_ONCE: usize = 50;
-/// The most that is listed; the rest is counted.
+/// How many actions are listed; the rest is only counted.
 const LISTED: usize = 1000;
 
 /// What an operator asks for.
@@ -31,11 +31,11 @@ const LISTED: usize = 1000;
 pub struct ApplyOptions {
     /// List only.
     pub dry_run: bool,
-    /// Where the call before this one ended.
+    /// Where the previous call ended.
     pub after: Option<Place>,
 }
 
-/// How far the reading has come.
+/// How far the rows were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
@@ -52,31 +52,31 @@ enum Kind {
     Cases,
 }
 
-/// What one call found. In a dry run, what somebody changes while it is read may be counted twice.
+/// What one call found. In a dry run, a row that changes while it is read may be counted twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Applied {
-    /// When actions.yaml was edited last, by Salesforce's clock; none: not since the rules are kept.
+    /// When actions.yaml was last edited, by Salesforce's clock; `None`: not since rules are stored.
     pub edited_at: Option<String>,
-    /// The files as they stand are refused: the rules in force are those of before.
+    /// The current files are refused: the rules in force are the previous ones.
     pub files_refused: bool,
     pub looked_at: usize,
     /// The first thousand.
     pub touched: Vec<Touched>,
     pub cases: usize,
-    /// Of the Cases, those that are not closed.
+    /// Cases that are not closed.
     pub open_cases: usize,
     pub comments: usize,
-    /// Of the comments, those that are published.
+    /// Comments that are published.
     pub published_comments: usize,
-    /// How many actions are in the outbox now because of it.
+    /// How many actions were added to the outbox.
     pub begun: usize,
     /// Rows on which a rule cannot be evaluated.
     pub unreadable: usize,
-    /// Where to go on; none: all was read.
+    /// Where to continue; `None`: all was read.
     pub next: Option<Place>,
 }
 
-/// One action that a rule of today asks for, and that was never begun.
+/// One action that a current rule asks for and that was never begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Touched {
     pub response_id: ResponseId,
@@ -89,19 +89,19 @@ pub struct Touched {
 }
 
 impl Place {
-    /// Nothing that was changed last before the first start was made after it.
+    /// A row that was last changed before the first start was also created before it, so reading begins there.
     fn first(of: Kind, first_start: SalesforceTime) -> Self {
         Self { of, at_ms: first_start, id: None }
     }
 }
 
 impl Shared {
-    /// Reads a few pages of what stands, and lists what the last edits of the rules would touch; unless it is a dry run,
-    /// that goes into the outbox.
+    /// Reads a few pages of existing rows, and lists what the last edits of the rules touch. Unless it is a dry run,
+    /// these actions are added to the outbox.
     pub async fn apply_actions(&self, options: ApplyOptions) -> Result<Applied, Stop> {
         let began_ms = self.clock.now_ms();
         let contact = self.contact().await.inspect_err(|failure| {
-            // Logins are paced, whoever asks for them.
+            // Failed logins pause the circuit breaker, also here.
             self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
         })?;
         self.refresh_schema().await?;
@@ -136,7 +136,7 @@ impl Shared {
         Ok(())
     }
 
-    /// One page; where the next one begins, if there is one.
+    /// Handles one page; returns where the next one begins, if there is one.
     async fn apply_page(
         &self,
         applying: &Applying<'_>,
@@ -177,7 +177,7 @@ impl Shared {
         })
     }
 
-    /// A row for each response that it concerns.
+    /// Applies a row to each response that it concerns.
     fn apply_row(
         &self,
         applying: &Applying<'_>,
@@ -198,7 +198,7 @@ impl Shared {
         }
     }
 
-    /// `unsure`: of comments only.
+    /// `unsure`: for comments only.
     fn apply_to(
         &self,
         applying: &Applying<'_>,

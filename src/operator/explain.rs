@@ -1,4 +1,4 @@
-//! What would go to Goodays for a Case now, and why: for `plan --case`. Reads only.
+//! Explains what would be sent to Goodays for a Case now, and why: for `plan --case`. Reads only.
 
 use serde::Serialize;
 
@@ -18,11 +18,11 @@ use crate::workers::{Shared, Stop};
 pub struct Explained {
     pub response_id: String,
     pub case_number: Option<String>,
-    /// What Goodays lists at this moment, or why it could not be read.
+    /// What Goodays lists now, or why it could not be read.
     pub goodays: Result<Listed, String>,
-    /// The status rule that holds on the Case; rules fire when they begin to hold.
+    /// The active status rule of the Case; a rule fires when it becomes active.
     pub rule: Option<String>,
-    /// The mapping version that last wrote to the Case; none while nothing was written.
+    /// The mapping version that last wrote to the Case; `None` while nothing was written.
     pub mapping: Option<String>,
     pub actions: Vec<ExplainedAction>,
 }
@@ -33,19 +33,19 @@ pub struct Listed {
     pub actions: Vec<String>,
 }
 
-/// An agent's action, without its words.
+/// An agent's action, without its text.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExplainedAction {
     pub id: String,
     pub action: String,
     pub state: String,
-    /// What would happen if it went now.
+    /// What would happen if it were sent now.
     pub now: String,
 }
 
 impl Shared {
-    /// The Case of this id or, as people know it, of this number: as the ledger has it, else as one query at
-    /// Salesforce tells. `None`: neither knows it.
+    /// The Case with this id or Case number: from the ledger, otherwise from one query to Salesforce. `None`: neither
+    /// has it.
     pub async fn case_named(&self, name: &str) -> Result<Option<RecordId>, Stop> {
         if let Some(id) = RecordId::new(name) {
             return Ok(Some(id));
@@ -56,7 +56,7 @@ impl Shared {
         }
     }
 
-    /// Numbers have no index: operators ask seldom, and every write of a link would pay for it.
+    /// Case numbers have no index: operators ask seldom, and each write of a link would be slower.
     async fn case_in_ledger(&self, number: &str) -> Result<Option<RecordId>, StoreError> {
         let mut walk = LinkWalk::default();
         while let Some(links) = walk.next(&self.store)? {
@@ -79,14 +79,14 @@ impl Shared {
         let mapping = self.mapping();
         let Some(case) = mapping.case_mappings().first() else { return Ok(None) };
         let Ok(soql) = query::case_by_number(&case.object, number) else { return Ok(None) };
-        // What is kept of the budget for feedback is not for this.
+        // Counts like a poll: the part of the budget that is kept for feedback is not used.
         self.allowance(true).await?;
         let result = self.salesforce.query(&soql).await;
         self.salesforce_said(&result, now_ms);
         Ok(result?.first().and_then(|row| id_of(row, "Id")))
     }
 
-    /// Explains each response of a Case, given by its id.
+    /// Explains each response of a Case.
     pub async fn explain(&self, case: &RecordId) -> Result<Vec<Explained>, StoreError> {
         let mut explained = Vec::new();
         for rkey in self.store.responses_of_case(case)? {
@@ -129,8 +129,8 @@ fn action(intent: &Intent, now: String) -> ExplainedAction {
 }
 
 impl Shared {
-    /// The very question that the dispatcher asks, and the moment before the PUT; for something parked, as if somebody
-    /// had it tried again.
+    /// Asks the same function as the dispatcher and the check before the PUT; for a parked action, as if it were
+    /// retried.
     fn would_happen(
         &self,
         conversation: &Conversation,
@@ -144,7 +144,7 @@ impl Shared {
             asked.try_again(intent.seq, 0);
         }
         if let Some(intent) = asked.intent_mut(intent.seq) {
-            // What is older than one poll is read again first; that is no reason of its own here.
+            // An action older than one poll is read again first; that is no reason to show here.
             intent.read_ms = asked_ms;
         }
         let newer = self.newer_case(intent)?;

@@ -1,7 +1,7 @@
-//! Removing what we hold of a person (law 10): payloads, texts, addresses and their hashes.
+//! Removes what we store about a person (law 10): payloads, texts, addresses and their hashes.
 //!
-//! Ids stay, so that nothing is imported or sent a second time; what stands in Salesforce and in Goodays is
-//! theirs to remove.
+//! Ids stay, so that nothing is imported or sent a second time. Data in Salesforce and Goodays has to be removed
+//! there.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -24,15 +24,14 @@ pub struct Forgotten {
     pub responses: usize,
     pub events: usize,
     pub actions: usize,
-    /// Actions that are on their way at this moment and need their text until it is known whether they arrived:
-    /// to be asked for again in a minute.
+    /// Actions in flight: they keep their text until their outcome is known. Forget them again in a minute.
     pub in_flight: usize,
 }
 
-/// Who is forgotten, as a customer and as an agent.
+/// The person to forget, as a customer and as an agent.
 struct Person {
     responses: BTreeSet<RKey>,
-    /// In lower case; none: only the responses are named.
+    /// In lower case; `None`: only the responses are forgotten.
     email: Option<String>,
 }
 
@@ -43,8 +42,7 @@ impl Shared {
         self.forget(&person, Forgotten::default()).await
     }
 
-    /// Forgets every response that was left under an address, unreadable events that name it, and the address as
-    /// an agent's.
+    /// Forgets every response from an address, unreadable events that contain it, and the address as an agent's.
     pub async fn forget_email(&self, email: &str) -> Result<Forgotten, Fatal> {
         let email = email.trim().to_lowercase();
         if email.is_empty() {
@@ -54,7 +52,7 @@ impl Shared {
         let index = self.store.all_keys(keys::customer_prefix(hash64(&email)))?;
         let tail = |key: &Vec<u8>| RKey::read(&key[key.len().saturating_sub(16)..]);
         let mut responses: BTreeSet<RKey> = index.iter().filter_map(tail).collect();
-        // What waits has no link yet, and a person may have several addresses.
+        // Waiting events have no link yet, and a person may have several addresses.
         let mut entries = Pages::new(keys::room(b'E'));
         while let Some(page) = entries.keys(&self.store)? {
             for key in page {
@@ -67,12 +65,12 @@ impl Shared {
                     Some(id) => responses.extend(self.is_from(&entry, &email)?.then(|| RKey::of(id))),
                     None => self.forget_unreadable(&entry, &email, &mut done)?,
                 }
-                // A long walk: others get their turn.
+                // A long loop: other tasks get their turn.
                 tokio::task::yield_now().await;
             }
         }
         let done = self.forget(&Person { responses, email: Some(email.clone()) }, done).await?;
-        // After its links: an address that was changed later has left its old hash.
+        // After the links: an address that was changed later has left its old hash.
         for key in &index {
             self.forget_index(key, hash64(&email))?;
         }
@@ -80,7 +78,7 @@ impl Shared {
         Ok(done)
     }
 
-    /// Unless an event that came just now has named the address again.
+    /// Removes an index entry, unless an event that just arrived has the address again.
     fn forget_index(&self, key: &[u8], hash: u64) -> Result<(), StoreError> {
         let rkey = RKey::read(&key[key.len().saturating_sub(16)..]);
         loop {
@@ -111,7 +109,7 @@ impl Shared {
         Ok(done)
     }
 
-    /// Whether the event names the address as its customer's.
+    /// Whether the event has the address as its customer's.
     fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
         let bytes =
             self.store.or_damaged("body", &keys::payload(entry.seq), self.store.payload(entry.seq))?;
@@ -120,7 +118,7 @@ impl Shared {
         Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
     }
 
-    /// Nobody can say whose it is: an event that only waits to be dropped goes when it names the address.
+    /// An unreadable event has no known response: it is removed if it contains the address.
     fn forget_unreadable(&self, entry: &Entry, email: &str, done: &mut Forgotten) -> Result<(), StoreError> {
         let bytes =
             self.store.or_damaged("body", &keys::payload(entry.seq), self.store.payload(entry.seq))?;
@@ -139,7 +137,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Events, what was to be told, and the ledger's values of one response.
+    /// Forgets the events, the notes and the ledger's values of one response.
     fn forget_one(&self, rkey: RKey, done: &mut Forgotten) -> Result<(), StoreError> {
         let known = done.events;
         loop {
@@ -165,7 +163,7 @@ impl Shared {
                 drop_note(&mut tx, rkey, seq, due_ms);
             }
             for seq in self.store.without_header(rkey)? {
-                // Its place in the queue goes when it is met.
+                // Its queue item is removed when the inbound worker finds it.
                 tx.remove(keys::parked(b'e', seq)).remove(keys::payload(seq));
                 tx.remove(keys::entry(seq)).remove(keys::of_response(rkey, seq));
             }
@@ -191,7 +189,7 @@ impl Shared {
         }
     }
 
-    /// Texts and author of an action of this customer, or the address of this agent.
+    /// Forgets the texts and author of a customer's action, or the address of an agent.
     fn forget_intent(&self, seq: u64, person: &Person, done: &mut Forgotten) -> Result<(), StoreError> {
         loop {
             let mut tx = Tx::default();
@@ -219,7 +217,7 @@ impl Shared {
         }
     }
 
-    /// What was not sent yet is not sent any more. What is on its way keeps its text: reading back compares it.
+    /// An unsent action is not sent any more. An action in flight keeps its text: the read back compares it.
     fn without_customer(&self, intent: &mut Intent) {
         let at_ms = self.clock.now_ms();
         match intent.state {
@@ -236,7 +234,7 @@ impl Shared {
     }
 }
 
-/// Whether the address stands in the text, and not as a part of a longer one.
+/// Whether the text has the address, and not as part of a longer one.
 fn names(text: &str, email: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || "_+-@%".contains(c);
     text.match_indices(email).any(|(at, _)| {

@@ -1,4 +1,4 @@
-//! What the running daemon knows that decides what an event would write: for `plan`.
+//! The daemon's knowledge that decides what an event would write: for `plan`.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,8 @@ use crate::state::{RKey, StoreError};
 use crate::time::GoodaysTime;
 use crate::workers::Shared;
 
-/// The org's fields, and one conversation as the ledger has it. The default knows nothing: every field takes
-/// everything, and the conversation is new.
+/// The org's fields, and one conversation from the ledger. The default is empty: each field takes every value, and the
+/// conversation is new.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Knowledge {
     pub case: Option<Describe>,
@@ -20,18 +20,18 @@ pub struct Knowledge {
     /// Status values that close a Case.
     pub closed: Vec<String>,
     pub names: Vec<Named>,
-    /// What Salesforce refused under this mapping.
+    /// Fields that Salesforce refused under this mapping.
     pub fixes: Vec<FieldFix>,
     pub link: Option<Link>,
-    /// Actions of this response that are not final.
+    /// Actions of this response, as far as its conversation has them.
     pub intents: Vec<Intent>,
-    /// Our first start by Goodays' clock; none while that is not known.
+    /// Our first start by Goodays' clock; `None` while that clock is not known.
     pub first_start: Option<GoodaysTime>,
-    /// The mapping version that is in force.
+    /// The mapping version in force.
     pub mapping: String,
 }
 
-/// A record type or owner that the mapping calls by name.
+/// A record type or owner that the mapping names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Named {
     pub field: String,
@@ -40,7 +40,7 @@ pub struct Named {
 }
 
 impl Knowledge {
-    /// As the planner takes them.
+    /// In the planner's form.
     pub fn names(&self) -> Names {
         self.names.iter().map(|one| ((one.field.clone(), one.name.clone()), one.id.clone())).collect()
     }
@@ -56,7 +56,7 @@ impl Knowledge {
 }
 
 impl Shared {
-    /// What is known of a response, known or not, and of the org.
+    /// The knowledge about a response, in the ledger or not, and about the org.
     pub async fn knowledge(&self, response: &ResponseId) -> Result<Knowledge, StoreError> {
         let (context, rkey) = (self.plan_context(), RKey::of(response));
         let schema = &context.schema;

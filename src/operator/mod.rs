@@ -1,5 +1,5 @@
-//! What a human asks for: what waits and what becomes of it, why something waits, forgetting a person, rules of an
-//! edited actions.yaml on what stands already.
+//! What operators ask for: parked items and their retry, why something waits, forgetting a person, and applying the
+//! rules of an edited actions.yaml to existing rows.
 
 pub(crate) mod apply;
 pub(crate) mod explain;

@@ -1,4 +1,4 @@
-//! What waits for a human, and what the human says.
+//! What waits for a human, and what the human can do: retry or drop it.
 
 use serde::Serialize;
 
@@ -11,15 +11,15 @@ use crate::state::keys;
 use crate::state::{Entry, EntryState, RKey, StoreError, Tx};
 use crate::workers::{Fatal, Shared};
 
-/// One thing that waits, as the admin door shows it. `reason` is for the people who may see it; the log has
-/// `reason_code` only.
+/// One parked or unclear item, as the admin server shows it. `reason` is for people who may see it; the log has only
+/// `reason_code`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParkedItem {
     pub id: String,
     /// `event` or `action`.
     pub kind: &'static str,
     pub response_id: Option<String>,
-    /// None also while no poll has read a Case that was just made: an insert does not tell it.
+    /// `None` also until a poll reads a new Case: an insert does not return the number.
     pub case_number: Option<String>,
     pub case_id: Option<String>,
     pub action: Option<String>,
@@ -32,23 +32,23 @@ pub struct ParkedItem {
     pub attempts: u32,
 }
 
-/// What a retry came to.
+/// The result of a retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RetryOutcome {
-    /// It is tried again.
+    /// It is retried.
     Again,
-    /// Reading back showed that it had arrived.
+    /// A read back showed that it had arrived.
     Arrived,
-    /// Reading back shows nothing: sending again needs a word.
+    /// A read back does not show it: sending it again needs a confirmation.
     Confirm,
     Unknown,
-    /// Nothing of that id waits for a human.
+    /// The item does not wait for a human; its state.
     WrongState(String),
     /// Goodays could not be read back now.
     NotNow(String),
 }
 
-/// An id as people see it: `e12` an event, `a7` an action.
+/// An id as people see it: `e12` is an event, `a7` an action.
 fn parse(id: &str) -> Option<(u8, u64)> {
     let kind = *id.as_bytes().first()?;
     let seq = id.get(1..)?.parse().ok()?;
@@ -64,7 +64,7 @@ fn id_and_number(case: Option<CaseRef>) -> (Option<String>, Option<String>) {
 }
 
 impl Shared {
-    /// Everything parked or unclear, oldest first.
+    /// Everything parked or unclear, at most `limit` items, oldest first.
     pub fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
         let (from, to) = keys::room(b'X');
         let mut items = Vec::new();
@@ -128,8 +128,8 @@ impl Shared {
         Ok(self.store.link(RKey::of(response))?.and_then(|link| link.case))
     }
 
-    /// Tries something parked again, with the mapping as it is now. Something unclear is read back first, and
-    /// sent again only when `again` says so.
+    /// Retries a parked item with the current mapping. An unclear action is read back first, and sent again only with
+    /// `again`.
     pub async fn retry(&self, id: &str, again: bool) -> Result<RetryOutcome, Fatal> {
         match parse(id) {
             Some((b'e', seq)) => self.retry_event(seq),
@@ -160,7 +160,7 @@ impl Shared {
         Ok(RetryOutcome::Again)
     }
 
-    /// A later version may understand what the one that took it in did not.
+    /// A later version may read an id that the version that accepted the event could not.
     fn response_of(&self, entry: &Entry) -> Result<Option<ResponseId>, StoreError> {
         if entry.response_id.is_some() {
             return Ok(entry.response_id.clone());
@@ -195,7 +195,7 @@ impl Shared {
         })
     }
 
-    /// Carries out what an operator said, unless the thing changed while he said it.
+    /// Writes an operator's decision, unless the item changed meanwhile.
     fn given_word(&self, tx: &Tx) -> Result<RetryOutcome, Fatal> {
         if !self.store.try_transact(tx)? {
             return Ok(RetryOutcome::WrongState("it changed just now".to_owned()));
@@ -204,7 +204,7 @@ impl Shared {
         Ok(RetryOutcome::Again)
     }
 
-    /// Gives something parked up. Its record stays until it is pruned; a repeat of the event is taken again.
+    /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
     pub fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
         let now_ms = self.clock.now_ms();
         let mut tx = Tx::default();
@@ -224,7 +224,7 @@ impl Shared {
                     tx.set(keys::entry(seq), crate::state::encode(&crate::state::Entry { state, ..entry }));
                 }
             }
-            // Its record stays: nobody can tell whether it was sent, so it must not begin anew.
+            // Its record stays: it may have been sent, so it must not begin again.
             Some((_, seq)) if self.store.is_damaged_action(seq)? => {
                 tx.remove(keys::parked(b'a', seq));
             }
@@ -254,7 +254,7 @@ fn damaged_action(seq: u64) -> ParkedItem {
 }
 
 impl Shared {
-    /// Settled, not cancelled: seeing the comment again must not bring it back.
+    /// Settled, not cancelled: reading the comment again must not bring it back.
     fn drop_action(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
         let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
         self.change(&intent.response_id, |loaded| {

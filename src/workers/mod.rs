@@ -1,8 +1,8 @@
-//! Thin hands: read, let `plan` decide, act, record.
+//! Workers: each reads, lets `decide` decide, acts, and records.
 //!
-//! Each loop is one `step()` in a row: it does one piece of work, or says until when there is none. Loops end
-//! between steps, delivery when the calls that it has in work are over; what a killed process left half done is
-//! told by the disk (`Sending`, attempts).
+//! A worker runs one `step()` after another. A step does one piece of work, or says until when there is none. Workers
+//! end between steps; delivery ends when its calls in flight have ended. After a kill, the disk says what was
+//! unfinished (`Sending`, attempts).
 
 pub(crate) mod delivery;
 pub(crate) mod housekeeping;
@@ -44,7 +44,7 @@ use crate::salesforce::auth::Credentials;
 use crate::state::{LANES, Store, StoreError};
 use crate::{goodays, salesforce};
 
-/// What the loops and the doors share.
+/// What the workers and the web servers share.
 pub struct Shared {
     pub config: Config,
     pub clock: Clock,
@@ -64,11 +64,11 @@ pub struct Shared {
     pub(crate) mapping: ArcSwap<Mapping>,
     /// What an edit of connector.yaml changes at once.
     pub(crate) live: ArcSwap<Live>,
-    /// How connector.yaml as it stands differs from what runs, for `status`.
+    /// How connector.yaml on disk differs from the running configuration, for `status`.
     pub edits: ArcSwap<housekeeping::reload::Edits>,
-    /// What changes the log's level, where there is a log of our own.
+    /// Changes the log's level, where the log is our own.
     pub(crate) log_level: OnceLock<LogLevel>,
-    /// Files are read anew by one at a time: a signal, the admin door, the watching of the files.
+    /// One reload at a time: a signal, the admin server and the file watch can each start one.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
@@ -83,29 +83,29 @@ pub struct Shared {
     pub(crate) poll: Notify,
     pub(crate) sweep: Notify,
     pub(crate) upkeep: Notify,
-    /// While actions are under way: what is to be told of them is written in one go, if they do not take long.
+    /// True while actions are in flight: their notes are written in one call, if they do not take long.
     pub(crate) delivering: AtomicBool,
-    /// Held while a page of the poll is taken in: nothing is sent on half of it.
+    /// Locked while a page of the poll is applied: nothing is sent on half of it.
     pub(crate) page: tokio::sync::RwLock<()>,
-    /// Conversations whose actions the dispatcher has to look at.
+    /// Conversations whose actions the dispatcher has to check.
     pub(crate) changes: dispatcher::Changes,
     /// The rules of actions.yaml before its last edits.
     pub(crate) earlier_rules: ArcSwap<Vec<EarlierRules>>,
     pub(crate) rules_edited: rules::Edited,
     pub(crate) next_call_ms: AtomicI64,
-    /// Set by a loop that cannot go on.
+    /// Set by a worker that cannot continue.
     pub(crate) failed: AtomicBool,
     pub(crate) watcher: OnceLock<Watcher>,
 }
 
-/// Hears of each step that a loop has ended: the loop's name, and whether it goes on at once to the next one. The
-/// loop stands still there when it says no.
+/// Called after each step of a worker, with its name and whether it steps again at once. The worker stops there when
+/// this returns false.
 type Watcher = Box<dyn Fn(&'static str, bool) -> bool + Send + Sync>;
 
 /// Sets the level of the log, written as `log.level`.
 pub type LogLevel = Box<dyn Fn(&str) + Send + Sync>;
 
-/// Counts that are kept, not scanned.
+/// Counters that are updated, so that nothing has to be scanned.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub pending: AtomicI64,
@@ -113,17 +113,17 @@ pub struct Counts {
     pub delivered: AtomicU64,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Did,
-    /// Nothing to do before then (milliseconds), unless somebody wakes the loop.
+    /// Nothing to do before then (milliseconds), unless the worker is woken.
     Idle {
         until_ms: Option<i64>,
     },
 }
 
-/// Why a loop cannot go on: only the store stops the process.
+/// Why a worker cannot continue: only the store stops the process.
 #[derive(Debug, thiserror::Error)]
 pub enum Fatal {
     #[error(transparent)]
@@ -133,7 +133,7 @@ pub enum Fatal {
 /// Why a piece of work ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
-    /// A remote, which is met again later.
+    /// A remote failed; it is called again later.
     #[error(transparent)]
     Remote(Failure),
     #[error(transparent)]
@@ -141,7 +141,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// What a remote said; or what ends the process.
+    /// The remote's failure, or the error that ends the process.
     pub(crate) fn remote(self) -> Result<Failure, Fatal> {
         match self {
             Self::Remote(failure) => Ok(failure),
@@ -173,7 +173,7 @@ impl Shared {
         Self::open_with(config, mapping, store, clock, TimeLimits::default())
     }
 
-    /// The same with other limits on calls.
+    /// [`Self::open`] with other time limits on calls.
     pub fn open_with(
         config: Config,
         mapping: Mapping,
@@ -247,12 +247,12 @@ impl Shared {
         })
     }
 
-    /// The keys of connector.yaml that an edit changes while running, as they are now.
+    /// The settings of connector.yaml that an edit changes while running, as they are now.
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
     }
 
-    /// Whoever started the log says how its level is changed. The first one stays.
+    /// Sets how the log's level is changed. The first one stays.
     pub fn log_level_by(&self, set: LogLevel) {
         let _ = self.log_level.set(set);
     }
@@ -268,7 +268,7 @@ impl Shared {
         self.mapping.store(Arc::new(mapping));
     }
 
-    /// Before any loop has begun: for tests that stop a daemon at an exact place. The first watcher stays.
+    /// Sets a watcher before any worker starts: tests stop a daemon at an exact place. The first one stays.
     pub fn watch_steps(&self, watcher: impl Fn(&'static str, bool) -> bool + Send + Sync + 'static) {
         let _ = self.watcher.set(Box::new(watcher));
     }
@@ -277,7 +277,7 @@ impl Shared {
         self.watcher.get().is_none_or(|watcher| watcher(name, did))
     }
 
-    /// Something came in for this lane.
+    /// Something came in for this inbound worker.
     pub fn wake_lane(&self, lane: u8) {
         self.lanes[usize::from(lane)].notify_one();
     }
@@ -288,8 +288,8 @@ impl Shared {
         self.poll.notify_one();
     }
 
-    /// Asks the budget before a call to Salesforce, and gives the distance (milliseconds) that it wants. Lanes
-    /// keep theirs from each other; polls keep their own, so that feedback never waits for them.
+    /// Asks the budget before a call to Salesforce, and gives the distance to the next call (milliseconds). Inbound
+    /// workers share one distance; polls keep their own, so that feedback never waits for them.
     pub(crate) async fn allowance(&self, poll: bool) -> Result<i64, Failure> {
         let now_ms = self.clock.now_ms();
         match self.budget.ask(now_ms, poll).await.map_err(|e| org_identity::disk(&e))? {
@@ -303,17 +303,17 @@ impl Shared {
         }
     }
 
-    /// Notes how a call to Salesforce went.
+    /// Notes how a call to Salesforce went; returns until when calls pause (milliseconds).
     pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
         self.said("salesforce", &self.salesforce_breaker, result, began_ms)
     }
 
-    /// Notes how a call to Goodays went.
+    /// Notes how a call to Goodays went; returns until when calls pause (milliseconds).
     pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
         self.said("goodays", &self.goodays_breaker, result, began_ms)
     }
 
-    /// One loop's success ends the pause of all: those that sleep until its end are woken.
+    /// One worker's success ends the pause of all: those that sleep until its end are woken.
     fn said<T>(
         &self,
         remote: &'static str,
@@ -335,10 +335,10 @@ impl Shared {
     }
 }
 
-/// Who watches the store ends the process if it is broken; until then the step waits that long.
+/// The daemon ends the process if the store is broken; until then the step waits this long (milliseconds).
 const OUR_PAUSE_MS: i64 = 1_000;
 
-/// Until when the remote is left alone, if it has to be. A refusal of one request is no trouble of the remote.
+/// Until when calls to the remote pause, if they do. A refusal of one request is no failure of the remote.
 fn said<T>(
     remote: &'static str,
     gate: &CircuitBreaker,
@@ -374,7 +374,7 @@ fn said<T>(
     }
 }
 
-/// The login that is configured.
+/// The login from the configuration.
 pub fn credentials(config: &Config) -> Credentials {
     match &config.salesforce.auth {
         Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
@@ -404,11 +404,11 @@ impl Counts {
     }
 }
 
-/// The running loops.
+/// The running workers.
 pub struct Daemon {
     pub shared: Arc<Shared>,
     token: CancellationToken,
-    /// Nobody waits for calls in flight any longer.
+    /// Cancels calls in flight when a stop no longer waits for them.
     cut: CancellationToken,
     tracker: TaskTracker,
 }
@@ -417,7 +417,7 @@ pub struct Daemon {
 const STOP: Duration = Duration::from_secs(8);
 
 impl Daemon {
-    /// Starts the loops. A loop that ends by itself cancels the token: the process must not go on without it.
+    /// Starts the workers. A worker that ends by itself cancels the token: the process must not continue without it.
     pub fn start(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let daemon = Self { shared, token, cut, tracker };
@@ -450,7 +450,7 @@ impl Daemon {
         self.tracker.spawn(self.cut.clone().run_until_cancelled_owned(driving));
     }
 
-    /// Stops between steps, waiting a while for calls in flight. False when a loop had failed.
+    /// Stops between steps, and waits a while for calls in flight. False when a worker or the store failed.
     pub async fn stop(self) -> bool {
         self.token.cancel();
         if tokio::time::timeout(STOP, self.tracker.wait()).await.is_err() {

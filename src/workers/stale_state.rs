@@ -1,5 +1,5 @@
-//! A state that is older than what was written from it: a backup was restored. Its ledger would import again what
-//! stands in Salesforce, and its outbox would send again what customers have; so it counts as lost (design, rule 5).
+//! Detects a state that is older than what was written from it: a restored backup. Its ledger would import again what
+//! Salesforce has, and its outbox would send again what customers have. So it counts as lost (design, rule 5).
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,16 +20,16 @@ use crate::workers::poll::apply_rows::id_of;
 use crate::workers::poll::{CURSOR, LOOKED};
 use crate::workers::runtime::org_identity::disk;
 
-/// Cases that are looked at: what a query gives in one call.
+/// How many Cases are checked: as many as a query returns in one call.
 const LOOKED_AT: usize = 2000;
-/// Records that are removed in one transaction.
+/// Records removed in one transaction.
 const SLICE: usize = 500;
-/// What the ledger and the outbox are made of; intents go first, so that a start that breaks off sends nothing.
+/// Key prefixes of the ledger and the outbox. Intents are removed first, so that an interrupted start sends nothing.
 const ROOMS: [u8; 6] = *b"YODCUW";
 
 impl Shared {
-    /// Whether Cases that changed since our last poll name messages that the ledger never heard of. Only a later
-    /// state than this one can have written them.
+    /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know.
+    /// Only a later state than this one can have written them.
     pub(crate) async fn is_outdated(&self) -> Result<bool, Failure> {
         let cursor_ms: Option<i64> = self.store.meta(CURSOR).map_err(|e| disk(&e))?;
         let mapping = self.mapping();
@@ -48,7 +48,7 @@ impl Shared {
         self.allowance(false).await?;
         let rows = match self.salesforce.query(&soql).await {
             Ok(rows) => rows,
-            // A field is missing: `check` and the first write say so.
+            // A field is missing: `check` and the first write report it.
             Err(Failure::Refused { .. }) => return Ok(false),
             Err(failure) => return Err(failure),
         };
@@ -65,7 +65,7 @@ impl Shared {
         let (Some(id), Some(key)) = (id_of(row, "Id"), text(&case.key_field)) else { return Ok(false) };
         let Some(own) = ResponseId::new(key).ok().map(|id| RKey::of(&id)) else { return Ok(false) };
         for lane in 0..LANES {
-            // It was being written when the process ended; that is read back anyway.
+            // It was in flight when the process ended; it is read back anyway.
             if self.store.attempt(lane)?.contains(&own) {
                 return Ok(false);
             }
@@ -74,7 +74,7 @@ impl Shared {
         for rkey in self.store.responses_of_case(&id)? {
             links.extend(self.store.link(rkey)?);
         }
-        // One that was never read knows nothing yet.
+        // A link that was never read knows nothing yet.
         if links.is_empty() || links.iter().any(|link| link.unread) {
             return Ok(false);
         }
@@ -82,7 +82,7 @@ impl Shared {
         Ok(!read_marker(text(&case.marker_field).unwrap_or_default()).iter().all(known))
     }
 
-    /// Removes the ledger and the outbox; events that wait stay. The cursor goes last: until then the next start
+    /// Removes the ledger and the outbox; waiting events stay. The cursor is removed last: until then the next start
     /// finds what is left.
     pub(crate) fn start_over(&self) -> Result<(), StoreError> {
         let open = self.store.all_open_intents()?.len();
@@ -118,7 +118,7 @@ impl Shared {
         }
     }
 
-    /// Events and the hashes of bodies stand beside them, and stay.
+    /// Events and the hashes of bodies are stored beside the links, and stay.
     fn remove_links(&self) -> Result<(), StoreError> {
         let mut walk = LinkWalk::default();
         while let Some(links) = walk.next(&self.store)? {

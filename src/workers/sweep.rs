@@ -1,11 +1,11 @@
-//! Comparing both sides: what no webhook ever announced is imported (law 3).
+//! The sweep compares both sides: what no webhook announced is imported (law 3).
 //!
-//! Everything that Goodays shows for the window is looked up in the ledger; what is missing or newer goes the
-//! way of any event. It obeys perimeter, `when` and the first start (design, rule 14).
+//! Each response that Goodays shows for the window is looked up in the ledger. What is missing or newer is queued as
+//! an event. It follows perimeter, `when` and the first start (design, rule 14).
 //!
-//! Goodays lists by the date of the feedback, and no page says that a private message moves any date (Goodays
-//! reference, 5.3). So each sweep on the schedule also reads a piece of the weeks before its window, the newest
-//! first: a lost message on older feedback is found when its turn comes.
+//! Goodays lists by the date of the feedback, and no page says that a private message changes any date (Goodays
+//! reference, 5.3). So each scheduled sweep also reads a piece of the weeks before its window, the newest first: a
+//! message that was lost on older feedback is found when its piece is read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,13 +30,13 @@ use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
-/// Failed pages of one sweep before it is begun anew.
+/// Failed pages of one sweep before it starts again.
 const MAX_TRIES: u32 = 20;
-/// Pages without a response in a row: a list that goes on like this has no end.
+/// Empty pages in a row after which a list counts as endless.
 const MAX_EMPTY_PAGES: u32 = 20;
-/// The most that is listed; the rest is counted.
+/// How many responses are listed; the rest is only counted.
 const LISTED: usize = 1000;
-/// The most that is counted of what agents wait for.
+/// How many waiting actions are counted at most.
 const COUNTED: usize = 10_000;
 
 #[derive(Default)]
@@ -46,41 +46,41 @@ pub struct Sweeper {
     tries: u32,
 }
 
-/// What a sweep looks at.
+/// What a sweep reads.
 #[derive(Debug, Clone, Copy)]
 pub struct SweepOptions {
     pub since: Timestamp,
-    /// A human named that time: after a loss of state it reaches back further than the first start, for what was left
-    /// between the loss and that start is nowhere else.
+    /// A human chose `since`. After a loss of state it may then be before the first start: what was written between
+    /// the loss and that start is nowhere else.
     pub named: bool,
     /// List only.
     pub dry_run: bool,
 }
 
-/// What a sweep found; lists hold the first thousand.
+/// What a sweep found; lists have the first thousand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SweepReport {
     pub looked_at: usize,
-    /// Shown by Goodays without anything by which they could be known.
+    /// Shown by Goodays without a readable id.
     pub unreadable: usize,
-    /// Responses that Salesforce lacks, or lacks messages of.
+    /// Responses that Salesforce lacks, or whose messages it lacks.
     pub missing: Vec<String>,
     pub missing_count: usize,
-    /// Of those, how many were taken in.
+    /// How many of those were queued as events.
     pub repaired: usize,
-    /// Lists of Goodays' that led back to a page read before: what stands behind it was not looked at.
+    /// Lists of Goodays that led back to a page read before: later pages were not compared.
     pub lists_without_end: usize,
-    /// Answers that agents gave and that are not at Goodays: parked, unclear or waiting.
+    /// Responses with an answer of an agent that is not at Goodays: parked, unclear or waiting.
     pub unanswered: Vec<String>,
     pub unanswered_count: usize,
 }
 
-/// A sweep on its way, page by page.
+/// A sweep in progress, page by page.
 struct Sweep {
     /// From and until, by the date of the feedback; the last one is being read.
     spans: Vec<(Timestamp, Option<Timestamp>)>,
     next: Option<Url>,
-    /// Of the span that is being read.
+    /// Pages of the current span that were read.
     trail: Trail,
     empty_pages: u32,
     named: bool,
@@ -94,8 +94,8 @@ impl Sweep {
         Self { spans, next: None, trail: Trail::default(), empty_pages: 0, named: false, dry_run, report }
     }
 
-    /// Goes on to the page's next one; true when the list leads back, by its address or by what it holds. A list that
-    /// is followed in a circle would be read for ever.
+    /// Moves on to the next page. True when the list leads back, by its address or by its content: a circle would be
+    /// read forever.
     fn leads_back(&mut self, page: &Page) -> bool {
         self.empty_pages = if page.items.is_empty() { self.empty_pages + 1 } else { 0 };
         let items = || serde_json::to_vec(&page.items).unwrap_or_default();
@@ -105,13 +105,13 @@ impl Sweep {
         self.next.is_some() && (held_before || next_before || self.empty_pages > MAX_EMPTY_PAGES)
     }
 
-    /// The span that was read is over.
+    /// Ends the current span.
     fn span_ends(&mut self) {
         self.spans.pop();
         self.begin_anew();
     }
 
-    /// From the first page of a span.
+    /// Restarts at the first page of a span.
     fn begin_anew(&mut self) {
         (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
     }
@@ -124,7 +124,7 @@ impl Worker for Sweeper {
         &shared.sweep
     }
 
-    /// One page, so that a stop waits for no more than that.
+    /// Reads one page, so that a stop waits for no more than that.
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
         let now_ms = shared.clock.now_ms();
@@ -167,7 +167,7 @@ impl Worker for Sweeper {
 }
 
 impl Shared {
-    /// Reads everything that Goodays shows since then, at once.
+    /// Sweeps at once everything that Goodays shows since `options.since`.
     pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
         let spans = vec![(options.since, None)];
         let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
@@ -175,12 +175,12 @@ impl Shared {
         Ok(self.swept(sweep).await?)
     }
 
-    /// Goodays' clock, since the list is asked for by its times; this machine's before the first answer.
+    /// Goodays' clock, since the list is queried by its times; our own clock before the first answer.
     pub fn goodays_now(&self) -> Timestamp {
         self.goodays.now().map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
     }
 
-    /// The window, and after it a piece of what is older.
+    /// The window, and then a piece of older feedback.
     fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
         let now_ms = self.goodays_now().as_millisecond();
         let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
@@ -190,11 +190,11 @@ impl Shared {
         Ok(older.into_iter().chain([(at(edge_ms), None)]).collect())
     }
 
-    /// Takes one page in; false after the last one. What failed can be asked for again.
+    /// Reads one page; false after the last one. A failed page can be read again.
     async fn sweep_page(&self, sweep: &mut Sweep) -> Result<bool, Stop> {
         let began_ms = self.clock.now_ms();
         let contact = self.contact().await.inspect_err(|failure| {
-            // Logins are paced, whoever asks for them.
+            // Failed logins pause the circuit breaker, also here.
             self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
         })?;
         let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
@@ -204,7 +204,7 @@ impl Shared {
         let page = match result {
             Ok(page) => page,
             Err(failure) => {
-                // A cursor may die (Goodays reference, 4.2): from the first page, then.
+                // A cursor may expire (Goodays reference, 4.2): restart at the first page.
                 if matches!(failure, Failure::Refused { .. }) {
                     sweep.begin_anew();
                 }
@@ -227,7 +227,7 @@ impl Shared {
         }
         if sweep.next.is_none() {
             sweep.span_ends();
-            // Only what the schedule reads has an end.
+            // Only the older piece of a scheduled sweep has an end.
             if until.is_some() {
                 self.store.set_meta(OLDER, &since.as_millisecond())?;
             }
@@ -235,7 +235,7 @@ impl Shared {
         Ok(!sweep.spans.is_empty())
     }
 
-    /// What follows from all pages.
+    /// Finishes a sweep after all pages.
     async fn swept(&self, sweep: Sweep) -> Result<SweepReport, Fatal> {
         let mut report = sweep.report;
         self.ask_dashboard().await;
@@ -252,7 +252,7 @@ impl Shared {
         Ok(report)
     }
 
-    /// What Goodays itself counts as waiting, to be compared with our own count.
+    /// Stores what Goodays itself counts as waiting, for comparison with our own count.
     async fn ask_dashboard(&self) {
         match self.goodays.dashboard().await {
             Ok(waiting) => {
@@ -291,7 +291,7 @@ impl Shared {
             return Ok(());
         }
         let now_ms = self.clock.now_ms();
-        // The time makes it an event of its own: what an earlier sweep brought may have been skipped.
+        // The time makes it a new event: the event of an earlier sweep may have been skipped.
         let body = json!({ "event_type": "sweep", "swept_ms": now_ms, "response": response.raw }).to_string();
         if let Receipt::Accepted { .. } =
             self.store.receive(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms)?
@@ -312,7 +312,7 @@ impl Shared {
             && !matches!(context.mapping.case_mapping(&facts), Ok(None))
     }
 
-    /// Responses of answers that have not reached Goodays.
+    /// Responses with answers that have not reached Goodays.
     fn unanswered(&self) -> Result<BTreeSet<String>, StoreError> {
         let open = self.store.some_open_intents(COUNTED)?;
         let parked = self.store.parked_intents(0, COUNTED)?;
@@ -320,7 +320,7 @@ impl Shared {
     }
 }
 
-/// Whether the ledger lacks something of what Goodays shows.
+/// Whether the ledger lacks something that Goodays shows.
 fn lacks(link: Option<&Link>, response: &Response, oldest: GoodaysTime) -> bool {
     if crate::mutant::is_on("skip-sweep") {
         return false;

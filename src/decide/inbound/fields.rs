@@ -1,5 +1,5 @@
-//! Which fields of a Case are written now, and in which form (design, 2.3): what the mapping gives, made fit for
-//! the field; what an agent may have changed is left alone.
+//! Which fields of a Case are written now, and in which form (design, 2.3): the mapping's values, fitted to the field.
+//! A value that an agent may have changed is kept.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
 use crate::salesforce::errors::FieldFix;
 use crate::salesforce::query::{clean_text, cut_at_units, units};
 
-/// A part is never shorter (bytes): its number and some words.
+/// The minimum size of a part (bytes): its number and some text.
 const SHORTEST_PART: usize = 200;
 
 impl Planner<'_> {
@@ -42,8 +42,8 @@ impl Planner<'_> {
         fields
     }
 
-    /// Record types and owners are mapped by name and written by id; a name that the org does not know is left
-    /// out and reported, and Salesforce's own default holds.
+    /// Replaces names of record types and owners by ids. A name that the org does not know is left out and reported;
+    /// Salesforce's own default applies.
     pub(super) fn by_id(&mut self, field: &str, value: Value) -> (String, Value) {
         if !matches!(field, "RecordType" | "Owner") {
             return (field.to_owned(), value);
@@ -57,7 +57,7 @@ impl Planner<'_> {
         (field.to_owned(), Value::Object(Map::new()))
     }
 
-    /// Whether a field is to be written now; remembers what Goodays said either way.
+    /// Whether a field is to be written now; stores the hash of Goodays' value.
     pub(super) fn wanted(
         &mut self,
         rendered: &Rendered,
@@ -79,11 +79,11 @@ impl Planner<'_> {
         let hash = hash64(&text);
         let before = self.link().and_then(|l| l.fields.get(&rendered.field)).copied();
         self.plan.link_update.fields.insert(rendered.field.clone(), hash);
-        // Unknown after loss of state, or newly mapped: an agent may have written there.
+        // Not known after loss of state, or newly mapped: an agent may have changed the field.
         moment.create || (sure && before.is_some_and(|b| b != hash))
     }
 
-    /// The value in the field's own type, or none when nothing is to be written.
+    /// The value in the field's type; `None` when nothing is to be written.
     pub(super) fn value(
         &mut self,
         rendered: &Rendered,
@@ -143,7 +143,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What Salesforce refused before is left out or shortened.
+    /// Leaves out or shortens what Salesforce refused before.
     pub(super) fn fixed(&mut self, name: &str, value: Value) -> Option<Value> {
         let mut value = value;
         for fix in self.context.fixes {
@@ -165,8 +165,8 @@ impl Planner<'_> {
         Some(value)
     }
 
-    /// How long a part of a message may be. Which characters Salesforce escapes before it counts is not documented
-    /// (Salesforce reference, 6.2): where it refused a part, the message goes in shorter ones, and none of it is lost.
+    /// The longest part of a message (bytes). Which characters Salesforce escapes before it counts is not documented
+    /// (Salesforce reference, 6.2): if it refused a part, the parts become shorter, and no text is lost.
     pub(super) fn comment_bytes(&self) -> usize {
         let body = &self.context.mapping.comment().body_field;
         let refused = self.context.fixes.iter().filter_map(|fix| match fix {
@@ -178,7 +178,7 @@ impl Planner<'_> {
         limit.max(SHORTEST_PART)
     }
 
-    /// Comments of one transaction: fewer where the org's own limits were met (Salesforce reference, 2.4).
+    /// Comments in one transaction: fewer after the org's limits were exceeded (Salesforce reference, 2.4).
     pub(super) fn most_comments(&self) -> usize {
         let fewer = self.context.fixes.iter().filter_map(|fix| match fix {
             FieldFix::Fewer { comments } => Some(*comments),
@@ -194,7 +194,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What the agent is told, the last word for each field.
+    /// The feedback fields for the agent; the last note wins for each field.
     pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
         for note in self.input.notes {
             let outcome = match note.told {
@@ -207,7 +207,7 @@ impl Planner<'_> {
             };
             for rendered in self.context.mapping.actions().feedback(outcome, &note.action, &note.reason) {
                 let value = match &rendered.value {
-                    // Here an empty text clears the field.
+                    // An empty text clears the field here.
                     Ok(None) => Value::Null,
                     Ok(Some(Value::String(text))) if text.is_empty() => Value::Null,
                     Ok(Some(value)) => value.clone(),
@@ -221,8 +221,8 @@ impl Planner<'_> {
     }
 }
 
-/// Whether what Salesforce names is this field. A relation (`Store__r` with `Partner_Id__c` within) is named by its
-/// own field (`OwnerId` for `Owner`), or by the other object's where nothing has the value.
+/// Whether the name in Salesforce's error is this field. For a relation (`Store__r` with `Partner_Id__c` within) it is
+/// the relation's own field (`OwnerId` for `Owner`), or the other object's field if no record has the value.
 fn is_named(named: &str, field: &str, value: &Value) -> bool {
     let plain = |f: &str| f.trim_end_matches("__r").trim_end_matches("__c").to_ascii_lowercase();
     let same = |f: &str| plain(f) == plain(named) || plain(named) == format!("{}id", plain(f));

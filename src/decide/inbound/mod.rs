@@ -1,7 +1,7 @@
-//! From what Goodays told to what Salesforce has to hold.
+//! Plans what to write to Salesforce from events of Goodays.
 //!
-//! Each event carries the whole conversation, so any event is enough to make or to complete a Case: what is
-//! missing is imported, told apart by message id; what is older than what we know changes no field.
+//! Each event has the whole conversation, so any event is enough to create or complete a Case. Missing messages, told
+//! apart by id, are imported. A view older than what we know changes no field.
 
 mod fields;
 mod snapshot;
@@ -27,50 +27,50 @@ use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::{clean_text, split_comment};
 use crate::time::{CARRIED_MS, GoodaysTime};
 
-/// Comments of one transaction; a longer conversation goes in several, oldest first (design, 4).
+/// Comments per transaction; a longer conversation takes several, oldest first (design, 4).
 pub const MAX_COMMENTS: usize = 150;
 /// Bytes of a comment as Salesforce counts them (Salesforce reference, 6.2).
 pub const COMMENT_BYTES: usize = 4000;
 
-/// One conversation's facts.
+/// The facts of one conversation.
 pub struct Input<'a> {
     pub response_id: &'a ResponseId,
-    /// Events in the order they came; may be empty when only notes wait.
+    /// Events in the order in which they came; may be empty when only notes wait.
     pub events: &'a [Event],
     pub notes: &'a [Note],
     pub link: Option<&'a Link>,
     /// Actions of this response, as far as they are kept with it.
     pub intents: &'a [Intent],
-    /// Comments of the Case as just read, when the link was relearned (design, rule 5).
+    /// Comments of the Case as just read, when the link was read again (design, rule 5).
     pub comments: &'a [String],
-    /// Our first start, as Goodays' clock told it; none while that is not known. An older view may lack messages that
-    /// stand as comments already.
+    /// Our first start by Goodays' clock; `None` while that is not known. An older view may lack messages that are
+    /// comments already.
     pub first_start: Option<GoodaysTime>,
 }
 
-/// What to do about it.
+/// What to write and to record.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     pub write: Option<CaseWrite>,
     pub link_update: LinkUpdate,
-    /// Actions that are proved done, with the verb that was sent, and the message where there is one.
+    /// Actions that are proved done, with the verb that was sent, and the message if there is one.
     pub settles: Vec<(u64, Verb, Option<Proof>)>,
-    /// Whether the brand's own answer takes `message` away, where the view shows it.
+    /// Whether the account stops listing `message` after the brand's own answer, if the view shows it.
     pub message_ends_turn: Option<bool>,
-    /// A message may be one that is on its way: the events are looked at again once that is settled.
+    /// A message may be one that is in flight: the events are planned again when that is settled.
     pub waits: bool,
-    /// Why nothing of it is for Salesforce.
+    /// Why nothing is written to Salesforce.
     pub skipped: Option<&'static str>,
     pub reports: Vec<Report>,
-    /// Messages remain for a further transaction.
+    /// More messages need another transaction.
     pub more: bool,
 }
 
-/// One Case with its comments and marker: a transaction that is complete as it stands.
+/// One Case with its comments and marker: a complete transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseWrite {
     pub object: String,
-    /// None: insert.
+    /// `None`: insert.
     pub patch: Option<RecordId>,
     pub fields: Map<String, Value>,
     pub assignment: Assignment,
@@ -98,14 +98,14 @@ pub(super) struct Planner<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) context: &'a PlanContext<'a>,
     pub(super) plan: Plan,
-    /// Turns that stand nowhere yet, oldest first.
+    /// Messages that Salesforce does not have yet, oldest first.
     pub(super) fresh_turns: Vec<Turn<'a>>,
-    /// Turns of all events, oldest first.
+    /// Messages of all events, oldest first.
     pub(super) turns: Vec<Turn<'a>>,
     pub(super) unclaimed: Vec<String>,
 }
 
-/// A message as an event tells it; an own copy only where another event tells more of it.
+/// A message of an event; copied only if another event adds to it.
 pub(super) type Turn<'a> = Cow<'a, Message>;
 
 impl<'a> Planner<'a> {
@@ -132,17 +132,17 @@ impl<'a> Planner<'a> {
         }
         match self.context.mapping.case_mapping(facts) {
             Ok(None) => Some("no mapping wants it"),
-            // A condition that cannot be evaluated must not cost a feedback.
+            // A condition that cannot be evaluated must not lose feedback.
             Ok(Some(_)) | Err(_) => None,
         }
     }
 
-    /// Tells new turns from those that stand in Salesforce, or that are our own coming back.
+    /// Separates new messages from those that Salesforce has, and from our own answers.
     fn sort_turns(&mut self, facts: &Facts) {
         let link = self.link();
         let (marked, others): (Vec<Turn<'a>>, Vec<Turn<'a>>) =
             self.turns.iter().cloned().partition(|t| link.is_some_and(|l| l.knows(&t.id)));
-        // Those that are known have their comments; what is left is for the others to claim.
+        // Known messages claim their comments first; the others may claim the rest.
         if !self.unclaimed.is_empty() {
             for turn in &marked {
                 self.claim(facts, turn);
@@ -151,10 +151,10 @@ impl<'a> Planner<'a> {
         let mut fresh = Vec::new();
         for turn in others {
             let claimed = !self.unclaimed.is_empty() && self.claim(facts, &turn);
-            // An action that it settles says more than a comment that it has.
+            // The action that it settles decides before a matching comment does.
             match self.whose_own(&turn) {
                 Fit::Ours => continue,
-                // Not imported until it is known whose it is (design, rule 4).
+                // Not imported until its author is known (design, rule 4).
                 Fit::Doubtful if !claimed => continue,
                 Fit::Doubtful | Fit::Stranger => {}
             }
@@ -171,17 +171,17 @@ impl<'a> Planner<'a> {
         self.plan.link_update.known.push(Known { id: turn.id.clone(), at: turn.at, origin: how });
     }
 
-    /// Rule 5: a comment that no other id claims and that has this text is this message.
+    /// Rule 5: a comment with this text that no other id claims is this message.
     fn claim(&mut self, facts: &Facts, turn: &Message) -> bool {
         let parts: Vec<String> =
             self.comment_texts(facts, turn).iter().map(|p| normalised(p)).filter(|p| !p.is_empty()).collect();
-        // An agent's own words, sent by us: never the customer's, whose comments are ours to write.
+        // An agent's own text, sent by us. Not for customers' messages: we write their comments ourselves.
         let plain = (turn.whose != Whose::Customer).then(|| vec![normalised(&turn.content)]);
         for wanted in [parts].into_iter().chain(plain) {
             if wanted.iter().any(String::is_empty) {
                 continue;
             }
-            // One comment for each part: the same words twice are two messages.
+            // One comment for each part: the same text twice is two messages.
             let mut rest = self.unclaimed.clone();
             let all = wanted.iter().all(|w| {
                 let found = rest.iter().position(|c| c == w);
@@ -195,7 +195,7 @@ impl<'a> Planner<'a> {
         false
     }
 
-    /// Whether a message is our own answer coming back (design, rules 3 and 4).
+    /// Whether a message is our own answer, shown by Goodays (design, rules 3 and 4).
     fn whose_own(&mut self, turn: &Message) -> Fit {
         if turn.whose == Whose::Customer {
             return Fit::Stranger;
@@ -210,7 +210,7 @@ impl<'a> Planner<'a> {
         let settled = |seq: u64| self.plan.settles.iter().any(|(other, _, _)| *other == seq);
         let attempts = self.input.intents.iter().filter(|i| !settled(i.seq));
         let fits = attempts.filter_map(|i| Some((i, i.attempt()?))).map(|(i, a)| (fit(i, a, turn), i, a));
-        // Of two that fit alike the older one: they were sent in that order.
+        // If two attempts fit equally, the older one: they were sent in that order.
         let best = fits.max_by_key(|(fit, intent, _)| (*fit, std::cmp::Reverse(intent.seq)));
         let Some((fit, intent, attempt)) = best else { return Fit::Stranger };
         if fit == Fit::Ours {
@@ -222,7 +222,7 @@ impl<'a> Planner<'a> {
         fit
     }
 
-    /// What a view tells of the account when an answer of ours is the newest message.
+    /// Whether `message` is still listed when an answer of ours is the newest message of the view.
     fn ends_turn(&self, view: &Snapshot<'_>) -> Option<bool> {
         let last = view.response.turns.last().filter(|_| !view.stale)?;
         let now =
@@ -231,7 +231,7 @@ impl<'a> Planner<'a> {
         ours.then(|| message_ends_turn(&view.response, &last.id)).flatten()
     }
 
-    /// Close, spam and call of which the outcome is not known: what the view's state proves.
+    /// Settles a close, spam or call with unknown outcome if the view's state proves it.
     fn settle_by_state(&mut self, view: &Snapshot<'_>) {
         let statuses = self.input.intents.iter().filter(|i| !view.stale && !i.kind.is_answer());
         for (intent, attempt) in statuses.filter_map(|i| Some((i, i.attempt()?))) {
@@ -293,17 +293,17 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// The mapping of this response; if none wants it any more, a known Case keeps the first one.
+    /// The mapping of this response; if none matches any more, a known Case keeps the first one.
     pub(super) fn mapping(&self, facts: &Facts) -> Option<&'a CaseMapping> {
         let chosen = self.context.mapping.case_mapping(facts).ok().flatten();
         chosen.or_else(|| self.context.mapping.case_mappings().first())
     }
 
-    /// Comments for the new turns, and the turns that they carry.
+    /// Comments for the new messages, and the messages that they contain.
     fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Turn<'a>>) {
         let mut comments = self.successor_comment();
         let mut taken = Vec::new();
-        // A new Case may go without any; on one that is there, a message at least.
+        // A new Case may have none; an existing one gets one message at least.
         let most = self.most_comments();
         let may_be_none = most == 0 && self.case().is_none();
         for turn in std::mem::take(&mut self.fresh_turns) {
@@ -329,12 +329,12 @@ impl<'a> Planner<'a> {
         match turn.whose {
             Whose::Customer => comment.import_customer,
             Whose::Brand => comment.import_brand,
-            // Whoever said it, it must not be lost.
+            // It must not be lost, even if its author is unknown.
             Whose::Unknown => comment.import_customer || comment.import_brand,
         }
     }
 
-    /// A new Case for a deleted one names it.
+    /// The comment of a new Case that names the deleted one before it.
     fn successor_comment(&self) -> Vec<Map<String, Value>> {
         let Some(old) = self.link().filter(|l| l.case.is_none()).and_then(|l| l.gone.last()) else {
             return Vec::new();
@@ -347,7 +347,7 @@ impl<'a> Planner<'a> {
         vec![record]
     }
 
-    /// The comment's text, in as many parts as Salesforce needs.
+    /// The comment's text, in as many parts as Salesforce requires.
     pub(super) fn comment_texts(&self, facts: &Facts, turn: &Message) -> Vec<String> {
         self.texts(turn, &self.context.mapping.comment().fields(facts, &turn.raw))
     }
@@ -358,7 +358,7 @@ impl<'a> Planner<'a> {
         let text = match body.map(|r| &r.value) {
             Some(Ok(Some(value))) => scalar_text(value),
             Some(Ok(None)) | None => String::new(),
-            // The template failed: the words themselves go over, never nothing.
+            // The template failed: the message's own text is written instead of nothing.
             Some(Err(_)) => turn.content.clone(),
         };
         split_comment(&clean_text(&text), self.comment_bytes())
@@ -385,8 +385,8 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event
-    /// (`reply`) never says so (design, rule 15).
+    /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event (`reply`)
+    /// never counts (design, rule 15).
     fn customer_wrote_last(&self, taken: &[Turn<'_>]) -> bool {
         let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
             return false;
@@ -397,7 +397,7 @@ impl<'a> Planner<'a> {
         !known_later && !told_later && !only_reply
     }
 
-    /// Only notes wait: they go onto the Case that is there.
+    /// Only notes wait: they are written to the existing Case.
     fn notes_only(mut self) -> Plan {
         let Some(case) = self.case().cloned() else {
             self.plan.skipped = Some("no Case to tell it on");
@@ -428,7 +428,7 @@ impl<'a> Planner<'a> {
         self.plan
     }
 
-    /// Which status rule holds after our own write, so that it fires nothing (design, rule 6).
+    /// Stores the active status rule after our own write, so that the write fires nothing (design, rule 6).
     fn baseline(&mut self, fields: &Map<String, Value>, creating: bool) {
         let mut written = action_fields(fields, self.context);
         if let Some(status) = fields.get("Status").and_then(Value::as_str) {
@@ -438,7 +438,7 @@ impl<'a> Planner<'a> {
         if written.is_empty() && !creating {
             return;
         }
-        // A new Case has nothing of the deleted one.
+        // A new Case keeps no field of the deleted one.
         let before = self.link().filter(|_| !creating);
         let mut row = before.map(|l| l.last_seen_fields.clone()).unwrap_or_default();
         row.extend(written.clone());
@@ -448,7 +448,7 @@ impl<'a> Planner<'a> {
         self.plan.link_update.last_seen_fields = written;
     }
 
-    /// What this view says of the conversation, whether anything is written or not.
+    /// Stores what this view says of the conversation, even if nothing is written.
     fn remember(&mut self, newest: &Response) {
         let link_update = &mut self.plan.link_update;
         for response in self.input.events.iter().map(|e| &e.response).chain([newest]) {
@@ -461,7 +461,7 @@ impl<'a> Planner<'a> {
         if !stale {
             link_update.waiting = Some(waiting_since(newest));
         }
-        // Whatever the Case held before us was compared with a view that has all of it.
+        // A view newer than our first start has every message that the Case had before us, so these were compared.
         let since_start = |e: &Event| {
             let surely = |at: GoodaysTime| at.plus_millis(CARRIED_MS);
             self.input.first_start.is_some_and(|at| freshness(&e.response).newest >= surely(at))
@@ -498,8 +498,8 @@ pub fn freshness(response: &Response) -> Freshness {
     Freshness { newest, turns, updated: response.updated.unwrap_or_default() }
 }
 
-/// Since when the customer waits for the brand: a return is open until it is processed ("process each one",
-/// Goodays reference, 3.6), and a private message until it is answered.
+/// Since when the customer waits for the brand: a return is open until it is processed ("process each one", Goodays
+/// reference, 3.6), a private message until it is answered.
 pub fn waiting_since(response: &Response) -> Option<GoodaysTime> {
     if response.actions.contains("reply") || response.actions.contains("close") {
         let first = response.first.as_ref().and_then(|m| m.at).or(response.created);
@@ -518,7 +518,7 @@ fn scalar_text(value: &Value) -> String {
     }
 }
 
-/// Reports by field for the log: names and codes, no values.
+/// Reports by field, for the log: names and codes, no values.
 pub fn report_list(reports: &[Report]) -> String {
     let by_field: BTreeMap<&str, &str> =
         reports.iter().map(|r| (r.field.as_str(), r.code.as_str())).collect();

@@ -1,4 +1,4 @@
-//! What several events and views tell of one conversation, taken together.
+//! Combines several events and views of one conversation.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) stale: bool,
 }
 
-/// The view that counts for fields: events first, then what was read back after an action.
+/// The newest view, which sets the fields. Of equally new views, a read back after an action counts.
 pub(super) fn freshest<'a>(input: &Input<'a>) -> Option<Snapshot<'a>> {
     let known = input.link.map(|l| l.fresh).unwrap_or_default();
     let events = input.events.iter();
@@ -30,16 +30,16 @@ pub(super) fn freshest<'a>(input: &Input<'a>) -> Option<Snapshot<'a>> {
         .max_by_key(|view| view.fresh)
 }
 
-/// The turns of all events, each once, in the order of the conversation.
+/// The messages of all events, each once, in the order of the conversation.
 pub(super) fn told_turns(events: &[Event]) -> Vec<Turn<'_>> {
     let mut turns: Vec<(Option<GoodaysTime>, Turn<'_>)> = Vec::new();
     for event in events {
         let mut last = None;
         for turn in &event.response.turns {
-            // Without a time it stands behind the one that it came after.
+            // A message without a time is placed after the one before it.
             last = turn.at.or(last);
             match turns.iter_mut().find(|(_, t)| t.id == turn.id) {
-                // An event tells who speaks where a mere view may not.
+                // An event says who wrote a message; a mere view may not.
                 Some((_, known)) if known.whose == Whose::Unknown && turn.whose != Whose::Unknown => {
                     known.to_mut().whose = turn.whose;
                 }

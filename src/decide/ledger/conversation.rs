@@ -1,20 +1,20 @@
-//! One conversation, as it is decided on and written: together, under one version (design, rule 22).
+//! One conversation: the unit that is decided on and written, under one version (design, rule 22).
 
 use crate::decide::{Feedback, Intent, Link, Note};
 use crate::goodays::ResponseId;
 
-/// What is known of one response and of what agents want for it. The store loads it as one, and writes its change as
-/// one if nothing of it changed in between.
+/// What is known of one response and of the agents' actions for it. The store loads it as a whole, and writes a change
+/// as a whole if nothing in it changed meanwhile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
     pub response_id: ResponseId,
     pub link: Option<Link>,
-    /// Actions that are open or parked, those of agents' comments, and those that the Case's state could ask for again;
-    /// by their numbers.
+    /// Actions that are open or parked, those of agents' comments, and those that the Case's state could ask for
+    /// again; in the order of their numbers.
     pub intents: Vec<Intent>,
-    /// Identities of actions whose record cannot be read: they may have been sent, so they are not begun anew.
+    /// Identities of actions with a damaged record: they may have been sent, so they do not begin again.
     pub unreadable: Vec<String>,
-    /// What agents are to be told by the change at hand.
+    /// Notes for agents that this change adds.
     pub notes: Vec<Note>,
 }
 
@@ -31,19 +31,19 @@ impl Conversation {
         self.intents.iter_mut().find(|intent| intent.seq == seq)
     }
 
-    /// The action of this identity, whatever became of it.
+    /// The action of this identity, in any state.
     pub fn by_identity(&self, identity: &str) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.identity() == identity)
     }
 
-    /// Adds an action, or puts it in the place of the one with its number.
+    /// Adds an action, or replaces the one with its number.
     pub fn put(&mut self, intent: Intent) {
         self.intents.retain(|other| other.seq != intent.seq);
         self.intents.push(intent);
         self.intents.sort_by_key(|intent| intent.seq);
     }
 
-    /// The agent reads it on the Case. That nothing had to be sent is no news over what became of his words.
+    /// Adds a note for the Case. A note that nothing had to be sent does not replace the note about an answer.
     pub fn tell(&mut self, mut note: Note) {
         let told = self.link.as_ref().is_some_and(|link| link.answer_told);
         if note.told == Feedback::Settled && note.reason.is_empty() && told {

@@ -1,4 +1,4 @@
-//! What is to be done at Goodays: the outbox's record and its states.
+//! An action for Goodays: the outbox's record and its states.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
 use crate::time::{GoodaysTime, SalesforceTime};
 
-/// One thing that an agent did and that Goodays has to hear of, once.
+/// One thing that an agent did and that has to be sent to Goodays, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     pub seq: u64,
@@ -14,10 +14,10 @@ pub struct Intent {
     pub case_id: RecordId,
     #[serde(rename = "wish")]
     pub kind: ActionKind,
-    /// The agent's e-mail, if Salesforce told it.
+    /// The agent's e-mail, if Salesforce returned it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// When the agent acted: the order of answers.
+    /// When the agent acted; orders the answers.
     #[serde(rename = "acted_ms")]
     pub acted: SalesforceTime,
     /// When we saw it (milliseconds): `close_grace` counts from here.
@@ -27,38 +27,38 @@ pub struct Intent {
     pub state: IntentState,
     #[serde(default)]
     pub attempts: u32,
-    /// An attempt that two looks did not find, or that a human gave up: it may still turn up, so it is looked for
+    /// An attempt that two read backs did not find, or that a human retries: it may still turn up, so it is checked
     /// before anything is sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<Sending>,
-    /// An operator let it pass `max_actions_per_hour`.
+    /// An operator lets it exceed `max_actions_per_hour`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approved: bool,
-    /// An operator asked for it: an edit of actions.yaml was to act on what stood already (design, rule 19).
+    /// An operator asked to apply an edit of actions.yaml to existing rows (design, rule 19).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_operator: bool,
 }
 
-/// What the agent wants.
+/// The kind of action, with its content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub enum ActionKind {
-    /// Reply while Goodays lists it, message afterwards.
+    /// Sent as reply while Goodays lists it, as message afterwards.
     Answer {
         comment: RecordId,
         content: String,
         remark_type: Option<String>,
-        /// What the text was meant as when it was written.
+        /// Whether the text was meant as public or private when it was written.
         #[serde(rename = "meant")]
         audience: Audience,
     },
     Call {
         rating: Option<u8>,
         note: Option<String>,
-        /// What of rating and note Goodays does not take, in words for the agent; empty: all of it travels.
+        /// What Goodays does not accept of rating and note, as a text for the agent; empty: all of it is sent.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         left_out: String,
-        /// Last message of the customer when the agent acted: part of the intent's identity.
+        /// The customer's last message when the agent acted: part of the intent's identity.
         after: Option<MessageId>,
     },
     Close {
@@ -70,7 +70,7 @@ pub enum ActionKind {
     },
 }
 
-/// Public or private (Goodays reference, 3.4): an agent's text never changes sides.
+/// Public or private (Goodays reference, 3.4): a text for one is never sent as the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audience {
@@ -81,13 +81,13 @@ pub enum Audience {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
 pub enum IntentState {
-    /// To be sent, not before that moment (milliseconds).
+    /// To be sent, not before that time (milliseconds).
     Ready {
         not_before_ms: i64,
     },
-    /// On its way; the disk says so before the first byte leaves.
+    /// In flight; on disk before the first byte is sent.
     Sending(Sending),
-    /// Sent, and nobody could say whether it arrived.
+    /// Sent, and it is not known whether it arrived.
     Unclear {
         since_ms: i64,
         why: String,
@@ -104,53 +104,53 @@ pub enum IntentState {
         verb: Verb,
         message: Option<MessageId>,
     },
-    /// Nothing to send: Goodays had it already.
+    /// Nothing to send: Goodays had it already, or an operator dropped or forgot it.
     Settled {
         at_ms: i64,
         why: String,
     },
-    /// Unpublished, deleted or taken back before it was sent, or dropped by an operator.
+    /// Unpublished, deleted or taken back before it was sent.
     Cancelled {
         at_ms: i64,
         why: String,
     },
-    /// Would have been sent (`actions: observe`).
+    /// Not sent, since `actions` is `observe`.
     Observed {
         at_ms: i64,
         verb: Verb,
     },
 }
 
-/// What was noted before a PUT: enough to tell afterwards whether it was done.
+/// Stored before a PUT: enough to decide later whether it arrived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sending {
     pub verb: Verb,
     pub since_ms: i64,
-    /// When the attempt ended without an answer; none while it runs (or when the process was killed).
+    /// When the attempt ended without proof (milliseconds); `None` while it runs, or when the process was killed.
     #[serde(default)]
     pub ended_ms: Option<i64>,
     /// Ids of all messages that Goodays showed just before.
     pub seen: Vec<MessageId>,
-    /// What Goodays' clock showed at that look.
+    /// Goodays' clock at that read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<GoodaysTime>,
-    /// Another attempt came before it, and what became of that one is not known.
+    /// Another attempt came before, and its outcome is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
-    /// It went out under the Goodays user of the agent's own address.
+    /// Sent as the Goodays user with the agent's own address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_author: bool,
 }
 
 impl Sending {
-    /// An attempt that begins now (milliseconds), and what was there before it.
+    /// An attempt that begins at `since_ms` (milliseconds), with the messages seen before it.
     pub fn new(verb: Verb, since_ms: i64, seen: Vec<MessageId>) -> Self {
         Self { verb, since_ms, ended_ms: None, seen, looked: None, again: false, as_author: false }
     }
 }
 
 impl IntentState {
-    /// Still the delivery loop's business.
+    /// Whether the delivery worker still has to handle it.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Ready { .. } | Self::Sending(_) | Self::Unclear { .. })
     }
@@ -159,7 +159,7 @@ impl IntentState {
         matches!(self, Self::Parked { .. })
     }
 
-    /// The word in `status`, metrics and the log.
+    /// The name in `status`, metrics and the log.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Ready { .. } => "pending",
@@ -175,7 +175,7 @@ impl IntentState {
 }
 
 impl ActionKind {
-    /// The word for people and for the identity.
+    /// The name for people and for the identity.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Answer { .. } => "answer",
@@ -189,7 +189,7 @@ impl ActionKind {
         matches!(self, Self::Answer { .. })
     }
 
-    /// The comment that an answer is.
+    /// The comment of an answer.
     pub fn comment(&self) -> Option<&RecordId> {
         match self {
             Self::Answer { comment, .. } => Some(comment),
@@ -197,7 +197,7 @@ impl ActionKind {
         }
     }
 
-    /// The same wish seen again has the same identity: a comment, or a Case, verb and the customer's last
+    /// The same action has the same identity when it is seen again: a comment, or a Case, verb and the customer's last
     /// message (design, rule 6).
     pub fn identity(&self, case: &RecordId) -> String {
         match self {
@@ -209,23 +209,23 @@ impl ActionKind {
     }
 }
 
-/// The identity of the answer that a comment is.
+/// The identity of the answer in a comment.
 pub fn answer_identity(comment: &RecordId) -> String {
     format!("answer {comment}")
 }
 
 impl Intent {
-    /// The same wish seen again has the same identity.
+    /// See [`ActionKind::identity`].
     pub fn identity(&self) -> String {
         self.kind.identity(&self.case_id)
     }
 
-    /// Waiting to be sent, or for a human: the customer has nothing of it, as far as is known.
+    /// Waiting to be sent, or parked: as far as is known, the customer has nothing of it.
     pub fn is_unsent(&self) -> bool {
         matches!(self.state, IntentState::Ready { .. } | IntentState::Parked { .. })
     }
 
-    /// The attempt of which the outcome is not known.
+    /// The attempt whose outcome is not known.
     pub fn attempt(&self) -> Option<&Sending> {
         match &self.state {
             IntentState::Sending(sending) | IntentState::Unclear { sending, .. } => Some(sending),
@@ -234,7 +234,7 @@ impl Intent {
         }
     }
 
-    /// Removes the agent's words once they are not needed any more; true when there were some.
+    /// Removes the agent's text and address once they are not needed any more; true when there were some.
     pub fn forget_texts(&mut self) -> bool {
         let author = self.author.take().is_some();
         let text = match &mut self.kind {

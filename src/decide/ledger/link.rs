@@ -1,4 +1,4 @@
-//! What we remember of a response and its Case: the ledger's record.
+//! What we store about a response and its Case: the ledger's record.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
 
-/// One response, its Case, and everything that makes doing things twice harmless.
+/// One response, its Case, and all facts that prevent doing things twice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     pub response_id: ResponseId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<CaseRef>,
-    /// The Case was there before us, and what its comments hold was not compared with the whole conversation yet:
-    /// nothing is imported before they are read.
+    /// The Case existed before us, and its comments were not yet compared with the whole conversation: nothing is
+    /// imported before they are read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
     /// Cases of this response that were deleted in Salesforce, oldest first.
@@ -25,7 +25,7 @@ pub struct Link {
     /// Messages that need no import any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<Known>,
-    /// The message ids that the Case's marker held when we last wrote or read it.
+    /// How many message ids the Case's marker had when we last wrote or read it.
     #[serde(default)]
     pub marked: u32,
     /// Hashes of the values from Goodays that were last written, by field.
@@ -36,39 +36,39 @@ pub struct Link {
     /// The Case's action fields as last seen or written.
     #[serde(rename = "row", default, skip_serializing_if = "Map::is_empty")]
     pub last_seen_fields: Map<String, Value>,
-    /// The status rule that holds on the Case: rules fire on edges (design, rule 6).
+    /// The active status rule of the Case; an action begins only when it changes (design, rule 6).
     #[serde(rename = "held", default, skip_serializing_if = "Option::is_none")]
     pub active_status_rule: Option<Verb>,
     /// Agents' comments that have, or had, an intent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answered>,
-    /// Who gave the public reply, once there is one.
+    /// Who gave the public reply, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replied: Option<RepliedBy>,
-    /// Since when the customer waits for us; none: nothing to process.
+    /// Since when the customer waits for us; `None`: nothing to process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<GoodaysTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_customer: Option<MessageId>,
-    /// Moves with each change of an action: what was decided on an older number is decided anew.
+    /// Increases with each change of an action: a decision based on an older version is made again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub version: u64,
-    /// The rules (a hash of actions.yaml) by which the active status rule was found.
+    /// The rules (a hash of actions.yaml) by which the active status rule was determined.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rules: u64,
-    /// The Case says what became of an agent's words.
+    /// The Case has feedback on an agent's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answer_told: bool,
-    /// The call that was sent last.
+    /// The last call that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallSent>,
-    /// Texts that went out, but whose message id could not be read back yet: of states of earlier versions only.
+    /// Hashes of sent texts whose message id was not read back yet: only in states of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unidentified: Vec<u64>,
     /// The Goodays source (`email`, `google`, …), for `remark_type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The customer's e-mail as a hash: finds the same customer's other responses without keeping the address.
+    /// The customer's e-mail as a hash: finds the customer's other responses without storing the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<u64>,
     /// The mapping version that made the last write.
@@ -79,13 +79,13 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseRef {
     pub id: RecordId,
-    /// Read by the next poll; an insert does not tell it.
+    /// Read by the next poll; an insert does not return it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
 }
 
 impl CaseRef {
-    /// Keeps the number that is known of the same Case: not every answer of Salesforce tells it.
+    /// Keeps the known number of the same Case: not every answer of Salesforce has it.
     #[must_use]
     pub fn or_known(self, known: Option<&Self>) -> Self {
         let known = known.filter(|known| known.id == self.id).and_then(|known| known.number.clone());
@@ -93,7 +93,7 @@ impl CaseRef {
     }
 }
 
-/// A message that stands in Salesforce, or never has to.
+/// A message that Salesforce has, or never needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     pub id: MessageId,
@@ -116,7 +116,7 @@ pub enum MessageOrigin {
     Skipped,
 }
 
-/// An agent's comment and what became of it.
+/// An agent's comment and its action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     pub comment: RecordId,
@@ -124,17 +124,17 @@ pub struct Answered {
     pub intent: u64,
     /// Hash of the normalised text that the intent had.
     pub text: u64,
-    /// The agent was told that a later edit does not travel.
+    /// The agent has feedback that a later edit is not sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
 }
 
-/// What went out with a call.
+/// The content of a sent call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallSent {
     /// Hash of note and rating.
     pub content: u64,
-    /// The agent was told that a later change does not travel.
+    /// The agent has feedback that a later change is not sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
 }
@@ -189,7 +189,7 @@ impl Link {
         }
     }
 
-    /// Of a Case that we did not make.
+    /// A link for a Case that we did not create.
     pub fn unread(response_id: ResponseId) -> Self {
         Self { unread: true, ..Self::new(response_id) }
     }
@@ -198,7 +198,7 @@ impl Link {
         self.known.iter().any(|k| k.id == *id)
     }
 
-    /// Notes a message; the first word on it stands.
+    /// Stores a message; an earlier entry for it stays.
     pub fn learn(&mut self, id: MessageId, at: Option<GoodaysTime>, how: MessageOrigin) {
         if !self.knows(&id) {
             self.known.push(Known { id, at, origin: how });
@@ -219,7 +219,7 @@ impl Link {
         self.answers.iter().find(|a| a.comment == *comment)
     }
 
-    /// The ids that belong into the Case's marker, oldest first.
+    /// The ids for the Case's marker, oldest first.
     pub fn marker_ids(&self) -> impl Iterator<Item = &MessageId> {
         self.known.iter().filter(|k| k.origin != MessageOrigin::Skipped).map(|k| &k.id)
     }

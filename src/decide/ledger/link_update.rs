@@ -1,5 +1,5 @@
-//! What we know more once a write is done: applied to the link as it stands then, so that inbound and delivery
-//! never overwrite each other's knowledge.
+//! New facts of a write that is done. They are applied to the link as it is then, so that inbound and delivery never
+//! overwrite each other's facts.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ pub struct LinkUpdate {
     pub fields: BTreeMap<String, u64>,
     pub fresh: Option<Freshness>,
     pub last_seen_fields: Map<String, Value>,
-    /// The status rule that holds after our own write: no edge (design, rule 6).
+    /// The active status rule after our own write: it fires nothing (design, rule 6).
     pub active_status_rule: Option<Option<Verb>>,
-    /// The rules by which that was found.
+    /// The rules by which it was determined.
     pub rules: u64,
-    /// Since when the customer waits, as this view says.
+    /// Since when the customer waits, by this view.
     pub waiting: Option<Option<GoodaysTime>>,
     pub last_customer: Option<MessageId>,
     pub replied: Option<RepliedBy>,
     pub source: Option<String>,
     pub customer: Option<u64>,
-    /// Sent texts that this view gave an id.
+    /// Sent texts whose message id this view shows.
     pub identified: Vec<u64>,
     pub marked: Option<u32>,
     pub mapping: Option<String>,
@@ -35,8 +35,8 @@ pub struct LinkUpdate {
 }
 
 impl LinkUpdate {
-    /// What the write put on the Case is what changes count from: an agent may have acted on a Case of ours
-    /// before we knew that it was made (design, rule 6).
+    /// Makes what our insert wrote the baseline for changes: an agent may have changed the Case before we knew that it
+    /// exists (design, rule 6).
     pub fn rebase(&self, link: &mut Link) {
         if let Some(active_status_rule) = self.active_status_rule {
             (link.active_status_rule, link.rules) = (active_status_rule, self.rules);
@@ -44,7 +44,7 @@ impl LinkUpdate {
         }
     }
 
-    /// Applies itself; `inserted` is the Case that the write made.
+    /// Applies the update; `inserted` is the new Case of the write.
     pub fn apply(self, link: &mut Link, inserted: Option<RecordId>) {
         if let Some(id) = inserted {
             // A poll may have seen the Case before its insert was answered.
@@ -57,7 +57,7 @@ impl LinkUpdate {
         link.fields.extend(self.fields);
         link.last_seen_fields.extend(self.last_seen_fields);
         for text in self.identified {
-            // One for each: the same words may have been sent twice.
+            // One for each: the same text may have been sent twice.
             if let Some(at) = link.unidentified.iter().position(|t| *t == text) {
                 link.unidentified.swap_remove(at);
             }

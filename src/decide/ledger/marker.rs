@@ -1,4 +1,4 @@
-//! The marker: the ids of the messages that stand in the Case as comments, or were sent from it, as one text.
+//! The marker: one text with the ids of the messages that are comments of the Case or were sent from it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::decide::{Link, MessageOrigin};
 use crate::goodays::MessageId;
 use crate::mapping::CaseMapping;
 
-/// Characters of the marker when the org's describe does not tell.
+/// Length of the marker (characters) when the org's describe does not give it.
 const MARKER_CHARS: usize = 32_000;
 
 impl Planner<'_> {
@@ -19,7 +19,7 @@ impl Planner<'_> {
         old.chain(new).filter(|id| seen.insert((*id).clone())).cloned().collect()
     }
 
-    /// Whether ids are known that the Case's marker does not hold yet.
+    /// Whether the Case's marker lacks known ids.
     pub(in crate::decide) fn marks_missing(&self) -> bool {
         let held = self.link().map_or(0, |l| l.marked) as usize;
         self.all_marks().len() > held
@@ -34,7 +34,7 @@ impl Planner<'_> {
     }
 }
 
-/// Ids as one text; characters that could part or disguise them are percent-encoded.
+/// Ids as one text; characters that could split or hide an id are percent-encoded.
 pub fn write_marker(ids: &[MessageId], max_chars: usize) -> String {
     let mut kept: Vec<String> = Vec::new();
     let mut length = 0;
@@ -50,7 +50,7 @@ pub fn write_marker(ids: &[MessageId], max_chars: usize) -> String {
     kept.join(" ")
 }
 
-/// Reads a marker, also one that an older version or a person separated otherwise.
+/// Reads a marker, also with separators of an older version or of a person.
 pub fn read_marker(text: &str) -> Vec<MessageId> {
     let ids = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|id| !id.is_empty());
     ids.map(|id| MessageId::new(percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned()))

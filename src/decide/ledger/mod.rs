@@ -1,4 +1,4 @@
-//! The records of a conversation: what decisions are made of, and what they change.
+//! The records of a conversation: the input of decisions, and what they change.
 
 pub(super) mod conversation;
 pub(super) mod intent;

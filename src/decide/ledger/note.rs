@@ -1,17 +1,17 @@
-//! What the agent is to be told on the Case.
+//! Feedback for agents on the Case.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One result, waiting to be written on the Case together with whatever else goes there.
+/// One result, waiting to be written to the Case together with other fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     pub told: Feedback,
-    /// The verb, or the wish when no verb was found.
+    /// The verb, or the kind of action when there is no verb.
     pub action: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// The response as read back afterwards: the Case's fields follow it.
+    /// The response as read back afterwards: the Case's fields are updated from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<Value>,
 }
@@ -24,12 +24,12 @@ pub enum Feedback {
     Unclear,
     Failed,
     Observed,
-    /// No word about it: only the Case's fields follow what was read back.
+    /// No text: only the Case's fields are updated from the read back.
     Nothing,
 }
 
 impl Note {
-    /// It says what became of an agent's words.
+    /// Whether it reports on an agent's answer.
     pub fn is_about_answer(&self) -> bool {
         matches!(self.action.as_str(), "answer" | "reply" | "message")
     }

@@ -1,7 +1,7 @@
-//! What an attempt, an answer of Goodays or an operator's word changes in a conversation.
+//! What an attempt, an answer of Goodays or an operator's decision changes in a conversation.
 //!
-//! Pure: the hands load a conversation, apply one of these, and write it if nothing of it changed meanwhile. Times are
-//! our clock's, in milliseconds, where they are not typed.
+//! Pure: a worker loads a conversation, applies one of these, and writes it if nothing in it changed meanwhile.
+//! Untyped times are our clock's, in milliseconds.
 
 use crate::decide::inbound::waiting_since;
 use crate::decide::ledger::link::CallSent;
@@ -16,11 +16,11 @@ use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::time::GoodaysTime;
 
-/// Attempts of which two looks agreed that they did not arrive.
+/// Attempts that two read backs showed as not arrived.
 const MAX_ATTEMPTS: u32 = 20;
 
 impl Conversation {
-    /// The moment before the PUT: decides on the conversation as it stands now, and notes the attempt if it may go.
+    /// Decides just before the PUT, on the current conversation, and stores the attempt if the action may be sent.
     pub fn begin(
         &mut self,
         seq: u64,
@@ -50,7 +50,7 @@ impl Conversation {
         now_ms: i64,
     ) {
         let Some(intent) = self.intent_mut(seq) else { return };
-        // What was there before the first attempt: an earlier one that is shown late is still recognised.
+        // Keeps what was seen before the first attempt: that one is still recognised if it is shown late.
         let before = intent.unconfirmed.take();
         let again = before.is_some();
         let seen = before.as_ref().map_or_else(|| seen(view), |first| first.seen.clone());
@@ -61,7 +61,7 @@ impl Conversation {
         intent.state = IntentState::Sending(sending);
     }
 
-    /// An action that never goes.
+    /// Ends an action that is never sent.
     fn end(&mut self, seq: u64, ending: Ending, view: &Response, now_ms: i64) {
         match ending {
             Ending::Arrived(verb, proof) => self.delivered(seq, verb, proof.as_ref(), Some(view), now_ms),
@@ -73,7 +73,7 @@ impl Conversation {
         }
     }
 
-    /// The remote did not take the attempt, and nothing was done: it waits for another one.
+    /// The remote refused the attempt without doing anything: the action waits for another one.
     pub fn was_not_done(&mut self, seq: u64, now_ms: i64) {
         if let Some(intent) = self.intent_mut(seq)
             && matches!(intent.state, IntentState::Sending(_))
@@ -83,15 +83,15 @@ impl Conversation {
         }
     }
 
-    /// The attempt is over, and nothing is proved: claimed by a 2xx, or without an answer.
+    /// The attempt has ended without proof: a 2xx answer, which is a claim, or no answer.
     pub fn attempt_ended(&mut self, seq: u64, ended_ms: i64) {
         if let Some(Intent { state: IntentState::Sending(sending), .. }) = self.intent_mut(seq) {
             sending.ended_ms.get_or_insert(ended_ms);
         }
     }
 
-    /// Goodays refused the attempt; `view` is what it shows afterwards. A close, spam or call may be late only: somebody
-    /// processed the response meanwhile. What was tried before without known outcome may be the reason, too.
+    /// Goodays refused the attempt; `view` is what it shows afterwards. A close, spam or call may be late: the
+    /// response was processed meanwhile. An earlier attempt with unknown outcome may also be the reason.
     pub fn refused(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let IntentState::Sending(sending) = intent.state.clone() else { return };
@@ -109,7 +109,7 @@ impl Conversation {
         }
     }
 
-    /// A look after the attempt: done, tried again, looked at again, or for a human.
+    /// After a read back: the action is done, sent again, read back again, or waits for a human.
     pub fn read_back(&mut self, seq: u64, reading: Reading<'_>, now_ms: i64) -> Option<Outcome> {
         let intent = self.intent(seq)?.clone();
         let attempt = intent.attempt()?.clone();
@@ -139,7 +139,7 @@ impl Conversation {
         Some(found)
     }
 
-    /// It is at Goodays: in the outbox, in the ledger, and on the Case.
+    /// Goodays has it: stores this in the outbox, in the ledger, and as a note for the Case.
     pub fn delivered(
         &mut self,
         seq: u64,
@@ -186,7 +186,7 @@ impl Conversation {
         self.conclude(seq, IntentState::Parked { since_ms: now_ms, code, why }, note);
     }
 
-    /// It cannot be sent. What was sent before without known outcome is not called *not sent*.
+    /// It cannot be sent. If an earlier attempt has no known outcome, it is unclear and not parked.
     pub fn give_up(&mut self, seq: u64, code: &str, why: &str, now_ms: i64) {
         match self.intent(seq).and_then(|intent| intent.unconfirmed.clone()) {
             Some(attempt) => self.unclear(seq, attempt, why, now_ms),
@@ -194,7 +194,7 @@ impl Conversation {
         }
     }
 
-    /// Sent, and nobody can say whether it arrived.
+    /// Sent, and it is not known whether it arrived.
     pub fn unclear(&mut self, seq: u64, sending: Sending, why: &str, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let note = note(Feedback::Unclear, intent.kind.name(), why, None);
@@ -218,7 +218,7 @@ impl Conversation {
         self.conclude(seq, IntentState::Observed { at_ms: now_ms, verb }, note);
     }
 
-    /// Ends an open or parked action, and tells it on the Case.
+    /// Ends an open or parked action, and adds the note for the Case.
     fn conclude(&mut self, seq: u64, state: IntentState, note: Note) {
         let Some(intent) = self.intent_mut(seq) else { return };
         if !intent.state.is_open() && !intent.state.is_parked() {
@@ -228,7 +228,7 @@ impl Conversation {
         self.tell(note);
     }
 
-    /// An operator's word: it is tried again. What was sent without known outcome is looked for first.
+    /// An operator's retry. An attempt with unknown outcome is read back first.
     pub fn try_again(&mut self, seq: u64, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };
         if let IntentState::Unclear { sending, .. } = &intent.state {
@@ -237,18 +237,18 @@ impl Conversation {
         intent.state = IntentState::Ready { not_before_ms: now_ms };
         intent.attempts = 0;
         intent.approved = true;
-        // Older than any poll: it is read again from Salesforce first.
+        // Older than any poll, so that it is read again from Salesforce first.
         intent.read_ms = 0;
     }
 }
 
-/// The words for the Case.
+/// A note for the Case.
 fn note(told: Feedback, action: &str, reason: &str, view: Option<&Response>) -> Note {
     let view = view.map(|view| view.raw.clone());
     Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
 }
 
-/// What a call carries, as a hash: to notice that it was changed afterwards.
+/// A hash of a call's content, to notice a later change.
 pub fn call_content(wish: &ActionKind) -> Option<u64> {
     let ActionKind::Call { rating, note, .. } = wish else { return None };
     Some(hash64(&format!("{rating:?} {}", note.as_deref().unwrap_or_default())))

@@ -1,8 +1,8 @@
-//! What stands already and would be touched by the last edits of actions.yaml: only an operator's word carries it out
+//! Which existing rows the last edits of actions.yaml would touch; they are applied only when an operator asks for it
 //! (design, rule 19).
 //!
-//! A row is touched when it was there before an edit, a rule of today asks something of it that the rules before that
-//! edit did not ask, and no action of that identity was ever begun.
+//! A row is touched when it is older than an edit, a current rule asks for an action that the rules before that edit
+//! did not ask for, and no action of that identity was ever begun.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::decide::{ActionKind, Conversation, active_status_rule, answer_identit
 use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};
 
 impl Conversation {
-    /// What today's rules ask of a Case that stood before they were edited, and that was never begun.
+    /// The action that the current rules ask of a Case older than their edit, if it was never begun.
     pub fn touched_case(
         &self,
         row: &Value,
@@ -59,7 +59,7 @@ impl Conversation {
         Ok(Some(wanted).filter(|_| is_new && !known && !self.is_begun(&answer_identity(&comment))))
     }
 
-    /// Puts what is touched into the outbox, since an operator asked for it.
+    /// Adds the touched action to the outbox, for an operator. Returns its name.
     pub fn apply_to_case(
         &mut self,
         row: &Value,
@@ -100,24 +100,24 @@ impl Conversation {
         Ok(fired)
     }
 
-    /// From now on it is judged by the rules that the operator saw, not by those of the row's own time.
+    /// The action is then judged by the rules that the operator saw, not by those of the row's own time.
     fn asked_for(&mut self, identity: &str) {
         let found = self.intents.iter_mut().filter(|intent| intent.identity() == identity);
         found.for_each(|intent| intent.by_operator = true);
     }
 
-    /// An action of this identity is known, whatever became of it.
+    /// Whether an action of this identity exists, in any state.
     fn is_begun(&self, identity: &str) -> bool {
         self.by_identity(identity).is_some() || self.unreadable.iter().any(|one| one == identity)
     }
 
-    /// Another status action is on its way, so the next one would contradict it.
+    /// Whether another status action is open: the new one would contradict it.
     fn has_open_status(&self) -> bool {
         self.intents.iter().any(|intent| !intent.kind.is_answer() && intent.state.is_open())
     }
 }
 
-/// Whether the row's Case is not closed; a Case of which that is not known counts as open.
+/// Whether the row's Case is open; a Case without this field counts as open.
 pub fn is_open(row: &Value) -> bool {
     row.get("IsClosed") != Some(&Value::Bool(true))
 }

@@ -1,8 +1,7 @@
 //! Whether an action may go to Goodays: now, not yet, or never, and why.
 //!
-//! One function, and everybody who wants to know asks it: the dispatcher (which action is next), the moment before the
-//! PUT (with what Goodays has just listed, on the conversation as it stands in the very transaction that notes the
-//! attempt), and `plan --case`.
+//! All callers use this one function: the dispatcher (which action is next), the check just before the PUT (with what
+//! Goodays has just listed, on the conversation in the same transaction that stores the attempt), and `plan --case`.
 
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
@@ -11,10 +10,10 @@ use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 
-/// The answer.
+/// Whether an action may be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Eligibility {
-    /// Nothing on our side is against it: what Goodays lists decides.
+    /// Nothing on our side is against it: Goodays has to be read.
     Look,
     Send(Action),
     NotYet(Wait),
@@ -24,51 +23,51 @@ pub enum Eligibility {
 /// Why an action waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// A time (milliseconds) that has to come first: its `close_grace`, or the next try.
+    /// Not before this time (milliseconds): the end of `close_grace`, or the next try.
     Until { at_ms: i64 },
-    /// An answer of the same response that was given earlier.
+    /// An earlier answer of the same response goes first.
     EarlierAnswer,
-    /// Close, spam and call wait for every answer (design, rule 7): this one is not at Goodays yet.
+    /// Close, spam and call wait for every answer (design, rule 7): one is not at Goodays yet.
     Answer,
-    /// The same, and it waits for a human.
+    /// The same, and that answer is parked.
     ParkedAnswer,
-    /// Another action of the response is on its way, or its outcome is not known.
+    /// Another action of the response is in flight, or its outcome is not known.
     OtherUnderWay,
-    /// It is on its way itself.
+    /// This action is in flight.
     UnderWay,
-    /// What became of it is not known: a human decides.
+    /// Its outcome is not known: a human decides.
     Unclear,
-    /// Salesforce was read longer than one poll ago: it may have been taken back (design, rule 10).
+    /// Salesforce was read longer than one poll ago: the action may have been taken back (design, rule 10).
     ReadAgain,
-    /// Goodays shows less than is known of the conversation; believed for a while only.
+    /// Goodays shows less than we know of the conversation; accepted only after that time (milliseconds).
     StaleView { until_ms: i64 },
-    /// What became of an earlier attempt is not known yet.
+    /// The outcome of an earlier attempt is not known yet.
     EarlierAttempt { look_again_ms: i64 },
 }
 
-/// Why an action never goes.
+/// Why an action is never sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
-    /// An earlier attempt turns out to have arrived.
+    /// An earlier attempt is found to have arrived.
     Arrived(Verb, Option<Proof>),
-    /// Goodays has the response as processed; what could not travel, for the agent.
+    /// Goodays has the response as processed. The text says for the agent what could not be sent.
     Settled(String),
     NotSent {
         code: &'static str,
         why: String,
     },
-    /// An attempt was made, nobody can say whether it arrived, and Goodays takes no other.
+    /// An attempt was made, its outcome is not known, and Goodays accepts no other.
     Unclear {
         why: String,
         attempt: Sending,
     },
     /// `goodays.actions` is `observe`.
     Observed(Verb),
-    /// It is done with already.
+    /// It has already ended.
     Ended,
 }
 
-/// What holds for all actions at this moment. Times are our clock's, in milliseconds.
+/// What applies to all actions now. Times are our clock's, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
     pub now_ms: i64,
@@ -81,16 +80,16 @@ pub struct Circumstances {
     pub message_ends_turn: Option<bool>,
 }
 
-/// What Goodays has just shown, and what was found out with it.
+/// What Goodays has just shown, and other facts known with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     pub view: &'a Response,
-    /// When the question left, by our clock (milliseconds).
+    /// When the read began, by our clock (milliseconds).
     pub asked_ms: i64,
     pub beside: Beside<'a>,
 }
 
-/// Whether the intent of this number may go. Without a look the answer is [`Eligibility::Look`] at best.
+/// Whether the intent `seq` may be sent. Without a look the best answer is [`Eligibility::Look`].
 pub fn eligibility(
     conversation: &Conversation,
     seq: u64,
@@ -104,7 +103,7 @@ pub fn eligibility(
         IntentState::Unclear { .. } => return Eligibility::NotYet(Wait::Unclear),
         _ => return Eligibility::Never(Ending::Ended),
     };
-    // The mutant decides when the look begins, and not again before the PUT.
+    // The mutant decides when the read begins, and not again before the PUT.
     let is_behind = look.is_none() || !crate::mutant::is_on("decide-once");
     if let Some(wait) = behind(conversation, intent).filter(|_| is_behind) {
         return Eligibility::NotYet(wait);
@@ -114,7 +113,7 @@ pub fn eligibility(
     if at_ms > now.now_ms {
         return Eligibility::NotYet(Wait::Until { at_ms });
     }
-    // As of the look, if there was one: that it took long makes nothing older.
+    // As of the read, if there was one: a slow read makes nothing older.
     let asked_ms = look.map_or(now.now_ms, |look| look.asked_ms);
     if asked_ms - intent.read_ms > now.poll_ms {
         return Eligibility::NotYet(Wait::ReadAgain);
@@ -125,7 +124,7 @@ pub fn eligibility(
     }
 }
 
-/// The others of the same response that come first (design, rules 7 and 9).
+/// Whether other actions of the response come first (design, rules 7 and 9).
 fn behind(conversation: &Conversation, intent: &Intent) -> Option<Wait> {
     let others = || conversation.intents.iter().filter(|other| other.seq != intent.seq);
     let under_way =
@@ -148,7 +147,7 @@ fn behind(conversation: &Conversation, intent: &Intent) -> Option<Wait> {
     others().any(under_way).then_some(Wait::OtherUnderWay)
 }
 
-/// Answers go in the order of their creation, by their ids within a second.
+/// Answers are ordered by creation time; within one second by comment id.
 fn place(intent: &Intent) -> (crate::time::SalesforceTime, &str) {
     let comment = intent.kind.comment().map_or("", |comment| comment.as_str());
     (intent.acted, comment)
@@ -160,7 +159,7 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
     if now.now_ms < stale_until_ms && lacks_what_is_known(conversation, look.view) {
         return Eligibility::NotYet(Wait::StaleView { until_ms: stale_until_ms });
     }
-    // An attempt without known outcome comes first: the verb may be gone because of it (design, rule 8).
+    // An attempt with unknown outcome comes first: the verb may be missing because of it (design, rule 8).
     let mut unconfirmed = intent.unconfirmed.as_ref();
     if let Some(attempt) = unconfirmed {
         let reading = Reading {
@@ -174,7 +173,7 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
             Outcome::NotYet { look_again_ms } => {
                 return Eligibility::NotYet(Wait::EarlierAttempt { look_again_ms });
             }
-            // Somebody was shown that, and said to send it again.
+            // An operator saw that it is unclear, and asked to send it again.
             Outcome::CannotBeTold(_) if intent.approved => {}
             Outcome::CannotBeTold(why) => return unclear(attempt, why),
             Outcome::DidNotArrive => {}
@@ -196,7 +195,7 @@ fn unclear(attempt: &Sending, why: &str) -> Eligibility {
     Eligibility::Never(Ending::Unclear { why, attempt: attempt.clone() })
 }
 
-/// Whether a view is older than what we know: what it lists is not what Goodays lists now.
+/// Whether a view is older than what we know: it does not list what Goodays lists now.
 fn lacks_what_is_known(conversation: &Conversation, view: &Response) -> bool {
     let Some(link) = &conversation.link else { return false };
     let shown = seen(view);
@@ -205,7 +204,7 @@ fn lacks_what_is_known(conversation: &Conversation, view: &Response) -> bool {
 }
 
 impl ActionKind {
-    /// The verb that Goodays is asked for; an answer's is known only once Goodays was read.
+    /// The verb for Goodays; `None` for an answer, whose verb depends on a read of Goodays.
     pub fn verb(&self) -> Option<Verb> {
         match self {
             Self::Answer { .. } => None,
@@ -217,7 +216,7 @@ impl ActionKind {
 }
 
 impl Wait {
-    /// When it is worth while to ask again (milliseconds); none: when something else of the conversation changes.
+    /// When to ask again (milliseconds); `None`: when the conversation changes.
     pub fn until_ms(self) -> Option<i64> {
         match self {
             Self::Until { at_ms } => Some(at_ms),

@@ -1,14 +1,14 @@
-//! What goes to customers, and what became of it: each question is decided in one place.
+//! What is sent to customers, and its outcome. Each question is decided in one place:
 //!
-//! - [`mod@eligibility`]: may this action go now, not yet, or never? The dispatcher, the moment before the PUT and
-//!   `plan --case` ask it.
-//! - [`mod@permitted`]: what Goodays' list of actions allows of it.
-//! - [`mod@outcome`]: what became of an attempt? Webhooks, read-backs, the sweep and an operator's retry ask it.
+//! - [`mod@eligibility`]: may this action be sent now, not yet, or never? Asked by the dispatcher, just before the
+//!   PUT, and by `plan --case`.
+//! - [`mod@permitted`]: what Goodays' list of actions allows.
+//! - [`mod@outcome`]: what became of an attempt? Asked by webhooks, read backs, the sweep and an operator's retry.
 //! - [`recognise`]: whether a message is the one that an attempt sent.
 //! - [`changes`]: what each answer of Goodays changes in the conversation.
-//! - [`edits`]: what an edit of actions.yaml would touch of what stands already.
-//! - [`rules`]: by which version of actions.yaml a row is judged.
-//! - [`rows`]: what each row of Salesforce changes in it.
+//! - [`edits`]: which existing rows an edit of actions.yaml would touch.
+//! - [`rules`]: which version of actions.yaml applies to a row.
+//! - [`rows`]: what each row of Salesforce changes in the conversation.
 
 pub mod changes;
 pub mod edits;

@@ -1,8 +1,8 @@
-//! What became of an attempt (design, rules 2 and 3).
+//! The outcome of an attempt (design, rules 2 and 3).
 //!
-//! A 2xx is a claim, and a cut line is no refusal: only what Goodays shows afterwards decides. *Arrived* is believed
-//! at once, *did not arrive* only from a look that began `settle` after the attempt ended, and only while Goodays still
-//! takes what was sent. Where that cannot decide, a human does.
+//! A 2xx is a claim, and a lost connection is no refusal: only what Goodays shows afterwards decides. *Arrived* counts
+//! at once. *Did not arrive* counts only after a read that began `settle` after the attempt ended, and only while
+//! Goodays still accepts the verb. If that does not decide, a human does.
 
 use crate::decide::outbound::recognise::{Fit, fit};
 use crate::decide::{Intent, Link, Sending};
@@ -10,22 +10,22 @@ use crate::goodays::event::{Message, Response};
 use crate::goodays::{MessageId, Verb};
 use crate::time::GoodaysTime;
 
-/// What became of an attempt, as far as one look tells.
+/// The outcome of an attempt, as far as one read shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Goodays has it; with the new message where there is one.
+    /// Goodays has it, with the new message if there is one.
     Arrived(Option<Proof>),
-    /// Nothing of it is there, and Goodays still takes it: it may be sent again, and may yet turn up.
+    /// Goodays does not show it and still accepts it: it may be sent again, and may still turn up.
     DidNotArrive,
-    /// Somebody else's answer stands where it would stand.
+    /// Goodays shows another public reply in its place.
     Displaced,
-    /// It may still be applied, or shown: a look that begins then (milliseconds) tells more.
+    /// It may still be applied or shown: a read that begins then (milliseconds) shows more.
     NotYet { look_again_ms: i64 },
-    /// Reading does not decide; why, for people.
+    /// Reading does not decide; the text says why, for people.
     CannotBeTold(&'static str),
 }
 
-/// The message that an attempt became.
+/// The message that an attempt created at Goodays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     pub id: MessageId,
@@ -38,18 +38,18 @@ impl Proof {
     }
 }
 
-/// When and with whom Goodays was looked at.
+/// One read of Goodays, and what decides with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
     pub view: &'a Response,
-    /// When the look began, by our clock (milliseconds): what it shows is as old as its question.
+    /// When the read began, by our clock (milliseconds): its result is as old as the request.
     pub asked_ms: i64,
     pub settle_ms: i64,
-    /// Whether this account was seen to take `message` away once the brand has answered; none: not seen yet.
+    /// Whether this account stops listing `message` once the brand has answered; `None`: not known yet.
     pub message_ends_turn: Option<bool>,
 }
 
-/// What became of an attempt of this intent.
+/// The outcome of an attempt of this intent.
 pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading: Reading<'_>) -> Outcome {
     if let Some(arrived) = arrived(intent, sending, link, reading.view) {
         return arrived;
@@ -67,13 +67,13 @@ pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading:
     absent(sending, reading)
 }
 
-/// What proves an attempt done; an event's view is asked as well as a look's.
+/// What proves that an attempt arrived; used for an event's view as well as for a read.
 pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &Response) -> Option<Outcome> {
     let state = |name: &str| (view.state.as_deref() == Some(name)).then_some(Outcome::Arrived(None));
     match sending.verb {
         Verb::Reply | Verb::Message => {
             let mut all = candidates(sending, link, view);
-            // The same words before altered ones, the older before the newer.
+            // The same text before altered ones, older before newer.
             all.sort_by_key(|m| {
                 (crate::decide::outbound::recognise::likeness(content(intent), &m.content) as u8, m.at)
             });
@@ -96,7 +96,7 @@ fn content(intent: &Intent) -> &str {
     }
 }
 
-/// Messages that were not there before the attempt, and that nobody has accounted for yet.
+/// Messages that are newer than the attempt and not in the ledger.
 fn candidates<'a>(sending: &Sending, link: Option<&Link>, view: &'a Response) -> Vec<&'a Message> {
     let accounted = |m: &&Message| sending.seen.contains(&m.id) || link.is_some_and(|l| l.knows(&m.id));
     let mut found: Vec<&Message> = view.turns.iter().filter(|m| !accounted(m)).collect();
@@ -105,7 +105,7 @@ fn candidates<'a>(sending: &Sending, link: Option<&Link>, view: &'a Response) ->
     found
 }
 
-/// New messages of which nobody can say whose they are.
+/// New messages that may be ours or a colleague's.
 pub fn unexplained<'a>(
     intent: &Intent,
     sending: &Sending,
@@ -117,20 +117,20 @@ pub fn unexplained<'a>(
     found
 }
 
-/// There is one public answer, and it is a stranger's: ours was not taken.
+/// There is one public reply, and it is not ours: ours was not accepted.
 fn is_displaced(intent: &Intent, sending: &Sending, view: &Response) -> bool {
     let new = view.reply.as_ref().filter(|reply| !reply.is_call() && !sending.seen.contains(&reply.id));
     sending.verb == Verb::Reply && new.is_some_and(|reply| fit(intent, sending, reply) == Fit::Stranger)
 }
 
-/// Nothing of it is to be seen: whether Goodays' list of actions says that nothing happened.
+/// Goodays does not show it: whether its list of actions proves that nothing happened.
 fn absent(sending: &Sending, reading: Reading<'_>) -> Outcome {
     let view = reading.view;
     if sending.verb == Verb::Spam
         && crate::decide::outbound::permitted::is_processed(view)
         && !view.allows(Verb::Spam)
     {
-        // Somebody processed it otherwise: as spam it would stand as spam.
+        // It was processed in another way: otherwise its state would be spam.
         return Outcome::DidNotArrive;
     }
     if !view.allows(sending.verb) {
@@ -146,7 +146,7 @@ fn absent(sending: &Sending, reading: Reading<'_>) -> Outcome {
     Outcome::DidNotArrive
 }
 
-/// Whether an account takes `message` away once the brand has answered: what a view tells of it, if anything.
+/// Whether the account stops listing `message` once the brand has answered; `None` if the view does not show it.
 pub fn message_ends_turn(view: &Response, ours: &MessageId) -> Option<bool> {
     let last = view.turns.last()?;
     (last.id == *ours).then(|| !view.allows(Verb::Message))

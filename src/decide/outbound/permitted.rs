@@ -1,4 +1,4 @@
-//! What Goodays' list of actions allows of an agent's wish at this moment (design, rules 8 and 9).
+//! What Goodays' list of actions allows of an agent's action now (design, rules 8 and 9).
 
 use crate::decide::{ActionKind, Audience, Intent, Link, RepliedBy};
 use crate::goodays::action::{Action, is_outside_source, takes_remark_type};
@@ -6,20 +6,20 @@ use crate::goodays::event::{Response, Whose, normalised};
 use crate::goodays::{MessageId, Verb};
 use crate::time::GoodaysTime;
 
-/// What may be done about a wish, now that Goodays was read.
+/// What may be done about an action, after a read of Goodays.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Permitted {
     Send(Action),
-    /// Goodays has it as processed already. What could not travel is named for the agent, else the text is empty.
+    /// Goodays has it as processed already. The text says for the agent what could not be sent; else it is empty.
     Settled(String),
-    /// Not sent, and never by itself later.
+    /// Not sent, and not retried automatically.
     NotSent {
         code: &'static str,
         why: String,
     },
 }
 
-/// What is known beside the response itself.
+/// What is known apart from the response itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beside<'a> {
     pub link: Option<&'a Link>,
@@ -27,11 +27,11 @@ pub struct Beside<'a> {
     pub user: Option<&'a str>,
     /// A newer Case of the same customer: a new participation ends the older private exchange (design, rule 12).
     pub newer_case: Option<&'a str>,
-    /// When the agent acted, carried over to Goodays' clock; none while either clock is not known.
+    /// When the agent acted, converted to Goodays' clock; `None` while either clock is not known.
     pub acted: Option<GoodaysTime>,
 }
 
-/// Decides by what Goodays lists for this response at this moment.
+/// Decides by what Goodays lists for this response now.
 pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permitted {
     let user = beside.user.map(str::to_owned);
     match &intent.kind {
@@ -63,7 +63,7 @@ fn answer(
     }
     let (content, user) = (plain_text(content), beside.user.map(str::to_owned));
     match (view.allows(Verb::Reply), view.allows(Verb::Message), audience) {
-        // Whatever is listed: it would be a second answer to something that was answered.
+        // Whatever is listed: it would be a second answer to feedback that is answered.
         (_, _, Audience::Public) if is_answered_by_other(view, beside) => not_sent(
             "answered_by_other",
             "Somebody else answered in Goodays first; this text was written as the public reply.",
@@ -101,7 +101,7 @@ fn no_answer_now(view: &Response, newer_case: Option<&str>) -> Permitted {
         return not_sent("not_allowed", why);
     }
     match (&view.reply, is_processed(view)) {
-        // Closed by mistake, perhaps: nothing at Goodays opens it again (Goodays reference, 6).
+        // It may be closed by mistake; Goodays cannot open it again (Goodays reference, 6).
         (None, true) => not_sent(
             "closed_in_goodays",
             format!(
@@ -120,14 +120,14 @@ fn no_answer_now(view: &Response, newer_case: Option<&str>) -> Permitted {
     }
 }
 
-/// What the agent can still do, in the words of the shipped actions.
+/// What the agent can still do, named as the shipped actions name it.
 fn still_listed(view: &Response) -> String {
     let listed: Vec<&str> =
         Verb::ALL.iter().filter(|verb| view.allows(**verb)).map(|verb| verb.as_str()).collect();
     if listed.is_empty() { String::new() } else { format!(" Goodays still takes: {}.", listed.join(", ")) }
 }
 
-/// A verb that stands in the list with a value that is no address: it counts as not listed, and is named.
+/// A listed verb whose value is no address counts as not listed; the reason names it.
 fn unusable(view: &Response, verbs: &[Verb]) -> Option<String> {
     let named = verbs.iter().find(|verb| view.odd_actions.contains(verb.as_str()))?;
     Some(format!(
@@ -148,7 +148,7 @@ fn status(view: &Response, verb: Verb, action: Action, carries: bool) -> Permitt
     not_sent("not_allowed", why)
 }
 
-/// Somebody processed the response: it is closed or spam, or has its reply.
+/// Whether the response is processed: it is closed or spam, or has its reply.
 pub fn is_processed(view: &Response) -> bool {
     matches!(view.state.as_deref(), Some("closed" | "spam"))
         || view.reply.is_some()
@@ -165,18 +165,18 @@ fn reply_is_ours(view: &Response, link: Option<&Link>) -> bool {
     link.sent(&reply.id) || link.unidentified.contains(&text) || link.replied == Some(RepliedBy::Us)
 }
 
-/// After loss of our state nobody knows who replied; a text that was written after the customer's private message
-/// is no public reply.
+/// After loss of our state it is not known who replied. A text written after the customer's private message is no
+/// public reply.
 fn is_in_exchange(view: &Response, beside: Beside<'_>) -> bool {
-    // A time that is carried from clock to clock is as exact as two `Date` headers, and Salesforce's own whole second.
+    // A converted time is as exact as two `Date` headers, and Salesforce's own whole second.
     const EXACT_MS: i64 = 3_000;
     let last = view.turns.last().filter(|t| t.whose == Whose::Customer);
     let (Some(wrote), Some(acted)) = (last.and_then(|t| t.at), beside.acted) else { return false };
     beside.link.is_some_and(|l| l.unread) && acted.millis_since(wrote) > -EXACT_MS
 }
 
-/// What the agent chose, if it is one of the page's values; `Message` where Goodays requires one and the agent's tool
-/// could not choose (Goodays reference, 3.7). `NoType` is only ever read.
+/// The agent's choice, if it is one of the page's values. `Message` if Goodays requires a value and the agent's tool
+/// has no choice (Goodays reference, 3.7). `NoType` is never sent.
 fn remark(chosen: Option<&str>, required: bool) -> Option<String> {
     const ALLOWED: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
     let chosen = chosen.map(str::trim).unwrap_or_default();
@@ -184,12 +184,12 @@ fn remark(chosen: Option<&str>, required: bool) -> Option<String> {
     found.or(required.then_some("Message")).map(str::to_owned)
 }
 
-/// Plain text goes to customers: line ends as they are usual, nothing around it.
+/// Plain text for customers: `\n` as line end, no surrounding blanks.
 fn plain_text(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n").trim().to_owned()
 }
 
-/// All message ids that a view shows: noted with `Sending`.
+/// All message ids that a view shows; stored with `Sending`.
 pub fn seen(view: &Response) -> Vec<MessageId> {
     let mut ids: Vec<MessageId> =
         view.turns.iter().chain(&view.first).chain(&view.reply).map(|m| m.id.clone()).collect();

@@ -1,8 +1,8 @@
 //! Whether a message of the brand is the one that an attempt of ours sent (design, rule 3).
 //!
-//! No field of a message says who sent it by which way. What only ours can be: its id was not there before the PUT,
-//! the brand wrote it, it is of the user that we sent as, of the time of the PUT on Goodays' clock. Its text is one more
-//! clue, and not a proof against it: Goodays may drop emoji, cut, mask or wrap what it shows.
+//! No field of a message says who sent it. Ours has an id that was unseen before the PUT, the brand as author, the
+//! user that we sent as, and the time of the PUT on Goodays' clock. Its text is one more clue. Another text is no
+//! proof against it: Goodays may drop emoji, cut, mask or wrap what it shows.
 
 use crate::decide::{ActionKind, Intent, Sending};
 use crate::goodays::event::{Message, Whose, normalised};
@@ -12,27 +12,27 @@ const DATED_LATER_MS: i64 = 60_000;
 /// A `Date` header has whole seconds, and the message is dated with a finer clock.
 const DATED_EARLIER_MS: i64 = 2_000;
 
-/// How a message fits an attempt.
+/// How well a message fits an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
-    /// Somebody else's.
+    /// It is not ours.
     Stranger,
-    /// It may be ours, and it may be a colleague's.
+    /// It may be ours or a colleague's.
     Doubtful,
     Ours,
 }
 
-/// How what Goodays shows relates to what was sent.
+/// How the shown text relates to the sent one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Likeness {
-    /// The same words.
+    /// The same text.
     Same,
-    /// The same words, but for what a remote may do to them.
+    /// The same text with changes that a remote may make.
     Altered,
     Different,
 }
 
-/// What a clue says.
+/// What one clue says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clue {
     For,
@@ -40,7 +40,7 @@ enum Clue {
     Silent,
 }
 
-/// How `message` fits the attempt `sending` of this intent; a stranger's for whatever is no answer.
+/// How `message` fits the attempt `sending` of this intent; [`Fit::Stranger`] if the intent is no answer.
 pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
     let ActionKind::Answer { content, .. } = &intent.kind else { return Fit::Stranger };
     if message.whose == Whose::Customer || sending.seen.contains(&message.id) {
@@ -67,7 +67,7 @@ fn user_clue(intent: &Intent, sending: &Sending, message: &Message) -> Clue {
     }
 }
 
-/// By Goodays' clock: the message is dated, and the answer to the look before the PUT was.
+/// Compares by Goodays' clock: the message's date with that of the read before the PUT.
 fn time_clue(sending: &Sending, message: &Message) -> Clue {
     let (Some(looked), Some(at)) = (sending.looked, message.at) else { return Clue::Silent };
     let took_ms = sending.ended_ms.map_or(0, |ended_ms| (ended_ms - sending.since_ms).max(0));
@@ -78,7 +78,7 @@ fn time_clue(sending: &Sending, message: &Message) -> Clue {
     }
 }
 
-/// Compares what was sent with what is shown.
+/// Compares the sent text with the shown one.
 pub fn likeness(sent: &str, shown: &str) -> Likeness {
     let (sent, shown) = (normalised(sent), normalised(shown));
     if sent == shown {
@@ -90,18 +90,18 @@ pub fn likeness(sent: &str, shown: &str) -> Likeness {
     if is_cut || is_cut_at_emoji || mostly_the_same(&a, &b) { Likeness::Altered } else { Likeness::Different }
 }
 
-/// What remotes leave alone: letters, without case. Digits are masked, punctuation and blanks are wrapped or
+/// What remotes do not change: letters, without case. Digits are masked, punctuation and blanks are wrapped or
 /// replaced, emoji are dropped.
 fn letters(text: &str) -> Vec<char> {
     text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
 }
 
-/// What stands before the first character that some databases do not take; it may be nothing.
+/// The text before the first character that some databases cannot store; may be empty.
 fn before_emoji(text: &str) -> Option<&str> {
     text.split_once(|c| u32::from(c) > 0xFFFF).map(|(start, _)| start)
 }
 
-/// They begin and end alike, and what differs in between is the smaller part of both: something was masked.
+/// They begin and end alike, and two thirds of the longer one agree at least: something was masked.
 fn mostly_the_same(a: &[char], b: &[char]) -> bool {
     let shorter = a.len().min(b.len());
     let before = a.iter().zip(b).take_while(|(x, y)| x == y).count();

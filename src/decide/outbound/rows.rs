@@ -1,4 +1,4 @@
-//! From rows that Salesforce shows to actions: what an agent did that Goodays has to hear of.
+//! Turns rows of Salesforce into actions: what an agent did that Goodays has to get.
 
 use serde_json::Value;
 
@@ -14,34 +14,34 @@ use crate::mapping::{Act, ActionMapping, Wanted};
 use crate::salesforce::RecordId;
 use crate::time::SalesforceTime;
 
-/// The longest `note` that is kept for a call.
+/// The longest `note` of a call (characters).
 const MAX_NOTE: usize = 4000;
 
 /// What rows are compared with.
 pub struct Since<'a> {
     /// Our first start: nothing older is ever sent.
     pub first_start: SalesforceTime,
-    /// Our own Salesforce user, and those that were it before.
+    /// Our current and former Salesforce users.
     pub us: &'a [RecordId],
     /// Our clock (milliseconds).
     pub now_ms: i64,
-    /// Salesforce's clock now, for rows without a time of their own.
+    /// Salesforce's clock now, for rows without a time.
     pub now: SalesforceTime,
 }
 
-/// What a row came to, for the log.
+/// The effect of a row, for the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// An action is in the outbox now.
+    /// The action that was added to the outbox.
     pub fired: Option<&'static str>,
-    /// How many were taken back before they were sent.
+    /// How many actions were taken back before they were sent.
     pub taken_back: usize,
-    /// A rule could not be evaluated: kind and place.
+    /// A rule could not be evaluated: its kind and place.
     pub problem: Option<String>,
 }
 
 impl Conversation {
-    /// A Case changed. Edges, not levels (design, rule 6): an action arises when a rule begins to hold.
+    /// Applies a changed Case. An action begins only when a rule becomes active (design, rule 6).
     pub fn see_case(
         &mut self,
         row: &Value,
@@ -80,7 +80,7 @@ impl Conversation {
         seen
     }
 
-    /// Status actions of which the rule does not hold any more.
+    /// Cancels status actions whose rule is not active any more.
     fn take_status_back(&mut self, now_ms: i64) -> usize {
         let waiting = |intent: &&mut Intent| {
             !intent.kind.is_answer() && matches!(intent.state, IntentState::Ready { .. })
@@ -89,8 +89,8 @@ impl Conversation {
         self.intents.iter_mut().filter(waiting).map(|intent| cancel(intent, why, now_ms)).count()
     }
 
-    /// The rule goes on to hold, and what the agent filled in beside it may have changed: what waits takes it over;
-    /// what is gone already is named.
+    /// The rule stays active, but the agent may have changed the fields of the action. A waiting action gets the new
+    /// values; for a sent one the agent gets a note.
     fn follow_case(&mut self, wish: &ActionKind, now_ms: i64) {
         let same = |intent: &&mut Intent| intent.kind.name() == wish.name() && !intent.kind.is_answer();
         let waiting = self
@@ -100,7 +100,7 @@ impl Conversation {
             .find(|intent| matches!(intent.state, IntentState::Ready { .. }) && intent.kind != *wish);
         if let Some(intent) = waiting {
             if intent.kind.identity(&intent.case_id) == wish.identity(&intent.case_id) {
-                // The agent is still writing: `close_grace` counts from here.
+                // The agent is still writing: `close_grace` starts again.
                 (intent.kind, intent.seen_ms) = (wish.clone(), now_ms);
             }
             return;
@@ -116,8 +116,8 @@ impl Conversation {
         }
     }
 
-    /// Puts a wish into the outbox, once for its identity; what was cancelled, parked or only observed may be wished
-    /// again.
+    /// Adds an action to the outbox, once per identity; a cancelled, parked or observed action may be added again.
+    /// Returns its name.
     pub(super) fn fire(
         &mut self,
         case: RecordId,
@@ -136,7 +136,7 @@ impl Conversation {
             Some(old) if may_fire_again(&old.state) => old.seq,
             Some(_) => return None,
         };
-        // An attempt whose outcome is not known is not forgotten by it.
+        // An earlier attempt with unknown outcome is kept.
         let unconfirmed = self.intent(seq).and_then(|old| old.unconfirmed.clone());
         let name = wish.name();
         self.put(Intent {
@@ -157,8 +157,8 @@ impl Conversation {
         Some(name)
     }
 
-    /// A comment was written, published, unpublished or edited. `case` is its Case's row; `unsure`: several responses
-    /// share the Case, and nobody can say which one it answers.
+    /// Applies a comment that was written, published, unpublished or edited. `case` is its Case's row; `unsure`:
+    /// several responses share the Case, and it is not known which one the comment answers.
     pub fn see_comment(
         &mut self,
         (row, case): (&Value, &Value),
@@ -219,7 +219,7 @@ impl Conversation {
         Seen { fired, ..Seen::default() }
     }
 
-    /// A comment that has, or had, an action.
+    /// Applies a comment that has, or had, an action.
     fn changed_answer(&mut self, known: &Answered, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
         let intent = self.intent(known.intent);
         let state = intent.map(|intent| intent.state.clone());
@@ -237,7 +237,7 @@ impl Conversation {
         Seen::default()
     }
 
-    /// Text and remark type as they stand now go out.
+    /// An unsent answer gets the comment's current text and remark type.
     fn follow_comment(&mut self, known: &Answered, wanted: &Wanted, now_ms: i64) {
         let Some(intent) = self.intent_mut(known.intent) else { return };
         let ActionKind::Answer { content, remark_type, .. } = &mut intent.kind else { return };
@@ -253,7 +253,7 @@ impl Conversation {
         }
     }
 
-    /// Unpublished, or deleted, before it was sent.
+    /// The comment was unpublished: an unsent answer is cancelled.
     fn unpublished(&mut self, seq: u64, now_ms: i64) -> Seen {
         let unsent = self.intent_mut(seq).filter(|intent| intent.is_unsent());
         let taken_back =
@@ -262,7 +262,7 @@ impl Conversation {
         Seen { taken_back: usize::from(taken_back), ..Seen::default() }
     }
 
-    /// The comment of a parked answer was deleted: that takes it back, as unpublishing does.
+    /// The comment of a parked answer was deleted: that takes it back, as unpublishing does. True when it was.
     pub fn see_deleted(&mut self, comment: &RecordId, now_ms: i64) -> bool {
         let identity = answer_identity(comment);
         let found = self.intents.iter_mut().find(|i| i.identity() == identity && i.state.is_parked());
@@ -271,15 +271,15 @@ impl Conversation {
         taken_back
     }
 
-    /// What the Case says of words that were taken back is no news any more.
+    /// The Case's note about an answer that was taken back does not count any more.
     fn forget_told(&mut self, taken_back: bool) {
         if let Some(link) = self.link.as_mut().filter(|_| taken_back) {
             link.answer_told = false;
         }
     }
 
-    /// What Salesforce shows for an action that is older than one poll: true while it still goes (design, rule 10).
-    /// `row` is the comment's, or the Case's; none when Salesforce shows none at all.
+    /// Applies the current row to an action older than one poll: true if it may still be sent (design, rule 10). `row`
+    /// is the comment's or the Case's; `None` when Salesforce returns none.
     pub fn see_again(
         &mut self,
         seq: u64,
@@ -302,7 +302,7 @@ impl Conversation {
                     cancel(intent, "unpublished, deleted or taken back before it was sent", now_ms);
                 }
                 if row.is_none() {
-                    // A deleted row is shown as deleted: what is not shown at all may be hidden from us only.
+                    // A deleted row is returned as deleted; a missing row may only be hidden from us.
                     let why = "It was taken back, or the connector cannot see it any more; nothing was sent.";
                     self.tell(told(Feedback::Failed, action, why));
                 }
@@ -334,19 +334,19 @@ pub(super) struct Shown {
     pub wanted: Wanted,
     pub author: Option<String>,
     pub acted: SalesforceTime,
-    /// Several responses share the Case, and nobody can say which one it answers.
+    /// Several responses share the Case, and it is not known which one the comment answers.
     pub unsure: bool,
     pub now_ms: i64,
 }
 
 enum Stays {
     Yes,
-    /// With what the row says now.
+    /// With the current values of the row.
     As(Box<Wanted>),
     No,
 }
 
-/// A rule that cannot be evaluated now takes nothing back.
+/// A rule that cannot be evaluated now cancels nothing.
 fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Option<String>) {
     let by = rules.of_action(Some(intent), row);
     let actions = by.actions();
@@ -404,7 +404,7 @@ pub(super) fn status_wish(wanted: &Wanted, after: Option<crate::goodays::Message
     }
 }
 
-/// What of a call does not travel, for the agent.
+/// What is not sent of a call, for the agent.
 fn left_out(wanted: &Wanted) -> String {
     let rated = wanted.rating.as_ref().is_some_and(|r| !r.is_null() && rating(r).is_none());
     let long = wanted.note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE);
@@ -413,7 +413,7 @@ fn left_out(wanted: &Wanted) -> String {
     rated.into_iter().chain(long).collect::<Vec<_>>().join(" ")
 }
 
-/// An integer from 0 to 5 (Goodays reference, 5.3); Salesforce shows numbers with decimals.
+/// An integer from 0 to 5 (Goodays reference, 5.3); Salesforce returns numbers with decimals.
 fn rating(value: &Value) -> Option<u8> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     let whole = number.round();
@@ -440,7 +440,7 @@ fn edited(state: Option<&IntentState>) -> &'static str {
             "The comment was edited after it was taken over; the customer has the first text. Write a new \
              comment to say more."
         }
-        // Unclear or dropped: nobody can say here what the customer has.
+        // Unclear or dropped: it is not known what the customer has.
         Some(_) => {
             "The comment was edited after it was taken over; the edit is not sent. Write a new comment to say \
              more."
@@ -448,7 +448,7 @@ fn edited(state: Option<&IntentState>) -> &'static str {
     }
 }
 
-/// The response that a comment on a merged Case answers: the one that waits for us (design, rule 11).
+/// The response that a comment on a merged Case answers: the only one that waits for us (design, rule 11).
 pub fn addressee(links: &[Link]) -> Option<&Link> {
     match links {
         [only] => Some(only),
@@ -463,7 +463,7 @@ pub(super) fn record(row: &Value, field: &str) -> Option<RecordId> {
     row.get(field).and_then(Value::as_str).and_then(RecordId::new)
 }
 
-/// A value at a path such as `CreatedBy.Email`.
+/// The value at a path like `CreatedBy.Email`.
 pub(super) fn path(row: &Value, path: Option<&str>) -> Option<String> {
     let found = path?.split('.').try_fold(row, |at, name| at.get(name))?;
     found.as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)

@@ -1,7 +1,7 @@
 //! The rules of actions.yaml, now and before its last edits (design, rule 19).
 //!
-//! An edit acts on what people do after it. So what they did before is decided by the rules that were in force then,
-//! by Salesforce's clock; what stood already is never a reason to send.
+//! An edit acts on what people do after it. What they did before is judged by the rules in force then, by Salesforce's
+//! clock. What existed before an edit is never sent because of it.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::goodays::Verb;
 use crate::mapping::{EvalProblem, Mapping, Wanted};
 use crate::time::SalesforceTime;
 
-/// Rules that were in force until a moment.
+/// Rules that were in force until a time.
 #[derive(Debug, Clone)]
 pub struct EarlierRules {
-    /// When they were replaced. What was done in that very second counts as done before.
+    /// When they were replaced. What was done in that second counts as done before.
     pub until: SalesforceTime,
     pub mapping: Arc<Mapping>,
 }
 
-/// All rules that rows may have to be judged by.
+/// All rules that may apply to rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     pub now: &'a Mapping,
-    /// The oldest first.
+    /// Oldest first.
     pub earlier: &'a [EarlierRules],
 }
 
@@ -35,19 +35,19 @@ impl<'a> Rules<'a> {
         Self { now, earlier: &[] }
     }
 
-    /// The rules that were in force when the row was last changed by somebody.
+    /// The rules that were in force when somebody last changed the row.
     pub fn of_row(self, row: &Value) -> &'a Mapping {
         let Some(modified) = modified(row) else { return self.now };
         self.earlier.iter().find(|rules| modified <= rules.until).map_or(self.now, |rules| &*rules.mapping)
     }
 
-    /// The rules that an action is judged by: today's where an operator asked for it, for then an edit was to act on what
-    /// stood; else those of its row.
+    /// The rules that apply to an action: the current ones if an operator asked for it, since the edit was applied to
+    /// existing rows; otherwise those of its row.
     pub fn of_action(self, action: Option<&Intent>, row: &Value) -> &'a Mapping {
         if action.is_some_and(|action| action.by_operator) { self.now } else { self.of_row(row) }
     }
 
-    /// What a comment asks for that is not known yet.
+    /// The action that a new comment asks for.
     pub fn new_comment(self, case: &Value, row: &Value) -> Result<Option<Wanted>, EvalProblem> {
         let rules = self.of_row(row);
         let wanted = rules.actions().on_comment(case, row)?.filter(|_| self.admitted_author(row));
@@ -59,15 +59,15 @@ impl<'a> Rules<'a> {
         {
             return Ok(wanted);
         }
-        // Written before the edit, changed after it: only if that change, such as publishing it, is what the rule
-        // asks for.
+        // Created before the edit, changed after it: it counts only if the rule depends on that change, for example
+        // its publishing.
         let without = switched_off(row);
         let stood_before = self.now.actions().on_comment(case, &without)?.is_some();
         Ok(wanted.filter(|_| !stood_before))
     }
 
-    /// Whether the rules that were in force since the comment was written let its author answer. An author that an edit
-    /// admits answers with what he writes after it.
+    /// Whether all rules in force since the comment was written let its author answer. If an edit admits an author,
+    /// only later comments count.
     fn admitted_author(self, row: &Value) -> bool {
         let Some(created) = time(row, "CreatedDate") else { return true };
         let user_type = path(row, Some("CreatedBy.UserType"));
@@ -77,7 +77,7 @@ impl<'a> Rules<'a> {
             .all(|source| source.may_answer(user_type.as_deref()))
     }
 
-    /// The status rule that held on the Case as it was last seen: by the rules that judge it now.
+    /// The status rule that was active on the Case when last seen, by the rules that apply now.
     pub fn rule_active_before(
         self,
         rules: &Mapping,
@@ -87,7 +87,7 @@ impl<'a> Rules<'a> {
         if link.rules == rules.rules_version() || link.rules == 0 {
             return link.active_status_rule;
         }
-        // What was not looked at then counts as blank.
+        // Fields that were not read then count as blank.
         let mut before = row.as_object().cloned().unwrap_or_default();
         for name in &rules.actions().condition_fields {
             before.insert(name.clone(), link.last_seen_fields.get(name).cloned().unwrap_or(Value::Null));
@@ -96,7 +96,7 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// When somebody changed it last. A mass touch moves `SystemModstamp` only (Salesforce reference, 6.5).
+/// When somebody last changed it. A mass touch changes only `SystemModstamp` (Salesforce reference, 6.5).
 pub fn modified(row: &Value) -> Option<SalesforceTime> {
     time(row, "LastModifiedDate").or_else(|| time(row, "SystemModstamp"))
 }
@@ -105,7 +105,7 @@ pub(super) fn time(row: &Value, field: &str) -> Option<SalesforceTime> {
     row.get(field).and_then(Value::as_str).and_then(SalesforceTime::parse)
 }
 
-/// The row before somebody published it: what is switched on is off.
+/// The row before it was published: each true value is false.
 fn switched_off(row: &Value) -> Value {
     let mut before = row.clone();
     for value in before.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {

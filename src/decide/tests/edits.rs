@@ -1,4 +1,4 @@
-//! What an edit of actions.yaml would touch (design, rule 19).
+//! Which existing rows an edit of actions.yaml would touch (design, rule 19).
 
 use crate::decide::outbound::rows::Since;
 use crate::decide::outbound::{EarlierRules, Rules};
@@ -30,7 +30,7 @@ fn ours() -> Conversation {
     Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) }
 }
 
-/// By the rules of each minute, and those of today.
+/// Calls `f` with the current rules and the rules that were in force until each minute.
 fn with_rules<T>(
     before: &[(i64, &[(&str, &str)])],
     now: &[(&str, &str)],
@@ -48,7 +48,7 @@ fn case_by(conversation: &Conversation, row: &Value, rules: Rules<'_>) -> Option
     conversation.touched_case(row, rules, &since()).unwrap().and_then(|wish| wish.verb())
 }
 
-/// What an edit at minute 5 touches.
+/// The action that an edit at minute 5 touches.
 fn touched(conversation: &Conversation, row: &Value) -> Option<Verb> {
     with_rules(&[(5, &[])], &[CLOSE], |rules| case_by(conversation, row, rules))
 }
@@ -144,7 +144,7 @@ fn a06_a_note_that_stood_is_touched_unless_it_is_nobodys_answer() {
     assert!(by(&ours(), &portal, PORTAL), "an edit that admits its author");
 }
 
-/// A05, A06: an edit that admits authors sends nothing of what they wrote before.
+/// A05, A06: an edit that admits authors sends nothing that they wrote before.
 #[test]
 fn a06_an_author_that_an_edit_admits_answers_with_what_he_writes_after_it() {
     let fired = |created: i64, modified: i64| {

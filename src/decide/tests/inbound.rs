@@ -6,7 +6,7 @@ use crate::decide::{CaseRef, Feedback, MessageOrigin, RepliedBy, hash64};
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
 
-/// The first plan for an event; what follows from it must be nothing.
+/// The first plan for an event; the second plan must be empty.
 fn first(event: &Value) -> String {
     let events = [read(event).unwrap()];
     let plan = Seen { events: &events, ..Seen::default() }.plan();
@@ -161,7 +161,7 @@ fn a_value_that_changed_in_goodays_is_written_and_an_agents_is_not_undone() {
     patch Case 500000000000001AAA
       SuppliedEmail = "ann.lee@customer.example"
     "#);
-    // The ledger was lost: what stands there may be an agent's.
+    // The ledger was lost: an agent may have changed the fields.
     let mut lost = Link::new(response_id());
     lost.case = link.case;
     let plan = Seen { events: &events, link: Some(&lost), ..Seen::default() }.plan();
@@ -237,7 +237,7 @@ fn a_colleagues_text_is_news_while_ours_is_on_its_way() {
     assert_eq!(plan.write.unwrap().comments.len(), 1);
 }
 
-/// A04: nobody can say whose it is until the action is settled; the customer's own words do not wait for that.
+/// A04: the author is not known until the action is settled; the customer's messages do not wait for that.
 #[test]
 fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
     let link = linked(&[]);
@@ -278,7 +278,7 @@ fn a_sent_text_gets_its_id_later() {
     assert_eq!(link.unidentified, [hash64("Bye.")]);
 }
 
-/// A Case as it was read, of which the ledger knows nothing.
+/// A Case that was read back, without other facts in the ledger.
 fn relearned(marked: &[&str]) -> Link {
     let mut link = Link::new(response_id());
     link.case = Some(CaseRef { id: case_id(), number: None });
@@ -473,7 +473,7 @@ fn a_long_message_is_numbered_parts_with_one_mark() {
     "#);
     let link = linked(&talk);
     assert_eq!(shown(&after(&link, &talk)), "no write");
-    // And it is found again by its parts.
+    // The parts are recognised as this message when they are read back.
     let texts = plan.write.unwrap().comments;
     let texts: Vec<String> = texts.iter().map(|c| c["CommentBody"].as_str().unwrap().to_owned()).collect();
     let events = [event(&talk)];
@@ -495,7 +495,7 @@ fn the_reply_event_changes_no_status() {
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Ann Lee, 2026-01-01 10:01:\nOne more thing."
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Bob Ray, 2026-01-01 10:02:\nHello."
     "#);
-    // Even if its newest message should be a customer's (design, rule 15).
+    // Also when its newest message is a customer's (design, rule 15).
     let reply = read(&json!({"event_type": "reply", "response": response(&talk[..1])})).unwrap();
     let plan = Seen { events: &[reply], link: Some(&link), ..Seen::default() }.plan();
     assert_eq!(plan.write.unwrap().fields.get("Status"), None);
@@ -610,7 +610,7 @@ fn values_fit_what_the_org_says_of_its_fields() {
     report Priority: UNKNOWN_PICKLIST_VALUE
     report Goodays_Next_Action__c: SHORTENED
     "#);
-    // The marker holds the newest ids; the ledger all of them.
+    // The marker has the newest ids, the ledger all of them.
     let link = learned(&plan, None);
     let again = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&context);
     assert!(again.write.is_none());
@@ -623,7 +623,7 @@ fn our_own_write_is_the_baseline_of_status_rules() {
     let link = learned(&plan, None);
     assert_eq!(link.active_status_rule, Some(Verb::Close));
     assert_eq!(json!(link.last_seen_fields), json!({"Status": "Closed", "IsClosed": true}));
-    // The customer writes: our status takes the Case out of it.
+    // The customer writes: our new status makes the rule inactive.
     let talk = [said("c1", 'c', 1, "Hi.")];
     let plan =
         Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }.plan_with(&desk_of(&closing));
@@ -703,7 +703,7 @@ fn our_own_answer_stays_ours_when_the_case_was_read_back_meanwhile() {
 
 #[test]
 fn messages_come_in_the_order_of_the_conversation() {
-    // Newest first; without a time it stands behind the one that it came after.
+    // Newest first; a message without a time is placed after the one before it.
     let body = json!({"event_type": "message", "response": {"id": "r1", "created_date": stamp(minute(0)),
     "user": {"email": "ann@customer.example"}, "attached_messages": [
         {"id": "three", "content": "3", "sender": {"email": "ann@customer.example"}},

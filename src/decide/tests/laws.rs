@@ -1,4 +1,4 @@
-//! What holds for every conversation, in every order.
+//! Laws for every conversation, in every order.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::decide::outbound::{Beside, Outcome, Permitted, Reading, Rules, outcom
 use crate::decide::tests::*;
 use crate::decide::{Answered, Conversation, RepliedBy};
 
-/// Words that may repeat, that Salesforce or Goodays may dress otherwise, that are long.
+/// Texts that repeat, that Salesforce or Goodays may change, or that are long.
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop::sample::select(vec!["Hello.", "Thank you!", "Tom &amp; Jerry", "a\r\nb", "@{x}", " ", "😊"])
@@ -19,7 +19,7 @@ fn words() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A conversation, oldest first. Some messages share their minute.
+/// A conversation, oldest first. Some messages have the same minute.
 fn talk() -> impl Strategy<Value = Vec<Said>> {
     let one = (prop::sample::select(vec!['c', 'b', 'u']), 0..3i64, words());
     prop::collection::vec(one, 0..9).prop_map(|all| {
@@ -34,7 +34,7 @@ fn talk() -> impl Strategy<Value = Vec<Said>> {
     })
 }
 
-/// The events of a conversation in some order, some twice, some lost, but never the last one.
+/// The events of a conversation in some order, some twice, some missing, but never the last one.
 fn told() -> impl Strategy<Value = (Vec<Said>, Vec<usize>)> {
     talk().prop_flat_map(|talk| {
         let n = talk.len();
@@ -46,7 +46,7 @@ fn told() -> impl Strategy<Value = (Vec<Said>, Vec<usize>)> {
     })
 }
 
-/// What stands in Salesforce after a plan.
+/// What Salesforce has after a plan.
 #[derive(Default, Clone, Debug)]
 struct Org {
     fields: Map<String, Value>,
@@ -87,8 +87,8 @@ fn known(link: &Link) -> Vec<&str> {
     ids
 }
 
-/// What becomes of an attempt: when it is applied (milliseconds after it began; never if none), how long it stays
-/// hidden after that, and when it is looked for.
+/// An attempt: when it is applied (milliseconds after it began; `None`: never), how long it stays hidden after that,
+/// and when it is read back.
 #[derive(Debug, Clone)]
 struct Attempt {
     applied: Option<i64>,
@@ -98,14 +98,14 @@ struct Attempt {
 
 const SETTLE_MS: i64 = 1000;
 
-/// What settles within `settle` (design, rule 2), looked for at any time.
+/// An attempt that settles within `settle` (design, rule 2), read back at any time.
 fn attempt() -> impl Strategy<Value = Attempt> {
     let looks = prop::collection::vec(0..2 * SETTLE_MS, 1..6);
     (prop::option::of(0..SETTLE_MS / 2), 0..SETTLE_MS / 2, looks)
         .prop_map(|(applied, hidden, looks)| Attempt { applied, hidden, looks })
 }
 
-/// A Case's row as a poll shows it.
+/// A Case's row as a poll reads it.
 fn case_shown(status: &str) -> Value {
     json!({"Id": case_id(), "CaseNumber": "00001001", "Status": status, "IsClosed": status.starts_with("Closed")})
 }
@@ -158,7 +158,7 @@ proptest! {
             prop_assert_eq!((link.waiting_since, &link.last_customer), (expected.waiting_since, &expected.last_customer));
             prop_assert_eq!(link.replied, expected.replied);
             for (field, value) in &straight.fields {
-                // The status tells what happened, in the order in which it was heard of.
+                // The status depends on the order in which the events came.
                 if field != "Status" && field != "Goodays_Message_Ids__c" {
                     prop_assert_eq!(org.fields.get(field), Some(value), "{}", field);
                 }
@@ -171,7 +171,7 @@ proptest! {
         let events = [event(&talk)];
         let (mut org, mut link) = (Org::default(), None);
         carry(&mut org, &mut link, &events);
-        // The marker holds some of the ids; the comments tell the rest.
+        // The marker has some of the ids; the comments show the others.
         let mut lost = Link::unread(response_id());
         lost.case = link.and_then(|l| l.case);
         let keep = marked.index(talk.len() + 1);
@@ -253,7 +253,7 @@ proptest! {
         }
     }
 
-    /// Law 4: what was written once is left alone as long as Goodays says the same, whatever comes and comes again.
+    /// Law 4: a written field is not written again while Goodays' value is the same, whatever is repeated.
     #[test]
     fn no_later_event_touches_what_an_agent_may_have_corrected((talk, order) in told()) {
         let events: Vec<Event> = (0..=talk.len()).map(|n| event(&talk[..n])).collect();
@@ -263,7 +263,7 @@ proptest! {
             let plan = Seen { events: &events[*i..=*i], link: link.as_ref(), ..Seen::default() }.plan();
             let written = plan.write.iter().flat_map(|w| w.fields.keys());
             for field in written {
-                // What asks for attention, what is allowed next, and the connector's own note.
+                // The status, the next action and the connector's own marker.
                 let ours = ["Status", "Goodays_Next_Action__c", "Goodays_Message_Ids__c"];
                 prop_assert!(ours.contains(&field.as_str()), "{}", field);
             }
@@ -271,7 +271,7 @@ proptest! {
         }
     }
 
-    /// Law 5: whatever becomes of the attempts, and whenever they are looked for, the customer has one answer.
+    /// Law 5: whatever happens to the attempts, and whenever they are read back, the customer gets one answer.
     #[test]
     fn an_answer_arrives_once(attempts in prop::collection::vec(attempt(), 1..5), colleague in any::<bool>()) {
         let wish = answer("Our answer.", Audience::Private);
@@ -319,7 +319,7 @@ proptest! {
         prop_assert_eq!(applied.len(), usize::from(arrived));
     }
 
-    /// Law 7: rows that are met again (overlaps, mass touches, restarts) wish nothing new; each edge does, once.
+    /// Law 7: repeated rows (overlaps, mass touches, restarts) add no action; each rule that becomes active adds one.
     #[test]
     fn rows_that_are_met_again_wish_nothing_new(
         states in prop::collection::vec(
@@ -338,7 +338,7 @@ proptest! {
         let (mut before, mut next) = ("New", 0);
         for (status, times) in states {
             for time in 0..times {
-                // What was fired before has ended: it may be wished anew.
+                // The earlier action has ended, so it may be added again.
                 for intent in &mut conversation.intents {
                     intent.state = IntentState::Cancelled { at_ms: 0, why: String::new() };
                 }
@@ -354,7 +354,7 @@ proptest! {
         }
     }
 
-    /// Laws 6 and 7: a comment is answered once, however often its row comes; what we wrote ourselves never is.
+    /// Laws 6 and 7: a comment is answered once, however often its row is read; our own comments never are.
     #[test]
     fn a_comment_is_answered_once(text in words(), ours in any::<bool>(), times in 1..4usize) {
         let us = RecordId::new("005000000000001").unwrap();

@@ -1,4 +1,4 @@
-//! The planner by examples and by laws. No I/O: what comes in and what goes out are values.
+//! Tests of the decisions, by examples and by laws. No I/O: inputs and results are values.
 
 mod edits;
 mod inbound;
@@ -35,7 +35,7 @@ macro_rules! fixture {
 }
 pub(crate) use fixture;
 
-/// The mapping files as they are shipped, with pieces of their texts replaced.
+/// The shipped mapping files, with parts of their texts replaced.
 fn mapping_with(changes: &[(&str, &str)]) -> Mapping {
     let files = [
         ("mappings/case.yaml", include_str!("../../../mappings/case.yaml")),
@@ -87,7 +87,7 @@ fn response_id() -> ResponseId {
     ResponseId::new("r1").unwrap()
 }
 
-/// Some minutes after the beginning of our time.
+/// Minute `n` of the tests' time (milliseconds).
 fn minute(n: i64) -> i64 {
     "2026-01-01T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond() + n * 60_000
 }
@@ -96,7 +96,7 @@ fn stamp(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
 }
 
-/// A message: its id, who wrote it (`c`ustomer, `b`rand or somebody unknown), its minute, its words.
+/// A message: its id, its author (`c`ustomer, `b`rand or unknown), its minute, its text.
 #[derive(Debug, Clone, PartialEq)]
 struct Said {
     id: String,
@@ -156,7 +156,7 @@ fn event(talk: &[Said]) -> Event {
     read(&json!({"event_type": name, "response": response(talk), "message": message})).unwrap()
 }
 
-/// What a plan sees; the rest is empty.
+/// The input of a plan; the rest is empty.
 #[derive(Clone, Copy, Default)]
 struct Seen<'a> {
     events: &'a [Event],
@@ -187,7 +187,7 @@ impl Seen<'_> {
     }
 }
 
-/// The ledger after a plan was carried out.
+/// The ledger after a plan was written.
 fn learned(plan: &Plan, link: Option<&Link>) -> Link {
     let mut link = link.cloned().unwrap_or_else(|| Link::new(response_id()));
     let inserted = plan.write.as_ref().is_some_and(|w| w.patch.is_none()).then(case_id);
@@ -195,7 +195,7 @@ fn learned(plan: &Plan, link: Option<&Link>) -> Link {
     link
 }
 
-/// The ledger after these messages came, one event for all of them.
+/// The ledger after one event with all these messages.
 fn linked(talk: &[Said]) -> Link {
     let plan = Seen { events: &[event(talk)], ..Seen::default() }.plan();
     learned(&plan, None)

@@ -57,7 +57,7 @@ fn statuses() -> [ActionKind; 4] {
     ]
 }
 
-/// What Goodays may show: verbs, state, whether there is a reply.
+/// Views that Goodays may show: verbs, state, whether there is a reply.
 const SHOWN: [(&str, &str, bool); 8] = [
     ("reply close spam call", "open", false),
     ("reply message", "open", true),
@@ -224,7 +224,7 @@ fn newer_feedback_and_spam_name_themselves() {
         told(&permitted(&wish, &read_view(body), Beside { newer_case: newer, ..Beside::default() }))
     };
     assert_snapshot!(of(&listing("", "closed", true), Some("00001002")), @"not sent (newer_feedback) The customer left newer feedback: please answer on Case 00001002.");
-    // It names the newer Case only where nothing can be sent.
+    // The reason names the newer Case only when nothing can be sent.
     assert_snapshot!(of(&listing("message", "closed", true), Some("00001002")), @r#"send message {"content":"Hi."}"#);
     assert_snapshot!(of(&listing("", "spam", true), None), @"not sent (spam) The feedback stands as spam in Goodays: it takes no answer.");
 }
@@ -331,7 +331,7 @@ fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
         assert!(!arrived('c', words, "c1"), "the customer says the same");
         assert!(!arrived('b', words, "v"), "its id was seen before");
     }
-    // What Goodays did to it makes it nobody else's.
+    // Goodays' changes to the text do not make it another author's.
     for words in [
         "dear ann, Tom & Jerry say: it’s 5 < 6. Café",
         "Dear Ann,Tom & Jerry say: it’s * < *.",
@@ -407,7 +407,7 @@ fn reading(view: &Response, asked_ms: i64, message_ends_turn: Option<bool>) -> R
     Reading { view, asked_ms, settle_ms: 10_000, message_ends_turn }
 }
 
-/// What Goodays takes no more is never called *not arrived*: it may be shown later (design, rule 8).
+/// An attempt whose verb is not listed any more is never *not arrived*: it may be shown later (design, rule 8).
 #[test]
 fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
     let of = |verb: Verb, body: &Value, ends_turn: Option<bool>| {
@@ -430,7 +430,7 @@ fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
         (Verb::Reply, listing("", "closed", false), None, "cannot be told"),
         (Verb::Message, listing("", "closed", true), Some(true), "cannot be told"),
         (Verb::Message, listing("message", "closed", true), Some(true), "did not arrive"),
-        // An account that goes on listing `message`, or of which that is not known.
+        // An account that still lists `message`, or for which that is not known.
         (Verb::Message, listing("message", "closed", true), Some(false), "cannot be told"),
         (Verb::Message, listing("message", "closed", true), None, "cannot be told"),
         (Verb::Call, listing("reply call", "open", false), None, "did not arrive"),
@@ -444,7 +444,7 @@ fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
     }
 }
 
-/// A conversation with these actions, and what is said of the one at hand.
+/// The eligibility of `one` in a conversation with these actions.
 fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
     let mut conversation = Conversation::new(response_id());
     others.iter().chain([one]).for_each(|intent| conversation.put(intent.clone()));
@@ -490,20 +490,20 @@ fn whose_turn_it_is() {
     let both = [first(), second(), same_second(), close()];
     let of = |one: &Intent, others: &[Intent]| at(one, others, 60_000);
     let waits = Eligibility::NotYet;
-    // Answers by CreatedDate, then id, each behind the one before.
+    // Answers by CreatedDate, then id, each after the one before.
     assert_eq!(of(&first(), &both), Eligibility::Look);
     assert_eq!(of(&same_second(), &both), waits(Wait::EarlierAnswer));
     assert_eq!(of(&same_second(), &[second(), close()]), Eligibility::Look);
     assert_eq!(of(&second(), &both), waits(Wait::EarlierAnswer));
     assert_eq!(of(&second(), &[close()]), Eligibility::Look);
     assert_eq!(of(&later, &[]), waits(Wait::Until { at_ms: 70_000 }));
-    // One at a time, whatever it is.
+    // One action at a time, of any kind.
     assert_eq!(of(&first(), &[sending(second())]), waits(Wait::OtherUnderWay));
     assert_eq!(of(&first(), &[unclear(second())]), waits(Wait::OtherUnderWay));
     assert_eq!(of(&first(), &[sending(close())]), waits(Wait::OtherUnderWay));
     assert_eq!(of(&sending(first()), &[]), waits(Wait::UnderWay));
     assert_eq!(of(&first(), &[parked(same_second())]), Eligibility::Look);
-    // Status actions after every answer, parked ones too, and after their grace.
+    // Status actions come after every answer, parked ones too, and after their grace.
     for other in [first(), second(), sending(first()), unclear(first()), later.clone()] {
         assert_eq!(of(&close(), &[other]), waits(Wait::Answer));
     }

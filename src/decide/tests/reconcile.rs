@@ -87,10 +87,10 @@ fn adopting_keeps_what_the_ledger_knows() {
     link.active_status_rule = None;
     link.unread = false;
     link.learn(id("m3"), None, MessageOrigin::Sent);
-    // The same Case: what it holds now may be an edge that the poll has to see.
+    // The same Case: the poll has to see the change, so the baseline stays.
     let again = adopt(Some(link.clone()), &response_id(), &read, &plan_context());
     assert_eq!(again, link);
-    // Its marker misses m3: the next plan writes it.
+    // Its marker lacks m3: the next plan writes it.
     let plan = Seen { notes: &[], link: Some(&again), ..Seen::default() }.plan();
     assert_eq!(plan.write.unwrap().fields[MARKER], "m1 m2 m3");
     // Another Case: its state is the baseline.
@@ -107,7 +107,7 @@ fn an_unknown_number_does_not_replace_a_known_one() {
     nameless.case.number = None;
     let link = adopt(Some(link), &response_id(), &nameless, &plan_context());
     assert_eq!(link.case.as_ref().unwrap().number.as_deref(), Some("00000001"));
-    // That of another Case is no number of this one.
+    // Another Case does not get this number.
     let mut other = read_row(&row(2, "r1", ""), MARKER).unwrap();
     other.case.number = None;
     assert_eq!(adopt(Some(link), &response_id(), &other, &plan_context()).case, Some(other.case));

@@ -18,7 +18,7 @@ fn since(us: &[RecordId]) -> Since<'_> {
     Since { first_start: at(0), us, now_ms: minute(10), now: at(10) }
 }
 
-/// Sees a row of the Case by rules that never changed.
+/// Applies a row of the Case by rules that never changed.
 fn see(conversation: &mut Conversation, row: &Value) -> Came {
     see_by(conversation, row, Rules::only(&SHIPPED), &plan_context())
 }
@@ -37,7 +37,7 @@ fn saw(row: &Value, link: Option<&Link>) -> (Conversation, Came) {
     (conversation, came)
 }
 
-/// What is wished when a Case goes through these states, and what is taken back.
+/// Which actions begin, and which are taken back, when a Case goes through these states.
 fn through(link: Option<Link>, states: &[&str]) -> Vec<String> {
     let mut conversation = conversation(link, &[]);
     let mut out = Vec::new();
@@ -49,7 +49,7 @@ fn through(link: Option<Link>, states: &[&str]) -> Vec<String> {
     out
 }
 
-/// A Case of ours, as the ledger knows it.
+/// A Case of ours, as the ledger has it.
 fn ours() -> Link {
     let mut link = linked(&[]);
     link.last_customer = Some(id("c1"));
@@ -76,15 +76,15 @@ fn a_rule_fires_when_it_begins_to_hold() {
 
 #[test]
 fn the_baseline_is_what_we_wrote_or_what_was_read_first() {
-    // A Case of ours: the very first row may be an agent's doing.
+    // A Case of ours: the first row may already show an agent's change.
     assert_eq!(through(Some(ours()), &["Spam"]), ["Spam: spam"]);
-    // Somebody else's: its first state is no edge, the next one is.
+    // Another Case: its first state fires nothing, the next one does.
     assert_eq!(through(None, &["Closed", "New", "Closed"]), ["Closed: -", "New: -", "Closed: close"]);
-    // So for a Case that is linked by hand in place of the other.
+    // The same for a Case that is linked by hand instead of the other.
     let mut other = ours();
     other.case = Some(CaseRef { id: RecordId::new("500000000000002").unwrap(), number: None });
     assert_eq!(through(Some(other), &["Closed", "Spam"]), ["Closed: -", "Spam: spam"]);
-    // What our own write put there is none either.
+    // Our own write fires nothing either.
     let mut closed = ours();
     closed.active_status_rule = Some(Verb::Close);
     assert_eq!(through(Some(closed), &["Closed"]), ["Closed: -"]);
@@ -104,7 +104,7 @@ fn a_case_of_ours_is_told_from_one_that_was_there() {
     assert_eq!(saw(&json!({"Id": "no id"}), None), (conversation(None, &[]), Came::default()));
 }
 
-/// What a Case that is set to this status asks for.
+/// The action of a Case that is set to this status.
 fn wish(status: &str) -> ActionKind {
     saw(&row(status), Some(&ours())).0.intents.remove(0).kind
 }
@@ -143,7 +143,7 @@ fn ratings_are_whole_numbers_from_0_to_5() {
         let wish = saw(&case, Some(&ours())).0.intents.remove(0).kind;
         let ActionKind::Call { rating, note, left_out, .. } = wish else { panic!() };
         assert_eq!((rating, note.unwrap().len()), (expected, 4000), "{value}");
-        // Nothing is left out silently (design, rule 8).
+        // Nothing is left out without a note (design, rule 8).
         assert_eq!(left_out.contains("rating"), rating.is_none() && !value.is_null(), "{value}: {left_out}");
         assert!(left_out.contains("4000 characters"), "{left_out}");
     }
@@ -170,7 +170,7 @@ fn comment(text: &str, published: bool) -> Value {
            "CreatedById": "005000000000002", "ParentId": case_id()})
 }
 
-/// Sees a comment's row.
+/// Applies a comment's row.
 fn hear(conversation: &mut Conversation, row: &Value) -> Came {
     hear_by(conversation, row, Rules::only(&SHIPPED))
 }
@@ -180,7 +180,7 @@ fn hear_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>) -> Ca
     conversation.see_comment((row, &case), rules, &since(&[us()]), false, &mut || 7)
 }
 
-/// The ledger and the outbox after the comment was taken over with this text.
+/// The ledger and the outbox with an action for the comment with this text.
 fn taken(text: &str, state: IntentState) -> Conversation {
     let mut link = ours();
     link.answers.push(Answered { comment: comment_id(), intent: 7, text: hash64(text), told: false });
@@ -322,7 +322,7 @@ fn edited_afterwards_the_agent_is_told_once_what_the_customer_has() {
     }
 }
 
-/// A09: what is filled in while the call waits travels with it; what is filled in later is named.
+/// A09: a change while the call waits is sent with it; for a later change there is a note.
 #[test]
 fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
     let with = |note: &str| {
@@ -350,7 +350,7 @@ fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
     assert!(matches!(conversation.link.unwrap().call, Some(CallSent { told: true, .. })));
 }
 
-/// Rows as they are before and after the edit at minute 5.
+/// A row that was last changed at this minute.
 fn changed_at(mut row: Value, at: i64) -> Value {
     row["LastModifiedDate"] = json!(stamp(minute(at)));
     row
@@ -390,7 +390,7 @@ fn what_was_done_before_an_edit_is_judged_by_the_rules_of_then() {
     assert_eq!(came.fired, Some("close"), "closed before the edit, and seen after it");
 }
 
-/// A05, A06: internal notes that stand are not published by an edit.
+/// A05, A06: an edit does not publish existing internal notes.
 #[test]
 fn an_edited_comment_rule_leaves_alone_what_stands() {
     let edited = mapping_with(&[("when: comment.IsPublished", "when: \"true\"")]);

@@ -1,8 +1,8 @@
-//! Carrying agents' actions to Goodays, each exactly once.
+//! Sends agents' actions to Goodays, each exactly once.
 //!
-//! For each action: read the response for what is allowed now; decide on the conversation as it stands, and note
-//! `Sending` with the ids of all messages seen, in one transaction; PUT; read back; ledger. What each answer means is
-//! decided in [`crate::decide::outbound`]; here are the calls.
+//! For each action: read the response for what is allowed now; decide on the current conversation and store `Sending`
+//! with the ids of all messages seen, in one transaction; PUT; read back; update the ledger. What each answer means is
+//! decided in [`crate::decide::outbound`]; this module makes the calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,24 +25,24 @@ use crate::workers::runtime::read_failures::ReadFailures;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 use crate::workers::{Fatal, Shared, Stop};
 
-/// How long a read-back may fail before the agent is told that the outcome is unclear.
+/// How long reading back may fail before the outcome is unclear (milliseconds).
 const UNCLEAR_AFTER_MS: i64 = 600_000;
-/// PUTs of one action that something on the way refused, while Goodays itself is well.
+/// How many PUTs of one action something on the network path may refuse while Goodays itself works.
 const MAX_BLOCKED: u32 = 4;
-/// What is unclear is looked for again: after `settle`, then half its age later, at least each hour, for three days.
+/// An unclear action is read back again: after `settle`, then after half its age, at least hourly, for three days.
 const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
 const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
-/// Whether this account takes `message` away once the brand has answered.
+/// Whether this account stops listing `message` once the brand has answered.
 const MESSAGE_ENDS_TURN: &str = "message ends turn";
 
-/// What the actions under way share. Lost with the process: then it begins anew.
+/// State shared by the actions in flight. Not stored: it starts empty after a restart.
 pub(crate) struct Delivery {
-    /// Not before then (milliseconds), by intent.
+    /// Until when an intent is postponed (milliseconds), by its number.
     hold: Mutex<HashMap<u64, i64>>,
-    /// How often something on the way refused the PUT, by intent.
+    /// How often something on the network path refused the PUT, by intent.
     blocked: Mutex<HashMap<u64, u32>>,
     read_failures: ReadFailures,
-    /// When this process began: what it found as `Sending` ended before.
+    /// When this process began (milliseconds): a `Sending` that it found ended before.
     started_ms: i64,
 }
 
@@ -74,7 +74,7 @@ impl Delivery {
         self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is unclear may still be shown: it is looked for, and never sent again by itself.
+    /// When an unclear action is read back: it may still be shown. It is never sent again automatically.
     pub(crate) fn unclear_look(since_ms: i64, now: &Circumstances) -> When {
         let age_ms = now.now_ms - since_ms;
         if age_ms > UNCLEAR_LOOKED_FOR_MS {
@@ -83,7 +83,7 @@ impl Delivery {
         if age_ms >= now.settle_ms { When::Go } else { When::At(since_ms + now.settle_ms) }
     }
 
-    /// Carries one action as far as it goes now.
+    /// Handles one action as far as possible now.
     pub(crate) async fn deliver(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
         match intent.state.clone() {
             IntentState::Sending(sending) => self.settle(shared, &intent, sending).await,
@@ -119,8 +119,8 @@ impl Delivery {
         }
     }
 
-    /// Decides on the conversation as it stands in the transaction that notes the attempt: what came in during the look
-    /// counts.
+    /// Decides on the conversation as it is in the transaction that stores `Sending`: what came in since the read of
+    /// Goodays counts.
     async fn begin(
         &self,
         shared: &Shared,
@@ -128,7 +128,7 @@ impl Delivery {
         look: Look<'_>,
         is_author: bool,
     ) -> Result<Eligibility, Fatal> {
-        // Not while a page of the poll is half taken in: an answer may stand in its other half.
+        // Not while half a page of the poll is applied: the other half may have an answer.
         let _whole_page = shared.page.read().await;
         let looked = shared.goodays.now();
         let now = shared.circumstances(shared.clock.now_ms());
@@ -159,12 +159,12 @@ impl Delivery {
     fn not_yet(&self, shared: &Shared, intent: &Intent, wait: Wait) {
         match wait.until_ms() {
             Some(until_ms) => self.postpone(intent.seq, until_ms),
-            // Something of the conversation changed: the dispatcher looks at it anew.
+            // The conversation changed: the dispatcher checks it again.
             None => shared.changes.add(RKey::of(&intent.response_id), &intent.response_id),
         }
     }
 
-    /// Reads the response as it is now; none when that alone decides, or has to wait.
+    /// Reads the response as it is now; `None` when the failure already decides, or the action has to wait.
     async fn look(&self, shared: &Shared, intent: &Intent) -> Result<Option<Response>, Fatal> {
         let began_ms = shared.clock.now_ms();
         let failure = match shared.goodays.response(&intent.response_id).await {
@@ -203,14 +203,14 @@ impl Delivery {
         })
     }
 
-    /// Each time in a row it waits longer, so that one response does not keep Goodays paused for all.
+    /// Waits longer after each failure in a row, so that one response does not keep Goodays paused for all.
     fn not_shown(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
         let before = self.read_failures.again(intent.seq, now_ms);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
-    /// Left as it is, for a while.
+    /// Postpones the action, and changes nothing else.
     fn wait(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, intent.attempts.min(6), None)));
@@ -238,7 +238,7 @@ impl Delivery {
             Err(Failure::Refused { problem, status }) => {
                 let why = format!("Goodays refused it ({status}): {}", problem.message);
                 let code = code(&Failure::Refused { status, problem });
-                // A refused close, spam or call may be late only.
+                // A close, spam or call may be refused only because it is already done.
                 let view = shared.goodays.response(id).await.ok();
                 let now_ms = shared.clock.now_ms();
                 shared.change(id, |loaded| {
@@ -262,7 +262,7 @@ impl Delivery {
                     Ok(())
                 })
             }
-            // Nothing was done: no connection, too many calls, a token that is not taken.
+            // Nothing was done: no connection, too many calls, or a refused token.
             Err(_) => {
                 shared.change(id, |loaded| {
                     loaded.now.was_not_done(seq, ended_ms);
@@ -278,7 +278,7 @@ impl Delivery {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The PUT was answered with success, which is a claim: what the response shows now is what counts.
+    /// After a 2xx answer of the PUT. That answer is a claim; what the response shows now decides.
     async fn read_back_now(&self, shared: &Shared, intent: &Intent) -> Result<(), Fatal> {
         let asked_ms = shared.clock.now_ms();
         let result = shared.goodays.response(&intent.response_id).await;
@@ -287,11 +287,11 @@ impl Delivery {
         self.read_back(shared, intent, &view, asked_ms)
     }
 
-    /// An attempt without known outcome: read back, then done, tried again, or unclear (design, rules 2 and 3).
+    /// An attempt with unknown outcome is read back: it is done, sent again, or unclear (design, rules 2 and 3).
     async fn settle(&self, shared: &Shared, intent: &Intent, sending: Sending) -> Result<(), Fatal> {
         let (seq, id) = (intent.seq, &intent.response_id);
         if sending.ended_ms.is_none() {
-            // The process that sent it is gone; it ended before this one began.
+            // The process that sent it has ended, before this one began.
             shared.change(id, |loaded| {
                 loaded.now.attempt_ended(seq, self.started_ms);
                 Ok(())
@@ -365,7 +365,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Something unclear may be shown by now.
+    /// Reads back an unclear action: it may be shown by now.
     async fn look_for(&self, shared: &Shared, intent: &Intent, since_ms: i64) -> Result<(), Fatal> {
         if let Err(stop) = shared.look_for(intent).await {
             stop.remote()?;
@@ -377,14 +377,14 @@ impl Delivery {
     }
 }
 
-/// A mutant's view.
+/// The response as a mutant sees it.
 fn everything_allowed(mut view: Response) -> Response {
     view.actions.extend(["reply", "message", "close", "spam", "call"].map(str::to_owned));
     view
 }
 
 impl Shared {
-    /// What holds for all actions now.
+    /// What applies to all actions now.
     pub(crate) fn circumstances(&self, now_ms: i64) -> Circumstances {
         let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(self.config.settle) };
         Circumstances {
@@ -406,8 +406,8 @@ impl Shared {
         self.store.meta(MESSAGE_ENDS_TURN).ok().flatten()
     }
 
-    /// Remembers whether `message` is listed right after an answer of ours. Once seen, it is not taken for a sign that
-    /// nothing arrived.
+    /// Stores whether `message` is listed right after an answer of ours. Once it was, a listed `message` no longer
+    /// shows that an answer did not arrive.
     pub(crate) fn learn_turns(&self, ends: bool) -> Result<(), StoreError> {
         let known = self.message_ends_turn();
         if known.is_none() || (known == Some(true) && !ends) {
@@ -416,7 +416,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Looks once more whether an action of unknown outcome arrived, and notes it if it did.
+    /// Reads back an action with unknown outcome. True, and stored, when it arrived.
     pub(crate) async fn look_for(&self, intent: &Intent) -> Result<bool, Stop> {
         let asked_ms = self.clock.now_ms();
         let result = self.goodays.response(&intent.response_id).await;
@@ -428,7 +428,7 @@ impl Shared {
         Ok(matches!(found, Some(Outcome::Arrived(_))))
     }
 
-    /// Whether a refusal is Goodays' own, about this one response, or the way's, about everything: that pauses.
+    /// Whether a refusal is Goodays' own, for this response, or the network's, for everything. The latter pauses all.
     async fn whose_refusal(&self, failure: Failure, began_ms: i64) -> Failure {
         if !matches!(failure, Failure::Refused { .. } | Failure::Road(_)) {
             self.goodays_said::<()>(&Err(failure.clone()), began_ms);
@@ -442,13 +442,13 @@ impl Shared {
         }
     }
 
-    /// A moment of Salesforce's clock on Goodays' clock; none while either is not known.
+    /// A time of Salesforce's clock converted to Goodays' clock; `None` while either clock is not known.
     pub(crate) fn on_goodays_clock(&self, moment: SalesforceTime) -> Option<GoodaysTime> {
         let salesforce = self.salesforce.now()?;
         Some(salesforce_to_goodays(moment, salesforce, self.goodays.now()?))
     }
 
-    /// A newer Case of the same customer, for the reason of a refused answer (design, rule 12).
+    /// A newer Case of the same customer, named in the reason of a refused answer (design, rule 12).
     pub(crate) fn newer_case(&self, intent: &Intent) -> Result<Option<String>, StoreError> {
         let link = self.store.link(RKey::of(&intent.response_id))?;
         let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else {
@@ -463,11 +463,11 @@ impl Shared {
         Ok(newest.and_then(|l| l.case.as_ref()).map(|c| c.number.clone().unwrap_or_else(|| c.id.to_string())))
     }
 
-    /// Counts this action; false when the hour is full (design, `max_actions_per_hour`).
+    /// Counts this action; false when the hourly limit is reached (design, `max_actions_per_hour`).
     fn within_hourly_limit(&self, tx: &mut Tx, approved: bool, now_ms: i64) -> Result<bool, StoreError> {
         const MINUTE_MS: i64 = 60_000;
         let key = keys::meta("sent minutes");
-        // Guarded, for several go at once, and the limit is what protects customers from a mistake.
+        // Guarded, since several actions begin at once. The limit protects customers from a mistake.
         let raw = self.store.guard(tx, key.clone())?;
         let mut minutes: BTreeMap<i64, u64> =
             raw.as_deref().map(crate::state::decode).transpose()?.unwrap_or_default();
@@ -481,7 +481,7 @@ impl Shared {
         Ok(true)
     }
 
-    /// The state belongs to one Goodays account (design, rule 16).
+    /// Checks that the token is of the state's Goodays account (design, rule 16).
     pub(crate) async fn right_account(&self) -> Result<(), Stop> {
         let mut checked = self.goodays_account.lock().await;
         let token = self.secrets.goodays_token.load_full();
@@ -496,13 +496,13 @@ impl Shared {
                 self.goodays_said::<()>(&Ok(()), began_ms);
                 name
             }
-            // Not every account has this endpoint; the token is what counts.
+            // Not every account has this endpoint; then only the token counts.
             Err(Failure::Refused { .. }) => None,
             Err(failure @ Failure::Road(_)) => match self.whose_refusal(failure, began_ms).await {
                 Failure::Road(_) if self.goodays_breaker.trouble().is_none() => None,
                 failure => return Err(failure.into()),
             },
-            // An account that never told its name has none to be compared; it is asked again when work begins anew.
+            // An account that never gave its name cannot be compared. It is asked again when nothing is in flight.
             Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(()),
             Err(failure) => return Err(failure.into()),
         };

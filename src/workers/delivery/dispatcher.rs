@@ -1,8 +1,8 @@
-//! The dispatcher: which agents' actions are under way to Goodays, and which one is next.
+//! The dispatcher: which agents' actions are in flight to Goodays, and which one is next.
 //!
-//! What may go is decided in [`mod@crate::decide::outbound::eligibility`]; here are the places. A response whose call hangs
-//! keeps its own place and no other one: whenever something has ended, or is new, the free places are filled. A
-//! conversation is looked at when something of it changed, or when its time has come: never all of them again.
+//! What may be sent is decided in [`mod@crate::decide::outbound::eligibility`]; this module assigns the slots. A call
+//! that hangs keeps its own slot only. Free slots are filled when a call has ended or something is new. A conversation
+//! is checked when it changed or when it is due: never all of them again.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -20,12 +20,12 @@ use crate::state::RKey;
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
-/// Responses that are worked on at the same time (Goodays reference, 4.3: start low).
+/// Responses that are handled at the same time (Goodays reference, 4.3: start low).
 const AT_ONCE: usize = 5;
-/// Conversations that are loaded in one step; the next step goes on.
+/// Conversations loaded in one step; the next step loads more.
 const LOADED_AT_ONCE: usize = 500;
 
-/// Conversations of which an action changed since the dispatcher last looked.
+/// Conversations with a changed action since the dispatcher last checked.
 #[derive(Default)]
 pub(crate) struct Changes(Mutex<HashMap<RKey, ResponseId>>);
 
@@ -45,32 +45,32 @@ impl Changes {
 
 pub(crate) struct Dispatcher {
     delivery: Arc<Delivery>,
-    /// Goes on whenever the loop waits.
+    /// Calls in flight; they continue while the worker waits.
     working: FuturesUnordered<BoxFuture<'static, Result<Ended, Fatal>>>,
-    /// Old intents are being read again, beside the actions.
+    /// Old intents are being read again from Salesforce.
     reading: bool,
-    /// Intents that wait for a place.
+    /// Intents that wait for a slot.
     line: VecDeque<Intent>,
-    /// Responses in work or in line: no other intent of theirs begins.
+    /// Responses in flight or in `line`: no other intent of theirs begins.
     busy: HashSet<RKey>,
-    /// Responses whose time comes later (milliseconds), and those that are to be looked at now.
+    /// Responses that are due later (milliseconds).
     later: BTreeSet<(i64, RKey)>,
     time_of: HashMap<RKey, i64>,
     ids: HashMap<RKey, ResponseId>,
     now: VecDeque<RKey>,
-    /// The same, to be found quickly.
+    /// The same responses as in `now`, for a fast lookup.
     queued: HashSet<RKey>,
-    /// What the disk holds was looked at once.
+    /// The open intents on disk were loaded once.
     begun: bool,
-    /// Something has ended since the last step.
+    /// A call has ended since the last step.
     ended: bool,
-    /// The token of those in work.
+    /// The token of the calls in flight.
     token: Option<Arc<SecretString>>,
 }
 
 enum Ended {
     Action(RKey),
-    /// Intents were read again from Salesforce.
+    /// Old intents were read again from Salesforce.
     Reading(Vec<RKey>),
 }
 
@@ -87,7 +87,7 @@ impl Worker for Dispatcher {
         let until_ms = match self.pause(shared, now_ms).await? {
             None => self.fill(shared, now_ms)?,
             Some(until_ms) => {
-                // What may go is looked at anew when the pause is over.
+                // Intents in line are checked again after the pause.
                 for intent in std::mem::take(&mut self.line) {
                     self.look_again(RKey::of(&intent.response_id));
                 }
@@ -118,7 +118,7 @@ impl Worker for Dispatcher {
 }
 
 impl Dispatcher {
-    /// The dispatcher of a process that begins now (milliseconds).
+    /// The dispatcher of a process that began at `now_ms`.
     pub(crate) fn new(now_ms: i64) -> Self {
         Self {
             delivery: Arc::new(Delivery::new(now_ms)),
@@ -137,14 +137,14 @@ impl Dispatcher {
         }
     }
 
-    /// Until when nothing may begin; none when it may.
+    /// Until when nothing may begin (milliseconds); `None` when it may.
     async fn pause(&mut self, shared: &Shared, now_ms: i64) -> Result<Option<i64>, Fatal> {
         if let Some(until_ms) = shared.goodays_breaker.closed_until(now_ms) {
             return Ok(Some(until_ms));
         }
         let token = shared.secrets.goodays_token.load_full();
         if self.working.is_empty() {
-            // At the start already, so that a wrong token shows before the first answer needs it.
+            // Also at the start, so that a wrong token shows before the first answer needs it.
             if let Err(stop) = shared.right_account().await {
                 let failure = stop.remote()?;
                 let until_ms = shared.goodays_said::<()>(&Err(failure), now_ms);
@@ -152,14 +152,14 @@ impl Dispatcher {
             }
             self.token = Some(token);
         } else if !self.token.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
-            // Those in work end first: they must not stand still while Goodays is asked whose the new token is.
+            // Calls in flight end first: this worker does not poll them while the new token's account is checked.
             return Ok(Some(now_ms + 1000));
         }
-        // The poll wakes us when all of its page is in the outbox.
+        // The poller wakes the dispatcher when its whole page is in the outbox.
         Ok(shared.page.try_read().is_err().then_some(now_ms + 10))
     }
 
-    /// What changed since the last step; at first all that is open.
+    /// Queues what changed since the last step; at first everything that is open.
     fn take_changes(&mut self, shared: &Shared) -> Result<(), Fatal> {
         if !self.begun {
             self.begun = true;
@@ -178,7 +178,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// It is looked at in the next step.
+    /// Queues a response for the next step.
     fn look_again(&mut self, rkey: RKey) {
         self.busy.remove(&rkey);
         if let Some(at_ms) = self.time_of.remove(&rkey) {
@@ -189,7 +189,7 @@ impl Dispatcher {
         }
     }
 
-    /// Begins what may go now, while there is a place; gives when more of it may (milliseconds).
+    /// Begins what may be sent now while there is a slot; returns when the next may be (milliseconds).
     fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
         self.begin(shared, now_ms)?;
         if self.is_full() {
@@ -242,13 +242,13 @@ impl Dispatcher {
         self.working.len() - usize::from(self.reading) >= AT_ONCE
     }
 
-    /// Begins those in line while there is a place, if they still may go: they may have waited for long.
+    /// Begins intents of the line while there is a slot. Each is checked again: it may have waited long.
     fn begin(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<(), Fatal> {
         while !self.is_full()
             && let Some(intent) = self.line.pop_front()
         {
             let rkey = RKey::of(&intent.response_id);
-            // The next look finds what goes in its place.
+            // The next check finds what is sent instead.
             let goes = matches!(self.next(shared, rkey, now_ms)?, Next::Go(still) if *still == intent);
             if !goes {
                 self.look_again(rkey);
@@ -264,7 +264,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// All that are old at once, so that they cost few calls.
+    /// Reads all old intents at once, so that few calls are needed.
     fn read_again(&mut self, shared: &Arc<Shared>, old: Vec<Intent>) {
         let asked: Vec<RKey> = old.iter().map(|intent| RKey::of(&intent.response_id)).collect();
         self.reading = true;
@@ -276,7 +276,7 @@ impl Dispatcher {
         self.working.push(reading.boxed());
     }
 
-    /// What of this response may go now, or when something of it may.
+    /// What of this response may be sent now, or when the next may be.
     fn next(&self, shared: &Shared, rkey: RKey, now_ms: i64) -> Result<Next, Fatal> {
         let Some(response_id) = self.ids.get(&rkey) else { return Ok(Next::Nothing) };
         let conversation = shared.store.conversation(rkey, response_id)?.now;
@@ -314,16 +314,16 @@ impl Dispatcher {
     }
 }
 
-/// What of a response goes.
+/// The next step for a response.
 enum Next {
     Go(Box<Intent>),
     ReadAgain(Box<Intent>),
-    /// Something may then (milliseconds).
+    /// Something may be sent then (milliseconds).
     At(i64),
     Nothing,
 }
 
-/// Whether an intent goes.
+/// Whether and when an intent may be sent.
 pub(crate) enum When {
     Go,
     ReadAgain,

@@ -1,4 +1,4 @@
-//! Agents' actions on their way to Goodays: which is next, its attempt, and what became of it.
+//! Sends agents' actions to Goodays: which is next, its attempt, and its outcome.
 
 pub(crate) mod deliver;
 pub(crate) mod dispatcher;

@@ -1,5 +1,5 @@
-//! An action that is older than one poll is read again from Salesforce before it is sent: it may have been unpublished,
-//! deleted, edited or taken back (design, rule 10).
+//! Reads an action older than one poll again from Salesforce before it is sent: it may have been unpublished, deleted,
+//! edited or taken back (design, rule 10).
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, Shared, Stop};
 
 impl Delivery {
-    /// Reads old intents again from Salesforce. Those that are still wanted count as read now, and may go; when Salesforce
-    /// cannot be read, they wait.
+    /// Reads old intents again from Salesforce. Intents that are still valid get a new read time and may be sent. If
+    /// Salesforce cannot be read, they are postponed.
     pub(crate) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<(), Fatal> {
         let began_ms = shared.clock.now_ms();
         match shared.again(&old).await {
@@ -41,14 +41,14 @@ impl Delivery {
     }
 }
 
-/// Rows as Salesforce shows them now, and the rules that they were read for.
+/// Current rows of Salesforce, and the rules that they were read for.
 struct Again {
     context: OwnedPlanContext,
     earlier: Arc<Vec<EarlierRules>>,
     rows: Vec<Value>,
 }
 
-/// What Salesforce shows for an old intent: still wanted, changed, or taken back.
+/// Applies the current row to an old intent: still valid, changed, or taken back.
 fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal> {
     let rules = Rules { now: &again.context.mapping, earlier: &again.earlier };
     let id = intent.kind.comment().unwrap_or(&intent.case_id);
@@ -71,7 +71,7 @@ impl Shared {
         let contact = self.contact().await?;
         let (context, earlier) = self.rules_in_force(&contact)?;
         let rows = match self.salesforce_rows(&context, &earlier, intents).await {
-            // The org may have lost what only earlier rules read.
+            // The org may have removed a field that only earlier rules read.
             Err(Failure::Refused { problem, .. })
                 if problem.code == "INVALID_FIELD" && !earlier.is_empty() =>
             {
@@ -82,7 +82,7 @@ impl Shared {
         Ok(Again { context, earlier, rows })
     }
 
-    /// The rows behind some intents, as few queries as possible.
+    /// The rows of these intents, in as few queries as possible.
     async fn salesforce_rows(
         &self,
         context: &OwnedPlanContext,

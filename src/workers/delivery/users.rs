@@ -8,19 +8,19 @@ use tracing::warn;
 use crate::http::Failure;
 use crate::workers::Shared;
 
-/// How long a found or missing user is believed.
+/// How long a found or missing user is kept (milliseconds).
 const AGE_MS: i64 = 3_600_000;
 
 #[derive(Default)]
 pub struct Directory {
-    /// E-mail in lower case, to the user id and when it was asked.
+    /// Lower-case e-mail to the user id, and when it was queried (milliseconds).
     known: Mutex<Known>,
 }
 
-/// Who an action is sent as.
+/// The Goodays user that an action is sent as.
 pub(crate) struct Sender {
     pub id: Option<String>,
-    /// It is the user of the agent's own address.
+    /// The user has the agent's own address.
     pub is_author: bool,
 }
 
@@ -39,7 +39,7 @@ impl Directory {
 }
 
 impl Shared {
-    /// The agent's Goodays user: exactly one match that may write; else the default user, or none.
+    /// The agent's Goodays user: the only match, if it may write; otherwise the default user, or none.
     pub(crate) async fn user(&self, email: Option<&str>) -> Result<Sender, Failure> {
         let default = || Sender { id: self.config.goodays.default_user.clone(), is_author: false };
         let Some(email) = email.map(str::to_lowercase) else { return Ok(default()) };
@@ -60,7 +60,7 @@ impl Shared {
                 only.filter(|u| !u.read_only).map(|u| u.id)
             }
             Err(failure @ (Failure::Refused { .. } | Failure::Road(_))) => {
-                // An account that does not show its users has none for us; waiting would not help.
+                // An account that does not list its users has none for us; waiting would not help.
                 if let Err(failure) = self.goodays.is_well().await {
                     self.goodays_said::<()>(&Err(failure.clone()), began_ms);
                     return Err(failure);

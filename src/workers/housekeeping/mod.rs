@@ -1,4 +1,4 @@
-//! Housekeeping: files that were edited are read anew, events that were kept long enough go.
+//! Housekeeping: edited files are reloaded, and old events and actions are pruned.
 
 pub(crate) mod reload;
 
@@ -18,13 +18,13 @@ use crate::state::{EntryState, RKey, Store, StoreError, Tx, keys};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// Events and actions that are pruned in one go.
+/// Events and actions that are pruned in one step.
 const SLICE: usize = 500;
-/// How long after the last slice, when there was nothing more to prune (milliseconds).
+/// The pause after the last slice, when nothing more was to prune (milliseconds).
 const PRUNE_EVERY_MS: i64 = 600_000;
-/// Our own time as it was noted last (milliseconds): the next process begins no earlier.
+/// The clock as last stored (milliseconds): the next process does not begin earlier.
 pub const OUR_TIME: &str = "our time";
 const NOTE_EVERY_MS: i64 = 60_000;
 
@@ -37,7 +37,7 @@ pub struct Secrets {
     salesforce: ArcSwap<SecretString>,
 }
 
-/// Whose secrets are new.
+/// Which secrets are new.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fresh {
     pub goodays: bool,
@@ -73,7 +73,7 @@ fn of_login(auth: &Auth) -> &SecretString {
     }
 }
 
-/// Puts the new one into its place; false when it is the old one. Secrets cannot be compared but by exposing them.
+/// Stores the new value; false when it is the old one. Secrets can only be compared when they are exposed.
 fn replace<T: Clone>(place: &ArcSwap<T>, new: &T, secrets: impl Fn(&T) -> &[SecretString]) -> bool {
     let old = place.load_full();
     let same = secrets(&old)
@@ -86,16 +86,16 @@ fn replace<T: Clone>(place: &ArcSwap<T>, new: &T, secrets: impl Fn(&T) -> &[Secr
     !same
 }
 
-/// When a file was changed last, and its length.
+/// When a file was last changed, and its length.
 type Stamp = (Option<SystemTime>, u64);
 
 #[derive(Default)]
 pub struct Keeper {
-    /// The mapping files, and connector.yaml, as they were when they were looked at last.
+    /// The mapping files and connector.yaml as they were at the last check.
     mappings: Option<Vec<(String, Stamp)>>,
     config: Option<Stamp>,
     prune_at_ms: i64,
-    /// Where pruning goes on.
+    /// Where pruning continues.
     events_from: Option<Vec<u8>>,
     intents_from: Option<Vec<u8>>,
     looks: u64,
@@ -129,11 +129,11 @@ impl Worker for Keeper {
 }
 
 impl Keeper {
-    /// What is saved takes effect at the next step of each loop; a bad edit is refused.
+    /// A saved edit takes effect at the next step of each worker; a bad edit is refused.
     async fn watch_files(&mut self, shared: &Shared) {
         let config = stamp(&shared.config.file);
         if self.config.replace(config).is_some_and(|seen| seen != config) {
-            // Refusals stand in the log and in `status`.
+            // Refusals are in the log and in `status`.
             let _ = shared.reload_config();
         }
         let mappings = stamps(&shared.config.mappings);
@@ -155,8 +155,8 @@ impl Keeper {
         Ok(events || intents)
     }
 
-    /// Finished events older than `keep_events` lose their bytes and their header; the hash of the body stays,
-    /// so that a late repeat is still a duplicate.
+    /// Finished events older than `keep_events` lose their bytes and their header. The hash of the body stays, so that
+    /// a late repeat is still a duplicate.
     fn prune_events(&mut self, shared: &Shared, oldest_ms: i64) -> Result<bool, StoreError> {
         let (start, end) = keys::room(b'E');
         let from = self.events_from.take().unwrap_or(start);
@@ -168,12 +168,12 @@ impl Keeper {
                 break young;
             }
         };
-        // Numbers grow with time: behind a young one nothing is old.
+        // Numbers grow with time: after a young event there is no old one.
         self.events_from = found.last().filter(|_| !young && found.len() == SLICE).map(|k| next(k));
         Ok(self.events_from.is_some())
     }
 
-    /// Finished actions lose the agent's text; that they were done stays known.
+    /// Removes the agent's text from finished actions; the record that they were done stays.
     fn prune_intents(&mut self, shared: &Shared, oldest_ms: i64) -> Result<bool, StoreError> {
         let (start, end) = keys::room(b'O');
         let from = self.intents_from.take().unwrap_or(start);
@@ -195,8 +195,8 @@ impl Keeper {
     }
 }
 
-/// Removes those of the events that are finished and old, as long as they stay so: a repeat brings a dropped one back
-/// to life. Also says whether there is a young one among them.
+/// Removes finished and old events, guarded: a repeat turns a dropped event into a waiting one. Also says whether a
+/// young event is among them.
 fn without_old(store: &Store, events: &[Vec<u8>], oldest_ms: i64) -> Result<(Tx, bool), StoreError> {
     let (mut tx, mut young) = (Tx::default(), false);
     for seq in events.iter().filter_map(|key| keys::tail_seq(key)) {
@@ -217,7 +217,7 @@ fn next(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
-/// Nothing when the file is not there. Behind links too: a mounted ConfigMap is one.
+/// Empty when the file does not exist. Follows links: a mounted ConfigMap is one.
 fn stamp(file: &Path) -> Stamp {
     std::fs::metadata(file).map_or((None, 0), |meta| (meta.modified().ok(), meta.len()))
 }
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// A repeat of an old dropped event arrives while it is being pruned: the repeat is acknowledged, so it must stay.
+    /// A repeat of an old dropped event arrives while that is pruned: the repeat is acknowledged, so it must stay.
     #[test]
     fn d14_a_repeat_that_is_taken_while_its_event_is_pruned_is_not_lost() {
         let dir = tempfile::tempdir().unwrap();
@@ -268,12 +268,12 @@ mod tests {
         assert!(!store.try_transact(&pruning).unwrap(), "the acknowledged event is pruned");
         assert_eq!(store.waiting(rkey).unwrap().entries.len(), 1);
         assert_eq!(store.payload(seq).unwrap().as_deref(), Some(BODY));
-        // The second look leaves it alone.
+        // The second try does not remove it.
         let (pruning, _) = without_old(&store, &[keys::entry(seq)], 5_000).unwrap();
         assert!(pruning.writes.is_empty());
     }
 
-    /// The same for whoever puts it off, parks it or notes that it is done.
+    /// The same when an event is postponed, parked or marked as done.
     #[test]
     fn d14_what_changed_since_it_was_read_is_not_written_over() {
         let dir = tempfile::tempdir().unwrap();
@@ -291,7 +291,7 @@ mod tests {
         assert!(store.guard_unchanged(&mut Tx::default(), &read).unwrap().is_empty());
         assert_eq!(store.entry(seq).unwrap().unwrap().state, EntryState::Dropped { at_ms: 2_000 });
     }
-    /// An action that cannot be read is not sent, is shown, and is dropped by a human; its identity stays taken.
+    /// A damaged action is not sent, is shown, and can be dropped by a human; its identity stays taken.
     #[test]
     fn d02_a_damaged_action_is_parked_and_never_sent() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Files that are edited while the daemon runs: mappings, connector.yaml, secrets.
+//! Reloads files that are edited while the daemon runs: mappings, connector.yaml, secrets.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::salesforce::describe::Describe;
 use crate::state::StoreError;
 use crate::workers::{Shared, credentials};
 
-/// An edited mapping waits at most that long for the org's word on it.
+/// How long a check of an edited mapping waits for the org's answer.
 const ASKING: Duration = Duration::from_secs(15);
 
-/// How connector.yaml as it stands differs from what runs.
+/// How connector.yaml on disk differs from the running configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Keys that were edited and wait for a restart.
     pub waiting: Vec<&'static str>,
-    /// Why the file is refused as it stands, for people.
+    /// Why the current file is refused, for people.
     pub refused: Option<String>,
 }
 
 impl Shared {
-    /// Secrets, connector.yaml and mappings anew. The version of the mappings in force, or all that is refused.
+    /// Reloads secrets, connector.yaml and mappings. Returns the mapping version in force, or all refusals.
     pub async fn reload(&self) -> Result<String, String> {
         self.reload_secrets();
         let config = self.reload_config();
@@ -36,7 +36,7 @@ impl Shared {
         }
     }
 
-    /// Reads the mapping files anew. A bad edit is refused with its reasons, and the old one goes on.
+    /// Reloads the mapping files. A bad edit is refused with its reasons, and the old mapping stays in force.
     pub async fn reload_mappings(&self) -> Result<String, String> {
         let _one_at_a_time = self.reloading.lock().await;
         match self.read_mappings().await {
@@ -57,7 +57,7 @@ impl Shared {
         if lacking.is_empty() { Ok((mapping, warnings)) } else { Err(lacking.join("\n")) }
     }
 
-    /// What the org lacks of what an edit names. Empty when the org cannot be asked now.
+    /// What an edit names and the org lacks. Empty when the org cannot be asked now.
     async fn lacking(&self, edited: &Mapping) -> Vec<String> {
         let in_force = self.mapping();
         let schema = self.contacts.schema.load_full();
@@ -69,7 +69,7 @@ impl Shared {
         if found.is_empty() {
             return found;
         }
-        // What is known is up to an hour old, and the field may have been made a minute ago.
+        // The known describe is up to an hour old; the field may have been created since.
         if let Ok(Ok(org)) = tokio::time::timeout(ASKING, self.described_for(edited)).await {
             return newly_lacking(edited, &in_force, &org);
         }
@@ -79,7 +79,7 @@ impl Shared {
         Vec::new()
     }
 
-    /// Describes the objects of a mapping; what the org does not show is left out.
+    /// Describes the objects of a mapping; an object that the org does not show is left out.
     async fn described_for(&self, mapping: &Mapping) -> Result<Vec<Describe>, Failure> {
         let case = mapping.case_mappings().first().map_or("Case", |case| case.object.as_str());
         let mut org = Vec::new();
@@ -97,7 +97,7 @@ impl Shared {
     fn apply_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
         let version = mapping.version().to_owned();
         self.mapping_trouble.store(None.into());
-        // A permission may have been mended, whether the files differ or not.
+        // A permission may have been repaired, even if the files are the same.
         self.look_anew();
         if version == self.mapping().version() {
             return version;
@@ -114,7 +114,7 @@ impl Shared {
         version
     }
 
-    /// Told once for each text.
+    /// Logged once for each text.
     fn refuse_mapping(&self, text: &str) {
         if self.mapping_trouble.load().as_ref().as_deref() != Some(text) {
             let version = self.mapping().version().to_owned();
@@ -124,7 +124,7 @@ impl Shared {
         self.mapping_trouble.store(Some(text.to_owned()).into());
     }
 
-    /// Reads connector.yaml anew. Some keys take effect at once, the others wait for a restart; a bad edit is refused.
+    /// Reloads connector.yaml. Some keys take effect at once, the others wait for a restart; a bad edit is refused.
     pub fn reload_config(&self) -> Result<(), String> {
         match Config::load(&self.config.file, Secrets::Required) {
             Ok(edited) => {
@@ -174,7 +174,7 @@ impl Shared {
         self.edits.store(now.into());
     }
 
-    /// Secrets that stand in files are read again: rotation needs no restart.
+    /// Reads secrets again from their files: rotation needs no restart.
     pub fn reload_secrets(&self) {
         match self.config.reload_secrets() {
             Ok(fresh) => {
@@ -206,14 +206,14 @@ fn text_of(mistakes: &[Diagnostic]) -> String {
 
 const LAST_GOOD: &str = "mapping sources";
 
-/// Keeps the sources of a good version, for a start with bad files (design, rule 1).
+/// Stores the sources of a good version, for a start with bad files (design, rule 1).
 pub fn remember_mapping(store: &crate::state::Store, mapping: &Mapping) -> Result<(), StoreError> {
     let sources: Vec<(String, String)> =
         mapping.sources().iter().map(|s| (s.name.clone(), s.text.clone())).collect();
     store.set_meta(LAST_GOOD, &sources)
 }
 
-/// The last good version, if one was kept.
+/// The last good version, if one was stored.
 pub fn last_good_mapping(store: &crate::state::Store) -> Result<Option<Mapping>, StoreError> {
     let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD)? else { return Ok(None) };
     let sources = kept.into_iter().map(|(name, text)| Source { name, text }).collect();

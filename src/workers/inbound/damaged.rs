@@ -1,4 +1,4 @@
-//! What a damaged record of an event costs: itself. It is parked with that reason, and the others go on.
+//! A damaged record of an event affects only itself: it is parked with that reason, and the others continue.
 
 use std::sync::atomic::Ordering;
 
@@ -12,13 +12,13 @@ use crate::state::{Entry, EntryState, RKey, Store, StoreError, Tx, Waiting, keys
 use crate::workers::inbound::worker_state::SharedWorkerState;
 use crate::workers::{Fatal, Shared};
 
-/// How long a conversation is left alone of which not even a list can be read (milliseconds).
+/// How long a conversation is postponed when its list of waiting items cannot be read (milliseconds).
 const LEFT_ALONE_MS: i64 = 600_000;
 const CODE: &str = "damaged";
 const NO_BODY: &str = "The bytes of this event are damaged on the disk. Let Goodays send it again, or sweep: what is \
                        missing is found there.";
 
-/// What waits for a response. None: the list itself cannot be read, and the conversation is left alone for a while.
+/// What waits for a response. `None`: the list cannot be read, and the conversation is postponed.
 pub(crate) fn waiting(
     shared: &Shared,
     worker_state: &SharedWorkerState,
@@ -34,7 +34,7 @@ pub(crate) fn waiting(
     }
 }
 
-/// None when it is damaged, or missing.
+/// `None` when it is damaged or missing.
 pub(crate) fn body(store: &Store, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
     store.or_damaged("body", &keys::payload(seq), store.payload(seq))
 }
@@ -57,7 +57,7 @@ pub(crate) fn park(shared: &Shared, rkey: RKey, entry: &Entry) -> Result<(), Sto
     }
 }
 
-/// Takes out of a queue what belongs to nothing that can be read.
+/// Repairs a queue: items without a readable record are parked or removed.
 pub(crate) fn mend(shared: &Shared, rkey: RKey) -> Result<(), StoreError> {
     let now_ms = shared.clock.now_ms();
     let whose = |seq| named(&shared.store, seq).filter(|id| RKey::of(id) == rkey);

@@ -1,4 +1,4 @@
-//! What is left out or shortened of a refused conversation, and what no Case can do without.
+//! Which fields of a refused conversation are left out or shortened, and which fields no Case can do without.
 
 use crate::http::Failure;
 use crate::salesforce::errors::FieldFix;
@@ -12,7 +12,7 @@ use crate::workers::{Fatal, Shared};
 const MAX_CUTS: usize = 20;
 
 impl InboundWorker {
-    /// Leaves out or shortens what was refused; the next step writes again.
+    /// Leaves out or shortens the refused fields; the next step writes again.
     pub(crate) fn fix(
         &mut self,
         shared: &Shared,
@@ -61,7 +61,7 @@ impl InboundWorker {
     }
 }
 
-/// Without key or marker nothing is safe: nothing is written until they are there.
+/// Pauses all writes: without the key or the marker field no write is safe.
 fn vital_field(shared: &Shared, field: &str, code: &str) {
     let advice = format!(
         "The Case field {field} cannot be written ({code}): deploy the fields and the permission set \
@@ -71,12 +71,12 @@ fn vital_field(shared: &Shared, field: &str, code: &str) {
     shared.salesforce_said(&result, shared.clock.now_ms());
 }
 
-/// Not about the value: no Case takes it.
+/// Whether the code is about the field and not about its value: no Case can take the field.
 fn is_of_the_field(code: &str) -> bool {
     matches!(code, "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE")
 }
 
-/// Fields that are named by the org's own labels get their names.
+/// Replaces the org's field labels in the errors by field names.
 pub(crate) fn labelled(shared: &Shared, outcome: GraphOutcome) -> GraphOutcome {
     let GraphOutcome::Failed(errors) = outcome else { return outcome };
     let schema = shared.contacts.schema.load();
@@ -85,7 +85,7 @@ pub(crate) fn labelled(shared: &Shared, outcome: GraphOutcome) -> GraphOutcome {
     GraphOutcome::Failed(errors.into_iter().map(named).collect())
 }
 
-/// A duplicate in a field that is not the Case's key costs that field: no other Case is this one.
+/// A unique field, not the key, that a duplicate error names. It is left out: the other Case is not ours.
 pub(crate) fn another_unique_field(shared: &Shared, errors: &[NodeError]) -> Option<String> {
     let mapping = shared.mapping();
     let is_key = |name: &str| mapping.case_mappings().iter().any(|m| m.key_field.eq_ignore_ascii_case(name));
@@ -99,8 +99,8 @@ pub(crate) fn another_unique_field(shared: &Shared, errors: &[NodeError]) -> Opt
     duplicate.sent.iter().find(|sent| sent.contains("__") && named.contains(&sent.as_str())).cloned()
 }
 
-/// What is left to try where the same was tried before. A limit may count in other units than it is stated in (bytes,
-/// for instance), so a text becomes shorter still; one that is refused at any length goes, where it may.
+/// The next fix when the same one was tried before. A limit may count in other units than stated (bytes), so the text
+/// is halved again. A text that is refused at any length is left out if `may_go` allows it.
 fn harder(tried: &[FieldFix], fix: FieldFix, may_go: impl Fn(&str) -> bool) -> Option<FieldFix> {
     if !tried.contains(&fix) {
         return Some(fix);
@@ -122,13 +122,13 @@ fn harder(tried: &[FieldFix], fix: FieldFix, may_go: impl Fn(&str) -> bool) -> O
     (may_go && !tried.contains(&gone)).then_some(gone)
 }
 
-/// A comment without its text would be a message lost; a Case without one of its texts is still the Case.
+/// Whether the field is on the Case. A Case can lack one of its texts; a comment without its text is a lost message.
 fn on_the_case(shared: &Shared, field: &str) -> bool {
     let schema = shared.contacts.schema.load();
     schema.case.as_ref().is_some_and(|d| d.field_or_label(field).is_some())
 }
 
-/// Salesforce often names a field by its label.
+/// Replaces a label by the field's name: Salesforce often names a field by its label.
 fn by_name(shared: &Shared, fix: FieldFix) -> FieldFix {
     let schema = shared.contacts.schema.load();
     let name = |field: String| {
@@ -143,7 +143,7 @@ fn by_name(shared: &Shared, fix: FieldFix) -> FieldFix {
     }
 }
 
-/// A relation whose target does not exist is a matter of this value, not of the field.
+/// A relation whose target does not exist is a problem of this value, not of the field.
 fn is_relation_value(errors: &[NodeError]) -> bool {
     errors.iter().any(|e| e.problem.message.contains("oreign key external"))
 }

@@ -1,11 +1,12 @@
-//! Which events are in work, on disk: one that ends the process each time waits for a human, and the others go on.
+//! Notes on disk which events are in progress: an event that ends the process each time is parked, the others
+//! continue.
 //!
-//! Noted before an event is read, and before it is planned; taken back on disk before anything else is waited for.
-//! Ordinary events cost nothing: only large ones are noted, and those that an earlier process left. A call to a remote,
-//! a pause or a wait is never within a note, so a process that is ended meanwhile blames no event.
+//! A note is written before an event is read, and before it is planned. It is removed on disk before the worker waits
+//! for anything else. Only large events and those of an earlier process are noted. No call to a remote, pause or wait
+//! happens under a note, so a process that is ended then blames no event.
 //!
-//! A process that ends in the middle of a step blames all events of that step. So what was blamed once is worked on
-//! alone from then on: the innocent are cleared one by one, and only the guilty one reaches the third time.
+//! A process that ends in the middle of a step blames all events of that step. So an event that was blamed once is
+//! worked on alone from then on: the harmless ones are cleared one by one, and only the cause reaches the limit.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,24 +17,24 @@ use crate::aside::LARGE;
 use crate::state::{EntryState, Store, StoreError};
 
 const NAME: &str = "begun";
-/// After so many processes that ended in the middle of an event, no other one tries it.
+/// After this many processes that ended while they worked on an event, it is not tried again.
 const TOO_OFTEN: u32 = 3;
 
-/// Shared by the lanes.
+/// Shared by the inbound workers.
 pub(crate) struct InProgress {
-    /// The last event of earlier processes.
+    /// Number of the last event of earlier processes.
     before: u64,
     counts: Mutex<BTreeMap<u64, u32>>,
-    /// One lane at a time works on an event that was blamed, so that its end blames no other such event.
+    /// One worker at a time works on a blamed event, so that the end of the process blames no other such event.
     turn: Turn<()>,
 }
 
-/// What an event has come through when its note is taken back.
+/// How far an event has come when its note is removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Through {
-    /// It was read. It may still end the process when it is planned, so that earlier ends count on.
+    /// It was read. Planning it may still end the process, so earlier counts stay.
     Reading,
-    /// It was planned as well: what earlier processes ended of was not this event.
+    /// It was planned as well: earlier processes did not end because of this event.
     Planning,
 }
 
@@ -55,23 +56,23 @@ impl InProgress {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an event of that number and size is noted.
+    /// Whether an event of that number and size (bytes) is noted.
     pub fn notes(&self, seq: u64, bytes: usize) -> bool {
         seq <= self.before || bytes > LARGE
     }
 
-    /// Whether it ended too many processes.
+    /// Whether too many processes ended while they worked on it.
     pub fn ended_too_many(&self, seq: u64) -> bool {
         self.lock().get(&seq).is_some_and(|count| *count >= TOO_OFTEN)
     }
 
-    /// Whether a process ended while this event was in work, so that it is worked on alone.
+    /// Whether a process ended while it worked on this event, so that it is worked on alone.
     pub fn is_blamed(&self, seq: u64) -> bool {
         self.lock().get(&seq).is_some_and(|count| (1..TOO_OFTEN).contains(count))
     }
 
-    /// Does a piece of work on these events, with a note of them on disk meanwhile. The note is taken back on disk
-    /// before this returns, whatever the work says.
+    /// Does `work` on these events, with a note of them on disk meanwhile. The note is removed on disk before this
+    /// returns, also when `work` fails.
     pub async fn note<T, E: From<StoreError>>(
         &self,
         store: &Store,
@@ -103,7 +104,7 @@ impl InProgress {
         store.durable().await
     }
 
-    /// It is parked: a human may have it tried anew.
+    /// Clears the count of a parked event, so that a human may have it retried.
     pub fn forget(&self, store: &Store, seq: u64) -> Result<(), StoreError> {
         self.change(store, &[seq], |_| 0)
     }

@@ -1,6 +1,6 @@
-//! What waits, read: conversations with as many of their events as one step may hold in memory.
+//! Loads waiting conversations, with as many of their events as one step may hold in memory.
 //!
-//! An event that cannot be carried is parked alone, with the reason; the others of its conversation go on.
+//! An event that cannot be read is parked with the reason; the others of its conversation continue.
 
 use std::sync::atomic::Ordering;
 
@@ -19,21 +19,21 @@ use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::worker_state::SharedWorkerState;
 use crate::workers::{Fatal, Shared};
 
-/// What the events of one step may take in memory, roughly: bytes as they came, and what their values take when read.
+/// Memory for the events of one step in bytes, roughly: their bytes as received, and their values when read.
 const ROOM: usize = 24 << 20;
-/// What a value takes in memory, with its share of the list or object that it stands in.
+/// Memory of one JSON value in bytes, with its share of the list or object that contains it.
 const VALUE: usize = 200;
 
-/// A conversation's waiting things, with the bytes of its events in the same order.
+/// A conversation's waiting events and notes, with the bytes of the events in the same order.
 struct Bodies {
     waiting: Waiting,
     bytes: Vec<Vec<u8>>,
 }
 
-/// Why an event is parked: a code, and words for people.
+/// Why an event is parked: a code, and a text for people.
 type Misfit = (&'static str, String);
 
-/// Everything that waits for these conversations, as far as there is room; the rest stays queued.
+/// Loads everything that waits for these conversations, as far as there is room; the rest stays queued.
 pub(crate) async fn load(
     shared: &Shared,
     worker_state: &SharedWorkerState,
@@ -56,7 +56,7 @@ pub(crate) async fn load(
     shared.in_progress.note(&shared.store, &noted, Through::Reading, read_all).await
 }
 
-/// An event that an earlier process ended with makes a step of its own; the rest stays queued.
+/// If an event is blamed for the end of a process, the step works on that event only; the rest stays queued.
 fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
     let blamed = |bodies: &Bodies| {
         bodies.waiting.entries.iter().position(|entry| shared.in_progress.is_blamed(entry.seq))
@@ -66,7 +66,7 @@ fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
         return;
     };
     let mut bodies = all.swap_remove(at);
-    // In order: what stands before it goes first.
+    // In order: the events before it are handled first.
     let count = first.max(1);
     bodies.waiting.entries.truncate(count);
     bodies.bytes.truncate(count);
@@ -74,7 +74,7 @@ fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
     all.push(bodies);
 }
 
-/// The events that are noted as begun. Those that ended too many processes are not.
+/// The events to note as in progress. Those that ended too many processes are not read, so they are not noted.
 fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
     let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
     let noted = events.filter(|(entry, bytes)| {
@@ -83,8 +83,8 @@ fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
     noted.map(|(entry, _)| entry.seq).collect()
 }
 
-/// Reads the events, then the conversation. An event that holds our own answer came after the answer was noted as `Sending`, so it can't be mistaken for a colleague's. None: nothing is left
-/// to do.
+/// Reads the events, then the conversation: an event with our own answer came after the answer was noted as `Sending`,
+/// so it cannot be mistaken for a colleague's. `None`: nothing is left to do.
 fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
     let Bodies { mut waiting, bytes } = bodies;
     let (rkey, size) = (waiting.rkey, bytes.iter().map(Vec::len).sum());
@@ -111,8 +111,8 @@ fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
     Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
 }
 
-/// What waits for a response; of its events as many as there is room for, at least one in each step. What is damaged is
-/// parked, and is not in it.
+/// Reads what waits for a response, with as many events as there is room for, at least one in each step. Damaged
+/// events are parked and left out.
 fn gather(
     shared: &Shared,
     worker_state: &SharedWorkerState,
@@ -151,7 +151,7 @@ fn cost(body: &[u8]) -> usize {
     2 * body.len() + VALUE * json::values(body).min(peek::MAX_VALUES)
 }
 
-/// Reads an event, unless it is known to be too much.
+/// Reads an event, unless it ended too many processes or is too large.
 fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Misfit> {
     if shared.in_progress.ended_too_many(entry.seq) {
         let why = "working on it ended the process three times; `retry` tries it again";
@@ -159,7 +159,7 @@ fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Mis
     }
     let unreadable = |why: &str| ("unreadable", format!("the stored event cannot be read: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))?;
-    // The door has looked at it; what an older version took in, it has not.
+    // The webhook checks the size of new events; those that an older version accepted were not checked.
     if bytes.len() > peek::MAX_VALUES / 4 {
         let outlined = peek::outline(text).map_err(|_| unreadable("it is not JSON that can be held"))?;
         if let Some(why) = peek::excess(text, &outlined) {

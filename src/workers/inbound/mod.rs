@@ -1,8 +1,8 @@
-//! A lane: conversations that wait for Salesforce, many in one call.
+//! The inbound worker writes waiting conversations to Salesforce, many in one call.
 //!
-//! Whatever came in while a call was in flight is the next batch; a call that has room takes along what agents are
-//! told in the other lane. Before a call leaves, the disk says which responses it is about: a process that is killed
-//! meanwhile reads them back before it writes them again.
+//! What came in during a call is the next batch. A call that has room also takes notes of the other worker's
+//! conversations. Before a call is sent, the disk says which responses it is about: after a kill they are read back
+//! before they are written again.
 
 mod damaged;
 mod fixes;
@@ -41,12 +41,12 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
-/// How long what agents are told waits for other actions that are under way, so that one call tells of all.
+/// How long (milliseconds) notes wait for other actions in flight, so that one call writes all of them.
 const TOLD_TOGETHER_MS: i64 = 5_000;
-/// What is read of a queue: a little at first, for most wait with one thing only.
+/// How many items of a queue are read at first: few, since most conversations have one item only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
-/// The Case's name within its transaction.
+/// The Case's reference within its transaction.
 pub(crate) const CASE: &str = "refCase";
 
 pub struct InboundWorker {
@@ -58,7 +58,7 @@ pub struct InboundWorker {
     first_start: Option<GoodaysTime>,
 }
 
-/// A conversation, loaded.
+/// A loaded conversation.
 pub(crate) struct Job {
     pub rkey: RKey,
     pub response_id: ResponseId,
@@ -67,12 +67,12 @@ pub(crate) struct Job {
     pub notes: Vec<Note>,
     pub intents: Vec<Intent>,
     pub link: Option<Link>,
-    /// Bytes of its events, as they came.
+    /// Bytes of its events, as received.
     pub size: usize,
 }
 
 impl Job {
-    /// The ledger holds nothing that inbound wrote or learned: at most a Case that the poll came across.
+    /// The ledger has nothing that the inbound direction wrote or read: at most a Case that a poll found.
     pub(crate) fn is_unwritten(&self) -> bool {
         self.link.as_ref().is_none_or(|l| {
             l.known.is_empty() && l.fields.is_empty() && l.gone.is_empty() && l.fresh == Freshness::default()
@@ -100,7 +100,7 @@ impl Worker for InboundWorker {
         }
         let step = self.process(shared, &taken, now_ms).await?;
         self.state().give_back(&taken);
-        // Only after work was done, or two lanes that may not call would wake each other without end.
+        // Only after work was done: otherwise two workers that may not call would wake each other without end.
         if step == Step::Did {
             let lent = |lane: &u8| *lane != self.number && taken.iter().any(|r| r.lane() == *lane);
             (0..LANES).filter(lent).for_each(|lane| shared.wake_lane(lane));
@@ -124,7 +124,7 @@ impl InboundWorker {
         self.worker_state.lock()
     }
 
-    /// Brings to Salesforce what was taken in hand.
+    /// Writes the taken conversations to Salesforce.
     async fn process(&mut self, shared: &Shared, taken: &[RKey], now_ms: i64) -> Result<Step, Fatal> {
         let next_call_ms = shared.next_call_ms.load(Ordering::Relaxed);
         if next_call_ms > now_ms {
@@ -149,17 +149,17 @@ impl InboundWorker {
 
     fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
         let due = shared.store.next_due(self.number)?;
-        // What is due and not taken is held, in the other lane's hand, or waits for actions that are under way.
+        // What is due and not taken is postponed, taken by the other worker, or waits for actions in flight.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
         let state = self.state();
         let held = state.postponed.iter().filter(|(r, _)| r.lane() == self.number).map(|(_, at)| *at).min();
         Ok(Step::Idle { until_ms: if due.is_some_and(|d| d > now_ms + 50) { due } else { held.or(due) } })
     }
 
-    /// Takes in hand the next conversations that are due, and with them, as far as there is room, those of the
-    /// other lane in which agents are told something: one call tells of all.
+    /// Takes the next due conversations. If there is room, it also takes the other worker's conversations that have
+    /// only notes: one call writes all notes.
     fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
-        // Asked before the queue: the last action's end stands there before this says that it was the last.
+        // Read before the queue: the last action's note is in the queue before this flag is cleared.
         let delivering = shared.delivering.load(Ordering::SeqCst);
         let mut state = self.state();
         state.pass(now_ms);
@@ -188,7 +188,7 @@ impl InboundWorker {
         }
     }
 
-    /// What agents are told in other lanes; their events stay there.
+    /// Takes conversations of other workers that have notes and no events.
     fn take_along(
         &self,
         shared: &Shared,
@@ -208,8 +208,8 @@ impl InboundWorker {
         Ok(())
     }
 
-    /// What only the poll has seen is read first, and with an empty ledger before an org that has our Cases, what
-    /// is older than our start.
+    /// Marks for a read what only the poll has seen. If the org had our Cases when the ledger was empty, it also marks
+    /// responses that are older than our first start.
     fn mark_for_refresh(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut state = self.state();
         let worker_state = |j: &&Job| {
@@ -224,7 +224,7 @@ impl InboundWorker {
         }
         for job in jobs.iter().filter(|j| j.link.is_none()) {
             let created = job.events.iter().filter_map(|e| e.response.created).min();
-            // Unknown is old: then it is read first, which costs a call and no more.
+            // An unknown age counts as old: a read first costs one call.
             let old = created
                 .zip(self.first_start)
                 .is_none_or(|(created, start)| created < start.plus_millis(CARRIED_MS));
@@ -245,7 +245,7 @@ impl InboundWorker {
         if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
     }
 
-    /// Plans as many conversations as one call may write; those that need no write are concluded.
+    /// Plans as many conversations as one call may write; those that need no write are recorded at once.
     fn plan_all(
         &mut self,
         shared: &Shared,
@@ -263,7 +263,7 @@ impl InboundWorker {
                 self.record(shared, &job, &plan, None)?;
                 continue;
             }
-            // What was read is as old as the question; a step asks before it writes.
+            // What was read is as old as its query; a step queries before it writes.
             let asked_ms = if mutant::is_on("young-look") { shared.clock.now_ms() } else { self.stepped_ms };
             if self.state().must_settle(job.rkey, settle_ms, asked_ms) {
                 continue;
@@ -277,7 +277,7 @@ impl InboundWorker {
         Ok(batch)
     }
 
-    /// Plans one conversation; none when it was parked instead.
+    /// Plans one conversation; `None` when it was parked instead.
     fn plan(
         &mut self,
         shared: &Shared,
@@ -310,7 +310,7 @@ impl InboundWorker {
         Ok(Some(plan(&input, &context.with(&fixes))))
     }
 
-    /// What an insert of ours put on the Case, as far as status rules go.
+    /// The link update of an insert of ours: the baseline for status rules.
     pub(crate) fn baseline(&self, context: &OwnedPlanContext, job: &Job) -> Option<LinkUpdate> {
         let input = Input {
             response_id: &job.response_id,
@@ -379,7 +379,7 @@ fn with_events(items: &[Item]) -> HashSet<RKey> {
     items.iter().filter(|i| i.event).map(|i| i.rkey).collect()
 }
 
-/// Adds conversations, each once, up to that many.
+/// Adds conversations, each once, until there are `room` of them.
 fn fill<'i>(taken: &mut Vec<RKey>, items: impl Iterator<Item = &'i Item>, room: usize) {
     for item in items {
         if taken.len() >= room {

@@ -1,5 +1,5 @@
-//! Reading Cases back before they are written: after a write without an answer, a duplicate key, a Case that
-//! is gone, or with a ledger that cannot know (design, 4).
+//! Reads Cases back before they are written: after a write without an answer or a duplicate key, when a Case is gone,
+//! or when the ledger cannot know (design, 4).
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::{Fatal, Shared, Stop};
 
 impl InboundWorker {
-    /// Reads the Cases and comments of the jobs that ask for it, and takes them into the ledger.
+    /// Reads the Cases and comments of the jobs that need it, and updates the ledger.
     pub(crate) async fn reconcile(&mut self, shared: &Shared, jobs: &mut [Job]) -> Result<(), Stop> {
         let context = shared.plan_context();
         let asked: Vec<usize> = {
@@ -30,7 +30,7 @@ impl InboundWorker {
         let read = read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await?;
         for index in asked {
             let job = &mut jobs[index];
-            // Made by an attempt of ours of which nobody told us that it succeeded.
+            // The Case may be made by an attempt of ours that got no answer.
             let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
             let baseline = if ours { self.baseline(&context, job) } else { None };
             self.apply_row(shared, &context.plan_context(), job, &read, baseline.as_ref())?;
@@ -91,7 +91,7 @@ impl InboundWorker {
     }
 }
 
-/// The ledger was wrong: there is no such Case (any more).
+/// Corrects a link whose Case does not exist, or not any more.
 fn forget_case(mut link: Link) -> Link {
     link.case = None;
     link.unread = false;
@@ -110,7 +110,7 @@ impl Found {
     }
 }
 
-/// What Salesforce showed.
+/// What was read from Salesforce.
 struct Read {
     found: HashMap<String, Found>,
     masters: HashMap<RecordId, Row>,
@@ -153,7 +153,7 @@ async fn read<'j>(
     Ok(Read { found, masters, comments })
 }
 
-/// Survivors of merges, however often they were merged themselves.
+/// Master Cases of merges. A master that was merged itself is followed, up to five times.
 async fn read_masters(
     shared: &Shared,
     object: &str,
@@ -218,7 +218,7 @@ async fn read_comments(
     Ok(comments)
 }
 
-/// Fields that the org has; all of them when it did not describe itself.
+/// The fields that the org has; all of `names` when the org's describe is not known.
 pub(crate) fn visible<'n>(context: &PlanContext<'_>, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     names.filter(|n| context.case.is_none_or(|d| n.contains('.') || d.field(n).is_some())).collect()
 }
@@ -237,7 +237,7 @@ async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure>
     Ok(rows)
 }
 
-/// The mapping names something that is no field: `check` finds it, and nothing is sent.
+/// The mapping has a name that is no valid field name: `check` reports it, and nothing is sent.
 pub(crate) fn unsayable(error: &query::BadName) -> Failure {
     Failure::Configuration { code: "bad_name".to_owned(), advice: format!("{error}: correct the mapping") }
 }

@@ -1,4 +1,4 @@
-//! Noting what was written, on top of what is known by then.
+//! Records what was written, on top of the link as it is by then.
 
 use std::sync::atomic::Ordering;
 
@@ -12,11 +12,10 @@ use crate::state::{EntryState, keys};
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::{Fatal, Shared};
 
-/// How long a message that may be ours waits for the outcome of the action (milliseconds); it is looked at again then.
+/// How long (milliseconds) a conversation waits while a message may be ours and the action's outcome is not known.
 const WAITS_MS: i64 = 500;
 
 impl InboundWorker {
-    /// Notes what is done, on top of the link as it stands now.
     pub(crate) fn record(
         &mut self,
         shared: &Shared,
@@ -31,7 +30,8 @@ impl InboundWorker {
             (None, Some(write)) if write.patch.is_none() => "created",
             (None, Some(_)) => "updated",
         };
-        // Each lane counts what it has finished, whichever lane it is of: no other one writes that count.
+        // Each worker counts the events that it finished, of either worker's conversations. So each count has one
+        // writer.
         let done = &shared.counts.done[usize::from(self.number)];
         let mut finished;
         let settled = loop {
@@ -46,7 +46,7 @@ impl InboundWorker {
             let tx = loaded.with();
             finished = 0;
             if !plan.more && !plan.waits {
-                // Those that somebody dropped or forgot meanwhile are theirs.
+                // Entries that an operator dropped or forgot meanwhile are left as they are.
                 let unchanged = shared.store.guard_unchanged(tx, &job.waiting.entries)?;
                 finished = unchanged.len() as u64;
                 for entry in unchanged {

@@ -1,4 +1,4 @@
-//! What follows when Salesforce refuses a conversation: again later, a field less, read again, or a human.
+//! What follows when Salesforce refuses a conversation: a retry, a field less, a read, or parking.
 
 use std::sync::atomic::Ordering;
 
@@ -16,9 +16,9 @@ use crate::workers::inbound::{CASE, InboundWorker, Job};
 use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared};
 
-/// Tries of one record before a human is asked: with the intervals of [`RECORD`], some hours.
+/// Tries of one record before it is parked: with the intervals of [`RECORD`], some hours.
 const MAX_ATTEMPTS: u32 = 40;
-/// The same of one that alone is more than the org's own limits for a transaction allow.
+/// The same for a record that exceeds the org's limits for a transaction even when it is sent alone.
 const MAX_ALONE: u32 = 8;
 
 impl Job {
@@ -28,10 +28,10 @@ impl Job {
     }
 }
 
-/// What a call did to others, beside a conversation that was refused.
+/// Results of the call that a refused conversation was in.
 #[derive(Clone, Copy)]
 struct Beside {
-    /// Conversations of the call.
+    /// Conversations in the call.
     all: usize,
     taken: usize,
     too_much: usize,
@@ -47,7 +47,7 @@ impl InboundWorker {
         let outcomes: Vec<GraphOutcome> = outcomes.into_iter().map(|o| labelled(shared, o)).collect();
         let verdicts: Vec<Option<Verdict>> = outcomes.iter().map(verdict).collect();
         let count = |is: &dyn Fn(&Verdict) -> bool| verdicts.iter().flatten().filter(|v| is(v)).count();
-        // One unknown Case that exists says that our ledger may not know the others either.
+        // A duplicate shows that the ledger misses a Case. It may miss the Cases of the others, too.
         let relearn = count(&|v| *v == Verdict::Duplicate) > 0;
         let beside = Beside {
             all: batch.len(),
@@ -71,7 +71,7 @@ impl InboundWorker {
         Ok(())
     }
 
-    /// A call that was refused as a whole: smaller ones find the culprit, which alone is met like any refusal.
+    /// Smaller calls find the conversation that causes the refusal. Sent alone, it is handled like any refused one.
     pub(crate) fn refused_whole(
         &mut self,
         shared: &Shared,
@@ -127,8 +127,8 @@ impl InboundWorker {
                 }
             }
             Verdict::Fix(fixes) => self.fix(shared, job, fixes, errors),
-            // What the org took from others it does not refuse as a whole: the trouble is this conversation's, and
-            // stays so when it comes alone. One that comes alone says nothing of what others may do.
+            // If the org accepted others of this call, the problem is this conversation's, also when it is retried
+            // alone. An access error of a conversation that was sent alone says nothing about others.
             Verdict::AdminMustAct { code } => {
                 let of_the_record = code.starts_with("INSUFFICIENT_ACCESS") && beside.all == 1;
                 if beside.taken > 0 || job.attempts() > 0 || of_the_record {
@@ -148,14 +148,14 @@ impl InboundWorker {
     fn exists_already(&self, job: &Job) {
         let mut state = self.state();
         if state.comments.contains_key(&job.rkey) {
-            // Just read and not found, and still a duplicate.
+            // It was just read and not found, and still is a duplicate.
             state.nowhere.insert(job.rkey);
         }
         state.needs_refresh.insert(job.rkey);
     }
 
-    /// The org's own limits for one transaction were met: fewer comments where one conversation is the culprit, else
-    /// fewer conversations in a call. Only one that still fails alone, with as little as it can be, counts its tries.
+    /// The org's limits for one transaction were exceeded. If one conversation causes it, it sends fewer comments;
+    /// otherwise calls have fewer conversations. Only one that fails alone and cannot be divided counts its tries.
     fn less(
         &mut self,
         shared: &Shared,
@@ -190,7 +190,7 @@ impl InboundWorker {
         self.park(shared, job, code, &why)
     }
 
-    /// The same again, later.
+    /// Retries later, or parks after [`MAX_ATTEMPTS`].
     pub(crate) fn later(&mut self, shared: &Shared, job: &Job, code: &str) -> Result<(), Fatal> {
         let attempts = job.attempts() + 1;
         if attempts > MAX_ATTEMPTS {
@@ -200,7 +200,7 @@ impl InboundWorker {
         self.put_off(shared, job, attempts)
     }
 
-    /// Events and notes alike: each has been tried that often, and the interval grows with it.
+    /// Postpones events and notes, and stores how often they were tried. The interval grows with the tries.
     fn put_off(&mut self, shared: &Shared, job: &Job, attempts: u32) -> Result<(), Fatal> {
         let interval = interval(RECORD, attempts.saturating_sub(1), None);
         let due_ms = shared.clock.now_ms() + millis(interval);
@@ -221,7 +221,7 @@ impl InboundWorker {
         Ok(())
     }
 
-    /// Ends the waiting of a conversation with a reason that a human looks at; notes are given up.
+    /// Parks the events with a reason for a human. If the conversation has no events, its notes are dropped.
     pub(crate) fn park(&mut self, shared: &Shared, job: &Job, code: &str, why: &str) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let mut parked;
@@ -261,7 +261,7 @@ pub(crate) fn first_code(errors: &[NodeError]) -> String {
     errors.first().map(|e| e.problem.code.clone()).unwrap_or_default()
 }
 
-/// A refusal of a whole call, as of one of its records.
+/// The refusal of a whole call, in the form of an error of one record.
 fn of_the_call(batch: &[(Job, Plan)], status: u16, problem: &Problem) -> NodeError {
     let writes = batch.iter().filter_map(|(_, plan)| plan.write.as_ref());
     let sent = writes.flat_map(|write| write.fields.keys().cloned()).collect();
@@ -279,7 +279,7 @@ fn verdict(outcome: &GraphOutcome) -> Option<Verdict> {
     }
 }
 
-/// Nothing of this kind is written until somebody changes the org.
+/// Pauses all writes until an admin changes the org.
 fn refuses_all(shared: &Shared, code: String) {
     let advice =
         format!("Salesforce refuses every write of this kind with {code}: an admin has to look at the org.");
@@ -297,7 +297,7 @@ mod tests {
     use crate::workers::inbound::worker_state::SharedWorkerState;
     use crate::workers::runtime::worker::tests::shared;
 
-    /// A conversation in which an event waits, and one in which agents are told something.
+    /// A conversation in which an event waits, or one in which a note waits.
     fn waits(shared: &Shared, id: &str, event: bool) -> Job {
         let response_id = ResponseId::new(id).unwrap();
         let rkey = RKey::of(&response_id);

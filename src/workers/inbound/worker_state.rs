@@ -1,8 +1,7 @@
-//! What both lanes know of conversations beside the ledger: who has them in hand, what is in doubt about them, and
-//! what is put off.
+//! What both inbound workers know about conversations beside the ledger: which are taken, unconfirmed or postponed.
 //!
-//! A conversation belongs to one lane, but what agents are told in it may travel in the other one's call. So what is
-//! known of it stands here, whoever writes it; no lane touches what the other has in hand.
+//! A conversation belongs to one worker, but its notes may be written in a call of the other one. So the workers share
+//! this state. No worker touches a conversation that the other has taken.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +12,7 @@ use crate::state::ledger::put_attempt;
 use crate::state::{LANES, RKey, Store, StoreError, Tx};
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 
-/// [`WorkerState`], shared by the lanes; never locked while a remote is asked.
+/// [`WorkerState`], shared by the inbound workers; never locked during a call to a remote.
 #[derive(Clone, Default)]
 pub struct SharedWorkerState(Arc<Mutex<WorkerState>>);
 
@@ -25,37 +24,37 @@ impl SharedWorkerState {
 
 #[derive(Default)]
 pub(crate) struct WorkerState {
-    /// A lane works on them, usually their own.
+    /// A worker works on them now, usually their own worker.
     in_hand: HashSet<RKey>,
-    /// Those of calls under way.
+    /// Conversations in calls in flight.
     in_flight: HashSet<RKey>,
-    /// Written without an answer, and when that attempt ended: to be read back before another write.
+    /// Written without an answer, and when that attempt ended (milliseconds): read back before another write.
     pub(crate) unconfirmed: HashMap<RKey, i64>,
     /// To be read from Salesforce before they are written.
     pub(crate) needs_refresh: HashSet<RKey>,
-    /// Read, and what the Case's comments said.
+    /// Comment texts of the Cases that were read.
     pub(crate) comments: HashMap<RKey, Vec<String>>,
-    /// Not before then (milliseconds).
+    /// Not taken before this time (milliseconds).
     pub(crate) postponed: HashMap<RKey, i64>,
-    /// Refusals of one conversation's values.
+    /// Fields to leave out or shorten in one conversation only.
     pub(crate) fixes: HashMap<RKey, Vec<FieldFix>>,
-    /// Fewer comments in one transaction, until then (milliseconds): what met the org's own limits.
+    /// At most this many comments in one transaction until then (milliseconds), after one exceeded the org's limits.
     fewer: HashMap<RKey, (usize, i64)>,
-    /// The same of conversations in one call.
+    /// The same for conversations in one call.
     graphs: Option<(usize, i64)>,
-    /// How often each had no answer of Salesforce's when it was sent alone.
+    /// How often each got no answer from Salesforce when it was sent alone.
     alone: HashMap<RKey, u32>,
-    /// Turned away as duplicates and then found nowhere.
+    /// Refused as duplicates, and then not found by a read.
     pub(crate) nowhere: HashSet<RKey>,
     remembered: bool,
 }
 
-/// How long what the org's limits allowed is kept to.
+/// How long a reduced limit is kept.
 const REMEMBERED_MS: i64 = 3_600_000;
 
 impl WorkerState {
-    /// Sent alone, it had no answer: while others have, something on the road refuses its text, and it comes less and
-    /// less often. Nothing is parked for that.
+    /// Postpones a conversation that got no answer when it was sent alone, longer each time: if others get answers,
+    /// something on the network path refuses its text. Nothing is parked for that.
     pub(crate) fn unanswered_alone(&mut self, rkey: RKey, ended_ms: i64) {
         let times = self.alone.entry(rkey).or_default();
         let until_ms = ended_ms + millis(interval(REMOTE, *times, None));
@@ -63,36 +62,36 @@ impl WorkerState {
         self.postponed.insert(rkey, until_ms);
     }
 
-    /// Half of a conversation's comments were too many.
+    /// Limits the comments in one transaction of the conversation, for an hour.
     pub(crate) fn fewer_comments(&mut self, rkey: RKey, comments: usize, now_ms: i64) {
         self.fewer.insert(rkey, (comments, now_ms + REMEMBERED_MS));
     }
 
-    /// As many conversations in one call, and no more.
+    /// Limits the conversations in one call, for an hour.
     pub(crate) fn fewer_graphs(&mut self, graphs: usize, now_ms: i64) {
         let most = self.most_graphs(now_ms);
         let graphs = most.map_or(graphs.max(1), |most| most.min(graphs.max(1)));
         self.graphs = Some((graphs, now_ms + REMEMBERED_MS));
     }
 
-    /// How many comments a conversation's transaction holds, if fewer than usual.
+    /// The limit on comments in one transaction of the conversation, if there is one.
     pub(crate) fn most_comments(&self, rkey: RKey) -> Option<usize> {
         self.fewer.get(&rkey).map(|(comments, _)| *comments)
     }
 
-    /// How many conversations a call holds.
+    /// How many conversations a call may have.
     pub(crate) fn most_graphs(&self, now_ms: i64) -> Option<usize> {
         self.graphs.filter(|(_, until_ms)| now_ms < *until_ms).map(|(graphs, _)| graphs)
     }
 
-    /// What was put off until now is due, and what was remembered for a while is forgotten.
+    /// Drops postponements and comment limits whose time has passed.
     pub(crate) fn pass(&mut self, now_ms: i64) {
         self.postponed.retain(|_, until_ms| *until_ms > now_ms);
         self.fewer.retain(|_, (_, until_ms)| *until_ms > now_ms);
     }
 
-    /// After a start: what was in flight when the process ended may or may not stand in Salesforce. Of all lanes at
-    /// once, since each writes down attempts for both.
+    /// After a start: what was in flight when the process ended may or may not be in Salesforce, so it is unconfirmed.
+    /// For all workers at once, since each stores attempts of both.
     pub(crate) fn remember(&mut self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
         if self.remembered {
             return Ok(());
@@ -110,7 +109,7 @@ impl WorkerState {
         Ok(())
     }
 
-    /// Whether a lane may take it in hand now.
+    /// Whether a worker may take it now.
     pub(crate) fn is_free(&self, rkey: RKey) -> bool {
         !self.in_hand.contains(&rkey) && !self.postponed.contains_key(&rkey)
     }
@@ -125,19 +124,19 @@ impl WorkerState {
         }
     }
 
-    /// Before a call leaves that writes these.
+    /// Called before a call that writes these conversations is sent.
     pub(crate) fn leaving(&mut self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
         self.in_flight.extend(rkeys);
         self.note_attempts(store, rkeys)
     }
 
-    /// What became of them is known.
+    /// Called when the outcome of the writes is known.
     pub(crate) fn answered(&mut self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
         self.landed(rkeys);
         self.note_attempts(store, rkeys)
     }
 
-    /// What became of them is not known; the attempts stay on disk.
+    /// Called when the outcome of the writes is not known; the attempts stay on disk.
     pub(crate) fn unanswered(&mut self, rkeys: &[RKey], ended_ms: i64) {
         self.landed(rkeys);
         if mutant::is_on("skip-doubt") {
@@ -156,8 +155,8 @@ impl WorkerState {
         }
     }
 
-    /// Writes down, in one transaction, what may stand in Salesforce without our knowing, for each lane that these
-    /// belong to: what is in flight, and what is in doubt still.
+    /// Stores, in one transaction, what Salesforce may have without our knowing: conversations in flight and those
+    /// still unconfirmed, for each worker that owns one of `rkeys`.
     fn note_attempts(&self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
         if mutant::is_on("skip-attempt") {
             return Ok(());
@@ -171,7 +170,7 @@ impl WorkerState {
         store.try_transact(&tx).map(drop)
     }
 
-    /// Nothing is in doubt about it any more.
+    /// The conversation was written or needs no write: nothing about it is unconfirmed any more.
     pub(crate) fn forget(&mut self, rkey: RKey) {
         self.unconfirmed.remove(&rkey);
         self.needs_refresh.remove(&rkey);
@@ -180,8 +179,8 @@ impl WorkerState {
         self.alone.remove(&rkey);
     }
 
-    /// A suspect that was not found applied is held until a second look, `settle_ms` after the attempt ended;
-    /// `asked_ms` is when this look began.
+    /// Postpones an unconfirmed write that a read did not find, until a second read, `settle_ms` after the attempt
+    /// ended. `asked_ms` is when this read began. True when it is postponed.
     pub(crate) fn must_settle(&mut self, rkey: RKey, settle_ms: i64, asked_ms: i64) -> bool {
         let Some(ended_ms) = self.unconfirmed.get(&rkey) else { return false };
         let until_ms = ended_ms + settle_ms;
@@ -202,7 +201,7 @@ mod tests {
     use crate::goodays::ResponseId;
     use crate::state::Settings;
 
-    /// Conversations of a lane.
+    /// Conversations of one worker.
     fn of_lane(lane: u8, count: usize) -> Vec<RKey> {
         let all = (0..).map(|n| RKey::of(&ResponseId::new(format!("r{n}")).unwrap()));
         all.filter(|rkey| rkey.lane() == lane).take(count).collect()
@@ -218,7 +217,7 @@ mod tests {
             &of(0) | &of(1)
         };
         let mut state = WorkerState::default();
-        // A call of lane 0 with a conversation of lane 1, beside a call of lane 1.
+        // A call of worker 0 with a conversation of worker 1, beside a call of worker 1.
         let (shared, own) = ([a[0], b[0]], [b[1]]);
         state.leaving(&store, &own).unwrap();
         state.leaving(&store, &shared).unwrap();

@@ -1,4 +1,4 @@
-//! Taking in what a poll's rows mean. What that is, is decided in [`crate::decide::outbound::rows`].
+//! Applies the rows of a poll. What a row means is decided in [`crate::decide::outbound::rows`].
 
 use serde_json::Value;
 use tracing::{debug, info, warn};
@@ -15,7 +15,7 @@ use crate::time::SalesforceTime;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, OrgIdentity, Shared};
 
-/// What rows are taken in with.
+/// The context in which rows are applied.
 pub(crate) struct Applying<'a> {
     pub context: &'a OwnedPlanContext,
     pub earlier: &'a [EarlierRules],
@@ -60,7 +60,7 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
     row.get(field).and_then(Value::as_str).and_then(|id| ResponseId::new(id).ok())
 }
 
-/// The responses that a Case stands for: its own, and those that were merged into it.
+/// The responses of a Case: its own, and those of Cases that were merged into it.
 pub(crate) fn case_answers(
     shared: &Shared,
     applying: &Applying<'_>,
@@ -78,7 +78,7 @@ pub(crate) fn case_answers(
     Ok(responses)
 }
 
-/// A Case changed.
+/// Applies a changed Case.
 pub(crate) fn apply_case_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
     for response in case_answers(shared, applying, row)? {
         let context = applying.context.plan_context();
@@ -104,8 +104,8 @@ fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
     }
 }
 
-/// The response that a comment belongs to, and whether that is only a guess; none when it is nobody's, or its action
-/// is damaged.
+/// The response that a comment belongs to, and whether that is only a guess. `None`: it belongs to no response, or its
+/// action is damaged.
 pub(crate) fn comment_answers(
     shared: &Shared,
     applying: &Applying<'_>,
@@ -118,7 +118,7 @@ pub(crate) fn comment_answers(
     whose(&shared.store, &case, &own, &comment)
 }
 
-/// A comment was written, published, unpublished or edited.
+/// Applies a comment that was written, published, unpublished or edited.
 pub(crate) fn apply_comment_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
     let Some((response, unsure)) = comment_answers(shared, applying, row)? else { return Ok(()) };
     let case_row = applying.parent_of(row);
@@ -131,17 +131,17 @@ pub(crate) fn apply_comment_row(shared: &Shared, applying: &Applying<'_>, row: &
     Ok(())
 }
 
-/// The response that a comment belongs to, and whether that is only a guess; none when its action is damaged.
+/// The response that a comment belongs to, and whether that is only a guess. `None`: its action is damaged.
 fn whose(
     store: &Store,
     case: &RecordId,
     own: &ResponseId,
     comment: &RecordId,
 ) -> Result<Option<(ResponseId, bool)>, StoreError> {
-    // A merge moves comments to the survivor: what was taken over stays where it was.
+    // A merge moves comments to the master Case; an action that exists stays with its response.
     match store.intent_by_identity(&answer_identity(comment)) {
         Ok(Some(intent)) => return Ok(Some((intent.response_id, false))),
-        // It may have been sent: never again without a human.
+        // It may have been sent, so it is never sent again without a human.
         Err(StoreError::Damaged(_)) => return Ok(None),
         other => other.map(drop)?,
     }
@@ -162,7 +162,7 @@ fn whose(
     Ok(Some(addressee(&links).map_or((own.clone(), true), |l| (l.response_id.clone(), false))))
 }
 
-/// A Case was merged away: its response follows the survivor.
+/// Applies a merged Case: its response follows the master Case.
 pub(crate) fn apply_merged_row(
     shared: &Shared,
     context: &OwnedPlanContext,

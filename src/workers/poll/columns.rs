@@ -1,6 +1,6 @@
-//! What is selected of Cases and comments: all that a rule of actions.yaml reads, now or before its last edits.
+//! Which columns of Cases and comments are selected: all that the rules of actions.yaml read, now or before an edit.
 //!
-//! What people did before an edit is judged by the rules of then, so their fields are read as long as those are kept.
+//! What people did before an edit is judged by the earlier rules, so their fields are read as long as those are kept.
 
 use std::collections::BTreeSet;
 
@@ -14,18 +14,18 @@ use crate::salesforce::query::{self, After, Poll};
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 
-/// Rows of a page.
+/// Rows per page.
 pub(crate) const PAGE: usize = 2000;
 
-/// The columns of one reader, who learns which of them the org does not show.
+/// The columns of one reader. It learns which of them the org does not show.
 #[derive(Default)]
 pub(crate) struct Columns {
-    /// In small letters.
+    /// In lower case.
     missing: BTreeSet<String>,
 }
 
 impl Columns {
-    /// One page of the Cases with our key; none without a Case mapping.
+    /// The query for one page of the Cases with our key; `None` without a Case mapping.
     pub(crate) fn cases(
         &self,
         context: &OwnedPlanContext,
@@ -41,7 +41,7 @@ impl Columns {
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
     }
 
-    /// One page of the comments of such Cases that are not by this user; none without a Case mapping.
+    /// The query for one page of comments on such Cases that are not by this user; `None` without a Case mapping.
     pub(crate) fn comments(
         &self,
         context: &OwnedPlanContext,
@@ -64,11 +64,11 @@ impl Columns {
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
     }
 
-    /// Paths of comments, and of their Cases by way of the parent.
+    /// Paths of comments, and of their Cases through the parent field.
     pub(crate) fn of_comment(&self, context: &OwnedPlanContext, earlier: &[EarlierRules]) -> Vec<String> {
         let source = &context.mapping.actions().comments;
         let parent = source.parent.trim_end_matches("Id");
-        // Rules about another object's comments know nothing of these.
+        // Rules about another object's comments do not apply to these.
         let same = |actions: &&ActionMapping| actions.comments.object == source.object;
         let own = rules(context, earlier).filter(same).flat_map(ActionMapping::comment_paths);
         let of_case = self.of_case(context, earlier, ActionMapping::comment_case_paths);
@@ -76,7 +76,7 @@ impl Columns {
         own.chain([source.parent.clone(), source.body.clone()]).chain(of_parent).collect()
     }
 
-    /// Paths on the Case that the org is not known to lack.
+    /// Paths of the Case, without those that the org is known to lack.
     pub(crate) fn of_case(
         &self,
         context: &OwnedPlanContext,
@@ -91,7 +91,7 @@ impl Columns {
         rules(context, earlier).flat_map(paths).filter(known).collect()
     }
 
-    /// A column that is not there is left out from now on; true when that is new.
+    /// Leaves a missing column out from now on; true when it was not known to be missing.
     pub(crate) fn without(&mut self, problem: &Problem) -> bool {
         if problem.code != "INVALID_FIELD" {
             return false;
@@ -101,13 +101,13 @@ impl Columns {
         let Some(column) = rest.split('\'').next().filter(|c| !c.is_empty()) else { return false };
         warn!(column, "the org does not show this field to the connector's user; rules on it do not hold");
         let column = column.to_ascii_lowercase();
-        // The same text stands for a field of the Case and for that of a comment's Case.
+        // The message is the same for a field of the Case and for that of a comment's Case.
         self.missing.insert(format!("parent.{column}"));
         self.missing.insert(column)
     }
 }
 
-/// Today's rules, and those before them.
+/// The current rules, then the earlier ones.
 fn rules<'a>(
     context: &'a OwnedPlanContext,
     earlier: &'a [EarlierRules],

@@ -1,5 +1,5 @@
-//! Parked answers whose comment an agent deleted. A poll shows no deleted rows, so while answers are parked the
-//! same call asks for their comments too.
+//! Takes back parked answers whose comment an agent deleted. A poll shows no deleted rows, so while answers are parked
+//! the same call asks for their comments, too.
 
 use serde_json::Value;
 use tracing::info;
@@ -12,17 +12,17 @@ use crate::workers::poll::apply_rows::id_of;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, Shared, Stop};
 
-/// Comments that one poll asks for; more parked answers take turns.
+/// How many comments one poll asks for; more parked answers take turns.
 const AT_ONCE: usize = 200;
 
-/// Whose turn it is.
+/// Which parked answers come next.
 #[derive(Default)]
 pub(crate) struct DeletedComments {
     from: u64,
 }
 
 impl DeletedComments {
-    /// The query (for `queryAll`) that shows which of the next parked answers' comments are deleted; none while
+    /// The query (for `queryAll`) that shows which comments of the next parked answers are deleted; `None` while
     /// nothing is parked.
     pub(crate) fn query(
         &mut self,
@@ -42,7 +42,7 @@ impl DeletedComments {
     }
 }
 
-/// Deleting an answer that was not sent takes it back, as unpublishing does.
+/// A deleted comment takes back an answer that was not sent, as unpublishing does.
 pub(crate) fn apply_deleted_comment(shared: &Shared, row: &Value) -> Result<(), Fatal> {
     let Some(comment) = id_of(row, "Id") else { return Ok(()) };
     let found = shared.store.intent_by_identity(&answer_identity(&comment))?;

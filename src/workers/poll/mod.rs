@@ -1,7 +1,7 @@
-//! Reading what agents did: both queries in one call, page by page, and the intents that follow.
+//! The poller reads what agents did: all queries in one call, page by page, and applies the rows.
 //!
-//! The cursor moves only after a completed pass, to the newest stamp that was seen; every pass reads back, so
-//! rows that become visible late are met, and what was seen before changes nothing.
+//! The cursor moves only after a completed pass, to the newest timestamp that was seen. Each pass also reads an
+//! overlap before the cursor, for rows that become visible late. Rows that were seen before change nothing.
 
 pub(crate) mod apply_rows;
 pub(crate) mod columns;
@@ -35,26 +35,26 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, OrgIdentity, Shared, Step, Stop, Worker};
 
-/// Rows that are taken in before others have their turn.
+/// Rows that are applied before other tasks have their turn.
 const ROWS_AT_ONCE: usize = 50;
 pub(crate) const CURSOR: &str = "cursor";
-/// The cursor as it stood before the last completed look over the overlap.
+/// The cursor before the last completed read of the overlap.
 pub(crate) const LOOKED: &str = "cursor at the last look back";
-/// When the daily look was completed (milliseconds).
+/// When the daily deep read was completed (milliseconds).
 const DEEP: &str = "last daily look";
-/// How many intervals polls go without the queries for deleted rows when one fails.
+/// For how many poll intervals the queries for deleted rows are left out after one fails.
 const WITHOUT_GONE: i64 = 60;
 
 #[derive(Default)]
 pub struct Poller {
     looks: LooksBack,
     next: Next,
-    /// What the budget wants between two polls (milliseconds).
+    /// The interval between two polls that the budget wants (milliseconds).
     spacing_ms: i64,
     columns: Columns,
-    /// Deleted rows are not asked for before then (milliseconds): Salesforce refused, or did not answer.
+    /// Deleted rows are not queried before then (milliseconds): Salesforce refused, or did not answer.
     without_gone_ms: i64,
-    /// Where the cursor stood when they were left out for the first time.
+    /// The cursor when they were left out for the first time.
     gone_from: Option<SalesforceTime>,
     deleted_comments: DeletedComments,
     /// The newest row of this pass with a time ahead of Salesforce's own clock.
@@ -64,7 +64,7 @@ pub struct Poller {
 /// When the next poll is due (milliseconds).
 enum Next {
     At(i64),
-    /// As long after this, when the last poll began, as the pace and the budget say.
+    /// After this time, when the last poll began, by the interval of the pace and the budget.
     After(i64),
 }
 
@@ -80,7 +80,7 @@ pub struct PollState {
     pub last_completed_ms: ArcSwap<Option<i64>>,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
-    /// Rows with times ahead of Salesforce's own clock, as of the last poll: the newest. They are read at each poll.
+    /// The newest row time ahead of Salesforce's own clock, as of the last poll. Such rows are read at each poll.
     pub ahead: ArcSwap<Option<SalesforceTime>>,
 }
 
@@ -113,7 +113,7 @@ impl Worker for Poller {
                 self.next = Next::At(after_ms + 60_000);
             }
             Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
-            // How long to wait the gate says, and it may be opened before that time.
+            // The circuit breaker says how long to wait, and may end the pause early.
             Err(failure) => {
                 shared.salesforce_said::<()>(&Err(failure), now_ms);
             }
@@ -128,7 +128,7 @@ fn refused(shared: &Shared, problem: &Problem) {
     shared.poll_state.trouble.store(Arc::new(Some(told)));
 }
 
-/// What a pass reads, and what was known before it.
+/// What a pass reads, and what was stored before it.
 struct Span {
     from: SalesforceTime,
     back_ms: i64,
@@ -139,7 +139,7 @@ struct Span {
     all: bool,
 }
 
-/// How far the two queries have come.
+/// How far a query has come.
 struct Progress {
     after: After,
     done: bool,
@@ -173,12 +173,12 @@ impl Poller {
                 Ok(seen) => newest = newest.max(seen),
                 Err(stop) => {
                     let failure = stop.remote()?;
-                    // The queries for what is gone must not cost the others.
+                    // Queries for deleted rows must not stop the others, so they are left out for a while.
                     if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
                         self.leave_gone_out(shared, now_ms);
                         self.gone_from.get_or_insert(span.cursor);
                     }
-                    // A pass that breaks off is not done: the next one looks as far back.
+                    // An interrupted pass does not count: the next one reads the overlap again.
                     self.looks = LooksBack { overlap_ms: None, ..span.before };
                     return Err(failure.into());
                 }
@@ -187,9 +187,9 @@ impl Poller {
         let gone_from = self.gone_from.or(Some(span.cursor));
         self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
         self.tell_ahead(shared);
-        // Never past Salesforce's own clock, or rows of before that time would not be read any more.
+        // Never past Salesforce's own clock: rows written before that time would not be read any more.
         let now = shared.salesforce.now().unwrap_or(newest);
-        // An edit meanwhile may want all Cases read again.
+        // An edit during the pass may need another read of all Cases.
         if span.all && shared.mapping().rules_version() == rules {
             shared.store.set_meta(READ_ALL, &false)?;
         }
@@ -206,7 +206,7 @@ impl Poller {
         shared.poll_state.ahead.store(Arc::new(self.ahead));
     }
 
-    /// Where each query begins: those for what is gone where they were left out, if they were.
+    /// Where each query begins. The queries for deleted rows begin where they were left out, if they were.
     fn beginnings(&self, span: &Span, now_ms: i64, deleted: bool) -> [Progress; 4] {
         let start = |from: SalesforceTime, done| {
             let at = from.max(SalesforceTime::default()).timestamp();
@@ -228,8 +228,8 @@ impl Poller {
         self.without_gone_ms = now_ms + WITHOUT_GONE * millis(shared.live().poll.interval);
     }
 
-    /// From where this pass reads. A row may have become visible at any time since the last look back, so the
-    /// overlap counts from there, however far the cursor has come and however long we were away.
+    /// From where this pass reads. A row may have become visible at any time since the last read of the overlap, so
+    /// the overlap counts from there, however far the cursor has moved and however long we were down.
     fn span(
         &mut self,
         shared: &Shared,
@@ -237,7 +237,7 @@ impl Poller {
         salesforce_now: SalesforceTime,
         now_ms: i64,
     ) -> Result<Span, StoreError> {
-        // A state that was written before may hold a cursor that was taken from a row ahead of the clock.
+        // A state of an earlier version may contain a cursor taken from a row ahead of the clock.
         let cursor: SalesforceTime = shared.store.meta(CURSOR)?.unwrap_or(first_start).min(salesforce_now);
         let looked: Option<SalesforceTime> = shared.store.meta(LOOKED)?;
         if self.looks.deep_ms.is_none() {
@@ -252,7 +252,7 @@ impl Poller {
         Ok(Span { from: cursor.plus_millis(-from_back_ms), back_ms, cursor, looked, before, all })
     }
 
-    /// Notes how far a completed pass has come, and which look back it was.
+    /// Stores how far a completed pass has come, and whether it read the overlap or the daily span.
     fn completed(
         &self,
         shared: &Shared,
@@ -273,8 +273,8 @@ impl Poller {
         Ok(())
     }
 
-    /// One call: the next page of each query that is not done. Cases come before comments, so that a comment
-    /// meets its Case as it stands.
+    /// One call: the next page of each query that is not done. Cases come before comments, so that a comment is judged
+    /// by the current Case.
     async fn page(
         &mut self,
         shared: &Shared,
@@ -299,7 +299,7 @@ impl Poller {
         let pages = result?;
         let mut newest = SalesforceTime::default();
         let horizon = shared.salesforce.now().map_or(newest, |now| now.plus_millis(CLOCKS_MS));
-        // One failed query moves neither cursor: look before anything is taken in.
+        // One refused query stops both cursors, so results are checked before any row is applied.
         let mut refused = None;
         for ((index, _), page) in queries.iter().zip(&pages) {
             if let Err(problem) = page {
@@ -316,7 +316,7 @@ impl Poller {
         if let Some(problem) = refused {
             return Err(Failure::Refused { status: 400, problem }.into());
         }
-        // Actions begin when all of the page is in the outbox, so that one write tells of them.
+        // Actions are sent only when the whole page is in the outbox, so that one write reports on all of them.
         let whole_page = shared.page.write().await;
         let applying = Applying::new(shared, contact, &context, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
@@ -372,12 +372,12 @@ impl Poller {
     }
 }
 
-/// Audit times and the `Date` header are of different machines, and the header has whole seconds.
+/// Audit times and the `Date` header come from different machines, and the header has whole seconds.
 const CLOCKS_MS: i64 = 60_000;
 
 const CASES: usize = 0;
 const COMMENTS: usize = 1;
-/// Cases that were merged away: an answer on the survivor may be meant for their customer.
+/// Cases that were merged away: an answer on the master Case may be meant for their customer.
 const MERGED: usize = 2;
 /// Comments of parked answers that were deleted.
 const DELETED: usize = 3;

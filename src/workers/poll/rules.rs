@@ -1,4 +1,4 @@
-//! Keeping the rules of actions.yaml that were in force before, for what people did under them (design, rule 19).
+//! Keeps earlier rules of actions.yaml, for what people did while they were in force (design, rule 19).
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,27 +14,27 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, OrgIdentity, Shared};
 
 const RULES: &str = "action rules";
-/// Set until all Cases were read once more: new rules look at fields that were not read before.
+/// Set until all Cases were read once more: new rules may use fields that were not read before.
 pub(crate) const READ_ALL: &str = "all Cases are to be read";
-/// Edits whose rules are kept. What was done before the oldest of them was seen long ago.
+/// How many edits' rules are kept. What was done before the oldest of them was seen long ago.
 const MAX_EDITS: usize = 8;
 /// A `Date` header has whole seconds.
 const EXACT_MS: i64 = 1000;
 
-/// The texts of actions.yaml: the one in force, and those before it.
+/// The texts of actions.yaml: the one in force, and earlier ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     now: String,
-    /// Until when each was in force; the oldest first.
+    /// Until when each was in force (Salesforce's clock); oldest first.
     earlier: Vec<(SalesforceTime, String)>,
 }
 
-/// Edits of the rules, as they are noticed.
+/// When the rules were edited.
 #[derive(Debug, Default)]
 pub struct Edited {
-    /// When the rules were edited last, by our clock (milliseconds); 0: not since the start.
+    /// The last edit by our clock (milliseconds); 0: none since the start.
     last_ms: AtomicI64,
-    /// Held while an edit is noted, so that it is noted once.
+    /// Locked while an edit is stored, so that it is stored once.
     noting: Mutex<()>,
 }
 
@@ -45,8 +45,8 @@ impl Edited {
 }
 
 impl Shared {
-    /// What rows are judged by: the mapping in force, and the rules of actions.yaml before its last edits. An edit is
-    /// noted before its mapping judges any row: else what stands would look as if it were done after it.
+    /// The rules for rows: the mapping in force, and earlier rules of actions.yaml. An edit is stored before its
+    /// mapping judges a row: otherwise existing rows would look as if they were changed after the edit.
     pub(crate) fn rules_in_force(
         &self,
         contact: &OrgIdentity,
@@ -57,7 +57,7 @@ impl Shared {
         Ok((context, self.earlier_rules.load_full()))
     }
 
-    /// Notes an edit of actions.yaml, by Salesforce's clock, since rows have its times.
+    /// Stores an edit of actions.yaml with its time by Salesforce's clock, which row times use.
     fn keep_rules(&self, mapping: &Mapping, now: SalesforceTime) -> Result<(), Fatal> {
         let text = actions_text(mapping);
         let kept: Option<Kept> = self.store.meta(RULES)?;
@@ -86,7 +86,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Rules that look at other fields than before need to know how those stand.
+    /// If the new rules use fields that were not read before, all Cases are read once more.
     fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
         let known =
             before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
@@ -106,7 +106,7 @@ fn actions_text(mapping: &Mapping) -> String {
     mapping.sources().iter().find(|one| is_actions(one)).map(|one| one.text.clone()).unwrap_or_default()
 }
 
-/// Earlier rules beside today's other files.
+/// The earlier rules, compiled with the current other files.
 fn compiled(now: &Mapping, kept: &Kept) -> Vec<EarlierRules> {
     let with = |text: &String| {
         let mut sources = now.sources().to_vec();

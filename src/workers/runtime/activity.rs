@@ -1,20 +1,20 @@
-//! Whether somebody is active: a customer who writes, an agent who changes something.
+//! Whether a customer or an agent is active.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::decide::pace::PollPace;
 use crate::workers::Shared;
 
-/// When somebody was active last, and whether polls have become rarer since.
+/// When the last activity was, and whether polls have slowed down since.
 #[derive(Debug, Default)]
 pub struct Activity {
-    /// Milliseconds; 0: not since the start.
+    /// Milliseconds; 0: none since the start.
     last_ms: AtomicI64,
     is_slow: AtomicBool,
 }
 
 impl Activity {
-    /// True when the poller has to be woken: it waits for longer than it would now.
+    /// Notes activity. True when the poller has to be woken, since it waits longer than it would now.
     fn happens(&self, now_ms: i64) -> bool {
         self.last_ms.store(now_ms, Ordering::SeqCst);
         self.is_slow.swap(false, Ordering::SeqCst)
@@ -23,7 +23,7 @@ impl Activity {
     /// The time between two polls (milliseconds); a start counts as activity.
     pub(crate) fn interval_ms(&self, pace: PollPace, now_ms: i64) -> i64 {
         let _ = self.last_ms.compare_exchange(0, now_ms, Ordering::SeqCst, Ordering::SeqCst);
-        // Set before it is looked at: who becomes active in between wakes the poller.
+        // Set before `last_ms` is read: activity in between wakes the poller.
         self.is_slow.store(true, Ordering::SeqCst);
         let interval_ms = pace.interval_ms(now_ms - self.last_ms.load(Ordering::SeqCst));
         if interval_ms <= pace.active_ms {
@@ -34,7 +34,7 @@ impl Activity {
 }
 
 impl Shared {
-    /// What comes of it is looked for soon.
+    /// Notes activity, and wakes the poller if it polls slowly.
     pub fn somebody_is_active(&self) {
         if self.activity.happens(self.clock.now_ms()) {
             self.poll.notify_one();

@@ -1,11 +1,11 @@
-//! The daily budget of Salesforce calls: never exceeded by one call, kept over restarts.
+//! The daily budget of Salesforce calls: not exceeded by a single call, and kept over restarts.
 //!
-//! Calls are granted to the meter in blocks that are on disk before the first of them is spent; what a kill
-//! leaves unspent counts as spent.
+//! Calls are granted to the meter in blocks. A block is on disk before its first call is spent; what a kill leaves
+//! unspent counts as spent.
 //!
-//! A block is booked in the hour in which it is granted, and may be spent later. So what was left of it is booked
-//! again, in the hour of each question; after a start, what was left when it was last written down. A booking counts
-//! until 24 hours after the end of its hour: whenever in its hour a call was made, a day has passed since.
+//! A block is booked in the hour in which it is granted, and may be spent later. So its unspent rest is booked again
+//! in the hour of each question; after a start, the rest as it was last stored. A booking counts until 24 hours after
+//! the end of its hour: whenever in its hour a call was made, a day has passed since.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::state::{Store, StoreError};
 
 const HOUR_MS: i64 = 3_600_000;
 const NAME: &str = "calls";
-/// Of the booked calls those that nobody had spent by then.
+/// Booked calls that were not spent when this was stored.
 const UNSPENT: &str = "calls unspent";
-/// How long a booking counts, in hours: its own, and the day after it.
+/// How long a booking counts, in hours: its own hour, and the day after it.
 const KEPT: i64 = 25;
-/// Polls leave this part of the budget to new feedback: one in so many.
+/// Polls leave one in this many calls of the budget to new feedback.
 const RESERVE: u64 = 10;
 
 /// Booked calls by the hour.
@@ -40,7 +40,7 @@ impl Books {
         self.hours.values().sum()
     }
 
-    /// Takes the latest bookings back, so many calls of them.
+    /// Takes back `count` calls, from the latest bookings.
     fn take_back(&mut self, mut count: u64) {
         for booked in self.hours.values_mut().rev() {
             let taken = count.min(*booked);
@@ -50,9 +50,9 @@ impl Books {
         self.hours.retain(|_, booked| *booked > 0);
     }
 
-    /// What was not spent when last asked may have been spent until now, so it counts from now on; so does what is
-    /// `left`, which may have been given back since, and what was booked while the clock was ahead. What is a day old
-    /// counts no more.
+    /// Books calls again in this `hour` that may have been spent since the last question: those unspent then, those
+    /// `left` (the meter may have taken some back), and those booked while the clock was ahead. Drops bookings older
+    /// than a day.
     fn turn(&mut self, hour: i64, left: u64) {
         let ahead = self.hours.split_off(&(hour + 1)).values().sum::<u64>();
         let moved = self.unspent.max(left).saturating_sub(ahead).min(self.booked());
@@ -79,9 +79,9 @@ pub struct Budget {
 /// What the budget allows now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
-    /// Go, and leave that much time (milliseconds) before the next call.
+    /// Calls may be made; leave this much time (milliseconds) before the next one.
     Go { spacing_ms: i64 },
-    /// Nothing is left before then (milliseconds).
+    /// No calls are left before then (milliseconds).
     Exhausted { until_ms: i64 },
 }
 
@@ -93,7 +93,7 @@ impl Budget {
         Ok(Self { store, meter: Arc::new(Meter::new()), allowed, books })
     }
 
-    /// Makes sure that a few calls are granted. Polls are turned away before feedback is.
+    /// Makes sure that a few calls are granted. Polls are refused before feedback is.
     pub async fn ask(&self, now_ms: i64, poll: bool) -> Result<Allowance, StoreError> {
         let mut books = self.books.lock().await;
         let hour = now_ms / HOUR_MS;
@@ -120,7 +120,7 @@ impl Budget {
         Ok(Allowance::Go { spacing_ms: spacing_ms(left, self.allowed) })
     }
 
-    /// Calls to take from the disk at once: few when the budget is small.
+    /// How many calls to book at once: few when the budget is small.
     fn block(&self) -> u64 {
         (self.allowed / 100).clamp(4, 50)
     }
@@ -133,12 +133,12 @@ impl Budget {
         (booked.saturating_sub(self.meter.left()), self.allowed)
     }
 
-    /// Whether polls wait, so many calls being spent: the rest is kept for new feedback.
+    /// Whether polls wait after `used` calls: the rest is kept for new feedback.
     pub fn polls_wait(&self, used: u64) -> bool {
         self.allowed.saturating_sub(used) <= self.allowed / RESERVE
     }
 
-    /// Gives back what was not spent, at a clean stop.
+    /// Gives back unspent calls at a clean stop.
     pub async fn close(&self, now_ms: i64) -> Result<(), StoreError> {
         let mut books = self.books.lock().await;
         let unspent = self.meter.left();
@@ -165,7 +165,7 @@ mod tests {
             minutes: i64,
         },
         Ask,
-        /// Calls without a question before each, as a read of several pages makes them.
+        /// Calls without a question before each, as a read of several pages makes.
         Call {
             times: u32,
         },
@@ -241,7 +241,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-        /// Of any 24 hours, whenever they begin and whoever was killed in between.
+        /// In any 24 hours, whenever they begin and whenever the process was killed.
         #[test]
         fn d16_no_day_has_one_call_too_many(deeds in deeds(), allowed in prop_oneof![Just(7u64), Just(60), Just(2000)]) {
             let dir = tempfile::tempdir().unwrap();

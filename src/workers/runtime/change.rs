@@ -1,4 +1,4 @@
-//! Writing what was decided about a conversation, and telling those who have to do with it.
+//! Writes what was decided about a conversation, then counts it and wakes the workers that act on it.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use crate::state::{Changed, Ended, Loaded, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
 
 impl Shared {
-    /// Loads a conversation, lets `change` decide, and writes that. It may run several times: something else of the
+    /// Loads a conversation, lets `change` decide, and writes the result. `change` may run several times, since the
     /// conversation may change in between.
     pub(crate) fn change<T>(
         &self,
@@ -32,7 +32,7 @@ impl Shared {
         Ok(outcome)
     }
 
-    /// After the change is written: a loop that is woken earlier finds nothing and sleeps on.
+    /// Called after the change is written: a worker that is woken earlier finds nothing and sleeps again.
     pub(crate) fn changed(&self, rkey: RKey, response_id: &ResponseId, changed: &Changed) {
         for ended in &changed.ended {
             self.ended(response_id, ended);

@@ -1,4 +1,4 @@
-//! Whether a remote may be called now: a pause on one side never stops the other.
+//! Whether a remote may be called now. A pause of one remote never stops calls to the other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::http::Failure;
 use crate::workers::runtime::retry::{DAILY, LOGIN, REMOTE, interval, millis};
 
-/// One remote's gate, shared by all who call it.
+/// One remote's circuit breaker, shared by all its callers.
 #[derive(Debug)]
 pub struct CircuitBreaker {
     state: Mutex<State>,
@@ -21,7 +21,7 @@ struct State {
     trouble: Option<Trouble>,
 }
 
-/// Why a remote is not called, for people.
+/// Why calls to a remote pause, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
     pub code: String,
@@ -42,7 +42,7 @@ impl CircuitBreaker {
         Self { state: Mutex::new(State::default()) }
     }
 
-    /// Closed until then (milliseconds); none when open.
+    /// Until when calls pause (milliseconds); `None` when calls are allowed.
     pub fn closed_until(&self, now_ms: i64) -> Option<i64> {
         let state = self.lock();
         (state.until_ms > now_ms).then_some(state.until_ms)
@@ -56,7 +56,7 @@ impl CircuitBreaker {
         state.trouble = None;
     }
 
-    /// Notes a failure of the remote as a whole; returns until when it is left alone.
+    /// Notes a failure of the remote as a whole; returns until when calls pause (milliseconds).
     pub fn failed(&self, failure: &Failure, now_ms: i64) -> i64 {
         let (policy, asked) = match failure {
             Failure::Login { .. } | Failure::WrongSession { .. } | Failure::Configuration { .. } => {
@@ -68,7 +68,7 @@ impl CircuitBreaker {
             _ => (REMOTE, None),
         };
         let mut state = self.lock();
-        // Calls that were under way together fail together: that is one failure, and the first one says why.
+        // Calls that were in flight together fail together: they count as one failure, and the first gives the reason.
         let together = state.until_ms > now_ms;
         let failures = state.failures - u32::from(together && state.failures > 0);
         let until_ms = now_ms + millis(interval(policy, failures, asked));
@@ -84,7 +84,7 @@ impl CircuitBreaker {
         retry_at_ms
     }
 
-    /// Tries again at once: somebody changed the configuration.
+    /// Allows calls at once, after a change of the configuration.
     pub fn reopen(&self) {
         self.lock().until_ms = 0;
     }
@@ -104,7 +104,7 @@ impl CircuitBreaker {
     }
 }
 
-/// A word for metrics and pipelines.
+/// A short code for metrics and pipelines.
 pub fn code(failure: &Failure) -> String {
     failure.code()
 }

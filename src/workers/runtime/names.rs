@@ -1,4 +1,4 @@
-//! Record types and owners that mappings call by name: which are asked for, and what the org answers.
+//! Record types and owners that mappings name: the queries for them, and how answers are read.
 
 use serde_json::Value;
 
@@ -6,12 +6,12 @@ use crate::decide::Names;
 use crate::mapping::{CaseMapping, Mapping};
 use crate::salesforce::RecordId;
 
-/// One question to the org.
+/// One query to the org.
 #[derive(Debug)]
 pub struct Lookup {
     /// The relation in the mapping, `RecordType` or `Owner`.
     pub field: &'static str,
-    /// By what it is found, `DeveloperName` or `Username`.
+    /// The field by which it is found, `DeveloperName` or `Username`.
     pub by: &'static str,
     pub soql: &'static str,
     /// For people: "record type".
@@ -39,7 +39,7 @@ const LOOKUPS: [Lookup; 3] = [
     },
 ];
 
-/// The questions that a mapping needs answered; none for most.
+/// The queries that a mapping needs; most mappings need none.
 pub fn lookups(mapping: &Mapping) -> impl Iterator<Item = &'static Lookup> {
     LOOKUPS.iter().filter(|lookup| {
         let mut rules = mapping.case_mappings().iter().flat_map(CaseMapping::field_rules);
@@ -48,7 +48,7 @@ pub fn lookups(mapping: &Mapping) -> impl Iterator<Item = &'static Lookup> {
 }
 
 impl Lookup {
-    /// The names among an answer's rows, each with its id.
+    /// The names in an answer's rows, each with its id.
     pub fn read<'r>(&self, rows: &'r [Value]) -> impl Iterator<Item = (&'r str, RecordId)> {
         rows.iter().filter_map(|row| Some((row[self.by].as_str()?, RecordId::new(row["Id"].as_str()?)?)))
     }

@@ -1,4 +1,4 @@
-//! The first words with Salesforce: who we are there, since when, and what its objects look like.
+//! The first contact with Salesforce: who we are there, since when, and what its objects look like.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,20 +21,20 @@ use crate::time::SalesforceTime;
 use crate::workers::Shared;
 use crate::workers::runtime::names::lookups;
 
-/// What holds for as long as the state lives.
+/// Our identity in the org, stored with the state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrgIdentity {
     pub org: RecordId,
     /// Our own user in Salesforce.
     pub us: RecordId,
-    /// Users that we were before: what they wrote is ours still.
+    /// Users that we were before: what they wrote still counts as ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<RecordId>,
     /// Our first start: nothing that agents did before is sent.
     #[serde(rename = "first_start_ms")]
     pub first_start: SalesforceTime,
-    /// The org had Cases with our key when our ledger was empty: what is older than the first start is read
-    /// before it is written.
+    /// The org had Cases with our key when the ledger was empty: responses older than the first start are read before
+    /// they are written.
     pub inherited: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Schema {
     pub closed: Vec<String>,
     /// Record types and owners that the mappings name.
     pub names: Names,
-    /// The mapping version whose names these are.
+    /// The mapping version that `names` was read for.
     pub mapping: String,
     pub read_ms: i64,
 }
@@ -56,12 +56,12 @@ pub struct Schema {
 pub struct OrgIdentities {
     known: Mutex<Option<Arc<OrgIdentity>>>,
     pub schema: ArcSwap<Schema>,
-    /// Somebody says that the org has changed: it is described anew before the hour is over.
+    /// An admin says that the org has changed: its describe is read again before the hour is over.
     stale: AtomicBool,
 }
 
 impl OrgIdentities {
-    /// None before the first contact.
+    /// `None` before the first contact.
     pub async fn first_start(&self) -> Option<SalesforceTime> {
         self.known.lock().await.as_ref().map(|contact| contact.first_start)
     }
@@ -76,18 +76,18 @@ impl OrgIdentity {
     }
 }
 
-/// Whose sessions a state takes; none before the first contact.
+/// The org and user whose logins this state accepts; `None` before the first contact.
 pub fn owner(store: &Store) -> Result<Option<Owner>, StoreError> {
     Ok(store.meta::<OrgIdentity>(CONTACT)?.map(|contact| contact.owner()))
 }
 
 impl Shared {
-    /// Makes contact when there is none yet. The client refuses any other org than the state's own, and sends nothing
-    /// for another user, until that one is taken over here (design, rule 16).
+    /// Makes contact when there is none yet. The client refuses any org but the state's own. It sends nothing for
+    /// another user until this function has stored that user (design, rule 16).
     pub async fn contact(&self) -> Result<Arc<OrgIdentity>, Failure> {
         let mut known = self.contacts.known.lock().await;
         let session = self.salesforce.session().await?;
-        // A later login may lead elsewhere: the app has another user.
+        // A later login may have another user.
         let same = |c: &&Arc<OrgIdentity>| c.org == session.org_id && c.us == session.user_id;
         if let Some(contact) = known.as_ref().filter(same) {
             if self.contacts.schema.load().mapping != self.mapping().version() {
@@ -101,7 +101,7 @@ impl Shared {
             None => match self.never_met(&session).await {
                 Ok(contact) => contact,
                 Err(failure) => {
-                    // Nothing is kept of it: the next login may lead elsewhere.
+                    // The org is released: the next login may lead to another one.
                     self.salesforce.release().await;
                     return Err(failure);
                 }
@@ -112,7 +112,7 @@ impl Shared {
         Ok(contact)
     }
 
-    /// `starting`: only then the ledger is compared with the org; later it may be behind what is being written.
+    /// Only when `starting` the ledger is compared with the org: later it may be behind writes in flight.
     async fn met_before(
         &self,
         stored: OrgIdentity,
@@ -134,7 +134,7 @@ impl Shared {
         Ok(contact)
     }
 
-    /// From the first question on, the answers have to come from one org.
+    /// Binds the client to this org before the first query: all answers have to come from one org.
     async fn never_met(&self, session: &Session) -> Result<OrgIdentity, Failure> {
         let (org, user) = (session.org_id.clone(), session.user_id.clone());
         self.salesforce.bind(Owner { org, user }).await;
@@ -152,14 +152,14 @@ impl Shared {
         formerly: Vec<RecordId>,
     ) -> Result<OrgIdentity, Failure> {
         let now = self.salesforce.server_time().unwrap_or_else(|| {
-            // Something on the way takes the header away. It is the one moment that no other clock can tell.
+            // Something on the network path removes the header. Only our own clock is left.
             warn!(
                 "Salesforce's answers have no Date header: the first start is dated by this machine's clock"
             );
             self.clock.now()
         });
-        // Salesforce's stamps have whole seconds. What was written in this one, on Cases that an earlier state may
-        // have cared for, counts as written before.
+        // Salesforce's timestamps have whole seconds. If an earlier state may have acted on Cases (`inherited`), what
+        // was written in this second counts as written before.
         let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
         let first_start = SalesforceTime::from_millis(first_start_ms);
         let (org, us) = (session.org_id.clone(), session.user_id.clone());
@@ -170,7 +170,7 @@ impl Shared {
         Ok(contact)
     }
 
-    /// The app has another user now. Its predecessor's comments are no agent's.
+    /// Stores the app's new user. Comments of the user before do not count as an agent's.
     async fn another_user(&self, before: OrgIdentity, us: RecordId) -> Result<OrgIdentity, Failure> {
         let mut formerly = before.formerly;
         formerly.retain(|user| *user != us);
@@ -190,14 +190,14 @@ impl Shared {
         self.allowance(false).await?;
         match self.salesforce.query_all(&soql).await {
             Ok(rows) => Ok(!rows.is_empty()),
-            // The key field is missing: `check` and the first write say so.
+            // The key field is missing: `check` and the first write report it.
             Err(Failure::Refused { .. }) => Ok(false),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Reads describe again when an hour has passed, or when an edited mapping may name other objects, owners and
-    /// record types; an org that refuses is met without it.
+    /// Reads the describe again after an hour, or when an edited mapping may name other objects, owners and record
+    /// types. If the org refuses a describe, fields are sent without it.
     pub async fn refresh_schema(&self) -> Result<(), Failure> {
         let now_ms = self.clock.now_ms();
         let old = self.contacts.schema.load();
@@ -219,17 +219,17 @@ impl Shared {
         };
         self.contacts.schema.store(Arc::new(schema));
         self.contacts.stale.store(false, Ordering::SeqCst);
-        // What was refused for a permission may be allowed by now; if not, one refusal says so again.
+        // A field that was refused for a missing permission may be allowed now; if not, it is refused once more.
         self.fixes.forget();
         Ok(())
     }
 
-    /// Where Salesforce's last login led, for people; none before the first.
+    /// Where Salesforce's last login led, for people; `None` before the first.
     pub fn salesforce_led(&self) -> Option<Led> {
         self.salesforce.leads_to()
     }
 
-    /// An admin has changed something in the org: what was refused is tried again, and described anew.
+    /// An admin has changed the org: refused fields are tried again, and the describe is read again.
     pub(crate) fn look_anew(&self) {
         self.fixes.forget();
         self.contacts.stale.store(true, Ordering::SeqCst);
@@ -250,7 +250,7 @@ impl Shared {
         }
     }
 
-    /// Ids of what the mappings call by name; asked for only when they do.
+    /// Ids of the record types and owners that the mapping names; queried only if it names some.
     async fn names(&self, mapping: &Mapping) -> Result<Names, Failure> {
         let mut names = Names::new();
         for lookup in lookups(mapping) {
@@ -281,7 +281,7 @@ impl Shared {
     }
 }
 
-/// A store that fails is met by the one who watches it; here the step just ends.
+/// A store error ends the step here; the daemon's watch on the store ends the process if the store is broken.
 pub fn disk(error: &StoreError) -> Failure {
     Failure::Store(error.to_string())
 }

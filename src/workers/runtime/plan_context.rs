@@ -1,4 +1,4 @@
-//! What the planner may look at, gathered in one place.
+//! Gathers everything that the planner may read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,13 +32,13 @@ impl Fixes {
         new
     }
 
-    /// The org was described anew, or an admin says that it changed: what was missing may be there.
+    /// The org was described again, or an admin says that it changed: missing fields may exist now.
     pub fn forget(&self) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// The perimeter that is configured.
+/// The perimeter from the configuration.
 pub fn perimeter(config: &Config) -> Perimeter {
     Perimeter {
         delegated_only: config.goodays.perimeter == ConfiguredPerimeter::Delegated,
@@ -68,7 +68,7 @@ impl OwnedPlanContext {
         self.with(&self.fixes)
     }
 
-    /// With fixes of one conversation beside those of all.
+    /// A context with these fixes: those for all conversations and those of one.
     pub fn with<'a>(&'a self, fixes: &'a [FieldFix]) -> PlanContext<'a> {
         PlanContext {
             mapping: &self.mapping,

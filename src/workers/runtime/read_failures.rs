@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Looks without an answer before a human is asked: with the intervals of `REMOTE`, some ten minutes.
+/// Reads without an answer before an action is parked: with the intervals of `REMOTE`, some ten minutes.
 const MAX_LOOKS: u32 = 16;
 
-/// What could not be read, by intent. Lost with the process: then it is counted anew.
+/// Failed reads by intent. Not stored: after a restart they are counted again from zero.
 #[derive(Debug, Default)]
 pub struct ReadFailures {
     state: Mutex<State>,
@@ -14,9 +14,9 @@ pub struct ReadFailures {
 
 #[derive(Debug, Default)]
 struct State {
-    /// When a response was last shown, whichever.
+    /// When any response was last shown (milliseconds).
     shown_ms: Option<i64>,
-    /// Since when, and how often in a row.
+    /// Since when (milliseconds), and how often in a row.
     by_intent: HashMap<u64, (i64, u32)>,
 }
 
@@ -27,7 +27,7 @@ impl ReadFailures {
         state.by_intent.remove(&intent);
     }
 
-    /// Not shown once more; returns how often that was before.
+    /// Counts one more failed read; returns how many there were before.
     pub fn again(&self, intent: u64, now_ms: i64) -> u32 {
         let mut state = self.lock();
         let (_, times) = state.by_intent.entry(intent).or_insert((now_ms, 0));
@@ -35,7 +35,7 @@ impl ReadFailures {
         *times - 1
     }
 
-    /// Whether it is time for a human: Goodays showed others meanwhile, so waiting does not help.
+    /// Whether waiting no longer helps, so that the action is parked: Goodays showed other responses meanwhile.
     pub fn is_hopeless(&self, intent: u64) -> bool {
         let state = self.lock();
         let Some((since_ms, times)) = state.by_intent.get(&intent) else { return false };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
-/// How fast the intervals grow, and to what.
+/// The first interval and the longest one.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     pub first: Duration,
@@ -14,15 +14,15 @@ pub struct Policy {
 
 /// A remote that does not answer, or is busy for a moment.
 pub const REMOTE: Policy = Policy { first: Duration::from_millis(500), longest: Duration::from_secs(60) };
-/// A login that an admin has to mend: it does not heal in seconds, and logins are counted.
+/// A login that an admin has to repair: seconds do not help, and logins are counted.
 pub const LOGIN: Policy = Policy { first: Duration::from_secs(5), longest: Duration::from_secs(300) };
 /// The org's daily limit: probing now and then (Salesforce reference, 2.4).
 pub const DAILY: Policy = Policy { first: Duration::from_secs(120), longest: Duration::from_secs(1800) };
-/// A record that somebody else has locked: a moment, or for as long as an approval takes.
+/// A locked record: for a moment, or for as long as an approval takes.
 pub const RECORD: Policy = Policy { first: Duration::from_secs(1), longest: Duration::from_secs(900) };
 
-/// The jittered interval before attempt `attempt` (0: the first repeat); what the remote asks for is the least,
-/// up to a quarter of an hour.
+/// The jittered interval before retry `attempt` (0: the first retry). The remote's own interval `asked` is the
+/// minimum, up to 15 minutes.
 pub fn interval(policy: Policy, attempt: u32, asked: Option<Duration>) -> Duration {
     let mut backoff: ExponentialBackoff = ExponentialBackoffBuilder::new()
         .with_initial_interval(policy.first)
@@ -39,7 +39,7 @@ pub fn interval(policy: Policy, attempt: u32, asked: Option<Duration>) -> Durati
     own.max(asked)
 }
 
-/// A duration as the milliseconds that the records hold.
+/// A duration in milliseconds, as the records store it.
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

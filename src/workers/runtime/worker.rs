@@ -1,4 +1,4 @@
-//! Driving a loop: step after step, until it is told to stop.
+//! Runs a worker: step after step, until it is stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,24 +10,24 @@ use tracing::error;
 
 use crate::workers::{Fatal, Shared, Step};
 
-/// A loop's hands.
+/// A loop of the daemon.
 pub(crate) trait Worker: Send {
     const NAME: &'static str;
 
-    /// What wakes this loop before its time.
+    /// The notification that wakes this worker before its time.
     fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify;
 
     /// One piece of work.
     fn step(&mut self, shared: &Arc<Shared>) -> impl Future<Output = Result<Step, Fatal>> + Send;
 
-    /// Goes on with what steps have left in work, until some of it has ended; false when nothing is in work.
-    /// Loses nothing when it is not waited for to the end.
+    /// Continues the work that steps have started, until some of it has ended; false when there is none. Dropping the
+    /// future early loses nothing.
     fn work(&mut self) -> impl Future<Output = Result<bool, Fatal>> + Send {
         std::future::ready(Ok(false))
     }
 }
 
-/// Ends the process when a loop ends that was not told to: by a fatal error, or by a panic.
+/// Ends the process when a worker ends by a fatal error or a panic.
 struct Alarm {
     name: &'static str,
     shared: Arc<Shared>,
@@ -43,7 +43,7 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        // Not when the whole runtime goes: then nobody goes on without this loop.
+        // Not when the whole runtime is dropped: then the other workers end as well.
         if std::thread::panicking() {
             error!(step = self.name, "a loop has ended: the process must not go on without it");
             self.ring();
@@ -51,7 +51,7 @@ impl Drop for Alarm {
     }
 }
 
-/// Steps until told to stop.
+/// Runs steps until the token is cancelled.
 pub(crate) async fn run_worker<H: Worker>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
     let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
     if let Err(fatal) = steps(hands, &shared, &token).await {
@@ -60,7 +60,7 @@ pub(crate) async fn run_worker<H: Worker>(hands: H, shared: Arc<Shared>, token: 
     }
 }
 
-/// Step after step; interest in being woken is registered before looking for work.
+/// Registers for the wake-up before each step, so that a wake-up during the step is not lost.
 async fn steps<H: Worker>(
     mut hands: H,
     shared: &Arc<Shared>,
@@ -77,7 +77,7 @@ async fn steps<H: Worker>(
         }
         if let Step::Idle { until_ms } = step? {
             let now_ms = shared.clock.now_ms();
-            // At least a moment, so that no bug becomes a busy loop.
+            // A minimum wait, so that no bug becomes a busy loop.
             let wait = until_ms.map_or(HOUR, |at| millis_between(now_ms, at)).max(Duration::from_millis(5));
             tokio::select! {
                 () = token.cancelled() => {}
@@ -92,7 +92,7 @@ async fn steps<H: Worker>(
     Ok(())
 }
 
-/// Until something in work has ended.
+/// Waits until some started work has ended; forever when there is none.
 async fn some_work<H: Worker>(hands: &mut H) -> Result<(), Fatal> {
     if !hands.work().await? {
         std::future::pending::<()>().await;
@@ -157,7 +157,7 @@ pub(crate) mod tests {
         assert!(shared.failed.load(Ordering::SeqCst));
     }
 
-    /// Begins calls, and ends each when it is told to.
+    /// Has calls in flight, which the test ends.
     struct Patient {
         calls: FuturesUnordered<oneshot::Receiver<()>>,
         ended: Arc<AtomicUsize>,
