@@ -13,9 +13,9 @@ pub enum Clock {
     System,
     /// Milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
-    /// The system's time plus so many milliseconds, for remotes whose clocks differ.
+    /// The system's time plus an offset in milliseconds, for remotes whose clocks differ.
     Ahead(i64),
-    /// The wall clock is the system's, and [`Clock::now_ms`] is so many milliseconds ahead (see [`Clock::not_before`]).
+    /// The wall clock is the system's. [`Clock::now_ms`] adds an offset in milliseconds (see [`Clock::not_before`]).
     Lifted(i64),
 }
 

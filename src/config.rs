@@ -108,7 +108,7 @@ pub enum Actions {
 #[derive(Debug, Clone)]
 pub struct Salesforce {
     pub login_url: Url,
-    /// Such as `66.0`.
+    /// For example `66.0`.
     pub api_version: String,
     pub auth: Auth,
     /// Maximum number of this connector's calls in any 24 hours.
@@ -148,7 +148,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct Log {
     pub format: LogFormat,
-    /// A level, or directives such as `info,hyper=warn`.
+    /// A level, or directives like `info,hyper=warn`.
     pub level: String,
 }
 

@@ -1,6 +1,6 @@
 //! Writes log lines on a thread of its own, so that a slow log reader never blocks other threads.
 //!
-//! Lines wait in a bounded queue; if it is full, lines are dropped and counted. If the reader has gone away, only lines
+//! Lines wait in a bounded queue; if it is full, lines are dropped and counted. If the reader has ended, only lines
 //! are lost, and the process continues.
 
 use std::collections::VecDeque;
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(written.lock().unwrap().len(), ROOM);
     }
 
-    /// Like a pipe whose reader has gone away.
+    /// Like a pipe without a reader.
     struct Gone;
 
     impl Write for Gone {

@@ -93,7 +93,7 @@ pub struct Metrics {
     pub configuration_waits: Gauge,
     /// 1 while nothing is sent to customers (`goodays.actions: observe`).
     pub observing: Gauge,
-    /// The following gauges are set for each request.
+    /// The gauges from here on are set when `/metrics` is requested.
     pub inbox_pending: Gauge,
     pub inbox_parked: Gauge,
     pub outbox_pending: Gauge,

@@ -30,7 +30,7 @@ use crate::config::Signature;
 use crate::workers::Shared;
 use serve::Door;
 
-/// Limits per client of a listener. The defaults are generous for Goodays and strict for others.
+/// Limits of the listeners. The defaults are generous for Goodays and strict for other clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Time for a request's head, from its first byte; for a connection's first head, from the connection's start.

@@ -1,4 +1,4 @@
-//! Blob files beside sled, for values that are written once and read once or twice: the bodies of events.
+//! Blob files next to sled, for values that are written once and read once or twice: the bodies of events.
 //!
 //! ```text
 //! <dir>/sled.values-N   value, value, ...      sled holds only pointers: file, offset, length, checksum

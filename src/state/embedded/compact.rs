@@ -59,7 +59,7 @@ fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
         same(from, to)?;
     }
-    // Counted anew: crashes may have made the old count inexact.
+    // Counted again, because crashes may have made the old count inexact.
     writer.note_live(&fresh.state).map_err(Trouble::of)?;
     drop(writer);
     fresh.finish(&places.new)
