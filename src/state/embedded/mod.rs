@@ -15,7 +15,7 @@
 //!
 //! A transaction excludes readers and other writers, so every call sees all of a transaction or nothing of it. A write
 //! is visible at once, and durable after the next [`Store::durable`]. After a crash, a group that was not durable is
-//! there as a whole or not at all; all groups before it are there.
+//! there as a whole or not at all. If it is there, so are all groups before it.
 
 mod blob_index;
 mod blobs;
