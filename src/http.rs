@@ -164,7 +164,7 @@ fn described(error: reqwest::Error) -> String {
     text
 }
 
-/// The first [`MAX_MESSAGE`] characters of a remote's text, on one line.
+/// The first 300 characters of a remote's text, on one line.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((cut, _)) => one_line(&text[..cut]) + "…",

@@ -42,7 +42,7 @@ struct Inner {
 #[derive(Clone)]
 pub struct LogWriter(Arc<Inner>);
 
-/// When dropped, waits up to [`LAST`] for the queue to become empty.
+/// When dropped, waits up to one second for the queue to become empty.
 pub struct Pending(Arc<Inner>);
 
 impl LogWriter {
