@@ -1,4 +1,4 @@
-//! One daemon from configuration to clean stop: store, mappings, doors, loops.
+//! Starts and stops one daemon: store, mappings, listeners, workers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
 use crate::workers::{Daemon, Shared, last_good_mapping, remember_mapping};
 
-/// Where the command line finds the running daemon's admin door.
+/// File in the state folder with the admin listener's address, for the command line.
 pub const ADMIN_FILE: &str = "admin.addr";
 
-/// Why a daemon does not start; every text says what to do.
+/// Why a daemon does not start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -37,7 +37,7 @@ fn render(mistakes: &[Diagnostic]) -> String {
     mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n")
 }
 
-/// What no key of connector.yaml sets; only tests have other ones.
+/// Settings without a key in connector.yaml. Only tests change them.
 #[derive(Debug, Clone, Default)]
 pub struct Knobs {
     pub store: Settings,
@@ -77,18 +77,18 @@ impl App {
         Ok(Self { shared, doors, daemon, token, admin_file })
     }
 
-    /// Resolves when a loop failed and the process must end.
+    /// Resolves when a worker failed and the process must end.
     pub async fn failed(&self) {
         self.token.cancelled().await;
     }
 
-    /// Stops the doors, then the loops. False when something had failed.
+    /// Stops the listeners and the workers. False if something failed.
     pub async fn stop(self) -> bool {
         let _ = std::fs::remove_file(&self.admin_file);
-        // Side by side: both wait a while for what is in flight.
+        // At the same time, because both wait for calls in flight.
         let ((), clean) = tokio::join!(self.doors.close(), self.daemon.stop());
         let store = self.shared.store.clone();
-        // The last checkpoint: a disk that refuses it must be seen in the exit code.
+        // If the last checkpoint fails on the disk, the exit code must show it.
         let finished = tokio::task::spawn_blocking(move || store.finish()).await;
         clean && matches!(finished, Ok(Ok(())))
     }
@@ -101,7 +101,7 @@ fn settings(mut store: Settings) -> Settings {
     store
 }
 
-/// The files' mappings; when they have mistakes, the last good version, loudly (design, rule 1).
+/// Loads the mapping files. If they have mistakes, logs an error and uses the last good version (design, rule 1).
 fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
     match Mapping::load(dir) {
         Ok((mapping, warnings)) => {
@@ -150,7 +150,7 @@ fn announce(shared: &Shared, doors: &Doors) {
     }
 }
 
-/// Notes a panic by its place alone: what it says may hold a customer's words (law 10).
+/// Logs only the place of a panic, because its message may contain a customer's text (law 10).
 pub fn panics_without_words() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -159,7 +159,7 @@ pub fn panics_without_words() {
     }));
 }
 
-/// Tells systemd (`Type=notify`), where it waits for that.
+/// Notifies a service manager with `Type=notify`: one datagram, see sd_notify(3).
 fn notify_ready() {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         warn!(%error, "the service manager could not be told that this is ready");

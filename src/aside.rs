@@ -1,16 +1,16 @@
-//! Work that takes long, aside from the runtime's workers.
+//! Runs slow work without blocking the runtime's workers.
 //!
-//! Two workers carry everything: the doors, `/health/live`, the loops. Whoever computes or waits on one of them for
-//! long stops what else it would carry. tokio gives a worker's other tasks to a fresh thread while
-//! [`tokio::task::block_in_place`] is in it; that works on the multi-threaded runtime of the daemon, and is not allowed
-//! on the single-threaded one of most tests, which has nobody to stop.
+//! Two runtime workers run everything: the listeners, `/health/live`, the daemon's workers. Work that computes or
+//! blocks for long there stops all else. Inside [`tokio::task::block_in_place`], tokio moves the worker's other tasks
+//! to a new thread. That works only on the daemon's multi-threaded runtime. It is not allowed on the single-threaded
+//! one of most tests, where the work runs in place.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Bytes from which on a body is large: reading and planning it takes more than a moment.
+/// Bodies with more bytes than this are large: reading and planning them takes long.
 pub const LARGE: usize = 64 << 10;
 
-/// Does it where it may take its time.
+/// Runs work that may take long or block.
 pub fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current() {
         Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
@@ -20,7 +20,7 @@ pub fn aside<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The same for work on more than [`LARGE`] bytes; on fewer it is done at once.
+/// The same if there are more than [`LARGE`] bytes; otherwise runs the work in place.
 pub fn if_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     if bytes > LARGE { aside(work) } else { work() }
 }
@@ -32,7 +32,7 @@ mod tests {
 
     use super::*;
 
-    /// One worker, which waits for what only another task of the same runtime can do.
+    /// The only worker blocks until another task of the same runtime has run.
     #[test]
     fn d11_other_tasks_go_on_while_a_worker_waits() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();

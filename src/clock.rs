@@ -1,4 +1,4 @@
-//! The only place that asks for the time.
+//! The only module that reads the system time.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Our own time, real or moved by hand.
+/// Our own time, real or set by a test.
 #[derive(Debug, Clone)]
 pub enum Clock {
     System,
     /// Milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
-    /// The system's, ahead by that many milliseconds: for remotes whose clocks differ.
+    /// The system's time plus an offset in milliseconds, for remotes whose clocks differ.
     Ahead(i64),
-    /// The wall clock is the system's; what waits is that many milliseconds ahead of it (see [`Clock::not_before`]).
+    /// The wall clock is the system's. [`Clock::now_ms`] adds an offset in milliseconds (see [`Clock::not_before`]).
     Lifted(i64),
 }
 
 impl Clock {
-    /// The wall clock: for whoever else reads it, such as a remote that a login is dated for. Somebody may set it.
+    /// The wall clock, for times that others read, for example in a login. It jumps when the system time is set.
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place")]
@@ -31,9 +31,8 @@ impl Clock {
         }
     }
 
-    /// Milliseconds since the epoch as the wall clock showed them when the process began, and from then on as much more
-    /// as time has passed. It never goes back and never jumps, whatever is done to the wall clock: what waits, waits as
-    /// long as it should.
+    /// Milliseconds since the epoch: the wall clock at the start of the process, plus the time that has passed since
+    /// then. It never goes back and never jumps when the wall clock is set, so waits have the right length.
     pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => steady_ms(),
@@ -42,8 +41,8 @@ impl Clock {
         }
     }
 
-    /// The same, but begun no earlier than that moment (milliseconds): times that an earlier process noted are never in
-    /// the future, though the wall clock was set back while none ran.
+    /// The same clock, but not earlier than `then_ms`. So times stored by an earlier process are never in the future,
+    /// even if the wall clock was set back between the two.
     #[must_use]
     pub fn not_before(self, then_ms: i64) -> Self {
         let behind_ms = then_ms - self.now_ms();
@@ -55,7 +54,7 @@ impl Clock {
 }
 
 fn steady_ms() -> i64 {
-    /// The wall clock, less the time since the machine began.
+    /// The wall clock at the start, minus the time since boot.
     static ORIGIN_MS: OnceLock<i64> = OnceLock::new();
     if crate::mutant::is_on("wall-clock") {
         return Clock::System.now().as_millisecond();
@@ -64,7 +63,7 @@ fn steady_ms() -> i64 {
     origin_ms + since_boot_ms()
 }
 
-/// Goes on while the machine sleeps, too.
+/// Includes the time that the machine was suspended.
 fn since_boot_ms() -> i64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000
@@ -81,7 +80,7 @@ mod tests {
         assert!((wall_ms - steady_ms).abs() < 60_000, "{wall_ms} {steady_ms}");
         assert!(Clock::System.now_ms() >= steady_ms);
         assert!(Clock::Ahead(600_000).now_ms() >= steady_ms + 600_000);
-        // A moment that has passed moves nothing.
+        // A time in the past changes nothing.
         assert!(matches!(Clock::System.not_before(steady_ms - 1000), Clock::System));
         let lifted = Clock::System.not_before(steady_ms + 7_200_000);
         assert!(lifted.now_ms() >= steady_ms + 7_200_000);

@@ -1,4 +1,4 @@
-//! `connector.yaml`: read with places, checked as a whole, turned into types that need no checking any more.
+//! `connector.yaml`: parsed with source positions, validated as a whole, and turned into types that are valid.
 
 mod hidden;
 mod key;
@@ -28,7 +28,7 @@ pub use read::codes;
 pub use schema::ConnectorFile;
 pub use values::parse_duration;
 
-/// Whether variables and secrets must be there. `check --offline`, `plan` of a file and `schema` work without.
+/// Whether variables and secrets must be set. `check --offline`, `plan` of a file and `schema` work without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
     Required,
@@ -44,7 +44,7 @@ pub struct Config {
     pub salesforce: Salesforce,
     pub poll: Poll,
     pub sweep: Sweep,
-    /// How long after an attempt of unknown outcome a second look decides.
+    /// How long after an attempt with unknown outcome a read must start to decide it.
     pub settle: Duration,
     pub state: State,
     pub mappings: PathBuf,
@@ -72,7 +72,7 @@ pub struct Goodays {
     pub token: SecretString,
     pub webhook: Webhook,
     pub perimeter: Perimeter,
-    /// Partner ids that belong to customer service itself, in delegated mode.
+    /// Partner ids that belong to customer service itself; used if the perimeter is `delegated`.
     pub places: Vec<String>,
     pub actions: Actions,
     pub max_actions_per_hour: u32,
@@ -82,7 +82,7 @@ pub struct Goodays {
 #[derive(Debug, Clone)]
 pub struct Webhook {
     pub signature: Signature,
-    /// Several while one is being replaced by another.
+    /// Several are valid while one is being replaced.
     pub secrets: Vec<SecretString>,
 }
 
@@ -101,17 +101,17 @@ pub enum Perimeter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actions {
     Send,
-    /// Show what would go to customers, send nothing.
+    /// Show what would be sent to customers, but send nothing.
     Observe,
 }
 
 #[derive(Debug, Clone)]
 pub struct Salesforce {
     pub login_url: Url,
-    /// `66.0`
+    /// For example `66.0`.
     pub api_version: String,
     pub auth: Auth,
-    /// This connector's own budget, over any 24 hours.
+    /// Maximum number of this connector's calls in any 24 hours.
     pub api_calls_per_day: u32,
 }
 
@@ -123,12 +123,12 @@ pub enum Auth {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Poll {
-    /// Between two polls while somebody is active.
+    /// Between two polls while agents or customers are active.
     pub interval: Duration,
-    /// The longest time between two polls while nobody is; never less than `interval`.
+    /// Maximum between two polls while nobody is active; never less than `interval`.
     pub quiet: Duration,
     pub overlap: Duration,
-    /// How long close, spam and call wait for an answer that was given in the same moment.
+    /// How long close, spam and call wait for an answer that an agent gives at the same time.
     pub close_grace: Duration,
 }
 
@@ -148,7 +148,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct Log {
     pub format: LogFormat,
-    /// A level, or directives such as `info,hyper=warn`.
+    /// A level, or directives like `info,hyper=warn`.
     pub level: String,
 }
 
@@ -159,12 +159,12 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// Reads the file, with variables from the environment.
+    /// Reads the file. Variables come from the environment. The errors are all mistakes of the file.
     pub fn load(path: &Path, secrets: Secrets) -> Result<Config, Vec<Diagnostic>> {
         Config::load_with(path, secrets, &|name| std::env::var(name).ok())
     }
 
-    /// The same with variables from anywhere.
+    /// The same with variables from `variable`.
     pub fn load_with(
         path: &Path,
         secrets: Secrets,
@@ -184,7 +184,7 @@ impl Config {
         Config::parse(path, &text, secrets, variable)
     }
 
-    /// The same from a text. Relative paths belong to the folder of `path`.
+    /// The same from a text. Relative paths are relative to the folder of `path`.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -195,7 +195,7 @@ impl Config {
         read::config(path, page, secrets, variable)
     }
 
-    /// The same configuration with the secrets' files read anew.
+    /// Reads the secret files again, and keeps the rest of the configuration.
     pub fn reload_secrets(&self) -> Result<Config, Vec<Diagnostic>> {
         secrets::reload(self)
     }

@@ -1,14 +1,14 @@
-//! File descriptors: as many as the system gives, and some of them never for connections.
+//! File descriptors: raises the limit, and reserves some that connections may not use.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// For the store's files, calls to the remotes, the log, and the admin door's connections: a store that finds none
-/// left cannot go on.
+/// Reserved for the store's files, calls to the remotes, the log, and admin connections. A store that cannot open a
+/// file cannot continue.
 const RESERVED: u64 = 256;
-/// More than is ever used; some systems have no limit.
+/// More than we ever use, for systems without a limit.
 const ENOUGH: u64 = 65_536;
 
-/// Raises the soft limit as far as the hard one lets us. Where that fails, connections are fewer.
+/// Raises the soft limit to the hard limit. If that fails, fewer connections are allowed.
 pub fn raise() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
@@ -17,13 +17,13 @@ pub fn raise() {
     }
 }
 
-/// How many of the wanted connections fit, with descriptors kept in reserve.
+/// How many of the wanted connections are possible besides the reserve.
 pub fn for_connections(wanted: usize) -> usize {
     fitting(wanted, getrlimit(Resource::Nofile).current.unwrap_or(ENOUGH))
 }
 
 fn fitting(wanted: usize, limit: u64) -> usize {
-    // Where even the reserve is not there, a quarter is taken.
+    // If the limit is below the reserve, connections get a quarter of it.
     let room = limit.saturating_sub(RESERVED).max(limit / 4).max(1);
     wanted.min(usize::try_from(room).unwrap_or(usize::MAX))
 }

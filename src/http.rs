@@ -1,4 +1,4 @@
-//! The one HTTP client, and what is known when a call did not work.
+//! The only HTTP client, and what is known after a failed call.
 
 use std::collections::HashSet;
 use std::error::Error as _;
@@ -14,13 +14,13 @@ pub use failure::{Concerns, Failure, Problem, code_word};
 
 use crate::aside;
 
-/// Bytes of an answer, unpacked. No answer of either remote is near this; a longer one is not read to its end.
+/// Maximum bytes of a response, decompressed. No response of a remote is near this; a longer one is not read.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// The most that is kept of a remote's own words.
+/// Maximum characters kept of a remote's message.
 const MAX_MESSAGE: usize = 300;
 
-/// How long calls may take. What had no answer by then may have been done or not (design, rule 2).
+/// Timeouts of calls. A call that timed out may or may not have been executed (design, rule 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
     pub salesforce_write: Duration,
@@ -40,14 +40,14 @@ impl Default for TimeLimits {
     }
 }
 
-/// Makes the client: no redirects (a token goes to the configured host and nowhere else), limits on time. It goes through
-/// the environment's proxies, but never to this machine itself.
+/// Makes the client. It follows no redirects, so a token is sent only to the configured host. It has timeouts, and uses
+/// the environment's proxies, except for this machine itself.
 pub fn client(timeout: Duration) -> reqwest::Client {
     let variable = |name: &str| std::env::var(name).ok();
     built(proxies(&variable).into_iter().fold(builder(timeout), reqwest::ClientBuilder::proxy))
 }
 
-/// The same without any proxy: for the daemon's own admin door.
+/// The same without any proxy: for calls to the daemon's own admin listener.
 pub fn direct_client(timeout: Duration) -> reqwest::Client {
     built(builder(timeout))
 }
@@ -58,10 +58,10 @@ fn builder(timeout: Duration) -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .timeout(timeout)
-        // Shorter than the remotes keep them: a call on a dead connection would be one without answer.
+        // Shorter than the remotes' keep-alive: a call on a connection they have closed gets no response.
         .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("goodays-salesforce/", env!("CARGO_PKG_VERSION")))
-        // Those that are wanted are added by name.
+        // The environment's proxies are added explicitly.
         .no_proxy()
 }
 
@@ -69,10 +69,10 @@ fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
     builder.build().expect("a client without files builds")
 }
 
-/// Never behind a proxy, whatever the environment says: a proxy would read what is meant for this machine.
+/// Never sent through a proxy, whatever the environment says: a proxy would read traffic meant for this machine.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
-/// The proxies that the environment names, in the order in which they are asked.
+/// The proxies of the environment, in the order in which they are tried.
 fn proxies(variable: &dyn Fn(&str) -> Option<String>) -> Vec<reqwest::Proxy> {
     type Make = fn(&str) -> reqwest::Result<reqwest::Proxy>;
     let first = |names: [&str; 2]| names.iter().find_map(|name| variable(name)).filter(|v| !v.is_empty());
@@ -87,7 +87,7 @@ fn proxies(variable: &dyn Fn(&str) -> Option<String>) -> Vec<reqwest::Proxy> {
     named.map(|proxy| proxy.no_proxy(reqwest::NoProxy::from_string(&direct))).collect()
 }
 
-/// A whole answer, whatever its status.
+/// A complete response with any status.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -100,17 +100,17 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The body as JSON, halves of characters replaced; none if it is something else, or was cut.
+    /// The body as JSON, with lone surrogates replaced; none if it is not JSON or is incomplete.
     pub fn json(&self) -> Option<serde_json::Value> {
         aside::if_large(self.body.len(), || crate::json::read(&self.body).ok())
     }
 
-    /// The remote's own clock.
+    /// The `Date` header: the remote's own clock.
     pub fn date(&self) -> Option<Timestamp> {
         http_date(self.headers.get(DATE)?.to_str().ok()?)
     }
 
-    /// `Retry-After` in seconds, or as a date that is counted from the answer's own `Date`.
+    /// `Retry-After`, in seconds or as a date; a date counts from the response's own `Date`.
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse::<u64>() {
@@ -121,7 +121,7 @@ impl Answer {
     }
 }
 
-/// Sends a request and reads the answer to its end.
+/// Sends a request and reads the complete response.
 pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
     let mut response = request.send().await.map_err(sending)?;
     let status = response.status().as_u16();
@@ -132,17 +132,17 @@ pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failur
             return Err(Failure::no_answer("an answer too long to read"));
         }
         body.extend_from_slice(&chunk);
-        // What was packed comes without a wait, piece after piece.
+        // Decompressed chunks never wait for the network, so other tasks get a turn here.
         tokio::task::coop::consume_budget().await;
     }
-    // Whoever reads it: a login is read by a library that has no measure of its own.
+    // Checked here for all readers: logins are parsed by a library without such a limit.
     if aside::if_large(body.len(), || crate::json::values(&body)) > crate::json::MAX_VALUES {
         return Err(Failure::no_answer("an answer with too many values to read"));
     }
     Ok(Answer { status, headers, body })
 }
 
-/// Only a connection that was never made, or a request that could not be built, is known not to be sent.
+/// A request is certainly not sent only if no connection was made, or if it could not be built.
 fn sending(error: reqwest::Error) -> Failure {
     if error.is_connect() || error.is_builder() {
         Failure::NotSent(described(error))
@@ -151,7 +151,7 @@ fn sending(error: reqwest::Error) -> Failure {
     }
 }
 
-/// The error and its causes, without the URL, which may hold an address or a query.
+/// The error and its causes. Without the URL, which may contain an e-mail address or a query.
 fn described(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -164,7 +164,7 @@ fn described(error: reqwest::Error) -> String {
     text
 }
 
-/// The beginning of a remote's text, cut between characters, on one line.
+/// The first 300 characters of a remote's text, on one line.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((cut, _)) => one_line(&text[..cut]) + "…",
@@ -172,8 +172,8 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
-/// Both ends of a remote's text, on one line: a refused value stands in the middle of its message, the known pieces
-/// stand at the ends.
+/// Start and end of a remote's text, on one line. In its error messages a refused value is in the middle, and the
+/// known parts are at the ends.
 pub fn ends_kept(text: &str) -> String {
     const END: usize = MAX_MESSAGE / 2;
     let cut = |nth: usize| text.char_indices().nth(nth).map(|(at, _)| at);
@@ -186,19 +186,19 @@ pub fn ends_kept(text: &str) -> String {
     one_line(&text[..head]) + "…" + &one_line(&text[tail..])
 }
 
-/// Control characters could forge a line, or rule a terminal.
+/// Control characters could forge a log line or control a terminal.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// The pages that a walk has seen: a remote that leads back to one of them would be followed for ever.
+/// The pages that were read in one walk. A remote that links back to one of them would cause an endless loop.
 #[derive(Debug, Default)]
 pub struct Trail {
     seen: HashSet<[u8; 32]>,
 }
 
 impl Trail {
-    /// True when nothing with these bytes (an address, or what a page holds) was seen in this walk.
+    /// True if these bytes (an address, or a page's content) are new in this walk.
     pub fn is_new(&mut self, bytes: &[u8]) -> bool {
         self.seen.insert(Sha256::digest(bytes).into())
     }
@@ -210,7 +210,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     PARSER.parse_timestamp(text).ok()
 }
 
-/// A server that answers with given bytes, one answer to a connection, and keeps what it was asked.
+/// A test server with scripted responses, one per connection. It records the requests.
 #[cfg(test)]
 pub(crate) mod script {
     use std::sync::{Arc, Mutex};
@@ -224,18 +224,17 @@ pub(crate) mod script {
     }
 
     impl Script {
-        /// Whole requests, with their heads in lower case.
+        /// Complete requests, as received.
         pub fn asked(&self) -> Vec<String> {
             self.asked.lock().unwrap().clone()
         }
     }
 
-    /// A whole answer.
     pub fn json(status: u16, body: &str) -> String {
         with(status, "", body)
     }
 
-    /// A whole answer with more headers, each with its line end.
+    /// A complete response with more headers, each with its line end.
     pub fn with(status: u16, headers: &str, body: &str) -> String {
         format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: LENGTH\r\n\
@@ -243,7 +242,7 @@ pub(crate) mod script {
         )
     }
 
-    /// Answers in turn; `URL` in an answer is the server's own address. Afterwards nothing listens.
+    /// Serves these responses in order. `URL` in a response becomes the server's own address. Then it stops listening.
     pub async fn serve(answers: Vec<String>) -> Script {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
@@ -299,7 +298,7 @@ mod tests {
         Answer { status: 429, headers: map, body: Vec::new() }
     }
 
-    /// The client that an environment with this proxy makes.
+    /// The client for an environment with this proxy.
     fn behind(proxy: &str) -> reqwest::Client {
         let variable = |name: &str| name.eq_ignore_ascii_case("http_proxy").then(|| proxy.to_owned());
         let found = proxies(&variable);

@@ -1,19 +1,19 @@
-//! JSON as the remotes send it, which is at times less than a text.
+//! Reads JSON of the remotes, which sometimes contains lone surrogates.
 //!
-//! JSON's grammar lets half an emoji through: an escape such as `\ud83d` without its other half, which comes from
-//! texts that were cut by their UTF-16 length. No text can hold that, so serde_json refuses the whole body. The
-//! customer's words around it must not be lost for it: each half becomes U+FFFD, the replacement character.
+//! JSON's grammar allows half an emoji: an escape like `\ud83d` without its second half. It comes from texts that were
+//! cut by their UTF-16 length. A Rust string cannot hold it, so serde_json refuses the whole body. To keep the rest of
+//! the customer's text, each half is replaced with U+FFFD, the replacement character.
 
 use serde::de::Error as _;
 use serde_json::Value;
 
-/// The most values that a body may hold to be read. A value takes some 70 bytes in memory, in a list of its own
-/// 360, so a few megabytes of `[0],[0]` would take a gigabyte. No answer of either remote is near this: the largest
-/// is a page of 2,000 records, or the description of an object.
+/// Maximum number of values in a body. A value takes some 70 bytes in memory, or 360 in a list of its own, so a few
+/// megabytes of `[0],[0]` would take a gigabyte. No response of a remote is near this: the largest is a page of 2,000
+/// records, or the description of an object.
 pub const MAX_VALUES: usize = 250_000;
 
-/// Reads a body. Only one that cannot be read as it stands, and does hold lone halves, is read with them replaced.
-/// One with more than [`MAX_VALUES`] values is not read at all; serde_json itself refuses a depth above 127.
+/// Reads a body. Lone surrogates are replaced only if the body cannot be read otherwise. A body with more than
+/// [`MAX_VALUES`] values is refused; serde_json itself refuses a depth above 127.
 pub fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     if bytes.len() > MAX_VALUES && values(bytes) > MAX_VALUES {
         return Err(serde_json::Error::custom(format_args!("more than {MAX_VALUES} values")));
@@ -24,8 +24,8 @@ pub fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     })
 }
 
-/// How many values a JSON text holds, lists and objects included: at most as many as are told here, and as many if
-/// no list or object is empty. Reads the text once and keeps nothing.
+/// Number of values in a JSON text, lists and objects included. It is an upper bound, and exact if no list or object is
+/// empty. It reads the text once and allocates nothing.
 pub fn values(bytes: &[u8]) -> usize {
     let (mut count, mut at) = (1, 0);
     while let Some(byte) = bytes.get(at) {
@@ -39,7 +39,7 @@ pub fn values(bytes: &[u8]) -> usize {
     count
 }
 
-/// Where the text ends that begins here: at its closing quote, or behind the last byte.
+/// The position of the string's closing quote, or the end of the bytes.
 fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         match byte {
@@ -51,11 +51,11 @@ fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The same bytes with `\ufffd` for each lone surrogate; none if there is none. Places stay where they were.
+/// The same bytes with `\ufffd` for each lone surrogate; none if there is none. Positions do not change.
 pub(crate) fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut mended = None;
     let mut at = 0;
-    // In JSON a backslash stands in strings only, and what follows it belongs to it.
+    // In JSON a backslash is only inside strings, and it forms an escape with what follows.
     while let Some(step) = bytes.get(at..)?.iter().position(|byte| *byte == b'\\') {
         at += step;
         at += match (unit(bytes, at), unit(bytes, at + 6)) {
@@ -71,7 +71,7 @@ pub(crate) fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
     mended
 }
 
-/// The UTF-16 unit that `\uXXXX` at this place stands for.
+/// The UTF-16 unit of the `\uXXXX` at this position.
 fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
@@ -97,7 +97,7 @@ mod tests {
             (r#"["\ud83d\n\u0041"]"#, json!(["\u{fffd}\nA"])),
             (r#"["\ud83d\\ude00"]"#, json!(["\u{fffd}\\ude00"])),
             (r#"{"\ud83d": "key"}"#, json!({"\u{fffd}": "key"})),
-            // Beside one that is mended, all else stays.
+            // Only the lone surrogate is replaced.
             (
                 r#"["\\ud83d", "\ud83d\ude00", "\\\ud83d", "\\\\ud83d"]"#,
                 json!(["\\ud83d", "😀", "\\\u{fffd}", "\\\\ud83d"]),
@@ -124,7 +124,7 @@ mod tests {
         ] {
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }
-        // The place of the mistake is that of the bytes as they came.
+        // The error's position is that of the original bytes.
         let error = read(br#"["\ud83d", x]"#).unwrap_err();
         assert_eq!((error.line(), error.column()), (1, 12));
     }
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Eight megabytes of small lists are refused before any memory is taken for them.
+    /// Eight megabytes of small lists are refused before memory is allocated for them.
     #[test]
     fn c10_too_many_values_are_not_read() {
         let many = |piece: &str, count: usize| format!("[{}0]", piece.repeat(count));
@@ -169,7 +169,7 @@ mod tests {
         assert!(read("[".repeat(1000).as_bytes()).is_err());
     }
 
-    /// Pieces of a JSON text: characters, escapes, pairs, escaped backslashes in front of what looks like an escape.
+    /// Pieces of a JSON text: characters, escapes, surrogate pairs, escaped backslashes before a look-alike escape.
     fn pieces() -> impl Strategy<Value = Vec<(String, String)>> {
         let piece = prop_oneof![
             Just((r"\ud83d\ude00".to_owned(), "😀".to_owned())),
@@ -186,7 +186,7 @@ mod tests {
         proptest::collection::vec(piece, 0..12)
     }
 
-    /// With escapes for everything else, as some senders write.
+    /// With all other characters escaped, as some senders do.
     fn in_ascii(body: &str) -> String {
         let mut escaped = String::new();
         for unit in body.encode_utf16() {
@@ -202,7 +202,7 @@ mod tests {
         #[test]
         fn any_text_is_read_piece_by_piece(pieces in pieces()) {
             let (written, meant): (Vec<String>, Vec<String>) = pieces.into_iter().unzip();
-            // Two halves that meet are a pair.
+            // Two adjacent halves form a pair.
             let meets = written.windows(2).any(|two| two[0] == r"\ud83d" && two[1] == r"\ude00");
             prop_assume!(!meets);
             let body = format!("{{\"words\": \"{}\"}}", written.concat());

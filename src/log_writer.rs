@@ -1,7 +1,7 @@
-//! Log lines go to a thread of their own: nobody who logs ever waits for whoever reads the log.
+//! Writes log lines on a thread of its own, so that a slow log reader never blocks other threads.
 //!
-//! What is not written yet is kept up to a measure; beyond it lines are dropped and counted. A reader that is gone
-//! costs the lines, never the process.
+//! Lines wait in a bounded queue; if it is full, lines are dropped and counted. If the reader has ended, only lines
+//! are lost, and the process continues.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -11,38 +11,38 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that wait to be written.
+/// Maximum bytes of queued lines.
 const ROOM: usize = 1 << 20;
-/// How long the end of the process waits for the last lines.
+/// How long the process waits at its end for the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Lines of this process that were dropped.
+/// Counts the dropped lines of this process.
 pub fn dropped() -> &'static Counter {
     static DROPPED: OnceLock<Counter> = OnceLock::new();
     DROPPED.get_or_init(Counter::default)
 }
 
-/// What waits to be written.
+/// Lines that are not written yet.
 #[derive(Default)]
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// The thread writes one of them just now.
+    /// The thread is writing a line.
     writing: bool,
 }
 
 #[derive(Default)]
 struct Inner {
     queue: Mutex<Queue>,
-    /// There is a line, or all are written.
+    /// Notified after each new line and each written line.
     changed: Condvar,
 }
 
-/// Gives each line to the thread.
+/// Queues log lines for the thread.
 #[derive(Clone)]
 pub struct LogWriter(Arc<Inner>);
 
-/// Waits a moment for the last lines when it is dropped.
+/// When dropped, waits up to one second for the queue to become empty.
 pub struct Pending(Arc<Inner>);
 
 impl LogWriter {
@@ -108,7 +108,7 @@ impl Drop for Pending {
     }
 }
 
-/// One line: given to the thread when it is complete.
+/// One line, queued when it is dropped.
 pub struct Line {
     inner: Arc<Inner>,
     bytes: Vec<u8>,
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes nothing before it is told to.
+    /// Accepts nothing until it gets a message.
     struct Stuck(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Stuck {
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(written.lock().unwrap().len(), ROOM);
     }
 
-    /// As a pipe whose reader is gone.
+    /// Like a pipe without a reader.
     struct Gone;
 
     impl Write for Gone {

@@ -1,4 +1,4 @@
-//! Arguments in, exit code out.
+//! The entry point of the program.
 
 use std::process::ExitCode;
 
@@ -6,8 +6,8 @@ use clap::Parser;
 use goodays_salesforce::cli::Cli;
 use tikv_jemallocator::Jemalloc;
 
-/// A long-lived process that makes and frees many small things on several threads: a third less CPU time for each
-/// event than with the system's allocator (docs/performance.md). `.cargo/config.toml` keeps it small.
+/// jemalloc: the daemon allocates many small objects on several threads, and this takes a third less CPU time per event
+/// than the system's allocator (docs/performance.md). `.cargo/config.toml` limits its memory.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

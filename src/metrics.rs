@@ -1,4 +1,4 @@
-//! Numbers worth alerting on, as OpenMetrics text. Labels are words of ours, never a customer's.
+//! Metrics as OpenMetrics text. Labels are our own words, never a customer's text.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -13,8 +13,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// What the webhook's door may answer, as `outcome` of `webhooks`. Each is there from the start: an alert on the growth
-/// of a counter needs a first sample.
+/// `outcome` labels of `webhooks`. Each exists from the start, because an alert on the growth of a counter needs a
+/// first sample.
 const WEBHOOKS: [&str; 12] = [
     "accepted",
     "duplicate",
@@ -29,9 +29,9 @@ const WEBHOOKS: [&str; 12] = [
     "wrong_method",
     "nowhere",
 ];
-/// How events end.
+/// Outcomes of events.
 const EVENTS: [&str; 5] = ["created", "updated", "unchanged", "skipped", "parked"];
-/// What agents wish, and how it ends.
+/// Kinds of actions, and their outcomes.
 const ACTIONS: [&str; 4] = ["answer", "call", "close", "spam"];
 const ENDS: [&str; 6] = ["delivered", "settled", "unclear", "parked", "cancelled", "observed"];
 const REMOTES: [&str; 2] = ["salesforce", "goodays"];
@@ -67,33 +67,33 @@ pub struct FieldLabel {
 /// All metrics of one daemon.
 pub struct Metrics {
     registry: Registry,
-    /// Webhooks by what the door answered.
+    /// Webhooks by outcome.
     pub webhooks: Family<Outcome, Counter>,
-    /// Seconds from the last byte of a webhook to its answer.
+    /// Seconds from the last byte of a webhook to its response.
     pub acknowledgement: Histogram,
-    /// Events by how they ended.
+    /// Events by outcome.
     pub events: Family<Outcome, Counter>,
-    /// Actions at Goodays by verb and how they ended.
+    /// Actions at Goodays by kind or verb, and outcome.
     pub actions: Family<Done, Counter>,
-    /// Seconds of calls to each remote.
+    /// Duration of calls to each remote, in seconds.
     pub remote: Family<Remote, Histogram>,
     /// Fields that were dropped or shortened.
     pub fields: Family<FieldLabel, Counter>,
-    /// The same for `status`: a family does not tell what is in it.
+    /// The same for `status`, because the entries of a family cannot be listed.
     dropped: Mutex<BTreeMap<(String, String), u64>>,
-    /// 1 for the mapping version that is in force.
+    /// 1 for the current mapping version.
     pub mapping: Family<Version, Gauge>,
-    /// Edits of mapping files that were refused.
+    /// Number of refused edits of mapping files.
     pub mapping_refused: Counter,
-    /// 1 while the mapping files as they stand are refused, and an earlier version is in force.
+    /// 1 while the current mapping files are refused, and an earlier version is used.
     pub mapping_files_refused: Gauge,
-    /// 1 while connector.yaml as it stands is refused, and what was read before is in force.
+    /// 1 while the current connector.yaml is refused, and the earlier one is used.
     pub configuration_refused: Gauge,
-    /// Keys of connector.yaml that were edited and wait for a restart.
+    /// Number of edited keys of connector.yaml that wait for a restart.
     pub configuration_waits: Gauge,
     /// 1 while nothing is sent to customers (`goodays.actions: observe`).
     pub observing: Gauge,
-    /// Values that are read when somebody asks.
+    /// The gauges from here on are set when `/metrics` is requested.
     pub inbox_pending: Gauge,
     pub inbox_parked: Gauge,
     pub outbox_pending: Gauge,
@@ -229,7 +229,7 @@ impl Metrics {
         r.register("disk_used_bytes", "Bytes of the state on disk", self.free_disk.clone());
     }
 
-    /// Every counter whose labels are known begins at 0.
+    /// Creates all counters with known labels, at 0.
     fn begin(&self) {
         for outcome in WEBHOOKS {
             drop(self.webhooks.get_or_create(&Outcome { outcome: outcome.to_owned() }));
@@ -251,7 +251,7 @@ impl Metrics {
         self.events.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 
-    /// This version is in force from now on.
+    /// Sets the current mapping version.
     pub fn mapping_is(&self, version: &str) {
         self.mapping.clear();
         self.mapping.get_or_create(&Version { version: version.to_owned() }).set(1);
@@ -277,7 +277,7 @@ impl Metrics {
         *dropped.entry((field.to_owned(), code.to_owned())).or_default() += 1;
     }
 
-    /// Fields that were dropped or shortened since the start: field, code, how often; the most frequent first.
+    /// Dropped or shortened fields since the start: field, code, count; most frequent first.
     pub fn dropped(&self) -> Vec<(String, String, u64)> {
         let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> =

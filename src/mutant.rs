@@ -1,8 +1,8 @@
-//! Laws that are broken on purpose, so that their tests can be seen to fail (docs/guarantees.md).
+//! Mutants: guarantees that are broken on purpose, to show that their tests then fail (docs/guarantees.md).
 //!
-//! Without the feature `mutants`, which no build for users has, nothing here does anything.
+//! They exist only with the feature `mutants`, which no build for users has.
 
-/// Whether this mutant was asked for.
+/// Whether this mutant is switched on by the environment.
 #[cfg(feature = "mutants")]
 pub fn is_on(name: &str) -> bool {
     static ASKED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();

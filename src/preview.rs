@@ -1,6 +1,6 @@
-//! `plan`: what an event would write to Salesforce, and which rule says so. Sends nothing.
+//! `plan`: what an event would write to Salesforce, and which rules decided that. Sends nothing.
 //!
-//! The very planner that `run` uses decides; here its decision is only put beside the rules that led to it.
+//! It uses the same planner as `run`, and adds the rule for each value.
 
 mod org;
 mod reasons;
@@ -21,35 +21,34 @@ use crate::operator::Knowledge;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::query::{self, comment_bytes};
 
-/// What one event would write.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Preview {
     pub event: String,
     pub response_id: String,
-    /// Why nothing is written, if so.
+    /// Why nothing is written; none if something is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nothing: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
-    /// Values that differ from what the rules gave: shortened, left out, failed.
+    /// Values that differ from their rule's result: shortened, left out, failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_as_said: Vec<Left>,
-    /// Fields whose rule gives nothing for this event; they are left as they are.
+    /// Fields whose rule gives nothing for this event. They stay unchanged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blank: Vec<String>,
 }
 
-/// One transaction.
+/// One transaction at Salesforce.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
     pub object: String,
-    /// The Case that is changed; none: a new one.
+    /// Id of the Case to update; none for a new one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<String>,
     pub mapping: String,
     pub fields: Vec<Written>,
     pub comments: Vec<Comment>,
-    /// Further messages follow in a further transaction.
+    /// More messages follow in another transaction.
     pub more: bool,
 }
 
@@ -57,19 +56,19 @@ pub struct Record {
 pub struct Written {
     pub field: String,
     pub value: Value,
-    /// `file:line:column` of the rule, or `key` and `marker`, which the connector writes itself.
+    /// `file:line:column` of the rule, or `key` or `marker` for the fields that the connector itself fills.
     pub from: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Comment {
     pub object: String,
-    /// As Salesforce counts them; it takes 4,000.
+    /// Length as Salesforce counts it; the maximum is 4,000.
     pub bytes: usize,
     pub fields: Vec<Written>,
 }
 
-/// A value that is not written as the rule gave it.
+/// A value that differs from its rule's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Left {
     pub field: String,
@@ -79,7 +78,7 @@ pub struct Left {
     pub at: Option<String>,
 }
 
-/// One field as it stands, and as it would be.
+/// A field's current value and its new one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
     pub field: String,
@@ -89,13 +88,13 @@ pub struct Change {
 }
 
 impl Left {
-    /// Whether it is about the field itself, whatever its value.
+    /// Whether the problem is the field itself and not its value.
     pub fn is_missing_field(&self) -> bool {
         matches!(self.code.as_str(), "unknown_field" | "NOT_WRITEABLE")
     }
 }
 
-/// What an event of an unknown conversation would write.
+/// What an event of an unknown response would write.
 pub fn event(
     mapping: &Mapping,
     case: Option<&Describe>,
@@ -108,7 +107,7 @@ pub fn event(
     with(&context, &Ledger::default(), body)
 }
 
-/// What it would write now, with everything that a running daemon knows.
+/// What the event would write now, given all that a running daemon knows.
 pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, body: &Value) -> Preview {
     let names = knowledge.names();
     let context = PlanContext {
@@ -128,7 +127,7 @@ pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, 
     with(&context, &ledger, body)
 }
 
-/// What is known of one conversation; the default: nothing.
+/// The stored state of one conversation; the default is an unknown one.
 #[derive(Clone, Copy, Default)]
 pub struct Ledger<'a> {
     pub link: Option<&'a Link>,
@@ -158,7 +157,7 @@ pub fn with(context: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Pre
     View::new(context, event).preview(&plan(&input, context))
 }
 
-/// An event with what its rules give.
+/// An event and the results of its rules.
 struct View<'a> {
     context: &'a PlanContext<'a>,
     event: &'a Event,
@@ -176,7 +175,7 @@ impl<'a> View<'a> {
 
     fn preview(&self, plan: &Plan) -> Preview {
         let create = plan.write.as_ref().is_none_or(|write| write.patch.is_none());
-        // Whether the customer wrote last is the planner's secret; what it wrote tells which rules held.
+        // The plan does not say whether the customer wrote last, so the rules are evaluated for both cases.
         let rendered: Vec<Rendered> =
             [false, true].into_iter().flat_map(|message| self.rendered(Moment { create, message })).collect();
         let mut not_as_said = self.left(plan, &rendered);
@@ -213,7 +212,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Record types and owners, whose ids only the org can tell.
+    /// Record types and owners given by name, because only the org knows their ids.
     fn by_name(&self, rendered: &[Rendered]) -> Vec<Written> {
         let mut found: Vec<Written> = Vec::new();
         for one in rendered.iter().filter(|one| self.is_by_name(&one.field)) {
@@ -241,7 +240,7 @@ impl<'a> View<'a> {
         if own(|case| &case.marker_field) {
             return "marker".to_owned();
         }
-        // Record types and owners are written by id, under the name of their own field.
+        // Record types and owners are written as ids: the rule names `Owner`, the field is `OwnerId`.
         let by_id = |one: &Rendered| field.strip_suffix("Id").is_some_and(|relation| relation == one.field);
         let of = || rendered.iter().filter(|one| one.field == field || by_id(one));
         let same = of().find(|one| one.value.as_ref().is_ok_and(|given| given.as_ref() == Some(value)));
@@ -263,7 +262,7 @@ impl<'a> View<'a> {
         Comment { object: write.comment_object.clone(), bytes, fields: written }
     }
 
-    /// The comment's rules; which of them holds may differ by message, their places hardly.
+    /// The rules of a comment, evaluated for the last message. Another message may match other rules.
     fn comment_rules(&self) -> Vec<Rendered> {
         let message = self.event.response.turns.last().map_or(&Value::Null, |turn| &turn.raw);
         self.context.mapping.comment().fields(&self.facts, message)
@@ -285,7 +284,7 @@ impl<'a> View<'a> {
         left.collect()
     }
 
-    /// A `when` of a file that fails: the feedback is not lost, it is mapped by the first file.
+    /// Reports a file's `when` that fails. The event is not lost: the first file maps it.
     fn no_choice(&self) -> Option<Left> {
         let problem = self.context.mapping.case_mapping(&self.facts).err()?;
         let why = format!("it fails: {}; the first mapping is used", problem.reason);
@@ -317,12 +316,12 @@ impl Preview {
         &self.not_as_said
     }
 
-    /// For people.
+    /// As text for humans.
     pub fn render(&self) -> String {
         show::preview(self)
     }
 
-    /// Against the Case as it stands: what would change. `row` is as Salesforce returns it.
+    /// What would change on the current Case. `row` is the record as returned by Salesforce.
     pub fn diff(&self, row: &Value) -> Vec<Change> {
         let fields = self.record.iter().flat_map(|record| &record.fields);
         let changes = fields.filter_map(|written| {
@@ -338,13 +337,13 @@ impl Preview {
         changes.collect()
     }
 
-    /// The differences, for people.
+    /// The changes as text for humans.
     pub fn render_diff(&self, row: &Value) -> String {
         show::changes(&self.diff(row))
     }
 }
 
-/// Blank and null are one thing, and Salesforce keeps no blanks around a text.
+/// Compares as Salesforce stores values: blank equals null, and texts are trimmed.
 fn same(now: &Value, then: &Value) -> bool {
     let text = |value: &Value| match value {
         Value::Null => String::new(),
@@ -357,7 +356,7 @@ fn same(now: &Value, then: &Value) -> bool {
     }
 }
 
-/// A file, or each `*.json` of a folder in the order of their names; what is not JSON comes with the reason.
+/// Reads a file, or all `*.json` files of a folder, sorted by name. A file that is not JSON has the reason instead.
 pub fn bodies(path: &Path) -> std::io::Result<Vec<(String, Result<Value, String>)>> {
     let mut files = Vec::new();
     if path.is_dir() {

@@ -1,7 +1,7 @@
-//! `samples`: the account's own events from Goodays, as files to try mappings on.
+//! `samples`: downloads the account's own sample events from Goodays, for trying out mappings.
 //!
-//! The shape of the events' list is not documented (Goodays reference, 1.1): ids may be missing, samples may be
-//! addresses in a list or an object. What can be understood is used.
+//! The format of the list of events is not documented (Goodays reference, 1.1): ids may be missing, and samples may be
+//! addresses in a list or in an object. Entries that cannot be read are ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,25 +15,25 @@ use crate::config::Config;
 use crate::goodays::client::Client;
 use crate::http::Failure;
 
-/// For one call.
+/// Timeout of one call.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const KINDS: [&str; 4] = ["response", "message", "delegated", "reply"];
 
 /// One event's body, without tokens.
 #[derive(Clone, PartialEq)]
 pub struct Sample {
-    /// `response`, or with several configured events `1a2b3c-response`.
+    /// `response`, or `1a2b3c-response` if several events are configured.
     pub name: String,
     pub body: Value,
 }
 
-/// What became of the samples.
+/// The files that `fetch` wrote, or did not write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Fetched {
     pub written: Vec<PathBuf>,
-    /// There already, with the same content.
+    /// Existed already with the same content.
     pub unchanged: Vec<PathBuf>,
-    /// There already, with another content: left alone.
+    /// Existed already with different content, and was not replaced.
     pub kept: Vec<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ pub enum SamplesError {
     File { path: PathBuf, error: std::io::Error },
 }
 
-/// Writes the account's samples into a folder; no file is ever replaced.
+/// Writes the account's samples to a folder. Existing files are never replaced.
 pub async fn fetch(config: &Config, dir: &Path) -> Result<Fetched, SamplesError> {
     let samples = read(&client(config, TIME_LIMIT)).await?;
     let failed = |path: &Path| {
@@ -76,7 +76,7 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 impl Fetched {
-    /// For people.
+    /// As text for humans.
     pub fn render(&self) -> String {
         let mut lines = Vec::new();
         for (paths, what) in [
@@ -93,14 +93,14 @@ impl Fetched {
     }
 }
 
-/// A door to Goodays for commands that only read; each call may take as long as `limit`.
+/// A client of Goodays for commands that only read. `limit` is the timeout of each call.
 pub fn client(config: &Config, limit: Duration) -> Client {
     let token = config.goodays.token.clone();
     let http = crate::http::client(limit);
     Client::new(config.goodays.base_url.clone(), move || token.clone(), http)
 }
 
-/// The samples of all configured events. A kind that Goodays refuses is left out.
+/// The samples of all configured events. Kinds that Goodays refuses are left out.
 pub async fn read(client: &Client) -> Result<Vec<Sample>, Failure> {
     let wanted = wanted(&client.events().await?);
     let several = wanted.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len() > 1;
@@ -117,7 +117,7 @@ pub async fn read(client: &Client) -> Result<Vec<Sample>, Failure> {
     Ok(samples)
 }
 
-/// Which samples there are to ask for: `(event id, kind)`, each once.
+/// The samples to request: `(event id, kind)`, each once.
 fn wanted(events: &[Value]) -> Vec<(String, String)> {
     let mut wanted: Vec<(String, String)> = Vec::new();
     for event in events {
@@ -155,7 +155,7 @@ fn texts(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// `.../events/{id}/sample_{kind}`: only its words are used, the call goes to the configured address.
+/// Id and kind from `.../events/{id}/sample_{kind}`. The host is ignored: calls go only to the configured address.
 fn from_address(text: &str) -> Option<(String, String)> {
     let base = Url::parse("http://unused.invalid").ok()?;
     let url = base.join(text).ok()?;
@@ -166,12 +166,12 @@ fn from_address(text: &str) -> Option<(String, String)> {
     (*events == "events").then(|| (decoded(id), decoded(kind)))
 }
 
-/// A file's name from a remote's word.
+/// Makes a remote's text safe for a file name.
 fn plain(word: &str) -> String {
     word.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).take(60).collect()
 }
 
-/// `token` may open a conversation to whoever has it.
+/// Removes `token`: it may give its holder access to a conversation.
 fn without_tokens(value: Value) -> Value {
     match value {
         Value::Object(entries) => {

@@ -1,8 +1,8 @@
-//! The remotes' clocks, each a type of its own.
+//! Times of the remotes' clocks, with one type per clock.
 //!
-//! Three clocks tell the time here: Goodays', Salesforce's, and this machine's. They differ, by minutes if need be.
-//! So a time is compared only with times of the same clock (design, rule 20), and the compiler sees to it. Our own
-//! times are plain milliseconds of [`crate::clock::Clock`], in names that end with `_ms`.
+//! There are three clocks: Goodays', Salesforce's, and this machine's. They may differ by minutes. So times are
+//! compared only with times of the same clock (design, rule 20), and the types enforce that. Our own times are plain
+//! milliseconds of [`crate::clock::Clock`], in names that end with `_ms`.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,24 +25,24 @@ macro_rules! remote_time {
                 Self(millis)
             }
 
-            /// For keys, queries and people. Never for a comparison with another clock's time.
+            /// For keys, queries and display. Never compare it with another clock's time.
             pub const fn to_millis(self) -> i64 {
                 self.0
             }
 
-            /// For queries and people. A time outside of the calendar is its edge.
+            /// For queries and display. Saturates at the limits of the calendar.
             pub fn timestamp(self) -> Timestamp {
                 let edge = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
                 Timestamp::from_millisecond(self.0).unwrap_or(edge)
             }
 
-            /// As much later on the same clock; negative: earlier.
+            /// The time that is this much later on the same clock; earlier if negative.
             #[must_use]
             pub const fn plus_millis(self, millis: i64) -> Self {
                 Self(self.0.saturating_add(millis))
             }
 
-            /// How much later this is than the other one, in milliseconds.
+            /// The difference to an earlier time of the same clock, in milliseconds.
             pub const fn millis_since(self, earlier: Self) -> i64 {
                 self.0.saturating_sub(earlier.0)
             }
@@ -66,30 +66,30 @@ remote_time!(GoodaysTime, "Goodays");
 remote_time!(SalesforceTime, "Salesforce");
 
 impl SalesforceTime {
-    /// A date and time as the REST API writes it (Salesforce reference, 5): whole seconds for audit fields.
+    /// Parses a date and time of the REST API (Salesforce reference, 5). Audit fields have whole seconds.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<Timestamp>().ok().map(Self::from)
     }
 }
 
-/// What a remote's clock shows, as the `Date` of its answers tells it: exact to a second.
+/// A remote's clock, from the `Date` header of its responses: exact to a second.
 #[derive(Debug, Default)]
 pub struct RemoteClock {
     latest: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 impl RemoteClock {
-    /// An answer that has just come says so.
+    /// Records the `Date` of a response that has just arrived.
     pub fn told(&self, date: Timestamp) {
         *self.lock() = Some((date, Instant::now()));
     }
 
-    /// What the latest answer said.
+    /// The `Date` of the latest response.
     pub fn latest(&self) -> Option<Timestamp> {
         (*self.lock()).map(|(date, _)| date)
     }
 
-    /// What it shows now; none before the first answer.
+    /// The remote's current time; none before the first response.
     pub fn now(&self) -> Option<Timestamp> {
         let (date, at) = (*self.lock())?;
         date.checked_add(at.elapsed()).ok()
@@ -100,11 +100,11 @@ impl RemoteClock {
     }
 }
 
-/// How exact a moment is that was carried from clock to clock, in milliseconds: two `Date` headers have whole seconds,
-/// and each was some time on its way.
+/// Error of a time converted from one clock to another, in milliseconds: both `Date` headers have whole seconds, and
+/// each response took some time to arrive.
 pub const CARRIED_MS: i64 = 5_000;
 
-/// A moment that Salesforce's clock told, as Goodays' clock told it then. Both say what they show now.
+/// Converts a time of Salesforce's clock to Goodays' clock. Both current times must be of the same moment.
 pub fn salesforce_to_goodays(
     moment: SalesforceTime,
     salesforce_now: SalesforceTime,

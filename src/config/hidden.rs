@@ -1,13 +1,13 @@
-//! The file as findings may quote it: keys, and values that cannot be secrets. Everything else is painted over.
+//! The file's text as diagnostics may quote it: keys, and values that cannot be secrets. The rest is masked.
 //!
-//! What is hidden does not hang on a key's name: a secret may stand under a misspelt key, in a default, in an
-//! address, in a comment, or in a line that is no YAML at all.
+//! Masking does not depend on known secret keys: a secret may be under a misspelt key, in a default, in an address, in
+//! a comment, or in a line that is not YAML.
 
 use crate::document::diagnostic::{is_key, nearest};
 
 use super::vars;
 
-/// Keys whose values are numbers, times, addresses to listen on, or words out of short lists.
+/// Keys whose values are numbers, times, listen addresses, or words from short lists.
 const OPEN_KEYS: [&str; 17] = [
     "listen",
     "max_body_bytes",
@@ -47,7 +47,7 @@ const OPEN_WORDS: [&str; 16] = [
 ];
 const ADDRESS_KEYS: [&str; 3] = ["base_url", "login_url", "audience"];
 
-/// The text with everything that may be a secret painted over, byte for byte: findings point into it.
+/// The text with all possible secrets masked. Byte positions do not change, because diagnostics point into it.
 pub fn hidden(text: &str) -> String {
     let mut painter = Painter { out: String::with_capacity(text.len()), quote: None, depth: 0 };
     for line in text.split_inclusive('\n') {
@@ -61,9 +61,9 @@ pub fn hidden(text: &str) -> String {
 
 struct Painter {
     out: String,
-    /// The quote that is open, over line ends too.
+    /// The open quote; it may span lines.
     quote: Option<char>,
-    /// How many brackets are open.
+    /// Number of open brackets.
     depth: usize,
 }
 
@@ -110,7 +110,7 @@ impl Painter {
         }
     }
 
-    /// What stands in quotes, up to the closing one if it is in this line.
+    /// The text in quotes, up to the closing quote or the end of the line.
     fn quoted(&mut self, rest: &str, quote: char, key: &str) -> usize {
         let end = rest.find(quote).unwrap_or(rest.len());
         self.value(key, &rest[..end]);
@@ -122,7 +122,7 @@ impl Painter {
         end
     }
 
-    /// A value, or a part of one.
+    /// A value or a part of one.
     fn value(&mut self, key: &str, text: &str) -> usize {
         if is_open(key, text) {
             return self.keep(text);
@@ -144,7 +144,7 @@ impl Painter {
         text.len()
     }
 
-    /// `NAME` stays, what follows `:-` does not.
+    /// Keeps `NAME`, and masks what follows `:-`.
     fn variable(&mut self, inner: &str) {
         let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, text)| (name, Some(text)));
         if vars::is_shown(name) {
@@ -175,7 +175,7 @@ impl Painter {
     }
 }
 
-/// Where a word ends; `${...}` belongs to it whole, with the blanks in it.
+/// The end of a word. `${...}` is part of the word, blanks included.
 fn word_end(rest: &str, in_brackets: bool) -> usize {
     let mut at = 0;
     while let Some(letter) = rest[at..].chars().next() {
@@ -190,7 +190,7 @@ fn word_end(rest: &str, in_brackets: bool) -> usize {
     at.max(rest.chars().next().map_or(0, char::len_utf8))
 }
 
-/// A value that cannot be a secret.
+/// Whether this value cannot be a secret.
 fn is_open(key: &str, text: &str) -> bool {
     if ADDRESS_KEYS.contains(&key) {
         return is_plain_address(text);
@@ -201,7 +201,7 @@ fn is_open(key: &str, text: &str) -> bool {
     OPEN_KEYS.contains(&key) && (is_number || nearest(text, OPEN_WORDS).is_some())
 }
 
-/// A server's name and port, with no more behind it than `/v2`.
+/// Host and port, with at most a path of the form `/v2`.
 fn is_plain_address(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;

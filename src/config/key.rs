@@ -1,5 +1,4 @@
-//! What a private key is, and why one cannot be used: Salesforce takes RSA keys, and nobody is there to type a
-//! passphrase.
+//! Checks of a private key. Salesforce accepts only RSA keys, and a daemon cannot ask for a passphrase.
 
 use base64::Engine as _;
 
@@ -7,7 +6,7 @@ const MAKE_ONE: &str = "make an RSA key: openssl req -x509 -newkey rsa:2048 -nod
 const UNLOCK: &str =
     "take the passphrase off (openssl pkey -in OLD -out NEW), and let only this program read the file";
 
-/// The kind of key behind a PKCS #8 head (RFC 5958): its algorithm's id in DER.
+/// Algorithm ids in a PKCS #8 header (RFC 5958), in DER.
 const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const OTHERS: [(&[u8], &str); 4] = [
     (&[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01], "is an EC key, not an RSA key"),
@@ -19,7 +18,7 @@ const OTHERS: [(&[u8], &str); 4] = [
     (&[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01], "is a DSA key, not an RSA key"),
 ];
 
-/// Why this is no key that works, and the way out. It tells nothing of the key itself.
+/// Why this key cannot be used, and what to do. The texts contain nothing of the key.
 pub fn problem(pem: &str) -> Option<(&'static str, &'static str)> {
     let has = |label: &str| pem.contains(&format!("-----BEGIN {label}-----"));
     if has("ENCRYPTED PRIVATE KEY") || (pem.contains("Proc-Type:") && pem.contains("ENCRYPTED")) {
@@ -47,7 +46,7 @@ pub fn problem(pem: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The algorithm stands at the beginning of the key's bytes.
+/// The kind of key if it is not RSA. The algorithm id is near the start of the key's bytes.
 fn other_kind(pem: &str) -> Option<&'static str> {
     let body = pem.split_once("-----BEGIN PRIVATE KEY-----")?.1.split("-----END").next()?;
     let letters: String = body.chars().filter(|c| !c.is_whitespace()).take(64).collect();
@@ -64,7 +63,7 @@ fn other_kind(pem: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    // Made for this test, and cut: `openssl genpkey` with -algorithm EC and ed25519.
+    // Made for this test and truncated: `openssl genpkey` with -algorithm EC and ed25519.
     const EC: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";
     const ED25519: &str =
         "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";

@@ -1,4 +1,4 @@
-//! An edit of connector.yaml beside what runs: which keys differ, and which of them take effect at once.
+//! Compares an edited connector.yaml with the running one: which keys differ, and which take effect at once.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::secrets::Slot;
 use super::{Actions, Auth, Config, Poll};
 
-/// What an edit changes while the daemon runs. Everything else is read at the start only.
+/// The settings that an edit changes while the daemon runs. All others are read only at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     pub actions: Actions,
@@ -27,7 +27,6 @@ impl Live {
         }
     }
 
-    /// The keys whose values differ.
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
         let (a, b) = (&self.poll, &other.poll);
         let keys = [
@@ -45,7 +44,7 @@ impl Live {
 
 type Same = fn(&Config, &Config) -> bool;
 
-/// The keys that are read at the start only. Secrets in files of their own are read anew by themselves.
+/// The keys that are read only at start. Secret files are not part of this: they are read again by themselves.
 const AT_START: &[(&str, Same)] = &[
     ("server.listen", |a, b| a.server.listen == b.server.listen),
     ("server.webhook_path", |a, b| a.server.webhook_path == b.server.webhook_path),
@@ -72,12 +71,12 @@ const AT_START: &[(&str, Same)] = &[
     ("log.format", |a, b| a.log.format == b.log.format),
 ];
 
-/// The keys that an edit changed and that wait for a restart.
+/// The edited keys that need a restart.
 pub fn waiting(running: &Config, edited: &Config) -> Vec<&'static str> {
     AT_START.iter().filter(|(_, same)| !same(running, edited)).map(|(key, _)| *key).collect()
 }
 
-/// A secret in a file of its own is compared by the file's place: what stands in it is read again anyway.
+/// Compares a secret in a file by the file's path, because its content is read again anyway.
 fn same_secret(
     (a, b): (&Config, &Config),
     slot: Slot,
@@ -150,7 +149,7 @@ poll: { interval: 10s, quiet: 30s }
         Config::parse(Path::new("connector.yaml"), text, Secrets::Required, &|_| None).unwrap()
     }
 
-    /// Both lists for one edit of [`FILE`].
+    /// The keys in effect at once and the waiting keys, for one edit of [`FILE`].
     fn edited(old: &str, new: &str) -> (Vec<&'static str>, Vec<&'static str>) {
         assert!(FILE.contains(old), "{old}");
         let (before, after) = (config(FILE), config(&FILE.replace(old, new)));
@@ -173,7 +172,7 @@ poll: { interval: 10s, quiet: 30s }
         }
     }
 
-    /// Whoever adds a key to connector.yaml decides here when an edit of it takes effect.
+    /// A new key of connector.yaml must be added to one of the lists: effective at once, or after a restart.
     #[test]
     fn e05_every_key_of_the_schema_is_known_to_take_effect_at_once_or_to_wait() {
         let other = config("
@@ -197,7 +196,7 @@ log: { level: warn }
         assert!(missing.is_empty(), "in neither list: {missing:?}");
     }
 
-    /// Dotted names of all keys; `x_file` is another way to write `x`.
+    /// Dotted names of all keys. `x_file` counts as `x`.
     fn leaves(schema: &Value, root: &Value, path: &str, found: &mut Vec<String>) {
         let schema = resolved(schema, root);
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else {

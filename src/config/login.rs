@@ -1,7 +1,7 @@
-//! Where a login is possible: Salesforce shows its pages under other names than it takes logins at.
+//! Hosts that accept logins: Salesforce uses other host names for its pages.
 
-/// Why a login at this host would fail, and the way out (Salesforce reference, 1.1: client credentials are taken at
-/// the org's My Domain only).
+/// Why a login at this host would fail, and what to do (Salesforce reference, 1.1: client credentials work only at the
+/// org's My Domain).
 pub fn wrong_host(host: &str, client_credentials: bool) -> Option<(String, String)> {
     const PAGES: [&str; 4] =
         [".lightning.force.com", ".my.salesforce-setup.com", ".vf.force.com", ".visualforce.com"];

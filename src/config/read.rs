@@ -1,4 +1,4 @@
-//! From the file's tree to [`Config`].
+//! Turns the file's YAML tree into [`Config`].
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ const SAME_DOOR: &str = "C013";
 const USELESS_PLACES: &str = "C014";
 const WRONG_LOGIN: &str = "C015";
 
-/// All codes of connector.yaml. Each has a wrong file in the tests.
+/// All error codes of connector.yaml. The tests have a wrong file for each.
 pub fn codes() -> &'static [&'static str] {
     &[
         yaml::SYNTAX,
@@ -128,7 +128,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `webhook`: where the other door is.
+    /// `webhook`: the address of the other listener.
     fn admin(&mut self, node: Option<&Node>, webhook: SocketAddr) -> Admin {
         let mut keys = self.section(node, "admin");
         let listen = self.listen(keys.take("listen"), "admin", 9464, [127, 0, 0, 1]);
@@ -190,7 +190,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `around`: where `goodays` stands, if it does.
+    /// `around`: position of the `goodays` section, if there is one.
     fn webhook(&mut self, node: Option<&Node>, around: Option<Range<usize>>) -> Webhook {
         let mut keys = self.section(node, "webhook");
         let span = if node.is_some() { Some(keys.span.clone()) } else { around };
@@ -208,7 +208,7 @@ impl Reader<'_> {
                 )
                 .help("agree on a secret with Goodays and set `signature: hmac-sha256`");
         }
-        // An item that was refused has been told already.
+        // A refused item has been reported already.
         let said = list.is_some_and(|list| !matches!(&list.kind, Kind::List(items) if items.is_empty()));
         let lacking = signature == Signature::Hmac && secrets.is_empty() && !said;
         if let (true, Secrets::Required, Some(span)) = (lacking, self.secrets, span) {
@@ -344,7 +344,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether one of both could not be bound because of the other. Port 0 picks a free one.
+/// Whether both addresses cannot be bound at the same time. Port 0 never collides.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && overlap

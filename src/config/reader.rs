@@ -1,4 +1,4 @@
-//! Values with their defaults, and what is wrong with them.
+//! Reads values, applies defaults and collects mistakes.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -18,7 +18,6 @@ use super::values::{self, BAD_VALUE};
 
 pub const BAD_WORD: &str = "C012";
 
-/// Reads sections one by one and collects what is wrong with them.
 pub struct Reader<'p> {
     pub page: Page,
     pub secrets: Secrets,
@@ -28,9 +27,8 @@ pub struct Reader<'p> {
     pub folder: &'p Path,
 }
 
-/// Values with their defaults.
 impl Reader<'_> {
-    /// The keys of a section; all defaults when it is absent.
+    /// The keys of a section; none if the section is absent, so all values are defaults.
     pub(super) fn section<'n>(&mut self, node: Option<&'n Node>, name: &str) -> Keys<'n> {
         match node.filter(|node| !node.is_null()) {
             Some(node) => Keys::of(node, &mut self.page, &format!("`{name}`")),
@@ -38,7 +36,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A value that stands there and does not lack its variable.
+    /// The node, unless one of its variables is not set.
     pub(super) fn given<'n>(&self, node: Option<&'n Node>) -> Option<&'n Node> {
         node.filter(|node| !self.unset.contains(&node.span.start))
     }
@@ -97,7 +95,7 @@ impl Reader<'_> {
             .unwrap_or(default)
     }
 
-    /// A path that belongs to the file's folder.
+    /// A path relative to the file's folder.
     pub fn path(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
         let text = self.needed_text(node, &format!("`{what}`"))?;
         Some(self.folder.join(text.strip_prefix("./").unwrap_or(&text)))

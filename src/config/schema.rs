@@ -1,4 +1,4 @@
-//! connector.yaml as its JSON Schema describes it. Everything may come from a variable, so a text is never wrong there.
+//! The JSON Schema of connector.yaml. Any value may come from a variable, so a text is valid everywhere.
 
 #![expect(dead_code, reason = "the fields are read by editors only, through their schema")]
 

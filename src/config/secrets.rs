@@ -1,4 +1,4 @@
-//! Secrets: given in the file or in files of their own, never shown.
+//! Secrets, given in the file or in separate files. They are never shown.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub const GIVEN_TWICE: &str = "C004";
 pub const NO_SECRET_FILE: &str = "C005";
 pub const BAD_SECRET: &str = "C011";
 
-/// A secret that stands in a file of its own, and may change there.
+/// A secret in a separate file, which may change while we run.
 #[derive(Debug, Clone)]
 pub struct SecretFile {
     pub slot: Slot,
@@ -34,7 +34,7 @@ pub enum Slot {
 }
 
 impl Reader<'_> {
-    /// The secret under `name` or, as a path, under `name_file`.
+    /// The secret under `name`, or in the file under `name_file`.
     pub fn secret(
         &mut self,
         keys: &mut Keys<'_>,
@@ -62,7 +62,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `secrets:` of the webhook: texts, or `{ file: path }`.
+    /// The webhook's `secrets:`: a list of texts or `{ file: path }`.
     pub fn secret_list(&mut self, node: &Node) -> Vec<SecretString> {
         let mut found = Vec::new();
         for item in node.list(&mut self.page, "`secrets`") {
@@ -91,7 +91,7 @@ impl Reader<'_> {
                 node.wrong_kind(&mut self.page, &format!("`{name}`"), "a text");
                 None
             }
-            // The admin door on loopback needs no token, so its variable may be empty.
+            // The admin listener on loopback needs no token, so the token's variable may be empty.
             Some(text) if text.is_empty() && name == "token" && self.in_admin => None,
             Some(text) if text.is_empty() && self.secrets == Secrets::Optional => None,
             Some(text) if text.is_empty() => {
@@ -140,7 +140,7 @@ impl Reader<'_> {
     }
 }
 
-/// Reads the secrets' files anew; a file that is gone or empty changes nothing and is told.
+/// Reads the secret files again. If a file is missing or empty, all secrets stay, and the problem is returned.
 pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     let mut fresh = config.clone();
     let mut problems = Vec::new();
@@ -163,19 +163,19 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     if problems.is_empty() { Ok(fresh) } else { Err(problems) }
 }
 
-/// The secret without what surrounds it and is surely no part of it: blanks, line ends, a byte order mark, and
-/// characters without width, which come along when a text is copied from a web page.
+/// Strips characters that are surely not part of the secret: whitespace, a byte order mark, and zero-width characters,
+/// which come along when a text is copied from a web page.
 fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
-/// Characters that nobody sees: zero width, joiners, a byte order mark, marks of direction.
+/// Characters that are invisible: zero width, joiners, byte order mark, direction marks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}')
 }
 
-/// Why this can hardly be the secret that was meant, and what to do. A token travels in a header: one line. A private
-/// key has many lines and says what it is.
+/// Why this is probably not the intended secret, and what to do. A token is sent in a header, so it is one line. A
+/// private key has many lines and names its kind.
 fn doubt(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
     const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
     let quoted = QUOTES
@@ -197,7 +197,7 @@ fn doubt(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
     ))
 }
 
-/// The reason without the path, which stands elsewhere.
+/// The reason without the path, which the diagnostic shows anyway.
 fn unreadable(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::InvalidData => "it is not UTF-8 (was it saved as UTF-16?)".to_owned(),
@@ -220,7 +220,7 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
     }
 }
 
-/// Stands in where secrets are optional.
+/// An empty secret, for use where secrets are optional.
 pub fn none() -> SecretString {
     SecretString::from(String::new())
 }

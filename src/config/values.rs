@@ -70,7 +70,7 @@ fn out_of_range(page: &mut Page, node: &Node, what: &str, low: &str, high: &str)
         .help(format!("take a value from {low} to {high}"));
 }
 
-/// `0.0.0.0:8080`, or a name that resolves, such as `localhost:8080`.
+/// `0.0.0.0:8080`, or a name that resolves, for example `localhost:8080`.
 pub fn listen(node: &Node, page: &mut Page, what: &str) -> Option<SocketAddr> {
     let text = node.text(page, what)?.text.clone();
     let resolved = || text.to_socket_addrs().ok().and_then(|mut found| found.next());
@@ -82,7 +82,7 @@ pub fn listen(node: &Node, page: &mut Page, what: &str) -> Option<SocketAddr> {
     found
 }
 
-/// An https address; plain http only to this machine, where the simulators live.
+/// An https address. Plain http is allowed only for this machine, for the simulators.
 pub fn remote(node: &Node, page: &mut Page, what: &str) -> Option<Url> {
     let text = node.text(page, what)?.text.clone();
     let url = Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));

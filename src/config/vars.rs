@@ -1,4 +1,4 @@
-//! `${VAR}` and `${VAR:-default}` in values, never in keys; `$${` is a plain `${`.
+//! `${VAR}` and `${VAR:-default}` in values, never in keys. `$${` is a literal `${`.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::Secrets;
 pub const UNSET: &str = "C001";
 pub const BAD_VARIABLE: &str = "C002";
 
-/// Whether a name is written as variables are: else somebody may have put the secret itself between the braces.
+/// Whether the name looks like a variable. If not, it may be the secret itself, so it is not shown.
 pub fn is_shown(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
@@ -19,12 +19,12 @@ pub fn is_shown(name: &str) -> bool {
 pub struct Variables<'v> {
     pub secrets: Secrets,
     pub lookup: &'v dyn Fn(&str) -> Option<String>,
-    /// Where values begin that lack a variable.
+    /// Start positions of values with a variable that is not set.
     pub unset: HashSet<usize>,
 }
 
 impl Variables<'_> {
-    /// Replaces the variables in all values, and tells every one that is missing.
+    /// Replaces the variables in all values, and reports each one that is not set.
     pub fn replace(&mut self, node: &mut Node, page: &mut Page) {
         match &mut node.kind {
             Kind::List(items) => items.iter_mut().for_each(|item| self.replace(item, page)),
@@ -78,7 +78,7 @@ impl Variables<'_> {
                 .help("write ${NAME} or ${NAME:-default}; a plain `${` is written `$${`");
             return String::new();
         }
-        // Set but empty counts as unset when there is a default, as in a shell.
+        // As in a shell: a variable that is set but empty counts as unset if there is a default.
         let value = (self.lookup)(name).filter(|value| default.is_none() || !value.is_empty());
         if let Some(value) = value.or_else(|| default.map(str::to_owned)) {
             return value;

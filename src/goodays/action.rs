@@ -7,29 +7,29 @@ use serde_json::{Map, Value};
 
 use super::Verb;
 
-/// One thing to do with one response. Prints without customers' and agents' words.
+/// One action on one response. Its `Display` and `Debug` show no text of customers or agents.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub enum Action {
-    /// The public answer.
+    /// A public answer.
     Reply {
         content: String,
         user: Option<String>,
         remark_type: Option<String>,
     },
-    /// A private message; needs an answer before it.
+    /// A private message. Goodays accepts it only after an answer.
     Message {
         content: String,
         user: Option<String>,
         remark_type: Option<String>,
     },
-    /// The customer was called: closes the thread, with a private note and a rating of 0 to 5.
+    /// The customer was called. This closes the thread; the note is private, the rating is 0 to 5.
     Call {
         user: Option<String>,
         rating: Option<u8>,
         note: Option<String>,
     },
-    /// Processed without an answer.
+    /// Closed without an answer.
     Close {
         user: Option<String>,
         remark_type: Option<String>,
@@ -50,12 +50,11 @@ impl Action {
         }
     }
 
-    /// The last segment of the path.
     pub fn path_segment(&self) -> &'static str {
         self.verb().as_str()
     }
 
-    /// What the customer reads.
+    /// The text that the customer reads.
     pub fn content(&self) -> Option<&str> {
         match self {
             Self::Reply { content, .. } | Self::Message { content, .. } => Some(content),
@@ -63,7 +62,7 @@ impl Action {
         }
     }
 
-    /// The Goodays id of the agent.
+    /// The agent's Goodays user id.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Reply { user, .. }
@@ -83,7 +82,8 @@ impl Action {
         }
     }
 
-    /// The documented keys; what is absent is left out, never null. The rating is `rating`, the text `note`.
+    /// A JSON object with the documented keys. Absent values are left out, never null. A call's keys are `rating` and
+    /// `note`.
     pub fn body(&self) -> Value {
         let mut body = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
@@ -119,11 +119,10 @@ impl fmt::Debug for Action {
     }
 }
 
-/// The remark type for an agent's tool that cannot choose (Goodays reference, 3.7).
+/// The remark type if the agent cannot choose one (Goodays reference, 3.7).
 pub const DEFAULT_REMARK_TYPE: &str = "Message";
 
-/// Goodays' own channels; every other source, unknown ones too, counts as outside (Goodays reference, 2.2 and
-/// 5.3).
+/// Goodays' own channels. All other sources, also unknown ones, are outside sources (Goodays reference, 2.2 and 5.3).
 const OWN_SOURCES: [&str; 16] = [
     "email",
     "sms_trans",
@@ -143,14 +142,13 @@ const OWN_SOURCES: [&str; 16] = [
     "goodays",
 ];
 
-/// Whether the feedback was left somewhere else, such as Google: then a remark type is required on reply and
-/// close.
+/// Whether the feedback comes from an outside source, for example Google. Reply and close then require a remark type.
 pub fn is_outside_source(source: Option<&str>) -> bool {
     let own = |s: &str| OWN_SOURCES.iter().any(|o| o.eq_ignore_ascii_case(s.trim()));
     !source.is_some_and(own)
 }
 
-/// Whether an action on a response of this source carries a remark type (Goodays reference, 5.3).
+/// Whether an action with this verb and source has a remark type (Goodays reference, 5.3).
 pub fn takes_remark_type(verb: Verb, source: Option<&str>) -> bool {
     match verb {
         Verb::Reply | Verb::Close => is_outside_source(source),

@@ -1,4 +1,4 @@
-//! Calls to Goodays, and what is known after each (Goodays reference, 1 and 4).
+//! The client of Goodays: its calls, and what is known after each (Goodays reference, 1 and 4).
 
 use std::fmt;
 
@@ -16,16 +16,16 @@ use super::problem::problem;
 use crate::http::{Answer, Failure, Problem, Trail, exchange};
 use crate::time::{GoodaysTime, RemoteClock};
 
-/// Calls at one time; the real limits are not published (Goodays reference, 4.3).
+/// Maximum concurrent calls. Goodays does not publish its limits (Goodays reference, 4.3).
 const AT_ONCE: usize = 5;
 
-/// Items of one page of the bulk list, each with its whole conversation.
+/// Items per page of the bulk list. Each item contains its whole conversation.
 const PAGE_SIZE: &str = "100";
 
-/// One address has few users: a list longer than this does not end.
+/// Maximum pages of a list of users. One e-mail address has few users, so a longer list is an endless one.
 const MAX_PAGES: usize = 20;
 
-/// The door to Goodays. The token goes to the configured host and nowhere else.
+/// The client. It sends the token only to the configured host.
 pub struct Client {
     base: Url,
     token: Box<dyn Fn() -> SecretString + Send + Sync>,
@@ -34,7 +34,7 @@ pub struct Client {
     clock: RemoteClock,
 }
 
-/// Somebody who can answer in Goodays. Debugging shows no address.
+/// A user of Goodays. `Debug` does not show the e-mail address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
     pub id: String,
@@ -51,14 +51,14 @@ impl fmt::Debug for User {
     }
 }
 
-/// How much waits for the brand.
+/// Numbers of responses that wait for the brand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Waiting {
     pub pending_alert: u64,
     pub pending_reply: u64,
 }
 
-/// One page of the bulk list. Debugging shows no items.
+/// One page of the bulk list. `Debug` shows no items.
 #[derive(Clone, PartialEq)]
 pub struct Page {
     pub items: Vec<Value>,
@@ -72,7 +72,7 @@ impl fmt::Debug for Page {
 }
 
 impl Client {
-    /// The token is asked for at each call, so it can be replaced while running.
+    /// `token` is called for each request, so the token can be replaced while we run.
     pub fn new(
         base_url: Url,
         token: impl Fn() -> SecretString + Send + Sync + 'static,
@@ -82,17 +82,17 @@ impl Client {
         Self { base: base_url, token: Box::new(token), http, slots, clock: RemoteClock::default() }
     }
 
-    /// What Goodays' clock shows now, as its latest answer told it; none before the first one.
+    /// The current time of Goodays' clock, computed from its latest response; none before the first response.
     pub fn now(&self) -> Option<GoodaysTime> {
         self.clock.now().map(GoodaysTime::from)
     }
 
-    /// Whether Goodays itself answers about responses: for a refusal that may be the way's, and not its own.
+    /// Whether Goodays answers about other responses. If not, a refusal may come from a proxy and not from Goodays.
     pub async fn is_well(&self) -> Result<(), Failure> {
         let mut url = self.url(&["responses", "bulk"])?;
         url.query_pairs_mut().append_pair("page_size", "1");
         match self.get(url).await {
-            // It says the same of everything.
+            // Goodays refuses every request, so the refusal says nothing about one response.
             Err(Failure::Refused { status, .. }) => {
                 Err(Failure::Road(format!("status {status} for every response")))
             }
@@ -100,7 +100,7 @@ impl Client {
         }
     }
 
-    /// The response as it is now.
+    /// Reads the current response.
     pub async fn response(&self, id: &ResponseId) -> Result<Response, Failure> {
         let value = self.get(self.url(&["responses", id.as_str()])?).await?;
         let response =
@@ -112,15 +112,15 @@ impl Client {
         }
     }
 
-    /// Asks for the action. A 2xx only claims that it was done, whatever its body is: the answer holds nothing new
-    /// (Goodays reference, 5.3), and what was done is read back.
+    /// Sends an action. A 2xx status is only a claim that it was done, whatever the body is: the body contains nothing
+    /// new (Goodays reference, 5.3). The caller reads the response back.
     pub async fn act(&self, id: &ResponseId, action: &Action) -> Result<(), Failure> {
         let url = self.url(&["responses", id.as_str(), action.path_segment()])?;
         let answer = self.send(self.http.request(Method::PUT, url).json(&action.body())).await?;
         checked(&answer)
     }
 
-    /// The users whose address is exactly this one, ignoring case.
+    /// The users with exactly this e-mail address, ignoring case.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<User>, Failure> {
         let mut url = self.url(&["users"])?;
         url.query_pairs_mut().append_pair("email", email).append_pair("page_size", PAGE_SIZE);
@@ -138,7 +138,7 @@ impl Client {
         Err(Failure::no_answer("a list of users without end"))
     }
 
-    /// The user of this id; none when Goodays has no such user.
+    /// The user with this id; none if Goodays does not know it.
     pub async fn user(&self, id: &str) -> Result<Option<User>, Failure> {
         match self.get(self.url(&["users", id])?).await {
             Ok(value) => Ok(user(items(&value).first().unwrap_or(&value))),
@@ -147,7 +147,7 @@ impl Client {
         }
     }
 
-    /// The keys under `context.extra` that this account declared: they differ per customer.
+    /// The keys of `context.extra` that this account has declared. They differ per customer.
     pub async fn custom_parameters(&self) -> Result<Vec<String>, Failure> {
         let value = self.get(self.url(&["configuration"])?).await?;
         let object = items(&value).first().unwrap_or(&value);
@@ -155,7 +155,7 @@ impl Client {
         Ok(listed.iter().filter_map(|one| one["key"].as_str().or(one.as_str()).map(str::to_owned)).collect())
     }
 
-    /// The account's name: a cheap check of the token. The rest of the answer holds the token.
+    /// The account's name, as a cheap check of the token. The rest of the body, which contains the token, is dropped.
     pub async fn session(&self) -> Result<Option<String>, Failure> {
         let value = self.get(self.url(&["session"])?).await?;
         let object = items(&value).first().unwrap_or(&value);
@@ -177,7 +177,7 @@ impl Client {
         }
     }
 
-    /// A page of whole responses, by creation date; times are UTC without zone (Goodays reference, 4.4).
+    /// A page of responses by creation date. Query times are UTC without a zone (Goodays reference, 4.4).
     pub async fn bulk(
         &self,
         since: Timestamp,
@@ -192,7 +192,8 @@ impl Client {
             let mut query = url.query_pairs_mut();
             query.append_pair("start_date", &query_time(since)).append_pair("page_size", PAGE_SIZE);
             if let Some(until) = until {
-                // Whole seconds, and nobody says whether the bound is inclusive: one more (reference, 6).
+                // Query times have whole seconds, and it is unknown if the bound is inclusive: one second more
+                // (reference, 6).
                 query.append_pair("end_date", &query_time(until + 1.second()));
             }
         }
@@ -213,13 +214,12 @@ impl Client {
         })
     }
 
-    /// A webhook's body made with the client's own configuration; `kind` is response, message, delegated or
-    /// reply.
+    /// A sample webhook body for the account's configuration. `kind` is response, message, delegated or reply.
     pub async fn sample(&self, event: &str, kind: &str) -> Result<Value, Failure> {
         self.get(self.url(&["events", event, &format!("sample_{kind}")])?).await
     }
 
-    /// Adds path segments to the configured address, each percent-encoded as one.
+    /// Adds path segments to the configured URL, each percent-encoded.
     fn url(&self, path: &[&str]) -> Result<Url, Failure> {
         let mut url = self.base.clone();
         url.set_query(None);
@@ -231,7 +231,7 @@ impl Client {
         Ok(url)
     }
 
-    /// The next page's query on our own address: what payloads call a path is not the public one (5.3).
+    /// The next page's query on our own URL, because the paths in response bodies are not the public ones (5.3).
     fn next(&self, page: &Value, path: &[&str]) -> Result<Option<Url>, Failure> {
         let Some(next) = page.get("next").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
             return Ok(None);
@@ -252,7 +252,7 @@ impl Client {
         answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
     }
 
-    /// The token alone, never `Bearer` (Goodays reference, 1).
+    /// Sends the token without a `Bearer` prefix (Goodays reference, 1).
     async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let mut token = HeaderValue::from_str((self.token)().expose_secret()).map_err(|_| {
             Failure::login("TOKEN", "goodays.token holds a character that no header can carry")
@@ -267,7 +267,7 @@ impl Client {
     }
 }
 
-/// What a status means (Goodays reference, 4.1).
+/// Interprets the status (Goodays reference, 4.1).
 fn checked(answer: &Answer) -> Result<(), Failure> {
     let problem = || problem(&answer.body);
     match answer.status {
@@ -287,8 +287,8 @@ fn checked(answer: &Answer) -> Result<(), Failure> {
     }
 }
 
-/// Whether a refusal is the API's own. What stands in front of it, Kong, a proxy or a firewall, answers with a page, with
-/// a redirect, or with `{"message": ...}` alone, as in "no Route matched" (Goodays reference, 4.1).
+/// Whether a refusal comes from the API itself. Kong, proxies and firewalls in front of it answer with a page, a
+/// redirect, or only `{"message": ...}`, for example "no Route matched" (Goodays reference, 4.1).
 fn is_its_own(answer: &Answer) -> bool {
     let body = match answer.json() {
         Some(Value::Object(body)) => body,
@@ -309,13 +309,13 @@ fn bad_token(status: u16) -> Failure {
     )
 }
 
-/// One status, two meanings: a bad token, or a response that is not ours.
+/// Status 403 has two meanings: a bad token, or a response that this account may not access.
 fn is_about_login(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     ["credential", "api key", "token"].iter().any(|word| message.contains(word))
 }
 
-/// Lists are paged or bare, single objects may come as a list (Goodays reference, 4.2).
+/// The items of a list. Lists may be paged or bare; a single object may be in a list (Goodays reference, 4.2).
 fn items(value: &Value) -> &[Value] {
     value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,6 +1,6 @@
-//! What a webhook or a read says, as far as it can be understood (Goodays reference, 2.2 and 5.2).
+//! Reads events and responses as far as they can be understood (Goodays reference, 2.2 and 5.2).
 //!
-//! Only `response.id` is needed. Null, absent, blank and of another type are one thing everywhere else.
+//! Only `response.id` is required. Everywhere else null, absent, blank and a wrong type are treated alike.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::message::{News, People, text, time, turns};
 use super::{BadResponseId, ResponseId, Verb};
 use crate::time::GoodaysTime;
 
-/// What the event's name says; what has to be done follows from the response alone.
+/// The event's name. What has to be done depends on the response alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
     Response,
@@ -34,16 +34,15 @@ impl EventKind {
     }
 }
 
-/// One webhook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     pub kind: EventKind,
-    /// `event_type` as it was sent.
+    /// `event_type` as Goodays sent it.
     pub name: String,
     pub response: Response,
 }
 
-/// Why a body is no event that we can read.
+/// Why a body cannot be read as an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     #[error("{0} is missing or no object")]
@@ -54,38 +53,38 @@ pub enum Unreadable {
     BadId(#[from] BadResponseId),
 }
 
-/// A participation with its whole conversation so far. Debugging shows no words and no names.
+/// A response with its whole conversation so far. `Debug` shows no texts and no names.
 #[derive(Clone, PartialEq)]
 pub struct Response {
     pub id: ResponseId,
     pub source: Option<String>,
-    /// Lower-case.
+    /// In lower case.
     pub state: Option<String>,
-    /// The verbs that are allowed now: those that are listed with an address, whatever that is.
+    /// The verbs that are allowed now: those listed with an address, whatever it is.
     pub actions: BTreeSet<String>,
-    /// Verbs that are named with something that is no address: they count as not allowed.
+    /// Verbs listed with a value that is not an address. They count as not allowed.
     pub odd_actions: BTreeSet<String>,
-    /// The first verbatim.
+    /// The customer's first message.
     pub first: Option<Message>,
-    /// The processing: an answer (`type` text) or a phone call.
+    /// The brand's processing: an answer (`type` text) or a phone call.
     pub reply: Option<Message>,
-    /// The private exchange with our answer, oldest first; without the first verbatim and without calls.
+    /// The private exchange including our answer, oldest first; without the first message and without calls.
     pub turns: Vec<Message>,
     pub created: Option<GoodaysTime>,
     pub updated: Option<GoodaysTime>,
     pub delegated_to: Option<PlaceRef>,
     pub place: Option<PlaceRef>,
-    /// The customer's addresses, lower-case.
+    /// The customer's e-mail addresses in lower case.
     pub emails: Vec<String>,
-    /// The response as sent, without its `token`.
+    /// The response as received, without its `token`.
     pub raw: Value,
 }
 
-/// A shop, or a customer service.
+/// A shop or a customer service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlaceRef {
     pub id: Option<String>,
-    /// The client's own code for it.
+    /// The client's own code for the place.
     pub partner_id: Option<String>,
     pub name: Option<String>,
 }
@@ -95,7 +94,7 @@ pub fn read(body: &Value) -> Result<Event, Unreadable> {
     read_owned(body.clone())
 }
 
-/// Reads an event and keeps its response as it is.
+/// Reads an event without a copy: the response is moved into [`Response::raw`].
 pub fn read_owned(mut body: Value) -> Result<Event, Unreadable> {
     let object = body.as_object_mut().ok_or(Unreadable::NoObject("the body"))?;
     let name = text(object.get("event_type")).unwrap_or_default();
@@ -107,7 +106,7 @@ pub fn read_owned(mut body: Value) -> Result<Event, Unreadable> {
     Ok(Event { kind, name, response })
 }
 
-/// The id that an event is about, without reading the rest.
+/// Reads only the id of the event's response.
 pub fn peek_response_id(body: &Value) -> Result<ResponseId, Unreadable> {
     let object = body.as_object().ok_or(Unreadable::NoObject("the body"))?;
     response_id(object.get("response").ok_or(Unreadable::NoObject("response"))?)
@@ -145,7 +144,7 @@ impl Response {
         Ok(response)
     }
 
-    /// All but `raw`.
+    /// Reads everything except `raw`.
     fn beside_raw(value: &Value, news: Option<News>) -> Result<Self, Unreadable> {
         let id = response_id(value)?;
         let object = value.as_object().ok_or(Unreadable::NoObject("response"))?;
@@ -180,12 +179,12 @@ impl Response {
         })
     }
 
-    /// Whether Goodays lists the verb now.
+    /// Whether Goodays lists the verb as allowed now.
     pub fn allows(&self, verb: Verb) -> bool {
         self.actions.contains(verb.as_str())
     }
 
-    /// Gives the brand those messages whose speaker is unknown and whose sender is a known user of Goodays.
+    /// Marks messages of unknown origin as the brand's if their sender is a user of Goodays.
     pub fn claim_for_brand(&mut self, is_user: impl Fn(&str) -> bool) {
         for turn in self.turns.iter_mut().filter(|t| t.whose == Whose::Unknown) {
             if turn.sender_email.as_deref().is_some_and(&is_user) {
@@ -208,9 +207,9 @@ impl PlaceRef {
     }
 }
 
-/// The verbs that are listed, and those that are only named. Listed is what has an address: no page says what another
-/// value means (`false`, `{"enabled": false}`, a list), and what nobody allowed is not sent (law 9). Null and blank say
-/// nothing.
+/// The verbs listed with an address, and those listed without one. The documentation does not say what another value
+/// means (`false`, `{"enabled": false}`, a list), and an action that is not clearly allowed must not be sent (law 9).
+/// Null and blank values are ignored.
 fn verbs(actions: Option<&Value>) -> (BTreeSet<String>, BTreeSet<String>) {
     let lower = |s: &str| s.trim().to_ascii_lowercase();
     match actions {
@@ -237,7 +236,7 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// The hosts in the documentation's samples are broken (Goodays reference, 5.3), so only the form counts.
+/// Only the form counts, because the hosts in the documentation's samples are broken (Goodays reference, 5.3).
 fn is_address_of_action(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.contains('/'))
 }
@@ -286,7 +285,7 @@ mod tests {
         ];
         assert_eq!(whose(&event.response), expected);
         assert_eq!(event.response.turns[3].content, "Thank you! See you soon 😊");
-        // The same without the help of the event.
+        // The same without the event's own message.
         let read_back =
             Response::from_value(&fixture!("message_second_customer_turn.json")["response"]).unwrap();
         assert_eq!(whose(&read_back), expected);
@@ -358,7 +357,7 @@ mod tests {
         }
     }
 
-    /// Every place of a value, as the keys and indices that lead to it.
+    /// JSON pointers of all values.
     fn places(value: &Value, here: &str, found: &mut Vec<String>) {
         found.push(here.to_owned());
         for (key, inner) in value.as_object().into_iter().flatten() {

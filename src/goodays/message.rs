@@ -1,4 +1,4 @@
-//! The messages of a conversation: each once, in order, and who wrote it (Goodays reference, 2.2 and 5.2).
+//! The messages of a conversation: without duplicates, in order, with their authors (Goodays reference, 2.2 and 5.2).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::MessageId;
 use crate::time::GoodaysTime;
 
-/// Who wrote a message; no field of the payload says so.
+/// Who wrote a message. No field of the payload says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Customer,
@@ -20,7 +20,7 @@ pub enum Whose {
     Unknown,
 }
 
-/// One message. Debugging shows no words and no names.
+/// One message. `Debug` shows no texts and no names.
 #[derive(Clone, PartialEq)]
 pub struct Message {
     pub id: MessageId,
@@ -33,13 +33,13 @@ pub struct Message {
     pub raw: Value,
 }
 
-/// The message beside the response: the new one of a `message` event.
+/// The event's own `message`, next to `response`: the new message of a `message` event.
 pub(super) struct News {
     pub(super) from_customer: bool,
     pub(super) message: Message,
 }
 
-/// The exchange from all the places where its messages stand, each once, in the order in which it was
+/// Merges the exchange from all places where messages are listed: each message once, in the order in which they were
 /// written.
 pub(super) fn turns(
     attached: &[Value],
@@ -50,7 +50,7 @@ pub(super) fn turns(
 ) -> Vec<Message> {
     let answer = reply.filter(|r| !r.is_call());
     let new_from_customer = news.as_ref().filter(|n| n.from_customer).map(|n| n.message.id.clone());
-    // `attached_messages` is newest first, so turned round it keeps the order of equal times.
+    // `attached_messages` is newest first. Reversed, messages of the same time keep their order.
     let all = answer
         .cloned()
         .into_iter()
@@ -83,7 +83,7 @@ pub(super) fn turns(
     in_order(turns)
 }
 
-/// By time; a message without time stays behind the one it came after.
+/// Sorts by time. A message without a time stays behind its predecessor.
 fn in_order(turns: Vec<Message>) -> Vec<Message> {
     let mut last = None;
     let mut timed: Vec<(Option<GoodaysTime>, Message)> = turns
@@ -110,7 +110,7 @@ impl fmt::Debug for Message {
 }
 
 impl Message {
-    /// None if there is nothing in it. Without an id it gets one from its time and text.
+    /// None if the message is empty. A message without an id gets one made from its time and text.
     pub(super) fn from_value(value: &Value) -> Option<Self> {
         let object = match value {
             Value::Object(object) => object.clone(),
@@ -140,12 +140,12 @@ impl Message {
         })
     }
 
-    /// A phone call is recorded as a reply; its text is a private note.
+    /// Goodays records a phone call as a reply. Its text is a private note.
     pub fn is_call(&self) -> bool {
         self.kind.as_deref().is_some_and(|k| k.eq_ignore_ascii_case("call"))
     }
 
-    /// Takes from another copy of the same message what this one lacks.
+    /// Fills missing values from another copy of the same message.
     fn complete(&mut self, other: Self) {
         if self.content.trim().is_empty() {
             self.content = other.content;
@@ -153,7 +153,7 @@ impl Message {
         self.at = self.at.or(other.at);
         self.attachment = self.attachment.take().or(other.attachment);
         self.sender_email = self.sender_email.take().or(other.sender_email);
-        // The reply stands first with `type` text; in the exchange its type is Message, like the others'.
+        // The copy in `reply` has the type text; in the exchange the type is Message, as for the others.
         if other.kind.is_some() {
             self.kind = other.kind;
         }
@@ -166,7 +166,7 @@ fn made_id(created: Option<&str>, content: &str) -> String {
     format!("h:{}", &hex::encode(hash.finalize())[..32])
 }
 
-/// What is known of the customer, to tell his messages from the brand's.
+/// Addresses and names of the customer, used to recognise the customer's messages.
 pub(super) struct People {
     pub(super) emails: Vec<String>,
     names: Vec<String>,
@@ -186,8 +186,8 @@ impl People {
         Self { emails, names }
     }
 
-    /// By address; by name where the addresses say nothing, because they are absent, masked, or shared with
-    /// the one who replied.
+    /// Decides by e-mail address. Decides by name if the addresses are absent, masked, or shared with the person who
+    /// replied.
     fn whose(&self, message: &Message, reply: Option<&Message>) -> Whose {
         let sender = message.sender_email.as_deref().map(str::to_lowercase).filter(|e| is_address(e));
         let replier = reply.and_then(|r| r.sender_email.as_deref()).map(str::to_lowercase);
@@ -212,20 +212,20 @@ impl People {
     }
 }
 
-/// First and last name, for comparison.
+/// First and last name, normalised for comparison.
 fn name(person: &Value) -> Option<String> {
     let part = |key: &str| text(person.get(key)).unwrap_or_default();
     let name = normalised(&format!("{} {}", part("first_name"), part("last_name"))).to_lowercase();
     Some(name).filter(|n| !n.is_empty())
 }
 
-/// Masked addresses (`[email protected]`) prove nothing.
+/// False for masked addresses (`[email protected]`), which prove nothing.
 fn is_address(text: &str) -> bool {
     !text.contains(char::is_whitespace)
         && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
 }
 
-/// A scalar's text, trimmed; none if there is nothing in it.
+/// A scalar as trimmed text; none if it is blank or not a scalar.
 pub(super) fn text(value: Option<&Value>) -> Option<String> {
     let text = match value? {
         Value::String(text) => text.trim().to_owned(),
@@ -236,16 +236,15 @@ pub(super) fn text(value: Option<&Value>) -> Option<String> {
     Some(text).filter(|t| !t.is_empty())
 }
 
-/// ISO 8601 with any number of decimals and an offset; without one it is UTC (Goodays reference, 4.4).
+/// Parses ISO 8601 with any number of decimals. Without an offset it is UTC (Goodays reference, 4.4).
 pub(super) fn time(text: &str) -> Option<GoodaysTime> {
     let without_offset = || text.parse::<DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     let time: Option<Timestamp> = text.parse().ok().or_else(|| without_offset().map(|z| z.timestamp()));
     time.map(GoodaysTime::from)
 }
 
-/// A text as it is compared: entities decoded, NFC, runs of white space as one space, trimmed (design, rule
-/// 3); and without what Salesforce's side of the connector adds or takes: zero-width spaces, control
-/// characters.
+/// Normalises a text for comparison: decodes entities, NFC, white space to single spaces, trimmed (design, rule 3).
+/// Zero-width spaces and control characters are removed, because the connector's Salesforce side adds or removes them.
 pub fn normalised(text: &str) -> String {
     let decoded = htmlize::unescape(text);
     let ignored = |c: char| c == '\u{200b}' || (c.is_control() && !c.is_whitespace());

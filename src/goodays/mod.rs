@@ -1,6 +1,6 @@
-//! What Goodays says and accepts: signed events in, five actions out.
+//! The interface to Goodays: receives signed events, sends five kinds of actions.
 //!
-//! Knows nothing of Salesforce, of the store, or of the time.
+//! It depends on nothing of Salesforce and the store, and reads no clock.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub mod peek;
 mod problem;
 pub mod signature;
 
-/// The longest response id that is taken: the length of the Case's key field.
+/// Maximum length of a response id, in UTF-16 units: the length of the Case's key field.
 pub const MAX_RESPONSE_ID: usize = 64;
 
 /// A Goodays response id: opaque, case-sensitive text of 1 to 64 UTF-16 units (Goodays reference, 2.2).
@@ -23,11 +23,11 @@ pub const MAX_RESPONSE_ID: usize = 64;
 pub struct ResponseId(String);
 
 impl ResponseId {
-    /// Takes what can stand in a path of the API and in the Case's key exactly as it is: what could not would be
-    /// another response's, or another Case's.
+    /// Accepts only ids that can be used unchanged in an API path and in the Case's key. A changed id would be that of
+    /// another response or another Case.
     pub fn new(id: impl Into<String>) -> Result<Self, BadResponseId> {
         let id = id.into();
-        // As Salesforce counts the key's length: in UTF-16 units.
+        // Salesforce counts the key's length in UTF-16 units.
         match id.encode_utf16().count() {
             0 => Err(BadResponseId::Empty),
             n if n > MAX_RESPONSE_ID => Err(BadResponseId::TooLong(n)),
@@ -36,7 +36,8 @@ impl ResponseId {
             _ if id == "." || id == ".." => Err(BadResponseId::Dots),
             _ if id.contains('/') => Err(BadResponseId::Slash),
             _ if id.eq_ignore_ascii_case("bulk") => Err(BadResponseId::Reserved),
-            // Salesforce reads `@{..}` as a reference; a character that could not be read stands for any other.
+            // Salesforce reads `@{..}` as a reference; U+FFFD replaces an unknown character, so two ids could become
+            // equal.
             _ if id.contains("@{") => Err(BadResponseId::Reference),
             _ if id.contains(char::REPLACEMENT_CHARACTER) => Err(BadResponseId::Unreadable),
             _ => Ok(Self(id)),
@@ -60,7 +61,7 @@ impl fmt::Debug for ResponseId {
     }
 }
 
-/// Why a text is no response id.
+/// Why a text is not a response id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadResponseId {
     #[error("response.id is empty")]
@@ -112,7 +113,7 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// What can be done with a response (Goodays reference, 3).
+/// The actions on a response (Goodays reference, 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
@@ -126,7 +127,7 @@ pub enum Verb {
 impl Verb {
     pub const ALL: [Self; 5] = [Self::Reply, Self::Message, Self::Call, Self::Close, Self::Spam];
 
-    /// The name in `response.actions` and the last segment of the path.
+    /// The name in `response.actions`, and the last segment of the action's path.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reply => "reply",

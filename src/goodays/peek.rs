@@ -1,7 +1,7 @@
-//! What the door has to know of a body, without keeping the rest.
+//! Reads from a body only what the webhook listener needs.
 //!
-//! The whole body is parsed by the same rules as a tree of it would be, so what is refused later is refused at the
-//! door; but nothing is kept of what nobody asks for. What a body may hold at most is decided here, too.
+//! The whole body is parsed by the same rules as a full tree, so any body that cannot be read later is refused at once;
+//! but only the needed values are kept. The maximum size of an event is decided here, too.
 
 use std::fmt;
 
@@ -11,26 +11,38 @@ use serde_json::Value;
 
 use crate::json;
 
-/// The most values (lists and objects included) of an event that is carried. One that Goodays sends has some hundreds.
+/// Maximum number of values (lists and objects included) of an event. Real events have some hundreds.
 pub const MAX_VALUES: usize = 100_000;
-/// The most messages of an event that is carried.
+/// Maximum number of messages of an event.
 pub const MAX_MESSAGES: u64 = 2_000;
 
-/// Reads of a body `event_type` and `response.id`, and how many messages are attached; all else is missing, and
-/// `null` where no object, or no plain value, is.
+/// Reads `event_type`, `response.id` and the number of attached messages. All else is left out. A value is `null` if it
+/// is not the expected object or scalar.
 ///
+<<<<<<< HEAD:src/goodays/peek.rs
 /// Fails exactly where reading all of it fails. Halves of characters are replaced, as [`json::read`] does.
 pub fn outline(body: &str) -> serde_json::Result<Value> {
     let read = |body: &str| serde_json::from_str::<Outline>(body).map(|outline| outline.0);
+=======
+/// It fails exactly if parsing the whole body fails. Lone surrogates are replaced, as in [`json::read`].
+pub fn glance(body: &str) -> serde_json::Result<Value> {
+    let read = |body: &str| serde_json::from_str::<Glance>(body).map(|glance| glance.0);
+>>>>>>> c2:src/goodays/glance.rs
     read(body).or_else(|error| match json::mended(body.as_bytes()).map(String::from_utf8) {
         Some(Ok(mended)) => read(&mended),
         _ => Err(error),
     })
 }
 
+<<<<<<< HEAD:src/goodays/peek.rs
 /// Why an event is not carried although it can be read, in words for people.
 pub fn excess(body: &str, outlined: &Value) -> Option<String> {
     let messages = outlined.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
+=======
+/// Why a readable event is parked instead of processed, as text for humans.
+pub fn excess(body: &str, glanced: &Value) -> Option<String> {
+    let messages = glanced.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
+>>>>>>> c2:src/goodays/glance.rs
     if messages.is_some_and(|count| count > MAX_MESSAGES) {
         return Some(format!("the event holds more than {MAX_MESSAGES} messages"));
     }
@@ -38,11 +50,11 @@ pub fn excess(body: &str, outlined: &Value) -> Option<String> {
     many.then(|| format!("the event holds more than {MAX_VALUES} values"))
 }
 
-/// The body's names that are kept.
+/// The body's keys that are kept.
 const BODY: &[&str] = &["event_type", "response"];
-/// Those of its response.
+/// The response's keys that are kept.
 const RESPONSE: &[&str] = &["id", MESSAGES];
-/// Only counted.
+/// Only the number of its items is kept.
 const MESSAGES: &str = "attached_messages";
 
 struct Outline(Value);
@@ -53,7 +65,7 @@ impl<'de> Deserialize<'de> for Outline {
     }
 }
 
-/// Of `response` only the id.
+/// The kept keys of `response`.
 struct ResponseId(Value);
 
 impl<'de> Deserialize<'de> for ResponseId {
@@ -62,8 +74,8 @@ impl<'de> Deserialize<'de> for ResponseId {
     }
 }
 
-/// Parsed like a tree, which `IgnoredAny` is not: that passes over numbers out of range, halves of an emoji, and any
-/// depth.
+/// Skips a value, but checks it like a full parse. `IgnoredAny` would accept numbers out of range, lone surrogates and
+/// any depth.
 struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
@@ -72,7 +84,7 @@ impl<'de> Deserialize<'de> for Skipped {
     }
 }
 
-/// A text, number or boolean; a list or an object is `null`, and nothing of it is kept.
+/// A text, number or boolean. A list or an object becomes `null`.
 struct Plain(Value);
 
 impl<'de> Deserialize<'de> for Plain {
@@ -123,7 +135,7 @@ impl<'de> Visitor<'de> for PlainVisitor {
     }
 }
 
-/// How many items a list has; none for anything else.
+/// The number of items of a list; 0 for anything else.
 struct Items(u64);
 
 impl<'de> Deserialize<'de> for Items {
@@ -178,7 +190,7 @@ impl<'de> Visitor<'de> for Counter {
     }
 }
 
-/// Gives an object with the named parts; `null` for anything else.
+/// Reads the given keys of an object; `null` for anything else.
 struct Parts(&'static [&'static str]);
 
 impl<'de> Visitor<'de> for Parts {
@@ -220,7 +232,7 @@ impl<'de> Visitor<'de> for Parts {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut kept = serde_json::Map::new();
         while let Some(Name(name)) = map.next_key_seed(Names(self.0))? {
-            // The last one of a name counts, as in a tree.
+            // The last duplicate of a key counts, as in a full parse.
             match name {
                 None => {
                     map.next_value::<Skipped>()?;
@@ -234,10 +246,10 @@ impl<'de> Visitor<'de> for Parts {
     }
 }
 
-/// A name that is kept.
+/// A key to keep, or none for other keys.
 struct Name(Option<&'static str>);
 
-/// Those that are looked for.
+/// The keys to look for.
 struct Names(&'static [&'static str]);
 
 impl<'de> serde::de::DeserializeSeed<'de> for Names {
@@ -273,7 +285,11 @@ mod tests {
         include_str!("../../tests/fixtures/goodays/delegated_malformed_urls.json"),
     ];
 
+<<<<<<< HEAD:src/goodays/peek.rs
     /// What the door makes of a tree, and of a outline.
+=======
+    /// Event name and response id are the same after a full parse and after a glance.
+>>>>>>> c2:src/goodays/glance.rs
     fn same(body: &str) {
         let (tree, outlined) = (json::read(body.as_bytes()), outline(body));
         let told = |read: serde_json::Result<Value>| {

@@ -1,11 +1,11 @@
-//! What Goodays says when it refuses (Goodays reference, 4.1).
+//! Reads the error bodies of Goodays (Goodays reference, 4.1).
 
 use serde_json::Value;
 
 use crate::http::{Problem, code_word};
 use crate::json;
 
-/// Reads an error body: no shape is documented, so all of the likely ones (Goodays reference, 4.1).
+/// Reads an error body. Its shape is not documented, so all likely ones are tried (Goodays reference, 4.1).
 pub fn problem(body: &[u8]) -> Problem {
     let raw = String::from_utf8_lossy(body);
     let Ok(value) = json::read(raw.as_bytes()) else { return Problem::new("", raw.trim()) };
@@ -18,7 +18,7 @@ pub fn problem(body: &[u8]) -> Problem {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    // It is logged: what is not one short word is no code.
+    // The code is logged, so anything but one short word is replaced.
     let code = word("code").map(|code| code_word(&code)).unwrap_or_default();
     let said = word("message").or_else(|| word("detail")).or_else(|| word("error_description"));
     let said = said.or_else(|| word("error")).unwrap_or_else(|| by_field(object));
@@ -26,7 +26,7 @@ pub fn problem(body: &[u8]) -> Problem {
     Problem { fields: fields(object), ..Problem::new(code, &said) }
 }
 
-/// `{"content": ["This field is required."]}`, field by field.
+/// The text of `{"content": ["This field is required."]}`, field by field.
 fn by_field(object: &Value) -> String {
     let words = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
     let lists = object.as_object().into_iter().flatten();

@@ -1,14 +1,13 @@
-//! The signature of a webhook: hex HMAC-SHA256 over the exact bytes of the body (Goodays reference, 2.1 and
-//! 5.1).
+//! A webhook's signature: hex HMAC-SHA256 of the exact bytes of the body (Goodays reference, 2.1 and 5.1).
 
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// The name of the header that carries the signature.
+/// The header with the signature.
 pub const HEADER: &str = "x-hmac-sha256";
 
-/// A body whose origin was checked, or whose check was turned off in so many words.
+/// A body whose signature was verified, or whose verification is switched off.
 #[derive(Debug, Clone, Copy)]
 pub struct Verified<'a>(&'a [u8]);
 
@@ -18,7 +17,7 @@ impl<'a> Verified<'a> {
     }
 }
 
-/// Why a body is not believed.
+/// Why a body is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureProblem {
     #[error("the signature is missing")]
@@ -29,7 +28,7 @@ pub enum SignatureProblem {
     Wrong,
 }
 
-/// The signature that a header gives. Known before the body is read: without one it need not be.
+/// Reads the signature header. This needs no body, so requests without a signature are refused before theirs is read.
 pub fn given(header: Option<&[u8]>) -> Result<[u8; 32], SignatureProblem> {
     let header = header.map(<[u8]>::trim_ascii).filter(|h| !h.is_empty());
     let mut given = [0; 32];
@@ -38,7 +37,7 @@ pub fn given(header: Option<&[u8]>) -> Result<[u8; 32], SignatureProblem> {
     Ok(given)
 }
 
-/// Believes the body if any secret made its signature; every secret is tried, in constant time.
+/// Accepts the body if any secret matches. All secrets are tried, in constant time.
 pub fn verify<'a>(
     body: &'a [u8],
     header: Option<&[u8]>,
@@ -46,7 +45,7 @@ pub fn verify<'a>(
 ) -> Result<Verified<'a>, SignatureProblem> {
     let given = given(header)?;
     let made = |secret: &SecretString| {
-        // Anybody can sign with an empty secret.
+        // Anyone can sign with an empty secret.
         !secret.expose_secret().is_empty() && mac(body, secret).verify_slice(&given).is_ok()
     };
     if secrets.iter().fold(false, |found, secret| made(secret) | found) {
@@ -56,12 +55,12 @@ pub fn verify<'a>(
     }
 }
 
-/// Believes the body unseen: only for `signature: off`.
+/// Accepts a body without verification. Use it only for `signature: off`.
 pub fn unsigned(body: &[u8]) -> Verified<'_> {
     Verified(body)
 }
 
-/// The signature that Goodays would send; for simulators and tests.
+/// The signature that Goodays would send, for simulators and tests.
 pub fn sign(body: &[u8], secret: &SecretString) -> String {
     hex::encode(mac(body, secret).finalize().into_bytes())
 }
@@ -78,7 +77,7 @@ mod tests {
 
     const SIGNATURE: &str = "bcf95bdaa6dae4e97a44eb8d65273d3c5459f9a258b68c26f10d6cc69b359b51";
 
-    /// The page's own example, in base64 because its line ends count.
+    /// The example of Goodays' documentation, in base64 because its line ends matter.
     fn body() -> Vec<u8> {
         let base64 = "ew0KICAgICJldmVudF90eXBlIjogInJlc3BvbnNlIg0KfQ==";
         base64::engine::general_purpose::STANDARD.decode(base64).unwrap()

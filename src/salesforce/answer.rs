@@ -1,4 +1,4 @@
-//! What an answer of Salesforce means (Salesforce reference, 1.6, 2.4 and 5).
+//! Interprets the responses of Salesforce (Salesforce reference, 1.6, 2.4 and 5).
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::errors::speaks_of_session;
 use super::graph::problems;
 use crate::http::{Answer, Failure, Problem};
 
-/// One page of a query. Debugging shows no rows.
+/// One page of a query's result. `Debug` shows no rows.
 #[derive(Clone, PartialEq)]
 pub struct Page {
     pub rows: Vec<Value>,
@@ -22,14 +22,14 @@ impl fmt::Debug for Page {
     }
 }
 
-/// What an answer says of the session it came on (Salesforce reference, 1.6 and 2.4).
+/// What a response shows about its session (Salesforce reference, 1.6 and 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Salesforce's API answered: the address is right, the session is heard.
+    /// Salesforce's API answered: address and session are valid.
     Heard,
-    /// It was refused before anything was done; another login may help, for the org may have moved.
+    /// Refused before anything was done. A new login may help, because the org may have moved.
     Over,
-    /// Nobody's answer, or a page: the org may not live there any more, or something on the road is in trouble.
+    /// No response, or an HTML page: the org may have moved, or a proxy on the way has a problem.
     Doubtful,
 }
 
@@ -42,19 +42,19 @@ pub(super) fn standing(answer: &Answer) -> Standing {
         401 | 301..=303 | 305..=399 => Standing::Over,
         _ if answer.is_success() && answer.json().is_some() => Standing::Heard,
         _ if speaks_of_session(code) && !not_by_login => Standing::Over,
-        // Without a word it says nothing of the address: something is busy.
+        // An empty body with this status shows only that a server is busy.
         420 | 429 | 503 if answer.body.is_empty() => Standing::Heard,
         _ if code.is_empty() => Standing::Doubtful,
         _ => Standing::Heard,
     }
 }
 
-/// Refused for what the user or the app may do (Salesforce reference, 1.6).
+/// Refused because of permissions of the user or the app, so no login helps (Salesforce reference, 1.6).
 fn no_login_helps(message: &str) -> bool {
     message.contains("not valid for use with the REST API") || message.contains("not attached to Agent")
 }
 
-/// What is still refused after a login that was made for it.
+/// The failure if a request is still refused after a new login.
 pub(super) fn refused_anew(answer: &Answer) -> Failure {
     match answer.status {
         300..=399 => redirect(),
@@ -80,7 +80,7 @@ fn first_problem(answer: &Answer) -> Option<Problem> {
     problems(&answer.json()?).into_iter().next()
 }
 
-/// What an answer means; anything that is not JSON came from something before Salesforce (reference, 2.4).
+/// Interprets a response. A body that is not JSON came from a proxy and not from Salesforce (reference, 2.4).
 pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
     if answer.is_success() {
         return match answer.json() {
@@ -94,7 +94,7 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
     let says = |piece: &str| problem.as_ref().is_some_and(|p| p.message.contains(piece));
     match (answer.status, code) {
         (_, "REQUEST_LIMIT_EXCEEDED") => Err(busy(answer, code, says("TotalRequests"))),
-        // Refused before anything was done. Any other 503 may come from something in between that lost the answer.
+        // Refused before anything was done. Any other 503 may come from a proxy that lost Salesforce's response.
         (403 | 503, "TOO_MANY_APEX_REQUESTS") | (_, "API_CURRENTLY_DISABLED") | (420 | 429, _) => {
             Err(busy(answer, code, false))
         }
@@ -104,7 +104,7 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
             let code = if code.is_empty() { "UNAUTHORIZED" } else { code };
             Err(Failure::login(code, format!("{advice} ({code})")))
         }
-        // Nothing was done, and nothing will be until somebody looks.
+        // Nothing was done, and it stays so until a human changes the configuration.
         (300..=399, _) => Err(redirect()),
         (status @ (413 | 414 | 431), _) => {
             Err(Failure::Refused { status, problem: problem.unwrap_or_default() })
@@ -115,7 +115,7 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
     }
 }
 
-/// What of a refusal is about the address or the version, not about what was sent: all of this kind fares the same.
+/// Turns a refusal of the address or the API version, and not of one request's content, into one that pauses all calls.
 pub(super) fn of_the_resource(failure: Failure) -> Failure {
     match failure {
         Failure::Refused { status: status @ (403 | 404 | 405 | 410 | 415), problem } => {
@@ -130,7 +130,7 @@ pub(super) fn of_the_resource(failure: Failure) -> Failure {
     }
 }
 
-/// A page of something on the road, not half of an answer.
+/// Whether the body is some page, and not JSON that was cut.
 fn is_page(answer: &Answer) -> bool {
     answer.body.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| !b"{[".contains(byte))
 }
@@ -140,7 +140,7 @@ fn busy(answer: &Answer, code: &str, daily_limit: bool) -> Failure {
     Failure::Busy { reason, retry_after: answer.retry_after(), daily_limit }
 }
 
-/// One step of a composite answer: a page and where it goes on, or its error.
+/// One step of a composite response: a page and the address of the next one, or an error.
 pub(super) fn step(part: &Value) -> Option<(Result<Page, Problem>, Option<String>)> {
     if part["httpStatusCode"] == 200 {
         let (page, next) = page(&part["body"])?;
@@ -164,7 +164,7 @@ pub(super) fn not_a_page() -> Failure {
     Failure::no_answer("a query's answer that cannot be read")
 }
 
-/// The path of `nextRecordsUrl`, which may come with any host.
+/// The path of `nextRecordsUrl`. Its host is ignored.
 pub(super) fn path_of(next: &str) -> Option<String> {
     let base = Url::parse("https://any.invalid").ok()?;
     let path = base.join(next).ok()?.path().to_owned();

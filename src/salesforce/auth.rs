@@ -1,4 +1,4 @@
-//! Logging in: client credentials or a signed JWT, never a refresh token (Salesforce reference, 1).
+//! Login with client credentials or a signed JWT. There are no refresh tokens (Salesforce reference, 1).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,28 +19,28 @@ use url::Url;
 use super::RecordId;
 use crate::http::{Answer, Failure, exchange};
 
-/// How long a signed assertion is good for: the most that Salesforce takes (Salesforce reference, 1.2).
+/// Validity of a signed assertion: the maximum that Salesforce accepts (Salesforce reference, 1.2).
 const ASSERTION_SECONDS: i64 = 180;
 
-/// Who we are to Salesforce.
+/// The credentials of the integration user.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     ClientCredentials { client_id: String, client_secret: SecretString },
     JwtBearer { client_id: String, username: String, private_key_pem: SecretString, audience: String },
 }
 
-/// A session that lives until Salesforce says otherwise: there is no `expires_in`.
+/// A session. It has no `expires_in`: it is valid until Salesforce refuses it.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub access_token: SecretString,
-    /// Scheme, host and port; checked.
+    /// Scheme, host and port of a trusted address.
     pub instance_url: Url,
     pub org_id: RecordId,
-    /// Our own user: what it did is not news.
+    /// The integration user. Its own changes are not treated as news.
     pub user_id: RecordId,
 }
 
-/// What Salesforce adds to the standard's token answer.
+/// Salesforce's additions to the standard token response.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Extra {
     instance_url: Option<String>,
@@ -59,7 +59,7 @@ type OAuth = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
-/// Asks for a new session; `limit` is how long that may take.
+/// Requests a new session. `limit` is the timeout.
 pub async fn login(
     http: &reqwest::Client,
     limit: Duration,
@@ -105,7 +105,7 @@ async fn client_credentials(
     Ok((SecretString::from(granted.access_token().secret().as_str()), granted.extra_fields().clone()))
 }
 
-/// oauth2 over our one client. What is no answer of a login server is a failure before oauth2 reads it.
+/// Runs oauth2 on our HTTP client. A response that is not a login server's becomes a failure before oauth2 reads it.
 struct Adapter(reqwest::Client, Duration);
 
 impl<'c> oauth2::AsyncHttpClient<'c> for Adapter {
@@ -124,7 +124,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Adapter {
     }
 }
 
-/// Sends a login; a server in trouble, or something that is not JSON, is not a refusal.
+/// Sends a login request. A failing server, or a response that is not JSON, does not count as a refusal.
 async fn answered(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
     let answer = exchange(request).await?;
     match answer.status {
@@ -191,8 +191,8 @@ async fn jwt_bearer(
     Err(refused(word("error"), word("error_description")))
 }
 
-/// What an admin has to do about a refusal (Salesforce reference, 1.5). The description is Salesforce's own,
-/// about our configuration only.
+/// Advice for the admin about a refusal (Salesforce reference, 1.5). The description is Salesforce's and concerns only
+/// our configuration.
 fn refused(code: &str, description: &str) -> Failure {
     let said = description.to_ascii_lowercase();
     let is = |piece: &str| said.contains(piece);
@@ -242,7 +242,7 @@ fn session(login_url: &Url, access_token: SecretString, extra: &Extra) -> Result
     Ok(Session { access_token, instance_url: origin(instance), org_id, user_id })
 }
 
-/// The address without path, query, and names.
+/// The URL without path, query, user and password.
 fn origin(mut url: Url) -> Url {
     url.set_path("/");
     url.set_query(None);
@@ -252,7 +252,7 @@ fn origin(mut url: Url) -> Url {
     url
 }
 
-/// The token is sent there, so: https, and Salesforce's or the login's own (design, rule 16).
+/// The token is sent to this host, so it must be https, and Salesforce's or the login's own (design, rule 16).
 fn is_trusted(login: &Url, instance: &Url) -> bool {
     let (Some(login_host), Some(host)) = (login.host_str(), instance.host_str()) else { return false };
     let under = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|h| h.ends_with('.'));
@@ -434,7 +434,7 @@ mod tests {
         }
     }
 
-    /// Made for this test, used nowhere else.
+    /// Made for this test only.
     const TEST_KEY: &str = "-----BEGIN PRIVATE KEY-----
 MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQCzCm5x16suAk9g
 kqsTGnjByE/nbIrHLFdh3apLxrYUIKlBy68fJreime8kQ1KKtvZXODGZgWZqxnBY

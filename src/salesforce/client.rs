@@ -1,4 +1,4 @@
-//! Calls to Salesforce, and what is known after each (Salesforce reference, 2 to 5).
+//! The client of Salesforce: its calls, and what is known after each (Salesforce reference, 2 to 5).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,19 +27,19 @@ use crate::clock::Clock;
 use crate::http::{Answer, Failure, Problem, TimeLimits, Trail, exchange};
 use crate::time::{RemoteClock, SalesforceTime};
 
-/// The most queries of one composite call (Salesforce reference, 4).
+/// Maximum queries per composite call (Salesforce reference, 4).
 const QUERIES_AT_ONCE: usize = 5;
 
-/// The longest address, with its query (Salesforce reference, 2.4); headers count too, so with room for a
-/// token.
+/// Maximum length of a URL with its query (Salesforce reference, 2.4). Headers count towards the limit, so there is
+/// room for a token.
 const MAX_ADDRESS: usize = 14_000;
 
-/// Pages without a row in one answer: a list that goes on like this has no end.
+/// Maximum consecutive empty pages. A list with more of them would not end.
 const MAX_EMPTY_PAGES: u32 = 20;
 
 const CALL_OPTIONS: &str = concat!("client=goodays-salesforce/", env!("CARGO_PKG_VERSION"));
 
-/// A query, and whether deleted and archived rows belong into its answer.
+/// A query, and whether its result includes deleted and archived rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     Current(String),
@@ -60,28 +60,28 @@ impl Asked {
     }
 }
 
-/// Where a login led.
+/// Result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Led {
-    /// The host that calls go to.
+    /// The host of all calls.
     pub instance: String,
     pub org: RecordId,
     pub user: RecordId,
 }
 
-/// The door to Salesforce.
+/// The client. It logs in by itself, and keeps one session.
 pub struct Client {
     login_url: Url,
     version: String,
-    /// Replaced when a secret was rotated.
+    /// Replaced when a secret is rotated.
     credentials: ArcSwap<Credentials>,
     http: reqwest::Client,
     limits: TimeLimits,
     meter: Arc<Meter>,
     clock: Clock,
-    /// Held while logging in, so that only one does.
+    /// Locked during a login, so that there is only one at a time.
     sessions: Mutex<Sessions>,
-    /// Where the last login led, whether it was taken or not.
+    /// Result of the last login, whether its session was accepted or not.
     led: ArcSwapOption<Led>,
     server_time: RemoteClock,
 }
@@ -109,13 +109,13 @@ impl Client {
         }
     }
 
-    /// The same with other limits for reads and logins; writes have the HTTP client's own.
+    /// The same with other timeouts for reads and logins. Writes use the timeout of `http`.
     #[must_use]
     pub fn with_limits(self, limits: TimeLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The same for one org and user, if they are known: see [`Client::bind`].
+    /// The same for one org and user, if they are known. See [`Client::bind`].
     #[must_use]
     pub fn of(mut self, owner: Option<Owner>) -> Self {
         if let Some(owner) = owner {
@@ -128,24 +128,24 @@ impl Client {
         &self.meter
     }
 
-    /// The session, made if there is none. Its user may be another one than before: see [`Client::bind`].
+    /// The session; logs in if there is none. Its user may differ from the owner's, see [`Client::bind`].
     pub async fn session(&self) -> Result<Session, Failure> {
         let mut sessions = self.sessions.lock().await;
         self.ensure(&mut sessions).await.map(|live| live.session)
     }
 
-    /// From now on sessions are this one's only: what a login gives that leads elsewhere is refused before anything is
-    /// sent on it. Without this the first login decides.
+    /// Accepts only sessions of this owner. A session of another one is refused before anything is sent on it. Without
+    /// a call of this, the first login sets the owner.
     pub async fn bind(&self, owner: Owner) {
         self.sessions.lock().await.bind(owner);
     }
 
-    /// The next login may lead to another org: nothing was kept of this one.
+    /// Accepts any org at the next login. Call it only if nothing of the current org was stored.
     pub async fn release(&self) {
         self.sessions.lock().await.release();
     }
 
-    /// Where the last login led; none before the first.
+    /// Result of the last login; none before the first.
     pub fn leads_to(&self) -> Option<Led> {
         self.led.load().as_deref().cloned()
     }
@@ -165,15 +165,15 @@ impl Client {
         sessions.take_in(made, Instant::now()).cloned()
     }
 
-    /// A session that may be sent on.
+    /// A session of the owner.
     async fn usable(&self) -> Result<Live, Failure> {
         let mut sessions = self.sessions.lock().await;
         let live = self.ensure(&mut sessions).await?;
         sessions.usable(&live)
     }
 
-    /// Replaces a session that has ended, unless another call did so already; none when the login gives the same one
-    /// again, which would make a loop (Salesforce reference, 1.6).
+    /// Replaces an ended session, unless another call has done so already. None if the login returns the same session
+    /// again, which would cause a loop (Salesforce reference, 1.6).
     async fn renewed(&self, ended: &Live) -> Result<Option<Live>, Failure> {
         let mut sessions = self.sessions.lock().await;
         match sessions.current() {
@@ -182,7 +182,7 @@ impl Client {
                 return sessions.usable(&current).map(Some);
             }
             Some(_) => sessions.drop_current(),
-            // Another call has just tried, and was not let in.
+            // Another call has just tried to log in, and failed.
             None => return Err(Failure::SessionOver("it ended, and the login failed".to_owned())),
         }
         let live = self.renew(&mut sessions).await?;
@@ -198,26 +198,26 @@ impl Client {
         login(&self.http, self.limits.login, &self.login_url, &credentials, self.clock.now()).await
     }
 
-    /// The next login is with these; the session that runs goes on.
+    /// The next login uses these. The current session stays.
     pub fn set_credentials(&self, credentials: Credentials) {
         self.credentials.store(Arc::new(credentials));
     }
 
-    /// Salesforce's clock at its last answer.
+    /// The `Date` of Salesforce's latest response.
     pub fn server_time(&self) -> Option<Timestamp> {
         self.server_time.latest()
     }
 
-    /// What Salesforce's clock shows now; none before its first answer.
+    /// The current time of Salesforce's clock; none before the first response.
     pub fn now(&self) -> Option<SalesforceTime> {
         self.server_time.now().map(SalesforceTime::from)
     }
 
-    /// Writes transactions, at most 75 with 500 nodes together; `assign` is `TRUE`, `FALSE`, or an assignment
-    /// rule's id, and holds for new Cases.
+    /// Writes transactions: at most 75, with at most 500 nodes in total. `assign` is `TRUE`, `FALSE` or the id of an
+    /// assignment rule, and applies to new Cases.
     pub async fn graphs(&self, graphs: &[Graph], assign: &str) -> Result<Vec<GraphOutcome>, Failure> {
         let body = graph::request(graphs, &self.version, assign);
-        // Each node says for itself; a call that only makes Cases says so as a whole, too.
+        // Each Case node has its own header. If all nodes are inserts, the call's header has the same value.
         let patches = graphs.iter().flat_map(|g| &g.nodes).any(|n| n.method == graph::Method::Patch);
         let assign = if patches { "FALSE" } else { assign };
         let answer = self.post("composite/graph", &body, assign, None).await.map_err(of_the_resource)?;
@@ -228,7 +228,7 @@ impl Client {
         Ok(outcomes)
     }
 
-    /// The first page of each query, all in one call (five queries to a call).
+    /// The first page of each query, with up to five queries per call.
     pub async fn pages(&self, asked: &[Asked]) -> Result<Vec<Result<Page, Problem>>, Failure> {
         let mut pages = Vec::with_capacity(asked.len());
         for some in asked.chunks(QUERIES_AT_ONCE) {
@@ -242,7 +242,7 @@ impl Client {
         self.rows(Asked::Current(soql.to_owned())).await
     }
 
-    /// All rows of a query, deleted and archived ones too.
+    /// All rows of a query, including deleted and archived ones.
     pub async fn query_all(&self, soql: &str) -> Result<Vec<Value>, Failure> {
         self.rows(Asked::All(soql.to_owned())).await
     }
@@ -256,12 +256,12 @@ impl Client {
         Describe::from_value(&value).ok_or_else(|| Failure::no_answer("a describe without fields"))
     }
 
-    /// The org's limits, as Salesforce names them: `DailyApiRequests`, `DataStorageMB` and so on.
+    /// The org's limits with Salesforce's names: `DailyApiRequests`, `DataStorageMB` and so on.
     pub async fn limits(&self) -> Result<Value, Failure> {
         self.get(&self.path("limits")).await
     }
 
-    /// Runs queries as steps of one call; a long query has to go this way, addresses are short.
+    /// Runs queries as steps of one composite call. Long queries need this, because a URL's length is limited.
     async fn composite_queries(
         &self,
         asked: &[Asked],
@@ -302,7 +302,7 @@ impl Client {
         let Page { mut rows, mut done } = page;
         let (mut trail, mut empty) = (Trail::default(), 0);
         while !done {
-            // The path only: the token goes to the checked instance (design, rule 16).
+            // Only the path is used: the token must go only to the verified instance (design, rule 16).
             let path = next.as_deref().and_then(path_of).ok_or_else(not_a_page)?;
             if !trail.is_new(path.as_bytes()) || empty > MAX_EMPTY_PAGES {
                 return Err(Failure::Road("a query's pages that lead back to one read before".to_owned()));
@@ -323,8 +323,8 @@ impl Client {
         self.call(Method::GET, path, |request| request.timeout(self.limits.salesforce_read)).await
     }
 
-    /// Everything that is posted says whether assignment rules run, and passes duplicate rules that only warn
-    /// (Salesforce reference, 3).
+    /// Every POST sets whether assignment rules run, and passes duplicate rules that only warn (Salesforce reference,
+    /// 3).
     async fn post(
         &self,
         resource: &str,
@@ -345,7 +345,7 @@ impl Client {
         self.call(Method::POST, &self.path(resource), |request| prepare(request).json(body)).await
     }
 
-    /// One call, and once more with a new session if the old one has ended: nothing was done in that case.
+    /// Makes one call. If the session has ended, nothing was done, so it is repeated once with a new session.
     async fn call(
         &self,
         method: Method,
@@ -362,7 +362,7 @@ impl Client {
         if second == Standing::Over { Err(refused_anew(&answer)) } else { read(&answer) }
     }
 
-    /// One exchange, and what it says of the session.
+    /// One request, and what its response shows about the session.
     async fn asked(
         &self,
         live: &Live,

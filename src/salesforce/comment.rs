@@ -1,10 +1,10 @@
-//! The measures of a comment's text (Salesforce reference, 6.2).
+//! Length limits of texts: comments (Salesforce reference, 6.2) and text fields.
 
-/// Bytes that a comment's text may weigh.
+/// Maximum length of a comment's text, as counted by [`comment_bytes`].
 pub const MAX_COMMENT_BYTES: usize = 4_000;
 
-/// What a comment's text weighs: escaped characters count escaped, a line end two (Salesforce reference,
-/// 6.2).
+/// Length of a comment's text: UTF-8 bytes; escaped characters count in their escaped form, a line end counts two
+/// (Salesforce reference, 6.2).
 pub fn comment_bytes(text: &str) -> usize {
     let mut before = None;
     let weigh = |c: char| {
@@ -28,13 +28,13 @@ fn char_bytes(c: char) -> usize {
     }
 }
 
-/// The length that Salesforce measures a text field in: UTF-16 units, an emoji is two.
+/// Length of a text field as Salesforce counts it: UTF-16 units, so an emoji counts two.
 pub fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Where to cut so that at most that many UTF-16 units stay (a byte index): between characters, and not within a sign
-/// that is made of several, where that is easy to see.
+/// Byte index of a cut that keeps at most `max` UTF-16 units. It is between characters, and not inside a sequence that
+/// is shown as one character, where that is easy to detect.
 pub fn cut_at_units(text: &str, max: usize) -> usize {
     let mut used = 0;
     let Some((end, next)) = text.char_indices().find(|(_, c)| {
@@ -53,26 +53,26 @@ pub fn cut_at_units(text: &str, max: usize) -> usize {
 
 const JOINER: char = '\u{200d}';
 
-/// Belongs to the sign before it: a combining mark, a variant, a colour of skin, a joiner.
+/// Whether this character continues the one before it: combining mark, variation selector, skin tone, joiner.
 fn continues(c: char) -> bool {
     matches!(c, JOINER | '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Without control characters, which Salesforce refuses; line ends of all kinds become `\n`.
+/// Removes control characters, which Salesforce refuses. All kinds of line ends become `\n`.
 pub fn clean_text(text: &str) -> String {
     let unix = text.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{c}', '\u{85}'], "\n");
     unix.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
-/// The text in parts of at most `limit` bytes (as [`comment_bytes`] counts), numbered `(1/3) ` if there are
-/// several. The parts without their numbers are the text.
+/// Splits the text into parts of at most `limit` bytes (as [`comment_bytes`] counts). Several parts are numbered
+/// `(1/3) `. The parts without their numbers are the whole text.
 pub fn split_comment(text: &str, limit: usize) -> Vec<String> {
     if comment_bytes(text) <= limit {
         return vec![text.to_owned()];
     }
     let mut digits = 1;
     loop {
-        // "(1/3) " with as many digits as needed; a part holds one character at least.
+        // "(1/3) " with the required digits; a part has at least one character.
         let parts = cut(text, limit.saturating_sub(4 + 2 * digits));
         let total = parts.len();
         if total.to_string().len() <= digits {
@@ -82,7 +82,7 @@ pub fn split_comment(text: &str, limit: usize) -> Vec<String> {
     }
 }
 
-/// Cuts between characters: behind white space if there is any in the last third, never inside of CRLF.
+/// Cuts between characters: after white space if there is some in the last third, and never inside CRLF.
 fn cut(text: &str, room: usize) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What an object's fields take (Salesforce reference, 2.4 and 6.1).
+//! Describes of objects: the properties of their fields (Salesforce reference, 2.4 and 6.1).
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use serde_json::Value;
 
 pub use super::fit::{Fitted, Note, Purpose, fit, fit_for};
 
-/// One object's fields.
+/// The fields of one object.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Describe {
     pub object: String,
-    /// By lower-case name.
+    /// Keys are field names in lower case.
     pub fields: HashMap<String, Field>,
 }
 
-/// One field. What Salesforce does not say counts as the harmless case.
+/// One field. A property that Salesforce omits gets its harmless value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are Salesforce's own flags")]
 pub struct Field {
@@ -23,7 +23,7 @@ pub struct Field {
     pub label: String,
     /// Salesforce's `type`: string, textarea, email, picklist, boolean, double, date, reference and so on.
     pub kind: String,
-    /// In UTF-16 units; 0 where there is no limit.
+    /// In UTF-16 units; 0 without a limit.
     pub length: usize,
     pub createable: bool,
     pub updateable: bool,
@@ -38,30 +38,30 @@ pub struct Field {
     pub precision: u64,
     pub digits: u64,
     pub scale: u64,
-    /// For references: the name under which a record is looked up by its external id.
+    /// For references: the name for a lookup by external id.
     pub relationship_name: Option<String>,
     pub reference_to: Vec<String>,
 }
 
 impl Describe {
-    /// Reads the answer of `/sobjects/{object}/describe`.
+    /// Reads the response of `/sobjects/{object}/describe`.
     pub fn from_value(value: &Value) -> Option<Self> {
         let object = value.get("name")?.as_str()?.to_owned();
         let fields = value.get("fields")?.as_array()?.iter().filter_map(Field::from_value);
         Some(Self { object, fields: fields.map(|f| (f.name.to_lowercase(), f)).collect() })
     }
 
-    /// By name, whatever its case.
+    /// Finds a field by name, ignoring case.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.get(&name.to_lowercase())
     }
 
-    /// By name, or by the label that some of Salesforce's errors give instead.
+    /// Finds a field by name, or by label, because some of Salesforce's errors give the label.
     pub fn field_or_label(&self, name: &str) -> Option<&Field> {
         self.field(name).or_else(|| self.fields.values().find(|f| f.label == name))
     }
 
-    /// The reference field behind a relationship name such as `Store__r`.
+    /// The reference field of a relationship, for example of `Store__r`.
     pub fn relation(&self, name: &str) -> Option<&Field> {
         let is = |f: &&Field| f.relationship_name.as_deref().is_some_and(|r| r.eq_ignore_ascii_case(name));
         self.fields.values().find(is)
@@ -97,7 +97,7 @@ impl Field {
         })
     }
 
-    /// Whether it must be given when a record is made.
+    /// Whether a new record must have a value for it.
     pub fn is_required(&self) -> bool {
         self.createable && !self.nillable && !self.defaulted_on_create
     }

@@ -1,39 +1,38 @@
-//! What Salesforce's error codes mean for the next step (Salesforce reference, 2.4). Pure.
+//! What Salesforce's error codes mean for the next step (Salesforce reference, 2.4). Pure functions.
 //!
-//! A code that is not named here goes the way of its family: a field is named, and that field is left out; `LIMIT`,
-//! and less is sent, later; `SESSION`, and the next call logs in first; a status of the server's, and later.
+//! A code without a rule of its own is handled by its family: if a field is named, that field is left out; `LIMIT`:
+//! less is sent, later; `SESSION`: the next call logs in first; a server status: retried later.
 //!
-//! Messages are localised and echo customers' words: they are searched for known pieces, never shown in a
-//! log.
+//! Messages are localised and echo customers' texts: they are searched for known parts, and never logged.
 
 use serde::{Deserialize, Serialize};
 
 use super::graph::NodeError;
 use super::named::{between, id_label, is_of_a_rule, named_fields, no_such_field, or_label, sent_fields};
 
-/// What can be done about a failed graph.
+/// What to do about a failed graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Locks and other passing things: the same again, later.
+    /// Locks and other temporary problems: retry later.
     Retry,
-    /// The org's own limits for one transaction were met: less at once, later.
+    /// The org's limits for one transaction were exceeded: send less at once, later.
     TooMuch { code: String },
-    /// Change these fields and send again at once.
+    /// Change these fields and send again immediately.
     Fix(Vec<FieldFix>),
-    /// A key exists already: learn the Cases anew before any further write.
+    /// A key exists already: read the Cases again before any further write.
     Duplicate,
-    /// The record to change, or the parent of a comment, is deleted or unknown.
+    /// The record to change, or a comment's parent, is deleted or unknown.
     Gone,
-    /// Nothing of this kind works until somebody changes the org.
+    /// All writes of this kind fail until an admin changes the org.
     AdminMustAct { code: String },
-    /// This one is refused as it is.
+    /// This record is refused as it is.
     Permanent { code: String },
 }
 
-/// One change that makes a refused record acceptable.
+/// One change that may make a refused record acceptable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FieldFix {
-    /// `field` is an API name; a label where Salesforce gave only that; or the external id of a relation.
+    /// `field` is an API name, a label if Salesforce gave only that, or the external id field of a relation.
     Drop {
         field: String,
         code: String,
@@ -42,26 +41,26 @@ pub enum FieldFix {
         field: String,
         max: Option<usize>,
     },
-    /// Take control characters out of all texts.
+    /// Removes control characters from all texts.
     StripControl,
-    /// So many comments in one transaction, and the rest in the next ones.
+    /// Writes at most this many comments in one transaction, and the rest in the next ones.
     Fewer {
         comments: usize,
     },
 }
 
-/// Codes about the session, not about what was sent (Salesforce reference, 1.6).
+/// Whether the code concerns the session, and not the data that was sent (Salesforce reference, 1.6).
 pub fn speaks_of_session(code: &str) -> bool {
     ["SESSION", "AUTH_HEADER", "HEADER_TYPE", "OAUTH"].iter().any(|piece| code.contains(piece))
 }
 
-/// Codes that only say that another record of the transaction failed.
+/// Whether the code only says that another record of the transaction failed.
 pub fn is_halted(code: &str) -> bool {
     matches!(code, "PROCESSING_HALTED" | "ALL_OR_NONE_OPERATION_ROLLED_BACK" | "BATCH_PROCESSING_HALTED")
 }
 
-/// One verdict on all errors of a graph. What may change everything else comes first, fixes last: they help
-/// only when nothing but fields is wrong.
+/// One verdict for all errors of a graph. Verdicts that may change everything else have priority. Fixes come last: they
+/// help only if nothing but fields is wrong.
 pub fn classify(errors: &[NodeError]) -> Verdict {
     let own = errors.iter().filter(|e| !is_halted(&e.problem.code)).map(verdict);
     own.reduce(joined).unwrap_or(Verdict::Retry)
@@ -90,7 +89,7 @@ fn rank(verdict: &Verdict) -> u8 {
     }
 }
 
-/// By code first, then by pieces of the message, then by family, then by status.
+/// Decides by code, then by parts of the message, then by family, then by status.
 fn verdict(error: &NodeError) -> Verdict {
     let code = error.problem.code.as_str();
     let message = error.problem.message.as_str();
@@ -110,7 +109,7 @@ fn verdict(error: &NodeError) -> Verdict {
         | "RECORD_IN_USE_BY_WORKFLOW"
         | "CANNOT_EXECUTE_FLOW_TRIGGER" => Verdict::Retry,
         "DUPLICATE_VALUE" => Verdict::Duplicate,
-        // A new Case points to something deleted; everything else is, or hangs on, a deleted Case.
+        // For a new Case, one of its references is deleted. Otherwise the Case itself, or a comment's Case, is deleted.
         "ENTITY_IS_DELETED" if is_case(error) && error.record.is_none() => pointing(error),
         "ENTITY_IS_DELETED" => Verdict::Gone,
         "NOT_FOUND" if error.record.is_some() => Verdict::Gone,
@@ -128,12 +127,12 @@ fn verdict(error: &NodeError) -> Verdict {
     }
 }
 
-/// A lock hides inside of other errors when a trigger or flow met it.
+/// If a trigger or flow runs into a lock, another error contains the lock's message.
 fn speaks_of_a_lock(message: &str) -> bool {
     message.contains("UNABLE_TO_LOCK_ROW") || message.contains("unable to obtain exclusive access")
 }
 
-/// Limits for one transaction. Apex's own hide inside of other errors when a trigger or flow met them.
+/// Whether a limit for one transaction was exceeded. Apex limits in triggers and flows are inside other errors.
 fn is_too_much(code: &str, message: &str) -> bool {
     const OTHERS: [&str; 3] = ["REQUEST_LIMIT_EXCEEDED", "STORAGE_LIMIT_EXCEEDED", "STRING_TOO_LONG"];
     const APEX: [&str; 5] = [
@@ -159,7 +158,7 @@ fn by_status(error: &NodeError) -> Verdict {
     if error.status >= 500 { Verdict::Retry } else { Verdict::Permanent { code } }
 }
 
-/// Either the record itself (or a comment's parent) is unknown, or one field points to nothing.
+/// Either the record (or a comment's parent) is unknown, or one of its fields refers to an unknown record.
 fn reference(error: &NodeError) -> Verdict {
     let fields = named_fields(error);
     let parent = |f: &String| f.eq_ignore_ascii_case("ParentId") || f.eq_ignore_ascii_case("Id");
@@ -173,13 +172,13 @@ fn reference(error: &NodeError) -> Verdict {
         return Verdict::Gone;
     }
     match pointing(error) {
-        // A comment has one reference: its Case.
+        // A comment has only one reference: its Case.
         Verdict::Permanent { .. } if !is_case(error) => Verdict::Gone,
         verdict => verdict,
     }
 }
 
-/// The fields that point to what cannot be pointed to, if Salesforce names them.
+/// Drops the fields with invalid references, if Salesforce names them.
 fn pointing(error: &NodeError) -> Verdict {
     let fields = named_fields(error);
     if !fields.is_empty() {
@@ -229,7 +228,7 @@ fn fix(error: &NodeError) -> Option<Verdict> {
         "INVALID_EMAIL_ADDRESS"
         | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
         | "NUMBER_OUTSIDE_VALID_RANGE" => or_label(named_fields(error), message),
-        // What the org's own rules want of a record is no value to leave out; a trigger's words may name anything.
+        // A rule of the org is not fixed by leaving a field out, and a trigger's message may contain any name.
         code if is_of_a_rule(code, message) => return None,
         "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" => named_fields(error),
         _ => Some(named_fields(error)).filter(|f| !f.is_empty()).unwrap_or_else(|| sent_fields(error)),
@@ -237,7 +236,7 @@ fn fix(error: &NodeError) -> Option<Verdict> {
     if fields.is_empty() { None } else { Some(drops(error, fields)) }
 }
 
-/// `(max length=255)`, after a value that may hold anything.
+/// Reads `(max length=255)`. The last one counts, because the value before it may contain anything.
 fn stated_max(message: &str) -> Option<usize> {
     let (_, rest) = message.rsplit_once("max length=")?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! Making values fit the fields they go to (Salesforce reference, 2.4 and 6.1).
+//! Converts values to what their fields accept (Salesforce reference, 2.4 and 6.1).
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use serde_json::{Number, Value};
 use super::comment::{clean_text, cut_at_units, units};
 use super::describe::Field;
 
-/// Whether the record is made or changed.
+/// Whether the record is created or updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Create,
     Update,
 }
 
-/// A value as the field takes it.
+/// The converted value, or why it is dropped.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fitted {
     Value(Value, Option<Note>),
     Dropped(Note),
 }
 
-/// What was done to a value and why; never the value.
+/// What was changed about a value, as a code. Never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub field: String,
@@ -36,7 +36,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// Makes a value fit for a record that is made or changed.
+/// Like [`fit`], and also checks whether the field can be written for this purpose.
 pub fn fit_for(field: &Field, value: &Value, purpose: Purpose) -> Fitted {
     let allowed = match purpose {
         Purpose::Create => field.createable,
@@ -45,7 +45,7 @@ pub fn fit_for(field: &Field, value: &Value, purpose: Purpose) -> Fitted {
     if allowed { fit(field, value) } else { dropped(field, "NOT_WRITEABLE") }
 }
 
-/// Makes a value fit: the field's type, its length, its picklist. One bad value never costs the record.
+/// Converts a value to the field's type, length and picklist. A bad value is dropped, so it never blocks the record.
 pub fn fit(field: &Field, value: &Value) -> Fitted {
     if !field.createable && !field.updateable {
         return dropped(field, "NOT_WRITEABLE");
@@ -53,7 +53,7 @@ pub fn fit(field: &Field, value: &Value) -> Fitted {
     if value.is_null() {
         return emptied(field);
     }
-    // A relation that is looked up by its external id is not ours to judge.
+    // A relation is looked up by its external id, so its value cannot be checked here.
     if value.is_object() && field.kind == "reference" {
         return plain(value.clone());
     }
@@ -85,7 +85,7 @@ fn plain(value: Value) -> Fitted {
     Fitted::Value(value, None)
 }
 
-/// Blank is null; not every field can be.
+/// A blank value becomes null, if the field allows that.
 fn emptied(field: &Field) -> Fitted {
     if field.nillable && field.kind != "boolean" {
         plain(Value::Null)
@@ -102,7 +102,7 @@ fn note(field: &Field, code: &'static str) -> Note {
     Note { field: field.name.clone(), code }
 }
 
-/// A scalar's source text.
+/// A scalar as text.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -116,7 +116,7 @@ fn one_line(text: &str) -> String {
     clean_text(text).replace(['\n', '\t'], " ")
 }
 
-/// Cuts by UTF-16 units, for that is what Salesforce counts; says so. Keys are never cut: two could become one.
+/// Cuts to the field's length in UTF-16 units, and notes it. Keys are never cut, because two could become equal.
 fn shortened(field: &Field, text: &str) -> Fitted {
     if field.length == 0 || units(text) <= field.length {
         return plain(Value::String(text.to_owned()));
@@ -128,7 +128,7 @@ fn shortened(field: &Field, text: &str) -> Fitted {
     Fitted::Value(Value::String(cut), Some(note(field, "SHORTENED")))
 }
 
-/// For texts that are worth nothing when they are cut.
+/// For texts that would be useless if they were cut.
 fn whole(field: &Field, text: String) -> Fitted {
     let fits = field.length == 0 || units(&text) <= field.length;
     if fits { plain(Value::String(text)) } else { dropped(field, "TOO_LONG") }
@@ -142,7 +142,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A number within the field's digits before the point; Salesforce rounds those behind it.
+/// A number within the field's digits before the decimal point. Salesforce rounds the decimals.
 fn number(text: &str, field: &Field) -> Result<Number, &'static str> {
     let text = text.trim();
     if let Some(whole) = integer(text)
@@ -162,14 +162,14 @@ fn integer(text: &str) -> Option<Number> {
     text.trim().parse::<i64>().ok().map(Number::from)
 }
 
-/// ISO dates; of a moment its day as written.
+/// ISO date; of a date and time, the day as written.
 fn date(text: &str) -> Option<String> {
     let text = text.trim();
     let of_moment = || text.parse::<DateTime>().ok().map(DateTime::date);
     text.parse::<Date>().ok().or_else(of_moment).map(|date| date.to_string())
 }
 
-/// ISO moments in UTC; without offset they are UTC; a day is its beginning.
+/// ISO date and time, converted to UTC. Without an offset it is UTC; without a time it is midnight.
 fn datetime(text: &str) -> Option<String> {
     let text = text.trim();
     let local = || text.parse::<DateTime>().ok();
@@ -179,7 +179,7 @@ fn datetime(text: &str) -> Option<String> {
     Some(time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
-/// A little stricter than Salesforce: what passes here is not refused there.
+/// A little stricter than Salesforce, so that Salesforce does not refuse an accepted address.
 fn is_email(text: &str) -> bool {
     let Some((user, host)) = text.rsplit_once('@') else { return false };
     let user_ok = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
@@ -198,7 +198,7 @@ fn is_email(text: &str) -> bool {
         && host.split('.').all(label_ok)
 }
 
-/// Unrestricted picklists take everything; a known value keeps its own spelling.
+/// Unrestricted picklists accept any value. A known value gets the picklist's spelling.
 fn choice(field: &Field, text: &str) -> Result<String, &'static str> {
     match field.values.iter().find(|v| v.eq_ignore_ascii_case(text)) {
         Some(value) => Ok(value.clone()),
@@ -208,7 +208,7 @@ fn choice(field: &Field, text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Values are separated by semicolons; the unknown ones are left out.
+/// Values separated by semicolons. Unknown ones are left out.
 fn choices(field: &Field, text: &str) -> Fitted {
     let all: Vec<_> =
         text.split(';').map(str::trim).filter(|t| !t.is_empty()).map(|t| choice(field, t)).collect();

@@ -1,4 +1,4 @@
-//! Transactions: each graph is written whole or not at all (Salesforce reference, 4.2).
+//! Transactions: a graph is written completely or not at all (Salesforce reference, 4.2).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use super::errors::{FieldFix, is_halted, speaks_of_session};
 
 use crate::http::{Failure, Problem};
 
-/// The most graphs of one call.
+/// Maximum graphs per call.
 pub const MAX_GRAPHS: usize = 75;
-/// The most nodes of one call, over all graphs.
+/// Maximum nodes per call, of all graphs together.
 pub const MAX_NODES: usize = 500;
 
-/// One Case with its comments: one transaction.
+/// One transaction: a Case with its comments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     pub id: String,
@@ -29,14 +29,14 @@ pub enum Method {
     Patch,
 }
 
-/// One record to insert or to change. Debugging shows the names of the fields only.
+/// One record to insert or update. `Debug` shows only the names of the fields.
 #[derive(Clone, PartialEq)]
 pub struct Node {
-    /// Letters, digits and `_`, beginning with a letter or digit; unique in its graph.
+    /// Letters, digits and `_`; begins with a letter or digit; unique within its graph.
     pub reference: String,
     pub method: Method,
     pub object: String,
-    /// The record to change; none for an insert.
+    /// The record to update; none for an insert.
     pub record: Option<RecordId>,
     pub fields: Map<String, Value>,
 }
@@ -49,38 +49,37 @@ impl fmt::Debug for Node {
     }
 }
 
-/// What became of one graph.
+/// The result of one graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GraphOutcome {
-    /// Each node's reference and record.
+    /// Reference and record of each node.
     Done(Vec<(String, Option<RecordId>)>),
-    /// Its own errors, without those of nodes that were only halted.
+    /// The graph's own errors, without those of halted nodes.
     Failed(Vec<NodeError>),
-    /// Nothing of its own is wrong: other graphs failed before it (the 15th and later, reference 4).
+    /// No error of its own: other graphs before it failed (from the 15th on, reference 4).
     Halted,
 }
 
 impl GraphOutcome {
-    /// The session ended while the call was worked on.
+    /// Whether the session ended during the call.
     pub(super) fn speaks_of_session(&self) -> bool {
         matches!(self, Self::Failed(errors) if errors.iter().any(|e| speaks_of_session(&e.problem.code)))
     }
 }
 
-/// Why one node was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeError {
     pub reference: String,
     pub object: Option<String>,
-    /// The record that was to be changed; none for an insert.
+    /// The record to update; none for an insert.
     pub record: Option<RecordId>,
-    /// The fields that were sent.
+    /// Names of the fields that were sent.
     pub sent: Vec<String>,
     pub status: u16,
     pub problem: Problem,
 }
 
-/// The key of the object that stands for a reference until it is sent: no text from outside can become one.
+/// Key of the placeholder object for a reference. A text from outside cannot create such an object.
 const REFERENCE: &str = "\0reference";
 
 impl Node {
@@ -99,12 +98,12 @@ impl Node {
         Self { reference: reference.into(), method: Method::Patch, object, record: Some(record), fields }
     }
 
-    /// A value that stands for the id of the record that another node of the graph makes.
+    /// A placeholder for the id of the record that another node of the graph creates.
     pub fn reference_to(reference: &str) -> Value {
         json!({ REFERENCE: reference })
     }
 
-    /// The wire form. Assignment rules run for new Cases only, so each Case says it for itself.
+    /// The node as JSON. Assignment rules must run only for new Cases, so each Case has its own header.
     fn wire(&self, version: &str, assign: &str) -> Value {
         let base = format!("/services/data/v{version}/sobjects/{}", self.object);
         let url = self.record.as_ref().map_or_else(|| base.clone(), |id| format!("{base}/{id}"));
@@ -123,7 +122,7 @@ impl Node {
         node
     }
 
-    /// Applies one fix; says whether anything changed. Without a change a resend would fail the same way.
+    /// Applies one fix. False if it changes nothing: then sending again would fail in the same way.
     pub fn apply(&mut self, fix: &FieldFix) -> bool {
         match fix {
             FieldFix::Drop { field, .. } => self.drop_field(field),
@@ -134,7 +133,7 @@ impl Node {
                 };
                 shorten(text, *max)
             }
-            // A matter of the whole graph.
+            // This fix concerns the whole graph.
             FieldFix::Fewer { .. } => false,
             FieldFix::StripControl => {
                 let mut changed = false;
@@ -150,7 +149,7 @@ impl Node {
         }
     }
 
-    /// The field itself, or the relation that is looked up by it (`Store__r: {Partner_Id__c: …}`).
+    /// Drops the field, or the relation that is looked up by it (`Store__r: {Partner_Id__c: …}`).
     fn drop_field(&mut self, field: &str) -> bool {
         let before = self.fields.len();
         self.fields.retain(|key, value| {
@@ -161,12 +160,12 @@ impl Node {
     }
 }
 
-/// By name, or by a label that differs from it in spaces only (`Comment Body`).
+/// Compares with a name, or with a label that differs from the name only in spaces (`Comment Body`).
 fn is_named(key: &str, field: &str) -> bool {
     key.eq_ignore_ascii_case(field) || key.eq_ignore_ascii_case(&field.replace(' ', ""))
 }
 
-/// To the stated length; if it was not longer, characters weigh more than Salesforce says: a tenth less.
+/// Cuts to the stated length. If the text is not longer than that, Salesforce counts differently: cuts off a tenth.
 fn shorten(text: &mut String, max: Option<usize>) -> bool {
     let length = units(text);
     let target = max.filter(|max| *max < length).unwrap_or(length * 9 / 10);
@@ -177,7 +176,7 @@ fn shorten(text: &mut String, max: Option<usize>) -> bool {
     true
 }
 
-/// `@{` in any value is a reference to Salesforce: customers' words must not be one (Salesforce reference,
+/// Salesforce reads `@{` in any value as a reference, so it is broken up in customers' texts (Salesforce reference,
 /// 4.1).
 fn escaped(value: Value) -> Value {
     match value {
@@ -191,7 +190,6 @@ fn escaped(value: Value) -> Value {
     }
 }
 
-/// The body of one call.
 pub fn request(graphs: &[Graph], version: &str, assign: &str) -> Value {
     let graphs = graphs.iter().map(|graph| {
         let nodes: Vec<Value> = graph.nodes.iter().map(|n| n.wire(version, assign)).collect();
@@ -200,7 +198,7 @@ pub fn request(graphs: &[Graph], version: &str, assign: &str) -> Value {
     json!({ "graphs": graphs.collect::<Vec<_>>() })
 }
 
-/// Reads the answer, in the order of the request. Anything that is missing from it is no answer.
+/// Reads the response, in the order of the request. If any graph is missing, the response counts as no answer.
 pub fn outcomes(graphs: &[Graph], answer: &Value) -> Result<Vec<GraphOutcome>, Failure> {
     let list = answer.get("graphs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let by_id: BTreeMap<&str, &Value> =
@@ -246,7 +244,7 @@ fn node_errors(node: &Node, part: &Value) -> Vec<NodeError> {
     .collect()
 }
 
-/// Salesforce's error list: `[{"message", "errorCode", "fields"?}]`, with `statusCode` in collections.
+/// Reads Salesforce's error list: `[{"message", "errorCode", "fields"?}]`; collections have `statusCode`.
 pub fn problems(body: &Value) -> Vec<Problem> {
     let one = std::slice::from_ref(body);
     let list = body.as_array().map_or(one, Vec::as_slice);
@@ -259,7 +257,7 @@ pub fn problems(body: &Value) -> Vec<Problem> {
     list.iter().map(problem).collect()
 }
 
-/// A field's API name or label; it is logged.
+/// Whether the text looks like a field's API name or label. Only such texts are logged.
 pub(super) fn is_a_name(text: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || " _.-/()&'".contains(c);
     !text.trim().is_empty() && text.len() <= 120 && text.chars().all(plain)

@@ -1,10 +1,10 @@
-//! The budget of calls: ours, and what Salesforce says of the org's (Salesforce reference, 3 and 7.4).
+//! The budgets of calls: our own, and the org's as Salesforce reports it (Salesforce reference, 3 and 7.4).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::http::Failure;
 
-/// Counts calls against our own budget, and keeps what Salesforce says about the org's.
+/// Counts calls against our own budget, and keeps the org's latest usage.
 #[derive(Debug, Default)]
 pub struct Meter {
     left: AtomicU64,
@@ -14,7 +14,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter without any call: the budget has to be granted.
+    /// A meter with a budget of 0 calls; see [`grant`](Self::grant).
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,14 +33,14 @@ impl Meter {
         let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
     }
 
-    /// Undoes one [`take`](Self::take): nothing reached Salesforce.
+    /// Undoes one [`take`](Self::take), because nothing reached Salesforce.
     pub(super) fn give_back(&self) {
         self.grant(1);
         let less = |used: u64| used.checked_sub(1);
         let _ = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 
-    /// Sets what is left, whatever it was: for a budget that is reckoned elsewhere.
+    /// Replaces the rest of the budget, for a budget that is computed elsewhere.
     pub fn set_left(&self, calls: u64) {
         self.left.store(calls, Ordering::SeqCst);
     }
@@ -49,12 +49,12 @@ impl Meter {
         self.left.load(Ordering::SeqCst)
     }
 
-    /// Calls since this meter was made.
+    /// Calls since this meter was created.
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::SeqCst)
     }
 
-    /// The whole org's calls of the last 24 hours and its allowance, as Salesforce said last.
+    /// The org's calls of the last 24 hours and its allowance, as Salesforce reported them last.
     pub fn org_usage(&self) -> Option<(u64, u64)> {
         let max = self.org_max.load(Ordering::SeqCst);
         (max > 0).then(|| (self.org_used.load(Ordering::SeqCst), max))

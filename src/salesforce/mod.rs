@@ -1,6 +1,6 @@
-//! What Salesforce stores: Cases, their comments, and the ways to read and write them.
+//! The interface to Salesforce: reads and writes Cases and their comments.
 //!
-//! Knows nothing of Goodays, of the store, or of the time.
+//! It depends on nothing of Goodays and the store, and reads no clock.
 
 use std::fmt;
 
@@ -21,14 +21,14 @@ pub mod sessions;
 
 /// A record id in its 18-character form (Salesforce reference, 2).
 ///
-/// Ids are compared by their first 15 characters, which are case-sensitive; the last three only repeat
-/// their case, so 15-character ids are completed when read.
+/// The first 15 characters identify the record and are case-sensitive. The last three are a checksum of their case, so
+/// ids of 15 characters are completed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RecordId(String);
 
 impl RecordId {
-    /// Takes 15 or 18 ASCII letters and digits; anything else is no id.
+    /// Accepts 15 or 18 ASCII letters and digits; none for anything else.
     pub fn new(id: &str) -> Option<Self> {
         let plain = id.bytes().all(|b| b.is_ascii_alphanumeric());
         match id.len() {
@@ -43,7 +43,7 @@ impl RecordId {
     }
 }
 
-/// The three check characters: one for each five characters, a bit for each upper-case letter.
+/// The three check characters: one per five characters, with one bit per upper-case letter.
 fn suffix(id15: &str) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
     let chunk = |c: &[u8]| {

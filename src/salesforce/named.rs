@@ -1,11 +1,11 @@
-//! Which field a refusal names: by its API name, or by its label at a known place of the message (Salesforce reference,
-//! 2.4). Pure.
+//! Finds the field that a refusal names: by API name, or by label at a known position of the message (Salesforce
+//! reference, 2.4). Pure functions.
 
 use super::describe::Describe;
 use super::graph::{NodeError, is_a_name};
 
-/// The same with the fields that Salesforce names by their labels only: where its message begins or ends with the label
-/// of a field that was sent, or holds one of several words.
+/// Adds the fields that Salesforce names only by label: the message begins or ends with the label of a sent field, or
+/// contains a label of several words.
 #[must_use]
 pub fn with_labels(error: &NodeError, describe: &Describe) -> NodeError {
     let mut error = error.clone();
@@ -30,15 +30,15 @@ fn is_described(error: &NodeError, describe: &Describe) -> bool {
     error.object.as_deref().is_none_or(|object| object.eq_ignore_ascii_case(&describe.object))
 }
 
-/// A validation rule, a trigger's `addError`, a required field: also inside of a trigger's own error.
+/// Whether it is from a validation rule, a trigger's `addError` or a required field, also inside a trigger's error.
 pub(super) fn is_of_a_rule(code: &str, message: &str) -> bool {
     const RULES: [&str; 2] = ["FIELD_CUSTOM_VALIDATION_EXCEPTION", "REQUIRED_FIELD_MISSING"];
     RULES.iter().any(|rule| code == *rule || message.contains(rule))
 }
 
-/// The API name of a field that was sent and that stands as a word in the message; a plain word such as `Status`
-/// stands in any sentence, so only names that are none. Else the label at the beginning (`Owner ID: …`) or the end
-/// (`…list of valid states.: Mailing State`): whether that is a field of ours is for those who know the org's labels.
+/// The API names of sent fields that are words of the message. A plain word like `Status` can be in any sentence, so
+/// those do not count. Otherwise the label at the start (`Owner ID: …`) or the end (`…list of valid states.: Mailing
+/// State`), if it matches the name of a sent field.
 pub(super) fn sent_fields(error: &NodeError) -> Vec<String> {
     let message = error.problem.message.as_str();
     let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
@@ -60,18 +60,18 @@ fn is_no_plain_word(name: &str) -> bool {
     name.contains('_') || name.chars().skip(1).any(char::is_uppercase)
 }
 
-/// Labels of standard fields are their names in words.
+/// Whether the label matches the name: labels of standard fields are their names as words.
 fn is_label_of(label: &str, field: &str) -> bool {
     let plain = |t: &str| t.replace([' ', '_'], "").to_ascii_lowercase();
     let bare = field.trim_end_matches("__c");
     plain(label) == plain(bare)
 }
 
-/// One code for an unknown column and for a relation that finds nothing (Salesforce reference, 2.2).
+/// An unknown column and a relation without a match have the same code (Salesforce reference, 2.2).
 pub(super) fn no_such_field(error: &NodeError) -> Vec<String> {
     let message = &error.problem.message;
     let one = if message.starts_with("Foreign key external ID") {
-        // The value stands before it and may hold anything: the last piece counts.
+        // The value comes before it and may contain anything, so the last match counts.
         message.rsplit_once("for field ").and_then(|(_, rest)| rest.split_once(" in entity")).map(|(f, _)| f)
     } else {
         between(message, "No such column '", "'")
@@ -83,7 +83,7 @@ pub(super) fn named_fields(error: &NodeError) -> Vec<String> {
     error.problem.fields.clone()
 }
 
-/// `Subject: data value too large: …`: before the first colon stands a name or a label.
+/// `Subject: data value too large: …`: the text before the first colon is a name or a label.
 pub(super) fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
     if !fields.is_empty() {
         return fields;

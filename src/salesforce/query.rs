@@ -1,4 +1,4 @@
-//! SOQL text: the only place that escapes (Salesforce reference, 5).
+//! Builds SOQL. All escaping is done here (Salesforce reference, 5).
 
 use std::fmt::Write as _;
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::RecordId;
 pub use super::comment::{MAX_COMMENT_BYTES, clean_text, comment_bytes, cut_at_units, split_comment, units};
 
-/// The longest encoded query that is put into one address (16,384 bytes with everything else around it).
+/// Maximum encoded length of a query in a URL (the limit is 16,384 bytes for the whole request line and headers).
 pub const MAX_QUERY: usize = 12_000;
 
-/// Why a name cannot stand in a query.
+/// A name that cannot be used in a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no name of a Salesforce field or object")]
 pub struct BadName(pub String);
 
-/// A string literal with its quotes.
+/// A string literal, with its quotes.
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
@@ -40,17 +40,17 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
-/// A moment as a literal: whole seconds, UTC, without quotes.
+/// A time literal: whole seconds, UTC, without quotes.
 pub fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Reads a time as Salesforce writes it: `2026-07-07T00:37:00.000+0000`.
+/// Parses a time in Salesforce's format: `2026-07-07T00:37:00.000+0000`.
 pub fn parse_moment(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
 }
 
-/// A field name or a path over relations, such as `LastModifiedBy.Email`; at most five steps up.
+/// Checks a field name or a path like `LastModifiedBy.Email`, with at most five relations.
 pub fn field(name: &str) -> Result<&str, BadName> {
     let parts: Vec<&str> = name.split('.').collect();
     if parts.len() <= 6 && parts.iter().all(|p| is_identifier(p)) {
@@ -66,28 +66,27 @@ fn is_identifier(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Where a poll goes on: behind this row.
+/// The row after which a poll continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct After {
     pub at: Timestamp,
-    /// None at the beginning of a poll: rows of that very second are read too.
+    /// None at the start of a poll: rows of the same second are included.
     pub id: Option<RecordId>,
 }
 
-/// What a poll reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Poll<'a> {
     pub object: &'a str,
-    /// Read beside `Id` and `SystemModstamp`.
+    /// Read in addition to `Id` and `SystemModstamp`.
     pub fields: &'a [&'a str],
-    /// Only rows where this is not null: the key, on the Case itself or by way of the parent.
+    /// Only rows where this field is not null: the key of the Case, or of a comment's parent.
     pub key: &'a str,
-    /// Rows by this user are left out: only for comments.
+    /// Excludes rows created by this user; for comments only.
     pub not_by: Option<&'a RecordId>,
     pub limit: usize,
 }
 
-/// One page of what changed, by the time of change and the id (Salesforce reference, 5 and 7.2).
+/// One page of changed rows, ordered by time of change and id (Salesforce reference, 5 and 7.2).
 pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
     let fields = list(&["Id", "SystemModstamp"], poll.fields)?;
     let at = moment(after.at);
@@ -108,8 +107,8 @@ pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
     ))
 }
 
-/// Cases by their keys, deleted and merged ones too (to be sent to `queryAll`); as many queries as the length
-/// needs. Text is compared without case, so rows of other keys may come along.
+/// Queries for Cases by key, including deleted and merged ones (use `queryAll`); several if one would be too long.
+/// Salesforce compares text without case, so rows with other keys may be included.
 pub fn cases_by_keys(
     object: &str,
     key: &str,
@@ -124,18 +123,18 @@ pub fn cases_by_keys(
     Ok(chunked(&start, keys.iter().map(|k| quote(k)), ""))
 }
 
-/// The Case of the number that people know it by.
+/// Query for a Case by its visible number.
 pub fn case_by_number(object: &str, number: &str) -> Result<String, BadName> {
     Ok(format!("SELECT Id FROM {} WHERE CaseNumber = {}", field(object)?, quote(number)))
 }
 
-/// Records by their ids.
+/// Queries for records by id.
 pub fn by_ids(object: &str, fields: &[&str], ids: &[RecordId]) -> Result<Vec<String>, BadName> {
     let start = format!("SELECT {} FROM {} WHERE Id IN ", list(&["Id"], fields)?, field(object)?);
     Ok(chunked(&start, ids.iter().map(|id| quote(id.as_str())), ""))
 }
 
-/// The comments of some Cases, oldest first; `parent` is the field that points to the Case.
+/// Queries for the comments of some Cases, oldest first. `parent` is the field with the Case's id.
 pub fn comments_of(
     object: &str,
     parent: &str,
@@ -147,8 +146,7 @@ pub fn comments_of(
     Ok(chunked(&start, cases.iter().map(|id| quote(id.as_str())), " ORDER BY CreatedDate, Id"))
 }
 
-/// A field of a row, or of a row that it points to (`CreatedBy.Email`), whatever the case of the names; null
-/// if none.
+/// A field of a row, or of a related row (`CreatedBy.Email`), ignoring the case of names; null if there is none.
 pub fn value<'a>(row: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(row, |row, name| {
         let fields = row.as_object().into_iter().flatten();
@@ -159,7 +157,7 @@ pub fn value<'a>(row: &'a Value, path: &str) -> &'a Value {
     })
 }
 
-/// Names for a SELECT, each once whatever its case.
+/// Names for a SELECT, without duplicates, ignoring case.
 fn list(first: &[&str], more: &[&str]) -> Result<String, BadName> {
     let mut names: Vec<&str> = Vec::new();
     for name in first.iter().chain(more) {
@@ -170,7 +168,7 @@ fn list(first: &[&str], more: &[&str]) -> Result<String, BadName> {
     Ok(names.join(", "))
 }
 
-/// Puts literals into brackets, as many at a time as one address holds.
+/// Adds literals in brackets, with as many per query as a URL allows.
 fn chunked(start: &str, literals: impl Iterator<Item = String>, end: &str) -> Vec<String> {
     let frame = encoded(start).len() + encoded(end).len() + 2;
     let (mut queries, mut some, mut size) = (Vec::new(), Vec::new(), frame);
@@ -190,7 +188,7 @@ fn chunked(start: &str, literals: impl Iterator<Item = String>, end: &str) -> Ve
     queries
 }
 
-/// A query as it stands in an address.
+/// A query, percent-encoded for a URL.
 pub fn encoded(soql: &str) -> String {
     percent_encoding::utf8_percent_encode(soql, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

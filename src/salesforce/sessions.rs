@@ -1,6 +1,6 @@
-//! The session in use: whose it may be, and when another one is made for it.
+//! The current session: its owner, and when it is replaced.
 //!
-//! What is refused here was never sent on: org and user are compared when a session is made (design, rule 16).
+//! Org and user are compared when a session is made, so nothing is ever sent on a refused one (design, rule 16).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,25 +12,25 @@ use super::RecordId;
 use super::auth::Session;
 use crate::http::Failure;
 
-/// A session on which Salesforce's API answered is doubted again after this: a host that comes and goes costs no more
-/// logins than half of what Salesforce allows in an hour (Salesforce reference, 1.5).
+/// Minimum age before a session that has worked is dropped in doubt. A host that fails now and then thus causes at most
+/// half of the logins that Salesforce allows per hour (Salesforce reference, 1.5).
 const AFTER_AN_ANSWER: Duration = Duration::from_secs(2);
-/// One on which it never did was made for such a doubt: another one is made once a minute.
+/// The same for a session that has never worked: it was probably made because of such a doubt.
 const AFTER_A_LOGIN: Duration = Duration::from_secs(60);
 
-/// Whose sessions are used: what does not lead there carries nothing.
+/// The org and user whose sessions may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     pub org: RecordId,
     pub user: RecordId,
 }
 
-/// A session as calls carry it.
+/// A session in use.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
     pub session: Session,
     made: Instant,
-    /// Salesforce's API has answered on it.
+    /// True once Salesforce's API has answered on it.
     heard: Arc<AtomicBool>,
 }
 
@@ -56,18 +56,18 @@ impl Sessions {
         self.current.as_ref()
     }
 
-    /// From now on sessions are this one's only; a session of another org is dropped.
+    /// Accepts only sessions of this owner from now on, and drops the session of another org.
     pub fn bind(&mut self, owner: Owner) {
         self.current = self.current.take().filter(|live| live.session.org_id == owner.org);
         self.owner = Some(owner);
     }
 
-    /// The next session may lead anywhere: nothing was kept of the one before.
+    /// Accepts any owner at the next login. Call it only if nothing of the earlier org was stored.
     pub fn release(&mut self) {
         self.owner = None;
     }
 
-    /// Takes in what a login gave. The first one says whose the next ones have to be.
+    /// Accepts the session of a login. The first one sets the owner. Fails if it is of another org.
     pub fn take_in(&mut self, made: Session, now: Instant) -> Result<&Live, Failure> {
         self.current = None;
         let own = Owner { org: made.org_id.clone(), user: made.user_id.clone() };
@@ -78,7 +78,8 @@ impl Sessions {
         Ok(self.current.insert(Live { session: made, made: now, heard: Arc::default() }))
     }
 
-    /// What may be sent on: another user of the org is looked at first, for what the one before wrote is ours still.
+    /// The session, if its user is the owner's. Another user must be recorded first: the old user's changes are still
+    /// ours.
     pub fn usable(&self, live: &Live) -> Result<Live, Failure> {
         match &self.owner {
             Some(owner) if owner.user != live.session.user_id => {
@@ -88,8 +89,8 @@ impl Sessions {
         }
     }
 
-    /// Nobody's answer came on this session: the org may have moved. The next call logs in first, but not again and
-    /// again for a remote that is just down.
+    /// A call on this session got no response of Salesforce: the org may have moved. Drops the session, so that the
+    /// next call logs in, but not too often, because the remote may just be down.
     pub fn doubt(&mut self, live: &Live, now: Instant) {
         let pace = if live.heard.load(Ordering::Relaxed) { AFTER_AN_ANSWER } else { AFTER_A_LOGIN };
         if now.duration_since(live.made) >= pace {

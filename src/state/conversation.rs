@@ -1,4 +1,4 @@
-//! A conversation, loaded and written as one (design, rule 22).
+//! Loading and writing a conversation as one unit (design, rule 22).
 
 use crate::decide::{ActionKind, Conversation, Intent, IntentState, Link};
 use crate::goodays::ResponseId;
@@ -8,22 +8,24 @@ use crate::state::ledger::put_link;
 use crate::state::outbox::{add_intent, put_intent};
 use crate::state::{Store, StoreError, Tx, decode, encode};
 
-/// A conversation as it was loaded: its change is written only if nothing of it changed since.
+/// A loaded conversation. Its change is written only if nothing of it changed since.
 pub struct Loaded {
     rkey: RKey,
     pub now: Conversation,
     before: Conversation,
-    /// Guards what was read, the link first. It moves with each change of an action, so a new action is noticed, too.
+    /// Guards all that was read, the link first. Each change of an action changes the link's version, so a new action
+    /// is noticed, too.
     guards: Tx,
 }
 
 impl Store {
-    /// Loads what is decided on together, as it stood at one moment; `response_id` for a response that has no link yet.
+    /// Loads a consistent snapshot of a conversation. `response_id` is used if the response has no link yet.
     pub fn conversation(&self, rkey: RKey, response_id: &ResponseId) -> Result<Loaded, StoreError> {
         loop {
             let loaded = self.conversation_in_pieces(rkey, response_id)?;
-            // An action that ends between two reads would be seen neither open nor as sent, and its answer be taken
-            // for a colleague's. The link moves with each change of an action.
+            // If an action ended between two reads, it would appear neither open nor sent, and its answer would be
+            // taken for a colleague's. Each change of an action changes the link, so a link that changed is a reason to
+            // load again.
             if loaded.guards.guards.first().map(|link| &link.expected) == Some(&self.get(&keys::link(rkey))?)
             {
                 return Ok(loaded);
@@ -31,7 +33,7 @@ impl Store {
         }
     }
 
-    /// The link first: what changes while the rest is read changes the link.
+    /// Reads the link first, because any change during the other reads changes the link.
     fn conversation_in_pieces(&self, rkey: RKey, response_id: &ResponseId) -> Result<Loaded, StoreError> {
         let mut guards = Tx::default();
         let link = self.guard_link(&mut guards, rkey)?;
@@ -51,7 +53,7 @@ impl Store {
         Ok(Loaded { rkey, before: now.clone(), now, guards })
     }
 
-    /// Actions that are open, those of comments, and those that the Case's state could ask for again.
+    /// The open actions, those of comments, and those that the Case's state could request again.
     fn actions_of(&self, rkey: RKey, link: Option<&Link>) -> Result<Vec<u64>, StoreError> {
         let open = self.all_keys(keys::open_intents_of(rkey))?;
         let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
@@ -66,8 +68,8 @@ impl Store {
         Ok(seqs)
     }
 
-    /// Loads a conversation, applies a change to it, and writes that; as often as something else came in between. The
-    /// change may run several times, so it only decides.
+    /// Loads a conversation, applies `change` and writes the result. Retries if something else was written in between,
+    /// so `change` may run several times and must only decide.
     pub fn change<T>(
         &self,
         rkey: RKey,
@@ -84,7 +86,7 @@ impl Store {
         }
     }
 
-    /// Writes what changed of a conversation; none when something of it changed in between.
+    /// Writes the changes of a conversation; none if any part of it changed since it was loaded.
     pub fn write_change(&self, loaded: Loaded, now_ms: i64) -> Result<Option<Changed>, StoreError> {
         let Loaded { rkey, now, before, guards: mut tx } = loaded;
         let actions: Vec<&Intent> =
@@ -123,37 +125,36 @@ impl Store {
 }
 
 impl Loaded {
-    /// For a mutant: what was sent is not remembered.
+    /// For a mutant: forgets the messages that we sent.
     pub fn forget_sent(&mut self) {
         if let Some(link) = &mut self.now.link {
             link.known.retain(|known| known.origin != crate::decide::MessageOrigin::Sent);
         }
     }
 
-    /// What is written with the change: guarded by the same version.
+    /// For more writes and guards in the same transaction.
     pub fn with(&mut self) -> &mut Tx {
         &mut self.guards
     }
 }
 
-/// What a change touched.
+/// What a written change contained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     pub actions: bool,
-    /// Something is to be told on the Case.
+    /// Whether there are notes to write on the Case.
     pub notes: bool,
-    /// Actions that came to an end, or to a human.
+    /// Actions that ended, or now wait for a human.
     pub ended: Vec<Ended>,
 }
 
-/// An action that is over, or waits for a human.
+/// An action that ended, or waits for a human.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The verb that was sent, or what the agent wanted.
+    /// The verb that was sent, otherwise the kind of the action.
     pub action: &'static str,
-    /// The state's name.
     pub outcome: &'static str,
-    /// Why it was parked.
+    /// Code of the reason, if it was parked.
     pub code: Option<String>,
 }
 
@@ -173,7 +174,7 @@ impl Ended {
     }
 }
 
-/// What the state of the Case could ask for now.
+/// Identities of the actions that the Case's state could request now.
 fn identities(link: &Link) -> Vec<String> {
     let Some(case) = &link.case else { return Vec::new() };
     let after = link.last_customer.clone();
@@ -215,7 +216,7 @@ mod tests {
         }
     }
 
-    /// While an action ends in another thread, it is seen open, or its end stands in the link; never neither.
+    /// While another thread ends an action, a reader sees it open, or sees its end in the link, and never neither.
     #[test]
     fn a_reader_sees_a_conversation_as_it_stood_at_one_moment() {
         let dir = tempfile::tempdir().unwrap();

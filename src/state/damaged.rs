@@ -1,14 +1,14 @@
-//! What a single damaged record costs: itself. It is named in the log, once, and those who can go on without it do.
+//! Damaged records: each is logged once, and callers that can continue without it do so.
 
 use crate::decide::Intent;
 use crate::state::keys;
 use crate::state::{Store, StoreError, Tx};
 
-/// Actions that are looked at together.
+/// How many actions are read together.
 const SLICE: usize = 500;
 
 impl Store {
-    /// What was read, without a record that is damaged. `kind` and `key` name it in the log.
+    /// Turns a damaged record into none. `kind` and `key` name it in the log.
     pub fn or_damaged<T>(
         &self,
         kind: &'static str,
@@ -27,7 +27,6 @@ impl Store {
         }
     }
 
-    /// Whether an action's record is there and cannot be read.
     pub fn is_damaged_action(&self, seq: u64) -> Result<bool, StoreError> {
         match self.read::<Intent>(&keys::intent(seq)) {
             Err(StoreError::Damaged(_)) => Ok(true),
@@ -35,8 +34,8 @@ impl Store {
         }
     }
 
-    /// Open actions of which the record is damaged wait for a human. They are never sent: nobody can tell whether they
-    /// were. Gives how many are new.
+    /// Parks open actions with a damaged record. They are never sent, because it is unknown whether they were sent
+    /// before. Returns how many were parked now.
     pub fn set_actions_aside(&self) -> Result<u64, StoreError> {
         let (mut from, to) = keys::room(b'Y');
         let mut aside = 0;

@@ -8,13 +8,13 @@ use crate::state::keys::{self, RKey};
 use crate::state::pages::Pages;
 use crate::state::{Store, StoreError, Tx, decode, encode};
 
-/// A stored event, without its bytes.
+/// A stored event without its body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub seq: u64,
-    /// None: the body's shape could not be read.
+    /// None if the body could not be read.
     pub response_id: Option<ResponseId>,
-    /// `event_type` as it was sent, or `sweep`.
+    /// `event_type` as Goodays sent it, or `sweep`.
     pub event: String,
     pub received_ms: i64,
     pub state: EntryState,
@@ -31,7 +31,7 @@ pub enum EntryState {
     Dropped { at_ms: i64 },
 }
 
-/// What the door answers.
+/// The result of receiving an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receipt {
     Accepted { seq: u64, rkey: RKey },
@@ -39,50 +39,49 @@ pub enum Receipt {
     Parked { seq: u64, why: String },
 }
 
-/// What comes in.
 #[derive(Debug)]
 struct Incoming<'a> {
     body: &'a [u8],
     event: &'a str,
     id: Option<&'a ResponseId>,
-    /// Code and reason why it waits for a human.
+    /// Code and reason, if the event is parked.
     parked: Option<(&'static str, &'a str)>,
 }
 
-/// Everything that waits for one response.
+/// All events and notes that wait for one response.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     pub rkey: RKey,
     pub entries: Vec<Entry>,
     pub notes: Vec<(u64, i64, Note)>,
-    /// How often the notes were tried: the most of them.
+    /// The largest number of attempts of any of the notes.
     pub note_attempts: u32,
-    /// Events and notes of which the record is damaged or gone.
+    /// Events and notes with a damaged or missing record.
     pub lost: Vec<u64>,
 }
 
-/// One thing in the queue, as it stands there.
+/// One entry of a lane's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
     pub rkey: RKey,
     pub due_ms: i64,
     pub seq: u64,
-    /// An event waits; else a note.
+    /// True for an event, false for a note.
     pub event: bool,
 }
 
-/// Events and notes of one response that are taken together.
+/// Maximum of events and notes of one response that are processed together.
 pub const AT_ONCE: usize = 400;
-/// Keys that are read together.
+/// How many rows are read together.
 const PAGE: usize = 1000;
 const PENDING: u8 = b'p';
 const NOTE: u8 = b'n';
 const KEPT: u8 = b'k';
 
 impl Store {
-    /// Takes an event in. The caller answers only after [`Store::durable`].
+    /// Stores an event. The caller acknowledges it only after [`Store::durable`].
     ///
-    /// The same bytes are a duplicate, unless they stand parked or dropped: then they are tried again.
+    /// An equal body is a duplicate, unless the stored event is parked or dropped: then it is queued again.
     pub fn receive(
         &self,
         body: &[u8],
@@ -99,7 +98,7 @@ impl Store {
         self.take_in(&incoming, now_ms)
     }
 
-    /// Takes an event in that is not carried as it is: it waits for a human, its bytes are kept.
+    /// Stores an event as parked, with its body.
     pub fn receive_parked(
         &self,
         body: &[u8],
@@ -120,7 +119,7 @@ impl Store {
                 Some(seq) => match self.again(&mut tx, seq, incoming, now_ms)? {
                     None => return Ok(Receipt::Duplicate { seq }),
                     Some(receipt) => {
-                        // What was stored may be damaged; these are the same bytes.
+                        // The stored body may be damaged, and this one is equal to it.
                         tx.set(keys::payload(seq), incoming.body.to_vec());
                         receipt
                     }
@@ -167,7 +166,7 @@ impl Store {
         receipt
     }
 
-    /// A repeat: none when it is a duplicate, else the entry waits again; for a human, if that is what it is for.
+    /// The same body was received again: none for a duplicate; otherwise the event is queued again, or stays parked.
     fn again(
         &self,
         tx: &mut Tx,
@@ -189,19 +188,19 @@ impl Store {
         }
     }
 
-    /// The stored event, if it is still kept.
+    /// A stored event, if it has not been removed yet.
     pub fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
         self.or_damaged("event", &keys::entry(seq), self.read(&keys::entry(seq)))
     }
 
-    /// Reads an event and guards it against change in between.
+    /// Reads an event and guards it.
     pub fn guard_entry(&self, tx: &mut Tx, seq: u64) -> Result<Option<Entry>, StoreError> {
         let read = self.guard(tx, keys::entry(seq))?.as_deref().map(decode).transpose();
         self.or_damaged("event", &keys::entry(seq), read)
     }
 
-    /// Of these events those that still stand as they were read, and guards them. Others were finished, dropped, revived
-    /// or forgotten since, and whoever did that has written what they are now.
+    /// Guards these events and returns those that are unchanged since they were read. The others were finished,
+    /// dropped, revived or forgotten meanwhile; the code that did so has written their new state.
     pub fn guard_unchanged(&self, tx: &mut Tx, entries: &[Entry]) -> Result<Vec<Entry>, StoreError> {
         let mut same = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -210,7 +209,7 @@ impl Store {
         Ok(same)
     }
 
-    /// Of these notes those that still wait for that moment, and guards them.
+    /// Guards these notes and returns those that are still due at the same time: number and due time.
     pub fn guard_notes(
         &self,
         tx: &mut Tx,
@@ -225,9 +224,9 @@ impl Store {
         Ok(same)
     }
 
-    /// What stands in the queue of a response and cannot be worked off: an event of which the header is damaged or gone
-    /// waits for a human, if its bytes may be kept; a place in the queue that belongs to nothing goes. `whose` names the
-    /// response of an event. Gives how many events wait for a human now.
+    /// Repairs queue entries of a response that cannot be processed. An event with a damaged or missing header is
+    /// parked, if its body may still be there. A queue entry without an event or a note is removed. `whose` gives the
+    /// response of an event. Returns how many events were parked now.
     pub fn mend_queue(
         &self,
         rkey: RKey,
@@ -284,7 +283,7 @@ impl Store {
         Ok(tx.writes.iter().any(|(key, value)| value.is_some() && *key == keys::entry(seq)))
     }
 
-    /// A note that cannot be read, or that waits for another moment.
+    /// Removes a note that cannot be read, and a queue entry that is not the note's current one.
     fn mend_note(&self, tx: &mut Tx, item: Item) -> Result<(), StoreError> {
         let Item { rkey, due_ms, seq, .. } = item;
         let waits = is_noted(self.guard(tx, keys::of_response(rkey, seq))?.as_deref(), due_ms);
@@ -297,18 +296,17 @@ impl Store {
         Ok(())
     }
 
-    /// The bytes of a stored event.
+    /// The body of a stored event.
     pub fn payload(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.get(&keys::payload(seq))
     }
 
-    /// What of a lane is due, oldest first; `limit` counts queue items.
+    /// A lane's due queue entries, oldest first, at most `limit`.
     pub fn due(&self, lane: u8, now_ms: i64, limit: usize) -> Result<Vec<Item>, StoreError> {
         let (from, to) = keys::queue_until(lane, now_ms);
         Ok(self.range(&from, &to, limit)?.iter().filter_map(|(k, v)| item(k, v)).collect())
     }
 
-    /// How many events wait.
     pub fn count_pending(&self) -> Result<u64, StoreError> {
         let mut count = 0;
         for lane in 0..keys::LANES {
@@ -325,13 +323,13 @@ impl Store {
         Ok(count)
     }
 
-    /// When the lane's next work is due.
+    /// When the lane's next entry is due, in milliseconds.
     pub fn next_due(&self, lane: u8) -> Result<Option<i64>, StoreError> {
         let (from, to) = keys::queue_of(lane);
         Ok(self.keys(&from, &to, 1)?.first().and_then(|k| keys::queue_parts(k)).map(|(due, _)| due))
     }
 
-    /// What waits for a response, in the order it came; at most [`AT_ONCE`] things, so that they fit into one
+    /// What waits for a response, in order of arrival; at most [`AT_ONCE`] events and notes, so that they fit into one
     /// transaction. The rest stays queued.
     pub fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
         let (mut from, to) = keys::all_of_response(rkey);
@@ -369,7 +367,7 @@ impl Store {
         }
     }
 
-    /// Stored events of a response, finished ones included; at most so many.
+    /// Stored events of a response, finished ones included; at most `limit`.
     pub fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let (from, to) = keys::all_of_response(rkey);
         let mut found = Vec::new();
@@ -381,7 +379,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Events of a response of which the header is damaged or gone; at most [`AT_ONCE`].
+    /// Events of a response with a damaged or missing header; at most [`AT_ONCE`] records are read.
     pub fn without_header(&self, rkey: RKey) -> Result<Vec<u64>, StoreError> {
         let (from, to) = keys::all_of_response(rkey);
         let mut found = Vec::new();
@@ -401,12 +399,12 @@ impl Store {
     }
 }
 
-/// What stands under a response for a note that is due then, and was tried so often.
+/// The value under a response for a waiting note: its due time and its number of attempts.
 fn noted(due_ms: i64, attempts: u32) -> Vec<u8> {
     [[NOTE].as_slice(), &due_ms.to_be_bytes(), &attempts.to_be_bytes()].concat()
 }
 
-/// Whether that stands there, however often it was tried.
+/// Whether the value is a note that is due then, with any number of attempts.
 fn is_noted(held: Option<&[u8]>, due_ms: i64) -> bool {
     held.is_some_and(|held| held.starts_with(&noted(due_ms, 0)[..9]))
 }
@@ -416,14 +414,13 @@ pub(crate) fn item(key: &[u8], value: &[u8]) -> Option<Item> {
     Some(Item { rkey: RKey::read(value)?, due_ms, seq, event: value.get(16) == Some(&PENDING) })
 }
 
-/// The value names the response and whether an event or a note waits.
+/// The value names the response, and whether this is an event or a note.
 fn enqueue(tx: &mut Tx, rkey: RKey, due_ms: i64, seq: u64, kind: u8) {
     let mut value = rkey.0.to_vec();
     value.push(kind);
     tx.set(keys::queue(rkey.lane(), due_ms, seq), value);
 }
 
-/// Puts a parked or dropped event back into the queue.
 pub fn revive(tx: &mut Tx, mut entry: Entry, rkey: RKey, now_ms: i64) {
     tx.remove(keys::parked(b'e', entry.seq));
     enqueue(tx, rkey, now_ms, entry.seq, PENDING);
@@ -432,7 +429,7 @@ pub fn revive(tx: &mut Tx, mut entry: Entry, rkey: RKey, now_ms: i64) {
     tx.set(keys::entry(entry.seq), encode(&entry));
 }
 
-/// Takes an event out of the queue with that result.
+/// Gives an event a new state. It leaves the queue, unless the state is `Waiting`.
 pub fn finish(tx: &mut Tx, mut entry: Entry, rkey: RKey, state: EntryState) {
     if let EntryState::Waiting { due_ms } = entry.state {
         tx.remove(keys::queue(rkey.lane(), due_ms, entry.seq));
@@ -449,13 +446,13 @@ pub fn finish(tx: &mut Tx, mut entry: Entry, rkey: RKey, state: EntryState) {
     tx.set(keys::entry(entry.seq), encode(&entry));
 }
 
-/// Queues something to be told on the Case.
+/// Queues a note for the Case.
 pub fn put_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64, note: &Note) {
     tx.set(keys::note(seq), encode(note));
     move_note(tx, rkey, seq, None, due_ms, 0);
 }
 
-/// A note waits on, until another moment.
+/// Queues a note for another time.
 pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms: i64, attempts: u32) {
     if let Some(from_ms) = from_ms {
         tx.remove(keys::queue(rkey.lane(), from_ms, seq));
@@ -464,7 +461,7 @@ pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms
     tx.set(keys::of_response(rkey, seq), noted(due_ms, attempts));
 }
 
-/// The note is written, or never can be.
+/// Removes a note that was written, or never can be.
 pub fn drop_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64) {
     tx.remove(keys::note(seq));
     tx.remove(keys::queue(rkey.lane(), due_ms, seq));

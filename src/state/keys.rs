@@ -1,6 +1,6 @@
-//! The key of each record: a letter for the room it stands in, then big-endian numbers, so that ranges are in order.
+//! The key of each record: a letter for its kind, then big-endian numbers, so that ranges are in order.
 //!
-//! What every event of a response touches stands side by side under the response's key: its link, its events and
+//! The records that every event of a response touches are neighbours under the response's key: its link, its events and
 //! notes, and the hashes of its bodies.
 
 use sha2::{Digest, Sha256};
@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
 
-/// How many inbound lanes there are; a response always stands in the same one.
+/// Number of inbound lanes. A response always belongs to the same one.
 pub const LANES: u8 = 2;
 
-/// A response's place in the store: 16 bytes of SHA-256, so that odd ids make no odd keys.
+/// A response's key: 16 bytes of the SHA-256 of its id, so that unusual ids are no problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RKey(pub [u8; 16]);
 
@@ -43,33 +43,33 @@ pub fn entry(seq: u64) -> Vec<u8> {
     join(b'E', &[&seq.to_be_bytes()])
 }
 
-/// An event's bytes as they came.
+/// An event's body as received.
 pub fn payload(seq: u64) -> Vec<u8> {
     join(b'P', &[&seq.to_be_bytes()])
 }
 
-/// A result to be told on the Case.
+/// A result to write on the Case.
 pub fn note(seq: u64) -> Vec<u8> {
     join(b'N', &[&seq.to_be_bytes()])
 }
 
-/// SHA-256 of a body (16 bytes of it), to its event. A body that names no response is under its own hash.
+/// Hash of a body (16 bytes of its SHA-256) to the event. A body that names no response is under its own hash.
 pub fn body_hash(rkey: Option<RKey>, body: &[u8]) -> Vec<u8> {
     let hash: [u8; 16] = Sha256::digest(body)[..16].try_into().expect("a digest has 32 bytes");
     join(b'L', &[&rkey.map_or(hash, |rkey| rkey.0), b"h", &hash])
 }
 
-/// Work of a lane in the order it is due (milliseconds), to the response.
+/// A lane's queue, ordered by due time in milliseconds: to the response.
 pub fn queue(lane: u8, due_ms: i64, seq: u64) -> Vec<u8> {
     join(b'Q', &[&[lane], &due_ms.max(0).to_be_bytes(), &seq.to_be_bytes()])
 }
 
-/// The bounds of a lane's work that is due until that moment, included.
+/// The range of a lane's entries that are due at that time or earlier.
 pub fn queue_until(lane: u8, due_ms: i64) -> (Vec<u8>, Vec<u8>) {
     (join(b'Q', &[&[lane]]), join(b'Q', &[&[lane], &due_ms.max(0).saturating_add(1).to_be_bytes()]))
 }
 
-/// All of a lane's work.
+/// The range of a lane's queue.
 pub fn queue_of(lane: u8) -> (Vec<u8>, Vec<u8>) {
     (join(b'Q', &[&[lane]]), join(b'Q', &[&[lane + 1]]))
 }
@@ -80,12 +80,12 @@ pub fn queue_parts(key: &[u8]) -> Option<(i64, u64)> {
     Some((due, seq))
 }
 
-/// What we hold of a response: events and notes, waiting or kept.
+/// An event or a note of a response, waiting or kept.
 pub fn of_response(rkey: RKey, seq: u64) -> Vec<u8> {
     join(b'L', &[&rkey.0, b"r", &seq.to_be_bytes()])
 }
 
-/// All that we hold of a response, in order.
+/// The range of all events and notes of a response, in order.
 pub fn all_of_response(rkey: RKey) -> (Vec<u8>, Vec<u8>) {
     prefix(join(b'L', &[&rkey.0, b"r"]))
 }
@@ -94,12 +94,12 @@ pub fn link(rkey: RKey) -> Vec<u8> {
     join(b'L', &[&rkey.0])
 }
 
-/// Of the keys in a link's room, links have nothing behind their response.
+/// A link's key ends after the response; other keys with the same letter are longer.
 pub fn is_link(key: &[u8]) -> bool {
     key.len() == 17
 }
 
-/// A Case to the responses that it holds (several after a merge). Ids are counted up, so new ones lie together.
+/// A Case to its responses (several after a merge). Salesforce counts ids up, so new ones are neighbours.
 pub fn case(id: &RecordId, rkey: RKey) -> Vec<u8> {
     join(b'C', &[first15(id), &rkey.0])
 }
@@ -108,7 +108,7 @@ pub fn case_prefix(id: &RecordId) -> (Vec<u8>, Vec<u8>) {
     prefix(join(b'C', &[first15(id)]))
 }
 
-/// What tells ids apart (Salesforce reference, 2).
+/// The part of an id that is unique (Salesforce reference, 2).
 fn first15(id: &RecordId) -> &[u8] {
     &id.as_str().as_bytes()[..15]
 }
@@ -117,7 +117,7 @@ pub fn intent(seq: u64) -> Vec<u8> {
     join(b'O', &[&seq.to_be_bytes()])
 }
 
-/// Intents that are not final, to their response.
+/// Intents that are not final, by response.
 pub fn open_intent(rkey: RKey, seq: u64) -> Vec<u8> {
     join(b'Y', &[&rkey.0, &seq.to_be_bytes()])
 }
@@ -127,17 +127,17 @@ pub fn identity(text: &str) -> Vec<u8> {
     join(b'D', &[&Sha256::digest(text.as_bytes())[..16]])
 }
 
-/// What waits for a human: `e` events, `a` actions.
+/// What is parked or unclear: `e` events, `a` actions.
 pub fn parked(kind: u8, seq: u64) -> Vec<u8> {
     join(b'X', &[&[kind], &seq.to_be_bytes()])
 }
 
-/// Responses that nobody has processed yet, the oldest first.
+/// Unprocessed responses, oldest first.
 pub fn waiting(since_ms: i64, rkey: RKey) -> Vec<u8> {
     join(b'W', &[&since_ms.max(0).to_be_bytes(), &rkey.0])
 }
 
-/// Responses of one customer, found by the hash of the address.
+/// Responses of one customer, by the hash of the address.
 pub fn customer(hash: u64, rkey: RKey) -> Vec<u8> {
     join(b'U', &[&hash.to_be_bytes(), &rkey.0])
 }
@@ -146,7 +146,7 @@ pub fn customer_prefix(hash: u64) -> (Vec<u8>, Vec<u8>) {
     prefix(join(b'U', &[&hash.to_be_bytes()]))
 }
 
-/// The responses of a lane's call in flight.
+/// The responses of a lane's call that is in flight.
 pub fn attempt(lane: u8) -> Vec<u8> {
     join(b'A', &[&[lane]])
 }
@@ -176,7 +176,7 @@ pub fn prefix(from: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     (from, to)
 }
 
-/// The last eight bytes, as a number.
+/// The last eight bytes as a number.
 pub fn tail_seq(key: &[u8]) -> Option<u64> {
     let at = key.len().checked_sub(8)?;
     key[at..].try_into().ok().map(u64::from_be_bytes)

@@ -1,4 +1,4 @@
-//! Links between responses and Cases, cursors, and what else is remembered by name.
+//! Links between responses and Cases, cursors, and other values by name.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -15,20 +15,20 @@ impl Store {
         self.or_damaged("link", &keys::link(rkey), self.read(&keys::link(rkey)))
     }
 
-    /// Reads a link and guards it against change in between.
+    /// Reads a link and guards it.
     pub fn guard_link(&self, tx: &mut Tx, rkey: RKey) -> Result<Option<Link>, StoreError> {
-        // One that is damaged is learned anew from Salesforce, as after the loss of the state.
+        // A damaged link is read again from Salesforce, as after the loss of the state.
         let read = self.guard(tx, keys::link(rkey))?.as_deref().map(decode).transpose();
         self.or_damaged("link", &keys::link(rkey), read)
     }
 
-    /// The responses whose Case this is.
+    /// The responses of this Case.
     pub fn responses_of_case(&self, case: &RecordId) -> Result<Vec<RKey>, StoreError> {
         let found = self.all_keys(keys::case_prefix(case))?;
         Ok(found.iter().filter_map(|k| RKey::read(&k[k.len().saturating_sub(16)..])).collect())
     }
 
-    /// Links of the responses that one customer left.
+    /// Links of one customer's responses.
     pub fn links_of_customer(&self, hash: u64) -> Result<Vec<Link>, StoreError> {
         let (from, to) = keys::customer_prefix(hash);
         let mut links = Vec::new();
@@ -40,7 +40,7 @@ impl Store {
         Ok(links)
     }
 
-    /// Whether any response is known.
+    /// Whether the ledger knows any response.
     pub fn has_links(&self) -> Result<bool, StoreError> {
         let (cases, end) = keys::room(b'C');
         if !self.keys(&cases, &end, 1)?.is_empty() {
@@ -55,7 +55,7 @@ impl Store {
         Ok(false)
     }
 
-    /// Unprocessed responses: how many (counted up to `limit`), and since when the oldest waits.
+    /// Unprocessed responses: their number (counted up to `limit`), and the time of the oldest.
     pub fn unprocessed(&self, limit: usize) -> Result<(usize, Option<GoodaysTime>), StoreError> {
         let (from, to) = keys::room(b'W');
         let found = self.keys(&from, &to, limit)?;
@@ -73,7 +73,7 @@ impl Store {
         self.try_transact(&tx).map(|_| ())
     }
 
-    /// The responses whose write may have been in flight when the process ended.
+    /// The responses whose write to Salesforce may have been in flight when the process ended.
     pub fn attempt(&self, lane: u8) -> Result<Vec<RKey>, StoreError> {
         let bytes = self.get(&keys::attempt(lane))?.unwrap_or_default();
         Ok(bytes.chunks_exact(16).filter_map(RKey::read).collect())
@@ -103,7 +103,7 @@ impl LinkWalk {
     }
 }
 
-/// Notes which responses a lane is writing.
+/// Stores which responses a lane is about to write.
 pub fn put_attempt(tx: &mut Tx, lane: u8, rkeys: &[RKey]) {
     if rkeys.is_empty() {
         tx.remove(keys::attempt(lane));
@@ -112,7 +112,7 @@ pub fn put_attempt(tx: &mut Tx, lane: u8, rkeys: &[RKey]) {
     tx.set(keys::attempt(lane), rkeys.iter().flat_map(|r| r.0).collect::<Vec<u8>>());
 }
 
-/// Writes a link and keeps the indexes over it in step; `before` is what was guarded.
+/// Writes a link and updates its indexes. `before` is the guarded link.
 pub fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
     let case_before = before.and_then(|l| l.case.as_ref()).map(|c| &c.id);
     let case_after = after.case.as_ref().map(|c| &c.id);

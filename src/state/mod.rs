@@ -1,5 +1,5 @@
-//! The only room that knows sled: a few doors (get, compare-and-set, transact, range, durable), and the records
-//! that stand behind them.
+//! The store: the only module that knows sled. A few operations (get, compare-and-set, transact, range, durable), and
+//! the records on top of them.
 
 mod damaged;
 mod embedded;
@@ -20,13 +20,13 @@ pub use keys::{LANES, RKey};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// How many syncs sled has asked for; each is an `fdatasync`, see the crate `real_sync`, which this links into every
-/// program.
+/// How many syncs sled has requested. Each is an `fdatasync`, see the crate `real_sync`, which this function links into
+/// every program.
 pub fn sled_syncs() -> u64 {
     real_sync::syncs()
 }
 
-/// Version of the records: the first byte of each, so that a later program knows what it reads.
+/// Version of the records: the first byte of each, for later programs.
 const RECORD: u8 = 1;
 
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
@@ -45,7 +45,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError>
 }
 
 impl Store {
-    /// Whether the transaction was applied; false when something changed in between.
+    /// Whether the transaction was applied. False if a guard did not hold.
     pub fn try_transact(&self, tx: &Tx) -> Result<bool, StoreError> {
         match self.transact(tx) {
             Ok(()) => Ok(true),
@@ -55,7 +55,7 @@ impl Store {
     }
 }
 
-/// The kind of a JSON error without any of the text that it stands in.
+/// The kind of a JSON error, without any text of the record.
 trait ClassifyName {
     fn classify_name(&self) -> &'static str;
 }

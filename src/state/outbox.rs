@@ -6,7 +6,7 @@ use crate::decide::{Intent, IntentState};
 use crate::state::keys::{self, RKey};
 use crate::state::{Store, StoreError, Tx, decode, encode};
 
-/// How many actions wait.
+/// Numbers of actions that wait. `unclear` ones also wait for a human.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outbox {
     pub pending: usize,
@@ -19,43 +19,40 @@ impl Store {
         self.or_damaged("action", &keys::intent(seq), self.read(&keys::intent(seq)))
     }
 
-    /// The intent with this identity, if there is one. One that is damaged is an error: it may have been sent.
+    /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
     pub fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
         let seq = self.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq);
         seq.map_or(Ok(None), |seq| self.read(&keys::intent(seq)))
     }
 
-    /// Parked and unclear actions by their number, from `from` on.
+    /// Parked and unclear actions by number, starting with `from`.
     pub fn parked_intents(&self, from: u64, limit: usize) -> Result<Vec<Intent>, StoreError> {
         let (_, to) = keys::prefix(vec![b'X', b'a']);
         self.intents_at(&self.keys(&keys::parked(b'a', from), &to, limit)?)
     }
 
-    /// Open intents of one response, oldest first.
     pub fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
         self.intents_at(&self.all_keys(keys::open_intents_of(rkey))?)
     }
 
-    /// All open intents.
     pub fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
         self.intents_at(&self.all_keys(keys::room(b'Y'))?)
     }
 
-    /// Open intents, not more than that many.
+    /// Open intents, at most `limit`.
     pub fn some_open_intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
         let (from, to) = keys::room(b'Y');
         self.intents_at(&self.keys(&from, &to, limit)?)
     }
 
-    /// How many actions wait, and for whom: by their keys, no action is read. At most `limit` of each kind are
-    /// counted.
+    /// Counts the waiting actions, at most `limit` of each kind. It reads only keys.
     pub fn outbox(&self, limit: usize) -> Result<Outbox, StoreError> {
         let seqs = |(from, to): (Vec<u8>, Vec<u8>)| -> Result<BTreeSet<u64>, StoreError> {
             Ok(self.keys(&from, &to, limit)?.iter().filter_map(|key| keys::tail_seq(key)).collect())
         };
         let open = seqs(keys::room(b'Y'))?;
         let for_humans = seqs(keys::prefix(vec![b'X', b'a']))?;
-        // What is unclear is in both lists.
+        // Unclear actions are in both lists.
         let unclear = for_humans.intersection(&open).count();
         Ok(Outbox { pending: open.len() - unclear, unclear, parked: for_humans.len() - unclear })
     }
@@ -70,21 +67,21 @@ impl Store {
         Ok(intents)
     }
 
-    /// Guards an intent against change in between; none if it is gone.
+    /// Reads an intent and guards it; none if it does not exist.
     pub fn guard_intent(&self, tx: &mut Tx, seq: u64) -> Result<Option<Intent>, StoreError> {
         let read = self.guard(tx, keys::intent(seq))?.as_deref().map(decode).transpose();
         self.or_damaged("action", &keys::intent(seq), read)
     }
 }
 
-/// A new intent, found again by its identity.
+/// Writes a new intent, and its identity for lookups.
 pub fn add_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
     let identity = keys::identity(&intent.kind.identity(&intent.case_id));
     tx.set(identity, intent.seq.to_be_bytes().to_vec());
     put_intent(tx, rkey, intent);
 }
 
-/// Writes an intent and keeps the lists of open and parked ones in step with its state.
+/// Writes an intent and updates the lists of open and parked ones.
 pub fn put_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
     let open = keys::open_intent(rkey, intent.seq);
     if intent.state.is_open() {
@@ -108,7 +105,7 @@ mod tests {
     use crate::goodays::ResponseId;
     use crate::state::Settings;
 
-    /// Counting 10,000 rows reads no action, and stops where it is told to.
+    /// Counting 10,000 rows reads no action, and stops at the limit.
     #[test]
     fn d12_actions_are_counted_by_their_keys_and_up_to_a_limit() {
         let dir = tempfile::tempdir().unwrap();
@@ -116,7 +113,7 @@ mod tests {
         let rkey = RKey::of(&ResponseId::new("r").unwrap());
         let mut tx = Tx::default();
         for seq in 0..100 {
-            // Records that nobody could read.
+            // Records that cannot be decoded.
             tx.set(keys::intent(seq), b"?".to_vec());
             tx.set(keys::open_intent(rkey, seq), Vec::new());
         }

@@ -1,4 +1,4 @@
-//! The admin door: health, numbers, and the console's routes behind one guard.
+//! The admin listener: health, metrics, and the console's routes, behind one guard.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use super::status::{Status, trouble};
 use super::{Limits, answer, bulk, console};
 use crate::workers::Shared;
 
-/// The console's bodies are a few words.
+/// The longest body in bytes: requests to the console are short.
 const LONGEST: usize = 64 << 10;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the admin door's routes share.
+/// Shared state of the admin routes.
 pub struct AdminContext {
     pub shared: Arc<Shared>,
     pub reader: Reader,
@@ -60,7 +60,7 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .with_state(context)
 }
 
-/// What this door offers, for whoever opens it in a browser.
+/// The list of paths, for a human with a browser.
 async fn index() -> Response {
     answer::json(
         StatusCode::OK,
@@ -95,7 +95,7 @@ async fn live() -> Response {
     answer::json(StatusCode::OK, json!({ "live": true }))
 }
 
-/// Whether a webhook can be stored now, whatever the remotes do.
+/// Whether a webhook can be stored now. The state of the remotes does not matter.
 async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
     match context.shared.store.accepting() {
         Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
@@ -122,7 +122,7 @@ async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
 async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
     match Status::read(&context.shared, context.started_ms).await {
         Ok(status) => status.gauge(&context.shared),
-        // The counters are worth having even so.
+        // The counters are still useful without the gauges.
         Err(problem) => error!(%problem, "the gauges could not be read"),
     }
     let text = context.shared.metrics.text();

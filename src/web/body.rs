@@ -1,7 +1,7 @@
-//! Reading a body: not too long, not too slowly, and not too many at once.
+//! Reads request bodies with limits on length, time and total memory.
 //!
-//! Large bodies have memory of their own, so that they never take what the ordinary ones need. Where memory is short,
-//! the largest body that nobody has verified gives way.
+//! Large bodies have a memory budget of their own, so they never use up that of ordinary ones. If a budget is used up,
+//! the connection with the largest unverified body is closed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,24 +15,24 @@ use super::Limits;
 use super::seats::Seat;
 use crate::aside::LARGE;
 
-/// A body of unknown length gets this much room to begin with.
+/// The buffer starts at the declared length, but not above this many bytes.
 const ROOM: u64 = 64 << 10;
 
-/// How long memory is waited for that somebody else gives back.
+/// How long to wait for memory that other requests may free.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why there is no body.
+/// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
     TooLong,
     TooSlow,
-    /// The sender went away.
+    /// The sender closed the connection.
     Cut,
-    /// Others fill the memory that bodies may have.
+    /// Other bodies use the whole memory budget.
     Busy,
 }
 
-/// How bodies are read at one door.
+/// Reads the bodies of one listener.
 #[derive(Debug, Clone)]
 pub struct Reader {
     longest: usize,
@@ -42,10 +42,10 @@ pub struct Reader {
     large: Arc<Semaphore>,
 }
 
-/// The exact bytes of a body.
+/// A body, byte for byte as received.
 pub struct Taken {
     pub bytes: Vec<u8>,
-    /// The memory that they take of what all have.
+    /// Its share of the memory budget.
     memory: Option<OwnedSemaphorePermit>,
 }
 
@@ -61,12 +61,13 @@ impl Reader {
         }
     }
 
-    /// Reads a body to its end, from somebody who is known.
+    /// Reads a whole body from an authenticated caller.
     pub async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Unread> {
         self.read_from(headers, body, None).await
     }
 
-    /// The same from anybody; the memory of others may be needed for it, or this body's for them.
+    /// Reads a whole body from any caller. `seat` is closed if others need its memory; others may be closed for this
+    /// one.
     pub async fn read_from(
         &self,
         headers: &HeaderMap,
@@ -84,10 +85,10 @@ impl Reader {
         read
     }
 
-    /// Reads a while what nobody wants, and keeps nothing of it: a sender that is still sending would not see the
-    /// answer on a connection that is cut.
+    /// Reads and discards a refused body for a while: a sender that is still sending would not see the response if the
+    /// connection were closed.
     pub async fn pass_over(&self, headers: &HeaderMap, mut body: Body) {
-        // Who expects a word before sending has sent nothing.
+        // Clients that send `Expect: 100-continue` have sent no body yet.
         if !headers.contains_key(header::EXPECT) {
             let _ = tokio::time::timeout(self.linger, self.drain(&mut body)).await;
         }
@@ -114,7 +115,7 @@ impl Reader {
         Ok(taken)
     }
 
-    /// Memory for so many bytes. Where it is short, somebody else gives some back, or nobody does in time.
+    /// Reserves memory. If there is none, another connection has to free some within [`PATIENCE`], or this fails.
     async fn acquire(
         &self,
         large: bool,
@@ -133,7 +134,7 @@ impl Reader {
         waiting.await.ok().and_then(Result::ok).ok_or(Unread::Busy)
     }
 
-    /// Reads on without keeping anything, up to a few bodies' length.
+    /// Discards at most four times the allowed length.
     async fn drain(&self, body: &mut Body) {
         let mut left = self.longest.saturating_mul(4);
         while let Some(Ok(frame)) = body.frame().await {
@@ -147,7 +148,7 @@ impl Reader {
 }
 
 impl Taken {
-    /// Memory for so many bytes more. A body that has become a large one gives the other memory back.
+    /// Reserves memory for more bytes. A body that has become large moves to the other budget.
     async fn reserve(&mut self, reader: &Reader, more: usize, seat: Option<&Seat>) -> Result<(), Unread> {
         let before = self.bytes.len();
         let large = before + more > LARGE;

@@ -1,4 +1,4 @@
-//! What a human says of many at once: of all that is parked for one reason, or of all that an edited rule holds for.
+//! An operator's requests for many items: all that are parked for one reason, or all that an edited rule matches.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use super::console::{Answer, SHOWN, through};
 use crate::operator::{ApplyOptions, Place, RetryOutcome};
 use crate::workers::{Fatal, Shared};
 
-/// The state of an action that may have reached the customer or not.
+/// State of an action that may or may not have reached the customer.
 const UNCLEAR: &str = "unclear";
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
-    /// Only what is parked for this reason code; whatever is dropped needs one.
+    /// Reason code; required for a drop.
     reason: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Reques
     Ok(answer::json(StatusCode::OK, tally))
 }
 
-/// Nothing unclear is touched here: that takes a word on each.
+/// Leaves unclear actions alone: each needs its own confirmation.
 async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
     let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
     for item in shared.parked(SHOWN)? {
@@ -72,7 +72,7 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
     Ok(answer::json(StatusCode::OK, tally))
 }
 
-/// Nothing unclear is dropped here: it may have reached a customer, and somebody has to look.
+/// Leaves unclear actions alone: they may have reached a customer, so a human has to check each.
 async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
     let (mut dropped, mut unclear, mut refused) = (0, 0, 0);
     for item in shared.parked(SHOWN)?.iter().filter(|item| item.reason_code == reason) {
@@ -94,11 +94,12 @@ async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
 #[serde(default, deny_unknown_fields)]
 pub struct Apply {
     dry_run: bool,
-    /// The `next` of the answer before.
+    /// The `next` of the previous response.
     after: Option<Place>,
 }
 
-/// A few pages of what stands, so that no call takes long; its `next` says where to go on.
+/// Applies the rules to a few pages only, so that no call takes long. The response's `next` is where the next call
+/// continues.
 pub async fn apply_actions(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let Apply { dry_run, after } = context.wish(request).await?;
     let shared = context.shared.clone();

@@ -1,6 +1,6 @@
-//! What a human does at the admin door: look at what waits, try again, give up, reload, sweep.
+//! An operator's requests to the admin listener: show what is parked, retry, drop, reload, sweep.
 //!
-//! Work that has begun goes on when its caller hangs up.
+//! Work continues if the caller disconnects.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,19 +24,19 @@ use crate::operator::RetryOutcome;
 use crate::state::StoreError;
 use crate::workers::{Fatal, Shared, Stop, SweepOptions};
 
-/// The most that is shown or retried in one go.
+/// Maximum number of items that are shown or retried in one call.
 pub(super) const SHOWN: usize = 10_000;
 
 const HOW_CASES_ARE_NAMED: &str = "give the number as the Case shows it, zeros included, or the Case's id of 15 or 18 \
      characters, which stands in the address of its page";
 
-/// An answer, or the refusal that takes its place.
+/// A response, or a refusal.
 pub(super) type Answer = Result<Response, Response>;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Again {
-    /// Something unclear was read back, is not there, and shall be sent once more.
+    /// The action was unclear, Goodays does not show it, and the operator wants it sent again.
     send_again: bool,
 }
 
@@ -79,7 +79,7 @@ pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<St
     Ok(told(outcome.await?, "dropped"))
 }
 
-/// A stored payload, without any token that came with it.
+/// A stored event's body as JSON, with all tokens removed.
 pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
@@ -94,7 +94,7 @@ pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<Stri
     Ok(answer::json(StatusCode::OK, payload))
 }
 
-/// What would go to Goodays for a Case now, and why; the Case is named by its id or its number.
+/// What would be sent to Goodays for a Case now, and why. The Case is given by id or number.
 pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
     let id = match context.shared.case_named(&name).await {
@@ -120,7 +120,7 @@ pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<Str
     Ok(answer::json(StatusCode::OK, json!(explained)))
 }
 
-/// What decides what an event of this response would write: the org's fields and the ledger.
+/// The inputs that decide what an event of this response would write: the org's fields and the ledger.
 pub async fn response(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let id = ResponseId::new(id).map_err(|why| answer::error(StatusCode::BAD_REQUEST, &why.to_string()))?;
     let knowledge = context.shared.knowledge(&id).await.map_err(broken)?;
@@ -138,7 +138,7 @@ fn without_tokens(value: &mut Value) {
     }
 }
 
-/// The mapping files, connector.yaml and the secrets' files anew.
+/// Reads the mapping files, connector.yaml and the secret files again.
 pub async fn reload(State(context): State<Arc<AdminContext>>) -> Answer {
     let shared = context.shared.clone();
     let read = tokio::spawn(async move { shared.reload().await });
@@ -198,7 +198,7 @@ enum Whom {
     Email(String),
 }
 
-/// A moment, or a span before now; the configured window if nothing is said.
+/// A time, or a span before now; without a text the configured window.
 fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
     let before = |span: Duration| shared.goodays_now().checked_sub(span).ok();
     match text {
@@ -208,7 +208,7 @@ fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
 }
 
 impl AdminContext {
-    /// What the caller wants; an empty body wants nothing special.
+    /// The request's options; the defaults for an empty body.
     pub(super) async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
         let (head, body) = request.into_parts();
         let taken = self.reader.read(&head.headers, body).await.map_err(unread)?;
@@ -220,7 +220,7 @@ impl AdminContext {
     }
 }
 
-/// Does it to its end, even if nobody waits any more.
+/// Completes the work even if the caller disconnects.
 pub(super) async fn through<T: Send + 'static>(
     work: impl Future<Output = Result<T, Stop>> + Send + 'static,
 ) -> Result<T, Response> {

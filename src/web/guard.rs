@@ -1,4 +1,4 @@
-//! Who may use the admin door: no web page, whatever name it calls us by, and nobody without the token.
+//! Access to the admin listener: requests from web pages are refused, and so are those without the token.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -38,8 +38,8 @@ impl Guard {
         Some(refusal)
     }
 
-    /// On loopback the name is what keeps web pages out that made their own name resolve to this machine; any
-    /// other address has the token for that, and its callers know it by names that we don't.
+    /// On loopback the host name is checked against DNS rebinding: a web page whose own name resolves to this machine.
+    /// Any other address requires the token, and its callers use names that we do not know.
     fn knows_names(&self, request: &Request) -> bool {
         if !self.bound.ip().is_loopback() {
             return true;
@@ -58,7 +58,7 @@ impl Guard {
     }
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {
-        // As it is now: it may be rotated while we run.
+        // Read for each request, because the token can be rotated while we run.
         let token = self.shared.secrets.admin.load();
         let Some(token) = token.as_ref() else { return self.bound.ip().is_loopback() };
         let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).and_then(bearer);
@@ -66,7 +66,7 @@ impl Guard {
     }
 }
 
-/// The gate before every route.
+/// Runs before every route.
 pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match guard.refusal(&request) {
         Some(refusal) => refusal,
@@ -88,7 +88,7 @@ fn bearer(header: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// Compares hashes, all of them: the time tells neither the length nor the first difference.
+/// Compares all bytes of both hashes, so that the time reveals neither the length nor the first difference.
 fn same(a: &[u8], b: &[u8]) -> bool {
     let (a, b) = (Sha256::digest(a), Sha256::digest(b));
     a.iter().zip(b.iter()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0

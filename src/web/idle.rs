@@ -1,6 +1,6 @@
-//! How long a connection may say nothing: short within a request's head, long between two requests.
+//! Read timeouts of a connection: short within a request's head, long between two requests.
 //!
-//! hyper has one limit for both. It gets the long one; the short one is kept here.
+//! hyper has one timeout for both. It gets the long one; the short one is implemented here.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,11 +16,12 @@ use hyper::service::Service;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A connection whose peer has `limit` for each head, counted from its first byte; for the first one from the beginning.
+/// A connection with a time limit per head, from the head's first byte; for the first head, from the connection's
+/// start.
 pub struct Timed<T> {
     stream: T,
     limit: Duration,
-    /// Until when the head that has begun is to be complete.
+    /// Deadline of the head that is being read.
     head: Option<Pin<Box<Sleep>>>,
     in_request: Arc<AtomicBool>,
 }
@@ -31,7 +32,7 @@ impl<T> Timed<T> {
         Self { stream, limit, head, in_request }
     }
 
-    /// Whether a head takes too long; if not, this wakes the task when it does.
+    /// Whether a head is late. If it is not yet, this registers a wake-up at its deadline.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         if self.in_request.load(Ordering::Acquire) {
             self.head = None;
@@ -82,13 +83,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
     }
 }
 
-/// A service that tells its connection while a request is being answered.
+/// A service that sets a flag while it answers a request.
 pub struct Noting<S> {
     pub answer: S,
     pub in_request: Arc<AtomicBool>,
 }
 
-/// Set while it lives.
+/// Clears the flag when it is dropped.
 struct InRequest(Arc<AtomicBool>);
 
 impl Drop for InRequest {

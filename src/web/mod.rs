@@ -1,6 +1,6 @@
-//! The doors: webhooks come in at one, people and machines that watch at the other.
+//! The two HTTP listeners: one for webhooks, one for operators and monitoring.
 //!
-//! A door reads bytes, asks whether they may come in, and hands them on; what they mean is decided elsewhere.
+//! A listener reads and authorizes requests and passes them on; other modules interpret them.
 
 mod admin;
 mod answer;
@@ -30,29 +30,29 @@ use crate::config::Signature;
 use crate::workers::Shared;
 use serve::Door;
 
-/// What a client may take of a door. The defaults are generous for Goodays and mean for everybody else.
+/// Limits of the listeners. The defaults are generous for Goodays and strict for other clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For a request's head, from its first byte; for the first one of a connection from the beginning.
+    /// Time for a request's head, from its first byte; for a connection's first head, from the connection's start.
     pub head_time: Duration,
-    /// How long a connection may wait for its next request. Proxies keep theirs for 60 s: who closes first must be
-    /// the proxy, or a request meets a connection that is just being closed.
+    /// How long a connection may wait for its next request. Proxies keep connections for 60 s. The proxy must close
+    /// first: otherwise it may send a request on a connection that we are just closing.
     pub keep_alive: Duration,
-    /// For a body, from its first byte to its last.
+    /// Time for a body, from its first byte to its last.
     pub body_time: Duration,
-    /// How long a body that is too long is read on, so that its sender sees the answer and no cut connection.
+    /// How long a body that is too long is still read, so that its sender sees the response.
     pub linger: Duration,
-    /// A connection is closed after that long, between two requests.
+    /// Maximum age of a connection; it is closed between two requests.
     pub lifetime: Duration,
-    /// How long a stop waits for requests in flight.
+    /// How long closing waits for requests in flight.
     pub stop: Duration,
-    /// Headers of a request.
+    /// Maximum number of headers of a request.
     pub headers: usize,
-    /// Bytes of a request's head; at least 8192.
+    /// Maximum size of a request's head in bytes; at least 8192.
     pub head_bytes: usize,
-    /// Bytes of all webhook bodies that are being read at once, except for large ones.
+    /// Total bytes of webhook bodies that are being read, large ones excluded.
     pub bodies: usize,
-    /// The same for large ones (more than 64 KiB each); at least the longest body that is allowed.
+    /// The same for large ones (more than 64 KiB each); at least the longest allowed body.
     pub large_bodies: usize,
     pub webhook_connections: usize,
     pub admin_connections: usize,
@@ -77,7 +77,7 @@ impl Default for Limits {
     }
 }
 
-/// A door that could not be opened.
+/// A listener could not bind its address.
 #[derive(Debug, Error)]
 #[error(
     "the {door} door cannot listen on {address} (`{key}` in connector.yaml): {}; \
@@ -91,14 +91,14 @@ pub struct DoorError {
     reason: std::io::Error,
 }
 
-/// Both doors, open.
+/// Both listeners, bound and serving.
 pub struct Doors {
     webhook: SocketAddr,
     admin: SocketAddr,
     limits: Limits,
-    /// No new connections, no further requests on old ones.
+    /// Cancelled: no new connections, and no further requests on existing ones.
     closing: CancellationToken,
-    /// Nobody waits any longer.
+    /// Cancelled: cuts requests in flight.
     cut: CancellationToken,
     tracker: TaskTracker,
 }
@@ -109,7 +109,7 @@ impl Doors {
         Self::open_with(shared, token, Limits::default()).await
     }
 
-    /// The same with other limits.
+    /// The same with given limits.
     pub async fn open_with(
         shared: Arc<Shared>,
         token: CancellationToken,
@@ -141,7 +141,7 @@ impl Doors {
     fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router, connections: usize) {
         let door = Door {
             name,
-            // What comes in at the admin door is believed by its guard; webhooks are believed one by one.
+            // The admin guard authenticates its requests; webhooks are authenticated one by one.
             believes: name == "admin",
             router,
             limits: self.limits.clone(),
@@ -160,7 +160,7 @@ impl Doors {
         self.admin
     }
 
-    /// Takes no new connections and waits a few seconds for requests in flight.
+    /// Stops accepting connections, and waits up to [`Limits::stop`] for requests in flight.
     pub async fn close(self) {
         self.closing.cancel();
         if tokio::time::timeout(self.limits.stop, self.tracker.wait()).await.is_err() {

@@ -1,9 +1,9 @@
-//! Who may stay connected when a door is full: whoever waits longest without having shown a good signature leaves.
+//! Which connection is closed when a listener is full: the oldest one without a valid signature.
 //!
-//! A connection costs an attacker nothing, and he may hold it as long as our patience lasts. So a new one is always
-//! taken; a full door gives up the oldest one of the address that holds most of those that have shown nothing yet.
-//! Behind a proxy all have one address; then it is simply the oldest one. A sender that means it shows its signature
-//! within milliseconds, whoever else knocks.
+//! A connection costs an attacker nothing, and he can hold it until the timeouts. So a new connection is always
+//! accepted. A full listener closes the oldest unverified connection of the address that has most of them. Behind a
+//! proxy all have one address; then it closes simply the oldest. A genuine sender shows its signature within
+//! milliseconds, so it is not affected.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aside::LARGE;
 
-/// Nothing is known of it.
+/// No request on it was authenticated yet.
 const STRANGER: u8 = 0;
-/// It had a request that was believed, and waits for the next one.
+/// A request on it was authenticated before; it waits for the next one.
 const KNOWN: u8 = 1;
-/// A request that is believed is being answered.
+/// An authenticated request is being answered.
 const BUSY: u8 = 2;
 
-/// The connections of one door.
+/// The connections of one listener.
 pub struct Seats {
     most: usize,
     taken: Mutex<Taken>,
@@ -36,12 +36,12 @@ struct Taken {
 struct Place {
     peer: IpAddr,
     standing: AtomicU8,
-    /// Bytes of a body that nobody has verified yet.
+    /// Bytes of its unverified body.
     held: AtomicUsize,
     leave: CancellationToken,
 }
 
-/// One connection's place; given back when the last clone is dropped.
+/// The slot of one connection; freed when the last clone is dropped.
 #[derive(Clone)]
 pub struct Seat(Arc<Owned>);
 
@@ -51,7 +51,7 @@ struct Owned {
     seats: Arc<Seats>,
 }
 
-/// A request that is believed is being answered: its connection stays.
+/// Keeps the connection open while an authenticated request is answered.
 pub struct Busy(Arc<Place>);
 
 impl Seats {
@@ -59,7 +59,7 @@ impl Seats {
         Arc::new(Self { most, taken: Mutex::default() })
     }
 
-    /// A place for a new connection; somebody else may have to leave for it. None while everybody is busy.
+    /// A slot for a new connection. If all are used, another connection is closed; none if all of them are busy.
     pub fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Seat> {
         let mut taken = self.lock();
         if taken.seats.len() >= self.most {
@@ -86,7 +86,7 @@ impl Seats {
 }
 
 impl Taken {
-    /// The oldest stranger of the address that has most of them; if there is none, the oldest that waits.
+    /// The oldest stranger of the address that has most strangers. If there are none, the oldest idle known connection.
     fn idlest(&self) -> Option<u64> {
         let mut strangers: HashMap<IpAddr, (usize, u64)> = HashMap::new();
         for (number, place) in self.of_standing(STRANGER) {
@@ -112,7 +112,7 @@ impl Seat {
         self.0.place.peer
     }
 
-    /// Resolves when the place is needed for somebody else.
+    /// Resolves when this connection must be closed to make room for another one.
     pub async fn must_leave(&self) {
         self.0.place.leave.cancelled().await;
     }
@@ -122,12 +122,12 @@ impl Seat {
         Busy(self.0.place.clone())
     }
 
-    /// So much memory is taken for a body that is not verified yet.
+    /// Records the memory of its unverified body, in bytes.
     pub fn holds(&self, bytes: usize) {
         self.0.place.held.store(bytes, Ordering::SeqCst);
     }
 
-    /// Of the others that fill the same memory with what is not verified, the one leaves that holds most of it.
+    /// Closes the other connection that holds most memory of the same budget for an unverified body.
     pub fn make_room(&self, large: bool) {
         let mut taken = self.0.seats.lock();
         let held = |place: &Place| place.held.load(Ordering::SeqCst);
@@ -154,7 +154,7 @@ impl Drop for Busy {
     }
 }
 
-/// Whoever has one address of version 6 has 2^64 of them.
+/// The owner of one IPv6 address usually has 2^64 of them, so its /64 network counts as one peer.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

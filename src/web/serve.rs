@@ -1,4 +1,4 @@
-//! Connections: how many, how long, and how they end.
+//! Connections: their number, their lifetime, and how they are closed.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use super::idle::{Noting, Timed};
 use super::seats::{Seat, Seats};
 use super::strangers::Throttle;
 
-/// After a failed accept (no file handles left, mostly) others get a moment to end.
+/// Pause after a failed accept (usually: no file descriptors left), so that other connections can end.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// One listening door.
+/// One listener.
 #[derive(Clone)]
 pub struct Door {
     pub name: &'static str,
-    /// Every request counts as believed.
+    /// Every request counts as authenticated.
     pub believes: bool,
     pub router: Router,
     pub limits: Limits,
@@ -40,7 +40,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// Takes connections until closing. Over the limit somebody who has shown nothing leaves for each new one.
+    /// Accepts connections until closing. At the limit, each new one replaces an unverified one.
     pub async fn serve(self, listener: TcpListener, connections: usize) {
         static FAILED: Throttle = Throttle::new();
         let seats = Seats::new(connections);
@@ -64,7 +64,7 @@ impl Door {
         }
     }
 
-    /// None: the door closes.
+    /// None if the listener is closing.
     async fn seat(&self, seats: &Arc<Seats>, peer: IpAddr) -> Option<Seat> {
         static FULL: Throttle = Throttle::new();
         while !self.closing.is_cancelled() {
@@ -109,7 +109,7 @@ impl Door {
                 () = self.cut.cancelled() => break Ok(()),
                 () = seat.must_leave() => break Ok(()),
                 () = self.closing.cancelled(), if !leaving => {}
-                // Once asked to end, a connection has time for one more body; then it is cut.
+                // After the request to shut down, there is time for one more body; then the connection is cut.
                 () = tokio::time::sleep(patience) => if leaving { break Ok(()) },
             }
             leaving = true;

@@ -1,4 +1,4 @@
-//! How it stands, for people (`/status`) and for alerts (`/metrics`).
+//! The status for humans (`/status`) and for monitoring (`/metrics`).
 
 use std::sync::atomic::Ordering;
 
@@ -11,12 +11,12 @@ use crate::state::outbox::Outbox;
 use crate::state::{LANES, StoreError, keys};
 use crate::workers::{Shared, Trouble};
 
-/// The most that is counted one by one; above it numbers stand still.
+/// Rows are counted up to this number.
 const COUNTED: usize = 10_000;
-/// Refused fields that are shown; the metrics have all.
+/// Maximum number of refused fields in `/status`; the metrics have all.
 const FIELDS: usize = 50;
 
-/// Everything that is read anew when somebody asks.
+/// Values that are read for each request.
 pub struct Status {
     now_ms: i64,
     started_ms: i64,
@@ -25,17 +25,16 @@ pub struct Status {
     oldest_event_ms: Option<i64>,
     outbox: Outbox,
     unprocessed: usize,
-    /// How long the oldest of them waits, by Goodays' clock; none while that is not known.
+    /// Age in seconds of the oldest unprocessed response, by Goodays' clock; none while that clock is not known.
     oldest_unprocessed: Option<i64>,
     calls: (u64, u64),
 }
 
 impl Status {
-    /// Reads what stands in memory and in the store.
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
         let calls = shared.budget.today(now_ms).await;
-        // Up to 10,000 rows of each list: not on a worker.
+        // Up to 10,000 rows per list are read, so a runtime worker must not block on it.
         aside(|| {
             let (unprocessed, oldest) = shared.store.unprocessed(COUNTED)?;
             let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
@@ -53,7 +52,6 @@ impl Status {
         })
     }
 
-    /// As `/status` shows it.
     pub fn show(&self, shared: &Shared) -> Value {
         let actions = match shared.live().actions {
             Actions::Send => "send",
@@ -120,7 +118,7 @@ impl Status {
         })
     }
 
-    /// Puts the same numbers into the gauges.
+    /// Sets the gauges to the same values.
     pub fn gauge(&self, shared: &Shared) {
         let m = &shared.metrics;
         m.inbox_pending.set(self.inbox_pending);
@@ -139,7 +137,7 @@ impl Status {
         m.calls.set(self.calls.0.cast_signed());
         m.calls_allowed.set(self.calls.1.cast_signed());
         m.salesforce_up.set(shared.salesforce_breaker.is_well().into());
-        // Goodays may not have been called yet.
+        // Goodays may not have been called yet, so no failure counts as up.
         m.goodays_up.set(shared.goodays_breaker.trouble().is_none().into());
         m.mapping_files_refused.set(shared.mapping_trouble.load().is_some().into());
         let edits = shared.edits.load();
@@ -150,13 +148,13 @@ impl Status {
         m.free_disk.set(shared.store.disk_bytes() as f64);
     }
 
-    /// Since the last completed poll, or since the start if there was none.
+    /// Seconds since the last completed poll, or since the start if there was none.
     fn poll_lag(&self, shared: &Shared) -> i64 {
         seconds(shared.poll_state.last_completed_ms.load().unwrap_or(self.started_ms), self.now_ms)
     }
 }
 
-/// A remote's trouble with times that people can read.
+/// A remote's failure, with times in RFC 3339.
 pub fn trouble(trouble: &Trouble) -> Value {
     json!({
         "code": trouble.code,
@@ -171,7 +169,7 @@ fn parked_events(shared: &Shared) -> Result<usize, StoreError> {
     Ok(shared.store.keys(&from, &to, COUNTED)?.len())
 }
 
-/// When the oldest event that waits came in. Numbers grow with time.
+/// When the oldest waiting event was received. Sequence numbers grow with time.
 fn oldest_event(shared: &Shared) -> Result<Option<i64>, StoreError> {
     let mut oldest: Option<u64> = None;
     for lane in 0..LANES {

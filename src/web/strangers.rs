@@ -1,35 +1,33 @@
-//! Requests that are refused cost little: the more of them an address sends, the longer each waits for its answer, and
-//! only some of them have a line in the log.
+//! Limits the cost of refused requests: an address that sends many waits for its responses, and only some are logged.
 //!
-//! Only what was refused is counted. Genuine webhooks wait for nothing, also where a proxy gives all senders one
-//! address.
+//! Only refused requests count. Genuine webhooks never wait, even if a proxy gives all senders one address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So long apart an address may send what is refused.
+/// Allowed interval between refused requests of one address.
 const APART: Duration = Duration::from_millis(20);
-/// So much may come at once: a hundred.
+/// Allowed burst: a hundred requests.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// Beyond it an answer waits.
+/// Delay of a response beyond these limits.
 const WAIT: Duration = Duration::from_secs(1);
-/// Addresses that are told apart.
+/// Number of addresses that are tracked separately.
 const PEERS: usize = 1024;
 
-/// What each address has sent too much, as the moment until which it is paid for.
+/// For each address, the time until which its refused requests use up the allowance.
 #[derive(Default)]
 pub struct Strangers(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Strangers {
-    /// Notes a refused request; how long its answer waits.
+    /// Counts a refused request. Returns how long its response must be delayed.
     pub fn refused(&self, peer: IpAddr, now: Instant) -> Duration {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= PEERS && !peers.contains_key(&peer) {
             peers.retain(|_, paid| *paid > now);
         }
-        // The rest shares one measure.
+        // Addresses above the limit share one entry.
         let full = peers.len() >= PEERS && !peers.contains_key(&peer);
         let peer = if full { Ipv4Addr::UNSPECIFIED.into() } else { peer };
         let paid = peers.entry(peer).or_insert(now);
@@ -42,7 +40,7 @@ impl Strangers {
     }
 }
 
-/// Lines of one kind: some now and then, the others counted.
+/// Limits log lines of one kind, and counts those left out.
 pub struct Throttle(Mutex<Window>);
 
 struct Window {
@@ -51,7 +49,7 @@ struct Window {
     left_out: u64,
 }
 
-/// Lines of one kind within a window.
+/// Maximum number of lines per window.
 const LINES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -60,7 +58,7 @@ impl Throttle {
         Self(Mutex::new(Window { began: None, lines: 0, left_out: 0 }))
     }
 
-    /// Whether there is a line for it, and how many there were none for since the last line.
+    /// Some if the line may be logged, with the number of lines left out since the last one.
     pub fn line(&self, now: Instant) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if window.began.is_none_or(|began| now - began >= WINDOW) {

@@ -1,4 +1,5 @@
-//! The webhook's door: bytes in, verified before anything is read of them, on disk before they are answered.
+//! The webhook listener: verifies the signature before it reads the body's content, and responds after the event is
+//! on disk.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,13 +29,13 @@ use crate::goodays::signature::{self, SignatureProblem, Verified};
 use crate::state::{Receipt, StoreError};
 use crate::workers::Shared;
 
-/// Seconds until a sender may try again.
+/// Value of `Retry-After`, in seconds.
 const RETRY_AFTER: &str = "30";
-/// The most that is kept of an event's name.
+/// Maximum length of a stored event name, in characters.
 const NAME: usize = 64;
-/// How many refused bodies are read on at once, so that their senders see the answer.
+/// How many refused bodies are read and discarded at the same time, so that their senders see the response.
 const PASSING: usize = 4;
-/// How many bodies are handed to the store at once; more would only wait for each other there.
+/// How many bodies are written to the store at the same time; more would only wait for each other.
 const STORING: usize = 8;
 const NAMES: [&str; 4] = ["response", "message", "delegated", "reply"];
 
@@ -42,14 +43,14 @@ struct Hook {
     shared: Arc<Shared>,
     reader: Reader,
     strangers: Strangers,
-    /// Of what was refused.
+    /// For refused requests.
     lines: Throttle,
     passing: Arc<Semaphore>,
     large: Semaphore,
     storing: Semaphore,
 }
 
-/// The door's only route is compared as it stands: nothing in a path is decoded or guessed.
+/// The only path is compared byte by byte: nothing in it is decoded or normalized.
 pub fn router(shared: &Arc<Shared>, limits: &Limits) -> Router {
     let reader = Reader::new(shared.config.server.max_body_bytes, limits);
     let hook = Hook {
@@ -70,7 +71,6 @@ async fn knock(State(hook): State<Arc<Hook>>, request: Request) -> Response {
     outcome.into_response()
 }
 
-/// How a request ended.
 enum Outcome {
     Accepted,
     Duplicate,
@@ -83,11 +83,11 @@ enum Outcome {
     Nowhere,
 }
 
-/// What is kept of a body beside its bytes.
+/// What is stored of a body besides its bytes.
 struct Peek {
     event: String,
     id: Result<ResponseId, String>,
-    /// Why it is not carried.
+    /// Why the body is not processed but parked.
     excess: Option<String>,
 }
 
@@ -132,7 +132,7 @@ impl Hook {
         read
     }
 
-    /// For a few senders at once: who is many is cut off.
+    /// Only for [`PASSING`] senders at the same time; the connections of others are cut.
     fn pass_over(&self, headers: HeaderMap, body: Body) {
         if let Ok(turn) = self.passing.clone().try_acquire_owned() {
             let reader = self.reader.clone();
@@ -143,7 +143,7 @@ impl Hook {
         }
     }
 
-    /// Whether there is a signature that is worth reading the body for.
+    /// Refuses a request without a well-formed signature header before its body is read.
     fn look(&self, headers: &HeaderMap) -> Result<(), SignatureProblem> {
         match self.shared.config.goodays.webhook.signature {
             _ if crate::mutant::is_on("skip-signature") => Ok(()),
@@ -167,7 +167,7 @@ impl Hook {
 
     async fn judge(&self, headers: &HeaderMap, taken: Taken, seat: &Seat) -> Outcome {
         let large = taken.bytes.len() > LARGE;
-        // Large ones one after the other: their copies are large, too.
+        // One large body at a time, because its copies are large, too.
         let _turn = if large { self.large.acquire().await.ok() } else { None };
         let read = aside::if_large(taken.bytes.len(), || {
             self.verify(headers, &taken.bytes).map(|verified| (verified, peek(verified)))
@@ -201,12 +201,12 @@ impl Hook {
         }
     }
 
-    /// Stores the bytes and waits until they are on disk. A duplicate waits too: its twin may still be on the way.
+    /// Stores the body and waits until it is on disk. A duplicate waits, too: the first one may not be on disk yet.
     async fn keep(&self, verified: Verified<'_>, peek: Peek) -> Result<Outcome, StoreError> {
         let shared = &self.shared;
         shared.store.accepting()?;
         let shown = peek.id.clone().map(|id| id.to_string()).unwrap_or_default();
-        // Nobody waits for the disk on a worker: few at a time, and each when there is room for it.
+        // Runtime workers must not block on the disk: so few calls at the same time, and each waits for room first.
         let turn = self.storing.acquire().await.ok();
         shared.store.room().await?;
         let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
@@ -236,7 +236,7 @@ impl Hook {
     }
 }
 
-/// Wakes the lane once the event is on disk, and also when the sender goes away while it gets there.
+/// Wakes the lane once the event is on disk, or when the sender disconnects before that.
 struct Wake<'a> {
     shared: &'a Shared,
     lane: u8,
@@ -248,7 +248,7 @@ impl Drop for Wake<'_> {
     }
 }
 
-/// What the body is about; none if it is not JSON. No tree is built of it.
+/// The event's name and response; none if the body is not JSON. It builds no tree of the whole body.
 fn peek(verified: Verified<'_>) -> Option<Peek> {
     let text = std::str::from_utf8(verified.bytes()).ok()?;
     match peek::outline(text) {
@@ -258,7 +258,7 @@ fn peek(verified: Verified<'_>) -> Option<Peek> {
             let excess = excess(text, &value);
             Some(Peek { event, id: peek_response_id(&value).map_err(|e| e.to_string()), excess })
         }
-        // JSON, but nothing that can be held; passed over without a tree, however deep it is.
+        // JSON that cannot be represented. This check builds no tree, however deep the nesting is.
         Err(error) => serde_json::from_str::<IgnoredAny>(text).ok().map(|_| {
             let deep = error.to_string().starts_with("recursion limit");
             let why = if deep { "the body is nested too deep" } else { "the body has a number out of range" };
@@ -278,7 +278,6 @@ fn tell_left_out(left_out: u64) {
 }
 
 impl Outcome {
-    /// The label of the metric.
     fn name(&self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -329,7 +328,7 @@ fn later() -> Response {
     with(refusal, header::RETRY_AFTER, RETRY_AFTER)
 }
 
-/// What is left of the body is not waited for.
+/// The connection is closed instead of waiting for the rest of the body.
 fn closing(response: Response) -> Response {
     with(response, header::CONNECTION, "close")
 }

@@ -1,7 +1,7 @@
-//! Which files hold values, and which of them hold none any more.
+//! Which blob files hold values, and which are empty and can be removed.
 //!
-//! A file's record in sled says between which keys the entries lie that may name a place in it. It is written before
-//! them and only ever widened, so a journal that is carried out again changes nothing in it.
+//! A file's record in sled names the first and the last key whose entry may point into it. It is written before those
+//! entries and only ever widened, so replaying a journal changes nothing in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,16 +14,16 @@ use crate::state::embedded::memtable::Writes;
 use crate::state::embedded::open::{Tables, Trouble};
 use crate::state::embedded::sled_writer::Writer;
 
-/// Before a file's number; the value: the length of the first key, the first and the last key.
+/// Prefix of a record's key, before the file's number. The value: length of the first key, first key, last key.
 const PREFIX: &[u8] = b"\0values";
 
-/// Key, and what its entry says of the place.
+/// Key, and the encoded pointer for its entry.
 pub(super) type Spots<'w> = BTreeMap<&'w [u8], [u8; BlobPointer::BYTES]>;
 
 pub(super) struct BlobIndex {
     tables: Tables,
     filling: BlobWriter,
-    /// Places that no entry names any more.
+    /// Pointers that no entry holds any more.
     dead: Vec<BlobPointer>,
 }
 
@@ -35,7 +35,7 @@ impl BlobIndex {
         Ok(Self { tables, filling, dead: Vec::new() })
     }
 
-    /// Appends the values that belong into files, and notes which files may be named now.
+    /// Appends the values that belong in blob files, and widens the records of those files.
     pub fn append<'w>(&mut self, sled: &mut Writer, writes: &'w Writes) -> Result<Spots<'w>, Trouble> {
         let filed = writes.iter().filter(|(key, _)| blobs::is_filed(key));
         let (keys, bodies): (Vec<&[u8]>, Vec<&[u8]>) =
@@ -43,7 +43,7 @@ impl BlobIndex {
         let places = self.filling.append(&bodies)?;
         let mut first_to_last: BTreeMap<u32, (&[u8], &[u8])> = BTreeMap::new();
         for (key, spot) in keys.iter().zip(&places) {
-            // In the order of keys.
+            // The keys come in order, so the latest one is the last.
             first_to_last.entry(spot.file).or_insert((key, key)).1 = key;
         }
         for (file, (first, last)) in first_to_last {
@@ -62,7 +62,7 @@ impl BlobIndex {
         Ok(())
     }
 
-    /// What a block of places held before some of them were replaced or removed.
+    /// Collects the pointers in a block that these writes replace or remove.
     pub fn replaced(&mut self, before: &[u8], members: &[(&[u8], Option<&[u8]>)]) -> Result<(), StoreError> {
         for (key, _) in members {
             self.dead.extend(blocks::member(before, key)?.and_then(|held| BlobPointer::read(&held)));
@@ -70,8 +70,8 @@ impl BlobIndex {
         Ok(())
     }
 
-    /// Removes files that became empty, and makes holes in others. Only once sled has forgotten these places for
-    /// good.
+    /// Removes files that became empty, and punches holes in others. Call it only after sled has synced the removal of
+    /// their pointers.
     pub fn bury(&mut self, sled: &mut Writer) -> Result<(), Trouble> {
         let dead = std::mem::take(&mut self.dead);
         let touched: BTreeSet<u32> = dead.iter().map(|spot| spot.file).collect();
@@ -83,7 +83,7 @@ impl BlobIndex {
         Ok(self.tables.files.erase(dead)?)
     }
 
-    /// After a crash: files that nothing names, or that have no record.
+    /// After a crash: removes files that no entry points into, and files without a record.
     pub fn tidy(&self, sled: &mut Writer) -> Result<(), Trouble> {
         let mut strays = self.tables.files.numbers()?;
         for record in Record::all(&self.tables)? {
@@ -103,7 +103,7 @@ impl BlobIndex {
         Ok(())
     }
 
-    /// Whether any entry names a place in this file.
+    /// Whether any entry points into this file.
     fn is_named(&self, record: &Record) -> Result<bool, Trouble> {
         let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
         let range = (Bound::Included(blocks::start(&record.first)), Bound::Included(record.last.clone()));
@@ -122,7 +122,7 @@ impl BlobIndex {
     }
 }
 
-/// Between which keys entries may name a file.
+/// The range of keys whose entries may point into a file.
 struct Record {
     file: u32,
     first: Vec<u8>,

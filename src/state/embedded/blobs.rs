@@ -1,16 +1,16 @@
-//! Files beside sled for values that are written once and read once or twice: the bodies of events.
+//! Blob files next to sled, for values that are written once and read once or twice: the bodies of events.
 //!
 //! ```text
-//! <dir>/sled.values-N   value, value, ...      sled holds only where: file, offset, length, checksum
+//! <dir>/sled.values-N   value, value, ...      sled holds only pointers: file, offset, length, checksum
 //! ```
 //!
-//! sled writes a page of up to sixteen entries anew at about every tenth change to it, keeps what it read of it in
-//! memory, and hardly gives space back. A body of some kilobytes would go through all of that. Here it is appended
-//! once, and where it was becomes a hole in the file when its entry is removed; so nothing is left of it on disk.
+//! sled rewrites a page of up to sixteen entries at about every tenth change to it, caches the pages it read, and
+//! hardly frees disk space. A body of some kilobytes would cost all of that. In a blob file it is appended once, and
+//! when its entry is removed, its range becomes a hole, so it takes no space on disk any more.
 //!
-//! A file gets values until it is [`FULL`] or the store is closed. Before an entry names a place in it, the file is on
-//! disk, and so is a record of the file: the first and the last key that it ever got. A file that no entry between
-//! them names is removed, and so is one without a record, which a crash left.
+//! A file gets values until it is [`FULL`] or the store is closed. Before an entry points into a file, both the file
+//! and its record (the first and the last key it ever got) are on disk. A file is removed when no entry between those
+//! keys points into it, or when it has no record, which happens after a crash.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -25,19 +25,19 @@ use crate::state::embedded::open::{numbered, sync_dir};
 use crate::state::embedded::patient;
 
 const NAME: &str = "sled.values-";
-/// From so many bytes on the next file is begun: a day's outage makes hundreds of files, not thousands.
+/// Bytes after which the next file is begun: a day's outage makes hundreds of files, not thousands.
 const FULL: u64 = 16 << 20;
-/// Files that are open for reading at the same time.
+/// How many files may be open for reading at the same time.
 const OPEN: usize = 16;
-/// Of a file that is being written.
+/// Write buffer, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Whether this key's value lies in a file, whatever its size.
+/// Whether this key's value belongs in a blob file, whatever its size.
 pub(super) fn is_filed(key: &[u8]) -> bool {
     key.first() == Some(&b'P')
 }
 
-/// Where a value lies.
+/// Where a value is stored: file, offset, length in bytes, checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BlobPointer {
     pub file: u32,
@@ -49,7 +49,7 @@ pub(super) struct BlobPointer {
 impl BlobPointer {
     pub const BYTES: usize = 16;
 
-    /// As sled holds it.
+    /// The encoding in sled.
     pub fn bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         for (part, number) in bytes.chunks_exact_mut(4).zip([self.file, self.at, self.len, self.crc]) {
@@ -69,7 +69,7 @@ impl BlobPointer {
     }
 }
 
-/// All files of a store, for whoever reads.
+/// All blob files of a store, for readers.
 pub(super) struct Files {
     dir: PathBuf,
     open: Mutex<HashMap<u32, Arc<File>>>,
@@ -84,12 +84,12 @@ impl Files {
         self.dir.join(format!("{NAME}{number}"))
     }
 
-    /// Of the files that are there, in order.
+    /// Numbers of the existing files, in order.
     pub fn numbers(&self) -> io::Result<BTreeSet<u32>> {
         Ok(numbered(&self.dir, NAME)?.into_iter().collect())
     }
 
-    /// Bytes on disk: holes do not count.
+    /// Bytes on disk, without holes.
     pub fn size(&self) -> io::Result<u64> {
         let of = |number: u32| fs::metadata(self.path(number)).map_or(0, |data| data.blocks() * 512);
         Ok(self.numbers()?.into_iter().map(of).sum())
@@ -104,7 +104,7 @@ impl Files {
         Ok(value)
     }
 
-    /// Whether the file is long enough to hold it; its bytes are not read.
+    /// Whether the file is long enough for this value. The bytes are not read.
     pub fn may_hold(&self, spot: BlobPointer) -> bool {
         fs::metadata(self.path(spot.file)).is_ok_and(|data| spot.end() <= data.len())
     }
@@ -130,12 +130,12 @@ impl Files {
         }
     }
 
-    /// Makes holes of these places. Where the file system knows no holes, zeros are written.
+    /// Punches holes at these places. Writes zeros if the file system does not support holes.
     pub fn erase(&self, mut spots: Vec<BlobPointer>) -> io::Result<()> {
         spots.sort_unstable();
         for (number, ranges) in runs(&spots) {
             let file = match patient::open(|| OpenOptions::new().write(true).open(self.path(number))) {
-                // It went as a whole.
+                // The whole file was removed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened?,
             };
@@ -147,7 +147,7 @@ impl Files {
     }
 }
 
-/// Neighbours as one: offset and length, by file. In order of places.
+/// Offset and length of each range by file, in order; adjacent values are joined.
 fn runs(spots: &[BlobPointer]) -> BTreeMap<u32, Vec<(u64, u64)>> {
     let mut files: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
     for spot in spots.iter().filter(|spot| spot.len > 0) {
@@ -170,7 +170,7 @@ fn erase(file: &File, at: u64, len: u64) -> io::Result<()> {
     }
 }
 
-/// The file that is being filled; the next one when it is full.
+/// Appends to the current file, and begins the next one when it is full.
 pub(super) struct BlobWriter {
     files: Arc<Files>,
     next: u32,
@@ -178,13 +178,13 @@ pub(super) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// Begins behind all files that are there, which get nothing more.
+    /// Starts a new file after all existing ones, which stay unchanged.
     pub fn after(files: Arc<Files>, known: u32) -> io::Result<Self> {
         let last = files.numbers()?.last().copied().unwrap_or(0).max(known);
         Ok(Self { files, next: last + 1, current: None })
     }
 
-    /// Appends values and syncs; gives the place of each, in their order.
+    /// Appends values and syncs. Returns their pointers in the same order.
     pub fn append(&mut self, values: &[&[u8]]) -> io::Result<Vec<BlobPointer>> {
         let mut spots = Vec::with_capacity(values.len());
         while let Some(rest) = values.get(spots.len()..).filter(|rest| !rest.is_empty()) {
@@ -193,7 +193,7 @@ impl BlobWriter {
         Ok(spots)
     }
 
-    /// As many as go into one file.
+    /// Appends as many as fit into the current file.
     fn append_some(&mut self, values: &[&[u8]]) -> io::Result<Vec<BlobPointer>> {
         let (number, file, len) = self.file()?;
         let mut spots = Vec::with_capacity(values.len());
@@ -229,7 +229,7 @@ impl BlobWriter {
         self.current.as_mut().ok_or_else(|| io::Error::other("no file"))
     }
 
-    /// Whether this file may get more.
+    /// Whether this is the current file, which may still grow.
     pub fn is_at(&self, number: u32) -> bool {
         self.current.as_ref().is_some_and(|(current, ..)| *current == number)
     }

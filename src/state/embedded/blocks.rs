@@ -1,46 +1,46 @@
-//! Entries of rooms that hold many small things lie together, several in one entry of sled.
+//! Small records with the same key prefix are packed together: one entry of sled holds a block of several records.
 //!
-//! sled keeps some 400 bytes in memory for each of its pages, read or not, a page holds at most sixteen entries whatever
-//! their size, and each entry that is written costs a walk through the tree. So keys begin with a hash, whose first bits
-//! spread them evenly over a fixed number of blocks, or are a number or a time, whose last bits the members of a block
-//! do not share:
+//! sled keeps some 400 bytes in memory per page, read or not. A page holds at most sixteen entries whatever their size,
+//! and each written entry costs a walk through the tree. So the block is chosen by the key's leading bits: keys that
+//! begin with a hash are spread evenly over a fixed number of blocks, and keys that begin with a number or a time share
+//! a block with their neighbours:
 //!
 //! ```text
-//! block's key:   the room's letter and the next bits of its members' keys, so blocks are in the order of keys
+//! block's key:   the prefix letter and the next bits of its members' keys, so blocks are in the order of keys
 //! block's value: for each member, in order: the lengths of the key and of the value, the key, the value
 //! ```
 //!
-//! In these rooms every entry of sled is a block. While there are fewer members than blocks, each has one of its own,
-//! and nothing is lost.
+//! With these prefixes every entry of sled is a block. While there are fewer members than blocks, most blocks have one
+//! member, which costs nothing extra.
 
 use crate::state::embedded::errors::StoreError;
 
-/// A room whose entries share entries of sled.
+/// A key prefix whose records are packed into blocks.
 struct Room {
     letter: u8,
-    /// Length of a block's key.
+    /// Length of a block's key in bytes.
     len: usize,
-    /// Which bits of its last byte count.
+    /// The bits of the last byte that belong to the block's key.
     mask: u8,
 }
 
-/// 2^16 blocks, and 2^18 for what we know of responses, which is larger.
+/// 2^16 blocks, or 2^18 for the records of responses, which are larger.
 const fn hashed(letter: u8, mask: u8) -> Room {
     Room { letter, len: 4, mask }
 }
 
-/// As many neighbours as one entry of sled has room for.
+/// Neighbouring numbers, as many as fit into one entry of sled.
 const fn numbered(letter: u8, mask: u8) -> Room {
     Room { letter, len: 9, mask }
 }
 
-/// What is due in the same four milliseconds, of a lane.
+/// A lane's queue: one block per four milliseconds.
 const DUE: Room = Room { letter: b'Q', len: 10, mask: 0b1111_1100 };
 
-/// Salesforce counts ids up in 62 digits: those that differ in the last one only lie together.
+/// Salesforce counts ids up in 62 digits: ids that differ only in the last one share a block.
 const CASES: Room = Room { letter: b'C', len: 15, mask: u8::MAX };
 
-/// Events' headers have some 200 bytes, where their bodies lie has 31.
+/// The masks fit the sizes: an event's header has some 200 bytes, a member that points to its body 31.
 const ROOMS: [Room; 6] = [
     CASES,
     DUE,
@@ -54,7 +54,7 @@ fn room(key: &[u8]) -> Option<&'static Room> {
     ROOMS.iter().find(|room| key.first() == Some(&room.letter))
 }
 
-/// The key of the block that holds a key; none when it has an entry of its own.
+/// The key of the block that holds this key; none if the key has an entry of its own.
 pub(super) fn block_key(key: &[u8]) -> Option<Vec<u8>> {
     let room = room(key)?;
     let mut block = key.get(..room.len)?.to_vec();
@@ -64,26 +64,23 @@ pub(super) fn block_key(key: &[u8]) -> Option<Vec<u8>> {
     Some(block)
 }
 
-/// Whether an entry of sled is a block.
 pub(super) fn is_block(key: &[u8]) -> bool {
     room(key).is_some()
 }
 
-/// Whether a key may not be used: it is too short to tell its block.
+/// Whether a key is refused because it is too short to determine its block.
 pub(super) fn is_reserved(key: &[u8]) -> bool {
     room(key).is_some_and(|room| key.len() < room.len)
 }
 
-/// Where to begin in sled to meet every row from this key on. A key that is shorter than those of blocks lies
-/// before them.
+/// The key in sled at which a walk over all rows from this key on has to begin. Keys shorter than a block's key sort
+/// before the blocks.
 pub(super) fn start(from: &[u8]) -> Vec<u8> {
     block_key(from).unwrap_or_else(|| from.to_vec())
 }
 
-/// Key and value.
 type Member<'b> = (&'b [u8], &'b [u8]);
 
-/// A block's members, in order.
 pub(super) fn members(mut block: &[u8]) -> Result<Vec<Member<'_>>, StoreError> {
     let mut members = Vec::new();
     while !block.is_empty() {
@@ -106,7 +103,6 @@ fn first(block: &[u8]) -> Result<(Member<'_>, &[u8]), StoreError> {
     parts().ok_or_else(|| StoreError::Damaged("a block is cut off".into()))
 }
 
-/// The value of one member.
 pub(super) fn member(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     let mut rest = block;
     while !rest.is_empty() {
@@ -119,7 +115,7 @@ pub(super) fn member(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreE
     Ok(None)
 }
 
-/// A block after some writes to its members, in order; none when nothing is left in it.
+/// The block after these writes, which are in the order of keys; none if no member is left.
 pub(super) fn merged(block: &[u8], writes: &[(&[u8], Option<&[u8]>)]) -> Result<Option<Vec<u8>>, StoreError> {
     let mut after = Vec::with_capacity(block.len());
     let mut old = members(block)?.into_iter().peekable();

@@ -1,14 +1,14 @@
-//! From full journals into sled.
+//! Writes full journals into sled.
 //!
 //! ```text
-//! append bodies to their file and sync it;
-//! write what the journal holds, new chunks before the entry that names them, old ones removed after it;
-//! note the journal's number; flush, sync; make holes where removed bodies were;
-//! drop the memory's copy, remove the journal
+//! append bodies to a blob file and sync it;
+//! write the journal's entries: new chunks before the entry that names them; remove old chunks after it;
+//! note the journal's number; flush, sync; punch holes where removed bodies were;
+//! remove the journal; drop its writes from the memtable
 //! ```
 //!
-//! A crash at any point leaves the journal, and the next start carries its writes out again. sled sees nothing
-//! before a journal has it on disk, so it never holds a part of a group that a start cannot complete.
+//! After a crash at any point the journal is still there, and the next start replays it. sled gets no write that is not
+//! on disk in a journal, so it never holds a part of a group that a replay cannot complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -28,16 +28,15 @@ use crate::state::embedded::value::{self, CHUNK, Head};
 use crate::state::embedded::watchdog::Busy;
 use crate::state::embedded::{blocks, journal};
 
-/// The number of the last journal that sled holds as a whole.
+/// The number of the last journal that is completely in sled.
 const SETTLED_KEY: &[u8] = b"\0settled";
 
-/// A journal that is complete and on disk.
 pub(super) struct Full {
     pub number: u64,
     pub writes: Arc<Writes>,
 }
 
-/// A thread; when this is dropped, what it was given is settled first.
+/// The checkpointer thread. Dropping this waits until all journals passed to it are checkpointed.
 pub(super) struct Checkpointer {
     queue: Option<mpsc::Sender<Full>>,
     thread: Option<JoinHandle<()>>,
@@ -69,7 +68,7 @@ impl Checkpointer {
 
     pub fn settle(&self, full: Full) {
         if let Some(queue) = &self.queue {
-            // A thread that is gone has said why.
+            // If the thread has ended, it has already reported why.
             let _ = queue.send(full);
         }
     }
@@ -87,10 +86,10 @@ impl Drop for Checkpointer {
 struct Hands {
     tables: Tables,
     writer: Writer,
-    /// Kept open, because the kernel reports a failed write-back once per handle.
+    /// Kept open, because the kernel reports a failed write-back only once per handle.
     log: File,
     filing: BlobIndex,
-    /// After a crash: chunks may be there that no entry names.
+    /// During a replay: a crash may have left chunks that no entry names.
     looks_for_leftovers: bool,
 }
 
@@ -157,7 +156,7 @@ impl Hands {
         if self.looks_for_leftovers { self.remove_leftovers(key, new) } else { Ok(()) }
     }
 
-    /// Into the slot that the old value does not have.
+    /// Writes to the slot that the old value does not use, so the old value stays readable.
     fn write_chunks(&mut self, key: &[u8], value: &[u8]) -> sled::Result<Head> {
         let old = self.tables.state.get(key)?.as_deref().and_then(value::head);
         let slot = old.map_or(0, |old| 1 - old.slot.min(1));
@@ -180,7 +179,7 @@ impl Hands {
         Ok(())
     }
 
-    /// The last one first, so that what a crash leaves begins where it is looked for.
+    /// Removes the last chunk first: what a crash leaves then still starts where `remove_leftovers` looks.
     fn remove_chunks(&mut self, key: &[u8], slot: u8, indexes: Range<u32>) -> sled::Result<()> {
         for index in indexes.rev() {
             self.writer.remove(&self.tables.chunks, &value::chunk_key(key, slot, index))?;
@@ -189,7 +188,7 @@ impl Hands {
     }
 }
 
-/// Carries out what stands in journals; gives the number of the next one.
+/// Replays the journals that are left. Returns the number of the next one.
 pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
     let mut hands = Hands::open(tables.clone(), places)?;
     hands.replay(places)
@@ -201,7 +200,7 @@ impl Hands {
         let mut settled = settled(&self.tables)?;
         let numbers = open_journals(places, settled)?;
         if !numbers.is_empty() {
-            // A start that failed here has left what it had filed; the next one must not add to it each time.
+            // Removes the blobs of an earlier replay that failed, so that repeated failures do not fill the disk.
             self.filing.tidy(&mut self.writer)?;
         }
         for &number in &numbers {
@@ -215,7 +214,7 @@ impl Hands {
     }
 }
 
-/// The journals that sled does not hold, of which none may be missing; those that it holds are removed.
+/// The journals that sled does not hold; none may be missing between them. Removes those that sled holds.
 fn open_journals(places: &Places, settled: u64) -> Result<Vec<u64>, Trouble> {
     let mut open = journal::numbers(places)?;
     for done in open.extract_if(.., |number| *number <= settled) {
@@ -234,7 +233,7 @@ fn settled(tables: &Tables) -> Result<u64, Trouble> {
     Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
-/// A start that fails after so many writes to sled.
+/// A replay that fails after this many writes to sled.
 #[cfg(test)]
 pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
     let mut hands = Hands::open(tables.clone(), places).unwrap();
@@ -243,7 +242,7 @@ pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
     tables.db.flush().unwrap();
 }
 
-/// What a crash after so many writes to sled leaves there of a journal.
+/// A checkpoint that crashes after this many writes to sled.
 #[cfg(test)]
 pub(super) fn settle_until(dir: &std::path::Path, number: u64, writes: &Writes, left: usize) {
     let places = Places::in_dir(dir);

@@ -1,7 +1,7 @@
-//! One thread that makes everything durable, for all who wait.
+//! The thread that makes writes durable, for all waiting callers.
 //!
-//! Whoever waits at one moment shares one frame of the journal and one sync. sled's own flush is not waited for: it
-//! dead-locks from seven asynchronous callers up, and does not survive a power cut.
+//! Callers that wait at the same time share one frame of the journal and one sync. Nothing waits for sled's own flush:
+//! it deadlocks with seven or more asynchronous callers, and does not survive a power cut.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,13 +22,13 @@ use crate::state::embedded::watchdog::Busy;
 
 type Answer = Result<(), StoreError>;
 
-/// How long a write may stay out of the journal when nobody waits for it.
+/// How long a write may stay out of the journal when no caller waits for it.
 const LATEST: Duration = Duration::from_millis(500);
-/// The frames' buffer is given back when it has grown larger.
+/// Largest frame buffer, in bytes, that is kept for reuse.
 const BUFFER: usize = 1 << 20;
 
-/// Whether the disk still takes what it is given. A failure stays: after a failed sync the kernel forgets which
-/// pages were dirty, and a second sync that succeeds proves nothing.
+/// Whether the disk still accepts writes. A failure is permanent: after a failed sync the kernel forgets which pages
+/// were dirty, so a later sync that succeeds proves nothing.
 pub(super) struct Health {
     failure: watch::Sender<Option<StoreError>>,
 }
@@ -42,7 +42,7 @@ impl Health {
         self.failure.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// The first reason stays.
+    /// Marks the store as broken. Only the first reason is kept.
     pub fn fail(&self, reason: &dyn Display) -> StoreError {
         let error = StoreError::Broken(reason.to_string());
         let first = self.failure.send_if_modified(|failure| {
@@ -61,17 +61,17 @@ impl Health {
     }
 }
 
-/// Who waits; `None`: nobody, but there is something to do.
+/// A waiting caller. `None` wakes the thread without one.
 type Waiter = Option<oneshot::Sender<Answer>>;
 
 pub(super) struct Committer {
-    /// None once it was told to finish.
+    /// None after `finish`.
     queue: Mutex<Option<mpsc::Sender<Waiter>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
 }
 
-/// What the thread works with.
+/// State of the committer thread.
 pub(super) struct Work {
     pub journal: Journal,
     pub checkpointer: Checkpointer,
@@ -97,21 +97,21 @@ impl Committer {
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), commits })
     }
 
-    /// A place in the next group; everything written before this call is in it.
+    /// Joins the next group, which contains everything written before this call.
     pub fn enqueue(&self) -> oneshot::Receiver<Answer> {
         let (waiter, answer) = oneshot::channel();
         self.tell(Some(waiter));
         answer
     }
 
-    /// The journal is full and nobody may be waiting.
+    /// Wakes the thread because the journal is full: perhaps no caller waits.
     pub fn wake(&self) {
         self.tell(None);
     }
 
     fn tell(&self, waiter: Waiter) {
         if let Some(queue) = locked(&self.queue).as_ref() {
-            // A thread that is gone drops the waiter, which its receiver sees.
+            // If the thread has ended, the waiter is dropped, and its receiver reports that.
             let _ = queue.send(waiter);
         }
     }
@@ -120,7 +120,7 @@ impl Committer {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// Commits what is there and settles all of it; returns when that has ended, well or not.
+    /// Commits and checkpoints everything. Returns when that is done or has failed.
     pub fn finish(&self) {
         drop(locked(&self.queue).take());
         if let Some(thread) = locked(&self.thread).take() {
@@ -144,7 +144,7 @@ struct Thread {
     commits: Arc<AtomicU64>,
     attempts: u64,
     is_waited_for: bool,
-    /// An empty frame with room, in exchange for the next one.
+    /// An empty frame with a large buffer, exchanged for the next full one.
     spare: Frame,
 }
 
@@ -156,12 +156,12 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            // Whoever is in the queue now wrote before this commit begins.
+            // All callers in the queue wrote before this commit begins.
             let group: Vec<_> = first.into_iter().chain(queue.try_iter().flatten()).collect();
             self.is_waited_for = !group.is_empty();
             let (answer, full) = self.commit(false);
             for waiter in group {
-                // One that no longer waits (a cut connection) is no concern.
+                // A caller may have stopped waiting (a cut connection).
                 let _ = waiter.send(answer.clone());
             }
             self.turn(full);
@@ -169,7 +169,7 @@ impl Thread {
         self.close();
     }
 
-    /// What nobody waited for is made durable, too, and sled gets all of it: no journal is left.
+    /// Commits what no caller waited for, and checkpoints everything, so that no journal is left.
     fn close(mut self) {
         self.is_waited_for = false;
         self.work.front.wait_until_settled();
@@ -183,19 +183,19 @@ impl Thread {
         }
     }
 
-    /// Makes durable what was written until now. Gives the journal's writes if this was its last frame.
+    /// Makes all writes until now durable. Returns the journal's writes if this was its last frame.
     fn commit(&mut self, last: bool) -> (Answer, Option<Full>) {
         let busy = self.work.busy.clone();
         let _working = busy.start();
         let (mut frame, writes) = {
             let mut recent = self.work.front.write();
-            // Within the lock: who failed under it may have written half of a transaction.
+            // Checked while the lock is held: a writer that failed under it may have written half of a transaction.
             if let Err(failure) = self.work.front.health.check() {
                 return (Err(failure), None);
             }
             (recent.next_frame(std::mem::take(&mut self.spare)), recent.turn(last))
         };
-        // What is on disk already needs no second sync.
+        // If everything is on disk already, no sync is needed.
         let written = if frame.is_empty() { Ok(()) } else { self.write(&mut frame) };
         frame.clear(BUFFER);
         self.spare = frame;
@@ -230,7 +230,7 @@ impl Thread {
         Ok(())
     }
 
-    /// A full journal goes into sled, and the next one is begun.
+    /// Passes a full journal to the checkpointer, and begins the next one.
     fn turn(&mut self, full: Option<Full>) {
         let Some(full) = full else { return };
         match Journal::create(&self.work.places, full.number + 1) {

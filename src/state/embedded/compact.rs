@@ -1,16 +1,16 @@
-//! sled hardly gives space back; a copy into a fresh database does.
+//! Copies the database into a fresh one, because sled itself hardly frees disk space.
 //!
-//! Done at start only, and never needed for correctness: whatever goes wrong leaves the live database as it was.
+//! It runs only at start, and correctness never depends on it: any failure leaves the live database unchanged.
 
 use crate::state::embedded::errors::OpenError;
 use crate::state::embedded::open::{self, Places, Tables, Trouble};
 use crate::state::embedded::sled_writer::{self, Writer};
 use crate::state::embedded::{Fault, Settings};
 
-/// Copied when at least two thirds of the disk is dead.
+/// Copied when at least two thirds of the files' bytes are dead.
 const DEAD: u64 = 3;
 
-/// The tables to go on with: a copy if that was worth it, else the same.
+/// Returns the tables to use: those of the copy if it was worth it, otherwise the same.
 pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> Result<Tables, OpenError> {
     let disk = open::size(&places.live).map_err(|error| places.folder_error(&error))?;
     if !settings.compact || disk <= settings.compact_above {
@@ -49,7 +49,7 @@ fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     open::make_dir(&places.new).map_err(|error| Trouble::Io(error.to_string()))?;
     let fresh = Tables::open(&places.new)?;
     let mut writer = Writer::new(fresh.db.clone(), 0);
-    // The journal is empty: what it held was carried out when the database was opened.
+    // The journals are empty: they were replayed when the database was opened.
     for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
         for entry in from {
             let (key, value) = entry.map_err(Trouble::of)?;
@@ -59,13 +59,13 @@ fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
         same(from, to)?;
     }
-    // Counted anew: the old count may be off by what crashes left out.
+    // Counted again, because crashes may have made the old count inexact.
     writer.note_live(&fresh.state).map_err(Trouble::of)?;
     drop(writer);
     fresh.finish(&places.new)
 }
 
-/// The copy will be all there is: it is compared entry by entry.
+/// The copy replaces everything, so it is compared entry by entry.
 fn same(one: &sled::Tree, two: &sled::Tree) -> Result<(), Trouble> {
     let mut other = two.iter();
     for entry in one {

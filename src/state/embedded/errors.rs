@@ -1,11 +1,10 @@
-//! What can go wrong, in words that say what to do.
+//! Errors of the store. Their texts say what to do.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// The store could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
     #[error(
@@ -34,15 +33,15 @@ pub enum OpenError {
          state: the sweep finds again what Goodays and Salesforce know"
     )]
     Damaged { dir: PathBuf, reason: String },
-    /// Only a test asks for it.
+    /// Only tests get this.
     #[error("stopped at step {0}, as asked")]
     Stopped(u8),
 }
 
-/// The store cannot do it now.
+/// The store cannot do this now.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// Sticky: whatever was not yet durable may be lost, so nothing may be acknowledged any more.
+    /// Permanent: writes that were not yet durable may be lost, so nothing may be acknowledged any more.
     #[error(
         "the disk refused a write ({0}); nothing is accepted until a restart: check the disk and its space"
     )]
@@ -51,7 +50,7 @@ pub enum StoreError {
         "only {free} bytes are free where the state lives, {floor} must stay free: make room or enlarge the disk"
     )]
     NoSpace { free: u64, floor: u64 },
-    /// One record, while the others can be read.
+    /// Only this record; others can still be read.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
     #[error("the store cannot be read: {0}")]
@@ -61,8 +60,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Of a file that holds one value: what is gone, cut off, changed, or lies where the disk cannot read, is that
-    /// value's damage. Anything else, such as too many open files, is not.
+    /// An error of a blob file. If the file is missing, cut off, changed or on a bad sector, only this value is
+    /// damaged. Any other error, for example too many open files, is not damage.
     pub(super) fn of_file(number: u32, error: &std::io::Error) -> Self {
         let bad_place = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
         let what = format!("the file {number} of values: {error}");
@@ -74,7 +73,6 @@ impl StoreError {
     }
 }
 
-/// A transaction was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TxError {
     /// A guard does not hold; nothing was written.

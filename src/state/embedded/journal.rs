@@ -1,13 +1,13 @@
-//! The journal: everything that was written and that sled does not hold for certain, in files that only grow.
+//! The journal: an append-only write-ahead log of the writes that may not be in sled yet.
 //!
 //! ```text
 //! <dir>/sled.journal-N   frame, frame, ...     a frame: length, checksum, then the writes of a group
 //! ```
 //!
-//! A frame is what one sync makes durable: the writes of all transactions that waited for it. A crash can only cut
-//! the last frame of the last journal, of which nobody was told that it is durable; so a group is there as a whole
-//! or not at all. sled gets the writes of a journal when its last frame is on disk, and the file is removed when
-//! they are on disk in sled, too. Until then a start carries them out again, which changes nothing that is done.
+//! A frame is what one sync makes durable: the writes of all transactions that waited for it. A crash can only cut the
+//! last frame of the last journal, and that one was never reported as durable. So a group is there as a whole or not
+//! at all. A journal's writes go to sled after its last frame is on disk, and the file is removed after sled is synced.
+//! Until then a start replays them; replaying a write that sled already has changes nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,11 +18,11 @@ use crate::state::embedded::memtable::Writes;
 use crate::state::embedded::open::{JOURNAL, Places, Trouble, sync_dir};
 use crate::state::embedded::patient;
 
-/// Length and checksum of what follows.
+/// Bytes of a frame's length and checksum.
 const HEADER: usize = 8;
 const DELETED: u32 = u32::MAX;
 
-/// Writes on their way into a journal.
+/// Encoded writes that are not in a journal yet.
 pub(super) struct Frame(Vec<u8>);
 
 impl Default for Frame {
@@ -43,7 +43,7 @@ impl Frame {
         self.0.len() == HEADER
     }
 
-    /// As it stands in the file.
+    /// The bytes for the file, with length and checksum filled in.
     fn sealed(&mut self) -> &[u8] {
         let (header, writes) = self.0.split_at_mut(HEADER);
         header[..4].copy_from_slice(&length(writes).to_be_bytes());
@@ -51,7 +51,7 @@ impl Frame {
         &self.0
     }
 
-    /// Empty again; a buffer that has grown large is given back.
+    /// Empties the frame, and shrinks its buffer to `keep` bytes.
     pub fn clear(&mut self, keep: usize) {
         self.0.truncate(HEADER);
         self.0.shrink_to(keep);
@@ -62,8 +62,8 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("the store keeps its buffers far below 4 GiB")
 }
 
-/// The journal that is being filled. One file handle is kept for its whole life, because the kernel reports a
-/// failed write-back once per handle.
+/// The current journal. One file handle is kept for its whole life, because the kernel reports a failed write-back
+/// only once per handle.
 pub(super) struct Journal {
     pub number: u64,
     file: File,
@@ -91,19 +91,19 @@ impl Journal {
     }
 }
 
-/// The numbers of the journals that are there, in order.
+/// The numbers of the existing journals, in order.
 pub(super) fn numbers(places: &Places) -> io::Result<Vec<u64>> {
     let mut numbers = places.numbered(JOURNAL)?;
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// Bytes of all journals.
+/// Size of all journals, in bytes.
 pub(super) fn size(places: &Places) -> io::Result<u64> {
     numbers(places)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
 }
 
-/// The writes of a journal. Only the last one may end in the middle of a frame.
+/// The writes of a journal. Only the `last` one may end in the middle of a frame.
 pub(super) fn read(path: &Path, last: bool) -> Result<Writes, Trouble> {
     let bytes = fs::read(path).map_err(|error| Trouble::Io(error.to_string()))?;
     let mut rest = bytes.as_slice();
@@ -121,12 +121,12 @@ fn damaged(how: &str) -> Trouble {
     Trouble::Damaged(format!("the journal {how}"))
 }
 
-/// The writes of the frame that begins here, if it is whole.
+/// The writes of the frame that begins here, if it is complete.
 fn next<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
     let mut rest = *bytes;
     let (length, checksum) = (number(&mut rest)?, number(&mut rest)?);
     let (writes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-    // An empty frame is never written, and zeros are what a cut file may end in.
+    // An empty frame is never written, but a cut file may end in zeros.
     if writes.is_empty() || crc32fast::hash(writes) != checksum {
         return None;
     }
@@ -134,8 +134,8 @@ fn next<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
     Some(writes)
 }
 
-/// Whether a whole frame stands behind what cannot be read: then it is no cut end, and something acknowledged is
-/// lost.
+/// Whether a complete frame follows the unreadable bytes. Then this is damage and not a cut end: acknowledged writes
+/// are lost.
 fn holds_a_frame(bytes: &[u8]) -> bool {
     (1..bytes.len()).any(|at| {
         let mut rest = &bytes[at..];
@@ -169,7 +169,7 @@ fn take(bytes: &mut &[u8], length: u32) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Two frames, and what they say.
+    /// The bytes of two frames, the end of the first, and the writes after none, one and both of them.
     fn two() -> (Vec<u8>, usize, Vec<Writes>) {
         let groups: [&[(&str, Option<&str>)]; 2] =
             [&[("a", Some("1")), ("b", None)], &[("a", None), ("c", Some(""))]];
@@ -203,7 +203,7 @@ mod tests {
             let whole = cut == 0 || cut == first || cut == bytes.len();
             assert_eq!(read_bytes(&bytes[..cut], false).is_ok(), whole, "{cut}");
         }
-        // A file that was made longer and never filled.
+        // A file that was extended but never written to.
         let longer = [bytes.as_slice(), &[0; 100]].concat();
         assert_eq!(read_bytes(&longer, true).ok(), Some(after[2].clone()));
     }

@@ -1,5 +1,5 @@
-//! What sled does not hold yet, in memory: the writes of the journal that is being filled, and of the one before
-//! it, while sled takes them in. Whoever reads looks here first.
+//! The memtable: the writes of the current journal, and of the one before it while that is checkpointed. Reads look
+//! here before sled.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -18,23 +18,22 @@ use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::Frame;
 use crate::state::embedded::read::{Piece, Row};
 
-/// Key and new value; `None` deletes.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-/// A journal of so many bytes is settled, and the next one begun.
+/// Bytes after which a journal is checkpointed and the next one begun.
 const FULL: usize = 2 << 20;
-/// More is not taken in before the one before it is settled: memory stays bounded when the disk is slow.
+/// Bytes after which writers wait for the checkpoint of the journal before: it bounds memory when the disk is slow.
 const TOO_FULL: usize = 3 * FULL;
-/// How long a wait for room lasts at most before it is looked again.
+/// How long a wait for room lasts at most before it checks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// What a write takes in memory besides its bytes, roughly.
+/// Rough memory cost of a write besides its bytes.
 const OVERHEAD: usize = 128;
 
-/// The recent writes, and who waits for room among them.
+/// The memtable, and the callers that wait for room in it.
 pub(super) struct Front {
     recent: RwLock<Memtable>,
     turn: Mutex<()>,
     room: Condvar,
-    /// The same for those who wait without a thread.
+    /// The same, for callers that wait without blocking a thread.
     freed: Notify,
     pub health: Arc<Health>,
 }
@@ -58,7 +57,7 @@ impl Front {
         self.recent.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To write with room for more; `full` is told each time that there is none.
+    /// Locks for a write, with room for more. Calls `full` each time there is no room.
     pub fn write_with_room(&self, full: impl Fn()) -> Result<RwLockWriteGuard<'_, Memtable>, StoreError> {
         loop {
             let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +72,7 @@ impl Front {
         }
     }
 
-    /// Resolves when there is room; `full` is told each time that there is none. No worker sleeps for it.
+    /// Resolves when there is room. Calls `full` each time there is none. It blocks no runtime worker.
     pub async fn has_room(&self, full: impl Fn()) -> Result<(), StoreError> {
         loop {
             let freed = self.freed.notified();
@@ -82,12 +81,12 @@ impl Front {
                 return Ok(());
             }
             full();
-            // Not for ever: a store that breaks meanwhile settles nothing.
+            // With a time limit: a store that becomes broken meanwhile checkpoints nothing.
             let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
         }
     }
 
-    /// Until sled holds what it was given, or never will.
+    /// Waits until the running checkpoint has ended, or the store is broken.
     pub fn wait_until_settled(&self) {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         while self.health.check().is_ok() && self.read().settling.is_some() {
@@ -95,15 +94,15 @@ impl Front {
         }
     }
 
-    /// Not for ever: a store that breaks meanwhile settles nothing. On a worker of the runtime, others take over its
-    /// tasks meanwhile.
+    /// With a time limit: a store that becomes broken meanwhile checkpoints nothing. On a runtime worker, other threads
+    /// take over its tasks meanwhile.
     fn wait<'t>(&self, turn: MutexGuard<'t, ()>) -> MutexGuard<'t, ()> {
         aside(|| self.room.wait_timeout(turn, LOOK_AGAIN)).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// sled holds what it was given.
+    /// The checkpointer calls this after sled holds the journal's writes.
     pub fn settled(&self) {
-        // What was kept for it is given back outside of the lock.
+        // Freed outside of the lock.
         let done = {
             let mut recent = self.write();
             recent.settled += 1;
@@ -123,17 +122,17 @@ impl Front {
 #[derive(Default)]
 pub(super) struct Memtable {
     filling: Writes,
-    /// Of the writes in `filling`, replaced ones included, as they stand in the journal.
+    /// Size of all writes since the journal began, replaced ones included, with [`OVERHEAD`] for each.
     bytes: usize,
     settling: Option<Arc<Writes>>,
-    /// How many journals sled has taken in: what was not among these writes then may be another value now.
+    /// How many journals were checkpointed. A value read from sled may be outdated when this has changed.
     pub settled: u64,
-    /// Those writes that no journal holds yet.
+    /// The writes that are not in a journal yet.
     frame: Frame,
 }
 
 impl Memtable {
-    /// Its last write, a value or a deletion; none: ask sled.
+    /// The latest write to this key, a value or a deletion. `None`: the value is in sled, if there is one.
     pub fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
         self.filling.get(key).or_else(|| self.settling.as_ref()?.get(key))
     }
@@ -152,12 +151,12 @@ impl Memtable {
         self.bytes < TOO_FULL
     }
 
-    /// Gives what has to go into the journal now, in exchange for an empty frame.
+    /// Takes the writes for the journal, and leaves an empty frame.
     pub fn next_frame(&mut self, empty: Frame) -> Frame {
         std::mem::replace(&mut self.frame, empty)
     }
 
-    /// If the journal is full (or anyway) and the one before it is settled: its writes, to be settled.
+    /// If the journal is full (or `anyway`) and no other is being checkpointed: its writes, for the checkpointer.
     pub fn turn(&mut self, anyway: bool) -> Option<Arc<Writes>> {
         if self.settling.is_some() || self.filling.is_empty() || !(anyway || self.is_full()) {
             return None;
@@ -168,7 +167,7 @@ impl Memtable {
         Some(writes)
     }
 
-    /// All rows of `[from, to)`, on top of what sled has there.
+    /// All rows of `[from, to)`, merged with those of sled.
     pub fn rows<'a, S: Iterator<Item = Row<'a>>>(
         &'a self,
         from: &[u8],
@@ -192,7 +191,7 @@ fn within<'a>(
     })
 }
 
-/// Two in order; where both have a key, the newer one counts.
+/// Merges two ordered row iterators. If both have a key, the newer row is used.
 struct Over<N: Iterator, O: Iterator> {
     newer: Peekable<N>,
     older: Peekable<O>,
@@ -211,7 +210,7 @@ impl<'a, N: Iterator<Item = Row<'a>>, O: Iterator<Item = Row<'a>>> Iterator for 
                     self.newer.next()
                 }
             },
-            // One of them is at its end, or cannot be read, which is told and not passed over.
+            // The newer side has ended or the older one failed; errors are passed on.
             (_, Some(Err(_))) | (None, _) => self.older.next(),
             (Some(_), _) => self.newer.next(),
         }

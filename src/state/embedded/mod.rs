@@ -1,21 +1,21 @@
 //! The storage engine: one ordered map of small keys to values, guarded transactions, and `durable`.
 //!
-//! All state lies in one sled tree, which only this room knows; chunks of large values in a second one, and bodies of
-//! events in files beside it ([`blobs`]). In front of sled stand a journal and what it holds, in memory:
+//! All state is in one sled tree that only this module knows. A second tree holds the chunks of large values, and
+//! files in the same folder hold the bodies of events ([`blobs`]). A journal and a memtable stand in front of sled:
 //!
 //! ```text
-//! transact:  check the guards; write into memory, and into the next frame of the journal
-//! durable:   the committer appends the frame and syncs the file, once for all who wait
-//! later:     the settler takes a full journal into sled, flushes and syncs sled, and removes the file
-//! start:     what stands in journals is carried out again
+//! transact:  check the guards; write to the memtable, and to the next frame of the journal
+//! durable:   the committer appends the frame and syncs the file, once for all waiting callers
+//! later:     the checkpointer writes a full journal into sled, flushes and syncs sled, and removes the file
+//! start:     the journals that are left are replayed
 //! ```
 //!
-//! So a transaction costs its bytes once in a file that only grows, a value that is soon replaced or deleted never
-//! reaches sled, and sled is written by one thread, in the order of its keys.
+//! So the bytes of a transaction are written once to an append-only file, a value that is soon replaced or deleted
+//! never reaches sled, and one thread writes sled, in the order of its keys.
 //!
-//! One writer at a time excludes readers for the duration of one transaction, so every call sees all of a transaction
-//! or nothing of it. A write is visible at once, and durable after the next [`Store::durable`]. A group that was not
-//! durable is there as a whole after a crash, or not at all, and so are all before it.
+//! A transaction excludes readers and other writers, so every call sees all of a transaction or nothing of it. A write
+//! is visible at once, and durable after the next [`Store::durable`]. After a crash, a group that was not durable is
+//! there as a whole or not at all. If it is there, so are all groups before it.
 
 mod blob_index;
 mod blobs;
@@ -58,26 +58,24 @@ pub use errors::{OpenError, StoreError, TxError};
 pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
 
 const SEQ_KEY: &[u8] = b"\0seq";
-/// Numbers reserved at a time; a restart skips what was left of a block.
+/// Sequence numbers reserved at a time. A restart skips the unused rest.
 const SEQ_BLOCK: u64 = 1024;
-/// How old the known free space may be.
+/// Maximum age of the cached free space.
 const SPACE_AGE: Duration = Duration::from_secs(1);
 
-/// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-/// How the store behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Below this many free bytes nothing new is accepted: sled must never meet a full disk.
+    /// Below this many free bytes nothing new is accepted: sled must never run into a full disk.
     pub free_space_floor: u64,
-    /// Copy a mostly dead database into a fresh one when it is opened.
+    /// Whether to copy a mostly dead database into a fresh one when it is opened.
     pub compact: bool,
-    /// Databases up to this size are left alone.
+    /// Databases up to this size, in bytes, are not compacted.
     pub compact_above: u64,
-    /// A database that does not answer for so long is broken.
+    /// A database operation without progress for this long makes the store broken.
     pub stuck_after: Duration,
-    /// For tests that must be able to fail; no configuration leads here.
+    /// A failure to inject; only tests set it.
     pub fault: Fault,
 }
 
@@ -93,34 +91,34 @@ impl Default for Settings {
     }
 }
 
-/// What goes wrong on purpose.
+/// Failures to inject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Fault {
     #[default]
     None,
     /// Every sync fails.
     FailSync,
-    /// Every sync after so many good ones fails.
+    /// Every sync after this many successful ones fails.
     FailSyncAfter(u64),
-    /// A sync does not return until the store was declared broken.
+    /// A sync does not return until the store is declared broken.
     HangSync,
-    /// The mutant: says durable without having asked the disk.
+    /// A mutant: reports durable without a sync.
     SkipSync,
     /// Opening stops at this step of a compaction (1 to 5), as a crash would.
     CompactionStops(u8),
 }
 
-/// An open store; clones share it, and the last one closes it.
+/// An open store. Clones share it; dropping the last one closes it.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// Dropped first: its last commit needs the rest.
+    /// Dropped first: its last commit needs the other fields.
     committer: Committer,
     _watchdog: Watchdog,
-    /// Held by whoever writes, shared by whoever reads.
+    /// Writers hold its lock exclusively, readers share it.
     front: Arc<Front>,
     busy: Arc<Busy>,
     tables: Tables,
@@ -129,9 +127,9 @@ struct Inner {
     settings: Settings,
     seq: Mutex<Seq>,
     space: Space,
-    /// Keys of records that were met and are damaged.
+    /// Keys of the damaged records that were read since the start.
     damaged: Mutex<BTreeSet<Vec<u8>>>,
-    /// Dropped last: until then the folder is ours.
+    /// Dropped last: until then no other process may open the folder.
     _lock: Lock,
 }
 
@@ -142,12 +140,12 @@ struct Seq {
 
 struct Space {
     known: Mutex<Option<(Instant, u64)>>,
-    /// Bytes taken since it was known; many large writes do not wait for the clock.
+    /// Bytes written since then: many large writes need a new look before the cached value is too old.
     written: AtomicU64,
 }
 
 impl Store {
-    /// Opens the store in `<dir>/sled`, creating, repairing and compacting it as need be.
+    /// Opens the store in `<dir>/sled`; creates, repairs or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
         let (lock, tables) = open::open(&places)?;
@@ -157,7 +155,7 @@ impl Store {
         Self::start(lock, places, tables, settings, journal, reserved)
     }
 
-    /// Carries out what stands in journals, and compacts; gives the next journal's number, and the last number given.
+    /// Replays the journals and compacts. Returns the next journal's number, and the last reserved sequence number.
     fn prepare(
         places: &Places,
         tables: Tables,
@@ -169,7 +167,7 @@ impl Store {
             let reserved = read_seq(&tables).map_err(|error| open::Trouble::of(error).into_error(places))?;
             Ok((next, tables, reserved))
         };
-        // Damage that sled meets only when it is written to makes it panic, too.
+        // sled also panics on damage that it finds only while writing.
         catch_unwind(AssertUnwindSafe(prepared)).unwrap_or_else(|_| {
             let reason = "the database panicked while its journals were carried out";
             Err(open::Trouble::Damaged(reason.into()).into_error(places))
@@ -224,14 +222,14 @@ impl Store {
         self.look(key).map(|(value, _)| value)
     }
 
-    /// Reads a value, and makes the transaction depend on it.
+    /// Reads a value, and makes the transaction fail if the value has changed by then.
     pub fn guard(&self, tx: &mut Tx, key: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
         let (value, settled) = self.look(&key)?;
         tx.guards.push(Guard { key, expected: value.clone(), read: Some(settled) });
         Ok(value)
     }
 
-    /// A value, and how many journals were settled before it was looked for.
+    /// A value, and how many journals were checkpointed before it was read.
     fn look(&self, key: &[u8]) -> Result<(Option<Vec<u8>>, u64), StoreError> {
         tx::check_key(key)?;
         let (_working, recent) = self.shared();
@@ -239,12 +237,12 @@ impl Store {
         if let Some(value) = recent.get(key) {
             return Ok((value.clone(), settled));
         }
-        // Writers need not wait for the disk.
+        // Released before the read from disk, so that writers do not wait for it.
         drop(recent);
         if let Ok(value) = self.inner.tables.value(key) {
             return Ok((value, settled));
         }
-        // Its parts may have been replaced in between.
+        // A checkpoint may have replaced its chunks meanwhile, so it is read again under the lock.
         let (_working, recent) = self.shared();
         let value = match recent.get(key) {
             Some(value) => value.clone(),
@@ -253,7 +251,7 @@ impl Store {
         Ok((value, recent.settled))
     }
 
-    /// All guards hold and all writes are applied, or nothing is.
+    /// Applies all writes if all guards hold, and nothing otherwise (`TxError::Conflict`).
     pub fn transact(&self, tx: &Tx) -> Result<(), TxError> {
         self.inner.health.check()?;
         let bytes = tx.check()?;
@@ -271,7 +269,7 @@ impl Store {
         if applied { Ok(()) } else { Err(TxError::Conflict) }
     }
 
-    /// Keys in `[from, to)` with their values, in order, at most `limit`; all of one moment, so writers wait.
+    /// Keys in `[from, to)` with their values, in order, at most `limit`. It is a consistent snapshot, so writers wait.
     pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         let (_working, recent) = self.shared();
         let load = |row: Row<'_>| {
@@ -297,7 +295,7 @@ impl Store {
         self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect()
     }
 
-    /// Resolves once everything written before the call is on disk, also through a power cut.
+    /// Resolves once everything written before the call is on disk and survives a power cut.
     pub async fn durable(&self) -> Result<(), StoreError> {
         self.inner.health.check()?;
         let answer = self.inner.committer.enqueue();
@@ -306,17 +304,17 @@ impl Store {
             answer = answer => {
                 answer.unwrap_or_else(|_| Err(self.inner.health.fail(&"the committer has stopped")))
             }
-            // The committer itself may hang.
+            // The committer thread itself may hang.
             failure = self.broken() => Err(failure),
         }
     }
 
-    /// A number greater than all before it, over restarts as well once anything later is durable.
+    /// A number greater than all before it. This holds over restarts as well, once any later write is durable.
     pub fn next_seq(&self) -> u64 {
         let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
         if seq.next == seq.reserved {
             let reserved = seq.reserved + SEQ_BLOCK;
-            // If this fails nothing written later becomes durable, so no number can appear twice on disk.
+            // If this fails, no later write becomes durable, so no number can appear twice on disk.
             let _ = self.exclusive(|recent| {
                 recent.write(SEQ_KEY, Some(&reserved.to_be_bytes()));
                 Ok(())
@@ -327,17 +325,17 @@ impl Store {
         seq.next
     }
 
-    /// The last number that was given, or a later one: all that is stored has a number up to it.
+    /// The last number given, or a later one: no stored record has a greater number.
     pub fn last_seq(&self) -> u64 {
         self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner).next
     }
 
-    /// Resolves when there is room for a write: who writes then waits for nothing, or only for others who were faster.
+    /// Resolves when there is room for a write. A write after that waits only if other writers were faster.
     pub async fn room(&self) -> Result<(), StoreError> {
         self.inner.front.has_room(|| self.inner.committer.wake()).await
     }
 
-    /// Whether something new may be taken in.
+    /// Fails if new events may not be accepted: the store is broken, or too little disk space is free.
     pub fn accepting(&self) -> Result<(), StoreError> {
         self.inner.health.check()?;
         let floor = self.inner.settings.free_space_floor;
@@ -345,7 +343,7 @@ impl Store {
         if free < floor { Err(StoreError::NoSpace { free, floor }) } else { Ok(()) }
     }
 
-    /// Resolves when a write, a flush or a sync failed: stop acknowledging, and exit.
+    /// Resolves when a write, a flush or a sync has failed: stop acknowledging, and exit.
     pub fn broken(&self) -> impl Future<Output = StoreError> + Send + use<> {
         let mut health = self.inner.health.watch();
         async move {
@@ -355,23 +353,23 @@ impl Store {
             };
             match failure {
                 Some(failure) => failure,
-                // Closed in good health.
+                // The store was closed without a failure.
                 None => pending().await,
             }
         }
     }
 
-    /// Remembers that the record of this key is damaged; whether that is news.
+    /// Remembers that the record of this key is damaged. True if it was not known yet.
     pub fn note_damaged(&self, key: &[u8]) -> bool {
         self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_vec())
     }
 
-    /// How many damaged records were met since the start.
+    /// How many damaged records were read since the start.
     pub fn damaged(&self) -> usize {
         self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// How many syncs somebody waited for.
+    /// How many syncs had a waiting caller.
     pub fn commits(&self) -> u64 {
         self.inner.committer.commits()
     }
@@ -382,15 +380,15 @@ impl Store {
         journals + values + open::size(&self.inner.places.live).unwrap_or(0)
     }
 
-    /// The last checkpoint: makes everything durable, takes it into sled and ends. What is written later is not kept.
-    /// Blocks until that is done.
+    /// The last checkpoint: makes everything durable, writes it into sled and ends. Later writes are lost. Blocks until
+    /// it is done.
     pub fn finish(&self) -> Result<(), StoreError> {
         self.inner.committer.finish();
         self.inner.health.check()
     }
 
-    /// If this is the last clone: makes everything durable, and leaves the folder to others. Dropping does the
-    /// same, without an answer.
+    /// If this is the last clone: makes everything durable and releases the folder. Dropping does the same, without
+    /// reporting a failure.
     pub fn close(self) -> Result<(), StoreError> {
         let health = self.inner.health.clone();
         drop(self);
@@ -405,7 +403,7 @@ impl Store {
     ) -> impl Iterator<Item = Row<'a>> + use<'a> {
         // The store's own keys begin with a zero byte.
         let from = from.max(&[1]);
-        // A range that ends before it begins is empty, not a mistake.
+        // A range whose end is before its start is empty, and sled must not see it.
         let to = to.max(from);
         recent.rows(from, to, self.inner.tables.rows(from, to))
     }
@@ -429,8 +427,8 @@ impl Store {
         (working, self.inner.front.read())
     }
 
-    /// What cannot be read changes nothing. Whoever panics here may have written half of it: the failure is noted within the lock, and nothing more
-    /// becomes durable.
+    /// A read error changes nothing. A panic may leave half of a transaction in the memtable, so the failure is noted
+    /// while the lock is held, and nothing more becomes durable.
     fn exclusive<T>(
         &self,
         work: impl FnOnce(&mut Memtable) -> Result<T, StoreError>,
@@ -460,13 +458,13 @@ impl Store {
     }
 }
 
-/// The smallest key that is greater than all keys with this prefix, for the end of a range.
+/// The smallest key greater than all keys with this prefix: the exclusive end of a range.
 pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
     let kept = prefix.iter().rposition(|byte| *byte != u8::MAX).map_or(0, |last| last + 1);
     let mut end = prefix[..kept].to_vec();
     match end.last_mut() {
         Some(last) => *last += 1,
-        // Nothing is greater than a prefix of ones: longer than any key.
+        // No key is greater than a prefix of 0xff bytes, so the end is longer than any key.
         None => end = vec![u8::MAX; MAX_KEY + 1],
     }
     end

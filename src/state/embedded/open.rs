@@ -1,18 +1,18 @@
-//! From a folder to an open database: the lock, the layout, the first creation, the repair.
+//! Opening a folder as a database: lock, layout, creation and repair.
 //!
 //! ```text
-//! <dir>/sled/            the live database; `format` in it says who may open it
-//! <dir>/sled.lock        held while a store is open
-//! <dir>/sled.new/        being built (first creation, compaction, repair); worthless until it is renamed
-//! <dir>/sled.ready/      built completely and on disk: it replaces the live one, at once or at the next start
+//! <dir>/sled/            the live database; the file `format` in it holds its format version
+//! <dir>/sled.lock        locked while a store is open
+//! <dir>/sled.new/        being built (creation, compaction, repair); worthless until it is renamed
+//! <dir>/sled.ready/      complete and on disk: replaces the live one, at once or at the next start
 //! <dir>/sled.old/        the replaced one, until the new one was opened once
-//! <dir>/sled.damaged-N/  as it was found before a repair
-//! <dir>/sled.journal-N   what sled does not hold for certain yet, see [`crate::state::embedded::journal`]
+//! <dir>/sled.damaged-N/  a damaged database as it was before its repair
+//! <dir>/sled.journal-N   writes that may not be in sled yet, see [`crate::state::embedded::journal`]
 //! <dir>/sled.values-N    bodies of events, see [`crate::state::embedded::blobs`]
 //! ```
 //!
-//! A folder is replaced only by renames, each followed by a sync of the parent, and [`settle`] brings whatever a
-//! crash left to the old or to the new state. Other files in `<dir>` are never touched.
+//! A folder is replaced only by renames, each followed by a sync of the parent. After a crash, [`settle`] completes or
+//! undoes a replacement. Other files in `<dir>` are never touched.
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -32,21 +32,22 @@ use crate::state::embedded::{blocks, value};
 
 pub(super) const FORMAT: u32 = 4;
 const VERSION_KEY: &[u8] = b"\0version";
-/// Of sled's pages in memory: some, and a share of what there is, so that a page which an event read at the door is
-/// still there when its Case is made.
+/// sled's page cache: a base and a share of the database's size, so that a page read when an event was received is
+/// still cached when its Case is made.
 const CACHE_BYTES: u64 = 8 << 20;
 const CACHE_SHARE: u64 = 32;
 const CACHE_MOST: u64 = 32 << 20;
-/// The format once more, beside sled's files: opening them rewrites some, so it is read before. It may be missing.
+/// A copy of the format version beside sled's files. Opening sled rewrites some of them, so this is read first. It may
+/// be missing.
 const FORMAT_FILE: &str = "format";
 const SNAPSHOT: &str = "snap.";
 const UNFINISHED: &str = ".generating";
 pub(super) const JOURNAL: &str = "sled.journal-";
 const DAMAGED: &str = "sled.damaged-";
-/// How long threads of a just closed database may keep its lock.
+/// How long the threads of a database that was just closed may keep its lock.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Names below the state folder.
+/// Paths in the state folder.
 pub(super) struct Places {
     pub dir: PathBuf,
     pub live: PathBuf,
@@ -75,7 +76,6 @@ impl Places {
         self.dir.join(format!("{DAMAGED}{number}"))
     }
 
-    /// What follows this name in the folder, where it is a number.
     pub fn numbered(&self, name: &str) -> io::Result<Vec<u64>> {
         numbered(&self.dir, name)
     }
@@ -89,7 +89,7 @@ impl Places {
     }
 }
 
-/// What follows this name in a folder, where it is a number.
+/// The numbers in `<name><number>`, for all entries of the folder with such a name.
 pub(super) fn numbered<N: FromStr>(dir: &Path, name: &str) -> io::Result<Vec<N>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -100,7 +100,7 @@ pub(super) fn numbered<N: FromStr>(dir: &Path, name: &str) -> io::Result<Vec<N>>
     Ok(numbers)
 }
 
-/// An open database, its trees, and the files beside it.
+/// An open database, its trees, and its blob files.
 #[derive(Clone)]
 pub(super) struct Tables {
     pub db: sled::Db,
@@ -159,9 +159,9 @@ impl Tables {
     pub fn open(path: &Path) -> Result<Self, Trouble> {
         let started = Instant::now();
         loop {
-            // Damage that sled does not expect makes it panic.
+            // sled panics on damage that it does not expect.
             match catch_unwind(AssertUnwindSafe(|| Self::attempt(path))) {
-                // Our own lock is held, so this is a thread of a database that this process has just closed.
+                // We hold `sled.lock`, so sled's lock belongs to a database that this process has just closed.
                 Ok(Err(Trouble::Locked)) if started.elapsed() < LINGER => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -173,7 +173,7 @@ impl Tables {
 
     fn attempt(path: &Path) -> Result<Self, Trouble> {
         remove_unfinished(path)?;
-        // What is not flushed stands in the journal, so nothing is flushed by the clock.
+        // Unflushed writes are in the journal, so sled needs no periodic flush.
         let cache = (CACHE_BYTES + size(path).unwrap_or(0) / CACHE_SHARE).min(CACHE_MOST);
         let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
         let db = config.open().map_err(Trouble::of)?;
@@ -183,14 +183,14 @@ impl Tables {
         Ok(Self { db, state, chunks, files })
     }
 
-    /// Reads everything once: what a repair or a copy brought back must be whole.
+    /// Reads everything once. A repair or a copy must have lost nothing.
     pub fn verify(&self) -> Result<(), Trouble> {
         for entry in &self.state {
             let (key, entry) = entry.map_err(Trouble::of)?;
             if blobs::is_filed(&key) {
                 self.verify_files(&key, &entry)?;
             }
-            // Keys of the store itself hold plain numbers, which parse as nothing or as inline.
+            // The store's own keys hold plain numbers; `head` finds no chunks in those.
             let Some(head) = value::head(&entry) else { continue };
             for index in 0..head.chunks() {
                 let chunk = self.chunks.get(value::chunk_key(&key, head.slot, index));
@@ -224,7 +224,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Flushes, closes and syncs: afterwards the folder may be renamed into place.
+    /// Flushes, closes and syncs. The folder may be renamed afterwards.
     pub fn finish(self, path: &Path) -> Result<(), Trouble> {
         self.db.flush().map_err(Trouble::of)?;
         drop(self);
@@ -233,7 +233,7 @@ impl Tables {
     }
 }
 
-/// The folder, its lock and the live database, repaired or created when need be.
+/// Locks the folder and opens the live database; creates or repairs it if necessary.
 pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
     make_dirs(&places.dir).map_err(|error| places.folder_error(&error))?;
     let lock = lock(places)?;
@@ -253,7 +253,7 @@ pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
     Ok((lock, tables))
 }
 
-/// The database that was just opened is on disk, whoever made its files, and needs no replaced one beside it.
+/// Syncs the database that was just opened, whichever process wrote its files, and removes the replaced one.
 fn kept(places: &Places) -> io::Result<()> {
     if noted_format(&places.live) != Some(FORMAT) {
         fs::write(places.live.join(FORMAT_FILE), FORMAT.to_string())?;
@@ -263,7 +263,7 @@ fn kept(places: &Places) -> io::Result<()> {
     remove(&places.old)
 }
 
-/// After a replacement: opens the new database, and if that fails, the replaced one. Nothing was written to either.
+/// After a replacement: opens the new database, or the replaced one if that fails. Neither was written to meanwhile.
 pub(super) fn open_replaced(places: &Places) -> Result<Tables, OpenError> {
     let tables = match Tables::open(&places.live) {
         Ok(tables) => tables,
@@ -274,7 +274,7 @@ pub(super) fn open_replaced(places: &Places) -> Result<Tables, OpenError> {
     Ok(tables)
 }
 
-/// The replaced database becomes the live one again: the new one does not open.
+/// Makes the replaced database the live one again, because the new one does not open.
 fn put_back(places: &Places, reason: &str) -> Result<Tables, OpenError> {
     tracing::warn!(%reason, "the compacted state does not open: going on with the one before");
     let renames = || {
@@ -291,8 +291,8 @@ fn put_back(places: &Places, reason: &str) -> Result<Tables, OpenError> {
     }
 }
 
-/// Makes the folder, and has the names of new folders on disk in their parents. Where there is no state yet, the parent is
-/// synced whoever made the folder, if we may read it: an earlier start may have been cut short.
+/// Creates the folder and syncs the parents of all new folders. If there is no state yet, its existing parent is synced
+/// too, if we may read it: an earlier start may have crashed before its sync.
 fn make_dirs(dir: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
     fs::create_dir_all(dir)?;
@@ -305,12 +305,12 @@ fn make_dirs(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The parent of a relative name is empty.
+/// The parent of a one-part relative path is the empty path.
 fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-/// sled renames a snapshot when it is complete, and takes one that is not for one that is damaged.
+/// sled renames a snapshot when it is complete. It takes an incomplete one for a damaged one, so those are removed.
 fn remove_unfinished(path: &Path) -> io::Result<()> {
     let files = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -326,23 +326,23 @@ fn remove_unfinished(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// None: it is not there, or not readable; then the database says it.
+/// None if the file is missing or unreadable; then the database's own version is used.
 fn noted_format(path: &Path) -> Option<u32> {
     fs::read_to_string(path.join(FORMAT_FILE)).ok()?.trim().parse().ok()
 }
 
-/// The folder is ours while it lives.
+/// Locks the folder until it is dropped.
 pub(super) struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file is not enough: a process that is being started somewhere else in this one shares it for
-        // a moment.
+        // Closing the file is not enough: a child process that another thread is just starting shares the handle
+        // until its exec.
         let _ = self.0.unlock();
     }
 }
 
-/// Taken before anything is looked at: two starting instances must not both settle a half-done replacement.
+/// Taken before anything else: two processes that start together must not both complete a replacement.
 fn lock(places: &Places) -> Result<Lock, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -356,7 +356,7 @@ fn lock(places: &Places) -> Result<Lock, OpenError> {
 
 fn check_format(places: &Places, tables: &Tables) -> Result<(), OpenError> {
     let found = tables.format().map_err(|trouble| trouble.into_error(places))?;
-    // A database gets its version before it gets its name, so one without it has lost its content.
+    // A database gets its version before its live name, so one without a version has lost its content.
     let found = found.ok_or_else(|| places.damaged_error(&"it holds no format version"))?;
     check_known_format(places, Some(found))
 }
@@ -370,7 +370,7 @@ fn check_known_format(places: &Places, found: Option<u32>) -> Result<(), OpenErr
     }
 }
 
-/// Built aside, so that a crash never leaves a half-made database under the live name.
+/// Builds it under another name, so that a crash never leaves an incomplete database under the live name.
 fn create(places: &Places) -> Result<(), OpenError> {
     let trouble = |trouble: Trouble| trouble.into_error(places);
     make_dir(&places.new).map_err(|error| places.folder_error(&error))?;
@@ -380,11 +380,11 @@ fn create(places: &Places) -> Result<(), OpenError> {
     install(places, Fault::None)
 }
 
-/// A damaged snapshot file is the known weak spot: without it everything is read again from the log. This is tried
-/// on a copy, so the damaged folder stays as it was found.
+/// Tries again without the snapshot file, which is the likely damage: sled then reads its whole log. It works on a
+/// copy, so the damaged folder stays unchanged.
 fn repair(places: &Places, reason: &str) -> Result<Tables, OpenError> {
     tracing::warn!(%reason, "the state is damaged: trying again without its snapshot file");
-    // None when no snapshot was ever finished: then there is nothing to compare the log's end with.
+    // None if no snapshot was ever completed: then the log's end cannot be checked.
     let old_end = newest_snapshot(&places.live).map_err(|error| places.folder_error(&error))?;
     let rebuilt = rebuild(places, old_end);
     if let Err(trouble) = rebuilt {
@@ -409,14 +409,14 @@ fn rebuild(places: &Places, old_end: Option<u64>) -> Result<(), Trouble> {
         return Err(Trouble::Damaged("nothing of it can be read".into()));
     }
     tables.verify()?;
-    // sled has written a new snapshot, named by the log's end that it found.
+    // sled has written a new snapshot. Its name is the end of the log that sled found.
     if newest_snapshot(&places.new).map_err(io)? < old_end {
         return Err(Trouble::Damaged("the end of the log is missing".into()));
     }
     tables.finish(&places.new)
 }
 
-/// Puts the rebuilt database in place of the damaged one, of which the newest is kept.
+/// Replaces the damaged database with the rebuilt one. Only the newest damaged folder is kept.
 fn keep_damaged(places: &Places) -> io::Result<PathBuf> {
     let earlier = places.numbered(DAMAGED)?;
     let kept = places.damaged(earlier.iter().max().unwrap_or(&0) + 1);
@@ -432,7 +432,7 @@ fn keep_damaged(places: &Places) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-/// Gives a finished `sled.new` the live name. Steps are numbered for the test that stops at each.
+/// Renames a finished `sled.new` to the live name. The steps have numbers for the test that stops at each.
 pub(super) fn install(places: &Places, fault: Fault) -> Result<(), OpenError> {
     let folder = |error: io::Error| places.folder_error(&error);
     fault.stop_at(2)?;
@@ -442,7 +442,7 @@ pub(super) fn install(places: &Places, fault: Fault) -> Result<(), OpenError> {
     settle(places, fault)
 }
 
-/// Brings what a crash left behind to the old or to the new state.
+/// Completes or undoes a replacement that a crash interrupted.
 pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
     let folder = |error: io::Error| places.folder_error(&error);
     remove(&places.new).map_err(folder)?;
@@ -457,14 +457,14 @@ pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
         sync_dir(&places.dir).map_err(folder)?;
         fault.stop_at(5)?;
     }
-    // With a live one beside it, the old one goes when that one was opened.
+    // If there is a live database, the old one is removed after the live one was opened.
     if !places.live.exists() && places.old.exists() {
         fs::rename(&places.old, &places.live).map_err(folder)?;
     }
     Ok(())
 }
 
-/// The end of the log that the newest snapshot covers, which is its name.
+/// The log's end that the newest snapshot covers: its file name, in hexadecimal.
 fn newest_snapshot(path: &Path) -> io::Result<Option<u64>> {
     let mut newest = None;
     for entry in fs::read_dir(path)? {
@@ -475,7 +475,7 @@ fn newest_snapshot(path: &Path) -> io::Result<Option<u64>> {
     Ok(newest)
 }
 
-/// Only its owner may read what customers wrote.
+/// Readable for its owner only: it holds customers' texts.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
 }
@@ -494,7 +494,7 @@ fn copy_without_snapshots(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Files, folders within, and the folder itself.
+/// Syncs all files and folders below, and the folder itself.
 fn sync_all(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -518,12 +518,12 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Bytes of all files below.
+/// Size of all files below, in bytes.
 pub(super) fn size(path: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        // A file that sled removes in this moment counts nothing.
+        // sled may have removed the file meanwhile.
         let Ok(data) = entry.metadata() else { continue };
         bytes += if data.is_dir() { size(&entry.path())? } else { data.len() };
     }

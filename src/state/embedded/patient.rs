@@ -1,4 +1,4 @@
-//! Opening a file while too many are open: that passes, and is no reason to give up the store.
+//! Opening a file while too many files are open: it retries, because that ends and must not break the store.
 
 use std::fs::File;
 use std::io;
@@ -8,11 +8,11 @@ use rustix::io::Errno;
 
 use crate::aside::aside;
 
-/// Half a minute in all: connections that hold descriptors end within that time.
+/// 30 s in all. Connections that hold descriptors end within that time.
 const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens a file, and tries again while this process or the machine has too many open ones.
+/// Opens a file. Retries while this process or the machine has too many open files.
 pub(super) fn open(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
     match open() {
         Err(error) if is_too_many(&error) => aside(|| again(&open, TRIES, PAUSE)),
@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails so many times in this way, then opens.
+    /// Fails this many times with this error, then opens.
     fn after(times: u32, errno: Errno, asked: &Cell<u32>) -> io::Result<File> {
         asked.set(asked.get() + 1);
         if asked.get() > times { File::open("/dev/null") } else { Err(errno.into()) }
@@ -58,7 +58,7 @@ mod tests {
             let asked = Cell::new(0);
             again(|| after(3, errno, &asked), 10, Duration::ZERO).unwrap();
             assert_eq!(asked.get(), 4);
-            // It does not wait for ever.
+            // The retries end.
             let asked = Cell::new(0);
             again(|| after(u32::MAX, errno, &asked), 10, Duration::ZERO).unwrap_err();
             assert_eq!(asked.get(), 10);

@@ -1,4 +1,4 @@
-//! Reading what sled holds: values whole, whether they lie inline, in chunks, or with others in a block.
+//! Reads from sled: whole values, whether they are inline, in chunks, in a block or in a blob file.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::open::Tables;
 use crate::state::embedded::value::{self, Head, Stored};
 
-/// A key, and where its value is found; `None`: it was deleted.
+/// A key and where its value is; `None`: it was deleted.
 pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>;
 
-/// A value, or what sled has in its place.
+/// A value, or the entry or the pointer from which it is loaded.
 pub(super) enum Piece<'a> {
     Value(Cow<'a, [u8]>),
     Entry(IVec),
@@ -33,13 +33,13 @@ impl Tables {
         }
     }
 
-    /// Of a key that has an entry of its own.
+    /// The value of a key that has an entry of its own.
     pub fn own_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let entry = self.state.get(key).map_err(unreadable)?;
         entry.map(|entry| self.load(key, &entry).map(Cow::into_owned)).transpose()
     }
 
-    /// Whether this is the value; the hash of a large one stands for it.
+    /// Whether this is the value. A large value is compared by its hash.
     pub fn is_value(&self, key: &[u8], expected: Option<&[u8]>) -> Result<bool, StoreError> {
         if blocks::block_key(key).is_some() {
             return Ok(self.value(key)?.as_deref() == expected);
@@ -58,8 +58,8 @@ impl Tables {
         }
     }
 
-    /// Reads in a block; none if it was removed meanwhile. It may be replaced for the sake of other members than those
-    /// that are read, and then the parts of the old one go while they are put together.
+    /// Reads from a block; none if the block was removed meanwhile. The checkpointer may replace the block because of
+    /// other members, and remove the old chunks while they are read: then it is read again.
     fn in_block<T>(
         &self,
         key: &[u8],

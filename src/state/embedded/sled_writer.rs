@@ -1,24 +1,24 @@
-//! Every write to sled goes through here, one after the other and not faster than the disk.
+//! All writes to sled, one after the other and not faster than the disk.
 //!
-//! sled writes its log on a pool of seven threads that never grows under load. Extending the file waits, with the
-//! lock of the space accounting held, for an earlier truncation, which is a job of the same pool; each finished
-//! write needs that lock, too. So seven queued writes and one truncation behind them dead-lock the database for
-//! good (seen with sled 0.34.7: `SegmentAccountant::bump_tip` against `sa_stabilize`). Two rules keep clear of it:
-//! no sled transactions or batches, each of which queues two writes, and a flush before so much was written that
-//! it may fill the pool. Nobody else flushes: durability is the journal's.
+//! sled writes its log on a pool of seven threads that never grows under load. Extending the file holds the lock of the
+//! space accounting while it waits for an earlier truncation, which is a job of the same pool. Each finished write
+//! needs that lock, too. So seven queued writes and one truncation behind them deadlock the database for good (seen
+//! with sled 0.34.7: `SegmentAccountant::bump_tip` against `sa_stabilize`). Two rules avoid it: no sled transactions or
+//! batches, because each queues two writes, and a flush before the unflushed bytes may fill the pool. No other code
+//! flushes: the journal provides durability.
 //!
-//! What lives is counted here, too, and noted in sled: to count it at a start, all of it would have to be read.
+//! The size of the live entries is counted here and stored in sled, so that a start need not read everything.
 
 use sled::{Db, IVec, Tree};
 
 /// Two of sled's 512 KiB buffers.
 const UNFLUSHED: usize = 1 << 20;
-/// What sled needs on disk for an entry besides its bytes, roughly.
+/// Rough disk cost of an entry besides its bytes.
 const ENTRY: usize = 128;
 const LIVE_KEY: &[u8] = b"\0live";
 
-/// A write costs its bytes in the log, some more around them, and at every tenth change of a page, all of its up to
-/// sixteen entries, which are like this one.
+/// A write costs its bytes in the log and some overhead. At every tenth change of a page sled also rewrites the page:
+/// up to sixteen entries of about this size.
 fn cost(bytes: usize) -> usize {
     4 * bytes + 1024
 }
@@ -26,15 +26,15 @@ fn cost(bytes: usize) -> usize {
 pub(super) struct Writer {
     db: Db,
     unflushed: usize,
-    /// Bytes of all entries, roughly.
+    /// Size of all entries in bytes, roughly.
     live: i64,
-    /// Writes until the crash that a test asks for.
+    /// How many writes succeed before the injected crash.
     #[cfg(test)]
     pub left: Option<usize>,
 }
 
 impl Writer {
-    /// `live`: what was there before, see [`Writer::note_live`].
+    /// `live`: the stored size, see [`live`].
     pub fn new(db: Db, live: i64) -> Self {
         Self {
             db,
@@ -45,7 +45,7 @@ impl Writer {
         }
     }
 
-    /// Gives what was there before.
+    /// Returns the previous value.
     pub fn put(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> sled::Result<Option<IVec>> {
         self.account(key.len() + value.len())?;
         let before = tree.insert(key, value)?;
@@ -60,8 +60,8 @@ impl Writer {
         Ok(before)
     }
 
-    /// Writes down how much lives. A crash before sled has it on disk leaves the count of a moment before, off by at
-    /// most what was written since: what is written again counts nothing.
+    /// Stores the live size. After a crash the stored size may be an earlier one, off by at most the writes since then:
+    /// replaying a write does not change the size.
     pub fn note_live(&mut self, state: &Tree) -> sled::Result<()> {
         let live = self.live.max(0).to_be_bytes();
         self.put(state, LIVE_KEY, &live).map(drop)
@@ -83,12 +83,12 @@ impl Writer {
     }
 }
 
-/// What an entry counts.
+/// What an entry adds to the live size.
 pub(super) fn size(key: &[u8], value: &[u8]) -> i64 {
     i64::try_from(key.len() + value.len() + ENTRY).unwrap_or(i64::MAX)
 }
 
-/// Bytes of all entries, roughly, as [`Writer::note_live`] left them.
+/// Size of all entries in bytes, roughly, as stored by [`Writer::note_live`].
 pub(super) fn live(state: &Tree) -> sled::Result<i64> {
     let noted = state.get(LIVE_KEY)?;
     Ok(noted.and_then(|noted| noted.as_ref().try_into().ok()).map_or(0, i64::from_be_bytes))

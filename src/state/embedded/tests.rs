@@ -1,4 +1,4 @@
-//! What can only be set up from within: crashes between two writes, and other versions' databases.
+//! Tests that need the store's internals: crashes between two writes, and databases of other versions.
 
 use std::fs;
 
@@ -22,13 +22,13 @@ fn put(store: &Store, key: &str, value: Vec<u8>) {
     store.transact(Tx::new().set(key, value)).unwrap();
 }
 
-/// Bytes that cannot be packed.
+/// Bytes that do not compress.
 fn noise(seed: u8, len: usize) -> Vec<u8> {
     let hashes = (0..).flat_map(|at: u32| value::hash(&[&[seed], at.to_be_bytes().as_slice()].concat()));
     hashes.take(len).collect()
 }
 
-/// What sled holds of large values, once it holds everything.
+/// How many chunks sled holds after all writes are checkpointed.
 fn chunks(dir: &Path) -> usize {
     let store = open(dir);
     let chunks = store.inner.tables.chunks.len();
@@ -53,7 +53,7 @@ fn replaced_and_deleted_values_leave_nothing_behind() {
 
 type Write<'w> = (&'w str, Option<&'w [u8]>);
 
-/// Takes a closed store's folder and leaves a journal in it, as a crash would.
+/// Leaves a journal in the folder of a closed store, as a crash would.
 fn crashed(dir: &Path, number: u64, frames: &[&[Write<'_>]]) {
     let places = Places::in_dir(dir);
     let mut journal = Journal::create(&places, number).unwrap();
@@ -66,7 +66,7 @@ fn crashed(dir: &Path, number: u64, frames: &[&[Write<'_>]]) {
     }
 }
 
-/// Of a closed store.
+/// The store must be closed.
 fn next_journal(dir: &Path) -> u64 {
     let places = Places::in_dir(dir);
     assert!(journal::numbers(&places).unwrap().is_empty(), "a closed store leaves no journal");
@@ -74,7 +74,7 @@ fn next_journal(dir: &Path) -> u64 {
     checkpointer::replay(&tables, &places).unwrap()
 }
 
-/// Leaves the journal of these writes, of which sled got the first few, as a crash would.
+/// Leaves the journal of these writes after sled got the first `left` of them, as a crash would.
 fn cut(dir: &Path, writes: &Writes, left: usize) {
     let number = next_journal(dir);
     let mut frame = Frame::default();
@@ -104,7 +104,7 @@ fn a_journal_is_carried_out_again_from_wherever_it_was_cut() {
         assert_eq!(store.get(b"b").unwrap(), Some(two.clone()), "{left}");
         assert_eq!(store.get(b"c").unwrap(), Some(b"new".to_vec()), "{left}");
         assert_eq!(store.inner.tables.chunks.len(), 2, "{left}");
-        // The next ones are not disturbed by what was left.
+        // The leftovers do not disturb later writes.
         put(&store, "c", b"newer".to_vec());
         store.close().unwrap();
         assert_eq!(open(dir.path()).get(b"c").unwrap(), Some(b"newer".to_vec()));
@@ -124,7 +124,7 @@ fn journals_are_carried_out_in_order_and_none_is_missing() {
     assert_eq!(store.get(b"b").unwrap(), Some(b"4".to_vec()));
     store.close().unwrap();
 
-    // The removal of a settled one was lost by a power cut.
+    // A power cut undid the removal of a journal that was checkpointed.
     fs::write(dir.path().join(format!("sled.journal-{next}")), kept).unwrap();
     let store = open(dir.path());
     assert_eq!(store.get(b"a").unwrap(), Some(b"3".to_vec()));
@@ -135,7 +135,7 @@ fn journals_are_carried_out_in_order_and_none_is_missing() {
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
 }
 
-/// Entries that share a block, which is far larger than an entry may be: a crash at any write loses none of them.
+/// A block much larger than one entry: a crash at any write loses none of its members.
 #[test]
 fn members_of_a_block_survive_a_cut() {
     let key = |n: u8| [b"Labc", [n; 12].as_slice()].concat();
@@ -163,7 +163,7 @@ fn members_of_a_block_survive_a_cut() {
     }
 }
 
-/// While the settler works, and after it: reads look the same.
+/// Reads give the same result during a checkpoint and after it.
 #[test]
 fn what_is_replaced_while_it_is_settled_stays_replaced() {
     let (dir, store) = fresh();
@@ -184,14 +184,14 @@ fn what_is_replaced_while_it_is_settled_stays_replaced() {
     );
 }
 
-/// Writes more until sled holds this key's last write, and nobody else does.
+/// Writes other keys until this key's last write is in sled only. No other thread may write meanwhile.
 fn until_settled(store: &Store, key: &[u8]) {
     while store.inner.front.read().get(key).is_some() {
         put(store, "big", vec![7; 3 << 20]);
     }
 }
 
-/// A guard is asked of sled again as soon as sled may hold another value than it had.
+/// A guard is compared with sled again after a checkpoint, because sled may hold another value by then.
 #[test]
 fn a_guard_does_not_outlive_the_value_that_was_read() {
     let (_dir, store) = fresh();
@@ -214,13 +214,13 @@ fn a_guard_does_not_outlive_the_value_that_was_read() {
         assert!(matches!(store.transact(&overtaken), Err(TxError::Conflict)), "{key}");
         put(&store, key, b"1".to_vec());
         until_settled(&store, key.as_bytes());
-        // What stands there is what was read, however it came back.
+        // Guards compare values: a value that was written again counts as unchanged.
         store.transact(&in_time).unwrap();
         assert_eq!(store.get(key.as_bytes()).unwrap(), Some(b"late".to_vec()));
     }
 }
 
-/// The settler replaces a block for one member's sake while another one is read.
+/// The checkpointer replaces a block because of one member while another member is read.
 #[test]
 fn a_member_is_read_while_its_block_is_replaced() {
     let (_dir, store) = fresh();
@@ -288,7 +288,7 @@ fn a_lost_part_of_a_value_is_said_not_guessed() {
     assert!(matches!(store.get(b"a"), Err(StoreError::Damaged(_))));
 }
 
-/// What lives is counted as it is written; a walk finds as much.
+/// The counted live size agrees with a walk over all entries.
 #[test]
 fn what_lives_is_counted() {
     let (dir, store) = fresh();
@@ -306,11 +306,11 @@ fn what_lives_is_counted() {
     let rows = tables.state.iter().chain(tables.chunks.iter()).map(Result::unwrap);
     let walked: i64 = rows.map(|(key, value)| sled_writer::size(&key, &value)).sum();
     let counted = sled_writer::live(&tables.state).unwrap();
-    // The store's own few keys are not all counted.
+    // Some of the store's own few keys are not counted.
     assert!((counted - walked).abs() < 1000, "{counted} and {walked}");
 }
 
-/// No entry may be so large that sixteen of them leave the log.
+/// sled must never move a page out of its log, so no entry is large.
 #[test]
 fn no_entry_is_large() {
     let (dir, store) = fresh();
@@ -331,12 +331,12 @@ fn no_entry_is_large() {
     assert_eq!(fs::read_dir(dir.path().join("sled/blobs")).map_or(0, Iterator::count), 0);
 }
 
-/// The key of a body.
+/// The key of an event's body.
 fn body(n: u64) -> Vec<u8> {
     [b"P".as_slice(), &n.to_be_bytes()].concat()
 }
 
-/// What an entry names; only once sled holds it.
+/// The blob pointer of a key; none before it was checkpointed.
 fn spot(store: &Store, key: &[u8]) -> Option<blobs::BlobPointer> {
     let block = store.inner.tables.own_value(&blocks::block_key(key).unwrap()).unwrap()?;
     blocks::member(&block, key).unwrap().map(|held| blobs::BlobPointer::read(&held).unwrap())
@@ -383,7 +383,7 @@ fn bodies_lie_in_files_and_leave_nothing_there() {
 #[test]
 fn bodies_survive_a_cut_and_no_file_is_left_over() {
     let words = |round: u8, n: u64| vec![round; 2000 + usize::try_from(n).unwrap()];
-    // One is replaced, which nobody does; some are removed, some new.
+    // One body is replaced, which the program never does; some are removed, some are new.
     let change = |n: u64| (!(3..6).contains(&n)).then(|| words(2, n));
     let writes: Writes = (2..9).map(|n| (body(n), change(n))).collect();
     let after: Vec<Entry> =
@@ -428,12 +428,12 @@ fn a_body_that_the_disk_changed_is_said_not_guessed() {
     assert_eq!(store.get(b"a").unwrap(), Some(b"b".to_vec()));
 }
 
-/// A file gets the bodies of several journals: what the latest of them brought is not all that it holds.
+/// One blob file gets the bodies of several journals, so the latest journal's bodies are not all that it holds.
 #[test]
 fn a_file_stays_while_anything_in_it_is_named() {
     let (dir, store) = fresh();
     for n in [500, 100, 900] {
-        // With enough beside it to fill a journal.
+        // The filler fills a journal.
         store.transact(Tx::new().set(body(n), vec![7; 100]).set("filler", vec![1; 3 << 20])).unwrap();
         store.inner.committer.wake();
         while spot(&store, &body(n)).is_none() {
@@ -452,7 +452,7 @@ fn a_file_stays_while_anything_in_it_is_named() {
     }
 }
 
-/// A file ends when it is full, also in the middle of what a journal holds.
+/// A blob file can become full in the middle of a journal.
 #[test]
 fn many_bodies_fill_many_files() {
     let (dir, store) = fresh();
@@ -470,9 +470,9 @@ fn many_bodies_fill_many_files() {
     assert_eq!(files(dir.path()), [2, 3]);
 }
 
-// --- D1: what a crash in sled's own moments leaves
+// --- D1: crashes inside sled
 
-/// sled's `sync_file_range` is ours, and really syncs.
+/// sled calls our `sync_file_range`, which is a real sync.
 #[test]
 fn d01_what_sled_asks_for_is_a_real_sync() {
     let before = crate::state::sled_syncs();
@@ -484,7 +484,7 @@ fn d01_what_sled_asks_for_is_a_real_sync() {
     assert!(crate::state::sled_syncs() > opened);
 }
 
-/// A settled store, and what its snapshot says.
+/// A store after a checkpoint, and the content of its snapshot file.
 fn settled() -> (TempDir, Vec<u8>) {
     let (dir, store) = fresh();
     for n in 0..50u8 {
@@ -534,7 +534,7 @@ fn d01_an_unfinished_snapshot_never_keeps_a_state_from_opening() {
     }
 }
 
-/// The replaced database stands in until the new one was opened once.
+/// The replaced database is kept until the new one was opened once.
 #[test]
 fn d01_a_compacted_copy_that_does_not_open_gives_way_to_the_one_before() {
     let (dir, _) = settled();
@@ -550,7 +550,7 @@ fn d01_a_compacted_copy_that_does_not_open_gives_way_to_the_one_before() {
     assert_eq!(open(dir.path()).get(b"last").unwrap(), Some(b"one".to_vec()));
 }
 
-/// All files and what is in them.
+/// All files and their contents.
 fn contents(dir: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
     let mut all = std::collections::BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -569,7 +569,7 @@ fn d01_a_state_of_another_format_is_refused_before_anything_is_written() {
     for (found, word) in [(open::FORMAT + 1, "newer version"), (open::FORMAT - 1, "before the first release")]
     {
         let (dir, _) = settled();
-        // Something that an opening would change: the log goes on behind the snapshot.
+        // Opening would change this folder: without a snapshot sled writes a new one.
         remove_snapshots(dir.path());
         fs::write(dir.path().join("sled/format"), found.to_string()).unwrap();
         let before = contents(dir.path());
@@ -577,7 +577,7 @@ fn d01_a_state_of_another_format_is_refused_before_anything_is_written() {
         assert!(refused.to_string().contains(word), "{refused}");
         assert_eq!(contents(dir.path()), before);
     }
-    // A note that is missing or cut off is written anew.
+    // A missing or truncated format file is written again.
     for note in [None, Some("")] {
         let (dir, _) = settled();
         let file = dir.path().join("sled/format");
@@ -587,7 +587,7 @@ fn d01_a_state_of_another_format_is_refused_before_anything_is_written() {
     }
 }
 
-/// A checkpoint that fails at the last moment is told to whoever stops.
+/// A failure of the last checkpoint is reported by `finish`.
 #[test]
 fn d01_a_failed_last_checkpoint_is_told() {
     let (dir, store) = fresh();
@@ -604,7 +604,7 @@ fn d01_a_failed_last_checkpoint_is_told() {
     store.close().unwrap();
 }
 
-/// A replay that panics or fails is refused with advice, and leaves no more files each time.
+/// A replay that fails or panics is reported with advice, and repeated failures do not add files.
 #[test]
 fn d01_a_replay_that_fails_again_and_again_does_not_fill_the_disk() {
     let (dir, store) = fresh();
@@ -615,7 +615,7 @@ fn d01_a_replay_that_fails_again_and_again_does_not_fill_the_disk() {
     frame.add(&body(2), Some(&noise(2, 3000)));
     frame.add(b"Zlast", Some(b"1"));
     Journal::create(&Places::in_dir(dir.path()), number).unwrap().append(&mut frame).unwrap();
-    // The place where the journal is to be removed is gone: a failure behind the filing.
+    // Removing the journal fails: that is a failure after the blobs were written.
     let journal = Places::in_dir(dir.path()).journal(number);
     let mut most = 0;
     for _ in 0..6 {

@@ -1,26 +1,26 @@
-//! What one transaction asks for.
+//! Transactions: guards, writes and their limits.
 
 use crate::state::embedded::blocks;
 use crate::state::embedded::errors::StoreError;
 
-/// sled keeps up to sixteen entries in a page, whatever their size: keys are bounded as values are.
+/// In bytes. sled keeps up to sixteen entries in a page, whatever their size, so keys are bounded, too.
 pub const MAX_KEY: usize = 1024;
 pub const MAX_VALUE: usize = 64 << 20;
-/// A transaction excludes everybody else while it is written.
+/// All other callers wait while a transaction is applied, so its writes are bounded.
 pub const MAX_WRITES: usize = 4096;
 
-/// What must still be so when a transaction is applied.
+/// A condition that must hold when a transaction is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
     pub key: Vec<u8>,
-    /// `None`: it must be absent.
+    /// `None`: the key must be absent.
     pub expected: Option<Vec<u8>>,
-    /// How many journals were settled when the store gave this value: while none is settled, every write since then
-    /// is among the recent ones, and sled need not be asked again.
+    /// How many journals were checkpointed when the store returned this value. While that count is unchanged, every
+    /// later write is in the memtable, so sled need not be read again.
     pub(super) read: Option<u64>,
 }
 
-/// Guards and writes that hold together: all, or nothing.
+/// Guards and writes of one transaction: all writes are applied if all guards hold, otherwise none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tx {
     pub guards: Vec<Guard>,
@@ -53,7 +53,7 @@ impl Tx {
         self.guards.is_empty() && self.writes.is_empty()
     }
 
-    /// Whether it may be asked for at all; gives the size of what it writes.
+    /// Refuses keys, values and counts out of bounds. Returns the size of the writes in bytes.
     pub(super) fn check(&self) -> Result<u64, StoreError> {
         self.guards.iter().try_for_each(|guard| check_key(&guard.key))?;
         if self.writes.len() > MAX_WRITES {
@@ -72,7 +72,7 @@ impl Tx {
     }
 }
 
-/// The first byte 0 belongs to the store itself.
+/// Keys that begin with a zero byte belong to the store itself.
 pub(super) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     match key.first() {
         None => Err(StoreError::Refused("an empty key")),

@@ -1,11 +1,11 @@
-//! How a value lies in sled: small ones inline or packed, larger ones cut into chunks.
+//! How a value is stored in sled: small ones inline or packed, larger ones in chunks.
 //!
-//! Whatever is read or written of a page costs as much as all its sixteen entries have bytes, and records are JSON that
-//! is much alike, so they are packed together.
+//! Reading or writing a page of sled costs the bytes of all its sixteen entries. Records are similar JSON, so a block
+//! of them is compressed.
 //!
-//! sled moves a page of sixteen big values out of its log into a file that it never syncs; so no stored value is
-//! larger than a chunk. Chunks lie in a tree of their own, under the value's key, a slot and their number: a new value
-//! takes the slot that the old one does not have, so the old one is whole until the entry names the new one.
+//! sled moves a page of sixteen big values out of its log into a file that it never syncs. So no stored value is larger
+//! than a chunk. Chunks are in a tree of their own: key, slot (0 or 1), number. A new value uses the slot that the old
+//! one does not use, so the old value stays whole until the entry names the new one.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -13,20 +13,20 @@ use std::ops::RangeInclusive;
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use sha2::{Digest, Sha256};
 
-/// What records have in common. It is part of the format: with another one, nothing packed could be read.
+/// Text that records have in common. It is part of the format: packed values can be read only with the same dictionary.
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
 
-/// The largest piece in one entry: sixteen of them with their keys stay far below the 128 KiB of a page.
+/// Largest chunk in bytes: sixteen of them with their keys stay far below the 128 KiB of a page.
 pub(super) const CHUNK: usize = 3072;
 
 const INLINE: u8 = 0;
 const CHUNKED: u8 = 1;
 const PACKED: u8 = 2;
-/// Sizes of values that are packed when that saves an eighth.
+/// Sizes in bytes of values that are packed if that saves an eighth.
 const PACKABLE: RangeInclusive<usize> = 128..=16 << 10;
 const HEAD: usize = 1 + 1 + 8 + 32;
 
-/// What an entry of the state tree says.
+/// The content of an entry in the state tree.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stored<'a> {
     Inline(Cow<'a, [u8]>),
@@ -45,7 +45,7 @@ pub(super) fn hash(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
 }
 
-/// The entry of a value that needs no chunks.
+/// The entry of a value without chunks; none if the value needs chunks.
 pub(super) fn whole(value: &[u8]) -> Option<Vec<u8>> {
     packed(value).or_else(|| (value.len() <= CHUNK).then(|| [&[INLINE], value].concat()))
 }
@@ -61,12 +61,12 @@ fn packed(value: &[u8]) -> Option<Vec<u8>> {
 
 fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
     let len = usize::try_from(u32::from_le_bytes(*packed.first_chunk()?)).ok()?;
-    // Damage must not ask for memory.
+    // A damaged length must not cause a large allocation.
     PACKABLE.contains(&len).then_some(())?;
     decompress_size_prepended_with_dict(packed, DICTIONARY).ok().filter(|value| value.len() == len)
 }
 
-/// `None` for an entry that no version up to this one writes.
+/// `None` for an entry that this version cannot read.
 pub(super) fn parse(entry: &[u8]) -> Option<Stored<'_>> {
     match entry.split_first()? {
         (&INLINE, value) => Some(Stored::Inline(Cow::Borrowed(value))),
@@ -80,7 +80,7 @@ pub(super) fn parse(entry: &[u8]) -> Option<Stored<'_>> {
     }
 }
 
-/// What an entry says of its chunks, if it has some.
+/// The head of a value in chunks; none if the entry has no chunks.
 pub(super) fn head(entry: &[u8]) -> Option<Head> {
     match entry.first() {
         Some(&CHUNKED) => parse(entry).and_then(|stored| match stored {
@@ -91,7 +91,7 @@ pub(super) fn head(entry: &[u8]) -> Option<Head> {
     }
 }
 
-/// Whether an entry has this value; the hash of a large one stands for it.
+/// Whether an entry has this value. A large value is compared by its hash.
 pub(super) fn is(entry: &[u8], value: &[u8]) -> bool {
     match parse(entry) {
         Some(Stored::Inline(held)) => *held == *value,
@@ -119,7 +119,7 @@ impl Head {
     }
 }
 
-/// No two keys share one: chunks of keys of other lengths have other lengths.
+/// Unique: the suffix has a fixed length, so equal chunk keys have equal keys.
 pub(super) fn chunk_key(key: &[u8], slot: u8, index: u32) -> Vec<u8> {
     [key, &[slot], &index.to_be_bytes()].concat()
 }
@@ -161,7 +161,7 @@ mod tests {
         assert!(is(&entry, &block) && !is(&entry, &block[1..]) && head(&entry).is_none());
         let noise: Vec<u8> = (0..40u8).flat_map(|n| hash(&[n])).collect();
         assert_eq!(whole(&noise).unwrap()[1..], noise);
-        // Only what fits into an entry when it is packed.
+        // Noise is packed only if the result fits into one entry.
         assert_eq!(whole(&noise.repeat(3)).map(|entry| entry.len() < CHUNK), Some(true));
         let more: Vec<u8> = (0..200u8).flat_map(|n| hash(&[n])).collect();
         assert_eq!(whole(&more), None);

@@ -1,8 +1,8 @@
-//! A database that hangs is broken.
+//! Declares the store broken when the database hangs.
 //!
-//! sled 0.34.7 has dead-locks of which not all may be known. Whoever waits for it would wait for ever, so after a
-//! time the store is declared broken, which ends the process. If it does not end, because every one of its threads
-//! waits for the store, it is ended here: the store is made for that, and a restart continues.
+//! sled 0.34.7 has deadlocks, and perhaps not all are known. Callers would wait for ever, so after a time the store is
+//! declared broken, which ends the process. If the process does not end, because all its threads wait for the store,
+//! the watchdog aborts it: the store survives that, and a restart continues.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use crate::state::embedded::committer::Health;
 
-/// The least time that a process gets to end by itself.
+/// Minimum time for the process to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Work that is under way: how much of it, and when some of it began or ended last.
+/// Operations in progress: how many, and when one last began (if there was none) or ended.
 pub(super) struct Busy {
     begun: Instant,
     active: AtomicU64,
@@ -30,7 +30,7 @@ impl Busy {
     }
 
     pub fn start(&self) -> Working<'_> {
-        // In this order: who sees work also sees that it began just now.
+        // In this order: a watchdog that sees the operation also sees that it began just now.
         if self.active.load(Ordering::SeqCst) == 0 {
             self.progress.store(self.now(), Ordering::SeqCst);
         }
@@ -42,7 +42,7 @@ impl Busy {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How long nothing of it has ended.
+    /// How long no operation has ended, while there are some.
     fn stalls(&self) -> Duration {
         if self.active.load(Ordering::SeqCst) == 0 {
             return Duration::ZERO;
