@@ -159,7 +159,7 @@ pub fn panics_without_words() {
     }));
 }
 
-/// Notifies a service manager with `Type=notify`: one datagram, see sd_notify(3).
+/// Notifies systemd (`Type=notify`), if it waits for that.
 fn notify_ready() {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         warn!(%error, "the service manager could not be told that this is ready");

@@ -19,30 +19,18 @@ pub const MAX_MESSAGES: u64 = 2_000;
 /// Reads `event_type`, `response.id` and the number of attached messages. All else is left out. A value is `null` if it
 /// is not the expected object or scalar.
 ///
-<<<<<<< HEAD:src/goodays/peek.rs
-/// Fails exactly where reading all of it fails. Halves of characters are replaced, as [`json::read`] does.
+/// It fails exactly if parsing the whole body fails. Lone surrogates are replaced, as in [`json::read`].
 pub fn outline(body: &str) -> serde_json::Result<Value> {
     let read = |body: &str| serde_json::from_str::<Outline>(body).map(|outline| outline.0);
-=======
-/// It fails exactly if parsing the whole body fails. Lone surrogates are replaced, as in [`json::read`].
-pub fn glance(body: &str) -> serde_json::Result<Value> {
-    let read = |body: &str| serde_json::from_str::<Glance>(body).map(|glance| glance.0);
->>>>>>> c2:src/goodays/glance.rs
     read(body).or_else(|error| match json::mended(body.as_bytes()).map(String::from_utf8) {
         Some(Ok(mended)) => read(&mended),
         _ => Err(error),
     })
 }
 
-<<<<<<< HEAD:src/goodays/peek.rs
-/// Why an event is not carried although it can be read, in words for people.
+/// Why a readable event is parked instead of processed, as text for humans.
 pub fn excess(body: &str, outlined: &Value) -> Option<String> {
     let messages = outlined.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
-=======
-/// Why a readable event is parked instead of processed, as text for humans.
-pub fn excess(body: &str, glanced: &Value) -> Option<String> {
-    let messages = glanced.get("response").and_then(|r| r.get(MESSAGES)).and_then(Value::as_u64);
->>>>>>> c2:src/goodays/glance.rs
     if messages.is_some_and(|count| count > MAX_MESSAGES) {
         return Some(format!("the event holds more than {MAX_MESSAGES} messages"));
     }
@@ -285,11 +273,7 @@ mod tests {
         include_str!("../../tests/fixtures/goodays/delegated_malformed_urls.json"),
     ];
 
-<<<<<<< HEAD:src/goodays/peek.rs
-    /// What the door makes of a tree, and of a outline.
-=======
-    /// Event name and response id are the same after a full parse and after a glance.
->>>>>>> c2:src/goodays/glance.rs
+    /// Event name and response id are the same after a full parse and after a outline.
     fn same(body: &str) {
         let (tree, outlined) = (json::read(body.as_bytes()), outline(body));
         let told = |read: serde_json::Result<Value>| {

@@ -164,7 +164,7 @@ pub fn open_intents_of(rkey: RKey) -> (Vec<u8>, Vec<u8>) {
     prefix(join(b'Y', &[&rkey.0]))
 }
 
-/// All keys that begin so.
+/// The range of all keys with this prefix.
 pub fn prefix(from: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     let mut to = from.clone();
     while let Some(last) = to.pop() {
