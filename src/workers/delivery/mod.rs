@@ -2,5 +2,8 @@
 
 pub(crate) mod deliver;
 pub(crate) mod dispatcher;
+mod facts;
+mod limits;
+mod read_back;
 mod reread;
 pub(crate) mod users;

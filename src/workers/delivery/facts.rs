@@ -1,0 +1,96 @@
+//! What a decision about an action needs beside the conversation: settings, clocks, and what Goodays has shown.
+
+use crate::config::Actions;
+use crate::decide::outbound::{Circumstances, Outcome, Reading};
+use crate::decide::{Intent, Link};
+use crate::goodays::event::Response;
+use crate::http::Failure;
+use crate::mutant;
+use crate::state::{RKey, StoreError};
+use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
+use crate::workers::runtime::retry::millis;
+use crate::workers::{Shared, Stop};
+
+/// Whether this account stops listing `message` once the brand has answered.
+const MESSAGE_ENDS_TURN: &str = "message ends turn";
+
+impl Shared {
+    /// What applies to all actions now.
+    pub(crate) fn circumstances(&self, now_ms: i64) -> Circumstances {
+        let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(self.config.settle) };
+        Circumstances {
+            now_ms,
+            close_grace_ms: millis(self.live().poll.close_grace),
+            settle_ms,
+            poll_ms: millis(self.live().poll.interval),
+            observe: self.live().actions == Actions::Observe,
+            message_ends_turn: self.message_ends_turn(),
+        }
+    }
+
+    pub(crate) fn reading<'a>(&self, view: &'a Response, asked_ms: i64) -> Reading<'a> {
+        let now = self.circumstances(asked_ms);
+        Reading { view, asked_ms, settle_ms: now.settle_ms, message_ends_turn: now.message_ends_turn }
+    }
+
+    fn message_ends_turn(&self) -> Option<bool> {
+        self.store.meta(MESSAGE_ENDS_TURN).ok().flatten()
+    }
+
+    /// Stores whether `message` is listed right after an answer of ours. Once it was, a listed `message` no longer
+    /// shows that an answer did not arrive.
+    pub(crate) fn learn_turns(&self, ends: bool) -> Result<(), StoreError> {
+        let known = self.message_ends_turn();
+        if known.is_none() || (known == Some(true) && !ends) {
+            self.store.set_meta(MESSAGE_ENDS_TURN, &ends)?;
+        }
+        Ok(())
+    }
+
+    /// Reads back an action with unknown outcome. True, and stored, when it arrived.
+    pub(crate) async fn look_for(&self, intent: &Intent) -> Result<bool, Stop> {
+        let asked_ms = self.clock.now_ms();
+        let result = self.goodays.response(&intent.response_id).await;
+        self.goodays_said(&result, asked_ms);
+        let view = result?;
+        let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
+        let found =
+            self.change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))?;
+        Ok(matches!(found, Some(Outcome::Arrived(_))))
+    }
+
+    /// Whether a refusal is Goodays' own, for this response, or the network's, for everything. The latter pauses all.
+    pub(super) async fn whose_refusal(&self, failure: Failure, began_ms: i64) -> Failure {
+        if !matches!(failure, Failure::Refused { .. } | Failure::Road(_)) {
+            self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+            return failure;
+        }
+        let well = self.goodays.is_well().await;
+        self.goodays_said(&well, began_ms);
+        match well {
+            Ok(()) => failure,
+            Err(all) => all,
+        }
+    }
+
+    /// A time of Salesforce's clock converted to Goodays' clock; `None` while either clock is not known.
+    pub(crate) fn on_goodays_clock(&self, moment: SalesforceTime) -> Option<GoodaysTime> {
+        let salesforce = self.salesforce.now()?;
+        Some(salesforce_to_goodays(moment, salesforce, self.goodays.now()?))
+    }
+
+    /// A newer Case of the same customer, named in the reason of a refused answer (design, rule 12).
+    pub(crate) fn newer_case(&self, intent: &Intent) -> Result<Option<String>, StoreError> {
+        let link = self.store.link(RKey::of(&intent.response_id))?;
+        let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else {
+            return Ok(None);
+        };
+        if !intent.kind.is_answer() {
+            return Ok(None);
+        }
+        let others = self.store.links_of_customer(customer)?;
+        let newer = |o: &&Link| o.response_id != link.response_id && o.fresh.newest > link.fresh.newest;
+        let newest = others.iter().filter(newer).max_by_key(|o| o.fresh.newest);
+        Ok(newest.and_then(|l| l.case.as_ref()).map(|c| c.number.clone().unwrap_or_else(|| c.id.to_string())))
+    }
+}

@@ -1,0 +1,74 @@
+//! What holds an action back whatever its conversation says: the hourly limit, and the token's account.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::decide::hash64;
+use crate::http::Failure;
+use crate::state::{StoreError, Tx, keys};
+use crate::workers::{Shared, Stop};
+
+impl Shared {
+    /// Counts this action; false when the hourly limit is reached (design, `max_actions_per_hour`).
+    pub(super) fn within_hourly_limit(
+        &self,
+        tx: &mut Tx,
+        approved: bool,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        const MINUTE_MS: i64 = 60_000;
+        let key = keys::meta("sent minutes");
+        // Guarded, since several actions begin at once. The limit protects customers from a mistake.
+        let raw = self.store.guard(tx, key.clone())?;
+        let mut minutes: BTreeMap<i64, u64> =
+            raw.as_deref().map(crate::state::decode).transpose()?.unwrap_or_default();
+        minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
+        let sent: u64 = minutes.values().sum();
+        if sent >= u64::from(self.live().max_actions_per_hour) && !approved {
+            return Ok(false);
+        }
+        *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;
+        tx.set(key, crate::state::encode(&minutes));
+        Ok(true)
+    }
+
+    /// Checks that the token is of the state's Goodays account (design, rule 16).
+    pub(crate) async fn right_account(&self) -> Result<(), Stop> {
+        let mut checked = self.goodays_account.lock().await;
+        let token = self.secrets.goodays_token.load_full();
+        if checked.as_ref().is_some_and(|of| Arc::ptr_eq(of, &token)) {
+            return Ok(());
+        }
+        let began_ms = self.clock.now_ms();
+        let stored: Option<u64> = self.store.meta("goodays_account")?;
+        let result = self.goodays.session().await;
+        let name = match result {
+            Ok(name) => {
+                self.goodays_said::<()>(&Ok(()), began_ms);
+                name
+            }
+            // Not every account has this endpoint; then only the token counts.
+            Err(Failure::Refused { .. }) => None,
+            Err(failure @ Failure::Road(_)) => match self.whose_refusal(failure, began_ms).await {
+                Failure::Road(_) if self.goodays_breaker.trouble().is_none() => None,
+                failure => return Err(failure.into()),
+            },
+            // An account that never gave its name cannot be compared. It is asked again when nothing is in flight.
+            Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(()),
+            Err(failure) => return Err(failure.into()),
+        };
+        if let Some(hash) = name.map(|n| hash64(&n)) {
+            if stored.is_some_and(|s| s != hash) {
+                let advice = "This state belongs to another Goodays account than the token: use a state folder \
+                              of its own (state.path), or the right token.";
+                let code = "other_account".into();
+                return Err(Failure::WrongSession { code, advice: advice.into() }.into());
+            }
+            if stored.is_none() {
+                self.store.set_meta("goodays_account", &hash)?;
+            }
+        }
+        *checked = Some(token);
+        Ok(())
+    }
+}
