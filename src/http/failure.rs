@@ -1,4 +1,4 @@
-//! What became of a call that did not succeed: chosen where the answer is read, and nowhere else.
+//! Why a call failed. It is chosen where the answer is read, and nowhere else.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::{ends_kept, shortened};
 /// The longest word that counts as a code.
 const MAX_CODE: usize = 64;
 
-/// The remote's own words about a refusal, for people and for classification. Debugging shows no words.
+/// A remote's message about a refusal, for people and for classification. `Debug` output has no texts.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Problem {
     /// Salesforce `errorCode`, or whatever code Goodays' body holds: one short word; empty if none.
@@ -40,8 +40,8 @@ impl fmt::Debug for Problem {
     }
 }
 
-/// A code as it may be logged and shown: letters, digits, `_`, `-` and `.`, at most 64. What a remote gives instead
-/// of one short word is called `UNREADABLE_CODE`; nothing stays nothing.
+/// A code that may be logged and shown: letters, digits, `_`, `-` and `.`, at most 64. Anything else becomes
+/// `UNREADABLE_CODE`. An empty code stays empty.
 pub fn code_word(code: &str) -> String {
     let code = code.trim();
     let plain = code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
@@ -87,14 +87,14 @@ pub enum Failure {
     Budget,
 }
 
-/// Whom a failure concerns.
+/// Which calls a failure concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concerns {
-    /// Whatever is sent next would fare the same: all calls to that remote pause.
+    /// The next call would fail as well: all calls to that remote pause.
     Everything,
     /// This request only.
     ThisRequest,
-    /// Nothing about the remote is known from it.
+    /// It says nothing about the remote.
     Ourselves,
 }
 
@@ -107,7 +107,7 @@ impl Failure {
         Self::Login { code: code.into(), advice: advice.into() }
     }
 
-    /// Whether all pauses, or only this one request is concerned.
+    /// Whether all calls pause, or only this request failed.
     pub fn concerns(&self) -> Concerns {
         match self {
             Self::Refused { .. } => Concerns::ThisRequest,
@@ -116,7 +116,7 @@ impl Failure {
         }
     }
 
-    /// What was sent may have been done: it is looked for before it is sent again.
+    /// The remote may have done what was sent: it is read back before it is sent again.
     pub fn may_have_been_done(&self) -> bool {
         matches!(self, Self::NoAnswer(_) | Self::Road(_))
     }

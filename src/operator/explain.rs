@@ -73,7 +73,7 @@ impl Shared {
 
     async fn case_in_salesforce(&self, number: &str) -> Result<Option<RecordId>, Failure> {
         let now_ms = self.clock.now_ms();
-        if self.salesforce_breaker.closed_until(now_ms).is_some() {
+        if self.salesforce_breaker.paused_until(now_ms).is_some() {
             return Err(Failure::NotSent("it was out of reach a moment ago".to_owned()));
         }
         let mapping = self.mapping();

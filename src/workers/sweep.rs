@@ -133,7 +133,7 @@ impl Worker for Sweeper {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
         for gate in [&shared.goodays_breaker, &shared.salesforce_breaker] {
-            if let Some(until_ms) = gate.closed_until(now_ms) {
+            if let Some(until_ms) = gate.paused_until(now_ms) {
                 return Ok(Step::Idle { until_ms: Some(until_ms) });
             }
         }

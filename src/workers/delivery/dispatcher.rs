@@ -139,7 +139,7 @@ impl Dispatcher {
 
     /// Until when nothing may begin (milliseconds); `None` when it may.
     async fn pause(&mut self, shared: &Shared, now_ms: i64) -> Result<Option<i64>, Fatal> {
-        if let Some(until_ms) = shared.goodays_breaker.closed_until(now_ms) {
+        if let Some(until_ms) = shared.goodays_breaker.paused_until(now_ms) {
             return Ok(Some(until_ms));
         }
         let token = shared.secrets.goodays_token.load_full();

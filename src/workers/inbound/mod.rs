@@ -89,7 +89,7 @@ impl Worker for InboundWorker {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        if let Some(until_ms) = shared.salesforce_breaker.closed_until(now_ms) {
+        if let Some(until_ms) = shared.salesforce_breaker.paused_until(now_ms) {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         self.stepped_ms = now_ms;

@@ -25,7 +25,7 @@ impl SharedWorkerState {
 #[derive(Default)]
 pub(crate) struct WorkerState {
     /// A worker works on them now, usually their own worker.
-    in_hand: HashSet<RKey>,
+    taken: HashSet<RKey>,
     /// Conversations in calls in flight.
     in_flight: HashSet<RKey>,
     /// Written without an answer, and when that attempt ended (milliseconds): read back before another write.
@@ -111,16 +111,16 @@ impl WorkerState {
 
     /// Whether a worker may take it now.
     pub(crate) fn is_free(&self, rkey: RKey) -> bool {
-        !self.in_hand.contains(&rkey) && !self.postponed.contains_key(&rkey)
+        !self.taken.contains(&rkey) && !self.postponed.contains_key(&rkey)
     }
 
     pub(crate) fn take(&mut self, rkeys: &[RKey]) {
-        self.in_hand.extend(rkeys);
+        self.taken.extend(rkeys);
     }
 
     pub(crate) fn give_back(&mut self, rkeys: &[RKey]) {
         for rkey in rkeys {
-            self.in_hand.remove(rkey);
+            self.taken.remove(rkey);
         }
     }
 
@@ -163,8 +163,8 @@ impl WorkerState {
         }
         let mut tx = Tx::default();
         for lane in (0..LANES).filter(|lane| rkeys.iter().any(|r| r.lane() == *lane)) {
-            let doubted = self.unconfirmed.keys().filter(|r| !self.in_flight.contains(r));
-            let all = self.in_flight.iter().chain(doubted).filter(|r| r.lane() == lane).copied();
+            let unconfirmed = self.unconfirmed.keys().filter(|r| !self.in_flight.contains(r));
+            let all = self.in_flight.iter().chain(unconfirmed).filter(|r| r.lane() == lane).copied();
             put_attempt(&mut tx, lane, &all.collect::<Vec<RKey>>());
         }
         store.try_transact(&tx).map(drop)

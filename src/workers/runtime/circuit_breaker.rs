@@ -43,7 +43,7 @@ impl CircuitBreaker {
     }
 
     /// Until when calls pause (milliseconds); `None` when calls are allowed.
-    pub fn closed_until(&self, now_ms: i64) -> Option<i64> {
+    pub fn paused_until(&self, now_ms: i64) -> Option<i64> {
         let state = self.lock();
         (state.until_ms > now_ms).then_some(state.until_ms)
     }
