@@ -63,6 +63,7 @@ impl App {
         let store = Store::open(&config.state.path, settings(knobs.store))?;
         let (mapping, refused) = mappings(&config.mappings, &store)?;
         let shared = Arc::new(Shared::open_with(config, mapping, store, clock, knobs.calls)?);
+        shared.check_edits_by(crate::check::newly_lacking);
         if refused.is_some() {
             shared.mapping_trouble.store(Arc::new(refused));
         }

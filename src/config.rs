@@ -18,14 +18,14 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::document::diagnostic::Diagnostic;
 use crate::document::diagnostic::Page;
 use crate::document::encoding;
 use crate::document::yaml::NOT_UTF8;
-use crate::mapping::Diagnostic;
 
 pub use live::{Live, waiting};
 pub use read::codes;
-pub use schema::ConnectorFile;
+pub use schema::schema;
 pub use values::parse_duration;
 
 /// Whether variables and secrets must be set. `check --offline`, `plan` of a file and `schema` work without them.

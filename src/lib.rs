@@ -42,10 +42,13 @@ pub mod mapping;
 pub mod metrics;
 pub mod mutant;
 pub mod operator;
+pub mod out;
 
 pub mod preview;
+pub mod remotes;
 pub mod salesforce;
 pub mod samples;
+pub mod schemas;
 pub mod sim;
 pub mod state;
 pub mod time;

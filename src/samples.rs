@@ -14,6 +14,7 @@ use url::Url;
 use crate::config::Config;
 use crate::goodays::client::Client;
 use crate::http::Failure;
+use crate::remotes::goodays_reader;
 
 /// Timeout of one call.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -47,7 +48,7 @@ pub enum SamplesError {
 
 /// Writes the account's samples to a folder. Existing files are never replaced.
 pub async fn fetch(config: &Config, dir: &Path) -> Result<Fetched, SamplesError> {
-    let samples = read(&client(config, TIME_LIMIT)).await?;
+    let samples = read(&goodays_reader(config, TIME_LIMIT)).await?;
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |error| SamplesError::File { path, error }
@@ -91,13 +92,6 @@ impl Fetched {
         }
         lines.concat()
     }
-}
-
-/// A client of Goodays for commands that only read. `limit` is the timeout of each call.
-pub fn client(config: &Config, limit: Duration) -> Client {
-    let token = config.goodays.token.clone();
-    let http = crate::http::client(limit);
-    Client::new(config.goodays.base_url.clone(), move || token.clone(), http)
 }
 
 /// The samples of all configured events. Kinds that Goodays refuses are left out.

@@ -33,7 +33,7 @@ pub async fn check(
     limit: Duration,
     report: &mut Report,
 ) -> Vec<(String, Value)> {
-    let client = samples::client(config, limit);
+    let client = crate::remotes::goodays_reader(config, limit);
     match all(&client, config, mapping, report).await {
         Ok(samples) => samples,
         Err((what, failure)) => {

@@ -23,7 +23,6 @@ mod saved;
 mod values;
 
 pub use edited::{Stood, edited};
-pub use salesforce::client;
 pub use saved::newly_lacking;
 
 use std::path::Path;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::decide::Names;
+use crate::decide::names::Lookup;
 use crate::mapping::Mapping;
 use crate::salesforce::describe::{Describe, Field};
-use crate::workers::runtime::names::Lookup;
 
 /// By lower-case name. `None`: Salesforce does not describe the object to this user.
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! Checks against Salesforce: login, version, objects, statuses, rows of agents, limits. Only reads.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,14 +10,14 @@ use super::objects::{Objects, case_object};
 use super::places::Atlas;
 use super::report::{Area, Done, Report, after};
 use super::{budget, fields, samples};
-use crate::clock::Clock;
 use crate::config::{Actions, Config};
 use crate::decide::PlanContext;
-use crate::http::{Failure, TimeLimits};
+use crate::decide::names::lookups;
+use crate::http::Failure;
 use crate::mapping::Mapping;
+use crate::remotes::salesforce_reader;
 use crate::salesforce::auth::Session;
-use crate::salesforce::client::{Client, Meter};
-use crate::workers::runtime::names::lookups;
+use crate::salesforce::client::Client;
 
 /// The requests, in this order.
 const STEPS: [&str; 9] =
@@ -32,8 +31,6 @@ const STATUSES: &str = "the Case statuses";
 pub(super) const ASSIGNMENT_RULES: &str = "assignment rules";
 pub(super) const POLLS: &str = "the polls' queries";
 pub(super) const OTHERS: &str = "records of other people";
-/// Far more calls than a check makes.
-const CALLS: u64 = 200;
 /// How many relations a path in a query may cross (Salesforce reference, 5).
 const DEEPEST: usize = 5;
 
@@ -54,7 +51,7 @@ pub async fn check(
     limit: Duration,
     report: &mut Report,
 ) {
-    let client = client(config, limit);
+    let client = salesforce_reader(config, limit);
     let mut visit = Visit { client, config, mapping, report };
     if let Err((what, failure)) = visit.all(samples).await {
         // Later steps have already reported where the login leads.
@@ -64,22 +61,6 @@ pub async fn check(
         }
         visit.report.failure(Area::Salesforce, what, &failure, &after(&STEPS, what));
     }
-}
-
-/// A login of our own, for commands that only read. Each call may take as long as `limit`.
-pub fn client(config: &Config, limit: Duration) -> Client {
-    let limits = TimeLimits { salesforce_write: limit, salesforce_read: limit, login: limit, goodays: limit };
-    let meter = Meter::new();
-    meter.grant(CALLS);
-    Client::new(
-        config.salesforce.login_url.clone(),
-        config.salesforce.api_version.clone(),
-        crate::workers::credentials(config),
-        crate::http::client(limit),
-        Arc::new(meter),
-        Clock::System,
-    )
-    .with_limits(limits)
 }
 
 impl Visit<'_> {

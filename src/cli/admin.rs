@@ -9,12 +9,12 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::applied::Applied;
-use super::out::{self, say, warn_user};
 use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
 use crate::operator::Knowledge;
+use crate::out::{self, say, warn_user};
 
 /// No daemon answers for this state folder: none runs, it hangs, or something else listens at its address.
 #[derive(Debug, thiserror::Error)]

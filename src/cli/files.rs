@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::admin::Admin;
-use super::out::{self, say, warn_user};
 use super::{OK, UNREACHABLE, load};
 use crate::check::{self as checks, Report, Stood};
 use crate::config::Secrets;
+use crate::out::{self, say, warn_user};
 use crate::samples::SamplesError;
 
 pub async fn check(path: &Path, offline: bool, json: bool) -> anyhow::Result<u8> {

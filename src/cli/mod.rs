@@ -5,7 +5,6 @@ mod admin;
 mod applied;
 mod files;
 mod logging;
-pub(crate) mod out;
 mod parked;
 mod plan;
 mod reasons;
@@ -21,12 +20,13 @@ use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::out::{say, warn_user};
 use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, parse_duration};
 use crate::demo;
-use crate::mapping::{Diagnostic, SchemaKind};
+use crate::mapping::Diagnostic;
+use crate::out::{self, say, warn_user};
+use crate::schemas::SchemaKind;
 
 /// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 ///
@@ -323,7 +323,7 @@ impl Command {
                 simulate::simulate(simulate::Simulated { salesforce, goodays, jwt_public_key }).await
             }
             Self::Schema { kind } => {
-                say!("{:#}", crate::mapping::schema(kind.into()));
+                say!("{:#}", crate::schemas::schema(kind.into()));
                 Ok(OK)
             }
         }

@@ -6,7 +6,6 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::admin::{self, Admin};
-use super::out::{say, warn_user};
 use super::{FINDINGS, OK, UNREACHABLE, all, load};
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
@@ -14,6 +13,7 @@ use crate::goodays::event;
 use crate::http::Failure;
 use crate::mapping::Mapping;
 use crate::operator::Knowledge;
+use crate::out::{say, warn_user};
 use crate::preview::{self, Org, Preview};
 use crate::workers::perimeter;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use super::out::say;
 use super::{OK, Signals};
+use crate::out::say;
 use crate::sim;
 
 /// The options of the simulators.

@@ -133,8 +133,6 @@ mod tests {
 
     use super::*;
     use crate::config::Secrets;
-    use crate::mapping::SchemaKind;
-    use crate::mapping::schema;
 
     const FILE: &str = "
 server: { listen: '127.0.0.1:8080' }
@@ -183,7 +181,7 @@ log: { level: warn }
 ");
         let live = Live::of(&config(FILE)).changed(&Live::of(&other));
         let known: BTreeSet<&str> = AT_START.iter().map(|(key, _)| *key).chain(live).collect();
-        let schema = schema(SchemaKind::Connector);
+        let schema = crate::config::schema();
         let mut keys = Vec::new();
         leaves(&schema, &schema, "", &mut keys);
         assert!(keys.len() > 25, "{keys:?}");

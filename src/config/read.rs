@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::document::diagnostic::Diagnostic;
 use crate::document::diagnostic::Page;
 use crate::document::keys::Keys;
 use crate::document::yaml::{self, Kind, MISSING_KEY, Node, WRONG_KIND};
-use crate::mapping::Diagnostic;
 
 use super::login;
 use super::reader::{BAD_WORD, Reader};

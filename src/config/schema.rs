@@ -3,8 +3,15 @@
 #![expect(dead_code, reason = "the fields are read by editors only, through their schema")]
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value as Json;
 
-use crate::mapping::only_schema;
+use crate::document::schema::only_schema;
+
+/// The schema of connector.yaml. A section in which everything is commented out is null, and that is allowed.
+pub fn schema() -> Json {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<ConnectorFile>().to_value()
+}
 
 only_schema!(Number, { "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "\\$\\{" }] });
 only_schema!(

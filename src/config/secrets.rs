@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use crate::document::diagnostic::Diagnostic;
 use crate::document::keys::Keys;
 use crate::document::yaml::{Kind, MISSING_KEY, Node};
-use crate::mapping::Diagnostic;
 
 use super::key;
 use super::reader::Reader;

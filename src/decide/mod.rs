@@ -5,6 +5,7 @@
 
 pub mod inbound;
 pub mod ledger;
+pub mod names;
 pub mod outbound;
 pub mod pace;
 pub mod reconcile;

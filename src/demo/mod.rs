@@ -6,7 +6,7 @@ mod transcript;
 
 use clap::ValueEnum;
 
-use crate::cli::out::say;
+use crate::out::say;
 use crate::sim::wire::{Act, Fault};
 use stage::{SECRET, Stage, Tuning};
 use transcript::Transcript;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::stage::Stage;
-use crate::cli::out::say;
+use crate::out::say;
 use crate::sim::wire::Seen;
 
 pub struct Transcript {

@@ -8,4 +8,5 @@ pub mod diagnostic;
 pub(crate) mod encoding;
 pub mod keys;
 pub(crate) mod layout;
+pub(crate) mod schema;
 pub mod yaml;

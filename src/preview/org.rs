@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::check;
 use crate::config::Config;
+use crate::decide::names::lookups;
 use crate::decide::reconcile::{adopt, read_row};
 use crate::decide::{Names, PlanContext};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::mapping::{CaseMapping, Mapping};
 use crate::operator::Knowledge;
+use crate::remotes::salesforce_reader;
 use crate::salesforce::client::Client;
 use crate::salesforce::query;
 use crate::workers::perimeter;
-use crate::workers::runtime::names::lookups;
 
 /// The time limit of one call.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ pub struct Org<'a> {
 
 impl<'a> Org<'a> {
     pub async fn open(config: &'a Config, mapping: &'a Mapping) -> Result<Self, Failure> {
-        let client = check::client(config, TIME_LIMIT);
+        let client = salesforce_reader(config, TIME_LIMIT);
         let object = mapping.case_mappings().first().map_or("Case", |case| case.object.as_str());
         let mut knowledge = Knowledge {
             case: Some(client.describe(object).await?),

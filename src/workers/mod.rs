@@ -35,12 +35,13 @@ use runtime::{activity, budget, org_identity, plan_context};
 pub use sweep::{SweepOptions, SweepReport};
 
 use crate::clock::Clock;
-use crate::config::{Auth, Config, Live};
+use crate::config::{Config, Live};
 use crate::decide::outbound::EarlierRules;
 use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
-use crate::salesforce::auth::Credentials;
+use crate::remotes::credentials;
+use crate::salesforce::describe::Describe;
 use crate::state::{LANES, Store, StoreError};
 use crate::{goodays, salesforce};
 
@@ -68,6 +69,8 @@ pub struct Shared {
     pub edits: ArcSwap<housekeeping::reload::Edits>,
     /// Changes the log's level, where the log is our own.
     pub(crate) log_level: OnceLock<LogLevel>,
+    /// Checks an edited mapping against the org, where somebody gave such a check.
+    pub(crate) edit_check: OnceLock<EditCheck>,
     /// One reload at a time: a signal, the admin server and the file watch can each start one.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// The last refused mapping edit, for `status`.
@@ -104,6 +107,10 @@ type Watcher = Box<dyn Fn(&'static str, bool) -> bool + Send + Sync>;
 
 /// Sets the level of the log, written as `log.level`.
 pub type LogLevel = Box<dyn Fn(&str) + Send + Sync>;
+
+/// What an edited mapping names and the org lacks, in words with places: of the edited mapping, the one in force, and
+/// the org's objects.
+pub type EditCheck = fn(&Mapping, &Mapping, &[Describe]) -> Vec<String>;
 
 /// Counters that are updated, so that nothing has to be scanned.
 #[derive(Debug, Default)]
@@ -222,6 +229,7 @@ impl Shared {
             live: ArcSwap::from_pointee(Live::of(&config)),
             edits: ArcSwap::default(),
             log_level: OnceLock::new(),
+            edit_check: OnceLock::new(),
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
             dashboard: ArcSwap::from_pointee(None),
@@ -250,6 +258,11 @@ impl Shared {
     /// The settings of connector.yaml that an edit changes while running, as they are now.
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
+    }
+
+    /// Sets how edited mappings are checked against the org. The first one stays.
+    pub fn check_edits_by(&self, check: EditCheck) {
+        let _ = self.edit_check.set(check);
     }
 
     /// Sets how the log's level is changed. The first one stays.
@@ -371,22 +384,6 @@ fn said<T>(
             tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
             Some(until_ms)
         }
-    }
-}
-
-/// The login from the configuration.
-pub fn credentials(config: &Config) -> Credentials {
-    match &config.salesforce.auth {
-        Auth::ClientCredentials { client_id, client_secret } => Credentials::ClientCredentials {
-            client_id: client_id.clone(),
-            client_secret: client_secret.clone(),
-        },
-        Auth::JwtBearer { client_id, username, private_key, audience } => Credentials::JwtBearer {
-            client_id: client_id.clone(),
-            username: username.clone(),
-            private_key_pem: private_key.clone(),
-            audience: audience.clone(),
-        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! The modules and what they may use (docs/architecture.md), checked in the source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -108,4 +108,52 @@ fn the_functions_that_the_architecture_page_names_are_there() {
         named += 1;
     }
     assert!(named >= 15, "{named}");
+}
+
+/// Which rooms of the source each room names.
+fn rooms() -> BTreeMap<String, BTreeSet<String>> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files(&src) {
+        let first = file.strip_prefix(&src).unwrap().components().next().unwrap();
+        let room = first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        if file.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        let source = code(&file);
+        let others = source.split("crate::").skip(1).flat_map(|rest| {
+            let list = rest.strip_prefix('{').and_then(|list| list.split(';').next()).unwrap_or(rest);
+            let count = if rest.starts_with('{') { usize::from(u8::MAX) } else { 1 };
+            list.split(',').take(count)
+        });
+        let name = |one: &str| {
+            one.trim().split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap().to_owned()
+        };
+        let others = others.map(name).filter(|other| *other != room);
+        named.entry(room.clone()).or_default().extend(others);
+    }
+    let known: BTreeSet<String> = named.keys().cloned().collect();
+    for others in named.values_mut() {
+        others.retain(|other| known.contains(other));
+    }
+    named
+}
+
+#[test]
+fn no_two_rooms_need_each_other() {
+    let rooms = rooms();
+    assert!(rooms["decide"].contains("mapping") && rooms.len() > 20, "{rooms:?}");
+    let reached = |from: &str| {
+        let (mut found, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(room) = next.pop() {
+            for other in rooms.get(&room).into_iter().flatten() {
+                if found.insert(other.clone()) {
+                    next.push(other.clone());
+                }
+            }
+        }
+        found
+    };
+    let circles: Vec<&String> = rooms.keys().filter(|room| reached(room).contains(*room)).collect();
+    assert!(circles.is_empty(), "{circles:?}");
 }

@@ -10,27 +10,25 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value as Json;
 
-use crate::config::ConnectorFile;
+use crate::document::schema::only_schema;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaKind {
-    Connector,
-    Case,
-    Comment,
-    Actions,
+/// The schema of case*.yaml.
+pub fn case_schema() -> Json {
+    schema_of::<CaseFile>()
 }
 
-/// The schema of one kind of file.
-pub fn schema(kind: SchemaKind) -> Json {
-    let generator = || SchemaSettings::draft07().into_generator();
-    let mut schema = match kind {
-        // A section in which everything is commented out is null, and that is allowed.
-        SchemaKind::Connector => return generator().into_root_schema_for::<ConnectorFile>().to_value(),
-        SchemaKind::Case => generator().into_root_schema_for::<CaseFile>(),
-        SchemaKind::Comment => generator().into_root_schema_for::<CommentFile>(),
-        SchemaKind::Actions => generator().into_root_schema_for::<ActionsFile>(),
-    }
-    .to_value();
+/// The schema of comment.yaml.
+pub fn comment_schema() -> Json {
+    schema_of::<CommentFile>()
+}
+
+/// The schema of actions.yaml.
+pub fn actions_schema() -> Json {
+    schema_of::<ActionsFile>()
+}
+
+fn schema_of<T: JsonSchema>() -> Json {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value();
     forbid_null(&mut schema);
     schema
 }
@@ -56,27 +54,6 @@ fn forbid_null(schema: &mut Json) {
         _ => {}
     }
 }
-
-/// Defines a type that only has a schema.
-macro_rules! only_schema {
-    ($(#[$about:meta])* $name:ident, $schema:tt) => {
-        $(#[$about])*
-        pub struct $name(String);
-
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
-}
-pub(crate) use only_schema;
 
 only_schema!(
     /// A Jinja expression. `when: true` is one, too.

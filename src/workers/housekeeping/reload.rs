@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::check::newly_lacking;
 use crate::config::{Actions, Config, Live, Secrets, waiting};
 use crate::http::Failure;
 use crate::mapping::{Diagnostic, Mapping, Source};
+use crate::remotes::credentials;
 use crate::salesforce::describe::Describe;
 use crate::state::StoreError;
-use crate::workers::{Shared, credentials};
+use crate::workers::Shared;
 
 /// How long a check of an edited mapping waits for the org's answer.
 const ASKING: Duration = Duration::from_secs(15);
@@ -65,6 +65,7 @@ impl Shared {
             return Vec::new();
         }
         let known: Vec<Describe> = schema.case.iter().chain(&schema.comment).cloned().collect();
+        let Some(newly_lacking) = self.edit_check.get() else { return Vec::new() };
         let found = newly_lacking(edited, &in_force, &known);
         if found.is_empty() {
             return found;

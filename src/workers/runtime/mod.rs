@@ -4,7 +4,6 @@ pub(super) mod activity;
 pub(crate) mod budget;
 mod change;
 pub(crate) mod circuit_breaker;
-pub mod names;
 pub(crate) mod org_identity;
 pub(crate) mod plan_context;
 pub(crate) mod read_failures;

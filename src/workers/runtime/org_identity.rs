@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::decide::Names;
+use crate::decide::names::lookups;
 use crate::http::Failure;
 use crate::mapping::Mapping;
 use crate::salesforce::RecordId;
@@ -19,7 +20,6 @@ use crate::salesforce::sessions::Owner;
 use crate::state::{Store, StoreError};
 use crate::time::SalesforceTime;
 use crate::workers::Shared;
-use crate::workers::runtime::names::lookups;
 
 /// Our identity in the org, stored with the state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The guide's examples work as printed.
 
-use goodays_salesforce::mapping::schema;
-use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment, Outcome, Rendered, SchemaKind, codes};
+use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment, Outcome, Rendered, codes};
+use goodays_salesforce::schemas::{SchemaKind, schema};
 use serde_json::{Value, json};
 
 use super::{case_with, fixture, with};

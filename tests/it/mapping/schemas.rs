@@ -1,7 +1,7 @@
 //! The JSON Schemas accept the same files as the parser.
 
-use goodays_salesforce::mapping::schema;
-use goodays_salesforce::mapping::{Mapping, SchemaKind};
+use goodays_salesforce::mapping::Mapping;
+use goodays_salesforce::schemas::{SchemaKind, schema};
 use serde_json::Value;
 
 use super::with;

@@ -8,12 +8,12 @@ static UNREAD: AtomicBool = AtomicBool::new(false);
 
 /// A line on standard output.
 macro_rules! say {
-    ($($words:tt)*) => { $crate::cli::out::print(&format!("{}\n", format_args!($($words)*))) };
+    ($($words:tt)*) => { $crate::out::print(&format!("{}\n", format_args!($($words)*))) };
 }
 
 /// A line on standard error.
 macro_rules! warn_user {
-    ($($words:tt)*) => { $crate::cli::out::tell(&format!("{}\n", format_args!($($words)*))) };
+    ($($words:tt)*) => { $crate::out::tell(&format!("{}\n", format_args!($($words)*))) };
 }
 
 pub(crate) use {say, warn_user};
