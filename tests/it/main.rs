@@ -12,6 +12,7 @@ mod config;
 mod counts;
 mod doors;
 mod faults;
+mod formats;
 mod hangs;
 mod hostile;
 mod interleave;
