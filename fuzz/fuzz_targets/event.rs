@@ -3,11 +3,11 @@
 
 use std::sync::LazyLock;
 
+use goodays_salesforce::decide::Perimeter;
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event;
 use goodays_salesforce::json;
 use goodays_salesforce::mapping::{Mapping, Source};
-use goodays_salesforce::decide::Perimeter;
 use goodays_salesforce::preview;
 use libfuzzer_sys::fuzz_target;
 
