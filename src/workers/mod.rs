@@ -193,7 +193,7 @@ impl Shared {
             None => clock,
         };
         let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
-        let in_progress = in_progress::InProgress::open(&store)?;
+        let in_progress = in_progress::InProgress::open(&store, &config.state.path)?;
         let secrets = housekeeping::Secrets::new(&config);
         let salesforce = salesforce::client::Client::new(
             config.salesforce.login_url.clone(),

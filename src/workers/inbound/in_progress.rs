@@ -1,22 +1,31 @@
-//! Notes on disk which events are in progress: an event that ends the process each time is parked, the others
-//! continue.
+//! Notes which events are in progress: an event that ends the process each time is parked, the others continue.
 //!
-//! A note is written before an event is read, and before it is planned. It is removed on disk before the worker waits
-//! for anything else. Only large events and those of an earlier process are noted. No call to a remote, pause or wait
+//! A note is written before an event is read, and before it is planned. It is removed before the worker waits for
+//! anything. Only large events and those of an earlier process are noted. No call to a remote, pause, wait or sync
 //! happens under a note, so a process that is ended then blames no event.
+//!
+//! The notes are one line of JSON in a file of the state folder, event number to count, and are never synced: they are
+//! about processes that end, and the kernel keeps what such a process wrote. After a power cut they may be lost, and
+//! then counting begins anew.
 //!
 //! A process that ends in the middle of a step blames all events of that step. So an event that was blamed once is
 //! worked on alone from then on: the harmless ones are cleared one by one, and only the cause reaches the limit.
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as Turn;
+use tracing::warn;
 
 use crate::aside::LARGE;
 use crate::state::{EntryState, Store, StoreError};
 
-const NAME: &str = "begun";
+/// The file's name in the state folder.
+const FILE: &str = "in_progress";
 /// After this many processes that ended while they worked on an event, it is not tried again.
 const TOO_OFTEN: u32 = 3;
 
@@ -25,6 +34,8 @@ pub(crate) struct InProgress {
     /// Number of the last event of earlier processes.
     before: u64,
     counts: Mutex<BTreeMap<u64, u32>>,
+    /// None if it cannot be opened: then no event is blamed, and everything else works.
+    file: Option<File>,
     /// One worker at a time works on a blamed event, so that the end of the process blames no other such event.
     turn: Turn<()>,
 }
@@ -39,8 +50,12 @@ pub(crate) enum Through {
 }
 
 impl InProgress {
-    pub fn open(store: &Store) -> Result<Self, StoreError> {
-        let mut counts: BTreeMap<u64, u32> = store.meta(NAME)?.unwrap_or_default();
+    /// Reads the notes of earlier processes from the state folder.
+    pub fn open(store: &Store, folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = file.inspect_err(|error| warn!(%error, "{} cannot be used", path.display())).ok();
+        let mut counts = file.as_ref().map(read).unwrap_or_default();
         let mut gone = Vec::new();
         for seq in counts.keys() {
             let entry = store.entry(*seq)?;
@@ -49,7 +64,7 @@ impl InProgress {
             }
         }
         counts.retain(|seq, _| !gone.contains(seq));
-        Ok(Self { before: store.last_seq(), counts: Mutex::new(counts), turn: Turn::new(()) })
+        Ok(Self { before: store.last_seq(), counts: Mutex::new(counts), file, turn: Turn::new(()) })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u32>> {
@@ -71,45 +86,29 @@ impl InProgress {
         self.lock().get(&seq).is_some_and(|count| (1..TOO_OFTEN).contains(count))
     }
 
-    /// Does `work` on these events, with a note of them on disk meanwhile. The note is removed on disk before this
-    /// returns, also when `work` fails.
-    pub async fn note<T, E: From<StoreError>>(
-        &self,
-        store: &Store,
-        seqs: &[u64],
-        through: Through,
-        work: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
+    /// Does `work` on these events, with a note of them meanwhile. The note is removed before this returns, also when
+    /// `work` fails.
+    pub async fn note<T>(&self, seqs: &[u64], through: Through, work: impl FnOnce() -> T) -> T {
         if seqs.is_empty() {
             return work();
         }
         let blamed = seqs.iter().any(|seq| self.is_blamed(*seq));
         let _turn = if blamed { Some(self.turn.lock().await) } else { None };
-        self.begin(store, seqs).await?;
+        self.change(seqs, |count| count + 1);
         let done = work();
-        self.end(store, seqs, through).await?;
+        self.change(seqs, |count| match through {
+            Through::Reading => count.saturating_sub(1),
+            Through::Planning => 0,
+        });
         done
     }
 
-    async fn begin(&self, store: &Store, seqs: &[u64]) -> Result<(), StoreError> {
-        self.change(store, seqs, |count| count + 1)?;
-        store.durable().await
-    }
-
-    async fn end(&self, store: &Store, seqs: &[u64], through: Through) -> Result<(), StoreError> {
-        self.change(store, seqs, |count| match through {
-            Through::Reading => count.saturating_sub(1),
-            Through::Planning => 0,
-        })?;
-        store.durable().await
-    }
-
     /// Clears the count of a parked event, so that a human may have it retried.
-    pub fn forget(&self, store: &Store, seq: u64) -> Result<(), StoreError> {
-        self.change(store, &[seq], |_| 0)
+    pub fn forget(&self, seq: u64) {
+        self.change(&[seq], |_| 0);
     }
 
-    fn change(&self, store: &Store, seqs: &[u64], with: impl Fn(u32) -> u32) -> Result<(), StoreError> {
+    fn change(&self, seqs: &[u64], with: impl Fn(u32) -> u32) {
         let mut counts = self.lock();
         for seq in seqs {
             let count = with(counts.get(seq).copied().unwrap_or_default());
@@ -119,14 +118,28 @@ impl InProgress {
                 counts.insert(*seq, count);
             }
         }
-        store.set_meta(NAME, &*counts)
+        if let Some(Err(error)) = self.file.as_ref().map(|file| write(file, &counts)) {
+            warn!(%error, "events in progress cannot be noted");
+        }
     }
+}
+
+/// The first line; what stands behind it is the rest of a longer one.
+fn read(file: &File) -> BTreeMap<u64, u32> {
+    let mut line = String::new();
+    let read = BufReader::new(file).read_line(&mut line);
+    read.ok().and_then(|_| serde_json::from_str(&line).ok()).unwrap_or_default()
+}
+
+/// One write, so that a process that ends leaves the old line or the new one.
+fn write(file: &File, counts: &BTreeMap<u64, u32>) -> io::Result<()> {
+    let mut line = serde_json::to_vec(counts)?;
+    line.push(b'\n');
+    file.write_all_at(&line, 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::goodays::ResponseId;
     use crate::state::{Receipt, Settings};
@@ -139,76 +152,49 @@ mod tests {
         }
     }
 
-    fn copy(from: &Path, to: &Path) {
-        std::fs::create_dir_all(to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-            let (path, target) = (entry.path(), to.join(entry.file_name()));
-            if path.is_dir() {
-                copy(&path, &target);
-            } else if entry.file_name() != "lock" {
-                std::fs::copy(&path, &target).unwrap();
-            }
-        }
+    /// The process ends in the middle of the work: the file holds the note still.
+    fn ends_in(in_progress: &InProgress, seqs: &[u64]) {
+        in_progress.change(seqs, |count| count + 1);
     }
-
-    const FINE: fn() -> Result<(), StoreError> = || Ok(());
 
     #[tokio::test]
     async fn c10_an_event_that_ended_three_processes_is_known_and_the_others_are_not_blamed() {
         let dir = tempfile::tempdir().unwrap();
-        let store = || Store::open(dir.path(), Settings::default()).unwrap();
-        let (bad, good) = {
-            let store = store();
-            let seqs = (received(&store, "bad"), received(&store, "good"));
-            assert!(
-                !InProgress::open(&store).unwrap().notes(seqs.1 + 1, LARGE),
-                "an ordinary one costs nothing"
-            );
-            store.durable().await.unwrap();
-            seqs
-        };
-        for start in 0..TOO_OFTEN {
-            let store = store();
-            let in_progress = InProgress::open(&store).unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let start = || InProgress::open(&store, dir.path()).unwrap();
+        let (bad, good) = (received(&store, "bad"), received(&store, "good"));
+        assert!(!start().notes(good + 1, LARGE), "an ordinary one costs nothing");
+        for count in 0..TOO_OFTEN {
+            let in_progress = start();
             assert!(in_progress.notes(bad, 1) && in_progress.notes(u64::MAX, LARGE + 1));
-            assert!(!in_progress.ended_too_many(bad), "{start}");
-            assert_eq!(in_progress.is_blamed(bad), start > 0);
-            in_progress.note(&store, &[bad, good], Through::Reading, FINE).await.unwrap();
-            in_progress.note(&store, &[good], Through::Planning, FINE).await.unwrap();
-            in_progress.begin(&store, &[bad]).await.unwrap();
+            assert!(!in_progress.ended_too_many(bad), "{count}");
+            assert_eq!(in_progress.is_blamed(bad), count > 0);
+            in_progress.note(&[bad, good], Through::Reading, || ()).await;
+            in_progress.note(&[good], Through::Planning, || ()).await;
+            ends_in(&in_progress, &[bad]);
         }
-        let store = store();
-        let in_progress = InProgress::open(&store).unwrap();
-        assert!(
-            in_progress.ended_too_many(bad)
-                && !in_progress.ended_too_many(good)
-                && !in_progress.is_blamed(good)
-        );
-        in_progress.forget(&store, bad).unwrap();
-        assert!(!in_progress.ended_too_many(bad) && !InProgress::open(&store).unwrap().ended_too_many(bad));
+        let in_progress = start();
+        assert!(in_progress.ended_too_many(bad) && !in_progress.ended_too_many(good));
+        assert!(!in_progress.is_blamed(good));
+        in_progress.forget(bad);
+        assert!(!in_progress.ended_too_many(bad) && !start().ended_too_many(bad));
     }
 
     #[tokio::test]
-    async fn what_came_through_is_cleared_on_disk_whatever_the_work_said() {
+    async fn what_came_through_is_cleared_at_once() {
         let dir = tempfile::tempdir().unwrap();
-        let store = || Store::open(dir.path(), Settings::default()).unwrap();
-        let seq = {
-            let store = store();
-            let seq = received(&store, "a");
-            let in_progress = InProgress::open(&store).unwrap();
-            in_progress.begin(&store, &[seq]).await.unwrap();
-            seq
-        };
-        let store = store();
-        let in_progress = InProgress::open(&store).unwrap();
-        assert!(in_progress.is_blamed(seq));
-        in_progress.note(&store, &[seq], Through::Reading, FINE).await.unwrap();
-        assert!(in_progress.is_blamed(seq), "reading alone clears nobody: the plan may be what ended it");
-        let full = || Err::<(), _>(StoreError::NoSpace { free: 0, floor: 1 });
-        assert!(in_progress.note(&store, &[seq], Through::Planning, full).await.is_err());
-        let killed_now = tempfile::tempdir().unwrap();
-        copy(dir.path(), killed_now.path());
-        let left = Store::open(killed_now.path(), Settings::default()).unwrap();
-        assert!(left.entry(seq).unwrap().is_some() && !InProgress::open(&left).unwrap().is_blamed(seq));
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let start = || InProgress::open(&store, dir.path()).unwrap();
+        let (one, other) = (received(&store, "a"), received(&store, "b"));
+        ends_in(&start(), &[one, other]);
+        let in_progress = start();
+        assert!(in_progress.is_blamed(one) && in_progress.is_blamed(other));
+        in_progress.note(&[one], Through::Reading, || ()).await;
+        assert!(start().is_blamed(one), "reading alone clears nobody: the plan may be what ended it");
+        in_progress.note(&[one], Through::Planning, || ()).await;
+        // A shorter line over a longer one, and a process that ends right now.
+        assert!(!start().is_blamed(one) && start().is_blamed(other));
+        std::fs::write(dir.path().join(FILE), "no JSON").unwrap();
+        assert!(!start().is_blamed(other), "a damaged file blames nobody");
     }
 }

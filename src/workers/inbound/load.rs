@@ -53,7 +53,7 @@ pub(crate) async fn load(
         }
         Ok(jobs)
     };
-    shared.in_progress.note(&shared.store, &noted, Through::Reading, read_all).await
+    shared.in_progress.note(&noted, Through::Reading, read_all).await
 }
 
 /// If an event is blamed for the end of a process, the step works on that event only; the rest stays queued.
@@ -184,7 +184,7 @@ fn park_event(shared: &Shared, rkey: RKey, entry: &Entry, (code, why): &Misfit) 
             break;
         }
     }
-    shared.in_progress.forget(&shared.store, entry.seq)?;
+    shared.in_progress.forget(entry.seq);
     shared.metrics.event("parked");
     shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
     let response = entry.response_id.as_ref().map(ToString::to_string).unwrap_or_default();

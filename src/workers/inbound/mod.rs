@@ -241,7 +241,7 @@ impl InboundWorker {
         let noted: Vec<u64> =
             seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
         let plan_all = || self.plan_all(shared, &context, jobs);
-        let batch = shared.in_progress.note(&shared.store, &noted, Through::Planning, plan_all).await?;
+        let batch = shared.in_progress.note(&noted, Through::Planning, plan_all).await?;
         if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
     }
 
