@@ -13,6 +13,7 @@ use goodays_salesforce::goodays::event::{self, Event, peek_response_id};
 use goodays_salesforce::goodays::peek::outline;
 use goodays_salesforce::goodays::{ResponseId, signature};
 use goodays_salesforce::mapping::{Facts, Mapping, Moment, Source};
+use goodays_salesforce::messages::Messages;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::{Settings, Store};
 use goodays_salesforce::time::SalesforceTime;
@@ -31,6 +32,7 @@ static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
 });
 static PERIMETER: LazyLock<Perimeter> = LazyLock::new(Perimeter::default);
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+static ENGLISH: LazyLock<Messages> = LazyLock::new(Messages::default);
 static CLOSED: LazyLock<Vec<String>> = LazyLock::new(|| vec!["Closed".to_owned()]);
 
 fn main() {
@@ -46,6 +48,7 @@ fn plan_context() -> PlanContext<'static> {
         closed: &CLOSED,
         fixes: &[],
         names: &NAMES,
+        messages: &ENGLISH,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::diagnostic::Page;
 use crate::document::encoding;
 use crate::document::yaml::NOT_UTF8;
+use crate::messages::Messages;
 
 pub use live::{Live, waiting};
 pub use read::codes;
@@ -49,6 +50,8 @@ pub struct Config {
     pub state: State,
     pub mappings: PathBuf,
     pub log: Log,
+    /// The language of agents and admins (`language`), and the zone of the times that they read (`time_zone`).
+    pub messages: Messages,
     pub warnings: Vec<Diagnostic>,
     secret_files: Vec<secrets::SecretFile>,
 }

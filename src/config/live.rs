@@ -69,6 +69,8 @@ const AT_START: &[(&str, Same)] = &[
     ("state.keep_events", |a, b| a.state.keep_events == b.state.keep_events),
     ("mappings", |a, b| a.mappings == b.mappings),
     ("log.format", |a, b| a.log.format == b.log.format),
+    ("language", |a, b| a.messages.language() == b.messages.language()),
+    ("time_zone", |a, b| a.messages.zone() == b.messages.zone()),
 ];
 
 /// The edited keys that need a restart.

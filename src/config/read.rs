@@ -12,6 +12,7 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::diagnostic::Page;
 use crate::document::keys::Keys;
 use crate::document::yaml::{self, Kind, MISSING_KEY, Node, WRONG_KIND};
+use crate::messages::{Language, Messages};
 
 use super::login;
 use super::reader::{BAD_WORD, Reader};
@@ -96,6 +97,7 @@ impl Reader<'_> {
         let state = self.state(keys.take("state"));
         let mappings = keys.take("mappings").and_then(|node| self.path(node, "mappings"));
         let log = self.log(keys.take("log"));
+        let messages = self.messages(keys.take("language"), keys.take("time_zone"));
         keys.finish(&mut self.page, what);
         Config {
             file: path.to_owned(),
@@ -109,6 +111,7 @@ impl Reader<'_> {
             state,
             mappings: mappings.unwrap_or_else(|| self.folder.join("mappings")),
             log,
+            messages,
             warnings: Vec::new(),
             secret_files: std::mem::take(&mut self.secret_files),
         }
@@ -332,6 +335,15 @@ impl Reader<'_> {
         let keep_events = self.duration(keys.take("keep_events"), "`keep_events`", "7d", &("1s"..="365d"));
         keys.finish(&mut self.page, "`state`");
         State { path: path.unwrap_or_else(|| self.folder.join("state")), keep_events }
+    }
+
+    fn messages(&mut self, language: Option<&Node>, zone: Option<&Node>) -> Messages {
+        let languages = [("en", Language::En), ("fr", Language::Fr)];
+        let messages = Messages::new(self.choice(language, "`language`", &languages, Language::En));
+        match zone.and_then(|node| self.time_zone(node)) {
+            Some(zone) => messages.in_zone(zone),
+            None => messages,
+        }
     }
 
     fn log(&mut self, node: Option<&Node>) -> Log {

@@ -32,6 +32,7 @@ only_schema!(
     Perimeter,
     { "anyOf": [{ "enum": ["all", "delegated"] }, { "type": "string", "pattern": "\\$\\{" }] }
 );
+only_schema!(Language, { "anyOf": [{ "enum": ["en", "fr"] }, { "type": "string", "pattern": "\\$\\{" }] });
 only_schema!(Actions, { "anyOf": [{ "enum": ["send", "observe"] }, { "type": "string", "pattern": "\\$\\{" }] });
 only_schema!(
     ApiVersion,
@@ -58,6 +59,10 @@ pub struct ConnectorFile {
     /// The folder of the mapping files.
     mappings: Option<String>,
     log: Option<Log>,
+    /// What agents and admins read.
+    language: Option<Language>,
+    /// The zone of the times that agents read, such as Europe/Paris; UTC if nothing is said.
+    time_zone: Option<String>,
 }
 
 #[derive(JsonSchema)]

@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::goodays::Verb;
 use crate::goodays::event::Response;
 use crate::mapping::{Act, Mapping};
+use crate::messages::Messages;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::errors::FieldFix;
 
@@ -71,6 +72,8 @@ pub struct PlanContext<'a> {
     pub fixes: &'a [FieldFix],
     /// Ids of record types and owners, by the names that mappings use for them.
     pub names: &'a Names,
+    /// The language of agents and admins.
+    pub messages: &'a Messages,
 }
 
 /// Record types and owners by the relation's field and name: `("RecordType", "Customer_Feedback")`.

@@ -2,6 +2,7 @@
 
 use crate::decide::{ActionKind, Conversation, Intent, IntentState, Link};
 use crate::goodays::ResponseId;
+use crate::messages::Words;
 use crate::state::inbox::put_note;
 use crate::state::keys::{self, RKey};
 use crate::state::ledger::put_link;
@@ -179,7 +180,7 @@ fn identities(link: &Link) -> Vec<String> {
     let Some(case) = &link.case else { return Vec::new() };
     let after = link.last_customer.clone();
     let wishes = [
-        ActionKind::Call { rating: None, note: None, left_out: String::new(), after: after.clone() },
+        ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: after.clone() },
         ActionKind::Close { remark_type: None, after: after.clone() },
         ActionKind::Spam { after },
     ];

@@ -20,6 +20,8 @@ use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{Response, read};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::mapping::{Mapping, Source};
+use goodays_salesforce::messages::Messages;
+use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
 use serde_json::{Value, json};
@@ -306,6 +308,7 @@ impl World {
             closed: &closed,
             fixes: &[],
             names: &names,
+            messages: &Messages::default(),
         };
         let at = SalesforceTime::from_millis(0);
         let since = Since { first_start: at, us: &[], now_ms: self.now_ms, now: at };
@@ -337,6 +340,7 @@ impl World {
             closed: &[],
             fixes: &[],
             names: &names,
+            messages: &Messages::default(),
         };
         let mut conversation = self.conversation();
         let input = Input {
@@ -428,7 +432,7 @@ impl World {
         }
         let mut conversation = self.conversation();
         if answered && done && !allowed {
-            conversation.refused(seq, "status_400", "Goodays refused it.", None, self.now_ms);
+            conversation.refused(seq, "status_400", Words::plain("Goodays refused it."), None, self.now_ms);
         } else {
             conversation.attempt_ended(seq, self.now_ms);
         }
@@ -536,7 +540,7 @@ fn told(note: &Note) -> (String, String) {
         Feedback::Observed => "Observed",
         Feedback::Nothing => "Nothing",
     };
-    (told.to_owned(), note.reason.clone())
+    (told.to_owned(), note.reason.to_string())
 }
 
 struct Search {

@@ -1,5 +1,7 @@
 //! The laws as properties of the pure plan, over random conversations, orders, repeats and losses.
 
+use goodays_salesforce::messages::Messages;
+use goodays_salesforce::messages::Words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goodays_salesforce::decide::inbound::{Input, Plan, plan};
@@ -47,6 +49,7 @@ fn with_desk<T>(work: impl FnOnce(&PlanContext<'_>) -> T) -> T {
         closed: &closed,
         fixes: &[],
         names: &Names::new(),
+        messages: &Messages::default(),
     })
 }
 
@@ -466,7 +469,7 @@ fn wish() -> impl Strategy<Value = ActionKind> {
         }),
         1 => Just(ActionKind::Close { remark_type: None, after: None }),
         1 => Just(ActionKind::Spam { after: None }),
-        1 => Just(ActionKind::Call { rating: Some(3), note: None, left_out: String::new(), after: None }),
+        1 => Just(ActionKind::Call { rating: Some(3), note: None, left_out: Words::default(), after: None }),
     ]
 }
 

@@ -10,6 +10,7 @@ pub mod silent;
 
 use std::path::Path;
 
+use goodays_salesforce::mapping::Told;
 use goodays_salesforce::mapping::{Act, Facts, Mapping, Moment, Outcome, Severity, Source};
 use serde_json::{Value, json};
 
@@ -114,7 +115,8 @@ fn agents_deeds_become_actions() {
     let called = json!({"Status": "Closed by phone", "IsClosed": true, "Goodays_Call_Rating__c": 4.0});
     let called = actions.on_case(&called).unwrap().unwrap();
     assert_eq!((called.act, called.rating), (Act::Call, Some(json!(4.0))));
-    let feedback = actions.feedback(Outcome::Sent, "answer", "");
+    let feedback = actions
+        .feedback(Outcome::Sent, &Told { action: "answer", status: "Sent: answer", ..Told::default() });
     let feedback: Vec<_> = feedback.into_iter().map(|one| (one.field, one.value.unwrap().unwrap())).collect();
     assert_eq!(feedback[0], ("Goodays_Sync_Status__c".to_owned(), json!("Sent: answer")));
     assert_eq!(feedback[1], ("Goodays_Sync_Error__c".to_owned(), json!("")));

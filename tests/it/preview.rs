@@ -9,6 +9,7 @@ use std::path::Path;
 use goodays_salesforce::config::{Config, Secrets};
 use goodays_salesforce::decide::{CaseRef, Link, MessageOrigin, Perimeter, PlanContext};
 use goodays_salesforce::mapping::{Mapping, Source};
+use goodays_salesforce::messages::Messages;
 use goodays_salesforce::preview::{self, Ledger, Preview};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::salesforce::describe::Describe;
@@ -231,6 +232,7 @@ fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
         closed: &[],
         fixes: &[],
         names: &goodays_salesforce::decide::Names::new(),
+        messages: &Messages::default(),
     };
     let link = link(&body);
     let ledger = Ledger { link: Some(&link), ..Ledger::default() };

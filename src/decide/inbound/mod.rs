@@ -22,6 +22,7 @@ use crate::decide::{
 use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Assignment, CaseMapping, Facts, Moment, Rendered};
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::{clean_text, split_comment};
@@ -341,7 +342,7 @@ impl<'a> Planner<'a> {
         };
         let name = old.number.as_deref().unwrap_or(old.id.as_str());
         let comment = self.context.mapping.comment();
-        let text = format!("This continues Case {name}, which was deleted.");
+        let text = self.context.messages.say(&Words::new("continues-case").with("case", name));
         let mut record = Map::new();
         record.insert(comment.body_field.clone(), Value::String(text));
         vec![record]

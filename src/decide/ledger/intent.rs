@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::goodays::{MessageId, ResponseId, Verb};
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::{GoodaysTime, SalesforceTime};
 
@@ -55,9 +56,9 @@ pub enum ActionKind {
     Call {
         rating: Option<u8>,
         note: Option<String>,
-        /// What Goodays does not accept of rating and note, as a text for the agent; empty: all of it is sent.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        left_out: String,
+        /// What Goodays does not accept of rating and note, for the agent; empty: all of it is sent.
+        #[serde(default, skip_serializing_if = "Words::is_empty")]
+        left_out: Words,
         /// The customer's last message when the agent acted: part of the intent's identity.
         after: Option<MessageId>,
     },
@@ -90,14 +91,14 @@ pub enum IntentState {
     /// Sent, and it is not known whether it arrived.
     Unclear {
         since_ms: i64,
-        why: String,
+        why: Words,
         sending: Sending,
     },
     /// Not sent; a human decides.
     Parked {
         since_ms: i64,
         code: String,
-        why: String,
+        why: Words,
     },
     Delivered {
         at_ms: i64,

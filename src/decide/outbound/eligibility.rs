@@ -9,6 +9,7 @@ use crate::decide::{ActionKind, Conversation, Intent, IntentState, Sending};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
+use crate::messages::Words;
 
 /// Whether an action may be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,15 +51,15 @@ pub enum Wait {
 pub enum Ending {
     /// An earlier attempt is found to have arrived.
     Arrived(Verb, Option<Proof>),
-    /// Goodays has the response as processed. The text says for the agent what could not be sent.
-    Settled(String),
+    /// Goodays has the response as processed. The words say for the agent what could not be sent.
+    Settled(Words),
     NotSent {
         code: &'static str,
-        why: String,
+        why: Words,
     },
     /// An attempt was made, its outcome is not known, and Goodays accepts no other.
     Unclear {
-        why: String,
+        why: Words,
         attempt: Sending,
     },
     /// `goodays.actions` is `observe`.
@@ -175,7 +176,7 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
             }
             // An operator saw that it is unclear, and asked to send it again.
             Outcome::CannotBeTold(_) if intent.approved => {}
-            Outcome::CannotBeTold(why) => return unclear(attempt, why),
+            Outcome::CannotBeTold(why) => return unclear(attempt, why.words()),
             Outcome::DidNotArrive => {}
             Outcome::Displaced => unconfirmed = None,
         }
@@ -184,14 +185,14 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
     match (permitted(intent, look.view, beside), unconfirmed) {
         (Permitted::Send(action), _) if now.observe => Eligibility::Never(Ending::Observed(action.verb())),
         (Permitted::Send(action), _) => Eligibility::Send(action),
-        (Permitted::NotSent { why, .. }, Some(attempt)) => unclear(attempt, &why),
+        (Permitted::NotSent { why, .. }, Some(attempt)) => unclear(attempt, why),
         (Permitted::NotSent { code, why }, None) => Eligibility::Never(Ending::NotSent { code, why }),
         (Permitted::Settled(lost), _) => Eligibility::Never(Ending::Settled(lost)),
     }
 }
 
-fn unclear(attempt: &Sending, why: &str) -> Eligibility {
-    let why = format!("It was sent before, and nobody can say whether it arrived. {why}");
+fn unclear(attempt: &Sending, why: Words) -> Eligibility {
+    let why = Words::new("sent-before").and(why);
     Eligibility::Never(Ending::Unclear { why, attempt: attempt.clone() })
 }
 

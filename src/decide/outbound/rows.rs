@@ -11,6 +11,7 @@ use crate::decide::{
 };
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, ActionMapping, Wanted};
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::SalesforceTime;
 
@@ -110,9 +111,7 @@ impl Conversation {
         let blank = matches!(wish, ActionKind::Call { rating: None, note: None, .. });
         if sent.content != content && !sent.told && !blank {
             sent.told = true;
-            let reason = "The call's note or rating was changed after it was sent; the change does not travel. Please \
-                          enter it in Goodays.";
-            self.tell(told(Feedback::Sent, "call", reason));
+            self.tell(Note::new(Feedback::Sent, "call", "call_changed", Words::new("call-changed")));
         }
     }
 
@@ -211,9 +210,7 @@ impl Conversation {
             link.answers.retain(|a| a.comment != comment);
             link.answers.push(Answered { comment, intent: seq, text, told: false });
             if shown.unsure {
-                let why = "This Case holds several feedbacks (merged), and it cannot be told which one the comment \
-                           answers.";
-                self.park(seq, "merged", why, None, shown.now_ms);
+                self.park(seq, "merged", Words::new("merged"), None, shown.now_ms);
             }
         }
         Seen { fired, ..Seen::default() }
@@ -232,7 +229,8 @@ impl Conversation {
             if let Some(link) = &mut self.link {
                 link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.told = true);
             }
-            self.tell(told(Feedback::Failed, "answer", edited(state.as_ref())));
+            let words = edited(state.as_ref());
+            self.tell(Note::new(Feedback::Failed, "answer", "edited_after_sending", words));
         }
         Seen::default()
     }
@@ -303,8 +301,7 @@ impl Conversation {
                 }
                 if row.is_none() {
                     // A deleted row is returned as deleted; a missing row may only be hidden from us.
-                    let why = "It was taken back, or the connector cannot see it any more; nothing was sent.";
-                    self.tell(told(Feedback::Failed, action, why));
+                    self.tell(Note::new(Feedback::Failed, action, "gone", Words::new("gone")));
                 }
             }
             Stays::Yes => self.read_now(seq, now_ms),
@@ -382,10 +379,6 @@ fn cancel(intent: &mut Intent, why: &str, now_ms: i64) {
     intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
 }
 
-fn told(told: Feedback, action: &str, reason: &str) -> Note {
-    Note { told, action: action.to_owned(), reason: reason.to_owned(), view: None }
-}
-
 fn may_fire_again(state: &IntentState) -> bool {
     state.is_parked() || matches!(state, IntentState::Cancelled { .. } | IntentState::Observed { .. })
 }
@@ -405,12 +398,12 @@ pub(super) fn status_wish(wanted: &Wanted, after: Option<crate::goodays::Message
 }
 
 /// What is not sent of a call, for the agent.
-fn left_out(wanted: &Wanted) -> String {
+fn left_out(wanted: &Wanted) -> Words {
     let rated = wanted.rating.as_ref().is_some_and(|r| !r.is_null() && rating(r).is_none());
     let long = wanted.note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE);
-    let rated = rated.then(|| "The call's rating was left out: Goodays takes 0 to 5.".to_owned());
-    let long = long.then(|| format!("The call's note was cut after {MAX_NOTE} characters."));
-    rated.into_iter().chain(long).collect::<Vec<_>>().join(" ")
+    let rated = rated.then(|| Words::new("rating-left-out"));
+    let long = long.then(|| Words::new("note-cut").with("max", MAX_NOTE));
+    rated.unwrap_or_default().and(long.unwrap_or_default())
 }
 
 /// An integer from 0 to 5 (Goodays reference, 5.3); Salesforce returns numbers with decimals.
@@ -434,17 +427,13 @@ fn text_hash(wanted: &Wanted) -> u64 {
     hash64(&normalised(wanted.content.as_deref().unwrap_or_default()))
 }
 
-fn edited(state: Option<&IntentState>) -> &'static str {
+fn edited(state: Option<&IntentState>) -> Words {
     match state {
         None | Some(IntentState::Delivered { .. } | IntentState::Sending(_)) => {
-            "The comment was edited after it was taken over; the customer has the first text. Write a new \
-             comment to say more."
+            Words::new("comment-edited-after-sending")
         }
         // Unclear or dropped: it is not known what the customer has.
-        Some(_) => {
-            "The comment was edited after it was taken over; the edit is not sent. Write a new comment to say \
-             more."
-        }
+        Some(_) => Words::new("comment-edited"),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::decide::outbound::rows::Since;
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
 use crate::decide::{ActionKind, Answered, CaseRef, Conversation, IntentState, Link, Verb};
+use crate::messages::Words;
 
 const CLOSE: (&str, &str) = ("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed");
 const NOTES: (&str, &str) = ("when: comment.IsPublished", "when: \"true\"");
@@ -87,8 +88,8 @@ fn every_state() -> Vec<IntentState> {
     vec![
         ready(),
         IntentState::Sending(sending()),
-        IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending() },
-        IntentState::Parked { since_ms: 0, code: "not_allowed".to_owned(), why: String::new() },
+        IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending() },
+        IntentState::Parked { since_ms: 0, code: "not_allowed".to_owned(), why: Words::default() },
         IntentState::Delivered { at_ms: 0, verb: Verb::Close, message: None },
         IntentState::Settled { at_ms: 0, why: String::new() },
         IntentState::Cancelled { at_ms: 0, why: String::new() },

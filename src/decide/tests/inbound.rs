@@ -1,3 +1,4 @@
+use crate::messages::Words;
 use insta::assert_snapshot;
 
 use crate::decide::inbound::MAX_COMMENTS;
@@ -190,7 +191,7 @@ fn a_blank_overwrites_nothing_unless_the_mapping_says_so() {
 fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
     let link = linked(&[]);
     let sending = on_its_way(Verb::Reply, &["v"]);
-    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending.clone() };
     for state in [IntentState::Sending(sending), unclear] {
         let intents = [intent(7, answer("We are sorry.\r\n  Tom & Jerry", Audience::Public), state)];
         let talk = [said("b1", 'b', 1, "We are sorry. Tom &amp; Jerry "), said("c1", 'c', 2, "Thanks.")];
@@ -244,7 +245,7 @@ fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
     let words = answer("We are sorry, and send a voucher.", Audience::Public);
     let talk = [said("b1", 'b', 1, "Please call us."), said("c1", 'c', 2, "Hello?")];
     let sending = on_its_way(Verb::Reply, &["v"]);
-    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending.clone() };
     for (state, waits) in [(IntentState::Sending(sending), true), (unclear, false)] {
         let ours = [intent(7, words.clone(), state)];
         let plan =
@@ -352,7 +353,7 @@ fn a_deleted_case_has_a_successor_once_the_customer_writes() {
 }
 
 fn note(told: Feedback, action: &str, reason: &str, view: Option<Value>) -> Note {
-    Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
+    Note { view, ..Note::new(told, action, "", Words::plain(reason)) }
 }
 
 #[test]
@@ -369,7 +370,7 @@ fn notes_tell_the_agent_the_last_word() {
     let each: Vec<String> = all.iter().map(|n| of(std::slice::from_ref(n))).collect();
     assert_snapshot!(each.join("\n"), @r#"
     patch Case 500000000000001AAA
-      Goodays_Sync_Status__c = "Sent: reply"
+      Goodays_Sync_Status__c = "Sent: public reply"
       Goodays_Sync_Error__c = null
     patch Case 500000000000001AAA
       Goodays_Sync_Status__c = "Nothing to send: already handled in Goodays"
@@ -381,7 +382,7 @@ fn notes_tell_the_agent_the_last_word() {
       Goodays_Sync_Status__c = "Not sent"
       Goodays_Sync_Error__c = "Not allowed."
     patch Case 500000000000001AAA
-      Goodays_Sync_Status__c = "Would be sent: message"
+      Goodays_Sync_Status__c = "Would be sent: private message"
       Goodays_Sync_Error__c = null
     "#);
     assert_eq!(of(&[all[3].clone(), all[0].clone()]), of(&all[..1]));
@@ -399,7 +400,7 @@ fn the_view_after_an_action_brings_fields_and_marks_up_to_date() {
     assert_snapshot!(shown(&plan), @r#"
     patch Case 500000000000001AAA
       Goodays_Next_Action__c = "Private message"
-      Goodays_Sync_Status__c = "Sent: reply"
+      Goodays_Sync_Status__c = "Sent: public reply"
       Goodays_Sync_Error__c = null
       Goodays_Message_Ids__c = "b1"
     "#);

@@ -1,5 +1,6 @@
 //! Laws for every conversation, in every order.
 
+use crate::messages::Words;
 use proptest::prelude::*;
 
 use crate::decide::ledger::marker::{read_marker, write_marker};
@@ -195,7 +196,7 @@ proptest! {
         let ids: Vec<&str> = talk.iter().map(|s| s.id.as_str()).collect();
         let sending = on_its_way(Verb::Message, &ids);
         let state = if unclear {
-            IntentState::Unclear { since_ms: 0, why: String::new(), sending }
+            IntentState::Unclear { since_ms: 0, why: Words::default(), sending }
         } else {
             IntentState::Sending(sending)
         };
@@ -234,7 +235,7 @@ proptest! {
             1 => answer(&content, Audience::Private),
             2 => ActionKind::Close { remark_type: Some(content), after: None },
             3 => ActionKind::Spam { after: None },
-            _ => ActionKind::Call { rating: None, note: Some(content), left_out: String::new(), after: None },
+            _ => ActionKind::Call { rating: None, note: Some(content), left_out: Words::default(), after: None },
         };
         let mut link = linked(&talk);
         link.replied = ours.then_some(RepliedBy::Us);

@@ -20,6 +20,7 @@ use crate::decide::{
 use crate::goodays::event::{Event, Response, read};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Mapping, Source};
+use crate::messages::Messages;
 use crate::salesforce::RecordId;
 use crate::time::{GoodaysTime, SalesforceTime};
 
@@ -54,6 +55,7 @@ static CLOSED: LazyLock<Vec<String>> =
     LazyLock::new(|| ["Closed", "Closed by phone"].map(str::to_owned).into());
 static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::new() };
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+static ENGLISH: LazyLock<Messages> = LazyLock::new(Messages::default);
 
 fn plan_context() -> PlanContext<'static> {
     desk_of(&SHIPPED)
@@ -68,6 +70,7 @@ fn desk_of(mapping: &Mapping) -> PlanContext<'_> {
         closed: &CLOSED,
         fixes: &[],
         names: &NAMES,
+        messages: &ENGLISH,
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::messages::Words;
 use insta::assert_snapshot;
 
 use crate::decide::outbound::outcome::arrived;
@@ -47,11 +48,11 @@ fn statuses() -> [ActionKind; 4] {
     [
         ActionKind::Close { remark_type: None, after: None },
         ActionKind::Spam { after: None },
-        ActionKind::Call { rating: None, note: None, left_out: String::new(), after: None },
+        ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: None },
         ActionKind::Call {
             rating: Some(4),
             note: Some("A good talk.".to_owned()),
-            left_out: String::new(),
+            left_out: Words::default(),
             after: None,
         },
     ]
@@ -296,7 +297,7 @@ fn the_customer_reads_plain_text() {
     let body = listing("reply", "open", false);
     let send = |text: &str| told(&decided(&answer(text, Audience::Public), &body, None));
     assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
-    assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The comment is empty.");
+    assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The answer is empty.");
 }
 
 #[test]
@@ -413,7 +414,9 @@ fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
     let of = |verb: Verb, body: &Value, ends_turn: Option<bool>| {
         let wish = match verb {
             Verb::Reply | Verb::Message => answer("Our words.", Audience::Private),
-            Verb::Call => ActionKind::Call { rating: None, note: None, left_out: String::new(), after: None },
+            Verb::Call => {
+                ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: None }
+            }
             Verb::Close => ActionKind::Close { remark_type: None, after: None },
             Verb::Spam => ActionKind::Spam { after: None },
         };
@@ -482,10 +485,11 @@ fn whose_turn_it_is() {
     let sending = |one: Intent| with(one, IntentState::Sending(on_its_way(Verb::Reply, &[])));
     let unclear = |one: Intent| {
         let sending = on_its_way(Verb::Reply, &[]);
-        with(one, IntentState::Unclear { since_ms: 0, why: String::new(), sending })
+        with(one, IntentState::Unclear { since_ms: 0, why: Words::default(), sending })
     };
-    let parked =
-        |one: Intent| with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: String::new() });
+    let parked = |one: Intent| {
+        with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: Words::default() })
+    };
     let later = Intent { state: IntentState::Ready { not_before_ms: 70_000 }, ..first() };
     let both = [first(), second(), same_second(), close()];
     let of = |one: &Intent, others: &[Intent]| at(one, others, 60_000);

@@ -57,6 +57,19 @@ pub(in crate::mapping) const OUTCOMES: &[(&str, Outcome)] = &[
     ("observed", Outcome::Observed),
 ];
 
+/// What a feedback text may say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told<'a> {
+    /// The verb, or the kind of the action.
+    pub action: &'a str,
+    /// Why, in the agent's language; empty without a reason.
+    pub reason: &'a str,
+    /// The reason's stable code; empty without one.
+    pub code: &'a str,
+    /// The outcome in the agent's language, for example `Sent: public reply`.
+    pub status: &'a str,
+}
+
 /// One action that a rule asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
@@ -139,8 +152,10 @@ impl ActionMapping {
     }
 
     /// The feedback fields to write on the Case. An empty text empties the field.
-    pub fn feedback(&self, outcome: Outcome, action: &str, reason: &str) -> Vec<Rendered> {
-        let scope = scope([("action", action.into()), ("reason", reason.into())]);
+    pub fn feedback(&self, outcome: Outcome, told: &Told<'_>) -> Vec<Rendered> {
+        let Told { action, reason, code, status } = *told;
+        let named = [("action", action), ("reason", reason), ("code", code), ("status", status)];
+        let scope = scope(named.map(|(name, text)| (name, text.into())));
         let fields =
             self.feedback.iter().find(|(of, _)| *of == outcome).map_or(&[][..], |(_, fields)| fields);
         let rendered = fields.iter().map(|one| Rendered {

@@ -236,7 +236,7 @@ struct ActionRule {
     rating: Option<Expression>,
 }
 
-/// Templates see `action` and `reason`; an empty text empties the field.
+/// Templates see `status`, `action`, `reason` and `code`; an empty text empties the field.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Feedback {

@@ -15,6 +15,7 @@ use crate::decide::{Intent, IntentState};
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::http::Failure;
+use crate::messages::Words;
 use crate::mutant;
 use crate::state::RKey;
 use crate::workers::delivery::dispatcher::When;
@@ -133,11 +134,8 @@ impl Delivery {
                 && !shared.within_hourly_limit(loaded.with(), approved, now_ms)?
             {
                 loaded.now.was_not_done(seq, now_ms);
-                let why = format!(
-                    "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
-                     (goodays-salesforce retry --all --reason max_actions_per_hour)."
-                );
-                loaded.now.park(seq, "max_actions_per_hour", &why, None, now_ms);
+                let why = Words::new("hourly-limit").with("limit", limit);
+                loaded.now.park(seq, "max_actions_per_hour", why, None, now_ms);
                 return Ok(Eligibility::Look);
             }
             Ok(decided)
@@ -171,25 +169,23 @@ impl Delivery {
         self.not_shown(shared, intent);
         match failure {
             Failure::Refused { .. } => {
-                let why = "Goodays does not show this feedback any more: it may have left the perimeter.";
-                Self::park(shared, intent, &code(&failure), why)?;
+                Self::park(shared, intent, &code(&failure), &Words::new("left-perimeter"))?;
             }
             Failure::NoAnswer(_) | Failure::Road(_) if self.read_failures.is_hopeless(intent.seq) => {
-                let why = "Goodays gives no answer about this feedback, though it does about others.";
                 self.read_failures.forget(intent.seq);
-                Self::park(shared, intent, "no_answer", why)?;
+                Self::park(shared, intent, "no_answer", &Words::new("no-answer-here"))?;
             }
             _ => {}
         }
         Ok(None)
     }
 
-    fn park(shared: &Shared, intent: &Intent, code: &str, why: &str) -> Result<(), Fatal> {
+    fn park(shared: &Shared, intent: &Intent, code: &str, why: &Words) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         shared.change(&intent.response_id, |loaded| {
             if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
             {
-                loaded.now.give_up(intent.seq, code, why, now_ms);
+                loaded.now.give_up(intent.seq, code, why.clone(), now_ms);
             }
             Ok(())
         })
@@ -228,13 +224,13 @@ impl Delivery {
                 self.read_back_now(shared, intent).await
             }
             Err(Failure::Refused { problem, status }) => {
-                let why = format!("Goodays refused it ({status}): {}", problem.message);
+                let why = Words::new("refused").with("status", status).with("message", &problem.message);
                 let code = code(&Failure::Refused { status, problem });
                 // A close, spam or call may be refused only because it is already done.
                 let view = shared.goodays.response(id).await.ok();
                 let now_ms = shared.clock.now_ms();
                 shared.change(id, |loaded| {
-                    loaded.now.refused(seq, &code, &why, view.as_ref(), now_ms);
+                    loaded.now.refused(seq, &code, why.clone(), view.as_ref(), now_ms);
                     Ok(())
                 })
             }

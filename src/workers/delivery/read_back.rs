@@ -7,6 +7,7 @@ use crate::decide::outbound::{Outcome, outcome};
 use crate::decide::{Intent, IntentState, Sending};
 use crate::goodays::event::Response;
 use crate::http::Failure;
+use crate::messages::Words;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared};
 
@@ -51,10 +52,8 @@ impl Delivery {
         };
         let now_ms = shared.clock.now_ms();
         let why = match failure {
-            Failure::Refused { .. } => {
-                "Goodays does not show this feedback any more, so it cannot be read back."
-            }
-            _ if now_ms - sending.since_ms > UNCLEAR_AFTER_MS => "Goodays could not be read back.",
+            Failure::Refused { .. } => Words::new("not-shown-any-more"),
+            _ if now_ms - sending.since_ms > UNCLEAR_AFTER_MS => Words::new("not-read-back"),
             _ => {
                 self.not_shown(shared, intent);
                 return Ok(());
@@ -63,7 +62,7 @@ impl Delivery {
         shared.change(id, |loaded| {
             let now = loaded.now.intent(seq).map(|intent| intent.state.clone());
             if let Some(IntentState::Sending(sending)) = now {
-                loaded.now.unclear(seq, sending, why, now_ms);
+                loaded.now.unclear(seq, sending, why.clone(), now_ms);
             }
             Ok(())
         })
@@ -83,9 +82,7 @@ impl Delivery {
         let found = shared.change(&intent.response_id, |loaded| {
             let found = loaded.now.read_back(seq, reading, now_ms);
             if blocked && found == Some(Outcome::DidNotArrive) {
-                let why = "Something between the connector and Goodays refuses this text and lets others pass: a \
-                           firewall, perhaps. Please answer in Goodays, or in other words.";
-                loaded.now.park(seq, "blocked_on_the_way", why, None, now_ms);
+                loaded.now.park(seq, "blocked_on_the_way", Words::new("blocked"), None, now_ms);
             }
             Ok(found)
         })?;

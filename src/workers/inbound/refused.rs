@@ -292,6 +292,7 @@ mod tests {
     use super::*;
     use crate::decide::{Feedback, Note};
     use crate::goodays::ResponseId;
+    use crate::messages::Words;
     use crate::state::RKey;
     use crate::state::inbox::put_note;
     use crate::workers::inbound::worker_state::SharedWorkerState;
@@ -304,8 +305,7 @@ mod tests {
         if event {
             shared.store.receive(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
         } else {
-            let note =
-                Note { told: Feedback::Sent, action: "reply".into(), reason: String::new(), view: None };
+            let note = Note::new(Feedback::Sent, "reply", "", Words::default());
             let mut tx = Tx::default();
             put_note(&mut tx, rkey, shared.store.next_seq(), 0, &note);
             shared.store.try_transact(&tx).unwrap();

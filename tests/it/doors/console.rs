@@ -3,6 +3,7 @@ use axum::routing::get;
 use goodays_salesforce::decide::{ActionKind, Audience, CaseRef, Intent, IntentState, Link, Sending};
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
+use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::inbox::finish;
 use goodays_salesforce::state::ledger::put_link;
@@ -143,7 +144,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         acted: goodays_salesforce::time::SalesforceTime::default(),
         seen_ms: 0,
         read_ms: 0,
-        state: IntentState::Unclear { since_ms: 0, why: "no answer".to_owned(), sending },
+        state: IntentState::Unclear { since_ms: 0, why: Words::plain("no answer"), sending },
         attempts: 1,
         unconfirmed: None,
         approved: false,

@@ -1,0 +1,3 @@
+//! What agents see and do on the Case, in an org as salesforce/ deploys it.
+
+mod language;
