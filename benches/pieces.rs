@@ -6,7 +6,7 @@ use divan::{Bencher, black_box};
 use futures_util::future::join_all;
 use goodays_salesforce::decide::inbound::{Input, Plan, plan};
 use goodays_salesforce::decide::outbound::Rules;
-use goodays_salesforce::decide::outbound::rows::Since;
+use goodays_salesforce::decide::outbound::rows::{MergedCase, Since};
 use goodays_salesforce::decide::{CaseRef, Conversation, Link, Names, Perimeter, PlanContext};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, peek_response_id};
@@ -174,7 +174,8 @@ fn look_at_2000_known_cases(bencher: Bencher) {
         Some(CaseRef { id: RecordId::new(CASE).expect("an id"), number: Some("00000001".to_owned()) });
     conversation.link = Some(link);
     let at = SalesforceTime::default();
-    let since = Since { first_start: at, us: &[], now_ms: 0, now: at };
+    let since =
+        Since { first_start: at, us: &[], now_ms: 0, now: at, asked_ms: 0, merged: MergedCase::default() };
     bencher.bench_local(|| {
         for row in rows {
             conversation.see_case(

@@ -80,6 +80,24 @@ pub struct Goodays {
     pub actions: Actions,
     pub max_actions_per_hour: u32,
     pub default_user: Option<String>,
+    pub undo: Undo,
+    pub approval: Approval,
+}
+
+/// How long an answer can be taken back before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Undo {
+    /// A public reply.
+    pub reply: Duration,
+    /// A private message.
+    pub message: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    None,
+    /// A public reply waits until it is approved on the Case.
+    Public,
 }
 
 #[derive(Debug, Clone)]

@@ -20,8 +20,8 @@ use super::secrets::{self, Slot};
 use super::values::{self, BAD_VALUE};
 use super::vars::{self, Variables};
 use super::{
-    Actions, Admin, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Salesforce, Secrets, Server,
-    Signature, State, Sweep, Webhook,
+    Actions, Admin, Approval, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Salesforce, Secrets,
+    Server, Signature, State, Sweep, Undo, Webhook,
 };
 
 pub const NO_FILE: &str = "C000";
@@ -180,6 +180,9 @@ impl Reader<'_> {
             self.number(keys.take("max_actions_per_hour"), "`max_actions_per_hour`", 500, &(1..=100_000));
         let default_user =
             keys.take("default_user").and_then(|node| self.optional_text(node, "`default_user`"));
+        let undo = self.undo(keys.take("undo"));
+        let approvals = [("none", Approval::None), ("public", Approval::Public)];
+        let approval = self.choice(keys.take("approval"), "`approval`", &approvals, Approval::None);
         keys.finish(&mut self.page, "`goodays`");
         Goodays {
             base_url,
@@ -190,7 +193,17 @@ impl Reader<'_> {
             actions,
             max_actions_per_hour,
             default_user,
+            undo,
+            approval,
         }
+    }
+
+    fn undo(&mut self, node: Option<&Node>) -> Undo {
+        let mut keys = self.section(node, "undo");
+        let reply = self.duration(keys.take("reply"), "`reply`", "0", &("0"..="1h"));
+        let message = self.duration(keys.take("message"), "`message`", "0", &("0"..="1h"));
+        keys.finish(&mut self.page, "`undo`");
+        Undo { reply, message }
     }
 
     /// `around`: position of the `goodays` section, if there is one.

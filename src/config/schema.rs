@@ -33,6 +33,7 @@ only_schema!(
     { "anyOf": [{ "enum": ["all", "delegated"] }, { "type": "string", "pattern": "\\$\\{" }] }
 );
 only_schema!(Language, { "anyOf": [{ "enum": ["en", "fr"] }, { "type": "string", "pattern": "\\$\\{" }] });
+only_schema!(Approval, { "anyOf": [{ "enum": ["none", "public"] }, { "type": "string", "pattern": "\\$\\{" }] });
 only_schema!(Actions, { "anyOf": [{ "enum": ["send", "observe"] }, { "type": "string", "pattern": "\\$\\{" }] });
 only_schema!(
     ApiVersion,
@@ -101,6 +102,19 @@ struct Goodays {
     max_actions_per_hour: Option<Number>,
     /// Goodays user id for agents that have none.
     default_user: Option<String>,
+    /// How long an answer can be taken back before it is sent.
+    undo: Option<Undo>,
+    /// `public`: a public reply waits until it is approved on the Case.
+    approval: Option<Approval>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Undo {
+    /// A public reply.
+    reply: Option<Duration>,
+    /// A private message.
+    message: Option<Duration>,
 }
 
 #[derive(JsonSchema)]

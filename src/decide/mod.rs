@@ -13,6 +13,7 @@ pub mod reconcile;
 #[cfg(test)]
 mod tests;
 
+pub use ledger::command::{AnswerSent, CommandDone, CommandSeen, command_identity};
 pub use ledger::conversation::Conversation;
 pub use ledger::intent::{ActionKind, Audience, Intent, IntentState, Sending, answer_identity};
 pub use ledger::link::{

@@ -2,6 +2,8 @@
 
 ## The status
 
+status-waiting = Waiting: { $action }
+status-taken-back = Nothing was sent: it was taken back
 status-sent = Sent: { $action }
 status-settled = Nothing to send: already handled in Goodays
 status-unclear = Unclear: please check in Goodays
@@ -14,6 +16,13 @@ action-message = private message
 action-call = call
 action-close = close
 action-spam = spam
+
+## Why something waits
+
+undo-public = Public reply goes out at { $time }. Unpublish the comment or empty the command to take it back.
+undo-private = Private message goes out at { $time }. Unpublish the comment or empty the command to take it back.
+needs-approval = The public reply waits until it is approved.
+outage = Goodays cannot be reached since { $time }. It goes out by itself when Goodays is back: please do not answer a second time.
 
 ## Why an answer is not sent
 
@@ -59,6 +68,8 @@ not-read-back = Goodays could not be read back.
 ## Taken back and changed
 
 gone = It was taken back, or the connector cannot see it any more; nothing was sent.
+command-stood-before = The command was on the Case before the connector knew the Case; it may have been carried out already. Please check in Goodays, then choose it again.
+answer-changed = The answer was changed after it was sent; the customer has the first text. To send the new text, choose the command again.
 comment-edited-after-sending = The comment was edited after it was taken over; the customer has the first text. Write a new comment to say more.
 comment-edited = The comment was edited after it was taken over; the edit is not sent. Write a new comment to say more.
 

@@ -2,6 +2,8 @@
 
 ## Le statut
 
+status-waiting = En attente : { $action }
+status-taken-back = Rien n’a été envoyé : l’action a été annulée
 status-sent = Envoyé : { $action }
 status-settled = Rien à envoyer : déjà traité dans Goodays
 status-unclear = Incertain : merci de vérifier dans Goodays
@@ -14,6 +16,13 @@ action-message = message privé
 action-call = appel
 action-close = clôture
 action-spam = indésirable
+
+## Pourquoi une action attend
+
+undo-public = La réponse publique part à { $time }. Pour l’annuler, dépubliez le commentaire ou videz la commande.
+undo-private = Le message privé part à { $time }. Pour l’annuler, dépubliez le commentaire ou videz la commande.
+needs-approval = La réponse publique attend une approbation.
+outage = Goodays est injoignable depuis { $time }. L’envoi se fera tout seul dès son retour : merci de ne pas répondre une deuxième fois.
 
 ## Pourquoi une réponse n’est pas envoyée
 
@@ -59,6 +68,8 @@ not-read-back = Goodays n’a pas pu être relu.
 ## Annulé ou modifié
 
 gone = L’action a été annulée, ou le connecteur ne peut plus la voir ; rien n’a été envoyé.
+command-stood-before = La commande se trouvait sur la requête avant que le connecteur ne la connaisse ; elle a peut-être déjà été exécutée. Merci de vérifier dans Goodays, puis de la choisir à nouveau.
+answer-changed = La réponse a été modifiée après l’envoi ; le client a reçu le premier texte. Pour envoyer le nouveau, choisissez à nouveau la commande.
 comment-edited-after-sending = Le commentaire a été modifié après sa prise en charge ; le client a reçu le premier texte. Écrivez un nouveau commentaire pour en dire plus.
 comment-edited = Le commentaire a été modifié après sa prise en charge ; la modification n’est pas envoyée. Écrivez un nouveau commentaire pour en dire plus.
 

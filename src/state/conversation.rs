@@ -60,6 +60,7 @@ impl Store {
         let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
         if let Some(link) = link {
             seqs.extend(link.answers.iter().map(|answered| answered.intent));
+            seqs.extend(link.command.intent);
             for identity in identities(link) {
                 seqs.extend(self.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq));
             }
@@ -204,7 +205,12 @@ mod tests {
             seq,
             response_id: id.clone(),
             case_id: RecordId::new("500000000000001").unwrap(),
-            kind: ActionKind::Answer { comment, content, remark_type: None, audience: Audience::Private },
+            kind: ActionKind::Answer {
+                comment: Some(comment),
+                content,
+                remark_type: None,
+                audience: Audience::Private,
+            },
             author: None,
             acted: SalesforceTime::default(),
             seen_ms: 0,
@@ -214,6 +220,9 @@ mod tests {
             unconfirmed: None,
             approved: false,
             by_operator: false,
+            told_waiting: None,
+            approved_text: None,
+            command: None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use goodays_salesforce::decide::inbound::{Input, plan};
-use goodays_salesforce::decide::outbound::rows::Since;
+use goodays_salesforce::decide::outbound::rows::{MergedCase, Since};
 use goodays_salesforce::decide::outbound::{
     Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,
 };
@@ -246,6 +246,10 @@ impl World {
             settle_ms: SETTLE_MS,
             poll_ms: 100_000,
             observe: false,
+            undo_reply_ms: 0,
+            undo_message_ms: 0,
+            approval: false,
+            goodays_away_ms: None,
             message_ends_turn: Some(true),
         }
     }
@@ -311,7 +315,14 @@ impl World {
             messages: &Messages::default(),
         };
         let at = SalesforceTime::from_millis(0);
-        let since = Since { first_start: at, us: &[], now_ms: self.now_ms, now: at };
+        let since = Since {
+            first_start: at,
+            us: &[],
+            now_ms: self.now_ms,
+            now: at,
+            asked_ms: self.now_ms,
+            merged: MergedCase::default(),
+        };
         let (case, comment) = (self.case_row(), self.comment_row());
         let mut conversation = self.conversation();
         let mut seq = self.next_seq;
@@ -533,6 +544,8 @@ fn response_id() -> ResponseId {
 
 fn told(note: &Note) -> (String, String) {
     let told = match note.told {
+        Feedback::Waiting => "waiting",
+        Feedback::TakenBack => "taken back",
         Feedback::Sent => "Sent",
         Feedback::Settled => "Settled",
         Feedback::Unclear => "Unclear",

@@ -381,7 +381,7 @@ proptest! {
                 intent.seq = n as u64;
                 intent.acted = SalesforceTime::from_millis(acted);
                 if let ActionKind::Answer { comment, .. } = &mut intent.kind {
-                    *comment = RecordId::new(&format!("00a00000000{n:04}")).unwrap();
+                    *comment = Some(RecordId::new(&format!("00a00000000{n:04}")).unwrap());
                 }
                 if state == 3 && n == 0 {
                     intent.state = IntentState::Sending(sending(Verb::Reply, None, Vec::new()));
@@ -400,6 +400,10 @@ proptest! {
             settle_ms: 0,
             poll_ms: 1000,
             observe: false,
+            undo_reply_ms: 0,
+            undo_message_ms: 0,
+            approval: false,
+            goodays_away_ms: None,
             message_ends_turn: None,
         };
         let may_go = |i: &&Intent| eligibility(&conversation, i.seq, None, &now) == Eligibility::Look;
@@ -454,6 +458,9 @@ fn intent(wish: ActionKind) -> Intent {
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     }
 }
 
@@ -462,7 +469,7 @@ fn wish() -> impl Strategy<Value = ActionKind> {
     let audience = prop_oneof![Just(Audience::Public), Just(Audience::Private)];
     prop_oneof![
         3 => ("[ a-z]{0,20}", audience).prop_map(move |(content, audience)| ActionKind::Answer {
-            comment: comment.clone(),
+            comment: Some(comment.clone()),
             content,
             remark_type: None,
             audience,

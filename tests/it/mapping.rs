@@ -64,7 +64,8 @@ fn the_documented_response_becomes_a_case() {
       "Origin": "Goodays",
       "Priority": "High",
       "Status": "New",
-      "Goodays_Next_Action__c": "Public reply"
+      "Goodays_Next_Action__c": "Public reply",
+      "Goodays_Alert__c": false
     }
     "#);
 }
@@ -79,7 +80,8 @@ fn a_later_message_changes_the_status_only() {
       "SuppliedEmail": "[email protected]",
       "SuppliedPhone": null,
       "Status": "Customer Replied",
-      "Goodays_Next_Action__c": "Private message"
+      "Goodays_Next_Action__c": "Private message",
+      "Goodays_Alert__c": false
     }
     "#);
 }
@@ -128,8 +130,11 @@ fn the_poll_knows_which_fields_expressions_read() {
     assert_eq!(
         mapping.actions().case_paths(),
         [
+            "Goodays_Answer__c",
+            "Goodays_Approved__c",
             "Goodays_Call_Note__c",
             "Goodays_Call_Rating__c",
+            "Goodays_Command__c",
             "Goodays_Remark_Type__c",
             "IsClosed",
             "LastModifiedBy.Email",

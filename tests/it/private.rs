@@ -68,7 +68,10 @@ struct House {
 impl House {
     async fn start() -> Self {
         let log = Log::at("trace");
-        Self { stage: Stage::start(quick()).await.unwrap(), http: client(PATIENCE), log }
+        let mut stage = Stage::set(quick()).await.unwrap();
+        crate::world::text_status(&stage.salesforce);
+        stage.start_daemon().await.unwrap();
+        Self { stage, http: client(PATIENCE), log }
     }
 
     async fn holds<T>(&self, what: &str, holds: impl FnMut() -> Option<T>) -> T {

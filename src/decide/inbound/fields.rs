@@ -205,9 +205,12 @@ impl Planner<'_> {
     /// The feedback fields for the agent; the last note wins for each field.
     pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
         for note in self.input.notes {
+            let kept = self.empty_command(note, fields);
+            self.reset_approval(note, fields);
             let Some(outcome) = note.told.outcome() else { continue };
             let messages = self.context.messages;
-            let (reason, status) = (messages.say(&note.reason), messages.say(&note.status(messages)));
+            let (reason, status) =
+                (messages.say(&note.reason.clone().and(kept)), messages.say(&note.status(messages)));
             let told = Told { action: &note.action, reason: &reason, code: &note.code, status: &status };
             for rendered in self.context.mapping.actions().feedback(outcome, &told) {
                 let value = match &rendered.value {

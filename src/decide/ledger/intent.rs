@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decide::ledger::command::command_identity;
+use crate::decide::outbound::waiting::Waiting;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::messages::Words;
 use crate::salesforce::RecordId;
@@ -38,6 +40,15 @@ pub struct Intent {
     /// An operator asked to apply an edit of actions.yaml to existing rows (design, rule 19).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_operator: bool,
+    /// Why it waits, as the agent was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_waiting: Option<Waiting>,
+    /// Hash of the answer's text that was approved (`goodays.approval`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_text: Option<u64>,
+    /// The number of the command on the Case that asked for it; `None`: a comment or a status did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<u64>,
 }
 
 /// The kind of action, with its content.
@@ -46,7 +57,9 @@ pub struct Intent {
 pub enum ActionKind {
     /// Sent as reply while Goodays lists it, as message afterwards.
     Answer {
-        comment: RecordId,
+        /// The agent's comment; `None`: the text of a command on the Case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<RecordId>,
         content: String,
         remark_type: Option<String>,
         /// Whether the text was meant as public or private when it was written.
@@ -186,6 +199,15 @@ impl ActionKind {
         }
     }
 
+    /// The same with the audience of `written`: who a text was meant for stands since it was first seen.
+    #[must_use]
+    pub fn with_audience_of(mut self, written: &Self) -> Self {
+        if let (Self::Answer { audience, .. }, Self::Answer { audience: first, .. }) = (&mut self, written) {
+            *audience = *first;
+        }
+        self
+    }
+
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Answer { .. })
     }
@@ -193,16 +215,16 @@ impl ActionKind {
     /// The comment of an answer.
     pub fn comment(&self) -> Option<&RecordId> {
         match self {
-            Self::Answer { comment, .. } => Some(comment),
+            Self::Answer { comment, .. } => comment.as_ref(),
             Self::Call { .. } | Self::Close { .. } | Self::Spam { .. } => None,
         }
     }
 
     /// The same action has the same identity when it is seen again: a comment, or a Case, verb and the customer's last
-    /// message (design, rule 6).
+    /// message (design, rule 6). An action that a command asked for is known by the command's number instead.
     pub fn identity(&self, case: &RecordId) -> String {
         match self {
-            Self::Answer { comment, .. } => answer_identity(comment),
+            Self::Answer { comment, .. } => comment.as_ref().map_or_else(String::new, answer_identity),
             Self::Call { after, .. } | Self::Close { after, .. } | Self::Spam { after } => {
                 format!("{} {case} {}", self.name(), after.as_ref().map_or("", MessageId::as_str))
             }
@@ -218,7 +240,15 @@ pub fn answer_identity(comment: &RecordId) -> String {
 impl Intent {
     /// See [`ActionKind::identity`].
     pub fn identity(&self) -> String {
+        if let Some(number) = self.command {
+            return command_identity(&self.response_id, number);
+        }
         self.kind.identity(&self.case_id)
+    }
+
+    /// Whether the Case's status asked for it.
+    pub fn is_of_status(&self) -> bool {
+        !self.kind.is_answer() && self.command.is_none()
     }
 
     /// Waiting to be sent, or parked: as far as is known, the customer has nothing of it.

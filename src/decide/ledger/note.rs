@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::decide::ledger::command::CommandDone;
 use crate::goodays::event::Response;
 use crate::mapping::Outcome;
 use crate::messages::{Messages, Words};
@@ -18,6 +19,12 @@ pub struct Note {
     /// The code of the reason, as in `parked`; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
+    /// The command that it reports on: the Case's command field is emptied with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandDone>,
+    /// The approval on the Case is taken off, so that it does not count for the next answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resets_approval: bool,
     /// The response as read back afterwards: the Case's fields are updated from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<Value>,
@@ -31,11 +38,19 @@ pub enum Feedback {
     Unclear,
     Failed,
     Observed,
+    /// Not sent yet; the reason says why.
+    Waiting,
+    /// The agent took it back before it was sent.
+    TakenBack,
     /// No text: only the Case's fields are updated from the read back.
     Nothing,
 }
 
 impl Feedback {
+    /// The values that the picklist needs; an org may have further ones.
+    pub const CODES: [&'static str; 6] =
+        ["waiting", "sent", "nothing_to_send", "unclear", "not_sent", "observed"];
+
     /// The section of `feedback` in actions.yaml; `None` when the agent is told nothing.
     pub fn outcome(self) -> Option<Outcome> {
         match self {
@@ -44,6 +59,8 @@ impl Feedback {
             Self::Unclear => Some(Outcome::Unclear),
             Self::Failed => Some(Outcome::Failed),
             Self::Observed => Some(Outcome::Observed),
+            Self::Waiting => Some(Outcome::Waiting),
+            Self::TakenBack => Some(Outcome::TakenBack),
             Self::Nothing => None,
         }
     }
@@ -52,7 +69,8 @@ impl Feedback {
     pub fn code(self) -> &'static str {
         match self {
             Self::Sent => "sent",
-            Self::Settled => "nothing_to_send",
+            Self::Waiting => "waiting",
+            Self::Settled | Self::TakenBack => "nothing_to_send",
             Self::Unclear => "unclear",
             Self::Failed => "not_sent",
             Self::Observed => "observed",
@@ -63,7 +81,15 @@ impl Feedback {
 
 impl Note {
     pub fn new(told: Feedback, action: &str, code: &str, reason: Words) -> Self {
-        Self { told, action: action.to_owned(), reason, code: code.to_owned(), view: None }
+        Self {
+            told,
+            action: action.to_owned(),
+            reason,
+            code: code.to_owned(),
+            command: None,
+            resets_approval: false,
+            view: None,
+        }
     }
 
     /// With the response as read back.
@@ -81,6 +107,8 @@ impl Note {
             Feedback::Unclear => Words::new("status-unclear"),
             Feedback::Failed => Words::new("status-failed"),
             Feedback::Observed => about(Words::new("status-observed")),
+            Feedback::Waiting => about(Words::new("status-waiting")),
+            Feedback::TakenBack => Words::new("status-taken-back"),
             Feedback::Nothing => Words::default(),
         }
     }

@@ -9,7 +9,8 @@ use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, L
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
 use crate::decide::{
-    ActionKind, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note, RepliedBy, Sending, hash64,
+    ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
+    RepliedBy, Sending, hash64,
 };
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
@@ -212,11 +213,15 @@ impl Conversation {
     }
 
     /// Ends an open or parked action, and adds the note for the Case.
-    fn conclude(&mut self, seq: u64, state: IntentState, note: Note) {
+    fn conclude(&mut self, seq: u64, state: IntentState, mut note: Note) {
         let Some(intent) = self.intent_mut(seq) else { return };
         if !intent.state.is_open() && !intent.state.is_parked() {
             return;
         }
+        note.command =
+            intent.command.map(|number| CommandDone { number, answer: answer_sent(intent, &state) });
+        note.resets_approval = intent.approved_text.take().is_some();
+        intent.told_waiting = None;
         intent.state = state;
         self.tell(note);
     }
@@ -232,6 +237,16 @@ impl Conversation {
         intent.approved = true;
         // Older than any poll, so that it is read again from Salesforce first.
         intent.read_ms = 0;
+    }
+}
+
+/// The answer of a command that reached the customer.
+fn answer_sent(intent: &Intent, state: &IntentState) -> Option<AnswerSent> {
+    match (&intent.kind, state) {
+        (ActionKind::Answer { content, .. }, IntentState::Delivered { message: Some(id), .. }) => {
+            Some(AnswerSent { text: content.clone(), id: id.clone() })
+        }
+        _ => None,
     }
 }
 

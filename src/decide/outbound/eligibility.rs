@@ -5,6 +5,7 @@
 
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::outbound::waiting::{held_ms, needs_approval};
 use crate::decide::{ActionKind, Conversation, Intent, IntentState, Sending};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
@@ -24,8 +25,10 @@ pub enum Eligibility {
 /// Why an action waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Not before this time (milliseconds): the end of `close_grace`, or the next try.
+    /// Not before this time (milliseconds): the end of `undo` or `close_grace`, or the next try.
     Until { at_ms: i64 },
+    /// Somebody has to approve it.
+    Approval,
     /// An earlier answer of the same response goes first.
     EarlierAnswer,
     /// Close, spam and call wait for every answer (design, rule 7): one is not at Goodays yet.
@@ -77,6 +80,13 @@ pub struct Circumstances {
     /// `poll.interval`.
     pub poll_ms: i64,
     pub observe: bool,
+    /// `goodays.undo`: how long a public reply and a private message can be taken back.
+    pub undo_reply_ms: i64,
+    pub undo_message_ms: i64,
+    /// `goodays.approval`: whether public replies wait for an approval.
+    pub approval: bool,
+    /// Since when Goodays cannot be reached; `None` while it can.
+    pub goodays_away_ms: Option<i64>,
     /// See [`Reading::message_ends_turn`].
     pub message_ends_turn: Option<bool>,
 }
@@ -109,8 +119,10 @@ pub fn eligibility(
     if let Some(wait) = behind(conversation, intent).filter(|_| is_behind) {
         return Eligibility::NotYet(wait);
     }
-    let grace_ms = if intent.kind.is_answer() { 0 } else { now.close_grace_ms };
-    let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(grace_ms));
+    if needs_approval(intent, now) {
+        return Eligibility::NotYet(Wait::Approval);
+    }
+    let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(held_ms(&intent.kind, now)));
     if at_ms > now.now_ms {
         return Eligibility::NotYet(Wait::Until { at_ms });
     }
@@ -230,7 +242,8 @@ impl Wait {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Until { .. } => "it waits for its time: close_grace, or the next try",
+            Self::Until { .. } => "it waits for its time: undo, close_grace, or the next try",
+            Self::Approval => "it waits until somebody approves it on the Case",
             Self::EarlierAnswer => "an answer that was given earlier goes first",
             Self::Answer => "an answer of the same Case goes first",
             Self::ParkedAnswer => "an answer of the same Case waits for a human: see `parked`",

@@ -1,5 +1,6 @@
 //! Which existing rows an edit of actions.yaml would touch (design, rule 19).
 
+use crate::decide::outbound::rows::MergedCase;
 use crate::decide::outbound::rows::Since;
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
@@ -13,7 +14,14 @@ const PORTAL: (&str, &str) =
 
 fn since() -> Since<'static> {
     let at = |n| SalesforceTime::from_millis(minute(n));
-    Since { first_start: at(0), us: &[], now_ms: minute(10), now: at(10) }
+    Since {
+        first_start: at(0),
+        us: &[],
+        now_ms: minute(10),
+        now: at(10),
+        asked_ms: minute(10),
+        merged: MergedCase::default(),
+    }
 }
 
 fn row(created: i64, modified: i64) -> Value {

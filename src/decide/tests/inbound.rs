@@ -38,6 +38,7 @@ fn the_documented_first_contact() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Public reply"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = ""
       Goodays_Response_Id__c = "vdOpL1NJ74l"
     "#);
@@ -51,6 +52,7 @@ fn the_documented_first_contact() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Public reply"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = ""
       Goodays_Response_Id__c = "vdOpL1NJ74l"
     "#);
@@ -68,6 +70,7 @@ fn the_documented_delegation() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Public reply"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = ""
       Goodays_Response_Id__c = "vdOpL1NJ74l"
     "#);
@@ -86,6 +89,7 @@ fn the_documented_messages() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Private message"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = "54EjZ70lxy vdJmjjLk8D"
       Goodays_Response_Id__c = "vdOpL1NJ74l"
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Jennifer Parker, 2020-02-05 12:20:\nDear Customer, thank you for your feedback.…"
@@ -101,6 +105,7 @@ fn the_documented_messages() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Private message"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = "54EjZ70lxy vdJmjjLk8D LdLD59eedj exqmBvGmxY"
       Goodays_Response_Id__c = "vdOpL1NJ74l"
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Jennifer Parker, 2020-02-05 12:20:\nDear Customer, thank you for your feedback.…"
@@ -167,7 +172,7 @@ fn a_value_that_changed_in_goodays_is_written_and_an_agents_is_not_undone() {
     lost.case = link.case;
     let plan = Seen { events: &events, link: Some(&lost), ..Seen::default() }.plan();
     assert_eq!(shown(&plan), "no write");
-    assert_eq!(plan.link_update.fields.len(), 5, "it is remembered from now on");
+    assert_eq!(plan.link_update.fields.len(), 6, "it is remembered from now on");
 }
 
 #[test]

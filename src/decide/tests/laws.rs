@@ -1,5 +1,6 @@
 //! Laws for every conversation, in every order.
 
+use crate::decide::outbound::rows::MergedCase;
 use crate::messages::Words;
 use proptest::prelude::*;
 
@@ -335,6 +336,8 @@ proptest! {
             us: &[],
             now_ms: minute(10),
             now: SalesforceTime::default(),
+            asked_ms: minute(10),
+            merged: MergedCase::default(),
         };
         let (mut before, mut next) = ("New", 0);
         for (status, times) in states {
@@ -364,7 +367,7 @@ proptest! {
                          "CreatedDate": stamp(minute(5)), "CreatedById": by, "ParentId": case_id()});
         let at = |n| SalesforceTime::from_millis(minute(n));
         let us = [us];
-        let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10) };
+        let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10), asked_ms: minute(10), merged: MergedCase::default() };
         let mut conversation = Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) };
         let mut answers = 0;
         for _ in 0..times {

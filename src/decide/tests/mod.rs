@@ -254,7 +254,12 @@ fn short(value: &Value) -> String {
 }
 
 fn answer(content: &str, audience: Audience) -> ActionKind {
-    ActionKind::Answer { comment: comment_id(), content: content.to_owned(), remark_type: None, audience }
+    ActionKind::Answer {
+        comment: Some(comment_id()),
+        content: content.to_owned(),
+        remark_type: None,
+        audience,
+    }
 }
 
 fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
@@ -272,6 +277,9 @@ fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     }
 }
 

@@ -289,7 +289,7 @@ fn remark_types_by_source_and_verb() {
 }
 
 fn answer_with(remark_type: Option<String>, audience: Audience) -> ActionKind {
-    ActionKind::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, audience }
+    ActionKind::Answer { comment: Some(comment_id()), content: "Hi.".to_owned(), remark_type, audience }
 }
 
 #[test]
@@ -457,6 +457,10 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
         settle_ms: 10_000,
         poll_ms: 1_000_000,
         observe: false,
+        undo_reply_ms: 0,
+        undo_message_ms: 0,
+        approval: false,
+        goodays_away_ms: None,
         message_ends_turn: None,
     };
     eligibility(&conversation, one.seq, None, &now)
@@ -464,7 +468,7 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
 
 fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
     let wish = ActionKind::Answer {
-        comment: RecordId::new(comment).unwrap(),
+        comment: Some(RecordId::new(comment).unwrap()),
         content: "x".to_owned(),
         remark_type: None,
         audience: Audience::Public,

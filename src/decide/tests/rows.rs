@@ -1,3 +1,4 @@
+use crate::decide::outbound::rows::MergedCase;
 use crate::decide::outbound::rows::{Seen as Came, Since, addressee};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
@@ -16,7 +17,14 @@ fn conversation(link: Option<Link>, intents: &[Intent]) -> Conversation {
 
 fn since(us: &[RecordId]) -> Since<'_> {
     let at = |n| SalesforceTime::from_millis(minute(n));
-    Since { first_start: at(0), us, now_ms: minute(10), now: at(10) }
+    Since {
+        first_start: at(0),
+        us,
+        now_ms: minute(10),
+        now: at(10),
+        asked_ms: minute(10),
+        merged: MergedCase::default(),
+    }
 }
 
 /// Applies a row of the Case by rules that never changed.
@@ -199,7 +207,7 @@ fn a_published_comment_is_an_answer() {
     let conversation = heard(ours());
     let one = conversation.intent(7).unwrap();
     let ActionKind::Answer { comment: of, content, remark_type, audience } = &one.kind else { panic!() };
-    assert_eq!((of, content.as_str(), *audience), (&comment_id(), "Hello.", Audience::Public));
+    assert_eq!((of, content.as_str(), *audience), (&Some(comment_id()), "Hello.", Audience::Public));
     assert_eq!(remark_type.as_deref(), Some("Problem"));
     assert_eq!(one.acted, SalesforceTime::from_millis(minute(5)));
     assert_eq!(conversation.link.unwrap().answer(&comment_id()).unwrap().intent, 7);

@@ -261,12 +261,17 @@ fn our_fields() -> Vec<Field> {
     (key.external_id, key.unique, key.case_sensitive) = (true, true, true);
     let remark_types = ["Praise", "Question", "Idea", "Problem", "Message"];
     let statuses = ["waiting", "sent", "nothing_to_send", "unclear", "not_sent", "observed"];
+    let commands = ["answer", "call", "close", "spam"];
     let next_actions = ["Public reply", "Private message", "None: wait for the customer"];
     vec![
         key,
         long("Goodays_Message_Ids__c", "Goodays Message Ids", 131_072),
         restricted("Goodays_Sync_Status__c", "Goodays Sync Status", &statuses),
         long("Goodays_Sync_Error__c", "Goodays Sync Error", 2000),
+        restricted("Goodays_Command__c", "Goodays Command", &commands),
+        long("Goodays_Answer__c", "Goodays Answer", 32_000),
+        flag("Goodays_Approved__c", "Goodays Approved"),
+        flag("Goodays_Alert__c", "Goodays Alert"),
         long("Goodays_Call_Note__c", "Goodays Call Note", 4000),
         field("Goodays_Call_Rating__c", "Goodays Call Rating", Kind::Number, 1),
         picklist("Goodays_Remark_Type__c", "Goodays Remark Type", &remark_types),

@@ -13,6 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+use crate::decide::outbound::waiting::Waiting;
 use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
@@ -87,6 +88,7 @@ impl Worker for Dispatcher {
         let until_ms = match self.pause(shared, now_ms).await? {
             None => self.fill(shared, now_ms)?,
             Some(until_ms) => {
+                tell_waiting_in_outage(shared, now_ms)?;
                 // Intents in line are checked again after the pause.
                 for intent in std::mem::take(&mut self.line) {
                     self.look_again(RKey::of(&intent.response_id));
@@ -279,8 +281,11 @@ impl Dispatcher {
     /// What of this response may be sent now, or when the next may be.
     fn next(&self, shared: &Shared, rkey: RKey, now_ms: i64) -> Result<Next, Fatal> {
         let Some(response_id) = self.ids.get(&rkey) else { return Ok(Next::Nothing) };
-        let conversation = shared.store.conversation(rkey, response_id)?.now;
+        let mut conversation = shared.store.conversation(rkey, response_id)?.now;
         let now = shared.circumstances(now_ms);
+        if conversation.has_waiting_to_tell(&now) {
+            conversation = tell_waiting(shared, response_id, &now)?;
+        }
         let mut until: Option<i64> = None;
         for intent in conversation.intents.iter().filter(|intent| intent.state.is_open()) {
             let at_ms = match self.when(&conversation, intent, &now) {
@@ -312,6 +317,32 @@ impl Dispatcher {
             (decided, _) => decided,
         }
     }
+}
+
+/// While Goodays is away nothing is checked, so everything that waits is told here, each action once.
+fn tell_waiting_in_outage(shared: &Shared, now_ms: i64) -> Result<(), Fatal> {
+    let now = shared.circumstances(now_ms);
+    if now.goodays_away_ms.is_none_or(|since_ms| now_ms - since_ms < now.settle_ms) {
+        return Ok(());
+    }
+    for intent in shared.store.all_open_intents()? {
+        let told = matches!(intent.told_waiting, Some(Waiting::Outage { .. }));
+        if !told && matches!(intent.state, IntentState::Ready { .. }) {
+            tell_waiting(shared, &intent.response_id, &now)?;
+        }
+    }
+    Ok(())
+}
+
+fn tell_waiting(
+    shared: &Shared,
+    response_id: &ResponseId,
+    now: &Circumstances,
+) -> Result<Conversation, Fatal> {
+    shared.change(response_id, |loaded| {
+        loaded.now.tell_waiting(now);
+        Ok(loaded.now.clone())
+    })
 }
 
 /// The next step for a response.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tracing::{debug, info, warn};
 
-use crate::decide::outbound::rows::{Seen, Since, addressee};
+use crate::decide::outbound::rows::{MergedCase, Seen, Since, addressee};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::reconcile::{adopt, read_row};
 use crate::decide::{CaseRef, answer_identity};
@@ -23,6 +23,8 @@ pub(crate) struct Applying<'a> {
     /// Our own users in Salesforce.
     us: Vec<RecordId>,
     now: SalesforceTime,
+    /// When the rows were asked for, by our clock (milliseconds).
+    asked_ms: i64,
 }
 
 impl<'a> Applying<'a> {
@@ -31,10 +33,11 @@ impl<'a> Applying<'a> {
         contact: &OrgIdentity,
         context: &'a OwnedPlanContext,
         earlier: &'a [EarlierRules],
+        asked_ms: i64,
     ) -> Self {
         let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
         let now = shared.salesforce.now().unwrap_or(contact.first_start);
-        Self { context, earlier, first_start: contact.first_start, us, now }
+        Self { context, earlier, first_start: contact.first_start, us, now, asked_ms }
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {
@@ -42,7 +45,8 @@ impl<'a> Applying<'a> {
     }
 
     pub(crate) fn since(&self, now_ms: i64) -> Since<'_> {
-        Since { first_start: self.first_start, us: &self.us, now_ms, now: self.now }
+        let (first_start, asked_ms) = (self.first_start, self.asked_ms);
+        Since { first_start, us: &self.us, now_ms, now: self.now, asked_ms, merged: MergedCase::default() }
     }
 
     /// The row of a comment's Case.
@@ -80,16 +84,35 @@ pub(crate) fn case_answers(
 
 /// Applies a changed Case.
 pub(crate) fn apply_case_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
-    for response in case_answers(shared, applying, row)? {
+    let responses = case_answers(shared, applying, row)?;
+    let answered = answered_by_case(shared, &responses)?;
+    for response in responses {
         let context = applying.context.plan_context();
+        let merged = match &answered {
+            Some(one) if *one == response => MergedCase::AnswersThis,
+            Some(_) => MergedCase::AnswersAnother,
+            None => MergedCase::Unsure,
+        };
         let seen = shared.change(&response, |loaded| {
-            let since = applying.since(shared.clock.now_ms());
+            let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
             let next_seq = &mut || shared.store.next_seq();
             Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
         })?;
         tell(&response, &seen, "a status rule cannot be evaluated");
     }
     Ok(())
+}
+
+/// The response that an answer from the Case is for; `None` when several are possible.
+fn answered_by_case(shared: &Shared, responses: &[ResponseId]) -> Result<Option<ResponseId>, StoreError> {
+    if let [only] = responses {
+        return Ok(Some(only.clone()));
+    }
+    let mut links = Vec::new();
+    for response in responses {
+        links.extend(shared.store.link(RKey::of(response))?);
+    }
+    Ok(addressee(&links).map(|link| link.response_id.clone()))
 }
 
 fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {

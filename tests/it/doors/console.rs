@@ -135,7 +135,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         response_id: response_id.clone(),
         case_id: RecordId::new("500KB00000AbCdEYAV").unwrap(),
         kind: ActionKind::Answer {
-            comment,
+            comment: Some(comment),
             content: content.to_owned(),
             remark_type: None,
             audience: Audience::Public,
@@ -149,6 +149,9 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     };
     let mut tx = Tx::default();
     add_intent(&mut tx, RKey::of(&response_id), &intent);

@@ -123,7 +123,7 @@ fn every_example_loads_and_runs() {
 
     Answer Some("Hello") None None
     Call None Some("Sorry") Some(Number(4))
-    Sync__c: "Sent: public reply no answer"
+    Sync__c: "Sent: reply no answer"
     Sync__c: ""
     Sync__c: "Unclear, please look: no answer"
     Sync__c: "Not sent: no answer"
