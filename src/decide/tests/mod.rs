@@ -1,5 +1,6 @@
 //! Tests of the decisions, by examples and by laws. No I/O: inputs and results are values.
 
+mod commands;
 mod edits;
 mod inbound;
 mod laws;
