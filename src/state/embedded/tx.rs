@@ -15,7 +15,7 @@ pub struct Guard {
     pub key: Vec<u8>,
     /// `None`: the key must be absent.
     pub expected: Option<Vec<u8>>,
-    /// How many journals were checkpointed when the store returned this value. While that count is unchanged, every
+    /// The last journal in sled when the store returned this value. While that is unchanged, every
     /// later write is in the memtable, so sled need not be read again.
     pub(super) read: Option<u64>,
 }
@@ -26,6 +26,8 @@ pub struct Tx {
     pub guards: Vec<Guard>,
     /// Key and new value; `None` deletes. The last write to a key counts.
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Whether the earlier values of the written keys are to be overwritten on the disk, see [`crate::state::Store::wipe`].
+    pub wipes: bool,
 }
 
 impl Tx {

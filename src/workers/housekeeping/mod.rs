@@ -123,6 +123,11 @@ impl Worker for Keeper {
         if now_ms >= self.prune_at_ms {
             let more = self.prune(shared, now_ms)?;
             self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
+            if !more {
+                // After the pruning: what it removed need not be kept in a younger journal.
+                shared.store.retire(now_ms - millis(shared.config.state.keep_events)).await?;
+                shared.store.wipe().await?;
+            }
         }
         Ok(Step::Idle { until_ms: Some(now_ms + millis(LOOK)) })
     }
