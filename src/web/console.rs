@@ -83,7 +83,7 @@ pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<St
 pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
-    let bytes = context.shared.store.payload(seq).map_err(broken)?.ok_or_else(missing)?;
+    let bytes = context.shared.store.body(seq).map_err(broken)?.ok_or_else(missing)?;
     let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -212,9 +212,9 @@ impl Hook {
         let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
         let receipt = aside::if_large(bytes.len(), || match (&peek.id, &peek.excess) {
             (Ok(id), Some(why)) => {
-                shared.store.receive_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
+                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
             }
-            _ => shared.store.receive(bytes, &peek.event, &peek.id, now_ms),
+            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms),
         })?;
         drop(turn);
         let mut wake = None;

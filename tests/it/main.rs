@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod commands;
 mod config;
+mod contract;
 mod counts;
 mod doors;
 mod faults;

@@ -13,7 +13,7 @@ use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::state::prefix_end;
+use goodays_salesforce::state::embedded::prefix_end;
 use serde_json::{Map, Value, json};
 
 use crate::arena::{PATIENCE, Stage, quick, until};
@@ -137,7 +137,7 @@ impl House {
 
     /// The keys of records that contain the mark.
     fn held(&self, mark: &str) -> Vec<String> {
-        let all = self.stage.app().shared.store.range(&[], &prefix_end(&[]), usize::MAX).unwrap();
+        let all = self.stage.app().shared.store.engine().range(&[], &prefix_end(&[]), usize::MAX).unwrap();
         let lower = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
         let holds =
             all.into_iter().filter(|(key, value)| lower(key).contains(mark) || lower(value).contains(mark));

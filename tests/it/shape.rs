@@ -73,6 +73,29 @@ fn only_the_store_knows_the_database() {
     assert!(strangers.is_empty(), "{strangers:?}");
 }
 
+/// The interface of the store speaks of records. What is below it (transactions, keys, the database) is its own matter.
+#[test]
+fn only_the_store_builds_transactions_and_knows_keys() {
+    const WORDS: [&str; 4] = ["Tx", "keys::", "state::embedded", ".engine()"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = |code: &str, word: &str| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        code.match_indices(word).any(|(at, _)| {
+            let (before, after) = (&code[..at], &code[at + word.len()..]);
+            // `document::keys` are the keys of a YAML file.
+            let other = before.ends_with("document::") || before.ends_with(part);
+            !other && (word.ends_with(':') || !after.starts_with(part))
+        })
+    };
+    let mut broken = Vec::new();
+    for file in files(&root.join("src")).into_iter().filter(|p| !p.starts_with(root.join("src/state"))) {
+        let code = code(&file);
+        let found = WORDS.iter().filter(|word| named(&code, word));
+        broken.extend(found.map(|word| format!("{} names {word}", file.display())));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 #[test]
 fn retry_intervals_are_computed_in_one_place() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -13,7 +13,8 @@ use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault as Wired};
-use goodays_salesforce::state::{Fault, RKey, Settings, Store, Tx, keys};
+use goodays_salesforce::state::embedded::Tx;
+use goodays_salesforce::state::{Fault, RKey, Settings, Store, keys};
 use serde_json::Value;
 
 use self::disk::{Child, SmallDisk};
@@ -300,11 +301,9 @@ async fn harmed(
     assert!(post.stage.stop_daemon().await);
     post.stage.salesforce.wire().clear_faults();
     let store = Store::open(&post.state(), Settings::default()).unwrap();
-    let numbered = |seq| store.entry(seq).unwrap().map(|e| (seq, RKey::of(&e.response_id.unwrap())));
-    let (from, to) = keys::room(b'E');
-    let all = store.keys(&from, &to, 1000).unwrap();
+    let all = store.events_from(0, 1000).unwrap().records;
     let events: Vec<(u64, RKey)> =
-        all.iter().filter_map(|key| keys::tail_seq(key)).filter_map(numbered).collect();
+        all.into_iter().map(|event| (event.seq, RKey::of(&event.response_id.unwrap()))).collect();
     assert_eq!(events.len(), count);
     store.close().unwrap();
     harm(&post.state(), &events);
@@ -327,7 +326,7 @@ fn rewritten(state: &Path, write: impl FnOnce(&mut Tx)) {
     let store = Store::open(state, Settings::default()).unwrap();
     let mut tx = Tx::new();
     write(&mut tx);
-    store.transact(&tx).unwrap();
+    store.engine().transact(&tx).unwrap();
     store.close().unwrap();
 }
 

@@ -36,6 +36,7 @@ use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
+use crate::workers::inbound::record::Written;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -253,14 +254,14 @@ impl InboundWorker {
         jobs: Vec<Job>,
     ) -> Result<Vec<(Job, Plan)>, Fatal> {
         let settle_ms = millis(shared.config.settle);
-        let mut batch: Vec<(Job, Plan)> = Vec::new();
+        let (mut batch, mut unchanged): (Vec<(Job, Plan)>, Vec<Written>) = (Vec::new(), Vec::new());
         let mut nodes = 0;
         for job in jobs {
             let planned = aside::if_large(job.size, || self.plan(shared, context, &job))?;
             let Some(plan) = planned else { continue };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
-                self.record(shared, &job, &plan, None)?;
+                unchanged.push(Written { job, plan, inserted: None });
                 continue;
             }
             // What was read is as old as its query; a step queries before it writes.
@@ -274,6 +275,7 @@ impl InboundWorker {
             nodes += size;
             batch.push((job, plan));
         }
+        self.record(shared, &unchanged)?;
         Ok(batch)
     }
 

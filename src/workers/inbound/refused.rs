@@ -9,9 +9,9 @@ use crate::decide::pace::BatchSize;
 use crate::http::{Failure, Problem};
 use crate::salesforce::errors::{FieldFix, Verdict, classify};
 use crate::salesforce::graph::{GraphOutcome, NodeError};
-use crate::state::inbox::{drop_note, finish, move_note};
-use crate::state::{Entry, EntryState, Tx};
+use crate::state::EntryState;
 use crate::workers::inbound::fixes::{another_unique_field, labelled};
+use crate::workers::inbound::record::Written;
 use crate::workers::inbound::{CASE, InboundWorker, Job};
 use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared};
@@ -24,7 +24,7 @@ const MAX_ALONE: u32 = 8;
 impl Job {
     fn attempts(&self) -> u32 {
         let events = self.waiting.entries.iter().map(|e| e.attempts).max().unwrap_or_default();
-        events.max(self.waiting.note_attempts)
+        events.max(self.waiting.note_attempts())
     }
 }
 
@@ -54,11 +54,13 @@ impl InboundWorker {
             taken: outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count(),
             too_much: count(&|v| matches!(v, Verdict::TooMuch { .. })),
         };
+        let mut written = Vec::new();
         for ((job, plan), outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 GraphOutcome::Done(ids) => {
-                    let id = ids.into_iter().find(|(reference, _)| reference == CASE).and_then(|(_, id)| id);
-                    self.record(shared, &job, &plan, id.as_ref())?;
+                    let inserted =
+                        ids.into_iter().find(|(reference, _)| reference == CASE).and_then(|(_, id)| id);
+                    written.push(Written { job, plan, inserted });
                 }
                 GraphOutcome::Halted => {
                     if relearn {
@@ -68,7 +70,7 @@ impl InboundWorker {
                 GraphOutcome::Failed(errors) => self.failed(shared, &job, &plan, &errors, beside)?,
             }
         }
-        Ok(())
+        self.record(shared, &written)
     }
 
     /// Smaller calls find the conversation that causes the refusal. Sent alone, it is handled like any refused one.
@@ -204,19 +206,11 @@ impl InboundWorker {
     fn put_off(&mut self, shared: &Shared, job: &Job, attempts: u32) -> Result<(), Fatal> {
         let interval = interval(RECORD, attempts.saturating_sub(1), None);
         let due_ms = shared.clock.now_ms() + millis(interval);
-        loop {
-            let mut tx = Tx::default();
-            for entry in shared.store.guard_unchanged(&mut tx, &job.waiting.entries)? {
-                let entry = Entry { attempts, ..entry };
-                finish(&mut tx, entry, job.rkey, EntryState::Waiting { due_ms });
-            }
-            for (seq, from_ms) in shared.store.guard_notes(&mut tx, job.rkey, &job.waiting.notes)? {
-                move_note(&mut tx, job.rkey, seq, Some(from_ms), due_ms, attempts);
-            }
-            if shared.store.try_transact(&tx)? {
-                break;
-            }
-        }
+        shared.change(&job.response_id, |loaded| {
+            loaded.postpone_events(&job.waiting.entries, due_ms, attempts);
+            loaded.postpone_notes(&job.waiting.notes, due_ms, attempts);
+            Ok(())
+        })?;
         self.state().postponed.insert(job.rkey, due_ms);
         Ok(())
     }
@@ -224,30 +218,16 @@ impl InboundWorker {
     /// Parks the events with a reason for a human. If the conversation has no events, its notes are dropped.
     pub(crate) fn park(&mut self, shared: &Shared, job: &Job, code: &str, why: &str) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
-        let mut parked;
-        loop {
-            let mut tx = Tx::default();
-            parked = 0;
-            for entry in shared.store.guard_unchanged(&mut tx, &job.waiting.entries)? {
-                let state =
-                    EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() };
-                finish(&mut tx, entry, job.rkey, state);
-                parked += 1;
-            }
-            let mut given_up = 0;
-            if job.waiting.entries.is_empty() {
-                for (seq, due_ms) in shared.store.guard_notes(&mut tx, job.rkey, &job.waiting.notes)? {
-                    drop_note(&mut tx, job.rkey, seq, due_ms);
-                    given_up += 1;
-                }
-            }
-            if shared.store.try_transact(&tx)? {
-                (0..given_up).for_each(|_| shared.metrics.event("note_given_up"));
-                break;
-            }
-        }
+        let state = EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() };
+        let only_notes = job.waiting.entries.is_empty();
+        let (parked, given_up) = shared.change(&job.response_id, |loaded| {
+            let parked = loaded.end_events(&job.waiting.entries, &state);
+            let given_up = if only_notes { loaded.end_notes(&job.waiting.notes) } else { 0 };
+            Ok((parked, given_up))
+        })?;
+        (0..given_up).for_each(|_| shared.metrics.event("note_given_up"));
         (0..parked).for_each(|_| shared.metrics.event("parked"));
-        shared.counts.pending.fetch_sub(parked, Ordering::Relaxed);
+        shared.counts.pending.fetch_sub(i64::try_from(parked).unwrap_or_default(), Ordering::Relaxed);
         warn!(response = %job.response_id, code, events = job.waiting.entries.len(),
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
         let mut state = self.state();
@@ -293,22 +273,22 @@ mod tests {
     use crate::decide::{Feedback, Note};
     use crate::goodays::ResponseId;
     use crate::state::RKey;
-    use crate::state::inbox::put_note;
     use crate::workers::inbound::worker_state::SharedWorkerState;
     use crate::workers::runtime::worker::tests::shared;
 
     /// A conversation in which an event waits, or one in which a note waits.
     fn waits(shared: &Shared, id: &str, event: bool) -> Job {
         let response_id = ResponseId::new(id).unwrap();
-        let rkey = RKey::of(&response_id);
         if event {
-            shared.store.receive(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
+            shared.store.accept(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
         } else {
             let note =
                 Note { told: Feedback::Sent, action: "reply".into(), reason: String::new(), view: None };
-            let mut tx = Tx::default();
-            put_note(&mut tx, rkey, shared.store.next_seq(), 0, &note);
-            shared.store.try_transact(&tx).unwrap();
+            let told = |loaded: &mut crate::state::Loaded| {
+                loaded.now.notes.push(note.clone());
+                Ok(())
+            };
+            shared.store.change(&response_id, 0, told).unwrap();
         }
         again(shared, response_id)
     }
@@ -371,7 +351,7 @@ mod tests {
                 lane.sort_out(&shared, vec![(job, Plan::default())], vec![refused(code, "locked")]).unwrap();
                 job = again(&shared, id);
                 assert_eq!(job.attempts(), attempts, "{code}");
-                let next_ms = job.waiting.notes[0].1 - shared.clock.now_ms();
+                let next_ms = job.waiting.notes[0].due_ms - shared.clock.now_ms();
                 assert!(attempts < 6 || next_ms >= 10_000, "{code}: {next_ms} after {attempts}");
                 due_ms = due_ms.max(next_ms);
                 assert_eq!(shared.salesforce_breaker.trouble(), None, "{code}");

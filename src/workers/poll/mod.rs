@@ -26,16 +26,16 @@ use crate::state::StoreError;
 use crate::time::SalesforceTime;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::{
-    Applying, apply_case_row, apply_comment_row, apply_merged_row, id_of,
+    Applying, apply_case_rows, apply_comment_rows, apply_merged_rows, id_of,
 };
 use crate::workers::poll::columns::{Columns, PAGE};
-use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comment};
+use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comments};
 use crate::workers::poll::rules::READ_ALL;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, OrgIdentity, Shared, Step, Stop, Worker};
 
-/// Rows that are applied before other tasks have their turn.
+/// Rows whose conversations are loaded and written together, before other tasks have their turn.
 const ROWS_AT_ONCE: usize = 50;
 pub(crate) const CURSOR: &str = "cursor";
 /// The cursor before the last completed read of the overlap.
@@ -321,16 +321,14 @@ impl Poller {
         let applying = Applying::new(shared, contact, &context, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
-            for (n, row) in page.rows.iter().enumerate() {
-                if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
-                    tokio::task::yield_now().await;
-                }
+            for rows in page.rows.chunks(ROWS_AT_ONCE) {
                 match index {
-                    CASES => apply_case_row(shared, &applying, row)?,
-                    COMMENTS => apply_comment_row(shared, &applying, row)?,
-                    MERGED => apply_merged_row(shared, &context, row)?,
-                    _ => apply_deleted_comment(shared, row)?,
+                    CASES => apply_case_rows(shared, &applying, rows)?,
+                    COMMENTS => apply_comment_rows(shared, &applying, rows)?,
+                    MERGED => apply_merged_rows(shared, &context, rows)?,
+                    _ => apply_deleted_comments(shared, rows)?,
                 }
+                tokio::task::yield_now().await;
             }
             for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
                 let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
