@@ -14,7 +14,7 @@ pub mod reconcile;
 mod tests;
 
 pub use ledger::conversation::Conversation;
-pub use ledger::intent::{ActionKind, Audience, Intent, IntentState, Sending, answer_identity};
+pub use ledger::intent::{ActionKind, Audience, DAMAGED, Intent, IntentState, Sending, answer_identity};
 pub use ledger::link::{
     Answered, CallSent, CaseRef, Freshness, Known, Link, MessageOrigin, RepliedBy, hash64,
 };

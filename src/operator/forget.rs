@@ -1,6 +1,6 @@
 //! Removes what we store about a person (law 10): payloads, texts, addresses and their hashes.
 //!
-//! Ids stay, so that nothing is imported or sent a second time. Data in Salesforce and Goodays has to be removed
+//! It is overwritten on the disk as well before the command ends. Ids stay, so that nothing is imported or sent a second time. Data in Salesforce and Goodays has to be removed
 //! there.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::decide::{Intent, IntentState, Link, hash64};
 use crate::goodays::{ResponseId, event};
 use crate::json;
+use crate::state::outbox::Wipe;
 use crate::state::{Entry, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
 
@@ -87,6 +88,7 @@ impl Shared {
             from = page.next;
         }
         self.store.durable().await?;
+        self.store.wipe().await?;
         Ok(done)
     }
 
@@ -134,7 +136,7 @@ impl Shared {
                 }
             }
         };
-        if let Some((before, after)) = self.store.rewrite_intent(found.seq, change)? {
+        if let Some((before, after)) = self.store.rewrite_intent(found.seq, change, Wipe::Earlier)? {
             let sending = matches!(after.state, IntentState::Sending(_));
             done.in_flight += usize::from(sending && of_customer);
             done.actions += usize::from(after != before);

@@ -1,4 +1,6 @@
 //! Removes what is kept about a person. What is personal in a record is decided by the caller.
+//!
+//! Each transaction here also names what is to be overwritten on the disk; [`Store::wipe`] does that.
 
 use crate::decide::Link;
 use crate::state::embedded::Tx;
@@ -47,6 +49,7 @@ impl Store {
         tx.remove(keys::parked(b'e', read.seq));
         tx.remove(keys::payload(read.seq));
         tx.remove(keys::entry(read.seq));
+        tx.wipe_written();
         self.try_transact(&tx)
     }
 
@@ -59,7 +62,9 @@ impl Store {
     ) -> Result<ForgottenConversation, StoreError> {
         let mut all = ForgottenConversation::default();
         loop {
-            let Some((tx, found)) = self.without_person(rkey, &clean)? else { continue };
+            let Some((mut tx, found)) = self.without_person(rkey, &clean)? else { continue };
+            tx.wipe_written();
+            tx.wipes.extend(self.personal_keys(rkey)?);
             if self.try_transact(&tx)? {
                 all.events += found.events;
                 all.pending += found.pending;
@@ -69,6 +74,15 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// The records with a person's words that there ever were for a response: notes that were written on the Case and
+    /// removed, for example.
+    fn personal_keys(&self, rkey: RKey) -> Result<impl Iterator<Item = Vec<u8>> + use<>, StoreError> {
+        let (prefix, _) = keys::all_of_response(rkey);
+        let listed = self.engine.keys_ever_written(&prefix)?;
+        let seqs = listed.into_iter().filter_map(|key| keys::tail_seq(&key));
+        Ok(seqs.flat_map(|seq| [keys::payload(seq), keys::note(seq)]))
     }
 
     /// The transaction that removes at most [`AT_ONCE`] events and all the rest; none if an event changes meanwhile.

@@ -1,6 +1,6 @@
 //! Repairs the queue of a conversation that cannot be loaded whole.
 
-use crate::decide::Note;
+use crate::decide::{DAMAGED, Note};
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
 use crate::state::inbox::{Entry, EntryState, Item};
@@ -57,7 +57,7 @@ impl Store {
             }
             None if header.is_some() || self.engine.get(&keys::payload(seq)) != Ok(None) => {
                 let why = "What is kept of this event is damaged; its bytes may be readable: try it again, or drop it.";
-                let state = EntryState::Parked { since_ms: now_ms, code: "damaged".into(), why: why.into() };
+                let state = EntryState::Parked { since_ms: now_ms, code: DAMAGED.into(), why: why.into() };
                 let (response_id, event) = (whose(seq), "unknown".to_owned());
                 let entry = Entry { seq, response_id, event, received_ms: now_ms, state, attempts: 0 };
                 tx.set(row, vec![KEPT]).set(keys::parked(b'e', seq), Vec::new());

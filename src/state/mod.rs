@@ -109,6 +109,21 @@ impl Store {
         self.engine.damaged()
     }
 
+    /// Whether writes that were acknowledged could not be read at the start, because a journal is damaged or missing.
+    pub fn is_incomplete(&self) -> bool {
+        self.engine.is_incomplete()
+    }
+
+    /// Removes from the disk what was last written before this time (milliseconds, wall clock) and is needed no more.
+    pub async fn retire(&self, before_ms: i64) -> Result<usize, StoreError> {
+        self.engine.retire(before_ms).await
+    }
+
+    /// Overwrites on the disk what was forgotten. Returns the number of overwritten records.
+    pub async fn wipe(&self) -> Result<usize, StoreError> {
+        self.engine.wipe().await
+    }
+
     /// How many syncs had a waiting caller.
     pub fn commits(&self) -> u64 {
         self.engine.commits()

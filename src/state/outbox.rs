@@ -16,6 +16,13 @@ pub struct Outbox {
     pub parked: usize,
 }
 
+/// Whether the earlier forms of a record are overwritten on the disk, or stay until they are old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wipe {
+    Earlier,
+    Nothing,
+}
+
 impl Store {
     pub fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
         self.or_damaged("action", &keys::intent(seq), self.read(&keys::intent(seq)))
@@ -111,6 +118,7 @@ impl Store {
         &self,
         seq: u64,
         change: impl Fn(&mut Intent),
+        wipe: Wipe,
     ) -> Result<Option<(Intent, Intent)>, StoreError> {
         loop {
             let mut tx = Tx::default();
@@ -123,6 +131,9 @@ impl Store {
                 return Ok(Some((before, after)));
             }
             put_intent(&mut tx, RKey::of(&after.response_id), &after);
+            if wipe == Wipe::Earlier {
+                tx.wipes.push(keys::intent(seq));
+            }
             if self.try_transact(&tx)? {
                 return Ok(Some((before, after)));
             }

@@ -1,9 +1,15 @@
 //! Removes old events and the texts of old actions.
 
+use crate::decide::Intent;
 use crate::state::embedded::Tx;
 use crate::state::inbox::{Entry, EntryState};
 use crate::state::keys::{self, RKey};
+use crate::state::outbox::Wipe;
 use crate::state::{Page, Store, StoreError};
+
+/// What was written this much later than it was received (milliseconds) lies in a journal that is not removed soon, so
+/// its words are overwritten. A journal is closed sooner than that.
+const LATE_MS: i64 = 3_600_000;
 
 impl Store {
     /// Removes finished events that were received at `oldest_ms` or before, with their bodies: of `limit` events from
@@ -30,11 +36,13 @@ impl Store {
             young |= intent.seen_ms > oldest_ms;
             let ended = !intent.state.is_open() && !intent.state.is_parked();
             if ended && intent.seen_ms <= oldest_ms {
-                self.rewrite_intent(intent.seq, |now| {
+                let forget = |now: &mut Intent| {
                     if now.state == intent.state {
                         now.forget_texts();
                     }
-                })?;
+                };
+                let late = self.engine.is_written_after(&keys::intent(intent.seq), oldest_ms + LATE_MS)?;
+                self.rewrite_intent(intent.seq, forget, if late { Wipe::Earlier } else { Wipe::Nothing })?;
             }
         }
         Ok(next.filter(|_| !young))
@@ -50,6 +58,9 @@ impl Store {
             let finished = matches!(entry.state, EntryState::Done { .. } | EntryState::Dropped { .. });
             if finished && entry.received_ms <= oldest_ms {
                 tx.remove(keys::entry(*seq)).remove(keys::payload(*seq));
+                if self.engine.is_written_after(&keys::payload(*seq), oldest_ms + LATE_MS)? {
+                    tx.wipes.push(keys::payload(*seq));
+                }
                 if let Some(id) = &entry.response_id {
                     tx.remove(keys::of_response(RKey::of(id), *seq));
                 }

@@ -211,6 +211,9 @@ impl Shared {
             move || (**token.load()).clone(),
             crate::http::client(limits.goodays),
         );
+        if store.is_incomplete() {
+            stale_state::after_loss(&store, clock.now_ms())?;
+        }
         let counts = Counts::read(&store)?;
         Ok(Self {
             metrics: Metrics::new(mapping.version()),

@@ -3,19 +3,42 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tracing::warn;
+use tracing::{error, warn};
 
+use crate::decide::DAMAGED;
 use crate::decide::ledger::marker::read_marker;
 use crate::goodays::{MessageId, ResponseId};
 use crate::http::Failure;
 use crate::mapping::CaseMapping;
 use crate::salesforce::query::{self, After, Poll};
-use crate::state::{LANES, RKey, StoreError};
+use crate::state::{LANES, RKey, Store, StoreError};
 use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::id_of;
-use crate::workers::poll::{CURSOR, LOOKED};
+use crate::workers::poll::{CURSOR, DEEP, LOOKED};
 use crate::workers::runtime::org_identity::disk;
+
+/// After the disk lost writes that had been acknowledged: unsent actions wait for a human, and the next poll reads the
+/// daily span again, because the cursor may be ahead of what was kept.
+pub(crate) fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreError> {
+    let open = store.all_open_intents()?;
+    let mut parked = 0;
+    for intent in &open {
+        let (changed, _) = store.change(&intent.response_id, now_ms, |loaded| {
+            let Some(now) = loaded.now.intent_mut(intent.seq) else { return Ok(false) };
+            let after = now.after_loss(now_ms);
+            let changed = after != now.state;
+            now.state = after;
+            Ok(changed)
+        })?;
+        parked += usize::from(changed);
+    }
+    error!(
+        code = DAMAGED,
+        parked, "a part of the state is lost: actions that may have been sent wait for a human"
+    );
+    store.set_meta(DEEP, &0_i64)
+}
 
 /// How many Cases are checked: as many as a query returns in one call.
 const LOOKED_AT: usize = 2000;

@@ -400,6 +400,43 @@ fn snapshots(post: &Post) -> Vec<PathBuf> {
     found
 }
 
+/// A damaged place of the last journal may have said that an answer was sent. So what waits is not sent, and told.
+#[tokio::test]
+async fn after_a_loss_of_acknowledged_writes_an_unsent_answer_waits_for_a_human() {
+    let mut post = Post::new().await;
+    post.stage.goodays.pause_webhooks(false);
+    post.stage.start_daemon().await.unwrap();
+    let id = post.stage.goodays.customer_leaves(Feedback::default());
+    let case = until(PATIENCE, || post.stage.salesforce.case_by_key(&id)).await.unwrap();
+    post.stage.goodays.wire().fault(Wired { times: None, ..Wired::once("/v2/", Act::ResetBefore) });
+    post.stage
+        .salesforce
+        .agent_comments(case["Id"].as_str().unwrap(), "her answer", true, "a@brand.example")
+        .unwrap();
+    let waits = || post.stage.app().shared.store.all_open_intents().unwrap().pop();
+    until(PATIENCE, waits).await.unwrap();
+    assert!(post.stage.stop_daemon().await);
+    // As after a kill: sled knows nothing of the last journal, and a record in its middle is damaged.
+    fs::remove_dir_all(post.state().join("sled")).unwrap();
+    let mut all = journals(&post.state());
+    all.sort();
+    let first = fs::read(&all[0]).unwrap();
+    let mut changed = first;
+    let at = changed.len() / 2;
+    changed[at] ^= 1;
+    fs::write(&all[0], changed).unwrap();
+    post.stage.goodays.wire().clear_faults();
+
+    let mut child = Child::start(&post.stage, "exec");
+    let (_, admin) = child.doors().await;
+    assert!(child.log().contains("a part of a journal is damaged"), "{}", child.log());
+    let parked = post.asked(&admin, "/parked").await.1;
+    let codes: Vec<&Value> = parked.as_array().unwrap().iter().map(|item| &item["reason_code"]).collect();
+    assert_eq!(codes, ["damaged"], "{parked}");
+    assert_eq!(post.stage.goodays.received_by_customer(&id).len(), 0);
+    child.stop().await;
+}
+
 #[tokio::test]
 async fn a_state_that_cannot_be_repaired_is_not_started_on() {
     let post = Post::new().await;

@@ -156,6 +156,15 @@ impl Memtable {
         self.filling.get(key).or_else(|| self.checkpointing.as_ref()?.get(key))
     }
 
+    /// The keys with this prefix that were written or removed.
+    pub fn written<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + use<'a> {
+        let of = move |writes: &'a Writes| {
+            writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix))
+        };
+        let older = self.checkpointing.as_deref().map(of).into_iter().flatten();
+        of(&self.filling).chain(older).map(|(key, _)| key.clone())
+    }
+
     pub fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
         self.record.add(key, value);
         self.bytes += key.len() + value.map_or(0, <[u8]>::len) + OVERHEAD;

@@ -298,7 +298,7 @@ impl Store {
             return Ok(());
         }
         self.inner.space.written.fetch_add(bytes, Ordering::Relaxed);
-        let mark = if tx.wipes { self.next_seq() } else { 0 };
+        let mark = if tx.wipes.is_empty() { 0 } else { self.next_seq() };
         let applied = self.exclusive(|recent| {
             let held = self.guards_hold(recent, tx)?;
             if held {

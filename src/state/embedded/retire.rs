@@ -4,7 +4,7 @@
 //! before, into the running journal. [`Store::wipe`] overwrites the values that a person asked to have forgotten, at
 //! once and wherever they lie.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,6 +14,7 @@ use tracing::{debug, error};
 
 use crate::aside::aside;
 use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::journal::JournalWrite;
 use crate::state::embedded::memtable::Memtable;
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
 use crate::state::embedded::segments::is_ledger;
@@ -29,10 +30,8 @@ const MOVED_AT_ONCE: usize = 100;
 
 /// Notes which keys the transaction wants wiped.
 pub(super) fn mark(recent: &mut Memtable, tx: &Tx, number: u64) {
-    if tx.wipes {
-        for (key, _) in &tx.writes {
-            recent.write(&[MARK, &number.to_be_bytes(), key].concat(), Some(&[]));
-        }
+    for key in &tx.wipes {
+        recent.write(&[MARK, &number.to_be_bytes(), key].concat(), Some(&[]));
     }
 }
 
@@ -113,7 +112,7 @@ impl Store {
     /// The keys whose values lie in this journal, found in sled.
     fn pointed_into(&self, number: u64) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut found = Vec::new();
-        for letter in *b"NOP" {
+        for letter in *b"ENOP" {
             for row in self.inner.tables.rows(&[letter], &[letter + 1]) {
                 let key = row?.0.into_owned();
                 if self.inner.tables.pointer(&key)?.is_some_and(|pointer| pointer.journal == number) {
@@ -142,7 +141,27 @@ impl Store {
             .is_some_and(|at| at > at_ms))
     }
 
-    /// Overwrites the earlier values of keys that a transaction with [`Tx::wipes`] wrote. After a crash the marks that
+    /// All keys with this prefix that a journal has, also of records that were removed since.
+    pub fn keys_ever_written(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        aside(|| self.find_written(prefix))
+    }
+
+    fn find_written(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        let mut found: BTreeSet<Vec<u8>> = self.inner.front.read().written(prefix).collect();
+        let places = &self.inner.places;
+        for number in journal::numbers(places).map_err(|error| unreadable(&error))? {
+            let bytes = match fs::read(places.journal(number)) {
+                // It was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                read => read.map_err(|error| unreadable(&error))?,
+            };
+            let keys = writes_of(&bytes).into_iter().map(|write| write.key);
+            found.extend(keys.filter(|key| key.starts_with(prefix)).map(<[u8]>::to_vec));
+        }
+        Ok(found)
+    }
+
+    /// Overwrites the earlier values of the keys that transactions named in [`Tx::wipes`]. After a crash the marks that
     /// it left are found by the next call. Returns how many keys that were.
     pub async fn wipe(&self) -> Result<usize, StoreError> {
         let _alone = self.inner.tidying.lock().await;
@@ -202,14 +221,18 @@ impl Store {
 
 /// The offsets of the values that are not the last ones of their keys. `met`: the keys of newer journals.
 fn unwanted(bytes: &[u8], keys: &HashSet<&[u8]>, met: &mut HashSet<Vec<u8>>) -> HashSet<usize> {
-    let mut writes = Vec::new();
-    for part in journal::Parts::of(bytes) {
-        if let journal::Part::Record { at, writes: record } = part {
-            writes.extend(journal::writes_in(record, at).into_iter().flatten());
-        }
-    }
+    let writes = writes_of(bytes);
     let known = writes.iter().rev().filter(|write| keys.contains(write.key));
     known.filter(|write| !met.insert(write.key.to_vec())).map(|write| write.at).collect()
+}
+
+/// All writes of a journal that can be read, in order.
+fn writes_of(bytes: &[u8]) -> Vec<JournalWrite<'_>> {
+    let records = journal::Parts::of(bytes).filter_map(|part| match part {
+        journal::Part::Record { at, writes } => journal::writes_in(writes, at),
+        journal::Part::Unreadable { .. } => None,
+    });
+    records.flatten().collect()
 }
 
 /// Replaces a journal by one with the same layout, at once or not at all. It keeps its age.

@@ -1,4 +1,4 @@
-//! Values that lie in the journals only: events' bodies, actions and notes, which hold people's words.
+//! Values that lie in the journals only, because they hold people's words: events with their bodies, actions and notes.
 //!
 //! sled keeps a pointer to such a value: journal, offset, length, checksum. So the words are on disk once, sled never
 //! holds them, and a journal that is removed or overwritten takes them along.
@@ -24,7 +24,7 @@ const TAG: u8 = 0xf5;
 
 /// Whether sled holds only a pointer to this key's value.
 pub(super) fn is_pointed_to(key: &[u8]) -> bool {
-    matches!(key.first(), Some(b'P' | b'O' | b'N'))
+    matches!(key.first(), Some(b'E' | b'N' | b'O' | b'P'))
 }
 
 /// Where a value lies: journal, offset and length in bytes, CRC-32 of the value.

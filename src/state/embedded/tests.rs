@@ -476,7 +476,7 @@ async fn what_is_forgotten_is_overwritten_wherever_it_lies() {
         }
     }
     let mut tx = Tx::new();
-    tx.set("Oaction-1", "done").remove(body(0)).remove(body(2)).wipes = true;
+    tx.set("Oaction-1", "done").remove(body(0)).remove(body(2)).wipe_written();
     store.transact(&tx).unwrap();
     assert!(on_disk(dir.path(), "her answer 0"));
     assert_eq!(store.wipe().await, Ok(3));
@@ -501,7 +501,7 @@ async fn what_a_crash_left_unwiped_is_wiped_later() {
     let (dir, store) = fresh();
     store.transact(Tx::new().set(body(1), words(1))).unwrap();
     let mut tx = Tx::new();
-    tx.remove(body(1)).wipes = true;
+    tx.remove(body(1)).wipe_written();
     store.transact(&tx).unwrap();
     store.close().unwrap();
     fs::write(dir.path().join("sled.wiping-1"), "half").unwrap();

@@ -26,8 +26,8 @@ pub struct Tx {
     pub guards: Vec<Guard>,
     /// Key and new value; `None` deletes. The last write to a key counts.
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Whether the earlier values of the written keys are to be overwritten on the disk, see [`crate::state::Store::wipe`].
-    pub wipes: bool,
+    /// Keys whose earlier values are to be overwritten on the disk, see [`Store::wipe`](super::Store::wipe).
+    pub wipes: Vec<Vec<u8>>,
 }
 
 impl Tx {
@@ -49,6 +49,11 @@ impl Tx {
     pub fn remove(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
         self.writes.push((key.into(), None));
         self
+    }
+
+    /// The earlier values of all keys written until now are to be overwritten.
+    pub fn wipe_written(&mut self) {
+        self.wipes.extend(self.writes.iter().map(|(key, _)| key.clone()));
     }
 
     pub fn is_empty(&self) -> bool {

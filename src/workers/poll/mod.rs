@@ -41,7 +41,7 @@ pub(crate) const CURSOR: &str = "cursor";
 /// The cursor before the last completed read of the overlap.
 pub(crate) const LOOKED: &str = "cursor at the last look back";
 /// When the daily deep read was completed (milliseconds).
-const DEEP: &str = "last daily look";
+pub(crate) const DEEP: &str = "last daily look";
 /// For how many poll intervals the queries for deleted rows are left out after one fails.
 const WITHOUT_GONE: i64 = 60;
 
