@@ -29,7 +29,7 @@ impl Store {
         for intent in records {
             young |= intent.seen_ms > oldest_ms;
             let ended = !intent.state.is_open() && !intent.state.is_parked();
-            if ended && intent.seen_ms <= oldest_ms {
+            if ended && intent.seen_ms <= oldest_ms && intent.clone().forget_texts() {
                 self.rewrite_intent(intent.seq, |now| {
                     if now.state == intent.state {
                         now.forget_texts();
