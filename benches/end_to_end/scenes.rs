@@ -8,7 +8,7 @@ use anyhow::Context;
 use goodays_salesforce::decide::{CaseRef, Freshness, Link, MessageOrigin, hash64};
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::state::embedded::Tx;
+use goodays_salesforce::state::engine::Tx;
 use goodays_salesforce::state::{RKey, Settings, Store, keys};
 use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;

@@ -18,7 +18,7 @@
 //!
 //! Only this room knows keys, ranges, guards and the embedded database below them.
 
-pub mod embedded;
+mod embedded;
 
 mod commit;
 pub mod conversation;
@@ -35,6 +35,13 @@ mod parked;
 mod prune;
 mod queue;
 mod start_over;
+
+/// The embedded database below the records, for tests and benches (tests/it/shape.rs).
+pub mod engine {
+    pub use super::embedded::{
+        Fault, MAX_KEY, MAX_VALUE, OpenError, Settings, Store, StoreError, Tx, TxError, prefix_end,
+    };
+}
 
 use std::path::Path;
 

@@ -35,7 +35,7 @@ impl Store {
         for intent in records {
             young |= intent.seen_ms > oldest_ms;
             let ended = !intent.state.is_open() && !intent.state.is_parked();
-            if ended && intent.seen_ms <= oldest_ms {
+            if ended && intent.seen_ms <= oldest_ms && intent.clone().forget_texts() {
                 let forget = |now: &mut Intent| {
                     if now.state == intent.state {
                         now.forget_texts();

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::http::client;
-use goodays_salesforce::state::embedded::Tx;
+use goodays_salesforce::state::engine::Tx;
 use goodays_salesforce::state::{Fault, Settings, Store};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;

@@ -13,7 +13,7 @@ use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::state::embedded::prefix_end;
+use goodays_salesforce::state::engine::prefix_end;
 use serde_json::{Map, Value, json};
 
 use crate::arena::{PATIENCE, Stage, quick, until};

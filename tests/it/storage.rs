@@ -13,7 +13,7 @@ use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault as Wired};
-use goodays_salesforce::state::embedded::Tx;
+use goodays_salesforce::state::engine::Tx;
 use goodays_salesforce::state::{Fault, RKey, Settings, Store, keys};
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use goodays_salesforce::state::embedded::{
+use goodays_salesforce::state::engine::{
     Fault, MAX_KEY, OpenError, Settings, Store, StoreError, Tx, TxError, prefix_end,
 };
 use proptest::prelude::*;

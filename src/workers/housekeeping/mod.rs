@@ -182,7 +182,7 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
 mod tests {
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::state::embedded::Tx;
+    use crate::state::engine::Tx;
     use crate::state::{RKey, keys};
 
     /// A damaged action is not sent, is shown, and can be dropped by a human; its identity stays taken.

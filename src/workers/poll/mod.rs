@@ -321,14 +321,17 @@ impl Poller {
         let applying = Applying::new(shared, contact, &context, &earlier);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
-            for rows in page.rows.chunks(ROWS_AT_ONCE) {
+            for (n, rows) in page.rows.chunks(ROWS_AT_ONCE).enumerate() {
+                // Not for a small page: the dispatcher would meet the lock, and pause, at each poll.
+                if n > 0 {
+                    tokio::task::yield_now().await;
+                }
                 match index {
                     CASES => apply_case_rows(shared, &applying, rows)?,
                     COMMENTS => apply_comment_rows(shared, &applying, rows)?,
                     MERGED => apply_merged_rows(shared, &context, rows)?,
                     _ => apply_deleted_comments(shared, rows)?,
                 }
-                tokio::task::yield_now().await;
             }
             for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
                 let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
