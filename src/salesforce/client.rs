@@ -14,11 +14,11 @@ use url::Url;
 use super::RecordId;
 pub use super::answer::Page;
 use super::answer::{
-    Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_anew, standing, step,
+    Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_anew, speaks_of_session,
+    standing, step,
 };
 use super::auth::{Credentials, Session, login};
 use super::describe::Describe;
-use super::errors::speaks_of_session;
 use super::graph::{self, Graph, GraphOutcome};
 pub use super::meter::Meter;
 use super::query::encoded;

@@ -4,7 +4,7 @@ use crate::decide::inbound::MAX_COMMENTS;
 use crate::decide::tests::*;
 use crate::decide::{CaseRef, Feedback, MessageOrigin, RepliedBy, hash64};
 use crate::salesforce::describe::Describe;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 
 /// The first plan for an event; the second plan must be empty.
 fn first(event: &Value) -> String {

@@ -1,7 +1,7 @@
 //! Which fields of a refused conversation are left out or shortened, and which fields no Case can do without.
 
 use crate::http::Failure;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::salesforce::named::with_labels;
 use crate::workers::inbound::refused::first_code;

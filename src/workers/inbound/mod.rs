@@ -30,7 +30,7 @@ use crate::goodays::event::Event;
 use crate::http::Failure;
 use crate::mapping::Assignment;
 use crate::mutant;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
 use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use tracing::{debug, info, warn};
 
 use crate::decide::inbound::Plan;
+use crate::decide::outcome::codes::{Verdict, classify};
 use crate::decide::pace::BatchSize;
 use crate::http::{Failure, Problem};
-use crate::salesforce::errors::{FieldFix, Verdict, classify};
+use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::graph::{GraphOutcome, NodeError};
 use crate::state::inbox::{drop_note, finish, move_note};
 use crate::state::{Entry, EntryState, Tx};

@@ -5,10 +5,12 @@
 //!
 //! Messages are localised and echo customers' texts: they are searched for known parts, and never logged.
 
-use serde::{Deserialize, Serialize};
-
-use super::graph::NodeError;
-use super::named::{between, id_label, is_of_a_rule, named_fields, no_such_field, or_label, sent_fields};
+use crate::salesforce::answer::{is_halted, speaks_of_session};
+use crate::salesforce::field_fix::FieldFix;
+use crate::salesforce::graph::NodeError;
+use crate::salesforce::named::{
+    between, id_label, is_of_a_rule, named_fields, no_such_field, or_label, sent_fields,
+};
 
 /// What to do about a failed graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,36 +29,6 @@ pub enum Verdict {
     AdminMustAct { code: String },
     /// This record is refused as it is.
     Permanent { code: String },
-}
-
-/// One change that may make a refused record acceptable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FieldFix {
-    /// `field` is an API name, a label if Salesforce gave only that, or the external id field of a relation.
-    Drop {
-        field: String,
-        code: String,
-    },
-    Shorten {
-        field: String,
-        max: Option<usize>,
-    },
-    /// Removes control characters from all texts.
-    StripControl,
-    /// Writes at most this many comments in one transaction, and the rest in the next ones.
-    Fewer {
-        comments: usize,
-    },
-}
-
-/// Whether the code concerns the session, and not the data that was sent (Salesforce reference, 1.6).
-pub fn speaks_of_session(code: &str) -> bool {
-    ["SESSION", "AUTH_HEADER", "HEADER_TYPE", "OAUTH"].iter().any(|piece| code.contains(piece))
-}
-
-/// Whether the code only says that another record of the transaction failed.
-pub fn is_halted(code: &str) -> bool {
-    matches!(code, "PROCESSING_HALTED" | "ALL_OR_NONE_OPERATION_ROLLED_BACK" | "BATCH_PROCESSING_HALTED")
 }
 
 /// One verdict for all errors of a graph. Verdicts that may change everything else have priority. Fixes come last: they
@@ -244,11 +216,11 @@ fn stated_max(message: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RecordId;
-    use super::super::describe::Describe;
-    use super::super::named::with_labels;
     use super::*;
     use crate::http::Problem;
+    use crate::salesforce::RecordId;
+    use crate::salesforce::describe::Describe;
+    use crate::salesforce::named::with_labels;
 
     fn error(code: &str, message: &str, fields: &[&str]) -> NodeError {
         NodeError {

@@ -1,0 +1,3 @@
+//! What an answer of a remote leads to.
+
+pub mod codes;
