@@ -374,12 +374,12 @@ fn said<T>(
             Some(now_ms + OUR_PAUSE_MS)
         }
         Err(failure) if failure.concerns() == Concerns::ThisRequest => {
-            metrics.call(remote, &runtime::circuit_breaker::code(failure), now_ms - began_ms);
+            metrics.call(remote, &failure.code(), now_ms - began_ms);
             gate.succeeded(now_ms);
             None
         }
         Err(failure) => {
-            metrics.call(remote, &runtime::circuit_breaker::code(failure), now_ms - began_ms);
+            metrics.call(remote, &failure.code(), now_ms - began_ms);
             let until_ms = gate.failed(failure, now_ms);
             tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
             Some(until_ms)

@@ -55,7 +55,7 @@ static CLOSED: LazyLock<Vec<String>> =
 static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::new() };
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
 
-fn plan_context() -> PlanContext<'static> {
+pub(crate) fn plan_context() -> PlanContext<'static> {
     desk_of(&SHIPPED)
 }
 

@@ -5,7 +5,6 @@
 //! before they are written again.
 
 mod damaged;
-mod fixes;
 pub(crate) mod in_progress;
 mod load;
 pub(crate) mod reconcile;
@@ -23,6 +22,7 @@ use tracing::debug;
 
 use crate::aside;
 use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
+use crate::decide::outcome::{AfterFailedCall, CASE, after_failed_call, duplicate_elsewhere};
 use crate::decide::pace::{BatchSize, MAX_NODES};
 use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
 use crate::goodays::ResponseId;
@@ -46,8 +46,6 @@ const TOLD_TOGETHER_MS: i64 = 5_000;
 /// How many items of a queue are read at first: few, since most conversations have one item only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
-/// The Case's reference within its transaction.
-pub(crate) const CASE: &str = "refCase";
 
 pub struct InboundWorker {
     pub(crate) number: u8,
@@ -285,10 +283,7 @@ impl InboundWorker {
         job: &Job,
     ) -> Result<Option<Plan>, Fatal> {
         if self.state().nowhere.remove(&job.rkey) {
-            let why = "Salesforce says that the key exists already, but no Case with it can be seen: \
-                       give the connector's user access to all Cases (View All), or look for a Case that \
-                       it cannot see.";
-            self.park(shared, job, "duplicate_elsewhere", why)?;
+            self.apply(shared, context, (job, &Plan::default()), duplicate_elsewhere())?;
             return Ok(None);
         }
         let mut fixes = context.fixes().to_vec();
@@ -348,31 +343,41 @@ impl InboundWorker {
                 self.size = self.size.after(ended_ms - began_ms);
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
                 debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
-                self.sort_out(shared, batch, outcomes)?;
+                self.sort_out(shared, context, &batch, outcomes)?;
                 self.state().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)
             }
-            Err(failure) if failure.may_have_been_done() => {
-                let mut state = self.state();
-                state.unanswered(&rkeys, ended_ms);
-                if let [alone] = rkeys[..] {
-                    state.unanswered_alone(alone, ended_ms);
+            Err(failure) => {
+                let (written, sent) = (self.written(&batch), field_names(&batch));
+                let next = after_failed_call(&written, sent, &failure, &context.plan_context());
+                if next == AfterFailedCall::Unknown {
+                    self.unanswered(&rkeys, ended_ms);
+                    return Ok(Step::Idle { until_ms });
                 }
-                drop(state);
-                self.size = self.size.halved();
-                Ok(Step::Idle { until_ms })
-            }
-            Err(Failure::Refused { status, problem }) => {
                 self.state().answered(&shared.store, &rkeys)?;
-                self.refused_whole(shared, batch, status, &problem)?;
-                Ok(Step::Did)
-            }
-            Err(_) => {
-                self.state().answered(&shared.store, &rkeys)?;
-                Ok(Step::Idle { until_ms })
+                let step = if next == AfterFailedCall::NotDone { Step::Idle { until_ms } } else { Step::Did };
+                self.apply_failed_call(shared, context, &batch, &failure, next)?;
+                Ok(step)
             }
         }
     }
+
+    /// After a call without an answer: its conversations are read before they are written again.
+    fn unanswered(&mut self, rkeys: &[RKey], ended_ms: i64) {
+        let mut state = self.state();
+        state.unanswered(rkeys, ended_ms);
+        if let [alone] = rkeys[..] {
+            state.unanswered_alone(alone, ended_ms);
+        }
+        drop(state);
+        self.size = self.size.halved();
+    }
+}
+
+/// The names of all fields that a call writes.
+fn field_names(batch: &[(Job, Plan)]) -> Vec<String> {
+    let writes = batch.iter().filter_map(|(_, plan)| plan.write.as_ref());
+    writes.flat_map(|write| write.fields.keys().cloned()).collect()
 }
 
 fn with_events(items: &[Item]) -> HashSet<RKey> {

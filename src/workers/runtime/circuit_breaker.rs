@@ -104,11 +104,6 @@ impl CircuitBreaker {
     }
 }
 
-/// A short code for metrics and pipelines.
-pub fn code(failure: &Failure) -> String {
-    failure.code()
-}
-
 /// What a person can do about it.
 fn advice(failure: &Failure) -> String {
     match failure {
