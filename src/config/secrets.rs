@@ -8,7 +8,7 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::keys::Keys;
 use crate::document::yaml::{Kind, MISSING_KEY, Node};
 
-use super::key;
+use super::private_key;
 use super::reader::Reader;
 use super::{Auth, Config, Secrets};
 
@@ -185,7 +185,7 @@ fn doubt(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
         return Some(("stands in quotes", "write the secret alone, without quotes"));
     }
     if is_key {
-        return key::problem(text);
+        return private_key::problem(text);
     }
     if text.chars().any(is_invisible) {
         return Some(("has a character in it that nobody sees", "type or paste it again"));
