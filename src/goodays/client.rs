@@ -261,7 +261,7 @@ impl Client {
         let _slot = self.slots.acquire().await.expect("never closed");
         let answer = exchange(request.header(AUTHORIZATION, token)).await?;
         if let Some(date) = answer.date() {
-            self.clock.told(date);
+            self.clock.set(date);
         }
         Ok(answer)
     }

@@ -54,7 +54,7 @@ fn no_login_helps(message: &str) -> bool {
 }
 
 /// The failure if a request is still refused after a new login.
-pub(super) fn refused_anew(answer: &Answer) -> Failure {
+pub(super) fn refused_after_login(answer: &Answer) -> Failure {
     match answer.status {
         300..=399 => redirect(),
         _ => session_refused(),

@@ -14,8 +14,8 @@ use url::Url;
 use super::RecordId;
 pub use super::answer::Page;
 use super::answer::{
-    Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_anew, speaks_of_session,
-    standing, step,
+    Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_after_login,
+    speaks_of_session, standing, step,
 };
 use super::auth::{Credentials, Session, login};
 use super::describe::Describe;
@@ -357,9 +357,9 @@ impl Client {
         if first != Standing::Over {
             return read(&answer);
         }
-        let Some(live) = self.renewed(&live).await? else { return Err(refused_anew(&answer)) };
+        let Some(live) = self.renewed(&live).await? else { return Err(refused_after_login(&answer)) };
         let (answer, second) = self.asked(&live, method, path, &prepare).await?;
-        if second == Standing::Over { Err(refused_anew(&answer)) } else { read(&answer) }
+        if second == Standing::Over { Err(refused_after_login(&answer)) } else { read(&answer) }
     }
 
     /// One request, and what its response shows about the session.
@@ -378,7 +378,7 @@ impl Client {
         };
         match standing {
             Standing::Heard if result.is_ok() => live.heard(),
-            Standing::Doubtful => self.sessions.lock().await.doubt(live, Instant::now()),
+            Standing::Doubtful => self.sessions.lock().await.drop_if_old(live, Instant::now()),
             Standing::Heard | Standing::Over => {}
         }
         result.map(|answer| (answer, standing))
@@ -410,7 +410,7 @@ impl Client {
             self.meter.note(info);
         }
         if let Some(time) = answer.date() {
-            self.server_time.told(time);
+            self.server_time.set(time);
         }
         Ok(answer)
     }

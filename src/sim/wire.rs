@@ -134,6 +134,9 @@ impl Seen {
     }
 }
 
+/// The most requests that the log keeps.
+pub const MAX_KEPT: usize = 1_000_000;
+
 /// Request log, faults and latency of one simulator. Clones share them.
 #[derive(Clone)]
 pub struct Wire(Arc<Mutex<State>>);
@@ -160,7 +163,7 @@ impl Default for Wire {
 impl Wire {
     pub fn new() -> Self {
         let (faults, log) = (Vec::new(), VecDeque::new());
-        let (latency, keep) = (Duration::ZERO, usize::MAX);
+        let (latency, keep) = (Duration::ZERO, MAX_KEPT);
         let under_way = BTreeMap::new();
         Self(Arc::new(Mutex::new(State { faults, latency, log, next: 0, under_way, bodies: true, keep })))
     }

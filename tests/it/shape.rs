@@ -120,6 +120,22 @@ fn what_an_answer_leads_to_is_decided_in_decide() {
     assert!(choosing.is_empty(), "{choosing:?}");
 }
 
+/// Each queue, page and body has a bound with a name.
+#[test]
+fn no_bound_is_the_largest_number() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let unbounded = |file: &PathBuf| {
+        let code = code(file);
+        ["usize::MAX", "unbounded_channel", "mpsc::channel()"].iter().any(|word| code.contains(word))
+    };
+    // The storage engine checks lengths against its files.
+    let found: Vec<PathBuf> = files(&src)
+        .into_iter()
+        .filter(|file| !file.starts_with(src.join("state")) && unbounded(file))
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
 /// A mutant without code breaks nothing, so its test would seem to catch nothing.
 #[test]
 fn each_mutant_is_in_the_source_and_in_the_list() {

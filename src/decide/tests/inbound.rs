@@ -180,7 +180,7 @@ fn a_blank_overwrites_nothing_unless_the_mapping_says_so() {
     let link = linked(&[]);
     let seen = Seen { events: &events, link: Some(&link), ..Seen::default() };
     assert_eq!(shown(&seen.plan()), "no write");
-    assert_snapshot!(shown(&seen.plan_with(&desk_of(&clearing))), @"
+    assert_snapshot!(shown(&seen.plan_with(&context_of(&clearing))), @"
     patch Case 500000000000001AAA
       SuppliedEmail = null
     ");
@@ -505,7 +505,7 @@ fn the_reply_event_changes_no_status() {
 fn what_is_not_imported_is_known_but_not_marked() {
     let customers = mapping_with(&[("import: [customer, brand]", "import: [customer]")]);
     let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "Hi."), said("u1", 'u', 3, "Who am I?")];
-    let plan = Seen { events: &[event(&talk)], ..Seen::default() }.plan_with(&desk_of(&customers));
+    let plan = Seen { events: &[event(&talk)], ..Seen::default() }.plan_with(&context_of(&customers));
     assert_eq!(plan.write.as_ref().unwrap().fields["Goodays_Message_Ids__c"], "c1 u1");
     let link = learned(&plan, None);
     assert_eq!(
@@ -531,8 +531,8 @@ fn perimeter_and_when_decide_only_about_what_has_no_case() {
     assert_eq!(of(&outside, None), "outside the perimeter");
     assert_eq!(of(&outside, Some(&link)), "patch");
     assert_eq!(of(&inside, None), "insert");
-    assert_eq!(of(&desk_of(&picky), None), "no mapping wants it");
-    assert_eq!(of(&desk_of(&picky), Some(&link)), "patch");
+    assert_eq!(of(&context_of(&picky), None), "no mapping wants it");
+    assert_eq!(of(&context_of(&picky), Some(&link)), "patch");
     let delegation = [read(&fixture!("delegated")).unwrap()];
     assert!(Seen { events: &delegation, ..Seen::default() }.plan_with(&outside).write.is_some());
 }
@@ -619,14 +619,14 @@ fn values_fit_what_the_org_says_of_its_fields() {
 #[test]
 fn our_own_write_is_the_baseline_of_status_rules() {
     let closing = mapping_with(&[("{ value: New, on: create }", "{ value: Closed, on: create }")]);
-    let plan = Seen { events: &[event(&[])], ..Seen::default() }.plan_with(&desk_of(&closing));
+    let plan = Seen { events: &[event(&[])], ..Seen::default() }.plan_with(&context_of(&closing));
     let link = learned(&plan, None);
     assert_eq!(link.active_status_rule, Some(Verb::Close));
     assert_eq!(json!(link.last_seen_fields), json!({"Status": "Closed", "IsClosed": true}));
     // The customer writes: our new status makes the rule inactive.
     let talk = [said("c1", 'c', 1, "Hi.")];
-    let plan =
-        Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }.plan_with(&desk_of(&closing));
+    let plan = Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }
+        .plan_with(&context_of(&closing));
     let link = learned(&plan, Some(&link));
     assert_eq!(link.active_status_rule, None);
     assert_eq!(json!(link.last_seen_fields), json!({"Status": "Customer Replied", "IsClosed": false}));
@@ -740,8 +740,8 @@ fn a_successor_inherits_no_status() {
     link.gone.extend(link.case.take());
     link.last_seen_fields = json!({"Status": "Closed", "IsClosed": true}).as_object().unwrap().clone();
     let talk = [said("c1", 'c', 1, "Still broken.")];
-    let plan =
-        Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }.plan_with(&desk_of(&silent));
+    let plan = Seen { events: &[event(&talk)], link: Some(&link), ..Seen::default() }
+        .plan_with(&context_of(&silent));
     let link = learned(&plan, Some(&link));
     assert_eq!(
         (link.active_status_rule, link.last_seen_fields),

@@ -56,10 +56,10 @@ static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::n
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
 
 pub(crate) fn plan_context() -> PlanContext<'static> {
-    desk_of(&SHIPPED)
+    context_of(&SHIPPED)
 }
 
-fn desk_of(mapping: &Mapping) -> PlanContext<'_> {
+fn context_of(mapping: &Mapping) -> PlanContext<'_> {
     PlanContext {
         mapping,
         case: None,

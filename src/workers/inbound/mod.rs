@@ -210,13 +210,13 @@ impl InboundWorker {
     /// responses that are older than our first start.
     fn mark_for_refresh(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut state = self.state();
-        let worker_state = |j: &&Job| {
+        let is_unread = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
             !state.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
         };
-        let worker_state: Vec<RKey> = jobs.iter().filter(worker_state).map(|j| j.rkey).collect();
-        state.needs_refresh.extend(worker_state);
+        let unread: Vec<RKey> = jobs.iter().filter(is_unread).map(|j| j.rkey).collect();
+        state.needs_refresh.extend(unread);
         if !contact.inherited {
             return;
         }

@@ -87,12 +87,12 @@ pub(crate) fn apply_case_row(shared: &Shared, applying: &Applying<'_>, row: &Val
             let next_seq = &mut || shared.store.next_seq();
             Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
         })?;
-        tell(&response, &seen, "a status rule cannot be evaluated");
+        log_seen(&response, &seen, "a status rule cannot be evaluated");
     }
     Ok(())
 }
 
-fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
+fn log_seen(response: &ResponseId, seen: &Seen, problem_is: &str) {
     if let Some(problem) = &seen.problem {
         warn!(%response, %problem, "{problem_is}");
     }
@@ -127,7 +127,7 @@ pub(crate) fn apply_comment_row(shared: &Shared, applying: &Applying<'_>, row: &
         let next_seq = &mut || shared.store.next_seq();
         Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, unsure, next_seq))
     })?;
-    tell(&response, &seen, "a comment rule cannot be evaluated");
+    log_seen(&response, &seen, "a comment rule cannot be evaluated");
     Ok(())
 }
 
