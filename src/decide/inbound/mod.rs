@@ -80,18 +80,18 @@ pub struct CaseWrite {
 }
 
 pub fn plan(input: &Input<'_>, context: &PlanContext<'_>) -> Plan {
-    let mut sketch = Planner::new(input, context);
-    let Some(view) = freshest(input) else { return sketch.notes_only() };
+    let mut planner = Planner::new(input, context);
+    let Some(view) = freshest(input) else { return planner.notes_only() };
     let facts = Facts::new(&view.name, &view.response.raw);
-    if let Some(why) = sketch.not_ours(&view, &facts) {
+    if let Some(why) = planner.not_ours(&view, &facts) {
         return Plan { skipped: Some(why), ..Plan::default() };
     }
-    sketch.sort_turns(&facts);
-    sketch.settle_by_state(&view);
-    sketch.plan.message_ends_turn = sketch.ends_turn(&view);
-    sketch.write(&view, &facts);
-    sketch.remember(&view.response);
-    sketch.plan
+    planner.sort_turns(&facts);
+    planner.settle_by_state(&view);
+    planner.plan.message_ends_turn = planner.ends_turn(&view);
+    planner.write(&view, &facts);
+    planner.remember(&view.response);
+    planner.plan
 }
 
 pub(super) struct Planner<'a> {
