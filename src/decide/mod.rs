@@ -4,6 +4,7 @@
 //! [`crate::workers`].
 
 pub mod inbound;
+pub mod invariants;
 pub mod ledger;
 pub mod names;
 pub mod outbound;

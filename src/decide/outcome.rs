@@ -11,7 +11,7 @@ mod tests;
 
 use codes::{Verdict, classify};
 
-use crate::decide::PlanContext;
+use crate::decide::{PlanContext, invariants};
 use crate::http::{Failure, Problem};
 use crate::salesforce::RecordId;
 use crate::salesforce::field_fix::FieldFix;
@@ -161,6 +161,11 @@ pub fn duplicate_elsewhere() -> Next {
     let why = "Salesforce says that the key exists already, but no Case with it can be seen: give the connector's user \
                access to all Cases (View All), or look for a Case that it cannot see.";
     Next::Park { code: "duplicate_elsewhere".to_owned(), why: why.to_owned() }
+}
+
+/// What follows when a plan breaks an invariant.
+pub fn after_breach(breach: &'static str) -> Next {
+    Next::Park { code: invariants::CODE.to_owned(), why: invariants::words(breach) }
 }
 
 fn verdict(outcome: &GraphOutcome) -> Option<Verdict> {

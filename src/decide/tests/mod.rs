@@ -2,6 +2,7 @@
 
 mod edits;
 mod inbound;
+mod invariants;
 mod laws;
 mod outbound;
 mod reconcile;

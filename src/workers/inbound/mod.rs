@@ -22,7 +22,10 @@ use tracing::debug;
 
 use crate::aside;
 use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
-use crate::decide::outcome::{AfterFailedCall, CASE, after_failed_call, duplicate_elsewhere};
+use crate::decide::invariants::breach_of_write;
+use crate::decide::outcome::{
+    AfterFailedCall, CASE, Next, after_breach, after_failed_call, duplicate_elsewhere,
+};
 use crate::decide::pace::{BatchSize, MAX_NODES};
 use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
 use crate::goodays::ResponseId;
@@ -269,6 +272,10 @@ impl InboundWorker {
             if nodes + size > MAX_NODES && !batch.is_empty() {
                 break;
             }
+            if let Some(next) = invariant(&job, &plan, context) {
+                self.apply(shared, context, (&job, &plan), next)?;
+                continue;
+            }
             nodes += size;
             batch.push((job, plan));
         }
@@ -372,6 +379,12 @@ impl InboundWorker {
         drop(state);
         self.size = self.size.halved();
     }
+}
+
+/// What follows if the plan breaks an invariant.
+fn invariant(job: &Job, plan: &Plan, context: &OwnedPlanContext) -> Option<Next> {
+    let write = plan.write.as_ref()?;
+    breach_of_write(write, &job.response_id, job.link.as_ref(), &context.mapping).map(after_breach)
 }
 
 /// The names of all fields that a call writes.
