@@ -1,5 +1,5 @@
 //! What an answer of Goodays leads to, as far as the answer itself decides. What Goodays shows afterwards decides the
-//! rest: [`crate::decide::outbound::outcome`].
+//! rest: [`crate::decide::outbound::outcome()`].
 
 use crate::decide::outbound::Outcome;
 use crate::http::Failure;
