@@ -4,6 +4,7 @@ mod hidden;
 mod key;
 mod live;
 mod login;
+mod private_key;
 mod read;
 mod reader;
 mod schema;
@@ -23,6 +24,7 @@ use crate::document::diagnostic::Page;
 use crate::document::encoding;
 use crate::document::yaml::NOT_UTF8;
 
+pub use key::table;
 pub use live::{Live, waiting};
 pub use read::codes;
 pub use schema::schema;

@@ -99,7 +99,7 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
 /// With `observe`, nothing is sent, so the Cases should show what would be sent.
 fn observed(config: &Config, mapping: &Mapping, report: &mut Report) {
     let actions = mapping.actions();
-    if config.goodays.actions == Actions::Observe && actions.acts() && !actions.tells(Outcome::Observed) {
+    if config.goodays.actions == Actions::Observe && actions.acts() && !actions.shows(Outcome::Observed) {
         let message = "`goodays.actions` is `observe`, and `feedback` has no field for what is `observed`";
         let found = mapping.finding(mapping::Severity::Warning, mapping::NOT_TOLD, &actions.at, message);
         let help =

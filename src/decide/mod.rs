@@ -4,9 +4,11 @@
 //! [`crate::workers`].
 
 pub mod inbound;
+pub mod invariants;
 pub mod ledger;
 pub mod names;
 pub mod outbound;
+pub mod outcome;
 pub mod pace;
 pub mod reconcile;
 
@@ -27,7 +29,7 @@ use crate::goodays::Verb;
 use crate::goodays::event::Response;
 use crate::mapping::{Act, Mapping};
 use crate::salesforce::describe::Describe;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 
 /// Which responses are ours (design, rule 14): decided by the payload, not by the event's name.
 #[derive(Debug, Clone, Default)]

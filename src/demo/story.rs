@@ -64,7 +64,7 @@ async fn phone(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     if done["rating"] != json!(5) || done["note"] != json!("It was a misunderstanding.") {
         bail!("note or rating did not travel: {done}");
     }
-    told(stage, t, &id, "Sent: call").await
+    show_conversation(stage, t, &id, "Sent: call").await
 }
 
 async fn delegated(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -78,7 +78,7 @@ async fn closed(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, Feedback::default(), "closed without answer").await?;
     changes(stage, t, &case, json!({ "Status": "Closed" }), "closes the Case without an answer")?;
     processed(stage, t, &id, "close").await?;
-    told(stage, t, &id, "Sent: close").await
+    show_conversation(stage, t, &id, "Sent: close").await
 }
 
 async fn spam(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -86,7 +86,7 @@ async fn spam(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, feedback, "spam").await?;
     changes(stage, t, &case, json!({ "Status": "Spam" }), "marks the Case as spam")?;
     processed(stage, t, &id, "spam").await?;
-    told(stage, t, &id, "Sent: spam").await
+    show_conversation(stage, t, &id, "Sent: spam").await
 }
 
 async fn google(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -130,7 +130,7 @@ async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     if first != "Unclear: please check in Goodays" && first != "Sent: reply" {
         bail!("the Case says \"{first}\" about an answer that arrived");
     }
-    told(stage, t, &id, "Sent: reply").await?;
+    show_conversation(stage, t, &id, "Sent: reply").await?;
     stage.goodays.set_switches(|switches| switches.visible_after_ms = 0);
     let received = stage.goodays.received_by_customer(&id);
     if received.len() != 1 || received[0]["content"] != json!(RESERVED) {
@@ -186,7 +186,7 @@ async fn answers(
         bail!("the customer received something else: {got}");
     }
     t.act("customer", &format!("receives it as {kind}"));
-    told(stage, t, id, &format!("Sent: {kind}")).await
+    show_conversation(stage, t, id, &format!("Sent: {kind}")).await
 }
 
 fn changes(stage: &Stage, t: &mut Transcript, case: &str, fields: Value, what: &str) -> anyhow::Result<()> {
@@ -206,7 +206,7 @@ async fn processed(stage: &Stage, t: &mut Transcript, id: &str, action: &str) ->
 }
 
 /// Waits until the Case shows the agent the outcome.
-async fn told(stage: &Stage, t: &mut Transcript, id: &str, words: &str) -> anyhow::Result<()> {
+async fn show_conversation(stage: &Stage, t: &mut Transcript, id: &str, words: &str) -> anyhow::Result<()> {
     let says = || {
         let case = stage.salesforce.case_by_key(id)?;
         (case["Goodays_Sync_Status__c"] == json!(words)).then_some(())

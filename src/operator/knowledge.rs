@@ -6,7 +6,7 @@ use crate::decide::{Intent, Link, Names};
 use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Describe;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::state::StoreError;
 use crate::time::GoodaysTime;
 use crate::workers::Shared;

@@ -109,11 +109,11 @@ impl Sweep {
     /// Ends the current span.
     fn span_ends(&mut self) {
         self.spans.pop();
-        self.begin_anew();
+        self.start_over();
     }
 
     /// Restarts at the first page of a span.
-    fn begin_anew(&mut self) {
+    fn start_over(&mut self) {
         (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
     }
 }
@@ -133,8 +133,8 @@ impl Worker for Sweeper {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        for gate in [&shared.goodays_breaker, &shared.salesforce_breaker] {
-            if let Some(until_ms) = gate.paused_until(now_ms) {
+        for breaker in [&shared.goodays_breaker, &shared.salesforce_breaker] {
+            if let Some(until_ms) = breaker.paused_until(now_ms) {
                 return Ok(Step::Idle { until_ms: Some(until_ms) });
             }
         }
@@ -207,7 +207,7 @@ impl Shared {
             Err(failure) => {
                 // A cursor may expire (Goodays reference, 4.2): restart at the first page.
                 if matches!(failure, Failure::Refused { .. }) {
-                    sweep.begin_anew();
+                    sweep.start_over();
                 }
                 return Err(failure.into());
             }

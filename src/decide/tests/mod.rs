@@ -2,6 +2,7 @@
 
 mod edits;
 mod inbound;
+mod invariants;
 mod laws;
 mod outbound;
 mod reconcile;
@@ -55,11 +56,11 @@ static CLOSED: LazyLock<Vec<String>> =
 static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::new() };
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
 
-fn plan_context() -> PlanContext<'static> {
-    desk_of(&SHIPPED)
+pub(crate) fn plan_context() -> PlanContext<'static> {
+    context_of(&SHIPPED)
 }
 
-fn desk_of(mapping: &Mapping) -> PlanContext<'_> {
+fn context_of(mapping: &Mapping) -> PlanContext<'_> {
     PlanContext {
         mapping,
         case: None,

@@ -16,14 +16,14 @@ use crate::workers::{Fatal, Shared};
 const WAITS_MS: i64 = 500;
 
 /// A conversation whose plan was carried out: written to Salesforce, or nothing was to write.
-pub(crate) struct Written {
-    pub job: Job,
-    pub plan: Plan,
+pub(crate) struct Recorded<'b> {
+    pub job: &'b Job,
+    pub plan: &'b Plan,
     /// The id of a Case that was created.
     pub inserted: Option<RecordId>,
 }
 
-impl Written {
+impl Recorded<'_> {
     fn how(&self) -> &'static str {
         match (&self.plan.skipped, &self.plan.write) {
             (Some(_), _) => "skipped",
@@ -55,7 +55,7 @@ impl Written {
 
 impl InboundWorker {
     /// Records a whole batch: one load, one commit.
-    pub(crate) fn record(&mut self, shared: &Shared, written: &[Written]) -> Result<(), Fatal> {
+    pub(crate) fn record(&mut self, shared: &Shared, written: &[Recorded<'_>]) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let ids: Vec<ResponseId> = written.iter().map(|one| one.job.response_id.clone()).collect();
         let finished = shared.change_many(&ids, |place, loaded| Ok(written[place].apply(loaded, now_ms)))?;
@@ -68,11 +68,11 @@ impl InboundWorker {
     fn recorded(
         &mut self,
         shared: &Shared,
-        one: &Written,
+        one: &Recorded<'_>,
         finished: usize,
         now_ms: i64,
     ) -> Result<(), Fatal> {
-        let Written { job, plan, .. } = one;
+        let Recorded { job, plan, .. } = one;
         shared.counts.done[usize::from(self.number)].fetch_add(finished as u64, Ordering::Relaxed);
         shared.counts.pending.fetch_sub(i64::try_from(finished).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.state().forget(job.rkey);

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mutant;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::state::{LANES, RKey, Store, StoreError};
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 

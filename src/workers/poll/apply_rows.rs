@@ -96,12 +96,12 @@ pub(crate) fn apply_case_rows(shared: &Shared, applying: &Applying<'_>, rows: &[
         Ok(loaded.now.see_case(row_of[place], (applying.rules(), &context), &since, next_seq))
     })?;
     for (response, seen) in ids.iter().zip(&seen) {
-        tell(response, seen, "a status rule cannot be evaluated");
+        log_seen(response, seen, "a status rule cannot be evaluated");
     }
     Ok(())
 }
 
-fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
+fn log_seen(response: &ResponseId, seen: &Seen, problem_is: &str) {
     if let Some(problem) = &seen.problem {
         warn!(%response, %problem, "{problem_is}");
     }
@@ -159,7 +159,7 @@ pub(crate) fn apply_comment_rows(
         Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
     })?;
     for (response, seen) in ids.iter().zip(&seen) {
-        tell(response, seen, "a comment rule cannot be evaluated");
+        log_seen(response, seen, "a comment rule cannot be evaluated");
     }
     Ok(())
 }

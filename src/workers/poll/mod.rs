@@ -186,7 +186,7 @@ impl Poller {
         }
         let gone_from = self.gone_from.or(Some(span.cursor));
         self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
-        self.tell_ahead(shared);
+        self.note_time_ahead(shared);
         // Never past Salesforce's own clock: rows written before that time would not be read any more.
         let now = shared.salesforce.now().unwrap_or(newest);
         // An edit during the pass may need another read of all Cases.
@@ -198,7 +198,7 @@ impl Poller {
         Ok(())
     }
 
-    fn tell_ahead(&self, shared: &Shared) {
+    fn note_time_ahead(&self, shared: &Shared) {
         let before = **shared.poll_state.ahead.load();
         if let Some(time) = self.ahead.filter(|_| self.ahead != before) {
             warn!(%time, "Salesforce shows a row with a time ahead of its own clock; it is read again at each poll");

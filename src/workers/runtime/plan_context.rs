@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::{Config, Perimeter as ConfiguredPerimeter};
 use crate::decide::{Perimeter, PlanContext};
 use crate::mapping::Mapping;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::workers::{Schema, Shared};
 
 /// Fields that Salesforce refused as such (not for their value), by mapping version.
