@@ -8,6 +8,7 @@ mod logging;
 mod parked;
 mod plan;
 mod reasons;
+mod set_up;
 mod show;
 mod simulate;
 mod verdict;
@@ -229,6 +230,8 @@ An edit of actions.yaml acts on what people do after it. What stood before and w
     },
     /// Print the JSON Schema of a file, for editors.
     Schema { kind: Kind },
+    #[command(flatten)]
+    SetUp(set_up::SetUp),
 }
 
 /// Who is forgotten: one of both.
@@ -326,6 +329,7 @@ impl Command {
                 say!("{:#}", crate::schemas::schema(kind.into()));
                 Ok(OK)
             }
+            Self::SetUp(command) => command.run().await,
         }
     }
 }
