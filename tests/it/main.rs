@@ -20,6 +20,7 @@ mod lanes;
 mod laws;
 mod machine;
 mod mapping;
+mod mapping_tests;
 mod mortal;
 mod operating;
 mod outbound;
@@ -34,6 +35,7 @@ mod steps;
 mod storage;
 mod store;
 mod stories;
+mod support_bundle;
 mod world;
 
 #[path = "../crash/judge.rs"]
