@@ -15,6 +15,10 @@ const SHIPPED: &str = include_str!("../../../connector.yaml");
 /// The state's folder, in the shipped file and in that of the packages.
 const STATE: &str = "path: ./state";
 const PACKAGED_STATE: &str = "path: /var/lib/goodays-salesforce";
+const SENDS: &str =
+    "actions: send                        # or observe: show what would go to customers, send nothing";
+const OBSERVES: &str =
+    "actions: observe                     # or send. Observe: show what would go to customers, send nothing";
 /// The user that the packages make.
 const USER: &str = "goodays-salesforce";
 
@@ -168,7 +172,7 @@ pub fn connector_yaml(answers: &Answers, state: Option<&str>) -> String {
         ("https://api.goodays.co/v2", quoted(&answers.goodays_url)),
         ("token: ${GOODAYS_TOKEN}", secret("token", "goodays_token")),
         ("[\"${GOODAYS_WEBHOOK_SECRET}\"]", webhook.to_owned()),
-        ("actions: send ", format!("actions: {} ", if answers.send { "send" } else { "observe" })),
+        (SENDS, if answers.send { SENDS } else { OBSERVES }.to_owned()),
         ("${SALESFORCE_LOGIN_URL:-https://acme.my.salesforce.com}", quoted(&answers.salesforce_url)),
         ("flow: client_credentials ", format!("flow: {flow} ")),
         ("${SALESFORCE_CLIENT_ID}", quoted(&answers.client_id)),
