@@ -26,6 +26,7 @@ mod operating;
 mod outbound;
 mod preview;
 mod private;
+mod releases;
 mod rules;
 mod running;
 mod shape;
