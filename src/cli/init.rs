@@ -23,7 +23,7 @@ pub struct Flags {
     /// The folder for connector.yaml, mappings/ and secrets/.
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// The org's own address: https://NAME.my.salesforce.com
+    /// The org's own address, such as `https://NAME.my.salesforce.com`.
     #[arg(long, value_name = "URL")]
     salesforce_url: Option<String>,
     /// The consumer key of the External Client App.
