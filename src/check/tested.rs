@@ -1,8 +1,8 @@
-//! The mapping tests, as findings.
+//! The mapping tests, as findings. They are warnings: the daemon does not read the tests, so no feedback waits.
 
 use super::report::{Area, Report};
 use crate::config::Config;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Severity};
 use crate::mapping_tests::{FAILS, Results};
 use crate::workers::perimeter;
 
@@ -17,12 +17,15 @@ pub fn check(config: &Config, mapping: &Mapping, report: &mut Report) {
     }
     for test in results.failed() {
         for one in &test.differences {
-            let found = report.error(Area::Mapping, FAILS, one.line()).help(
+            let found = report.warn(Area::Mapping, FAILS, one.line()).help(
                 "`goodays-salesforce test` shows the difference with the rule's line: mend the rule, or the test",
             );
             found.at.clone_from(&one.rule);
             found.about(format!("{}: {}", test.file, one.what));
         }
     }
-    report.diagnostics(Area::Mapping, results.mistakes);
+    for mut mistake in results.mistakes {
+        mistake.severity = Severity::Warning;
+        report.diagnostic(Area::Mapping, mistake);
+    }
 }

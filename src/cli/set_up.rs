@@ -26,7 +26,7 @@ It ends with what `check` finds, and with the next command.")]
     #[command(after_help = "Example:
   goodays-salesforce test     1 if one fails; a difference is shown with the line of its rule
 
-A test is written by hand, or by `plan EVENT --update NAME`. `check --offline` runs them, too.")]
+A test is written by hand, or by `plan EVENT --update NAME`. `check` runs them, too, and warns.")]
     Test {
         #[command(flatten)]
         config: Configured,
