@@ -39,6 +39,7 @@ pub mod http;
 pub mod json;
 pub mod log_writer;
 pub mod mapping;
+pub mod mapping_tests;
 pub mod metrics;
 pub mod mutant;
 pub mod operator;

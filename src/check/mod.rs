@@ -20,6 +20,7 @@ mod roles;
 mod salesforce;
 mod samples;
 mod saved;
+mod tested;
 mod values;
 
 pub use edited::{Stood, edited};
@@ -86,6 +87,7 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
             observed(config, &mapping, report);
             let count = mapping.sources().len();
             report.ok(Area::Mapping, format!("{count} files, version {}", mapping.version()));
+            tested::check(config, &mapping, report);
             Some(mapping)
         }
         Err(found) => {

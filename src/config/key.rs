@@ -1,4 +1,4 @@
-//! Every key of connector.yaml, described once. What is read, the JSON Schema, the README's table, what diagnostics may
+//! Every key of connector.yaml, described once. What is read, the JSON Schema, the table in docs/configuration.md, what diagnostics may
 //! quote, and what an edit changes at once all come from here.
 
 use std::ops::RangeInclusive;
@@ -189,7 +189,7 @@ impl Key {
     }
 }
 
-/// The keys as a Markdown table, for the README.
+/// The keys as a Markdown table, for docs/configuration.md.
 pub fn table() -> String {
     let mut lines = vec!["| Key | Default | Meaning |".to_owned(), "| --- | --- | --- |".to_owned()];
     for key in ALL {

@@ -21,11 +21,13 @@ mod lanes;
 mod laws;
 mod machine;
 mod mapping;
+mod mapping_tests;
 mod mortal;
 mod operating;
 mod outbound;
 mod preview;
 mod private;
+mod releases;
 mod rules;
 mod running;
 mod shape;
@@ -35,6 +37,7 @@ mod steps;
 mod storage;
 mod store;
 mod stories;
+mod support_bundle;
 mod world;
 
 #[path = "../crash/judge.rs"]
