@@ -4,6 +4,7 @@ mod hidden;
 mod key;
 mod live;
 mod login;
+mod private_key;
 mod read;
 mod reader;
 mod schema;
@@ -15,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::document::diagnostic::Diagnostic;
@@ -24,6 +25,8 @@ use crate::document::encoding;
 use crate::document::yaml::NOT_UTF8;
 use crate::messages::Messages;
 
+pub use hidden::hidden;
+pub use key::table;
 pub use live::{Live, waiting};
 pub use read::codes;
 pub use schema::schema;
@@ -214,6 +217,17 @@ impl Config {
     ) -> Result<Config, Vec<Diagnostic>> {
         let page = Page::new(path.display().to_string(), text).showing(&hidden::hidden(text));
         read::config(path, page, secrets, variable)
+    }
+
+    /// All secrets that are set, so that they can be searched for. A key of several lines gives one for each.
+    pub fn secrets(&self) -> Vec<&str> {
+        let goodays = [&self.goodays.token].into_iter().chain(&self.goodays.webhook.secrets);
+        let salesforce = match &self.salesforce.auth {
+            Auth::ClientCredentials { client_secret, .. } => client_secret,
+            Auth::JwtBearer { private_key, .. } => private_key,
+        };
+        let all = goodays.chain(&self.admin.token).chain([salesforce]);
+        all.flat_map(|secret| secret.expose_secret().lines()).filter(|line| !line.is_empty()).collect()
     }
 
     /// Reads the secret files again, and keeps the rest of the configuration.

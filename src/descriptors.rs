@@ -25,7 +25,7 @@ pub fn for_connections(wanted: usize) -> usize {
 fn fitting(wanted: usize, limit: u64) -> usize {
     // If the limit is below the reserve, connections get a quarter of it.
     let room = limit.saturating_sub(RESERVED).max(limit / 4).max(1);
-    wanted.min(usize::try_from(room).unwrap_or(usize::MAX))
+    wanted.min(usize::try_from(room).unwrap_or(wanted))
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn builder(timeout: Duration) -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
-    builder.build().expect("a client without files builds")
+    builder.build().expect("a client builds; without CA certificates, install the package ca-certificates")
 }
 
 /// Never sent through a proxy, whatever the environment says: a proxy would read traffic meant for this machine.

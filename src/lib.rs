@@ -40,6 +40,7 @@ pub mod http;
 pub mod json;
 pub mod log_writer;
 pub mod mapping;
+pub mod mapping_tests;
 pub mod messages;
 pub mod metrics;
 pub mod mutant;

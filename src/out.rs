@@ -13,7 +13,7 @@ macro_rules! say {
 
 /// A line on standard error.
 macro_rules! warn_user {
-    ($($words:tt)*) => { $crate::out::tell(&format!("{}\n", format_args!($($words)*))) };
+    ($($words:tt)*) => { $crate::out::print_error(&format!("{}\n", format_args!($($words)*))) };
 }
 
 pub(crate) use {say, warn_user};
@@ -30,7 +30,7 @@ pub fn print(text: &str) {
 }
 
 /// Prints to standard error, which may have no reader from the beginning.
-pub fn tell(text: &str) {
+pub fn print_error(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 

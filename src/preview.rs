@@ -281,8 +281,8 @@ impl<'a> View<'a> {
 
     fn left(&self, plan: &Plan, rendered: &[Rendered]) -> Vec<Left> {
         let comment = self.comment_rules();
-        let told = plan.reports.iter().filter(|report| !self.is_by_name(&report.field));
-        let left = told.map(|report| {
+        let reports = plan.reports.iter().filter(|report| !self.is_by_name(&report.field));
+        let left = reports.map(|report| {
             let rule = rendered.iter().chain(&comment).find(|one| one.field == report.field);
             let failed = rule.and_then(|one| one.value.as_ref().err()).map(|problem| problem.reason);
             Left {

@@ -80,7 +80,7 @@ pub struct RemoteClock {
 
 impl RemoteClock {
     /// Records the `Date` of a response that has just arrived.
-    pub fn told(&self, date: Timestamp) {
+    pub fn set(&self, date: Timestamp) {
         *self.lock() = Some((date, Instant::now()));
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let clock = RemoteClock::default();
         assert_eq!(clock.now(), None);
         let date: Timestamp = "2026-01-01T00:10:00Z".parse().unwrap();
-        clock.told(date);
+        clock.set(date);
         assert!(clock.now().unwrap() >= date);
     }
 }

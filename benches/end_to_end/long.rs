@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::goodays::ResponseId;
-use goodays_salesforce::state::inbox::finish;
-use goodays_salesforce::state::{EntryState, RKey, Receipt, Settings, Store, Tx};
+use goodays_salesforce::state::{EntryState, Receipt, Settings, Store};
 use serde_json::json;
 
 use crate::load::{Acknowledged, event, per_second, post, quantile};
@@ -117,12 +116,13 @@ fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Result<()
     for number in 0..count {
         let id = ResponseId::new(format!("old{number}"))?;
         let body = event(number).replace("bench", "old");
-        let receipt = store.receive(body.as_bytes(), "message", &Ok(id.clone()), then_ms)?;
-        let Receipt::Accepted { seq, .. } = receipt else { anyhow::bail!("not accepted") };
-        let mut tx = Tx::default();
-        let entry = store.guard_entry(&mut tx, seq)?.context("an event")?;
-        finish(&mut tx, entry, RKey::of(&id), EntryState::Done { at_ms: then_ms, how: "created".to_owned() });
-        store.transact(&tx)?;
+        let receipt = store.accept(body.as_bytes(), "message", &Ok(id.clone()), then_ms)?;
+        anyhow::ensure!(matches!(receipt, Receipt::Accepted { .. }), "not accepted");
+        let state = EntryState::Done { at_ms: then_ms, how: "created".to_owned() };
+        store.change(&id, then_ms, |loaded| {
+            let waiting = loaded.waiting.entries.clone();
+            Ok(loaded.end_events(&waiting, &state))
+        })?;
     }
     store.close()?;
     Ok(())

@@ -8,8 +8,8 @@ use anyhow::Context;
 use goodays_salesforce::decide::{CaseRef, Freshness, Link, MessageOrigin, hash64};
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::state::ledger::put_link;
-use goodays_salesforce::state::{RKey, Settings, Store, Tx, keys};
+use goodays_salesforce::state::engine::Tx;
+use goodays_salesforce::state::{RKey, Settings, Store, keys};
 use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;
 
@@ -182,7 +182,7 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
     std::fs::create_dir_all(state)?;
     let store = Store::open(state, Settings::default())?;
     for group in (0..count).collect::<Vec<_>>().chunks(GROUP) {
-        let mut tx = Tx::default();
+        let (mut ids, mut links, mut hashes) = (Vec::new(), Vec::new(), Tx::default());
         for &number in group {
             let id = ResponseId::new(format!("known{number}"))?;
             let mut link = Link::new(id.clone());
@@ -208,11 +208,16 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
             let rkey = RKey::of(&id);
             for seq in (3 * number as u64..).take(3) {
                 let body = format!("the body of the event {seq}");
-                tx.set(keys::body_hash(Some(rkey), body.as_bytes()), seq.to_be_bytes());
+                hashes.set(keys::body_hash(Some(rkey), body.as_bytes()), seq.to_be_bytes());
             }
-            put_link(&mut tx, rkey, None, &link);
+            ids.push(id);
+            links.push(link);
         }
-        store.transact(&tx)?;
+        store.engine().transact(&hashes)?;
+        store.change_many(&ids, 0, |place, loaded| {
+            loaded.now.link = Some(links[place].clone());
+            Ok(())
+        })?;
     }
     store.close()?;
     Ok(())

@@ -3,7 +3,7 @@
 use super::codes::{NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL};
 use super::fields::{GRANT_READ, Look};
 use super::objects::{Objects, Walk, case_object};
-use super::places::{Atlas, Spot};
+use super::places::{Location, MappingFiles};
 use super::report::{Area, Report};
 use super::values;
 use crate::decide::Feedback;
@@ -18,7 +18,7 @@ pub struct Status {
 
 pub fn check(
     mapping: &Mapping,
-    atlas: &Atlas,
+    files: &MappingFiles,
     objects: &Objects,
     statuses: Option<&[Status]>,
     report: &mut Report,
@@ -26,7 +26,7 @@ pub fn check(
     let object = case_object(mapping);
     let Some(describe) = objects.get(object) else { return };
     let file: &str = &mapping.actions().at.file;
-    let look = Look { atlas, objects, describe, file, updates: true };
+    let look = Look { files, objects, describe, file, updates: true };
     let before = report.findings.len();
     reads(&look, mapping, object, report);
     compares(&look, statuses, report);
@@ -57,12 +57,12 @@ fn reads(look: &Look<'_>, mapping: &Mapping, object: &str, report: &mut Report) 
 }
 
 fn readable(look: &Look<'_>, object: &str, root: &str, path: &str, report: &mut Report) {
-    let spot = || mention(look, &format!("{root}.{path}")).or_else(|| mention(look, path));
+    let location = || mention(look, &format!("{root}.{path}")).or_else(|| mention(look, path));
     let (on, name, relation) = match look.objects.walk(object, path) {
         Walk::Unknown { on, name, relation } => (on, name, relation),
         Walk::Field(field) => {
             let last = path.rsplit('.').next().unwrap_or_default();
-            return look.spelling(last, field, spot().as_ref(), report);
+            return look.spelling(last, field, location().as_ref(), report);
         }
         Walk::Needs(_) | Walk::Opaque => return,
     };
@@ -71,17 +71,17 @@ fn readable(look: &Look<'_>, object: &str, root: &str, path: &str, report: &mut 
         "{} has no {what} `{name}` that the integration user can see, so polls would fail",
         on.object
     );
-    look.tell(Severity::Error, NOT_READABLE, spot().as_ref(), message, GRANT_READ, report)
+    look.report(Severity::Error, NOT_READABLE, location().as_ref(), message, GRANT_READ, report)
         .about(format!("{}.{name}", on.object));
 }
 
-fn mention(look: &Look<'_>, word: &str) -> Option<Spot> {
-    look.atlas.mention(look.file, word)
+fn mention(look: &Look<'_>, word: &str) -> Option<Location> {
+    look.files.mention(look.file, word)
 }
 
 /// Checks conditions: a condition on a value that a field never has never holds.
 fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
-    for (name, text, spot) in look.atlas.compared(look.file) {
+    for (name, text, location) in look.files.compared(look.file) {
         let Some(field) = look.describe.field(&name) else { continue };
         let known = match statuses {
             Some(statuses) if field.name == "Status" => statuses.iter().map(|one| one.name.clone()).collect(),
@@ -91,10 +91,10 @@ fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
             continue;
         }
         let message = format!("`{name}` never is `{text}` in this org, so this never holds");
-        look.tell(
+        look.report(
             Severity::Error,
             UNKNOWN_LITERAL,
-            Some(&spot),
+            Some(&location),
             message,
             &values::offer(&known, &text),
             report,
@@ -105,10 +105,10 @@ fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
 /// Checks the feedback fields: without them an agent does not see what became of his answer.
 fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
     for name in mapping.actions().feedback_fields() {
-        let spot = mention(look, &name);
-        let Some(field) = look.field(&name, spot.as_ref(), report) else { continue };
+        let location = mention(look, &name);
+        let Some(field) = look.field(&name, location.as_ref(), report) else { continue };
         if !field.updateable {
-            look.read_only(field, spot.as_ref(), report);
+            look.read_only(field, location.as_ref(), report);
             continue;
         }
         let message = if !takes_status(field) {
@@ -123,7 +123,7 @@ fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
             continue;
         };
         let help = "use a text field of 255 characters, or the picklist of salesforce/";
-        look.tell(Severity::Warning, NO_FEEDBACK, spot.as_ref(), message, help, report);
+        look.report(Severity::Warning, NO_FEEDBACK, location.as_ref(), message, help, report);
     }
 }
 

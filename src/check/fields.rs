@@ -5,7 +5,7 @@ use super::codes::{
     SPELLED_OTHERWISE,
 };
 use super::objects::{Objects, Walk};
-use super::places::{Atlas, Spot};
+use super::places::{Location, MappingFiles};
 use super::report::{Area, Finding, Report};
 use super::{named, roles, values};
 use crate::document::diagnostic::nearest;
@@ -45,7 +45,7 @@ const STANDARD: &[&str] = &[
 /// One file's rules for one object.
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
-    pub atlas: &'a Atlas,
+    pub files: &'a MappingFiles,
     pub objects: &'a Objects,
     pub describe: &'a Describe,
     pub file: &'a str,
@@ -53,16 +53,16 @@ pub struct Look<'a> {
     pub updates: bool,
 }
 
-pub fn check(mapping: &Mapping, atlas: &Atlas, objects: &Objects, report: &mut Report) {
+pub fn check(mapping: &Mapping, files: &MappingFiles, objects: &Objects, report: &mut Report) {
     for case in mapping.case_mappings() {
         let Some(describe) = objects.get(&case.object) else { continue };
-        let look = Look { atlas, objects, describe, file: &case.file, updates: true };
+        let look = Look { files, objects, describe, file: &case.file, updates: true };
         look.case(case, report);
     }
     let comment = mapping.comment();
     if let Some(describe) = objects.get(&comment.object) {
         let file: &str = &comment.at.file;
-        let look = Look { atlas, objects, describe, file, updates: false };
+        let look = Look { files, objects, describe, file, updates: false };
         look.comment(comment, mapping, report);
     }
 }
@@ -105,35 +105,35 @@ impl Look<'_> {
     }
 
     fn plain(&self, rule: &FieldRules, report: &mut Report) {
-        let spot = self.rule_spot(rule);
-        let Some(field) = self.field(&rule.field, spot.as_ref(), report) else { return };
-        if self.writeable(rule, field, spot.as_ref(), report) {
+        let location = self.rule_location(rule);
+        let Some(field) = self.field(&rule.field, location.as_ref(), report) else { return };
+        if self.writeable(rule, field, location.as_ref(), report) {
             values::check(self, rule, field, report);
         }
     }
 
     /// The described field. Reports an unknown one.
-    pub fn field(&self, name: &str, spot: Option<&Spot>, report: &mut Report) -> Option<&Field> {
+    pub fn field(&self, name: &str, location: Option<&Location>, report: &mut Report) -> Option<&Field> {
         let found = self.describe.field(name);
         if found.is_none() {
             let object = &self.describe.object;
             let message = format!("{object} has no field `{name}` that the integration user can see");
             let help = self.help_for(name);
-            self.tell(Severity::Error, NO_FIELD, spot, message, &help, report)
+            self.report(Severity::Error, NO_FIELD, location, message, &help, report)
                 .about(format!("{object}.{name}"));
         }
         found
     }
 
     /// Salesforce accepts a name in any case, but answers in its own spelling, and rows are read by that spelling.
-    pub fn spelling(&self, name: &str, field: &Field, spot: Option<&Spot>, report: &mut Report) {
+    pub fn spelling(&self, name: &str, field: &Field, location: Option<&Location>, report: &mut Report) {
         if name != field.name {
             let message =
                 format!("Salesforce spells `{name}` as `{}`, so it would never be read", field.name);
-            self.tell(
+            self.report(
                 Severity::Error,
                 SPELLED_OTHERWISE,
-                spot,
+                location,
                 message,
                 &format!("write `{}`", field.name),
                 report,
@@ -155,28 +155,34 @@ impl Look<'_> {
     }
 
     /// Whether the user may write the field whenever a rule writes it.
-    fn writeable(&self, rule: &FieldRules, field: &Field, spot: Option<&Spot>, report: &mut Report) -> bool {
+    fn writeable(
+        &self,
+        rule: &FieldRules,
+        field: &Field,
+        location: Option<&Location>,
+        report: &mut Report,
+    ) -> bool {
         let object = &self.describe.object;
-        let written = self.atlas.rules(self.file, &rule.full_name());
+        let written = self.files.rules(self.file, &rule.full_name());
         let makes = written.iter().any(|one| !one.message_only);
         let changes = self.updates && written.iter().any(|one| !one.create_only);
         let only_message = written.iter().any(|one| one.message_only);
         let name = &field.name;
         if (makes && !field.createable) || (changes && !field.createable && !field.updateable) {
-            self.read_only(field, spot, report);
+            self.read_only(field, location, report);
             return false;
         }
         if changes && !field.updateable {
             let message =
                 format!("{object}.{name} can be set when the record is made, but not changed afterwards");
             if only_message {
-                self.tell(Severity::Error, READ_ONLY, spot, message, GRANT_EDIT, report);
+                self.report(Severity::Error, READ_ONLY, location, message, GRANT_EDIT, report);
                 return false;
             }
-            self.tell(
+            self.report(
                 Severity::Warning,
                 NOT_UPDATEABLE,
-                spot,
+                location,
                 message,
                 "say `on: create` in its rule",
                 report,
@@ -187,17 +193,17 @@ impl Look<'_> {
 
     /// `Store__r.Partner_Id__c`: checks the relation, and the external id at its end.
     fn relation(&self, rule: &FieldRules, by: &str, report: &mut Report) {
-        let (spot, full, object) = (self.rule_spot(rule), rule.full_name(), &self.describe.object);
+        let (location, full, object) = (self.rule_location(rule), rule.full_name(), &self.describe.object);
         let Some(field) = self.describe.relation(&rule.field) else {
             let known = self.describe.fields.values().filter_map(|field| field.relationship_name.as_deref());
             let near = nearest(&rule.field, known).map(|near| format!("did you mean `{near}`? Otherwise: "));
             let help = format!("{}{GRANT_READ}", near.unwrap_or_default());
             let message =
                 format!("{object} has no relation `{}` that the integration user can see", rule.field);
-            self.tell(Severity::Error, NO_RELATION, spot.as_ref(), message, &help, report);
+            self.report(Severity::Error, NO_RELATION, location.as_ref(), message, &help, report);
             return;
         };
-        if !self.writeable(rule, field, spot.as_ref(), report) {
+        if !self.writeable(rule, field, location.as_ref(), report) {
             return;
         }
         if let Some(listed) = self.objects.listed(&rule.field, by) {
@@ -207,18 +213,18 @@ impl Look<'_> {
             Walk::Unknown { on, name, .. } => {
                 let message =
                     format!("{} has no field `{name}` that the integration user can see", on.object);
-                self.tell(Severity::Error, NO_FIELD, spot.as_ref(), message, GRANT_READ, report);
+                self.report(Severity::Error, NO_FIELD, location.as_ref(), message, GRANT_READ, report);
             }
             Walk::Field(target) if !target.external_id => {
                 let message = format!("`{full}` finds nothing: `{by}` is not marked as an External ID");
                 let help =
                     "mark the field as External ID in Salesforce (and unique, or two records may match)";
-                self.tell(Severity::Error, NO_EXTERNAL_ID, spot.as_ref(), message, help, report);
+                self.report(Severity::Error, NO_EXTERNAL_ID, location.as_ref(), message, help, report);
             }
             Walk::Field(target) if !target.unique => {
                 let message = format!("`{full}` may find two records: `{by}` is not unique");
                 let help = "mark the field as unique in Salesforce; a Case whose look-up is ambiguous goes without it";
-                self.tell(Severity::Warning, NO_EXTERNAL_ID, spot.as_ref(), message, help, report);
+                self.report(Severity::Warning, NO_EXTERNAL_ID, location.as_ref(), message, help, report);
             }
             Walk::Field(_) | Walk::Needs(_) | Walk::Opaque => {}
         }
@@ -240,11 +246,11 @@ impl Look<'_> {
                         "{} needs `{}`, and this rule may give nothing: then no record is made",
                         self.describe.object, field.name
                     );
-                    let spot = self.rule_spot(rule);
-                    self.tell(
+                    let location = self.rule_location(rule);
+                    self.report(
                         Severity::Warning,
                         MAY_BE_BLANK,
-                        spot.as_ref(),
+                        location.as_ref(),
                         message,
                         "add `default:` to the rule",
                         report,
@@ -253,50 +259,50 @@ impl Look<'_> {
                 None => {
                     let message =
                         format!("{} needs `{}`, and no rule writes it", self.describe.object, field.name);
-                    let spot = self.atlas.key(self.file, &["fields"]);
+                    let location = self.files.key(self.file, &["fields"]);
                     let help =
                         format!("map it under `fields`, for example `{}: {{ value: ... }}`", field.name);
-                    self.tell(Severity::Error, REQUIRED, spot.as_ref(), message, &help, report);
+                    self.report(Severity::Error, REQUIRED, location.as_ref(), message, &help, report);
                 }
             }
         }
     }
 
     fn always_gives(&self, rule: &FieldRules) -> bool {
-        let written = self.atlas.rules(self.file, &rule.full_name());
+        let written = self.files.rules(self.file, &rule.full_name());
         written.iter().any(|one| !one.conditional && !one.message_only && (one.fixed || one.has_default))
     }
 
-    pub fn rule_spot(&self, rule: &FieldRules) -> Option<Spot> {
-        self.atlas.key(self.file, &["fields", &rule.full_name()])
+    pub fn rule_location(&self, rule: &FieldRules) -> Option<Location> {
+        self.files.key(self.file, &["fields", &rule.full_name()])
     }
 
     /// Reports a finding, at its place if it has one.
-    pub fn tell<'r>(
+    pub fn report<'r>(
         &self,
         severity: Severity,
         code: &'static str,
-        spot: Option<&Spot>,
+        location: Option<&Location>,
         message: impl Into<String>,
         help: &str,
         report: &'r mut Report,
     ) -> &'r mut Finding {
         let area = Area::Salesforce;
-        match (severity, spot) {
+        match (severity, location) {
             (Severity::Error, None) => report.error(area, code, message).help(help),
             (Severity::Warning, None) => report.warn(area, code, message).help(help),
-            (_, Some(spot)) => {
-                let found = self.atlas.diagnostic(severity, code, spot, message);
+            (_, Some(location)) => {
+                let found = self.files.diagnostic(severity, code, location, message);
                 report.diagnostic(area, found.with_help(help))
             }
         }
     }
 
     /// Reports a field that the user may not write.
-    pub fn read_only(&self, field: &Field, spot: Option<&Spot>, report: &mut Report) {
+    pub fn read_only(&self, field: &Field, location: Option<&Location>, report: &mut Report) {
         let name = format!("{}.{}", self.describe.object, field.name);
         let message = format!("the integration user can't write {name}");
-        self.tell(Severity::Error, READ_ONLY, spot, message, GRANT_EDIT, report).about(name);
+        self.report(Severity::Error, READ_ONLY, location, message, GRANT_EDIT, report).about(name);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::codes::{NO_PARAMETER, NO_SAMPLES, NO_USER, USER_READS_ONLY};
-use super::places::Atlas;
+use super::places::MappingFiles;
 use super::report::{Area, Done, Report, after};
 use crate::config::Config;
 use crate::document::diagnostic::suggest;
@@ -63,7 +63,7 @@ async fn all(
 }
 
 /// A refusal is reported, and the next request follows. Without any answer no request follows.
-fn told<T>(what: &'static str, result: Result<T, Failure>, report: &mut Report) -> Done<Option<T>> {
+fn reported<T>(what: &'static str, result: Result<T, Failure>, report: &mut Report) -> Done<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(failure @ (Failure::Refused { .. } | Failure::Login { .. })) => {
@@ -75,11 +75,11 @@ fn told<T>(what: &'static str, result: Result<T, Failure>, report: &mut Report) 
 }
 
 async fn users(client: &Client, config: &Config, report: &mut Report) -> Done {
-    if told(USERS, client.users_by_email(NOBODY).await, report)?.is_some() {
+    if reported(USERS, client.users_by_email(NOBODY).await, report)?.is_some() {
         report.ok(Area::Goodays, "users can be looked up by their e-mail address");
     }
     let Some(id) = &config.goodays.default_user else { return Ok(()) };
-    if let Some(user) = told(DEFAULT_USER, client.user(id).await, report)? {
+    if let Some(user) = reported(DEFAULT_USER, client.user(id).await, report)? {
         default_user(id, user.as_ref(), report);
     }
     Ok(())
@@ -107,12 +107,14 @@ fn default_user(id: &str, user: Option<&User>, report: &mut Report) {
 
 /// Checks the keys of `context.extra`. They differ per customer, and Goodays lists them.
 async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) -> Done {
-    let Some(known) = told(CONFIGURATION, client.custom_parameters().await, report)? else { return Ok(()) };
-    let atlas = Atlas::new(mapping);
-    let used = atlas.names_behind("response.context.extra");
+    let Some(known) = reported(CONFIGURATION, client.custom_parameters().await, report)? else {
+        return Ok(());
+    };
+    let files = MappingFiles::new(mapping);
+    let used = files.names_behind("response.context.extra");
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let mut good = true;
-    for (name, spot) in used.iter().filter(|(name, _)| !known.contains(name)) {
+    for (name, location) in used.iter().filter(|(name, _)| !known.contains(name)) {
         good = false;
         let message = format!("Goodays lists no custom parameter `{name}`");
         let help = if known.is_empty() {
@@ -122,7 +124,7 @@ async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) -> 
         };
         report.diagnostic(
             Area::Goodays,
-            atlas.diagnostic(Severity::Warning, NO_PARAMETER, spot, message).with_help(help),
+            files.diagnostic(Severity::Warning, NO_PARAMETER, location, message).with_help(help),
         );
     }
     if good {
@@ -133,7 +135,7 @@ async fn parameters(client: &Client, mapping: &Mapping, report: &mut Report) -> 
 }
 
 async fn events(client: &Client, report: &mut Report) -> Done<Vec<(String, Value)>> {
-    let Some(found) = told(EVENTS, samples::read(client).await, report)? else { return Ok(Vec::new()) };
+    let Some(found) = reported(EVENTS, samples::read(client).await, report)? else { return Ok(Vec::new()) };
     if found.is_empty() {
         report
             .warn(Area::Goodays, NO_SAMPLES, "Goodays gives no sample of its events")

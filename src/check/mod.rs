@@ -20,6 +20,7 @@ mod roles;
 mod salesforce;
 mod samples;
 mod saved;
+mod tested;
 mod values;
 
 pub use edited::{Stood, edited};
@@ -86,6 +87,7 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
             observed(config, &mapping, report);
             let count = mapping.sources().len();
             report.ok(Area::Mapping, format!("{count} files, version {}", mapping.version()));
+            tested::check(config, &mapping, report);
             Some(mapping)
         }
         Err(found) => {
@@ -99,7 +101,7 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
 /// With `observe`, nothing is sent, so the Cases should show what would be sent.
 fn observed(config: &Config, mapping: &Mapping, report: &mut Report) {
     let actions = mapping.actions();
-    if config.goodays.actions == Actions::Observe && actions.acts() && !actions.tells(Outcome::Observed) {
+    if config.goodays.actions == Actions::Observe && actions.acts() && !actions.shows(Outcome::Observed) {
         let message = "`goodays.actions` is `observe`, and `feedback` has no field for what is `observed`";
         let found = mapping.finding(mapping::Severity::Warning, mapping::NOT_TOLD, &actions.at, message);
         let help =

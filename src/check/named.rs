@@ -11,10 +11,10 @@ use crate::mapping::{FieldRules, Severity};
 pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut Report) {
     let (full, what) = (rule.full_name(), listed.lookup.what);
     let Some(names) = &listed.names else {
-        let spot = look.rule_spot(rule);
+        let location = look.rule_location(rule);
         let message = format!("`{full}` finds nothing: the integration user may not list what it names");
         let help = "give the user's permission set the right to read them, or map the field by its id";
-        look.tell(Severity::Error, UNKNOWN_RECORD, spot.as_ref(), message, help, report).about(full);
+        look.report(Severity::Error, UNKNOWN_RECORD, location.as_ref(), message, help, report).about(full);
         return;
     };
     // The result of an expression is known only at run time. `plan` and the log report it then.
@@ -22,14 +22,14 @@ pub fn check(look: &Look<'_>, rule: &FieldRules, listed: &Listed, report: &mut R
         if names.iter().any(|known| known == name) {
             continue;
         }
-        let spot = look.atlas.value_of(look.file, &full, name);
+        let location = look.files.value_of(look.file, &full, name);
         let message = format!("the org has no {what} called `{name}`; the Case would be made without it");
         let help = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => "there is none at all: make one, or remove the rule".to_owned(),
             None => format!("the org has {}", some(names)),
         };
-        look.tell(Severity::Error, UNKNOWN_RECORD, spot.as_ref(), message, &help, report)
+        look.report(Severity::Error, UNKNOWN_RECORD, location.as_ref(), message, &help, report)
             .about(full.as_str());
     }
 }

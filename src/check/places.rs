@@ -1,4 +1,4 @@
-//! Places of words in the mapping files. Online findings point there, as compilers do.
+//! Where words stand in the mapping files. Online findings point there, as compilers do.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::document::yaml::{self, Kind, Node};
 use crate::mapping::{Diagnostic, Mapping, Severity};
 
 /// All mapping files as trees.
-pub struct Atlas {
+pub struct MappingFiles {
     files: Vec<File>,
 }
 
@@ -17,9 +17,9 @@ struct File {
     root: Option<Node>,
 }
 
-/// A word in a file.
+/// Where a word stands.
 #[derive(Clone)]
-pub struct Spot {
+pub struct Location {
     file: usize,
     span: Range<usize>,
 }
@@ -35,7 +35,7 @@ pub struct Written {
     pub has_default: bool,
 }
 
-impl Atlas {
+impl MappingFiles {
     pub fn new(mapping: &Mapping) -> Self {
         let files = mapping.sources().iter().map(|source| {
             let mut page = Page::new(source.name.as_str(), &source.text);
@@ -46,24 +46,24 @@ impl Atlas {
     }
 
     /// The place of the last key of a path of keys.
-    pub fn key(&self, file: &str, path: &[&str]) -> Option<Spot> {
+    pub fn key(&self, file: &str, path: &[&str]) -> Option<Location> {
         let (index, key, _) = self.entry(file, path)?;
-        Some(Spot { file: index, span: key.span.clone() })
+        Some(Location { file: index, span: key.span.clone() })
     }
 
     /// The place of the value under the last key of a path of keys.
-    pub fn value(&self, file: &str, path: &[&str]) -> Option<Spot> {
+    pub fn value(&self, file: &str, path: &[&str]) -> Option<Location> {
         let (index, _, value) = self.entry(file, path)?;
-        Some(Spot { file: index, span: value.span.clone() })
+        Some(Location { file: index, span: value.span.clone() })
     }
 
     /// The place of this fixed value in a field's rules. If they hold it in another notation, the place of the field.
-    pub fn value_of(&self, file: &str, field: &str, value: &str) -> Option<Spot> {
+    pub fn value_of(&self, file: &str, field: &str, value: &str) -> Option<Location> {
         let (index, key, node) = self.entry(file, &["fields", field])?;
         let mut under = Vec::new();
         values(node, &mut under);
         let found = under.into_iter().find(|node| text(node) == Some(value)).unwrap_or(key);
-        Some(Spot { file: index, span: found.span.clone() })
+        Some(Location { file: index, span: found.span.clone() })
     }
 
     fn entry(&self, file: &str, path: &[&str]) -> Option<(usize, &Node, &Node)> {
@@ -89,22 +89,22 @@ impl Atlas {
     }
 
     /// The first place in a file where the whole word occurs, in a key, a value or an expression.
-    pub fn mention(&self, file: &str, word: &str) -> Option<Spot> {
-        self.texts(file).into_iter().find_map(|(spot, text, source)| {
+    pub fn mention(&self, file: &str, word: &str) -> Option<Location> {
+        self.texts(file).into_iter().find_map(|(location, text, source)| {
             let at = words(&text, word).next()?;
-            Some(spot.within(source, &(at..at + word.len())))
+            Some(location.within(source, &(at..at + word.len())))
         })
     }
 
     /// Names that follow `prefix` in expressions of all files, each with every place: `transaction_date` for the
     /// prefix `response.context.extra`.
-    pub fn names_behind(&self, prefix: &str) -> Vec<(String, Spot)> {
+    pub fn names_behind(&self, prefix: &str) -> Vec<(String, Location)> {
         let mut found = Vec::new();
         for file in &self.files {
-            for (spot, text, source) in self.texts(&file.name) {
+            for (location, text, source) in self.texts(&file.name) {
                 for at in words(&text, prefix) {
                     if let Some((name, part)) = step(&text, at + prefix.len()) {
-                        found.push((name, spot.within(source, &part)));
+                        found.push((name, location.within(source, &part)));
                     }
                 }
             }
@@ -113,13 +113,13 @@ impl Atlas {
     }
 
     /// Texts that a file's expressions compare with fields of the Case: `(field, text, place)`.
-    pub fn compared(&self, file: &str) -> Vec<(String, String, Spot)> {
+    pub fn compared(&self, file: &str) -> Vec<(String, String, Location)> {
         let mut found = Vec::new();
-        for (spot, text, source) in self.texts(file) {
+        for (location, text, source) in self.texts(file) {
             for at in words(&text, "case") {
                 let Some((field, part)) = step(&text, at + "case".len()) else { continue };
                 for (literal, part) in literals(&text, at, after_step(&text, &part)) {
-                    found.push((field.clone(), literal, spot.within(source, &part)));
+                    found.push((field.clone(), literal, location.within(source, &part)));
                 }
             }
         }
@@ -131,10 +131,10 @@ impl Atlas {
         &self,
         severity: Severity,
         code: &'static str,
-        spot: &Spot,
+        location: &Location,
         message: impl Into<String>,
     ) -> Diagnostic {
-        let (mut page, span) = self.page(spot);
+        let (mut page, span) = self.page(location);
         match severity {
             Severity::Error => page.error(code, &span, message),
             Severity::Warning => page.warn(code, &span, message),
@@ -142,28 +142,28 @@ impl Atlas {
         .clone()
     }
 
-    fn page(&self, spot: &Spot) -> (Page, Range<usize>) {
-        let file = &self.files[spot.file];
-        (Page::new(file.name.as_str(), &file.text), spot.span.clone())
+    fn page(&self, location: &Location) -> (Page, Range<usize>) {
+        let file = &self.files[location.file];
+        (Page::new(file.name.as_str(), &file.text), location.span.clone())
     }
 
     /// All scalars of a file, keys included: place, text, and the node for places inside of it.
-    fn texts(&self, file: &str) -> Vec<(Spot, String, (&str, &Node))> {
+    fn texts(&self, file: &str) -> Vec<(Location, String, (&str, &Node))> {
         let Some(index) = self.files.iter().position(|one| one.name == file) else { return Vec::new() };
         let file = &self.files[index];
         let mut nodes = Vec::new();
         if let Some(root) = &file.root {
             scalars(root, &mut nodes);
         }
-        let spot = |node: &Node| Spot { file: index, span: node.span.clone() };
+        let location = |node: &Node| Location { file: index, span: node.span.clone() };
         let found = nodes
             .into_iter()
-            .filter_map(|node| Some((spot(node), text(node)?.to_owned(), (file.text.as_str(), node))));
+            .filter_map(|node| Some((location(node), text(node)?.to_owned(), (file.text.as_str(), node))));
         found.collect()
     }
 }
 
-impl Spot {
+impl Location {
     fn within(&self, (source, node): (&str, &Node), part: &Range<usize>) -> Self {
         Self { file: self.file, span: node.inner(source, part) }
     }

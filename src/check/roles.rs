@@ -13,15 +13,15 @@ const MARKER_CHARS: usize = 32_768;
 
 /// The key identifies the Case. It must be a unique text field that distinguishes `a` from `A`.
 pub fn key(look: &Look<'_>, name: &str, report: &mut Report) {
-    let spot = look.atlas.value(look.file, &["key", "field"]);
-    let Some(field) = look.field(name, spot.as_ref(), report) else { return };
-    look.spelling(name, field, spot.as_ref(), report);
+    let location = look.files.value(look.file, &["key", "field"]);
+    let Some(field) = look.field(name, location.as_ref(), report) else { return };
+    look.spelling(name, field, location.as_ref(), report);
     for (missing, why) in wrong_with_key(field) {
         let message = format!("the key field `{name}` {missing}");
-        look.tell(Severity::Error, BAD_KEY, spot.as_ref(), message, why, report);
+        look.report(Severity::Error, BAD_KEY, location.as_ref(), message, why, report);
     }
     if !field.createable {
-        look.read_only(field, spot.as_ref(), report);
+        look.read_only(field, location.as_ref(), report);
     }
 }
 
@@ -57,44 +57,45 @@ fn wrong_with_key(field: &Field) -> Vec<(String, &'static str)> {
 
 /// The marker holds the ids of all messages that were carried over.
 pub fn marker(look: &Look<'_>, name: &str, report: &mut Report) {
-    let spot = look.atlas.value(look.file, &["marker"]);
-    let Some(field) = look.field(name, spot.as_ref(), report) else { return };
-    look.spelling(name, field, spot.as_ref(), report);
+    let location = look.files.value(look.file, &["marker"]);
+    let Some(field) = look.field(name, location.as_ref(), report) else { return };
+    look.spelling(name, field, location.as_ref(), report);
     if field.kind != "textarea" {
         let message = format!("the marker `{name}` is a {}, no long text area", field.kind);
         let help = "make it a Long Text Area of 131072 characters: it keeps the ids of all messages";
-        look.tell(Severity::Error, BAD_MARKER, spot.as_ref(), message, help, report);
+        look.report(Severity::Error, BAD_MARKER, location.as_ref(), message, help, report);
     } else if field.length > 0 && field.length < MARKER_CHARS {
         let message = format!("the marker `{name}` holds only {} characters", field.length);
         let help =
             "lengthen it to 131072: after a loss of state, messages that it forgot would be compared by text";
-        look.tell(Severity::Warning, BAD_MARKER, spot.as_ref(), message, help, report);
+        look.report(Severity::Warning, BAD_MARKER, location.as_ref(), message, help, report);
     }
     if !field.createable || !field.updateable {
-        look.read_only(field, spot.as_ref(), report);
+        look.read_only(field, location.as_ref(), report);
     }
 }
 
 /// A comment's parent must be the Case. Salesforce may mail a published comment to the customer.
 pub fn parent(look: &Look<'_>, comment: &CommentMapping, mapping: &Mapping, report: &mut Report) {
-    let spot = look.atlas.value(look.file, &["parent"]).or_else(|| look.atlas.key(look.file, &["fields"]));
-    if let Some(field) = look.field(&comment.parent_field, spot.as_ref(), report) {
-        look.spelling(&comment.parent_field, field, spot.as_ref(), report);
+    let location =
+        look.files.value(look.file, &["parent"]).or_else(|| look.files.key(look.file, &["fields"]));
+    if let Some(field) = look.field(&comment.parent_field, location.as_ref(), report) {
+        look.spelling(&comment.parent_field, field, location.as_ref(), report);
         let case = case_object(mapping);
         let leads = field.reference_to.is_empty()
             || field.reference_to.iter().any(|to| to.eq_ignore_ascii_case(case));
         if !leads {
             let message = format!("`{}` does not lead to {case}", field.name);
-            look.tell(
+            look.report(
                 Severity::Error,
                 BAD_KEY,
-                spot.as_ref(),
+                location.as_ref(),
                 message,
                 "name the look-up field that points to the Case",
                 report,
             );
         } else if !field.createable {
-            look.read_only(field, spot.as_ref(), report);
+            look.read_only(field, location.as_ref(), report);
         }
     }
     published(look, comment, report);
@@ -105,14 +106,14 @@ fn published(look: &Look<'_>, comment: &CommentMapping, report: &mut Report) {
     let rules = comment.field_rules().iter().find(|rule| rule.field.eq_ignore_ascii_case("IsPublished"));
     let publishes =
         rules.is_some_and(|rule| rule.fixed_values().iter().any(|v| **v == serde_json::json!(true)));
-    let spot = look.atlas.key(look.file, &["fields", "IsPublished"]);
+    let location = look.files.key(look.file, &["fields", "IsPublished"]);
     if publishes {
         let message = "imported comments are published: the customer may be mailed what Goodays told him already, \
                        and portal users read it";
-        look.tell(
+        look.report(
             Severity::Warning,
             MAILS_TWICE,
-            spot.as_ref(),
+            location.as_ref(),
             message,
             "set `IsPublished: { value: false }`",
             report,
@@ -123,6 +124,6 @@ fn published(look: &Look<'_>, comment: &CommentMapping, report: &mut Report) {
             "this org can mail customers when a comment is published; agents' answers would reach them twice";
         let help = "in Setup > Support Settings, turn off case comment notification to contacts, or make sure that \
                     Cases of Goodays have no contact";
-        look.tell(Severity::Warning, MAILS_TWICE, spot.as_ref(), message, help, report);
+        look.report(Severity::Warning, MAILS_TWICE, location.as_ref(), message, help, report);
     }
 }

@@ -33,11 +33,11 @@ pub fn check(context: &PlanContext<'_>, samples: &[(String, Value)], report: &mu
 /// Reports values that do not arrive as the rules say, with no perimeter applied.
 fn values(context: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut Report) {
     let everything = PlanContext { perimeter: &Perimeter::default(), ..*context };
-    let mut told: Vec<String> = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
     for (name, body) in samples {
         for one in preview::with(&everything, &Ledger::default(), body).not_as_said() {
             let line = format!("{}: {}", one.field, one.why);
-            if one.is_missing_field() || told.contains(&line) || is_told(report, &one.field) {
+            if one.is_missing_field() || shown.contains(&line) || is_reported(report, &one.field) {
                 continue; // said already, at its place
             }
             let found = report.warn(
@@ -47,16 +47,16 @@ fn values(context: &PlanContext<'_>, samples: &[&(String, Value)], report: &mut 
             );
             found.help("see `goodays-salesforce samples` and `plan`, and mend the rule or the field");
             found.at.clone_from(&one.at);
-            told.push(line);
+            shown.push(line);
         }
     }
-    if told.is_empty() {
+    if shown.is_empty() {
         let all = counted(samples.len(), "sample");
         report.ok(Area::Salesforce, format!("the mappings hold on {all} of Goodays"));
     }
 }
 
-fn is_told(report: &Report, field: &str) -> bool {
+fn is_reported(report: &Report, field: &str) -> bool {
     let is = |subject: &str| subject.split('.').any(|part| part == field);
     report.findings.iter().any(|one| one.subject.as_deref().is_some_and(is))
 }

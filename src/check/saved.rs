@@ -4,7 +4,7 @@ use super::codes::{
     BAD_KEY, BAD_MARKER, NO_FIELD, NO_OBJECT, NO_RELATION, NOT_READABLE, READ_ONLY, SPELLED_OTHERWISE,
 };
 use super::objects::{Objects, case_object};
-use super::places::Atlas;
+use super::places::MappingFiles;
 use super::report::{Area, Finding, Report, Severity};
 use super::{actions, fields};
 use crate::mapping::Mapping;
@@ -20,7 +20,7 @@ pub fn newly_lacking(edited: &Mapping, in_force: &Mapping, org: &[Describe]) -> 
     let known = lacking(in_force, org);
     let is_new =
         |one: &&Finding| !known.iter().any(|old| (old.code, &old.message) == (one.code, &one.message));
-    lacking(edited, org).iter().filter(is_new).map(told).collect()
+    lacking(edited, org).iter().filter(is_new).map(in_one_line).collect()
 }
 
 fn lacking(mapping: &Mapping, org: &[Describe]) -> Vec<Finding> {
@@ -34,14 +34,14 @@ fn lacking(mapping: &Mapping, org: &[Describe]) -> Vec<Finding> {
             report.error(Area::Salesforce, NO_OBJECT, message);
         }
     }
-    let atlas = Atlas::new(mapping);
-    fields::check(mapping, &atlas, &objects, &mut report);
-    actions::check(mapping, &atlas, &objects, None, &mut report);
+    let files = MappingFiles::new(mapping);
+    fields::check(mapping, &files, &objects, &mut report);
+    actions::check(mapping, &files, &objects, None, &mut report);
     report.findings.retain(|one| one.severity == Severity::Error && LACKING.contains(&one.code));
     report.findings
 }
 
-fn told(one: &Finding) -> String {
+fn in_one_line(one: &Finding) -> String {
     match &one.shown {
         Some(diagnostic) => diagnostic.clone().with_help(one.help.clone().unwrap_or_default()).render(),
         None => format!("error[{}]: {}", one.code, one.message),

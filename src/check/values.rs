@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::codes::{BAD_VALUE, NOT_IN_PICKLIST, STRANGE_TO_PICKLIST, TOO_LONG};
 use super::fields::Look;
-use super::places::Spot;
+use super::places::Location;
 use super::report::Report;
 use crate::document::diagnostic::nearest;
 use crate::mapping::{FieldRules, Severity};
@@ -13,8 +13,8 @@ use crate::salesforce::describe::{Field, Fitted, fit};
 /// Checks fixed values, values of `map`, and defaults. They are the mapping's own texts, never a customer's.
 pub fn check(look: &Look<'_>, rule: &FieldRules, field: &Field, report: &mut Report) {
     for value in produced(rule) {
-        let spot = look.atlas.value_of(look.file, &rule.full_name(), &shown(value));
-        one(look, field, value, spot.as_ref(), report);
+        let location = look.files.value_of(look.file, &rule.full_name(), &shown(value));
+        one(look, field, value, location.as_ref(), report);
     }
 }
 
@@ -29,34 +29,34 @@ pub fn produced(rule: &FieldRules) -> Vec<&Value> {
     seen
 }
 
-fn one(look: &Look<'_>, field: &Field, value: &Value, spot: Option<&Spot>, report: &mut Report) {
+fn one(look: &Look<'_>, field: &Field, value: &Value, location: Option<&Location>, report: &mut Report) {
     let (name, text) = (&field.name, shown(value));
     let about = format!("{}.{name}", look.describe.object);
     match fit(field, value) {
         Fitted::Value(_, Some(note)) if note.code == "SHORTENED" => {
             let message = format!("`{text}` is longer than the {} characters of `{name}`", field.length);
-            look.tell(
+            look.report(
                 Severity::Warning,
                 TOO_LONG,
-                spot,
+                location,
                 message,
                 "it would be cut: shorten it, or lengthen the field",
                 report,
             )
             .about(about);
         }
-        Fitted::Value(..) => strange(look, field, &text, spot, report),
+        Fitted::Value(..) => strange(look, field, &text, location, report),
         Fitted::Dropped(note) if note.code == "UNKNOWN_PICKLIST_VALUE" => {
             let message = format!("the restricted picklist `{name}` does not know `{text}`");
-            look.tell(Severity::Error, NOT_IN_PICKLIST, spot, message, &known(field, &text), report)
+            look.report(Severity::Error, NOT_IN_PICKLIST, location, message, &known(field, &text), report)
                 .about(about);
         }
         Fitted::Dropped(note) => {
             let message = format!("`{text}` {} `{name}` ({})", reason(note.code), field.kind);
-            look.tell(
+            look.report(
                 Severity::Error,
                 BAD_VALUE,
-                spot,
+                location,
                 message,
                 "the field would be left out: correct the value",
                 report,
@@ -67,7 +67,7 @@ fn one(look: &Look<'_>, field: &Field, value: &Value, spot: Option<&Spot>, repor
 }
 
 /// Warns about unknown values: an unrestricted picklist accepts them, but reports do not find them.
-fn strange(look: &Look<'_>, field: &Field, text: &str, spot: Option<&Spot>, report: &mut Report) {
+fn strange(look: &Look<'_>, field: &Field, text: &str, location: Option<&Location>, report: &mut Report) {
     let picks = matches!(field.kind.as_str(), "picklist" | "multipicklist") && !field.values.is_empty();
     let all_known =
         text.split(';').all(|part| field.values.iter().any(|value| value.eq_ignore_ascii_case(part.trim())));
@@ -77,7 +77,7 @@ fn strange(look: &Look<'_>, field: &Field, text: &str, spot: Option<&Spot>, repo
             "Salesforce takes it all the same, but list views and reports don't offer it; {}",
             known(field, text)
         );
-        look.tell(Severity::Warning, STRANGE_TO_PICKLIST, spot, message, &help, report);
+        look.report(Severity::Warning, STRANGE_TO_PICKLIST, location, message, &help, report);
     }
 }
 

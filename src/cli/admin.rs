@@ -74,6 +74,20 @@ impl Admin {
         Ok((status, body))
     }
 
+    /// The answer as text, for example of `/metrics`.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.map_err(|error| self.silent(error))?;
+        let status = answer.status().as_u16();
+        if status != 200 {
+            bail!("{path}: status {status}");
+        }
+        Ok(answer.text().await.map_err(|error| self.silent(error))?)
+    }
+
     fn silent(&self, error: reqwest::Error) -> NoDaemon {
         let (base, error) = (&self.base, error.without_url());
         NoDaemon(format!("the daemon does not answer at {base}: is it still running? ({error})"))
@@ -99,7 +113,7 @@ impl Admin {
         if let Value::Array(items) = body { Ok(items) } else { Err(self.strange("is no list")) }
     }
 
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let (status, body) = self.ask(reqwest::Method::GET, path, None).await?;
         if status == 200 { Ok(body) } else { bail!("{path}: status {status}: {}", said(&body)) }
     }
@@ -110,7 +124,7 @@ impl Admin {
         Ok(serde_json::from_value(self.get(&format!("/responses/{id}")).await?)?)
     }
 
-    async fn parked(&self) -> anyhow::Result<Vec<Value>> {
+    pub async fn parked(&self) -> anyhow::Result<Vec<Value>> {
         Ok(self.list(self.get("/parked").await?)?)
     }
 

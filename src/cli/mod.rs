@@ -4,12 +4,16 @@
 mod admin;
 mod applied;
 mod files;
+mod init;
 mod logging;
+mod mapping_tests;
 mod parked;
 mod plan;
 mod reasons;
+mod set_up;
 mod show;
 mod simulate;
+mod support_bundle;
 mod verdict;
 
 use std::net::SocketAddr;
@@ -88,6 +92,7 @@ enum Command {
   goodays-salesforce plan e42              an event that the running daemon holds
   goodays-salesforce plan e42 --as-new         the same, as if nothing of it were in Salesforce yet
   goodays-salesforce plan event.json --diff    beside the Case as it stands
+  goodays-salesforce plan e42 --update refund  write a mapping test from it, personal details replaced
   goodays-salesforce plan --case 00001001      what would go to Goodays now, and why")]
     Plan {
         /// A file, a folder, or the id of a stored event.
@@ -102,6 +107,9 @@ enum Command {
         /// Beside the Case as it stands in Salesforce.
         #[arg(long, conflicts_with = "case")]
         diff: bool,
+        /// Write mappings/tests/NAME.yaml, which expects what is written now; personal details are replaced.
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["case", "as_new", "diff", "json"])]
+        update: Option<String>,
         #[command(flatten)]
         config: Configured,
         #[arg(long)]
@@ -229,6 +237,8 @@ An edit of actions.yaml acts on what people do after it. What stood before and w
     },
     /// Print the JSON Schema of a file, for editors.
     Schema { kind: Kind },
+    #[command(flatten)]
+    SetUp(Box<set_up::SetUp>),
 }
 
 /// Who is forgotten: one of both.
@@ -295,6 +305,9 @@ impl Command {
             Self::Plan { case: Some(case), config, json, .. } => {
                 admin::case(&config.config, &case, json).await
             }
+            Self::Plan { event, update: Some(name), config, .. } => {
+                mapping_tests::update(&event.unwrap_or_default(), &config.config, &name).await
+            }
             Self::Plan { event, as_new, diff, config, json, .. } => {
                 let how = plan::How { as_new, diff, json };
                 plan::plan(&event.unwrap_or_default(), &config.config, how).await
@@ -326,6 +339,7 @@ impl Command {
                 say!("{:#}", crate::schemas::schema(kind.into()));
                 Ok(OK)
             }
+            Self::SetUp(command) => command.run().await,
         }
     }
 }

@@ -76,9 +76,9 @@ fn counted(items: &[&Value]) -> String {
             None => counts.push((what, 1)),
         }
     }
-    let told =
+    let lines =
         counts.iter().map(|(what, count)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
-    told.collect::<Vec<_>>().join(", ")
+    lines.collect::<Vec<_>>().join(", ")
 }
 
 fn named(item: &Value) -> String {

@@ -151,7 +151,8 @@ fn machine(name: &str, preview: &Preview, diffing: bool, row: Option<&Value>) ->
 
 type Body = (String, Result<Value, String>);
 
-async fn bodies(event: &str, path: &Path) -> anyhow::Result<Vec<Body>> {
+/// The events that a file, a folder or an id names.
+pub async fn bodies(event: &str, path: &Path) -> anyhow::Result<Vec<Body>> {
     let file = Path::new(event);
     if file.exists() {
         return preview::bodies(file).with_context(|| format!("{event} cannot be read"));

@@ -26,6 +26,7 @@ pub fn advice(code: &str) -> &'static str {
             "the shop has it again: `drop`. If all say so: the token's account changed"
         }
         "unreadable" => "a test: `drop`. Else report it with `plan ID`; after an update `retry`",
+        "invariant" => "report it; nothing was sent",
         "duplicate_elsewhere" => "give the integration user View All on Case (`check`); then `retry`",
         "FIELD_CUSTOM_VALIDATION_EXCEPTION" => {
             "exempt the integration user from the validation rule, or fill what it wants; then `retry`"

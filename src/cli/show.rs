@@ -137,12 +137,12 @@ pub fn tally(counts: &Value) -> String {
         ("refused", "no longer waiting"),
         ("not_now", "left: Goodays could not be read back"),
     ];
-    let told = WORDS.iter().filter_map(|(key, words)| {
+    let lines = WORDS.iter().filter_map(|(key, words)| {
         let count = counts[*key].as_u64().filter(|count| *count > 0)?;
         Some(format!("{count} {words}\n"))
     });
-    let told: String = told.collect();
-    if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
+    let lines: String = lines.collect();
+    if lines.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { lines }
 }
 
 /// The result of `drop --all`.
@@ -152,12 +152,12 @@ pub fn dropped(counts: &Value) -> String {
         ("unclear", "unclear and left: look at each in Goodays, then `drop ID`"),
         ("refused", "no longer waiting"),
     ];
-    let told = WORDS.iter().filter_map(|(key, words)| {
+    let lines = WORDS.iter().filter_map(|(key, words)| {
         let count = counts[*key].as_u64().filter(|count| *count > 0)?;
         Some(format!("{count} {words}\n"))
     });
-    let told: String = told.collect();
-    if told.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { told }
+    let lines: String = lines.collect();
+    if lines.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { lines }
 }
 
 /// What a sweep found, and what it repaired.

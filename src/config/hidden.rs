@@ -5,47 +5,11 @@
 
 use crate::document::diagnostic::{is_key, nearest};
 
+use super::key::{self, Kind, LEVELS};
 use super::vars;
 
-/// Keys whose values are numbers, times, listen addresses, or words from short lists.
-const OPEN_KEYS: [&str; 17] = [
-    "listen",
-    "max_body_bytes",
-    "signature",
-    "perimeter",
-    "actions",
-    "max_actions_per_hour",
-    "api_version",
-    "flow",
-    "api_calls_per_day",
-    "interval",
-    "quiet",
-    "overlap",
-    "close_grace",
-    "every",
-    "window",
-    "settle",
-    "keep_events",
-];
-const OPEN_WORDS: [&str; 16] = [
-    "send",
-    "observe",
-    "all",
-    "delegated",
-    "hmac-sha256",
-    "off",
-    "text",
-    "json",
-    "client_credentials",
-    "jwt_bearer",
-    "error",
-    "warn",
-    "info",
-    "debug",
-    "trace",
-    "localhost",
-];
-const ADDRESS_KEYS: [&str; 3] = ["base_url", "login_url", "audience"];
+/// A name of this machine that may stand in `listen`.
+const LOCALHOST: &str = "localhost";
 
 /// The text with all possible secrets masked. Byte positions do not change, because diagnostics point into it.
 pub fn hidden(text: &str) -> String {
@@ -190,15 +154,25 @@ fn word_end(rest: &str, in_brackets: bool) -> usize {
     at.max(rest.chars().next().map_or(0, char::len_utf8))
 }
 
-/// Whether this value cannot be a secret.
-fn is_open(key: &str, text: &str) -> bool {
-    if ADDRESS_KEYS.contains(&key) {
+/// Whether this value cannot be a secret. `name` is the key's name, whatever section it stands in.
+fn is_open(name: &str, text: &str) -> bool {
+    let keys = || key::ALL.iter().filter(|key| key.name() == name);
+    if keys().any(|key| matches!(key.kind, Kind::Url)) {
         return is_plain_address(text);
     }
     let number = |c: char| c.is_ascii_digit() || ".:_smhd".contains(c);
     let is_number =
         text.starts_with(|c: char| c.is_ascii_digit()) && text.len() <= 21 && text.chars().all(number);
-    OPEN_KEYS.contains(&key) && (is_number || nearest(text, OPEN_WORDS).is_some())
+    keys().any(|key| key.is_no_secret()) && (is_number || nearest(text, known_words()).is_some())
+}
+
+/// The words of all short lists.
+fn known_words() -> impl Iterator<Item = &'static str> {
+    let words = key::ALL.iter().flat_map(|key| match key.kind {
+        Kind::Choice(words) => words,
+        _ => &[],
+    });
+    words.copied().chain(LEVELS).chain([LOCALHOST])
 }
 
 /// Host and port, with at most a path of the form `/v2`.

@@ -14,6 +14,7 @@ use crate::document::keys::Keys;
 use crate::document::yaml::{self, Kind, MISSING_KEY, Node, WRONG_KIND};
 use crate::messages::{Language, Messages};
 
+use super::key::{self, Key};
 use super::login;
 use super::reader::{BAD_WORD, Reader};
 use super::secrets::{self, Slot};
@@ -93,11 +94,11 @@ impl Reader<'_> {
         let salesforce = self.salesforce(salesforce);
         let poll = self.poll(keys.take("poll"));
         let sweep = self.sweep(keys.take("sweep"));
-        let settle = self.duration(keys.take("settle"), "`settle`", "10s", &("0"..="10m"));
+        let settle = self.duration(&mut keys, &key::SETTLE);
         let state = self.state(keys.take("state"));
         let mappings = keys.take("mappings").and_then(|node| self.path(node, "mappings"));
         let log = self.log(keys.take("log"));
-        let messages = self.messages(keys.take("language"), keys.take("time_zone"));
+        let messages = self.messages(&mut keys);
         keys.finish(&mut self.page, what);
         Config {
             file: path.to_owned(),
@@ -109,7 +110,7 @@ impl Reader<'_> {
             sweep,
             settle,
             state,
-            mappings: mappings.unwrap_or_else(|| self.folder.join("mappings")),
+            mappings: mappings.unwrap_or_else(|| self.folder.join(bare(key::MAPPINGS.default))),
             log,
             messages,
             warnings: Vec::new(),
@@ -119,22 +120,21 @@ impl Reader<'_> {
 
     fn server(&mut self, node: Option<&Node>) -> Server {
         let mut keys = self.section(node, "server");
-        let listen = self.listen(keys.take("listen"), "server", 8080, [0, 0, 0, 0]);
+        let listen = self.listen(&mut keys, &key::SERVER_LISTEN);
         let webhook_path = keys.take("webhook_path").and_then(|node| self.url_path(node));
-        let max_body_bytes =
-            self.number(keys.take("max_body_bytes"), "`max_body_bytes`", 8_388_608, &(1024..=33_554_432));
+        let max_body_bytes = self.number(&mut keys, &key::MAX_BODY_BYTES);
         keys.finish(&mut self.page, "`server`");
         Server {
             listen,
-            webhook_path: webhook_path.unwrap_or_else(|| "/webhooks/goodays".to_owned()),
-            max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(usize::MAX),
+            webhook_path: webhook_path.unwrap_or_else(|| key::WEBHOOK_PATH.default.to_owned()),
+            max_body_bytes: usize::try_from(max_body_bytes).expect("u32 fits in usize"),
         }
     }
 
     /// `webhook`: the address of the other listener.
     fn admin(&mut self, node: Option<&Node>, webhook: SocketAddr) -> Admin {
         let mut keys = self.section(node, "admin");
-        let listen = self.listen(keys.take("listen"), "admin", 9464, [127, 0, 0, 1]);
+        let listen = self.listen(&mut keys, &key::ADMIN_LISTEN);
         self.in_admin = true;
         let token = self.secret(&mut keys, ("token", "token_file"), Slot::AdminToken);
         self.in_admin = false;
@@ -160,13 +160,13 @@ impl Reader<'_> {
 
     fn goodays(&mut self, node: Option<&Node>) -> Goodays {
         let mut keys = self.section(node, "goodays");
-        let base_url = self.url(keys.take("base_url"), "`base_url`", "https://api.goodays.co/v2");
+        let base_url = self.url(&mut keys, &key::BASE_URL);
         let present = node.is_some();
         let token =
             if present { self.secret(&mut keys, ("token", "token_file"), Slot::GoodaysToken) } else { None };
         let webhook = self.webhook(keys.take("webhook"), present.then(|| keys.span.clone()));
-        let perimeters = [("all", Perimeter::All), ("delegated", Perimeter::Delegated)];
-        let perimeter = self.choice(keys.take("perimeter"), "`perimeter`", &perimeters, Perimeter::All);
+        let perimeters = [Perimeter::All, Perimeter::Delegated];
+        let perimeter = self.choice(&mut keys, &key::PERIMETER, &perimeters);
         let places_node = keys.take("places");
         let places = places_node.map(|node| self.texts(node, "`places`")).unwrap_or_default();
         if let (Perimeter::All, Some(node), false) = (perimeter, places_node, places.is_empty()) {
@@ -174,18 +174,15 @@ impl Reader<'_> {
                 .warn(USELESS_PLACES, &node.span, "`places` count with `perimeter: delegated` only: feedback of all places is carried")
                 .help("set `perimeter: delegated` to carry only what is delegated to them, or leave `places` empty");
         }
-        let choices = [("send", Actions::Send), ("observe", Actions::Observe)];
-        let actions = self.choice(keys.take("actions"), "`actions`", &choices, Actions::Send);
-        let max_actions_per_hour =
-            self.number(keys.take("max_actions_per_hour"), "`max_actions_per_hour`", 500, &(1..=100_000));
+        let actions = self.choice(&mut keys, &key::ACTIONS, &[Actions::Send, Actions::Observe]);
+        let max_actions_per_hour = self.number(&mut keys, &key::MAX_ACTIONS_PER_HOUR);
         let default_user =
             keys.take("default_user").and_then(|node| self.optional_text(node, "`default_user`"));
         let undo = self.undo(keys.take("undo"));
-        let approvals = [("none", Approval::None), ("public", Approval::Public)];
-        let approval = self.choice(keys.take("approval"), "`approval`", &approvals, Approval::None);
+        let approval = self.choice(&mut keys, &key::APPROVAL, &[Approval::None, Approval::Public]);
         keys.finish(&mut self.page, "`goodays`");
         Goodays {
-            base_url,
+            base_url: base_url.unwrap_or_else(|| default_url(&key::BASE_URL)),
             token: token.unwrap_or_else(secrets::none),
             webhook,
             perimeter,
@@ -200,8 +197,8 @@ impl Reader<'_> {
 
     fn undo(&mut self, node: Option<&Node>) -> Undo {
         let mut keys = self.section(node, "undo");
-        let reply = self.duration(keys.take("reply"), "`reply`", "0", &("0"..="1h"));
-        let message = self.duration(keys.take("message"), "`message`", "0", &("0"..="1h"));
+        let reply = self.duration(&mut keys, &key::UNDO_REPLY);
+        let message = self.duration(&mut keys, &key::UNDO_MESSAGE);
         keys.finish(&mut self.page, "`undo`");
         Undo { reply, message }
     }
@@ -210,9 +207,8 @@ impl Reader<'_> {
     fn webhook(&mut self, node: Option<&Node>, around: Option<Range<usize>>) -> Webhook {
         let mut keys = self.section(node, "webhook");
         let span = if node.is_some() { Some(keys.span.clone()) } else { around };
-        let choices = [("hmac-sha256", Signature::Hmac), ("off", Signature::Off)];
         let signature_node = keys.take("signature");
-        let signature = self.choice(signature_node, "`signature`", &choices, Signature::Hmac);
+        let signature = self.choice(&mut keys, &key::SIGNATURE, &[Signature::Hmac, Signature::Off]);
         let list = keys.take("secrets");
         let secrets = list.map(|node| self.secret_list(node)).unwrap_or_default();
         if let (Signature::Off, Some(node)) = (signature, signature_node) {
@@ -244,7 +240,7 @@ impl Reader<'_> {
                 .error(MISSING_KEY, &keys.span, "`login_url` is missing")
                 .help("your org's own address: https://NAME.my.salesforce.com");
         }
-        let login_url = self.url(login, "`login_url`", "https://login.salesforce.com");
+        let login_url = self.url(&mut keys, &key::LOGIN_URL).unwrap_or_else(no_login_url);
         let api_version = keys.take("api_version").and_then(|node| self.api_version(node));
         let auth = keys.take("auth");
         if node.is_some() && auth.is_none() {
@@ -256,12 +252,11 @@ impl Reader<'_> {
         if let Some(node) = login.filter(|node| self.given(Some(node)).is_some()) {
             self.login_host(node, &login_url, matches!(auth, Auth::ClientCredentials { .. }));
         }
-        let api_calls_per_day =
-            self.number(keys.take("api_calls_per_day"), "`api_calls_per_day`", 20_000, &(1..=10_000_000));
+        let api_calls_per_day = self.number(&mut keys, &key::API_CALLS_PER_DAY);
         keys.finish(&mut self.page, "`salesforce`");
         Salesforce {
             login_url,
-            api_version: api_version.unwrap_or_else(|| "66.0".to_owned()),
+            api_version: api_version.unwrap_or_else(|| key::API_VERSION.default.to_owned()),
             auth,
             api_calls_per_day,
         }
@@ -281,8 +276,7 @@ impl Reader<'_> {
     fn auth(&mut self, node: Option<&Node>, login_url: &Url) -> Auth {
         let present = node.is_some();
         let mut keys = self.section(node, "auth");
-        let flows = [("client_credentials", false), ("jwt_bearer", true)];
-        let jwt = self.choice(keys.take("flow"), "`flow`", &flows, false);
+        let jwt = self.choice(&mut keys, &key::FLOW, &[false, true]);
         let mut text = |name: &'static str, reader: &mut Self| {
             let found = if present { keys.need(&mut reader.page, name, "`auth`") } else { None };
             found.and_then(|node| reader.needed_text(node, &format!("`{name}`"))).unwrap_or_default()
@@ -291,7 +285,7 @@ impl Reader<'_> {
         let auth = if jwt {
             let username = text("username", self);
             let key = self.secret(&mut keys, ("private_key", "private_key_file"), Slot::PrivateKey);
-            let audience = keys.take("audience").map(|node| self.url(Some(node), "`audience`", ""));
+            let audience = self.url(&mut keys, &key::AUDIENCE);
             let audience = audience.map(|url| url.as_str().trim_end_matches('/').to_owned());
             Auth::JwtBearer {
                 client_id,
@@ -316,28 +310,29 @@ impl Reader<'_> {
 
     fn poll(&mut self, node: Option<&Node>) -> Poll {
         let mut keys = self.section(node, "poll");
-        let interval = self.duration(keys.take("interval"), "`interval`", "10s", &("10ms"..="1h"));
-        let quiet = keys.take("quiet").map(|node| self.quiet(node, interval));
-        let overlap = self.duration(keys.take("overlap"), "`overlap`", "10m", &("0"..="24h"));
-        let close_grace = self.duration(keys.take("close_grace"), "`close_grace`", "15s", &("0"..="1h"));
+        let interval = self.duration(&mut keys, &key::INTERVAL);
+        let quiet = keys.take(key::QUIET.name()).and_then(|node| self.quiet(node, interval));
+        let overlap = self.duration(&mut keys, &key::OVERLAP);
+        let close_grace = self.duration(&mut keys, &key::CLOSE_GRACE);
         keys.finish(&mut self.page, "`poll`");
         Poll { interval, quiet: quiet.unwrap_or(interval * 3), overlap, close_grace }
     }
 
-    fn quiet(&mut self, node: &Node, interval: Duration) -> Duration {
-        let quiet = self.duration(Some(node), "`quiet`", "30s", &("10ms"..="1h"));
+    fn quiet(&mut self, node: &Node, interval: Duration) -> Option<Duration> {
+        let node = self.given(Some(node))?;
+        let quiet = self.duration_of(node, &key::QUIET)?;
         if quiet < interval {
             self.page
                 .error(BAD_VALUE, &node.span, "`quiet` is shorter than `interval`")
                 .help("`interval` counts while somebody is active, `quiet` while nobody is");
         }
-        quiet
+        Some(quiet)
     }
 
     fn sweep(&mut self, node: Option<&Node>) -> Sweep {
         let mut keys = self.section(node, "sweep");
-        let every = self.duration(keys.take("every"), "`every`", "1h", &("0"..="30d"));
-        let window = self.duration(keys.take("window"), "`window`", "48h", &("1s"..="90d"));
+        let every = self.duration(&mut keys, &key::EVERY);
+        let window = self.duration(&mut keys, &key::WINDOW);
         keys.finish(&mut self.page, "`sweep`");
         Sweep { every: Some(every).filter(|every| !every.is_zero()), window }
     }
@@ -345,14 +340,14 @@ impl Reader<'_> {
     fn state(&mut self, node: Option<&Node>) -> State {
         let mut keys = self.section(node, "state");
         let path = keys.take("path").and_then(|node| self.path(node, "path"));
-        let keep_events = self.duration(keys.take("keep_events"), "`keep_events`", "7d", &("1s"..="365d"));
+        let keep_events = self.duration(&mut keys, &key::KEEP_EVENTS);
         keys.finish(&mut self.page, "`state`");
-        State { path: path.unwrap_or_else(|| self.folder.join("state")), keep_events }
+        State { path: path.unwrap_or_else(|| self.folder.join(bare(key::STATE_PATH.default))), keep_events }
     }
 
-    fn messages(&mut self, language: Option<&Node>, zone: Option<&Node>) -> Messages {
-        let languages = [("en", Language::En), ("fr", Language::Fr)];
-        let messages = Messages::new(self.choice(language, "`language`", &languages, Language::En));
+    fn messages(&mut self, keys: &mut Keys<'_>) -> Messages {
+        let messages = Messages::new(self.choice(keys, &key::LANGUAGE, &[Language::En, Language::Fr]));
+        let zone = keys.take(key::TIME_ZONE.name());
         match zone.and_then(|node| self.time_zone(node)) {
             Some(zone) => messages.in_zone(zone),
             None => messages,
@@ -361,12 +356,25 @@ impl Reader<'_> {
 
     fn log(&mut self, node: Option<&Node>) -> Log {
         let mut keys = self.section(node, "log");
-        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let format = self.choice(keys.take("format"), "`format`", &formats, LogFormat::Text);
+        let format = self.choice(&mut keys, &key::LOG_FORMAT, &[LogFormat::Text, LogFormat::Json]);
         let level = keys.take("level").and_then(|node| self.level(node));
         keys.finish(&mut self.page, "`log`");
-        Log { format, level: level.unwrap_or_else(|| "info".to_owned()) }
+        Log { format, level: level.unwrap_or_else(|| key::LOG_LEVEL.default.to_owned()) }
     }
+}
+
+fn default_url(key: &Key) -> Url {
+    Url::parse(key.default).expect("the default is an address")
+}
+
+/// Stands in for an address that is missing or wrong, which was reported: the rest of the file is read all the same.
+fn no_login_url() -> Url {
+    Url::parse("https://login.salesforce.com").expect("a constant address")
+}
+
+/// A default path without `./`, so that messages show it short.
+fn bare(path: &str) -> &str {
+    path.strip_prefix("./").unwrap_or(path)
 }
 
 /// Whether both addresses cannot be bound at the same time. Port 0 never collides.

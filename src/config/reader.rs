@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::document::keys::{Keys, choice};
 use crate::document::yaml::Node;
 
 use super::Secrets;
+use super::key::{Key, Kind, LEVELS};
 use super::secrets::SecretFile;
 use super::values::{self, BAD_VALUE};
 
@@ -42,58 +42,51 @@ impl Reader<'_> {
         node.filter(|node| !self.unset.contains(&node.span.start))
     }
 
-    pub(super) fn duration(
-        &mut self,
-        node: Option<&Node>,
-        what: &str,
-        default: &str,
-        range: &RangeInclusive<&str>,
-    ) -> Duration {
+    /// The key's value, if it is there and none of its variables is unset.
+    fn value<'n>(&self, keys: &mut Keys<'n>, key: &Key) -> Option<&'n Node> {
+        let node = keys.take(key.name());
         self.given(node)
-            .and_then(|node| values::duration(node, &mut self.page, what, range))
-            .unwrap_or_else(|| values::parse_duration(default).unwrap_or_default())
     }
 
-    pub(super) fn number(
-        &mut self,
-        node: Option<&Node>,
-        what: &str,
-        default: u32,
-        range: &RangeInclusive<u32>,
-    ) -> u32 {
-        self.given(node).and_then(|node| values::number(node, &mut self.page, what, range)).unwrap_or(default)
+    /// The duration under the key, or its default.
+    pub(super) fn duration(&mut self, keys: &mut Keys<'_>, key: &'static Key) -> Duration {
+        let node = self.value(keys, key);
+        node.and_then(|node| self.duration_of(node, key))
+            .unwrap_or_else(|| values::parse_duration(key.default).expect("the default is a duration"))
     }
 
-    pub(super) fn listen(
-        &mut self,
-        node: Option<&Node>,
-        section: &str,
-        port: u16,
-        address: [u8; 4],
-    ) -> SocketAddr {
-        let what = format!("`{section}.listen`");
-        self.given(node)
-            .and_then(|node| values::listen(node, &mut self.page, &what))
-            .unwrap_or_else(|| SocketAddr::from((address, port)))
+    pub(super) fn duration_of(&mut self, node: &Node, key: &Key) -> Option<Duration> {
+        let Kind::Duration(range) = &key.kind else { unreachable!("{} is a duration", key.path) };
+        values::duration(node, &mut self.page, &key.shown(), range)
     }
 
-    pub(super) fn url(&mut self, node: Option<&Node>, what: &str, default: &str) -> Url {
-        let default = || Url::parse(default).or_else(|_| Url::parse("https://login.salesforce.com"));
-        self.given(node)
-            .and_then(|node| values::remote(node, &mut self.page, what))
-            .unwrap_or_else(|| default().expect("defaults are addresses"))
+    pub(super) fn number(&mut self, keys: &mut Keys<'_>, key: &'static Key) -> u32 {
+        let Kind::Number(range) = &key.kind else { unreachable!("{} is a number", key.path) };
+        let node = self.value(keys, key);
+        node.and_then(|node| values::number(node, &mut self.page, &key.shown(), range))
+            .unwrap_or_else(|| key.default.parse().expect("the default is a number"))
     }
 
-    pub(super) fn choice<T: Copy>(
-        &mut self,
-        node: Option<&Node>,
-        what: &str,
-        choices: &[(&'static str, T)],
-        default: T,
-    ) -> T {
-        self.given(node)
-            .and_then(|node| choice(node, &mut self.page, BAD_WORD, what, choices))
-            .unwrap_or(default)
+    pub(super) fn listen(&mut self, keys: &mut Keys<'_>, key: &'static Key) -> SocketAddr {
+        let node = self.value(keys, key);
+        node.and_then(|node| values::listen(node, &mut self.page, &format!("`{}`", key.path)))
+            .unwrap_or_else(|| key.default.parse().expect("the default is an address"))
+    }
+
+    pub(super) fn url(&mut self, keys: &mut Keys<'_>, key: &'static Key) -> Option<Url> {
+        let node = self.value(keys, key)?;
+        values::remote(node, &mut self.page, &key.shown())
+    }
+
+    /// One of the key's words, as one of `values`, which stand in the order of the words.
+    pub(super) fn choice<T: Copy>(&mut self, keys: &mut Keys<'_>, key: &'static Key, values: &[T]) -> T {
+        let Kind::Choice(words) = &key.kind else { unreachable!("{} is a choice", key.path) };
+        assert_eq!(words.len(), values.len(), "{} has a value for each word", key.path);
+        let choices: Vec<(&'static str, T)> = words.iter().copied().zip(values.iter().copied()).collect();
+        let node = self.value(keys, key);
+        node.and_then(|node| choice(node, &mut self.page, BAD_WORD, &key.shown(), &choices))
+            .or_else(|| choices.iter().find(|(word, _)| *word == key.default).map(|(_, value)| *value))
+            .expect("the default is one of the words")
     }
 
     /// A path relative to the file's folder.
@@ -169,7 +162,6 @@ impl Reader<'_> {
     }
 
     pub(super) fn level(&mut self, node: &Node) -> Option<String> {
-        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
         let text = self.needed_text(node, "`level`")?;
         let known = |part: &str| LEVELS.contains(&part.rsplit('=').next().unwrap_or(part).trim());
         if !text.split(',').all(known) {

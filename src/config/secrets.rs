@@ -8,7 +8,7 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::keys::Keys;
 use crate::document::yaml::{Kind, MISSING_KEY, Node};
 
-use super::key;
+use super::private_key;
 use super::reader::Reader;
 use super::{Auth, Config, Secrets};
 
@@ -133,7 +133,7 @@ impl Reader<'_> {
     }
 
     fn secret_value(&mut self, text: String, node: &Node, name: &str) -> SecretString {
-        if let Some((why, help)) = doubt(&text, name.starts_with("private_key")) {
+        if let Some((why, help)) = doubtful(&text, name.starts_with("private_key")) {
             self.page.error(BAD_SECRET, &node.span, format!("`{name}` {why}")).help(help);
         }
         SecretString::from(text)
@@ -147,7 +147,7 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     for file in &config.secret_files {
         let shown = file.path.display().to_string();
         match std::fs::read_to_string(&file.path) {
-            Ok(text) => match (bare(&text), doubt(bare(&text), file.slot == Slot::PrivateKey)) {
+            Ok(text) => match (bare(&text), doubtful(bare(&text), file.slot == Slot::PrivateKey)) {
                 ("", _) => problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty")),
                 (_, Some((why, _))) => {
                     problems.push(Diagnostic::of_file(BAD_SECRET, shown, format!("the secret {why}")));
@@ -176,7 +176,7 @@ fn is_invisible(c: char) -> bool {
 
 /// Why this is probably not the intended secret, and what to do. A token is sent in a header, so it is one line. A
 /// private key has many lines and names its kind.
-fn doubt(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
+fn doubtful(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
     const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
     let quoted = QUOTES
         .iter()
@@ -185,7 +185,7 @@ fn doubt(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
         return Some(("stands in quotes", "write the secret alone, without quotes"));
     }
     if is_key {
-        return key::problem(text);
+        return private_key::problem(text);
     }
     if text.chars().any(is_invisible) {
         return Some(("has a character in it that nobody sees", "type or paste it again"));
@@ -234,20 +234,20 @@ mod tests {
         for text in
             ["s3cret", "\u{feff}s3cret\r\n", "\u{200b} s3cret\u{2060}\n\n", "\t\u{feff}\u{200b}s3cret\u{a0}"]
         {
-            assert_eq!((bare(text), doubt(bare(text), false)), ("s3cret", None), "{text:?}");
+            assert_eq!((bare(text), doubtful(bare(text), false)), ("s3cret", None), "{text:?}");
         }
         for text in ["", "\n", "\u{feff}", "\u{feff}\u{200b} \r\n"] {
             assert_eq!(bare(text), "", "{text:?}");
         }
         for text in ["\"s3cret\"", "'s3cret'", "“s3cret”", "`s3cret`", "a\u{200b}b", "a\nb", "\"\""] {
-            assert!(doubt(text, false).is_some(), "{text:?}");
+            assert!(doubtful(text, false).is_some(), "{text:?}");
         }
         for text in ["it's", "\"", "a\"b", "a b", "é", "'a"] {
-            assert_eq!(doubt(text, false), None, "{text:?}");
+            assert_eq!(doubtful(text, false), None, "{text:?}");
         }
         let key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----";
-        assert_eq!(doubt(bare(&format!("\u{feff}{key}\r\n")), true), None);
-        assert!(doubt(&format!("\"{key}\""), true).is_some());
-        assert!(doubt("-----BEGIN CERTIFICATE-----", true).is_some());
+        assert_eq!(doubtful(bare(&format!("\u{feff}{key}\r\n")), true), None);
+        assert!(doubtful(&format!("\"{key}\""), true).is_some());
+        assert!(doubtful("-----BEGIN CERTIFICATE-----", true).is_some());
     }
 }

@@ -4,9 +4,11 @@
 //! [`crate::workers`].
 
 pub mod inbound;
+pub mod invariants;
 pub mod ledger;
 pub mod names;
 pub mod outbound;
+pub mod outcome;
 pub mod pace;
 pub mod reconcile;
 
@@ -15,7 +17,7 @@ mod tests;
 
 pub use ledger::command::{AnswerSent, CommandDone, CommandSeen, command_identity};
 pub use ledger::conversation::Conversation;
-pub use ledger::intent::{ActionKind, Audience, Intent, IntentState, Sending, answer_identity};
+pub use ledger::intent::{ActionKind, Audience, DAMAGED, Intent, IntentState, Sending, answer_identity};
 pub use ledger::link::{
     Answered, CallSent, CaseRef, Freshness, Known, Link, MessageOrigin, RepliedBy, hash64,
 };
@@ -29,7 +31,7 @@ use crate::goodays::event::Response;
 use crate::mapping::{Act, Mapping};
 use crate::messages::Messages;
 use crate::salesforce::describe::Describe;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 
 /// Which responses are ours (design, rule 14): decided by the payload, not by the event's name.
 #[derive(Debug, Clone, Default)]

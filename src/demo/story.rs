@@ -66,7 +66,7 @@ async fn phone(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     if done["rating"] != json!(5) || done["note"] != json!("It was a misunderstanding.") {
         bail!("note or rating did not travel: {done}");
     }
-    told(stage, t, &id, "sent").await
+    show_conversation(stage, t, &id, "sent").await
 }
 
 async fn delegated(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -80,7 +80,7 @@ async fn closed(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, Feedback::default(), "closed without answer").await?;
     changes(stage, t, &case, json!({ "Status": "Closed" }), "closes the Case without an answer")?;
     processed(stage, t, &id, "close").await?;
-    told(stage, t, &id, "sent").await
+    show_conversation(stage, t, &id, "sent").await
 }
 
 async fn spam(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -88,7 +88,7 @@ async fn spam(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, feedback, "spam").await?;
     changes(stage, t, &case, json!({ "Status": "Spam" }), "marks the Case as spam")?;
     processed(stage, t, &id, "spam").await?;
-    told(stage, t, &id, "sent").await
+    show_conversation(stage, t, &id, "sent").await
 }
 
 async fn google(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -118,13 +118,13 @@ async fn buttons(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, Feedback::default(), "answered with a button").await?;
     let press = |words: &str| json!({ "Goodays_Command__c": "answer", "Goodays_Answer__c": words });
     changes(stage, t, &case, press("Written too fast."), "presses \"Answer the customer\"")?;
-    told(stage, t, &id, "waiting").await?;
+    show_conversation(stage, t, &id, "waiting").await?;
     let why = stage.salesforce.case_by_key(&id).unwrap_or_default()["Goodays_Sync_Error__c"].clone();
     t.act("agent", &format!("reads: {}", why.as_str().unwrap_or_default()));
     changes(stage, t, &case, json!({ "Goodays_Command__c": null }), "takes it back")?;
-    told(stage, t, &id, "nothing_to_send").await?;
+    show_conversation(stage, t, &id, "nothing_to_send").await?;
     changes(stage, t, &case, press(CONSIDERED), "presses it again, with better words")?;
-    told(stage, t, &id, "sent").await?;
+    show_conversation(stage, t, &id, "sent").await?;
     let received = stage.goodays.received_by_customer(&id);
     if received.len() != 1 || received[0]["content"] != json!(CONSIDERED) {
         bail!("the customer received {received:?} instead of the better words alone");
@@ -157,7 +157,7 @@ async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     if first != "unclear" && first != "sent" {
         bail!("the Case says \"{first}\" about an answer that arrived");
     }
-    told(stage, t, &id, "sent").await?;
+    show_conversation(stage, t, &id, "sent").await?;
     stage.goodays.set_switches(|switches| switches.visible_after_ms = 0);
     let received = stage.goodays.received_by_customer(&id);
     if received.len() != 1 || received[0]["content"] != json!(RESERVED) {
@@ -213,7 +213,7 @@ async fn answers(
         bail!("the customer received something else: {got}");
     }
     t.act("customer", &format!("receives it as {kind}"));
-    told(stage, t, id, "sent").await
+    show_conversation(stage, t, id, "sent").await
 }
 
 fn changes(stage: &Stage, t: &mut Transcript, case: &str, fields: Value, what: &str) -> anyhow::Result<()> {
@@ -233,7 +233,7 @@ async fn processed(stage: &Stage, t: &mut Transcript, id: &str, action: &str) ->
 }
 
 /// Waits until the Case shows the agent the outcome.
-async fn told(stage: &Stage, t: &mut Transcript, id: &str, words: &str) -> anyhow::Result<()> {
+async fn show_conversation(stage: &Stage, t: &mut Transcript, id: &str, words: &str) -> anyhow::Result<()> {
     let says = || {
         let case = stage.salesforce.case_by_key(id)?;
         (case["Goodays_Sync_Status__c"] == json!(words)).then_some(())

@@ -46,6 +46,8 @@ rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
 note-cut = The call's note was cut after { $max } characters.
 call-changed = The call's note or rating was changed after it was sent; the change does not travel. Please enter it in Goodays.
 hourly-limit = Held back: more than { $limit } actions in one hour. Somebody has to look and release them (goodays-salesforce retry --all --reason max_actions_per_hour).
+breach-other-response = Held back, because it must never happen: it was decided by the view of another response. Please report it; nothing was sent.
+breach-not-listed = Held back, because it must never happen: Goodays does not list the action. Please report it; nothing was sent.
 observe-only = goodays.actions is observe: nothing was sent to the customer.
 
 ## What Goodays said
@@ -64,6 +66,7 @@ may-be-shown-later = Goodays does not take it any more, and does not show it: it
 takes-further-messages = Goodays takes further messages whether this one arrived or not, and does not show it.
 not-shown-any-more = Goodays does not show this feedback any more, so it cannot be read back.
 not-read-back = Goodays could not be read back.
+state-damaged = A part of the state was damaged on the disk: look in Goodays whether this was sent.
 
 ## Taken back and changed
 

@@ -46,6 +46,8 @@ rating-left-out = L’évaluation de l’appel n’a pas été transmise : Gooda
 note-cut = La note de l’appel a été coupée après { $max } caractères.
 call-changed = La note ou l’évaluation de l’appel a été modifiée après l’envoi ; la modification n’est pas transmise. Merci de la saisir dans Goodays.
 hourly-limit = Retenu : plus de { $limit } actions en une heure. Une vérification est nécessaire avant l’envoi (goodays-salesforce retry --all --reason max_actions_per_hour).
+breach-other-response = Retenu, car cela ne doit jamais arriver : la décision repose sur un autre avis. Merci de le signaler ; rien n’a été envoyé.
+breach-not-listed = Retenu, car cela ne doit jamais arriver : Goodays ne propose pas cette action. Merci de le signaler ; rien n’a été envoyé.
 observe-only = goodays.actions vaut observe : rien n’a été envoyé au client.
 
 ## Ce que Goodays a dit
@@ -64,6 +66,7 @@ may-be-shown-later = Goodays ne l’accepte plus et ne le montre pas : il est pe
 takes-further-messages = Goodays accepte d’autres messages, que celui-ci soit arrivé ou non, et ne le montre pas.
 not-shown-any-more = Goodays ne montre plus cet avis : impossible de le relire.
 not-read-back = Goodays n’a pas pu être relu.
+state-damaged = Une partie de l’état a été endommagée sur le disque : regardez dans Goodays si cela a été envoyé.
 
 ## Annulé ou modifié
 

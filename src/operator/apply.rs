@@ -14,7 +14,7 @@ use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::After;
 use crate::time::SalesforceTime;
-use crate::workers::poll::apply_rows::{Applying, case_answers, comment_answers};
+use crate::workers::poll::apply_rows::{Addressed, Applying, responses_of_cases, responses_of_comments};
 use crate::workers::poll::columns::{Columns, PAGE};
 use crate::workers::poll::stamp;
 use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
@@ -190,11 +190,15 @@ impl Shared {
         applied.looked_at += 1;
         match kind {
             Kind::Comments => {
-                let Some((response, unsure)) = comment_answers(self, applying, row)? else { return Ok(()) };
+                let found = responses_of_comments(self, applying, std::slice::from_ref(row))?;
+                let Some(Addressed { response, unsure }) = found.into_iter().flatten().next() else {
+                    return Ok(());
+                };
                 self.apply_to(applying, &response, row, Some(unsure), dry_run, applied)
             }
-            Kind::Cases => case_answers(self, applying, row)?
+            Kind::Cases => responses_of_cases(self, applying, std::slice::from_ref(row))?
                 .iter()
+                .flatten()
                 .try_for_each(|response| self.apply_to(applying, response, row, None, dry_run, applied)),
         }
     }

@@ -8,8 +8,7 @@ use crate::decide::{Conversation, Intent, Link};
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::salesforce::{RecordId, query};
-use crate::state::ledger::LinkWalk;
-use crate::state::{RKey, StoreError, decode};
+use crate::state::StoreError;
 use crate::workers::poll::apply_rows::id_of;
 use crate::workers::{Shared, Stop};
 
@@ -58,11 +57,10 @@ impl Shared {
 
     /// Case numbers have no index: operators ask seldom, and each write of a link would be slower.
     async fn case_in_ledger(&self, number: &str) -> Result<Option<RecordId>, StoreError> {
-        let mut walk = LinkWalk::default();
-        while let Some(links) = walk.next(&self.store)? {
-            for (_, link) in &links {
-                let case = decode::<Link>(link)?.case;
-                if let Some(case) = case.filter(|case| case.number.as_deref() == Some(number)) {
+        let mut walk = self.store.walk_links();
+        while let Some(links) = walk.next_page()? {
+            for case in links.into_iter().filter_map(|link| link.case) {
+                if case.number.as_deref() == Some(number) {
                     return Ok(Some(case.id));
                 }
             }
@@ -89,18 +87,16 @@ impl Shared {
     /// Explains each response of a Case.
     pub async fn explain(&self, case: &RecordId) -> Result<Vec<Explained>, StoreError> {
         let mut explained = Vec::new();
-        for rkey in self.store.responses_of_case(case)? {
-            if let Some(link) = self.store.link(rkey)? {
-                explained.push(self.explain_one(rkey, &link).await?);
-            }
+        for link in self.store.links_of_case(case)? {
+            explained.push(self.explain_one(&link).await?);
         }
         Ok(explained)
     }
 
-    async fn explain_one(&self, rkey: RKey, link: &Link) -> Result<Explained, StoreError> {
+    async fn explain_one(&self, link: &Link) -> Result<Explained, StoreError> {
         let asked_ms = self.clock.now_ms();
         let view = self.goodays.response(&link.response_id).await;
-        let conversation = self.store.conversation(rkey, &link.response_id)?.now;
+        let conversation = self.store.load(&link.response_id)?.now;
         let mut actions = Vec::new();
         for intent in &conversation.intents {
             let now = self.would_happen(&conversation, intent, view.as_ref().ok(), asked_ms)?;

@@ -6,8 +6,8 @@ use crate::decide::{Intent, Link, Names};
 use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
 use crate::salesforce::describe::Describe;
-use crate::salesforce::errors::FieldFix;
-use crate::state::{RKey, StoreError};
+use crate::salesforce::field_fix::FieldFix;
+use crate::state::StoreError;
 use crate::time::GoodaysTime;
 use crate::workers::Shared;
 
@@ -58,9 +58,9 @@ impl Knowledge {
 impl Shared {
     /// The knowledge about a response, in the ledger or not, and about the org.
     pub async fn knowledge(&self, response: &ResponseId) -> Result<Knowledge, StoreError> {
-        let (context, rkey) = (self.plan_context(), RKey::of(response));
+        let context = self.plan_context();
         let schema = &context.schema;
-        let conversation = self.store.conversation(rkey, response)?.now;
+        let conversation = self.store.load(response)?.now;
         let mut knowledge = Knowledge {
             case: schema.case.clone(),
             comment: schema.comment.clone(),

@@ -2,13 +2,11 @@
 
 use serde::Serialize;
 
-use crate::decide::{CaseRef, IntentState};
+use crate::decide::{CaseRef, Intent, IntentState};
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
-use crate::state::inbox::{finish, revive};
-use crate::state::keys;
-use crate::state::{Entry, EntryState, RKey, StoreError, Tx};
+use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
 
 /// One parked or unclear item, as the admin server shows it. `reason` is for people who may see it; the log has only
@@ -66,23 +64,24 @@ fn id_and_number(case: Option<CaseRef>) -> (Option<String>, Option<String>) {
 impl Shared {
     /// Everything parked or unclear, at most `limit` items, oldest first.
     pub fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
-        let (from, to) = keys::room(b'X');
         let mut items = Vec::new();
-        for key in self.store.keys(&from, &to, limit)? {
-            let (Some(kind), Some(seq)) = (key.get(1), keys::tail_seq(&key)) else { continue };
-            items.extend(if *kind == b'e' { self.parked_event(seq)? } else { self.parked_action(seq)? });
+        for parked in self.store.parked(limit)? {
+            items.extend(match parked {
+                Parked::Event(entry) => self.parked_event(entry)?,
+                Parked::Intent(intent) => self.parked_action(&intent)?,
+                Parked::DamagedIntent(seq) => Some(damaged_action(seq)),
+            });
         }
         items.sort_by(|a, b| a.since.cmp(&b.since));
         Ok(items)
     }
 
-    fn parked_event(&self, seq: u64) -> Result<Option<ParkedItem>, StoreError> {
-        let Some(entry) = self.store.entry(seq)? else { return Ok(None) };
+    fn parked_event(&self, entry: Entry) -> Result<Option<ParkedItem>, StoreError> {
         let EntryState::Parked { since_ms, code, why } = entry.state else { return Ok(None) };
         let case = entry.response_id.as_ref().map(|id| self.case_of(id)).transpose()?.flatten();
         let (case_id, case_number) = id_and_number(case);
         Ok(Some(ParkedItem {
-            id: format!("e{seq}"),
+            id: format!("e{}", entry.seq),
             kind: "event",
             response_id: entry.response_id.map(|id| id.to_string()),
             case_number,
@@ -96,11 +95,7 @@ impl Shared {
         }))
     }
 
-    fn parked_action(&self, seq: u64) -> Result<Option<ParkedItem>, StoreError> {
-        if self.store.is_damaged_action(seq)? {
-            return Ok(Some(damaged_action(seq)));
-        }
-        let Some(intent) = self.store.intent(seq)? else { return Ok(None) };
+    fn parked_action(&self, intent: &Intent) -> Result<Option<ParkedItem>, StoreError> {
         let (state, since_ms, code, why) = match &intent.state {
             IntentState::Parked { since_ms, code, why } => {
                 ("parked", *since_ms, code.clone(), why.to_string())
@@ -112,7 +107,7 @@ impl Shared {
         };
         let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id)?);
         Ok(Some(ParkedItem {
-            id: format!("a{seq}"),
+            id: format!("a{}", intent.seq),
             kind: "action",
             response_id: Some(intent.response_id.to_string()),
             case_number,
@@ -141,8 +136,7 @@ impl Shared {
     }
 
     fn retry_event(&self, seq: u64) -> Result<RetryOutcome, Fatal> {
-        let mut tx = Tx::default();
-        let Some(mut entry) = self.store.guard_entry(&mut tx, seq)? else { return Ok(RetryOutcome::Unknown) };
+        let Some(entry) = self.store.entry(seq)? else { return Ok(RetryOutcome::Unknown) };
         match &entry.state {
             EntryState::Parked { .. } | EntryState::Dropped { .. } => {}
             other => return Ok(RetryOutcome::WrongState(state_name(other).to_owned())),
@@ -150,15 +144,11 @@ impl Shared {
         let Some(response) = self.response_of(&entry)? else {
             return Ok(RetryOutcome::WrongState("unreadable: the event has no response id".to_owned()));
         };
-        entry.response_id = Some(response.clone());
-        entry.attempts = 0;
-        let rkey = RKey::of(&response);
-        revive(&mut tx, entry, rkey, self.clock.now_ms());
-        if !self.store.try_transact(&tx)? {
+        if !self.store.retry_event(&entry, &response, self.clock.now_ms())? {
             return Ok(RetryOutcome::WrongState("pending".to_owned()));
         }
         self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.wake_lane(rkey.lane());
+        self.wake_lane(RKey::of(&response).lane());
         Ok(RetryOutcome::Again)
     }
 
@@ -167,12 +157,12 @@ impl Shared {
         if entry.response_id.is_some() {
             return Ok(entry.response_id.clone());
         }
-        let body = self.store.payload(entry.seq)?.and_then(|bytes| json::read(&bytes).ok());
+        let body = self.store.body(entry.seq)?.and_then(|bytes| json::read(&bytes).ok());
         Ok(body.and_then(|body| peek_response_id(&body).ok()))
     }
 
     async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {
-        if self.store.is_damaged_action(seq)? {
+        if self.store.is_damaged_intent(seq)? {
             return Ok(RetryOutcome::WrongState("damaged: it can only be dropped".to_owned()));
         }
         let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
@@ -197,43 +187,31 @@ impl Shared {
         })
     }
 
-    /// Writes an operator's decision, unless the item changed meanwhile.
-    fn given_word(&self, tx: &Tx) -> Result<RetryOutcome, Fatal> {
-        if !self.store.try_transact(tx)? {
+    /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
+    pub fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
+        let now_ms = self.clock.now_ms();
+        match parse(id) {
+            Some((b'e', seq)) => self.drop_event(seq, now_ms),
+            Some((_, seq)) if self.store.is_damaged_intent(seq)? => {
+                self.store.drop_damaged_intent(seq)?;
+                self.deliver.notify_one();
+                Ok(RetryOutcome::Again)
+            }
+            Some((_, seq)) => self.drop_action(seq, now_ms),
+            None => Ok(RetryOutcome::Unknown),
+        }
+    }
+
+    fn drop_event(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
+        let Some(entry) = self.store.entry(seq)? else { return Ok(RetryOutcome::Unknown) };
+        if !matches!(entry.state, EntryState::Parked { .. }) {
+            return Ok(RetryOutcome::WrongState(state_name(&entry.state).to_owned()));
+        }
+        if !self.store.drop_event(&entry, now_ms)? {
             return Ok(RetryOutcome::WrongState("it changed just now".to_owned()));
         }
         self.deliver.notify_one();
         Ok(RetryOutcome::Again)
-    }
-
-    /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
-    pub fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
-        let now_ms = self.clock.now_ms();
-        let mut tx = Tx::default();
-        match parse(id) {
-            Some((b'e', seq)) => {
-                let Some(entry) = self.store.guard_entry(&mut tx, seq)? else {
-                    return Ok(RetryOutcome::Unknown);
-                };
-                if !matches!(entry.state, EntryState::Parked { .. }) {
-                    return Ok(RetryOutcome::WrongState(state_name(&entry.state).to_owned()));
-                }
-                tx.remove(keys::parked(b'e', seq));
-                let state = EntryState::Dropped { at_ms: now_ms };
-                if let Some(id) = entry.response_id.clone() {
-                    finish(&mut tx, entry, RKey::of(&id), state);
-                } else {
-                    tx.set(keys::entry(seq), crate::state::encode(&crate::state::Entry { state, ..entry }));
-                }
-            }
-            // Its record stays: it may have been sent, so it must not begin again.
-            Some((_, seq)) if self.store.is_damaged_action(seq)? => {
-                tx.remove(keys::parked(b'a', seq));
-            }
-            Some((_, seq)) => return self.drop_action(seq, now_ms),
-            None => return Ok(RetryOutcome::Unknown),
-        }
-        self.given_word(&tx)
     }
 }
 

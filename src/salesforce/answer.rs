@@ -5,7 +5,6 @@ use std::fmt;
 use serde_json::Value;
 use url::Url;
 
-use super::errors::speaks_of_session;
 use super::graph::problems;
 use crate::http::{Answer, Failure, Problem};
 
@@ -55,7 +54,7 @@ fn no_login_helps(message: &str) -> bool {
 }
 
 /// The failure if a request is still refused after a new login.
-pub(super) fn refused_anew(answer: &Answer) -> Failure {
+pub(super) fn refused_after_login(answer: &Answer) -> Failure {
     match answer.status {
         300..=399 => redirect(),
         _ => session_refused(),
@@ -169,6 +168,16 @@ pub(super) fn path_of(next: &str) -> Option<String> {
     let base = Url::parse("https://any.invalid").ok()?;
     let path = base.join(next).ok()?.path().to_owned();
     path.starts_with("/services/data/").then_some(path)
+}
+
+/// Whether the code concerns the session, and not the data that was sent (Salesforce reference, 1.6).
+pub fn speaks_of_session(code: &str) -> bool {
+    ["SESSION", "AUTH_HEADER", "HEADER_TYPE", "OAUTH"].iter().any(|piece| code.contains(piece))
+}
+
+/// Whether the code only says that another record of the transaction failed.
+pub fn is_halted(code: &str) -> bool {
+    matches!(code, "PROCESSING_HALTED" | "ALL_OR_NONE_OPERATION_ROLLED_BACK" | "BATCH_PROCESSING_HALTED")
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::RecordId;
+use super::answer::{is_halted, speaks_of_session};
 use super::comment::{clean_text, cut_at_units, units};
-use super::errors::{FieldFix, is_halted, speaks_of_session};
+use super::field_fix::FieldFix;
 
 use crate::http::{Failure, Problem};
 

@@ -6,12 +6,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-mod answer;
+pub mod answer;
 pub mod auth;
 pub mod client;
 pub mod comment;
 pub mod describe;
-pub mod errors;
+pub mod field_fix;
 pub mod fit;
 pub mod graph;
 pub mod meter;

@@ -31,7 +31,7 @@ fn is_described(error: &NodeError, describe: &Describe) -> bool {
 }
 
 /// Whether it is from a validation rule, a trigger's `addError` or a required field, also inside a trigger's error.
-pub(super) fn is_of_a_rule(code: &str, message: &str) -> bool {
+pub fn is_of_a_rule(code: &str, message: &str) -> bool {
     const RULES: [&str; 2] = ["FIELD_CUSTOM_VALIDATION_EXCEPTION", "REQUIRED_FIELD_MISSING"];
     RULES.iter().any(|rule| code == *rule || message.contains(rule))
 }
@@ -39,7 +39,7 @@ pub(super) fn is_of_a_rule(code: &str, message: &str) -> bool {
 /// The API names of sent fields that are words of the message. A plain word like `Status` can be in any sentence, so
 /// those do not count. Otherwise the label at the start (`Owner ID: …`) or the end (`…list of valid states.: Mailing
 /// State`), if it matches the name of a sent field.
-pub(super) fn sent_fields(error: &NodeError) -> Vec<String> {
+pub fn sent_fields(error: &NodeError) -> Vec<String> {
     let message = error.problem.message.as_str();
     let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let named = error.sent.iter().filter(|field| is_no_plain_word(field) && words.contains(&field.as_str()));
@@ -68,7 +68,7 @@ fn is_label_of(label: &str, field: &str) -> bool {
 }
 
 /// An unknown column and a relation without a match have the same code (Salesforce reference, 2.2).
-pub(super) fn no_such_field(error: &NodeError) -> Vec<String> {
+pub fn no_such_field(error: &NodeError) -> Vec<String> {
     let message = &error.problem.message;
     let one = if message.starts_with("Foreign key external ID") {
         // The value comes before it and may contain anything, so the last match counts.
@@ -79,12 +79,12 @@ pub(super) fn no_such_field(error: &NodeError) -> Vec<String> {
     one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
 }
 
-pub(super) fn named_fields(error: &NodeError) -> Vec<String> {
+pub fn named_fields(error: &NodeError) -> Vec<String> {
     error.problem.fields.clone()
 }
 
 /// `Subject: data value too large: …`: the text before the first colon is a name or a label.
-pub(super) fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
+pub fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
     if !fields.is_empty() {
         return fields;
     }
@@ -93,13 +93,13 @@ pub(super) fn or_label(fields: Vec<String>, message: &str) -> Vec<String> {
 }
 
 /// `Record Type ID: this ID value isn't valid for the user: …` is `RecordTypeId`.
-pub(super) fn id_label(message: &str) -> Option<String> {
+pub fn id_label(message: &str) -> Option<String> {
     let label = message.split_once(" ID:").map(|(label, _)| label)?;
     let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && label.len() <= 40;
     plain.then(|| format!("{}Id", label.replace(' ', "")))
 }
 
-pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(inner, _)| inner)
 }

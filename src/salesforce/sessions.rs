@@ -91,7 +91,7 @@ impl Sessions {
 
     /// A call on this session got no response of Salesforce: the org may have moved. Drops the session, so that the
     /// next call logs in, but not too often, because the remote may just be down.
-    pub fn doubt(&mut self, live: &Live, now: Instant) {
+    pub fn drop_if_old(&mut self, live: &Live, now: Instant) {
         let pace = if live.heard.load(Ordering::Relaxed) { AFTER_AN_ANSWER } else { AFTER_A_LOGIN };
         if now.duration_since(live.made) >= pace {
             self.current = self.current.take().filter(|current| !current.is(&live.session));
@@ -161,16 +161,16 @@ mod tests {
         let after = |seconds| began + Duration::from_secs(seconds);
         let live = sessions.take_in(session(ORG, USER, "a"), began).unwrap().clone();
         live.heard();
-        sessions.doubt(&live, after(1));
+        sessions.drop_if_old(&live, after(1));
         assert!(sessions.current().is_some());
-        sessions.doubt(&live, after(3));
+        sessions.drop_if_old(&live, after(3));
         assert!(sessions.current().is_none());
         let next = sessions.take_in(session(ORG, USER, "b"), after(3)).unwrap().clone();
-        sessions.doubt(&live, after(90));
+        sessions.drop_if_old(&live, after(90));
         assert!(sessions.current().is_some(), "what an older session met says nothing of this one");
-        sessions.doubt(&next, after(60));
+        sessions.drop_if_old(&next, after(60));
         assert!(sessions.current().is_some());
-        sessions.doubt(&next, after(63));
+        sessions.drop_if_old(&next, after(63));
         assert!(sessions.current().is_none());
     }
 }

@@ -3,10 +3,12 @@
 //! A cut connection is really cut: the TCP stream closes without an answer, or after half of one. A request that a
 //! fault calls *done* is done even if the client disconnects meanwhile, as on a real server.
 
+mod fault;
+mod server;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,121 +20,16 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TY
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Frame, Incoming};
-use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt;
 
 use crate::clock::Clock;
+use fault::take;
 
-/// One scripted fault. Faults match in order of creation. `times` counts down, and at 0 the fault is removed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// `None`: any method.
-    #[serde(default)]
-    pub method: Option<String>,
-    /// A part of path and query, as sent or percent-decoded.
-    #[serde(default)]
-    pub path_contains: String,
-    #[serde(default)]
-    pub body_contains: Option<String>,
-    /// The name and port that the client used, as in its `Host` header. A server may have several names, and one of
-    /// them may be that of a host that has moved.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// How many matches pass before the fault acts.
-    #[serde(default)]
-    pub skip: u32,
-    /// `None`: until cleared.
-    #[serde(default = "once")]
-    pub times: Option<u32>,
-    pub act: Act,
-}
+pub use fault::{Act, Fault, Seen};
+pub use server::{Server, serve};
 
-#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
-fn once() -> Option<u32> {
-    Some(1)
-}
-
-impl Fault {
-    /// One fault, once, for every request whose path or query contains `path_contains`.
-    pub fn once(path_contains: &str, act: Act) -> Self {
-        let path_contains = path_contains.to_owned();
-        Self { method: None, path_contains, body_contains: None, host: None, skip: 0, times: Some(1), act }
-    }
-
-    fn matches(&self, seen: &Seen) -> bool {
-        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&seen.method))
-            && seen.target_contains(&self.path_contains)
-            && self.body_contains.as_ref().is_none_or(|part| seen.body.contains(part.as_str()))
-            && self.host.as_ref().is_none_or(|host| seen.headers.get("host") == Some(host))
-    }
-}
-
-/// What happens instead of, or around, an ordinary answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Act {
-    /// Nothing is done, and this is the answer.
-    Answer {
-        status: u16,
-        #[serde(default)]
-        body: String,
-        /// JSON if absent.
-        #[serde(default)]
-        content_type: Option<String>,
-        #[serde(default)]
-        headers: BTreeMap<String, String>,
-    },
-    /// The request is done, but something between client and server answers instead.
-    AnswerAfter {
-        status: u16,
-        #[serde(default)]
-        body: String,
-        /// JSON if absent.
-        #[serde(default)]
-        content_type: Option<String>,
-    },
-    /// Nothing is done, and the connection is cut.
-    ResetBefore,
-    /// The request is done, then the connection is cut without an answer.
-    ResetAfter,
-    /// Nothing is done. After this time without an answer, the connection is cut.
-    HangBefore { ms: u64 },
-    /// The request is done. After this time without an answer, the connection is cut.
-    HangAfter { ms: u64 },
-    /// The request is done, and the answer is late.
-    Slow { ms: u64 },
-    /// The connection is cut at once, but the request is applied later.
-    CommitLater { ms: u64 },
-    /// The request is done. The connection is cut after half of the answer's bytes.
-    Truncate,
-    /// The request is done. Half of the answer's bytes follow, then nothing for this time, then the cut.
-    Stall { ms: u64 },
-}
-
-/// A request as it arrived. Header names are in lower case. A gzipped body is shown unpacked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    pub method: String,
-    pub path: String,
-    pub query: String,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
-    /// 0 before the answer, and when the connection was cut.
-    pub status: u16,
-    pub at_ms: i64,
-}
-
-impl Seen {
-    fn target_contains(&self, part: &str) -> bool {
-        let target = format!("{}?{}", self.path, self.query);
-        let decoded = percent_encoding::percent_decode_str(&target).decode_utf8_lossy();
-        target.contains(part) || decoded.contains(part)
-    }
-}
+/// The most requests that the log keeps.
+pub const MAX_KEPT: usize = 1_000_000;
 
 /// Request log, faults and latency of one simulator. Clones share them.
 #[derive(Clone)]
@@ -160,7 +57,7 @@ impl Default for Wire {
 impl Wire {
     pub fn new() -> Self {
         let (faults, log) = (Vec::new(), VecDeque::new());
-        let (latency, keep) = (Duration::ZERO, usize::MAX);
+        let (latency, keep) = (Duration::ZERO, MAX_KEPT);
         let under_way = BTreeMap::new();
         Self(Arc::new(Mutex::new(State { faults, latency, log, next: 0, under_way, bodies: true, keep })))
     }
@@ -252,89 +149,6 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.state().under_way.remove(&self.1);
     }
-}
-
-/// The first fault that matches and has no match left to skip.
-fn take(faults: &mut Vec<Fault>, seen: &Seen) -> Option<Act> {
-    let mut hit = None;
-    for (index, fault) in faults.iter_mut().enumerate() {
-        if !fault.matches(seen) {
-            continue;
-        }
-        if fault.skip > 0 {
-            fault.skip -= 1;
-            continue;
-        }
-        hit = Some(index);
-        break;
-    }
-    let index = hit?;
-    let act = faults[index].act.clone();
-    let left = faults[index].times.map(|times| times.saturating_sub(1));
-    faults[index].times = left;
-    if left == Some(0) {
-        faults.remove(index);
-    }
-    Some(act)
-}
-
-/// A simulator's listening server. When dropped, it closes with all its connections.
-pub struct Server {
-    addr: SocketAddr,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Stops listening and cuts all connections.
-    pub async fn stop(mut self) {
-        self.task.abort();
-        // The only possible result is the cancellation.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Serves `router` on the listener, with the faults and the log of `wire`, until dropped or stopped.
-pub async fn serve(listener: TcpListener, router: Router, wire: Wire) -> Server {
-    let addr = listener.local_addr().expect("a bound listener has an address");
-    let task = tokio::spawn(accept(listener, router, wire));
-    Server { addr, task }
-}
-
-async fn accept(listener: TcpListener, router: Router, wire: Wire) {
-    // Aborting this task drops the set, and with it every connection.
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), wire.clone()));
-                }
-                // Probably out of file descriptors: other connections have to close first.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, router: Router, wire: Wire) {
-    // Otherwise small answers wait for the client's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        exchange(request, router.clone(), wire.clone())
-    });
-    // A cut connection ends with our own error here, which need not be reported.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// An error that makes hyper close the connection.

@@ -1,15 +1,16 @@
 //! Damaged records: each is logged once, and callers that can continue without it do so.
 
 use crate::decide::Intent;
+use crate::state::embedded::Tx;
 use crate::state::keys;
-use crate::state::{Store, StoreError, Tx};
+use crate::state::{Store, StoreError};
 
 /// How many actions are read together.
 const SLICE: usize = 500;
 
 impl Store {
     /// Turns a damaged record into none. `kind` and `key` name it in the log.
-    pub fn or_damaged<T>(
+    pub(super) fn or_damaged<T>(
         &self,
         kind: &'static str,
         key: &[u8],
@@ -17,7 +18,7 @@ impl Store {
     ) -> Result<Option<T>, StoreError> {
         match read {
             Err(StoreError::Damaged(reason)) => {
-                if self.note_damaged(key) {
+                if self.engine.note_damaged(key) {
                     let key = hex::encode(key);
                     tracing::error!(kind, key, reason, "a stored record is damaged: going on without it");
                 }
@@ -27,7 +28,7 @@ impl Store {
         }
     }
 
-    pub fn is_damaged_action(&self, seq: u64) -> Result<bool, StoreError> {
+    pub fn is_damaged_intent(&self, seq: u64) -> Result<bool, StoreError> {
         match self.read::<Intent>(&keys::intent(seq)) {
             Err(StoreError::Damaged(_)) => Ok(true),
             read => read.map(|_| false),
@@ -40,10 +41,10 @@ impl Store {
         let (mut from, to) = keys::room(b'Y');
         let mut aside = 0;
         loop {
-            let found = self.keys(&from, &to, SLICE)?;
+            let found = self.engine.keys(&from, &to, SLICE)?;
             for key in &found {
                 let Some(seq) = keys::tail_seq(key) else { continue };
-                if self.is_damaged_action(seq)? {
+                if self.is_damaged_intent(seq)? {
                     let mut tx = Tx::default();
                     tx.remove(key.clone()).set(keys::parked(b'a', seq), Vec::new());
                     aside += u64::from(self.try_transact(&tx)?);

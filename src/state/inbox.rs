@@ -1,12 +1,14 @@
 //! Received events and their state.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::decide::Note;
 use crate::goodays::ResponseId;
+use crate::state::embedded::Tx;
 use crate::state::keys::{self, RKey};
 use crate::state::pages::Pages;
-use crate::state::{Store, StoreError, Tx, decode, encode};
+use crate::state::queue::{KEPT, NOTE, PENDING, enqueue, item, read_noted, revive};
+use crate::state::{Page, Store, StoreError, decode, encode};
 
 /// A stored event without its body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,15 +51,39 @@ struct Incoming<'a> {
 }
 
 /// All events and notes that wait for one response.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
     pub rkey: RKey,
     pub entries: Vec<Entry>,
-    pub notes: Vec<(u64, i64, Note)>,
-    /// The largest number of attempts of any of the notes.
-    pub note_attempts: u32,
+    pub notes: Vec<WaitingNote>,
     /// Events and notes with a damaged or missing record.
     pub lost: Vec<u64>,
+    /// Why the list itself cannot be read; then it is empty here.
+    pub unreadable: Option<String>,
+}
+
+/// A note that waits to be written on the Case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingNote {
+    pub seq: u64,
+    pub due_ms: i64,
+    pub attempts: u32,
+    pub note: Note,
+}
+
+impl Waiting {
+    fn new(rkey: RKey) -> Self {
+        Self { rkey, entries: Vec::new(), notes: Vec::new(), lost: Vec::new(), unreadable: None }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.notes.is_empty()
+    }
+
+    /// The largest number of attempts of any of the notes.
+    pub fn note_attempts(&self) -> u32 {
+        self.notes.iter().map(|note| note.attempts).max().unwrap_or_default()
+    }
 }
 
 /// One entry of a lane's queue.
@@ -74,15 +100,12 @@ pub struct Item {
 pub const AT_ONCE: usize = 400;
 /// How many rows are read together.
 const PAGE: usize = 1000;
-const PENDING: u8 = b'p';
-const NOTE: u8 = b'n';
-const KEPT: u8 = b'k';
 
 impl Store {
     /// Stores an event. The caller acknowledges it only after [`Store::durable`].
     ///
     /// An equal body is a duplicate, unless the stored event is parked or dropped: then it is queued again.
-    pub fn receive(
+    pub fn accept(
         &self,
         body: &[u8],
         event: &str,
@@ -99,7 +122,7 @@ impl Store {
     }
 
     /// Stores an event as parked, with its body.
-    pub fn receive_parked(
+    pub fn accept_parked(
         &self,
         body: &[u8],
         event: &str,
@@ -114,7 +137,7 @@ impl Store {
         let hash = keys::body_hash(incoming.id.map(RKey::of), incoming.body);
         loop {
             let mut tx = Tx::default();
-            let known = self.guard(&mut tx, hash.clone())?;
+            let known = self.engine.guard(&mut tx, hash.clone())?;
             let receipt = match known.as_deref().and_then(keys::tail_seq) {
                 Some(seq) => match self.again(&mut tx, seq, incoming, now_ms)? {
                     None => return Ok(Receipt::Duplicate { seq }),
@@ -133,7 +156,7 @@ impl Store {
     }
 
     fn first_time(&self, tx: &mut Tx, hash: Vec<u8>, incoming: &Incoming<'_>, now_ms: i64) -> Receipt {
-        let seq = self.next_seq();
+        let seq = self.engine.next_seq();
         tx.set(hash, seq.to_be_bytes().to_vec());
         tx.set(keys::payload(seq), incoming.body.to_vec());
         let rkey = incoming.id.map(RKey::of);
@@ -174,7 +197,7 @@ impl Store {
         incoming: &Incoming<'_>,
         now_ms: i64,
     ) -> Result<Option<Receipt>, StoreError> {
-        let Some(entry) = self.guard_entry(tx, seq)? else { return Ok(None) };
+        let Some(entry) = self.guarded::<Entry>(tx, "event", &keys::entry(seq))? else { return Ok(None) };
         match (&entry.state, &entry.response_id) {
             (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id))
                 if incoming.parked.is_none() =>
@@ -193,167 +216,92 @@ impl Store {
         self.or_damaged("event", &keys::entry(seq), self.read(&keys::entry(seq)))
     }
 
-    /// Reads an event and guards it.
-    pub fn guard_entry(&self, tx: &mut Tx, seq: u64) -> Result<Option<Entry>, StoreError> {
-        let read = self.guard(tx, keys::entry(seq))?.as_deref().map(decode).transpose();
-        self.or_damaged("event", &keys::entry(seq), read)
+    /// The body of a stored event; none if it was removed, or is damaged.
+    pub fn body(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.or_damaged("body", &keys::payload(seq), self.engine.get(&keys::payload(seq)))
     }
 
-    /// Guards these events and returns those that are unchanged since they were read. The others were finished,
-    /// dropped, revived or forgotten meanwhile; the code that did so has written their new state.
-    pub fn guard_unchanged(&self, tx: &mut Tx, entries: &[Entry]) -> Result<Vec<Entry>, StoreError> {
-        let mut same = Vec::with_capacity(entries.len());
-        for entry in entries {
-            same.extend(self.guard_entry(tx, entry.seq)?.filter(|now| now == entry));
-        }
-        Ok(same)
-    }
-
-    /// Guards these notes and returns those that are still due at the same time: number and due time.
-    pub fn guard_notes(
-        &self,
-        tx: &mut Tx,
-        rkey: RKey,
-        notes: &[(u64, i64, Note)],
-    ) -> Result<Vec<(u64, i64)>, StoreError> {
-        let mut same = Vec::with_capacity(notes.len());
-        for (seq, due_ms, _) in notes {
-            let held = self.guard(tx, keys::of_response(rkey, *seq))?;
-            same.extend(is_noted(held.as_deref(), *due_ms).then_some((*seq, *due_ms)));
-        }
-        Ok(same)
-    }
-
-    /// Repairs queue entries of a response that cannot be processed. An event with a damaged or missing header is
-    /// parked, if its body may still be there. A queue entry without an event or a note is removed. `whose` gives the
-    /// response of an event. Returns how many events were parked now.
-    pub fn mend_queue(
-        &self,
-        rkey: RKey,
-        whose: &dyn Fn(u64) -> Option<ResponseId>,
-        now_ms: i64,
-    ) -> Result<i64, StoreError> {
-        let mut aside = 0;
-        let mut queue = Pages::new(keys::queue_of(rkey.lane()));
-        while let Some(rows) = queue.rows(self)? {
-            let all = rows.iter().filter_map(|(key, value)| item(key, value));
-            for item in all.filter(|item| item.rkey == rkey) {
-                let mut tx = Tx::default();
-                let parked = if item.event {
-                    self.mend_event(&mut tx, item, whose, now_ms)?
-                } else {
-                    self.mend_note(&mut tx, item)?;
-                    false
-                };
-                aside += i64::from(!tx.writes.is_empty() && self.try_transact(&tx)? && parked);
+    /// The bodies of these events in their order: as many as have `most` bytes together, and at least one.
+    pub fn bodies(&self, seqs: &[u64], most: usize) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let (mut bodies, mut bytes) = (Vec::new(), 0);
+        for seq in seqs {
+            let body = self.body(*seq)?;
+            bytes += body.as_ref().map_or(0, Vec::len);
+            if bytes > most && !bodies.is_empty() {
+                break;
             }
+            bodies.push(body);
         }
-        Ok(aside)
+        Ok(bodies)
     }
 
-    fn mend_event(
-        &self,
-        tx: &mut Tx,
-        item: Item,
-        whose: &dyn Fn(u64) -> Option<ResponseId>,
-        now_ms: i64,
-    ) -> Result<bool, StoreError> {
-        let Item { rkey, due_ms, seq, .. } = item;
-        let row = keys::of_response(rkey, seq);
-        let header = self.guard(tx, keys::entry(seq))?;
-        let entry = header.as_deref().and_then(|header| decode::<Entry>(header).ok());
-        match entry.map(|entry| entry.state) {
-            Some(EntryState::Waiting { due_ms: due }) if due == due_ms => {
-                if self.guard(tx, row.clone())?.as_deref() != Some(&[PENDING]) {
-                    tx.set(row, vec![PENDING]);
-                }
-                return Ok(false);
-            }
-            None if header.is_some() || self.get(&keys::payload(seq)) != Ok(None) => {
-                let why = "What is kept of this event is damaged; its bytes may be readable: try it again, or drop it.";
-                let state = EntryState::Parked { since_ms: now_ms, code: "damaged".into(), why: why.into() };
-                let (response_id, event) = (whose(seq), "unknown".to_owned());
-                let entry = Entry { seq, response_id, event, received_ms: now_ms, state, attempts: 0 };
-                tx.set(row, vec![KEPT]).set(keys::parked(b'e', seq), Vec::new());
-                tx.set(keys::entry(seq), encode(&entry));
-            }
-            Some(_) | None => tracing::warn!(seq, "a place in the queue belongs to no event: it goes"),
+    /// Stored events by number, from `from` on; damaged ones are left out.
+    pub fn events_from(&self, from: u64, limit: usize) -> Result<Page<Entry>, StoreError> {
+        let Page { records, next } = self.numbers(b'E', from, limit)?;
+        let mut events = Vec::with_capacity(records.len());
+        for seq in records {
+            events.extend(self.entry(seq)?);
         }
-        tx.remove(keys::queue(rkey.lane(), due_ms, seq));
-        Ok(tx.writes.iter().any(|(key, value)| value.is_some() && *key == keys::entry(seq)))
-    }
-
-    /// Removes a note that cannot be read, and a queue entry that is not the note's current one.
-    fn mend_note(&self, tx: &mut Tx, item: Item) -> Result<(), StoreError> {
-        let Item { rkey, due_ms, seq, .. } = item;
-        let waits = is_noted(self.guard(tx, keys::of_response(rkey, seq))?.as_deref(), due_ms);
-        let note = self.or_damaged("note", &keys::note(seq), self.read::<Note>(&keys::note(seq)))?;
-        if waits && note.is_none() {
-            drop_note(tx, rkey, seq, due_ms);
-        } else if !waits {
-            tx.remove(keys::queue(rkey.lane(), due_ms, seq));
-        }
-        Ok(())
-    }
-
-    /// The body of a stored event.
-    pub fn payload(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(&keys::payload(seq))
+        Ok(Page { records: events, next })
     }
 
     /// A lane's due queue entries, oldest first, at most `limit`.
     pub fn due(&self, lane: u8, now_ms: i64, limit: usize) -> Result<Vec<Item>, StoreError> {
         let (from, to) = keys::queue_until(lane, now_ms);
-        Ok(self.range(&from, &to, limit)?.iter().filter_map(|(k, v)| item(k, v)).collect())
+        Ok(self.engine.range(&from, &to, limit)?.iter().filter_map(|(k, v)| item(k, v)).collect())
     }
 
+    /// How many events wait.
     pub fn count_pending(&self) -> Result<u64, StoreError> {
         let mut count = 0;
         for lane in 0..keys::LANES {
-            let (mut from, to) = keys::queue_of(lane);
-            loop {
-                let rows = self.range(&from, &to, 10_000)?;
-                count += rows.iter().filter(|(_, v)| v.get(16) == Some(&PENDING)).count() as u64;
-                match rows.last() {
-                    Some((key, _)) if rows.len() == 10_000 => from = [key.as_slice(), &[0]].concat(),
-                    _ => break,
-                }
+            let mut queue = Pages::new(keys::queue_of(lane));
+            while let Some(rows) = queue.rows(self)? {
+                count += rows.iter().filter(|(_, value)| value.get(16) == Some(&PENDING)).count() as u64;
             }
         }
         Ok(count)
     }
 
+    /// When the oldest waiting event was received; `limit` entries of each lane are looked at. Numbers grow with time.
+    pub fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
+        let mut oldest: Option<u64> = None;
+        for lane in 0..keys::LANES {
+            let waiting = self.due(lane, i64::MAX, limit)?;
+            let first = waiting.iter().filter(|item| item.event).map(|item| item.seq).min();
+            oldest = oldest.into_iter().chain(first).min();
+        }
+        let entry = oldest.map_or(Ok(None), |seq| self.entry(seq))?;
+        Ok(entry.map(|entry| entry.received_ms))
+    }
+
     /// When the lane's next entry is due, in milliseconds.
     pub fn next_due(&self, lane: u8) -> Result<Option<i64>, StoreError> {
         let (from, to) = keys::queue_of(lane);
-        Ok(self.keys(&from, &to, 1)?.first().and_then(|k| keys::queue_parts(k)).map(|(due, _)| due))
+        Ok(self.engine.keys(&from, &to, 1)?.first().and_then(|k| keys::queue_parts(k)).map(|(due, _)| due))
     }
 
     /// What waits for a response, in order of arrival; at most [`AT_ONCE`] events and notes, so that they fit into one
     /// transaction. The rest stays queued.
     pub fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
+        self.guard_waiting(&mut Tx::default(), rkey)
+    }
+
+    /// Reads what waits for a response, and guards each event and note.
+    pub(super) fn guard_waiting(&self, guards: &mut Tx, rkey: RKey) -> Result<Waiting, StoreError> {
+        let mut waiting = Waiting::new(rkey);
         let (mut from, to) = keys::all_of_response(rkey);
-        let mut waiting =
-            Waiting { rkey, entries: Vec::new(), notes: Vec::new(), note_attempts: 0, lost: Vec::new() };
         loop {
-            let rows = self.range(&from, &to, PAGE)?;
+            let rows = match self.engine.range(&from, &to, PAGE) {
+                Err(StoreError::Damaged(reason)) => {
+                    return Ok(Waiting { unreadable: Some(reason), ..Waiting::new(rkey) });
+                }
+                rows => rows?,
+            };
             for (key, value) in &rows {
-                let Some(seq) = keys::tail_seq(key) else { continue };
                 match value.first() {
-                    Some(&PENDING) => match self.entry(seq)? {
-                        Some(entry) => waiting.entries.push(entry),
-                        None => waiting.lost.push(seq),
-                    },
-                    Some(&NOTE) => {
-                        let due = value.get(1..9).and_then(keys::tail_seq).unwrap_or(0).cast_signed();
-                        let attempts = value.get(9..13).and_then(|bytes| bytes.try_into().ok());
-                        let attempts = attempts.map_or(0, u32::from_be_bytes);
-                        waiting.note_attempts = waiting.note_attempts.max(attempts);
-                        match self.or_damaged("note", &keys::note(seq), self.read(&keys::note(seq)))? {
-                            Some(note) => waiting.notes.push((seq, due, note)),
-                            None => waiting.lost.push(seq),
-                        }
-                    }
+                    Some(&PENDING) => self.guard_waiting_event(guards, key, &mut waiting)?,
+                    Some(&NOTE) => self.guard_waiting_note(guards, key, value, &mut waiting)?,
                     _ => {}
                 }
                 if waiting.entries.len() + waiting.notes.len() >= AT_ONCE {
@@ -367,11 +315,46 @@ impl Store {
         }
     }
 
+    fn guard_waiting_event(
+        &self,
+        guards: &mut Tx,
+        key: &[u8],
+        waiting: &mut Waiting,
+    ) -> Result<(), StoreError> {
+        let Some(seq) = keys::tail_seq(key) else { return Ok(()) };
+        let read = self.engine.guard(guards, keys::entry(seq));
+        let read = read.and_then(|value| value.as_deref().map(decode).transpose());
+        match self.or_damaged::<Entry>("event", &keys::entry(seq), read)? {
+            // Finished since the list was read.
+            Some(entry) if !matches!(entry.state, EntryState::Waiting { .. }) => {}
+            Some(entry) => waiting.entries.push(entry),
+            None => waiting.lost.push(seq),
+        }
+        Ok(())
+    }
+
+    fn guard_waiting_note(
+        &self,
+        guards: &mut Tx,
+        key: &[u8],
+        value: &[u8],
+        waiting: &mut Waiting,
+    ) -> Result<(), StoreError> {
+        let Some(seq) = keys::tail_seq(key) else { return Ok(()) };
+        let (due_ms, attempts) = read_noted(value);
+        guards.expect(key, Some(value.to_vec()));
+        match self.or_damaged("note", &keys::note(seq), self.read(&keys::note(seq)))? {
+            Some(note) => waiting.notes.push(WaitingNote { seq, due_ms, attempts, note }),
+            None => waiting.lost.push(seq),
+        }
+        Ok(())
+    }
+
     /// Stored events of a response, finished ones included; at most `limit`.
     pub fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let (from, to) = keys::all_of_response(rkey);
         let mut found = Vec::new();
-        for key in self.keys(&from, &to, limit)? {
+        for key in self.engine.keys(&from, &to, limit)? {
             if let Some(seq) = keys::tail_seq(&key) {
                 found.extend(self.entry(seq)?);
             }
@@ -380,10 +363,10 @@ impl Store {
     }
 
     /// Events of a response with a damaged or missing header; at most [`AT_ONCE`] records are read.
-    pub fn without_header(&self, rkey: RKey) -> Result<Vec<u64>, StoreError> {
+    pub(super) fn without_header(&self, rkey: RKey) -> Result<Vec<u64>, StoreError> {
         let (from, to) = keys::all_of_response(rkey);
         let mut found = Vec::new();
-        for (key, value) in self.range(&from, &to, AT_ONCE)? {
+        for (key, value) in self.engine.range(&from, &to, AT_ONCE)? {
             let event = matches!(value.first(), Some(&PENDING | &KEPT));
             if let Some(seq) = keys::tail_seq(&key).filter(|_| event)
                 && self.entry(seq)?.is_none()
@@ -393,77 +376,4 @@ impl Store {
         }
         Ok(found)
     }
-
-    pub(crate) fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        self.get(key)?.as_deref().map(decode).transpose()
-    }
-}
-
-/// The value under a response for a waiting note: its due time and its number of attempts.
-fn noted(due_ms: i64, attempts: u32) -> Vec<u8> {
-    [[NOTE].as_slice(), &due_ms.to_be_bytes(), &attempts.to_be_bytes()].concat()
-}
-
-/// Whether the value is a note that is due then, with any number of attempts.
-fn is_noted(held: Option<&[u8]>, due_ms: i64) -> bool {
-    held.is_some_and(|held| held.starts_with(&noted(due_ms, 0)[..9]))
-}
-
-pub(crate) fn item(key: &[u8], value: &[u8]) -> Option<Item> {
-    let (due_ms, seq) = keys::queue_parts(key)?;
-    Some(Item { rkey: RKey::read(value)?, due_ms, seq, event: value.get(16) == Some(&PENDING) })
-}
-
-/// The value names the response, and whether this is an event or a note.
-fn enqueue(tx: &mut Tx, rkey: RKey, due_ms: i64, seq: u64, kind: u8) {
-    let mut value = rkey.0.to_vec();
-    value.push(kind);
-    tx.set(keys::queue(rkey.lane(), due_ms, seq), value);
-}
-
-pub fn revive(tx: &mut Tx, mut entry: Entry, rkey: RKey, now_ms: i64) {
-    tx.remove(keys::parked(b'e', entry.seq));
-    enqueue(tx, rkey, now_ms, entry.seq, PENDING);
-    tx.set(keys::of_response(rkey, entry.seq), vec![PENDING]);
-    entry.state = EntryState::Waiting { due_ms: now_ms };
-    tx.set(keys::entry(entry.seq), encode(&entry));
-}
-
-/// Gives an event a new state. It leaves the queue, unless the state is `Waiting`.
-pub fn finish(tx: &mut Tx, mut entry: Entry, rkey: RKey, state: EntryState) {
-    if let EntryState::Waiting { due_ms } = entry.state {
-        tx.remove(keys::queue(rkey.lane(), due_ms, entry.seq));
-    }
-    if let EntryState::Waiting { due_ms } = state {
-        enqueue(tx, rkey, due_ms, entry.seq, PENDING);
-    } else {
-        tx.set(keys::of_response(rkey, entry.seq), vec![KEPT]);
-    }
-    if matches!(state, EntryState::Parked { .. }) {
-        tx.set(keys::parked(b'e', entry.seq), Vec::new());
-    }
-    entry.state = state;
-    tx.set(keys::entry(entry.seq), encode(&entry));
-}
-
-/// Queues a note for the Case.
-pub fn put_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64, note: &Note) {
-    tx.set(keys::note(seq), encode(note));
-    move_note(tx, rkey, seq, None, due_ms, 0);
-}
-
-/// Queues a note for another time.
-pub fn move_note(tx: &mut Tx, rkey: RKey, seq: u64, from_ms: Option<i64>, due_ms: i64, attempts: u32) {
-    if let Some(from_ms) = from_ms {
-        tx.remove(keys::queue(rkey.lane(), from_ms, seq));
-    }
-    enqueue(tx, rkey, due_ms, seq, NOTE);
-    tx.set(keys::of_response(rkey, seq), noted(due_ms, attempts));
-}
-
-/// Removes a note that was written, or never can be.
-pub fn drop_note(tx: &mut Tx, rkey: RKey, seq: u64, due_ms: i64) {
-    tx.remove(keys::note(seq));
-    tx.remove(keys::queue(rkey.lane(), due_ms, seq));
-    tx.remove(keys::of_response(rkey, seq));
 }

@@ -38,6 +38,11 @@ fn join(room: u8, parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
+/// The key of a record that has only a number.
+pub fn numbered(room: u8, seq: u64) -> Vec<u8> {
+    join(room, &[&seq.to_be_bytes()])
+}
+
 /// An event's header.
 pub fn entry(seq: u64) -> Vec<u8> {
     join(b'E', &[&seq.to_be_bytes()])
@@ -180,4 +185,9 @@ pub fn prefix(from: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
 pub fn tail_seq(key: &[u8]) -> Option<u64> {
     let at = key.len().checked_sub(8)?;
     key[at..].try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The last sixteen bytes as a response's key.
+pub fn tail_rkey(key: &[u8]) -> Option<RKey> {
+    RKey::read(&key[key.len().saturating_sub(16)..])
 }

@@ -4,10 +4,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::decide::Link;
 use crate::salesforce::RecordId;
-use crate::state::embedded::Entry as Row;
+use crate::state::embedded::Tx;
 use crate::state::keys::{self, RKey};
 use crate::state::pages::Pages;
-use crate::state::{Store, StoreError, Tx, decode, encode};
+use crate::state::{Store, StoreError, decode, encode};
 use crate::time::GoodaysTime;
 
 impl Store {
@@ -15,25 +15,29 @@ impl Store {
         self.or_damaged("link", &keys::link(rkey), self.read(&keys::link(rkey)))
     }
 
-    /// Reads a link and guards it.
-    pub fn guard_link(&self, tx: &mut Tx, rkey: RKey) -> Result<Option<Link>, StoreError> {
-        // A damaged link is read again from Salesforce, as after the loss of the state.
-        let read = self.guard(tx, keys::link(rkey))?.as_deref().map(decode).transpose();
-        self.or_damaged("link", &keys::link(rkey), read)
+    /// Links of these responses, in their order.
+    pub fn links(&self, rkeys: &[RKey]) -> Result<Vec<Option<Link>>, StoreError> {
+        rkeys.iter().map(|rkey| self.link(*rkey)).collect()
     }
 
-    /// The responses of this Case.
-    pub fn responses_of_case(&self, case: &RecordId) -> Result<Vec<RKey>, StoreError> {
+    /// The links of each of these Cases, in their order; several after a merge.
+    pub fn links_of_cases(&self, cases: &[RecordId]) -> Result<Vec<Vec<Link>>, StoreError> {
+        cases.iter().map(|case| self.links_of_case(case)).collect()
+    }
+
+    /// The links of the responses of this Case.
+    pub fn links_of_case(&self, case: &RecordId) -> Result<Vec<Link>, StoreError> {
         let found = self.all_keys(keys::case_prefix(case))?;
-        Ok(found.iter().filter_map(|k| RKey::read(&k[k.len().saturating_sub(16)..])).collect())
+        let rkeys: Vec<RKey> = found.iter().filter_map(|key| keys::tail_rkey(key)).collect();
+        Ok(self.links(&rkeys)?.into_iter().flatten().collect())
     }
 
     /// Links of one customer's responses.
     pub fn links_of_customer(&self, hash: u64) -> Result<Vec<Link>, StoreError> {
         let (from, to) = keys::customer_prefix(hash);
         let mut links = Vec::new();
-        for key in self.keys(&from, &to, 100)? {
-            if let Some(rkey) = RKey::read(&key[key.len().saturating_sub(16)..]) {
+        for key in self.engine.keys(&from, &to, 100)? {
+            if let Some(rkey) = keys::tail_rkey(&key) {
                 links.extend(self.link(rkey)?);
             }
         }
@@ -43,12 +47,12 @@ impl Store {
     /// Whether the ledger knows any response.
     pub fn has_links(&self) -> Result<bool, StoreError> {
         let (cases, end) = keys::room(b'C');
-        if !self.keys(&cases, &end, 1)?.is_empty() {
+        if !self.engine.keys(&cases, &end, 1)?.is_empty() {
             return Ok(true);
         }
-        let mut walk = LinkWalk::default();
-        while let Some(links) = walk.next(self)? {
-            if !links.is_empty() {
+        let mut room = Pages::new(keys::room(b'L'));
+        while let Some(found) = room.keys(self)? {
+            if found.iter().any(|key| keys::is_link(key)) {
                 return Ok(true);
             }
         }
@@ -58,7 +62,7 @@ impl Store {
     /// Unprocessed responses: their number (counted up to `limit`), and the time of the oldest.
     pub fn unprocessed(&self, limit: usize) -> Result<(usize, Option<GoodaysTime>), StoreError> {
         let (from, to) = keys::room(b'W');
-        let found = self.keys(&from, &to, limit)?;
+        let found = self.engine.keys(&from, &to, limit)?;
         let oldest = found.first().and_then(|k| k.get(1..9)).and_then(keys::tail_seq);
         Ok((found.len(), oldest.map(|at| GoodaysTime::from_millis(at.cast_signed()))))
     }
@@ -75,45 +79,49 @@ impl Store {
 
     /// The responses whose write to Salesforce may have been in flight when the process ended.
     pub fn attempt(&self, lane: u8) -> Result<Vec<RKey>, StoreError> {
-        let bytes = self.get(&keys::attempt(lane))?.unwrap_or_default();
+        let bytes = self.engine.get(&keys::attempt(lane))?.unwrap_or_default();
         Ok(bytes.chunks_exact(16).filter_map(RKey::read).collect())
     }
 
-    pub fn set_attempt(&self, lane: u8, rkeys: &[RKey]) -> Result<(), StoreError> {
+    /// Stores, in one transaction, which responses each of these lanes is about to write.
+    pub fn set_attempts(&self, lanes: &[(u8, Vec<RKey>)]) -> Result<(), StoreError> {
         let mut tx = Tx::default();
-        put_attempt(&mut tx, lane, rkeys);
-        self.try_transact(&tx).map(|_| ())
+        for (lane, rkeys) in lanes {
+            if rkeys.is_empty() {
+                tx.remove(keys::attempt(*lane));
+            } else {
+                tx.set(keys::attempt(*lane), rkeys.iter().flat_map(|r| r.0).collect::<Vec<u8>>());
+            }
+        }
+        self.try_transact(&tx).map(drop)
+    }
+
+    /// All links, page by page, beginning with the first.
+    pub fn walk_links(&self) -> LinkWalk<'_> {
+        LinkWalk { store: self, pages: Pages::new(keys::room(b'L')) }
     }
 }
 
-/// All links, page by page.
-pub struct LinkWalk(Pages);
-
-impl Default for LinkWalk {
-    fn default() -> Self {
-        Self(Pages::new(keys::room(b'L')))
-    }
+/// A walk over all links.
+pub struct LinkWalk<'s> {
+    store: &'s Store,
+    pages: Pages,
 }
 
-impl LinkWalk {
-    /// The next links, encoded, with their keys; none at the end.
-    pub fn next(&mut self, store: &Store) -> Result<Option<Vec<Row>>, StoreError> {
-        let rows = self.0.rows(store)?;
-        Ok(rows.map(|rows| rows.into_iter().filter(|(key, _)| keys::is_link(key)).collect()))
+impl LinkWalk<'_> {
+    /// The next links, without damaged ones; none at the end. A page may be empty.
+    pub fn next_page(&mut self) -> Result<Option<Vec<Link>>, StoreError> {
+        let Some(rows) = self.pages.rows(self.store)? else { return Ok(None) };
+        let mut links = Vec::new();
+        for (key, value) in rows.iter().filter(|(key, _)| keys::is_link(key)) {
+            links.extend(self.store.or_damaged("link", key, decode(value).map(Some))?);
+        }
+        Ok(Some(links))
     }
-}
-
-/// Stores which responses a lane is about to write.
-pub fn put_attempt(tx: &mut Tx, lane: u8, rkeys: &[RKey]) {
-    if rkeys.is_empty() {
-        tx.remove(keys::attempt(lane));
-        return;
-    }
-    tx.set(keys::attempt(lane), rkeys.iter().flat_map(|r| r.0).collect::<Vec<u8>>());
 }
 
 /// Writes a link and updates its indexes. `before` is the guarded link.
-pub fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
+pub(super) fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
     let case_before = before.and_then(|l| l.case.as_ref()).map(|c| &c.id);
     let case_after = after.case.as_ref().map(|c| &c.id);
     if case_before != case_after {

@@ -1,10 +1,12 @@
 //! Intended actions and their state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::{Intent, IntentState};
+use crate::state::conversation::Loaded;
+use crate::state::embedded::Tx;
 use crate::state::keys::{self, RKey};
-use crate::state::{Store, StoreError, Tx, decode, encode};
+use crate::state::{Page, Store, StoreError, encode};
 
 /// Numbers of actions that wait. `unclear` ones also wait for a human.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,13 @@ pub struct Outbox {
     pub parked: usize,
 }
 
+/// Whether the earlier forms of a record are overwritten on the disk, or stay until they are old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wipe {
+    Earlier,
+    Nothing,
+}
+
 impl Store {
     pub fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
         self.or_damaged("action", &keys::intent(seq), self.read(&keys::intent(seq)))
@@ -21,14 +30,19 @@ impl Store {
 
     /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
     pub fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
-        let seq = self.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq);
+        let seq = self.engine.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq);
         seq.map_or(Ok(None), |seq| self.read(&keys::intent(seq)))
+    }
+
+    /// [`Self::intent_by_identity`] of several, in their order.
+    pub fn intents_by_identity(&self, identities: &[String]) -> Vec<Result<Option<Intent>, StoreError>> {
+        identities.iter().map(|identity| self.intent_by_identity(identity)).collect()
     }
 
     /// Parked and unclear actions by number, starting with `from`.
     pub fn parked_intents(&self, from: u64, limit: usize) -> Result<Vec<Intent>, StoreError> {
         let (_, to) = keys::prefix(vec![b'X', b'a']);
-        self.intents_at(&self.keys(&keys::parked(b'a', from), &to, limit)?)
+        self.intents_at(&self.engine.keys(&keys::parked(b'a', from), &to, limit)?)
     }
 
     pub fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
@@ -42,13 +56,13 @@ impl Store {
     /// Open intents, at most `limit`.
     pub fn some_open_intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
         let (from, to) = keys::room(b'Y');
-        self.intents_at(&self.keys(&from, &to, limit)?)
+        self.intents_at(&self.engine.keys(&from, &to, limit)?)
     }
 
     /// Counts the waiting actions, at most `limit` of each kind. It reads only keys.
     pub fn outbox(&self, limit: usize) -> Result<Outbox, StoreError> {
         let seqs = |(from, to): (Vec<u8>, Vec<u8>)| -> Result<BTreeSet<u64>, StoreError> {
-            Ok(self.keys(&from, &to, limit)?.iter().filter_map(|key| keys::tail_seq(key)).collect())
+            Ok(self.engine.keys(&from, &to, limit)?.iter().filter_map(|key| keys::tail_seq(key)).collect())
         };
         let open = seqs(keys::room(b'Y'))?;
         let for_humans = seqs(keys::prefix(vec![b'X', b'a']))?;
@@ -67,22 +81,75 @@ impl Store {
         Ok(intents)
     }
 
-    /// Reads an intent and guards it; none if it does not exist.
-    pub fn guard_intent(&self, tx: &mut Tx, seq: u64) -> Result<Option<Intent>, StoreError> {
-        let read = self.guard(tx, keys::intent(seq))?.as_deref().map(decode).transpose();
-        self.or_damaged("action", &keys::intent(seq), read)
+    /// Counts an action that is about to be sent, in the transaction of this change. False, and nothing is counted, if
+    /// `most` were sent within the last hour. The count is guarded, since several actions begin at once.
+    pub fn count_sending(
+        &self,
+        loaded: &mut Loaded,
+        most: Option<u64>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        const MINUTE_MS: i64 = 60_000;
+        let key = keys::meta("sent minutes");
+        let mut minutes: BTreeMap<i64, u64> =
+            self.guarded(&mut loaded.version, "meta", &key)?.unwrap_or_default();
+        minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
+        if most.is_some_and(|most| minutes.values().sum::<u64>() >= most) {
+            return Ok(false);
+        }
+        *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;
+        loaded.version.set(key, encode(&minutes));
+        Ok(true)
+    }
+
+    /// All actions by number, from `from` on; damaged ones are left out.
+    pub fn intents_from(&self, from: u64, limit: usize) -> Result<Page<Intent>, StoreError> {
+        let Page { records, next } = self.numbers(b'O', from, limit)?;
+        let mut intents = Vec::with_capacity(records.len());
+        for seq in records {
+            intents.extend(self.intent(seq)?);
+        }
+        Ok(Page { records: intents, next })
+    }
+
+    /// Rewrites one action in any state, also one that its conversation does not load any more. Returns it as it was and
+    /// as it is; none if it does not exist. `change` may run several times.
+    pub fn rewrite_intent(
+        &self,
+        seq: u64,
+        change: impl Fn(&mut Intent),
+        wipe: Wipe,
+    ) -> Result<Option<(Intent, Intent)>, StoreError> {
+        loop {
+            let mut tx = Tx::default();
+            let Some(before) = self.guarded::<Intent>(&mut tx, "action", &keys::intent(seq))? else {
+                return Ok(None);
+            };
+            let mut after = before.clone();
+            change(&mut after);
+            if after == before {
+                return Ok(Some((before, after)));
+            }
+            put_intent(&mut tx, RKey::of(&after.response_id), &after);
+            if wipe == Wipe::Earlier {
+                tx.wipes.push(keys::intent(seq));
+            }
+            if self.try_transact(&tx)? {
+                return Ok(Some((before, after)));
+            }
+        }
     }
 }
 
 /// Writes a new intent, and its identity for lookups.
-pub fn add_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
+pub(super) fn add_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
     let identity = keys::identity(&intent.identity());
     tx.set(identity, intent.seq.to_be_bytes().to_vec());
     put_intent(tx, rkey, intent);
 }
 
 /// Writes an intent and updates the lists of open and parked ones.
-pub fn put_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
+pub(super) fn put_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
     let open = keys::open_intent(rkey, intent.seq);
     if intent.state.is_open() {
         tx.set(open, Vec::new());
@@ -121,7 +188,7 @@ mod tests {
         for seq in 98..102 {
             tx.set(keys::parked(b'a', seq), Vec::new());
         }
-        store.transact(&tx).unwrap();
+        assert!(store.try_transact(&tx).unwrap());
         let Outbox { pending, unclear, parked } = store.outbox(1000).unwrap();
         assert_eq!((pending, unclear, parked), (98, 2, 2));
         assert_eq!(store.outbox(10).unwrap().pending, 10);

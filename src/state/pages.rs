@@ -1,10 +1,22 @@
-//! A range of keys read page by page: writers wait for one page at most, and memory holds one page at most.
+//! Reads and writes of the embedded database that the records share.
+//!
+//! A range of keys is read page by page: writers wait for one page at most, and memory holds one page at most.
 
-use super::embedded::Entry as Row;
-use super::{Store, StoreError};
+use super::embedded::{Entry as Row, Tx, TxError};
+use super::{Store, StoreError, decode};
+use crate::state::keys;
+use serde::de::DeserializeOwned;
 
 /// Keys that one read gives.
 const PAGE: usize = 400;
+
+/// Records in the order of their numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub records: Vec<T>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<u64>,
+}
 
 /// Where the reading of a range stands. What is written behind that place meanwhile is not seen.
 pub struct Pages {
@@ -23,7 +35,7 @@ impl Pages {
         if self.done {
             return Ok(None);
         }
-        let keys = store.keys(&self.from, &self.to, PAGE)?;
+        let keys = store.engine.keys(&self.from, &self.to, PAGE)?;
         self.step(keys.last(), keys.len());
         Ok(Some(keys))
     }
@@ -33,7 +45,7 @@ impl Pages {
         if self.done {
             return Ok(None);
         }
-        let rows = store.range(&self.from, &self.to, PAGE)?;
+        let rows = store.engine.range(&self.from, &self.to, PAGE)?;
         self.step(rows.last().map(|(key, _)| key), rows.len());
         Ok(Some(rows))
     }
@@ -47,8 +59,41 @@ impl Pages {
 }
 
 impl Store {
+    /// Whether the transaction was applied. False if a guard did not hold.
+    pub(super) fn try_transact(&self, tx: &Tx) -> Result<bool, StoreError> {
+        match self.engine.transact(tx) {
+            Ok(()) => Ok(true),
+            Err(TxError::Conflict) => Ok(false),
+            Err(TxError::Store(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.engine.get(key)?.as_deref().map(decode).transpose()
+    }
+
+    /// Reads a record and guards it; none also if it is damaged. `kind` names it in the log.
+    pub(super) fn guarded<T: DeserializeOwned>(
+        &self,
+        tx: &mut Tx,
+        kind: &'static str,
+        key: &[u8],
+    ) -> Result<Option<T>, StoreError> {
+        let read = self.engine.guard(tx, key.to_vec())?.as_deref().map(decode).transpose();
+        self.or_damaged(kind, key, read)
+    }
+
+    /// Numbers of the records in a room, from `from` on, at most `limit`.
+    pub(super) fn numbers(&self, room: u8, from: u64, limit: usize) -> Result<Page<u64>, StoreError> {
+        let (_, to) = keys::room(room);
+        let found = self.engine.keys(&keys::numbered(room, from), &to, limit)?;
+        let records: Vec<u64> = found.iter().filter_map(|key| keys::tail_seq(key)).collect();
+        let next = records.last().filter(|_| found.len() == limit).map(|last| last + 1);
+        Ok(Page { records, next })
+    }
+
     /// All keys of a range of which each response, Case or customer has a few.
-    pub(crate) fn all_keys(&self, range: (Vec<u8>, Vec<u8>)) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub(super) fn all_keys(&self, range: (Vec<u8>, Vec<u8>)) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut pages = Pages::new(range);
         let mut all = Vec::new();
         while let Some(keys) = pages.keys(self)? {
@@ -61,7 +106,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Settings, Tx};
+    use crate::state::Settings;
 
     #[test]
     fn pages_give_each_key_once_in_order() {

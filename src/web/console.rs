@@ -65,7 +65,7 @@ pub async fn retry(
         info!(id, outcome = word(&outcome), "retried by hand");
         Ok(outcome)
     });
-    Ok(told(outcome.await?, "retrying"))
+    Ok(retry_answer(outcome.await?, "retrying"))
 }
 
 pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
@@ -76,14 +76,14 @@ pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<St
         info!(id, outcome = word(&outcome), "dropped by hand");
         Ok(outcome)
     });
-    Ok(told(outcome.await?, "dropped"))
+    Ok(retry_answer(outcome.await?, "dropped"))
 }
 
 /// A stored event's body as JSON, with all tokens removed.
 pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
-    let bytes = context.shared.store.payload(seq).map_err(broken)?.ok_or_else(missing)?;
+    let bytes = context.shared.store.body(seq).map_err(broken)?.ok_or_else(missing)?;
     let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -231,7 +231,7 @@ pub(super) async fn through<T: Send + 'static>(
     }
 }
 
-fn told(outcome: RetryOutcome, done: &str) -> Response {
+fn retry_answer(outcome: RetryOutcome, done: &str) -> Response {
     match outcome {
         RetryOutcome::Again => answer::json(StatusCode::OK, json!({ "status": done })),
         RetryOutcome::Arrived => answer::json(StatusCode::OK, json!({ "status": "delivered" })),

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::aside::aside;
 use crate::config::Actions;
+use crate::state::StoreError;
 use crate::state::outbox::Outbox;
-use crate::state::{LANES, StoreError, keys};
 use crate::workers::{Shared, Trouble};
 
 /// Rows are counted up to this number.
@@ -42,8 +42,8 @@ impl Status {
                 now_ms,
                 started_ms,
                 inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
-                inbox_parked: parked_events(shared)?,
-                oldest_event_ms: oldest_event(shared)?,
+                inbox_parked: shared.store.count_parked_events(COUNTED)?,
+                oldest_event_ms: shared.store.oldest_waiting_ms(COUNTED)?,
                 outbox: shared.store.outbox(COUNTED)?,
                 unprocessed,
                 oldest_unprocessed: waits,
@@ -162,23 +162,6 @@ pub fn trouble(trouble: &Trouble) -> Value {
         "since": rfc3339(trouble.since_ms),
         "retry_at": rfc3339(trouble.retry_at_ms),
     })
-}
-
-fn parked_events(shared: &Shared) -> Result<usize, StoreError> {
-    let (from, to) = keys::prefix(vec![b'X', b'e']);
-    Ok(shared.store.keys(&from, &to, COUNTED)?.len())
-}
-
-/// When the oldest waiting event was received. Sequence numbers grow with time.
-fn oldest_event(shared: &Shared) -> Result<Option<i64>, StoreError> {
-    let mut oldest: Option<u64> = None;
-    for lane in 0..LANES {
-        let waiting = shared.store.due(lane, i64::MAX, COUNTED)?;
-        let first = waiting.iter().filter(|item| item.event).map(|item| item.seq).min();
-        oldest = oldest.into_iter().chain(first).min();
-    }
-    let entry = oldest.map_or(Ok(None), |seq| shared.store.entry(seq))?;
-    Ok(entry.map(|entry| entry.received_ms))
 }
 
 fn seconds(from_ms: i64, to_ms: i64) -> i64 {

@@ -127,7 +127,7 @@ impl Hook {
                 }
                 why => warn!(?why, "a webhook could not be read to its end"),
             }
-            tell_left_out(left_out);
+            warn_left_out(left_out);
         }
         read
     }
@@ -156,7 +156,7 @@ impl Hook {
         let now = Instant::now();
         if let Some(left_out) = self.lines.line(now) {
             warn!(%problem, "a webhook was refused");
-            tell_left_out(left_out);
+            warn_left_out(left_out);
         }
         let wait = self.strangers.refused(peer, now);
         if !wait.is_zero() {
@@ -212,9 +212,9 @@ impl Hook {
         let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
         let receipt = aside::if_large(bytes.len(), || match (&peek.id, &peek.excess) {
             (Ok(id), Some(why)) => {
-                shared.store.receive_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
+                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
             }
-            _ => shared.store.receive(bytes, &peek.event, &peek.id, now_ms),
+            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms),
         })?;
         drop(turn);
         let mut wake = None;
@@ -271,7 +271,7 @@ fn given(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get(signature::HEADER).map(HeaderValue::as_bytes)
 }
 
-fn tell_left_out(left_out: u64) {
+fn warn_left_out(left_out: u64) {
     if left_out > 0 {
         warn!(left_out, "lines about refused webhooks were left out");
     }

@@ -211,6 +211,9 @@ impl Shared {
             move || (**token.load()).clone(),
             crate::http::client(limits.goodays),
         );
+        if store.is_incomplete() {
+            stale_state::after_loss(&store, clock.now_ms())?;
+        }
         let counts = Counts::read(&store)?;
         Ok(Self {
             metrics: Metrics::new(mapping.version()),
@@ -330,12 +333,12 @@ impl Shared {
     fn said<T>(
         &self,
         remote: &'static str,
-        gate: &CircuitBreaker,
+        breaker: &CircuitBreaker,
         result: &Result<T, Failure>,
         began_ms: i64,
     ) -> Option<i64> {
-        let was_in_trouble = gate.trouble().is_some();
-        let until_ms = said(remote, gate, &self.metrics, result, began_ms, self.clock.now_ms());
+        let was_in_trouble = breaker.trouble().is_some();
+        let until_ms = said(remote, breaker, &self.metrics, result, began_ms, self.clock.now_ms());
         if was_in_trouble && until_ms.is_none() {
             self.wake_all();
         }
@@ -354,7 +357,7 @@ const OUR_PAUSE_MS: i64 = 1_000;
 /// Until when calls to the remote pause, if they do. A refusal of one request is no failure of the remote.
 fn said<T>(
     remote: &'static str,
-    gate: &CircuitBreaker,
+    breaker: &CircuitBreaker,
     metrics: &Metrics,
     result: &Result<T, Failure>,
     began_ms: i64,
@@ -363,10 +366,10 @@ fn said<T>(
     match result {
         Ok(_) => {
             metrics.call(remote, "ok", now_ms - began_ms);
-            if gate.trouble().is_some() {
+            if breaker.trouble().is_some() {
                 info!(remote, "the remote answers again");
             }
-            gate.succeeded(now_ms);
+            breaker.succeeded(now_ms);
             None
         }
         Err(failure) if failure.concerns() == Concerns::Ourselves => {
@@ -374,13 +377,13 @@ fn said<T>(
             Some(now_ms + OUR_PAUSE_MS)
         }
         Err(failure) if failure.concerns() == Concerns::ThisRequest => {
-            metrics.call(remote, &runtime::circuit_breaker::code(failure), now_ms - began_ms);
-            gate.succeeded(now_ms);
+            metrics.call(remote, &failure.code(), now_ms - began_ms);
+            breaker.succeeded(now_ms);
             None
         }
         Err(failure) => {
-            metrics.call(remote, &runtime::circuit_breaker::code(failure), now_ms - began_ms);
-            let until_ms = gate.failed(failure, now_ms);
+            metrics.call(remote, &failure.code(), now_ms - began_ms);
+            let until_ms = breaker.failed(failure, now_ms);
             tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
             Some(until_ms)
         }

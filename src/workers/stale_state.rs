@@ -3,30 +3,45 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tracing::warn;
+use tracing::{error, warn};
 
+use crate::decide::DAMAGED;
 use crate::decide::ledger::marker::read_marker;
 use crate::goodays::{MessageId, ResponseId};
 use crate::http::Failure;
 use crate::mapping::CaseMapping;
 use crate::salesforce::query::{self, After, Poll};
-use crate::state::inbox::{drop_note, item};
-use crate::state::ledger::LinkWalk;
-use crate::state::pages::Pages;
-use crate::state::{LANES, RKey, StoreError, Tx, keys};
+use crate::state::{LANES, RKey, Store, StoreError};
 use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::id_of;
-use crate::workers::poll::{CURSOR, LOOKED};
+use crate::workers::poll::{CURSOR, DEEP, LOOKED};
 use crate::workers::runtime::org_identity::disk;
+
+/// After the disk lost writes that had been acknowledged: unsent actions wait for a human, and the next poll reads the
+/// daily span again, because the cursor may be ahead of what was kept.
+pub(crate) fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreError> {
+    let open = store.all_open_intents()?;
+    let mut parked = 0;
+    for intent in &open {
+        let (changed, _) = store.change(&intent.response_id, now_ms, |loaded| {
+            let Some(now) = loaded.now.intent_mut(intent.seq) else { return Ok(false) };
+            let after = now.after_loss(now_ms);
+            let changed = after != now.state;
+            now.state = after;
+            Ok(changed)
+        })?;
+        parked += usize::from(changed);
+    }
+    error!(
+        code = DAMAGED,
+        parked, "a part of the state is lost: actions that may have been sent wait for a human"
+    );
+    store.set_meta(DEEP, &0_i64)
+}
 
 /// How many Cases are checked: as many as a query returns in one call.
 const LOOKED_AT: usize = 2000;
-/// Records removed in one transaction.
-const SLICE: usize = 500;
-/// Key prefixes of the ledger and the outbox. Intents are removed first, so that an interrupted start sends nothing.
-const ROOMS: [u8; 6] = *b"YODCUW";
-
 impl Shared {
     /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know.
     /// Only a later state than this one can have written them.
@@ -70,10 +85,7 @@ impl Shared {
                 return Ok(false);
             }
         }
-        let mut links = Vec::new();
-        for rkey in self.store.responses_of_case(&id)? {
-            links.extend(self.store.link(rkey)?);
-        }
+        let links = self.store.links_of_case(&id)?;
         // A link that was never read knows nothing yet.
         if links.is_empty() || links.iter().any(|link| link.unread) {
             return Ok(false);
@@ -90,57 +102,6 @@ impl Shared {
             open,
             "this state is older than what was written from it (a restored backup?): it is taken for lost"
         );
-        for room in ROOMS {
-            self.remove_all(keys::room(room))?;
-        }
-        self.remove_links()?;
-        self.remove_all((keys::parked(b'a', 0), keys::parked(b'a', u64::MAX)))?;
-        for lane in 0..LANES {
-            self.remove_notes(lane)?;
-            self.store.set_attempt(lane, &[])?;
-        }
-        let mut tx = Tx::default();
-        tx.remove(keys::meta(LOOKED)).remove(keys::meta(CURSOR));
-        self.store.try_transact(&tx).map(drop)
-    }
-
-    fn remove_all(&self, (from, to): (Vec<u8>, Vec<u8>)) -> Result<(), StoreError> {
-        loop {
-            let found = self.store.keys(&from, &to, SLICE)?;
-            if found.is_empty() {
-                return Ok(());
-            }
-            let mut tx = Tx::default();
-            for key in found {
-                tx.remove(key);
-            }
-            self.store.try_transact(&tx)?;
-        }
-    }
-
-    /// Events and the hashes of bodies are stored beside the links, and stay.
-    fn remove_links(&self) -> Result<(), StoreError> {
-        let mut walk = LinkWalk::default();
-        while let Some(links) = walk.next(&self.store)? {
-            let mut tx = Tx::default();
-            for (key, _) in links {
-                tx.remove(key);
-            }
-            self.store.try_transact(&tx)?;
-        }
-        Ok(())
-    }
-
-    fn remove_notes(&self, lane: u8) -> Result<(), StoreError> {
-        let mut queue = Pages::new(keys::queue_of(lane));
-        while let Some(rows) = queue.rows(&self.store)? {
-            let all = rows.iter().filter_map(|(key, value)| item(key, value));
-            for note in all.filter(|item| !item.event) {
-                let mut tx = Tx::default();
-                drop_note(&mut tx, note.rkey, note.seq, note.due_ms);
-                self.store.try_transact(&tx)?;
-            }
-        }
-        Ok(())
+        self.store.start_over(&[LOOKED, CURSOR])
     }
 }

@@ -20,10 +20,11 @@ use url::Url;
 use crate::decide::Link;
 use crate::decide::inbound::freshness;
 use crate::decide::pace::older_piece;
+use crate::goodays::ResponseId;
 use crate::goodays::client::Page;
 use crate::goodays::event::Response;
 use crate::http::{Failure, Trail};
-use crate::state::{RKey, Receipt, StoreError};
+use crate::state::{Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
@@ -108,11 +109,11 @@ impl Sweep {
     /// Ends the current span.
     fn span_ends(&mut self) {
         self.spans.pop();
-        self.begin_anew();
+        self.start_over();
     }
 
     /// Restarts at the first page of a span.
-    fn begin_anew(&mut self) {
+    fn start_over(&mut self) {
         (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
     }
 }
@@ -132,8 +133,8 @@ impl Worker for Sweeper {
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
-        for gate in [&shared.goodays_breaker, &shared.salesforce_breaker] {
-            if let Some(until_ms) = gate.paused_until(now_ms) {
+        for breaker in [&shared.goodays_breaker, &shared.salesforce_breaker] {
+            if let Some(until_ms) = breaker.paused_until(now_ms) {
                 return Ok(Step::Idle { until_ms: Some(until_ms) });
             }
         }
@@ -206,7 +207,7 @@ impl Shared {
             Err(failure) => {
                 // A cursor may expire (Goodays reference, 4.2): restart at the first page.
                 if matches!(failure, Failure::Refused { .. }) {
-                    sweep.begin_anew();
+                    sweep.start_over();
                 }
                 return Err(failure.into());
             }
@@ -215,9 +216,7 @@ impl Shared {
         let start = self.on_goodays_clock(contact.first_start);
         let oldest =
             if beyond_the_start { since.into() } else { start.unwrap_or_default().plus_millis(-CARRIED_MS) };
-        for item in &page.items {
-            self.sweep_one(oldest, item, sweep.dry_run, &mut sweep.report)?;
-        }
+        self.compare(oldest, &page.items, sweep)?;
         if sweep.leads_back(&page) {
             warn!(
                 "Goodays' list of responses leads back to a page read before: what stands behind it is not compared"
@@ -263,26 +262,27 @@ impl Shared {
         }
     }
 
-    fn sweep_one(
-        &self,
-        oldest: GoodaysTime,
-        item: &Value,
-        dry_run: bool,
-        report: &mut SweepReport,
-    ) -> Result<(), StoreError> {
-        report.looked_at += 1;
-        let Ok(response) = Response::from_value(item) else {
-            report.unreadable += 1;
-            return Ok(());
-        };
-        let rkey = RKey::of(&response.id);
-        let link = self.store.link(rkey)?;
-        if !lacks(link.as_ref(), &response, oldest) || !self.wants(link.as_ref(), &response) {
-            return Ok(());
+    /// Compares the responses of a page with the ledger.
+    fn compare(&self, oldest: GoodaysTime, items: &[Value], sweep: &mut Sweep) -> Result<(), StoreError> {
+        sweep.report.looked_at += items.len();
+        let shown: Vec<Response> = items.iter().filter_map(|item| Response::from_value(item).ok()).collect();
+        sweep.report.unreadable += items.len() - shown.len();
+        let ids: Vec<ResponseId> = shown.iter().map(|response| response.id.clone()).collect();
+        // A list may show a response twice.
+        let mut queued = BTreeSet::new();
+        for (response, known) in shown.iter().zip(self.store.load_many(&ids)?) {
+            let link = known.now.link.as_ref();
+            let waits = known.waiting.unreadable.is_some() || !known.waiting.entries.is_empty();
+            let missing = lacks(link, response, oldest) && self.wants(link, response);
+            if missing && !waits && queued.insert(&response.id) {
+                self.repair(response, sweep.dry_run, &mut sweep.report)?;
+            }
         }
-        if !self.store.waiting(rkey)?.entries.is_empty() {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    /// Queues a response that Salesforce lacks, or whose messages it lacks, as an event.
+    fn repair(&self, response: &Response, dry_run: bool, report: &mut SweepReport) -> Result<(), StoreError> {
         report.missing_count += 1;
         if report.missing.len() < LISTED {
             report.missing.push(response.id.to_string());
@@ -294,7 +294,7 @@ impl Shared {
         // The time makes it a new event: the event of an earlier sweep may have been skipped.
         let body = json!({ "event_type": "sweep", "swept_ms": now_ms, "response": response.raw }).to_string();
         if let Receipt::Accepted { .. } =
-            self.store.receive(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms)?
+            self.store.accept(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms)?
         {
             self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             report.repaired += 1;

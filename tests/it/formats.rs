@@ -25,7 +25,7 @@ fn unpack(archive: &[u8], to: &Path) {
 /// How the actions of a response ended, in order.
 fn actions(store: &Store, id: &str) -> Vec<&'static str> {
     let id = ResponseId::new(id).unwrap();
-    let conversation = store.conversation(RKey::of(&id), &id).unwrap().now;
+    let conversation = store.load(&id).unwrap().now;
     assert!(conversation.link.is_some_and(|link| link.case.is_some()), "{id} has its Case");
     conversation.intents.iter().map(|intent| intent.state.name()).collect()
 }
@@ -43,7 +43,7 @@ fn holds_the_story(store: &Store) {
         let waiting = store.waiting(RKey::of(&ResponseId::new(id).unwrap())).unwrap();
         let [entry] = waiting.entries.as_slice() else { panic!("{id}") };
         assert!(matches!(entry.state, EntryState::Waiting { .. }));
-        let body = String::from_utf8(store.payload(entry.seq).unwrap().unwrap()).unwrap();
+        let body = String::from_utf8(store.body(entry.seq).unwrap().unwrap()).unwrap();
         assert!(body.contains(said), "{id}");
     }
 }

@@ -12,7 +12,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::http::client;
-use goodays_salesforce::state::{Fault, Settings, Store, Tx};
+use goodays_salesforce::state::engine::Tx;
+use goodays_salesforce::state::{Fault, Settings, Store};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
@@ -182,7 +183,7 @@ fn d11_writers_that_wait_for_room_stop_nobody() {
         loop {
             let mut tx = Tx::default();
             tx.set(vec![b'M', writer], vec![writer; 1 << 20]);
-            if store.transact(&tx).is_err() {
+            if store.engine().transact(&tx).is_err() {
                 return;
             }
         }

@@ -13,7 +13,7 @@ use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::state::prefix_end;
+use goodays_salesforce::state::engine::prefix_end;
 use serde_json::{Map, Value, json};
 
 use crate::arena::{PATIENCE, Stage, quick, until};
@@ -140,13 +140,34 @@ impl House {
 
     /// The keys of records that contain the mark.
     fn held(&self, mark: &str) -> Vec<String> {
-        let all = self.stage.app().shared.store.range(&[], &prefix_end(&[]), usize::MAX).unwrap();
+        let all = self.stage.app().shared.store.engine().range(&[], &prefix_end(&[]), usize::MAX).unwrap();
         let lower = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
         let holds =
             all.into_iter().filter(|(key, value)| lower(key).contains(mark) || lower(value).contains(mark));
         holds
             .map(|(key, value)| format!("{} {}", char::from(key[0]), String::from_utf8_lossy(&value)))
             .collect()
+    }
+
+    /// The files of the state folder that contain the mark, other than behind `no`.
+    fn on_disk(&self, mark: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.stage.dir.path().join("state")];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                // A journal may go meanwhile.
+                let Ok(bytes) = std::fs::read(&path) else { continue };
+                let text = String::from_utf8_lossy(&bytes).to_lowercase();
+                if text.match_indices(mark).any(|(at, _)| !text[..at].ends_with("no")) {
+                    found.push(path.display().to_string());
+                }
+            }
+        }
+        found
     }
 
     async fn drop_all_parked(&self) {
@@ -274,10 +295,13 @@ async fn no_word_of_anybody_stands_where_it_does_not_belong() {
     assert!(swept.0 == 200 && !swept.1.contains(MARK), "{swept:?}");
     house.rest().await;
     house.pages_are_clean().await;
-    assert!(!house.held(MARK).is_empty(), "the state is searched in vain: the test shows nothing");
+    for held in [house.held(MARK), house.on_disk(MARK)] {
+        assert!(!held.is_empty(), "the state is searched in vain: the test shows nothing");
+    }
     house.drop_all_parked().await;
     house.days_later(8).await;
     house.holds("everything is pruned", || house.held(MARK).is_empty().then_some(())).await;
+    house.holds("nothing is on the disk", || house.on_disk(MARK).is_empty().then_some(())).await;
     house.pages_are_clean().await;
     let log = house.log.text();
     assert!(log.contains("TRACE") && log.contains("event applied"), "the log is not complete");
@@ -352,6 +376,8 @@ async fn a_person_is_forgotten_wherever_he_stands() {
     assert_eq!(left.len(), 1, "only the stranger's longer address may stay: {left:#?}");
     assert!(left[0].contains("nozq7mail"), "{left:#?}");
     assert!(!house.held(OTHER).is_empty(), "somebody else was forgotten");
+    assert_eq!(house.on_disk(MARK), [""; 0]);
+    assert!(!house.on_disk(OTHER).is_empty());
 
     house.stage.salesforce.wire().clear_faults();
     let cases = house.stage.salesforce.count("Case");

@@ -197,7 +197,7 @@ async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on(
         let mut event: Value = serde_json::from_str(EVENT).unwrap();
         event["response"]["id"] = name.into();
         let id = Ok(ResponseId::new(name).unwrap());
-        match store.receive(event.to_string().as_bytes(), "response", &id, 0).unwrap() {
+        match store.accept(event.to_string().as_bytes(), "response", &id, 0).unwrap() {
             Receipt::Accepted { seq, .. } => seq,
             other => panic!("{other:?}"),
         }

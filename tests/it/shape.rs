@@ -73,12 +73,90 @@ fn only_the_store_knows_the_database() {
     assert!(strangers.is_empty(), "{strangers:?}");
 }
 
+/// The interface of the store speaks of records. What is below it (transactions, keys, the database) is its own matter.
+#[test]
+fn only_the_store_builds_transactions_and_knows_keys() {
+    const WORDS: [&str; 4] = ["Tx", "keys::", "state::engine", ".engine()"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = |code: &str, word: &str| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        code.match_indices(word).any(|(at, _)| {
+            let (before, after) = (&code[..at], &code[at + word.len()..]);
+            // `document::keys` are the keys of a YAML file.
+            let other = before.ends_with("document::") || before.ends_with(part);
+            !other && (word.ends_with(':') || !after.starts_with(part))
+        })
+    };
+    let mut broken = Vec::new();
+    for file in files(&root.join("src")).into_iter().filter(|p| !p.starts_with(root.join("src/state"))) {
+        let code = code(&file);
+        let found = WORDS.iter().filter(|word| named(&code, word));
+        broken.extend(found.map(|word| format!("{} names {word}", file.display())));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 #[test]
 fn retry_intervals_are_computed_in_one_place() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let uses = |p: &PathBuf| code(p).contains("backoff::");
     let found: Vec<PathBuf> = files(&root.join("src")).into_iter().filter(uses).collect();
     assert_eq!(found, [root.join("src/workers/runtime/retry.rs")]);
+}
+
+/// Files of the workers that read an answer of a remote for a fact (an account's name, an expired cursor),
+/// and the circuit breaker, which only pauses.
+const READ_FACTS: [&str; 10] = [
+    "runtime/circuit_breaker.rs",
+    "runtime/org_identity.rs",
+    "poll/mod.rs",
+    "delivery/facts.rs",
+    "delivery/limits.rs",
+    "delivery/reread.rs",
+    "delivery/users.rs",
+    "housekeeping/reload.rs",
+    "stale_state.rs",
+    "sweep.rs",
+];
+
+/// A worker applies what `decide` has chosen. It does not choose itself by a verdict or a failure, and has no reason for
+/// parking of its own.
+#[test]
+fn what_an_answer_leads_to_is_decided_in_decide() {
+    let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/workers");
+    let mut choosing = Vec::new();
+    for file in files(&workers) {
+        let code = code(&file);
+        let name = file.strip_prefix(&workers).unwrap().to_str().unwrap().to_owned();
+        let verdict = ["Verdict", "classify("].iter().any(|word| code.contains(word));
+        let failure = ["Failure::Refused", "Failure::NoAnswer", "Failure::Road", "may_have_been_done"];
+        let by_failure =
+            failure.iter().any(|word| code.contains(word)) && !READ_FACTS.contains(&name.as_str());
+        let parks = code.split(".park(").skip(1).any(|call| {
+            let call = call.split(')').next().unwrap_or_default();
+            call.contains('"')
+        });
+        if verdict || by_failure || parks {
+            choosing.push(name);
+        }
+    }
+    assert!(choosing.is_empty(), "{choosing:?}");
+}
+
+/// Each queue, page and body has a bound with a name.
+#[test]
+fn no_bound_is_the_largest_number() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let unbounded = |file: &PathBuf| {
+        let code = code(file);
+        ["usize::MAX", "unbounded_channel", "mpsc::channel()"].iter().any(|word| code.contains(word))
+    };
+    // The storage engine checks lengths against its files.
+    let found: Vec<PathBuf> = files(&src)
+        .into_iter()
+        .filter(|file| !file.starts_with(src.join("state")) && unbounded(file))
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 /// A mutant without code breaks nothing, so its test would seem to catch nothing.

@@ -13,7 +13,8 @@ use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault as Wired};
-use goodays_salesforce::state::{Fault, RKey, Settings, Store, Tx, keys};
+use goodays_salesforce::state::engine::Tx;
+use goodays_salesforce::state::{Fault, RKey, Settings, Store, keys};
 use serde_json::Value;
 
 use self::disk::{Child, SmallDisk};
@@ -279,7 +280,7 @@ async fn what_was_acknowledged_survives_a_damaged_snapshot() {
     let mut child = Child::start(&post.stage, "exec");
     child.doors().await;
     post.all_arrive().await;
-    assert!(child.log().contains("the state was repaired"), "{}", child.log());
+    assert!(child.log().contains("is made anew from the journals"), "{}", child.log());
     assert!(post.state().join("sled.damaged-1").exists());
     child.stop().await;
 }
@@ -300,11 +301,9 @@ async fn harmed(
     assert!(post.stage.stop_daemon().await);
     post.stage.salesforce.wire().clear_faults();
     let store = Store::open(&post.state(), Settings::default()).unwrap();
-    let numbered = |seq| store.entry(seq).unwrap().map(|e| (seq, RKey::of(&e.response_id.unwrap())));
-    let (from, to) = keys::room(b'E');
-    let all = store.keys(&from, &to, 1000).unwrap();
+    let all = store.events_from(0, 1000).unwrap().records;
     let events: Vec<(u64, RKey)> =
-        all.iter().filter_map(|key| keys::tail_seq(key)).filter_map(numbered).collect();
+        all.into_iter().map(|event| (event.seq, RKey::of(&event.response_id.unwrap()))).collect();
     assert_eq!(events.len(), count);
     store.close().unwrap();
     harm(&post.state(), &events);
@@ -327,18 +326,20 @@ fn rewritten(state: &Path, write: impl FnOnce(&mut Tx)) {
     let store = Store::open(state, Settings::default()).unwrap();
     let mut tx = Tx::new();
     write(&mut tx);
-    store.transact(&tx).unwrap();
+    store.engine().transact(&tx).unwrap();
     store.close().unwrap();
 }
 
 #[tokio::test]
 async fn d02_one_flipped_bit_in_a_body_costs_that_event_and_no_other() {
     let (post, mut child, parked) = harmed(50, 49, |state, _| {
-        let file = state.join("sled.values-1");
-        let mut bytes = fs::read(&file).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(file, bytes).unwrap();
+        for file in journals(state) {
+            let mut bytes = fs::read(&file).unwrap();
+            if let Some(at) = bytes.windows(8).position(|part| part == b"words 25") {
+                bytes[at] ^= 1;
+                fs::write(file, bytes).unwrap();
+            }
+        }
     })
     .await;
     let lost = parked[0]["response_id"].as_str().unwrap();
@@ -379,13 +380,16 @@ async fn d01_a_last_checkpoint_that_fails_is_told_by_the_exit_code() {
     let mut child = Child::start(&post.stage, "exec");
     let (webhook, _) = child.doors().await;
     assert_eq!(post.feedback(&webhook, "kept").await, Some(200));
-    for entry in fs::read_dir(post.state()).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().starts_with("sled.journal-") {
-            fs::remove_file(entry.path()).unwrap();
-        }
+    for journal in journals(&post.state()) {
+        fs::remove_file(journal).unwrap();
     }
     child.terminate();
     assert_eq!(child.code().await, 1, "{}", child.log());
+}
+
+fn journals(state: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|p| p.file_name().unwrap().to_string_lossy().starts_with("sled.journal-")).collect()
 }
 
 fn snapshots(post: &Post) -> Vec<PathBuf> {
@@ -396,6 +400,43 @@ fn snapshots(post: &Post) -> Vec<PathBuf> {
     found
 }
 
+/// A damaged place of the last journal may have said that an answer was sent. So what waits is not sent, and told.
+#[tokio::test]
+async fn after_a_loss_of_acknowledged_writes_an_unsent_answer_waits_for_a_human() {
+    let mut post = Post::new().await;
+    post.stage.goodays.pause_webhooks(false);
+    post.stage.start_daemon().await.unwrap();
+    let id = post.stage.goodays.customer_leaves(Feedback::default());
+    let case = until(PATIENCE, || post.stage.salesforce.case_by_key(&id)).await.unwrap();
+    post.stage.goodays.wire().fault(Wired { times: None, ..Wired::once("/v2/", Act::ResetBefore) });
+    post.stage
+        .salesforce
+        .agent_comments(case["Id"].as_str().unwrap(), "her answer", true, "a@brand.example")
+        .unwrap();
+    let waits = || post.stage.app().shared.store.all_open_intents().unwrap().pop();
+    until(PATIENCE, waits).await.unwrap();
+    assert!(post.stage.stop_daemon().await);
+    // As after a kill: sled knows nothing of the last journal, and a record in its middle is damaged.
+    fs::remove_dir_all(post.state().join("sled")).unwrap();
+    let mut all = journals(&post.state());
+    all.sort();
+    let first = fs::read(&all[0]).unwrap();
+    let mut changed = first;
+    let at = changed.len() / 2;
+    changed[at] ^= 1;
+    fs::write(&all[0], changed).unwrap();
+    post.stage.goodays.wire().clear_faults();
+
+    let mut child = Child::start(&post.stage, "exec");
+    let (_, admin) = child.doors().await;
+    assert!(child.log().contains("a part of a journal is damaged"), "{}", child.log());
+    let parked = post.asked(&admin, "/parked").await.1;
+    let codes: Vec<&Value> = parked.as_array().unwrap().iter().map(|item| &item["reason_code"]).collect();
+    assert_eq!(codes, ["damaged"], "{parked}");
+    assert_eq!(post.stage.goodays.received_by_customer(&id).len(), 0);
+    child.stop().await;
+}
+
 #[tokio::test]
 async fn a_state_that_cannot_be_repaired_is_not_started_on() {
     let post = Post::new().await;
@@ -403,10 +444,12 @@ async fn a_state_that_cannot_be_repaired_is_not_started_on() {
         fs::write(snapshot, "").unwrap();
     }
     fs::write(post.state().join("sled/db"), "").unwrap();
+    for journal in journals(&post.state()) {
+        fs::remove_file(journal).unwrap();
+    }
     let mut child = Child::start(&post.stage, "exec");
     assert_eq!(child.code().await, 2);
-    for words in ["is damaged and could not be repaired", "restore the last backup", "the sweep finds again"]
-    {
+    for words in ["is damaged and cannot be made anew", "restore the last backup", "the sweep finds again"] {
         assert!(child.log().contains(words), "{words} in {}", child.log());
     }
     assert_eq!(fs::read(post.state().join("sled/db")).unwrap(), b"", "it was changed");

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use goodays_salesforce::state::{
+use goodays_salesforce::state::engine::{
     Fault, MAX_KEY, OpenError, Settings, Store, StoreError, Tx, TxError, prefix_end,
 };
 use proptest::prelude::*;
@@ -516,28 +516,43 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_damaged_snapshot_is_repaired_and_kept_for_analysis() {
+fn a_damaged_database_is_kept_for_analysis_and_made_anew_from_the_journals() {
     type Damage = fn(&Path);
-    let damages: [Damage; 4] = [
-        |snap| fs::write(snap, "").unwrap(),
-        |snap| {
-            let mut bytes = fs::read(snap).unwrap();
+    let damages: [Damage; 5] = [
+        |dir| fs::write(snapshot(dir), "").unwrap(),
+        |dir| {
+            let mut bytes = fs::read(snapshot(dir)).unwrap();
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
-            fs::write(snap, bytes).unwrap();
+            fs::write(snapshot(dir), bytes).unwrap();
         },
-        |snap| {
-            let bytes = fs::read(snap).unwrap();
-            fs::write(snap, &bytes[..bytes.len() / 2]).unwrap();
+        |dir| fs::write(snapshot(dir), vec![0; 4096]).unwrap(),
+        // The log's end is missing, too.
+        |dir| {
+            fs::write(snapshot(dir), "").unwrap();
+            fs::write(dir.join("sled/db"), vec![0; 1000]).unwrap();
         },
-        |snap| fs::write(snap, vec![0; 4096]).unwrap(),
+        // sled takes this for an empty database.
+        |dir| {
+            fs::remove_file(snapshot(dir)).unwrap();
+            fs::write(dir.join("sled/db"), "").unwrap();
+        },
     ];
     for (n, damage) in damages.into_iter().enumerate() {
         let (dir, content) = filled();
-        damage(&snapshot(dir.path()));
-        assert_eq!(everything(&open(dir.path())), content, "damage {n}");
+        damage(dir.path());
+        for _ in 0..2 {
+            assert_eq!(everything(&open(dir.path())), content, "damage {n}");
+        }
         assert_eq!(names(dir.path()), ["admin.addr", "sled", "sled.damaged-1", "sled.lock"], "damage {n}");
     }
+}
+
+#[test]
+fn a_missing_database_is_made_anew_from_the_journals() {
+    let (dir, content) = filled();
+    fs::remove_dir_all(dir.path().join("sled")).unwrap();
+    assert_eq!(everything(&open(dir.path())), content);
 }
 
 #[test]
@@ -550,30 +565,24 @@ fn of_several_damaged_folders_the_newest_is_kept() {
     assert_eq!(names(dir.path()), ["admin.addr", "sled", "sled.damaged-3", "sled.lock"]);
 }
 
-/// The log's end is missing, too: continuing would silently lose acknowledged events.
+/// Without journals nothing can be made anew, and an empty state would lose silently.
 #[test]
-fn damage_beyond_the_snapshot_is_not_glossed_over() {
-    for keep in [0, 1000, 300_000] {
-        let (dir, _) = filled();
-        fs::write(snapshot(dir.path()), "").unwrap();
-        let log = fs::OpenOptions::new().write(true).open(dir.path().join("sled/db")).unwrap();
-        log.set_len(keep).unwrap();
-        for _ in 0..2 {
-            let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
-            assert!(matches!(refused, OpenError::Damaged { .. }), "{keep}: {refused:?}");
-            assert!(refused.to_string().contains("backup"), "{refused}");
-            assert_eq!(names(dir.path()), ["admin.addr", "sled", "sled.lock"]);
+fn a_damaged_database_without_journals_is_refused_and_untouched() {
+    let (dir, _) = filled();
+    fs::write(snapshot(dir.path()), "").unwrap();
+    fs::write(dir.path().join("sled/db"), vec![0; 1000]).unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_str().unwrap().starts_with("sled.journal-") {
+            fs::remove_file(path).unwrap();
         }
     }
-}
-
-#[test]
-fn a_log_without_content_is_not_an_empty_store() {
-    let (dir, _) = filled();
-    fs::remove_file(snapshot(dir.path())).unwrap();
-    fs::write(dir.path().join("sled/db"), "").unwrap();
-    let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
-    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
+    for _ in 0..2 {
+        let refused = Store::open(dir.path(), Settings::default()).err().unwrap();
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("backup"), "{refused}");
+        assert_eq!(names(dir.path()), ["admin.addr", "sled", "sled.lock"]);
+    }
 }
 
 // --- compaction

@@ -8,7 +8,7 @@ use crate::decide::inbound::{COMMENT_BYTES, MAX_COMMENTS, Planner};
 use crate::decide::{Feedback, Report, hash64};
 use crate::mapping::{Facts, Moment, On, Rendered, Told};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::query::{clean_text, cut_at_units, units};
 
 /// The minimum size of a part (bytes): its number and some text.

@@ -4,8 +4,12 @@
 //! apart by id, are imported. A view older than what we know changes no field.
 
 mod commands;
+mod comments;
 mod fields;
+mod remember;
 mod snapshot;
+
+pub use remember::{freshness, waiting_since};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,19 +19,14 @@ use serde_json::{Map, Value, json};
 use crate::decide::inbound::snapshot::{Snapshot, freshest, told_turns};
 use crate::decide::outbound::outcome::{Proof, arrived, message_ends_turn};
 use crate::decide::outbound::recognise::{Fit, fit};
-use crate::decide::reconcile::action_fields;
 use crate::decide::{
-    Freshness, Intent, IntentState, Known, Link, LinkUpdate, MessageOrigin, Note, PlanContext, RepliedBy,
-    Report, active_status_rule, hash64,
+    Intent, IntentState, Known, Link, LinkUpdate, MessageOrigin, Note, PlanContext, Report, hash64,
 };
-use crate::goodays::event::{Event, EventKind, Message, Response, Whose, normalised};
-use crate::goodays::{MessageId, ResponseId, Verb};
-use crate::mapping::{Assignment, CaseMapping, Facts, Moment, Rendered};
-use crate::messages::Words;
+use crate::goodays::event::{Event, Message, Whose, normalised};
+use crate::goodays::{ResponseId, Verb};
+use crate::mapping::{Assignment, CaseMapping, Facts, Moment};
 use crate::salesforce::RecordId;
-use crate::salesforce::describe::Purpose;
-use crate::salesforce::query::{clean_text, split_comment};
-use crate::time::{CARRIED_MS, GoodaysTime};
+use crate::time::GoodaysTime;
 
 /// Comments per transaction; a longer conversation takes several, oldest first (design, 4).
 pub const MAX_COMMENTS: usize = 150;
@@ -82,18 +81,18 @@ pub struct CaseWrite {
 }
 
 pub fn plan(input: &Input<'_>, context: &PlanContext<'_>) -> Plan {
-    let mut sketch = Planner::new(input, context);
-    let Some(view) = freshest(input) else { return sketch.notes_only() };
+    let mut planner = Planner::new(input, context);
+    let Some(view) = freshest(input) else { return planner.notes_only() };
     let facts = Facts::new(&view.name, &view.response.raw);
-    if let Some(why) = sketch.not_ours(&view, &facts) {
+    if let Some(why) = planner.not_ours(&view, &facts) {
         return Plan { skipped: Some(why), ..Plan::default() };
     }
-    sketch.sort_turns(&facts);
-    sketch.settle_by_state(&view);
-    sketch.plan.message_ends_turn = sketch.ends_turn(&view);
-    sketch.write(&view, &facts);
-    sketch.remember(&view.response);
-    sketch.plan
+    planner.sort_turns(&facts);
+    planner.settle_by_state(&view);
+    planner.plan.message_ends_turn = planner.ends_turn(&view);
+    planner.write(&view, &facts);
+    planner.remember(&view.response);
+    planner.plan
 }
 
 pub(super) struct Planner<'a> {
@@ -302,102 +301,9 @@ impl<'a> Planner<'a> {
         chosen.or_else(|| self.context.mapping.case_mappings().first())
     }
 
-    /// Comments for the new messages, and the messages that they contain.
-    fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Turn<'a>>) {
-        let mut comments = self.successor_comment();
-        let mut taken = Vec::new();
-        // A new Case may have none; an existing one gets one message at least.
-        let most = self.most_comments();
-        let may_be_none = most == 0 && self.case().is_none();
-        for turn in std::mem::take(&mut self.fresh_turns) {
-            if !self.imports(&turn) {
-                self.learn(&turn, MessageOrigin::Skipped);
-                continue;
-            }
-            let parts = self.comment_records(facts, &turn);
-            if (may_be_none || !comments.is_empty()) && comments.len() + parts.len() > most {
-                self.plan.more = true;
-                break;
-            }
-            let how = if parts.is_empty() { MessageOrigin::Skipped } else { MessageOrigin::Imported };
-            comments.extend(parts);
-            self.learn(&turn, how);
-            taken.push(turn);
-        }
-        (comments, taken)
-    }
-
-    fn imports(&self, turn: &Message) -> bool {
-        let comment = self.context.mapping.comment();
-        match turn.whose {
-            Whose::Customer => comment.import_customer,
-            Whose::Brand => comment.import_brand,
-            // It must not be lost, even if its author is unknown.
-            Whose::Unknown => comment.import_customer || comment.import_brand,
-        }
-    }
-
-    /// The comment of a new Case that names the deleted one before it.
-    fn successor_comment(&self) -> Vec<Map<String, Value>> {
-        let Some(old) = self.link().filter(|l| l.case.is_none()).and_then(|l| l.gone.last()) else {
-            return Vec::new();
-        };
-        let name = old.number.as_deref().unwrap_or(old.id.as_str());
-        let comment = self.context.mapping.comment();
-        let text = self.context.messages.say(&Words::new("continues-case").with("case", name));
-        let mut record = Map::new();
-        record.insert(comment.body_field.clone(), Value::String(text));
-        vec![record]
-    }
-
     /// The comment's text, in as many parts as Salesforce requires.
     pub(super) fn comment_texts(&self, facts: &Facts, turn: &Message) -> Vec<String> {
         self.texts(turn, &self.context.mapping.comment().fields(facts, &turn.raw))
-    }
-
-    fn texts(&self, turn: &Message, rendered: &[Rendered]) -> Vec<String> {
-        let comment = self.context.mapping.comment();
-        let body = rendered.iter().find(|r| r.field == comment.body_field);
-        let text = match body.map(|r| &r.value) {
-            Some(Ok(Some(value))) => scalar_text(value),
-            Some(Ok(None)) | None => String::new(),
-            // The template failed: the message's own text is written instead of nothing.
-            Some(Err(_)) => turn.content.clone(),
-        };
-        split_comment(&clean_text(&text), self.comment_bytes())
-    }
-
-    fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
-        let comment = self.context.mapping.comment();
-        let rendered = comment.fields(facts, &turn.raw);
-        let parts = self.texts(turn, &rendered);
-        let mut record = Map::new();
-        for field in rendered.into_iter().filter(|r| r.field != comment.body_field) {
-            if let Some(value) = self.value(&field, self.context.comment, Purpose::Create) {
-                record.insert(field.field, value);
-            }
-        }
-        parts
-            .into_iter()
-            .filter(|part| !part.trim().is_empty())
-            .map(|part| {
-                let mut record = record.clone();
-                record.insert(comment.body_field.clone(), Value::String(part));
-                record
-            })
-            .collect()
-    }
-
-    /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event (`reply`)
-    /// never counts (design, rule 15).
-    fn customer_wrote_last(&self, taken: &[Turn<'_>]) -> bool {
-        let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
-            return false;
-        };
-        let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > newest.at));
-        let told_later = self.turns.iter().any(|t| t.at > newest.at);
-        let only_reply = self.input.events.iter().all(|e| e.kind == EventKind::Reply);
-        !known_later && !told_later && !only_reply
     }
 
     /// Only notes wait: they are written to the existing Case.
@@ -430,95 +336,6 @@ impl<'a> Planner<'a> {
             comments,
         });
         self.plan
-    }
-
-    /// Stores the active status rule after our own write, so that the write fires nothing (design, rule 6).
-    fn baseline(&mut self, fields: &Map<String, Value>, creating: bool) {
-        let mut written = action_fields(fields, self.context);
-        if let Some(status) = fields.get("Status").and_then(Value::as_str) {
-            let closed = self.context.closed.iter().any(|c| c == status);
-            written.insert("IsClosed".to_owned(), Value::Bool(closed));
-        }
-        if written.is_empty() && !creating {
-            return;
-        }
-        // A new Case keeps no field of the deleted one.
-        let before = self.link().filter(|_| !creating);
-        let mut row = before.map(|l| l.last_seen_fields.clone()).unwrap_or_default();
-        row.extend(written.clone());
-        self.plan.link_update.active_status_rule =
-            Some(active_status_rule(self.context.mapping, &Value::Object(row)));
-        self.plan.link_update.rules = self.context.mapping.rules_version();
-        self.plan.link_update.last_seen_fields = written;
-    }
-
-    /// Stores what this view says of the conversation, even if nothing is written.
-    fn remember(&mut self, newest: &Response) {
-        let link_update = &mut self.plan.link_update;
-        for response in self.input.events.iter().map(|e| &e.response).chain([newest]) {
-            let fresh = freshness(response);
-            link_update.fresh = link_update.fresh.max(Some(fresh));
-        }
-        link_update.source.clone_from(&newest.source);
-        link_update.customer = newest.emails.first().map(|mail| hash64(mail));
-        let stale = self.input.link.is_some_and(|l| freshness(newest) < l.fresh);
-        if !stale {
-            link_update.waiting = Some(waiting_since(newest));
-        }
-        // A view newer than our first start has every message that the Case had before us, so these were compared.
-        let since_start = |e: &Event| {
-            let surely = |at: GoodaysTime| at.plus_millis(CARRIED_MS);
-            self.input.first_start.is_some_and(|at| freshness(&e.response).newest >= surely(at))
-        };
-        link_update.read = self.input.events.iter().any(since_start);
-        if !stale {
-            let turns = self.turns.iter().map(Cow::as_ref).chain(&newest.turns);
-            let last = turns.filter(|t| t.whose == Whose::Customer).max_by_key(|t| t.at);
-            link_update.last_customer = last.map(|t| t.id.clone());
-        }
-        let reply =
-            self.input.events.iter().map(|e| &e.response).chain([newest]).find_map(|r| r.reply.as_ref());
-        if let Some(reply) = reply {
-            self.plan.link_update.replied = Some(self.replied_by(&reply.id));
-        }
-    }
-
-    fn replied_by(&self, reply: &MessageId) -> RepliedBy {
-        let sent = |k: &Known| k.origin == MessageOrigin::Sent && k.id == *reply;
-        let link_says = self.input.link.is_some_and(|l| l.known.iter().any(sent));
-        if link_says || self.plan.link_update.known.iter().any(sent) {
-            RepliedBy::Us
-        } else {
-            RepliedBy::Other
-        }
-    }
-}
-
-/// How new a view is.
-pub fn freshness(response: &Response) -> Freshness {
-    let spoken = response.turns.iter().chain(&response.first).chain(&response.reply).filter_map(|m| m.at);
-    let newest = spoken.chain(response.created).max().unwrap_or_default();
-    let turns = u32::try_from(response.turns.len()).unwrap_or(u32::MAX);
-    Freshness { newest, turns, updated: response.updated.unwrap_or_default() }
-}
-
-/// Since when the customer waits for the brand: a return is open until it is processed ("process each one", Goodays
-/// reference, 3.6), a private message until it is answered.
-pub fn waiting_since(response: &Response) -> Option<GoodaysTime> {
-    if response.actions.contains("reply") || response.actions.contains("close") {
-        let first = response.first.as_ref().and_then(|m| m.at).or(response.created);
-        return Some(first.unwrap_or_default());
-    }
-    let last = response.turns.last()?;
-    (last.whose == Whose::Customer && response.actions.contains("message"))
-        .then(|| last.at.unwrap_or_default())
-}
-
-fn scalar_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
     }
 }
 

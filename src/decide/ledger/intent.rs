@@ -163,6 +163,9 @@ impl Sending {
     }
 }
 
+/// The code of an action of which the disk lost something.
+pub const DAMAGED: &str = "damaged";
+
 impl IntentState {
     /// Whether the delivery worker still has to handle it.
     pub fn is_open(&self) -> bool {
@@ -238,6 +241,19 @@ pub fn answer_identity(comment: &RecordId) -> String {
 }
 
 impl Intent {
+    /// The state after the disk lost writes that had been acknowledged. An action that looks unsent may have been sent:
+    /// only a human sends it. All other states lead to a look at Goodays, or are final.
+    pub fn after_loss(&self, now_ms: i64) -> IntentState {
+        match &self.state {
+            IntentState::Ready { .. } => IntentState::Parked {
+                since_ms: now_ms,
+                code: DAMAGED.to_owned(),
+                why: Words::new("state-damaged"),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// See [`ActionKind::identity`].
     pub fn identity(&self) -> String {
         if let Some(number) = self.command {

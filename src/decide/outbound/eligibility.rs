@@ -3,6 +3,7 @@
 //! All callers use this one function: the dispatcher (which action is next), the check just before the PUT (with what
 //! Goodays has just listed, on the conversation in the same transaction that stores the attempt), and `plan --case`.
 
+use crate::decide::invariants::{self, breach_of_action};
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
 use crate::decide::outbound::waiting::{held_ms, needs_approval};
@@ -196,7 +197,10 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
     let beside = Beside { link, ..look.beside };
     match (permitted(intent, look.view, beside), unconfirmed) {
         (Permitted::Send(action), _) if now.observe => Eligibility::Never(Ending::Observed(action.verb())),
-        (Permitted::Send(action), _) => Eligibility::Send(action),
+        (Permitted::Send(action), _) => match breach_of_action(&action, intent, look.view) {
+            None => Eligibility::Send(action),
+            Some(why) => Eligibility::Never(Ending::NotSent { code: invariants::CODE, why }),
+        },
         (Permitted::NotSent { why, .. }, Some(attempt)) => unclear(attempt, why),
         (Permitted::NotSent { code, why }, None) => Eligibility::Never(Ending::NotSent { code, why }),
         (Permitted::Settled(lost), _) => Eligibility::Never(Ending::Settled(lost)),

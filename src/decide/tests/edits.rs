@@ -185,7 +185,7 @@ fn a06_what_an_operator_asked_for_is_judged_by_todays_rules() {
         assert!(conversation.intents.iter().all(|intent| intent.by_operator));
         let seen = conversation.see_comment((&note, &row), rules, &since(), false, next_seq);
         assert_eq!((seen.fired, seen.taken_back), (None, 0), "the poll reads the note again");
-        let seen = conversation.see_case(&row, (rules, &desk_of(rules.now)), &since(), next_seq);
+        let seen = conversation.see_case(&row, (rules, &context_of(rules.now)), &since(), next_seq);
         assert_eq!((seen.fired, seen.taken_back), (None, 0), "and the Case");
         let mut again = note.clone();
         again["Parent"] = row.clone();

@@ -3,6 +3,7 @@
 mod commands;
 mod edits;
 mod inbound;
+mod invariants;
 mod laws;
 mod outbound;
 mod reconcile;
@@ -58,11 +59,11 @@ static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::n
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
 static ENGLISH: LazyLock<Messages> = LazyLock::new(Messages::default);
 
-fn plan_context() -> PlanContext<'static> {
-    desk_of(&SHIPPED)
+pub(crate) fn plan_context() -> PlanContext<'static> {
+    context_of(&SHIPPED)
 }
 
-fn desk_of(mapping: &Mapping) -> PlanContext<'_> {
+fn context_of(mapping: &Mapping) -> PlanContext<'_> {
     PlanContext {
         mapping,
         case: None,

@@ -381,7 +381,7 @@ fn an_edited_status_rule_leaves_alone_what_stands() {
     let mut conversation = conversation(Some(ours()), &[]);
     see(&mut conversation, &changed_at(row("New"), 1));
     let mut fired = |status: &str, at: i64| {
-        see_by(&mut conversation, &changed_at(row(status), at), rules, &desk_of(&edited)).fired
+        see_by(&mut conversation, &changed_at(row(status), at), rules, &context_of(&edited)).fired
     };
     assert_eq!(fired("New", 1), None, "a mass touch after the edit");
     assert_eq!(fired("New", 6), None, "somebody changed something else");
@@ -396,7 +396,7 @@ fn what_was_done_before_an_edit_is_judged_by_the_rules_of_then() {
     let rules = Rules { now: &edited, earlier: &earlier };
     let mut conversation = conversation(Some(ours()), &[]);
     see(&mut conversation, &changed_at(row("New"), 1));
-    let came = see_by(&mut conversation, &changed_at(row("Closed"), 4), rules, &desk_of(&edited));
+    let came = see_by(&mut conversation, &changed_at(row("Closed"), 4), rules, &context_of(&edited));
     assert_eq!(came.fired, Some("close"), "closed before the edit, and seen after it");
 }
 

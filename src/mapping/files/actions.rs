@@ -226,9 +226,9 @@ impl ActionMapping {
     }
 
     /// Whether `feedback` shows this outcome on the Case.
-    pub fn tells(&self, outcome: Outcome) -> bool {
+    pub fn shows(&self, outcome: Outcome) -> bool {
         let name = OUTCOMES.iter().find(|(_, of)| *of == outcome).map(|(name, _)| *name);
-        !untold(&self.feedback).iter().any(|missing| Some(*missing) == name)
+        !unshown(&self.feedback).iter().any(|missing| Some(*missing) == name)
     }
 
     pub fn acts(&self) -> bool {
@@ -262,15 +262,15 @@ impl ActionMapping {
 }
 
 /// The outcomes that `feedback` does not show to agents.
-pub(in crate::mapping) fn untold(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
+pub(in crate::mapping) fn unshown(feedback: &[(Outcome, Vec<FeedbackField>)]) -> Vec<&'static str> {
     // `failed` and `unclear` need a text. The other outcomes may just clear the field.
     let says = |outcome, field: &FeedbackField| {
         !matches!(outcome, Outcome::Failed | Outcome::Unclear) || !field.template.is_blank()
     };
-    let told = |outcome| {
+    let is_shown = |outcome| {
         feedback.iter().any(|(of, fields)| *of == outcome && fields.iter().any(|field| says(outcome, field)))
     };
-    OUTCOMES.iter().filter(|(_, outcome)| !told(*outcome)).map(|(name, _)| *name).collect()
+    OUTCOMES.iter().filter(|(_, outcome)| !is_shown(*outcome)).map(|(name, _)| *name).collect()
 }
 
 /// The first field of each path that conditions of status rules read.

@@ -7,7 +7,7 @@ use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
 use crate::mapping::files::actions::{
     ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome, condition_fields,
-    untold,
+    unshown,
 };
 use crate::mapping::files::comment::name;
 use crate::mapping::files::read_rules::{
@@ -37,10 +37,14 @@ impl ActionMapping {
         if comments.is_none() && rules.iter().any(|rule| rule.on_comment) {
             no_condition(page, &keys.key_span("actions"), "rules on comments need `comments.when`");
         }
-        let told = keys.take("feedback");
-        let feedback = told.map(|node| read_feedback(node, page)).unwrap_or_default();
+        let given = keys.take("feedback");
+        let feedback = given.map(|node| read_feedback(node, page)).unwrap_or_default();
         if !rules.is_empty() && !keys.nearly(&["feedback"]) {
-            check_told(page, &keys.key_span(if told.is_some() { "feedback" } else { "actions" }), &feedback);
+            check_shown(
+                page,
+                &keys.key_span(if given.is_some() { "feedback" } else { "actions" }),
+                &feedback,
+            );
         }
         keys.finish(page, what);
         let at = page.place(&root.span);
@@ -129,10 +133,10 @@ fn no_condition(page: &mut Page, span: &Range<usize>, what: &str) {
 }
 
 /// Warns about outcomes without a field: agents would never learn of them.
-fn check_told(page: &mut Page, span: &Range<usize>, feedback: &[(Outcome, Vec<FeedbackField>)]) {
+fn check_shown(page: &mut Page, span: &Range<usize>, feedback: &[(Outcome, Vec<FeedbackField>)]) {
     // These occur only with some settings of connector.yaml; `check` warns about `observed` then.
     let sometimes = ["observed", "waiting", "taken_back"];
-    let missing: Vec<&str> = untold(feedback).into_iter().filter(|name| !sometimes.contains(name)).collect();
+    let missing: Vec<&str> = unshown(feedback).into_iter().filter(|name| !sometimes.contains(name)).collect();
     if let Some(first) = missing.first() {
         let message =
             format!("agents are never told of what is {}: `feedback` has no field for it", one_of(&missing));

@@ -28,7 +28,7 @@ pub fn template(page: &mut Page, node: &Node, text: &str, names: Names) {
         let found = other_braces(inside, names).map(|found| found.behind(part.start));
         let found = found.or_else(|| bare_path(text, part, names, "{{ ", " }}"));
         if let Some(found) = found.or_else(|| stray(inside).map(|found| found.behind(part.start))) {
-            found.tell(page, node);
+            found.report(page, node);
             return;
         }
         if literal_escape(page, node, text, part) {
@@ -66,7 +66,7 @@ pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
         )
     });
     if let Some(found) = found.or_else(|| bare_path(text, &whole, names, "", "")) {
-        found.tell(page, node);
+        found.report(page, node);
         return;
     }
     literal_escape(page, node, text, &whole);
@@ -130,7 +130,7 @@ impl Suspect {
         Suspect { part: self.part.start + offset..self.part.end + offset, ..self }
     }
 
-    fn tell(self, page: &mut Page, node: &Node) {
+    fn report(self, page: &mut Page, node: &Node) {
         let text = Arc::clone(&page.text);
         let span = node.inner(&text, &self.part);
         if self.is_error {

@@ -1,4 +1,8 @@
 //! Finds the names that code uses: paths (for example `response.place.name`), functions, filters, tests.
+//!
+//! The engine's `undeclared_variables` does not serve for this: it has no places, no filters and no tests, stops at
+//! `case['Status']`, and counts the method of `case.Subject.lower()` as a field. Where both can answer, the tests hold
+//! them against each other.
 
 use std::ops::Range;
 
@@ -257,4 +261,49 @@ fn closing(tokens: &[Token<'_>], open: usize) -> usize {
         }
     }
     tokens.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use minijinja::Environment;
+
+    use super::*;
+    use crate::mapping::language::jinja::{expression, template};
+
+    fn sorted(paths: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+        paths.into_iter().collect()
+    }
+
+    #[test]
+    fn plain_paths_are_those_that_the_engine_finds() {
+        let engine = Environment::new();
+        let own =
+            |tokens: &[Token<'_>]| sorted(paths(tokens, "case").iter().map(|path| format!("case.{path}")));
+        for source in [
+            "case.Status == 'Spam' and not case.IsClosed",
+            "case.Owner.Name if case.Priority in ['High', case.Level__c] else none",
+            "case.Contact.Email | default(case.SuppliedEmail) | lower",
+            "-case.Amount__c > 3 or (case.Origin ~ case.Reason) is defined",
+        ] {
+            let theirs = engine.compile_expression(source).unwrap().undeclared_variables(true);
+            assert_eq!(own(&expression(source)), sorted(theirs), "{source}");
+        }
+        for source in [
+            "{{ case.Subject }}{% if case.IsClosed %}{{ case.ClosedDate }}{% else %}-{% endif %}",
+            "{% for name in case.Names__c %}{{ name }}{% endfor %}{% set own = case.Status %}{{ own }}",
+        ] {
+            let theirs = engine.template_from_str(source).unwrap().undeclared_variables(true);
+            assert_eq!(own(&template(source)), sorted(theirs), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_field_in_brackets_counts_and_a_method_does_not() {
+        let of = |source: &str| paths(&expression(source), "case");
+        assert_eq!(of("case['Status'] == 'New'"), ["Status"]);
+        assert_eq!(of("case.Subject.lower() == 'x'"), ["Subject"]);
+        assert_eq!(of("case.Items[0].Name"), ["Items"]);
+    }
 }

@@ -126,7 +126,7 @@ impl Sim {
     /// The next `times` writes to this Case, or to its comments, fail because it is locked.
     pub fn lock_case(&self, case: &str, times: u32) -> Done<()> {
         let mut org = self.org();
-        let case = find_case(&org, case).map_err(|problems| told(&problems))?;
+        let case = find_case(&org, case).map_err(|problems| messages(&problems))?;
         org.settings.locked.insert(case, times);
         Ok(())
     }
@@ -248,7 +248,7 @@ impl Sim {
         org.commit();
         let result = atomically(&mut org, |org| act(org, &actor));
         org.commit();
-        result.map_err(|problems| told(&problems))
+        result.map_err(|problems| messages(&problems))
     }
 }
 
@@ -271,7 +271,7 @@ fn case_having_key(org: &Org, response_id: &str) -> Option<String> {
     rows.find(|row| row.get(&field.name) == Some(&wanted))?.get("Id")?.as_str().map(str::to_owned)
 }
 
-fn told(problems: &[Problem]) -> String {
+fn messages(problems: &[Problem]) -> String {
     let all: Vec<String> =
         problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect();
     all.join("; ")

@@ -163,7 +163,10 @@ fn act(sim: &Sim, verb: &str, body: &Value) -> Answer {
         "log" => {
             wire.keep_bodies(body["bodies"].as_bool().unwrap_or(true));
             wire.keep_requests(
-                body["most"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX),
+                body["most"]
+                    .as_u64()
+                    .and_then(|most| usize::try_from(most).ok())
+                    .unwrap_or(crate::sim::wire::MAX_KEPT),
             );
         }
         "reset" => sim.reset(),

@@ -40,7 +40,7 @@ const DUE: Room = Room { letter: b'Q', len: 10, mask: 0b1111_1100 };
 /// Salesforce counts ids up in 62 digits: ids that differ only in the last one share a block.
 const CASES: Room = Room { letter: b'C', len: 15, mask: u8::MAX };
 
-/// The masks fit the sizes: an event's header has some 200 bytes, a member that points to its body 31.
+/// The masks are part of the format. A member that points to its value has 36 bytes.
 const ROOMS: [Room; 6] = [
     CASES,
     DUE,

@@ -1,16 +1,16 @@
 //! Writes full journals into sled.
 //!
 //! ```text
-//! append bodies to a blob file and sync it;
 //! write the journal's entries: new chunks before the entry that names them; remove old chunks after it;
-//! note the journal's number; flush, sync; punch holes where removed bodies were;
-//! remove the journal; drop its writes from the memtable
+//! note the journal's number; flush, sync; drop its writes from the memtable
 //! ```
 //!
-//! After a crash at any point the journal is still there, and the next start replays it. sled gets no write that is not
-//! on disk in a journal, so it never holds a part of a group that a replay cannot complete.
+//! sled notes the last journal that it holds completely, so a start replays those after it: also when sled lost its
+//! latest writes. sled gets no write that is not on disk in a journal, so it never holds a part of a group that a replay
+//! cannot complete.
 
-use std::fs::{self, File, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,19 +18,22 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use crate::state::embedded::blob_index::BlobIndex;
-use crate::state::embedded::blobs::{self, BlobPointer};
+use tracing::error;
+
 use crate::state::embedded::errors::StoreError;
-use crate::state::embedded::memtable::{Front, Writes};
+use crate::state::embedded::journal::Pointers;
+use crate::state::embedded::memtable::{SharedMemtable, Writes};
 use crate::state::embedded::open::{Places, Tables, Trouble};
+use crate::state::embedded::segments::Pointer;
 use crate::state::embedded::sled_writer::{self, Writer};
 use crate::state::embedded::value::{self, CHUNK, Head};
 use crate::state::embedded::watchdog::Busy;
 use crate::state::embedded::{blocks, journal};
 
 /// The number of the last journal that is completely in sled.
-const SETTLED_KEY: &[u8] = b"\0settled";
+const APPLIED_KEY: &[u8] = b"\0settled";
 
+/// A journal that is to be written into sled, and its writes.
 pub(super) struct Full {
     pub number: u64,
     pub writes: Arc<Writes>,
@@ -46,27 +49,37 @@ impl Checkpointer {
     pub fn start(
         tables: Tables,
         places: Arc<Places>,
-        front: Arc<Front>,
+        front: Arc<SharedMemtable>,
         busy: Arc<Busy>,
     ) -> io::Result<Self> {
-        let mut hands = Hands::open(tables, &places)?;
+        let mut sled = SledTables::open(tables, &places)?;
         let (queue, full) = mpsc::channel::<Full>();
         let run = move || {
             for full in full {
                 let _working = busy.start();
-                let work = || hands.settle(&places, full.number, &full.writes);
-                match catch_unwind(AssertUnwindSafe(work)) {
-                    Ok(Ok(())) => front.settled(),
-                    Ok(Err(trouble)) => return drop(front.fail(&trouble)),
-                    Err(_) => return drop(front.fail(&"the database panicked")),
+                let work = || {
+                    let pointers = journal::pointers(&places, full.number)?;
+                    sled.apply(full.number, &full.writes, &pointers)
+                };
+                let failed = match catch_unwind(AssertUnwindSafe(work)) {
+                    Ok(Ok(())) => {
+                        front.checkpointed(full.number);
+                        continue;
+                    }
+                    Ok(Err(trouble)) => trouble,
+                    Err(_) => Trouble::Damaged("the database panicked".into()),
+                };
+                if let Trouble::Damaged(reason) = &failed {
+                    sled.tables.damage.note(reason);
                 }
+                return drop(front.fail(&failed));
             }
         };
-        let thread = std::thread::Builder::new().name("store-settler".into()).spawn(run)?;
+        let thread = std::thread::Builder::new().name("store-checkpointer".into()).spawn(run)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    pub fn settle(&self, full: Full) {
+    pub fn take(&self, full: Full) {
         if let Some(queue) = &self.queue {
             // If the thread has ended, it has already reported why.
             let _ = queue.send(full);
@@ -83,29 +96,31 @@ impl Drop for Checkpointer {
     }
 }
 
-struct Hands {
+/// sled, and what writing to it needs.
+pub(super) struct SledTables {
     tables: Tables,
     writer: Writer,
     /// Kept open, because the kernel reports a failed write-back only once per handle.
     log: File,
-    filing: BlobIndex,
     /// During a replay: a crash may have left chunks that no entry names.
     looks_for_leftovers: bool,
 }
 
-impl Hands {
-    fn open(tables: Tables, places: &Places) -> io::Result<Self> {
+impl SledTables {
+    pub fn open(tables: Tables, places: &Places) -> io::Result<Self> {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
         let live = sled_writer::live(&tables.state).map_err(|error| io::Error::other(error.to_string()))?;
         let writer = Writer::new(tables.db.clone(), live);
-        Ok(Self { filing: BlobIndex::open(tables.clone())?, writer, tables, log, looks_for_leftovers: false })
+        Ok(Self { writer, tables, log, looks_for_leftovers: false })
     }
 
-    fn settle(&mut self, places: &Places, number: u64, writes: &Writes) -> Result<(), Trouble> {
-        let spots = self.filing.append(&mut self.writer, writes)?;
+    /// Writes a journal's content and syncs it.
+    fn apply(&mut self, number: u64, writes: &Writes, pointers: &Pointers) -> Result<(), Trouble> {
+        let pointers: BTreeMap<&[u8], [u8; Pointer::BYTES]> =
+            pointers.iter().map(|(key, pointer)| (key.as_slice(), pointer.bytes())).collect();
         let rows = writes.iter().map(|(key, value)| {
-            let spot = spots.get(key.as_slice()).map(<[u8; BlobPointer::BYTES]>::as_slice);
-            (key.as_slice(), spot.or(value.as_deref()))
+            let pointer = pointers.get(key.as_slice()).map(<[u8; Pointer::BYTES]>::as_slice);
+            (key.as_slice(), pointer.or(value.as_deref()))
         });
         let mut writes = rows.peekable();
         while let Some((key, value)) = writes.next() {
@@ -120,22 +135,16 @@ impl Hands {
             }
             self.write_members(&block, &members)?;
         }
-        self.writer.put(&self.tables.state, SETTLED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
+        self.writer.put(&self.tables.state, APPLIED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
         self.writer.note_live(&self.tables.state).map_err(Trouble::of)?;
         self.tables.db.flush().map_err(Trouble::of)?;
-        let io = |error: io::Error| Trouble::Io(error.to_string());
-        self.log.sync_data().map_err(io)?;
-        self.filing.bury(&mut self.writer)?;
-        fs::remove_file(places.journal(number)).map_err(io)
+        Ok(self.log.sync_data()?)
     }
 
     fn write_members(&mut self, block: &[u8], members: &[(&[u8], Option<&[u8]>)]) -> Result<(), Trouble> {
         let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
         let before = self.tables.own_value(block).map_err(unreadable)?.unwrap_or_default();
         let after = blocks::merged(&before, members).map_err(unreadable)?;
-        if blobs::is_filed(block) {
-            self.filing.replaced(&before, members).map_err(unreadable)?;
-        }
         self.write(block, after.as_deref()).map_err(Trouble::of)
     }
 
@@ -188,67 +197,80 @@ impl Hands {
     }
 }
 
-/// Replays the journals that are left. Returns the number of the next one.
-pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
-    let mut hands = Hands::open(tables.clone(), places)?;
-    hands.replay(places)
+/// Replays the journals that sled does not hold. Returns the number of the next one.
+pub(super) fn replay(tables: &Tables, places: &Places) -> Result<Replayed, Trouble> {
+    SledTables::open(tables.clone(), places)?.replay(places)
 }
 
-impl Hands {
-    fn replay(&mut self, places: &Places) -> Result<u64, Trouble> {
+/// The result of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Replayed {
+    /// The number of the next journal.
+    pub next: u64,
+    /// Whether acknowledged writes could not be read.
+    pub incomplete: bool,
+}
+
+impl SledTables {
+    fn replay(&mut self, places: &Places) -> Result<Replayed, Trouble> {
         self.looks_for_leftovers = true;
-        let mut settled = settled(&self.tables)?;
-        let numbers = open_journals(places, settled)?;
-        if !numbers.is_empty() {
-            // Removes the blobs of an earlier replay that failed, so that repeated failures do not fill the disk.
-            self.filing.tidy(&mut self.writer)?;
+        let applied = applied(&self.tables)?;
+        let numbers = journal::numbers(places)?;
+        let last = numbers.last().copied().unwrap_or(0);
+        let mut replayed = Replayed { next: applied.max(last) + 1, incomplete: false };
+        let mut expected = applied + 1;
+        for number in numbers.into_iter().filter(|number| *number > applied) {
+            if number != expected {
+                error!(from = expected, to = number - 1, "journals are missing: what only they held is lost");
+                replayed.incomplete = true;
+            }
+            expected = number + 1;
+            let content = journal::read(places, number, number == last)?;
+            for (at, len) in &content.unreadable {
+                error!(
+                    journal = number,
+                    at, len, "a part of a journal is damaged: what only it held is lost"
+                );
+                replayed.incomplete = true;
+            }
+            tracing::debug!(number, writes = content.writes.len(), "a journal is carried out");
+            if number == last {
+                journal::cut(&places.journal(number), content.whole)?;
+            }
+            self.apply(number, &content.writes, &content.pointers)?;
         }
-        for &number in &numbers {
-            let writes = journal::read(&places.journal(number), Some(&number) == numbers.last())?;
-            tracing::debug!(number, writes = writes.len(), "a journal that was not settled is carried out");
-            self.settle(places, number, &writes)?;
-            settled = number;
-        }
-        self.filing.tidy(&mut self.writer)?;
-        Ok(settled + 1)
+        Ok(replayed)
     }
 }
 
-/// The journals that sled does not hold; none may be missing between them. Removes those that sled holds.
-fn open_journals(places: &Places, settled: u64) -> Result<Vec<u64>, Trouble> {
-    let mut open = journal::numbers(places)?;
-    for done in open.extract_if(.., |number| *number <= settled) {
-        fs::remove_file(places.journal(done))?;
-    }
-    for (expected, number) in (settled + 1..).zip(&open) {
-        if *number != expected {
-            return Err(Trouble::Damaged(format!("the journal {expected} is missing")));
-        }
-    }
-    Ok(open)
-}
-
-fn settled(tables: &Tables) -> Result<u64, Trouble> {
-    let bytes = tables.state.get(SETTLED_KEY).map_err(Trouble::of)?;
+/// The number of the last journal that sled holds completely.
+pub(super) fn applied(tables: &Tables) -> Result<u64, Trouble> {
+    let bytes = tables.state.get(APPLIED_KEY).map_err(Trouble::of)?;
     Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// Notes in a new database that it holds the journals up to this one.
+pub(super) fn note_applied(tables: &Tables, number: u64) -> Result<(), Trouble> {
+    tables.state.insert(APPLIED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
+    Ok(())
 }
 
 /// A replay that fails after this many writes to sled.
 #[cfg(test)]
 pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
-    let mut hands = Hands::open(tables.clone(), places).unwrap();
-    hands.writer.left = Some(left);
-    assert!(hands.replay(places).is_err());
+    let mut sled = SledTables::open(tables.clone(), places).unwrap();
+    sled.writer.left = Some(left);
+    assert!(sled.replay(places).is_err());
     tables.db.flush().unwrap();
 }
 
 /// A checkpoint that crashes after this many writes to sled.
 #[cfg(test)]
-pub(super) fn settle_until(dir: &std::path::Path, number: u64, writes: &Writes, left: usize) {
+pub(super) fn apply_until(dir: &std::path::Path, number: u64, writes: &Writes, left: usize) {
     let places = Places::in_dir(dir);
     let (_lock, tables) = crate::state::embedded::open::open(&places).ok().unwrap();
-    let mut hands = Hands::open(tables.clone(), &places).unwrap();
-    hands.writer.left = Some(left);
-    let _ = hands.settle(&places, number, writes);
+    let mut sled = SledTables::open(tables.clone(), &places).unwrap();
+    sled.writer.left = Some(left);
+    let _ = sled.apply(number, writes, &journal::pointers(&places, number).unwrap());
     tables.db.flush().unwrap();
 }

@@ -1,6 +1,6 @@
 //! The thread that makes writes durable, for all waiting callers.
 //!
-//! Callers that wait at the same time share one frame of the journal and one sync. Nothing waits for sled's own flush:
+//! Callers that wait at the same time share one record of the journal and one sync. Nothing waits for sled's own flush:
 //! it deadlocks with seven or more asynchronous callers, and does not survive a power cut.
 
 use std::fmt::Display;
@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
 use crate::state::embedded::Fault;
 use crate::state::embedded::checkpointer::{Checkpointer, Full};
 use crate::state::embedded::errors::StoreError;
-use crate::state::embedded::journal::{Frame, Journal};
-use crate::state::embedded::memtable::Front;
+use crate::state::embedded::journal::{Journal, Record};
+use crate::state::embedded::memtable::SharedMemtable;
 use crate::state::embedded::open::Places;
 use crate::state::embedded::watchdog::Busy;
 
@@ -24,7 +24,7 @@ type Answer = Result<(), StoreError>;
 
 /// How long a write may stay out of the journal when no caller waits for it.
 const LATEST: Duration = Duration::from_millis(500);
-/// Largest frame buffer, in bytes, that is kept for reuse.
+/// Largest record buffer, in bytes, that is kept for reuse.
 const BUFFER: usize = 1 << 20;
 
 /// Whether the disk still accepts writes. A failure is permanent: after a failed sync the kernel forgets which pages
@@ -76,9 +76,11 @@ pub(super) struct Work {
     pub journal: Journal,
     pub checkpointer: Checkpointer,
     pub places: Arc<Places>,
-    pub front: Arc<Front>,
+    pub front: Arc<SharedMemtable>,
     pub fault: Fault,
     pub busy: Arc<Busy>,
+    /// Age at which a journal is closed although it is not full.
+    pub close_after: Duration,
 }
 
 impl Committer {
@@ -90,7 +92,8 @@ impl Committer {
             commits: commits.clone(),
             attempts: 0,
             is_waited_for: false,
-            spare: Frame::default(),
+            began: Instant::now(),
+            spare: Record::default(),
         };
         let thread =
             std::thread::Builder::new().name("store-committer".into()).spawn(move || thread.run(&waiters))?;
@@ -144,8 +147,10 @@ struct Thread {
     commits: Arc<AtomicU64>,
     attempts: u64,
     is_waited_for: bool,
-    /// An empty frame with a large buffer, exchanged for the next full one.
-    spare: Frame,
+    /// When the running journal was begun.
+    began: Instant,
+    /// An empty record with a large buffer, exchanged for the next full one.
+    spare: Record,
 }
 
 impl Thread {
@@ -159,7 +164,8 @@ impl Thread {
             // All callers in the queue wrote before this commit begins.
             let group: Vec<_> = first.into_iter().chain(queue.try_iter().flatten()).collect();
             self.is_waited_for = !group.is_empty();
-            let (answer, full) = self.commit(false);
+            let old = self.began.elapsed() >= self.work.close_after;
+            let (answer, full) = self.commit(old);
             for waiter in group {
                 // A caller may have stopped waiting (a cut connection).
                 let _ = waiter.send(answer.clone());
@@ -172,10 +178,10 @@ impl Thread {
     /// Commits what no caller waited for, and checkpoints everything, so that no journal is left.
     fn close(mut self) {
         self.is_waited_for = false;
-        self.work.front.wait_until_settled();
+        self.work.front.wait_for_checkpoint();
         let (answer, full) = self.commit(true);
         match full {
-            Some(full) => self.work.checkpointer.settle(full),
+            Some(full) => self.work.checkpointer.take(full),
             None if answer.is_ok() => {
                 let _ = self.work.journal.remove_empty(&self.work.places);
             }
@@ -183,22 +189,22 @@ impl Thread {
         }
     }
 
-    /// Makes all writes until now durable. Returns the journal's writes if this was its last frame.
+    /// Makes all writes until now durable. Returns the journal's writes if this was its last record.
     fn commit(&mut self, last: bool) -> (Answer, Option<Full>) {
         let busy = self.work.busy.clone();
         let _working = busy.start();
-        let (mut frame, writes) = {
+        let (mut record, writes) = {
             let mut recent = self.work.front.write();
             // Checked while the lock is held: a writer that failed under it may have written half of a transaction.
             if let Err(failure) = self.work.front.health.check() {
                 return (Err(failure), None);
             }
-            (recent.next_frame(std::mem::take(&mut self.spare)), recent.turn(last))
+            (recent.next_record(std::mem::take(&mut self.spare)), recent.turn(last))
         };
         // If everything is on disk already, no sync is needed.
-        let written = if frame.is_empty() { Ok(()) } else { self.write(&mut frame) };
-        frame.clear(BUFFER);
-        self.spare = frame;
+        let written = if record.is_empty() { Ok(()) } else { self.write(&mut record) };
+        record.clear(BUFFER);
+        self.spare = record;
         match written {
             Ok(()) => {
                 let number = self.work.journal.number;
@@ -208,8 +214,8 @@ impl Thread {
         }
     }
 
-    fn write(&mut self, frame: &mut Frame) -> std::io::Result<()> {
-        self.work.journal.append(frame)?;
+    fn write(&mut self, record: &mut Record) -> std::io::Result<()> {
+        self.work.journal.append(record)?;
         self.attempts += 1;
         match self.work.fault {
             Fault::SkipSync => return Ok(()),
@@ -234,9 +240,9 @@ impl Thread {
     fn turn(&mut self, full: Option<Full>) {
         let Some(full) = full else { return };
         match Journal::create(&self.work.places, full.number + 1) {
-            Ok(next) => self.work.journal = next,
+            Ok(next) => (self.work.journal, self.began) = (next, Instant::now()),
             Err(error) => return drop(self.work.front.fail(&error)),
         }
-        self.work.checkpointer.settle(full);
+        self.work.checkpointer.take(full);
     }
 }

@@ -28,12 +28,22 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
         let _ = open::remove(&places.new);
         return Ok(tables);
     }
-    drop(tables);
-    open::install(places, settings.fault)?;
-    let tables = open::open_replaced(places)?;
+    let tables = install(places, tables, settings.fault)?;
     let now = open::size(&places.live).unwrap_or(0);
     tracing::info!(before = disk, after = now, "the state was compacted");
     Ok(tables)
+}
+
+/// Copies the database whatever its size, and uses the copy.
+pub(super) fn replace(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, OpenError> {
+    copy(&tables, places).map_err(|trouble| trouble.into_error(places))?;
+    install(places, tables, fault)
+}
+
+fn install(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, OpenError> {
+    drop(tables);
+    open::install(places, fault)?;
+    open::open_replaced(places)
 }
 
 fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
@@ -46,8 +56,9 @@ fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
 }
 
 fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
-    open::make_dir(&places.new).map_err(|error| Trouble::Io(error.to_string()))?;
-    let fresh = Tables::open(&places.new)?;
+    open::remove(&places.new)?;
+    open::make_dir(&places.new)?;
+    let fresh = Tables::open(places, &places.new)?;
     let mut writer = Writer::new(fresh.db.clone(), 0);
     // The journals are empty: they were replayed when the database was opened.
     for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {

@@ -28,7 +28,7 @@ pub enum OpenError {
     )]
     Older { dir: PathBuf, found: u32, known: u32 },
     #[error(
-        "the state in {dir} is damaged and could not be repaired ({reason}); nothing was removed from it. \
+        "the state in {dir} is damaged and cannot be made anew from its journals ({reason}); nothing was removed from it. \
          Keep a copy for analysis, then restore the last backup, or move {dir} away to start with an empty \
          state: the sweep finds again what Goodays and Salesforce know"
     )]
@@ -60,11 +60,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// An error of a blob file. If the file is missing, cut off, changed or on a bad sector, only this value is
+    /// An error of a file with values. If the file is missing, cut off, changed or on a bad sector, only this value is
     /// damaged. Any other error, for example too many open files, is not damage.
-    pub(super) fn of_file(number: u32, error: &std::io::Error) -> Self {
+    pub(super) fn of_file(name: &str, error: &std::io::Error) -> Self {
         let bad_place = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
-        let what = format!("the file {number} of values: {error}");
+        let what = format!("{name}: {error}");
         match error.kind() {
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::NotFound => Self::Damaged(what),
             _ if bad_place => Self::Damaged(what),

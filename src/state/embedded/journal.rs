@@ -1,14 +1,18 @@
-//! The journal: an append-only write-ahead log of the writes that may not be in sled yet.
+//! The journals: append-only files with all writes, in their order.
 //!
 //! ```text
-//! <dir>/sled.journal-N   frame, frame, ...     a frame: length, checksum, then the writes of a group
+//! <dir>/sled.journal-N   record, record, ...
+//! record                 length, CRC-32, then the writes of a group:
+//! write                  length of the key, length of the value, key, value
 //! ```
 //!
-//! A frame is what one sync makes durable: the writes of all transactions that waited for it. A crash can only cut the
-//! last frame of the last journal, and that one was never reported as durable. So a group is there as a whole or not
-//! at all. A journal's writes go to sled after its last frame is on disk, and the file is removed after sled is synced.
-//! Until then a start replays them; replaying a write that sled already has changes nothing.
+//! A record is what one sync makes durable: the writes of all transactions that waited for it. A crash can only cut the
+//! last record of the last journal, and that one was never reported as durable. So a group is there as a whole or not
+//! at all. When a journal is full it is written into sled, and kept: values with people's words lie in it only
+//! ([`segments`](super::segments)), and sled can be made anew from the journals ([`rebuild`](super::rebuild)).
+//! [`retire`](super::retire) removes it when it is old.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,21 +21,26 @@ use std::path::Path;
 use crate::state::embedded::memtable::Writes;
 use crate::state::embedded::open::{JOURNAL, Places, Trouble, sync_dir};
 use crate::state::embedded::patient;
+use crate::state::embedded::segments::{Pointer, is_pointed_to};
 
-/// Bytes of a frame's length and checksum.
+/// Bytes of a record's length and checksum.
 const HEADER: usize = 8;
+/// Bytes of a write's two lengths.
+const LENGTHS: usize = 8;
 const DELETED: u32 = u32::MAX;
+/// Set in the key's length of a write whose value was overwritten with zeros.
+const WIPED: u32 = 1 << 31;
 
 /// Encoded writes that are not in a journal yet.
-pub(super) struct Frame(Vec<u8>);
+pub(super) struct Record(Vec<u8>);
 
-impl Default for Frame {
+impl Default for Record {
     fn default() -> Self {
         Self(vec![0; HEADER])
     }
 }
 
-impl Frame {
+impl Record {
     pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) {
         self.0.extend_from_slice(&length(key).to_be_bytes());
         self.0.extend_from_slice(&value.map_or(DELETED, length).to_be_bytes());
@@ -43,23 +52,33 @@ impl Frame {
         self.0.len() == HEADER
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The bytes for the file, with length and checksum filled in.
     fn sealed(&mut self) -> &[u8] {
         let (header, writes) = self.0.split_at_mut(HEADER);
-        header[..4].copy_from_slice(&length(writes).to_be_bytes());
-        header[4..].copy_from_slice(&crc32fast::hash(writes).to_be_bytes());
+        header.copy_from_slice(&seal(writes));
         &self.0
     }
 
-    /// Empties the frame, and shrinks its buffer to `keep` bytes.
+    /// Empties the record, and shrinks its buffer to `keep` bytes.
     pub fn clear(&mut self, keep: usize) {
         self.0.truncate(HEADER);
         self.0.shrink_to(keep);
     }
 }
 
+fn seal(writes: &[u8]) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&length(writes).to_be_bytes());
+    header[4..].copy_from_slice(&crc32fast::hash(writes).to_be_bytes());
+    header
+}
+
 fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).expect("the store keeps its buffers far below 4 GiB")
+    u32::try_from(bytes.len()).expect("the store keeps its buffers far below 2 GiB")
 }
 
 /// The current journal. One file handle is kept for its whole life, because the kernel reports a failed write-back
@@ -78,8 +97,8 @@ impl Journal {
         Ok(Self { number, file })
     }
 
-    pub fn append(&mut self, frame: &mut Frame) -> io::Result<()> {
-        self.file.write_all(frame.sealed())
+    pub fn append(&mut self, record: &mut Record) -> io::Result<()> {
+        self.file.write_all(record.sealed())
     }
 
     pub fn sync(&self) -> io::Result<()> {
@@ -103,54 +122,181 @@ pub(super) fn size(places: &Places) -> io::Result<u64> {
     numbers(places)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
 }
 
-/// The writes of a journal. Only the `last` one may end in the middle of a frame.
-pub(super) fn read(path: &Path, last: bool) -> Result<Writes, Trouble> {
-    let bytes = fs::read(path).map_err(|error| Trouble::Io(error.to_string()))?;
-    let mut rest = bytes.as_slice();
-    let mut writes = Writes::new();
-    while let Some(frame) = next(&mut rest) {
-        take_in(frame, &mut writes).ok_or_else(|| damaged("holds a frame that cannot be read"))?;
-    }
-    if !rest.is_empty() && (!last || holds_a_frame(rest)) {
-        return Err(damaged("is damaged in the middle"));
-    }
-    Ok(writes)
+pub(super) type Pointers = BTreeMap<Vec<u8>, Pointer>;
+
+/// What a journal holds.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// The last write to each key.
+    pub writes: Writes,
+    /// Where each of those values lies that sled only points to.
+    pub pointers: Pointers,
+    /// Offset and length of the parts that cannot be read.
+    pub unreadable: Vec<(usize, usize)>,
+    /// The length without the record that a crash cut at the end.
+    pub whole: usize,
 }
 
-fn damaged(how: &str) -> Trouble {
-    Trouble::Damaged(format!("the journal {how}"))
+/// Reads a journal. Only the `last` one may end in the middle of a record.
+pub(super) fn read(places: &Places, number: u64, last: bool) -> Result<Content, Trouble> {
+    let bytes = fs::read(places.journal(number))?;
+    Ok(content(&bytes, number, last))
 }
 
-/// The writes of the frame that begins here, if it is complete.
-fn next<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let mut rest = *bytes;
+fn content(bytes: &[u8], number: u64, last: bool) -> Content {
+    let mut content = Content::default();
+    for part in Parts::of(bytes) {
+        match part {
+            Part::Record { at, writes } => {
+                content.whole = at + writes.len();
+                for write in writes_in(writes, at).into_iter().flatten() {
+                    content.take_in(&write, number);
+                }
+            }
+            // A cut end: nothing that can be read follows.
+            Part::Unreadable { at, len } if last && at + len == bytes.len() => {}
+            Part::Unreadable { at, len } => content.unreadable.push((at, len)),
+        }
+    }
+    content
+}
+
+impl Content {
+    fn take_in(&mut self, write: &JournalWrite<'_>, journal: u64) {
+        note_pointer(&mut self.pointers, write, journal);
+        let value = write.value.filter(|_| !write.wiped);
+        self.writes.insert(write.key.to_vec(), value.map(<[u8]>::to_vec));
+    }
+}
+
+/// Where the values of a journal lie that sled only points to.
+pub(super) fn pointers(places: &Places, number: u64) -> io::Result<Pointers> {
+    let bytes = fs::read(places.journal(number))?;
+    let mut pointers = Pointers::new();
+    for part in Parts::of(&bytes) {
+        let Part::Record { at, writes } = part else { continue };
+        for write in writes_in(writes, at).into_iter().flatten() {
+            note_pointer(&mut pointers, &write, number);
+        }
+    }
+    Ok(pointers)
+}
+
+fn note_pointer(pointers: &mut Pointers, write: &JournalWrite<'_>, journal: u64) {
+    if !is_pointed_to(write.key) {
+        return;
+    }
+    match write.value.filter(|_| !write.wiped) {
+        Some(value) => {
+            let at = u32::try_from(write.at).expect("a journal is far shorter than 4 GiB");
+            let pointer = Pointer { journal, at, len: length(value), crc: crc32fast::hash(value) };
+            pointers.insert(write.key.to_vec(), pointer);
+        }
+        None => drop(pointers.remove(write.key)),
+    }
+}
+
+/// Cuts what a crash left of the last record, so that it does not count as damage when other journals follow.
+pub(super) fn cut(path: &Path, whole: usize) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    if file.metadata()?.len() > whole as u64 {
+        file.set_len(whole as u64)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+/// A part of a journal.
+pub(super) enum Part<'b> {
+    /// The writes of a whole record, and their offset.
+    Record {
+        at: usize,
+        writes: &'b [u8],
+    },
+    Unreadable {
+        at: usize,
+        len: usize,
+    },
+}
+
+/// The parts of a journal in order. After unreadable bytes it goes on with the next whole record.
+pub(super) struct Parts<'b> {
+    bytes: &'b [u8],
+    at: usize,
+}
+
+impl<'b> Parts<'b> {
+    pub fn of(bytes: &'b [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+}
+
+impl<'b> Iterator for Parts<'b> {
+    type Item = Part<'b>;
+
+    fn next(&mut self) -> Option<Part<'b>> {
+        let from = self.at;
+        if from == self.bytes.len() {
+            return None;
+        }
+        let found = (from..self.bytes.len()).find_map(|at| Some((at, record_at(self.bytes, at)?)));
+        match found {
+            Some((at, writes)) if at == from => {
+                self.at = at + HEADER + writes.len();
+                Some(Part::Record { at: at + HEADER, writes })
+            }
+            Some((at, _)) => {
+                self.at = at;
+                Some(Part::Unreadable { at: from, len: at - from })
+            }
+            None => {
+                self.at = self.bytes.len();
+                Some(Part::Unreadable { at: from, len: self.bytes.len() - from })
+            }
+        }
+    }
+}
+
+/// The writes of the record that begins here, if it is whole.
+fn record_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let mut rest = bytes.get(at..)?;
     let (length, checksum) = (number(&mut rest)?, number(&mut rest)?);
-    let (writes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-    // An empty frame is never written, but a cut file may end in zeros.
-    if writes.is_empty() || crc32fast::hash(writes) != checksum {
-        return None;
+    let writes = rest.get(..usize::try_from(length).ok()?)?;
+    // An empty record is never written, but a cut file may end in zeros.
+    let whole = !writes.is_empty() && crc32fast::hash(writes) == checksum && writes_in(writes, 0).is_some();
+    whole.then_some(writes)
+}
+
+/// One write in a journal.
+pub(super) struct JournalWrite<'b> {
+    pub key: &'b [u8],
+    /// None for a deletion.
+    pub value: Option<&'b [u8]>,
+    /// Offset of the value in the file.
+    pub at: usize,
+    /// Whether the value was overwritten.
+    pub wiped: bool,
+}
+
+/// The writes of a record that begin at this offset of the file; none if they cannot be read.
+pub(super) fn writes_in(mut rest: &[u8], mut at: usize) -> Option<Vec<JournalWrite<'_>>> {
+    let mut writes = Vec::new();
+    while !rest.is_empty() {
+        let (key_length, value_length) = (number(&mut rest)?, number(&mut rest)?);
+        let (key, behind) = rest.split_at_checked(usize::try_from(key_length & !WIPED).ok()?)?;
+        let (value, behind) = match value_length {
+            DELETED => (None, behind),
+            length => {
+                let (value, behind) = behind.split_at_checked(usize::try_from(length).ok()?)?;
+                (Some(value), behind)
+            }
+        };
+        at += LENGTHS + key.len();
+        writes.push(JournalWrite { key, value, at, wiped: key_length & WIPED != 0 });
+        at += value.map_or(0, <[u8]>::len);
+        rest = behind;
     }
-    *bytes = rest;
     Some(writes)
-}
-
-/// Whether a complete frame follows the unreadable bytes. Then this is damage and not a cut end: acknowledged writes
-/// are lost.
-fn holds_a_frame(bytes: &[u8]) -> bool {
-    (1..bytes.len()).any(|at| {
-        let mut rest = &bytes[at..];
-        next(&mut rest).is_some_and(|writes| take_in(writes, &mut Writes::new()).is_some())
-    })
-}
-
-fn take_in(mut frame: &[u8], writes: &mut Writes) -> Option<()> {
-    while !frame.is_empty() {
-        let (key, value) = (number(&mut frame)?, number(&mut frame)?);
-        let key = take(&mut frame, key)?;
-        let value = if value == DELETED { None } else { Some(take(&mut frame, value)?) };
-        writes.insert(key, value);
-    }
-    Some(())
 }
 
 fn number(bytes: &mut &[u8]) -> Option<u32> {
@@ -159,39 +305,54 @@ fn number(bytes: &mut &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(*number))
 }
 
-fn take(bytes: &mut &[u8], length: u32) -> Option<Vec<u8>> {
-    let (taken, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
-    *bytes = rest;
-    Some(taken.to_vec())
+/// The journal with zeros for the values of these writes, which are named by their offsets. All other values keep their
+/// place.
+pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) -> Option<Vec<u8>> {
+    let mut after = bytes.to_vec();
+    let mut changed = false;
+    for part in Parts::of(bytes) {
+        let Part::Record { at, writes } = part else { continue };
+        for write in writes_in(writes, at)? {
+            let Some(value) = write.value.filter(|_| !write.wiped && unwanted(&write)) else { continue };
+            after[write.at..write.at + value.len()].fill(0);
+            let key_length = write.at - write.key.len() - LENGTHS;
+            let marked = length(write.key) | WIPED;
+            after[key_length..key_length + 4].copy_from_slice(&marked.to_be_bytes());
+            changed = true;
+        }
+        let header = seal(&after[at..at + writes.len()]);
+        after[at - HEADER..at].copy_from_slice(&header);
+    }
+    changed.then_some(after)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The bytes of two frames, the end of the first, and the writes after none, one and both of them.
+    /// The bytes of two records, the end of the first, and the writes after none, one and both of them.
     fn two() -> (Vec<u8>, usize, Vec<Writes>) {
         let groups: [&[(&str, Option<&str>)]; 2] =
             [&[("a", Some("1")), ("b", None)], &[("a", None), ("c", Some(""))]];
         let (mut bytes, mut first, mut after, mut state) =
             (Vec::new(), 0, vec![Writes::new()], Writes::new());
         for group in groups {
-            let mut frame = Frame::default();
+            let mut record = Record::default();
             for (key, value) in group {
-                frame.add(key.as_bytes(), value.map(str::as_bytes));
+                record.add(key.as_bytes(), value.map(str::as_bytes));
                 state.insert(key.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec()));
             }
-            bytes.extend_from_slice(frame.sealed());
+            bytes.extend_from_slice(record.sealed());
             first = if first == 0 { bytes.len() } else { first };
             after.push(state.clone());
         }
         (bytes, first, after)
     }
 
-    fn read_bytes(bytes: &[u8], last: bool) -> Result<Writes, Trouble> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), bytes).unwrap();
-        read(file.path(), last)
+    /// The writes, or none if a part is unreadable.
+    fn read_bytes(bytes: &[u8], last: bool) -> Option<Writes> {
+        let content = content(bytes, 1, last);
+        content.unreadable.is_empty().then_some(content.writes)
     }
 
     #[test]
@@ -199,23 +360,63 @@ mod tests {
         let (bytes, first, after) = two();
         for cut in 0..=bytes.len() {
             let groups = usize::from(cut >= first) + usize::from(cut == bytes.len());
-            assert_eq!(read_bytes(&bytes[..cut], true).ok(), Some(after[groups].clone()), "{cut}");
+            assert_eq!(read_bytes(&bytes[..cut], true), Some(after[groups].clone()), "{cut}");
             let whole = cut == 0 || cut == first || cut == bytes.len();
-            assert_eq!(read_bytes(&bytes[..cut], false).is_ok(), whole, "{cut}");
+            assert_eq!(read_bytes(&bytes[..cut], false).is_some(), whole, "{cut}");
         }
         // A file that was extended but never written to.
         let longer = [bytes.as_slice(), &[0; 100]].concat();
-        assert_eq!(read_bytes(&longer, true).ok(), Some(after[2].clone()));
+        assert_eq!(read_bytes(&longer, true), Some(after[2].clone()));
     }
 
     #[test]
-    fn damage_before_a_whole_frame_is_no_cut_end() {
+    fn damage_before_a_whole_record_is_no_cut_end() {
         let (bytes, first, after) = two();
         for at in 0..bytes.len() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1;
-            let read = read_bytes(&bytes, true).ok();
+            let read = read_bytes(&bytes, true);
             assert_eq!(read, (at >= first).then(|| after[1].clone()), "{at}");
         }
+    }
+
+    /// Damage costs the record that it is in, is named, and keeps the rest.
+    #[test]
+    fn what_cannot_be_read_costs_its_record_only() {
+        let (bytes, first, _) = two();
+        let all = content(&bytes, 1, false);
+        assert_eq!((all.whole, all.unreadable.len()), (bytes.len(), 0));
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            let content = content(&bytes, 1, false);
+            let (start, len) = if at < first { (0, first) } else { (first, bytes.len() - first) };
+            assert_eq!(content.unreadable, [(start, len)], "{at}");
+            assert_eq!(content.writes.contains_key(b"b".as_slice()), at >= first, "{at}");
+            assert_eq!(content.writes.contains_key(b"c".as_slice()), at < first, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_wiped_value_is_gone_and_the_others_keep_their_place() {
+        let mut record = Record::default();
+        for (key, value) in [(b"P1", "she said"), (b"P2", "others words"), (b"P1", "she added")] {
+            record.add(key, Some(value.as_bytes()));
+        }
+        let bytes = record.sealed().to_vec();
+        let before = content(&bytes, 7, false);
+        let pointer = before.pointers[b"P2".as_slice()];
+        let from = pointer.at as usize;
+        assert_eq!(&bytes[from..from + pointer.len as usize], b"others words");
+
+        let after = wiped(&bytes, |write| write.key == b"P1").unwrap();
+        for words in ["she said", "she added"] {
+            assert!(!after.windows(words.len()).any(|part| part == words.as_bytes()));
+        }
+        let read = content(&after, 7, false);
+        assert!(read.unreadable.is_empty());
+        assert_eq!(read.pointers, [(b"P2".to_vec(), pointer)].into());
+        assert_eq!(read.writes[b"P1".as_slice()], None);
+        assert!(wiped(&after, |write| write.key == b"P1").is_none(), "nothing is left to wipe");
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::aside::aside;
 use crate::state::embedded::committer::Health;
 use crate::state::embedded::errors::StoreError;
-use crate::state::embedded::journal::Frame;
+use crate::state::embedded::journal::Record;
 use crate::state::embedded::read::{Piece, Row};
 
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const OVERHEAD: usize = 128;
 
 /// The memtable, and the callers that wait for room in it.
-pub(super) struct Front {
+pub(super) struct SharedMemtable {
     recent: RwLock<Memtable>,
     turn: Mutex<()>,
     room: Condvar,
@@ -38,10 +38,12 @@ pub(super) struct Front {
     pub health: Arc<Health>,
 }
 
-impl Front {
-    pub fn new(health: Arc<Health>) -> Self {
+impl SharedMemtable {
+    /// `running`: the number of the first journal. sled holds all before it.
+    pub fn new(health: Arc<Health>, running: u64) -> Self {
+        let recent = Memtable { applied: running - 1, running, ..Memtable::default() };
         Self {
-            recent: RwLock::default(),
+            recent: RwLock::new(recent),
             turn: Mutex::new(()),
             room: Condvar::new(),
             freed: Notify::new(),
@@ -86,10 +88,23 @@ impl Front {
         }
     }
 
+    /// Resolves when sled holds this journal. Calls `close` each time it does not.
+    pub async fn has_applied(&self, journal: u64, close: impl Fn()) -> Result<(), StoreError> {
+        loop {
+            let freed = self.freed.notified();
+            self.health.check()?;
+            if self.read().applied >= journal {
+                return Ok(());
+            }
+            close();
+            let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
+        }
+    }
+
     /// Waits until the running checkpoint has ended, or the store is broken.
-    pub fn wait_until_settled(&self) {
+    pub fn wait_for_checkpoint(&self) {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.health.check().is_ok() && self.read().settling.is_some() {
+        while self.health.check().is_ok() && self.read().checkpointing.is_some() {
             turn = self.wait(turn);
         }
     }
@@ -100,13 +115,13 @@ impl Front {
         aside(|| self.room.wait_timeout(turn, LOOK_AGAIN)).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// The checkpointer calls this after sled holds the journal's writes.
-    pub fn settled(&self) {
+    /// The checkpointer calls this after sled holds the writes of this journal.
+    pub fn checkpointed(&self, journal: u64) {
         // Freed outside of the lock.
         let done = {
             let mut recent = self.write();
-            recent.settled += 1;
-            recent.settling.take()
+            recent.applied = journal;
+            recent.checkpointing.take()
         };
         drop(done);
         let _turn = self.turn.lock();
@@ -124,21 +139,34 @@ pub(super) struct Memtable {
     filling: Writes,
     /// Size of all writes since the journal began, replaced ones included, with [`OVERHEAD`] for each.
     bytes: usize,
-    settling: Option<Arc<Writes>>,
-    /// How many journals were checkpointed. A value read from sled may be outdated when this has changed.
-    pub settled: u64,
+    checkpointing: Option<Arc<Writes>>,
+    /// The last journal that sled holds. A value read from sled may be outdated when this has changed.
+    pub applied: u64,
+    /// The number of the running journal.
+    pub running: u64,
+    /// Whether the running journal is to be closed although it is not full.
+    closes: bool,
     /// The writes that are not in a journal yet.
-    frame: Frame,
+    record: Record,
 }
 
 impl Memtable {
     /// The latest write to this key, a value or a deletion. `None`: the value is in sled, if there is one.
     pub fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.filling.get(key).or_else(|| self.settling.as_ref()?.get(key))
+        self.filling.get(key).or_else(|| self.checkpointing.as_ref()?.get(key))
+    }
+
+    /// The keys with this prefix that were written or removed.
+    pub fn written<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + use<'a> {
+        let of = move |writes: &'a Writes| {
+            writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix))
+        };
+        let older = self.checkpointing.as_deref().map(of).into_iter().flatten();
+        of(&self.filling).chain(older).map(|(key, _)| key.clone())
     }
 
     pub fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
-        self.frame.add(key, value);
+        self.record.add(key, value);
         self.bytes += key.len() + value.map_or(0, <[u8]>::len) + OVERHEAD;
         self.filling.insert(key.to_vec(), value.map(<[u8]>::to_vec));
     }
@@ -151,20 +179,29 @@ impl Memtable {
         self.bytes < TOO_FULL
     }
 
-    /// Takes the writes for the journal, and leaves an empty frame.
-    pub fn next_frame(&mut self, empty: Frame) -> Frame {
-        std::mem::replace(&mut self.frame, empty)
+    /// Takes the writes for the journal, and leaves an empty record.
+    pub fn next_record(&mut self, empty: Record) -> Record {
+        std::mem::replace(&mut self.record, empty)
     }
 
     /// If the journal is full (or `anyway`) and no other is being checkpointed: its writes, for the checkpointer.
     pub fn turn(&mut self, anyway: bool) -> Option<Arc<Writes>> {
-        if self.settling.is_some() || self.filling.is_empty() || !(anyway || self.is_full()) {
+        let wanted = anyway || self.closes || self.is_full();
+        if self.checkpointing.is_some() || self.filling.is_empty() || !wanted {
             return None;
         }
         let writes = Arc::new(std::mem::take(&mut self.filling));
         self.bytes = 0;
-        self.settling = Some(writes.clone());
+        self.closes = false;
+        self.running += 1;
+        self.checkpointing = Some(writes.clone());
         Some(writes)
+    }
+
+    /// Asks for the end of the running journal. Returns the last journal that holds writes of now or before.
+    pub fn close(&mut self) -> u64 {
+        self.closes = !self.filling.is_empty();
+        if self.closes { self.running } else { self.running - 1 }
     }
 
     /// All rows of `[from, to)`, merged with those of sled.
@@ -175,8 +212,8 @@ impl Memtable {
         sled: S,
     ) -> impl Iterator<Item = Row<'a>> + use<'a, S> {
         let range = (Bound::Included(from), Bound::Excluded(to));
-        let settling = self.settling.as_deref().map(|writes| within(writes, range));
-        let older = Over { newer: settling.into_iter().flatten().peekable(), older: sled.peekable() };
+        let checkpointing = self.checkpointing.as_deref().map(|writes| within(writes, range));
+        let older = Over { newer: checkpointing.into_iter().flatten().peekable(), older: sled.peekable() };
         Over { newer: within(&self.filling, range).peekable(), older: older.peekable() }
     }
 }

@@ -1,13 +1,15 @@
 //! The storage engine: one ordered map of small keys to values, guarded transactions, and `durable`.
 //!
-//! All state is in one sled tree that only this module knows. A second tree holds the chunks of large values, and
-//! files in the same folder hold the bodies of events ([`blobs`]). A journal and a memtable stand in front of sled:
+//! All writes go to journals, and from there into one sled tree that only this module knows. A second tree holds the
+//! chunks of large values. Values with people's words stay in the journals, and sled points to them ([`segments`]).
 //!
 //! ```text
-//! transact:  check the guards; write to the memtable, and to the next frame of the journal
-//! durable:   the committer appends the frame and syncs the file, once for all waiting callers
-//! later:     the checkpointer writes a full journal into sled, flushes and syncs sled, and removes the file
-//! start:     the journals that are left are replayed
+//! transact:  check the guards; write to the memtable, and to the next record of the journal
+//! durable:   the committer appends the record and syncs the file, once for all waiting callers
+//! later:     the checkpointer writes a full journal into sled, flushes and syncs sled
+//! start:     the journals that sled does not hold are replayed
+//! old:       what a journal still holds alone is written again, and the file is removed ([`retire`])
+//! damage:    sled is made anew from the journals ([`rebuild`])
 //! ```
 //!
 //! So the bytes of a transaction are written once to an append-only file, a value that is soon replaced or deleted
@@ -17,18 +19,23 @@
 //! is visible at once, and durable after the next [`Store::durable`]. After a crash, a group that was not durable is
 //! there as a whole or not at all. If it is there, so are all groups before it.
 
-mod blob_index;
-mod blobs;
 mod blocks;
 mod checkpointer;
 mod committer;
 mod compact;
+#[cfg(test)]
+mod damage;
 mod errors;
+mod format4;
 mod journal;
 mod memtable;
+mod migrate;
 mod open;
 mod patient;
 mod read;
+mod rebuild;
+mod retire;
+mod segments;
 mod sled_writer;
 #[cfg(test)]
 mod tests;
@@ -47,7 +54,7 @@ use std::time::{Duration, Instant};
 use checkpointer::Checkpointer;
 use committer::{Committer, Health, Work};
 use journal::Journal;
-use memtable::{Front, Memtable};
+use memtable::{Memtable, SharedMemtable};
 use open::{Lock, Places, Tables};
 use read::{Piece, Row};
 use tx::Guard;
@@ -73,6 +80,8 @@ pub struct Settings {
     pub compact: bool,
     /// Databases up to this size, in bytes, are not compacted.
     pub compact_above: u64,
+    /// Age at which a journal is closed although it is not full, so that it can be removed on time.
+    pub close_journals_after: Duration,
     /// A database operation without progress for this long makes the store broken.
     pub stuck_after: Duration,
     /// A failure to inject; only tests set it.
@@ -85,6 +94,7 @@ impl Default for Settings {
             free_space_floor: 64 << 20,
             compact: true,
             compact_above: 64 << 20,
+            close_journals_after: Duration::from_secs(20 * 60),
             stuck_after: Duration::from_secs(60),
             fault: Fault::None,
         }
@@ -119,7 +129,7 @@ struct Inner {
     committer: Committer,
     _watchdog: Watchdog,
     /// Writers hold its lock exclusively, readers share it.
-    front: Arc<Front>,
+    front: Arc<SharedMemtable>,
     busy: Arc<Busy>,
     tables: Tables,
     health: Arc<Health>,
@@ -129,8 +139,20 @@ struct Inner {
     space: Space,
     /// Keys of the damaged records that were read since the start.
     damaged: Mutex<BTreeSet<Vec<u8>>>,
+    /// Whether acknowledged writes were lost, because a journal was damaged.
+    incomplete: bool,
+    /// One at a time removes or overwrites journals.
+    tidying: tokio::sync::Mutex<()>,
     /// Dropped last: until then no other process may open the folder.
     _lock: Lock,
+}
+
+/// A database that holds all journals.
+struct Prepared {
+    tables: Tables,
+    replayed: checkpointer::Replayed,
+    /// The last reserved sequence number.
+    reserved: u64,
 }
 
 struct Seq {
@@ -149,23 +171,32 @@ impl Store {
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
         let (lock, tables) = open::open(&places)?;
-        let (next, tables, reserved) = Self::prepare(&places, tables, &settings)?;
+        let prepared = match Self::prepare(&places, tables, &settings) {
+            Err(OpenError::Damaged { reason, .. }) if rebuild::is_possible(&places) => {
+                let tables = rebuild::rebuild(&places, &reason)?;
+                Self::prepare(&places, tables, &settings)
+            }
+            prepared => prepared,
+        }?;
         let folder = |error: std::io::Error| places.folder_error(&error);
-        let journal = Journal::create(&places, next).map_err(folder)?;
-        Self::start(lock, places, tables, settings, journal, reserved)
+        let journal = Journal::create(&places, prepared.replayed.next).map_err(folder)?;
+        Self::start(lock, places, prepared, settings, journal)
     }
 
-    /// Replays the journals and compacts. Returns the next journal's number, and the last reserved sequence number.
-    fn prepare(
-        places: &Places,
-        tables: Tables,
-        settings: &Settings,
-    ) -> Result<(u64, Tables, u64), OpenError> {
+    /// Replays journals, migrates an older format, and compacts.
+    fn prepare(places: &Places, tables: Tables, settings: &Settings) -> Result<Prepared, OpenError> {
         let prepared = || {
-            let next = checkpointer::replay(&tables, places).map_err(|trouble| trouble.into_error(places))?;
-            let tables = compact::compact(places, tables, settings)?;
-            let reserved = read_seq(&tables).map_err(|error| open::Trouble::of(error).into_error(places))?;
-            Ok((next, tables, reserved))
+            let trouble = |trouble: open::Trouble| trouble.into_error(places);
+            let mut replayed = checkpointer::replay(&tables, places).map_err(trouble)?;
+            let tables = match migrate::migrate(places, &tables, replayed.next).map_err(trouble)? {
+                Some(next) => {
+                    replayed.next = next;
+                    migrate::finish(places, tables)?
+                }
+                None => compact::compact(places, tables, settings)?,
+            };
+            let reserved = read_seq(&tables).map_err(|error| trouble(open::Trouble::of(error)))?;
+            Ok(Prepared { tables, replayed, reserved })
         };
         // sled also panics on damage that it finds only while writing.
         catch_unwind(AssertUnwindSafe(prepared)).unwrap_or_else(|_| {
@@ -177,21 +208,21 @@ impl Store {
     fn start(
         lock: Lock,
         places: Places,
-        tables: Tables,
+        prepared: Prepared,
         settings: Settings,
         journal: Journal,
-        reserved: u64,
     ) -> Result<Self, OpenError> {
+        let Prepared { tables, replayed, reserved } = prepared;
         let places = Arc::new(places);
         let folder = |error: std::io::Error| places.folder_error(&error);
         let health = Arc::new(Health::new());
         let begun = Instant::now();
-        let [busy, committing, settling] = [(); 3].map(|()| Busy::new(begun));
-        let watched = vec![busy.clone(), committing.clone(), settling.clone()];
+        let [busy, committing, checkpointing] = [(); 3].map(|()| Busy::new(begun));
+        let watched = vec![busy.clone(), committing.clone(), checkpointing.clone()];
         let watchdog = Watchdog::start(watched, settings.stuck_after, health.clone()).map_err(folder)?;
-        let front = Arc::new(Front::new(health.clone()));
-        let checkpointer =
-            Checkpointer::start(tables.clone(), places.clone(), front.clone(), settling).map_err(folder)?;
+        let front = Arc::new(SharedMemtable::new(health.clone(), journal.number));
+        let checkpointer = Checkpointer::start(tables.clone(), places.clone(), front.clone(), checkpointing)
+            .map_err(folder)?;
         let work = Work {
             journal,
             checkpointer,
@@ -199,6 +230,7 @@ impl Store {
             front: front.clone(),
             fault: settings.fault,
             busy: committing,
+            close_after: settings.close_journals_after,
         };
         let committer = Committer::start(work).map_err(folder)?;
         let inner = Inner {
@@ -213,6 +245,8 @@ impl Store {
             seq: Mutex::new(Seq { next: reserved, reserved }),
             space: Space { known: Mutex::new(None), written: AtomicU64::new(0) },
             damaged: Mutex::default(),
+            incomplete: replayed.incomplete,
+            tidying: tokio::sync::Mutex::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -224,23 +258,28 @@ impl Store {
 
     /// Reads a value, and makes the transaction fail if the value has changed by then.
     pub fn guard(&self, tx: &mut Tx, key: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
-        let (value, settled) = self.look(&key)?;
-        tx.guards.push(Guard { key, expected: value.clone(), read: Some(settled) });
+        let (value, applied) = self.look(&key)?;
+        tx.guards.push(Guard { key, expected: value.clone(), read: Some(applied) });
         Ok(value)
     }
 
-    /// A value, and how many journals were checkpointed before it was read.
+    /// A value, and the last journal that sled held when it was read.
     fn look(&self, key: &[u8]) -> Result<(Option<Vec<u8>>, u64), StoreError> {
         tx::check_key(key)?;
+        self.any(key)
+    }
+
+    /// The same for any key, also for those of the store itself.
+    fn any(&self, key: &[u8]) -> Result<(Option<Vec<u8>>, u64), StoreError> {
         let (_working, recent) = self.shared();
-        let settled = recent.settled;
+        let applied = recent.applied;
         if let Some(value) = recent.get(key) {
-            return Ok((value.clone(), settled));
+            return Ok((value.clone(), applied));
         }
         // Released before the read from disk, so that writers do not wait for it.
         drop(recent);
         if let Ok(value) = self.inner.tables.value(key) {
-            return Ok((value, settled));
+            return Ok((value, applied));
         }
         // A checkpoint may have replaced its chunks meanwhile, so it is read again under the lock.
         let (_working, recent) = self.shared();
@@ -248,7 +287,7 @@ impl Store {
             Some(value) => value.clone(),
             None => self.inner.tables.value(key)?,
         };
-        Ok((value, recent.settled))
+        Ok((value, recent.applied))
     }
 
     /// Applies all writes if all guards hold, and nothing otherwise (`TxError::Conflict`).
@@ -259,10 +298,12 @@ impl Store {
             return Ok(());
         }
         self.inner.space.written.fetch_add(bytes, Ordering::Relaxed);
+        let mark = if tx.wipes.is_empty() { 0 } else { self.next_seq() };
         let applied = self.exclusive(|recent| {
             let held = self.guards_hold(recent, tx)?;
             if held {
                 tx.writes.iter().for_each(|(key, value)| recent.write(key, value.as_deref()));
+                retire::mark(recent, tx, mark);
             }
             Ok(held)
         })?;
@@ -278,7 +319,11 @@ impl Store {
                 None => return Ok(None),
                 Some(Piece::Value(value)) => value.into_owned(),
                 Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?.into_owned(),
-                Some(Piece::Filed(spot)) => self.inner.tables.filed(spot)?,
+                // The checkpointer may have replaced it meanwhile, so its entry is read again.
+                Some(Piece::PointedTo) => match self.inner.tables.value(&key)? {
+                    Some(value) => value,
+                    None => return Ok(None),
+                },
             };
             Ok(Some((key.into_owned(), value)))
         };
@@ -369,6 +414,12 @@ impl Store {
         self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Whether writes that were acknowledged could not be read at the start, because a journal is damaged or missing.
+    /// What had begun then may look as if it had not.
+    pub fn is_incomplete(&self) -> bool {
+        self.inner.incomplete
+    }
+
     /// How many syncs had a waiting caller.
     pub fn commits(&self) -> u64 {
         self.inner.committer.commits()
@@ -376,8 +427,7 @@ impl Store {
 
     pub fn disk_bytes(&self) -> u64 {
         let journals = journal::size(&self.inner.places).unwrap_or(0);
-        let values = self.inner.tables.files.size().unwrap_or(0);
-        journals + values + open::size(&self.inner.places.live).unwrap_or(0)
+        journals + open::size(&self.inner.places.live).unwrap_or(0)
     }
 
     /// The last checkpoint: makes everything durable, writes it into sled and ends. Later writes are lost. Blocks until
@@ -412,7 +462,7 @@ impl Store {
         for Guard { key, expected, read } in &tx.guards {
             let holds = match recent.get(key) {
                 Some(value) => value == expected,
-                None if *read == Some(recent.settled) => true,
+                None if *read == Some(recent.applied) => true,
                 None => self.inner.tables.is_value(key, expected.as_deref())?,
             };
             if !holds {

@@ -3,12 +3,13 @@
 //! ```text
 //! <dir>/sled/            the live database; the file `format` in it holds its format version
 //! <dir>/sled.lock        locked while a store is open
-//! <dir>/sled.new/        being built (creation, compaction, repair); worthless until it is renamed
+//! <dir>/sled.new/        being built (creation, compaction, rebuild); worthless until it is renamed
 //! <dir>/sled.ready/      complete and on disk: replaces the live one, at once or at the next start
 //! <dir>/sled.old/        the replaced one, until the new one was opened once
-//! <dir>/sled.damaged-N/  a damaged database as it was before its repair
-//! <dir>/sled.journal-N   writes that may not be in sled yet, see [`crate::state::embedded::journal`]
-//! <dir>/sled.values-N    bodies of events, see [`crate::state::embedded::blobs`]
+//! <dir>/sled.damaged-N/  a damaged database, before it was made anew
+//! <dir>/sled.rebuild     the reason why the next start has to make the database anew
+//! <dir>/sled.journal-N   all writes, see [`journal`](super::journal)
+//! <dir>/sled.wiping-N    a journal that replaces another one, see [`retire`](super::retire)
 //! ```
 //!
 //! A folder is replaced only by renames, each followed by a sync of the parent. After a crash, [`settle`] completes or
@@ -25,12 +26,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::state::embedded::Fault;
-use crate::state::embedded::blobs::{self, BlobPointer, Files};
-use crate::state::embedded::errors::{OpenError, StoreError};
-use crate::state::embedded::patient;
-use crate::state::embedded::{blocks, value};
+use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::rebuild::Damage;
+use crate::state::embedded::segments::Segments;
+use crate::state::embedded::{checkpointer, journal, migrate, patient, rebuild, retire};
 
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
+/// The oldest format that is migrated.
+const MIGRATED: u32 = 4;
 const VERSION_KEY: &[u8] = b"\0version";
 /// sled's page cache: a base and a share of the database's size, so that a page read when an event was received is
 /// still cached when its Case is made.
@@ -43,7 +46,8 @@ const FORMAT_FILE: &str = "format";
 const SNAPSHOT: &str = "snap.";
 const UNFINISHED: &str = ".generating";
 pub(super) const JOURNAL: &str = "sled.journal-";
-const DAMAGED: &str = "sled.damaged-";
+pub(super) const DAMAGED: &str = "sled.damaged-";
+pub(super) const WIPING: &str = "sled.wiping-";
 /// How long the threads of a database that was just closed may keep its lock.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -54,6 +58,7 @@ pub(super) struct Places {
     pub new: PathBuf,
     pub ready: PathBuf,
     pub old: PathBuf,
+    pub rebuild: PathBuf,
 }
 
 impl Places {
@@ -65,6 +70,7 @@ impl Places {
             new: at("sled.new"),
             ready: at("sled.ready"),
             old: at("sled.old"),
+            rebuild: at("sled.rebuild"),
         }
     }
 
@@ -72,7 +78,7 @@ impl Places {
         self.dir.join(format!("{JOURNAL}{number}"))
     }
 
-    fn damaged(&self, number: u64) -> PathBuf {
+    pub fn damaged(&self, number: u64) -> PathBuf {
         self.dir.join(format!("{DAMAGED}{number}"))
     }
 
@@ -100,13 +106,14 @@ pub(super) fn numbered<N: FromStr>(dir: &Path, name: &str) -> io::Result<Vec<N>>
     Ok(numbers)
 }
 
-/// An open database, its trees, and its blob files.
+/// An open database, its trees, and the journals that it points into.
 #[derive(Clone)]
 pub(super) struct Tables {
     pub db: sled::Db,
     pub state: sled::Tree,
     pub chunks: sled::Tree,
-    pub files: Arc<Files>,
+    pub segments: Arc<Segments>,
+    pub damage: Arc<Damage>,
 }
 
 /// Why sled did not open.
@@ -156,11 +163,11 @@ impl Trouble {
 }
 
 impl Tables {
-    pub fn open(path: &Path) -> Result<Self, Trouble> {
+    pub fn open(places: &Places, path: &Path) -> Result<Self, Trouble> {
         let started = Instant::now();
         loop {
             // sled panics on damage that it does not expect.
-            match catch_unwind(AssertUnwindSafe(|| Self::attempt(path))) {
+            match catch_unwind(AssertUnwindSafe(|| Self::attempt(places, path))) {
                 // We hold `sled.lock`, so sled's lock belongs to a database that this process has just closed.
                 Ok(Err(Trouble::Locked)) if started.elapsed() < LINGER => {
                     std::thread::sleep(Duration::from_millis(5));
@@ -171,7 +178,7 @@ impl Tables {
         }
     }
 
-    fn attempt(path: &Path) -> Result<Self, Trouble> {
+    fn attempt(places: &Places, path: &Path) -> Result<Self, Trouble> {
         remove_unfinished(path)?;
         // Unflushed writes are in the journal, so sled needs no periodic flush.
         let cache = (CACHE_BYTES + size(path).unwrap_or(0) / CACHE_SHARE).min(CACHE_MOST);
@@ -179,38 +186,8 @@ impl Tables {
         let db = config.open().map_err(Trouble::of)?;
         let state = db.open_tree("state").map_err(Trouble::of)?;
         let chunks = db.open_tree("chunks").map_err(Trouble::of)?;
-        let files = Arc::new(Files::in_dir(path.parent().unwrap_or(path)));
-        Ok(Self { db, state, chunks, files })
-    }
-
-    /// Reads everything once. A repair or a copy must have lost nothing.
-    pub fn verify(&self) -> Result<(), Trouble> {
-        for entry in &self.state {
-            let (key, entry) = entry.map_err(Trouble::of)?;
-            if blobs::is_filed(&key) {
-                self.verify_files(&key, &entry)?;
-            }
-            // The store's own keys hold plain numbers; `head` finds no chunks in those.
-            let Some(head) = value::head(&entry) else { continue };
-            for index in 0..head.chunks() {
-                let chunk = self.chunks.get(value::chunk_key(&key, head.slot, index));
-                if chunk.map_err(Trouble::of)?.is_none() {
-                    return Err(Trouble::Damaged("a part of a stored value is missing".into()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn verify_files(&self, key: &[u8], entry: &[u8]) -> Result<(), Trouble> {
-        let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
-        let block = self.load(key, entry).map_err(unreadable)?;
-        for (_, held) in blocks::members(&block).map_err(unreadable)? {
-            if !BlobPointer::read(held).is_some_and(|spot| self.files.may_hold(spot)) {
-                return Err(Trouble::Damaged("a file with values is missing or cut off".into()));
-            }
-        }
-        Ok(())
+        let (segments, damage) = (Arc::new(Segments::in_dir(&places.dir)), Arc::new(Damage::of(places)));
+        Ok(Self { db, state, chunks, segments, damage })
     }
 
     /// The format version that the database was written with.
@@ -228,35 +205,67 @@ impl Tables {
     pub fn finish(self, path: &Path) -> Result<(), Trouble> {
         self.db.flush().map_err(Trouble::of)?;
         drop(self);
-        fs::write(path.join(FORMAT_FILE), FORMAT.to_string())?;
+        note_format(path)?;
         sync_all(path).map_err(|error| Trouble::Io(error.to_string()))
     }
 }
 
-/// Locks the folder and opens the live database; creates or repairs it if necessary.
+/// Locks the folder and opens the live database. Creates it, or makes it anew, if necessary.
 pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
-    make_dirs(&places.dir).map_err(|error| places.folder_error(&error))?;
+    let folder = |error: io::Error| places.folder_error(&error);
+    make_dirs(&places.dir).map_err(folder)?;
     let lock = lock(places)?;
     settle(places, Fault::None)?;
+    retire::remove_leftovers(places).and_then(|()| migrate::remove_leftovers(places)).map_err(folder)?;
+    let tables = open_live(places)?;
+    check_format(places, &tables)?;
+    kept(places).map_err(folder)?;
+    Ok((lock, tables))
+}
+
+fn open_live(places: &Places) -> Result<Tables, OpenError> {
     if !places.live.exists() {
+        if rebuild::is_possible(places) {
+            return rebuild::rebuild(places, "the folder of the database is missing");
+        }
         create(places)?;
     }
     check_known_format(places, noted_format(&places.live))?;
-    let tables = match Tables::open(&places.live) {
+    if let Some(reason) = rebuild::asked_for(places) {
+        return rebuild::rebuild(places, &reason);
+    }
+    let tables = match Tables::open(places, &places.live) {
         Ok(tables) => tables,
-        Err(Trouble::Damaged(reason)) if places.old.exists() => put_back(places, &reason)?,
-        Err(Trouble::Damaged(reason)) => repair(places, &reason)?,
+        Err(Trouble::Damaged(reason)) if places.old.exists() => return put_back(places, &reason),
+        Err(Trouble::Damaged(reason)) if rebuild::is_possible(places) => {
+            return rebuild::rebuild(places, &reason);
+        }
         Err(other) => return Err(other.into_error(places)),
     };
-    check_format(places, &tables)?;
-    kept(places).map_err(|error| places.folder_error(&error))?;
-    Ok((lock, tables))
+    match damage(places, &tables).map_err(|trouble| trouble.into_error(places))? {
+        Some(reason) if rebuild::is_possible(places) => {
+            drop(tables);
+            rebuild::rebuild(places, reason)
+        }
+        _ => Ok(tables),
+    }
+}
+
+/// Why a database that opens is not to be used.
+fn damage(places: &Places, tables: &Tables) -> Result<Option<&'static str>, Trouble> {
+    if tables.format()?.is_none() {
+        return Ok(Some("it has lost its content"));
+    }
+    let applied = checkpointer::applied(tables)?;
+    let first = journal::numbers(places)?.first().copied();
+    Ok(first.filter(|first| applied + 1 < *first).map(|_| "it is older than the oldest journal"))
 }
 
 /// Syncs the database that was just opened, whichever process wrote its files, and removes the replaced one.
 fn kept(places: &Places) -> io::Result<()> {
-    if noted_format(&places.live) != Some(FORMAT) {
-        fs::write(places.live.join(FORMAT_FILE), FORMAT.to_string())?;
+    // A database of an older format keeps its note until it is migrated.
+    if noted_format(&places.live).is_none() {
+        note_format(&places.live)?;
     }
     sync_all(&places.live)?;
     sync_dir(&places.dir)?;
@@ -265,7 +274,7 @@ fn kept(places: &Places) -> io::Result<()> {
 
 /// After a replacement: opens the new database, or the replaced one if that fails. Neither was written to meanwhile.
 pub(super) fn open_replaced(places: &Places) -> Result<Tables, OpenError> {
-    let tables = match Tables::open(&places.live) {
+    let tables = match Tables::open(places, &places.live) {
         Ok(tables) => tables,
         Err(Trouble::Damaged(reason)) if places.old.exists() => put_back(places, &reason)?,
         Err(other) => return Err(other.into_error(places)),
@@ -285,8 +294,8 @@ fn put_back(places: &Places, reason: &str) -> Result<Tables, OpenError> {
         remove(&places.new)
     };
     renames().map_err(|error| places.folder_error(&error))?;
-    match Tables::open(&places.live) {
-        Err(Trouble::Damaged(reason)) => repair(places, &reason),
+    match Tables::open(places, &places.live) {
+        Err(Trouble::Damaged(reason)) if rebuild::is_possible(places) => rebuild::rebuild(places, &reason),
         opened => opened.map_err(|trouble| trouble.into_error(places)),
     }
 }
@@ -326,9 +335,19 @@ fn remove_unfinished(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// None if the file is missing or unreadable; then the database's own version is used.
-fn noted_format(path: &Path) -> Option<u32> {
-    fs::read_to_string(path.join(FORMAT_FILE)).ok()?.trim().parse().ok()
+/// None if the file is missing or unreadable; then the database's own version is used. The number stands there twice, so
+/// that a damaged one is not believed; format 4 wrote it once.
+pub(super) fn noted_format(path: &Path) -> Option<u32> {
+    let noted = fs::read_to_string(path.join(FORMAT_FILE)).ok()?;
+    match noted.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [one, two] if one == two => one.parse().ok(),
+        [one] => one.parse().ok().filter(|format| *format <= MIGRATED),
+        _ => None,
+    }
+}
+
+fn note_format(path: &Path) -> io::Result<()> {
+    fs::write(path.join(FORMAT_FILE), format!("{FORMAT} {FORMAT}"))
 }
 
 /// Locks the folder until it is dropped.
@@ -365,71 +384,25 @@ fn check_known_format(places: &Places, found: Option<u32>) -> Result<(), OpenErr
     let dir = places.dir.clone();
     match found {
         Some(found) if found > FORMAT => Err(OpenError::Newer { dir, found, known: FORMAT }),
-        Some(found) if found < FORMAT => Err(OpenError::Older { dir, found, known: FORMAT }),
+        Some(found) if found < MIGRATED => Err(OpenError::Older { dir, found, known: FORMAT }),
         _ => Ok(()),
     }
 }
 
 /// Builds it under another name, so that a crash never leaves an incomplete database under the live name.
 fn create(places: &Places) -> Result<(), OpenError> {
-    let trouble = |trouble: Trouble| trouble.into_error(places);
-    make_dir(&places.new).map_err(|error| places.folder_error(&error))?;
-    let tables = Tables::open(&places.new).map_err(trouble)?;
-    tables.set_format(FORMAT).map_err(trouble)?;
-    tables.finish(&places.new).map_err(trouble)?;
+    build(places, |_| Ok(())).map_err(|trouble| trouble.into_error(places))?;
     install(places, Fault::None)
 }
 
-/// Tries again without the snapshot file, which is the likely damage: sled then reads its whole log. It works on a
-/// copy, so the damaged folder stays unchanged.
-fn repair(places: &Places, reason: &str) -> Result<Tables, OpenError> {
-    tracing::warn!(%reason, "the state is damaged: trying again without its snapshot file");
-    // None if no snapshot was ever completed: then the log's end cannot be checked.
-    let old_end = newest_snapshot(&places.live).map_err(|error| places.folder_error(&error))?;
-    let rebuilt = rebuild(places, old_end);
-    if let Err(trouble) = rebuilt {
-        let _ = remove(&places.new);
-        return Err(match trouble {
-            Trouble::Io(reason) => {
-                places.folder_error(&format!("no copy for a repair could be made: {reason}"))
-            }
-            other => other.into_error(places),
-        });
-    }
-    let kept = keep_damaged(places).map_err(|error| places.folder_error(&error))?;
-    tracing::warn!(kept = %kept.display(), "the state was repaired; the damaged folder was kept");
-    Tables::open(&places.live).map_err(|trouble| trouble.into_error(places))
-}
-
-fn rebuild(places: &Places, old_end: Option<u64>) -> Result<(), Trouble> {
-    let io = |error: io::Error| Trouble::Io(error.to_string());
-    copy_without_snapshots(&places.live, &places.new).map_err(io)?;
-    let tables = Tables::open(&places.new)?;
-    if tables.format()?.is_none() {
-        return Err(Trouble::Damaged("nothing of it can be read".into()));
-    }
-    tables.verify()?;
-    // sled has written a new snapshot. Its name is the end of the log that sled found.
-    if newest_snapshot(&places.new).map_err(io)? < old_end {
-        return Err(Trouble::Damaged("the end of the log is missing".into()));
-    }
+/// Makes an empty database in `sled.new`, with what `fill` writes into it.
+pub(super) fn build(places: &Places, fill: impl Fn(&Tables) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    remove(&places.new)?;
+    make_dir(&places.new)?;
+    let tables = Tables::open(places, &places.new)?;
+    tables.set_format(FORMAT)?;
+    fill(&tables)?;
     tables.finish(&places.new)
-}
-
-/// Replaces the damaged database with the rebuilt one. Only the newest damaged folder is kept.
-fn keep_damaged(places: &Places) -> io::Result<PathBuf> {
-    let earlier = places.numbered(DAMAGED)?;
-    let kept = places.damaged(earlier.iter().max().unwrap_or(&0) + 1);
-    fs::rename(&places.new, &places.ready)?;
-    sync_dir(&places.dir)?;
-    fs::rename(&places.live, &kept)?;
-    sync_dir(&places.dir)?;
-    fs::rename(&places.ready, &places.live)?;
-    sync_dir(&places.dir)?;
-    for number in earlier {
-        remove(&places.damaged(number))?;
-    }
-    Ok(kept)
 }
 
 /// Renames a finished `sled.new` to the live name. The steps have numbers for the test that stops at each.
@@ -464,34 +437,9 @@ pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The log's end that the newest snapshot covers: its file name, in hexadecimal.
-fn newest_snapshot(path: &Path) -> io::Result<Option<u64>> {
-    let mut newest = None;
-    for entry in fs::read_dir(path)? {
-        let name = entry?.file_name();
-        let end = name.to_str().and_then(|name| name.strip_prefix(SNAPSHOT));
-        newest = newest.max(end.and_then(|end| u64::from_str_radix(end, 16).ok()));
-    }
-    Ok(newest)
-}
-
 /// Readable for its owner only: it holds customers' texts.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
-}
-
-fn copy_without_snapshots(from: &Path, to: &Path) -> io::Result<()> {
-    make_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if entry.file_type()?.is_dir() {
-            copy_without_snapshots(&entry.path(), &to.join(&name))?;
-        } else if !name.as_encoded_bytes().starts_with(SNAPSHOT.as_bytes()) {
-            fs::copy(entry.path(), to.join(&name))?;
-        }
-    }
-    Ok(())
 }
 
 /// Syncs all files and folders below, and the folder itself.

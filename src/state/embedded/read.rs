@@ -1,33 +1,44 @@
-//! Reads from sled: whole values, whether they are inline, in chunks, in a block or in a blob file.
+//! Reads from sled: whole values, whether they are inline, in chunks, in a block or in a journal.
 
 use std::borrow::Cow;
 
 use sled::IVec;
 
-use crate::state::embedded::blobs::{self, BlobPointer};
 use crate::state::embedded::blocks;
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::open::Tables;
+use crate::state::embedded::segments::{Pointer, is_pointed_to};
 use crate::state::embedded::value::{self, Head, Stored};
 
 /// A key and where its value is; `None`: it was deleted.
 pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>;
 
-/// A value, or the entry or the pointer from which it is loaded.
+/// A value, or the entry from which it is loaded, or that it lies in a journal.
 pub(super) enum Piece<'a> {
     Value(Cow<'a, [u8]>),
     Entry(IVec),
-    Filed(BlobPointer),
+    PointedTo,
 }
 
 impl Tables {
     pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(held) = self.held(key)? else { return Ok(None) };
+        if is_pointed_to(key) { self.segments.value(key, held).map(Some) } else { Ok(Some(held)) }
+    }
+
+    /// Where the value of this key lies; none if sled holds the value itself.
+    pub fn pointer(&self, key: &[u8]) -> Result<Option<Pointer>, StoreError> {
+        Ok(self.held(key)?.filter(|_| is_pointed_to(key)).and_then(|held| Pointer::read(&held)))
+    }
+
+    /// What sled holds for a key: the value or a pointer to it.
+    fn held(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match blocks::block_key(key) {
             Some(block) => {
-                let Some(entry) = self.state.get(&block).map_err(unreadable)? else { return Ok(None) };
-                let held = self.in_block(&block, entry, |block| blocks::member(block, key))?.flatten();
-                held.map(|held| if blobs::is_filed(key) { self.filed(spot(&held)?) } else { Ok(held) })
-                    .transpose()
+                let Some(entry) = self.state.get(&block).map_err(|error| self.unreadable(error))? else {
+                    return Ok(None);
+                };
+                Ok(self.in_block(&block, entry, |block| blocks::member(block, key))?.flatten())
             }
             None => self.own_value(key),
         }
@@ -35,16 +46,16 @@ impl Tables {
 
     /// The value of a key that has an entry of its own.
     pub fn own_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let entry = self.state.get(key).map_err(unreadable)?;
+        let entry = self.state.get(key).map_err(|error| self.unreadable(error))?;
         entry.map(|entry| self.load(key, &entry).map(Cow::into_owned)).transpose()
     }
 
     /// Whether this is the value. A large value is compared by its hash.
     pub fn is_value(&self, key: &[u8], expected: Option<&[u8]>) -> Result<bool, StoreError> {
-        if blocks::block_key(key).is_some() {
+        if blocks::block_key(key).is_some() || is_pointed_to(key) {
             return Ok(self.value(key)?.as_deref() == expected);
         }
-        Ok(match (expected, self.state.get(key).map_err(unreadable)?) {
+        Ok(match (expected, self.state.get(key).map_err(|error| self.unreadable(error))?) {
             (Some(expected), Some(entry)) => value::is(&entry, expected),
             (expected, entry) => expected.is_none() && entry.is_none(),
         })
@@ -71,9 +82,9 @@ impl Tables {
                 Ok(read) => return Ok(Some(read)),
                 Err(error) => error,
             };
-            match self.state.get(key).map_err(unreadable)? {
+            match self.state.get(key).map_err(|error| self.unreadable(error))? {
                 None => return Ok(None),
-                Some(now) if now == entry => return Err(error),
+                Some(now) if now == entry => return Err(self.damaged(error)),
                 Some(now) => entry = now,
             }
         }
@@ -82,7 +93,11 @@ impl Tables {
     fn assemble(&self, key: &[u8], head: Head) -> Result<Vec<u8>, StoreError> {
         let mut value = Vec::new();
         for index in 0..head.chunks() {
-            match self.chunks.get(value::chunk_key(key, head.slot, index)).map_err(unreadable)? {
+            match self
+                .chunks
+                .get(value::chunk_key(key, head.slot, index))
+                .map_err(|error| self.unreadable(error))?
+            {
                 Some(chunk) => value.extend_from_slice(&chunk),
                 None => return Err(StoreError::Damaged("a part of it is missing".into())),
             }
@@ -97,15 +112,14 @@ impl Tables {
     pub fn rows<'a>(&self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let (tables, from, to) = (self.clone(), from.to_vec(), to.to_vec());
         let entries = self.state.range(blocks::start(&from)..to.clone());
-        entries.flat_map(move |entry| match entry.map_err(unreadable) {
+        entries.flat_map(move |entry| match entry.map_err(|error| tables.unreadable(error)) {
             Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, entry, &from, &to),
+            Ok((key, _)) if is_pointed_to(&key) => {
+                vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::PointedTo)))]
+            }
             Ok((key, entry)) => vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::Entry(entry))))],
             Err(error) => vec![Err(error)],
         })
-    }
-
-    pub fn filed(&self, spot: BlobPointer) -> Result<Vec<u8>, StoreError> {
-        self.files.read(spot).map_err(|error| StoreError::of_file(spot.file, &error))
     }
 
     fn members<'a>(&self, key: &[u8], entry: IVec, from: &[u8], to: &[u8]) -> Vec<Row<'a>> {
@@ -113,25 +127,25 @@ impl Tables {
             let within = blocks::members(block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
             let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
             let piece = |key: &[u8], held: &[u8]| {
-                if blobs::is_filed(key) {
-                    spot(held).map(Piece::Filed)
-                } else {
-                    Ok(Piece::Value(owned(held)))
-                }
+                if is_pointed_to(key) { Piece::PointedTo } else { Piece::Value(owned(held)) }
             };
-            Ok(within.map(|(key, held)| Ok((owned(key), Some(piece(key, held)?)))).collect())
+            Ok(within.map(|(key, held)| Ok((owned(key), Some(piece(key, held))))).collect())
         });
         read.map_or_else(|error| vec![Err(error)], Option::unwrap_or_default)
     }
-}
 
-fn spot(held: &[u8]) -> Result<BlobPointer, StoreError> {
-    BlobPointer::read(held).ok_or_else(|| StoreError::Damaged("the place of a value has another form".into()))
-}
+    fn unreadable(&self, error: sled::Error) -> StoreError {
+        match error {
+            sled::Error::Corruption { .. } => self.damaged(StoreError::Damaged(error.to_string())),
+            other => StoreError::Unreadable(other.to_string()),
+        }
+    }
 
-pub(super) fn unreadable(error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Corruption { .. } => StoreError::Damaged(error.to_string()),
-        other => StoreError::Unreadable(other.to_string()),
+    /// What sled holds is damaged: the next start makes it anew from the journals.
+    fn damaged(&self, error: StoreError) -> StoreError {
+        if let StoreError::Damaged(reason) = &error {
+            self.damage.note(reason);
+        }
+        error
     }
 }

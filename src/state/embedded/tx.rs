@@ -15,7 +15,7 @@ pub struct Guard {
     pub key: Vec<u8>,
     /// `None`: the key must be absent.
     pub expected: Option<Vec<u8>>,
-    /// How many journals were checkpointed when the store returned this value. While that count is unchanged, every
+    /// The last journal in sled when the store returned this value. While that is unchanged, every
     /// later write is in the memtable, so sled need not be read again.
     pub(super) read: Option<u64>,
 }
@@ -26,6 +26,8 @@ pub struct Tx {
     pub guards: Vec<Guard>,
     /// Key and new value; `None` deletes. The last write to a key counts.
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Keys whose earlier values are to be overwritten on the disk, see [`Store::wipe`](super::Store::wipe).
+    pub wipes: Vec<Vec<u8>>,
 }
 
 impl Tx {
@@ -47,6 +49,11 @@ impl Tx {
     pub fn remove(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
         self.writes.push((key.into(), None));
         self
+    }
+
+    /// The earlier values of all keys written until now are to be overwritten.
+    pub fn wipe_written(&mut self) {
+        self.wipes.extend(self.writes.iter().map(|(key, _)| key.clone()));
     }
 
     pub fn is_empty(&self) -> bool {

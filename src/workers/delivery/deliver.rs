@@ -11,15 +11,13 @@ use tracing::{info, warn};
 
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
+use crate::decide::outcome::goodays::{AfterPut, Park, after_put, held_back, unread_before_put};
 use crate::decide::{Intent, IntentState};
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
-use crate::http::Failure;
-use crate::messages::Words;
 use crate::mutant;
 use crate::state::RKey;
 use crate::workers::delivery::dispatcher::When;
-use crate::workers::runtime::circuit_breaker::code;
 use crate::workers::runtime::read_failures::ReadFailures;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 use crate::workers::{Fatal, Shared};
@@ -130,12 +128,12 @@ impl Delivery {
         let decided = shared.change(&intent.response_id, |loaded| {
             let decided = loaded.now.begin(seq, look, looked, is_author, &now);
             let approved = loaded.now.intent(seq).is_some_and(|intent| intent.approved);
-            if matches!(decided, Eligibility::Send(_))
-                && !shared.within_hourly_limit(loaded.with(), approved, now_ms)?
-            {
+            // The limit protects customers from a mistake; what a human approved goes.
+            let most = (!approved).then_some(u64::from(limit));
+            if matches!(decided, Eligibility::Send(_)) && !shared.store.count_sending(loaded, most, now_ms)? {
                 loaded.now.was_not_done(seq, now_ms);
-                let why = Words::new("hourly-limit").with("limit", limit);
-                loaded.now.park(seq, "max_actions_per_hour", why, None, now_ms);
+                let (code, why) = held_back(limit);
+                loaded.now.park(seq, code, why, None, now_ms);
                 return Ok(Eligibility::Look);
             }
             Ok(decided)
@@ -167,25 +165,19 @@ impl Delivery {
         };
         let failure = shared.whose_refusal(failure, began_ms).await;
         self.not_shown(shared, intent);
-        match failure {
-            Failure::Refused { .. } => {
-                Self::park(shared, intent, &code(&failure), &Words::new("left-perimeter"))?;
-            }
-            Failure::NoAnswer(_) | Failure::Road(_) if self.read_failures.is_hopeless(intent.seq) => {
-                self.read_failures.forget(intent.seq);
-                Self::park(shared, intent, "no_answer", &Words::new("no-answer-here"))?;
-            }
-            _ => {}
+        if let Some(park) = unread_before_put(&failure, self.read_failures.of(intent.seq)) {
+            self.read_failures.forget(intent.seq);
+            Self::park(shared, intent, &park)?;
         }
         Ok(None)
     }
 
-    fn park(shared: &Shared, intent: &Intent, code: &str, why: &Words) -> Result<(), Fatal> {
+    fn park(shared: &Shared, intent: &Intent, park: &Park) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         shared.change(&intent.response_id, |loaded| {
             if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
             {
-                loaded.now.give_up(intent.seq, code, why.clone(), now_ms);
+                loaded.now.give_up(intent.seq, &park.code, park.why.clone(), now_ms);
             }
             Ok(())
         })
@@ -212,21 +204,32 @@ impl Delivery {
         if mutant::is_on("log-words") {
             info!(wish = ?intent.kind, "an action was sent");
         }
-        if !matches!(result, Err(Failure::Road(_))) {
+        let next = after_put(&result);
+        // What something on the way refused says nothing about Goodays: the read back asks Goodays itself.
+        if next != (AfterPut::ReadBackLater { blocked: true }) {
             shared.goodays_said(&result, began_ms);
         }
-        match result {
-            Ok(()) => {
-                shared.change(id, |loaded| {
-                    loaded.now.attempt_ended(seq, ended_ms);
-                    Ok(())
-                })?;
+        match next {
+            AfterPut::ReadBack => {
+                Self::attempt_ended(shared, intent, ended_ms)?;
                 self.read_back_now(shared, intent).await
             }
-            Err(Failure::Refused { problem, status }) => {
-                let why = Words::new("refused").with("status", status).with("message", &problem.message);
-                let code = code(&Failure::Refused { status, problem });
-                // A close, spam or call may be refused only because it is already done.
+            AfterPut::ReadBackLater { .. } if mutant::is_on("skip-read-back") => {
+                Self::was_not_done(shared, intent, ended_ms)
+            }
+            AfterPut::ReadBackLater { blocked } => {
+                if blocked {
+                    *self.blocks().entry(seq).or_default() += 1;
+                }
+                warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
+                Self::attempt_ended(shared, intent, ended_ms)
+            }
+            AfterPut::SendLater => {
+                Self::was_not_done(shared, intent, ended_ms)?;
+                self.wait(shared, intent);
+                Ok(())
+            }
+            AfterPut::Refused { code, why } => {
                 let view = shared.goodays.response(id).await.ok();
                 let now_ms = shared.clock.now_ms();
                 shared.change(id, |loaded| {
@@ -234,32 +237,21 @@ impl Delivery {
                     Ok(())
                 })
             }
-            Err(Failure::NoAnswer(_) | Failure::Road(_)) => {
-                if matches!(result, Err(Failure::Road(_))) {
-                    *self.blocks().entry(seq).or_default() += 1;
-                }
-                if mutant::is_on("skip-read-back") {
-                    return shared.change(id, |loaded| {
-                        loaded.now.was_not_done(seq, ended_ms);
-                        Ok(())
-                    });
-                }
-                warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
-                shared.change(id, |loaded| {
-                    loaded.now.attempt_ended(seq, ended_ms);
-                    Ok(())
-                })
-            }
-            // Nothing was done: no connection, too many calls, or a refused token.
-            Err(_) => {
-                shared.change(id, |loaded| {
-                    loaded.now.was_not_done(seq, ended_ms);
-                    Ok(())
-                })?;
-                self.wait(shared, intent);
-                Ok(())
-            }
         }
+    }
+
+    fn attempt_ended(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        shared.change(&intent.response_id, |loaded| {
+            loaded.now.attempt_ended(intent.seq, ended_ms);
+            Ok(())
+        })
+    }
+
+    fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        shared.change(&intent.response_id, |loaded| {
+            loaded.now.was_not_done(intent.seq, ended_ms);
+            Ok(())
+        })
     }
 
     pub(super) fn blocks(&self) -> MutexGuard<'_, HashMap<u64, u32>> {

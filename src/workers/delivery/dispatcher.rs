@@ -204,12 +204,15 @@ impl Dispatcher {
         }
         let mut old = Vec::new();
         let waiting = self.now.len().min(LOADED_AT_ONCE);
-        for rkey in self.now.drain(..waiting).collect::<Vec<_>>() {
+        let mut asked = Vec::with_capacity(waiting);
+        for rkey in self.now.drain(..waiting) {
             self.queued.remove(&rkey);
-            if self.busy.contains(&rkey) {
-                continue;
+            if !self.busy.contains(&rkey) {
+                asked.push(rkey);
             }
-            match self.next(shared, rkey, now_ms)? {
+        }
+        for (rkey, next) in self.next_of(shared, &asked, now_ms)? {
+            match next {
                 Next::Go(intent) => {
                     self.busy.insert(rkey);
                     self.line.push_back(*intent);
@@ -251,7 +254,8 @@ impl Dispatcher {
         {
             let rkey = RKey::of(&intent.response_id);
             // The next check finds what is sent instead.
-            let goes = matches!(self.next(shared, rkey, now_ms)?, Next::Go(still) if *still == intent);
+            let found = self.next_of(shared, &[rkey], now_ms)?.pop();
+            let goes = matches!(found, Some((_, Next::Go(still))) if *still == intent);
             if !goes {
                 self.look_again(rkey);
                 continue;
@@ -278,25 +282,34 @@ impl Dispatcher {
         self.working.push(reading.boxed());
     }
 
-    /// What of this response may be sent now, or when the next may be.
-    fn next(&self, shared: &Shared, rkey: RKey, now_ms: i64) -> Result<Next, Fatal> {
-        let Some(response_id) = self.ids.get(&rkey) else { return Ok(Next::Nothing) };
-        let mut conversation = shared.store.conversation(rkey, response_id)?.now;
+    /// What of each response may be sent now, or when the next may be. One load for all of them.
+    fn next_of(&self, shared: &Shared, rkeys: &[RKey], now_ms: i64) -> Result<Vec<(RKey, Next)>, Fatal> {
+        let known = |rkey: &RKey| Some((*rkey, self.ids.get(rkey)?.clone()));
+        let (rkeys, ids): (Vec<RKey>, Vec<ResponseId>) = rkeys.iter().filter_map(known).unzip();
         let now = shared.circumstances(now_ms);
-        if conversation.has_waiting_to_tell(&now) {
-            conversation = tell_waiting(shared, response_id, &now)?;
+        let mut found = Vec::with_capacity(ids.len());
+        for ((rkey, id), loaded) in rkeys.into_iter().zip(&ids).zip(shared.store.load_many(&ids)?) {
+            let mut conversation = loaded.now;
+            if conversation.has_waiting_to_tell(&now) {
+                conversation = tell_waiting(shared, id, &now)?;
+            }
+            found.push((rkey, self.next(&conversation, &now)));
         }
+        Ok(found)
+    }
+
+    fn next(&self, conversation: &Conversation, now: &Circumstances) -> Next {
         let mut until: Option<i64> = None;
         for intent in conversation.intents.iter().filter(|intent| intent.state.is_open()) {
-            let at_ms = match self.when(&conversation, intent, &now) {
-                When::Go => return Ok(Next::Go(Box::new(intent.clone()))),
-                When::ReadAgain => return Ok(Next::ReadAgain(Box::new(intent.clone()))),
+            let at_ms = match self.when(conversation, intent, now) {
+                When::Go => return Next::Go(Box::new(intent.clone())),
+                When::ReadAgain => return Next::ReadAgain(Box::new(intent.clone())),
                 When::At(at_ms) => at_ms,
                 When::Never => continue,
             };
             until = until.into_iter().chain([at_ms]).min();
         }
-        Ok(until.map_or(Next::Nothing, Next::At))
+        until.map_or(Next::Nothing, Next::At)
     }
 
     fn when(&self, conversation: &Conversation, intent: &Intent, now: &Circumstances) -> When {

@@ -1,37 +1,12 @@
-//! What holds an action back whatever its conversation says: the hourly limit, and the token's account.
+//! What holds all actions back: the token's account.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decide::hash64;
 use crate::http::Failure;
-use crate::state::{StoreError, Tx, keys};
 use crate::workers::{Shared, Stop};
 
 impl Shared {
-    /// Counts this action; false when the hourly limit is reached (design, `max_actions_per_hour`).
-    pub(super) fn within_hourly_limit(
-        &self,
-        tx: &mut Tx,
-        approved: bool,
-        now_ms: i64,
-    ) -> Result<bool, StoreError> {
-        const MINUTE_MS: i64 = 60_000;
-        let key = keys::meta("sent minutes");
-        // Guarded, since several actions begin at once. The limit protects customers from a mistake.
-        let raw = self.store.guard(tx, key.clone())?;
-        let mut minutes: BTreeMap<i64, u64> =
-            raw.as_deref().map(crate::state::decode).transpose()?.unwrap_or_default();
-        minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
-        let sent: u64 = minutes.values().sum();
-        if sent >= u64::from(self.live().max_actions_per_hour) && !approved {
-            return Ok(false);
-        }
-        *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;
-        tx.set(key, crate::state::encode(&minutes));
-        Ok(true)
-    }
-
     /// Checks that the token is of the state's Goodays account (design, rule 16).
     pub(crate) async fn right_account(&self) -> Result<(), Stop> {
         let mut checked = self.goodays_account.lock().await;

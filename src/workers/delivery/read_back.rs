@@ -4,17 +4,11 @@ use tracing::info;
 
 use super::deliver::{Delivery, UNCLEAR_LOOKS_MS};
 use crate::decide::outbound::{Outcome, outcome};
+use crate::decide::outcome::goodays::{blocked_on_the_way, unread_after_put};
 use crate::decide::{Intent, IntentState, Sending};
 use crate::goodays::event::Response;
-use crate::http::Failure;
-use crate::messages::Words;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared};
-
-/// How long reading back may fail before the outcome is unclear (milliseconds).
-const UNCLEAR_AFTER_MS: i64 = 600_000;
-/// How many PUTs of one action something on the network path may refuse while Goodays itself works.
-const MAX_BLOCKED: u32 = 4;
 
 impl Delivery {
     /// After a 2xx answer of the PUT. That answer is a claim; what the response shows now decides.
@@ -51,13 +45,9 @@ impl Delivery {
             Err(failure) => shared.whose_refusal(failure, began_ms).await,
         };
         let now_ms = shared.clock.now_ms();
-        let why = match failure {
-            Failure::Refused { .. } => Words::new("not-shown-any-more"),
-            _ if now_ms - sending.since_ms > UNCLEAR_AFTER_MS => Words::new("not-read-back"),
-            _ => {
-                self.not_shown(shared, intent);
-                return Ok(());
-            }
+        let Some(why) = unread_after_put(&failure, now_ms - sending.since_ms) else {
+            self.not_shown(shared, intent);
+            return Ok(());
         };
         shared.change(id, |loaded| {
             let now = loaded.now.intent(seq).map(|intent| intent.state.clone());
@@ -78,11 +68,11 @@ impl Delivery {
         let seq = intent.seq;
         let now_ms = shared.clock.now_ms();
         let reading = shared.reading(view, asked_ms);
-        let blocked = self.blocks().get(&seq).copied().unwrap_or_default() >= MAX_BLOCKED;
+        let blocked = self.blocks().get(&seq).copied().unwrap_or_default();
         let found = shared.change(&intent.response_id, |loaded| {
             let found = loaded.now.read_back(seq, reading, now_ms);
-            if blocked && found == Some(Outcome::DidNotArrive) {
-                loaded.now.park(seq, "blocked_on_the_way", Words::new("blocked"), None, now_ms);
+            if let Some(park) = blocked_on_the_way(found.as_ref(), blocked) {
+                loaded.now.park(seq, &park.code, park.why, None, now_ms);
             }
             Ok(found)
         })?;

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::decide::Intent;
 use crate::decide::outbound::{EarlierRules, Rules};
+use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::mapping::ActionMapping;
 use crate::salesforce::{RecordId, query};
@@ -23,11 +24,7 @@ impl Delivery {
     pub(crate) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<(), Fatal> {
         let began_ms = shared.clock.now_ms();
         match shared.again(&old).await {
-            Ok(again) => {
-                for intent in old {
-                    confirm(shared, &intent, &again)?;
-                }
-            }
+            Ok(again) => confirm(shared, &old, &again)?,
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
                 let until_ms =
@@ -48,20 +45,27 @@ struct Again {
     rows: Vec<Value>,
 }
 
-/// Applies the current row to an old intent: still valid, changed, or taken back.
-fn confirm(shared: &Shared, intent: &Intent, again: &Again) -> Result<(), Fatal> {
+/// Applies the current rows to old intents: still valid, changed, or taken back.
+fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), Fatal> {
     let rules = Rules { now: &again.context.mapping, earlier: &again.earlier };
-    let id = intent.kind.comment().unwrap_or(&intent.case_id);
-    let row = again.rows.iter().find(|r| id_of(r, "Id").as_ref() == Some(id));
+    let row_of = |intent: &Intent| {
+        let id = intent.kind.comment().unwrap_or(&intent.case_id);
+        again.rows.iter().find(|row| id_of(row, "Id").as_ref() == Some(id))
+    };
     let now_ms = shared.clock.now_ms();
-    let goes = shared
-        .change(&intent.response_id, |loaded| Ok(loaded.now.see_again(intent.seq, row, rules, now_ms)))?;
-    match goes {
-        Ok(true) => {}
-        Ok(false) => {
-            info!(response = %intent.response_id, action = intent.kind.name(), "taken back before it was sent");
+    let ids: Vec<ResponseId> = old.iter().map(|intent| intent.response_id.clone()).collect();
+    let goes = shared.change_many(&ids, |place, loaded| {
+        let intent = &old[place];
+        Ok(loaded.now.see_again(intent.seq, row_of(intent), rules, now_ms))
+    })?;
+    for (intent, goes) in old.iter().zip(goes) {
+        match goes {
+            Ok(true) => {}
+            Ok(false) => {
+                info!(response = %intent.response_id, action = intent.kind.name(), "taken back before it was sent");
+            }
+            Err(problem) => warn!(response = %intent.response_id, %problem, "a rule cannot be evaluated"),
         }
-        Err(problem) => warn!(response = %intent.response_id, %problem, "a rule cannot be evaluated"),
     }
     Ok(())
 }

@@ -9,12 +9,11 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::config::{Auth, Config};
 use crate::mapping::is_mapping_file;
-use crate::state::outbox::put_intent;
-use crate::state::{EntryState, RKey, Store, StoreError, Tx, keys};
+use crate::state::StoreError;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -95,9 +94,9 @@ pub struct Keeper {
     mappings: Option<Vec<(String, Stamp)>>,
     config: Option<Stamp>,
     prune_at_ms: i64,
-    /// Where pruning continues.
-    events_from: Option<Vec<u8>>,
-    intents_from: Option<Vec<u8>>,
+    /// Numbers of the event and the action at which pruning continues.
+    events_from: u64,
+    intents_from: u64,
     looks: u64,
     noted_ms: i64,
 }
@@ -123,6 +122,11 @@ impl Worker for Keeper {
         if now_ms >= self.prune_at_ms {
             let more = self.prune(shared, now_ms)?;
             self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
+            if !more {
+                // After the pruning: what it removed need not be kept in a younger journal.
+                shared.store.retire(now_ms - millis(shared.config.state.keep_events)).await?;
+                shared.store.wipe().await?;
+            }
         }
         Ok(Step::Idle { until_ms: Some(now_ms + millis(LOOK)) })
     }
@@ -150,71 +154,11 @@ impl Keeper {
         if aside > 0 {
             error!(code = "damaged", actions = aside, "parked: its record is damaged");
         }
-        let events = self.prune_events(shared, oldest_ms)?;
-        let intents = self.prune_intents(shared, oldest_ms)?;
-        Ok(events || intents)
+        let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE)?;
+        let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE)?;
+        (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
+        Ok(events.is_some() || intents.is_some())
     }
-
-    /// Finished events older than `keep_events` lose their bytes and their header. The hash of the body stays, so that
-    /// a late repeat is still a duplicate.
-    fn prune_events(&mut self, shared: &Shared, oldest_ms: i64) -> Result<bool, StoreError> {
-        let (start, end) = keys::room(b'E');
-        let from = self.events_from.take().unwrap_or(start);
-        let found = shared.store.keys(&from, &end, SLICE)?;
-        let young = loop {
-            let (tx, young) = without_old(&shared.store, &found, oldest_ms)?;
-            if tx.writes.is_empty() || shared.store.try_transact(&tx)? {
-                debug!(keys = tx.writes.len(), "pruned events");
-                break young;
-            }
-        };
-        // Numbers grow with time: after a young event there is no old one.
-        self.events_from = found.last().filter(|_| !young && found.len() == SLICE).map(|k| next(k));
-        Ok(self.events_from.is_some())
-    }
-
-    /// Removes the agent's text from finished actions; the record that they were done stays.
-    fn prune_intents(&mut self, shared: &Shared, oldest_ms: i64) -> Result<bool, StoreError> {
-        let (start, end) = keys::room(b'O');
-        let from = self.intents_from.take().unwrap_or(start);
-        let found = shared.store.keys(&from, &end, SLICE)?;
-        let mut young = false;
-        for key in &found {
-            let Some(seq) = keys::tail_seq(key) else { continue };
-            let mut tx = Tx::default();
-            let Some(mut intent) = shared.store.guard_intent(&mut tx, seq)? else { continue };
-            young |= intent.seen_ms > oldest_ms;
-            let final_state = !intent.state.is_open() && !intent.state.is_parked();
-            if final_state && intent.seen_ms <= oldest_ms && intent.forget_texts() {
-                put_intent(&mut tx, RKey::of(&intent.response_id), &intent);
-                shared.store.try_transact(&tx)?;
-            }
-        }
-        self.intents_from = found.last().filter(|_| !young && found.len() == SLICE).map(|k| next(k));
-        Ok(self.intents_from.is_some())
-    }
-}
-
-/// Removes finished and old events, guarded: a repeat turns a dropped event into a waiting one. Also says whether a
-/// young event is among them.
-fn without_old(store: &Store, events: &[Vec<u8>], oldest_ms: i64) -> Result<(Tx, bool), StoreError> {
-    let (mut tx, mut young) = (Tx::default(), false);
-    for seq in events.iter().filter_map(|key| keys::tail_seq(key)) {
-        let Some(entry) = store.guard_entry(&mut tx, seq)? else { continue };
-        young |= entry.received_ms > oldest_ms;
-        let finished = matches!(entry.state, EntryState::Done { .. } | EntryState::Dropped { .. });
-        if finished && entry.received_ms <= oldest_ms {
-            tx.remove(keys::entry(seq)).remove(keys::payload(seq));
-            if let Some(id) = &entry.response_id {
-                tx.remove(keys::of_response(RKey::of(id), seq));
-            }
-        }
-    }
-    Ok((tx, young))
-}
-
-fn next(key: &[u8]) -> Vec<u8> {
-    [key, &[0]].concat()
 }
 
 /// Empty when the file does not exist. Follows links: a mounted ConfigMap is one.
@@ -238,59 +182,9 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
 mod tests {
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::state::inbox::finish;
-    use crate::state::{Receipt, Settings};
+    use crate::state::engine::Tx;
+    use crate::state::{RKey, keys};
 
-    const BODY: &[u8] = br#"{"response":{"id":"r1"}}"#;
-
-    fn receive(store: &Store, now_ms: i64) -> (u64, RKey) {
-        let id = Ok(ResponseId::new("r1").unwrap());
-        match store.receive(BODY, "response", &id, now_ms).unwrap() {
-            Receipt::Accepted { seq, rkey } => (seq, rkey),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// A repeat of an old dropped event arrives while that is pruned: the repeat is acknowledged, so it must stay.
-    #[test]
-    fn d14_a_repeat_that_is_taken_while_its_event_is_pruned_is_not_lost() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
-        let (seq, rkey) = receive(&store, 1_000);
-        let mut tx = Tx::default();
-        let entry = store.guard_entry(&mut tx, seq).unwrap().unwrap();
-        finish(&mut tx, entry, rkey, EntryState::Dropped { at_ms: 1_000 });
-        assert!(store.try_transact(&tx).unwrap());
-
-        let (pruning, young) = without_old(&store, &[keys::entry(seq)], 5_000).unwrap();
-        assert!(!pruning.writes.is_empty() && !young);
-        assert_eq!(receive(&store, 9_000), (seq, rkey));
-        assert!(!store.try_transact(&pruning).unwrap(), "the acknowledged event is pruned");
-        assert_eq!(store.waiting(rkey).unwrap().entries.len(), 1);
-        assert_eq!(store.payload(seq).unwrap().as_deref(), Some(BODY));
-        // The second try does not remove it.
-        let (pruning, _) = without_old(&store, &[keys::entry(seq)], 5_000).unwrap();
-        assert!(pruning.writes.is_empty());
-    }
-
-    /// The same when an event is postponed, parked or marked as done.
-    #[test]
-    fn d14_what_changed_since_it_was_read_is_not_written_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
-        let (seq, rkey) = receive(&store, 1_000);
-        let read = store.waiting(rkey).unwrap().entries;
-        let mut late = Tx::default();
-        let same = store.guard_unchanged(&mut late, &read).unwrap();
-        assert_eq!(same, read);
-        let mut tx = Tx::default();
-        finish(&mut tx, read[0].clone(), rkey, EntryState::Dropped { at_ms: 2_000 });
-        assert!(store.try_transact(&tx).unwrap());
-        finish(&mut late, same[0].clone(), rkey, EntryState::Waiting { due_ms: 3_000 });
-        assert!(!store.try_transact(&late).unwrap());
-        assert!(store.guard_unchanged(&mut Tx::default(), &read).unwrap().is_empty());
-        assert_eq!(store.entry(seq).unwrap().unwrap().state, EntryState::Dropped { at_ms: 2_000 });
-    }
     /// A damaged action is not sent, is shown, and can be dropped by a human; its identity stays taken.
     #[test]
     fn d02_a_damaged_action_is_parked_and_never_sent() {
@@ -300,7 +194,7 @@ mod tests {
         let mut tx = Tx::default();
         tx.set(keys::intent(7), "junk").set(keys::open_intent(rkey, 7), Vec::new());
         tx.set(keys::identity("a wish"), 7u64.to_be_bytes().to_vec());
-        assert!(shared.store.try_transact(&tx).unwrap());
+        shared.store.engine().transact(&tx).unwrap();
         assert!(shared.store.all_open_intents().unwrap().is_empty());
         assert!(matches!(shared.store.intent_by_identity("a wish"), Err(StoreError::Damaged(_))));
         assert_eq!((shared.store.set_actions_aside(), shared.store.set_actions_aside()), (Ok(1), Ok(0)));

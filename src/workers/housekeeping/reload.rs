@@ -99,7 +99,7 @@ impl Shared {
         let version = mapping.version().to_owned();
         self.mapping_trouble.store(None.into());
         // A permission may have been repaired, even if the files are the same.
-        self.look_anew();
+        self.describe_again();
         if version == self.mapping().version() {
             return version;
         }

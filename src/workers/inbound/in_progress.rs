@@ -146,7 +146,7 @@ mod tests {
 
     fn received(store: &Store, name: &str) -> u64 {
         let id = Ok(ResponseId::new(name).unwrap());
-        match store.receive(name.as_bytes(), "response", &id, 0).unwrap() {
+        match store.accept(name.as_bytes(), "response", &id, 0).unwrap() {
             Receipt::Accepted { seq, .. } => seq,
             other => panic!("{other:?}"),
         }

@@ -7,12 +7,10 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use crate::aside;
-use crate::decide::Conversation;
 use crate::goodays::event::{self, Event};
-use crate::goodays::peek;
+use crate::goodays::{ResponseId, peek};
 use crate::json;
-use crate::state::inbox::finish;
-use crate::state::{Entry, EntryState, RKey, Tx, Waiting};
+use crate::state::{Due, Entry, EntryState, Loaded, RKey};
 use crate::workers::inbound::Job;
 use crate::workers::inbound::damaged;
 use crate::workers::inbound::in_progress::Through;
@@ -24,43 +22,49 @@ const ROOM: usize = 24 << 20;
 /// Memory of one JSON value in bytes, with its share of the list or object that contains it.
 const VALUE: usize = 200;
 
-/// A conversation's waiting events and notes, with the bytes of the events in the same order.
+/// A loaded conversation, with the bytes of those of its waiting events that this step works on.
 struct Bodies {
-    waiting: Waiting,
+    loaded: Box<Loaded>,
+    entries: Vec<Entry>,
     bytes: Vec<Vec<u8>>,
+    /// Events to park, and why.
+    misfits: Vec<(Entry, Misfit)>,
 }
 
 /// Why an event is parked: a code, and a text for people.
 type Misfit = (&'static str, String);
 
-/// Loads everything that waits for these conversations, as far as there is room; the rest stays queued.
+/// Loads everything that waits for these conversations, as far as there is room; the rest stays queued. Two requests to
+/// the store, whatever their number.
 pub(crate) async fn load(
     shared: &Shared,
     worker_state: &SharedWorkerState,
     taken: &[RKey],
 ) -> Result<Vec<Job>, Fatal> {
+    let mut found = shared.store.load_due(taken)?;
+    found.retain(|due| match &due.waiting().unreadable {
+        Some(reason) => {
+            damaged::leave_alone(shared, worker_state, due.waiting().rkey, reason);
+            false
+        }
+        None => true,
+    });
+    let seqs: Vec<u64> = found.iter().flat_map(|due| due.waiting().entries.iter().map(|e| e.seq)).collect();
+    let mut bodies = shared.store.bodies(&seqs, ROOM / 2)?.into_iter();
     let mut room = ROOM;
     let mut all = Vec::new();
-    for rkey in taken {
-        all.extend(gather(shared, worker_state, *rkey, &mut room)?);
+    for due in found {
+        all.extend(gather(shared, due, &mut bodies, &mut room)?);
     }
     only_one_blamed(shared, &mut all);
     let noted = noted(shared, &all);
-    let read_all = || -> Result<Vec<Job>, Fatal> {
-        let mut jobs = Vec::new();
-        for bodies in all {
-            jobs.extend(read(shared, bodies)?);
-        }
-        Ok(jobs)
-    };
-    shared.in_progress.note(&noted, Through::Reading, read_all).await
+    shared.in_progress.note(&noted, Through::Reading, || read_all(shared, all)).await
 }
 
 /// If an event is blamed for the end of a process, the step works on that event only; the rest stays queued.
 fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
-    let blamed = |bodies: &Bodies| {
-        bodies.waiting.entries.iter().position(|entry| shared.in_progress.is_blamed(entry.seq))
-    };
+    let blamed =
+        |bodies: &Bodies| bodies.entries.iter().position(|entry| shared.in_progress.is_blamed(entry.seq));
     let Some((at, first)) = all.iter().enumerate().find_map(|(at, b)| blamed(b).map(|first| (at, first)))
     else {
         return;
@@ -68,7 +72,7 @@ fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
     let mut bodies = all.swap_remove(at);
     // In order: the events before it are handled first.
     let count = first.max(1);
-    bodies.waiting.entries.truncate(count);
+    bodies.entries.truncate(count);
     bodies.bytes.truncate(count);
     all.clear();
     all.push(bodies);
@@ -76,75 +80,115 @@ fn only_one_blamed(shared: &Shared, all: &mut Vec<Bodies>) {
 
 /// The events to note as in progress. Those that ended too many processes are not read, so they are not noted.
 fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
-    let events = all.iter().flat_map(|bodies| bodies.waiting.entries.iter().zip(&bodies.bytes));
+    let events = all.iter().flat_map(|bodies| bodies.entries.iter().zip(&bodies.bytes));
     let noted = events.filter(|(entry, bytes)| {
         shared.in_progress.notes(entry.seq, bytes.len()) && !shared.in_progress.ended_too_many(entry.seq)
     });
     noted.map(|(entry, _)| entry.seq).collect()
 }
 
-/// Reads the events, then the conversation: an event with our own answer came after the answer was noted as `Sending`,
-/// so it cannot be mistaken for a colleague's. `None`: nothing is left to do.
-fn read(shared: &Shared, bodies: Bodies) -> Result<Option<Job>, Fatal> {
-    let Bodies { mut waiting, bytes } = bodies;
-    let (rkey, size) = (waiting.rkey, bytes.iter().map(Vec::len).sum());
-    let mut events = Vec::new();
-    let mut entries = Vec::new();
-    let mut id = waiting.entries.iter().find_map(|e| e.response_id.clone());
-    for (entry, bytes) in waiting.entries.drain(..).zip(bytes) {
-        match aside::if_large(bytes.len(), || read_event(shared, &entry, &bytes)) {
-            Ok(event) => {
-                events.push(event);
-                entries.push(entry);
-            }
-            Err(misfit) => park_event(shared, rkey, &entry, &misfit)?,
-        }
-    }
-    if id.is_none() {
-        id = shared.store.link(rkey)?.map(|link| link.response_id);
-    }
-    let nothing_left = entries.is_empty() && waiting.notes.is_empty();
-    let Some(response_id) = id.filter(|_| !nothing_left) else { return Ok(None) };
-    let Conversation { intents, link, .. } = shared.store.conversation(rkey, &response_id)?.now;
-    waiting.entries = entries;
-    let notes = waiting.notes.iter().map(|(_, _, n)| n.clone()).collect();
-    Ok(Some(Job { rkey, response_id, waiting, events, notes, intents, link, size }))
-}
-
-/// Reads what waits for a response, with as many events as there is room for, at least one in each step. Damaged
-/// events are parked and left out.
+/// The bodies of a conversation's events, as many as there is room for, at least one in each step. `bodies` are those of
+/// all conversations; an event behind their end stays queued.
 fn gather(
     shared: &Shared,
-    worker_state: &SharedWorkerState,
-    rkey: RKey,
+    due: Due,
+    bodies: &mut impl Iterator<Item = Option<Vec<u8>>>,
     room: &mut usize,
 ) -> Result<Option<Bodies>, Fatal> {
     if *room == 0 {
         return Ok(None);
     }
-    let Some(mut waiting) = damaged::waiting(shared, worker_state, rkey)? else { return Ok(None) };
-    let (mut bytes, mut entries, mut none_fits) = (Vec::new(), Vec::new(), false);
-    for entry in std::mem::take(&mut waiting.entries) {
-        let Some(body) = damaged::body(&shared.store, entry.seq)? else {
-            damaged::park(shared, rkey, &entry)?;
+    let loaded = match due {
+        Due::Known(loaded) => loaded,
+        Due::Nameless(waiting) => {
+            damaged::mend(shared, waiting.rkey)?;
+            return Ok(None);
+        }
+    };
+    let (mut bytes, mut entries, mut misfits) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in &loaded.waiting.entries {
+        let Some(body) = bodies.next() else {
+            *room = 0;
+            break;
+        };
+        let Some(body) = body else {
+            misfits.push((entry.clone(), damaged::no_body()));
             continue;
         };
         let cost = aside::if_large(body.len(), || cost(&body));
         if cost > *room && *room < ROOM {
             *room = 0;
-            none_fits = bytes.is_empty();
             break;
         }
         *room = room.saturating_sub(cost);
         bytes.push(body);
-        entries.push(entry);
+        entries.push(entry.clone());
     }
-    waiting.entries = entries;
-    let nothing = waiting.entries.is_empty() && waiting.notes.is_empty();
-    if !none_fits && (nothing || !waiting.lost.is_empty()) {
-        damaged::mend(shared, rkey)?;
+    let none_fits = *room == 0 && entries.is_empty() && misfits.is_empty();
+    if none_fits {
+        return Ok(None);
     }
-    Ok((!none_fits).then_some(Bodies { waiting, bytes }))
+    let nothing = entries.is_empty() && loaded.waiting.notes.is_empty();
+    if nothing && misfits.is_empty() || !loaded.waiting.lost.is_empty() {
+        damaged::mend(shared, loaded.rkey())?;
+    }
+    Ok(Some(Bodies { loaded, entries, bytes, misfits }))
+}
+
+/// Reads the events, and parks those that cannot be read. The conversations were loaded after their events came in: an
+/// event with our own answer came after the answer was noted as `Sending`, so it cannot be mistaken for a colleague's.
+fn read_all(shared: &Shared, all: Vec<Bodies>) -> Result<Vec<Job>, Fatal> {
+    let (mut jobs, mut parked) = (Vec::new(), Vec::new());
+    for bodies in all {
+        let Bodies { loaded, entries, bytes, mut misfits } = bodies;
+        let (rkey, response_id) = (loaded.rkey(), loaded.now.response_id.clone());
+        let size = bytes.iter().map(Vec::len).sum();
+        let (mut events, mut kept) = (Vec::new(), Vec::new());
+        for (entry, bytes) in entries.into_iter().zip(bytes) {
+            match aside::if_large(bytes.len(), || read_event(shared, &entry, &bytes)) {
+                Ok(event) => {
+                    events.push(event);
+                    kept.push(entry);
+                }
+                Err(misfit) => misfits.push((entry, misfit)),
+            }
+        }
+        if !misfits.is_empty() {
+            parked.push((response_id.clone(), misfits));
+        }
+        let Loaded { now, mut waiting, .. } = *loaded;
+        waiting.entries = kept;
+        if !waiting.is_empty() {
+            let notes = waiting.notes.iter().map(|waiting| waiting.note.clone()).collect();
+            let (intents, link) = (now.intents, now.link);
+            jobs.push(Job { rkey, response_id, waiting, events, notes, intents, link, size });
+        }
+    }
+    park(shared, &parked)?;
+    Ok(jobs)
+}
+
+/// Parks events that still wait.
+fn park(shared: &Shared, parked: &[(ResponseId, Vec<(Entry, Misfit)>)]) -> Result<(), Fatal> {
+    let since_ms = shared.clock.now_ms();
+    let ids: Vec<ResponseId> = parked.iter().map(|(id, _)| id.clone()).collect();
+    let done = shared.change_many(&ids, |place, loaded| {
+        let park = |(entry, (code, why)): &(Entry, Misfit)| {
+            let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
+            loaded.end_events(std::slice::from_ref(entry), &state) == 1
+        };
+        Ok(parked[place].1.iter().map(park).collect::<Vec<bool>>())
+    })?;
+    for ((response, misfits), done) in parked.iter().zip(done) {
+        for (entry, (code, _)) in misfits.iter().zip(done).filter_map(|(misfit, done)| done.then_some(misfit))
+        {
+            shared.in_progress.forget(entry.seq);
+            shared.metrics.event("parked");
+            shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
+            warn!(%response, seq = entry.seq, code, "parked: this event is not carried");
+        }
+    }
+    Ok(())
 }
 
 fn cost(body: &[u8]) -> usize {
@@ -168,26 +212,4 @@ fn read_event(shared: &Shared, entry: &Entry, bytes: &[u8]) -> Result<Event, Mis
     }
     let body = json::read(bytes).map_err(|_| unreadable("it is not JSON that can be held"))?;
     event::read_owned(body).map_err(|why| unreadable(&why.to_string()))
-}
-
-fn park_event(shared: &Shared, rkey: RKey, entry: &Entry, (code, why): &Misfit) -> Result<(), Fatal> {
-    loop {
-        let mut tx = Tx::default();
-        let Some(now) = shared.store.guard_entry(&mut tx, entry.seq)? else { return Ok(()) };
-        if !matches!(now.state, EntryState::Waiting { .. }) {
-            return Ok(());
-        }
-        let since_ms = shared.clock.now_ms();
-        let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
-        finish(&mut tx, now, rkey, state);
-        if shared.store.try_transact(&tx)? {
-            break;
-        }
-    }
-    shared.in_progress.forget(entry.seq);
-    shared.metrics.event("parked");
-    shared.counts.pending.fetch_sub(1, Ordering::Relaxed);
-    let response = entry.response_id.as_ref().map(ToString::to_string).unwrap_or_default();
-    warn!(%response, seq = entry.seq, code, "parked: this event is not carried");
-    Ok(())
 }

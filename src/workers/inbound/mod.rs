@@ -5,7 +5,6 @@
 //! before they are written again.
 
 mod damaged;
-mod fixes;
 pub(crate) mod in_progress;
 mod load;
 pub(crate) mod reconcile;
@@ -23,6 +22,10 @@ use tracing::debug;
 
 use crate::aside;
 use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
+use crate::decide::invariants::breach_of_write;
+use crate::decide::outcome::{
+    AfterFailedCall, CASE, Next, after_breach, after_failed_call, duplicate_elsewhere,
+};
 use crate::decide::pace::{BatchSize, MAX_NODES};
 use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
 use crate::goodays::ResponseId;
@@ -30,12 +33,13 @@ use crate::goodays::event::Event;
 use crate::http::Failure;
 use crate::mapping::Assignment;
 use crate::mutant;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
 use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
+use crate::workers::inbound::record::Recorded;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -46,8 +50,6 @@ const TOLD_TOGETHER_MS: i64 = 5_000;
 /// How many items of a queue are read at first: few, since most conversations have one item only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
-/// The Case's reference within its transaction.
-pub(crate) const CASE: &str = "refCase";
 
 pub struct InboundWorker {
     pub(crate) number: u8,
@@ -212,13 +214,13 @@ impl InboundWorker {
     /// responses that are older than our first start.
     fn mark_for_refresh(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut state = self.state();
-        let worker_state = |j: &&Job| {
+        let is_unread = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
             !state.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
         };
-        let worker_state: Vec<RKey> = jobs.iter().filter(worker_state).map(|j| j.rkey).collect();
-        state.needs_refresh.extend(worker_state);
+        let unread: Vec<RKey> = jobs.iter().filter(is_unread).map(|j| j.rkey).collect();
+        state.needs_refresh.extend(unread);
         if !contact.inherited {
             return;
         }
@@ -253,14 +255,15 @@ impl InboundWorker {
         jobs: Vec<Job>,
     ) -> Result<Vec<(Job, Plan)>, Fatal> {
         let settle_ms = millis(shared.config.settle);
-        let mut batch: Vec<(Job, Plan)> = Vec::new();
+        let mut batch = Vec::new();
+        let mut unchanged = Vec::new();
         let mut nodes = 0;
         for job in jobs {
             let planned = aside::if_large(job.size, || self.plan(shared, context, &job))?;
             let Some(plan) = planned else { continue };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
-                self.record(shared, &job, &plan, None)?;
+                unchanged.push((job, plan));
                 continue;
             }
             // What was read is as old as its query; a step queries before it writes.
@@ -271,9 +274,16 @@ impl InboundWorker {
             if nodes + size > MAX_NODES && !batch.is_empty() {
                 break;
             }
+            if let Some(next) = invariant(&job, &plan, context) {
+                self.apply(shared, context, (&job, &plan), next)?;
+                continue;
+            }
             nodes += size;
             batch.push((job, plan));
         }
+        let unchanged: Vec<_> =
+            unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
+        self.record(shared, &unchanged)?;
         Ok(batch)
     }
 
@@ -285,10 +295,7 @@ impl InboundWorker {
         job: &Job,
     ) -> Result<Option<Plan>, Fatal> {
         if self.state().nowhere.remove(&job.rkey) {
-            let why = "Salesforce says that the key exists already, but no Case with it can be seen: \
-                       give the connector's user access to all Cases (View All), or look for a Case that \
-                       it cannot see.";
-            self.park(shared, job, "duplicate_elsewhere", why)?;
+            self.apply(shared, context, (job, &Plan::default()), duplicate_elsewhere())?;
             return Ok(None);
         }
         let mut fixes = context.fixes().to_vec();
@@ -348,31 +355,47 @@ impl InboundWorker {
                 self.size = self.size.after(ended_ms - began_ms);
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
                 debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
-                self.sort_out(shared, batch, outcomes)?;
+                self.sort_out(shared, context, &batch, outcomes)?;
                 self.state().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)
             }
-            Err(failure) if failure.may_have_been_done() => {
-                let mut state = self.state();
-                state.unanswered(&rkeys, ended_ms);
-                if let [alone] = rkeys[..] {
-                    state.unanswered_alone(alone, ended_ms);
+            Err(failure) => {
+                let (written, sent) = (self.written(&batch), field_names(&batch));
+                let next = after_failed_call(&written, sent, &failure, &context.plan_context());
+                if next == AfterFailedCall::Unknown {
+                    self.unanswered(&rkeys, ended_ms);
+                    return Ok(Step::Idle { until_ms });
                 }
-                drop(state);
-                self.size = self.size.halved();
-                Ok(Step::Idle { until_ms })
-            }
-            Err(Failure::Refused { status, problem }) => {
                 self.state().answered(&shared.store, &rkeys)?;
-                self.refused_whole(shared, batch, status, &problem)?;
-                Ok(Step::Did)
-            }
-            Err(_) => {
-                self.state().answered(&shared.store, &rkeys)?;
-                Ok(Step::Idle { until_ms })
+                let step = if next == AfterFailedCall::NotDone { Step::Idle { until_ms } } else { Step::Did };
+                self.apply_failed_call(shared, context, &batch, &failure, next)?;
+                Ok(step)
             }
         }
     }
+
+    /// After a call without an answer: its conversations are read before they are written again.
+    fn unanswered(&mut self, rkeys: &[RKey], ended_ms: i64) {
+        let mut state = self.state();
+        state.unanswered(rkeys, ended_ms);
+        if let [alone] = rkeys[..] {
+            state.unanswered_alone(alone, ended_ms);
+        }
+        drop(state);
+        self.size = self.size.halved();
+    }
+}
+
+/// What follows if the plan breaks an invariant.
+fn invariant(job: &Job, plan: &Plan, context: &OwnedPlanContext) -> Option<Next> {
+    let write = plan.write.as_ref()?;
+    breach_of_write(write, &job.response_id, job.link.as_ref(), &context.mapping).map(after_breach)
+}
+
+/// The names of all fields that a call writes.
+fn field_names(batch: &[(Job, Plan)]) -> Vec<String> {
+    let writes = batch.iter().filter_map(|(_, plan)| plan.write.as_ref());
+    writes.flat_map(|write| write.fields.keys().cloned()).collect()
 }
 
 fn with_events(items: &[Item]) -> HashSet<RKey> {

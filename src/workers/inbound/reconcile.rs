@@ -8,13 +8,12 @@ use tracing::{debug, info};
 
 use crate::decide::reconcile::{Found, Row, adopt, bury, find, read_row};
 use crate::decide::{Link, LinkUpdate, PlanContext};
+use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::salesforce::RecordId;
 use crate::salesforce::query;
-use crate::state::Tx;
-use crate::state::ledger::put_link;
 use crate::workers::inbound::{InboundWorker, Job};
-use crate::workers::{Fatal, Shared, Stop};
+use crate::workers::{Shared, Stop};
 
 impl InboundWorker {
     /// Reads the Cases and comments of the jobs that need it, and updates the ledger.
@@ -28,66 +27,35 @@ impl InboundWorker {
             return Ok(());
         }
         let read = read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await?;
-        for index in asked {
-            let job = &mut jobs[index];
-            // The Case may be made by an attempt of ours that got no answer.
+        // The Case may be made by an attempt of ours that got no answer.
+        let baseline = |job: &Job| {
             let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
-            let baseline = if ours { self.baseline(&context, job) } else { None };
-            self.apply_row(shared, &context.plan_context(), job, &read, baseline.as_ref())?;
-            self.state().needs_refresh.remove(&job.rkey);
+            if ours { self.baseline(&context, job) } else { None }
+        };
+        let baselines: Vec<Option<LinkUpdate>> = asked.iter().map(|i| baseline(&jobs[*i])).collect();
+        let ids: Vec<ResponseId> = asked.iter().map(|i| jobs[*i].response_id.clone()).collect();
+        let links = shared.change_many(&ids, |place, loaded| {
+            let before = loaded.now.link.take();
+            loaded.now.link =
+                read.apply(before, &ids[place], &context.plan_context(), baselines[place].as_ref());
+            Ok(loaded.now.link.clone())
+        })?;
+        for (index, link) in asked.into_iter().zip(links) {
+            jobs[index].link = link;
+            self.applied(&jobs[index], &read);
         }
         Ok(())
     }
 
-    fn apply_row(
-        &mut self,
-        shared: &Shared,
-        context: &PlanContext<'_>,
-        job: &mut Job,
-        read: &Read,
-        baseline: Option<&LinkUpdate>,
-    ) -> Result<(), Fatal> {
-        let found = read.found.get(job.response_id.as_str()).cloned().unwrap_or(Found::Absent);
-        let mut comments = Vec::new();
-        loop {
-            let mut tx = Tx::default();
-            let before = shared.store.guard_link(&mut tx, job.rkey)?;
-            let after = match &found {
-                Found::Absent => before.clone().map(forget_case),
-                Found::Live(row) => {
-                    comments = read.comments.get(&row.case.id).cloned().unwrap_or_default();
-                    let mut link = adopt(before.clone(), &job.response_id, row, context);
-                    if let Some(written) = baseline {
-                        written.rebase(&mut link);
-                    }
-                    Some(link)
-                }
-                Found::Deleted(row) => Some(bury(before.clone(), &job.response_id, row)),
-                Found::Merged(master) => match read.masters.get(master) {
-                    Some(row) => {
-                        comments = read.comments.get(&row.case.id).cloned().unwrap_or_default();
-                        Some(adopt(before.clone(), &job.response_id, row, context))
-                    }
-                    None => before.clone().map(forget_case),
-                },
-            };
-            if let Some(after) = &after
-                && before.as_ref() != Some(after)
-            {
-                put_link(&mut tx, job.rkey, before.as_ref(), after);
-            }
-            if shared.store.try_transact(&tx)? {
-                job.link = after;
-                break;
-            }
-        }
+    fn applied(&self, job: &Job, read: &Read) {
+        let (found, comments) = read.of(&job.response_id);
         info!(response = %job.response_id, found = found.name(), "read back from Salesforce");
         let mut state = self.state();
         if matches!(found, Found::Live(_) | Found::Merged(_)) {
             state.nowhere.remove(&job.rkey);
         }
-        state.comments.insert(job.rkey, comments);
-        Ok(())
+        state.comments.insert(job.rkey, comments.to_vec());
+        state.needs_refresh.remove(&job.rkey);
     }
 }
 
@@ -116,6 +84,45 @@ struct Read {
     masters: HashMap<RecordId, Row>,
     /// Texts of the comments by Case, oldest first.
     comments: HashMap<RecordId, Vec<String>>,
+}
+
+impl Read {
+    /// What was found of a response, and the texts of its Case's comments.
+    fn of(&self, id: &ResponseId) -> (&Found, &[String]) {
+        let found = self.found.get(id.as_str()).unwrap_or(&Found::Absent);
+        let case = match found {
+            Found::Live(row) => Some(row),
+            Found::Merged(master) => self.masters.get(master),
+            Found::Absent | Found::Deleted(_) => None,
+        };
+        let comments = case.and_then(|row| self.comments.get(&row.case.id));
+        (found, comments.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The link as it is by what was found.
+    fn apply(
+        &self,
+        before: Option<Link>,
+        id: &ResponseId,
+        context: &PlanContext<'_>,
+        baseline: Option<&LinkUpdate>,
+    ) -> Option<Link> {
+        match self.of(id).0 {
+            Found::Absent => before.map(forget_case),
+            Found::Live(row) => {
+                let mut link = adopt(before, id, row, context);
+                if let Some(written) = baseline {
+                    written.rebase(&mut link);
+                }
+                Some(link)
+            }
+            Found::Deleted(row) => Some(bury(before, id, row)),
+            Found::Merged(master) => match self.masters.get(master) {
+                Some(row) => Some(adopt(before, id, row, context)),
+                None => before.map(forget_case),
+            },
+        }
+    }
 }
 
 async fn read<'j>(

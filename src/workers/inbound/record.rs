@@ -7,73 +7,81 @@ use tracing::{info, warn};
 use crate::decide::Link;
 use crate::decide::inbound::{Plan, report_list};
 use crate::decide::outbound::Proof;
+use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
 use crate::salesforce::RecordId;
-use crate::state::inbox::{drop_note, finish};
-use crate::state::{EntryState, keys};
+use crate::state::{EntryState, Loaded};
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::{Fatal, Shared};
 
 /// How long (milliseconds) a conversation waits while a message may be ours and the action's outcome is not known.
 const WAITS_MS: i64 = 500;
 
-impl InboundWorker {
-    pub(crate) fn record(
-        &mut self,
-        shared: &Shared,
-        job: &Job,
-        plan: &Plan,
-        inserted: Option<&RecordId>,
-    ) -> Result<(), Fatal> {
-        let now_ms = shared.clock.now_ms();
-        let how = match (&plan.skipped, &plan.write) {
+/// A conversation whose plan was carried out: written to Salesforce, or nothing was to write.
+pub(crate) struct Recorded<'b> {
+    pub job: &'b Job,
+    pub plan: &'b Plan,
+    /// The id of a Case that was created.
+    pub inserted: Option<RecordId>,
+}
+
+impl Recorded<'_> {
+    fn how(&self) -> &'static str {
+        match (&self.plan.skipped, &self.plan.write) {
             (Some(_), _) => "skipped",
             (None, None) => "unchanged",
             (None, Some(write)) if write.patch.is_none() => "created",
             (None, Some(_)) => "updated",
-        };
-        // Each worker counts the events that it finished, of either worker's conversations. So each count has one
-        // writer.
-        let done = &shared.counts.done[usize::from(self.number)];
-        let mut finished;
-        let settled = loop {
-            let mut loaded = shared.store.conversation(job.rkey, &job.response_id)?;
-            let keep = plan.skipped.is_none() || loaded.now.link.is_some();
-            let mut link = loaded.now.link.take().unwrap_or_else(|| Link::new(job.response_id.clone()));
-            plan.link_update.clone().apply(&mut link, inserted.cloned());
-            if plan.link_update.emptied_command.is_some() || plan.link_update.reset_approval {
-                link.command.emptied_ms = now_ms;
-            }
-            loaded.now.link = keep.then_some(link);
-            for (seq, verb, proof) in &plan.settles {
-                // The answer of a command becomes a comment, as the event shows it.
-                let of_command = loaded.now.intent(*seq).is_some_and(|intent| intent.command.is_some());
-                let view = proof.as_ref().filter(|_| of_command).and_then(|proof| shown_in(job, proof));
-                loaded.now.delivered(*seq, *verb, proof.as_ref(), view, now_ms);
-            }
-            let tx = loaded.with();
-            finished = 0;
-            if !plan.more && !plan.waits {
-                // Entries that an operator dropped or forgot meanwhile are left as they are.
-                let unchanged = shared.store.guard_unchanged(tx, &job.waiting.entries)?;
-                finished = unchanged.len() as u64;
-                for entry in unchanged {
-                    let how = plan.skipped.unwrap_or(how).to_owned();
-                    finish(tx, entry, job.rkey, EntryState::Done { at_ms: now_ms, how });
-                }
-                tx.set(
-                    keys::meta(&format!("done {}", self.number)),
-                    encoded(done.load(Ordering::Relaxed) + finished),
-                );
-            }
-            for (seq, due_ms) in shared.store.guard_notes(tx, job.rkey, &job.waiting.notes)? {
-                drop_note(tx, job.rkey, seq, due_ms);
-            }
-            if let Some(changed) = shared.store.write_change(loaded, now_ms)? {
-                break changed;
-            }
-        };
-        done.fetch_add(finished, Ordering::Relaxed);
+        }
+    }
+
+    /// What the ledger learns. Returns how many events end. Events and notes that an operator dropped or forgot
+    /// meanwhile are left as they are.
+    fn apply(&self, loaded: &mut Loaded, now_ms: i64) -> usize {
+        let Self { job, plan, inserted } = self;
+        let keep = plan.skipped.is_none() || loaded.now.link.is_some();
+        let mut link = loaded.now.link.take().unwrap_or_else(|| Link::new(job.response_id.clone()));
+        plan.link_update.clone().apply(&mut link, inserted.clone());
+        if plan.link_update.emptied_command.is_some() || plan.link_update.reset_approval {
+            link.command.emptied_ms = now_ms;
+        }
+        loaded.now.link = keep.then_some(link);
+        for (seq, verb, proof) in &plan.settles {
+            // The answer of a command becomes a comment, as the event shows it.
+            let of_command = loaded.now.intent(*seq).is_some_and(|intent| intent.command.is_some());
+            let view = proof.as_ref().filter(|_| of_command).and_then(|proof| shown_in(job, proof));
+            loaded.now.delivered(*seq, *verb, proof.as_ref(), view, now_ms);
+        }
+        loaded.end_notes(&job.waiting.notes);
+        if plan.more || plan.waits {
+            return 0;
+        }
+        let how = plan.skipped.unwrap_or(self.how()).to_owned();
+        loaded.end_events(&job.waiting.entries, &EntryState::Done { at_ms: now_ms, how })
+    }
+}
+
+impl InboundWorker {
+    /// Records a whole batch: one load, one commit.
+    pub(crate) fn record(&mut self, shared: &Shared, written: &[Recorded<'_>]) -> Result<(), Fatal> {
+        let now_ms = shared.clock.now_ms();
+        let ids: Vec<ResponseId> = written.iter().map(|one| one.job.response_id.clone()).collect();
+        let finished = shared.change_many(&ids, |place, loaded| Ok(written[place].apply(loaded, now_ms)))?;
+        for (one, finished) in written.iter().zip(finished) {
+            self.recorded(shared, one, finished, now_ms)?;
+        }
+        Ok(())
+    }
+
+    fn recorded(
+        &mut self,
+        shared: &Shared,
+        one: &Recorded<'_>,
+        finished: usize,
+        now_ms: i64,
+    ) -> Result<(), Fatal> {
+        let Recorded { job, plan, .. } = one;
+        shared.counts.done[usize::from(self.number)].fetch_add(finished as u64, Ordering::Relaxed);
         shared.counts.pending.fetch_sub(i64::try_from(finished).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.state().forget(job.rkey);
         if plan.waits {
@@ -82,8 +90,7 @@ impl InboundWorker {
         if let Some(ends) = plan.message_ends_turn {
             shared.learn_turns(ends)?;
         }
-        shared.changed(job.rkey, &job.response_id, &settled);
-        tell(shared, job, plan, how, finished);
+        tell(shared, job, plan, one.how(), finished);
         Ok(())
     }
 }
@@ -94,7 +101,7 @@ fn shown_in<'j>(job: &'j Job, proof: &Proof) -> Option<&'j Response> {
     views.find(|view| view.turns.iter().any(|turn| turn.id == proof.id))
 }
 
-fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: u64) {
+fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: usize) {
     for _ in 0..finished {
         shared.metrics.event(how);
     }
@@ -111,8 +118,4 @@ fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: u64) {
         warn!(response = %job.response_id, how, events = finished, comments, mapping, fields = %reports,
                   "event applied; some fields were dropped or shortened");
     }
-}
-
-fn encoded(number: u64) -> Vec<u8> {
-    crate::state::encode(&number)
 }

@@ -7,9 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mutant;
-use crate::salesforce::errors::FieldFix;
-use crate::state::ledger::put_attempt;
-use crate::state::{LANES, RKey, Store, StoreError, Tx};
+use crate::salesforce::field_fix::FieldFix;
+use crate::state::{LANES, RKey, Store, StoreError};
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 
 /// [`WorkerState`], shared by the inbound workers; never locked during a call to a remote.
@@ -97,11 +96,11 @@ impl WorkerState {
             return Ok(());
         }
         for lane in 0..LANES {
-            for rkey in store.attempt(lane)? {
-                let waiting = store.waiting(rkey)?;
-                if !waiting.entries.is_empty() || !waiting.notes.is_empty() {
-                    self.unconfirmed.insert(rkey, now_ms);
-                    self.needs_refresh.insert(rkey);
+            for found in store.load_due(&store.attempt(lane)?)? {
+                let waiting = found.waiting();
+                if !waiting.is_empty() {
+                    self.unconfirmed.insert(waiting.rkey, now_ms);
+                    self.needs_refresh.insert(waiting.rkey);
                 }
             }
         }
@@ -161,13 +160,13 @@ impl WorkerState {
         if mutant::is_on("skip-attempt") {
             return Ok(());
         }
-        let mut tx = Tx::default();
+        let mut lanes = Vec::new();
         for lane in (0..LANES).filter(|lane| rkeys.iter().any(|r| r.lane() == *lane)) {
             let unconfirmed = self.unconfirmed.keys().filter(|r| !self.in_flight.contains(r));
             let all = self.in_flight.iter().chain(unconfirmed).filter(|r| r.lane() == lane).copied();
-            put_attempt(&mut tx, lane, &all.collect::<Vec<RKey>>());
+            lanes.push((lane, all.collect()));
         }
-        store.try_transact(&tx).map(drop)
+        store.set_attempts(&lanes)
     }
 
     /// The conversation was written or needs no write: nothing about it is unconfirmed any more.

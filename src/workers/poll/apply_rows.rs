@@ -1,16 +1,15 @@
 //! Applies the rows of a poll. What a row means is decided in [`crate::decide::outbound::rows`].
 
 use serde_json::Value;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::decide::outbound::rows::{MergedCase, Seen, Since, addressee};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::reconcile::{adopt, read_row};
-use crate::decide::{CaseRef, answer_identity};
+use crate::decide::{CaseRef, Link, answer_identity};
 use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
-use crate::state::ledger::put_link;
-use crate::state::{RKey, Store, StoreError, Tx};
+use crate::state::{RKey, Store, StoreError};
 use crate::time::SalesforceTime;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, OrgIdentity, Shared};
@@ -64,41 +63,53 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
     row.get(field).and_then(Value::as_str).and_then(|id| ResponseId::new(id).ok())
 }
 
-/// The responses of a Case: its own, and those of Cases that were merged into it.
-pub(crate) fn case_answers(
+/// The responses of each Case: its own, and those of Cases that were merged into it.
+pub(crate) fn responses_of_cases(
     shared: &Shared,
     applying: &Applying<'_>,
-    row: &Value,
-) -> Result<Vec<ResponseId>, StoreError> {
-    let Some(case) = applying.context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
-    let (Some(id), Some(own)) = (id_of(row, "Id"), key_of(row, &case.key_field)) else {
-        return Ok(Vec::new());
+    rows: &[Value],
+) -> Result<Vec<Vec<ResponseId>>, StoreError> {
+    let Some(case) = applying.context.mapping.case_mappings().first() else {
+        return Ok(vec![Vec::new(); rows.len()]);
     };
-    let mut responses = vec![own.clone()];
-    for rkey in shared.store.responses_of_case(&id)? {
-        let link = if rkey == RKey::of(&own) { None } else { shared.store.link(rkey)? };
-        responses.extend(link.map(|link| link.response_id));
-    }
-    Ok(responses)
+    let named = |row: &Value| Some((id_of(row, "Id")?, key_of(row, &case.key_field)?));
+    let named: Vec<Option<(RecordId, ResponseId)>> = rows.iter().map(named).collect();
+    let cases: Vec<RecordId> = named.iter().flatten().map(|(id, _)| id.clone()).collect();
+    let mut links = shared.store.links_of_cases(&cases)?.into_iter();
+    let mut all = |(_, own): (RecordId, ResponseId)| {
+        let others = links.next().into_iter().flatten().map(|link| link.response_id);
+        let others: Vec<ResponseId> = others.filter(|other| *other != own).collect();
+        [own].into_iter().chain(others).collect()
+    };
+    Ok(named.into_iter().map(|one| one.map(&mut all).unwrap_or_default()).collect::<Vec<_>>())
 }
 
-/// Applies a changed Case.
-pub(crate) fn apply_case_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
-    let responses = case_answers(shared, applying, row)?;
-    let answered = answered_by_case(shared, &responses)?;
-    for response in responses {
-        let context = applying.context.plan_context();
-        let merged = match &answered {
-            Some(one) if *one == response => MergedCase::AnswersThis,
-            Some(_) => MergedCase::AnswersAnother,
-            None => MergedCase::Unsure,
-        };
-        let seen = shared.change(&response, |loaded| {
-            let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
-            let next_seq = &mut || shared.store.next_seq();
-            Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
-        })?;
-        tell(&response, &seen, "a status rule cannot be evaluated");
+/// Applies changed Cases: one load and one commit for all of their conversations.
+pub(crate) fn apply_case_rows(shared: &Shared, applying: &Applying<'_>, rows: &[Value]) -> Result<(), Fatal> {
+    let responses = responses_of_cases(shared, applying, rows)?;
+    let mut ids = Vec::new();
+    let mut row_of = Vec::new();
+    for (row, responses) in rows.iter().zip(responses) {
+        let answered = answered_by_case(shared, &responses)?;
+        for response in responses {
+            let merged = match &answered {
+                Some(one) if *one == response => MergedCase::AnswersThis,
+                Some(_) => MergedCase::AnswersAnother,
+                None => MergedCase::Unsure,
+            };
+            row_of.push((row, merged));
+            ids.push(response);
+        }
+    }
+    let context = applying.context.plan_context();
+    let seen = shared.change_many(&ids, |place, loaded| {
+        let (row, merged) = row_of[place];
+        let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
+        let next_seq = &mut || shared.store.next_seq();
+        Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
+    })?;
+    for (response, seen) in ids.iter().zip(&seen) {
+        log_seen(response, seen, "a status rule cannot be evaluated");
     }
     Ok(())
 }
@@ -115,7 +126,7 @@ fn answered_by_case(shared: &Shared, responses: &[ResponseId]) -> Result<Option<
     Ok(addressee(&links).map(|link| link.response_id.clone()))
 }
 
-fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
+fn log_seen(response: &ResponseId, seen: &Seen, problem_is: &str) {
     if let Some(problem) = &seen.problem {
         warn!(%response, %problem, "{problem_is}");
     }
@@ -127,93 +138,131 @@ fn tell(response: &ResponseId, seen: &Seen, problem_is: &str) {
     }
 }
 
-/// The response that a comment belongs to, and whether that is only a guess. `None`: it belongs to no response, or its
-/// action is damaged.
-pub(crate) fn comment_answers(
-    shared: &Shared,
-    applying: &Applying<'_>,
-    row: &Value,
-) -> Result<Option<(ResponseId, bool)>, StoreError> {
-    let parent = &applying.context.mapping.actions().comments.parent;
-    let Some(case_mapping) = applying.context.mapping.case_mappings().first() else { return Ok(None) };
-    let (Some(comment), Some(case)) = (id_of(row, "Id"), id_of(row, parent)) else { return Ok(None) };
-    let Some(own) = key_of(&applying.parent_of(row), &case_mapping.key_field) else { return Ok(None) };
-    whose(&shared.store, &case, &own, &comment)
+/// The response that a comment belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Addressed {
+    pub response: ResponseId,
+    /// It is only a guess: several responses share the Case.
+    pub unsure: bool,
 }
 
-/// Applies a comment that was written, published, unpublished or edited.
-pub(crate) fn apply_comment_row(shared: &Shared, applying: &Applying<'_>, row: &Value) -> Result<(), Fatal> {
-    let Some((response, unsure)) = comment_answers(shared, applying, row)? else { return Ok(()) };
-    let case_row = applying.parent_of(row);
-    let seen = shared.change(&response, |loaded| {
+/// The response of each comment. `None`: it belongs to no response, or its action is damaged.
+pub(crate) fn responses_of_comments(
+    shared: &Shared,
+    applying: &Applying<'_>,
+    rows: &[Value],
+) -> Result<Vec<Option<Addressed>>, StoreError> {
+    let parent = &applying.context.mapping.actions().comments.parent;
+    let Some(case_mapping) = applying.context.mapping.case_mappings().first() else {
+        return Ok(vec![None; rows.len()]);
+    };
+    let named = |row: &Value| {
+        let own = key_of(&applying.parent_of(row), &case_mapping.key_field)?;
+        Some(NamedComment { comment: id_of(row, "Id")?, case: id_of(row, parent)?, own })
+    };
+    let named: Vec<Option<NamedComment>> = rows.iter().map(named).collect();
+    let mut found = whose(&shared.store, &named.iter().flatten().collect::<Vec<_>>())?.into_iter();
+    Ok(named.iter().map(|one| one.as_ref().and_then(|_| found.next().flatten())).collect())
+}
+
+/// Applies comments that were written, published, unpublished or edited: one load and one commit for all of their
+/// conversations.
+pub(crate) fn apply_comment_rows(
+    shared: &Shared,
+    applying: &Applying<'_>,
+    rows: &[Value],
+) -> Result<(), Fatal> {
+    let found = responses_of_comments(shared, applying, rows)?;
+    let known: Vec<(&Value, Addressed)> =
+        rows.iter().zip(found).filter_map(|(row, one)| Some((row, one?))).collect();
+    let ids: Vec<ResponseId> = known.iter().map(|(_, one)| one.response.clone()).collect();
+    let seen = shared.change_many(&ids, |place, loaded| {
+        let (row, Addressed { unsure, .. }) = &known[place];
         let since = applying.since(shared.clock.now_ms());
         let next_seq = &mut || shared.store.next_seq();
-        Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, unsure, next_seq))
+        let case_row = applying.parent_of(row);
+        Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
     })?;
-    tell(&response, &seen, "a comment rule cannot be evaluated");
+    for (response, seen) in ids.iter().zip(&seen) {
+        log_seen(response, seen, "a comment rule cannot be evaluated");
+    }
     Ok(())
 }
 
-/// The response that a comment belongs to, and whether that is only a guess. `None`: its action is damaged.
-fn whose(
-    store: &Store,
-    case: &RecordId,
-    own: &ResponseId,
-    comment: &RecordId,
-) -> Result<Option<(ResponseId, bool)>, StoreError> {
-    // A merge moves comments to the master Case; an action that exists stays with its response.
-    match store.intent_by_identity(&answer_identity(comment)) {
-        Ok(Some(intent)) => return Ok(Some((intent.response_id, false))),
-        // It may have been sent, so it is never sent again without a human.
-        Err(StoreError::Damaged(_)) => return Ok(None),
-        other => other.map(drop)?,
-    }
-    let mut rkeys = store.responses_of_case(case)?;
-    if !rkeys.contains(&RKey::of(own)) {
-        rkeys.push(RKey::of(own));
-    }
-    let mut links = Vec::new();
-    for rkey in rkeys {
-        links.extend(store.link(rkey)?);
-    }
-    if let Some(link) = links.iter().find(|l| l.answer(comment).is_some()) {
-        return Ok(Some((link.response_id.clone(), false)));
-    }
-    if links.is_empty() {
-        return Ok(Some((own.clone(), false)));
-    }
-    Ok(Some(addressee(&links).map_or((own.clone(), true), |l| (l.response_id.clone(), false))))
+struct NamedComment {
+    comment: RecordId,
+    case: RecordId,
+    /// The response that the Case's key names.
+    own: ResponseId,
 }
 
-/// Applies a merged Case: its response follows the master Case.
-pub(crate) fn apply_merged_row(
+/// Three requests to the store, whatever the number of comments.
+fn whose(store: &Store, comments: &[&NamedComment]) -> Result<Vec<Option<Addressed>>, StoreError> {
+    let identities: Vec<String> = comments.iter().map(|one| answer_identity(&one.comment)).collect();
+    let actions = store.intents_by_identity(&identities);
+    let links = store.links_of_cases(&comments.iter().map(|one| one.case.clone()).collect::<Vec<_>>())?;
+    let own = store.links(&comments.iter().map(|one| RKey::of(&one.own)).collect::<Vec<_>>())?;
+    let mut found = Vec::with_capacity(comments.len());
+    for (((one, action), mut links), own) in comments.iter().zip(actions).zip(links).zip(own) {
+        found.push(match action {
+            // A merge moves comments to the master Case; an action that exists stays with its response.
+            Ok(Some(intent)) => Some(Addressed { response: intent.response_id, unsure: false }),
+            // It may have been sent, so it is never sent again without a human.
+            Err(StoreError::Damaged(_)) => None,
+            other => {
+                other.map(drop)?;
+                links.extend(own.filter(|own| links.iter().all(|link| link.response_id != own.response_id)));
+                Some(by_links(one, &links))
+            }
+        });
+    }
+    Ok(found)
+}
+
+/// A comment without an action: who is meant, by the responses of its Case.
+fn by_links(comment: &NamedComment, links: &[Link]) -> Addressed {
+    let sure = |response: &ResponseId| Addressed { response: response.clone(), unsure: false };
+    if let Some(link) = links.iter().find(|link| link.answer(&comment.comment).is_some()) {
+        return sure(&link.response_id);
+    }
+    match addressee(links) {
+        Some(link) => sure(&link.response_id),
+        None => Addressed { response: comment.own.clone(), unsure: !links.is_empty() },
+    }
+}
+
+/// Applies merged Cases: their responses follow the master Case.
+pub(crate) fn apply_merged_rows(
     shared: &Shared,
     context: &OwnedPlanContext,
-    row: &Value,
-) -> Result<(), StoreError> {
+    rows: &[Value],
+) -> Result<(), Fatal> {
     let Some(case) = context.mapping.case_mappings().first() else { return Ok(()) };
-    let (Some(master), Some(response)) = (id_of(row, "MasterRecordId"), key_of(row, &case.key_field)) else {
-        return Ok(());
+    let merged = |row: &Value| {
+        let response = key_of(row, &case.key_field)?;
+        let survivor = read_row(row, &case.marker_field)?;
+        Some((response, (id_of(row, "Id"), id_of(row, "MasterRecordId")?, survivor)))
     };
-    let rkey = RKey::of(&response);
-    let loser = id_of(row, "Id");
-    loop {
-        let mut tx = Tx::default();
-        let Some(before) = shared.store.guard_link(&mut tx, rkey)? else { return Ok(()) };
-        let Some(mut survivor) = read_row(row, &case.marker_field) else { return Ok(()) };
-        if before.case.as_ref().map(|c| &c.id) != loser.as_ref() {
-            return Ok(());
-        }
-        survivor.case = CaseRef { id: master.clone(), number: None };
-        survivor.fields.clear();
-        let mut after = adopt(Some(before.clone()), &response, &survivor, &context.plan_context());
-        (after.active_status_rule, after.rules) = (before.active_status_rule, before.rules);
-        after.last_seen_fields.clone_from(&before.last_seen_fields);
-        put_link(&mut tx, rkey, Some(&before), &after);
-        if shared.store.try_transact(&tx)? {
-            info!(%response, "its Case was merged; it follows the survivor");
-            return Ok(());
-        }
-        debug!(%response, "the link changed meanwhile");
+    let (ids, rows): (Vec<ResponseId>, Vec<_>) = rows.iter().filter_map(merged).unzip();
+    let moved = shared.change_many(&ids, |place, loaded| {
+        let (loser, master, survivor) = &rows[place];
+        let Some(before) = loaded.now.link.take() else { return Ok(false) };
+        let moves = before.case.as_ref().map(|case| &case.id) == loser.as_ref();
+        loaded.now.link = Some(if moves {
+            let mut survivor = survivor.clone();
+            survivor.case = CaseRef { id: master.clone(), number: None };
+            survivor.fields.clear();
+            let mut after = adopt(Some(before.clone()), &ids[place], &survivor, &context.plan_context());
+            (after.active_status_rule, after.rules) = (before.active_status_rule, before.rules);
+            after.last_seen_fields.clone_from(&before.last_seen_fields);
+            after
+        } else {
+            before
+        });
+        Ok(moves)
+    })?;
+    for response in ids.iter().zip(moved).filter_map(|(id, moved)| moved.then_some(id)) {
+        info!(%response, "its Case was merged; it follows the survivor");
     }
+    Ok(())
 }

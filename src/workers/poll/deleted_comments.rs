@@ -5,6 +5,7 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::decide::answer_identity;
+use crate::goodays::ResponseId;
 use crate::salesforce::{RecordId, query};
 use crate::state::Store;
 use crate::workers::inbound::reconcile::unsayable;
@@ -42,16 +43,20 @@ impl DeletedComments {
     }
 }
 
-/// A deleted comment takes back an answer that was not sent, as unpublishing does.
-pub(crate) fn apply_deleted_comment(shared: &Shared, row: &Value) -> Result<(), Fatal> {
-    let Some(comment) = id_of(row, "Id") else { return Ok(()) };
-    let found = shared.store.intent_by_identity(&answer_identity(&comment))?;
-    let Some(intent) = found.filter(|intent| intent.state.is_parked()) else { return Ok(()) };
+/// Deleted comments take back answers that were not sent, as unpublishing does.
+pub(crate) fn apply_deleted_comments(shared: &Shared, rows: &[Value]) -> Result<(), Fatal> {
+    let comments: Vec<RecordId> = rows.iter().filter_map(|row| id_of(row, "Id")).collect();
+    let identities: Vec<String> = comments.iter().map(answer_identity).collect();
+    let mut parked = Vec::new();
+    for (comment, found) in comments.into_iter().zip(shared.store.intents_by_identity(&identities)) {
+        parked.extend(found?.filter(|intent| intent.state.is_parked()).map(|i| (i.response_id, comment)));
+    }
     let now_ms = shared.clock.now_ms();
+    let (ids, comments): (Vec<ResponseId>, Vec<RecordId>) = parked.into_iter().unzip();
     let taken_back =
-        shared.change(&intent.response_id, |loaded| Ok(loaded.now.see_deleted(&comment, now_ms)))?;
-    if taken_back {
-        info!(response = %intent.response_id, "an answer was deleted before it was sent");
+        shared.change_many(&ids, |place, loaded| Ok(loaded.now.see_deleted(&comments[place], now_ms)))?;
+    for response in ids.iter().zip(taken_back).filter_map(|(id, taken_back)| taken_back.then_some(id)) {
+        info!(%response, "an answer was deleted before it was sent");
     }
     Ok(())
 }

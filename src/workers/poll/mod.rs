@@ -26,22 +26,22 @@ use crate::state::StoreError;
 use crate::time::SalesforceTime;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::{
-    Applying, apply_case_row, apply_comment_row, apply_merged_row, id_of,
+    Applying, apply_case_rows, apply_comment_rows, apply_merged_rows, id_of,
 };
 use crate::workers::poll::columns::{Columns, PAGE};
-use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comment};
+use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comments};
 use crate::workers::poll::rules::READ_ALL;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, OrgIdentity, Shared, Step, Stop, Worker};
 
-/// Rows that are applied before other tasks have their turn.
+/// Rows whose conversations are loaded and written together, before other tasks have their turn.
 const ROWS_AT_ONCE: usize = 50;
 pub(crate) const CURSOR: &str = "cursor";
 /// The cursor before the last completed read of the overlap.
 pub(crate) const LOOKED: &str = "cursor at the last look back";
 /// When the daily deep read was completed (milliseconds).
-const DEEP: &str = "last daily look";
+pub(crate) const DEEP: &str = "last daily look";
 /// For how many poll intervals the queries for deleted rows are left out after one fails.
 const WITHOUT_GONE: i64 = 60;
 
@@ -186,7 +186,7 @@ impl Poller {
         }
         let gone_from = self.gone_from.or(Some(span.cursor));
         self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
-        self.tell_ahead(shared);
+        self.note_time_ahead(shared);
         // Never past Salesforce's own clock: rows written before that time would not be read any more.
         let now = shared.salesforce.now().unwrap_or(newest);
         // An edit during the pass may need another read of all Cases.
@@ -198,7 +198,7 @@ impl Poller {
         Ok(())
     }
 
-    fn tell_ahead(&self, shared: &Shared) {
+    fn note_time_ahead(&self, shared: &Shared) {
         let before = **shared.poll_state.ahead.load();
         if let Some(time) = self.ahead.filter(|_| self.ahead != before) {
             warn!(%time, "Salesforce shows a row with a time ahead of its own clock; it is read again at each poll");
@@ -321,15 +321,16 @@ impl Poller {
         let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
-            for (n, row) in page.rows.iter().enumerate() {
-                if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
+            for (n, rows) in page.rows.chunks(ROWS_AT_ONCE).enumerate() {
+                // Not for a small page: the dispatcher would meet the lock, and pause, at each poll.
+                if n > 0 {
                     tokio::task::yield_now().await;
                 }
                 match index {
-                    CASES => apply_case_row(shared, &applying, row)?,
-                    COMMENTS => apply_comment_row(shared, &applying, row)?,
-                    MERGED => apply_merged_row(shared, &context, row)?,
-                    _ => apply_deleted_comment(shared, row)?,
+                    CASES => apply_case_rows(shared, &applying, rows)?,
+                    COMMENTS => apply_comment_rows(shared, &applying, rows)?,
+                    MERGED => apply_merged_rows(shared, &context, rows)?,
+                    _ => apply_deleted_comments(shared, rows)?,
                 }
             }
             for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {

@@ -14,12 +14,22 @@ impl Shared {
     /// conversation may change in between.
     pub(crate) fn change<T>(
         &self,
-        response_id: &ResponseId,
+        id: &ResponseId,
         mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError>,
     ) -> Result<T, Fatal> {
-        let rkey = RKey::of(response_id);
-        let (outcome, changed) = self.store.change(rkey, response_id, self.clock.now_ms(), |loaded| {
-            let outcome = change(loaded)?;
+        let mut done = self.change_many(std::slice::from_ref(id), |_, loaded| change(loaded))?;
+        Ok(done.pop().expect("one conversation was asked for"))
+    }
+
+    /// [`Self::change`] of many conversations, with one load and one commit for those that do not change in between.
+    /// `change` has the conversation's place in `ids`; a response that is named twice is changed twice, in that order.
+    pub(crate) fn change_many<T>(
+        &self,
+        ids: &[ResponseId],
+        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, Fatal> {
+        let done = self.store.change_many(ids, self.clock.now_ms(), |place, loaded| {
+            let outcome = change(place, loaded)?;
             if mutant::is_on("tell-nobody") {
                 loaded.now.notes.clear();
             }
@@ -28,12 +38,16 @@ impl Shared {
             }
             Ok(outcome)
         })?;
-        self.changed(rkey, response_id, &changed);
-        Ok(outcome)
+        let tell = |(id, (outcome, changed)): (&ResponseId, (T, Changed))| {
+            self.changed(id, &changed);
+            outcome
+        };
+        Ok(ids.iter().zip(done).map(tell).collect())
     }
 
     /// Called after the change is written: a worker that is woken earlier finds nothing and sleeps again.
-    pub(crate) fn changed(&self, rkey: RKey, response_id: &ResponseId, changed: &Changed) {
+    fn changed(&self, response_id: &ResponseId, changed: &Changed) {
+        let rkey = RKey::of(response_id);
         for ended in &changed.ended {
             self.ended(response_id, ended);
         }

@@ -104,11 +104,6 @@ impl CircuitBreaker {
     }
 }
 
-/// A short code for metrics and pipelines.
-pub fn code(failure: &Failure) -> String {
-    failure.code()
-}
-
 /// What a person can do about it.
 fn advice(failure: &Failure) -> String {
     match failure {
@@ -143,18 +138,18 @@ mod tests {
 
     #[test]
     fn calls_that_fail_together_are_one_failure() {
-        let gate = CircuitBreaker::new();
+        let breaker = CircuitBreaker::new();
         let refused = Failure::login("other_org", "the wrong one");
-        let first_ms = gate.failed(&refused, 0);
+        let first_ms = breaker.failed(&refused, 0);
         for _ in 0..20 {
-            assert!(gate.failed(&refused, 1) <= millis(LOGIN.first.mul_f64(1.31)) + 1);
+            assert!(breaker.failed(&refused, 1) <= millis(LOGIN.first.mul_f64(1.31)) + 1);
         }
-        gate.failed(&Failure::SessionOver("x".into()), 2);
-        assert_eq!(gate.trouble().unwrap().code, "other_org");
-        let second_ms = gate.failed(&refused, 60_000) - 60_000;
+        breaker.failed(&Failure::SessionOver("x".into()), 2);
+        assert_eq!(breaker.trouble().unwrap().code, "other_org");
+        let second_ms = breaker.failed(&refused, 60_000) - 60_000;
         assert!(second_ms > first_ms && second_ms <= millis(LOGIN.first.mul_f64(2.62)), "{second_ms}");
         let busy = Failure::Busy { reason: String::new(), retry_after: None, daily_limit: true };
-        assert!(gate.failed(&busy, 60_001) > 60_001 + 80_000, "a longer pause counts");
-        assert_eq!(gate.trouble().unwrap().code, "daily_limit");
+        assert!(breaker.failed(&busy, 60_001) > 60_001 + 80_000, "a longer pause counts");
+        assert_eq!(breaker.trouble().unwrap().code, "daily_limit");
     }
 }

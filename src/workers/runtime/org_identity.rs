@@ -230,7 +230,7 @@ impl Shared {
     }
 
     /// An admin has changed the org: refused fields are tried again, and the describe is read again.
-    pub(crate) fn look_anew(&self) {
+    pub(crate) fn describe_again(&self) {
         self.fixes.forget();
         self.contacts.stale.store(true, Ordering::SeqCst);
     }

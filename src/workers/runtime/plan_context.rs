@@ -7,7 +7,7 @@ use crate::config::{Config, Perimeter as ConfiguredPerimeter};
 use crate::decide::{Perimeter, PlanContext};
 use crate::mapping::Mapping;
 use crate::messages::Messages;
-use crate::salesforce::errors::FieldFix;
+use crate::salesforce::field_fix::FieldFix;
 use crate::workers::{Schema, Shared};
 
 /// Fields that Salesforce refused as such (not for their value), by mapping version.

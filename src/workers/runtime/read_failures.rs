@@ -1,10 +1,9 @@
-//! Responses that Goodays does not show while it shows others.
+//! Counts reads of responses that Goodays does not show while it shows others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Reads without an answer before an action is parked: with the intervals of `REMOTE`, some ten minutes.
-const MAX_LOOKS: u32 = 16;
+use crate::decide::outcome::goodays::FailedReads;
 
 /// Failed reads by intent. Not stored: after a restart they are counted again from zero.
 #[derive(Debug, Default)]
@@ -35,11 +34,12 @@ impl ReadFailures {
         *times - 1
     }
 
-    /// Whether waiting no longer helps, so that the action is parked: Goodays showed other responses meanwhile.
-    pub fn is_hopeless(&self, intent: u64) -> bool {
+    /// The failed reads in a row for this intent.
+    pub fn of(&self, intent: u64) -> FailedReads {
         let state = self.lock();
-        let Some((since_ms, times)) = state.by_intent.get(&intent) else { return false };
-        *times >= MAX_LOOKS && state.shown_ms.is_some_and(|shown_ms| shown_ms > *since_ms)
+        let Some((since_ms, times)) = state.by_intent.get(&intent) else { return FailedReads::default() };
+        let others_are_shown = state.shown_ms.is_some_and(|shown_ms| shown_ms > *since_ms);
+        FailedReads { times: *times, others_are_shown }
     }
 
     pub fn forget(&self, intent: u64) {
@@ -56,17 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_waited_out_and_one_response_is_given_to_a_human() {
+    fn reads_in_a_row_are_counted_until_the_response_is_shown() {
         let read_failures = ReadFailures::default();
-        for n in 0..MAX_LOOKS {
-            assert!(!read_failures.is_hopeless(1));
+        for n in 0..3 {
             assert_eq!(read_failures.again(1, 1000 + i64::from(n)), n);
         }
-        assert!(!read_failures.is_hopeless(1), "nobody else was shown either");
+        assert_eq!(read_failures.of(1), FailedReads { times: 3, others_are_shown: false });
         read_failures.shown(2, 5000);
-        assert!(read_failures.is_hopeless(1));
-        assert!(!read_failures.is_hopeless(2));
+        assert_eq!(read_failures.of(1), FailedReads { times: 3, others_are_shown: true });
+        assert_eq!(read_failures.of(2), FailedReads::default());
         read_failures.shown(1, 6000);
-        assert!(!read_failures.is_hopeless(1));
+        assert_eq!(read_failures.of(1), FailedReads::default());
     }
 }

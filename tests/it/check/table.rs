@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use goodays_salesforce::{check, config, mapping};
+use goodays_salesforce::{check, config, mapping, mapping_tests};
 
 use crate::shape::{code, files};
 
 const TABLE: &str = include_str!("../../../docs/checks.md");
 
 fn is_code(word: &str) -> bool {
-    let letter = word.starts_with(['C', 'G', 'M', 'S', 'Y']);
+    let letter = word.starts_with(['C', 'G', 'M', 'S', 'T', 'Y']);
     letter && word.len() == 4 && word[1..].bytes().all(|digit| digit.is_ascii_digit())
 }
 
@@ -20,6 +20,7 @@ fn in_source() -> BTreeSet<String> {
     let texts: Vec<String> = ["check", "config", "document", "mapping"]
         .iter()
         .flat_map(|room| files(&root.join(room)))
+        .chain([root.join("mapping_tests.rs")])
         .map(|f| code(&f))
         .collect();
     let literals = texts.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
@@ -33,7 +34,7 @@ fn every_code_is_in_the_table_and_no_other() {
     let mut sorted: BTreeSet<String> = told.iter().map(|code| (*code).to_owned()).collect();
     assert_eq!(sorted.len(), told.len(), "a code stands twice");
     assert_eq!(sorted, in_source());
-    let lists = [check::codes(), config::codes(), mapping::codes()];
+    let lists = [check::codes(), config::codes(), mapping::codes(), mapping_tests::codes()];
     for code in lists.iter().flat_map(|list| list.iter()) {
         assert!(in_source().contains(*code), "{code}");
         sorted.remove(*code);

@@ -5,10 +5,8 @@ use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::state::inbox::finish;
-use goodays_salesforce::state::ledger::put_link;
-use goodays_salesforce::state::outbox::{Outbox, add_intent};
-use goodays_salesforce::state::{EntryState, RKey, Receipt, Tx};
+use goodays_salesforce::state::outbox::Outbox;
+use goodays_salesforce::state::{EntryState, Loaded, RKey, Receipt};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -21,14 +19,14 @@ async fn told(house: &House, path: &str) -> (StatusCode, Value) {
 /// Sends an event and parks it, as an inbound worker would.
 async fn park(house: &House, response: &str, code: &str) -> String {
     assert_eq!(house.post(event(response)).await.1["status"], "accepted");
-    let rkey = RKey::of(&ResponseId::new(response).unwrap());
-    let entry = house.shared.store.entries_of(rkey, 100).unwrap().remove(0);
-    let id = format!("e{}", entry.seq);
+    let id = ResponseId::new(response).unwrap();
     let state = EntryState::Parked { since_ms: 0, code: code.to_owned(), why: "because".to_owned() };
-    let mut tx = Tx::default();
-    finish(&mut tx, entry, rkey, state);
-    house.shared.store.transact(&tx).unwrap();
-    id
+    let parked = house.shared.store.change(&id, 0, |loaded| {
+        let waiting = loaded.waiting.entries.clone();
+        loaded.end_events(&waiting, &state);
+        Ok(waiting[0].seq)
+    });
+    format!("e{}", parked.unwrap().0)
 }
 
 #[tokio::test]
@@ -55,7 +53,7 @@ async fn what_an_earlier_version_could_not_read_can_be_tried_again() {
     let house = house().await;
     let body = event("r1");
     let not_read = Err("as it was judged then".to_owned());
-    let Receipt::Parked { seq, .. } = house.shared.store.receive(body.as_bytes(), "", &not_read, 0).unwrap()
+    let Receipt::Parked { seq, .. } = house.shared.store.accept(body.as_bytes(), "", &not_read, 0).unwrap()
     else {
         panic!("it is parked");
     };
@@ -97,12 +95,12 @@ async fn what_is_parked_names_its_case_as_far_as_it_is_known() {
     let response = ResponseId::new("r1").unwrap();
     let id = RecordId::new("500KB00000AbCdEYAV").unwrap();
     for number in [None, Some("00001001".to_owned())] {
-        let mut tx = Tx::default();
-        let before = house.shared.store.guard_link(&mut tx, RKey::of(&response)).unwrap();
         let case = Some(CaseRef { id: id.clone(), number: number.clone() });
-        let link = Link { case, ..Link::new(response.clone()) };
-        put_link(&mut tx, RKey::of(&response), before.as_ref(), &link);
-        house.shared.store.transact(&tx).unwrap();
+        let known = |loaded: &mut Loaded| {
+            loaded.now.link = Some(Link { case: case.clone(), ..Link::new(response.clone()) });
+            Ok(())
+        };
+        house.shared.store.change(&response, 0, known).unwrap();
         let (_, items) = answered(house.get("/parked")).await;
         assert_eq!((&items[0]["case_id"], &items[0]["case_number"]), (&json!(id), &json!(number)));
     }
@@ -153,9 +151,11 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         approved_text: None,
         command: None,
     };
-    let mut tx = Tx::default();
-    add_intent(&mut tx, RKey::of(&response_id), &intent);
-    house.shared.store.transact(&tx).unwrap();
+    let begun = |loaded: &mut Loaded| {
+        loaded.now.put(intent.clone());
+        Ok(())
+    };
+    house.shared.store.change(&response_id, 0, begun).unwrap();
     format!("a{seq}")
 }
 

@@ -106,7 +106,7 @@ async fn c10_signed_events_beyond_all_measure_are_parked_and_nothing_is_lost() {
     assert_eq!(codes, ["too_large", "too_large", "too_large", "unreadable", "unreadable"]);
     assert_eq!(waiting[0].response_id.as_deref(), Some("big"));
     let seq = waiting[0].id[1..].parse().unwrap();
-    assert_eq!(house.shared.store.payload(seq).unwrap().unwrap(), bombs[0].0.as_bytes());
+    assert_eq!(house.shared.store.body(seq).unwrap().unwrap(), bombs[0].0.as_bytes());
     assert_eq!(house.pending(), 0);
     assert_eq!(house.post(event("big")).await.1["status"], "accepted", "the next one of it goes on");
 }

@@ -98,7 +98,7 @@ async fn half_a_character_costs_no_event_and_its_bytes_stay_as_they_came() {
     assert_eq!(house.post(body).await.1["status"], "duplicate");
     let rkey = RKey::of(&ResponseId::new("r").unwrap());
     let seq = house.shared.store.entries_of(rkey, 100).unwrap()[0].seq;
-    assert_eq!(house.shared.store.payload(seq).unwrap().unwrap(), body.as_bytes());
+    assert_eq!(house.shared.store.body(seq).unwrap().unwrap(), body.as_bytes());
     let (_, shown) = answered(house.get(&format!("/events/e{seq}"))).await;
     assert_eq!(shown["response"]["x"], "half a pair: \u{fffd}");
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use goodays_salesforce::decide::IntentState;
 use goodays_salesforce::http::Failure;
-use goodays_salesforce::state::RKey;
 use serde_json::json;
 
 use crate::arena::{AGENT, Tuning, World, quick};
@@ -73,7 +72,7 @@ async fn d12_held_closes_are_not_loaded_at_each_step() {
     world.polled().await;
     let now_ms = world.stage.app().shared.clock.now_ms();
     for intent in &held {
-        let due = store.change(RKey::of(&intent.response_id), &intent.response_id, now_ms, |loaded| {
+        let due = store.change(&intent.response_id, now_ms, |loaded| {
             let intent = loaded.now.intent_mut(intent.seq).unwrap();
             (intent.seen_ms, intent.read_ms) = (0, now_ms + 3_600_000);
             Ok(())

@@ -160,7 +160,7 @@ async fn c06_a_note_on_a_locked_case_backs_off_and_stops_nobody() {
             world.receives(&id, &text).await;
             let key = RKey::of(&ResponseId::new(&id).unwrap());
             let store = &world.stage.app().shared.store;
-            let tries = || Some(store.waiting(key).unwrap().note_attempts).filter(|tries| *tries > 2);
+            let tries = || Some(store.waiting(key).unwrap().note_attempts()).filter(|tries| *tries > 2);
             world.stage.salesforce.wire().clear_requests();
             world.holds("a third try", tries).await;
             let writes = calls(&world).len();

@@ -168,3 +168,30 @@ fn the_shipped_schemas_are_current() {
         assert_eq!(shipped, current, "{path} is old: run this test with WRITE_SCHEMAS=1");
     }
 }
+
+/// The table of keys in docs/configuration.md comes from the same description as the schema.
+#[test]
+fn the_configuration_page_has_every_key_of_the_connector_file() {
+    let path = format!("{}/docs/configuration.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- keys -->\n").unwrap();
+    let (shipped, after) = rest.split_once("<!-- end of keys -->").unwrap();
+    let current = goodays_salesforce::config::table();
+    if std::env::var_os("WRITE_SCHEMAS").is_some() {
+        let text = format!("{before}<!-- keys -->\n{current}<!-- end of keys -->{after}");
+        return std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(shipped, current, "{path} is old: run this test with WRITE_SCHEMAS=1");
+}
+
+/// The shipped file shows every key, in use or commented out.
+#[test]
+fn the_shipped_file_shows_every_key() {
+    let file = include_str!("../../../connector.yaml");
+    for line in goodays_salesforce::config::table().lines().skip(2) {
+        let path = line.split('`').nth(1).unwrap();
+        let name = path.rsplit('.').next().unwrap();
+        let shown = ["", "_file"].iter().any(|end| file.contains(&format!("{name}{end}:")));
+        assert!(shown, "connector.yaml does not show {path}");
+    }
+}

@@ -65,7 +65,8 @@ fn rows<'a>(org: &'a Org, plan: &Plan, all: bool, child_of: Option<(&str, &str)>
         found.reverse();
     }
     sort(org, plan, &mut found);
-    found.into_iter().skip(plan.offset).take(plan.limit.unwrap_or(usize::MAX)).collect()
+    let most = plan.limit.unwrap_or(found.len());
+    found.into_iter().skip(plan.offset).take(most).collect()
 }
 
 fn sort(org: &Org, plan: &Plan, rows: &mut [&Fields]) {

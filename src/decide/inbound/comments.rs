@@ -1,0 +1,114 @@
+//! The comments for new messages.
+
+use serde_json::{Map, Value};
+
+use super::{Planner, Turn};
+use crate::decide::MessageOrigin;
+use crate::goodays::event::{EventKind, Message, Whose};
+use crate::mapping::{Facts, Rendered};
+use crate::messages::Words;
+use crate::salesforce::describe::Purpose;
+use crate::salesforce::query::{clean_text, split_comment};
+
+impl<'a> Planner<'a> {
+    /// Comments for the new messages, and the messages that they contain.
+    pub(super) fn comments(&mut self, facts: &Facts) -> (Vec<Map<String, Value>>, Vec<Turn<'a>>) {
+        let mut comments = self.successor_comment();
+        let mut taken = Vec::new();
+        // A new Case may have none; an existing one gets one message at least.
+        let most = self.most_comments();
+        let may_be_none = most == 0 && self.case().is_none();
+        for turn in std::mem::take(&mut self.fresh_turns) {
+            if !self.imports(&turn) {
+                self.learn(&turn, MessageOrigin::Skipped);
+                continue;
+            }
+            let parts = self.comment_records(facts, &turn);
+            if (may_be_none || !comments.is_empty()) && comments.len() + parts.len() > most {
+                self.plan.more = true;
+                break;
+            }
+            let how = if parts.is_empty() { MessageOrigin::Skipped } else { MessageOrigin::Imported };
+            comments.extend(parts);
+            self.learn(&turn, how);
+            taken.push(turn);
+        }
+        (comments, taken)
+    }
+
+    pub(super) fn imports(&self, turn: &Message) -> bool {
+        let comment = self.context.mapping.comment();
+        match turn.whose {
+            Whose::Customer => comment.import_customer,
+            Whose::Brand => comment.import_brand,
+            // It must not be lost, even if its author is unknown.
+            Whose::Unknown => comment.import_customer || comment.import_brand,
+        }
+    }
+
+    /// The comment of a new Case that names the deleted one before it.
+    pub(super) fn successor_comment(&self) -> Vec<Map<String, Value>> {
+        let Some(old) = self.link().filter(|l| l.case.is_none()).and_then(|l| l.gone.last()) else {
+            return Vec::new();
+        };
+        let name = old.number.as_deref().unwrap_or(old.id.as_str());
+        let comment = self.context.mapping.comment();
+        let text = self.context.messages.say(&Words::new("continues-case").with("case", name));
+        let mut record = Map::new();
+        record.insert(comment.body_field.clone(), Value::String(text));
+        vec![record]
+    }
+
+    pub(super) fn texts(&self, turn: &Message, rendered: &[Rendered]) -> Vec<String> {
+        let comment = self.context.mapping.comment();
+        let body = rendered.iter().find(|r| r.field == comment.body_field);
+        let text = match body.map(|r| &r.value) {
+            Some(Ok(Some(value))) => scalar_text(value),
+            Some(Ok(None)) | None => String::new(),
+            // The template failed: the message's own text is written instead of nothing.
+            Some(Err(_)) => turn.content.clone(),
+        };
+        split_comment(&clean_text(&text), self.comment_bytes())
+    }
+
+    pub(super) fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
+        let comment = self.context.mapping.comment();
+        let rendered = comment.fields(facts, &turn.raw);
+        let parts = self.texts(turn, &rendered);
+        let mut record = Map::new();
+        for field in rendered.into_iter().filter(|r| r.field != comment.body_field) {
+            if let Some(value) = self.value(&field, self.context.comment, Purpose::Create) {
+                record.insert(field.field, value);
+            }
+        }
+        parts
+            .into_iter()
+            .filter(|part| !part.trim().is_empty())
+            .map(|part| {
+                let mut record = record.clone();
+                record.insert(comment.body_field.clone(), Value::String(part));
+                record
+            })
+            .collect()
+    }
+
+    /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event (`reply`)
+    /// never counts (design, rule 15).
+    pub(super) fn customer_wrote_last(&self, taken: &[Turn<'_>]) -> bool {
+        let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
+            return false;
+        };
+        let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > newest.at));
+        let told_later = self.turns.iter().any(|t| t.at > newest.at);
+        let only_reply = self.input.events.iter().all(|e| e.kind == EventKind::Reply);
+        !known_later && !told_later && !only_reply
+    }
+}
+
+fn scalar_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,144 @@
+//! What became of an attempt.
+
+use super::*;
+
+fn looked(wish: &ActionKind, sending: &Sending, view: &Response) -> Option<Outcome> {
+    arrived(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, None, view)
+}
+
+fn proof(id: &str, at: Option<i64>) -> Outcome {
+    Outcome::Arrived(Some(Proof { id: crate::decide::tests::id(id), at: at.map(GoodaysTime::from_millis) }))
+}
+
+#[test]
+fn a_text_arrived_when_a_new_message_of_the_brand_has_it() {
+    let sending = on_its_way(Verb::Message, &["v", "b1"]);
+    let wish = answer("Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café", Audience::Private);
+    let arrived = |by: char, words: &str, id: &str| {
+        let talk = [said("b1", 'b', 1, "Hello."), said(id, by, 2, words)];
+        looked(&wish, &sending, &view(&talk)).is_some()
+    };
+    let same = [
+        "Dear Ann,\r\nTom & Jerry say: it’s 5 < 6.  Café",
+        "Dear Ann,\nTom &amp; Jerry say: it&rsquo;s 5 &lt; 6. Café",
+        " Dear Ann, Tom &#38; Jerry say:&nbsp;it’s 5 < 6. Cafe\u{301}\n",
+    ];
+    for words in same {
+        assert!(arrived('b', words, "b2") && arrived('u', words, "b2"), "{words}");
+        assert!(!arrived('c', words, "c1"), "the customer says the same");
+        assert!(!arrived('b', words, "v"), "its id was seen before");
+    }
+    // Goodays' changes to the text do not make it another author's.
+    for words in [
+        "dear ann, Tom & Jerry say: it’s 5 < 6. Café",
+        "Dear Ann,Tom & Jerry say: it’s * < *.",
+        "Dear Ann, Tom & Jerry",
+    ] {
+        assert!(arrived('b', words, "b2"), "{words:?} is the same text");
+    }
+    for words in ["We have sent you a voucher.", ""] {
+        assert!(!arrived('b', words, "b2"), "{words:?} is another text");
+    }
+    let old = [said("b1", 'b', 1, "Dear Ann, Tom & Jerry say: it’s 5 < 6. Café")];
+    assert_eq!(looked(&wish, &sending, &view(&old)), None);
+}
+
+#[test]
+fn a_reply_that_stands_beside_the_exchange_arrived_too() {
+    let mut body = response(&[]);
+    body["reply"] = json!({"id": "b1", "type": "text", "content": "Hello."});
+    let sending = on_its_way(Verb::Reply, &["v"]);
+    assert_eq!(
+        looked(&answer("Hello.", Audience::Public), &sending, &read_view(&body)),
+        Some(proof("b1", None))
+    );
+}
+
+#[test]
+fn status_actions_arrive_as_a_state_or_as_a_call() {
+    let [close, spam, call, _] = statuses();
+    let state = |state: &str| listing("", state, false);
+    let called = |id: &str, kind: &str| {
+        let mut body = state("closed");
+        body["reply"] = json!({"id": id, "type": kind, "content": "A good talk."});
+        body
+    };
+    let table = [
+        (&close, Verb::Close, state("closed"), true),
+        (&close, Verb::Close, state("open"), false),
+        (&close, Verb::Close, state("spam"), false),
+        (&spam, Verb::Spam, state("spam"), true),
+        (&spam, Verb::Spam, state("closed"), false),
+        (&call, Verb::Call, called("k1", "call"), true),
+        (&call, Verb::Call, called("k1", "Call"), true),
+        (&call, Verb::Call, called("k0", "call"), false),
+        (&call, Verb::Call, called("k1", "text"), false),
+        (&call, Verb::Call, state("closed"), false),
+    ];
+    for (wish, verb, body, arrived) in table {
+        let found = looked(wish, &on_its_way(verb, &["v", "k0"]), &read_view(&body));
+        assert_eq!(found == Some(Outcome::Arrived(None)), arrived, "{verb} {body}");
+    }
+}
+
+#[test]
+fn applied_is_believed_at_once_not_applied_after_settling() {
+    let wish = answer("Hello.", Audience::Public);
+    let of = |since_ms, ended_ms, view: &Response, now_ms| {
+        let sending = Sending { since_ms, ended_ms, ..on_its_way(Verb::Reply, &["v"]) };
+        let one = intent(1, wish.clone(), IntentState::Sending(sending.clone()));
+        outcome(&one, &sending, None, reading(view, now_ms, None))
+    };
+    let there = view(&[said("b1", 'b', 1, "Hello.")]);
+    let not = view(&[]);
+    let arrived = proof("b1", Some(minute(1)));
+    assert_eq!(of(0, None, &there, 0), arrived);
+    assert_eq!(of(0, Some(5_000), &not, 14_999), Outcome::NotYet { look_again_ms: 15_000 });
+    assert_eq!(of(0, Some(5_000), &not, 15_000), Outcome::DidNotArrive);
+    assert_eq!(of(0, Some(5_000), &there, 15_000), arrived);
+    assert_eq!(of(2_000, None, &not, 11_999), Outcome::NotYet { look_again_ms: 12_000 });
+    assert_eq!(of(2_000, None, &not, 12_000), Outcome::DidNotArrive);
+}
+
+fn reading(view: &Response, asked_ms: i64, message_ends_turn: Option<bool>) -> Reading<'_> {
+    Reading { view, asked_ms, settle_ms: 10_000, message_ends_turn }
+}
+
+/// An attempt whose verb is not listed any more is never *not arrived*: it may be shown later (design, rule 8).
+#[test]
+fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
+    let of = |verb: Verb, body: &Value, ends_turn: Option<bool>| {
+        let wish = match verb {
+            Verb::Reply | Verb::Message => answer("Our words.", Audience::Private),
+            Verb::Call => {
+                ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: None }
+            }
+            Verb::Close => ActionKind::Close { remark_type: None, after: None },
+            Verb::Spam => ActionKind::Spam { after: None },
+        };
+        let sending = Sending { ended_ms: Some(0), ..on_its_way(verb, &["v", "b1"]) };
+        let one = intent(1, wish, IntentState::Sending(sending.clone()));
+        match outcome(&one, &sending, None, reading(&read_view(body), 60_000, ends_turn)) {
+            Outcome::CannotBeTold(_) => "cannot be told",
+            Outcome::DidNotArrive => "did not arrive",
+            other => panic!("{other:?}"),
+        }
+    };
+    let table = [
+        (Verb::Reply, listing("reply", "open", false), None, "did not arrive"),
+        (Verb::Reply, listing("", "closed", false), None, "cannot be told"),
+        (Verb::Message, listing("", "closed", true), Some(true), "cannot be told"),
+        (Verb::Message, listing("message", "closed", true), Some(true), "did not arrive"),
+        // An account that still lists `message`, or for which that is not known.
+        (Verb::Message, listing("message", "closed", true), Some(false), "cannot be told"),
+        (Verb::Message, listing("message", "closed", true), None, "cannot be told"),
+        (Verb::Call, listing("reply call", "open", false), None, "did not arrive"),
+        (Verb::Call, listing("", "closed", false), None, "cannot be told"),
+        (Verb::Close, listing("close", "open", false), None, "did not arrive"),
+        (Verb::Spam, listing("spam", "open", false), None, "did not arrive"),
+        (Verb::Spam, listing("", "closed", false), None, "did not arrive"),
+    ];
+    for (verb, body, ends_turn, expected) in table {
+        assert_eq!(of(verb, &body, ends_turn), expected, "{verb} {body} {ends_turn:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! Writing the changes of conversations, each guarded by the version that was loaded.
+
+use crate::decide::Intent;
+use crate::goodays::ResponseId;
+use crate::state::conversation::{Changed, Commit, Ended, Loaded};
+use crate::state::embedded::{MAX_WRITES, Tx};
+use crate::state::inbox::EntryState;
+use crate::state::keys::{self, RKey};
+use crate::state::ledger::put_link;
+use crate::state::outbox::{add_intent, put_intent};
+use crate::state::queue::{drop_note, finish, move_note, put_note};
+use crate::state::{LANES, Store, StoreError, encode};
+
+/// Writes of the counters in a transaction: finished events of each lane, and delivered actions.
+const COUNTERS: usize = LANES as usize + 1;
+
+/// One conversation's part of a transaction.
+struct Draft {
+    rkey: RKey,
+    tx: Tx,
+    changed: Changed,
+    /// Events that end as done.
+    done: u64,
+}
+
+impl Store {
+    /// Writes the changes of conversations in one transaction, and says of each, in their order, whether it was applied
+    /// or had changed since it was loaded. Many writes take several transactions; one conversation never does.
+    pub fn commit_many(&self, loaded: Vec<Loaded>, now_ms: i64) -> Result<Vec<Commit>, StoreError> {
+        let drafts: Vec<Draft> = loaded.into_iter().map(|one| self.draft(one, now_ms)).collect();
+        let mut commits = Vec::with_capacity(drafts.len());
+        let mut left = drafts.as_slice();
+        while !left.is_empty() {
+            let (group, rest) = left.split_at(group_len(left));
+            self.commit_group(group, &mut commits)?;
+            left = rest;
+        }
+        Ok(commits)
+    }
+
+    /// Loads conversations, applies `change` to each (with its place in `ids`), and writes the results. Those that
+    /// changed in between are loaded and decided again, so `change` may run several times and must only decide.
+    pub fn change_many<T>(
+        &self,
+        ids: &[ResponseId],
+        now_ms: i64,
+        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError>,
+    ) -> Result<Vec<(T, Changed)>, StoreError> {
+        let mut done: Vec<Option<(T, Changed)>> = ids.iter().map(|_| None).collect();
+        let mut left: Vec<usize> = (0..ids.len()).collect();
+        while !left.is_empty() {
+            let asked: Vec<ResponseId> = left.iter().map(|place| ids[*place].clone()).collect();
+            let mut loaded = self.load_many(&asked)?;
+            let mut outcomes = Vec::with_capacity(left.len());
+            for (place, one) in left.iter().zip(&mut loaded) {
+                outcomes.push(change(*place, one)?);
+            }
+            let commits = self.commit_many(loaded, now_ms)?;
+            let mut again = Vec::new();
+            for ((place, outcome), commit) in left.into_iter().zip(outcomes).zip(commits) {
+                match commit {
+                    Commit::Applied(changed) => done[place] = Some((outcome, changed)),
+                    Commit::Outdated => again.push(place),
+                }
+            }
+            left = again;
+        }
+        Ok(done.into_iter().flatten().collect())
+    }
+
+    /// [`Self::change_many`] of one.
+    pub fn change<T>(
+        &self,
+        id: &ResponseId,
+        now_ms: i64,
+        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError>,
+    ) -> Result<(T, Changed), StoreError> {
+        let mut done = self.change_many(std::slice::from_ref(id), now_ms, |_, loaded| change(loaded))?;
+        Ok(done.pop().expect("one conversation was asked for"))
+    }
+
+    fn draft(&self, loaded: Loaded, now_ms: i64) -> Draft {
+        let Loaded { rkey, now, before, version: mut tx, events, notes, waiting: _ } = loaded;
+        let actions: Vec<&Intent> =
+            now.intents.iter().filter(|intent| before.intent(intent.seq) != Some(*intent)).collect();
+        let ended: Vec<Ended> = actions.iter().filter_map(|intent| Ended::of(&before, intent)).collect();
+        let changed = Changed { actions: !actions.is_empty(), notes: !now.notes.is_empty(), ended };
+        let mut link = now.link.clone();
+        if changed.actions
+            && let Some(link) = &mut link
+        {
+            link.version += 1;
+        }
+        for intent in actions {
+            match before.intent(intent.seq).map(Intent::identity) {
+                Some(identity) if identity == intent.identity() => put_intent(&mut tx, rkey, intent),
+                _ => add_intent(&mut tx, rkey, intent),
+            }
+        }
+        if let Some(link) = link.filter(|link| before.link.as_ref() != Some(link)) {
+            put_link(&mut tx, rkey, before.link.as_ref(), &link);
+        }
+        for note in &now.notes {
+            put_note(&mut tx, rkey, self.engine.next_seq(), now_ms, note);
+        }
+        let mut done = 0;
+        for change in events {
+            done += u64::from(matches!(change.state, EntryState::Done { .. }));
+            finish(&mut tx, change.entry, rkey, change.state);
+        }
+        for note in notes {
+            match note.later {
+                Some((due_ms, attempts)) => move_note(&mut tx, rkey, note.seq, note.due_ms, due_ms, attempts),
+                None => drop_note(&mut tx, rkey, note.seq, note.due_ms),
+            }
+        }
+        Draft { rkey, tx, changed, done }
+    }
+
+    /// If one of a group had changed, each is written by itself.
+    fn commit_group(&self, group: &[Draft], commits: &mut Vec<Commit>) -> Result<(), StoreError> {
+        if self.write(group)? {
+            commits.extend(group.iter().map(|draft| Commit::Applied(draft.changed.clone())));
+            return Ok(());
+        }
+        for draft in group {
+            let applied = group.len() > 1 && self.write(std::slice::from_ref(draft))?;
+            commits.push(if applied { Commit::Applied(draft.changed.clone()) } else { Commit::Outdated });
+        }
+        Ok(())
+    }
+
+    /// Writes drafts in one transaction. False if one of the conversations had changed; then nothing is written.
+    fn write(&self, drafts: &[Draft]) -> Result<bool, StoreError> {
+        loop {
+            let mut tx = Tx::default();
+            for draft in drafts.iter().filter(|draft| !draft.tx.writes.is_empty()) {
+                tx.guards.extend(draft.tx.guards.iter().cloned());
+                tx.writes.extend(draft.tx.writes.iter().cloned());
+            }
+            if tx.writes.is_empty() {
+                return Ok(true);
+            }
+            self.count(&mut tx, drafts)?;
+            if self.try_transact(&tx)? {
+                return Ok(true);
+            }
+            // Another conversation may only have changed a counter.
+            for guard in drafts.iter().flat_map(|draft| &draft.tx.guards) {
+                if self.engine.get(&guard.key)? != guard.expected {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Adds what ends in these drafts to the counters, so that nothing has to be scanned.
+    fn count(&self, tx: &mut Tx, drafts: &[Draft]) -> Result<(), StoreError> {
+        for lane in 0..LANES {
+            let done = drafts.iter().filter(|draft| draft.rkey.lane() == lane).map(|draft| draft.done).sum();
+            self.add_to(tx, &format!("done {lane}"), done)?;
+        }
+        let ended = drafts.iter().flat_map(|draft| &draft.changed.ended);
+        self.add_to(tx, "delivered", ended.filter(|one| one.outcome == "delivered").count() as u64)
+    }
+
+    fn add_to(&self, tx: &mut Tx, name: &str, more: u64) -> Result<(), StoreError> {
+        if more > 0 {
+            let total: u64 = self.guarded(tx, "meta", &keys::meta(name))?.unwrap_or_default();
+            tx.set(keys::meta(name), encode(&(total + more)));
+        }
+        Ok(())
+    }
+}
+
+/// How many of these drafts fit into one transaction: at least one, and no conversation twice.
+fn group_len(drafts: &[Draft]) -> usize {
+    let mut writes = COUNTERS;
+    let fits = |place: &usize| {
+        let draft = &drafts[*place];
+        writes += draft.tx.writes.len();
+        let again = drafts[..*place].iter().any(|other| other.rkey == draft.rkey);
+        *place == 0 || (writes <= MAX_WRITES && !again)
+    };
+    (0..drafts.len()).take_while(fits).count()
+}

@@ -1,0 +1,85 @@
+//! Makes sled anew from the journals, when it is damaged.
+//!
+//! The journals hold all that was acknowledged and is not done, whatever its age ([`retire`](super::retire) sees to
+//! that), and all that was written within the time that they are kept. What is lost is the ledger of responses that
+//! were quiet for longer: it is read from Salesforce again when their next event or edit comes.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::error;
+
+use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::open::{self, FORMAT, Places, Tables, Trouble};
+use crate::state::embedded::{checkpointer, journal};
+
+/// Whether the running process found sled damaged. Then the next start makes it anew.
+pub(super) struct Damage {
+    note: PathBuf,
+    noted: AtomicBool,
+}
+
+impl Damage {
+    pub fn of(places: &Places) -> Self {
+        Self { note: places.rebuild.clone(), noted: AtomicBool::new(false) }
+    }
+
+    /// Asks the next start to make sled anew.
+    pub fn note(&self, reason: &str) {
+        if self.noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        error!(reason, "the database is damaged: the next start makes it anew from the journals");
+        if let Err(error) = fs::write(&self.note, reason) {
+            error!(%error, "that could not be noted");
+        }
+    }
+}
+
+/// The reason that a process left for the next start.
+pub(super) fn asked_for(places: &Places) -> Option<String> {
+    fs::read_to_string(&places.rebuild).ok().filter(|_| is_possible(places))
+}
+
+/// Whether the journals hold all that must not be lost: those of format 4 do not.
+pub(super) fn is_possible(places: &Places) -> bool {
+    let format = open::noted_format(&places.live);
+    let known = format == Some(FORMAT) || (format.is_none() && !places.live.exists());
+    known && journal::numbers(places).is_ok_and(|numbers| !numbers.is_empty())
+}
+
+/// Sets the damaged database aside and puts an empty one in its place, into which the journals are to be replayed.
+pub(super) fn rebuild(places: &Places, reason: &str) -> Result<Tables, OpenError> {
+    let folder = |error: io::Error| places.folder_error(&error);
+    let first = journal::numbers(places).map_err(folder)?.first().copied().unwrap_or(1);
+    let trouble = |trouble: Trouble| trouble.into_error(places);
+    open::build(places, |tables| checkpointer::note_applied(tables, first - 1)).map_err(trouble)?;
+    let aside = set_aside(places).map_err(folder)?;
+    error!(
+        reason,
+        aside = %aside.display(),
+        "the database was damaged and is made anew from the journals: nothing that waits is lost; the ledger of older \
+         responses is read from Salesforce again when they change"
+    );
+    open::install(places, super::Fault::None)?;
+    if places.rebuild.exists() {
+        fs::remove_file(&places.rebuild).map_err(folder)?;
+    }
+    Tables::open(places, &places.live).map_err(trouble)
+}
+
+/// Renames the damaged database. Only the newest damaged one is kept.
+fn set_aside(places: &Places) -> io::Result<PathBuf> {
+    let earlier = places.numbered(open::DAMAGED)?;
+    let aside = places.damaged(earlier.iter().max().unwrap_or(&0) + 1);
+    if places.live.exists() {
+        fs::rename(&places.live, &aside)?;
+        open::sync_dir(&places.dir)?;
+        for number in earlier {
+            open::remove(&places.damaged(number))?;
+        }
+    }
+    Ok(aside)
+}

@@ -1,0 +1,192 @@
+//! Loading conversations, each as it stood at one moment.
+
+use crate::decide::{ActionKind, Conversation, Intent, Link};
+use crate::goodays::ResponseId;
+use crate::messages::Words;
+use crate::state::conversation::Loaded;
+use crate::state::embedded::Tx;
+use crate::state::inbox::Waiting;
+use crate::state::keys::{self, RKey};
+use crate::state::{Store, StoreError};
+
+/// A conversation that is due.
+pub enum Due {
+    Known(Box<Loaded>),
+    /// No readable record names the response.
+    Nameless(Waiting),
+}
+
+impl Due {
+    pub fn waiting(&self) -> &Waiting {
+        match self {
+            Self::Known(loaded) => &loaded.waiting,
+            Self::Nameless(waiting) => waiting,
+        }
+    }
+}
+
+impl Store {
+    /// Loads the conversations of these responses, known or not, in their order.
+    pub fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
+        ids.iter().map(|id| self.load(id)).collect()
+    }
+
+    /// [`Self::load_many`] of one.
+    pub fn load(&self, id: &ResponseId) -> Result<Loaded, StoreError> {
+        match self.load_one(RKey::of(id), Some(id))? {
+            Due::Known(loaded) => Ok(*loaded),
+            Due::Nameless(_) => unreachable!("its name is given"),
+        }
+    }
+
+    /// Loads conversations that are due, in their order.
+    pub fn load_due(&self, rkeys: &[RKey]) -> Result<Vec<Due>, StoreError> {
+        rkeys.iter().map(|rkey| self.load_one(*rkey, None)).collect()
+    }
+
+    /// What waits is read first: an event that shows our own answer came in after that answer was noted as `Sending`,
+    /// so it is always met by the action or by the ledger, and never taken for a colleague's.
+    fn load_one(&self, rkey: RKey, id: Option<&ResponseId>) -> Result<Due, StoreError> {
+        loop {
+            let mut version = Tx::default();
+            let waiting = self.guard_waiting(&mut version, rkey)?;
+            let link: Option<Link> = self.guarded(&mut version, "link", &keys::link(rkey))?;
+            let read = version.guards.last().and_then(|guard| guard.expected.clone());
+            let of_event = || waiting.entries.iter().find_map(|entry| entry.response_id.clone());
+            let name = link.as_ref().map(|link| link.response_id.clone());
+            let Some(name) = name.or_else(|| id.cloned()).or_else(of_event) else {
+                return Ok(Due::Nameless(waiting));
+            };
+            let mut now = Conversation { link, ..Conversation::new(name) };
+            self.guard_actions(&mut version, rkey, &mut now)?;
+            // If an action ended between two reads, it would appear neither open nor sent, and its answer would be
+            // taken for a colleague's. Each change of an action changes the link, so a link that changed is a reason to
+            // load again.
+            if read != self.engine.get(&keys::link(rkey))? {
+                continue;
+            }
+            let (events, notes) = (Vec::new(), Vec::new());
+            let before = now.clone();
+            return Ok(Due::Known(Box::new(Loaded { rkey, now, waiting, before, version, events, notes })));
+        }
+    }
+
+    fn guard_actions(&self, version: &mut Tx, rkey: RKey, now: &mut Conversation) -> Result<(), StoreError> {
+        for seq in self.actions_of(rkey, now.link.as_ref())? {
+            if let Some(intent) = self.guarded::<Intent>(version, "action", &keys::intent(seq))? {
+                now.put(intent);
+            }
+        }
+        for identity in now.link.as_ref().map(identities).unwrap_or_default() {
+            let seq = self.engine.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq);
+            if seq.is_some_and(|seq| now.intent(seq).is_none()) {
+                now.unreadable.push(identity);
+            }
+        }
+        Ok(())
+    }
+
+    /// The open actions, those of comments, and those that the Case's state could request again.
+    fn actions_of(&self, rkey: RKey, link: Option<&Link>) -> Result<Vec<u64>, StoreError> {
+        let open = self.all_keys(keys::open_intents_of(rkey))?;
+        let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
+        if let Some(link) = link {
+            seqs.extend(link.answers.iter().map(|answered| answered.intent));
+            seqs.extend(link.command.intent);
+            for identity in identities(link) {
+                seqs.extend(self.engine.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq));
+            }
+        }
+        seqs.sort_unstable();
+        seqs.dedup();
+        Ok(seqs)
+    }
+}
+
+/// Identities of the actions that the Case's state could request now.
+fn identities(link: &Link) -> Vec<String> {
+    let Some(case) = &link.case else { return Vec::new() };
+    let after = link.last_customer.clone();
+    let wishes = [
+        ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: after.clone() },
+        ActionKind::Close { remark_type: None, after: after.clone() },
+        ActionKind::Spam { after },
+    ];
+    wishes.iter().map(|wish| wish.identity(&case.id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::decide::{Audience, IntentState};
+    use crate::salesforce::RecordId;
+    use crate::state::Settings;
+    use crate::time::SalesforceTime;
+
+    fn answer(seq: u64, id: &ResponseId) -> Intent {
+        let comment = RecordId::new("00a000000000001").unwrap();
+        let content = "Hello.".to_owned();
+        Intent {
+            seq,
+            response_id: id.clone(),
+            case_id: RecordId::new("500000000000001").unwrap(),
+            kind: ActionKind::Answer {
+                comment: Some(comment),
+                content,
+                remark_type: None,
+                audience: Audience::Private,
+            },
+            author: None,
+            acted: SalesforceTime::default(),
+            seen_ms: 0,
+            read_ms: 0,
+            state: IntentState::Ready { not_before_ms: 0 },
+            attempts: 0,
+            unconfirmed: None,
+            approved: false,
+            by_operator: false,
+            told_waiting: None,
+            approved_text: None,
+            command: None,
+        }
+    }
+
+    /// While another thread ends an action, a reader sees it open, or sees its end in the link, and never neither.
+    #[test]
+    fn a_reader_sees_a_conversation_as_it_stood_at_one_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let id = ResponseId::new("r").unwrap();
+        let ended = AtomicBool::new(false);
+        let rounds = 300;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for seq in 1..=rounds {
+                    let begin = |loaded: &mut Loaded| {
+                        let link = loaded.now.link.take().unwrap_or_else(|| Link::new(id.clone()));
+                        loaded.now.link = Some(Link { mapping: format!("open {seq}"), ..link });
+                        loaded.now.put(answer(seq, &id));
+                        Ok(())
+                    };
+                    store.change(&id, 0, begin).unwrap();
+                    let end = |loaded: &mut Loaded| {
+                        loaded.now.link.as_mut().unwrap().mapping = "ended".to_owned();
+                        loaded.now.intent_mut(seq).unwrap().state =
+                            IntentState::Cancelled { at_ms: 0, why: String::new() };
+                        Ok(())
+                    };
+                    store.change(&id, 0, end).unwrap();
+                }
+                ended.store(true, Ordering::SeqCst);
+            });
+            while !ended.load(Ordering::SeqCst) {
+                let now = store.load(&id).unwrap().now;
+                let open = now.intents.iter().find(|i| i.state.is_open()).map(|i| format!("open {}", i.seq));
+                let said = now.link.map_or_else(|| "ended".to_owned(), |link| link.mapping);
+                assert_eq!(open.unwrap_or_else(|| "ended".to_owned()), said);
+            }
+        });
+    }
+}

@@ -1,0 +1,616 @@
+//! What each store has to do, written against the interface of `state` alone: a second store runs the same tests.
+//!
+//! A model holds the same conversations in plain lists. Random steps go to both, and both must say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use goodays_salesforce::decide::{
+    ActionKind, Audience, CaseRef, Feedback, Intent, IntentState, Link, Note, hash64,
+};
+use goodays_salesforce::goodays::{ResponseId, Verb};
+use goodays_salesforce::messages::Words;
+use goodays_salesforce::salesforce::RecordId;
+use goodays_salesforce::state::{
+    Commit, Entry, EntryState, LANES, Loaded, Parked, RKey, Receipt, Settings, Store, WaitingNote,
+};
+use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
+use proptest::prelude::*;
+
+/// Opens the store under test in this folder, empty or as it was left.
+fn open(dir: &Path) -> Store {
+    Store::open(dir, Settings::default()).unwrap()
+}
+
+fn fresh() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    (dir, store)
+}
+
+fn id(n: u8) -> ResponseId {
+    ResponseId::new(format!("r{n}")).unwrap()
+}
+
+fn case(n: u8) -> RecordId {
+    RecordId::new(&format!("500KB0000000{n:03}")).unwrap()
+}
+
+fn intent(seq: u64, response_id: ResponseId) -> Intent {
+    Intent {
+        seq,
+        response_id,
+        case_id: case(0),
+        kind: ActionKind::Answer {
+            comment: Some(RecordId::new(&format!("00aKB0{seq:09}")).unwrap()),
+            content: "Hello.".to_owned(),
+            remark_type: None,
+            audience: Audience::Private,
+        },
+        author: None,
+        acted: SalesforceTime::default(),
+        seen_ms: 0,
+        read_ms: 0,
+        state: IntentState::Ready { not_before_ms: 0 },
+        attempts: 0,
+        unconfirmed: None,
+        approved: false,
+        by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
+    }
+}
+
+fn note(action: u64) -> Note {
+    Note::new(Feedback::Sent, &action.to_string(), "", Words::default())
+}
+
+fn done(at_ms: i64) -> EntryState {
+    EntryState::Done { at_ms, how: "created".to_owned() }
+}
+
+fn parked() -> EntryState {
+    EntryState::Parked { since_ms: 0, code: "no_place".to_owned(), why: "because".to_owned() }
+}
+
+fn accept(store: &Store, n: u8, body: &str, now_ms: i64) -> Receipt {
+    store.accept(body.as_bytes(), "message", &Ok(id(n)), now_ms).unwrap()
+}
+
+fn accepted(store: &Store, n: u8, body: &str) -> u64 {
+    match accept(store, n, body, 0) {
+        Receipt::Accepted { seq, .. } => seq,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Changes one conversation.
+fn change(store: &Store, n: u8, mut with: impl FnMut(&mut Loaded)) {
+    let changed = store.change(&id(n), 0, |loaded| {
+        with(loaded);
+        Ok(())
+    });
+    changed.unwrap();
+}
+
+fn linked(loaded: &mut Loaded, words: u64) {
+    let id = loaded.now.response_id.clone();
+    loaded.now.link.get_or_insert_with(|| Link::new(id)).mapping = words.to_string();
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Accept {
+        of: u8,
+        body: u8,
+    },
+    /// Loads a conversation, and keeps it for a later commit.
+    Load {
+        of: u8,
+    },
+    /// Commits everything that was loaded, in one batch, each with its own change.
+    Commit(What),
+    Reopen,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Link,
+    Act,
+    Deliver,
+    EndEvents,
+    ParkEvents,
+    PostponeEvents,
+    Tell,
+    EndNotes,
+    PostponeNotes,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let what = prop::sample::select(vec![
+        What::Link,
+        What::Act,
+        What::Deliver,
+        What::EndEvents,
+        What::ParkEvents,
+        What::PostponeEvents,
+        What::Tell,
+        What::EndNotes,
+        What::PostponeNotes,
+    ]);
+    let step = prop_oneof![
+        6 => (0..4u8, 0..6u8).prop_map(|(of, body)| Step::Accept { of, body }),
+        8 => (0..4u8).prop_map(|of| Step::Load { of }),
+        6 => what.prop_map(Step::Commit),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// One conversation in plain lists.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Plain {
+    words: Option<String>,
+    events: BTreeMap<u64, (u32, EntryState)>,
+    notes: BTreeMap<u64, (i64, u32, Note)>,
+    intents: BTreeMap<u64, IntentState>,
+    bodies: BTreeMap<u8, u64>,
+    /// Raised by each change, and not by an event that comes in.
+    version: u64,
+}
+
+#[derive(Default)]
+struct Model {
+    all: BTreeMap<u8, Plain>,
+    done: u64,
+    delivered: u64,
+}
+
+/// A loaded conversation, and the model's as it was then.
+struct Held {
+    of: u8,
+    before: Plain,
+    loaded: Loaded,
+}
+
+impl Model {
+    fn of(&mut self, n: u8) -> &mut Plain {
+        self.all.entry(n).or_default()
+    }
+
+    fn accept(&mut self, store: &Store, n: u8, body: u8, now_ms: i64) {
+        let receipt = accept(store, n, &body.to_string(), now_ms);
+        let plain = self.of(n);
+        let waits = (0, EntryState::Waiting { due_ms: now_ms });
+        match plain.bodies.get(&body).copied() {
+            None => {
+                let Receipt::Accepted { seq, rkey } = receipt else { panic!("{receipt:?}") };
+                assert_eq!(rkey, RKey::of(&id(n)));
+                plain.bodies.insert(body, seq);
+                plain.events.insert(seq, waits);
+            }
+            Some(seq) if matches!(plain.events[&seq].1, EntryState::Parked { .. }) => {
+                assert_eq!(receipt, Receipt::Accepted { seq, rkey: RKey::of(&id(n)) });
+                plain.events.insert(seq, (plain.events[&seq].0, waits.1));
+            }
+            Some(seq) => assert_eq!(receipt, Receipt::Duplicate { seq }),
+        }
+    }
+
+    /// Commits a batch. Applied is what was loaded at the present version, and nothing else.
+    fn commit(&mut self, store: &Store, held: Vec<Held>, what: What, now_ms: i64) {
+        let mut expected = Vec::new();
+        let mut batch = Vec::new();
+        for Held { of, before, mut loaded } in held {
+            let mut after = before.clone();
+            decide(store, &mut loaded, &mut after, what, now_ms);
+            let (written, present) = (after != before, self.of(of).version == before.version);
+            expected.push(!written || present);
+            if written && present {
+                self.count(&before, &after);
+                self.of(of).merge(&before, after);
+            }
+            batch.push((of, loaded));
+        }
+        let (of, batch): (Vec<u8>, Vec<Loaded>) = batch.into_iter().unzip();
+        let commits = store.commit_many(batch, now_ms).unwrap();
+        let applied: Vec<bool> = commits.iter().map(|one| matches!(one, Commit::Applied(_))).collect();
+        assert_eq!(applied, expected, "{what:?} of {of:?}");
+        // The store numbers new notes itself.
+        for of in of {
+            let waiting = store.waiting(RKey::of(&id(of))).unwrap();
+            self.of(of).number_notes(&waiting.notes);
+        }
+    }
+
+    fn count(&mut self, before: &Plain, after: &Plain) {
+        let ended = |plain: &Plain| {
+            let done = plain.events.values().filter(|event| matches!(event.1, EntryState::Done { .. }));
+            let sent = plain.intents.values().filter(|state| matches!(state, IntentState::Delivered { .. }));
+            (done.count() as u64, sent.count() as u64)
+        };
+        self.done += ended(after).0 - ended(before).0;
+        self.delivered += ended(after).1 - ended(before).1;
+    }
+
+    fn holds(&self, store: &Store, now_ms: i64) {
+        let mut queued = BTreeSet::new();
+        for n in 0..4 {
+            let plain = self.all.get(&n).cloned().unwrap_or_default();
+            let loaded = store.load(&id(n)).unwrap();
+            assert_eq!(loaded.now.link.as_ref().map(|link| &link.mapping), plain.words.as_ref());
+            let open = |state: &IntentState| matches!(state, IntentState::Ready { .. });
+            let intents: Vec<u64> =
+                loaded.now.intents.iter().filter(|i| open(&i.state)).map(|i| i.seq).collect();
+            let expected = plain.intents.iter().filter(|(_, state)| open(state)).map(|(seq, _)| *seq);
+            assert_eq!(intents, expected.collect::<Vec<_>>());
+            for (seq, (attempts, state)) in &plain.events {
+                let entry = store.entry(*seq).unwrap().unwrap();
+                assert_eq!((entry.attempts, &entry.state), (*attempts, state));
+            }
+            let waits = |state: &EntryState| matches!(state, EntryState::Waiting { .. });
+            let events: Vec<u64> = loaded.waiting.entries.iter().map(|entry| entry.seq).collect();
+            let expected = plain.events.iter().filter(|(_, (_, state))| waits(state)).map(|(seq, _)| *seq);
+            assert_eq!(events, expected.collect::<Vec<_>>());
+            let notes: Vec<(i64, u32, Note)> =
+                loaded.waiting.notes.iter().map(|n| (n.due_ms, n.attempts, n.note.clone())).collect();
+            assert_eq!(notes, plain.notes.values().cloned().collect::<Vec<_>>());
+            let rkey = RKey::of(&id(n));
+            for entry in &loaded.waiting.entries {
+                let EntryState::Waiting { due_ms } = entry.state else { panic!("{entry:?}") };
+                queued.insert((rkey, due_ms, entry.seq, true));
+            }
+            queued.extend(loaded.waiting.notes.iter().map(|n| (rkey, n.due_ms, n.seq, false)));
+        }
+        queues_hold(store, &queued, now_ms);
+        assert_eq!(store.count_pending().unwrap(), queued.iter().filter(|item| item.3).count() as u64);
+        let ended: u64 =
+            (0..LANES).map(|n| store.meta::<u64>(&format!("done {n}")).unwrap().unwrap_or_default()).sum();
+        assert_eq!(ended, self.done);
+        assert_eq!(store.meta::<u64>("delivered").unwrap().unwrap_or_default(), self.delivered);
+        let parked = self.all.values().flat_map(|plain| &plain.events);
+        let parked: Vec<u64> =
+            parked.filter(|(_, e)| matches!(e.1, EntryState::Parked { .. })).map(|(seq, _)| *seq).collect();
+        let listed = store.parked(1000).unwrap().into_iter().map(|item| match item {
+            Parked::Event(entry) => entry.seq,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(listed.collect::<BTreeSet<_>>(), parked.into_iter().collect::<BTreeSet<_>>());
+    }
+}
+
+fn queues_hold(store: &Store, queued: &BTreeSet<(RKey, i64, u64, bool)>, now_ms: i64) {
+    for lane in 0..LANES {
+        let of_lane = queued.iter().filter(|item| item.0.lane() == lane);
+        let mut due: Vec<_> = of_lane.clone().filter(|item| item.1 <= now_ms).copied().collect();
+        due.sort_by_key(|item| (item.1, item.2));
+        let found = store.due(lane, now_ms, 1000).unwrap();
+        let found: Vec<_> =
+            found.into_iter().map(|item| (item.rkey, item.due_ms, item.seq, item.event)).collect();
+        assert_eq!(found, due);
+        assert_eq!(store.due(lane, now_ms, 1).unwrap().len(), due.len().min(1));
+        assert_eq!(store.next_due(lane).unwrap(), of_lane.map(|item| item.1).min());
+    }
+}
+
+impl Plain {
+    /// Adds a change to what came in since it was loaded.
+    fn merge(&mut self, before: &Self, after: Self) {
+        self.version += 1;
+        self.words = after.words;
+        self.intents.extend(after.intents);
+        self.events.extend(after.events.into_iter().filter(|(seq, e)| before.events.get(seq) != Some(e)));
+        self.notes = after.notes;
+    }
+
+    fn number_notes(&mut self, waiting: &[WaitingNote]) {
+        let known = std::mem::take(&mut self.notes);
+        self.notes = waiting.iter().map(|note| note.seq).zip(known.into_values()).collect();
+    }
+}
+
+/// Makes the same change to the loaded conversation and to the model.
+fn decide(store: &Store, loaded: &mut Loaded, after: &mut Plain, what: What, now_ms: i64) {
+    let events: Vec<Entry> = loaded.waiting.entries.clone();
+    let notes: Vec<WaitingNote> = loaded.waiting.notes.clone();
+    let words = now_ms.unsigned_abs();
+    match what {
+        What::Link => {
+            linked(loaded, words);
+            after.words = Some(words.to_string());
+        }
+        What::Act => {
+            let seq = store.next_seq();
+            linked(loaded, words);
+            let id = loaded.now.response_id.clone();
+            loaded.now.put(intent(seq, id));
+            after.words = Some(words.to_string());
+            after.intents.insert(seq, IntentState::Ready { not_before_ms: 0 });
+        }
+        What::Deliver => {
+            for intent in &mut loaded.now.intents {
+                if matches!(intent.state, IntentState::Ready { .. }) {
+                    intent.state = IntentState::Delivered { at_ms: now_ms, verb: Verb::Reply, message: None };
+                    after.intents.insert(intent.seq, intent.state.clone());
+                }
+            }
+        }
+        What::EndEvents => end(loaded, &events, after, &done(now_ms)),
+        What::ParkEvents => end(loaded, &events, after, &parked()),
+        What::PostponeEvents => {
+            let attempts = events.iter().map(|entry| entry.attempts).max().unwrap_or_default() + 1;
+            let due_ms = now_ms + 5;
+            assert_eq!(loaded.postpone_events(&events, due_ms, attempts), events.len());
+            let waits = EntryState::Waiting { due_ms };
+            after.events.extend(events.iter().map(|entry| (entry.seq, (attempts, waits.clone()))));
+        }
+        What::Tell => {
+            // A note that comes in is no change of the conversation, so here its link changes, too.
+            linked(loaded, words);
+            loaded.now.tell(note(words));
+            after.words = Some(words.to_string());
+            after.notes.insert(u64::MAX, (now_ms, 0, note(words)));
+        }
+        What::EndNotes => {
+            assert_eq!(loaded.end_notes(&notes), notes.len());
+            after.notes.retain(|seq, _| notes.iter().all(|note| note.seq != *seq));
+        }
+        What::PostponeNotes => {
+            assert_eq!(loaded.postpone_notes(&notes, now_ms + 5, 7), notes.len());
+            after.notes.extend(notes.into_iter().map(|note| (note.seq, (now_ms + 5, 7, note.note))));
+        }
+    }
+}
+
+fn end(loaded: &mut Loaded, events: &[Entry], after: &mut Plain, state: &EntryState) {
+    assert_eq!(loaded.end_events(events, state), events.len());
+    after.events.extend(events.iter().map(|entry| (entry.seq, (entry.attempts, state.clone()))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_store_does_what_plain_lists_do(steps in steps()) {
+        let (dir, mut store) = fresh();
+        let (mut model, mut held) = (Model::default(), Vec::new());
+        for (step, now_ms) in steps.into_iter().zip(1..) {
+            match step {
+                Step::Accept { of, body } => model.accept(&store, of, body, now_ms),
+                Step::Load { of } => {
+                    let loaded = store.load(&id(of)).unwrap();
+                    held.push(Held { of, before: model.of(of).clone(), loaded });
+                }
+                Step::Commit(what) => model.commit(&store, std::mem::take(&mut held), what, now_ms),
+                Step::Reopen => {
+                    held.clear();
+                    store.close().unwrap();
+                    store = open(dir.path());
+                }
+            }
+            model.holds(&store, now_ms);
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_any_size_is_written_whole() {
+    let (_dir, store) = fresh();
+    let ids: Vec<ResponseId> = (0..20).map(id).collect();
+    for n in 0..20 {
+        for body in 0..300 {
+            accepted(&store, n, &body.to_string());
+        }
+    }
+    let all = |_, loaded: &mut Loaded| {
+        let waiting = loaded.waiting.entries.clone();
+        Ok(loaded.end_events(&waiting, &done(1)))
+    };
+    let ended = store.change_many(&ids, 1, all).unwrap();
+    assert_eq!(ended.iter().map(|(ended, _)| ended).sum::<usize>(), 6000);
+    assert_eq!(store.count_pending().unwrap(), 0);
+}
+
+#[test]
+fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice() {
+    let (_dir, store) = fresh();
+    let twice = [id(1), id(2), id(1)];
+    let count = |_, loaded: &mut Loaded| {
+        let words: u64 = loaded.now.link.as_ref().map_or(0, |link| link.mapping.parse().unwrap());
+        linked(loaded, words + 1);
+        Ok(words)
+    };
+    let before = store.change_many(&twice, 0, count).unwrap();
+    assert_eq!(before.into_iter().map(|(words, _)| words).collect::<Vec<_>>(), [0, 0, 1]);
+}
+
+#[test]
+fn threads_that_change_one_conversation_lose_no_change() {
+    const ROUNDS: u64 = 100;
+    let (_dir, store) = fresh();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    change(&store, 1, |loaded| {
+                        let words: u64 = loaded.now.link.as_ref().map_or(0, |l| l.mapping.parse().unwrap());
+                        linked(loaded, words + 1);
+                    });
+                }
+            });
+        }
+    });
+    assert_eq!(store.load(&id(1)).unwrap().now.link.unwrap().mapping, (4 * ROUNDS).to_string());
+}
+
+#[test]
+fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw() {
+    let (_dir, store) = fresh();
+    let seq = accepted(&store, 1, "a");
+    let park = |loaded: &mut Loaded| {
+        let waiting = loaded.waiting.entries.clone();
+        loaded.end_events(&waiting, &parked());
+    };
+    change(&store, 1, park);
+    let seen = store.entry(seq).unwrap().unwrap();
+    assert_eq!(store.count_parked_events(10).unwrap(), 1);
+    assert!(store.retry_event(&seen, &id(1), 5).unwrap());
+    assert_eq!((store.count_parked_events(10).unwrap(), store.count_pending().unwrap()), (0, 1));
+    assert!(!store.drop_event(&seen, 6).unwrap() && !store.retry_event(&seen, &id(1), 6).unwrap());
+    change(&store, 1, park);
+    let seen = store.entry(seq).unwrap().unwrap();
+    assert!(store.drop_event(&seen, 7).unwrap());
+    assert_eq!(store.entry(seq).unwrap().unwrap().state, EntryState::Dropped { at_ms: 7 });
+    assert!(matches!(accept(&store, 1, "a", 8), Receipt::Accepted { .. }), "a repeat counts again");
+}
+
+#[test]
+fn an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten() {
+    let (_dir, store) = fresh();
+    let unreadable =
+        |body: &str| match store.accept(body.as_bytes(), "", &Err("no id".to_owned()), 1).unwrap() {
+            Receipt::Parked { seq, .. } => store.entry(seq).unwrap().unwrap(),
+            other => panic!("{other:?}"),
+        };
+    let (one, other) = (unreadable("one"), unreadable("other"));
+    assert!(store.drop_event(&one, 2).unwrap());
+    assert!(store.forget_nameless_event(&other).unwrap());
+    assert_eq!(store.parked(10).unwrap(), []);
+    assert_eq!((store.body(one.seq).unwrap().is_some(), store.body(other.seq).unwrap()), (true, None));
+}
+
+#[test]
+fn bodies_are_given_in_order_as_far_as_there_is_room() {
+    let (_dir, store) = fresh();
+    let seqs: Vec<u64> = ["aaaa", "bbbb", "cccc"].map(|body| accepted(&store, 1, body)).to_vec();
+    let asked = [seqs[1], 999, seqs[0], seqs[2]];
+    let given = |most| {
+        let bodies = store.bodies(&asked, most).unwrap().into_iter();
+        bodies.map(|body| body.map(|bytes| String::from_utf8(bytes).unwrap())).collect::<Vec<_>>()
+    };
+    let text = |body: &str| Some(body.to_owned());
+    assert_eq!(given(1), [text("bbbb")], "at least one");
+    assert_eq!(given(8), [text("bbbb"), None, text("aaaa")]);
+    assert_eq!(given(100), [text("bbbb"), None, text("aaaa"), text("cccc")]);
+}
+
+#[test]
+fn at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written() {
+    const HOUR_MS: i64 = 3_600_000;
+    let (_dir, store) = fresh();
+    let sends = |most, now_ms| {
+        let sends = |loaded: &mut Loaded| store.count_sending(loaded, most, now_ms);
+        store.change(&id(1), now_ms, sends).unwrap().0
+    };
+    let mut dropped = store.load(&id(2)).unwrap();
+    assert!(store.count_sending(&mut dropped, Some(2), 0).unwrap());
+    drop(dropped);
+    assert_eq!([0, 1, 2].map(|now_ms| sends(Some(2), now_ms)), [true, true, false]);
+    assert!(sends(None, 3), "approved by a human");
+    assert!(!sends(Some(3), HOUR_MS - 1) && sends(Some(3), HOUR_MS));
+}
+
+#[test]
+fn links_are_found_by_case_by_customer_and_by_a_walk() {
+    let (dir, mut store) = fresh();
+    for n in 1..=5 {
+        change(&store, n, |loaded| {
+            let mut link = Link::new(id(n));
+            link.case = Some(CaseRef { id: case(n % 2), number: None });
+            link.customer = Some(hash64(&format!("{}@x.example", n % 2)));
+            link.waiting_since = Some(GoodaysTime::from_millis(100 - i64::from(n)));
+            loaded.now.link = Some(link);
+        });
+    }
+    change(&store, 5, |loaded| {
+        let link = loaded.now.link.as_mut().unwrap();
+        (link.case, link.waiting_since) = (Some(CaseRef { id: case(0), number: None }), None);
+    });
+    for _ in 0..2 {
+        let names = |links: Vec<Link>| {
+            links.into_iter().map(|link| link.response_id.to_string()).collect::<BTreeSet<_>>()
+        };
+        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+        let of_cases = store.links_of_cases(&[case(1), case(0), case(9)]).unwrap();
+        let expected = [set(&["r1", "r3"]), set(&["r2", "r4", "r5"]), set(&[])];
+        assert_eq!(of_cases.into_iter().map(names).collect::<Vec<_>>(), expected);
+        let customers = store.links_of_customer(hash64("0@x.example")).unwrap();
+        assert_eq!(names(customers), set(&["r2", "r4"]));
+        assert_eq!(store.unprocessed(10).unwrap(), (4, Some(GoodaysTime::from_millis(96))));
+        let (mut walk, mut all) = (store.walk_links(), Vec::new());
+        while let Some(page) = walk.next_page().unwrap() {
+            all.extend(page);
+        }
+        assert_eq!(names(all), set(&["r1", "r2", "r3", "r4", "r5"]));
+        store.close().unwrap();
+        store = open(dir.path());
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_gone_and_the_ids_stay() {
+    let (_dir, store) = fresh();
+    let hash = hash64("a@x.example");
+    let seq = accepted(&store, 1, "private");
+    change(&store, 1, |loaded| {
+        linked(loaded, 1);
+        loaded.now.link.as_mut().unwrap().customer = Some(hash);
+        loaded.now.tell(note(1));
+    });
+    assert_eq!(store.responses_of_customer(hash).unwrap(), [RKey::of(&id(1))]);
+    let forgotten = store.forget_conversation(RKey::of(&id(1)), |link| link.customer = None).unwrap();
+    assert_eq!((forgotten.events, forgotten.pending, forgotten.known), (1, 1, true));
+    assert_eq!((store.entry(seq).unwrap(), store.body(seq).unwrap()), (None, None));
+    let loaded = store.load(&id(1)).unwrap();
+    assert!(loaded.waiting.is_empty() && loaded.now.link.is_some());
+    assert_eq!(store.responses_of_customer(hash).unwrap(), []);
+    assert_eq!((store.count_pending().unwrap(), store.next_due(RKey::of(&id(1)).lane()).unwrap()), (0, None));
+}
+
+#[test]
+fn a_store_that_starts_over_keeps_events_and_nothing_else() {
+    let (_dir, store) = fresh();
+    let seq = accepted(&store, 1, "a");
+    store.set_meta("cursor", &1).unwrap();
+    store.set_meta("other", &2).unwrap();
+    store.set_attempts(&[(0, vec![RKey::of(&id(1))]), (1, Vec::new())]).unwrap();
+    assert_eq!(store.attempt(0).unwrap(), [RKey::of(&id(1))]);
+    change(&store, 1, |loaded| {
+        linked(loaded, 1);
+        loaded.now.link.as_mut().unwrap().case = Some(CaseRef { id: case(1), number: None });
+        loaded.now.put(intent(7, id(1)));
+        loaded.now.tell(note(1));
+    });
+    assert!(store.has_links().unwrap());
+    store.start_over(&["cursor"]).unwrap();
+    let loaded = store.load(&id(1)).unwrap();
+    assert_eq!((loaded.now.link, loaded.now.intents.len()), (None, 0));
+    assert_eq!(loaded.waiting.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [seq]);
+    assert_eq!(loaded.waiting.notes, []);
+    assert_eq!((store.meta::<i32>("cursor").unwrap(), store.meta("other").unwrap()), (None, Some(2)));
+    assert_eq!(store.attempt(0).unwrap(), []);
+    assert!(!store.has_links().unwrap() && store.all_open_intents().unwrap().is_empty());
+    assert_eq!(accept(&store, 1, "a", 9), Receipt::Duplicate { seq });
+}
+
+#[test]
+fn what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate() {
+    let (_dir, store) = fresh();
+    let seqs: Vec<u64> = (0..5).map(|n| accepted(&store, n, "a")).collect();
+    for n in [0, 1, 3] {
+        change(&store, n, |loaded| {
+            let waiting = loaded.waiting.entries.clone();
+            loaded.end_events(&waiting, &done(1));
+        });
+    }
+    let mut from = Some(0);
+    while let Some(number) = from {
+        from = store.prune_events(number, 0, 2).unwrap();
+    }
+    let kept: Vec<u64> = store.events_from(0, 10).unwrap().records.iter().map(|event| event.seq).collect();
+    assert_eq!(kept, [seqs[2], seqs[4]], "those that wait");
+    assert_eq!(accept(&store, 0, "a", 9), Receipt::Duplicate { seq: seqs[0] });
+    let page = store.events_from(0, 1).unwrap();
+    assert_eq!((page.records[0].seq, page.next), (seqs[2], Some(seqs[2] + 1)));
+}
