@@ -135,7 +135,11 @@ impl Compare<'_> {
                 let asked = actions.on_comment(&gesture.case, comment);
                 asked.map(|wanted| wanted.filter(|_| actions.comments.may_answer(kind)))
             }
-            None => actions.on_case(&gesture.case),
+            // A command counts beside the status; a test names what it asks for.
+            None => match actions.on_command(&gesture.case) {
+                Ok(None) => actions.on_case(&gesture.case),
+                asked => asked,
+            },
         };
         let at = &gesture.expect.at;
         let what = format!("action {number}");

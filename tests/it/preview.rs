@@ -66,6 +66,7 @@ fn the_documented_response() {
       Priority                mappings/case.yaml:41  High
       Status                  mappings/case.yaml:46  New
       Goodays_Next_Action__c  mappings/case.yaml:50  Public reply
+      Goodays_Alert__c        mappings/case.yaml:52  false
       Goodays_Message_Ids__c  marker                 (empty)
       Goodays_Response_Id__c  key                    vdOpL1NJ74l
 
@@ -87,6 +88,7 @@ fn the_documented_conversation() {
       Priority                mappings/case.yaml:41  High
       Status                  mappings/case.yaml:46  New
       Goodays_Next_Action__c  mappings/case.yaml:50  Private message
+      Goodays_Alert__c        mappings/case.yaml:52  false
       Goodays_Message_Ids__c  marker                 54EjZ70lxy vdJmjjLk8D LdLD59eedj exqmBvGmxY
       Goodays_Response_Id__c  key                    vdOpL1NJ74l
 
