@@ -167,6 +167,8 @@ pub struct Sweep {
 pub struct State {
     pub path: PathBuf,
     pub keep_events: Duration,
+    /// How long parked and unclear items wait for a human.
+    pub keep_parked: Duration,
 }
 
 #[derive(Debug, Clone)]

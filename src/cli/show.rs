@@ -47,6 +47,12 @@ pub fn status(status: &Value, parked: &[Value]) -> String {
     if operators > 0 {
         text += "Something waits for a human: goodays-salesforce parked\n";
     }
+    if let Some(until) = status.pointer("/state/parked_until").and_then(Value::as_str) {
+        let _ = writeln!(
+            text,
+            "dropped soon  what nobody decided on for long, from {until} on (state.keep_parked)"
+        );
+    }
     text
 }
 

@@ -167,6 +167,8 @@ keys! {
     STATE_PATH: "state.path", Kind::Path, "./state", AfterRestart, "the folder of the database";
     KEEP_EVENTS: "state.keep_events", Kind::Duration("1s"..="365d"), "7d", AfterRestart,
         "how long full payloads are kept; then ids and hashes only";
+    KEEP_PARKED: "state.keep_parked", Kind::Duration("1s"..="3650d"), "90d", AfterRestart,
+        "how long what is parked or unclear waits for a human; then it is dropped, `status` says so before";
     MAPPINGS: "mappings", Kind::Path, "./mappings", AfterRestart,
         "the folder with `case.yaml`, `comment.yaml`, `actions.yaml`";
     LANGUAGE: "language", Kind::Choice(&["en", "fr"]), "en", AfterRestart,

@@ -73,6 +73,7 @@ const AT_START: &[(&str, Same)] = &[
     ("settle", |a, b| a.settle == b.settle),
     ("state.path", |a, b| a.state.path == b.state.path),
     ("state.keep_events", |a, b| a.state.keep_events == b.state.keep_events),
+    ("state.keep_parked", |a, b| a.state.keep_parked == b.state.keep_parked),
     ("mappings", |a, b| a.mappings == b.mappings),
     ("log.format", |a, b| a.log.format == b.log.format),
     ("language", |a, b| a.messages.language() == b.messages.language()),

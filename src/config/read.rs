@@ -341,8 +341,13 @@ impl Reader<'_> {
         let mut keys = self.section(node, "state");
         let path = keys.take("path").and_then(|node| self.path(node, "path"));
         let keep_events = self.duration(&mut keys, &key::KEEP_EVENTS);
+        let keep_parked = self.duration(&mut keys, &key::KEEP_PARKED);
         keys.finish(&mut self.page, "`state`");
-        State { path: path.unwrap_or_else(|| self.folder.join(bare(key::STATE_PATH.default))), keep_events }
+        State {
+            path: path.unwrap_or_else(|| self.folder.join(bare(key::STATE_PATH.default))),
+            keep_events,
+            keep_parked,
+        }
     }
 
     fn messages(&mut self, keys: &mut Keys<'_>) -> Messages {

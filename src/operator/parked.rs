@@ -1,6 +1,7 @@
 //! What waits for a human, and what the human can do: retry or drop it.
 
 use serde::Serialize;
+use tracing::warn;
 
 use crate::decide::{CaseRef, Intent, IntentState};
 use crate::goodays::ResponseId;
@@ -8,6 +9,9 @@ use crate::goodays::event::peek_response_id;
 use crate::json;
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
+
+/// How many parked items are looked through for overdue ones.
+const OVERDUE_AT_ONCE: usize = 10_000;
 
 /// One parked or unclear item, as the admin server shows it. `reason` is for people who may see it; the log has only
 /// `reason_code`.
@@ -189,6 +193,40 @@ impl Shared {
 
     /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
     pub fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
+        self.end_parked(id, "dropped by an operator")
+    }
+
+    /// Drops what has been parked or unclear since `oldest_ms` or before. Returns when the oldest of the others began to
+    /// wait (milliseconds).
+    pub(crate) fn drop_overdue(&self, oldest_ms: i64) -> Result<Option<i64>, Fatal> {
+        let mut oldest_left = None;
+        for parked in self.store.parked(OVERDUE_AT_ONCE)? {
+            let (id, since_ms, code) = match &parked {
+                Parked::Event(Entry { seq, state: EntryState::Parked { since_ms, code, .. }, .. }) => {
+                    (format!("e{seq}"), *since_ms, code.as_str())
+                }
+                Parked::Intent(intent) => match &intent.state {
+                    IntentState::Parked { since_ms, code, .. } => {
+                        (format!("a{}", intent.seq), *since_ms, code.as_str())
+                    }
+                    IntentState::Unclear { since_ms, .. } => {
+                        (format!("a{}", intent.seq), *since_ms, "unclear")
+                    }
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            if since_ms <= oldest_ms {
+                warn!(id, code, "nobody decided within state.keep_parked: dropped");
+                self.end_parked(&id, "nobody decided within state.keep_parked")?;
+            } else {
+                oldest_left = Some(oldest_left.map_or(since_ms, |left: i64| left.min(since_ms)));
+            }
+        }
+        Ok(oldest_left)
+    }
+
+    fn end_parked(&self, id: &str, why: &str) -> Result<RetryOutcome, Fatal> {
         let now_ms = self.clock.now_ms();
         match parse(id) {
             Some((b'e', seq)) => self.drop_event(seq, now_ms),
@@ -197,7 +235,7 @@ impl Shared {
                 self.deliver.notify_one();
                 Ok(RetryOutcome::Again)
             }
-            Some((_, seq)) => self.drop_action(seq, now_ms),
+            Some((_, seq)) => self.drop_action(seq, now_ms, why),
             None => Ok(RetryOutcome::Unknown),
         }
     }
@@ -235,14 +273,14 @@ fn damaged_action(seq: u64) -> ParkedItem {
 
 impl Shared {
     /// Settled, not cancelled: reading the comment again must not bring it back.
-    fn drop_action(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
+    fn drop_action(&self, seq: u64, now_ms: i64, why: &str) -> Result<RetryOutcome, Fatal> {
         let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
         self.change(&intent.response_id, |loaded| {
             let Some(intent) = loaded.now.intent_mut(seq) else { return Ok(RetryOutcome::Unknown) };
             if !intent.state.is_parked() && !matches!(intent.state, IntentState::Unclear { .. }) {
                 return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
             }
-            intent.state = IntentState::Settled { at_ms: now_ms, why: "dropped by an operator".to_owned() };
+            intent.state = IntentState::Settled { at_ms: now_ms, why: why.to_owned() };
             Ok(RetryOutcome::Again)
         })
     }

@@ -13,6 +13,8 @@ use crate::workers::{Shared, Trouble};
 
 /// Rows are counted up to this number.
 const COUNTED: usize = 10_000;
+/// How long before its end a parked item is announced (milliseconds).
+const SOON_MS: i64 = 7 * 86_400_000;
 /// Maximum number of refused fields in `/status`; the metrics have all.
 const FIELDS: usize = 50;
 
@@ -114,8 +116,14 @@ impl Status {
             "fields_refused": shared.metrics.dropped().into_iter().take(FIELDS).map(|(field, code, count)| {
                 json!({ "field": field, "code": code, "count": count })
             }).collect::<Value>(),
-            "state": { "disk_bytes": shared.store.disk_bytes() },
+            "state": { "disk_bytes": shared.store.disk_bytes(), "parked_until": self.parked_until(shared) },
         })
+    }
+
+    /// When the first parked item is dropped, from a week before.
+    fn parked_until(&self, shared: &Shared) -> Option<String> {
+        let ends_ms = shared.parked_ends_ms.load().filter(|ends_ms| *ends_ms - self.now_ms <= SOON_MS)?;
+        rfc3339(ends_ms)
     }
 
     /// Sets the gauges to the same values.

@@ -77,6 +77,8 @@ pub struct Shared {
     pub mapping_trouble: ArcSwap<Option<String>>,
     /// Returns that Goodays counts as waiting, as of the last sweep.
     pub dashboard: ArcSwap<Option<u64>>,
+    /// When the first parked item is dropped if nobody decides (milliseconds), as of the last pruning.
+    pub parked_ends_ms: ArcSwap<Option<i64>>,
     pub(crate) fixes: plan_context::Fixes,
     pub(crate) users: users::Directory,
     /// The token whose account was compared with the state's.
@@ -236,6 +238,7 @@ impl Shared {
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
             dashboard: ArcSwap::from_pointee(None),
+            parked_ends_ms: ArcSwap::from_pointee(None),
             fixes: plan_context::Fixes::default(),
             users: users::Directory::default(),
             goodays_account: tokio::sync::Mutex::new(None),

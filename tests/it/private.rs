@@ -341,6 +341,36 @@ async fn what_is_not_done_yet_is_kept_however_old_it_is() {
     house.holds("its Case", || house.case(&id)).await;
 }
 
+/// What is parked waits for a human, but not for ever: its end is announced, and its words go from the disk.
+#[tokio::test]
+async fn what_nobody_decides_on_is_announced_and_then_dropped_with_its_words() {
+    let mut house = House::start().await;
+    house.signed(&json!({ "from": format!("{MARK}mail@customer.example"), "words": MARK }).to_string()).await;
+    let no = refusal(400, &json!({ "message": "no", "code": "rude" }));
+    house.stage.goodays.wire().fault(Fault { method: Some("PUT".to_owned()), ..Fault::once("/call", no) });
+    let (_, case) = house.arrives(marked(MARK)).await;
+    let note = json!({ "Status": "Closed by phone", "Goodays_Call_Note__c": format!("{MARK} was rude") });
+    house.stage.salesforce.agent_updates_case(&case, note, "agent@brand.example").unwrap();
+    let parked = |house: &House| house.stage.app().shared.parked(10).unwrap().len();
+    house.holds("both are parked", || (parked(&house) == 2).then_some(())).await;
+    house.rest().await;
+    house.days_later(60).await;
+    house.holds("the end is known", || house.stage.app().shared.parked_ends_ms.load().map(|_| ())).await;
+    let status = |house: &House| format!("http://{}/status", house.stage.app().doors.admin_addr());
+    let asked = alone(house.http.get(status(&house))).send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(asked["state"]["parked_until"], Value::Null, "not yet");
+    house.days_later(85).await;
+    house.holds("the end is known", || house.stage.app().shared.parked_ends_ms.load().map(|_| ())).await;
+    let asked = alone(house.http.get(status(&house))).send().await.unwrap().json::<Value>().await.unwrap();
+    assert!(asked["state"]["parked_until"].is_string(), "{asked}");
+    assert_eq!(parked(&house), 2);
+    assert!(!house.on_disk(MARK).is_empty(), "the disk is searched in vain: the test shows nothing");
+    house.days_later(91).await;
+    house.holds("both are dropped", || (parked(&house) == 0).then_some(())).await;
+    house.holds("nothing is on the disk", || house.on_disk(MARK).is_empty().then_some(())).await;
+    assert!(house.log.text().contains("nobody decided within state.keep_parked"));
+}
+
 // --- forget
 
 async fn forget(house: &House, email: &str) -> Value {

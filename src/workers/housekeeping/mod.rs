@@ -13,7 +13,6 @@ use tracing::error;
 
 use crate::config::{Auth, Config};
 use crate::mapping::is_mapping_file;
-use crate::state::StoreError;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -148,12 +147,16 @@ impl Keeper {
         }
     }
 
-    fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, StoreError> {
+    fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
         let oldest_ms = now_ms - millis(shared.config.state.keep_events);
         let aside = shared.store.set_actions_aside()?;
         if aside > 0 {
             error!(code = "damaged", actions = aside, "parked: its record is damaged");
         }
+        // Before the pruning, which removes their words.
+        let since_ms = shared.drop_overdue(now_ms - millis(shared.config.state.keep_parked))?;
+        let ends_ms = since_ms.map(|since_ms| since_ms + millis(shared.config.state.keep_parked));
+        shared.parked_ends_ms.store(Arc::new(ends_ms));
         let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE)?;
         let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE)?;
         (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
@@ -180,8 +183,8 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::goodays::ResponseId;
+    use crate::state::StoreError;
     use crate::state::engine::Tx;
     use crate::state::{RKey, keys};
 
