@@ -6,13 +6,14 @@ use divan::{Bencher, black_box};
 use futures_util::future::join_all;
 use goodays_salesforce::decide::inbound::{Input, Plan, plan};
 use goodays_salesforce::decide::outbound::Rules;
-use goodays_salesforce::decide::outbound::rows::Since;
+use goodays_salesforce::decide::outbound::rows::{MergedCase, Since};
 use goodays_salesforce::decide::{CaseRef, Conversation, Link, Names, Perimeter, PlanContext};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{self, Event, peek_response_id};
 use goodays_salesforce::goodays::peek::outline;
 use goodays_salesforce::goodays::{ResponseId, signature};
 use goodays_salesforce::mapping::{Facts, Mapping, Moment, Source};
+use goodays_salesforce::messages::Messages;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::{Settings, Store};
 use goodays_salesforce::time::SalesforceTime;
@@ -31,6 +32,7 @@ static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
 });
 static PERIMETER: LazyLock<Perimeter> = LazyLock::new(Perimeter::default);
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+static ENGLISH: LazyLock<Messages> = LazyLock::new(Messages::default);
 static CLOSED: LazyLock<Vec<String>> = LazyLock::new(|| vec!["Closed".to_owned()]);
 
 fn main() {
@@ -46,6 +48,7 @@ fn plan_context() -> PlanContext<'static> {
         closed: &CLOSED,
         fixes: &[],
         names: &NAMES,
+        messages: &ENGLISH,
     }
 }
 
@@ -171,7 +174,8 @@ fn look_at_2000_known_cases(bencher: Bencher) {
         Some(CaseRef { id: RecordId::new(CASE).expect("an id"), number: Some("00000001".to_owned()) });
     conversation.link = Some(link);
     let at = SalesforceTime::default();
-    let since = Since { first_start: at, us: &[], now_ms: 0, now: at };
+    let since =
+        Since { first_start: at, us: &[], now_ms: 0, now: at, asked_ms: 0, merged: MergedCase::default() };
     bencher.bench_local(|| {
         for row in rows {
             conversation.see_case(

@@ -23,6 +23,7 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::diagnostic::Page;
 use crate::document::encoding;
 use crate::document::yaml::NOT_UTF8;
+use crate::messages::Messages;
 
 pub use hidden::hidden;
 pub use key::table;
@@ -52,6 +53,8 @@ pub struct Config {
     pub state: State,
     pub mappings: PathBuf,
     pub log: Log,
+    /// The language of agents and admins (`language`), and the zone of the times that they read (`time_zone`).
+    pub messages: Messages,
     pub warnings: Vec<Diagnostic>,
     secret_files: Vec<secrets::SecretFile>,
 }
@@ -80,6 +83,24 @@ pub struct Goodays {
     pub actions: Actions,
     pub max_actions_per_hour: u32,
     pub default_user: Option<String>,
+    pub undo: Undo,
+    pub approval: Approval,
+}
+
+/// How long an answer can be taken back before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Undo {
+    /// A public reply.
+    pub reply: Duration,
+    /// A private message.
+    pub message: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    None,
+    /// A public reply waits until it is approved on the Case.
+    Public,
 }
 
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@
 //! - [`state`]: what is on disk. The only room that knows the database.
 //! - [`goodays`], [`salesforce`]: what each remote says and accepts. Neither knows the other.
 //! - [`mapping`]: the YAML rules, compiled. [`document`] reads YAML with places, for it and for [`config`].
+//! - [`messages`]: what agents read on a Case, in their language.
 //! - [`decide`]: every decision. It does no I/O and knows no clock. What reaches customers is in [`decide::outbound`].
 //! - [`workers`]: they load, let [`decide`] decide, act and record.
 //! - [`operator`]: what a human asks for at the admin door.
@@ -40,6 +41,7 @@ pub mod json;
 pub mod log_writer;
 pub mod mapping;
 pub mod mapping_tests;
+pub mod messages;
 pub mod metrics;
 pub mod mutant;
 pub mod operator;

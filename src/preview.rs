@@ -17,6 +17,7 @@ use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
 use crate::decide::{Intent, Link, Names, Perimeter, PlanContext};
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
+use crate::messages::Messages;
 use crate::operator::Knowledge;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::query::{self, comment_bytes};
@@ -102,14 +103,23 @@ pub fn event(
     perimeter: &Perimeter,
     body: &Value,
 ) -> Preview {
-    let names = Names::new();
-    let context = PlanContext { mapping, case, comment, perimeter, closed: &[], fixes: &[], names: &names };
+    let (names, messages) = (Names::new(), Messages::default());
+    let context = PlanContext {
+        mapping,
+        case,
+        comment,
+        perimeter,
+        closed: &[],
+        fixes: &[],
+        names: &names,
+        messages: &messages,
+    };
     with(&context, &Ledger::default(), body)
 }
 
 /// What the event would write now, given all that a running daemon knows.
 pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, body: &Value) -> Preview {
-    let names = knowledge.names();
+    let (names, messages) = (knowledge.names(), Messages::default());
     let context = PlanContext {
         mapping,
         case: knowledge.case.as_ref(),
@@ -118,6 +128,7 @@ pub fn knowing(knowledge: &Knowledge, mapping: &Mapping, perimeter: &Perimeter, 
         closed: &knowledge.closed,
         fixes: &knowledge.fixes,
         names: &names,
+        messages: &messages,
     };
     let ledger = Ledger {
         link: knowledge.link.as_ref(),

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use goodays_salesforce::demo::stage::MAPPINGS;
+use goodays_salesforce::mapping::Told;
 use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment, Outcome, Source};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -61,6 +62,9 @@ fn use_up(mapping: &Mapping) {
     let _ = actions.on_case(&case);
     let _ = actions.on_comment(&case, &comment);
     for outcome in [Outcome::Sent, Outcome::Settled, Outcome::Unclear, Outcome::Failed] {
-        actions.feedback(outcome, "close", "a reason");
+        actions.feedback(
+            outcome,
+            &Told { action: "close", reason: "a reason", code: "spam", status: "Not sent" },
+        );
     }
 }

@@ -6,6 +6,7 @@ use super::objects::{Objects, Walk, case_object};
 use super::places::{Location, MappingFiles};
 use super::report::{Area, Report};
 use super::values;
+use crate::decide::Feedback;
 use crate::mapping::{Mapping, Severity};
 use crate::salesforce::describe::Field;
 
@@ -30,6 +31,8 @@ pub fn check(
     reads(&look, mapping, object, report);
     compares(&look, statuses, report);
     feedback(&look, mapping, report);
+    emptied(&look, mapping, report);
+    earlier_metadata(&look, mapping, report);
     if report.findings.len() == before {
         let (read, written) =
             (mapping.actions().case_paths().len(), mapping.actions().feedback_fields().len());
@@ -108,18 +111,50 @@ fn feedback(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
             look.read_only(field, location.as_ref(), report);
             continue;
         }
-        let message = if !is_text(field) {
-            format!("`{name}` is a {}: what became of an answer is told in words", field.kind)
-        } else if field.length > 0 && field.length < 80 {
+        let message = if !takes_status(field) {
+            format!(
+                "`{name}` is a {} without the values {}: what became of an answer cannot be told",
+                field.kind,
+                Feedback::CODES.join(", ")
+            )
+        } else if field.kind != "picklist" && field.length > 0 && field.length < 80 {
             format!("`{name}` holds {} characters: what an agent is told would be cut", field.length)
         } else {
             continue;
         };
-        let help = "use a text field of 255 characters";
+        let help = "use a text field of 255 characters, or the picklist of salesforce/";
         look.report(Severity::Warning, NO_FEEDBACK, location.as_ref(), message, help, report);
     }
 }
 
-fn is_text(field: &Field) -> bool {
-    matches!(field.kind.as_str(), "string" | "textarea") || (field.kind == "picklist" && !field.restricted)
+/// A text takes the outcome in words, a picklist as a code.
+fn takes_status(field: &Field) -> bool {
+    let has = |code: &&str| field.values.iter().any(|value| value == code);
+    match field.kind.as_str() {
+        "string" | "textarea" => true,
+        "picklist" => !field.restricted || Feedback::CODES.iter().all(has),
+        _ => false,
+    }
+}
+
+/// Says which fields of `feedback` the metadata of this version has as a picklist.
+fn earlier_metadata(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
+    let name = "Goodays_Sync_Status__c";
+    let told = mapping.actions().feedback_fields().iter().any(|field| field == name);
+    if told && look.describe.field(name).is_some_and(|field| field.kind == "string") {
+        let what = "is a text field: agents read it in the language of connector.yaml; the picklist of salesforce/ has \
+                    labels that the org translates (salesforce/README.md, From an earlier version)";
+        report.ok(Area::Salesforce, format!("`{name}` {what}"));
+    }
+}
+
+/// Checks the fields that are emptied when a command is carried out.
+fn emptied(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
+    let actions = mapping.actions();
+    for name in actions.command.iter().cloned().chain(actions.answer_fields()) {
+        let spot = mention(look, &name).or_else(|| mention(look, &format!("case.{name}")));
+        if let Some(field) = look.describe.field(&name).filter(|field| !field.updateable) {
+            look.read_only(field, spot.as_ref(), report);
+        }
+    }
 }

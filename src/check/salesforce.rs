@@ -201,6 +201,7 @@ impl Visit<'_> {
             closed: &closed,
             fixes: &[],
             names: objects.names(),
+            messages: &self.config.messages,
         };
         samples::check(&context, all, self.report);
     }

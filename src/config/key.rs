@@ -72,6 +72,11 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { path: "goodays", meaning: "The Goodays account.", needed: &[] },
     Section { path: "goodays.webhook", meaning: "How webhooks are verified.", needed: &[] },
+    Section {
+        path: "goodays.undo",
+        meaning: "How long an answer can be taken back before it is sent.",
+        needed: &[],
+    },
     Section { path: "salesforce", meaning: "The Salesforce org.", needed: &["login_url", "auth"] },
     Section {
         path: "salesforce.auth",
@@ -123,6 +128,12 @@ keys! {
         "above it sending stops and asks";
     DEFAULT_USER: "goodays.default_user", Kind::Text, "", AfterRestart,
         "Goodays user id for agents that have none";
+    UNDO_REPLY: "goodays.undo.reply", Kind::Duration("0"..="1h"), "0", AtOnce,
+        "how long a public reply can be taken back before it is sent";
+    UNDO_MESSAGE: "goodays.undo.message", Kind::Duration("0"..="1h"), "0", AtOnce,
+        "how long a private message can be taken back before it is sent";
+    APPROVAL: "goodays.approval", Kind::Choice(&["none", "public"]), "none", AtOnce,
+        "`public`: a public reply waits until it is approved on the Case";
     LOGIN_URL: "salesforce.login_url", Kind::Url, "", AfterRestart,
         "the org's own address: `https://NAME.my.salesforce.com`";
     API_VERSION: "salesforce.api_version", Kind::ApiVersion, "66.0", AfterRestart,
@@ -160,6 +171,10 @@ keys! {
         "how long what is parked or unclear waits for a human; then it is dropped, `status` says so before";
     MAPPINGS: "mappings", Kind::Path, "./mappings", AfterRestart,
         "the folder with `case.yaml`, `comment.yaml`, `actions.yaml`";
+    LANGUAGE: "language", Kind::Choice(&["en", "fr"]), "en", AfterRestart,
+        "the language of what agents read on the Case";
+    TIME_ZONE: "time_zone", Kind::Text, "", AfterRestart,
+        "the zone of the times that agents read, such as `Europe/Paris`; UTC without it";
     LOG_FORMAT: "log.format", Kind::Choice(&["text", "json"]), "text", AfterRestart, "one line for each entry";
     LOG_LEVEL: "log.level", Kind::LogLevel, "info", AtOnce,
         "error, warn, info, debug or trace; or directives such as `info,hyper=warn`";

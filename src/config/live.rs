@@ -5,13 +5,15 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::secrets::Slot;
-use super::{Actions, Auth, Config, Poll};
+use super::{Actions, Approval, Auth, Config, Poll, Undo};
 
 /// The settings that an edit changes while the daemon runs. All others are read only at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     pub actions: Actions,
     pub max_actions_per_hour: u32,
+    pub undo: Undo,
+    pub approval: Approval,
     pub poll: Poll,
     /// `log.level`
     pub level: String,
@@ -22,6 +24,8 @@ impl Live {
         Self {
             actions: config.goodays.actions,
             max_actions_per_hour: config.goodays.max_actions_per_hour,
+            undo: config.goodays.undo,
+            approval: config.goodays.approval,
             poll: config.poll.clone(),
             level: config.log.level.clone(),
         }
@@ -32,6 +36,8 @@ impl Live {
         let keys = [
             ("goodays.actions", self.actions == other.actions),
             ("goodays.max_actions_per_hour", self.max_actions_per_hour == other.max_actions_per_hour),
+            ("goodays.undo", self.undo == other.undo),
+            ("goodays.approval", self.approval == other.approval),
             ("poll.interval", a.interval == b.interval),
             ("poll.quiet", a.quiet == b.quiet),
             ("poll.overlap", a.overlap == b.overlap),
@@ -70,6 +76,8 @@ const AT_START: &[(&str, Same)] = &[
     ("state.keep_parked", |a, b| a.state.keep_parked == b.state.keep_parked),
     ("mappings", |a, b| a.mappings == b.mappings),
     ("log.format", |a, b| a.log.format == b.log.format),
+    ("language", |a, b| a.messages.language() == b.messages.language()),
+    ("time_zone", |a, b| a.messages.zone() == b.messages.zone()),
 ];
 
 /// The edited keys that need a restart.
@@ -172,7 +180,7 @@ poll: { interval: 10s, quiet: 30s }
     #[test]
     fn e05_every_key_is_compared_where_its_edits_take_effect() {
         let other = config("
-goodays: { base_url: 'https://other', token: two, webhook: { secrets: [a, b] }, actions: observe, max_actions_per_hour: 1 }
+goodays: { base_url: 'https://other', token: two, webhook: { secrets: [a, b] }, actions: observe, max_actions_per_hour: 1, undo: { reply: 1s }, approval: public }
 salesforce: { login_url: 'https://b.my.salesforce.com', auth: { client_id: i, client_secret: t } }
 poll: { interval: 1s, quiet: 2s, overlap: 1m, close_grace: 1s }
 log: { level: warn }

@@ -12,6 +12,7 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::diagnostic::Page;
 use crate::document::keys::Keys;
 use crate::document::yaml::{self, Kind, MISSING_KEY, Node, WRONG_KIND};
+use crate::messages::{Language, Messages};
 
 use super::key::{self, Key};
 use super::login;
@@ -20,8 +21,8 @@ use super::secrets::{self, Slot};
 use super::values::{self, BAD_VALUE};
 use super::vars::{self, Variables};
 use super::{
-    Actions, Admin, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Salesforce, Secrets, Server,
-    Signature, State, Sweep, Webhook,
+    Actions, Admin, Approval, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Salesforce, Secrets,
+    Server, Signature, State, Sweep, Undo, Webhook,
 };
 
 pub const NO_FILE: &str = "C000";
@@ -97,6 +98,7 @@ impl Reader<'_> {
         let state = self.state(keys.take("state"));
         let mappings = keys.take("mappings").and_then(|node| self.path(node, "mappings"));
         let log = self.log(keys.take("log"));
+        let messages = self.messages(&mut keys);
         keys.finish(&mut self.page, what);
         Config {
             file: path.to_owned(),
@@ -110,6 +112,7 @@ impl Reader<'_> {
             state,
             mappings: mappings.unwrap_or_else(|| self.folder.join(bare(key::MAPPINGS.default))),
             log,
+            messages,
             warnings: Vec::new(),
             secret_files: std::mem::take(&mut self.secret_files),
         }
@@ -175,6 +178,8 @@ impl Reader<'_> {
         let max_actions_per_hour = self.number(&mut keys, &key::MAX_ACTIONS_PER_HOUR);
         let default_user =
             keys.take("default_user").and_then(|node| self.optional_text(node, "`default_user`"));
+        let undo = self.undo(keys.take("undo"));
+        let approval = self.choice(&mut keys, &key::APPROVAL, &[Approval::None, Approval::Public]);
         keys.finish(&mut self.page, "`goodays`");
         Goodays {
             base_url: base_url.unwrap_or_else(|| default_url(&key::BASE_URL)),
@@ -185,7 +190,17 @@ impl Reader<'_> {
             actions,
             max_actions_per_hour,
             default_user,
+            undo,
+            approval,
         }
+    }
+
+    fn undo(&mut self, node: Option<&Node>) -> Undo {
+        let mut keys = self.section(node, "undo");
+        let reply = self.duration(&mut keys, &key::UNDO_REPLY);
+        let message = self.duration(&mut keys, &key::UNDO_MESSAGE);
+        keys.finish(&mut self.page, "`undo`");
+        Undo { reply, message }
     }
 
     /// `around`: position of the `goodays` section, if there is one.
@@ -332,6 +347,15 @@ impl Reader<'_> {
             path: path.unwrap_or_else(|| self.folder.join(bare(key::STATE_PATH.default))),
             keep_events,
             keep_parked,
+        }
+    }
+
+    fn messages(&mut self, keys: &mut Keys<'_>) -> Messages {
+        let messages = Messages::new(self.choice(keys, &key::LANGUAGE, &[Language::En, Language::Fr]));
+        let zone = keys.take(key::TIME_ZONE.name());
+        match zone.and_then(|node| self.time_zone(node)) {
+            Some(zone) => messages.in_zone(zone),
+            None => messages,
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::document::diagnostic::Page;
@@ -147,6 +148,17 @@ impl Reader<'_> {
             Some(_) => {}
         }
         Some(text)
+    }
+
+    pub(super) fn time_zone(&mut self, node: &Node) -> Option<TimeZone> {
+        let text = self.optional_text(node, "`time_zone`")?;
+        let found = TimeZone::get(&text).ok();
+        if found.is_none() {
+            self.page
+                .error(BAD_VALUE, &node.span, "`time_zone` is no time zone")
+                .help("write its IANA name, such as Europe/Paris; without it times are in UTC");
+        }
+        found
     }
 
     pub(super) fn level(&mut self, node: &Node) -> Option<String> {

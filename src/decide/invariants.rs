@@ -7,6 +7,7 @@ use crate::goodays::ResponseId;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::mapping::Mapping;
+use crate::messages::Words;
 
 /// The reason code of what is parked for a breach.
 pub const CODE: &str = "invariant";
@@ -36,14 +37,14 @@ pub fn breach_of_write(
 }
 
 /// What is wrong with an action for Goodays, which has just shown `view`; `None` if nothing is.
-pub fn breach_of_action(action: &Action, intent: &Intent, view: &Response) -> Option<&'static str> {
+pub fn breach_of_action(action: &Action, intent: &Intent, view: &Response) -> Option<Words> {
     if view.id != intent.response_id {
-        return Some("it was decided by the view of another response");
+        return Some(Words::new("breach-other-response"));
     }
-    (!view.allows(action.verb())).then_some("Goodays does not list the action")
+    (!view.allows(action.verb())).then(|| Words::new("breach-not-listed"))
 }
 
-/// The words for people about a breach.
+/// The words for operators about a breach of a write.
 pub fn words(breach: &str) -> String {
     format!("Held back, because it must never happen: {breach}. Please report it; nothing was sent.")
 }

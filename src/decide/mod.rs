@@ -15,6 +15,7 @@ pub mod reconcile;
 #[cfg(test)]
 mod tests;
 
+pub use ledger::command::{AnswerSent, CommandDone, CommandSeen, command_identity};
 pub use ledger::conversation::Conversation;
 pub use ledger::intent::{ActionKind, Audience, DAMAGED, Intent, IntentState, Sending, answer_identity};
 pub use ledger::link::{
@@ -28,6 +29,7 @@ use serde_json::Value;
 use crate::goodays::Verb;
 use crate::goodays::event::Response;
 use crate::mapping::{Act, Mapping};
+use crate::messages::Messages;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::field_fix::FieldFix;
 
@@ -73,6 +75,8 @@ pub struct PlanContext<'a> {
     pub fixes: &'a [FieldFix],
     /// Ids of record types and owners, by the names that mappings use for them.
     pub names: &'a Names,
+    /// The language of agents and admins.
+    pub messages: &'a Messages,
 }
 
 /// Record types and owners by the relation's field and name: `("RecordType", "Customer_Feedback")`.

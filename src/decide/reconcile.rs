@@ -69,6 +69,7 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &Pla
     link.case = Some(row.case.clone().or_known(link.case.as_ref()));
     if !had_case || !same {
         link.last_seen_fields = action_fields(&row.fields, context);
+        (link.command.value, link.command.unread) = (None, true);
         link.active_status_rule = active_status_rule(context.mapping, &Value::Object(row.fields.clone()));
         link.rules = context.mapping.rules_version();
     }

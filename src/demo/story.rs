@@ -17,6 +17,7 @@ const ASK_BACK: &str = "Dear Customer, thank you for your feedback. We are sorry
 pub const PROMOTION: &str =
     "I need more information about your current backpack promotion: how long does it last?";
 const LASTS: &str = "Dear customer, thank you for your interest in our range of backpacks: our promotion lasts until 19/03/2020. We hope to see you soon in our shop! Regards,";
+const CONSIDERED: &str = "Dear customer, thank you for telling us. Regards,";
 const RESERVED: &str = "Dear customer, we have put your size aside. Regards,";
 /// Longer than the demo's `settle`.
 const LATE_MS: u64 = 2500;
@@ -28,6 +29,7 @@ pub async fn play(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     closed(stage, t).await.context("the feedback closed without answer")?;
     spam(stage, t).await.context("the spam")?;
     google(stage, t).await.context("the Google review")?;
+    buttons(stage, t).await.context("the answer with a button")?;
     late(stage, t).await.context("the answer that is shown late")?;
     nothing_parked(stage)
 }
@@ -64,7 +66,7 @@ async fn phone(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     if done["rating"] != json!(5) || done["note"] != json!("It was a misunderstanding.") {
         bail!("note or rating did not travel: {done}");
     }
-    show_conversation(stage, t, &id, "Sent: call").await
+    show_conversation(stage, t, &id, "sent").await
 }
 
 async fn delegated(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -78,7 +80,7 @@ async fn closed(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, Feedback::default(), "closed without answer").await?;
     changes(stage, t, &case, json!({ "Status": "Closed" }), "closes the Case without an answer")?;
     processed(stage, t, &id, "close").await?;
-    show_conversation(stage, t, &id, "Sent: close").await
+    show_conversation(stage, t, &id, "sent").await
 }
 
 async fn spam(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -86,7 +88,7 @@ async fn spam(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, feedback, "spam").await?;
     changes(stage, t, &case, json!({ "Status": "Spam" }), "marks the Case as spam")?;
     processed(stage, t, &id, "spam").await?;
-    show_conversation(stage, t, &id, "Sent: spam").await
+    show_conversation(stage, t, &id, "sent").await
 }
 
 async fn google(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
@@ -111,6 +113,31 @@ async fn google(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// An answer with the button on the Case, taken back in time, then given again.
+async fn buttons(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
+    let (id, case) = arrives(stage, t, Feedback::default(), "answered with a button").await?;
+    let press = |words: &str| json!({ "Goodays_Command__c": "answer", "Goodays_Answer__c": words });
+    changes(stage, t, &case, press("Written too fast."), "presses \"Answer the customer\"")?;
+    show_conversation(stage, t, &id, "waiting").await?;
+    let why = stage.salesforce.case_by_key(&id).unwrap_or_default()["Goodays_Sync_Error__c"].clone();
+    t.act("agent", &format!("reads: {}", why.as_str().unwrap_or_default()));
+    changes(stage, t, &case, json!({ "Goodays_Command__c": null }), "takes it back")?;
+    show_conversation(stage, t, &id, "nothing_to_send").await?;
+    changes(stage, t, &case, press(CONSIDERED), "presses it again, with better words")?;
+    show_conversation(stage, t, &id, "sent").await?;
+    let received = stage.goodays.received_by_customer(&id);
+    if received.len() != 1 || received[0]["content"] != json!(CONSIDERED) {
+        bail!("the customer received {received:?} instead of the better words alone");
+    }
+    t.act("customer", "received the better words, and nothing else");
+    comment_with(stage, t, &case, CONSIDERED).await?;
+    let left = stage.salesforce.case_by_key(&id).unwrap_or_default();
+    if !left["Goodays_Command__c"].is_null() || !left["Goodays_Answer__c"].is_null() {
+        bail!("the command was not emptied");
+    }
+    Ok(())
+}
+
 /// The connection is cut after the answer, and Goodays shows the answer late. Until then its outcome is unknown.
 async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     let (id, case) = arrives(stage, t, Feedback::default(), "answer shown late").await?;
@@ -122,15 +149,15 @@ async fn late(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     // An event about the answer may settle the outcome earlier.
     let read = || {
         let status = stage.salesforce.case_by_key(&id)?["Goodays_Sync_Status__c"].clone();
-        status.as_str().filter(|status| !status.is_empty()).map(str::to_owned)
+        status.as_str().filter(|status| !status.is_empty() && *status != "waiting").map(str::to_owned)
     };
     let first = until(PATIENCE, read).await.context("the Case says nothing about the answer")?;
     t.wire(stage);
     t.act("agent", &format!("reads on the Case: {first}"));
-    if first != "Unclear: please check in Goodays" && first != "Sent: reply" {
+    if first != "unclear" && first != "sent" {
         bail!("the Case says \"{first}\" about an answer that arrived");
     }
-    show_conversation(stage, t, &id, "Sent: reply").await?;
+    show_conversation(stage, t, &id, "sent").await?;
     stage.goodays.set_switches(|switches| switches.visible_after_ms = 0);
     let received = stage.goodays.received_by_customer(&id);
     if received.len() != 1 || received[0]["content"] != json!(RESERVED) {
@@ -186,7 +213,7 @@ async fn answers(
         bail!("the customer received something else: {got}");
     }
     t.act("customer", &format!("receives it as {kind}"));
-    show_conversation(stage, t, id, &format!("Sent: {kind}")).await
+    show_conversation(stage, t, id, "sent").await
 }
 
 fn changes(stage: &Stage, t: &mut Transcript, case: &str, fields: Value, what: &str) -> anyhow::Result<()> {

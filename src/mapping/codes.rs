@@ -57,5 +57,6 @@ pub fn codes() -> &'static [&'static str] {
         read_actions::NO_CONDITION,
         user_types::UNKNOWN_USER_TYPE,
         user_types::NOBODY,
+        read_actions::NO_COMMAND,
     ]
 }

@@ -9,6 +9,7 @@ use crate::decide::{Link, Names, Perimeter, PlanContext};
 use crate::document::diagnostic::Place;
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, EvalProblem, Mapping, Wanted};
+use crate::messages::Messages;
 use crate::preview::{self, Ledger, Preview, Written};
 use crate::salesforce::RecordId;
 
@@ -30,8 +31,16 @@ pub fn test(test: Test, mapping: &Mapping, perimeter: &Perimeter) -> Tested {
 /// What the event would write, after those before it were written.
 pub fn preview(event: &Value, after: &[Value], mapping: &Mapping, perimeter: &Perimeter) -> Preview {
     let names = Names::new();
-    let context =
-        PlanContext { mapping, case: None, comment: None, perimeter, closed: &[], fixes: &[], names: &names };
+    let context = PlanContext {
+        mapping,
+        case: None,
+        comment: None,
+        perimeter,
+        closed: &[],
+        fixes: &[],
+        names: &names,
+        messages: &Messages::default(),
+    };
     let link = after.iter().fold(None, |link, body| carried(link, body, &context));
     preview::with(&context, &Ledger { link: link.as_ref(), ..Ledger::default() }, event)
 }
@@ -126,7 +135,11 @@ impl Compare<'_> {
                 let asked = actions.on_comment(&gesture.case, comment);
                 asked.map(|wanted| wanted.filter(|_| actions.comments.may_answer(kind)))
             }
-            None => actions.on_case(&gesture.case),
+            // A command counts beside the status; a test names what it asks for.
+            None => match actions.on_command(&gesture.case) {
+                Ok(None) => actions.on_case(&gesture.case),
+                asked => asked,
+            },
         };
         let at = &gesture.expect.at;
         let what = format!("action {number}");

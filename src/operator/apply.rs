@@ -113,7 +113,8 @@ impl Shared {
             let (context, earlier) = self.rules_in_force(&contact)?;
             let Some(edited) = earlier.last() else { return Ok(applied) };
             applied.edited_at = Some(edited.until.to_string());
-            let applying = Applying::new(self, &contact, &context, &earlier);
+            let asked_ms = self.clock.now_ms();
+            let applying = Applying::new(self, &contact, &context, &earlier, asked_ms);
             let next =
                 self.apply_page(&applying, (&contact, options.dry_run), &mut columns, &place, &mut applied);
             let Some(next) = next.await? else {

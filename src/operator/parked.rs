@@ -101,9 +101,11 @@ impl Shared {
 
     fn parked_action(&self, intent: &Intent) -> Result<Option<ParkedItem>, StoreError> {
         let (state, since_ms, code, why) = match &intent.state {
-            IntentState::Parked { since_ms, code, why } => ("parked", *since_ms, code.clone(), why.clone()),
+            IntentState::Parked { since_ms, code, why } => {
+                ("parked", *since_ms, code.clone(), why.to_string())
+            }
             IntentState::Unclear { since_ms, why, .. } => {
-                ("unclear", *since_ms, "unclear".into(), why.clone())
+                ("unclear", *since_ms, "unclear".into(), why.to_string())
             }
             _ => return Ok(None),
         };

@@ -80,6 +80,7 @@ impl<'a> Org<'a> {
             closed: &[],
             fixes: &[],
             names: &names,
+            messages: &self.config.messages,
         };
         knowledge.link = Some(adopt(None, response, &row, &context));
         knowledge

@@ -2,6 +2,7 @@
 
 use crate::decide::{ActionKind, Conversation, Intent, Link};
 use crate::goodays::ResponseId;
+use crate::messages::Words;
 use crate::state::conversation::Loaded;
 use crate::state::embedded::Tx;
 use crate::state::inbox::Waiting;
@@ -91,6 +92,7 @@ impl Store {
         let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
         if let Some(link) = link {
             seqs.extend(link.answers.iter().map(|answered| answered.intent));
+            seqs.extend(link.command.intent);
             for identity in identities(link) {
                 seqs.extend(self.engine.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq));
             }
@@ -106,7 +108,7 @@ fn identities(link: &Link) -> Vec<String> {
     let Some(case) = &link.case else { return Vec::new() };
     let after = link.last_customer.clone();
     let wishes = [
-        ActionKind::Call { rating: None, note: None, left_out: String::new(), after: after.clone() },
+        ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: after.clone() },
         ActionKind::Close { remark_type: None, after: after.clone() },
         ActionKind::Spam { after },
     ];
@@ -130,7 +132,12 @@ mod tests {
             seq,
             response_id: id.clone(),
             case_id: RecordId::new("500000000000001").unwrap(),
-            kind: ActionKind::Answer { comment, content, remark_type: None, audience: Audience::Private },
+            kind: ActionKind::Answer {
+                comment: Some(comment),
+                content,
+                remark_type: None,
+                audience: Audience::Private,
+            },
             author: None,
             acted: SalesforceTime::default(),
             seen_ms: 0,
@@ -140,6 +147,9 @@ mod tests {
             unconfirmed: None,
             approved: false,
             by_operator: false,
+            told_waiting: None,
+            approved_text: None,
+            command: None,
         }
     }
 

@@ -143,7 +143,7 @@ impl Store {
 
 /// Writes a new intent, and its identity for lookups.
 pub(super) fn add_intent(tx: &mut Tx, rkey: RKey, intent: &Intent) {
-    let identity = keys::identity(&intent.kind.identity(&intent.case_id));
+    let identity = keys::identity(&intent.identity());
     tx.set(identity, intent.seq.to_be_bytes().to_vec());
     put_intent(tx, rkey, intent);
 }

@@ -35,7 +35,10 @@ impl World {
     }
 
     pub async fn with(tuning: Tuning) -> Self {
-        let world = Self { stage: Stage::start(tuning).await.unwrap(), written: 0 };
+        let mut stage = Stage::set(tuning).await.unwrap();
+        crate::world::text_status(&stage.salesforce);
+        stage.start_daemon().await.unwrap();
+        let world = Self { stage, written: 0 };
         // Changes before the first contact with Salesforce are ignored, so a first poll must be over.
         world.holds("a first poll", || **world.stage.app().shared.poll_state.last_completed_ms.load()).await;
         world

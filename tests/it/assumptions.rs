@@ -45,7 +45,8 @@ fn goodays() -> Vec<Guess> {
 }
 
 async fn story(name: String, set: impl FnOnce(&Stage)) -> Option<String> {
-    let mut stage = Stage::start(Tuning::default()).await.unwrap();
+    let mut stage =
+        Stage::start(Tuning { goodays: demo::UNDO.to_owned(), ..Tuning::default() }).await.unwrap();
     set(&stage);
     let told = demo::tell(&stage).await;
     assert!(stage.stop_daemon().await, "{name}");

@@ -157,9 +157,9 @@ async fn what_is_shipped_is_ready() {
       ok: at most 20000 of the org's 100000 calls a day (20 %), about 8640 of them for polls
       ok: logged in to org 00DSm0000000004MAA, a sandbox at 127.0.0.1 as user 005Sm0000000001IAA, API version 66.0
       ok: statuses that close a Case: Closed, Closed by phone
-      ok: mappings/case.yaml: 11 fields of Case are there and take what is written
+      ok: mappings/case.yaml: 12 fields of Case are there and take what is written
       ok: mappings/comment.yaml: 3 fields of CaseComment are there and take what is written
-      ok: mappings/actions.yaml: 6 fields of Case can be read, 2 feedback fields can be written
+      ok: mappings/actions.yaml: 9 fields of Case can be read, 2 feedback fields can be written
       ok: the mappings hold on 4 samples of Goodays
       ok: the queries that polls ask run
       ok: Case records of other people can be seen
@@ -212,9 +212,17 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
     Mappings
 
       error[M006]: `do` can be `answer`, `spam`, `call` or `close`, not `spm`
-        --> mappings/actions.yaml:20:11
+        --> mappings/actions.yaml:24:11
          |
-      20 |   - { do: spm,   on: case, when: "case.Status == 'Spam'" }
+      24 |   - { do: spm,   on: case, when: "case.Goodays_Command__c == 'spam'" }
+         |           ^^^
+         |
+         = help: did you mean `spam`?
+
+      error[M006]: `do` can be `answer`, `spam`, `call` or `close`, not `spm`
+        --> mappings/actions.yaml:27:11
+         |
+      27 |   - { do: spm,   on: case, when: "case.Status == 'Spam'" }
          |           ^^^
          |
          = help: did you mean `spam`?
@@ -228,10 +236,10 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
          = help: did you mean `place`?
 
 
-    2 errors, 1 warning.
+    3 errors, 1 warning.
     The files cannot be used as they are; a running daemon keeps its last good mappings.
     What to do:
-      1. mappings/actions.yaml:20:11: did you mean `spam`?
+      1. mappings/actions.yaml:24:11, mappings/actions.yaml:27:11: did you mean `spam`?
       2. mappings/case.yaml:32:72: did you mean `place`?
       3. connector.yaml:4:25: agree on a secret with Goodays and set `signature: hmac-sha256`
     "#);
@@ -242,7 +250,7 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
       "code": "M006",
       "message": "`do` can be `answer`, `spam`, `call` or `close`, not `spm`",
       "help": "did you mean `spam`?",
-      "at": "mappings/actions.yaml:20:11"
+      "at": "mappings/actions.yaml:24:11"
     }
     "#);
 }

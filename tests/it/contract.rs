@@ -9,6 +9,7 @@ use goodays_salesforce::decide::{
     ActionKind, Audience, CaseRef, Feedback, Intent, IntentState, Link, Note, hash64,
 };
 use goodays_salesforce::goodays::{ResponseId, Verb};
+use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::{
     Commit, Entry, EntryState, LANES, Loaded, Parked, RKey, Receipt, Settings, Store, WaitingNote,
@@ -41,7 +42,7 @@ fn intent(seq: u64, response_id: ResponseId) -> Intent {
         response_id,
         case_id: case(0),
         kind: ActionKind::Answer {
-            comment: RecordId::new(&format!("00aKB0{seq:09}")).unwrap(),
+            comment: Some(RecordId::new(&format!("00aKB0{seq:09}")).unwrap()),
             content: "Hello.".to_owned(),
             remark_type: None,
             audience: Audience::Private,
@@ -55,11 +56,14 @@ fn intent(seq: u64, response_id: ResponseId) -> Intent {
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     }
 }
 
 fn note(action: u64) -> Note {
-    Note { told: Feedback::Sent, action: action.to_string(), reason: String::new(), view: None }
+    Note::new(Feedback::Sent, &action.to_string(), "", Words::default())
 }
 
 fn done(at_ms: i64) -> EntryState {

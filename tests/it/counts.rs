@@ -159,7 +159,7 @@ async fn what_all_actions_of_one_poll_have_to_tell_is_one_write() {
     stage.start_daemon().await.unwrap();
     let told = || {
         let all = stage.salesforce.records("Case");
-        all.iter().all(|case| case["Goodays_Sync_Status__c"] == "Sent: reply").then_some(())
+        all.iter().all(|case| case["Goodays_Sync_Status__c"] == "sent").then_some(())
     };
     until(PATIENCE, told).await.expect("every answer is told on its Case");
     // Work in progress ends first.

@@ -286,8 +286,9 @@ async fn an_answer_that_hangs_holds_up_no_other_and_is_overtaken_by_none_of_its_
         others.push(id);
     }
     for id in others {
-        let told =
-            || world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"] == "Sent: reply";
+        let told = || {
+            world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"] == "Sent: public reply"
+        };
         world.holds("the Case tells it", || told().then_some(())).await;
     }
     assert_eq!(world.stage.goodays.wire().under_way("PUT", "/message"), 1);

@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use goodays_salesforce::decide::inbound::{Input, plan};
-use goodays_salesforce::decide::outbound::rows::Since;
+use goodays_salesforce::decide::outbound::rows::{MergedCase, Since};
 use goodays_salesforce::decide::outbound::{
     Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,
 };
@@ -22,6 +22,8 @@ use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::goodays::event::{Response, read};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::mapping::{Mapping, Source};
+use goodays_salesforce::messages::Messages;
+use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
 use serde_json::{Value, json};
@@ -246,6 +248,10 @@ impl World {
             settle_ms: SETTLE_MS,
             poll_ms: 100_000,
             observe: false,
+            undo_reply_ms: 0,
+            undo_message_ms: 0,
+            approval: false,
+            goodays_away_ms: None,
             message_ends_turn: Some(true),
         }
     }
@@ -320,6 +326,8 @@ fn response_id() -> ResponseId {
 
 fn told(note: &Note) -> (String, String) {
     let told = match note.told {
+        Feedback::Waiting => "waiting",
+        Feedback::TakenBack => "taken back",
         Feedback::Sent => "Sent",
         Feedback::Settled => "Settled",
         Feedback::Unclear => "Unclear",
@@ -327,7 +335,7 @@ fn told(note: &Note) -> (String, String) {
         Feedback::Observed => "Observed",
         Feedback::Nothing => "Nothing",
     };
-    (told.to_owned(), note.reason.clone())
+    (told.to_owned(), note.reason.to_string())
 }
 
 struct Search {

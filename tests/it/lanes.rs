@@ -37,7 +37,7 @@ fn answer_all(stage: &Stage, ids: &[String], act: Act) {
 
 fn told(stage: &Stage, ids: &[String]) -> bool {
     let status = |id| stage.salesforce.case_by_key(id).unwrap()["Goodays_Sync_Status__c"].clone();
-    ids.iter().all(|id| status(id) == "Sent: reply")
+    ids.iter().all(|id| status(id) == "Sent: public reply")
 }
 
 /// Asserts that one call wrote the notes of all, and that all were read back before the next one.

@@ -1,5 +1,7 @@
 //! The laws as properties of the pure plan, over random conversations, orders, repeats and losses.
 
+use goodays_salesforce::messages::Messages;
+use goodays_salesforce::messages::Words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goodays_salesforce::decide::inbound::{Input, Plan, plan};
@@ -47,6 +49,7 @@ fn with_desk<T>(work: impl FnOnce(&PlanContext<'_>) -> T) -> T {
         closed: &closed,
         fixes: &[],
         names: &Names::new(),
+        messages: &Messages::default(),
     })
 }
 
@@ -378,7 +381,7 @@ proptest! {
                 intent.seq = n as u64;
                 intent.acted = SalesforceTime::from_millis(acted);
                 if let ActionKind::Answer { comment, .. } = &mut intent.kind {
-                    *comment = RecordId::new(&format!("00a00000000{n:04}")).unwrap();
+                    *comment = Some(RecordId::new(&format!("00a00000000{n:04}")).unwrap());
                 }
                 if state == 3 && n == 0 {
                     intent.state = IntentState::Sending(sending(Verb::Reply, None, Vec::new()));
@@ -397,6 +400,10 @@ proptest! {
             settle_ms: 0,
             poll_ms: 1000,
             observe: false,
+            undo_reply_ms: 0,
+            undo_message_ms: 0,
+            approval: false,
+            goodays_away_ms: None,
             message_ends_turn: None,
         };
         let may_go = |i: &&Intent| eligibility(&conversation, i.seq, None, &now) == Eligibility::Look;
@@ -451,6 +458,9 @@ fn intent(wish: ActionKind) -> Intent {
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     }
 }
 
@@ -459,14 +469,14 @@ fn wish() -> impl Strategy<Value = ActionKind> {
     let audience = prop_oneof![Just(Audience::Public), Just(Audience::Private)];
     prop_oneof![
         3 => ("[ a-z]{0,20}", audience).prop_map(move |(content, audience)| ActionKind::Answer {
-            comment: comment.clone(),
+            comment: Some(comment.clone()),
             content,
             remark_type: None,
             audience,
         }),
         1 => Just(ActionKind::Close { remark_type: None, after: None }),
         1 => Just(ActionKind::Spam { after: None }),
-        1 => Just(ActionKind::Call { rating: Some(3), note: None, left_out: String::new(), after: None }),
+        1 => Just(ActionKind::Call { rating: Some(3), note: None, left_out: Words::default(), after: None }),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! One binary for all integration tests: faster to build, and helpers are shared.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod agent;
 mod arena;
 mod assumptions;
 mod backup;

@@ -10,6 +10,7 @@ pub mod silent;
 
 use std::path::Path;
 
+use goodays_salesforce::mapping::Told;
 use goodays_salesforce::mapping::{Act, Facts, Mapping, Moment, Outcome, Severity, Source};
 use serde_json::{Value, json};
 
@@ -63,7 +64,8 @@ fn the_documented_response_becomes_a_case() {
       "Origin": "Goodays",
       "Priority": "High",
       "Status": "New",
-      "Goodays_Next_Action__c": "Public reply"
+      "Goodays_Next_Action__c": "Public reply",
+      "Goodays_Alert__c": false
     }
     "#);
 }
@@ -78,7 +80,8 @@ fn a_later_message_changes_the_status_only() {
       "SuppliedEmail": "[email protected]",
       "SuppliedPhone": null,
       "Status": "Customer Replied",
-      "Goodays_Next_Action__c": "Private message"
+      "Goodays_Next_Action__c": "Private message",
+      "Goodays_Alert__c": false
     }
     "#);
 }
@@ -114,7 +117,8 @@ fn agents_deeds_become_actions() {
     let called = json!({"Status": "Closed by phone", "IsClosed": true, "Goodays_Call_Rating__c": 4.0});
     let called = actions.on_case(&called).unwrap().unwrap();
     assert_eq!((called.act, called.rating), (Act::Call, Some(json!(4.0))));
-    let feedback = actions.feedback(Outcome::Sent, "answer", "");
+    let feedback = actions
+        .feedback(Outcome::Sent, &Told { action: "answer", status: "Sent: answer", ..Told::default() });
     let feedback: Vec<_> = feedback.into_iter().map(|one| (one.field, one.value.unwrap().unwrap())).collect();
     assert_eq!(feedback[0], ("Goodays_Sync_Status__c".to_owned(), json!("Sent: answer")));
     assert_eq!(feedback[1], ("Goodays_Sync_Error__c".to_owned(), json!("")));
@@ -126,8 +130,11 @@ fn the_poll_knows_which_fields_expressions_read() {
     assert_eq!(
         mapping.actions().case_paths(),
         [
+            "Goodays_Answer__c",
+            "Goodays_Approved__c",
             "Goodays_Call_Note__c",
             "Goodays_Call_Rating__c",
+            "Goodays_Command__c",
             "Goodays_Remark_Type__c",
             "IsClosed",
             "LastModifiedBy.Email",

@@ -74,7 +74,7 @@ fn an_action_that_another_rule_takes_is_shown() {
     FAILED mappings/tests/agents.yaml: What agents do on a Case, and what goes to Goodays.
 
       action 6, expected at mappings/tests/agents.yaml:19
-        by the rule at mappings/actions.yaml:19: - { do: answer, on: comment, content: comment.CommentBody, remark_type: case.Goodays_Remark_Type__c }
+        by the rule at mappings/actions.yaml:26: - { do: answer, on: comment, content: comment.CommentBody, remark_type: case.Goodays_Remark_Type__c }
         - nothing
         + answer
 

@@ -56,6 +56,7 @@ impl Mortal {
     /// Both remotes and the files. No daemon runs yet.
     pub async fn new(tuning: Tuning) -> Self {
         let stage = Stage::set(tuning).await.unwrap();
+        crate::world::text_status(&stage.salesforce);
         Self { stage, lines: Lines::default(), life: Mutex::default(), kills: AtomicUsize::new(0) }
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use goodays_salesforce::config::{Config, Secrets};
 use goodays_salesforce::decide::{CaseRef, Link, MessageOrigin, Perimeter, PlanContext};
 use goodays_salesforce::mapping::{Mapping, Source};
+use goodays_salesforce::messages::Messages;
 use goodays_salesforce::preview::{self, Ledger, Preview};
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::salesforce::describe::Describe;
@@ -65,6 +66,7 @@ fn the_documented_response() {
       Priority                mappings/case.yaml:41  High
       Status                  mappings/case.yaml:46  New
       Goodays_Next_Action__c  mappings/case.yaml:50  Public reply
+      Goodays_Alert__c        mappings/case.yaml:52  false
       Goodays_Message_Ids__c  marker                 (empty)
       Goodays_Response_Id__c  key                    vdOpL1NJ74l
 
@@ -86,6 +88,7 @@ fn the_documented_conversation() {
       Priority                mappings/case.yaml:41  High
       Status                  mappings/case.yaml:46  New
       Goodays_Next_Action__c  mappings/case.yaml:50  Private message
+      Goodays_Alert__c        mappings/case.yaml:52  false
       Goodays_Message_Ids__c  marker                 54EjZ70lxy vdJmjjLk8D LdLD59eedj exqmBvGmxY
       Goodays_Response_Id__c  key                    vdOpL1NJ74l
 
@@ -231,6 +234,7 @@ fn a_known_conversation_gets_what_is_new_and_agents_work_stands() {
         closed: &[],
         fixes: &[],
         names: &goodays_salesforce::decide::Names::new(),
+        messages: &Messages::default(),
     };
     let link = link(&body);
     let ledger = Ledger { link: Some(&link), ..Ledger::default() };

@@ -68,7 +68,10 @@ struct House {
 impl House {
     async fn start() -> Self {
         let log = Log::at("trace");
-        Self { stage: Stage::start(quick()).await.unwrap(), http: client(PATIENCE), log }
+        let mut stage = Stage::set(quick()).await.unwrap();
+        crate::world::text_status(&stage.salesforce);
+        stage.start_daemon().await.unwrap();
+        Self { stage, http: client(PATIENCE), log }
     }
 
     async fn holds<T>(&self, what: &str, holds: impl FnMut() -> Option<T>) -> T {
@@ -195,11 +198,11 @@ impl House {
 async fn conversation(house: &House) {
     let (id, case) = house.arrives(marked(MARK)).await;
     house.agent_says(&case, &format!("{MARK} an answer"));
-    house.told(&id, "Sent: reply").await;
+    house.told(&id, "Sent: public reply").await;
     house.stage.goodays.customer_writes(&id, &format!("{MARK} thanks")).unwrap();
     house.rest().await;
     house.agent_says(&case, &format!("{MARK} a message"));
-    house.told(&id, "Sent: message").await;
+    house.told(&id, "Sent: private message").await;
     let (called, case) = house.arrives(marked(MARK)).await;
     let note = json!({ "Status": "Closed by phone", "Goodays_Call_Note__c": format!("{MARK} she was nice"),
         "Goodays_Call_Rating__c": 4 });
@@ -439,7 +442,7 @@ async fn who_is_forgotten_while_an_answer_is_on_its_way_receives_it_once() {
     house.holds("it is on its way", || (received() == 1).then_some(())).await;
     let mail = format!("{MARK}mail@customer.example");
     assert_eq!(forget(&house, &mail).await["in_flight"], 1);
-    house.told(&id, "Sent: reply").await;
+    house.told(&id, "Sent: public reply").await;
     house.rest().await;
     assert_eq!(forget(&house, &mail).await["in_flight"], 0);
     // It is still recognised as our user's answer, and changes nothing.

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use goodays_salesforce::demo::stage::{Stage, Tuning};
 use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::salesforce::Salesforce;
+use goodays_salesforce::sim::salesforce::schema::Field;
 use goodays_salesforce::state::LANES;
 use serde_json::{Value, json};
 
@@ -47,6 +49,13 @@ impl Deref for World {
     }
 }
 
+/// Gives the org the text field of earlier versions, whose text names the action that was sent; `tests/it/agent` has
+/// the picklist that is deployed now.
+pub fn text_status(org: &Salesforce) {
+    let status = Field { name: "Goodays_Sync_Status__c".to_owned(), ..Field::default() };
+    org.set_field("Case", status).unwrap();
+}
+
 /// The feedback of the documentation with this text.
 pub fn words(content: &str) -> Feedback {
     Feedback { content: Some(content.to_owned()), ..Feedback::default() }
@@ -60,7 +69,20 @@ impl World {
     pub async fn with(tuning: Tuning) -> Self {
         let log = Log::start();
         let tuning = Tuning { poll_ms: tuning.poll_ms.min(100), ..tuning };
-        let stage = Stage::start(tuning).await.unwrap();
+        let mut stage = Stage::set(tuning).await.unwrap();
+        text_status(&stage.salesforce);
+        stage.start_daemon().await.unwrap();
+        Self::on(stage, log).await
+    }
+
+    /// With the org as salesforce/ deploys it.
+    pub async fn as_deployed(tuning: Tuning) -> Self {
+        let log = Log::start();
+        let stage = Stage::start(Tuning { poll_ms: tuning.poll_ms.min(100), ..tuning }).await.unwrap();
+        Self::on(stage, log).await
+    }
+
+    async fn on(stage: Stage, log: Log) -> Self {
         let world = Self {
             stage,
             said: Mutex::default(),

@@ -6,6 +6,7 @@ use super::{Planner, Turn};
 use crate::decide::MessageOrigin;
 use crate::goodays::event::{EventKind, Message, Whose};
 use crate::mapping::{Facts, Rendered};
+use crate::messages::Words;
 use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::{clean_text, split_comment};
 
@@ -52,7 +53,7 @@ impl<'a> Planner<'a> {
         };
         let name = old.number.as_deref().unwrap_or(old.id.as_str());
         let comment = self.context.mapping.comment();
-        let text = format!("This continues Case {name}, which was deleted.");
+        let text = self.context.messages.say(&Words::new("continues-case").with("case", name));
         let mut record = Map::new();
         record.insert(comment.body_field.clone(), Value::String(text));
         vec![record]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::decide::inbound::snapshot::Snapshot;
 use crate::decide::inbound::{COMMENT_BYTES, MAX_COMMENTS, Planner};
 use crate::decide::{Feedback, Report, hash64};
-use crate::mapping::{Facts, Moment, On, Outcome, Rendered};
+use crate::mapping::{Facts, Moment, On, Rendered, Told};
 use crate::salesforce::describe::{Describe, Fitted, Purpose, fit_for};
 use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::query::{clean_text, cut_at_units, units};
@@ -194,22 +194,30 @@ impl Planner<'_> {
         }
     }
 
+    /// A picklist that has the outcome's code gets the code, whose label the org translates; any other field the text.
+    fn code_or_text(&self, field: &str, told: Feedback, text: &str) -> Value {
+        let code = told.code();
+        let values = self.context.case.and_then(|case| case.field(field)).map_or(&[][..], |f| &f.values);
+        let has = |value: &str| values.iter().any(|known| known == value);
+        json!(if has(code) && !has(text) { code } else { text })
+    }
+
     /// The feedback fields for the agent; the last note wins for each field.
     pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
         for note in self.input.notes {
-            let outcome = match note.told {
-                Feedback::Sent => Outcome::Sent,
-                Feedback::Settled => Outcome::Settled,
-                Feedback::Unclear => Outcome::Unclear,
-                Feedback::Failed => Outcome::Failed,
-                Feedback::Observed => Outcome::Observed,
-                Feedback::Nothing => continue,
-            };
-            for rendered in self.context.mapping.actions().feedback(outcome, &note.action, &note.reason) {
+            let kept = self.empty_command(note, fields);
+            self.reset_approval(note, fields);
+            let Some(outcome) = note.told.outcome() else { continue };
+            let messages = self.context.messages;
+            let (reason, status) =
+                (messages.say(&note.reason.clone().and(kept)), messages.say(&note.status(messages)));
+            let told = Told { action: &note.action, reason: &reason, code: &note.code, status: &status };
+            for rendered in self.context.mapping.actions().feedback(outcome, &told) {
                 let value = match &rendered.value {
                     // An empty text clears the field here.
                     Ok(None) => Value::Null,
                     Ok(Some(Value::String(text))) if text.is_empty() => Value::Null,
+                    Ok(Some(Value::String(text))) => self.code_or_text(&rendered.field, note.told, text),
                     Ok(Some(value)) => value.clone(),
                     Err(_) => continue,
                 };

@@ -3,6 +3,7 @@
 //! Each event has the whole conversation, so any event is enough to create or complete a Case. Missing messages, told
 //! apart by id, are imported. A view older than what we know changes no field.
 
+mod commands;
 mod comments;
 mod fields;
 mod remember;
@@ -248,7 +249,8 @@ impl<'a> Planner<'a> {
             self.plan.skipped = Some("its Case was deleted and the customer wrote nothing new");
             return;
         }
-        let (comments, taken) = self.comments(facts);
+        let (mut comments, taken) = self.comments(facts);
+        comments.extend(self.answer_comments(facts));
         let message = self.customer_wrote_last(&taken);
         let moment = Moment { create: creating, message };
         let mut fields = self.case_fields(view, facts, moment);
@@ -312,13 +314,14 @@ impl<'a> Planner<'a> {
         };
         let mut fields = Map::new();
         self.note_fields(&mut fields);
+        let comments = self.answer_comments(&Facts::new("", &Value::Null));
         let context = self.context;
         let Some(mapping) = context.mapping.case_mappings().first() else { return self.plan };
         if self.marks_missing() {
             let marker = self.marker(mapping);
             fields.insert(mapping.marker_field.clone(), Value::String(marker));
         }
-        if fields.is_empty() {
+        if fields.is_empty() && comments.is_empty() {
             return self.plan;
         }
         self.baseline(&fields, false);
@@ -330,7 +333,7 @@ impl<'a> Planner<'a> {
             assignment: mapping.assignment.clone(),
             comment_object: comment.object.clone(),
             parent_field: comment.parent_field.clone(),
-            comments: Vec::new(),
+            comments,
         });
         self.plan
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decide::ledger::command::command_identity;
+use crate::decide::outbound::waiting::Waiting;
 use crate::goodays::{MessageId, ResponseId, Verb};
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::{GoodaysTime, SalesforceTime};
 
@@ -37,6 +40,15 @@ pub struct Intent {
     /// An operator asked to apply an edit of actions.yaml to existing rows (design, rule 19).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_operator: bool,
+    /// Why it waits, as the agent was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_waiting: Option<Waiting>,
+    /// Hash of the answer's text that was approved (`goodays.approval`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_text: Option<u64>,
+    /// The number of the command on the Case that asked for it; `None`: a comment or a status did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<u64>,
 }
 
 /// The kind of action, with its content.
@@ -45,7 +57,9 @@ pub struct Intent {
 pub enum ActionKind {
     /// Sent as reply while Goodays lists it, as message afterwards.
     Answer {
-        comment: RecordId,
+        /// The agent's comment; `None`: the text of a command on the Case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<RecordId>,
         content: String,
         remark_type: Option<String>,
         /// Whether the text was meant as public or private when it was written.
@@ -55,9 +69,9 @@ pub enum ActionKind {
     Call {
         rating: Option<u8>,
         note: Option<String>,
-        /// What Goodays does not accept of rating and note, as a text for the agent; empty: all of it is sent.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        left_out: String,
+        /// What Goodays does not accept of rating and note, for the agent; empty: all of it is sent.
+        #[serde(default, skip_serializing_if = "Words::is_empty")]
+        left_out: Words,
         /// The customer's last message when the agent acted: part of the intent's identity.
         after: Option<MessageId>,
     },
@@ -90,14 +104,14 @@ pub enum IntentState {
     /// Sent, and it is not known whether it arrived.
     Unclear {
         since_ms: i64,
-        why: String,
+        why: Words,
         sending: Sending,
     },
     /// Not sent; a human decides.
     Parked {
         since_ms: i64,
         code: String,
-        why: String,
+        why: Words,
     },
     Delivered {
         at_ms: i64,
@@ -188,6 +202,15 @@ impl ActionKind {
         }
     }
 
+    /// The same with the audience of `written`: who a text was meant for stands since it was first seen.
+    #[must_use]
+    pub fn with_audience_of(mut self, written: &Self) -> Self {
+        if let (Self::Answer { audience, .. }, Self::Answer { audience: first, .. }) = (&mut self, written) {
+            *audience = *first;
+        }
+        self
+    }
+
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Answer { .. })
     }
@@ -195,16 +218,16 @@ impl ActionKind {
     /// The comment of an answer.
     pub fn comment(&self) -> Option<&RecordId> {
         match self {
-            Self::Answer { comment, .. } => Some(comment),
+            Self::Answer { comment, .. } => comment.as_ref(),
             Self::Call { .. } | Self::Close { .. } | Self::Spam { .. } => None,
         }
     }
 
     /// The same action has the same identity when it is seen again: a comment, or a Case, verb and the customer's last
-    /// message (design, rule 6).
+    /// message (design, rule 6). An action that a command asked for is known by the command's number instead.
     pub fn identity(&self, case: &RecordId) -> String {
         match self {
-            Self::Answer { comment, .. } => answer_identity(comment),
+            Self::Answer { comment, .. } => comment.as_ref().map_or_else(String::new, answer_identity),
             Self::Call { after, .. } | Self::Close { after, .. } | Self::Spam { after } => {
                 format!("{} {case} {}", self.name(), after.as_ref().map_or("", MessageId::as_str))
             }
@@ -225,8 +248,7 @@ impl Intent {
             IntentState::Ready { .. } => IntentState::Parked {
                 since_ms: now_ms,
                 code: DAMAGED.to_owned(),
-                why: "a part of the state was damaged on the disk: look in Goodays whether this was sent"
-                    .to_owned(),
+                why: Words::new("state-damaged"),
             },
             other => other.clone(),
         }
@@ -234,7 +256,15 @@ impl Intent {
 
     /// See [`ActionKind::identity`].
     pub fn identity(&self) -> String {
+        if let Some(number) = self.command {
+            return command_identity(&self.response_id, number);
+        }
         self.kind.identity(&self.case_id)
+    }
+
+    /// Whether the Case's status asked for it.
+    pub fn is_of_status(&self) -> bool {
+        !self.kind.is_answer() && self.command.is_none()
     }
 
     /// Waiting to be sent, or parked: as far as is known, the customer has nothing of it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::decide::ledger::command::CommandSeen;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
@@ -59,6 +60,12 @@ pub struct Link {
     /// The Case has feedback on an agent's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answer_told: bool,
+    /// The Case's approval is set, as last seen or written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approved: bool,
+    /// The command on the Case, and what became of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub command: CommandSeen,
     /// The last call that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallSent>,
@@ -139,6 +146,10 @@ pub struct CallSent {
     pub told: bool,
 }
 
+fn is_default(command: &CommandSeen) -> bool {
+    *command == CommandSeen::default()
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -181,6 +192,8 @@ impl Link {
             version: 0,
             rules: 0,
             answer_told: false,
+            approved: false,
+            command: CommandSeen::default(),
             call: None,
             unidentified: Vec::new(),
             source: None,

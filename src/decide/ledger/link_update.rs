@@ -30,6 +30,10 @@ pub struct LinkUpdate {
     pub identified: Vec<u64>,
     pub marked: Option<u32>,
     pub mapping: Option<String>,
+    /// This write takes the approval off the Case.
+    pub reset_approval: bool,
+    /// The number of the command that this write empties.
+    pub emptied_command: Option<u64>,
     /// The Case's marker and comments were compared with the whole conversation.
     pub read: bool,
 }
@@ -73,6 +77,11 @@ impl LinkUpdate {
         }
         if let Some(replied) = self.replied {
             link.replied.get_or_insert(replied);
+        }
+        link.approved &= !self.reset_approval;
+        // An agent may have given another command meanwhile.
+        if self.emptied_command.is_some_and(|number| number == link.command.count) {
+            link.command.value = None;
         }
         link.last_customer = self.last_customer.or(link.last_customer.take());
         link.source = self.source.or(link.source.take());

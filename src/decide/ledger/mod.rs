@@ -1,5 +1,6 @@
 //! The records of a conversation: the input of decisions, and what they change.
 
+pub(super) mod command;
 pub(super) mod conversation;
 pub(super) mod intent;
 pub(super) mod link;

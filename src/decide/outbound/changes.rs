@@ -9,11 +9,13 @@ use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, L
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
 use crate::decide::{
-    ActionKind, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note, RepliedBy, Sending, hash64,
+    ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
+    RepliedBy, Sending, hash64,
 };
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
+use crate::messages::Words;
 use crate::time::GoodaysTime;
 
 /// Attempts that two read backs showed as not arrived.
@@ -65,9 +67,9 @@ impl Conversation {
     fn end(&mut self, seq: u64, ending: Ending, view: &Response, now_ms: i64) {
         match ending {
             Ending::Arrived(verb, proof) => self.delivered(seq, verb, proof.as_ref(), Some(view), now_ms),
-            Ending::Settled(lost) => self.settled(seq, &lost, view, now_ms),
-            Ending::NotSent { code, why } => self.park(seq, code, &why, Some(view), now_ms),
-            Ending::Unclear { why, attempt } => self.unclear(seq, attempt, &why, now_ms),
+            Ending::Settled(lost) => self.settled(seq, lost, view, now_ms),
+            Ending::NotSent { code, why } => self.park(seq, code, why, Some(view), now_ms),
+            Ending::Unclear { why, attempt } => self.unclear(seq, attempt, why, now_ms),
             Ending::Observed(verb) => self.observed(seq, verb, view, now_ms),
             Ending::Ended => {}
         }
@@ -92,18 +94,17 @@ impl Conversation {
 
     /// Goodays refused the attempt; `view` is what it shows afterwards. A close, spam or call may be late: the
     /// response was processed meanwhile. An earlier attempt with unknown outcome may also be the reason.
-    pub fn refused(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
+    pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let IntentState::Sending(sending) = intent.state.clone() else { return };
         if let Some(view) = view.filter(|_| !intent.kind.is_answer())
             && let Permitted::Settled(lost) = permitted(intent, view, Beside::default())
         {
-            self.settled(seq, &lost, view, now_ms);
+            self.settled(seq, lost, view, now_ms);
             return;
         }
         if sending.again {
-            let why = format!("It was sent before, and nobody can say whether it arrived. {why}");
-            self.unclear(seq, sending, &why, now_ms);
+            self.unclear(seq, sending, Words::new("sent-before").and(why), now_ms);
         } else {
             self.park(seq, code, why, view, now_ms);
         }
@@ -124,11 +125,10 @@ impl Conversation {
                 intent.unconfirmed = None;
                 intent.state = IntentState::Ready { not_before_ms: now_ms };
             }
-            (Outcome::CannotBeTold(why), _) => self.unclear(seq, attempt, why, now_ms),
+            (Outcome::CannotBeTold(why), _) => self.unclear(seq, attempt, why.words(), now_ms),
             (Outcome::DidNotArrive, _) if intent.attempts >= MAX_ATTEMPTS => {
-                let why = "Goodays gives no answer, and it does not arrive.";
                 self.intent_mut(seq)?.unconfirmed = Some(attempt);
-                self.park(seq, "no_answer", why, Some(reading.view), now_ms);
+                self.park(seq, "no_answer", Words::new("does-not-arrive"), Some(reading.view), now_ms);
             }
             (Outcome::DidNotArrive, _) => {
                 let intent = self.intent_mut(seq)?;
@@ -151,19 +151,14 @@ impl Conversation {
         let Some(intent) = self.intent(seq) else { return };
         let reason = match &intent.kind {
             ActionKind::Call { left_out, .. } => left_out.clone(),
-            _ => String::new(),
+            _ => Words::default(),
         };
         let call = call_content(&intent.kind).map(|content| CallSent { content, told: false });
         let message = proof.map(|proof| proof.id.clone());
         self.conclude(
             seq,
             IntentState::Delivered { at_ms: now_ms, verb, message },
-            Note {
-                told: Feedback::Sent,
-                action: verb.to_string(),
-                reason,
-                view: view.map(|v| v.raw.clone()),
-            },
+            Note::new(Feedback::Sent, verb.as_str(), "", reason).with_view(view),
         );
         let Some(link) = &mut self.link else { return };
         if let Some(proof) = proof {
@@ -179,15 +174,14 @@ impl Conversation {
     }
 
     /// Not sent; a human decides.
-    pub fn park(&mut self, seq: u64, code: &str, why: &str, view: Option<&Response>, now_ms: i64) {
+    pub fn park(&mut self, seq: u64, code: &str, why: Words, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Feedback::Failed, intent.kind.name(), why, view);
-        let (code, why) = (code.to_owned(), why.to_owned());
-        self.conclude(seq, IntentState::Parked { since_ms: now_ms, code, why }, note);
+        let note = Note::new(Feedback::Failed, intent.kind.name(), code, why.clone()).with_view(view);
+        self.conclude(seq, IntentState::Parked { since_ms: now_ms, code: code.to_owned(), why }, note);
     }
 
     /// It cannot be sent. If an earlier attempt has no known outcome, it is unclear and not parked.
-    pub fn give_up(&mut self, seq: u64, code: &str, why: &str, now_ms: i64) {
+    pub fn give_up(&mut self, seq: u64, code: &str, why: Words, now_ms: i64) {
         match self.intent(seq).and_then(|intent| intent.unconfirmed.clone()) {
             Some(attempt) => self.unclear(seq, attempt, why, now_ms),
             None => self.park(seq, code, why, None, now_ms),
@@ -195,15 +189,15 @@ impl Conversation {
     }
 
     /// Sent, and it is not known whether it arrived.
-    pub fn unclear(&mut self, seq: u64, sending: Sending, why: &str, now_ms: i64) {
+    pub fn unclear(&mut self, seq: u64, sending: Sending, why: Words, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Feedback::Unclear, intent.kind.name(), why, None);
-        self.conclude(seq, IntentState::Unclear { since_ms: now_ms, why: why.to_owned(), sending }, note);
+        let note = Note::new(Feedback::Unclear, intent.kind.name(), "unclear", why.clone());
+        self.conclude(seq, IntentState::Unclear { since_ms: now_ms, why, sending }, note);
     }
 
-    fn settled(&mut self, seq: u64, lost: &str, view: &Response, now_ms: i64) {
+    fn settled(&mut self, seq: u64, lost: Words, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let note = note(Feedback::Settled, intent.kind.name(), lost, Some(view));
+        let note = Note::new(Feedback::Settled, intent.kind.name(), "", lost).with_view(Some(view));
         let why = "Goodays has this feedback as processed already.".to_owned();
         self.conclude(seq, IntentState::Settled { at_ms: now_ms, why }, note);
         if let Some(link) = &mut self.link {
@@ -213,17 +207,21 @@ impl Conversation {
 
     fn observed(&mut self, seq: u64, verb: Verb, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
-        let why = "goodays.actions is observe: nothing was sent to the customer.";
-        let note = note(Feedback::Observed, intent.kind.name(), why, Some(view));
+        let why = Words::new("observe-only");
+        let note = Note::new(Feedback::Observed, intent.kind.name(), "", why).with_view(Some(view));
         self.conclude(seq, IntentState::Observed { at_ms: now_ms, verb }, note);
     }
 
     /// Ends an open or parked action, and adds the note for the Case.
-    fn conclude(&mut self, seq: u64, state: IntentState, note: Note) {
+    fn conclude(&mut self, seq: u64, state: IntentState, mut note: Note) {
         let Some(intent) = self.intent_mut(seq) else { return };
         if !intent.state.is_open() && !intent.state.is_parked() {
             return;
         }
+        note.command =
+            intent.command.map(|number| CommandDone { number, answer: answer_sent(intent, &state) });
+        note.resets_approval = intent.approved_text.take().is_some();
+        intent.told_waiting = None;
         intent.state = state;
         self.tell(note);
     }
@@ -242,10 +240,14 @@ impl Conversation {
     }
 }
 
-/// A note for the Case.
-fn note(told: Feedback, action: &str, reason: &str, view: Option<&Response>) -> Note {
-    let view = view.map(|view| view.raw.clone());
-    Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
+/// The answer of a command that reached the customer.
+fn answer_sent(intent: &Intent, state: &IntentState) -> Option<AnswerSent> {
+    match (&intent.kind, state) {
+        (ActionKind::Answer { content, .. }, IntentState::Delivered { message: Some(id), .. }) => {
+            Some(AnswerSent { text: content.clone(), id: id.clone() })
+        }
+        _ => None,
+    }
 }
 
 /// A hash of a call's content, to notice a later change.

@@ -6,10 +6,12 @@
 use crate::decide::invariants::{self, breach_of_action};
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::outbound::waiting::{held_ms, needs_approval};
 use crate::decide::{ActionKind, Conversation, Intent, IntentState, Sending};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
+use crate::messages::Words;
 
 /// Whether an action may be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +26,10 @@ pub enum Eligibility {
 /// Why an action waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Not before this time (milliseconds): the end of `close_grace`, or the next try.
+    /// Not before this time (milliseconds): the end of `undo` or `close_grace`, or the next try.
     Until { at_ms: i64 },
+    /// Somebody has to approve it.
+    Approval,
     /// An earlier answer of the same response goes first.
     EarlierAnswer,
     /// Close, spam and call wait for every answer (design, rule 7): one is not at Goodays yet.
@@ -51,15 +55,15 @@ pub enum Wait {
 pub enum Ending {
     /// An earlier attempt is found to have arrived.
     Arrived(Verb, Option<Proof>),
-    /// Goodays has the response as processed. The text says for the agent what could not be sent.
-    Settled(String),
+    /// Goodays has the response as processed. The words say for the agent what could not be sent.
+    Settled(Words),
     NotSent {
         code: &'static str,
-        why: String,
+        why: Words,
     },
     /// An attempt was made, its outcome is not known, and Goodays accepts no other.
     Unclear {
-        why: String,
+        why: Words,
         attempt: Sending,
     },
     /// `goodays.actions` is `observe`.
@@ -77,6 +81,13 @@ pub struct Circumstances {
     /// `poll.interval`.
     pub poll_ms: i64,
     pub observe: bool,
+    /// `goodays.undo`: how long a public reply and a private message can be taken back.
+    pub undo_reply_ms: i64,
+    pub undo_message_ms: i64,
+    /// `goodays.approval`: whether public replies wait for an approval.
+    pub approval: bool,
+    /// Since when Goodays cannot be reached; `None` while it can.
+    pub goodays_away_ms: Option<i64>,
     /// See [`Reading::message_ends_turn`].
     pub message_ends_turn: Option<bool>,
 }
@@ -109,8 +120,10 @@ pub fn eligibility(
     if let Some(wait) = behind(conversation, intent).filter(|_| is_behind) {
         return Eligibility::NotYet(wait);
     }
-    let grace_ms = if intent.kind.is_answer() { 0 } else { now.close_grace_ms };
-    let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(grace_ms));
+    if needs_approval(intent, now) {
+        return Eligibility::NotYet(Wait::Approval);
+    }
+    let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(held_ms(&intent.kind, now)));
     if at_ms > now.now_ms {
         return Eligibility::NotYet(Wait::Until { at_ms });
     }
@@ -176,7 +189,7 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
             }
             // An operator saw that it is unclear, and asked to send it again.
             Outcome::CannotBeTold(_) if intent.approved => {}
-            Outcome::CannotBeTold(why) => return unclear(attempt, why),
+            Outcome::CannotBeTold(why) => return unclear(attempt, why.words()),
             Outcome::DidNotArrive => {}
             Outcome::Displaced => unconfirmed = None,
         }
@@ -186,19 +199,16 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
         (Permitted::Send(action), _) if now.observe => Eligibility::Never(Ending::Observed(action.verb())),
         (Permitted::Send(action), _) => match breach_of_action(&action, intent, look.view) {
             None => Eligibility::Send(action),
-            Some(breach) => {
-                let why = invariants::words(breach);
-                Eligibility::Never(Ending::NotSent { code: invariants::CODE, why })
-            }
+            Some(why) => Eligibility::Never(Ending::NotSent { code: invariants::CODE, why }),
         },
-        (Permitted::NotSent { why, .. }, Some(attempt)) => unclear(attempt, &why),
+        (Permitted::NotSent { why, .. }, Some(attempt)) => unclear(attempt, why),
         (Permitted::NotSent { code, why }, None) => Eligibility::Never(Ending::NotSent { code, why }),
         (Permitted::Settled(lost), _) => Eligibility::Never(Ending::Settled(lost)),
     }
 }
 
-fn unclear(attempt: &Sending, why: &str) -> Eligibility {
-    let why = format!("It was sent before, and nobody can say whether it arrived. {why}");
+fn unclear(attempt: &Sending, why: Words) -> Eligibility {
+    let why = Words::new("sent-before").and(why);
     Eligibility::Never(Ending::Unclear { why, attempt: attempt.clone() })
 }
 
@@ -236,7 +246,8 @@ impl Wait {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Until { .. } => "it waits for its time: close_grace, or the next try",
+            Self::Until { .. } => "it waits for its time: undo, close_grace, or the next try",
+            Self::Approval => "it waits until somebody approves it on the Case",
             Self::EarlierAnswer => "an answer that was given earlier goes first",
             Self::Answer => "an answer of the same Case goes first",
             Self::ParkedAnswer => "an answer of the same Case waits for a human: see `parked`",

@@ -6,11 +6,14 @@
 //! - [`mod@outcome`]: what became of an attempt? Asked by webhooks, read backs, the sweep and an operator's retry.
 //! - [`recognise`]: whether a message is the one that an attempt sent.
 //! - [`changes`]: what each answer of Goodays changes in the conversation.
+//! - [`commands`]: what an agent asks for with a button on the Case.
 //! - [`edits`]: which existing rows an edit of actions.yaml would touch.
 //! - [`rules`]: which version of actions.yaml applies to a row.
+//! - [`waiting`]: why an action waits, as the Case shows it.
 //! - [`rows`]: what each row of Salesforce changes in the conversation.
 
 pub mod changes;
+pub mod commands;
 pub mod edits;
 pub mod eligibility;
 pub mod outcome;
@@ -18,6 +21,7 @@ pub mod permitted;
 pub mod recognise;
 pub mod rows;
 pub mod rules;
+pub mod waiting;
 
 pub use eligibility::{Circumstances, Eligibility, Look, Wait, eligibility};
 pub use outcome::{Outcome, Proof, Reading, outcome};

@@ -8,6 +8,7 @@ use crate::decide::outbound::recognise::{Fit, fit};
 use crate::decide::{Intent, Link, Sending};
 use crate::goodays::event::{Message, Response};
 use crate::goodays::{MessageId, Verb};
+use crate::messages::Words;
 use crate::time::GoodaysTime;
 
 /// The outcome of an attempt, as far as one read shows it.
@@ -21,8 +22,30 @@ pub enum Outcome {
     Displaced,
     /// It may still be applied or shown: a read that begins then (milliseconds) shows more.
     NotYet { look_again_ms: i64 },
-    /// Reading does not decide; the text says why, for people.
-    CannotBeTold(&'static str),
+    /// Reading does not decide.
+    CannotBeTold(Doubt),
+}
+
+/// Why reading Goodays does not decide about an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// A new message of the brand may be this one.
+    MayBeOurs,
+    /// The verb is not listed any more, and nothing is shown.
+    MayBeShownLater,
+    /// `message` stays listed whether it arrived or not.
+    TakesFurtherMessages,
+}
+
+impl Doubt {
+    /// For people.
+    pub fn words(self) -> Words {
+        match self {
+            Self::MayBeOurs => Words::new("may-be-ours"),
+            Self::MayBeShownLater => Words::new("may-be-shown-later"),
+            Self::TakesFurtherMessages => Words::new("takes-further-messages"),
+        }
+    }
 }
 
 /// The message that an attempt created at Goodays.
@@ -62,7 +85,7 @@ pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading:
         return Outcome::Displaced;
     }
     if !unexplained(intent, sending, link, reading.view).is_empty() {
-        return Outcome::CannotBeTold("Goodays shows a new message of the brand that may be this one.");
+        return Outcome::CannotBeTold(Doubt::MayBeOurs);
     }
     absent(sending, reading)
 }
@@ -134,14 +157,10 @@ fn absent(sending: &Sending, reading: Reading<'_>) -> Outcome {
         return Outcome::DidNotArrive;
     }
     if !view.allows(sending.verb) {
-        return Outcome::CannotBeTold(
-            "Goodays does not take it any more, and does not show it: it may have arrived, and be shown later.",
-        );
+        return Outcome::CannotBeTold(Doubt::MayBeShownLater);
     }
     if sending.verb == Verb::Message && reading.message_ends_turn != Some(true) {
-        return Outcome::CannotBeTold(
-            "Goodays takes further messages whether this one arrived or not, and does not show it.",
-        );
+        return Outcome::CannotBeTold(Doubt::TakesFurtherMessages);
     }
     Outcome::DidNotArrive
 }

@@ -4,18 +4,19 @@ use crate::decide::{ActionKind, Audience, Intent, Link, RepliedBy};
 use crate::goodays::action::{Action, is_outside_source, takes_remark_type};
 use crate::goodays::event::{Response, Whose, normalised};
 use crate::goodays::{MessageId, Verb};
+use crate::messages::Words;
 use crate::time::GoodaysTime;
 
 /// What may be done about an action, after a read of Goodays.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Permitted {
     Send(Action),
-    /// Goodays has it as processed already. The text says for the agent what could not be sent; else it is empty.
-    Settled(String),
+    /// Goodays has it as processed already. The words say for the agent what could not be sent.
+    Settled(Words),
     /// Not sent, and not retried automatically.
     NotSent {
         code: &'static str,
-        why: String,
+        why: Words,
     },
 }
 
@@ -59,15 +60,14 @@ fn answer(
     beside: Beside<'_>,
 ) -> Permitted {
     if content.trim().is_empty() {
-        return not_sent("empty", "The comment is empty.");
+        return not_sent("empty", Words::new("answer-empty"));
     }
     let (content, user) = (plain_text(content), beside.user.map(str::to_owned));
     match (view.allows(Verb::Reply), view.allows(Verb::Message), audience) {
         // Whatever is listed: it would be a second answer to feedback that is answered.
-        (_, _, Audience::Public) if is_answered_by_other(view, beside) => not_sent(
-            "answered_by_other",
-            "Somebody else answered in Goodays first; this text was written as the public reply.",
-        ),
+        (_, _, Audience::Public) if is_answered_by_other(view, beside) => {
+            not_sent("answered_by_other", Words::new("answered-by-other"))
+        }
         (true, _, Audience::Public) => {
             let remark_type = remark(chosen, is_outside_source(view.source.as_deref()));
             Permitted::Send(Action::Reply { content, user, remark_type })
@@ -77,62 +77,49 @@ fn answer(
             let remark_type = if takes { remark(chosen, true) } else { None };
             Permitted::Send(Action::Message { content, user, remark_type })
         }
-        (true, false, Audience::Private) => not_sent(
-            "would_be_public",
-            "The text was meant as a private message, but Goodays takes only the public reply.",
-        ),
+        (true, false, Audience::Private) => not_sent("would_be_public", Words::new("would-be-public")),
         (false, false, _) => no_answer_now(view, beside.newer_case),
     }
 }
 
-fn not_sent(code: &'static str, why: impl Into<String>) -> Permitted {
-    Permitted::NotSent { code, why: why.into() }
+fn not_sent(code: &'static str, why: Words) -> Permitted {
+    Permitted::NotSent { code, why }
 }
 
 fn no_answer_now(view: &Response, newer_case: Option<&str>) -> Permitted {
     if let Some(case) = newer_case {
-        let why = format!("The customer left newer feedback: please answer on Case {case}.");
-        return not_sent("newer_feedback", why);
+        return not_sent("newer_feedback", Words::new("newer-feedback").with("case", case));
     }
     if view.state.as_deref() == Some("spam") {
-        return not_sent("spam", "The feedback stands as spam in Goodays: it takes no answer.");
+        return not_sent("spam", Words::new("is-spam"));
     }
     if let Some(why) = unusable(view, &[Verb::Reply, Verb::Message]) {
         return not_sent("not_allowed", why);
     }
     match (&view.reply, is_processed(view)) {
         // It may be closed by mistake; Goodays cannot open it again (Goodays reference, 6).
-        (None, true) => not_sent(
-            "closed_in_goodays",
-            format!(
-                "The feedback was closed in Goodays without an answer, and Goodays cannot open it again. It takes an \
-                 answer after the customer writes; until then please reach the customer another way.{}",
-                still_listed(view)
-            ),
-        ),
-        (Some(_), true) => {
-            not_sent("wait_for_customer", "Goodays takes the next one after the customer writes.")
+        (None, true) => {
+            not_sent("closed_in_goodays", Words::new("closed-in-goodays").and(still_listed(view)))
         }
-        (_, false) => not_sent(
-            "not_allowed",
-            format!("Goodays lists no answer for this feedback at the moment.{}", still_listed(view)),
-        ),
+        (Some(_), true) => not_sent("wait_for_customer", Words::new("wait-for-customer")),
+        (_, false) => not_sent("not_allowed", Words::new("no-answer-listed").and(still_listed(view))),
     }
 }
 
 /// What the agent can still do, named as the shipped actions name it.
-fn still_listed(view: &Response) -> String {
+fn still_listed(view: &Response) -> Words {
     let listed: Vec<&str> =
         Verb::ALL.iter().filter(|verb| view.allows(**verb)).map(|verb| verb.as_str()).collect();
-    if listed.is_empty() { String::new() } else { format!(" Goodays still takes: {}.", listed.join(", ")) }
+    if listed.is_empty() {
+        return Words::default();
+    }
+    Words::new("still-takes").with("verbs", listed.join(", "))
 }
 
 /// A listed verb whose value is no address counts as not listed; the reason names it.
-fn unusable(view: &Response, verbs: &[Verb]) -> Option<String> {
+fn unusable(view: &Response, verbs: &[Verb]) -> Option<Words> {
     let named = verbs.iter().find(|verb| view.odd_actions.contains(verb.as_str()))?;
-    Some(format!(
-        "Goodays names \"{named}\" for this feedback, but with no address: the connector takes that as not allowed."
-    ))
+    Some(Words::new("no-address").with("verb", named))
 }
 
 fn status(view: &Response, verb: Verb, action: Action, carries: bool) -> Permitted {
@@ -140,11 +127,9 @@ fn status(view: &Response, verb: Verb, action: Action, carries: bool) -> Permitt
         return Permitted::Send(action);
     }
     if is_processed(view) {
-        let lost = "The call's note and rating did not travel: please enter them in Goodays.";
-        return Permitted::Settled(if carries { lost.to_owned() } else { String::new() });
+        return Permitted::Settled(if carries { Words::new("call-not-carried") } else { Words::default() });
     }
-    let why = unusable(view, &[verb])
-        .unwrap_or_else(|| format!("Goodays does not list \"{verb}\" for this feedback at the moment."));
+    let why = unusable(view, &[verb]).unwrap_or_else(|| Words::new("not-listed").with("verb", verb));
     not_sent("not_allowed", why)
 }
 

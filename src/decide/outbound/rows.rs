@@ -11,6 +11,7 @@ use crate::decide::{
 };
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, ActionMapping, Wanted};
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::SalesforceTime;
 
@@ -27,6 +28,21 @@ pub struct Since<'a> {
     pub now_ms: i64,
     /// Salesforce's clock now, for rows without a time.
     pub now: SalesforceTime,
+    /// When the rows were asked for, by our clock (milliseconds).
+    pub asked_ms: i64,
+    pub merged: MergedCase,
+}
+
+/// Which response of a Case an answer from the Case is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MergedCase {
+    /// This one.
+    #[default]
+    AnswersThis,
+    /// Another response of the merged Case waits for it.
+    AnswersAnother,
+    /// It cannot be told (design, rule 11).
+    Unsure,
 }
 
 /// The effect of a row, for the log.
@@ -65,15 +81,16 @@ impl Conversation {
         link.active_status_rule = active_status_rule(by, row);
         link.rules = by.rules_version();
         let (now_holds, after) = (link.active_status_rule, link.last_customer.clone());
-        let mut seen = Seen::default();
+        let mut seen = self.see_command(row, rules, since, known, next_seq);
+        self.see_approval(row, rules, since, known);
         if known && before.is_some() && now_holds != before {
-            seen.taken_back = self.take_status_back(since.now_ms);
+            seen.taken_back += self.take_status_back(since.now_ms);
         }
         let Some(wish) = wanted.and_then(|wanted| status_wish(&wanted, after)) else { return seen };
         if known && now_holds.is_some() && now_holds != before {
             let author = path(row, by.actions().case_author.as_deref());
             let acted = modified(row).unwrap_or(since.now);
-            seen.fired = self.fire(id, wish, author, acted, since.now_ms, next_seq);
+            seen.fired = self.fire(id, wish, author, acted, since.now_ms, next_seq).or(seen.fired);
         } else {
             self.follow_case(&wish, since.now_ms);
         }
@@ -82,17 +99,19 @@ impl Conversation {
 
     /// Cancels status actions whose rule is not active any more.
     fn take_status_back(&mut self, now_ms: i64) -> usize {
-        let waiting = |intent: &&mut Intent| {
-            !intent.kind.is_answer() && matches!(intent.state, IntentState::Ready { .. })
-        };
-        let why = "taken back by the agent";
-        self.intents.iter_mut().filter(waiting).map(|intent| cancel(intent, why, now_ms)).count()
+        let waiting =
+            |intent: &&Intent| intent.is_of_status() && matches!(intent.state, IntentState::Ready { .. });
+        let all: Vec<u64> = self.intents.iter().filter(waiting).map(|intent| intent.seq).collect();
+        for seq in &all {
+            self.take_back(*seq, "taken back by the agent", now_ms);
+        }
+        all.len()
     }
 
     /// The rule stays active, but the agent may have changed the fields of the action. A waiting action gets the new
     /// values; for a sent one the agent gets a note.
     fn follow_case(&mut self, wish: &ActionKind, now_ms: i64) {
-        let same = |intent: &&mut Intent| intent.kind.name() == wish.name() && !intent.kind.is_answer();
+        let same = |intent: &&mut Intent| intent.kind.name() == wish.name() && intent.is_of_status();
         let waiting = self
             .intents
             .iter_mut()
@@ -110,9 +129,7 @@ impl Conversation {
         let blank = matches!(wish, ActionKind::Call { rating: None, note: None, .. });
         if sent.content != content && !sent.told && !blank {
             sent.told = true;
-            let reason = "The call's note or rating was changed after it was sent; the change does not travel. Please \
-                          enter it in Goodays.";
-            self.tell(told(Feedback::Sent, "call", reason));
+            self.tell(Note::new(Feedback::Sent, "call", "call_changed", Words::new("call-changed")));
         }
     }
 
@@ -153,6 +170,9 @@ impl Conversation {
             unconfirmed,
             approved: false,
             by_operator: false,
+            told_waiting: None,
+            approved_text: None,
+            command: None,
         });
         Some(name)
     }
@@ -203,7 +223,7 @@ impl Conversation {
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
         let case = link.case.get_or_insert(CaseRef { id: shown.case.clone(), number: None }).id.clone();
-        let wish = answer(&shown.wanted, link, shown.comment.clone());
+        let wish = answer_kind(&shown.wanted, link, Some(shown.comment.clone()));
         let fired = self.fire(case, wish, shown.author.clone(), shown.acted, shown.now_ms, next_seq);
         let seq = self.by_identity(&answer_identity(&shown.comment)).map(|intent| intent.seq);
         if let (Some(_), Some(seq), Some(link)) = (fired, seq, &mut self.link) {
@@ -211,9 +231,7 @@ impl Conversation {
             link.answers.retain(|a| a.comment != comment);
             link.answers.push(Answered { comment, intent: seq, text, told: false });
             if shown.unsure {
-                let why = "This Case holds several feedbacks (merged), and it cannot be told which one the comment \
-                           answers.";
-                self.park(seq, "merged", why, None, shown.now_ms);
+                self.park(seq, "merged", Words::new("merged"), None, shown.now_ms);
             }
         }
         Seen { fired, ..Seen::default() }
@@ -232,7 +250,8 @@ impl Conversation {
             if let Some(link) = &mut self.link {
                 link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.told = true);
             }
-            self.tell(told(Feedback::Failed, "answer", edited(state.as_ref())));
+            let words = edited(state.as_ref());
+            self.tell(Note::new(Feedback::Failed, "answer", "edited_after_sending", words));
         }
         Seen::default()
     }
@@ -246,7 +265,8 @@ impl Conversation {
             return;
         }
         (*content, *remark_type) = (text, wanted.remark_type.clone());
-        intent.read_ms = now_ms;
+        // The agent is still writing: the time to take it back begins again.
+        (intent.read_ms, intent.seen_ms, intent.told_waiting) = (now_ms, now_ms, None);
         if let Some(link) = &mut self.link {
             let hash = text_hash(wanted);
             link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.text = hash);
@@ -255,9 +275,10 @@ impl Conversation {
 
     /// The comment was unpublished: an unsent answer is cancelled.
     fn unpublished(&mut self, seq: u64, now_ms: i64) -> Seen {
-        let unsent = self.intent_mut(seq).filter(|intent| intent.is_unsent());
-        let taken_back =
-            unsent.map(|intent| cancel(intent, "unpublished before it was sent", now_ms)).is_some();
+        let taken_back = self.intent(seq).is_some_and(Intent::is_unsent);
+        if taken_back {
+            self.take_back(seq, "unpublished before it was sent", now_ms);
+        }
         self.forget_told(taken_back);
         Seen { taken_back: usize::from(taken_back), ..Seen::default() }
     }
@@ -265,8 +286,12 @@ impl Conversation {
     /// The comment of a parked answer was deleted: that takes it back, as unpublishing does. True when it was.
     pub fn see_deleted(&mut self, comment: &RecordId, now_ms: i64) -> bool {
         let identity = answer_identity(comment);
-        let found = self.intents.iter_mut().find(|i| i.identity() == identity && i.state.is_parked());
-        let taken_back = found.map(|intent| cancel(intent, "deleted before it was sent", now_ms)).is_some();
+        let found = self.intents.iter().find(|i| i.identity() == identity && i.state.is_parked());
+        let found = found.map(|intent| intent.seq);
+        let taken_back = found.is_some();
+        if let Some(seq) = found {
+            self.take_back(seq, "deleted before it was sent", now_ms);
+        }
         self.forget_told(taken_back);
         taken_back
     }
@@ -293,23 +318,27 @@ impl Conversation {
         let alive = row.filter(|r| r.get("IsDeleted") != Some(&Value::Bool(true)));
         let (stays, problem) = match alive {
             None => (Stays::No, None),
+            Some(row) if intent.command.is_some() => match self.command_stays(seq, row, rules, now_ms) {
+                Ok(true) => (Stays::Yes, None),
+                Ok(false) => (Stays::No, None),
+                Err(problem) => (Stays::Yes, Some(problem)),
+            },
             Some(row) => still_wanted(intent, row, rules),
         };
         match stays {
             Stays::No => {
-                let action = intent.kind.name();
-                if let Some(intent) = self.intent_mut(seq) {
-                    cancel(intent, "unpublished, deleted or taken back before it was sent", now_ms);
-                }
+                let Some(action) = self.intent(seq).map(|intent| intent.kind.name()) else {
+                    return Ok(false);
+                };
+                self.take_back(seq, "unpublished, deleted or taken back before it was sent", now_ms);
                 if row.is_none() {
                     // A deleted row is returned as deleted; a missing row may only be hidden from us.
-                    let why = "It was taken back, or the connector cannot see it any more; nothing was sent.";
-                    self.tell(told(Feedback::Failed, action, why));
+                    self.tell(Note::new(Feedback::Failed, action, "gone", Words::new("gone")));
                 }
             }
             Stays::Yes => self.read_now(seq, now_ms),
             Stays::As(wanted) => {
-                let known = intent.kind.comment().cloned();
+                let known = self.intent(seq).and_then(|intent| intent.kind.comment().cloned());
                 let known = known.and_then(|c| self.link.as_ref()?.answer(&c).cloned());
                 if let Some(known) = known {
                     self.follow_comment(&known, &wanted, now_ms);
@@ -378,14 +407,6 @@ pub(super) fn is_agents(row: &Value, actions: &ActionMapping, since: &Since<'_>)
         && actions.comments.may_answer(user_type.as_deref())
 }
 
-fn cancel(intent: &mut Intent, why: &str, now_ms: i64) {
-    intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
-}
-
-fn told(told: Feedback, action: &str, reason: &str) -> Note {
-    Note { told, action: action.to_owned(), reason: reason.to_owned(), view: None }
-}
-
 fn may_fire_again(state: &IntentState) -> bool {
     state.is_parked() || matches!(state, IntentState::Cancelled { .. } | IntentState::Observed { .. })
 }
@@ -405,12 +426,12 @@ pub(super) fn status_wish(wanted: &Wanted, after: Option<crate::goodays::Message
 }
 
 /// What is not sent of a call, for the agent.
-fn left_out(wanted: &Wanted) -> String {
+fn left_out(wanted: &Wanted) -> Words {
     let rated = wanted.rating.as_ref().is_some_and(|r| !r.is_null() && rating(r).is_none());
     let long = wanted.note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE);
-    let rated = rated.then(|| "The call's rating was left out: Goodays takes 0 to 5.".to_owned());
-    let long = long.then(|| format!("The call's note was cut after {MAX_NOTE} characters."));
-    rated.into_iter().chain(long).collect::<Vec<_>>().join(" ")
+    let rated = rated.then(|| Words::new("rating-left-out"));
+    let long = long.then(|| Words::new("note-cut").with("max", MAX_NOTE));
+    rated.unwrap_or_default().and(long.unwrap_or_default())
 }
 
 /// An integer from 0 to 5 (Goodays reference, 5.3); Salesforce returns numbers with decimals.
@@ -421,7 +442,7 @@ fn rating(value: &Value) -> Option<u8> {
     (0.0..=5.0).contains(&whole).then_some(whole as u8)
 }
 
-fn answer(wanted: &Wanted, link: &Link, comment: RecordId) -> ActionKind {
+pub(super) fn answer_kind(wanted: &Wanted, link: &Link, comment: Option<RecordId>) -> ActionKind {
     ActionKind::Answer {
         comment,
         content: wanted.content.clone().unwrap_or_default(),
@@ -434,17 +455,13 @@ fn text_hash(wanted: &Wanted) -> u64 {
     hash64(&normalised(wanted.content.as_deref().unwrap_or_default()))
 }
 
-fn edited(state: Option<&IntentState>) -> &'static str {
+fn edited(state: Option<&IntentState>) -> Words {
     match state {
         None | Some(IntentState::Delivered { .. } | IntentState::Sending(_)) => {
-            "The comment was edited after it was taken over; the customer has the first text. Write a new \
-             comment to say more."
+            Words::new("comment-edited-after-sending")
         }
         // Unclear or dropped: it is not known what the customer has.
-        Some(_) => {
-            "The comment was edited after it was taken over; the edit is not sent. Write a new comment to say \
-             more."
-        }
+        Some(_) => Words::new("comment-edited"),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::decide::outbound::Outcome;
 use crate::http::Failure;
+use crate::messages::Words;
 
 /// How long reading back may fail before the outcome is unclear (milliseconds).
 const UNCLEAR_AFTER_MS: i64 = 600_000;
@@ -22,14 +23,14 @@ pub enum AfterPut {
     SendLater,
     /// Goodays refused it. A close, spam or call may be refused only because it is done already, so the response is
     /// read; otherwise the action is parked, or unclear if an earlier attempt has no known outcome.
-    Refused { code: String, why: String },
+    Refused { code: String, why: Words },
 }
 
 pub fn after_put(result: &Result<(), Failure>) -> AfterPut {
     match result {
         Ok(()) => AfterPut::ReadBack,
         Err(failure @ Failure::Refused { status, problem }) => {
-            let why = format!("Goodays refused it ({status}): {}", problem.message);
+            let why = Words::new("refused").with("status", status).with("message", &problem.message);
             AfterPut::Refused { code: failure.code(), why }
         }
         Err(failure) if failure.may_have_been_done() => {
@@ -43,7 +44,7 @@ pub fn after_put(result: &Result<(), Failure>) -> AfterPut {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Park {
     pub code: String,
-    pub why: &'static str,
+    pub why: Words,
 }
 
 /// Failed reads of one response in a row.
@@ -64,26 +65,20 @@ impl FailedReads {
 /// Why an action is parked whose response could not be read before it is sent; `None`: it is read again later.
 pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> {
     match failure {
-        Failure::Refused { .. } => Some(Park {
-            code: failure.code(),
-            why: "Goodays does not show this feedback any more: it may have left the perimeter.",
-        }),
-        _ if failure.may_have_been_done() && reads.is_hopeless() => Some(Park {
-            code: "no_answer".to_owned(),
-            why: "Goodays gives no answer about this feedback, though it does about others.",
-        }),
+        Failure::Refused { .. } => Some(Park { code: failure.code(), why: Words::new("left-perimeter") }),
+        _ if failure.may_have_been_done() && reads.is_hopeless() => {
+            Some(Park { code: "no_answer".to_owned(), why: Words::new("no-answer-here") })
+        }
         _ => None,
     }
 }
 
 /// Why an attempt is unclear that could not be read back; `None`: it is read back again later. `age_ms`: time since the
 /// attempt began.
-pub fn unread_after_put(failure: &Failure, age_ms: i64) -> Option<&'static str> {
+pub fn unread_after_put(failure: &Failure, age_ms: i64) -> Option<Words> {
     match failure {
-        Failure::Refused { .. } => {
-            Some("Goodays does not show this feedback any more, so it cannot be read back.")
-        }
-        _ if age_ms > UNCLEAR_AFTER_MS => Some("Goodays could not be read back."),
+        Failure::Refused { .. } => Some(Words::new("not-shown-any-more")),
+        _ if age_ms > UNCLEAR_AFTER_MS => Some(Words::new("not-read-back")),
         _ => None,
     }
 }
@@ -91,18 +86,10 @@ pub fn unread_after_put(failure: &Failure, age_ms: i64) -> Option<&'static str> 
 /// Why an action is parked that did not arrive, after so many of its PUTs were refused on the way.
 pub fn blocked_on_the_way(found: Option<&Outcome>, blocked: u32) -> Option<Park> {
     let is_blocked = found == Some(&Outcome::DidNotArrive) && blocked >= MAX_BLOCKED;
-    is_blocked.then(|| Park {
-        code: "blocked_on_the_way".to_owned(),
-        why: "Something between the connector and Goodays refuses this text and lets others pass: a firewall, \
-              perhaps. Please answer in Goodays, or in other words.",
-    })
+    is_blocked.then(|| Park { code: "blocked_on_the_way".to_owned(), why: Words::new("blocked") })
 }
 
 /// Why an action is parked that would exceed the limit of actions in one hour.
-pub fn held_back(limit: u32) -> (&'static str, String) {
-    let why = format!(
-        "Held back: more than {limit} actions in one hour. Somebody has to look and release them \
-         (goodays-salesforce retry --all --reason max_actions_per_hour)."
-    );
-    ("max_actions_per_hour", why)
+pub fn held_back(limit: u32) -> (&'static str, Words) {
+    ("max_actions_per_hour", Words::new("hourly-limit").with("limit", limit))
 }

@@ -312,6 +312,7 @@ mod of_goodays {
     use crate::decide::outbound::Outcome;
     use crate::decide::outcome::goodays::*;
     use crate::http::{Failure, Problem};
+    use crate::messages::Words;
 
     fn refused() -> Failure {
         Failure::Refused { status: 403, problem: Problem::new("", "no") }
@@ -331,7 +332,8 @@ mod of_goodays {
         for (result, expected) in table {
             assert_eq!(after_put(&result), expected, "{result:?}");
         }
-        let why = "Goodays refused it (403): no".to_owned();
+        let why = Words::new("refused").with("status", 403).with("message", "no");
+        assert_eq!(why.to_string(), "Goodays refused it (403): no");
         assert_eq!(after_put(&Err(refused())), AfterPut::Refused { code: "status_403".to_owned(), why });
     }
 

@@ -1,9 +1,11 @@
 //! Which existing rows an edit of actions.yaml would touch (design, rule 19).
 
+use crate::decide::outbound::rows::MergedCase;
 use crate::decide::outbound::rows::Since;
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
 use crate::decide::{ActionKind, Answered, CaseRef, Conversation, IntentState, Link, Verb};
+use crate::messages::Words;
 
 const CLOSE: (&str, &str) = ("on: case, when: case.IsClosed", "on: case, when: not case.IsClosed");
 const NOTES: (&str, &str) = ("when: comment.IsPublished", "when: \"true\"");
@@ -12,7 +14,14 @@ const PORTAL: (&str, &str) =
 
 fn since() -> Since<'static> {
     let at = |n| SalesforceTime::from_millis(minute(n));
-    Since { first_start: at(0), us: &[], now_ms: minute(10), now: at(10) }
+    Since {
+        first_start: at(0),
+        us: &[],
+        now_ms: minute(10),
+        now: at(10),
+        asked_ms: minute(10),
+        merged: MergedCase::default(),
+    }
 }
 
 fn row(created: i64, modified: i64) -> Value {
@@ -87,8 +96,8 @@ fn every_state() -> Vec<IntentState> {
     vec![
         ready(),
         IntentState::Sending(sending()),
-        IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending() },
-        IntentState::Parked { since_ms: 0, code: "not_allowed".to_owned(), why: String::new() },
+        IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending() },
+        IntentState::Parked { since_ms: 0, code: "not_allowed".to_owned(), why: Words::default() },
         IntentState::Delivered { at_ms: 0, verb: Verb::Close, message: None },
         IntentState::Settled { at_ms: 0, why: String::new() },
         IntentState::Cancelled { at_ms: 0, why: String::new() },

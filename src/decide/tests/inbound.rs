@@ -2,6 +2,7 @@ mod fields;
 mod lost_state;
 mod own_answers;
 
+use crate::messages::Words;
 use insta::assert_snapshot;
 
 use crate::decide::inbound::MAX_COMMENTS;
@@ -41,7 +42,7 @@ fn relearned(marked: &[&str]) -> Link {
 }
 
 fn note(told: Feedback, action: &str, reason: &str, view: Option<Value>) -> Note {
-    Note { told, action: action.to_owned(), reason: reason.to_owned(), view }
+    Note { view, ..Note::new(told, action, "", Words::plain(reason)) }
 }
 
 #[test]
@@ -56,6 +57,7 @@ fn the_documented_first_contact() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Public reply"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = ""
       Goodays_Response_Id__c = "vdOpL1NJ74l"
     "#);
@@ -69,6 +71,7 @@ fn the_documented_first_contact() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Public reply"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = ""
       Goodays_Response_Id__c = "vdOpL1NJ74l"
     "#);
@@ -86,6 +89,7 @@ fn the_documented_delegation() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Public reply"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = ""
       Goodays_Response_Id__c = "vdOpL1NJ74l"
     "#);
@@ -104,6 +108,7 @@ fn the_documented_messages() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Private message"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = "54EjZ70lxy vdJmjjLk8D"
       Goodays_Response_Id__c = "vdOpL1NJ74l"
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Jennifer Parker, 2020-02-05 12:20:\nDear Customer, thank you for your feedback.…"
@@ -119,6 +124,7 @@ fn the_documented_messages() {
       Priority = "High"
       Status = "New"
       Goodays_Next_Action__c = "Private message"
+      Goodays_Alert__c = false
       Goodays_Message_Ids__c = "54EjZ70lxy vdJmjjLk8D LdLD59eedj exqmBvGmxY"
       Goodays_Response_Id__c = "vdOpL1NJ74l"
       + CaseComment by ParentId: IsPublished = false, CommentBody = "Jennifer Parker, 2020-02-05 12:20:\nDear Customer, thank you for your feedback.…"

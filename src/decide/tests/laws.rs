@@ -1,5 +1,7 @@
 //! Laws for every conversation, in every order.
 
+use crate::decide::outbound::rows::MergedCase;
+use crate::messages::Words;
 use proptest::prelude::*;
 
 use crate::decide::ledger::marker::{read_marker, write_marker};
@@ -195,7 +197,7 @@ proptest! {
         let ids: Vec<&str> = talk.iter().map(|s| s.id.as_str()).collect();
         let sending = on_its_way(Verb::Message, &ids);
         let state = if unclear {
-            IntentState::Unclear { since_ms: 0, why: String::new(), sending }
+            IntentState::Unclear { since_ms: 0, why: Words::default(), sending }
         } else {
             IntentState::Sending(sending)
         };
@@ -234,7 +236,7 @@ proptest! {
             1 => answer(&content, Audience::Private),
             2 => ActionKind::Close { remark_type: Some(content), after: None },
             3 => ActionKind::Spam { after: None },
-            _ => ActionKind::Call { rating: None, note: Some(content), left_out: String::new(), after: None },
+            _ => ActionKind::Call { rating: None, note: Some(content), left_out: Words::default(), after: None },
         };
         let mut link = linked(&talk);
         link.replied = ours.then_some(RepliedBy::Us);
@@ -334,6 +336,8 @@ proptest! {
             us: &[],
             now_ms: minute(10),
             now: SalesforceTime::default(),
+            asked_ms: minute(10),
+            merged: MergedCase::default(),
         };
         let (mut before, mut next) = ("New", 0);
         for (status, times) in states {
@@ -363,7 +367,7 @@ proptest! {
                          "CreatedDate": stamp(minute(5)), "CreatedById": by, "ParentId": case_id()});
         let at = |n| SalesforceTime::from_millis(minute(n));
         let us = [us];
-        let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10) };
+        let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10), asked_ms: minute(10), merged: MergedCase::default() };
         let mut conversation = Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) };
         let mut answers = 0;
         for _ in 0..times {

@@ -1,5 +1,6 @@
 //! Tests of the decisions, by examples and by laws. No I/O: inputs and results are values.
 
+mod commands;
 mod edits;
 mod inbound;
 mod invariants;
@@ -21,6 +22,7 @@ use crate::decide::{
 use crate::goodays::event::{Event, Response, read};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Mapping, Source};
+use crate::messages::Messages;
 use crate::salesforce::RecordId;
 use crate::time::{GoodaysTime, SalesforceTime};
 
@@ -55,6 +57,7 @@ static CLOSED: LazyLock<Vec<String>> =
     LazyLock::new(|| ["Closed", "Closed by phone"].map(str::to_owned).into());
 static EVERYTHING: Perimeter = Perimeter { delegated_only: false, places: Vec::new() };
 static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+static ENGLISH: LazyLock<Messages> = LazyLock::new(Messages::default);
 
 pub(crate) fn plan_context() -> PlanContext<'static> {
     context_of(&SHIPPED)
@@ -69,6 +72,7 @@ fn context_of(mapping: &Mapping) -> PlanContext<'_> {
         closed: &CLOSED,
         fixes: &[],
         names: &NAMES,
+        messages: &ENGLISH,
     }
 }
 
@@ -252,7 +256,12 @@ fn short(value: &Value) -> String {
 }
 
 fn answer(content: &str, audience: Audience) -> ActionKind {
-    ActionKind::Answer { comment: comment_id(), content: content.to_owned(), remark_type: None, audience }
+    ActionKind::Answer {
+        comment: Some(comment_id()),
+        content: content.to_owned(),
+        remark_type: None,
+        audience,
+    }
 }
 
 fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
@@ -270,6 +279,9 @@ fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     }
 }
 

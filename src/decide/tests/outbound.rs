@@ -1,5 +1,6 @@
 mod outcomes;
 
+use crate::messages::Words;
 use insta::assert_snapshot;
 
 use crate::decide::outbound::outcome::arrived;
@@ -49,11 +50,11 @@ fn statuses() -> [ActionKind; 4] {
     [
         ActionKind::Close { remark_type: None, after: None },
         ActionKind::Spam { after: None },
-        ActionKind::Call { rating: None, note: None, left_out: String::new(), after: None },
+        ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: None },
         ActionKind::Call {
             rating: Some(4),
             note: Some("A good talk.".to_owned()),
-            left_out: String::new(),
+            left_out: Words::default(),
             after: None,
         },
     ]
@@ -290,7 +291,7 @@ fn remark_types_by_source_and_verb() {
 }
 
 fn answer_with(remark_type: Option<String>, audience: Audience) -> ActionKind {
-    ActionKind::Answer { comment: comment_id(), content: "Hi.".to_owned(), remark_type, audience }
+    ActionKind::Answer { comment: Some(comment_id()), content: "Hi.".to_owned(), remark_type, audience }
 }
 
 #[test]
@@ -298,7 +299,7 @@ fn the_customer_reads_plain_text() {
     let body = listing("reply", "open", false);
     let send = |text: &str| told(&decided(&answer(text, Audience::Public), &body, None));
     assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
-    assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The comment is empty.");
+    assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The answer is empty.");
 }
 
 #[test]
@@ -317,6 +318,10 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
         settle_ms: 10_000,
         poll_ms: 1_000_000,
         observe: false,
+        undo_reply_ms: 0,
+        undo_message_ms: 0,
+        approval: false,
+        goodays_away_ms: None,
         message_ends_turn: None,
     };
     eligibility(&conversation, one.seq, None, &now)
@@ -324,7 +329,7 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
 
 fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
     let wish = ActionKind::Answer {
-        comment: RecordId::new(comment).unwrap(),
+        comment: Some(RecordId::new(comment).unwrap()),
         content: "x".to_owned(),
         remark_type: None,
         audience: Audience::Public,
@@ -345,10 +350,11 @@ fn whose_turn_it_is() {
     let sending = |one: Intent| with(one, IntentState::Sending(on_its_way(Verb::Reply, &[])));
     let unclear = |one: Intent| {
         let sending = on_its_way(Verb::Reply, &[]);
-        with(one, IntentState::Unclear { since_ms: 0, why: String::new(), sending })
+        with(one, IntentState::Unclear { since_ms: 0, why: Words::default(), sending })
     };
-    let parked =
-        |one: Intent| with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: String::new() });
+    let parked = |one: Intent| {
+        with(one, IntentState::Parked { since_ms: 0, code: String::new(), why: Words::default() })
+    };
     let later = Intent { state: IntentState::Ready { not_before_ms: 70_000 }, ..first() };
     let both = [first(), second(), same_second(), close()];
     let of = |one: &Intent, others: &[Intent]| at(one, others, 60_000);

@@ -1,7 +1,9 @@
+use crate::decide::outbound::rows::MergedCase;
 use crate::decide::outbound::rows::{Seen as Came, Since, addressee};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
 use crate::decide::{Answered, CallSent, CaseRef, Conversation, Feedback, RepliedBy, hash64};
+use crate::messages::Words;
 
 fn row(status: &str) -> Value {
     json!({"Id": case_id(), "CaseNumber": "00001001", "Status": status,
@@ -15,7 +17,14 @@ fn conversation(link: Option<Link>, intents: &[Intent]) -> Conversation {
 
 fn since(us: &[RecordId]) -> Since<'_> {
     let at = |n| SalesforceTime::from_millis(minute(n));
-    Since { first_start: at(0), us, now_ms: minute(10), now: at(10) }
+    Since {
+        first_start: at(0),
+        us,
+        now_ms: minute(10),
+        now: at(10),
+        asked_ms: minute(10),
+        merged: MergedCase::default(),
+    }
 }
 
 /// Applies a row of the Case by rules that never changed.
@@ -118,7 +127,7 @@ fn wishes_carry_what_the_mapping_says_and_who_wrote_last() {
     let note = Some("A good talk.".to_owned());
     assert_eq!(
         wish("Closed by phone"),
-        ActionKind::Call { rating: Some(4), note, left_out: String::new(), after }
+        ActionKind::Call { rating: Some(4), note, left_out: Words::default(), after }
     );
     let identities = ["Spam", "Closed", "Closed by phone"].map(|s| wish(s).identity(&case_id()));
     assert_eq!(identities, ["spam", "close", "call"].map(|v| format!("{v} {} c1", case_id())));
@@ -144,6 +153,7 @@ fn ratings_are_whole_numbers_from_0_to_5() {
         let ActionKind::Call { rating, note, left_out, .. } = wish else { panic!() };
         assert_eq!((rating, note.unwrap().len()), (expected, 4000), "{value}");
         // Nothing is left out without a note (design, rule 8).
+        let left_out = left_out.to_string();
         assert_eq!(left_out.contains("rating"), rating.is_none() && !value.is_null(), "{value}: {left_out}");
         assert!(left_out.contains("4000 characters"), "{left_out}");
     }
@@ -197,7 +207,7 @@ fn a_published_comment_is_an_answer() {
     let conversation = heard(ours());
     let one = conversation.intent(7).unwrap();
     let ActionKind::Answer { comment: of, content, remark_type, audience } = &one.kind else { panic!() };
-    assert_eq!((of, content.as_str(), *audience), (&comment_id(), "Hello.", Audience::Public));
+    assert_eq!((of, content.as_str(), *audience), (&Some(comment_id()), "Hello.", Audience::Public));
     assert_eq!(remark_type.as_deref(), Some("Problem"));
     assert_eq!(one.acted, SalesforceTime::from_millis(minute(5)));
     assert_eq!(conversation.link.unwrap().answer(&comment_id()).unwrap().intent, 7);
@@ -259,7 +269,7 @@ fn delivered() -> IntentState {
 }
 
 fn parked() -> IntentState {
-    IntentState::Parked { since_ms: 0, code: "wait_for_customer".to_owned(), why: String::new() }
+    IntentState::Parked { since_ms: 0, code: "wait_for_customer".to_owned(), why: Words::default() }
 }
 
 fn cancelled() -> IntentState {
@@ -288,7 +298,7 @@ fn edited_before_it_was_sent_it_is_sent_as_it_is_now() {
 #[test]
 fn edited_afterwards_the_agent_is_told_once_what_the_customer_has() {
     let sending = || on_its_way(Verb::Reply, &[]);
-    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending() };
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending() };
     let settled = IntentState::Settled { at_ms: 0, why: "dropped by an operator".to_owned() };
     let observed = IntentState::Observed { at_ms: 0, verb: Verb::Reply };
     let table = [
@@ -312,7 +322,7 @@ fn edited_afterwards_the_agent_is_told_once_what_the_customer_has() {
         let note = conversation.notes.pop().unwrap();
         assert_eq!(note.told, Feedback::Failed);
         assert_eq!(
-            note.reason.contains("the customer has the first text"),
+            note.reason.to_string().contains("the customer has the first text"),
             has_it,
             "{state:?}: {}",
             note.reason
@@ -346,7 +356,7 @@ fn a_calls_note_is_followed_while_it_waits_and_named_when_it_is_late() {
         see(&mut conversation, &with("She is unhappy."));
     }
     let [note] = conversation.notes.as_slice() else { panic!("{:?}", conversation.notes) };
-    assert!(note.told == Feedback::Sent && note.reason.contains("does not travel"), "{note:?}");
+    assert!(note.told == Feedback::Sent && note.reason.to_string().contains("does not travel"), "{note:?}");
     assert!(matches!(conversation.link.unwrap().call, Some(CallSent { told: true, .. })));
 }
 

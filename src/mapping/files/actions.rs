@@ -47,6 +47,10 @@ pub enum Outcome {
     Failed,
     /// Not sent, because `goodays.actions` is `observe`.
     Observed,
+    /// Not sent yet: it can be taken back, needs an approval, or Goodays cannot be reached.
+    Waiting,
+    /// The agent took it back while the Case said that it waits.
+    TakenBack,
 }
 
 pub(in crate::mapping) const OUTCOMES: &[(&str, Outcome)] = &[
@@ -55,7 +59,22 @@ pub(in crate::mapping) const OUTCOMES: &[(&str, Outcome)] = &[
     ("unclear", Outcome::Unclear),
     ("failed", Outcome::Failed),
     ("observed", Outcome::Observed),
+    ("waiting", Outcome::Waiting),
+    ("taken_back", Outcome::TakenBack),
 ];
+
+/// What a feedback text may say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told<'a> {
+    /// The verb, or the kind of the action.
+    pub action: &'a str,
+    /// Why, in the agent's language; empty without a reason.
+    pub reason: &'a str,
+    /// The reason's stable code; empty without one.
+    pub code: &'a str,
+    /// The outcome in the agent's language, for example `Sent: public reply`.
+    pub status: &'a str,
+}
 
 /// One action that a rule asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +93,10 @@ pub struct ActionMapping {
     pub case_fields: Vec<String>,
     /// The path to the user who changed the Case, for example `LastModifiedBy.Email`.
     pub case_author: Option<String>,
+    /// The field with the agent's command, which we empty, for example `Goodays_Command__c`.
+    pub command: Option<String>,
+    /// The field by which somebody approves a public reply, for example `Goodays_Approved__c`.
+    pub approved: Option<String>,
     pub comments: CommentsSource,
     pub at: Place,
     pub(in crate::mapping) rules: Vec<ActionRule>,
@@ -110,6 +133,8 @@ impl CommentsSource {
 pub(in crate::mapping) struct ActionRule {
     pub(in crate::mapping) act: Act,
     pub(in crate::mapping) on_comment: bool,
+    /// A rule on a Case whose condition reads the command field.
+    pub(in crate::mapping) of_command: bool,
     pub(in crate::mapping) when: Option<Expr>,
     pub(in crate::mapping) content: Option<Expr>,
     pub(in crate::mapping) remark_type: Option<Expr>,
@@ -130,17 +155,36 @@ impl ActionMapping {
     /// The action that a new comment asks for. Rows are as Salesforce returns them.
     pub fn on_comment(&self, case: &Json, comment: &Json) -> Result<Option<Wanted>, EvalProblem> {
         let scope = scope([("case", to_value(case)), ("comment", to_value(comment))]);
-        self.first(true, &scope)
+        self.first(|rule| rule.on_comment, self.comments.when.as_ref(), &scope)
     }
 
     /// The action that the state of a Case asks for.
     pub fn on_case(&self, case: &Json) -> Result<Option<Wanted>, EvalProblem> {
-        self.first(false, &scope([("case", to_value(case))]))
+        let scope = scope([("case", to_value(case))]);
+        self.first(|rule| !rule.on_comment && !rule.of_command, None, &scope)
+    }
+
+    /// The action that the command on a Case asks for; none while the command is empty.
+    pub fn on_command(&self, case: &Json) -> Result<Option<Wanted>, EvalProblem> {
+        let value = self.command.as_deref().and_then(|field| case.get(field)).and_then(Json::as_str);
+        if value.is_none_or(|value| value.trim().is_empty()) {
+            return Ok(None);
+        }
+        self.first(|rule| rule.of_command, None, &scope([("case", to_value(case))]))
+    }
+
+    /// The Case's own fields that a command's answer is read from. They are emptied once the customer has it.
+    pub fn answer_fields(&self) -> Vec<String> {
+        let rules = self.rules.iter().filter(|rule| rule.of_command && rule.act == Act::Answer);
+        let paths = rules.filter_map(|rule| rule.content.as_ref()).flat_map(|content| content.paths("case"));
+        paths.filter(|path| !path.contains('.')).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The feedback fields to write on the Case. An empty text empties the field.
-    pub fn feedback(&self, outcome: Outcome, action: &str, reason: &str) -> Vec<Rendered> {
-        let scope = scope([("action", action.into()), ("reason", reason.into())]);
+    pub fn feedback(&self, outcome: Outcome, told: &Told<'_>) -> Vec<Rendered> {
+        let Told { action, reason, code, status } = *told;
+        let named = [("action", action), ("reason", reason), ("code", code), ("status", status)];
+        let scope = scope(named.map(|(name, text)| (name, text.into())));
         let fields =
             self.feedback.iter().find(|(of, _)| *of == outcome).map_or(&[][..], |(_, fields)| fields);
         let rendered = fields.iter().map(|one| Rendered {
@@ -155,7 +199,8 @@ impl ActionMapping {
 
     /// Every Case field that is listed or that an expression reads, relations included. A poll selects these.
     pub fn case_paths(&self) -> Vec<String> {
-        let listed = self.case_fields.iter().cloned().chain(self.case_author.clone());
+        let listed = self.case_fields.iter().chain(&self.case_author).chain(&self.command);
+        let listed = listed.chain(&self.approved).cloned();
         listed.chain(self.paths("case")).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
@@ -196,11 +241,11 @@ impl ActionMapping {
 
     fn first(
         &self,
-        on_comment: bool,
+        of: impl Fn(&ActionRule) -> bool,
+        fallback: Option<&Expr>,
         scope: &minijinja::value::Value,
     ) -> Result<Option<Wanted>, EvalProblem> {
-        for rule in self.rules.iter().filter(|rule| rule.on_comment == on_comment) {
-            let fallback = if on_comment { self.comments.when.as_ref() } else { None };
+        for rule in self.rules.iter().filter(|rule| of(rule)) {
             let when = rule.when.as_ref().or(fallback);
             if when.map_or(Ok(true), |when| when.holds(scope))? {
                 return rule.wanted(scope).map(Some);

@@ -21,18 +21,19 @@ pub const USELESS_KEY: &str = "M030";
 pub const NO_EMAIL: &str = "M037";
 pub const NOT_TOLD: &str = "M038";
 pub const NO_CONDITION: &str = "M040";
+pub const NO_COMMAND: &str = "M043";
 
 impl ActionMapping {
     pub(in crate::mapping) fn read(page: &mut Page) -> Option<ActionMapping> {
         let root = parse(page)?;
         let what = "the action mapping";
         let mut keys = Keys::of(&root, page, what);
-        let (case_fields, case_author) =
-            keys.take("case").map(|node| read_case(node, page)).unwrap_or_default();
+        let case = keys.take("case").map(|node| read_case(node, page)).unwrap_or_default();
         let comments = keys.take("comments");
         let source = read_comments(comments, page);
         let rules = keys.need(page, "actions", what);
-        let rules = rules.map(|node| read_rules(node, page, source.filters())).unwrap_or_default();
+        let rules = rules.map(|node| read_rules(node, page, (source.filters(), case.command.as_deref())));
+        let rules = rules.unwrap_or_default();
         if comments.is_none() && rules.iter().any(|rule| rule.on_comment) {
             no_condition(page, &keys.key_span("actions"), "rules on comments need `comments.when`");
         }
@@ -49,8 +50,10 @@ impl ActionMapping {
         let at = page.place(&root.span);
         let condition_fields = condition_fields(&rules);
         Some(ActionMapping {
-            case_fields,
-            case_author,
+            case_fields: case.fields,
+            case_author: case.author,
+            command: case.command,
+            approved: case.approved,
             comments: source,
             at,
             rules,
@@ -60,7 +63,16 @@ impl ActionMapping {
     }
 }
 
-fn read_case(node: &Node, page: &mut Page) -> (Vec<String>, Option<String>) {
+/// The section `case`.
+#[derive(Default)]
+struct CaseSource {
+    fields: Vec<String>,
+    author: Option<String>,
+    command: Option<String>,
+    approved: Option<String>,
+}
+
+fn read_case(node: &Node, page: &mut Page) -> CaseSource {
     let mut keys = Keys::of(node, page, "`case`");
     let items = keys.take("fields").map_or(&[][..], |node| node.list(page, "`fields`"));
     let mut fields = Vec::new();
@@ -68,8 +80,10 @@ fn read_case(node: &Node, page: &mut Page) -> (Vec<String>, Option<String>) {
         fields.extend(path(item, page, "a field"));
     }
     let author = keys.take("author_email").and_then(|node| author_email(node, page));
+    let command = keys.take("command").and_then(|node| path(node, page, "`command`"));
+    let approved = keys.take("approved").and_then(|node| path(node, page, "`approved`"));
     keys.finish(page, "`case`");
-    (fields, author)
+    CaseSource { fields, author, command, approved }
 }
 
 /// A field, or a path over relations, for example `LastModifiedBy.Email`.
@@ -120,8 +134,9 @@ fn no_condition(page: &mut Page, span: &Range<usize>, what: &str) {
 
 /// Warns about outcomes without a field: agents would never learn of them.
 fn check_shown(page: &mut Page, span: &Range<usize>, feedback: &[(Outcome, Vec<FeedbackField>)]) {
-    // `observed` occurs only while `goodays.actions` is `observe`; `check` warns about it then.
-    let missing: Vec<&str> = unshown(feedback).into_iter().filter(|name| *name != "observed").collect();
+    // These occur only with some settings of connector.yaml; `check` warns about `observed` then.
+    let sometimes = ["observed", "waiting", "taken_back"];
+    let missing: Vec<&str> = unshown(feedback).into_iter().filter(|name| !sometimes.contains(name)).collect();
     if let Some(first) = missing.first() {
         let message =
             format!("agents are never told of what is {}: `feedback` has no field for it", one_of(&missing));
@@ -162,11 +177,11 @@ fn author_email(node: &Node, page: &mut Page) -> Option<String> {
 }
 
 /// `filtered`: comments have a condition, which applies to rules without one of their own.
-fn read_rules(node: &Node, page: &mut Page, filtered: bool) -> Vec<ActionRule> {
+fn read_rules(node: &Node, page: &mut Page, (filtered, command): (bool, Option<&str>)) -> Vec<ActionRule> {
     let mut rules: Vec<ActionRule> = Vec::new();
     let mut seen: Vec<(String, usize)> = Vec::new();
     for item in node.list(page, "`actions`") {
-        let Some(rule) = read_rule(item, page) else { continue };
+        let Some(rule) = read_rule(item, page, command) else { continue };
         let written = canonical(item);
         // `comments.when` applies to a comment's rule without `when`, so that rule does not always hold.
         let under = rule.on_comment && filtered;
@@ -186,7 +201,7 @@ fn read_rules(node: &Node, page: &mut Page, filtered: bool) -> Vec<ActionRule> {
     rules
 }
 
-fn read_rule(node: &Node, page: &mut Page) -> Option<ActionRule> {
+fn read_rule(node: &Node, page: &mut Page, command: Option<&str>) -> Option<ActionRule> {
     let at = page.place(&node.span);
     let mut keys = Keys::of(node, page, "an action");
     let act = keys.need(page, "do", "an action").and_then(|node| act(node, page));
@@ -221,9 +236,16 @@ fn read_rule(node: &Node, page: &mut Page) -> Option<ActionRule> {
             .help("for example `when: case.IsClosed`");
     }
     keys.finish(page, "an action");
+    let reads = |field: &str| when.as_ref().is_some_and(|when| when.paths("case").iter().any(|p| p == field));
+    let of_command = !on_comment && command.is_some_and(reads);
+    if act == Some(Act::Answer) && on.is_some() && !on_comment && !of_command {
+        page.error(NO_COMMAND, &node.span, "an answer from the Case needs a command, or it would be sent again and again")
+            .help("name the field as `case.command`, and ask for it: `when: \"case.Goodays_Command__c == 'answer'\"`");
+    }
     Some(ActionRule {
         act: act?,
         on_comment,
+        of_command,
         when,
         content,
         remark_type,

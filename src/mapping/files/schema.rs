@@ -200,6 +200,10 @@ struct CaseSource {
     fields: Option<Vec<FieldName>>,
     /// Who changed the Case, such as `LastModifiedBy.Email`.
     author_email: Option<FieldName>,
+    /// The field with the agent's command, such as `Goodays_Command__c`; it is emptied when the command is carried out.
+    command: Option<FieldName>,
+    /// The checkbox that approves a public reply, such as `Goodays_Approved__c`, for `goodays.approval`.
+    approved: Option<FieldName>,
 }
 
 #[derive(JsonSchema)]
@@ -236,7 +240,7 @@ struct ActionRule {
     rating: Option<Expression>,
 }
 
-/// Templates see `action` and `reason`; an empty text empties the field.
+/// Templates see `status`, `action`, `reason` and `code`; an empty text empties the field.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Feedback {
@@ -246,4 +250,8 @@ struct Feedback {
     failed: Option<BTreeMap<String, String>>,
     /// Not sent, because `goodays.actions` is `observe`.
     observed: Option<BTreeMap<String, String>>,
+    /// Not sent yet; the reason says why.
+    waiting: Option<BTreeMap<String, String>>,
+    /// Taken back while it waited.
+    taken_back: Option<BTreeMap<String, String>>,
 }

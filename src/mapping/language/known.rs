@@ -83,7 +83,8 @@ pub const TESTS: &[&str] = &[
 ];
 pub const FUNCTIONS: &[&str] = &["answer", "range"];
 /// Names that exist in at least one kind of file.
-pub const EVERYWHERE: &[&str] = &["event", "response", "message", "case", "comment", "action", "reason"];
+pub const EVERYWHERE: &[&str] =
+    &["event", "response", "message", "case", "comment", "action", "reason", "code", "status"];
 
 /// Which names expressions of a file may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,12 @@ impl Names {
             Names::Comment => &[("event", Shape::Leaf), ("response", RESPONSE), ("message", MESSAGE)],
             Names::CaseAction => &[("case", Shape::Any)],
             Names::CommentAction => &[("case", Shape::Any), ("comment", Shape::Any)],
-            Names::Feedback => &[("action", Shape::Leaf), ("reason", Shape::Leaf)],
+            Names::Feedback => &[
+                ("action", Shape::Leaf),
+                ("reason", Shape::Leaf),
+                ("code", Shape::Leaf),
+                ("status", Shape::Leaf),
+            ],
         }
     }
 

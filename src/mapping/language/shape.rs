@@ -103,7 +103,13 @@ pub fn samples() -> &'static [Sample] {
 }
 
 pub fn feedback_sample() -> Value {
-    scope([("action", Value::from("answer")), ("reason", Value::from("Goodays did not answer"))])
+    let named = [
+        ("action", "answer"),
+        ("reason", "Goodays did not answer"),
+        ("code", "no_answer"),
+        ("status", "Not sent"),
+    ];
+    scope(named.map(|(name, text)| (name, Value::from(text))))
 }
 
 fn everyday() -> Sample {

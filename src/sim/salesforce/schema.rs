@@ -183,6 +183,10 @@ fn picklist(name: &str, label: &str, values: &[&str]) -> Field {
     Field { values, ..field(name, label, Kind::Picklist, 255) }
 }
 
+fn restricted(name: &str, label: &str, values: &[&str]) -> Field {
+    Field { restricted: true, ..picklist(name, label, values) }
+}
+
 fn reference(name: &str, label: &str, to: &[&str], relationship: &str) -> Field {
     let refers_to = to.iter().map(ToString::to_string).collect();
     Field { refers_to, relationship: relationship.into(), ..field(name, label, Kind::Reference, 18) }
@@ -256,15 +260,22 @@ fn our_fields() -> Vec<Field> {
     let mut key = text("Goodays_Response_Id__c", "Goodays Response Id", 64);
     (key.external_id, key.unique, key.case_sensitive) = (true, true, true);
     let remark_types = ["Praise", "Question", "Idea", "Problem", "Message"];
+    let statuses = ["waiting", "sent", "nothing_to_send", "unclear", "not_sent", "observed"];
+    let commands = ["answer", "call", "close", "spam"];
+    let next_actions = ["Public reply", "Private message", "None: wait for the customer"];
     vec![
         key,
         long("Goodays_Message_Ids__c", "Goodays Message Ids", 131_072),
-        text("Goodays_Sync_Status__c", "Goodays Sync Status", 255),
+        restricted("Goodays_Sync_Status__c", "Goodays Sync Status", &statuses),
         long("Goodays_Sync_Error__c", "Goodays Sync Error", 2000),
+        restricted("Goodays_Command__c", "Goodays Command", &commands),
+        long("Goodays_Answer__c", "Goodays Answer", 32_000),
+        flag("Goodays_Approved__c", "Goodays Approved"),
+        flag("Goodays_Alert__c", "Goodays Alert"),
         long("Goodays_Call_Note__c", "Goodays Call Note", 4000),
         field("Goodays_Call_Rating__c", "Goodays Call Rating", Kind::Number, 1),
         picklist("Goodays_Remark_Type__c", "Goodays Remark Type", &remark_types),
-        text("Goodays_Next_Action__c", "Goodays Next Action", 80),
+        restricted("Goodays_Next_Action__c", "Goodays Next Action", &next_actions),
     ]
 }
 

@@ -133,7 +133,7 @@ impl Delivery {
             if matches!(decided, Eligibility::Send(_)) && !shared.store.count_sending(loaded, most, now_ms)? {
                 loaded.now.was_not_done(seq, now_ms);
                 let (code, why) = held_back(limit);
-                loaded.now.park(seq, code, &why, None, now_ms);
+                loaded.now.park(seq, code, why, None, now_ms);
                 return Ok(Eligibility::Look);
             }
             Ok(decided)
@@ -177,7 +177,7 @@ impl Delivery {
         shared.change(&intent.response_id, |loaded| {
             if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
             {
-                loaded.now.give_up(intent.seq, &park.code, park.why, now_ms);
+                loaded.now.give_up(intent.seq, &park.code, park.why.clone(), now_ms);
             }
             Ok(())
         })
@@ -233,7 +233,7 @@ impl Delivery {
                 let view = shared.goodays.response(id).await.ok();
                 let now_ms = shared.clock.now_ms();
                 shared.change(id, |loaded| {
-                    loaded.now.refused(seq, &code, &why, view.as_ref(), now_ms);
+                    loaded.now.refused(seq, &code, why.clone(), view.as_ref(), now_ms);
                     Ok(())
                 })
             }

@@ -13,6 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+use crate::decide::outbound::waiting::Waiting;
 use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
@@ -87,6 +88,7 @@ impl Worker for Dispatcher {
         let until_ms = match self.pause(shared, now_ms).await? {
             None => self.fill(shared, now_ms)?,
             Some(until_ms) => {
+                tell_waiting_in_outage(shared, now_ms)?;
                 // Intents in line are checked again after the pause.
                 for intent in std::mem::take(&mut self.line) {
                     self.look_again(RKey::of(&intent.response_id));
@@ -285,8 +287,15 @@ impl Dispatcher {
         let known = |rkey: &RKey| Some((*rkey, self.ids.get(rkey)?.clone()));
         let (rkeys, ids): (Vec<RKey>, Vec<ResponseId>) = rkeys.iter().filter_map(known).unzip();
         let now = shared.circumstances(now_ms);
-        let loaded = shared.store.load_many(&ids)?;
-        Ok(rkeys.into_iter().zip(loaded).map(|(rkey, one)| (rkey, self.next(&one.now, &now))).collect())
+        let mut found = Vec::with_capacity(ids.len());
+        for ((rkey, id), loaded) in rkeys.into_iter().zip(&ids).zip(shared.store.load_many(&ids)?) {
+            let mut conversation = loaded.now;
+            if conversation.has_waiting_to_tell(&now) {
+                conversation = tell_waiting(shared, id, &now)?;
+            }
+            found.push((rkey, self.next(&conversation, &now)));
+        }
+        Ok(found)
     }
 
     fn next(&self, conversation: &Conversation, now: &Circumstances) -> Next {
@@ -321,6 +330,32 @@ impl Dispatcher {
             (decided, _) => decided,
         }
     }
+}
+
+/// While Goodays is away nothing is checked, so everything that waits is told here, each action once.
+fn tell_waiting_in_outage(shared: &Shared, now_ms: i64) -> Result<(), Fatal> {
+    let now = shared.circumstances(now_ms);
+    if now.goodays_away_ms.is_none_or(|since_ms| now_ms - since_ms < now.settle_ms) {
+        return Ok(());
+    }
+    for intent in shared.store.all_open_intents()? {
+        let told = matches!(intent.told_waiting, Some(Waiting::Outage { .. }));
+        if !told && matches!(intent.state, IntentState::Ready { .. }) {
+            tell_waiting(shared, &intent.response_id, &now)?;
+        }
+    }
+    Ok(())
+}
+
+fn tell_waiting(
+    shared: &Shared,
+    response_id: &ResponseId,
+    now: &Circumstances,
+) -> Result<Conversation, Fatal> {
+    shared.change(response_id, |loaded| {
+        loaded.now.tell_waiting(now);
+        Ok(loaded.now.clone())
+    })
 }
 
 /// The next step for a response.

@@ -1,6 +1,6 @@
 //! What a decision about an action needs beside the conversation: settings, clocks, and what Goodays has shown.
 
-use crate::config::Actions;
+use crate::config::{Actions, Approval};
 use crate::decide::outbound::{Circumstances, Outcome, Reading};
 use crate::decide::{Intent, Link};
 use crate::goodays::event::Response;
@@ -24,6 +24,10 @@ impl Shared {
             settle_ms,
             poll_ms: millis(self.live().poll.interval),
             observe: self.live().actions == Actions::Observe,
+            undo_reply_ms: millis(self.live().undo.reply),
+            undo_message_ms: millis(self.live().undo.message),
+            approval: self.live().approval == Approval::Public,
+            goodays_away_ms: self.goodays_breaker.trouble().map(|trouble| trouble.since_ms),
             message_ends_turn: self.message_ends_turn(),
         }
     }

@@ -52,7 +52,7 @@ impl Delivery {
         shared.change(id, |loaded| {
             let now = loaded.now.intent(seq).map(|intent| intent.state.clone());
             if let Some(IntentState::Sending(sending)) = now {
-                loaded.now.unclear(seq, sending, why, now_ms);
+                loaded.now.unclear(seq, sending, why.clone(), now_ms);
             }
             Ok(())
         })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::{info, warn};
 
+use crate::decide::Intent;
 use crate::decide::outbound::{EarlierRules, Rules};
-use crate::decide::{ActionKind, Intent};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::mapping::ActionMapping;
@@ -97,9 +97,9 @@ impl Shared {
         let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
         let (mut comments, mut cases): (Vec<RecordId>, Vec<RecordId>) = (Vec::new(), Vec::new());
         for intent in intents {
-            match &intent.kind {
-                ActionKind::Answer { comment, .. } => comments.push(comment.clone()),
-                _ => cases.push(intent.case_id.clone()),
+            match intent.kind.comment() {
+                Some(comment) => comments.push(comment.clone()),
+                None => cases.push(intent.case_id.clone()),
             }
         }
         let columns = Columns::default();

@@ -6,7 +6,9 @@ use tracing::{info, warn};
 
 use crate::decide::Link;
 use crate::decide::inbound::{Plan, report_list};
+use crate::decide::outbound::Proof;
 use crate::goodays::ResponseId;
+use crate::goodays::event::Response;
 use crate::salesforce::RecordId;
 use crate::state::{EntryState, Loaded};
 use crate::workers::inbound::{InboundWorker, Job};
@@ -40,9 +42,15 @@ impl Recorded<'_> {
         let keep = plan.skipped.is_none() || loaded.now.link.is_some();
         let mut link = loaded.now.link.take().unwrap_or_else(|| Link::new(job.response_id.clone()));
         plan.link_update.clone().apply(&mut link, inserted.clone());
+        if plan.link_update.emptied_command.is_some() || plan.link_update.reset_approval {
+            link.command.emptied_ms = now_ms;
+        }
         loaded.now.link = keep.then_some(link);
         for (seq, verb, proof) in &plan.settles {
-            loaded.now.delivered(*seq, *verb, proof.as_ref(), None, now_ms);
+            // The answer of a command becomes a comment, as the event shows it.
+            let of_command = loaded.now.intent(*seq).is_some_and(|intent| intent.command.is_some());
+            let view = proof.as_ref().filter(|_| of_command).and_then(|proof| shown_in(job, proof));
+            loaded.now.delivered(*seq, *verb, proof.as_ref(), view, now_ms);
         }
         loaded.end_notes(&job.waiting.notes);
         if plan.more || plan.waits {
@@ -85,6 +93,12 @@ impl InboundWorker {
         tell(shared, job, plan, one.how(), finished);
         Ok(())
     }
+}
+
+/// The newest event with this message.
+fn shown_in<'j>(job: &'j Job, proof: &Proof) -> Option<&'j Response> {
+    let mut views = job.events.iter().rev().map(|event| &event.response);
+    views.find(|view| view.turns.iter().any(|turn| turn.id == proof.id))
 }
 
 fn tell(shared: &Shared, job: &Job, plan: &Plan, how: &str, finished: usize) {

@@ -180,6 +180,7 @@ mod tests {
     use crate::decide::{Feedback, Note};
     use crate::goodays::ResponseId;
     use crate::http::Problem;
+    use crate::messages::Words;
     use crate::salesforce::graph::NodeError;
     use crate::state::RKey;
     use crate::workers::inbound::worker_state::SharedWorkerState;
@@ -191,8 +192,7 @@ mod tests {
         if event {
             shared.store.accept(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
         } else {
-            let note =
-                Note { told: Feedback::Sent, action: "reply".into(), reason: String::new(), view: None };
+            let note = Note::new(Feedback::Sent, "reply", "", Words::default());
             let told = |loaded: &mut crate::state::Loaded| {
                 loaded.now.notes.push(note.clone());
                 Ok(())

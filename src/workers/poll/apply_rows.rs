@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::decide::outbound::rows::{Seen, Since, addressee};
+use crate::decide::outbound::rows::{MergedCase, Seen, Since, addressee};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::reconcile::{adopt, read_row};
 use crate::decide::{CaseRef, Link, answer_identity};
@@ -22,6 +22,8 @@ pub(crate) struct Applying<'a> {
     /// Our own users in Salesforce.
     us: Vec<RecordId>,
     now: SalesforceTime,
+    /// When the rows were asked for, by our clock (milliseconds).
+    asked_ms: i64,
 }
 
 impl<'a> Applying<'a> {
@@ -30,10 +32,11 @@ impl<'a> Applying<'a> {
         contact: &OrgIdentity,
         context: &'a OwnedPlanContext,
         earlier: &'a [EarlierRules],
+        asked_ms: i64,
     ) -> Self {
         let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
         let now = shared.salesforce.now().unwrap_or(contact.first_start);
-        Self { context, earlier, first_start: contact.first_start, us, now }
+        Self { context, earlier, first_start: contact.first_start, us, now, asked_ms }
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {
@@ -41,7 +44,8 @@ impl<'a> Applying<'a> {
     }
 
     pub(crate) fn since(&self, now_ms: i64) -> Since<'_> {
-        Since { first_start: self.first_start, us: &self.us, now_ms, now: self.now }
+        let (first_start, asked_ms) = (self.first_start, self.asked_ms);
+        Since { first_start, us: &self.us, now_ms, now: self.now, asked_ms, merged: MergedCase::default() }
     }
 
     /// The row of a comment's Case.
@@ -86,19 +90,40 @@ pub(crate) fn apply_case_rows(shared: &Shared, applying: &Applying<'_>, rows: &[
     let mut ids = Vec::new();
     let mut row_of = Vec::new();
     for (row, responses) in rows.iter().zip(responses) {
-        row_of.extend(responses.iter().map(|_| row));
-        ids.extend(responses);
+        let answered = answered_by_case(shared, &responses)?;
+        for response in responses {
+            let merged = match &answered {
+                Some(one) if *one == response => MergedCase::AnswersThis,
+                Some(_) => MergedCase::AnswersAnother,
+                None => MergedCase::Unsure,
+            };
+            row_of.push((row, merged));
+            ids.push(response);
+        }
     }
     let context = applying.context.plan_context();
     let seen = shared.change_many(&ids, |place, loaded| {
-        let since = applying.since(shared.clock.now_ms());
+        let (row, merged) = row_of[place];
+        let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
         let next_seq = &mut || shared.store.next_seq();
-        Ok(loaded.now.see_case(row_of[place], (applying.rules(), &context), &since, next_seq))
+        Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
     })?;
     for (response, seen) in ids.iter().zip(&seen) {
         log_seen(response, seen, "a status rule cannot be evaluated");
     }
     Ok(())
+}
+
+/// The response that an answer from the Case is for; `None` when several are possible.
+fn answered_by_case(shared: &Shared, responses: &[ResponseId]) -> Result<Option<ResponseId>, StoreError> {
+    if let [only] = responses {
+        return Ok(Some(only.clone()));
+    }
+    let mut links = Vec::new();
+    for response in responses {
+        links.extend(shared.store.link(RKey::of(response))?);
+    }
+    Ok(addressee(&links).map(|link| link.response_id.clone()))
 }
 
 fn log_seen(response: &ResponseId, seen: &Seen, problem_is: &str) {

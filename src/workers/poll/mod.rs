@@ -318,7 +318,7 @@ impl Poller {
         }
         // Actions are sent only when the whole page is in the outbox, so that one write reports on all of them.
         let whole_page = shared.page.write().await;
-        let applying = Applying::new(shared, contact, &context, &earlier);
+        let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
             for (n, rows) in page.rows.chunks(ROWS_AT_ONCE).enumerate() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::{Config, Perimeter as ConfiguredPerimeter};
 use crate::decide::{Perimeter, PlanContext};
 use crate::mapping::Mapping;
+use crate::messages::Messages;
 use crate::salesforce::field_fix::FieldFix;
 use crate::workers::{Schema, Shared};
 
@@ -52,6 +53,7 @@ pub struct OwnedPlanContext {
     pub schema: Arc<Schema>,
     perimeter: Perimeter,
     fixes: Vec<FieldFix>,
+    messages: Messages,
 }
 
 impl Shared {
@@ -59,7 +61,8 @@ impl Shared {
         let mapping = self.mapping();
         let fixes = self.fixes.of(mapping.version());
         let perimeter = perimeter(&self.config);
-        OwnedPlanContext { mapping, schema: self.contacts.schema.load_full(), perimeter, fixes }
+        let (schema, messages) = (self.contacts.schema.load_full(), self.config.messages.clone());
+        OwnedPlanContext { mapping, schema, perimeter, fixes, messages }
     }
 }
 
@@ -78,6 +81,7 @@ impl OwnedPlanContext {
             closed: &self.schema.closed,
             fixes,
             names: &self.schema.names,
+            messages: &self.messages,
         }
     }
 

@@ -44,10 +44,10 @@ async fn fields_that_are_missing_hidden_or_read_only_are_told_where_they_stand()
          = help: give the integration user's permission set Edit access to the field (a formula or a system field can't be written at all: remove its rule)
 
       error[S007]: the integration user can't write Case.Goodays_Sync_Error__c
-        --> mappings/actions.yaml:26:61
+        --> mappings/actions.yaml:35:55
          |
-      26 |   sent:     { Goodays_Sync_Status__c: "Sent: {{ action }}", Goodays_Sync_Error__c: "{{ reason }}" }
-         |                                                             ^^^^^^^^^^^^^^^^^^^^^
+      35 |   sent:     { Goodays_Sync_Status__c: "{{ status }}", Goodays_Sync_Error__c: "{{ reason }}" }   # a reason: part of a call could not...
+         |                                                       ^^^^^^^^^^^^^^^^^^^^^
          |
          = help: give the integration user's permission set Edit access to the field (a formula or a system field can't be written at all: remove its rule)
 

@@ -17,14 +17,14 @@ async fn what_polls_read_and_agents_are_told() {
         "case.Status == 'Spam'",
         "case.Status == 'Spm' or case.Status in ['New', 'Neu']",
     );
-    insta::assert_snapshot!(world.found().await, @"
-    error S019 mappings/actions.yaml:21:77: Case has no field `Goodays_Call_Note__c` that the integration user can see, so polls would fail
+    insta::assert_snapshot!(world.found().await, @r"
+    error S019 mappings/actions.yaml:22:78: Case has no field `Goodays_Call_Note__c` that the integration user can see, so polls would fail
     error S019 mappings/actions.yaml:8:17: User has no field `Email` that the integration user can see, so polls would fail
-    error S019 mappings/actions.yaml:13:17: User has no field `Email` that the integration user can see, so polls would fail
-    error S021 mappings/actions.yaml:20:52: `Status` never is `Spm` in this org, so this never holds
-    error S021 mappings/actions.yaml:20:84: `Status` never is `Neu` in this org, so this never holds
-    error S006 mappings/actions.yaml:26:61: Case has no field `Goodays_Sync_Error__c` that the integration user can see
-    warning S020 mappings/actions.yaml:26:15: `Goodays_Sync_Status__c` holds 20 characters: what an agent is told would be cut
+    error S019 mappings/actions.yaml:15:17: User has no field `Email` that the integration user can see, so polls would fail
+    error S021 mappings/actions.yaml:27:52: `Status` never is `Spm` in this org, so this never holds
+    error S021 mappings/actions.yaml:27:84: `Status` never is `Neu` in this org, so this never holds
+    error S006 mappings/actions.yaml:35:55: Case has no field `Goodays_Sync_Error__c` that the integration user can see
+    warning S020 mappings/actions.yaml:35:15: `Goodays_Sync_Status__c` holds 20 characters: what an agent is told would be cut
     error S023: the query that polls ask of Case is refused (INVALID_FIELD)
     error S023: the query that polls ask of CaseComment is refused (INVALID_FIELD)
     exit 1
@@ -36,9 +36,9 @@ async fn names_that_salesforce_spells_otherwise() {
     let world = World::new().await;
     world.edit("mappings/actions.yaml", "when: case.IsClosed", "when: case.isclosed");
     world.edit("mappings/case.yaml", "marker: Goodays_Message_Ids__c", "marker: goodays_message_ids__c");
-    insta::assert_snapshot!(world.found().await, @"
+    insta::assert_snapshot!(world.found().await, @r"
     error S030 mappings/case.yaml:26:9: Salesforce spells `goodays_message_ids__c` as `Goodays_Message_Ids__c`, so it would never be read
-    error S030 mappings/actions.yaml:22:35: Salesforce spells `isclosed` as `IsClosed`, so it would never be read
+    error S030 mappings/actions.yaml:29:35: Salesforce spells `isclosed` as `IsClosed`, so it would never be read
     exit 1
     ");
 }

@@ -3,6 +3,7 @@ use axum::routing::get;
 use goodays_salesforce::decide::{ActionKind, Audience, CaseRef, Intent, IntentState, Link, Sending};
 use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
+use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::outbox::Outbox;
 use goodays_salesforce::state::{EntryState, Loaded, RKey, Receipt};
@@ -132,7 +133,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         response_id: response_id.clone(),
         case_id: RecordId::new("500KB00000AbCdEYAV").unwrap(),
         kind: ActionKind::Answer {
-            comment,
+            comment: Some(comment),
             content: content.to_owned(),
             remark_type: None,
             audience: Audience::Public,
@@ -141,11 +142,14 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         acted: goodays_salesforce::time::SalesforceTime::default(),
         seen_ms: 0,
         read_ms: 0,
-        state: IntentState::Unclear { since_ms: 0, why: "no answer".to_owned(), sending },
+        state: IntentState::Unclear { since_ms: 0, why: Words::plain("no answer"), sending },
         attempts: 1,
         unconfirmed: None,
         approved: false,
         by_operator: false,
+        told_waiting: None,
+        approved_text: None,
+        command: None,
     };
     let begun = |loaded: &mut Loaded| {
         loaded.now.put(intent.clone());

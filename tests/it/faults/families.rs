@@ -169,7 +169,7 @@ async fn c06_a_note_on_a_locked_case_backs_off_and_stops_nobody() {
             assert_eq!(world.salesforce_trouble(), None, "{code}");
             world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
             let told = || case_of(&world, &id)["Goodays_Sync_Status__c"].as_str().map(str::to_owned);
-            assert_eq!(world.holds("the word to the agent", told).await, "Sent: reply", "{code}");
+            assert_eq!(world.holds("the word to the agent", told).await, "Sent: public reply", "{code}");
             world.quiet().await;
             assert_eq!(world.parked(), [], "{code}");
         },

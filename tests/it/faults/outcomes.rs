@@ -136,7 +136,8 @@ async fn an_answer_without_an_answer_reaches_the_customer_once() {
         world.laws_hold();
         assert!(world.stage.goodays.wire().faults().is_empty(), "{act:?} was not met");
         let told = world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"].clone();
-        assert_eq!(told, json!(format!("Sent: {verb}")), "{act:?}");
+        let name = if verb == "reply" { "public reply" } else { "private message" };
+        assert_eq!(told, json!(format!("Sent: {name}")), "{act:?}");
         assert_eq!(world.parked(), [], "{act:?} {verb}");
     }))
     .await;

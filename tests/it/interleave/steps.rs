@@ -61,9 +61,17 @@ impl World {
             closed: &closed,
             fixes: &[],
             names: &names,
+            messages: &Messages::default(),
         };
         let at = SalesforceTime::from_millis(0);
-        let since = Since { first_start: at, us: &[], now_ms: self.now_ms, now: at };
+        let since = Since {
+            first_start: at,
+            us: &[],
+            now_ms: self.now_ms,
+            now: at,
+            asked_ms: self.now_ms,
+            merged: MergedCase::default(),
+        };
         let (case, comment) = (self.case_row(), self.comment_row());
         let mut conversation = self.conversation();
         let mut seq = self.next_seq;
@@ -92,6 +100,7 @@ impl World {
             closed: &[],
             fixes: &[],
             names: &names,
+            messages: &Messages::default(),
         };
         let mut conversation = self.conversation();
         let input = Input {
@@ -179,7 +188,7 @@ impl World {
         }
         let mut conversation = self.conversation();
         if answered && done && !allowed {
-            conversation.refused(seq, "status_400", "Goodays refused it.", None, self.now_ms);
+            conversation.refused(seq, "status_400", Words::plain("Goodays refused it."), None, self.now_ms);
         } else {
             conversation.attempt_ended(seq, self.now_ms);
         }

@@ -1,5 +1,6 @@
 //! The guide's examples work as printed.
 
+use goodays_salesforce::mapping::Told;
 use goodays_salesforce::mapping::{Diagnostic, Facts, Mapping, Moment, Outcome, Rendered, codes};
 use goodays_salesforce::schemas::{SchemaKind, schema};
 use serde_json::{Value, json};
@@ -63,9 +64,10 @@ fn run(word: &str, mapping: &Mapping) -> String {
             let case = json!({"IsClosed": true, "Resolution__c": "Called", "Call_Note__c": "Sorry", "Call_Rating__c": 4});
             let comment = json!({"CommentBody": "<p>Hello</p>", "IsPublished": true});
             let actions = mapping.actions();
+            let say = Told { action: "reply", reason: "no answer", code: "no_answer", status: "Sent" };
             let told =
                 [Outcome::Sent, Outcome::Settled, Outcome::Unclear, Outcome::Failed, Outcome::Observed];
-            let told = told.map(|outcome| shown(actions.feedback(outcome, "reply", "no answer"))).join("\n");
+            let told = told.map(|outcome| shown(actions.feedback(outcome, &say))).join("\n");
             let wanted = [actions.on_comment(&case, &comment), actions.on_case(&case)].map(|wanted| {
                 let wanted = wanted.expect("it runs").expect("a rule holds");
                 format!("{:?} {:?} {:?} {:?}", wanted.act, wanted.content, wanted.note, wanted.rating)

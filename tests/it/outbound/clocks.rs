@@ -131,6 +131,7 @@ int clock_gettime(clockid_t id, struct timespec *at) {
 impl Elsewhen {
     async fn new() -> Self {
         let stage = Stage::set(Tuning { close_grace_ms: 1500, ..brisk() }).await.unwrap();
+        crate::world::text_status(&stage.salesforce);
         let source = stage.dir.path().join("shim.c");
         let shim = stage.dir.path().join("shim.so");
         std::fs::write(&source, SHIM).unwrap();
@@ -256,7 +257,7 @@ async fn b04_a_wall_clock_that_jumps_forward_shortens_no_wait() {
     world.move_wall_clock(3600);
     let told = || {
         let case = world.stage.salesforce.case_by_key(&id)?;
-        (case["Goodays_Sync_Status__c"] == json!("Sent: reply")).then_some(())
+        (case["Goodays_Sync_Status__c"] == json!("Sent: public reply")).then_some(())
     };
     assert!(until(PATIENCE, told).await.is_some(), "{}", world.log());
     assert_eq!(world.stage.goodays.received_by_customer(&id).len(), 1);

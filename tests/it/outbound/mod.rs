@@ -46,3 +46,12 @@ async fn told(world: &World, id: &str, status: &str) {
 fn verbs(world: &World, id: &str) -> Vec<String> {
     world.puts(id).into_iter().map(|(verb, _)| verb).collect()
 }
+
+/// How the Case calls a verb.
+fn called(verb: &str) -> &str {
+    match verb {
+        "reply" => "public reply",
+        "message" => "private message",
+        other => other,
+    }
+}

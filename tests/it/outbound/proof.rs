@@ -6,7 +6,7 @@ use goodays_salesforce::sim::goodays::{Altered, Feedback};
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
-use super::{UNCLEAR, brisk, instead, next_put, told, verbs};
+use super::{UNCLEAR, brisk, called, instead, next_put, told, verbs};
 use crate::world::World;
 
 const PAGE: &str = "<html><body>Welcome to the portal</body></html>";
@@ -28,7 +28,7 @@ async fn a01_a_success_that_nothing_shows_is_a_claim() {
         let id = world.arrives(Feedback::default()).await;
         next_put(&world, "reply", claim);
         world.agent_comments(&id, "The promised answer.");
-        told(&world, &id, "Sent: reply").await;
+        told(&world, &id, "Sent: public reply").await;
         world.settle().await;
         assert_eq!(world.received(&id), [("reply".to_owned(), "The promised answer.".to_owned())]);
         assert_eq!(verbs(&world, &id), ["reply", "reply"]);
@@ -62,7 +62,7 @@ async fn a01_calls_closes_and_spam_are_claimed_and_then_done() {
         let id = world.arrives(Feedback::default()).await;
         next_put(&world, verb, claim);
         world.agent_sets(&id, json!({ "Status": status }));
-        told(&world, &id, &format!("Sent: {verb}")).await;
+        told(&world, &id, &format!("Sent: {}", called(verb))).await;
         world.settle().await;
         assert_eq!(world.processed(&id), [verb]);
         assert_eq!(verbs(&world, &id), [verb, verb]);
@@ -93,7 +93,7 @@ async fn a02_a_message_that_is_shown_late_is_sent_once() {
         world.goodays.set_switches(|switches| switches.visible_after_ms = 2500);
         next_put(&world, verb, Act::ResetAfter);
         world.agent_comments(&id, "The colour is blue.");
-        told(&world, &id, &format!("Sent: {verb}")).await;
+        told(&world, &id, &format!("Sent: {}", called(verb))).await;
         world.settle().await;
         assert_eq!(world.received(&id).len(), before + 1, "{:?}", world.received(&id));
         world.end().await;
@@ -113,7 +113,7 @@ async fn a02_a_retry_of_what_is_unclear_asks_and_sends_nothing() {
     let item = world.the_parked();
     assert_eq!(item.state, "unclear");
     assert_eq!(world.retry(&item.id).await, RetryOutcome::Confirm);
-    told(&world, &id, "Sent: reply").await;
+    told(&world, &id, "Sent: public reply").await;
     world.settle().await;
     assert_eq!(world.received(&id).len(), 1);
     assert_eq!(verbs(&world, &id), ["reply"]);
@@ -153,7 +153,7 @@ async fn a04_a_text_that_goodays_altered_is_ours_all_the_same() {
             next_put(&world, "reply", act);
         }
         world.agent_comments(&id, "Thank you, we are glad 😊 and can be called at 0612345678.");
-        told(&world, &id, "Sent: reply").await;
+        told(&world, &id, "Sent: public reply").await;
         world.customer_writes(&id, "I shall call you.");
         world.settle().await;
         assert_eq!(world.received(&id).len(), 1);

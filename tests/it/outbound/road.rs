@@ -37,7 +37,7 @@ async fn c01_a_road_that_is_closed_parks_no_answer() {
         assert_eq!(world.parked(), [], "{act:?}");
         world.goodays.wire().clear_faults();
         for id in &ids {
-            told(&world, id, "Sent: reply").await;
+            told(&world, id, "Sent: public reply").await;
             assert_eq!(world.received(id).len(), 1, "{act:?}");
         }
         world.settle().await;
@@ -69,7 +69,7 @@ async fn c01_a_text_that_is_refused_on_the_way_stops_itself_alone() {
             world.agent_comments(id, "An ordinary answer to it.");
         }
         for id in &others {
-            told(&world, id, "Sent: reply").await;
+            told(&world, id, "Sent: public reply").await;
         }
         assert_eq!(world.received(&bad), []);
         world.parked_is_fine();

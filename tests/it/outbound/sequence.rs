@@ -26,7 +26,7 @@ async fn a03_an_answer_before_its_close() {
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     looked_at(&world).await;
     world.agent_comments(&id, "One more word before I close.");
-    told(&world, &id, "Sent: reply").await;
+    told(&world, &id, "Sent: public reply").await;
     world.settle().await;
     assert_eq!(world.received(&id).len(), 1);
     assert_eq!(world.processed(&id), ["reply"]);
@@ -79,7 +79,7 @@ async fn a08_a_close_without_effect_says_nothing_over_the_answer() {
     let id = world.replied().await;
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     world.settle().await;
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
 }
 
 #[tokio::test]
@@ -88,9 +88,9 @@ async fn a08_answering_and_closing_at_once_says_what_became_of_the_words() {
     let id = world.arrives(Feedback::default()).await;
     world.agent_comments(&id, "Solved, and closed.");
     world.agent_sets(&id, json!({ "Status": "Closed" }));
-    told(&world, &id, "Sent: reply").await;
+    told(&world, &id, "Sent: public reply").await;
     world.settle().await;
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
     assert_eq!(world.processed(&id), ["reply"]);
 }
 
@@ -100,7 +100,7 @@ async fn a08_a_call_after_the_answer_says_nothing_over_it_either() {
     let id = world.replied().await;
     world.agent_sets(&id, json!({ "Status": "Closed by phone" }));
     world.settle().await;
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
     assert_eq!(world.received(&id).len(), 1);
 }
 

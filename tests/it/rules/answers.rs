@@ -29,7 +29,7 @@ async fn rule_09_the_next_answer_waits_for_the_customer_and_for_a_human() {
     world.settle().await;
     assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second part.".to_owned())]);
     assert_eq!(world.parked(), []);
-    assert_eq!(world.told(&id).0, "Sent: message");
+    assert_eq!(world.told(&id).0, "Sent: private message");
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn rule_10_edited_before_sending_the_new_text_goes() {
     world.goodays.wire().clear_faults();
     world.settle().await;
     assert_eq!(world.received(&id), [("reply".to_owned(), "A text without a typo.".to_owned())]);
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
 }
 
 #[tokio::test]
@@ -255,5 +255,5 @@ async fn rule_10_unpublished_republished_or_deleted_after_sending_changes_nothin
     world.settle().await;
     assert_eq!(world.received(&id).len(), 1);
     assert_eq!(world.thread(&id), ["Yes, I have it."]);
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
 }

@@ -122,7 +122,11 @@ async fn rule_11_a_case_that_is_reopened_and_closed_again_is_news_after_the_cust
     world.answers(&id, "It is open.").await;
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     world.settle().await;
-    assert_eq!(world.told(&id).0, "Sent: message", "that nothing had to be closed is no news over it");
+    assert_eq!(
+        world.told(&id).0,
+        "Sent: private message",
+        "that nothing had to be closed is no news over it"
+    );
     assert_eq!(world.processed(&id), ["reply", "message"]);
 }
 

@@ -23,7 +23,7 @@ async fn a_feedback_becomes_a_case_and_the_answers_reach_the_customer() {
     assert_eq!(case["Goodays_Next_Action__c"], "Public reply");
 
     world.answers(&id, ASK_BACK).await;
-    assert_eq!(world.told(&id), ("Sent: reply".into(), String::new()));
+    assert_eq!(world.told(&id), ("Sent: public reply".into(), String::new()));
     assert_eq!(world.field(&id, "Status"), "New", "our own write asks for no attention");
     world.customer_writes(&id, PROMOTION);
     world.settle().await;
@@ -33,7 +33,7 @@ async fn a_feedback_becomes_a_case_and_the_answers_reach_the_customer() {
 
     world.restart().await;
     world.answers(&id, LASTS).await;
-    assert_eq!(world.told(&id), ("Sent: message".into(), String::new()));
+    assert_eq!(world.told(&id), ("Sent: private message".into(), String::new()));
     world.customer_writes(&id, THANKS);
     world.settle().await;
 

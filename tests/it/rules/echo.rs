@@ -60,7 +60,7 @@ async fn rule_04_our_answer_in_a_webhook_that_comes_while_it_is_being_sent() {
     world.settle().await;
     assert_eq!(world.thread(&id), [ANSWER, "That was fast, thank you."]);
     assert_eq!(world.received(&id).len(), 1);
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn rule_04_a_webhook_settles_an_answer_without_known_outcome() {
     assert_eq!(world.thread(&id), [ANSWER]);
     assert_eq!(world.received(&id).len(), 1);
     assert_eq!(world.puts(&id).len(), 1, "sent once");
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn rule_04_a_message_that_cannot_be_read_back_yet_is_known_when_it_comes()
     assert_eq!(world.received(&id).len(), 1);
     world.customer_writes(&id, "Thank you very much!");
     world.settle().await;
-    assert_eq!(world.told(&id).0, "Sent: reply");
+    assert_eq!(world.told(&id).0, "Sent: public reply");
     assert_eq!(world.thread(&id), [ANSWER, "Thank you very much!"]);
     let by_agent = world.salesforce.comments_of(&id);
     assert_eq!(by_agent.len(), 2);

@@ -59,7 +59,7 @@ async fn what_agents_are_told_after_one_poll_is_one_write() {
     world.settle().await;
     for id in &ids {
         assert_eq!(world.received(id).len(), 1);
-        assert_eq!(world.told(id).0, "Sent: reply");
+        assert_eq!(world.told(id).0, "Sent: public reply");
     }
     assert_eq!(world.writes().len(), 1);
 }

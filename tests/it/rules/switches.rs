@@ -30,13 +30,13 @@ async fn conversation(world: &World, name: &str) {
     assert_eq!(received, [("reply", answer), ("message", "Then we are happy.")], "{name}");
     assert_eq!(world.comments(&id).len(), 4, "{name}: {:?}", world.comments(&id));
     assert_eq!(world.field(&id, "Status"), "Customer Replied", "{name}");
-    assert_eq!(world.told(&id).0, "Sent: message", "{name}");
+    assert_eq!(world.told(&id).0, "Sent: private message", "{name}");
     assert_eq!(world.field(&id, "Goodays_Next_Action__c"), "Private message", "{name}");
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     world.settle().await;
     assert_eq!(
         world.told(&id).0,
-        "Sent: message",
+        "Sent: private message",
         "{name}: a close that had nothing to do says nothing over it"
     );
     assert_eq!(world.processed(&id), ["reply", "message"], "{name}");

@@ -27,7 +27,7 @@ async fn rule_07_an_answer_goes_before_the_close_of_the_same_moment() {
     world.settle().await;
     for id in [&closed_first, &answered_first] {
         assert_eq!(world.processed(id), ["reply"], "the reply closes it");
-        assert_eq!(world.told(id), ("Sent: reply".into(), String::new()), "what became of the words");
+        assert_eq!(world.told(id), ("Sent: public reply".into(), String::new()), "what became of the words");
     }
 }
 

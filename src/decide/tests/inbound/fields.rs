@@ -21,7 +21,7 @@ fn a_value_that_changed_in_goodays_is_written_and_an_agents_is_not_undone() {
     lost.case = link.case;
     let plan = Seen { events: &events, link: Some(&lost), ..Seen::default() }.plan();
     assert_eq!(shown(&plan), "no write");
-    assert_eq!(plan.link_update.fields.len(), 5, "it is remembered from now on");
+    assert_eq!(plan.link_update.fields.len(), 6, "it is remembered from now on");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn notes_tell_the_agent_the_last_word() {
     let each: Vec<String> = all.iter().map(|n| of(std::slice::from_ref(n))).collect();
     assert_snapshot!(each.join("\n"), @r#"
     patch Case 500000000000001AAA
-      Goodays_Sync_Status__c = "Sent: reply"
+      Goodays_Sync_Status__c = "Sent: public reply"
       Goodays_Sync_Error__c = null
     patch Case 500000000000001AAA
       Goodays_Sync_Status__c = "Nothing to send: already handled in Goodays"
@@ -146,7 +146,7 @@ fn notes_tell_the_agent_the_last_word() {
       Goodays_Sync_Status__c = "Not sent"
       Goodays_Sync_Error__c = "Not allowed."
     patch Case 500000000000001AAA
-      Goodays_Sync_Status__c = "Would be sent: message"
+      Goodays_Sync_Status__c = "Would be sent: private message"
       Goodays_Sync_Error__c = null
     "#);
     assert_eq!(of(&[all[3].clone(), all[0].clone()]), of(&all[..1]));
@@ -164,7 +164,7 @@ fn the_view_after_an_action_brings_fields_and_marks_up_to_date() {
     assert_snapshot!(shown(&plan), @r#"
     patch Case 500000000000001AAA
       Goodays_Next_Action__c = "Private message"
-      Goodays_Sync_Status__c = "Sent: reply"
+      Goodays_Sync_Status__c = "Sent: public reply"
       Goodays_Sync_Error__c = null
       Goodays_Message_Ids__c = "b1"
     "#);

@@ -6,7 +6,7 @@ use super::*;
 fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
     let link = linked(&[]);
     let sending = on_its_way(Verb::Reply, &["v"]);
-    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending.clone() };
     for state in [IntentState::Sending(sending), unclear] {
         let intents = [intent(7, answer("We are sorry.\r\n  Tom & Jerry", Audience::Public), state)];
         let talk = [said("b1", 'b', 1, "We are sorry. Tom &amp; Jerry "), said("c1", 'c', 2, "Thanks.")];
@@ -60,7 +60,7 @@ fn a_message_that_may_be_ours_waits_and_holds_nobody_up() {
     let words = answer("We are sorry, and send a voucher.", Audience::Public);
     let talk = [said("b1", 'b', 1, "Please call us."), said("c1", 'c', 2, "Hello?")];
     let sending = on_its_way(Verb::Reply, &["v"]);
-    let unclear = IntentState::Unclear { since_ms: 0, why: String::new(), sending: sending.clone() };
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending: sending.clone() };
     for (state, waits) in [(IntentState::Sending(sending), true), (unclear, false)] {
         let ours = [intent(7, words.clone(), state)];
         let plan =

@@ -110,7 +110,9 @@ fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
     let of = |verb: Verb, body: &Value, ends_turn: Option<bool>| {
         let wish = match verb {
             Verb::Reply | Verb::Message => answer("Our words.", Audience::Private),
-            Verb::Call => ActionKind::Call { rating: None, note: None, left_out: String::new(), after: None },
+            Verb::Call => {
+                ActionKind::Call { rating: None, note: None, left_out: Words::default(), after: None }
+            }
             Verb::Close => ActionKind::Close { remark_type: None, after: None },
             Verb::Spam => ActionKind::Spam { after: None },
         };

@@ -267,7 +267,7 @@ feedback:
     5 |   sent: { Note__c: "{{ case.Status }}" }
       |                        ^^^^
       |
-      = help: use `action` or `reason`
+      = help: use `action`, `reason`, `code` or `status`
     "#);
 }
 

@@ -207,3 +207,29 @@ fn conditions_that_are_none() {
       = help: compare it with something, or ask whether it is there: `... is not none`
     ");
 }
+
+#[test]
+fn an_answer_from_the_case_without_a_command() {
+    let actions = |case: &str, when: &str| {
+        format!(
+            "case: {{ {case} }}\ncomments: {{ when: comment.IsPublished }}\nactions:\n  - {{ do: answer, on: case, when: \"{when}\", content: case.Answer__c }}\n"
+        )
+    };
+    insta::assert_snapshot!(mistake("M043", "actions.yaml", &actions("fields: [Status]", "case.IsClosed")), @r#"
+    warning[M038]: agents are never told of what is `sent`, `settled`, `unclear` or `failed`: `feedback` has no field for it
+     --> mappings/actions.yaml:3:1
+      |
+    3 | actions:
+      | ^^^^^^^
+      |
+      = help: add `sent: { Goodays_Sync_Status__c: "..." }` under `feedback`
+    error[M043]: an answer from the Case needs a command, or it would be sent again and again
+     --> mappings/actions.yaml:4:5
+      |
+    4 |   - { do: answer, on: case, when: "case.IsClosed", content: case.Answer__c }
+      |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: name the field as `case.command`, and ask for it: `when: "case.Goodays_Command__c == 'answer'"`
+    "#);
+    mistake("M043", "actions.yaml", &actions("command: Command__c", "case.IsClosed"));
+}

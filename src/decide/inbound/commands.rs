@@ -1,0 +1,85 @@
+//! What a note about a command writes beside its words: the command field is emptied, and the answer that the customer
+//! has becomes a comment.
+
+use serde_json::{Map, Value, json};
+
+use crate::decide::inbound::Planner;
+use crate::decide::outbound::commands::answer_hash;
+use crate::decide::{AnswerSent, Note};
+use crate::goodays::event::{Message, Response, Whose};
+use crate::mapping::Facts;
+use crate::messages::Words;
+
+impl Planner<'_> {
+    /// Empties the command that the note reports on. The answer is emptied too once the customer has it, unless the
+    /// agent changed it meanwhile: then the words say so.
+    pub(super) fn empty_command(&mut self, note: &Note, fields: &mut Map<String, Value>) -> Words {
+        let (Some(done), Some(link)) = (&note.command, self.link()) else { return Words::default() };
+        let actions = self.context.mapping.actions();
+        let Some(field) = actions.command.as_ref().filter(|_| self.case().is_some()) else {
+            return Words::default();
+        };
+        // A later command is another note's matter.
+        if link.command.count != done.number || link.command.value.is_none() {
+            return Words::default();
+        }
+        self.plan.link_update.emptied_command = Some(done.number);
+        self.set_empty(field, fields);
+        let Some(answer) = &done.answer else { return Words::default() };
+        if link.command.text != answer_hash(&answer.text) {
+            return Words::new("answer-changed");
+        }
+        for field in actions.answer_fields() {
+            self.set_empty(&field, fields);
+        }
+        Words::default()
+    }
+
+    /// Takes the approval off the Case.
+    pub(super) fn reset_approval(&mut self, note: &Note, fields: &mut Map<String, Value>) {
+        let field = self.context.mapping.actions().approved.as_ref().filter(|_| note.resets_approval);
+        let Some(field) = field.filter(|_| self.link().is_some_and(|link| link.approved)) else { return };
+        if self.context.case.is_none_or(|case| case.field(field).is_some()) {
+            fields.insert(field.clone(), Value::Bool(false));
+            self.plan.link_update.reset_approval = true;
+        }
+    }
+
+    fn set_empty(&self, field: &str, fields: &mut Map<String, Value>) {
+        if self.context.case.is_none_or(|case| case.field(field).is_some()) {
+            fields.insert(field.to_owned(), Value::Null);
+        }
+    }
+
+    /// The answers of commands that the customer has. One that stands as a comment already is not written again.
+    pub(super) fn answer_comments(&mut self, facts: &Facts) -> Vec<Map<String, Value>> {
+        let mut comments = Vec::new();
+        for note in self.input.notes {
+            let Some(answer) = note.command.as_ref().and_then(|done| done.answer.as_ref()) else { continue };
+            let turn = self.sent_turn(note, answer);
+            let stands = !self.unclaimed.is_empty() && self.claim(facts, &turn);
+            if !stands {
+                comments.extend(self.comment_records(facts, &turn));
+            }
+        }
+        comments
+    }
+
+    /// The message as Goodays shows it; as we sent it when no view has it.
+    fn sent_turn(&self, note: &Note, answer: &AnswerSent) -> Message {
+        let view = note.view.as_ref().and_then(|view| Response::from_value(view).ok());
+        let of_view = view.into_iter().flat_map(|view| view.turns.into_iter().chain(view.reply));
+        let of_events = self.turns.iter().map(|turn| turn.clone().into_owned());
+        let shown = of_view.chain(of_events).find(|turn| turn.id == answer.id);
+        shown.unwrap_or_else(|| Message {
+            id: answer.id.clone(),
+            at: None,
+            kind: None,
+            content: answer.text.clone(),
+            attachment: None,
+            sender_email: None,
+            whose: Whose::Brand,
+            raw: json!({ "id": answer.id.as_str(), "content": answer.text }),
+        })
+    }
+}

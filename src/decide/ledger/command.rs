@@ -1,0 +1,51 @@
+//! What is known of the command field of a Case: what an agent asked for with a button, and what became of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::goodays::{MessageId, ResponseId};
+
+/// The command of a Case as last seen or written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandSeen {
+    /// The value of the command field; `None`: it is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// How many commands the Case has had: each is an action of its own.
+    #[serde(default)]
+    pub count: u64,
+    /// The outbox entry of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<u64>,
+    /// Hash of the answer's text as last seen.
+    #[serde(default)]
+    pub text: u64,
+    /// The Case was read anew: whether its command was carried out is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
+    /// When we last recorded that we emptied the field (milliseconds, our clock). A row that was asked for before may
+    /// still show the old command.
+    #[serde(default)]
+    pub emptied_ms: i64,
+}
+
+/// The command that a note reports on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandDone {
+    /// [`CommandSeen::count`] when it began.
+    pub number: u64,
+    /// The answer that reached the customer: it becomes a comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerSent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerSent {
+    pub text: String,
+    /// The message's id at Goodays.
+    pub id: MessageId,
+}
+
+/// The identity of a command's action.
+pub fn command_identity(response: &ResponseId, number: u64) -> String {
+    format!("command {response} {number}")
+}

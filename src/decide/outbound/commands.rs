@@ -1,0 +1,194 @@
+//! Commands: what an agent asks for with a button on the Case, through one field that we empty afterwards.
+//!
+//! A command begins when the field gets a value, and again when it gets another. Each is an action of its own, so none
+//! is compared with an earlier one. Emptying the field takes a command back that was not sent.
+
+use serde_json::Value;
+
+use crate::decide::outbound::rows::{MergedCase, Seen, Since, answer_kind, path, record, status_wish};
+use crate::decide::outbound::rules::{Rules, modified};
+use crate::decide::outbound::waiting::text_of;
+use crate::decide::{ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, hash64};
+use crate::goodays::event::normalised;
+use crate::mapping::{Act, Wanted};
+use crate::messages::Words;
+
+impl Conversation {
+    /// Applies the command of a Case's row. `known`: the Case was known before this row; otherwise the command stood
+    /// there before we knew the Case.
+    pub(super) fn see_command(
+        &mut self,
+        row: &Value,
+        rules: Rules<'_>,
+        since: &Since<'_>,
+        known: bool,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Seen {
+        let Some(field) = rules.now.actions().command.as_deref() else { return Seen::default() };
+        let Some(link) = &mut self.link else { return Seen::default() };
+        let before = link.command.clone();
+        // A row that was asked for before we emptied the field may still have the old command.
+        if since.asked_ms < before.emptied_ms && before.emptied_ms <= since.now_ms {
+            return Seen::default();
+        }
+        let value = path(row, Some(field));
+        let wanted = match rules.of_row(row).actions().on_command(row) {
+            Ok(wanted) => wanted,
+            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
+        };
+        link.command.value.clone_from(&value);
+        link.command.unread = false;
+        link.command.text = wanted.as_ref().map_or(0, text_hash);
+        if value == before.value {
+            self.follow_command(&before, wanted.as_ref(), since.now_ms);
+            return Seen::default();
+        }
+        let taken_back = self.take_command_back(&before, since.now_ms);
+        let Some(wanted) = wanted else { return Seen { taken_back, ..Seen::default() } };
+        let known = known && !before.unread;
+        let fired = self.begin_command(row, &wanted, rules, since, known, next_seq);
+        Seen { fired, taken_back, ..Seen::default() }
+    }
+
+    fn begin_command(
+        &mut self,
+        row: &Value,
+        wanted: &Wanted,
+        rules: Rules<'_>,
+        since: &Since<'_>,
+        known: bool,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Option<&'static str> {
+        let case_id = record(row, "Id")?;
+        let answers = wanted.act == Act::Answer;
+        if answers && since.merged == MergedCase::AnswersAnother {
+            return None;
+        }
+        let link = self.link.as_mut()?;
+        link.command.count += 1;
+        let number = link.command.count;
+        let kind = command_kind(wanted, link)?;
+        if !known {
+            // It may have been carried out before our state was lost.
+            let mut note =
+                Note::new(Feedback::Unclear, kind.name(), "stood_before", Words::new("command-stood-before"));
+            note.command = Some(crate::decide::CommandDone { number, answer: None });
+            self.tell(note);
+            return None;
+        }
+        let seq = next_seq();
+        link.command.intent = Some(seq);
+        let name = kind.name();
+        self.put(Intent {
+            seq,
+            response_id: self.response_id.clone(),
+            case_id,
+            kind,
+            author: path(row, rules.of_row(row).actions().case_author.as_deref()),
+            acted: modified(row).unwrap_or(since.now),
+            seen_ms: since.now_ms,
+            read_ms: since.now_ms,
+            state: IntentState::Ready { not_before_ms: since.now_ms },
+            attempts: 0,
+            unconfirmed: None,
+            approved: false,
+            by_operator: false,
+            told_waiting: None,
+            approved_text: None,
+            command: Some(number),
+        });
+        if answers && since.merged == MergedCase::Unsure {
+            self.park(seq, "merged", Words::new("merged"), None, since.now_ms);
+        }
+        Some(name)
+    }
+
+    /// The same command with other words or another rating: one that waits gets them, and waits anew, since the agent
+    /// is still writing.
+    fn follow_command(&mut self, before: &CommandSeen, wanted: Option<&Wanted>, now_ms: i64) {
+        let Some(seq) = before.intent else { return };
+        let kind = wanted.zip(self.link.as_ref()).and_then(|(wanted, link)| command_kind(wanted, link));
+        let Some(intent) = self.intent_mut(seq) else { return };
+        if let (IntentState::Ready { .. }, Some(kind)) = (&intent.state, kind)
+            && intent.kind.name() == kind.name()
+        {
+            let kind = kind.with_audience_of(&intent.kind);
+            if intent.kind != kind {
+                (intent.kind, intent.seen_ms, intent.told_waiting) = (kind, now_ms, None);
+            }
+        }
+    }
+
+    fn take_command_back(&mut self, before: &CommandSeen, now_ms: i64) -> usize {
+        let intent = before.intent.and_then(|seq| self.intent(seq));
+        let waits = |intent: &&Intent| matches!(intent.state, IntentState::Ready { .. });
+        let Some(seq) = intent.filter(waits).map(|intent| intent.seq) else { return 0 };
+        self.take_back(seq, "the command was taken back by the agent", now_ms);
+        1
+    }
+
+    /// Applies the approval of a Case's row: it counts when it is set, for the answers that wait then, as they read then.
+    pub(super) fn see_approval(&mut self, row: &Value, rules: Rules<'_>, since: &Since<'_>, known: bool) {
+        let Some(field) = rules.now.actions().approved.as_deref() else { return };
+        let Some(link) = &mut self.link else { return };
+        let emptied_ms = link.command.emptied_ms;
+        if since.asked_ms < emptied_ms && emptied_ms <= since.now_ms {
+            return;
+        }
+        let approved = row.get(field) == Some(&Value::Bool(true));
+        let set_now = approved && !link.approved && known;
+        link.approved = approved;
+        for intent in self.intents.iter_mut().filter(|intent| set_now && intent.kind.is_answer()) {
+            if matches!(intent.state, IntentState::Ready { .. }) {
+                intent.approved_text = Some(text_of(intent));
+            }
+        }
+    }
+
+    /// Whether the Case's row still has the command of this action; its content follows the row.
+    pub(super) fn command_stays(
+        &mut self,
+        seq: u64,
+        row: &Value,
+        rules: Rules<'_>,
+        now_ms: i64,
+    ) -> Result<bool, String> {
+        let Some(intent) = self.intent(seq) else { return Ok(false) };
+        // An operator sends it again after we emptied the field.
+        if intent.approved {
+            return Ok(true);
+        }
+        let (name, number) = (intent.kind.name(), intent.command);
+        let wanted = rules.of_action(Some(intent), row).actions().on_command(row);
+        let wanted = wanted.map_err(|problem| problem.to_string())?;
+        let command = self.link.as_ref().map(|link| link.command.clone()).unwrap_or_default();
+        let field = rules.now.actions().command.as_deref();
+        if wanted.as_ref().is_none_or(|wanted| wanted.act.name() != name)
+            || Some(command.count) != number
+            || path(row, field) != command.value
+        {
+            return Ok(false);
+        }
+        if let Some(link) = &mut self.link {
+            link.command.text = wanted.as_ref().map_or(0, text_hash);
+        }
+        self.follow_command(&command, wanted.as_ref(), now_ms);
+        Ok(true)
+    }
+}
+
+fn command_kind(wanted: &Wanted, link: &crate::decide::Link) -> Option<ActionKind> {
+    match wanted.act {
+        Act::Answer => Some(answer_kind(wanted, link, None)),
+        _ => status_wish(wanted, link.last_customer.clone()),
+    }
+}
+
+/// Hash of an answer's text, to notice a later change.
+pub fn answer_hash(text: &str) -> u64 {
+    hash64(&normalised(text))
+}
+
+fn text_hash(wanted: &Wanted) -> u64 {
+    answer_hash(wanted.content.as_deref().unwrap_or_default())
+}

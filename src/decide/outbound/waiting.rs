@@ -1,0 +1,122 @@
+//! Why an action of an agent waits, as the Case shows it: so that nobody answers twice meanwhile, and everybody sees
+//! until when it can be taken back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decide::outbound::eligibility::Circumstances;
+use crate::decide::{ActionKind, Audience, Conversation, Feedback, Intent, IntentState, Note};
+use crate::messages::Words;
+
+/// Why an action waits. Times are our clock's, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "lowercase")]
+pub enum Waiting {
+    /// It can be taken back until then.
+    Undo { until_ms: i64 },
+    /// Somebody has to approve it (`goodays.approval`).
+    Approval,
+    /// Goodays cannot be reached, since then.
+    Outage { since_ms: i64 },
+}
+
+impl Waiting {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Undo { .. } => "undo",
+            Self::Approval => "approval",
+            Self::Outage { .. } => "outage",
+        }
+    }
+
+    fn words(self, intent: &Intent) -> Words {
+        match (self, is_public(intent)) {
+            (Self::Undo { until_ms }, true) => Words::new("undo-public").at("time", until_ms),
+            (Self::Undo { until_ms }, false) => Words::new("undo-private").at("time", until_ms),
+            (Self::Approval, _) => Words::new("needs-approval"),
+            (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
+        }
+    }
+}
+
+fn is_public(intent: &Intent) -> bool {
+    matches!(intent.kind, ActionKind::Answer { audience: Audience::Public, .. })
+}
+
+/// How long (milliseconds) after it was seen an action can be taken back, or waits for an answer given with it.
+pub fn held_ms(kind: &ActionKind, now: &Circumstances) -> i64 {
+    match kind {
+        ActionKind::Answer { audience: Audience::Public, .. } => now.undo_reply_ms,
+        ActionKind::Answer { audience: Audience::Private, .. } => now.undo_message_ms,
+        _ => now.close_grace_ms,
+    }
+}
+
+/// Whether a public answer still needs the approval of its current text.
+pub fn needs_approval(intent: &Intent, now: &Circumstances) -> bool {
+    now.approval && is_public(intent) && intent.approved_text != Some(text_of(intent))
+}
+
+/// Hash of an answer's current text.
+pub(super) fn text_of(intent: &Intent) -> u64 {
+    match &intent.kind {
+        ActionKind::Answer { content, .. } => crate::decide::outbound::commands::answer_hash(content),
+        _ => 0,
+    }
+}
+
+impl Conversation {
+    /// Whether [`Conversation::tell_waiting`] has something to say.
+    pub fn has_waiting_to_tell(&self, now: &Circumstances) -> bool {
+        self.intents.iter().any(|intent| news(intent, now).is_some())
+    }
+
+    /// Tells the agent why his actions wait, once for each reason.
+    pub fn tell_waiting(&mut self, now: &Circumstances) {
+        let all: Vec<(u64, Waiting)> =
+            self.intents.iter().filter_map(|intent| Some((intent.seq, news(intent, now)?))).collect();
+        for (seq, waiting) in all {
+            let Some(intent) = self.intent_mut(seq) else { continue };
+            intent.told_waiting = Some(waiting);
+            let mut note =
+                Note::new(Feedback::Waiting, intent.kind.name(), waiting.code(), waiting.words(intent));
+            // An approval of an earlier text must not count for this one.
+            note.resets_approval = waiting == Waiting::Approval;
+            self.tell(note);
+        }
+    }
+
+    /// Cancels an action that was not sent. If the Case says that it waits, the Case says now that it was taken back.
+    pub(super) fn take_back(&mut self, seq: u64, why: &str, now_ms: i64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        let told = intent.told_waiting.take().is_some();
+        let resets_approval = intent.approved_text.take().is_some();
+        let action = intent.kind.name();
+        intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
+        if told {
+            let mut note = Note::new(Feedback::TakenBack, action, "taken_back", Words::default());
+            note.resets_approval = resets_approval;
+            self.tell(note);
+        }
+    }
+}
+
+/// The reason that the agent was not told yet.
+fn news(intent: &Intent, now: &Circumstances) -> Option<Waiting> {
+    let waiting = waiting(intent, now)?;
+    (intent.told_waiting != Some(waiting)).then_some(waiting)
+}
+
+fn waiting(intent: &Intent, now: &Circumstances) -> Option<Waiting> {
+    if !matches!(intent.state, IntentState::Ready { .. }) {
+        return None;
+    }
+    // A short trouble is over before anybody reads of it.
+    if let Some(since_ms) = now.goodays_away_ms.filter(|since_ms| now.now_ms - since_ms >= now.settle_ms) {
+        return Some(Waiting::Outage { since_ms });
+    }
+    if needs_approval(intent, now) {
+        return Some(Waiting::Approval);
+    }
+    let until_ms = intent.seen_ms.saturating_add(held_ms(&intent.kind, now));
+    (intent.kind.is_answer() && until_ms > now.now_ms).then_some(Waiting::Undo { until_ms })
+}

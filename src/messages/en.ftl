@@ -1,0 +1,81 @@
+# What agents read on a Case, in English. fr.ftl has the same messages; a test compares both.
+
+## The status
+
+status-waiting = Waiting: { $action }
+status-taken-back = Nothing was sent: it was taken back
+status-sent = Sent: { $action }
+status-settled = Nothing to send: already handled in Goodays
+status-unclear = Unclear: please check in Goodays
+status-failed = Not sent
+status-observed = Would be sent: { $action }
+
+action-answer = answer
+action-reply = public reply
+action-message = private message
+action-call = call
+action-close = close
+action-spam = spam
+
+## Why something waits
+
+undo-public = Public reply goes out at { $time }. Unpublish the comment or empty the command to take it back.
+undo-private = Private message goes out at { $time }. Unpublish the comment or empty the command to take it back.
+needs-approval = The public reply waits until it is approved.
+outage = Goodays cannot be reached since { $time }. It goes out by itself when Goodays is back: please do not answer a second time.
+
+## Why an answer is not sent
+
+answer-empty = The answer is empty.
+answered-by-other = Somebody else answered in Goodays first; this text was written as the public reply.
+would-be-public = The text was meant as a private message, but Goodays takes only the public reply.
+newer-feedback = The customer left newer feedback: please answer on Case { $case }.
+is-spam = The feedback stands as spam in Goodays: it takes no answer.
+closed-in-goodays = The feedback was closed in Goodays without an answer, and Goodays cannot open it again. It takes an answer after the customer writes; until then please reach the customer another way.
+wait-for-customer = Goodays takes the next one after the customer writes.
+no-answer-listed = Goodays lists no answer for this feedback at the moment.
+still-takes = Goodays still takes: { $verbs }.
+merged = This Case holds several feedbacks (merged), and it cannot be told which one the comment answers.
+
+## Why another action is not sent
+
+not-listed = Goodays does not list "{ $verb }" for this feedback at the moment.
+no-address = Goodays names "{ $verb }" for this feedback, but with no address: the connector takes that as not allowed.
+call-not-carried = The call's note and rating did not travel: please enter them in Goodays.
+rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
+note-cut = The call's note was cut after { $max } characters.
+call-changed = The call's note or rating was changed after it was sent; the change does not travel. Please enter it in Goodays.
+hourly-limit = Held back: more than { $limit } actions in one hour. Somebody has to look and release them (goodays-salesforce retry --all --reason max_actions_per_hour).
+breach-other-response = Held back, because it must never happen: it was decided by the view of another response. Please report it; nothing was sent.
+breach-not-listed = Held back, because it must never happen: Goodays does not list the action. Please report it; nothing was sent.
+observe-only = goodays.actions is observe: nothing was sent to the customer.
+
+## What Goodays said
+
+refused = Goodays refused it ({ $status }): { $message }
+left-perimeter = Goodays does not show this feedback any more: it may have left the perimeter.
+no-answer-here = Goodays gives no answer about this feedback, though it does about others.
+does-not-arrive = Goodays gives no answer, and it does not arrive.
+blocked = Something between the connector and Goodays refuses this text and lets others pass: a firewall, perhaps. Please answer in Goodays, or in other words.
+
+## Why it is unclear
+
+sent-before = It was sent before, and nobody can say whether it arrived.
+may-be-ours = Goodays shows a new message of the brand that may be this one.
+may-be-shown-later = Goodays does not take it any more, and does not show it: it may have arrived, and be shown later.
+takes-further-messages = Goodays takes further messages whether this one arrived or not, and does not show it.
+not-shown-any-more = Goodays does not show this feedback any more, so it cannot be read back.
+not-read-back = Goodays could not be read back.
+state-damaged = A part of the state was damaged on the disk: look in Goodays whether this was sent.
+
+## Taken back and changed
+
+gone = It was taken back, or the connector cannot see it any more; nothing was sent.
+command-stood-before = The command was on the Case before the connector knew the Case; it may have been carried out already. Please check in Goodays, then choose it again.
+answer-changed = The answer was changed after it was sent; the customer has the first text. To send the new text, choose the command again.
+comment-edited-after-sending = The comment was edited after it was taken over; the customer has the first text. Write a new comment to say more.
+comment-edited = The comment was edited after it was taken over; the edit is not sent. Write a new comment to say more.
+
+## Comments
+
+continues-case = This continues Case { $case }, which was deleted.

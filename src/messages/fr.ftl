@@ -1,0 +1,81 @@
+# Ce que les agents lisent sur une requête, en français. Mêmes messages que dans en.ftl ; un test compare les deux.
+
+## Le statut
+
+status-waiting = En attente : { $action }
+status-taken-back = Rien n’a été envoyé : l’action a été annulée
+status-sent = Envoyé : { $action }
+status-settled = Rien à envoyer : déjà traité dans Goodays
+status-unclear = Incertain : merci de vérifier dans Goodays
+status-failed = Non envoyé
+status-observed = Serait envoyé : { $action }
+
+action-answer = réponse
+action-reply = réponse publique
+action-message = message privé
+action-call = appel
+action-close = clôture
+action-spam = indésirable
+
+## Pourquoi une action attend
+
+undo-public = La réponse publique part à { $time }. Pour l’annuler, dépubliez le commentaire ou videz la commande.
+undo-private = Le message privé part à { $time }. Pour l’annuler, dépubliez le commentaire ou videz la commande.
+needs-approval = La réponse publique attend une approbation.
+outage = Goodays est injoignable depuis { $time }. L’envoi se fera tout seul dès son retour : merci de ne pas répondre une deuxième fois.
+
+## Pourquoi une réponse n’est pas envoyée
+
+answer-empty = La réponse est vide.
+answered-by-other = Quelqu’un a déjà répondu dans Goodays ; ce texte était prévu comme réponse publique.
+would-be-public = Ce texte était prévu comme message privé, mais Goodays n’accepte que la réponse publique.
+newer-feedback = Le client a laissé un avis plus récent : merci de répondre sur la requête { $case }.
+is-spam = L’avis est classé comme indésirable dans Goodays : il n’accepte aucune réponse.
+closed-in-goodays = L’avis a été clos dans Goodays sans réponse, et Goodays ne peut pas le rouvrir. Une réponse sera possible quand le client aura écrit ; d’ici là, merci de joindre le client autrement.
+wait-for-customer = Goodays acceptera la prochaine réponse quand le client aura écrit.
+no-answer-listed = Goodays n’accepte aucune réponse à cet avis pour le moment.
+still-takes = Goodays accepte encore : { $verbs }.
+merged = Cette requête réunit plusieurs avis (fusion), et rien ne dit auquel le commentaire répond.
+
+## Pourquoi une autre action n’est pas envoyée
+
+not-listed = Goodays ne propose pas « { $verb } » pour cet avis en ce moment.
+no-address = Goodays nomme « { $verb } » pour cet avis, mais sans adresse : le connecteur considère que ce n’est pas autorisé.
+call-not-carried = La note et l’évaluation de l’appel n’ont pas été transmises : merci de les saisir dans Goodays.
+rating-left-out = L’évaluation de l’appel n’a pas été transmise : Goodays accepte de 0 à 5.
+note-cut = La note de l’appel a été coupée après { $max } caractères.
+call-changed = La note ou l’évaluation de l’appel a été modifiée après l’envoi ; la modification n’est pas transmise. Merci de la saisir dans Goodays.
+hourly-limit = Retenu : plus de { $limit } actions en une heure. Une vérification est nécessaire avant l’envoi (goodays-salesforce retry --all --reason max_actions_per_hour).
+breach-other-response = Retenu, car cela ne doit jamais arriver : la décision repose sur un autre avis. Merci de le signaler ; rien n’a été envoyé.
+breach-not-listed = Retenu, car cela ne doit jamais arriver : Goodays ne propose pas cette action. Merci de le signaler ; rien n’a été envoyé.
+observe-only = goodays.actions vaut observe : rien n’a été envoyé au client.
+
+## Ce que Goodays a dit
+
+refused = Goodays a refusé ({ $status }) : { $message }
+left-perimeter = Goodays ne montre plus cet avis : il a peut-être quitté le périmètre.
+no-answer-here = Goodays ne répond pas au sujet de cet avis, mais répond pour les autres.
+does-not-arrive = Goodays ne répond pas, et l’envoi n’aboutit pas.
+blocked = Entre le connecteur et Goodays, quelque chose bloque ce texte et laisse passer les autres : un pare-feu, peut-être. Merci de répondre dans Goodays, ou avec d’autres mots.
+
+## Pourquoi c’est incertain
+
+sent-before = Un envoi a déjà eu lieu, et nul ne peut dire s’il est arrivé.
+may-be-ours = Goodays montre un nouveau message de la marque qui peut être celui-ci.
+may-be-shown-later = Goodays ne l’accepte plus et ne le montre pas : il est peut-être arrivé et apparaîtra plus tard.
+takes-further-messages = Goodays accepte d’autres messages, que celui-ci soit arrivé ou non, et ne le montre pas.
+not-shown-any-more = Goodays ne montre plus cet avis : impossible de le relire.
+not-read-back = Goodays n’a pas pu être relu.
+state-damaged = Une partie de l’état a été endommagée sur le disque : regardez dans Goodays si cela a été envoyé.
+
+## Annulé ou modifié
+
+gone = L’action a été annulée, ou le connecteur ne peut plus la voir ; rien n’a été envoyé.
+command-stood-before = La commande se trouvait sur la requête avant que le connecteur ne la connaisse ; elle a peut-être déjà été exécutée. Merci de vérifier dans Goodays, puis de la choisir à nouveau.
+answer-changed = La réponse a été modifiée après l’envoi ; le client a reçu le premier texte. Pour envoyer le nouveau, choisissez à nouveau la commande.
+comment-edited-after-sending = Le commentaire a été modifié après sa prise en charge ; le client a reçu le premier texte. Écrivez un nouveau commentaire pour en dire plus.
+comment-edited = Le commentaire a été modifié après sa prise en charge ; la modification n’est pas envoyée. Écrivez un nouveau commentaire pour en dire plus.
+
+## Commentaires
+
+continues-case = Suite de la requête { $case }, qui a été supprimée.
