@@ -24,6 +24,7 @@ async fn a_picklist_gets_the_code_and_the_reason_is_in_the_agents_language() {
         "operators read English"
     );
     world.parked_is_fine();
+    world.settle().await;
     world.end().await;
 }
 
