@@ -123,7 +123,13 @@ impl Store {
 
     /// Removes from the disk what was last written before this time (milliseconds, wall clock) and is needed no more.
     pub async fn retire(&self, before_ms: i64) -> Result<usize, StoreError> {
-        self.engine.retire(before_ms).await
+        match self.engine.retire(before_ms).await {
+            Err(StoreError::Damaged(reason)) => {
+                tracing::error!(reason, "old journals stay: the next start makes the database anew");
+                Ok(0)
+            }
+            retired => retired,
+        }
     }
 
     /// Overwrites on the disk what was forgotten. Returns the number of overwritten records.

@@ -67,7 +67,7 @@ impl Store {
         let content = content.map_err(|trouble| StoreError::Unreadable(trouble.to_string()))?;
         let mut keys: Vec<Vec<u8>> = Vec::new();
         for (key, value) in content.writes {
-            if value.is_some() && !is_ledger(&key) && self.any(&key)?.0 == value {
+            if value.is_some() && !is_ledger(&key) && self.is_now(&key, value.as_deref())? {
                 keys.push(key);
             }
         }
@@ -79,6 +79,15 @@ impl Store {
             self.write_again(some)?;
         }
         Ok(keys.len())
+    }
+
+    /// Whether this is the value now. A later one that is damaged is another one.
+    fn is_now(&self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
+        match self.any(key) {
+            Ok((now, _)) => Ok(now.as_deref() == value),
+            Err(StoreError::Damaged(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     fn write_again(&self, keys: &[Vec<u8>]) -> Result<(), StoreError> {
@@ -99,9 +108,11 @@ impl Store {
             for guard in guards {
                 let mut tx = Tx::new();
                 tx.guards.push(guard);
-                if self.guards_hold(recent, &tx)?
-                    && let Some(Guard { key, expected, .. }) = tx.guards.pop()
-                {
+                let holds = match self.guards_hold(recent, &tx) {
+                    Err(StoreError::Damaged(_)) => false,
+                    holds => holds?,
+                };
+                if let Some(Guard { key, expected, .. }) = tx.guards.pop().filter(|_| holds) {
                     recent.write(&key, expected.as_deref());
                 }
             }

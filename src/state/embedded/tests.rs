@@ -465,6 +465,24 @@ async fn a_damaged_journal_loses_nothing_that_sled_still_finds() {
     assert_eq!(open(dir.path()).get(&body(1)).unwrap(), Some(words(1)));
 }
 
+/// A value that the disk changed cannot be written again, and keeps nothing else from being.
+#[tokio::test]
+async fn a_damaged_value_does_not_keep_its_journal_from_being_removed() {
+    let (dir, store) = fresh();
+    store.transact(Tx::new().set(body(1), "as it came").set(body(2), words(2))).unwrap();
+    store.close().unwrap();
+    let [only] = journals(dir.path())[..] else { panic!() };
+    let path = Places::in_dir(dir.path()).journal(only);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(10).position(|part| part == b"as it came").unwrap();
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.retire(LATER).await, Ok(1));
+    assert!(matches!(store.get(&body(1)), Err(StoreError::Damaged(_))));
+    assert_eq!(store.get(&body(2)).unwrap(), Some(words(2)));
+}
+
 #[tokio::test]
 async fn what_is_forgotten_is_overwritten_wherever_it_lies() {
     let (dir, store) = fresh();
