@@ -400,6 +400,65 @@ fn snapshots(post: &Post) -> Vec<PathBuf> {
     found
 }
 
+/// A database that is lost together with the journals that had an old conversation: its ledger is read from Salesforce
+/// again, and both directions go on, without a second comment and without a second answer.
+#[tokio::test]
+async fn the_ledger_of_an_old_conversation_is_learned_again() {
+    let mut post = Post::new().await;
+    post.stage.goodays.pause_webhooks(false);
+    post.stage.start_daemon().await.unwrap();
+    let id = post
+        .stage
+        .goodays
+        .customer_leaves(Feedback { content: Some("the first words".to_owned()), ..Feedback::default() });
+    let case = until(PATIENCE, || post.stage.salesforce.case_by_key(&id)).await.unwrap();
+    let case = case["Id"].as_str().unwrap().to_owned();
+    let answers = |post: &Post, words: &str| {
+        post.stage.salesforce.agent_comments(&case, words, true, "a@brand.example").unwrap();
+    };
+    answers(&post, "the first answer");
+    let received = |post: &Post| post.stage.goodays.received_by_customer(&id).len();
+    until(PATIENCE, || (received(&post) == 1).then_some(())).await.unwrap();
+    let rests =
+        |post: &Post| post.stage.app().shared.store.all_open_intents().unwrap().is_empty().then_some(());
+    until(PATIENCE, || rests(&post)).await.unwrap();
+    assert!(post.stage.stop_daemon().await);
+    // Time goes by: what is done is only in sled.
+    for _ in 0..2 {
+        let store = Store::open(&post.state(), Settings::default()).unwrap();
+        store.set_meta("a later write", &1).unwrap();
+        store.retire(i64::MAX).await.unwrap();
+        store.close().unwrap();
+    }
+    fs::remove_dir_all(post.state().join("sled")).unwrap();
+    let store = Store::open(&post.state(), Settings::default()).unwrap();
+    let rkey = RKey::of(&goodays_salesforce::goodays::ResponseId::new(id.clone()).unwrap());
+    assert!(store.link(rkey).unwrap().is_none(), "the ledger is still there: the test shows nothing");
+    store.close().unwrap();
+
+    post.stage.start_daemon().await.unwrap();
+    post.stage.goodays.customer_writes(&id, "the second words").unwrap();
+    let comments = |post: &Post| post.stage.salesforce.comments_of(&case).len();
+    until(PATIENCE, || (comments(&post) == 2).then_some(())).await.unwrap();
+    answers(&post, "the second answer");
+    until(PATIENCE, || (received(&post) == 2).then_some(())).await.unwrap();
+    until(PATIENCE, || rests(&post)).await.unwrap();
+    // Everything once more, as a poll that looks back and a webhook that is repeated.
+    post.stage.goodays.send_event(&id, "response").await.unwrap();
+    let polled = post.stage.salesforce.wire().count();
+    until(PATIENCE, || (post.stage.salesforce.wire().count() > polled + 5).then_some(())).await.unwrap();
+    assert_eq!((received(&post), post.cases(&id)), (2, 1));
+    let said: Vec<String> = post
+        .stage
+        .salesforce
+        .comments_of(&case)
+        .iter()
+        .map(|comment| comment["CommentBody"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said.len(), 3, "{said:#?}");
+    assert!(post.stage.stop_daemon().await);
+}
+
 /// A damaged place of the last journal may have said that an answer was sent. So what waits is not sent, and told.
 #[tokio::test]
 async fn after_a_loss_of_acknowledged_writes_an_unsent_answer_waits_for_a_human() {
