@@ -69,7 +69,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `<dir>/sled`; creates, repairs or compacts it if necessary.
+    /// Opens the store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         Engine::open(dir, settings).map(|engine| Self { engine })
     }

@@ -167,7 +167,7 @@ struct Space {
 }
 
 impl Store {
-    /// Opens the store in `<dir>/sled`; creates, repairs or compacts it if necessary.
+    /// Opens the store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
         let (lock, tables) = open::open(&places)?;
