@@ -2,8 +2,8 @@
 
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState, Waiting, WaitingNote};
-use crate::state::keys::RKey;
+use crate::state::records::inbox::{Entry, EntryState, Waiting, WaitingNote};
+use crate::state::records::keys::RKey;
 
 /// A conversation as it stood at one moment. Its changes are written by [`crate::state::Store::commit_many`], and only
 /// if nothing of it changed since: neither its link, nor one of its actions, nor one of the events and notes that

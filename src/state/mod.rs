@@ -18,23 +18,10 @@
 //!
 //! Only this room knows keys, ranges, guards and the embedded database below them.
 
+mod conversation;
 mod embedded;
-
-mod commit;
-pub mod conversation;
-mod damaged;
-pub mod forget;
-pub mod inbox;
-pub mod keys;
-pub mod ledger;
-mod load;
-mod mend;
-pub mod outbox;
-mod pages;
-mod parked;
-mod prune;
-mod queue;
-mod start_over;
+mod errors;
+mod records;
 
 /// The embedded database below the records, for tests and benches (tests/it/shape.rs).
 pub mod engine {
@@ -46,12 +33,14 @@ pub mod engine {
 use std::path::Path;
 
 pub use conversation::{Changed, Commit, Ended, Loaded};
-pub use embedded::{Fault, OpenError, Settings, StoreError};
-pub use inbox::{Entry, EntryState, Item, Receipt, Waiting, WaitingNote};
-pub use keys::{LANES, RKey};
-pub use load::Due;
-pub use pages::Page;
-pub use parked::Parked;
+pub use embedded::{Fault, Settings};
+pub use errors::{OpenError, StoreError};
+pub use records::inbox::{Entry, EntryState, Item, Receipt, Waiting, WaitingNote};
+pub use records::keys::{LANES, RKey};
+pub use records::load::Due;
+pub use records::pages::Page;
+pub use records::parked::Parked;
+pub use records::{forget, inbox, keys, ledger, outbox};
 
 use embedded::Store as Engine;
 use serde::{Serialize, de::DeserializeOwned};

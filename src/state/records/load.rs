@@ -5,8 +5,8 @@ use crate::goodays::ResponseId;
 use crate::messages::Words;
 use crate::state::conversation::Loaded;
 use crate::state::embedded::Tx;
-use crate::state::inbox::Waiting;
-use crate::state::keys::{self, RKey};
+use crate::state::records::inbox::Waiting;
+use crate::state::records::keys::{self, RKey};
 use crate::state::{Store, StoreError};
 
 /// A conversation that is due.

@@ -3,8 +3,8 @@
 use crate::decide::Note;
 use crate::state::embedded::Tx;
 use crate::state::encode;
-use crate::state::inbox::{Entry, EntryState, Item};
-use crate::state::keys::{self, RKey};
+use crate::state::records::inbox::{Entry, EntryState, Item};
+use crate::state::records::keys::{self, RKey};
 
 /// The value of an event that waits.
 pub(super) const PENDING: u8 = b'p';

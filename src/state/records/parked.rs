@@ -3,9 +3,9 @@
 use crate::decide::Intent;
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState};
-use crate::state::keys::{self, RKey};
-use crate::state::queue::{finish, revive};
+use crate::state::records::inbox::{Entry, EntryState};
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::queue::{finish, revive};
 use crate::state::{Store, StoreError, encode};
 
 /// One item of the list of what waits for a human.

@@ -2,9 +2,9 @@
 
 use crate::decide::Intent;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState};
-use crate::state::keys::{self, RKey};
-use crate::state::outbox::Wipe;
+use crate::state::records::inbox::{Entry, EntryState};
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::outbox::Wipe;
 use crate::state::{Page, Store, StoreError};
 
 /// What was written this much later than it was received (milliseconds) lies in a journal that is not removed soon, so

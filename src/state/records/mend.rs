@@ -3,10 +3,10 @@
 use crate::decide::{DAMAGED, Note};
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState, Item};
-use crate::state::keys::{self, RKey};
-use crate::state::pages::Pages;
-use crate::state::queue::{KEPT, PENDING, drop_note, is_noted, item};
+use crate::state::records::inbox::{Entry, EntryState, Item};
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::pages::Pages;
+use crate::state::records::queue::{KEPT, PENDING, drop_note, is_noted, item};
 use crate::state::{Store, StoreError, decode, encode};
 
 impl Store {

@@ -1,9 +1,9 @@
 //! Removes the ledger and the outbox of a state that counts as lost.
 
 use crate::state::embedded::Tx;
-use crate::state::keys;
-use crate::state::pages::Pages;
-use crate::state::queue::{drop_note, item};
+use crate::state::records::keys;
+use crate::state::records::pages::Pages;
+use crate::state::records::queue::{drop_note, item};
 use crate::state::{LANES, Store, StoreError};
 
 /// Records removed in one transaction.

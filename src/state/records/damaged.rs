@@ -2,7 +2,7 @@
 
 use crate::decide::Intent;
 use crate::state::embedded::Tx;
-use crate::state::keys;
+use crate::state::records::keys;
 use crate::state::{Store, StoreError};
 
 /// How many actions are read together.

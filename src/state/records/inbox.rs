@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::decide::Note;
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
-use crate::state::keys::{self, RKey};
-use crate::state::pages::Pages;
-use crate::state::queue::{KEPT, NOTE, PENDING, enqueue, item, read_noted, revive};
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::pages::Pages;
+use crate::state::records::queue::{KEPT, NOTE, PENDING, enqueue, item, read_noted, revive};
 use crate::state::{Page, Store, StoreError, decode, encode};
 
 /// A stored event without its body.

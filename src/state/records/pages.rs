@@ -2,9 +2,9 @@
 //!
 //! A range of keys is read page by page: writers wait for one page at most, and memory holds one page at most.
 
-use super::embedded::{Entry as Row, Tx, TxError};
-use super::{Store, StoreError, decode};
-use crate::state::keys;
+use crate::state::embedded::{Entry as Row, Tx, TxError};
+use crate::state::records::keys;
+use crate::state::{Store, StoreError, decode};
 use serde::de::DeserializeOwned;
 
 /// Keys that one read gives.

@@ -5,8 +5,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::decide::Link;
 use crate::salesforce::RecordId;
 use crate::state::embedded::Tx;
-use crate::state::keys::{self, RKey};
-use crate::state::pages::Pages;
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::pages::Pages;
 use crate::state::{Store, StoreError, decode, encode};
 use crate::time::GoodaysTime;
 

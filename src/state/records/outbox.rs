@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decide::{Intent, IntentState};
 use crate::state::conversation::Loaded;
 use crate::state::embedded::Tx;
-use crate::state::keys::{self, RKey};
+use crate::state::records::keys::{self, RKey};
 use crate::state::{Page, Store, StoreError, encode};
 
 /// Numbers of actions that wait. `unclear` ones also wait for a human.

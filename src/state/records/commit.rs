@@ -4,11 +4,11 @@ use crate::decide::Intent;
 use crate::goodays::ResponseId;
 use crate::state::conversation::{Changed, Commit, Ended, Loaded};
 use crate::state::embedded::{MAX_WRITES, Tx};
-use crate::state::inbox::EntryState;
-use crate::state::keys::{self, RKey};
-use crate::state::ledger::put_link;
-use crate::state::outbox::{add_intent, put_intent};
-use crate::state::queue::{drop_note, finish, move_note, put_note};
+use crate::state::records::inbox::EntryState;
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::ledger::put_link;
+use crate::state::records::outbox::{add_intent, put_intent};
+use crate::state::records::queue::{drop_note, finish, move_note, put_note};
 use crate::state::{LANES, Store, StoreError, encode};
 
 /// Writes of the counters in a transaction: finished events of each lane, and delivered actions.

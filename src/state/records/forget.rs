@@ -4,10 +4,10 @@
 
 use crate::decide::Link;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{AT_ONCE, Entry, EntryState};
-use crate::state::keys::{self, RKey};
-use crate::state::ledger::put_link;
-use crate::state::queue::drop_note;
+use crate::state::records::inbox::{AT_ONCE, Entry, EntryState};
+use crate::state::records::keys::{self, RKey};
+use crate::state::records::ledger::put_link;
+use crate::state::records::queue::drop_note;
 use crate::state::{Store, StoreError};
 
 /// What was removed of one conversation.
