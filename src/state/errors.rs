@@ -57,6 +57,12 @@ pub enum StoreError {
     Unreadable(String),
     #[error("refused: {0}")]
     Refused(&'static str),
+    /// This request failed, or its answer did not come: a write may have been done or not.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// Another instance leads now, so nothing of the write was done.
+    #[error("another instance has taken over the work")]
+    TermOver,
 }
 
 impl StoreError {
