@@ -28,6 +28,7 @@ mod conversation;
 mod embedded;
 mod errors;
 mod event;
+pub mod postgres;
 pub(crate) mod records;
 mod rkey;
 mod sent;

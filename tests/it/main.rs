@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod contract;
 mod counts;
+mod database;
 mod doors;
 mod faults;
 mod formats;
