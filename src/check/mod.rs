@@ -7,6 +7,7 @@
 mod actions;
 mod budget;
 mod codes;
+mod database;
 mod edited;
 mod fields;
 mod goodays;
@@ -59,6 +60,7 @@ pub async fn online(config: &Config, mapping: &Mapping, limit: Duration) -> Repo
     let samples = goodays::check(config, mapping, limit, &mut report).await;
     salesforce::check(config, mapping, &samples, limit, &mut report).await;
     budget::settings(config, &mut report);
+    database::check(config, &mut report).await;
     report
 }
 

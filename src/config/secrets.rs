@@ -31,6 +31,7 @@ pub enum Slot {
     Webhook(usize),
     ClientSecret,
     PrivateKey,
+    Postgres,
 }
 
 impl Reader<'_> {
@@ -212,6 +213,11 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
         (Slot::Webhook(index), _) => {
             if let Some(place) = config.goodays.webhook.secrets.get_mut(index) {
                 *place = secret;
+            }
+        }
+        (Slot::Postgres, _) => {
+            if let Some(postgres) = &mut config.state.postgres {
+                postgres.url = secret;
             }
         }
         (Slot::ClientSecret, Auth::ClientCredentials { client_secret, .. }) => *client_secret = secret,
