@@ -4,6 +4,7 @@
 //! end between steps; delivery ends when its calls in flight have ended. After a kill, the disk says what was
 //! unfinished (`Sending`, attempts).
 
+mod current;
 pub(crate) mod delivery;
 pub(crate) mod housekeeping;
 pub(crate) mod inbound;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
+pub use current::Current;
 use delivery::dispatcher;
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 pub use process::{EditCheck, LogLevel, Process};
@@ -116,6 +118,7 @@ impl Daemon {
         daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(housekeeping::Keeper::default());
+        daemon.spawn(housekeeping::files::FileWatch::default());
         let watch = daemon.shared.clone();
         let stop = daemon.token.clone();
         daemon.tracker.spawn(async move {
