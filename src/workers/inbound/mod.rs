@@ -4,6 +4,7 @@
 //! conversations. Before a call is sent, the disk says which responses it is about: after a kill they are read back
 //! before they are written again.
 
+mod customers;
 mod damaged;
 pub(crate) mod in_progress;
 mod load;
@@ -243,8 +244,14 @@ impl InboundWorker {
         let noted: Vec<u64> =
             seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
         let plan_all = || self.plan_all(shared, &context, jobs);
-        let batch = shared.in_progress.note(&noted, Through::Planning, plan_all).await?;
-        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
+        let mut batch = shared.in_progress.note(&noted, Through::Planning, plan_all).await?;
+        if batch.is_empty() {
+            return Ok(Step::Did);
+        }
+        match self.look_up_customers(shared, &mut batch).await {
+            Ok(()) => self.send(shared, &context, batch).await,
+            Err(failure) => Ok(pause(shared, &failure)),
+        }
     }
 
     /// Plans as many conversations as one call may write; those that need no write are recorded at once.

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::decide::inbound::customer::FailedLookUps;
 use crate::mutant;
 use crate::salesforce::field_fix::FieldFix;
 use crate::state::{LANES, RKey, Store, StoreError};
@@ -45,6 +46,8 @@ pub(crate) struct WorkerState {
     alone: HashMap<RKey, u32>,
     /// Refused as duplicates, and then not found by a read.
     pub(crate) nowhere: HashSet<RKey>,
+    /// Look-ups of customers that failed.
+    pub(crate) look_ups: FailedLookUps,
     remembered: bool,
 }
 
