@@ -5,6 +5,7 @@
 //! unfinished (`Sending`, attempts).
 
 pub(crate) mod delivery;
+pub(crate) mod figures;
 pub(crate) mod housekeeping;
 pub(crate) mod inbound;
 pub(crate) mod poll;
@@ -75,8 +76,7 @@ pub struct Shared {
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
-    /// Returns that Goodays counts as waiting, as of the last sweep.
-    pub dashboard: ArcSwap<Option<u64>>,
+    pub figures: figures::Figures,
     /// When the first parked item is dropped if nobody decides (milliseconds), as of the last pruning.
     pub parked_ends_ms: ArcSwap<Option<i64>>,
     pub(crate) fixes: plan_context::Fixes,
@@ -237,7 +237,7 @@ impl Shared {
             edit_check: OnceLock::new(),
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
-            dashboard: ArcSwap::from_pointee(None),
+            figures: figures::Figures::default(),
             parked_ends_ms: ArcSwap::from_pointee(None),
             fixes: plan_context::Fixes::default(),
             users: users::Directory::default(),
@@ -432,6 +432,7 @@ impl Daemon {
         daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(housekeeping::Keeper::default());
+        daemon.spawn(figures::Reader::default());
         let watch = daemon.shared.clone();
         let stop = daemon.token.clone();
         daemon.tracker.spawn(async move {
