@@ -34,7 +34,7 @@ pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Reques
 /// Leaves unclear actions alone: each needs its own confirmation.
 async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
     let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
-    for item in shared.parked(SHOWN)? {
+    for item in shared.parked(SHOWN).await? {
         if reason.is_some_and(|reason| reason != item.reason_code) {
             continue;
         }
@@ -75,12 +75,12 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
 /// Leaves unclear actions alone: they may have reached a customer, so a human has to check each.
 async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
     let (mut dropped, mut unclear, mut refused) = (0, 0, 0);
-    for item in shared.parked(SHOWN)?.iter().filter(|item| item.reason_code == reason) {
+    for item in shared.parked(SHOWN).await?.iter().filter(|item| item.reason_code == reason) {
         if item.state == UNCLEAR {
             unclear += 1;
             continue;
         }
-        match shared.drop_parked(&item.id)? {
+        match shared.drop_parked(&item.id).await? {
             RetryOutcome::Again => dropped += 1,
             _ => refused += 1,
         }

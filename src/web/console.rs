@@ -48,7 +48,7 @@ pub struct Sweep {
 }
 
 pub async fn parked(State(context): State<Arc<AdminContext>>) -> Answer {
-    let items = context.shared.parked(SHOWN).map_err(broken)?;
+    let items = context.shared.parked(SHOWN).await.map_err(broken)?;
     Ok(answer::json(StatusCode::OK, json!(items)))
 }
 
@@ -71,7 +71,7 @@ pub async fn retry(
 pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let shared = context.shared.clone();
     let outcome = through(async move {
-        let outcome = shared.drop_parked(&id)?;
+        let outcome = shared.drop_parked(&id).await?;
         shared.store.durable().await?;
         info!(id, outcome = word(&outcome), "dropped by hand");
         Ok(outcome)
@@ -83,7 +83,7 @@ pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<St
 pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
-    let bytes = context.shared.store.body(seq).map_err(broken)?.ok_or_else(missing)?;
+    let bytes = context.shared.store.body(seq).await.map_err(broken)?.ok_or_else(missing)?;
     let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,
