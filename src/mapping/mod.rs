@@ -29,7 +29,7 @@ pub use language::html::strip_html;
 pub use language::scope::Facts;
 
 use crate::document::diagnostic::Page;
-use files::FileKind;
+use files::{FileKind, agents_fields};
 
 pub const NO_FILE: &str = "M001";
 pub const NEVER_CHOSEN: &str = "M002";
@@ -95,6 +95,7 @@ impl Mapping {
         check_same_case(&cases, &mut pages);
         if let Some(actions) = &actions {
             check_feedback(&cases, actions, &mut pages);
+            agents_fields::check(&cases, actions, &mut pages);
         }
         found.extend(pages.into_iter().flat_map(|page| page.found));
         found.extend(files::missing(&sources, unread));

@@ -20,6 +20,7 @@ mod counts;
 mod doors;
 mod faults;
 mod formats;
+mod found;
 mod hangs;
 mod hostile;
 mod interleave;

@@ -6,7 +6,7 @@
 use crate::decide::inbound::waiting_since;
 use crate::decide::ledger::link::CallSent;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
-use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
+use crate::decide::outbound::outcome::{Outcome, Proof, Reading, arrived_though_refused, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
 use crate::decide::{
     ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
@@ -20,6 +20,8 @@ use crate::time::GoodaysTime;
 
 /// Attempts that two read backs showed as not arrived.
 const MAX_ATTEMPTS: u32 = 20;
+/// Refused attempts of an answer after which Goodays' own words are shown, and not what its list of actions says.
+const MAX_OVERTAKEN: u32 = 3;
 
 impl Conversation {
     /// Decides just before the PUT, on the current conversation, and stores the attempt if the action may be sent.
@@ -92,15 +94,15 @@ impl Conversation {
         }
     }
 
-    /// Goodays refused the attempt; `view` is what it shows afterwards. A close, spam or call may be late: the
-    /// response was processed meanwhile. An earlier attempt with unknown outcome may also be the reason.
+    /// Goodays refused the attempt; `view` is what it shows afterwards. The attempt may have arrived all the same, or
+    /// the response may have changed since it was read before the PUT. An earlier attempt with unknown outcome may
+    /// also be the reason.
     pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let IntentState::Sending(sending) = intent.state.clone() else { return };
-        if let Some(view) = view.filter(|_| !intent.kind.is_answer())
-            && let Permitted::Settled(lost) = permitted(intent, view, Beside::default())
+        if let Some(view) = view
+            && self.shown_after_refusal(seq, &sending, view, now_ms)
         {
-            self.settled(seq, lost, view, now_ms);
             return;
         }
         if sending.again {
@@ -108,6 +110,28 @@ impl Conversation {
         } else {
             self.park(seq, code, why, view, now_ms);
         }
+    }
+
+    /// Whether what Goodays shows after a refusal decides more than the refusal does.
+    fn shown_after_refusal(&mut self, seq: u64, sending: &Sending, view: &Response, now_ms: i64) -> bool {
+        let Some(intent) = self.intent(seq) else { return false };
+        if let Some(Outcome::Arrived(proof)) =
+            arrived_though_refused(intent, sending, self.link.as_ref(), view)
+        {
+            self.delivered(seq, sending.verb, proof.as_ref(), Some(view), now_ms);
+            return true;
+        }
+        if intent.kind.is_answer() {
+            // Somebody was faster. The next read names the reason; a remote that takes it back and forth is left alone.
+            let is_overtaken = !view.allows(sending.verb) && intent.attempts <= MAX_OVERTAKEN;
+            if is_overtaken {
+                self.was_not_done(seq, now_ms);
+            }
+            return is_overtaken;
+        }
+        let Permitted::Settled(lost) = permitted(intent, view, Beside::default()) else { return false };
+        self.settled(seq, lost, view, now_ms);
+        true
     }
 
     /// After a read back: the action is done, sent again, read back again, or waits for a human.

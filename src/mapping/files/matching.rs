@@ -12,7 +12,7 @@ use crate::mapping::language::known::Names;
 use crate::mapping::language::scope::Facts;
 
 /// A `match` that names nothing to find the customer by.
-pub const NO_CLUE: &str = "M044";
+pub const NO_CLUE: &str = "M048";
 
 /// Where customers are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Which files of the folder are mappings, and how their bytes are decoded.
 
 pub(super) mod actions;
+pub(super) mod agents_fields;
 pub(super) mod case;
 pub(super) mod comment;
 pub(super) mod map_table;

@@ -239,8 +239,8 @@ fn a_match_that_finds_nobody() {
     let with = |text: &str| {
         format!("key: {{ field: Key__c }}\nmarker: Marker__c\n{text}\nfields:\n  A__c: {{ value: x }}\n")
     };
-    insta::assert_snapshot!(mistake("M044", "case.yaml", &with("match: { object: Contact }")), @"
-    error[M044]: `match` does not say how the customer is found
+    insta::assert_snapshot!(mistake("M048", "case.yaml", &with("match: { object: Contact }")), @"
+    error[M048]: `match` does not say how the customer is found
      --> mappings/case.yaml:3:8
       |
     3 | match: { object: Contact }
