@@ -26,7 +26,7 @@ pub struct Which {
 
 pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let which: Which = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let tally = through(async move { Ok(retry_each(&shared, which.reason.as_deref()).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
@@ -67,7 +67,7 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
         let words = "`reason` is needed: a reason code of /parked";
         return Err(answer::error(StatusCode::BAD_REQUEST, words));
     };
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let tally = through(async move { Ok(drop_each(&shared, &reason).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
@@ -102,7 +102,7 @@ pub struct Apply {
 /// continues.
 pub async fn apply_actions(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let Apply { dry_run, after } = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(applied)))
 }
