@@ -133,7 +133,7 @@ fn matched(stage: &Stage) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_customers_of_all_cases_of_a_call_are_one_query() {
     const EVENTS: usize = 300;
-    let stage = matching().await;
+    let mut stage = matching().await;
     let emails: Vec<String> = (0..EVENTS).map(|n| format!("customer.{n}@brand.example")).collect();
     emails.iter().step_by(2).for_each(|email| contact(&stage, email));
     close(&stage);
@@ -144,15 +144,18 @@ async fn the_customers_of_all_cases_of_a_call_are_one_query() {
     open(&stage);
     cases_are(&stage, EVENTS).await;
     assert_eq!(matched(&stage), EVENTS / 2);
+    let calls = stage.salesforce.api_calls() - before;
+    // Work in progress ends first.
+    assert!(stage.stop_daemon().await);
     let (queries, writes) = (requests(&stage, "/query"), requests(&stage, "/composite/graph"));
     assert_eq!(queries, writes, "one query for each call that writes");
     assert!(writes <= EVENTS / 75 + LANES, "{writes} calls for {EVENTS} events");
-    assert_eq!(stage.salesforce.api_calls() - before, (queries + writes) as u64);
+    assert_eq!(calls, (queries + writes) as u64);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_on_thousands_of_contacts_hides_no_other() {
-    let stage = matching().await;
+    let mut stage = matching().await;
     (0..2100).for_each(|_| contact(&stage, "shared@brand.example"));
     let email = |n: usize| match n % 2 {
         0 => "shared@brand.example".to_owned(),
@@ -167,6 +170,7 @@ async fn an_address_on_thousands_of_contacts_hides_no_other() {
     open(&stage);
     cases_are(&stage, 20).await;
     assert_eq!(matched(&stage), 10);
+    assert!(stage.stop_daemon().await);
     // The first answer of each call was cut, the second is about the others only.
     assert_eq!(requests(&stage, "/query"), 2 * requests(&stage, "/composite/graph"));
 }

@@ -73,3 +73,19 @@ async fn an_object_that_the_user_may_not_read() {
     exit 1
     ");
 }
+
+#[tokio::test]
+async fn an_approval_that_nobody_can_give() {
+    let world = World::new().await;
+    world.edit("connector.yaml", "goodays:\n", "goodays:\n  approval: public\n");
+    assert_eq!(world.found().await, "exit 0");
+    world.edit(
+        "mappings/actions.yaml",
+        "  approved: Goodays_Approved__c",
+        "  # approved: Goodays_Approved__c",
+    );
+    insta::assert_snapshot!(world.found().await, @"
+    error S033 mappings/actions.yaml:6:1: `goodays.approval` is `public`, and no field of the Case approves: public replies would wait for ever
+    exit 1
+    ");
+}
