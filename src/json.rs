@@ -12,9 +12,14 @@ use serde_json::Value;
 /// records, or the description of an object.
 pub const MAX_VALUES: usize = 250_000;
 
+/// Some programs put it before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Reads a body. Lone surrogates are replaced only if the body cannot be read otherwise. A body with more than
-/// [`MAX_VALUES`] values is refused; serde_json itself refuses a depth above 127.
+/// [`MAX_VALUES`] values is refused; serde_json itself refuses a depth above 127. A byte order mark is skipped, as RFC
+/// 8259 allows.
 pub fn read(bytes: &[u8]) -> serde_json::Result<Value> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if bytes.len() > MAX_VALUES && values(bytes) > MAX_VALUES {
         return Err(serde_json::Error::custom(format_args!("more than {MAX_VALUES} values")));
     }
@@ -86,6 +91,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(read("\u{feff} {\"a\": \"\u{feff}\"}".as_bytes()).unwrap(), json!({"a": "\u{feff}"}));
+        assert!(read("\u{feff}\u{feff}1".as_bytes()).is_err());
+    }
 
     #[test]
     fn lone_halves_are_replaced_and_nothing_else() {

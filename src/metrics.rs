@@ -13,6 +13,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::goodays::relationship::Relationship;
+use crate::minutes::Tally;
+
 /// `outcome` labels of `webhooks`. Each exists from the start, because an alert on the growth of a counter needs a
 /// first sample.
 const WEBHOOKS: [&str; 12] = [
@@ -64,6 +67,11 @@ pub struct FieldLabel {
     pub code: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Figure {
+    pub figure: &'static str,
+}
+
 /// All metrics of one daemon.
 pub struct Metrics {
     registry: Registry,
@@ -77,10 +85,18 @@ pub struct Metrics {
     pub actions: Family<Done, Counter>,
     /// Duration of calls to each remote, in seconds.
     pub remote: Family<Remote, Histogram>,
+    /// Seconds from a webhook to its Case.
+    pub to_case: Histogram,
+    /// Seconds from an agent's act to the proof that Goodays has it.
+    pub to_goodays: Histogram,
+    /// What Goodays measures, by the name that it gives the figure.
+    relationship: Family<Figure, Gauge<f64, AtomicU64>>,
     /// Fields that were dropped or shortened.
     pub fields: Family<FieldLabel, Counter>,
     /// The same for `status`, because the entries of a family cannot be listed.
     dropped: Mutex<BTreeMap<(String, String), u64>>,
+    /// The same for the console's plots, by the minute.
+    pub tally: Tally,
     /// 1 for the current mapping version.
     pub mapping: Family<Version, Gauge>,
     /// Number of refused edits of mapping files.
@@ -110,10 +126,21 @@ pub struct Metrics {
     pub salesforce_up: Gauge,
     pub goodays_up: Gauge,
     pub free_disk: Gauge<f64, AtomicU64>,
+    /// 1 while the workers of this instance run.
+    pub leader: Gauge,
+    /// The number of the term, while this instance works together with others.
+    pub epoch: Gauge,
+    /// Seconds that the last request about the lease took.
+    pub store_round_trip: Gauge<f64, AtomicU64>,
 }
 
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 18))
+}
+
+/// From a tenth of a second to half a day.
+fn hours() -> Histogram {
+    Histogram::new(exponential_buckets(0.1, 2.0, 19))
 }
 
 impl Metrics {
@@ -129,8 +156,12 @@ impl Metrics {
             events: Family::default(),
             actions: Family::default(),
             remote,
+            to_case: hours(),
+            to_goodays: hours(),
+            relationship: Family::default(),
             fields: Family::default(),
             dropped: Mutex::default(),
+            tally: Tally::default(),
             mapping: Family::default(),
             mapping_refused: Counter::default(),
             mapping_files_refused: Gauge::default(),
@@ -153,6 +184,9 @@ impl Metrics {
             salesforce_up: Gauge::default(),
             goodays_up: Gauge::default(),
             free_disk: Gauge::default(),
+            leader: Gauge::default(),
+            epoch: Gauge::default(),
+            store_round_trip: Gauge::default(),
         };
         metrics.register();
         metrics.begin();
@@ -171,6 +205,17 @@ impl Metrics {
         r.register("events", "Events by how they ended", self.events.clone());
         r.register("actions", "Actions at Goodays by how they ended", self.actions.clone());
         r.register("remote_seconds", "Time of calls to the remotes", self.remote.clone());
+        r.register("case_seconds", "Time from a webhook to its Case", self.to_case.clone());
+        r.register(
+            "delivery_seconds",
+            "Time from an agent's act to the proof that Goodays has it",
+            self.to_goodays.clone(),
+        );
+        r.register(
+            "goodays_relationship",
+            "What Goodays measures of the brand's work, as it gives it",
+            self.relationship.clone(),
+        );
         r.register("fields_refused", "Fields that were dropped or shortened", self.fields.clone());
         r.register("mapping", "1 for the mapping version in force", self.mapping.clone());
         r.register(
@@ -194,6 +239,13 @@ impl Metrics {
             self.configuration_waits.clone(),
         );
         r.register("observing", "1 while nothing is sent to customers", self.observing.clone());
+        r.register("leader", "1 while the workers of this instance run", self.leader.clone());
+        r.register("epoch", "Number of the term, if there are several instances", self.epoch.clone());
+        r.register(
+            "store_round_trip_seconds",
+            "Time of the last request about the lease, if there are several instances",
+            self.store_round_trip.clone(),
+        );
         r.register("inbox_pending", "Events that wait for Salesforce", self.inbox_pending.clone());
         r.register("inbox_parked", "Events that wait for a human", self.inbox_parked.clone());
         r.register("inbox_oldest_seconds", "Age of the oldest event that waits", self.oldest_event.clone());
@@ -203,7 +255,7 @@ impl Metrics {
         r.register("unprocessed", "Responses that nobody processed yet", self.unprocessed.clone());
         r.register(
             "unprocessed_dashboard",
-            "Returns that Goodays counts as waiting, as of the last sweep",
+            "Returns that Goodays counts as waiting, as last read",
             self.unprocessed_dashboard.clone(),
         );
         r.register(
@@ -248,6 +300,7 @@ impl Metrics {
     }
 
     pub fn event(&self, outcome: &str) {
+        self.tally.event(outcome);
         self.events.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 
@@ -258,10 +311,12 @@ impl Metrics {
     }
 
     pub fn action(&self, action: &str, outcome: &str) {
+        self.tally.action(outcome);
         self.actions.get_or_create(&Done { action: action.to_owned(), outcome: outcome.to_owned() }).inc();
     }
 
     pub fn webhook(&self, outcome: &str) {
+        self.tally.webhook(outcome);
         self.webhooks.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 
@@ -269,6 +324,19 @@ impl Metrics {
         let label = Remote { remote: remote.to_owned(), outcome: outcome.to_owned() };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a call")]
         self.remote.get_or_create(&label).observe(took_ms as f64 / 1000.0);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a duration")]
+    pub fn took(&self, histogram: &Histogram, took_ms: i64) {
+        histogram.observe(took_ms.max(0) as f64 / 1000.0);
+    }
+
+    /// Sets the figures that are there, and removes the others.
+    pub fn relationship(&self, read: &Relationship) {
+        self.relationship.clear();
+        for (figure, value) in read.figures() {
+            self.relationship.get_or_create(&Figure { figure }).set(value);
+        }
     }
 
     pub fn field(&self, field: &str, code: &str) {

@@ -7,6 +7,7 @@
 mod actions;
 mod budget;
 mod codes;
+mod customers;
 mod database;
 mod edited;
 mod fields;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 pub use report::{Area, Finding, Report, Severity};
 
-use crate::config::{Actions, Config, Secrets};
+use crate::config::{Actions, Approval, Config, Secrets};
 use crate::mapping::{self, Diagnostic, Mapping, Outcome};
 
 /// How long one call may take. A remote that did not answer is not asked again, so checking both takes at most twice
@@ -87,6 +88,8 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
         Ok((mapping, warnings)) => {
             report.diagnostics(Area::Mapping, warnings);
             observed(config, &mapping, report);
+            customers::warn_of_mails(&mapping, report);
+            approved(config, &mapping, report);
             let count = mapping.sources().len();
             report.ok(Area::Mapping, format!("{count} files, version {}", mapping.version()));
             tested::check(config, &mapping, report);
@@ -97,6 +100,17 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
             report.diagnostics(Area::Mapping, found);
             None
         }
+    }
+}
+
+/// A public reply that waits for an approval needs a field in which somebody gives it.
+fn approved(config: &Config, mapping: &Mapping, report: &mut Report) {
+    let actions = mapping.actions();
+    if config.goodays.approval == Approval::Public && actions.approved.is_none() && actions.acts() {
+        let message = "`goodays.approval` is `public`, and no field of the Case approves: public replies would wait for ever";
+        let found = mapping.finding(mapping::Severity::Error, codes::NOBODY_APPROVES, &actions.at, message);
+        let help = "name the field under `case`, for example `approved: Goodays_Approved__c`, or set `goodays.approval: none`";
+        report.diagnostic(Area::Mapping, found.with_help(help));
     }
 }
 

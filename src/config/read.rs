@@ -30,6 +30,8 @@ const ADMIN_OPEN: &str = "C009";
 const UNSIGNED: &str = "C010";
 const SAME_DOOR: &str = "C013";
 const USELESS_PLACES: &str = "C014";
+const HASTY: &str = "C016";
+const SWEEP_GAP: &str = "C017";
 const WRONG_LOGIN: &str = "C015";
 
 /// All error codes of connector.yaml. The tests have a wrong file for each.
@@ -55,6 +57,8 @@ pub fn codes() -> &'static [&'static str] {
         BAD_WORD,
         SAME_DOOR,
         USELESS_PLACES,
+        HASTY,
+        SWEEP_GAP,
         WRONG_LOGIN,
         yaml::INVISIBLE,
         yaml::NOT_UTF8,
@@ -94,11 +98,13 @@ impl Reader<'_> {
         let salesforce = self.salesforce(salesforce);
         let poll = self.poll(keys.take("poll"));
         let sweep = self.sweep(keys.take("sweep"));
-        let settle = self.duration(&mut keys, &key::SETTLE);
+        let settle = self.settle(&mut keys);
         let state = self.state(keys.take("state"));
         let mappings = keys.take("mappings").and_then(|node| self.path(node, "mappings"));
         let log = self.log(keys.take("log"));
         let messages = self.messages(&mut keys);
+        let alerts = keys.take(key::ALERTS.name());
+        let alerts = self.alerts(alerts);
         keys.finish(&mut self.page, what);
         Config {
             file: path.to_owned(),
@@ -113,6 +119,7 @@ impl Reader<'_> {
             mappings: mappings.unwrap_or_else(|| self.folder.join(bare(key::MAPPINGS.default))),
             log,
             messages,
+            alerts,
             warnings: Vec::new(),
             secret_files: std::mem::take(&mut self.secret_files),
         }
@@ -135,10 +142,12 @@ impl Reader<'_> {
     fn admin(&mut self, node: Option<&Node>, webhook: SocketAddr) -> Admin {
         let mut keys = self.section(node, "admin");
         let listen = self.listen(&mut keys, &key::ADMIN_LISTEN);
+        // Without secrets, as for `check --offline`, a variable may be unset, but the key has to stand there.
+        let may_be_unset = self.secrets == Secrets::Optional && keys.nearly(&["token", "token_file"]);
         self.in_admin = true;
         let token = self.secret(&mut keys, ("token", "token_file"), Slot::AdminToken);
         self.in_admin = false;
-        if token.is_none() && !listen.ip().is_loopback() && self.secrets == Secrets::Required {
+        if token.is_none() && !listen.ip().is_loopback() && !may_be_unset {
             let span = keys.key_span("listen");
             self.page
                 .error(ADMIN_OPEN, &span, "the admin door would be open to the network: `token` is needed")
@@ -329,10 +338,34 @@ impl Reader<'_> {
         Some(quiet)
     }
 
+    fn settle(&mut self, keys: &mut Keys<'_>) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(5);
+        let settle = self.duration(keys, &key::SETTLE);
+        if settle < SHORTEST {
+            self.page
+                .warn(
+                    HASTY,
+                    &keys.key_span("settle"),
+                    "`settle` is shorter than Goodays may take to show an answer: it might be sent twice",
+                )
+                .help("leave it at 10s, or longer");
+        }
+        settle
+    }
+
     fn sweep(&mut self, node: Option<&Node>) -> Sweep {
         let mut keys = self.section(node, "sweep");
         let every = self.duration(&mut keys, &key::EVERY);
         let window = self.duration(&mut keys, &key::WINDOW);
+        if window < every {
+            self.page
+                .warn(
+                    SWEEP_GAP,
+                    &keys.key_span("window"),
+                    "`window` is shorter than `every`: feedback in between is never looked at",
+                )
+                .help("make it several times as long: feedback is looked at until it is that old");
+        }
         keys.finish(&mut self.page, "`sweep`");
         Sweep { every: Some(every).filter(|every| !every.is_zero()), window }
     }

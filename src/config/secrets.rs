@@ -32,6 +32,8 @@ pub enum Slot {
     ClientSecret,
     PrivateKey,
     Postgres,
+    /// The address of an alert's destination, by its place in the list.
+    Alert(usize),
 }
 
 impl Reader<'_> {
@@ -218,6 +220,11 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
         (Slot::Postgres, _) => {
             if let Some(postgres) = &mut config.state.postgres {
                 postgres.url = secret;
+            }
+        }
+        (Slot::Alert(index), _) => {
+            if let Some(alert) = config.alerts.get_mut(index) {
+                alert.url = secret;
             }
         }
         (Slot::ClientSecret, Auth::ClientCredentials { client_secret, .. }) => *client_secret = secret,

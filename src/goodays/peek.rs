@@ -21,6 +21,7 @@ pub const MAX_MESSAGES: u64 = 2_000;
 ///
 /// It fails exactly if parsing the whole body fails. Lone surrogates are replaced, as in [`json::read`].
 pub fn outline(body: &str) -> serde_json::Result<Value> {
+    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     let read = |body: &str| serde_json::from_str::<Outline>(body).map(|outline| outline.0);
     read(body).or_else(|error| match json::mended(body.as_bytes()).map(String::from_utf8) {
         Some(Ok(mended)) => read(&mended),

@@ -19,6 +19,7 @@ pub use files::actions::{Act, ActionMapping, CommentsSource, Outcome, Told, Want
 pub use files::case::{Assignment, CaseMapping};
 pub use files::comment::CommentMapping;
 pub use files::is_mapping_file;
+pub use files::matching::{CustomerObject, MatchClue, Matching};
 pub use files::read_actions::NOT_TOLD;
 pub use files::rules::{FieldRules, Moment, On, Rendered};
 pub use files::schema::{actions_schema, case_schema, comment_schema};
@@ -28,7 +29,7 @@ pub use language::html::strip_html;
 pub use language::scope::Facts;
 
 use crate::document::diagnostic::Page;
-use files::FileKind;
+use files::{FileKind, agents_fields};
 
 pub const NO_FILE: &str = "M001";
 pub const NEVER_CHOSEN: &str = "M002";
@@ -94,6 +95,7 @@ impl Mapping {
         check_same_case(&cases, &mut pages);
         if let Some(actions) = &actions {
             check_feedback(&cases, actions, &mut pages);
+            agents_fields::check(&cases, actions, &mut pages);
         }
         found.extend(pages.into_iter().flat_map(|page| page.found));
         found.extend(files::missing(&sources, unread));

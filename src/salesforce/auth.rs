@@ -119,9 +119,19 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Adapter {
             let request = self.0.request(parts.method, url).timeout(self.1).headers(parts.headers).body(body);
             let answer = answered(request).await?;
             let response = http::Response::builder().status(answer.status);
-            response.body(answer.body).map_err(|_| unusable())
+            response.body(typed(answer.body)).map_err(|_| unusable())
         })
     }
+}
+
+/// A token is a bearer token, also if the answer leaves its type out; oauth2 insists on one.
+fn typed(body: Vec<u8>) -> Vec<u8> {
+    let Ok(mut said) = serde_json::from_slice::<serde_json::Map<_, _>>(&body) else { return body };
+    if !said.contains_key("access_token") || said.contains_key("token_type") {
+        return body;
+    }
+    said.insert("token_type".to_owned(), "Bearer".into());
+    serde_json::to_vec(&said).unwrap_or(body)
 }
 
 /// Sends a login request. A failing server, or a response that is not JSON, does not count as a refusal.

@@ -97,6 +97,7 @@ pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<Stri
 /// What would be sent to Goodays for a Case now, and why. The Case is given by id or number.
 pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
+    context.works()?;
     let id = match context.shared().case_named(&name).await {
         Ok(Some(id)) => id,
         Ok(None) => {
@@ -127,6 +128,30 @@ pub async fn response(State(context): State<Arc<AdminContext>>, Path(id): Path<S
     Ok(answer::json(StatusCode::OK, json!(knowledge)))
 }
 
+/// What happened to one feedback. It is named by its response, its Case (number or id), or one of its events or actions.
+pub async fn timeline(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
+    let shared = context.shared();
+    let found = match shared.find_feedback(&name).await {
+        Ok(found) => found,
+        Err(Stop::Fatal(Fatal::Store(error))) => return Err(broken(error)),
+        Err(why @ Stop::Remote(_)) => {
+            return Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()));
+        }
+    };
+    if found.len() > 1 {
+        let ids: Vec<&str> = found.iter().map(|one| one.response_id.as_str()).collect();
+        let words = format!("several feedbacks have this name: {}", ids.join(", "));
+        return Err(answer::error(StatusCode::CONFLICT, &words));
+    }
+    let response = found.first().and_then(|one| ResponseId::new(one.response_id.as_str()).ok());
+    let timeline = match response {
+        Some(response) => shared.timeline(&response).await.map_err(broken)?,
+        None => None,
+    };
+    let missing = || answer::error(StatusCode::NOT_FOUND, "nothing is known by this name");
+    Ok(answer::json(StatusCode::OK, json!(timeline.ok_or_else(missing)?)))
+}
+
 fn without_tokens(value: &mut Value) {
     match value {
         Value::Object(object) => {
@@ -153,6 +178,7 @@ pub async fn reload(State(context): State<Arc<AdminContext>>) -> Answer {
 
 pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let wish: Sweep = context.wish(request).await?;
+    context.works()?;
     let shared = context.shared();
     let since = since(&shared, wish.since.as_deref()).ok_or_else(|| {
         answer::error(
@@ -208,6 +234,15 @@ fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
 }
 
 impl AdminContext {
+    /// Refuses what needs a remote if another instance works, and says which one to ask.
+    #[expect(clippy::result_large_err, reason = "a refusal is the answer")]
+    pub(super) fn works(&self) -> Result<(), Response> {
+        match self.shared().works_elsewhere() {
+            Some(there) => Err(answer::error(StatusCode::CONFLICT, &there)),
+            None => Ok(()),
+        }
+    }
+
     /// The request's options; the defaults for an empty body.
     pub(super) async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
         let (head, body) = request.into_parts();

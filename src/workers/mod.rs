@@ -6,6 +6,7 @@
 
 mod current;
 pub(crate) mod delivery;
+pub(crate) mod figures;
 pub(crate) mod housekeeping;
 pub(crate) mod inbound;
 pub(crate) mod poll;
@@ -14,6 +15,7 @@ pub(crate) mod runtime;
 mod shared;
 mod stale_state;
 pub(crate) mod sweep;
+pub(crate) mod terms;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,13 +29,14 @@ pub use current::Current;
 use delivery::dispatcher;
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 pub use process::{EditCheck, LogLevel, Process};
-pub use runtime::budget::Allowance;
+pub use runtime::budget::{Allowance, Forecast};
 pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
 pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;
 use runtime::worker::{Worker, run_worker};
 pub use shared::{Counts, Shared};
 pub use sweep::{SweepOptions, SweepReport};
+pub use terms::{Member, Standing, Term, Terms};
 
 use crate::http::Failure;
 use crate::state::{LANES, StoreError};
@@ -118,6 +121,7 @@ impl Daemon {
         daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(housekeeping::Keeper::default());
+        daemon.spawn(figures::Reader::default());
         daemon.spawn(housekeeping::files::FileWatch::default());
         let watch = daemon.shared.clone();
         let stop = daemon.token.clone();
@@ -135,6 +139,27 @@ impl Daemon {
         daemon
     }
 
+    /// Watches the files of an instance that does not work.
+    pub(crate) fn stand_by(shared: Arc<Shared>, token: CancellationToken) -> Self {
+        let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let daemon = Self { shared, token, cut, tracker };
+        daemon.spawn(housekeeping::files::FileWatch::default());
+        daemon.tracker.close();
+        daemon
+    }
+
+    /// Cancelled, it ends a stop's wait for calls in flight.
+    pub(crate) fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
+    /// Ends the workers where they wait, with their calls in flight, and stores nothing more.
+    pub(crate) async fn abandon(self) {
+        self.token.cancel();
+        self.cut.cancel();
+        self.tracker.wait().await;
+    }
+
     fn spawn<H: Worker + 'static>(&self, hands: H) {
         let driving = run_worker(hands, self.shared.clone(), self.token.clone());
         self.tracker.spawn(self.cut.clone().run_until_cancelled_owned(driving));
@@ -148,6 +173,8 @@ impl Daemon {
             self.cut.cancel();
             self.tracker.wait().await;
         }
+        // Only for the plots: a failure shows in the next line.
+        let _ = housekeeping::minutes::save_last(&self.shared).await;
         let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
         let durable = self.shared.store.durable().await;
         closed.is_ok() && durable.is_ok() && !self.shared.failed.load(Ordering::SeqCst)

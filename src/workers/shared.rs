@@ -14,12 +14,15 @@ use crate::decide::outbound::EarlierRules;
 use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
+use crate::minutes::Minutes;
 use crate::remotes::credentials;
 use crate::state::{Counters, LANES, Store, StoreError};
 use crate::workers::delivery::{dispatcher, facts, users};
 use crate::workers::inbound::in_progress;
 use crate::workers::runtime::{activity, budget, org_identity, plan_context};
-use crate::workers::{Allowance, CircuitBreaker, OrgIdentities, Process, housekeeping, poll, stale_state};
+use crate::workers::{
+    Allowance, CircuitBreaker, OrgIdentities, Process, figures, housekeeping, poll, stale_state,
+};
 use crate::{goodays, salesforce};
 
 /// What the workers of one term share, and the web servers with them: the store, and what is known in memory. It ends with
@@ -29,6 +32,8 @@ pub struct Shared {
     /// The process's clock, not earlier than what the store knows.
     pub clock: Clock,
     pub store: Store,
+    /// Whether the workers of this instance run. Otherwise another instance asks the remotes.
+    pub works: bool,
     pub salesforce: salesforce::client::Client,
     pub goodays: goodays::client::Client,
     pub salesforce_breaker: CircuitBreaker,
@@ -37,10 +42,13 @@ pub struct Shared {
     pub(crate) in_progress: in_progress::InProgress,
     pub contacts: OrgIdentities,
     pub counts: Counts,
+    /// What happened in each minute of the last day.
+    pub minutes: Minutes,
+    /// Since when the mapping version is in force (milliseconds).
+    pub mapping_since_ms: AtomicI64,
     pub poll_state: poll::PollState,
     pub(crate) activity: activity::Activity,
-    /// Returns that Goodays counts as waiting, as of the last sweep.
-    pub dashboard: ArcSwap<Option<u64>>,
+    pub figures: figures::Figures,
     /// When the first parked item is dropped if nobody decides (milliseconds), as of the last pruning.
     pub parked_ends_ms: ArcSwap<Option<i64>>,
     pub(crate) fixes: plan_context::Fixes,
@@ -94,6 +102,15 @@ impl Shared {
 
     /// What is known at the beginning of a term: what the store says.
     pub async fn begin(process: Arc<Process>, store: Store) -> Result<Self, StoreError> {
+        Self::read(process, store, true).await
+    }
+
+    /// For the doors of an instance that does not work.
+    pub async fn waiting(process: Arc<Process>, store: Store) -> Result<Self, StoreError> {
+        Self::read(process, store, false).await
+    }
+
+    async fn read(process: Arc<Process>, store: Store, works: bool) -> Result<Self, StoreError> {
         let (config, limits) = (&process.config, process.limits);
         let clock = match store.meta(housekeeping::OUR_TIME).await? {
             Some(then_ms) => process.clock.clone().not_before(then_ms),
@@ -124,6 +141,9 @@ impl Shared {
             stale_state::after_loss(&store, clock.now_ms()).await?;
         }
         let counts = Counts::of(store.counters().await?);
+        let minutes = housekeeping::minutes::read(&store, clock.now_ms()).await?;
+        let version = process.mapping().version().to_owned();
+        let since_ms = housekeeping::in_force::since(&store, &version, clock.now_ms()).await?;
         let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
         Ok(Self {
             salesforce,
@@ -134,9 +154,11 @@ impl Shared {
             in_progress,
             contacts: OrgIdentities::default(),
             counts,
+            minutes,
+            mapping_since_ms: AtomicI64::new(since_ms),
             poll_state: poll::PollState::default(),
             activity: activity::Activity::default(),
-            dashboard: ArcSwap::from_pointee(None),
+            figures: figures::Figures::default(),
             parked_ends_ms: ArcSwap::from_pointee(None),
             fixes: plan_context::Fixes::default(),
             users: users::Directory::default(),
@@ -154,8 +176,25 @@ impl Shared {
             next_call_ms: AtomicI64::new(0),
             clock,
             store,
+            works,
             process,
         })
+    }
+
+    /// Fails if a webhook cannot be stored now, as far as is known without trying. Where there are several instances, each
+    /// asks the database all the time, so that its door is known to be closed before a webhook comes.
+    pub fn accepting(&self) -> Result<(), StoreError> {
+        self.store.accepting()?;
+        match self.standing.load().as_ref().and_then(|standing| standing.trouble.clone()) {
+            Some(trouble) => Err(StoreError::Unavailable(trouble)),
+            None => Ok(()),
+        }
+    }
+
+    /// For an operator, if this instance asks no remote: which one does.
+    pub fn works_elsewhere(&self) -> Option<String> {
+        let standing = self.standing.load();
+        (!self.works).then(|| standing.as_ref().map_or_else(String::new, |standing| standing.ask_there()))
     }
 
     /// Something came in for this inbound worker.
@@ -212,6 +251,10 @@ impl Shared {
 
     /// Whether both remotes answered when last asked.
     pub fn is_ready(&self) -> bool {
+        // An instance that does not work is ready while another one does.
+        if let Some(standing) = self.standing.load().as_ref().filter(|_| !self.works) {
+            return self.accepting().is_ok() && standing.leader.is_some();
+        }
         self.salesforce_breaker.is_well() && self.goodays_breaker.trouble().is_none()
     }
 }
@@ -256,6 +299,12 @@ fn said<T>(
 }
 
 impl Counts {
+    pub fn now(&self) -> Counters {
+        let done = self.done.each_ref().map(|lane| lane.load(Ordering::Relaxed));
+        let pending = u64::try_from(self.pending.load(Ordering::Relaxed)).unwrap_or_default();
+        Counters { pending, done, delivered: self.delivered.load(Ordering::Relaxed) }
+    }
+
     fn of(counters: Counters) -> Self {
         let counts = Self::default();
         counts.pending.store(i64::try_from(counters.pending).unwrap_or(i64::MAX), Ordering::Relaxed);

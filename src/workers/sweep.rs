@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use url::Url;
 
 use crate::decide::Link;
@@ -29,8 +29,12 @@ use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
+/// When the last sweep was completed (milliseconds), on a store of several instances.
+const SWEPT: &str = "last sweep";
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
+/// The name of the events that a sweep queues.
+pub(crate) const SWEEP: &str = "sweep";
 /// Failed pages of one sweep before it starts again.
 const MAX_TRIES: u32 = 20;
 /// Empty pages in a row after which a list counts as endless.
@@ -129,7 +133,10 @@ impl Worker for Sweeper {
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
         let now_ms = shared.clock.now_ms();
-        let next_ms = *self.next_ms.get_or_insert(now_ms + millis(every));
+        let next_ms = match self.next_ms {
+            Some(next_ms) => next_ms,
+            None => *self.next_ms.insert(shared.first_sweep_ms(now_ms, millis(every)).await?),
+        };
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
@@ -149,6 +156,9 @@ impl Worker for Sweeper {
                 info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
                 self.tries = 0;
                 self.next_ms = Some(now_ms + millis(every));
+                if shared.store.is_common() {
+                    shared.store.set_meta(SWEPT, &now_ms).await?;
+                }
             }
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
@@ -179,6 +189,13 @@ impl Shared {
     /// Goodays' clock, since the list is queried by its times; our own clock before the first answer.
     pub fn goodays_now(&self) -> Timestamp {
         self.goodays.now().map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
+    }
+
+    /// When the first sweep after a start is due: terms may be shorter than the time between two sweeps, so the last one
+    /// of the term before counts.
+    async fn first_sweep_ms(&self, now_ms: i64, every_ms: i64) -> Result<i64, StoreError> {
+        let swept_ms = if self.store.is_common() { self.store.meta(SWEPT).await? } else { None };
+        Ok(swept_ms.map_or(now_ms, |at_ms: i64| at_ms.min(now_ms)) + every_ms)
     }
 
     /// The window, and then a piece of older feedback.
@@ -237,7 +254,7 @@ impl Shared {
     /// Finishes a sweep after all pages.
     async fn swept(&self, sweep: Sweep) -> Result<SweepReport, Fatal> {
         let mut report = sweep.report;
-        self.ask_dashboard().await;
+        self.read_dashboard().await;
         if report.unreadable > 0 {
             warn!(responses = report.unreadable, "Goodays shows responses that cannot be read");
         }
@@ -249,17 +266,6 @@ impl Shared {
         report.unanswered_count = unanswered.len();
         report.unanswered = unanswered.into_iter().take(LISTED).collect();
         Ok(report)
-    }
-
-    /// Stores what Goodays itself counts as waiting, for comparison with our own count.
-    async fn ask_dashboard(&self) {
-        match self.goodays.dashboard().await {
-            Ok(waiting) => {
-                let sum = waiting.pending_alert + waiting.pending_reply;
-                self.dashboard.store(Arc::new(Some(sum)));
-            }
-            Err(failure) => debug!(%failure, "no dashboard"),
-        }
     }
 
     /// Compares the responses of a page with the ledger.
@@ -302,9 +308,9 @@ impl Shared {
         }
         let now_ms = self.clock.now_ms();
         // The time makes it a new event: the event of an earlier sweep may have been skipped.
-        let body = json!({ "event_type": "sweep", "swept_ms": now_ms, "response": response.raw }).to_string();
+        let body = json!({ "event_type": SWEEP, "swept_ms": now_ms, "response": response.raw }).to_string();
         if let Receipt::Accepted { .. } =
-            self.store.accept(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms).await?
+            self.store.accept(body.as_bytes(), SWEEP, &Ok(response.id.clone()), now_ms).await?
         {
             self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             report.repaired += 1;

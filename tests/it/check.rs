@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
+mod customers;
 mod database;
 mod fields;
 mod org;
@@ -262,6 +263,7 @@ fn every_code_is_tested() {
     let tests = [
         include_str!("check.rs"),
         include_str!("check/database.rs"),
+        include_str!("check/customers.rs"),
         include_str!("check/fields.rs"),
         include_str!("../../src/check/database.rs"),
         include_str!("check/org.rs"),

@@ -4,6 +4,7 @@
 //! The conversation in [`World`] is the stored one. Between two steps the dispatcher begins a look if it may. Answers
 //! of remotes, acts of people and deaths of processes happen only as steps, so every order of them is tested.
 
+mod commands;
 mod steps;
 
 use std::collections::{HashMap, HashSet};
@@ -60,6 +61,15 @@ enum Step {
     TimePasses,
     OperatorRetries,
     Kill,
+    /// The agent chooses *Answer the customer*, with words of their own each time.
+    Presses,
+    /// The agent empties the command.
+    Empties,
+    /// Salesforce takes the query of a poll; its answer is on the way.
+    PollAsks,
+    PollAnswers,
+    /// The outcomes that wait are written on the Case, which empties the command.
+    Writes,
 }
 
 const STEPS: [Step; 17] = [
@@ -126,6 +136,16 @@ struct World {
     /// A close was sent while an answer of the same Case was in the outbox.
     overtaken: bool,
     next_seq: u64,
+    /// How often the button was pressed, and whose words the Case shows with its command.
+    presses: usize,
+    command: Option<usize>,
+    command_ms: i64,
+    /// A press that no poll saw was emptied by the write of an earlier outcome.
+    unseen: bool,
+    /// A poll's answer on the way: the Case's row, and when it was asked for.
+    on_the_way: Option<(String, i64)>,
+    /// The notes that wait to be written on the Case, as JSON.
+    notes: Vec<String>,
 }
 
 fn stamp(ms: i64) -> String {
@@ -153,6 +173,12 @@ impl World {
             told: Vec::new(),
             overtaken: false,
             next_seq: 0,
+            presses: 0,
+            command: None,
+            command_ms: 0,
+            unseen: false,
+            on_the_way: None,
+            notes: Vec::new(),
         };
         world.keep(&Conversation { link: Some(link), ..Conversation::new(response_id()) });
         world.apply(Step::PollSees);
@@ -183,6 +209,7 @@ impl World {
 
     fn keep(&mut self, conversation: &Conversation) {
         self.told.extend(conversation.notes.iter().map(told));
+        self.notes.extend(conversation.notes.iter().map(|note| serde_json::to_string(note).unwrap()));
         self.kept = serde_json::to_string(&(&conversation.link, &conversation.intents)).unwrap();
     }
 
@@ -194,7 +221,9 @@ impl World {
 
     fn case_row(&self) -> Value {
         json!({"Id": CASE, "CaseNumber": "00001001", "Status": if self.closed { "Closed" } else { "New" },
-               "IsClosed": self.closed, "LastModifiedDate": stamp(self.closed_ms)})
+               "IsClosed": self.closed, "LastModifiedDate": stamp(self.closed_ms.max(self.command_ms)),
+               "Goodays_Command__c": self.command.map(|_| "answer"),
+               "Goodays_Answer__c": self.command.map(commands::words)})
     }
 
     fn comment_row(&self) -> Option<Value> {
@@ -339,6 +368,9 @@ fn told(note: &Note) -> (String, String) {
 }
 
 struct Search {
+    steps: &'static [Step],
+    /// The laws that hold when nothing is left to do.
+    at_rest: fn(World) -> Option<String>,
     /// States that were explored, with the most steps that were left at the time.
     met: HashMap<u64, usize>,
     path: Vec<Step>,
@@ -350,7 +382,7 @@ impl Search {
         if self.breach.is_some() {
             return;
         }
-        let at_rest = || if left == 0 { world.clone().judge_at_rest() } else { None };
+        let at_rest = || if left == 0 { (self.at_rest)(world.clone()) } else { None };
         if let Some(breach) = world.judge().or_else(at_rest) {
             self.breach = Some(format!("{breach}\nafter {:?}\n{world:#?}", self.path));
             return;
@@ -358,7 +390,7 @@ impl Search {
         if left == 0 {
             return;
         }
-        for step in STEPS {
+        for step in self.steps.iter().copied() {
             let mut next = world.clone();
             if !next.apply(step) {
                 continue;
@@ -378,7 +410,11 @@ impl Search {
 }
 
 fn every_order(from: &World) {
-    let mut search = Search { met: HashMap::new(), path: Vec::new(), breach: None };
+    every_order_of(from, &STEPS, World::judge_at_rest);
+}
+
+fn every_order_of(from: &World, steps: &'static [Step], at_rest: fn(World) -> Option<String>) {
+    let mut search = Search { steps, at_rest, met: HashMap::new(), path: Vec::new(), breach: None };
     search.explore(from, DEPTH);
     println!("{} states", search.met.len());
     assert!(search.breach.is_none(), "{}", search.breach.unwrap_or_default());

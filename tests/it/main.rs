@@ -15,12 +15,14 @@ mod check;
 mod cli;
 mod commands;
 mod config;
+mod console;
 mod contract;
 mod counts;
 mod database;
 mod doors;
 mod faults;
 mod formats;
+mod found;
 mod hangs;
 mod hostile;
 mod interleave;
@@ -45,6 +47,7 @@ mod storage;
 mod store;
 mod stories;
 mod support_bundle;
+mod terms;
 mod world;
 
 #[path = "../crash/judge.rs"]

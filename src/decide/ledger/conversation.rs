@@ -43,16 +43,17 @@ impl Conversation {
         self.intents.sort_by_key(|intent| intent.seq);
     }
 
-    /// Adds a note for the Case. A note that nothing had to be sent does not replace the note about an answer.
+    /// Adds a note for the Case. A note that nothing had to be sent does not replace the note about an answer, but it
+    /// ends what is told as waiting.
     pub fn tell(&mut self, mut note: Note) {
         let told = self.link.as_ref().is_some_and(|link| link.answer_told);
         if note.told == Feedback::Settled && note.reason.is_empty() && told {
             note.told = Feedback::Nothing;
         }
-        if note.is_about_answer()
-            && let Some(link) = &mut self.link
+        if let Some(link) = &mut self.link
+            && (note.is_about_answer() || note.told == Feedback::Waiting)
         {
-            link.answer_told = true;
+            link.answer_told = note.is_about_answer();
         }
         self.notes.push(note);
     }

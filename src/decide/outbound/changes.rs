@@ -4,9 +4,10 @@
 //! Untyped times are our clock's, in milliseconds.
 
 use crate::decide::inbound::waiting_since;
+use crate::decide::ledger::course::What;
 use crate::decide::ledger::link::CallSent;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
-use crate::decide::outbound::outcome::{Outcome, Proof, Reading, outcome};
+use crate::decide::outbound::outcome::{Outcome, Proof, Reading, arrived_though_refused, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
 use crate::decide::{
     ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
@@ -20,6 +21,8 @@ use crate::time::GoodaysTime;
 
 /// Attempts that two read backs showed as not arrived.
 const MAX_ATTEMPTS: u32 = 20;
+/// Refused attempts of an answer after which Goodays' own words are shown, and not what its list of actions says.
+const MAX_OVERTAKEN: u32 = 3;
 
 impl Conversation {
     /// Decides just before the PUT, on the current conversation, and stores the attempt if the action may be sent.
@@ -34,6 +37,9 @@ impl Conversation {
         let decided = eligibility(self, seq, Some(look), now);
         match &decided {
             Eligibility::Send(action) => {
+                if let Some(intent) = self.intent_mut(seq) {
+                    intent.note(What::Looked, look.asked_ms, now.now_ms - look.asked_ms);
+                }
                 self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms);
             }
             Eligibility::Never(ending) => self.end(seq, ending.clone(), look.view, now.now_ms),
@@ -81,26 +87,32 @@ impl Conversation {
             && matches!(intent.state, IntentState::Sending(_))
         {
             intent.unconfirmed = intent.attempt().filter(|sending| sending.again).cloned();
+            intent.note(What::NotDone, now_ms, 0);
             intent.state = IntentState::Ready { not_before_ms: now_ms };
         }
     }
 
     /// The attempt has ended without proof: a 2xx answer, which is a claim, or no answer.
     pub fn attempt_ended(&mut self, seq: u64, ended_ms: i64) {
-        if let Some(Intent { state: IntentState::Sending(sending), .. }) = self.intent_mut(seq) {
-            sending.ended_ms.get_or_insert(ended_ms);
+        let Some(intent) = self.intent_mut(seq) else { return };
+        if let IntentState::Sending(sending) = &mut intent.state
+            && sending.ended_ms.is_none()
+        {
+            sending.ended_ms = Some(ended_ms);
+            let since_ms = sending.since_ms;
+            intent.note(What::Sent, since_ms, ended_ms - since_ms);
         }
     }
 
-    /// Goodays refused the attempt; `view` is what it shows afterwards. A close, spam or call may be late: the
-    /// response was processed meanwhile. An earlier attempt with unknown outcome may also be the reason.
+    /// Goodays refused the attempt; `view` is what it shows afterwards. The attempt may have arrived all the same, or
+    /// the response may have changed since it was read before the PUT. An earlier attempt with unknown outcome may
+    /// also be the reason.
     pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: Option<&Response>, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let IntentState::Sending(sending) = intent.state.clone() else { return };
-        if let Some(view) = view.filter(|_| !intent.kind.is_answer())
-            && let Permitted::Settled(lost) = permitted(intent, view, Beside::default())
+        if let Some(view) = view
+            && self.shown_after_refusal(seq, &sending, view, now_ms)
         {
-            self.settled(seq, lost, view, now_ms);
             return;
         }
         if sending.again {
@@ -110,11 +122,43 @@ impl Conversation {
         }
     }
 
+    /// Whether what Goodays shows after a refusal decides more than the refusal does.
+    fn shown_after_refusal(&mut self, seq: u64, sending: &Sending, view: &Response, now_ms: i64) -> bool {
+        let Some(intent) = self.intent(seq) else { return false };
+        if let Some(Outcome::Arrived(proof)) =
+            arrived_though_refused(intent, sending, self.link.as_ref(), view)
+        {
+            self.delivered(seq, sending.verb, proof.as_ref(), Some(view), now_ms);
+            return true;
+        }
+        if intent.kind.is_answer() {
+            // Somebody was faster. The next read names the reason; a remote that takes it back and forth is left alone.
+            let is_overtaken = !view.allows(sending.verb) && intent.attempts <= MAX_OVERTAKEN;
+            if is_overtaken {
+                self.was_not_done(seq, now_ms);
+            }
+            return is_overtaken;
+        }
+        let Permitted::Settled(lost) = permitted(intent, view, Beside::default()) else { return false };
+        self.settled(seq, lost, view, now_ms);
+        true
+    }
+
     /// After a read back: the action is done, sent again, read back again, or waits for a human.
     pub fn read_back(&mut self, seq: u64, reading: Reading<'_>, now_ms: i64) -> Option<Outcome> {
         let intent = self.intent(seq)?.clone();
         let attempt = intent.attempt()?.clone();
         let found = outcome(&intent, &attempt, self.link.as_ref(), reading);
+        let what = match (&found, &intent.state) {
+            (Outcome::Arrived(_), _) => Some(What::Found),
+            (_, IntentState::Unclear { .. }) | (Outcome::NotYet { .. }, _) => None,
+            (Outcome::CannotBeTold(_), _) => Some(What::CannotBeTold),
+            (Outcome::Displaced | Outcome::DidNotArrive, _) => Some(What::NotFound),
+        };
+        // Only with a change that is written anyway.
+        if let Some(what) = what {
+            self.intent_mut(seq)?.note(what, reading.asked_ms, now_ms - reading.asked_ms);
+        }
         match (&found, &intent.state) {
             (Outcome::Arrived(proof), _) => {
                 self.delivered(seq, attempt.verb, proof.as_ref(), Some(reading.view), now_ms);
@@ -232,6 +276,7 @@ impl Conversation {
         if let IntentState::Unclear { sending, .. } = &intent.state {
             intent.unconfirmed = Some(sending.clone());
         }
+        intent.note(What::Retried, now_ms, 0);
         intent.state = IntentState::Ready { not_before_ms: now_ms };
         intent.attempts = 0;
         intent.approved = true;

@@ -96,6 +96,7 @@ impl Conversation {
             told_waiting: None,
             approved_text: None,
             command: Some(number),
+            moments: Vec::new(),
         });
         if answers && since.merged == MergedCase::Unsure {
             self.park(seq, "merged", Words::new("merged"), None, since.now_ms);
@@ -104,13 +105,14 @@ impl Conversation {
     }
 
     /// The same command with other words or another rating: one that waits gets them, and waits anew, since the agent
-    /// is still writing.
+    /// is still writing. What was sent once keeps the words that may have arrived.
     fn follow_command(&mut self, before: &CommandSeen, wanted: Option<&Wanted>, now_ms: i64) {
         let Some(seq) = before.intent else { return };
         let kind = wanted.zip(self.link.as_ref()).and_then(|(wanted, link)| command_kind(wanted, link));
         let Some(intent) = self.intent_mut(seq) else { return };
         if let (IntentState::Ready { .. }, Some(kind)) = (&intent.state, kind)
             && intent.kind.name() == kind.name()
+            && intent.unconfirmed.is_none()
         {
             let kind = kind.with_audience_of(&intent.kind);
             if intent.kind != kind {

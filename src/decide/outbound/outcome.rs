@@ -4,9 +4,9 @@
 //! at once. *Did not arrive* counts only after a read that began `settle` after the attempt ended, and only while
 //! Goodays still accepts the verb. If that does not decide, a human does.
 
-use crate::decide::outbound::recognise::{Fit, fit};
-use crate::decide::{Intent, Link, Sending};
-use crate::goodays::event::{Message, Response};
+use crate::decide::outbound::recognise::{Fit, Likeness, fit, likeness};
+use crate::decide::{ActionKind, Intent, Link, Sending};
+use crate::goodays::event::{Message, Response, normalised};
 use crate::goodays::{MessageId, Verb};
 use crate::messages::Words;
 use crate::time::GoodaysTime;
@@ -97,9 +97,7 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
         Verb::Reply | Verb::Message => {
             let mut all = candidates(sending, link, view);
             // The same text before altered ones, older before newer.
-            all.sort_by_key(|m| {
-                (crate::decide::outbound::recognise::likeness(content(intent), &m.content) as u8, m.at)
-            });
+            all.sort_by_key(|m| (likeness(content(intent), &m.content) as u8, m.at));
             let ours = all.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours);
             ours.map(|m| Outcome::Arrived(Some(Proof::of(m))))
         }
@@ -114,8 +112,32 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
 
 fn content(intent: &Intent) -> &str {
     match &intent.kind {
-        crate::decide::ActionKind::Answer { content, .. } => content,
+        ActionKind::Answer { content, .. } => content,
         _ => "",
+    }
+}
+
+/// What proves that an attempt arrived although it was refused. A gateway may repeat a call that it got no answer to,
+/// and then only the repetition is refused. Only our own words prove it: the same user may have written others in
+/// Goodays. Close and spam have no words.
+pub fn arrived_though_refused(
+    intent: &Intent,
+    sending: &Sending,
+    link: Option<&Link>,
+    view: &Response,
+) -> Option<Outcome> {
+    match &intent.kind {
+        ActionKind::Answer { content, .. } => {
+            let mut ours = candidates(sending, link, view);
+            ours.retain(|m| likeness(content, &m.content) != Likeness::Different);
+            let ours = ours.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours)?;
+            Some(Outcome::Arrived(Some(Proof::of(ours))))
+        }
+        ActionKind::Call { note: Some(note), .. } => {
+            let reply = view.reply.as_ref().filter(|r| r.is_call() && !sending.seen.contains(&r.id))?;
+            (normalised(note) == normalised(&reply.content)).then_some(Outcome::Arrived(None))
+        }
+        ActionKind::Call { .. } | ActionKind::Close { .. } | ActionKind::Spam { .. } => None,
     }
 }
 

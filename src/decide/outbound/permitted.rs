@@ -59,7 +59,7 @@ fn answer(
     view: &Response,
     beside: Beside<'_>,
 ) -> Permitted {
-    if content.trim().is_empty() {
+    if shows_nothing(content) {
         return not_sent("empty", Words::new("answer-empty"));
     }
     let (content, user) = (plain_text(content), beside.user.map(str::to_owned));
@@ -167,6 +167,12 @@ fn remark(chosen: Option<&str>, required: bool) -> Option<String> {
     let chosen = chosen.map(str::trim).unwrap_or_default();
     let found = ALLOWED.iter().find(|a| a.eq_ignore_ascii_case(chosen)).copied();
     found.or(required.then_some("Message")).map(str::to_owned)
+}
+
+/// Whether the customer would see nothing. Some editors leave a zero-width character in an emptied field.
+fn shows_nothing(text: &str) -> bool {
+    const ZERO_WIDTH: [char; 6] = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || ZERO_WIDTH.contains(&c))
 }
 
 /// Plain text for customers: `\n` as line end, no surrounding blanks.

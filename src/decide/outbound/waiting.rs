@@ -17,6 +17,8 @@ pub enum Waiting {
     Approval,
     /// Goodays cannot be reached, since then.
     Outage { since_ms: i64 },
+    /// An answer of the same Case is parked or unclear, and close, spam and call go after it (design, rule 7).
+    Answer,
 }
 
 impl Waiting {
@@ -25,17 +27,31 @@ impl Waiting {
             Self::Undo { .. } => "undo",
             Self::Approval => "approval",
             Self::Outage { .. } => "outage",
+            Self::Answer => "behind_answer",
         }
     }
 
-    fn words(self, intent: &Intent) -> Words {
+    fn words(self, conversation: &Conversation, intent: &Intent) -> Words {
         match (self, is_public(intent)) {
             (Self::Undo { until_ms }, true) => Words::new("undo-public").at("time", until_ms),
             (Self::Undo { until_ms }, false) => Words::new("undo-private").at("time", until_ms),
             (Self::Approval, _) => Words::new("needs-approval"),
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
+            (Self::Answer, _) => {
+                let why = stuck_answers(conversation, intent).next().cloned();
+                Words::new("behind-answer").and(why.unwrap_or_default())
+            }
         }
     }
+}
+
+/// Why the answers were not sent, or are unclear, that a human has to decide about before this close, spam or call goes.
+fn stuck_answers<'a>(conversation: &'a Conversation, intent: &'a Intent) -> impl Iterator<Item = &'a Words> {
+    let answers = conversation.intents.iter().filter(|other| other.kind.is_answer());
+    answers.filter(|_| !intent.kind.is_answer()).filter_map(|answer| match &answer.state {
+        IntentState::Parked { why, .. } | IntentState::Unclear { why, .. } => Some(why),
+        _ => None,
+    })
 }
 
 fn is_public(intent: &Intent) -> bool {
@@ -67,18 +83,20 @@ pub(super) fn text_of(intent: &Intent) -> u64 {
 impl Conversation {
     /// Whether [`Conversation::tell_waiting`] has something to say.
     pub fn has_waiting_to_tell(&self, now: &Circumstances) -> bool {
-        self.intents.iter().any(|intent| news(intent, now).is_some())
+        self.intents.iter().any(|intent| news(self, intent, now).is_some())
     }
 
     /// Tells the agent why his actions wait, once for each reason.
     pub fn tell_waiting(&mut self, now: &Circumstances) {
-        let all: Vec<(u64, Waiting)> =
-            self.intents.iter().filter_map(|intent| Some((intent.seq, news(intent, now)?))).collect();
-        for (seq, waiting) in all {
+        let news = |intent: &Intent| {
+            let waiting = news(self, intent, now)?;
+            Some((intent.seq, waiting, waiting.words(self, intent)))
+        };
+        let all: Vec<(u64, Waiting, Words)> = self.intents.iter().filter_map(news).collect();
+        for (seq, waiting, words) in all {
             let Some(intent) = self.intent_mut(seq) else { continue };
             intent.told_waiting = Some(waiting);
-            let mut note =
-                Note::new(Feedback::Waiting, intent.kind.name(), waiting.code(), waiting.words(intent));
+            let mut note = Note::new(Feedback::Waiting, intent.kind.name(), waiting.code(), words);
             // An approval of an earlier text must not count for this one.
             note.resets_approval = waiting == Waiting::Approval;
             self.tell(note);
@@ -101,12 +119,12 @@ impl Conversation {
 }
 
 /// The reason that the agent was not told yet.
-fn news(intent: &Intent, now: &Circumstances) -> Option<Waiting> {
-    let waiting = waiting(intent, now)?;
+fn news(conversation: &Conversation, intent: &Intent, now: &Circumstances) -> Option<Waiting> {
+    let waiting = waiting(conversation, intent, now)?;
     (intent.told_waiting != Some(waiting)).then_some(waiting)
 }
 
-fn waiting(intent: &Intent, now: &Circumstances) -> Option<Waiting> {
+fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) -> Option<Waiting> {
     if !matches!(intent.state, IntentState::Ready { .. }) {
         return None;
     }
@@ -116,6 +134,9 @@ fn waiting(intent: &Intent, now: &Circumstances) -> Option<Waiting> {
     }
     if needs_approval(intent, now) {
         return Some(Waiting::Approval);
+    }
+    if stuck_answers(conversation, intent).next().is_some() {
+        return Some(Waiting::Answer);
     }
     let until_ms = intent.seen_ms.saturating_add(held_ms(&intent.kind, now));
     (intent.kind.is_answer() && until_ms > now.now_ms).then_some(Waiting::Undo { until_ms })

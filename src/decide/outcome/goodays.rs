@@ -21,8 +21,8 @@ pub enum AfterPut {
     ReadBackLater { blocked: bool },
     /// Nothing was done: no connection, too many calls, or a refused token. It is sent again after a pause.
     SendLater,
-    /// Goodays refused it. A close, spam or call may be refused only because it is done already, so the response is
-    /// read; otherwise the action is parked, or unclear if an earlier attempt has no known outcome.
+    /// Goodays refused it. That may be only because it is done already, so the response is read; otherwise the action
+    /// is parked, or unclear if an earlier attempt has no known outcome.
     Refused { code: String, why: Words },
 }
 

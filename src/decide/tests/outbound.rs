@@ -300,6 +300,7 @@ fn the_customer_reads_plain_text() {
     let send = |text: &str| told(&decided(&answer(text, Audience::Public), &body, None));
     assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
     assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The answer is empty.");
+    assert_snapshot!(send("\u{200b} \u{feff}\n"), @"not sent (empty) The answer is empty.");
 }
 
 #[test]

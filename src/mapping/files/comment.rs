@@ -2,13 +2,16 @@
 
 use serde_json::Value as Json;
 
-use crate::document::diagnostic::{Page, Place};
+use crate::document::diagnostic::{Page, Place, Severity};
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{MISSING_KEY, Node, parse};
 use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use crate::mapping::files::rules::{FieldRules, Moment, On, Rendered};
 use crate::mapping::language::known::Names;
 use crate::mapping::language::scope::Facts;
+
+pub const NO_CUSTOMERS: &str = "M046";
+pub const NO_WORDS: &str = "M047";
 
 #[derive(Debug)]
 pub struct CommentMapping {
@@ -47,6 +50,7 @@ impl CommentMapping {
             page.error(MISSING_KEY, &span, format!("`fields` needs `{body_field}`, the comment's text"))
                 .help("map it, or name another field with `body:`");
         }
+        check_words(&fields, &body_field, page);
         keys.finish(page, what);
         let (import_customer, import_brand) = sides.unwrap_or((true, true));
         Some(CommentMapping {
@@ -75,6 +79,19 @@ impl CommentMapping {
     }
 }
 
+/// A text that reads nothing of the message says the same in each comment, and the customer's words are in none.
+fn check_words(fields: &[FieldRules], body: &str, page: &mut Page) {
+    let Some(field) = fields.iter().find(|field| field.field == body) else { return };
+    let is_content = |path: &String| path.is_empty() || path == "content" || path.starts_with("content.");
+    if let (false, Some(at)) = (field.paths("message").iter().any(is_content), field.at()) {
+        let message =
+            format!("`{body}` does not read `message.content`: agents would not see what was written");
+        let found = page.finding(Severity::Warning, NO_WORDS, at, message);
+        page.found
+            .push(found.with_help("`message` is the message at hand; `response.message` is the first one"));
+    }
+}
+
 /// A comment is made once, so `on` does not apply to its fields.
 fn always(rendered: Rendered) -> Rendered {
     Rendered { on: On::Always, ..rendered }
@@ -89,14 +106,22 @@ pub(in crate::mapping) fn name(node: Option<&Node>, page: &mut Page, what: &str,
 }
 
 fn sides(node: &Node, page: &mut Page) -> (bool, bool) {
-    let mut found = (false, false);
+    let (mut found, mut readable) = ((false, false), true);
     for item in node.list(page, "`import`") {
         let choices = [("customer", Side::Customer), ("brand", Side::Brand)];
         match choice(item, page, UNKNOWN_WORD, "`import`", &choices) {
             Some(Side::Customer) => found.0 = true,
             Some(Side::Brand) => found.1 = true,
-            None => {}
+            None => readable = false,
         }
+    }
+    if !found.0 && readable {
+        page.warn(
+            NO_CUSTOMERS,
+            &node.span,
+            "`import` leaves customers' messages out: agents would never see them",
+        )
+        .help("`import: [customer, brand]`, or `[customer]` without what was answered in Goodays itself");
     }
     found
 }

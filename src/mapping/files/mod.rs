@@ -1,9 +1,11 @@
 //! Which files of the folder are mappings, and how their bytes are decoded.
 
 pub(super) mod actions;
+pub(super) mod agents_fields;
 pub(super) mod case;
 pub(super) mod comment;
 pub(super) mod map_table;
+pub(super) mod matching;
 pub(super) mod ranges;
 pub(super) mod read_actions;
 pub(super) mod read_rules;

@@ -42,12 +42,14 @@ pub fn scope<const N: usize>(names: [(&'static str, Value); N]) -> Value {
     Value::from_object(BTreeMap::from(names))
 }
 
-/// Null becomes undefined: null and absent must behave the same, also inside of `~` and filters.
+/// Null becomes undefined: null and absent must behave the same, also inside of `~` and filters. A text of blanks
+/// becomes an empty one, which counts as false in `or`.
 pub fn to_value(json: &Json) -> Value {
     match json {
         Json::Null => Value::UNDEFINED,
         Json::Bool(value) => Value::from(*value),
         Json::Number(value) => number(value),
+        Json::String(value) if value.trim().is_empty() => Value::from(""),
         Json::String(value) => Value::from(value.as_str()),
         Json::Array(items) => Value::from(items.iter().map(to_value).collect::<Vec<_>>()),
         Json::Object(entries) => {

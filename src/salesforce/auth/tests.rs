@@ -109,6 +109,16 @@ async fn client_credentials_are_posted_in_the_body() {
 }
 
 #[tokio::test]
+async fn a_token_without_a_type_is_taken() {
+    let untyped = GRANTED.replace(r#""token_type":"Bearer","#, "");
+    assert!(untyped.len() < GRANTED.len());
+    for credentials in [secret(), signed()] {
+        let (session, _) = logged_in(&credentials, json(200, &untyped)).await;
+        assert_eq!(session.unwrap().access_token.expose_secret(), "00D!t");
+    }
+}
+
+#[tokio::test]
 async fn an_assertion_is_signed_for_three_minutes() {
     #[derive(Deserialize)]
     struct Read {

@@ -206,7 +206,8 @@ impl Live {
     }
 }
 
-/// Settings of a session. The database's own may be weaker, and its notices must be seen.
+/// Settings of a session. The database's own may be weaker, and its notices must be seen. The server looks whether we are
+/// still there, so that statements that we gave up do not fill it while they wait for a lock.
 fn session(schema: &str, usage: Use) -> String {
     let joins = match usage {
         Use::Receive => "",
@@ -215,7 +216,9 @@ fn session(schema: &str, usage: Use) -> String {
     format!(
         "set search_path to {schema}; set synchronous_commit = on; set client_min_messages = warning;
          set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
-         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}"
+         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
+         select set_config('client_connection_check_interval', '2s', false)
+             where current_setting('server_version_num')::int >= 140000"
     )
 }
 

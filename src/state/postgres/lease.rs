@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use crate::state::StoreError;
 use crate::state::postgres::Postgres;
 use crate::state::postgres::connection::{Connection, Use};
+use crate::state::{Store, StoreError};
 
 /// The row as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,14 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// None for a store of one process.
+    pub fn of(store: &Store) -> Option<Self> {
+        match store {
+            Store::Embedded(_) => None,
+            Store::Postgres(postgres) => Some(Self::new(postgres)),
+        }
+    }
+
     pub fn new(store: &Postgres) -> Self {
         Self { connection: Connection::new(Arc::clone(&store.shared.target), Use::Records) }
     }

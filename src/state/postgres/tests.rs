@@ -271,6 +271,28 @@ async fn a_notice_that_the_standby_was_not_waited_for_is_a_failure() {
     connection.row("select 1", &[], SOON).await.unwrap();
 }
 
+/// Otherwise each try while the standby is away would leave a session behind, until the server takes none any more.
+#[tokio::test]
+async fn a_statement_that_was_given_up_does_not_stay_at_the_server() {
+    let Some((settings, store)) = fresh().await else { return };
+    store.set_meta("x", &1).await.unwrap();
+    let (blocker, given_up) = (other(&settings), other(&settings));
+    blocker.batch("begin; update meta set value = '2' where name = 'x'", SOON).await.unwrap();
+    let waiting = "update meta set value = '3' where name = 'x'";
+    let mine: i32 = given_up.row("select pg_backend_pid()", &[], SOON).await.unwrap().get(0);
+    let lost = given_up.rows(waiting, &[], Duration::from_millis(300)).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    let stays = "select count(*) from pg_stat_activity where pid = $1";
+    let gone = async {
+        while store.read_row(stays, &[&mine]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON * 4, gone).await.expect("its session ends");
+    blocker.batch("rollback", SOON).await.unwrap();
+    assert_eq!(store.meta("x").await.unwrap(), Some(1));
+}
+
 #[tokio::test]
 async fn sessions_wait_for_the_standby_whatever_the_database_says() {
     let Some((settings, store)) = fresh().await else { return };

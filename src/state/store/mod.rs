@@ -7,6 +7,8 @@ mod values;
 
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::state::embedded::Store as Engine;
 use crate::state::postgres::{self, ConnectError, Postgres};
 use crate::state::records::Records;
@@ -121,6 +123,24 @@ impl Store {
         match self {
             Self::Embedded(records) => records.engine.wipe().await,
             Self::Postgres(_) => Ok(0),
+        }
+    }
+
+    /// Whether other processes write to it, too: then nobody says here that something came in.
+    pub fn is_common(&self) -> bool {
+        match self {
+            Self::Embedded(_) => false,
+            Self::Postgres(_) => true,
+        }
+    }
+
+    /// The same store for the workers of a term: their writes change nothing once another term has begun, and `ended` is
+    /// cancelled when that is found, or when nobody knows what was written. A store of one process has one term.
+    #[must_use]
+    pub fn for_term(&self, epoch: i64, ended: CancellationToken) -> Self {
+        match self {
+            Self::Embedded(_) => self.clone(),
+            Self::Postgres(records) => Self::Postgres(records.for_term(epoch, ended)),
         }
     }
 

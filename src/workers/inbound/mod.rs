@@ -4,6 +4,7 @@
 //! conversations. Before a call is sent, the disk says which responses it is about: after a kill they are read back
 //! before they are written again.
 
+mod customers;
 mod damaged;
 pub(crate) mod in_progress;
 mod load;
@@ -27,7 +28,7 @@ use crate::decide::outcome::{
     AfterFailedCall, CASE, Next, after_breach, after_failed_call, duplicate_elsewhere,
 };
 use crate::decide::pace::{BatchSize, MAX_NODES};
-use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
+use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note, Request};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Event;
 use crate::http::Failure;
@@ -39,7 +40,6 @@ use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
-use crate::workers::inbound::record::Recorded;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -50,6 +50,8 @@ const TOLD_TOGETHER_MS: i64 = 5_000;
 /// How many items of a queue are read at first: few, since most conversations have one item only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
+/// How often the queue of a store is looked at that other instances write to (milliseconds).
+const LOOK_AGAIN_MS: i64 = 200;
 
 pub struct InboundWorker {
     pub(crate) number: u8,
@@ -58,6 +60,8 @@ pub struct InboundWorker {
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start: Option<GoodaysTime>,
+    /// The call of this step, once it has ended.
+    request: Option<Request>,
 }
 
 /// A loaded conversation.
@@ -129,7 +133,14 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
 
 impl InboundWorker {
     pub fn new(number: u8, worker_state: SharedWorkerState) -> Self {
-        Self { number, size: BatchSize::default(), worker_state, stepped_ms: 0, first_start: None }
+        Self {
+            number,
+            size: BatchSize::default(),
+            worker_state,
+            stepped_ms: 0,
+            first_start: None,
+            request: None,
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, WorkerState> {
@@ -160,6 +171,10 @@ impl InboundWorker {
     }
 
     async fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
+        if shared.store.is_common() {
+            // Another instance stores events, and wakes nobody here.
+            return Ok(Step::Idle { until_ms: Some(now_ms + LOOK_AGAIN_MS) });
+        }
         let due = shared.store.next_due(self.number).await?;
         // What is due and not taken is postponed, taken by the other worker, or waits for actions in flight.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
@@ -267,14 +282,21 @@ impl InboundWorker {
             seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
         let plan_all = || self.plan_all(shared, &context, jobs);
         let planned = shared.in_progress.note(&noted, Through::Planning, plan_all).await;
-        let Planned { batch, unchanged, refused } = planned;
+        let Planned { mut batch, unchanged, refused } = planned;
         for (job, plan, next) in refused {
             self.apply(shared, &context, (&job, &plan), next).await?;
         }
+        self.request = None;
         let unchanged: Vec<_> =
-            unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
+            unchanged.iter().map(|(job, plan)| self.recorded_as(job, plan, None)).collect();
         self.record(shared, &unchanged).await?;
-        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
+        if batch.is_empty() {
+            return Ok(Step::Did);
+        }
+        match self.look_up_customers(shared, &mut batch).await {
+            Ok(()) => self.send(shared, &context, batch).await,
+            Err(failure) => Ok(pause(shared, &failure)),
+        }
     }
 
     /// Plans as many conversations as one call may write, and those that need no write.
@@ -367,14 +389,22 @@ impl InboundWorker {
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
         let assign = assign(context);
         let began_ms = shared.clock.now_ms();
+        let request = Request::new(self.number, began_ms);
         let result = shared.salesforce.graphs(&graphs, &assign).await;
         let ended_ms = shared.clock.now_ms();
+        self.request = Some(Request { took_ms: ended_ms - began_ms, ..request });
         let until_ms = shared.salesforce_said(&result, began_ms);
         match result {
             Ok(outcomes) => {
                 self.size = self.size.after(ended_ms - began_ms);
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
-                debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
+                debug!(
+                    lane = self.number,
+                    request = request.number,
+                    conversations = batch.len(),
+                    written,
+                    "wrote to Salesforce"
+                );
                 self.sort_out(shared, context, &batch, outcomes).await?;
                 self.worker_state.answered(&shared.store, &rkeys).await?;
                 Ok(Step::Did)

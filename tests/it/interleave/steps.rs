@@ -27,7 +27,13 @@ impl World {
                 self.edited_ms = Some(self.now_ms);
                 self.now_ms += 1_000;
             }
-            Step::PollSees => self.poll(),
+            // One poll at a time.
+            Step::PollSees if self.on_the_way.is_none() => self.poll(),
+            Step::Presses | Step::Empties | Step::PollAsks | Step::PollAnswers | Step::Writes => {
+                if !self.command_step(step) {
+                    return false;
+                }
+            }
             Step::Webhook => self.webhook(),
             Step::CustomerWrites if !self.customer_wrote && self.replied() => self.customer_wrote = true,
             Step::LookAnswered if self.look.is_some() => self.look_answered(),
@@ -49,6 +55,11 @@ impl World {
     }
 
     pub(super) fn poll(&mut self) {
+        self.see(&self.case_row(), self.now_ms);
+    }
+
+    /// A poll's answer, with the row of the Case as it was when the poll asked.
+    pub(super) fn see(&mut self, case: &Value, asked_ms: i64) {
         let (now, earlier) = self.rules();
         let rules = Rules { now, earlier: &earlier };
         let (perimeter, names) = (Perimeter::default(), Names::new());
@@ -69,19 +80,19 @@ impl World {
             us: &[],
             now_ms: self.now_ms,
             now: at,
-            asked_ms: self.now_ms,
+            asked_ms,
             merged: MergedCase::default(),
         };
-        let (case, comment) = (self.case_row(), self.comment_row());
+        let comment = self.comment_row();
         let mut conversation = self.conversation();
         let mut seq = self.next_seq;
         let mut next = || {
             seq += 1;
             seq
         };
-        conversation.see_case(&case, (rules, &context), &since, &mut next);
+        conversation.see_case(case, (rules, &context), &since, &mut next);
         if let Some(row) = &comment {
-            conversation.see_comment((row, &case), rules, &since, false, &mut next);
+            conversation.see_comment((row, case), rules, &since, false, &mut next);
         }
         self.next_seq = seq;
         self.keep(&conversation);

@@ -313,3 +313,11 @@ fn e07_a_time_without_an_offset_is_the_same_in_every_zone() {
     assert_eq!(value("{ from: \"'2026-10-28T09:20:00+0200' | date('UTC')\" }"), "2026-10-28 07:20");
     assert_eq!(value("{ from: \"'2026-10-28 09:20' | date(format='%d.%m.%Y %H:%M')\" }"), "28.10.2026 09:20");
 }
+
+#[test]
+fn a_text_of_blanks_counts_as_no_text() {
+    let response = serde_json::json!({"id": "x", "message": {"type": " \n", "content": "Hello"}});
+    let value = |rule: &str| super::value_of(rule, &response).unwrap().unwrap();
+    assert_eq!(value("{ template: \"{{ response.message.type or 'Feedback' }}\" }"), "Feedback");
+    assert_eq!(value("{ from: \"response.message.type == ''\" }"), true);
+}

@@ -1,13 +1,13 @@
 //! The status for humans (`/status`) and for monitoring (`/metrics`).
 
-use std::sync::atomic::Ordering;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::Actions;
-use crate::state::{Outbox, StoreError};
-use crate::workers::{Shared, Trouble};
+use crate::operator::findings::{Facts, Finding, findings};
+use crate::operator::reasons;
+use crate::state::{Counters, Outbox, StoreError};
+use crate::workers::{Shared, Standing, Trouble};
 
 /// Rows are counted up to this number.
 const COUNTED: usize = 10_000;
@@ -20,7 +20,7 @@ const FIELDS: usize = 50;
 pub struct Status {
     now_ms: i64,
     started_ms: i64,
-    inbox_pending: i64,
+    counters: Counters,
     inbox_parked: usize,
     oldest_event_ms: Option<i64>,
     outbox: Outbox,
@@ -34,13 +34,16 @@ impl Status {
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
         let calls = shared.budget.today(now_ms).await;
+        // What another instance did is not counted in this one's memory.
+        let common = shared.store.is_common();
+        let counters = if common { shared.store.counters().await? } else { shared.counts.now() };
         let figures = shared.store.figures(COUNTED).await?;
         let (unprocessed, oldest) = figures.unprocessed;
         let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
         Ok(Self {
             now_ms,
             started_ms,
-            inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
+            counters,
             inbox_parked: figures.parked_events,
             oldest_event_ms: figures.oldest_waiting_ms,
             outbox: figures.outbox,
@@ -50,7 +53,34 @@ impl Status {
         })
     }
 
-    pub fn show(&self, shared: &Shared) -> Value {
+    /// What is not as it should be. Reads the reasons of what is parked.
+    pub async fn findings(&self, shared: &Shared) -> Result<Vec<Finding>, StoreError> {
+        let edits = shared.edits.load();
+        Ok(findings(&Facts {
+            refusing: shared.accepting().err().map(|error| error.to_string()),
+            salesforce: shared.salesforce_breaker.trouble(),
+            goodays: shared.goodays_breaker.trouble(),
+            poll: (**shared.poll_state.trouble.load()).clone(),
+            polls_stopped: shared.budget.polls_wait(self.calls.0),
+            unclear: self.outbox.unclear,
+            parked: self.parked_for_operators(shared).await?,
+            mapping_refused: shared.mapping_trouble.load().is_some(),
+            configuration_refused: edits.refused.is_some(),
+            waits_for_restart: edits.waiting.clone(),
+        }))
+    }
+
+    /// What is parked, without what agents see on their Cases and settle there.
+    async fn parked_for_operators(&self, shared: &Shared) -> Result<usize, StoreError> {
+        if self.inbox_parked + self.outbox.parked == 0 {
+            return Ok(0);
+        }
+        let codes = shared.parked_codes(COUNTED).await?;
+        Ok(codes.iter().filter(|code| !reasons::is_the_agents(code)).count())
+    }
+
+    /// `/status`: the numbers, and the findings in English.
+    pub fn show(&self, shared: &Shared, findings: &[Finding]) -> Value {
         let actions = match shared.live().actions {
             Actions::Send => "send",
             Actions::Observe => "observe",
@@ -58,9 +88,8 @@ impl Status {
         let completed = **shared.poll_state.last_completed_ms.load();
         let org = shared.budget.meter.org_usage();
         let led = shared.salesforce_led();
-        let done: u64 = shared.counts.done.iter().map(|lane| lane.load(Ordering::Relaxed)).sum();
         let edits = shared.edits.load();
-        let refusing = shared.store.accepting().err().map(|error| error.to_string());
+        let refusing = shared.accepting().err().map(|error| error.to_string());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": seconds(self.started_ms, self.now_ms),
@@ -68,17 +97,18 @@ impl Status {
             "accepting": refusing.is_none(),
             "refusing": refusing,
             "ready": shared.is_ready(),
+            "findings": findings.iter().map(Finding::json).collect::<Value>(),
             "inbox": {
-                "pending": self.inbox_pending,
+                "pending": self.counters.pending,
                 "parked": self.inbox_parked,
-                "done": done,
+                "done": self.counters.done.iter().sum::<u64>(),
                 "oldest_seconds": self.oldest_event_ms.map(|at| seconds(at, self.now_ms)),
             },
             "outbox": {
                 "pending": self.outbox.pending,
                 "unclear": self.outbox.unclear,
                 "parked": self.outbox.parked,
-                "delivered": shared.counts.delivered.load(Ordering::Relaxed),
+                "delivered": self.counters.delivered,
             },
             "poll": {
                 "last_completed": completed.and_then(rfc3339),
@@ -98,9 +128,10 @@ impl Status {
             "goodays": { "trouble": shared.goodays_breaker.trouble().map(|t| trouble(&t)) },
             "unprocessed": {
                 "count": self.unprocessed,
-                "goodays_dashboard": **shared.dashboard.load(),
+                "goodays_dashboard": **shared.figures.dashboard.load(),
                 "oldest_seconds": self.oldest_unprocessed,
             },
+            "figures": shared.figures.show(),
             "mapping": {
                 "version": shared.mapping().version(),
                 "trouble": &**shared.mapping_trouble.load(),
@@ -112,6 +143,7 @@ impl Status {
             "fields_refused": shared.metrics.dropped().into_iter().take(FIELDS).map(|(field, code, count)| {
                 json!({ "field": field, "code": code, "count": count })
             }).collect::<Value>(),
+            "instances": shared.standing.load().as_deref().map(Standing::show),
             "state": { "disk_bytes": shared.store.disk_bytes(), "parked_until": self.parked_until(shared) },
         })
     }
@@ -125,14 +157,14 @@ impl Status {
     /// Sets the gauges to the same values.
     pub fn gauge(&self, shared: &Shared) {
         let m = &shared.metrics;
-        m.inbox_pending.set(self.inbox_pending);
+        m.inbox_pending.set(self.counters.pending.cast_signed());
         m.inbox_parked.set(whole(self.inbox_parked));
         m.oldest_event.set(self.oldest_event_ms.map_or(0, |at| seconds(at, self.now_ms)));
         m.outbox_pending.set(whole(self.outbox.pending));
         m.outbox_unclear.set(whole(self.outbox.unclear));
         m.outbox_parked.set(whole(self.outbox.parked));
         m.unprocessed.set(whole(self.unprocessed));
-        if let Some(count) = **shared.dashboard.load() {
+        if let Some(count) = **shared.figures.dashboard.load() {
             m.unprocessed_dashboard.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         m.unprocessed_oldest.set(self.oldest_unprocessed.unwrap_or_default());
@@ -148,6 +180,11 @@ impl Status {
         m.configuration_refused.set(edits.refused.is_some().into());
         m.configuration_waits.set(whole(edits.waiting.len()));
         m.observing.set((shared.live().actions == Actions::Observe).into());
+        m.leader.set(shared.works.into());
+        if let Some(standing) = &*shared.standing.load() {
+            m.epoch.set(standing.epoch.unwrap_or_default());
+            m.store_round_trip.set(standing.round_trip);
+        }
         if let Some(bytes) = shared.store.disk_bytes() {
             #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
             m.free_disk.set(bytes as f64);
@@ -156,6 +193,9 @@ impl Status {
 
     /// Seconds since the last completed poll, or since the start if there was none.
     fn poll_lag(&self, shared: &Shared) -> i64 {
+        if !shared.works {
+            return 0;
+        }
         seconds(shared.poll_state.last_completed_ms.load().unwrap_or(self.started_ms), self.now_ms)
     }
 }

@@ -1,0 +1,4 @@
+//! Faults found with other stand-ins for both remotes, each as an example of its kind.
+
+mod overtaken;
+mod refused;
