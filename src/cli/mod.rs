@@ -9,7 +9,6 @@ mod logging;
 mod mapping_tests;
 mod parked;
 mod plan;
-mod reasons;
 mod set_up;
 mod show;
 mod simulate;

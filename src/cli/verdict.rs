@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{FINDINGS, OK, TROUBLE, reasons};
+use super::{FINDINGS, OK, TROUBLE};
+use crate::operator::reasons;
 
 /// Numbers that the answer must have. A missing number must not be read as zero.
 pub const NUMBERS: [&str; 10] = [

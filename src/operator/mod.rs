@@ -6,6 +6,8 @@ pub(crate) mod explain;
 pub(crate) mod forget;
 pub(crate) mod knowledge;
 pub(crate) mod parked;
+pub mod reasons;
+pub mod status;
 
 pub use apply::{Applied, ApplyOptions, Place};
 pub use explain::{Explained, ExplainedAction, Listed};

@@ -13,8 +13,8 @@ use tracing::error;
 
 use super::body::Reader;
 use super::guard::{self, Guard};
-use super::status::{Status, trouble};
 use super::{Limits, answer, bulk, console};
+use crate::operator::status::{Status, trouble};
 use crate::workers::Shared;
 
 /// The longest body in bytes: requests to the console are short.

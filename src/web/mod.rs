@@ -11,7 +11,7 @@ mod guard;
 mod idle;
 mod seats;
 mod serve;
-mod status;
+
 mod strangers;
 mod webhook;
 
