@@ -160,6 +160,9 @@ fn said(body: &Value) -> String {
 pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
     let status = admin.with_numbers(admin.get("/status").await?, &verdict::NUMBERS)?;
+    if !status["findings"].is_array() {
+        return Err(admin.strange("has no `findings`: it is another version").into());
+    }
     // The reasons of the parked items show which of them wait for an operator.
     let parked = if status["outbox"]["parked"] == 0 { Vec::new() } else { admin.parked().await? };
     if json {
@@ -167,7 +170,7 @@ pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     } else {
         out::print(&show::status(&status, &parked));
     }
-    Ok(verdict::of(&status, &parked))
+    Ok(verdict::of(&status))
 }
 
 pub async fn parked(path: &Path, all: bool, json: bool) -> anyhow::Result<u8> {

@@ -5,10 +5,11 @@ use serde::Serialize;
 use crate::decide::outbound::eligibility::Ending;
 use crate::decide::outbound::{Beside, Eligibility, Look, eligibility};
 use crate::decide::{Conversation, Intent, Link};
+use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::salesforce::{RecordId, query};
-use crate::state::StoreError;
+use crate::state::{RKey, StoreError};
 use crate::workers::poll::apply_rows::id_of;
 use crate::workers::{Shared, Stop};
 
@@ -91,6 +92,14 @@ impl Shared {
             explained.push(self.explain_one(&link).await?);
         }
         Ok(explained)
+    }
+
+    /// Explains one response; none if the ledger does not know it.
+    pub async fn explain_response(&self, response: &ResponseId) -> Result<Option<Explained>, StoreError> {
+        match self.store.link(RKey::of(response))? {
+            Some(link) => self.explain_one(&link).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn explain_one(&self, link: &Link) -> Result<Explained, StoreError> {

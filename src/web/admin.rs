@@ -4,16 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::Reader;
 use super::guard::{self, Guard};
-use super::{Limits, answer, bulk, console};
+use super::pages::Sessions;
+use super::{Limits, answer, bulk, console, pages};
 use crate::operator::status::{Status, trouble};
 use crate::workers::Shared;
 
@@ -28,14 +30,20 @@ pub struct AdminContext {
     started_ms: i64,
 }
 
-pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Router {
+pub fn router(
+    shared: &Arc<Shared>,
+    bound: SocketAddr,
+    limits: &Limits,
+    closing: CancellationToken,
+) -> std::io::Result<Router> {
     let context = Arc::new(AdminContext {
         shared: shared.clone(),
         reader: Reader::new(LONGEST, limits),
         started_ms: shared.clock.now_ms(),
     });
-    let guard = Arc::new(Guard::new(bound, shared.clone()));
-    Router::new()
+    let sessions = Arc::new(Sessions::new()?);
+    let guard = Arc::new(Guard::new(bound, shared.clone(), sessions.clone()));
+    let router = Router::new()
         .route("/", get(index))
         .route("/health/live", get(live))
         .route("/health/accepting", get(accepting))
@@ -54,19 +62,26 @@ pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Route
         .route("/sweep", post(console::sweep))
         .route("/apply-actions", post(bulk::apply_actions))
         .route("/forget", post(console::forget))
+        .with_state(context)
+        .merge(pages::router(shared, sessions, limits, closing))
         .method_not_allowed_fallback(answer::wrong_method)
         .fallback(answer::not_found)
-        .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(context)
+        .layer(middleware::from_fn_with_state(guard, guard::check));
+    Ok(router)
 }
 
-/// The list of paths, for a human with a browser.
-async fn index() -> Response {
+/// The list of paths; a browser is led to the console.
+async fn index(headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepted.contains("text/html") {
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, pages::PAGES.root)]).into_response();
+    }
     answer::json(
         StatusCode::OK,
         json!({
             "program": concat!("goodays-salesforce ", env!("CARGO_PKG_VERSION")),
             "GET": {
+                "/console": "pages for people",
                 "/health/live": "the process runs",
                 "/health/accepting": "a webhook can be stored now",
                 "/health/ready": "both remotes are reachable",
@@ -130,8 +145,12 @@ async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn status(State(context): State<Arc<AdminContext>>) -> Response {
-    match Status::read(&context.shared, context.started_ms).await {
-        Ok(status) => answer::json(StatusCode::OK, status.show(&context.shared)),
+    let shown = Status::read(&context.shared, context.started_ms).await.and_then(|status| {
+        let findings = status.findings(&context.shared)?;
+        Ok(status.show(&context.shared, &findings))
+    });
+    match shown {
+        Ok(status) => answer::json(StatusCode::OK, status),
         Err(problem) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
     }
 }

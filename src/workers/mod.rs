@@ -26,7 +26,7 @@ use delivery::{dispatcher, users};
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 use inbound::in_progress;
 use poll::rules;
-pub use runtime::budget::Allowance;
+pub use runtime::budget::{Allowance, Forecast};
 pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
 pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;

@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod commands;
 mod config;
+mod console;
 mod contract;
 mod counts;
 mod doors;

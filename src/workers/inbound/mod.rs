@@ -27,7 +27,7 @@ use crate::decide::outcome::{
     AfterFailedCall, CASE, Next, after_breach, after_failed_call, duplicate_elsewhere,
 };
 use crate::decide::pace::{BatchSize, MAX_NODES};
-use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
+use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note, Request};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Event;
 use crate::http::Failure;
@@ -39,7 +39,6 @@ use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
-use crate::workers::inbound::record::Recorded;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -58,6 +57,8 @@ pub struct InboundWorker {
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start: Option<GoodaysTime>,
+    /// The call of this step, once it has ended.
+    request: Option<Request>,
 }
 
 /// A loaded conversation.
@@ -119,7 +120,14 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
 
 impl InboundWorker {
     pub fn new(number: u8, worker_state: SharedWorkerState) -> Self {
-        Self { number, size: BatchSize::default(), worker_state, stepped_ms: 0, first_start: None }
+        Self {
+            number,
+            size: BatchSize::default(),
+            worker_state,
+            stepped_ms: 0,
+            first_start: None,
+            request: None,
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, WorkerState> {
@@ -281,8 +289,9 @@ impl InboundWorker {
             nodes += size;
             batch.push((job, plan));
         }
+        self.request = None;
         let unchanged: Vec<_> =
-            unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
+            unchanged.iter().map(|(job, plan)| self.recorded_as(job, plan, None)).collect();
         self.record(shared, &unchanged)?;
         Ok(batch)
     }
@@ -347,14 +356,22 @@ impl InboundWorker {
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
         let assign = assign(context);
         let began_ms = shared.clock.now_ms();
+        let request = Request::new(self.number, began_ms);
         let result = shared.salesforce.graphs(&graphs, &assign).await;
         let ended_ms = shared.clock.now_ms();
+        self.request = Some(Request { took_ms: ended_ms - began_ms, ..request });
         let until_ms = shared.salesforce_said(&result, began_ms);
         match result {
             Ok(outcomes) => {
                 self.size = self.size.after(ended_ms - began_ms);
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
-                debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
+                debug!(
+                    lane = self.number,
+                    request = request.number,
+                    conversations = batch.len(),
+                    written,
+                    "wrote to Salesforce"
+                );
                 self.sort_out(shared, context, &batch, outcomes)?;
                 self.state().answered(&shared.store, &rkeys)?;
                 Ok(Step::Did)

@@ -150,6 +150,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         told_waiting: None,
         approved_text: None,
         command: None,
+        moments: Vec::new(),
     };
     let begun = |loaded: &mut Loaded| {
         loaded.now.put(intent.clone());

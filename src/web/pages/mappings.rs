@@ -1,0 +1,108 @@
+//! What does the mapping do? The files in force, the last refused edit, and an event to try.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use minijinja::{Value, context};
+use tracing::info;
+
+use super::render::{Look, value};
+use super::{Asked, Console, Shown, broken};
+use crate::aside::aside;
+use crate::goodays::ResponseId;
+use crate::goodays::event;
+use crate::json;
+use crate::operator::Knowledge;
+use crate::preview::{self, Preview};
+use crate::state::StoreError;
+use crate::workers::perimeter;
+
+/// Events of the documentation.
+const SAMPLES: [(&str, &str); 3] = [
+    ("response", include_str!("../../../tests/fixtures/goodays/response.json")),
+    ("message", include_str!("../../../tests/fixtures/goodays/message_first.json")),
+    ("delegated", include_str!("../../../tests/fixtures/goodays/delegated.json")),
+];
+
+pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
+    Ok(show(&console, &asked.look, StatusCode::OK, Value::UNDEFINED))
+}
+
+fn show(console: &Console, look: &Look, status: StatusCode, tried: Value) -> axum::response::Response {
+    let mapping = console.shared.mapping();
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let files = mapping.sources().iter();
+    let files: Vec<Value> =
+        files.map(|source| context! { name => source.name.clone(), lines => lines(&source.text) }).collect();
+    let own = context! {
+        title => look.t("nav-mappings"),
+        version => mapping.version(),
+        in_force => mapping.version(),
+        files,
+        refused => (**console.shared.mapping_trouble.load()).clone(),
+        samples => SAMPLES.map(|(name, _)| name).to_vec(),
+        tried,
+    };
+    look.page(status, "mappings.html", own)
+}
+
+/// Shows what an event would write: a sample, a stored one (`e42`), or a pasted one. Nothing is sent.
+pub async fn try_event(State(console): State<Arc<Console>>, asked: Asked, request: Request) -> Shown {
+    let form = console.form(&asked, request).await?;
+    let look = &asked.look;
+    let (stored, sample, pasted) = (form.one("stored").trim(), form.one("sample"), form.one("pasted"));
+    let body = match () {
+        () if !pasted.trim().is_empty() => Some(pasted.as_bytes().to_vec()),
+        () if !stored.is_empty() => stored_event(&console, stored).map_err(|error| broken(look, &error))?,
+        () => SAMPLES.iter().find(|(name, _)| *name == sample).map(|(_, text)| text.as_bytes().to_vec()),
+    };
+    let Some(body) = body else {
+        return Ok(show(
+            &console,
+            look,
+            StatusCode::NOT_FOUND,
+            context! { problem => look.t("try-unknown") },
+        ));
+    };
+    let Ok(body) = json::read(&body) else {
+        return Ok(show(
+            &console,
+            look,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            context! { problem => look.t("try-no-json") },
+        ));
+    };
+    let as_new = form.one("as_new") == "yes";
+    let preview = preview_of(&console, &body, as_new).await.map_err(|error| broken(look, &error))?;
+    let tried = context! { preview => value(&preview), stored, sample, as_new };
+    Ok(show(&console, look, StatusCode::OK, tried))
+}
+
+/// The body of a stored event. That it is shown is logged.
+fn stored_event(console: &Console, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let Ok(seq) = id.strip_prefix('e').unwrap_or(id).parse() else { return Ok(None) };
+    let body = console.shared.store.body(seq)?;
+    if body.is_some() {
+        info!(page = "mappings", event = %format!("e{seq}"), "what people wrote was shown in the console");
+    }
+    Ok(body)
+}
+
+async fn preview_of(
+    console: &Console,
+    body: &serde_json::Value,
+    as_new: bool,
+) -> Result<Preview, StoreError> {
+    let shared = &console.shared;
+    let id: Option<ResponseId> = event::read(body).ok().map(|event| event.response.id);
+    let mut knowledge = match id {
+        Some(id) => shared.knowledge(&id).await?,
+        None => Knowledge::default(),
+    };
+    if as_new {
+        (knowledge.link, knowledge.intents) = (None, Vec::new());
+    }
+    let mapping = shared.mapping();
+    Ok(aside(|| preview::knowing(&knowledge, &mapping, &perimeter(&shared.config), body)))
+}
