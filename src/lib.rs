@@ -43,6 +43,7 @@ pub mod mapping;
 pub mod mapping_tests;
 pub mod messages;
 pub mod metrics;
+pub mod minutes;
 pub mod mutant;
 pub mod operator;
 pub mod out;

@@ -13,6 +13,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::minutes::Tally;
+
 /// `outcome` labels of `webhooks`. Each exists from the start, because an alert on the growth of a counter needs a
 /// first sample.
 const WEBHOOKS: [&str; 12] = [
@@ -81,6 +83,8 @@ pub struct Metrics {
     pub fields: Family<FieldLabel, Counter>,
     /// The same for `status`, because the entries of a family cannot be listed.
     dropped: Mutex<BTreeMap<(String, String), u64>>,
+    /// The same for the console's plots, by the minute.
+    pub tally: Tally,
     /// 1 for the current mapping version.
     pub mapping: Family<Version, Gauge>,
     /// Number of refused edits of mapping files.
@@ -131,6 +135,7 @@ impl Metrics {
             remote,
             fields: Family::default(),
             dropped: Mutex::default(),
+            tally: Tally::default(),
             mapping: Family::default(),
             mapping_refused: Counter::default(),
             mapping_files_refused: Gauge::default(),
@@ -248,6 +253,7 @@ impl Metrics {
     }
 
     pub fn event(&self, outcome: &str) {
+        self.tally.event(outcome);
         self.events.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 
@@ -258,10 +264,12 @@ impl Metrics {
     }
 
     pub fn action(&self, action: &str, outcome: &str) {
+        self.tally.action(outcome);
         self.actions.get_or_create(&Done { action: action.to_owned(), outcome: outcome.to_owned() }).inc();
     }
 
     pub fn webhook(&self, outcome: &str) {
+        self.tally.webhook(outcome);
         self.webhooks.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 

@@ -51,7 +51,7 @@ impl Admin {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: reqwest::Method,
         path: &str,
@@ -152,7 +152,7 @@ impl Admin {
     }
 }
 
-fn said(body: &Value) -> String {
+pub(super) fn said(body: &Value) -> String {
     let words = ["error", "errors", "reason", "message"].iter().find_map(|k| body.get(k)?.as_str());
     words.map_or_else(|| body.to_string(), str::to_owned)
 }

@@ -58,6 +58,7 @@ pub fn router(
         .route("/events/{id}", get(console::event))
         .route("/cases/{id}", get(console::case))
         .route("/responses/{id}", get(console::response))
+        .route("/timeline/{id}", get(console::timeline))
         .route("/reload", post(console::reload))
         .route("/sweep", post(console::sweep))
         .route("/apply-actions", post(bulk::apply_actions))
@@ -91,6 +92,7 @@ async fn index(headers: HeaderMap) -> Response {
                 "/events/{id}": "the payload of a stored event",
                 "/cases/{id or number}": "what would go to Goodays for a Case now, and why",
                 "/responses/{id}": "what is known of a response",
+                "/timeline/{id}": "what happened to a feedback",
             },
             "POST": {
                 "/parked/{id}/retry": "try again",

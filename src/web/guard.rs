@@ -71,7 +71,7 @@ impl Guard {
         let begins = known.is_none() && token.is_none() && self.bound.ip().is_loopback();
         let session = match known {
             Some(session) => session,
-            None if begins || is_open => match self.sessions.begin(now_ms) {
+            None if begins || is_open => match Session::begin(now_ms) {
                 Ok(session) => session,
                 Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
             },

@@ -40,6 +40,7 @@ use crate::decide::outbound::EarlierRules;
 use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
+use crate::minutes::Minutes;
 use crate::remotes::credentials;
 use crate::salesforce::describe::Describe;
 use crate::state::{LANES, Store, StoreError};
@@ -60,6 +61,8 @@ pub struct Shared {
     pub contacts: OrgIdentities,
     pub secrets: housekeeping::Secrets,
     pub counts: Counts,
+    /// What happened in each minute of the last day.
+    pub minutes: Minutes,
     pub poll_state: poll::PollState,
     pub(crate) activity: activity::Activity,
     pub(crate) mapping: ArcSwap<Mapping>,
@@ -217,6 +220,7 @@ impl Shared {
             stale_state::after_loss(&store, clock.now_ms())?;
         }
         let counts = Counts::read(&store)?;
+        let minutes = housekeeping::minutes::read(&store, clock.now_ms())?;
         Ok(Self {
             metrics: Metrics::new(mapping.version()),
             salesforce,
@@ -228,6 +232,7 @@ impl Shared {
             contacts: OrgIdentities::default(),
             secrets,
             counts,
+            minutes,
             poll_state: poll::PollState::default(),
             activity: activity::Activity::default(),
             mapping: ArcSwap::from_pointee(mapping),
@@ -461,6 +466,8 @@ impl Daemon {
             self.cut.cancel();
             self.tracker.wait().await;
         }
+        // Only for the plots: a failure shows in the next line.
+        let _ = housekeeping::minutes::save_last(&self.shared);
         let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
         let durable = self.shared.store.durable().await;
         closed.is_ok() && durable.is_ok() && !self.shared.failed.load(Ordering::SeqCst)

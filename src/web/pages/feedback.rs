@@ -44,7 +44,7 @@ fn address(response: &str) -> String {
 }
 
 pub async fn page(State(console): State<Arc<Console>>, asked: Asked, Path(id): Path<String>) -> Shown {
-    show(&console, &asked.look, &id, Value::UNDEFINED)
+    Ok(show(&console, &asked.look, &id, Value::UNDEFINED))
 }
 
 /// The same with what people wrote. The click is logged, without saying by whom: the console knows no names.
@@ -56,27 +56,25 @@ pub async fn words(
 ) -> Shown {
     console.form(&asked, request).await?;
     let look = &asked.look;
-    let response = response(look, &id)?;
+    let Ok(response) = ResponseId::new(id.as_str()) else { return Err(unknown(look)) };
     let said = console.shared.texts_of(&response).map_err(|error| broken(look, &error))?;
     info!(page = "feedback", response = %response, "what people wrote was shown in the console");
-    show(&console, look, &id, value(&said))
-}
-
-fn response(look: &Look, id: &str) -> Result<ResponseId, Response> {
-    ResponseId::new(id).map_err(|_| unknown(look))
+    Ok(show(&console, look, &id, value(&said)))
 }
 
 fn unknown(look: &Look) -> Response {
     look.message(StatusCode::NOT_FOUND, look.t("feedback-unknown"), "")
 }
 
-fn show(console: &Console, look: &Look, id: &str, said: Value) -> Shown {
-    let response = response(look, id)?;
-    let known = known(console, &response).map_err(|error| broken(look, &error))?;
-    let (timeline, parked) = known.ok_or_else(|| unknown(look))?;
-    let messages = console.messages(look);
+fn show(console: &Console, look: &Look, id: &str, said: Value) -> Response {
+    let known = ResponseId::new(id).map_or(Ok(None), |response| known(console, &response));
+    let (timeline, parked) = match known {
+        Ok(Some(known)) => known,
+        Ok(None) => return unknown(look),
+        Err(error) => return broken(look, &error),
+    };
     let steps: Vec<ShownStep> =
-        timeline.steps.iter().map(|step| ShownStep { words: messages.say(&step.words), step }).collect();
+        timeline.steps.iter().map(|step| ShownStep { words: look.say(&step.words), step }).collect();
     let own = context! {
         title => id,
         id,
@@ -86,7 +84,7 @@ fn show(console: &Console, look: &Look, id: &str, said: Value) -> Shown {
         parked,
         said,
     };
-    Ok(look.page(StatusCode::OK, "feedback.html", own))
+    look.page(StatusCode::OK, "feedback.html", own)
 }
 
 /// The timeline, and the numbers of what waits for a human.

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use super::session::{no_session, set_cookie};
+use super::session::{Session, no_session, set_cookie};
 use super::{Asked, Console, LANGUAGE, PAGES, Shown, to, words};
 use crate::web::guard::same;
 
@@ -45,8 +45,7 @@ pub async fn log_in(State(console): State<Arc<Console>>, asked: Asked, request: 
         warn!("a log-in to the console failed");
         return Err(refused(StatusCode::UNAUTHORIZED, asked.look.t("login-wrong")));
     }
-    let session =
-        console.sessions.begin(now_ms).map_err(|_| StatusCode::SERVICE_UNAVAILABLE.into_response())?;
+    let session = Session::begin(now_ms).map_err(|_| StatusCode::SERVICE_UNAVAILABLE.into_response())?;
     info!("somebody logged in to the console");
     let mut answer = to(own(form.one("to")));
     let cookie = console.sessions.cookie(&session, (*token).as_ref(), asked.visit.secure);

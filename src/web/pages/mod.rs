@@ -39,7 +39,6 @@ use tokio_util::sync::CancellationToken;
 use super::Limits;
 use super::body::Reader;
 use super::guard::Visit;
-use crate::messages::Messages;
 use crate::workers::Shared;
 use render::Look;
 pub use render::POLICY;
@@ -111,11 +110,6 @@ pub fn router(
 impl Console {
     fn token(&self) -> Arc<Option<SecretString>> {
         self.shared.secrets.admin.load_full()
-    }
-
-    /// Says words of the daemon's catalogue in the page's language.
-    fn messages(&self, look: &Look) -> Messages {
-        Messages::new(look.language).in_zone(look.zone.clone())
     }
 
     fn look(&self, parts: &Parts, visit: &Visit) -> Look {

@@ -13,9 +13,11 @@ use super::render::{Look, spoken, value};
 use super::snapshot::Snapshot;
 use super::{Asked, Console, Shown, broken};
 use crate::messages::Language;
+use crate::minutes::Minute;
 use crate::operator::findings::{Finding, Level};
 
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
@@ -29,9 +31,10 @@ fn values(console: &Console, look: &Look, snapshot: &Snapshot) -> Value {
         title => look.t("nav-overview"),
         status => value(&snapshot.status),
         numbers => numbers(snapshot, look.language).into_iter().collect::<Value>(),
-        findings => findings(console, look, snapshot),
+        findings => findings(look, snapshot),
         forecast => value(&forecast(look, snapshot)),
         budget => value(&budget(look, snapshot)),
+        plots => value(&last_day(console, look, snapshot.now_ms)),
     }
 }
 
@@ -45,12 +48,11 @@ struct Shows {
     retry_ms: Option<i64>,
 }
 
-fn findings(console: &Console, look: &Look, snapshot: &Snapshot) -> Value {
-    let messages = console.messages(look);
+fn findings(look: &Look, snapshot: &Snapshot) -> Value {
     let shown = snapshot.findings.iter().map(|finding: &Finding| Shows {
         code: finding.code,
         trouble: finding.level == Level::Trouble,
-        words: messages.say(&finding.words),
+        words: look.say(&finding.words),
         since_ms: finding.since_ms,
         retry_ms: finding.retry_ms,
     });
@@ -123,4 +125,86 @@ fn budget(look: &Look, snapshot: &Snapshot) -> Plot {
         axes.line("ahead", look.t("budget-ahead"), &ahead),
     ];
     axes.plot(lines, |at_ms| clock(look, at_ms), "")
+}
+
+/// Minutes of one point of the plots of the last day.
+const PIECE: i64 = 5;
+
+/// The plots of the last day.
+#[derive(Serialize)]
+struct LastDay {
+    inwards: Plot,
+    outwards: Plot,
+    outcomes: Plot,
+}
+
+fn last_day(console: &Console, look: &Look, now_ms: i64) -> LastDay {
+    let pieces = console.shared.minutes.pieces(PIECE);
+    let lasting = |of: fn(&Minute) -> Option<(u64, u64)>| {
+        let points = |which: fn((u64, u64)) -> u64| {
+            let found = pieces.iter().filter_map(|(minute, row)| Some((*minute, which(of(row)?))));
+            found.map(|(minute, ms)| (minute * MINUTE_MS, seconds(ms))).collect::<Vec<Point>>()
+        };
+        (points(|(mean, _)| mean), points(|(_, most)| most))
+    };
+    LastDay {
+        inwards: lasting_plot(look, now_ms, lasting(Minute::inwards)),
+        outwards: lasting_plot(look, now_ms, lasting(Minute::outwards)),
+        outcomes: outcomes(look, now_ms, &pieces),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a day")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+fn highest(points: &[Point]) -> f64 {
+    points.iter().map(|(_, value)| *value).fold(0.0, f64::max)
+}
+
+fn lasting_plot(look: &Look, now_ms: i64, (mean, most): (Vec<Point>, Vec<Point>)) -> Plot {
+    let axes = Axes::new(now_ms - DAY_MS, now_ms, highest(&most));
+    let lines = vec![
+        axes.line("worst", look.t("plot-longest"), &most),
+        axes.line("mean", look.t("plot-mean"), &mean),
+    ];
+    axes.plot(lines, |at_ms| clock(look, at_ms), " s")
+}
+
+/// How many ended in which way, for each piece; 0 where nothing happened.
+fn outcomes(look: &Look, now_ms: i64, pieces: &[(i64, Minute)]) -> Plot {
+    let points = |count: fn(&Minute) -> u64| spread(now_ms, pieces, count);
+    let (written, delivered) = (points(Minute::written), points(Minute::delivered));
+    let bad = points(|row| row.parked() + row.not_sent());
+    let top = [&written, &delivered, &bad].into_iter().map(|points| highest(points)).fold(0.0, f64::max);
+    let axes = Axes::new(now_ms - DAY_MS, now_ms, top);
+    let lines = vec![
+        axes.line("mean", look.t("plot-written"), &written),
+        axes.line("good", look.t("plot-delivered"), &delivered),
+        axes.line("bad", look.t("plot-waits"), &bad),
+    ];
+    axes.plot(lines, |at_ms| clock(look, at_ms), "")
+}
+
+/// A point for each piece with something, and zeros beside it.
+#[expect(clippy::cast_precision_loss, reason = "a count of five minutes")]
+fn spread(now_ms: i64, pieces: &[(i64, Minute)], count: fn(&Minute) -> u64) -> Vec<Point> {
+    let mut points: Vec<Point> = vec![(now_ms - DAY_MS, 0.0)];
+    let mut last = i64::MIN;
+    for (minute, row) in pieces {
+        if *minute > last.saturating_add(PIECE) {
+            if last > i64::MIN {
+                points.push(((last + PIECE) * MINUTE_MS, 0.0));
+            }
+            points.push(((minute - PIECE) * MINUTE_MS, 0.0));
+        }
+        points.push((minute * MINUTE_MS, count(row) as f64));
+        last = *minute;
+    }
+    if last > i64::MIN {
+        points.push((((last + PIECE) * MINUTE_MS).min(now_ms), 0.0));
+    }
+    points.push((now_ms, 0.0));
+    points
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tracing::error;
 
 use super::words;
-use crate::messages::Language;
+use crate::messages::{Language, Messages, Words};
 
 /// Nothing is loaded from elsewhere, nothing runs that stands in a page, and nobody frames it.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -65,6 +65,11 @@ impl Look {
     /// A sentence of the pages' catalogue.
     pub fn t(&self, name: &str) -> String {
         words::say(self.language, name, [])
+    }
+
+    /// Says words of the daemon's catalogue.
+    pub fn say(&self, words: &Words) -> String {
+        Messages::new(self.language).in_zone(self.zone.clone()).say(words)
     }
 
     /// The page `name` with its own values.
@@ -122,20 +127,19 @@ fn say(state: &State<'_, '_>, name: &str, given: Kwargs) -> Result<String, Error
 }
 
 /// A moment of our clock (milliseconds) or an RFC 3339 text, in the page's zone: `2026-01-31 08:00:00`.
-fn moment(state: &State<'_, '_>, value: &Value) -> Result<String, Error> {
+fn moment(state: &State<'_, '_>, value: &Value) -> String {
     let at = match i64::try_from(value.clone()) {
         Ok(ms) => Timestamp::from_millisecond(ms).ok(),
         Err(_) => value.as_str().and_then(|text| text.parse().ok()),
     };
-    let Some(at) = at else { return Ok(String::new()) };
+    let Some(at) = at else { return String::new() };
     let zone = state.lookup("zone").map(|zone| zone.to_string()).unwrap_or_default();
     let zone = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
     let suffix = if zone == TimeZone::UTC { " UTC" } else { "" };
-    Ok(format!("{}{suffix}", at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S")))
+    format!("{}{suffix}", at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S"))
 }
 
 /// Milliseconds as people say them: `350 ms`, `12 s`, `3 min`, `5 h`, `2 d`.
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands over arguments by value")]
 fn span(state: &State<'_, '_>, value: Value) -> Result<String, Error> {
     let ms = i64::try_from(value).map_err(|_| Error::new(ErrorKind::InvalidOperation, "no number"))?;
     Ok(spoken(ms, language(state)))

@@ -29,6 +29,14 @@ pub struct Session {
     ends_ms: i64,
 }
 
+impl Session {
+    /// A new session. Fails if the system gives no random bytes.
+    pub fn begin(now_ms: i64) -> std::io::Result<Self> {
+        let number: [u8; 16] = random()?;
+        Ok(Self { number: hex::encode(number), ends_ms: now_ms + LASTS_MS })
+    }
+}
+
 /// Signs and checks sessions, and limits failed log-ins.
 pub struct Sessions {
     key: [u8; 32],
@@ -39,12 +47,6 @@ impl Sessions {
     /// With a new key. Fails if the system gives no random bytes.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self { key: random()?, failures: Mutex::default() })
-    }
-
-    /// A new session. Fails if the system gives no random bytes.
-    pub fn begin(&self, now_ms: i64) -> std::io::Result<Session> {
-        let number: [u8; 16] = random()?;
-        Ok(Session { number: hex::encode(number), ends_ms: now_ms + LASTS_MS })
     }
 
     /// The session of the request's cookie, if it is ours and has not ended.
@@ -142,7 +144,7 @@ mod tests {
     fn a_session_is_believed_until_it_ends_or_the_token_changes() {
         let sessions = Sessions::new().unwrap();
         let (token, other) = (SecretString::from("t"), SecretString::from("u"));
-        let session = sessions.begin(0).unwrap();
+        let session = Session::begin(0).unwrap();
         let cookie = sessions.cookie(&session, Some(&token), true);
         assert!(cookie.to_str().unwrap().ends_with("; Path=/console; HttpOnly; SameSite=Strict; Secure"));
         let headers = headers(&cookie);
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn a_changed_cookie_is_not_believed() {
         let sessions = Sessions::new().unwrap();
-        let session = sessions.begin(0).unwrap();
+        let session = Session::begin(0).unwrap();
         let value = sessions.cookie(&session, None, false).to_str().unwrap().to_owned();
         let later = value.replace(&format!(".{LASTS_MS}."), &format!(".{}.", LASTS_MS * 2));
         assert_ne!(value, later);
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn a_form_belongs_to_its_session() {
         let sessions = Sessions::new().unwrap();
-        let (one, two) = (sessions.begin(0).unwrap(), sessions.begin(0).unwrap());
+        let (one, two) = (Session::begin(0).unwrap(), Session::begin(0).unwrap());
         let form = sessions.form(&one, None);
         assert!(sessions.is_own(&one, None, &form));
         assert!(!sessions.is_own(&two, None, &form) && !sessions.is_own(&one, None, ""));

@@ -45,7 +45,7 @@ struct Group {
 pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
     let look = &asked.look;
     let items = parked(&console).map_err(|error| broken(look, &error))?;
-    let groups = groups(&console, look, items);
+    let groups = groups(look, items);
     let own = context! { title => look.t("nav-waiting"), groups => value(&groups) };
     Ok(look.page(StatusCode::OK, "waiting.html", own))
 }
@@ -55,9 +55,8 @@ fn parked(console: &Console) -> Result<Vec<ParkedItem>, StoreError> {
 }
 
 /// The reason with the newest item first. What the agents settle comes last.
-fn groups(console: &Console, look: &Look, mut items: Vec<ParkedItem>) -> Vec<Group> {
+fn groups(look: &Look, mut items: Vec<ParkedItem>) -> Vec<Group> {
     items.sort_by(|a, b| b.since.cmp(&a.since));
-    let messages = console.messages(look);
     let mut groups: Vec<Group> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for item in items {
@@ -66,8 +65,8 @@ fn groups(console: &Console, look: &Look, mut items: Vec<ParkedItem>) -> Vec<Gro
             groups.push(Group {
                 code: item.reason_code.clone(),
                 count: 0,
-                why: messages.say(&item.words),
-                advice: messages.say(&reasons::advice(&item.reason_code)),
+                why: look.say(&item.words),
+                advice: look.say(&reasons::advice(&item.reason_code)),
                 is_the_agents: reasons::is_the_agents(&item.reason_code),
                 unclear: item.state == "unclear",
                 newest: item.since.clone(),
@@ -171,7 +170,7 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
     });
     let own = context! {
         title => look.t("again-title"),
-        why => console.messages(look).say(&item.words),
+        why => look.say(&item.words),
         word => look.t("again-word"),
         item => value(&item),
         goodays,

@@ -1,5 +1,6 @@
 //! Housekeeping: edited files are reloaded, and old events and actions are pruned.
 
+pub(crate) mod minutes;
 pub(crate) mod reload;
 
 use std::path::Path;
@@ -98,6 +99,7 @@ pub struct Keeper {
     intents_from: u64,
     looks: u64,
     noted_ms: i64,
+    minutes: minutes::Keeping,
 }
 
 impl Worker for Keeper {
@@ -117,6 +119,7 @@ impl Worker for Keeper {
         if now_ms >= self.noted_ms + NOTE_EVERY_MS {
             shared.store.set_meta(OUR_TIME, &now_ms)?;
             self.noted_ms = now_ms;
+            self.minutes.turn(shared, now_ms)?;
         }
         if now_ms >= self.prune_at_ms {
             let more = self.prune(shared, now_ms)?;

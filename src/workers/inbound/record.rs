@@ -113,6 +113,9 @@ impl InboundWorker {
         let Recorded { job, plan, .. } = one;
         shared.counts.done[usize::from(self.number)].fetch_add(finished as u64, Ordering::Relaxed);
         shared.counts.pending.fetch_sub(i64::try_from(finished).unwrap_or(i64::MAX), Ordering::Relaxed);
+        for entry in job.waiting.entries.iter().take(finished) {
+            shared.metrics.tally.carried_in(now_ms - entry.received_ms);
+        }
         self.state().forget(job.rkey);
         if plan.waits {
             self.state().postponed.insert(job.rkey, now_ms + WAITS_MS);

@@ -44,6 +44,12 @@ async fn the_timeline_tells_both_ways_in_order() {
     assert!(of("called").request.is_some() && of("told").request.is_some());
     assert_eq!(of("planned").mapping.as_deref(), Some(world.app().shared.mapping().version()));
     let browser = Browser::new(&world.stage);
+    let number = world.case(&id)["CaseNumber"].as_str().unwrap().to_owned();
+    for name in [&id, &number] {
+        let told = browser.open(&format!("/timeline/{name}")).await;
+        told.has("\"code\":\"delivered\"").has(&format!("\"response_id\":\"{id}\""));
+    }
+    assert_eq!(browser.open("/timeline/nobody").await.status, 404);
     let page = browser.open(&format!("/console/feedback/{id}")).await;
     page.has("The Case was created.").has("Read back: Goodays shows it.").has("The customer has it (reply).");
     assert_eq!(browser.open("/console/feedback/nobody").await.status, 404);

@@ -63,6 +63,17 @@ budget-description = { $used } calls of { $allowed } allowed ones.
 budget-allowed = allowed
 budget-spent = spent
 budget-ahead = forecast
+last-day = The last 24 hours
+plot-in = From the webhook to the Case
+plot-out = From the agent’s action to the customer
+plot-outcomes = How it ended, in five minutes each
+plot-lasting = Mean and longest time in seconds, for each five minutes.
+plot-counts = Numbers for each five minutes.
+plot-mean = mean
+plot-longest = longest
+plot-written = events written
+plot-delivered = actions delivered
+plot-waits = parked or unclear
 
 ## Feedback
 

@@ -63,6 +63,17 @@ budget-description = { $used } appels sur { $allowed } permis.
 budget-allowed = permis
 budget-spent = utilisés
 budget-ahead = prévision
+last-day = Les dernières 24 heures
+plot-in = Du webhook à la requête
+plot-out = De l’action de l’agent au client
+plot-outcomes = Ce qu’il en est advenu, par cinq minutes
+plot-lasting = Durée moyenne et la plus longue en secondes, par cinq minutes.
+plot-counts = Nombres par cinq minutes.
+plot-mean = moyenne
+plot-longest = la plus longue
+plot-written = événements écrits
+plot-delivered = actions livrées
+plot-waits = de côté ou incertains
 
 ## Feedback
 
