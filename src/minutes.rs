@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 /// Rows that are kept: a day.
 const KEPT: i64 = 24 * 60;
 const HOUR: i64 = 60;
+/// Hours of which the number of webhooks is kept: a week and a day.
+const RECEIVED: i64 = 8 * 24;
 
 /// How long something took, in one minute.
 #[derive(Debug, Default)]
@@ -158,15 +160,17 @@ pub type Hour = BTreeMap<i64, Minute>;
 #[derive(Debug, Default)]
 pub struct Minutes {
     rows: Mutex<VecDeque<(i64, Minute)>>,
+    /// Accepted webhooks by the hour (hours since the epoch), for [`RECEIVED`] hours: which hours are usual?
+    received: Mutex<BTreeMap<i64, u64>>,
 }
 
 impl Minutes {
-    /// With rows that were stored.
-    pub fn of(hours: impl IntoIterator<Item = Hour>, now_minute: i64) -> Self {
+    /// With rows and hours that were stored.
+    pub fn of(hours: impl IntoIterator<Item = Hour>, received: BTreeMap<i64, u64>, now_minute: i64) -> Self {
         let rows: BTreeMap<i64, Minute> = hours.into_iter().flatten().collect();
         let fresh =
             rows.into_iter().filter(|(minute, _)| *minute > now_minute - KEPT && *minute <= now_minute);
-        Self { rows: Mutex::new(fresh.collect()) }
+        Self { rows: Mutex::new(fresh.collect()), received: Mutex::new(received) }
     }
 
     /// Adds what happened up to this minute. True if there was anything.
@@ -178,6 +182,7 @@ impl Minutes {
         if row == Minute::default() {
             return false;
         }
+        self.count_received(minute.div_euclid(HOUR), row.received());
         match rows.back_mut() {
             Some((last, known)) if *last >= minute => *known = known.and(row),
             _ => rows.push_back((minute, row)),
@@ -185,9 +190,29 @@ impl Minutes {
         true
     }
 
+    fn count_received(&self, hour: i64, count: u64) {
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        received.retain(|known, _| *known > hour - RECEIVED);
+        if count > 0 {
+            *received.entry(hour).or_default() += count;
+        }
+    }
+
+    /// Accepted webhooks by the hour (hours since the epoch), of the last eight days.
+    pub fn received_by_hour(&self) -> BTreeMap<i64, u64> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The rows of an hour (hours since the epoch).
     pub fn hour(&self, hour: i64) -> Hour {
         self.lock().iter().filter(|(minute, _)| minute.div_euclid(HOUR) == hour).copied().collect()
+    }
+
+    /// The sum of the rows after this minute.
+    pub fn since(&self, minute: i64) -> Minute {
+        let rows = self.lock();
+        let recent = rows.iter().rev().take_while(|(at, _)| *at > minute);
+        recent.fold(Minute::default(), |sum, (_, row)| sum.and(*row))
     }
 
     /// All rows, in pieces of so many minutes: the piece's first minute, and its sum.
@@ -242,6 +267,9 @@ mod tests {
         }
         assert_eq!(minutes.lock().len(), usize::try_from(KEPT).unwrap());
         assert!(!minutes.add(3 * KEPT, Minute::default()));
+        let received = minutes.received_by_hour();
+        assert_eq!((received.len(), received.values().sum::<u64>()), (72, 3 * 24 * 60));
+        assert_eq!(minutes.since(3 * KEPT - 11).received(), 10);
         let pieces = minutes.pieces(60);
         // The oldest hour lacks the minute that went.
         assert_eq!((pieces.len(), pieces[0].1.received(), pieces[1].1.received()), (24, 59, 60));
@@ -255,8 +283,8 @@ mod tests {
         let stored: Vec<Hour> = [0, 1].into_iter().map(|hour| minutes.hour(hour)).collect();
         assert_eq!((stored[0].len(), stored[1].len()), (1, 1));
         let text = serde_json::to_string(&stored).unwrap();
-        let again = Minutes::of(serde_json::from_str::<Vec<Hour>>(&text).unwrap(), 61);
+        let again = Minutes::of(serde_json::from_str::<Vec<Hour>>(&text).unwrap(), BTreeMap::new(), 61);
         assert_eq!(again.pieces(1), minutes.pieces(1));
-        assert_eq!(Minutes::of(stored, 60 + KEPT).pieces(1), []);
+        assert_eq!(Minutes::of(stored, BTreeMap::new(), 60 + KEPT).pieces(1), []);
     }
 }

@@ -9,6 +9,7 @@ mod logging;
 mod mapping_tests;
 mod parked;
 mod plan;
+mod progress;
 mod set_up;
 mod show;
 mod simulate;

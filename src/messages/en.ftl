@@ -148,3 +148,11 @@ timeline-observed = It would have been sent ({ $verb }); goodays.actions is obse
 timeline-told = The Case tells the agent: { $code } ({ $action }).
 
 action-damaged = The record of this action is damaged on the disk. Nobody can tell whether it was sent: look into Goodays, then drop it.
+
+## Alerts
+
+finding-budget-forecast = At the present rate the calls to Salesforce are used up at { $time }.
+finding-silent = No webhooks from Goodays, in hours that usually have some: is the webhook still set up there, and does the proxy let it through?
+alert-begins = goodays-salesforce:
+alert-over = goodays-salesforce, over again:
+alert-test = goodays-salesforce: this is a test. Alerts arrive here.

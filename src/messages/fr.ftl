@@ -148,3 +148,11 @@ timeline-observed = Aurait été envoyé ({ $verb }) ; goodays.actions est obser
 timeline-told = La requête dit à l’agent : { $code } ({ $action }).
 
 action-damaged = L’enregistrement de cette action est abîmé sur le disque. Nul ne peut dire si elle a été envoyée : regarder dans Goodays, puis l’abandonner.
+
+## Alertes
+
+finding-budget-forecast = Au rythme actuel, les appels à Salesforce seront épuisés à { $time }.
+finding-silent = Aucun webhook de Goodays, à des heures qui en ont d’habitude : le webhook y est-il encore configuré, et le proxy le laisse-t-il passer ?
+alert-begins = goodays-salesforce :
+alert-over = goodays-salesforce, c’est terminé :
+alert-test = goodays-salesforce : ceci est un essai. Les alertes arrivent ici.

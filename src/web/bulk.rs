@@ -1,5 +1,6 @@
 //! An operator's requests for many items: all that are parked for one reason, or all that an edited rule matches.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -11,13 +12,22 @@ use serde_json::json;
 use super::admin::AdminContext;
 use super::answer;
 use super::console::{Answer, SHOWN, through};
-use crate::operator::{ApplyOptions, Place};
+use crate::operator::{ApplyOptions, ParkedItem, Place};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
     /// Reason code; required for a drop.
     reason: Option<String>,
+    /// Only these of them: a caller asks for a few at a time and shows its progress.
+    ids: Option<HashSet<String>>,
+}
+
+impl Which {
+    fn means(&self, item: &ParkedItem) -> bool {
+        self.reason.as_ref().is_none_or(|reason| *reason == item.reason_code)
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&item.id))
+    }
 }
 
 pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
@@ -25,7 +35,7 @@ pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Reques
     let shared = context.shared.clone();
     let tally = through(async move {
         let mut items = shared.parked(SHOWN)?;
-        items.retain(|item| which.reason.as_ref().is_none_or(|reason| *reason == item.reason_code));
+        items.retain(|item| which.means(item));
         Ok(shared.retry_each(&items, &AtomicUsize::new(0)).await?)
     });
     Ok(answer::json(StatusCode::OK, json!(tally.await?)))
@@ -33,14 +43,14 @@ pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Reques
 
 pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let which: Which = context.wish(request).await?;
-    let Some(reason) = which.reason.filter(|reason| !reason.is_empty()) else {
+    if which.reason.as_deref().is_none_or(str::is_empty) {
         let words = "`reason` is needed: a reason code of /parked";
         return Err(answer::error(StatusCode::BAD_REQUEST, words));
-    };
+    }
     let shared = context.shared.clone();
     let tally = through(async move {
         let mut items = shared.parked(SHOWN)?;
-        items.retain(|item| item.reason_code == reason);
+        items.retain(|item| which.means(item));
         Ok(shared.drop_each(&items, &AtomicUsize::new(0)).await?)
     });
     Ok(answer::json(StatusCode::OK, json!(tally.await?)))

@@ -1,7 +1,9 @@
 //! The console's pages, from the browser's view, over both simulators.
 
+mod alerts;
 mod doors;
 mod feedback;
+mod grafana;
 mod waiting;
 
 use std::sync::Mutex;

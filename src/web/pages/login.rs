@@ -22,14 +22,22 @@ pub struct Wanted {
 }
 
 pub async fn page(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    asked.look.page(StatusCode::OK, "login.html", context! { to => own(&wanted.to) })
+    asked.look.page(
+        StatusCode::OK,
+        "login.html",
+        context! { title => asked.look.t("log-in"), to => own(&wanted.to) },
+    )
 }
 
 pub async fn log_in(State(console): State<Arc<Console>>, asked: Asked, request: Request) -> Shown {
     let form = console.any_form(&asked, request).await?;
     let now_ms = console.shared.clock.now_ms();
     let refused = |status, why: String| {
-        asked.look.page(status, "login.html", context! { to => own(form.one("to")), why })
+        asked.look.page(
+            status,
+            "login.html",
+            context! { title => asked.look.t("log-in"), to => own(form.one("to")), why },
+        )
     };
     if !console.sessions.may_try(now_ms) {
         let mut answer = refused(StatusCode::TOO_MANY_REQUESTS, asked.look.t("login-too-often"));

@@ -68,6 +68,8 @@ pub fn numbers(snapshot: &Snapshot, language: Language) -> Vec<(&'static str, St
         seconds.map_or_else(|| "–".to_owned(), |seconds| spoken(seconds * 1000, language))
     };
     vec![
+        ("in_rate", snapshot.last_hour.written().to_string()),
+        ("out_rate", snapshot.last_hour.delivered().to_string()),
         ("in_pending", number("/inbox/pending").to_string()),
         ("in_parked", number("/inbox/parked").to_string()),
         ("in_done", number("/inbox/done").to_string()),

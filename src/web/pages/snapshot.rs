@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::minutes::Minute;
 use crate::operator::findings::Finding;
 use crate::operator::status::Status;
 use crate::state::StoreError;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub status: Value,
     pub findings: Vec<Finding>,
     pub forecast: Forecast,
+    /// What happened in the last hour, but for the minute that runs.
+    pub last_hour: Minute,
     /// Calls to Salesforce by the hour.
     pub hours: BTreeMap<i64, u64>,
 }
@@ -51,6 +54,7 @@ impl Snapshots {
             status: status.show(shared, &findings),
             findings,
             forecast: shared.budget.forecast(now_ms).await,
+            last_hour: shared.minutes.since(now_ms.div_euclid(60_000) - 60),
             hours: shared.budget.hours().await,
         });
         *last = Some(snapshot.clone());

@@ -11,6 +11,9 @@ const HOURS: i64 = 25;
 /// How often the running hour is written.
 const EVERY: i64 = 10;
 
+/// Accepted webhooks by the hour.
+const RECEIVED: &str = "received by hour";
+
 /// What is not written yet.
 #[derive(Default)]
 pub(super) struct Keeping {
@@ -42,7 +45,8 @@ fn name(hour: i64) -> String {
 }
 
 fn save(shared: &Shared, hour: i64) -> Result<(), StoreError> {
-    shared.store.set_meta(&name(hour), &shared.minutes.hour(hour))
+    shared.store.set_meta(&name(hour), &shared.minutes.hour(hour))?;
+    shared.store.set_meta(RECEIVED, &shared.minutes.received_by_hour())
 }
 
 /// Writes what was not written yet, before the process ends.
@@ -64,5 +68,6 @@ pub(crate) fn read(store: &Store, now_ms: i64) -> Result<Minutes, StoreError> {
     for hour in 0..HOURS {
         hours.extend(store.meta(&name(hour))?);
     }
-    Ok(Minutes::of(hours, now_ms.div_euclid(MINUTE_MS)))
+    let received = store.meta(RECEIVED)?.unwrap_or_default();
+    Ok(Minutes::of(hours, received, now_ms.div_euclid(MINUTE_MS)))
 }

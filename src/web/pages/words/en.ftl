@@ -47,6 +47,7 @@ parked = Parked
 done = Done
 unclear = Unclear
 delivered = Delivered
+last-hour = In the last hour
 last-poll = Since the last poll
 unprocessed = Unprocessed returns
 count = Number

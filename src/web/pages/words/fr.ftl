@@ -47,6 +47,7 @@ parked = Mis de côté
 done = Traités
 unclear = Incertains
 delivered = Livrés
+last-hour = Dans la dernière heure
 last-poll = Depuis la dernière lecture
 unprocessed = Avis non traités
 count = Nombre
