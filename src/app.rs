@@ -62,8 +62,8 @@ impl App {
 
     pub async fn start_with(config: Config, clock: Clock, knobs: Knobs) -> Result<Self, StartError> {
         let store = Store::open(&config.state.path, settings(knobs.store))?;
-        let (mapping, refused) = mappings(&config.mappings, &store)?;
-        let shared = Arc::new(Shared::open_with(config, mapping, store, clock, knobs.calls)?);
+        let (mapping, refused) = mappings(&config.mappings, &store).await?;
+        let shared = Arc::new(Shared::open_with(config, mapping, store, clock, knobs.calls).await?);
         shared.check_edits_by(crate::check::newly_lacking);
         if refused.is_some() {
             shared.mapping_trouble.store(Arc::new(refused));
@@ -105,16 +105,16 @@ fn settings(mut store: Settings) -> Settings {
 }
 
 /// Loads the mapping files. If they have mistakes, logs an error and uses the last good version (design, rule 1).
-fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
+async fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
     match Mapping::load(dir) {
         Ok((mapping, warnings)) => {
             for warning in &warnings {
                 warn!("{}", warning.render());
             }
-            remember_mapping(store, &mapping)?;
+            remember_mapping(store, &mapping).await?;
             Ok((mapping, None))
         }
-        Err(mistakes) => match last_good_mapping(store)? {
+        Err(mistakes) => match last_good_mapping(store).await? {
             Some(mapping) => {
                 let text = render(&mistakes);
                 error!(

@@ -69,7 +69,7 @@ async fn watch(shared: Arc<Shared>, mut destinations: Vec<(Watch, Sender)>, toke
 async fn findings(shared: &Shared, started_ms: i64) -> Result<Vec<Finding>, StoreError> {
     let now_ms = shared.clock.now_ms();
     let status = Status::read(shared, started_ms).await?;
-    let mut findings = status.findings(shared)?;
+    let mut findings = status.findings(shared).await?;
     let forecast = shared.budget.forecast(now_ms).await;
     let zone = shared.config.messages.zone();
     if let Some(at_ms) = forecast.used_up_ms.filter(|at_ms| *at_ms < midnight_ms(now_ms, zone)) {

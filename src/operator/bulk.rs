@@ -66,7 +66,7 @@ impl Shared {
             if item.state == UNCLEAR {
                 tally.unclear += 1;
             } else {
-                match self.drop_parked(&item.id)? {
+                match self.drop_parked(&item.id).await? {
                     RetryOutcome::Again => tally.dropped += 1,
                     _ => tally.refused += 1,
                 }

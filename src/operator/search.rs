@@ -38,10 +38,10 @@ impl Shared {
     pub async fn find_feedback(&self, text: &str) -> Result<Vec<Found>, Stop> {
         let text = text.trim();
         if text.contains('@') {
-            let links = self.store.links_of_customer(hash64(&text.to_lowercase()))?;
+            let links = self.store.links_of_customer(hash64(&text.to_lowercase())).await?;
             return Ok(links.iter().map(Found::of).collect());
         }
-        if let Some(found) = self.find_by_id(text)? {
+        if let Some(found) = self.find_by_id(text).await? {
             return Ok(vec![found]);
         }
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -50,32 +50,38 @@ impl Shared {
             None if is_number => self.case_named(text).await?,
             None => None,
         };
-        let links = case.map_or(Ok(Vec::new()), |id| self.store.links_of_case(&id))?;
+        let links = match case {
+            Some(id) => self.store.links_of_case(&id).await?,
+            None => Vec::new(),
+        };
         Ok(links.iter().map(Found::of).collect())
     }
 
     /// By the id of a response, or by the number of an event (`e12`) or an action (`a7`).
-    fn find_by_id(&self, text: &str) -> Result<Option<Found>, StoreError> {
+    async fn find_by_id(&self, text: &str) -> Result<Option<Found>, StoreError> {
         if let Ok(response) = ResponseId::new(text)
-            && let Some(found) = self.find_response(&response)?
+            && let Some(found) = self.find_response(&response).await?
         {
             return Ok(Some(found));
         }
         let number = text.get(1..).and_then(|number| number.parse().ok());
         let response = match (text.as_bytes().first(), number) {
-            (Some(b'e'), Some(seq)) => self.store.entry(seq)?.and_then(|entry| entry.response_id),
-            (Some(b'a'), Some(seq)) => self.store.intent(seq)?.map(|intent| intent.response_id),
+            (Some(b'e'), Some(seq)) => self.store.entry(seq).await?.and_then(|entry| entry.response_id),
+            (Some(b'a'), Some(seq)) => self.store.intent(seq).await?.map(|intent| intent.response_id),
             _ => None,
         };
-        response.map_or(Ok(None), |response| self.find_response(&response))
+        match response {
+            Some(response) => self.find_response(&response).await,
+            None => Ok(None),
+        }
     }
 
-    fn find_response(&self, response: &ResponseId) -> Result<Option<Found>, StoreError> {
+    async fn find_response(&self, response: &ResponseId) -> Result<Option<Found>, StoreError> {
         let rkey = RKey::of(response);
-        if let Some(link) = self.store.link(rkey)? {
+        if let Some(link) = self.store.link(rkey).await? {
             return Ok(Some(Found::of(&link)));
         }
-        let is_known = !self.store.entries_of(rkey, 1)?.is_empty();
+        let is_known = !self.store.entries_of(rkey, 1).await?.is_empty();
         Ok(is_known.then(|| Found::unlinked(response)))
     }
 }

@@ -5,12 +5,10 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::aside::aside;
 use crate::config::Actions;
 use crate::operator::findings::{Facts, Finding, findings};
 use crate::operator::reasons;
-use crate::state::StoreError;
-use crate::state::outbox::Outbox;
+use crate::state::{Outbox, StoreError};
 use crate::workers::{Shared, Trouble};
 
 /// Rows are counted up to this number.
@@ -38,26 +36,24 @@ impl Status {
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
         let calls = shared.budget.today(now_ms).await;
-        // Up to 10,000 rows per list are read, so a runtime worker must not block on it.
-        aside(|| {
-            let (unprocessed, oldest) = shared.store.unprocessed(COUNTED)?;
-            let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
-            Ok(Self {
-                now_ms,
-                started_ms,
-                inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
-                inbox_parked: shared.store.count_parked_events(COUNTED)?,
-                oldest_event_ms: shared.store.oldest_waiting_ms(COUNTED)?,
-                outbox: shared.store.outbox(COUNTED)?,
-                unprocessed,
-                oldest_unprocessed: waits,
-                calls,
-            })
+        let figures = shared.store.figures(COUNTED).await?;
+        let (unprocessed, oldest) = figures.unprocessed;
+        let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
+        Ok(Self {
+            now_ms,
+            started_ms,
+            inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
+            inbox_parked: figures.parked_events,
+            oldest_event_ms: figures.oldest_waiting_ms,
+            outbox: figures.outbox,
+            unprocessed,
+            oldest_unprocessed: waits,
+            calls,
         })
     }
 
     /// What is not as it should be. Reads the reasons of what is parked.
-    pub fn findings(&self, shared: &Shared) -> Result<Vec<Finding>, StoreError> {
+    pub async fn findings(&self, shared: &Shared) -> Result<Vec<Finding>, StoreError> {
         let edits = shared.edits.load();
         Ok(findings(&Facts {
             refusing: shared.store.accepting().err().map(|error| error.to_string()),
@@ -66,7 +62,7 @@ impl Status {
             poll: (**shared.poll_state.trouble.load()).clone(),
             polls_stopped: shared.budget.polls_wait(self.calls.0),
             unclear: self.outbox.unclear,
-            parked: self.parked_for_operators(shared)?,
+            parked: self.parked_for_operators(shared).await?,
             mapping_refused: shared.mapping_trouble.load().is_some(),
             configuration_refused: edits.refused.is_some(),
             waits_for_restart: edits.waiting.clone(),
@@ -74,11 +70,11 @@ impl Status {
     }
 
     /// What is parked, without what agents see on their Cases and settle there.
-    fn parked_for_operators(&self, shared: &Shared) -> Result<usize, StoreError> {
+    async fn parked_for_operators(&self, shared: &Shared) -> Result<usize, StoreError> {
         if self.inbox_parked + self.outbox.parked == 0 {
             return Ok(0);
         }
-        let codes = aside(|| shared.parked_codes(COUNTED))?;
+        let codes = shared.parked_codes(COUNTED).await?;
         Ok(codes.iter().filter(|code| !reasons::is_the_agents(code)).count())
     }
 
@@ -182,8 +178,10 @@ impl Status {
         m.configuration_refused.set(edits.refused.is_some().into());
         m.configuration_waits.set(whole(edits.waiting.len()));
         m.observing.set((shared.live().actions == Actions::Observe).into());
-        #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
-        m.free_disk.set(shared.store.disk_bytes() as f64);
+        if let Some(bytes) = shared.store.disk_bytes() {
+            #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
+            m.free_disk.set(bytes as f64);
+        }
     }
 
     /// Seconds since the last completed poll, or since the start if there was none.

@@ -179,9 +179,9 @@ fn told(told: &ToldAt) -> Step {
 
 impl Shared {
     /// The timeline of a response; none if nothing is known of it.
-    pub fn timeline(&self, response: &ResponseId) -> Result<Option<Timeline>, StoreError> {
-        let events = self.store.entries_of(RKey::of(response), EVENTS)?;
-        let conversation = self.store.load(response)?.now;
+    pub async fn timeline(&self, response: &ResponseId) -> Result<Option<Timeline>, StoreError> {
+        let events = self.store.entries_of(RKey::of(response), EVENTS).await?;
+        let conversation = self.store.load(response).await?.now;
         if events.is_empty() && conversation.link.is_none() && conversation.intents.is_empty() {
             return Ok(None);
         }
@@ -196,15 +196,15 @@ impl Shared {
 
     /// The texts of a feedback: of the customer and the brand as Goodays sent them last, and of agents' actions. They
     /// are shown only after a click that is logged.
-    pub fn texts_of(&self, response: &ResponseId) -> Result<Vec<Said>, StoreError> {
+    pub async fn texts_of(&self, response: &ResponseId) -> Result<Vec<Said>, StoreError> {
         let mut said = Vec::new();
-        let events = self.store.entries_of(RKey::of(response), EVENTS)?;
+        let events = self.store.entries_of(RKey::of(response), EVENTS).await?;
         if let Some(newest) = events.last()
-            && let Some(bytes) = self.store.body(newest.seq)?
+            && let Some(bytes) = self.store.body(newest.seq).await?
         {
             said.extend(said_in(&bytes));
         }
-        for intent in self.store.load(response)?.now.intents {
+        for intent in self.store.load(response).await?.now.intents {
             if let ActionKind::Answer { content, .. } = &intent.kind
                 && !content.is_empty()
             {

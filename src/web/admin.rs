@@ -17,6 +17,7 @@ use super::guard::{self, Guard};
 use super::pages::Sessions;
 use super::{Limits, answer, bulk, console, pages};
 use crate::operator::status::{Status, trouble};
+use crate::state::StoreError;
 use crate::workers::Shared;
 
 /// The longest body in bytes: requests to the console are short.
@@ -147,12 +148,14 @@ async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn status(State(context): State<Arc<AdminContext>>) -> Response {
-    let shown = Status::read(&context.shared, context.started_ms).await.and_then(|status| {
-        let findings = status.findings(&context.shared)?;
-        Ok(status.show(&context.shared, &findings))
-    });
-    match shown {
+    match read_status(&context).await {
         Ok(status) => answer::json(StatusCode::OK, status),
         Err(problem) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
     }
+}
+
+async fn read_status(context: &AdminContext) -> Result<serde_json::Value, StoreError> {
+    let status = Status::read(&context.shared, context.started_ms).await?;
+    let findings = status.findings(&context.shared).await?;
+    Ok(status.show(&context.shared, &findings))
 }

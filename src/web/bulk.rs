@@ -34,7 +34,7 @@ pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Reques
     let which: Which = context.wish(request).await?;
     let shared = context.shared.clone();
     let tally = through(async move {
-        let mut items = shared.parked(SHOWN)?;
+        let mut items = shared.parked(SHOWN).await?;
         items.retain(|item| which.means(item));
         Ok(shared.retry_each(&items, &AtomicUsize::new(0)).await?)
     });
@@ -49,7 +49,7 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
     }
     let shared = context.shared.clone();
     let tally = through(async move {
-        let mut items = shared.parked(SHOWN)?;
+        let mut items = shared.parked(SHOWN).await?;
         items.retain(|item| which.means(item));
         Ok(shared.drop_each(&items, &AtomicUsize::new(0)).await?)
     });

@@ -48,7 +48,7 @@ pub struct Sweep {
 }
 
 pub async fn parked(State(context): State<Arc<AdminContext>>) -> Answer {
-    let items = context.shared.parked(SHOWN).map_err(broken)?;
+    let items = context.shared.parked(SHOWN).await.map_err(broken)?;
     Ok(answer::json(StatusCode::OK, json!(items)))
 }
 
@@ -71,7 +71,7 @@ pub async fn retry(
 pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let shared = context.shared.clone();
     let outcome = through(async move {
-        let outcome = shared.drop_parked(&id)?;
+        let outcome = shared.drop_parked(&id).await?;
         shared.store.durable().await?;
         info!(id, outcome = word(&outcome), "dropped by hand");
         Ok(outcome)
@@ -83,7 +83,7 @@ pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<St
 pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
-    let bytes = context.shared.store.body(seq).map_err(broken)?.ok_or_else(missing)?;
+    let bytes = context.shared.store.body(seq).await.map_err(broken)?.ok_or_else(missing)?;
     let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -143,7 +143,10 @@ pub async fn timeline(State(context): State<Arc<AdminContext>>, Path(name): Path
         return Err(answer::error(StatusCode::CONFLICT, &words));
     }
     let response = found.first().and_then(|one| ResponseId::new(one.response_id.as_str()).ok());
-    let timeline = response.map_or(Ok(None), |response| shared.timeline(&response)).map_err(broken)?;
+    let timeline = match response {
+        Some(response) => shared.timeline(&response).await.map_err(broken)?,
+        None => None,
+    };
     let missing = || answer::error(StatusCode::NOT_FOUND, "nothing is known by this name");
     Ok(answer::json(StatusCode::OK, json!(timeline.ok_or_else(missing)?)))
 }

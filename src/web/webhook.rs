@@ -210,12 +210,12 @@ impl Hook {
         let turn = self.storing.acquire().await.ok();
         shared.store.room().await?;
         let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
-        let receipt = aside::if_large(bytes.len(), || match (&peek.id, &peek.excess) {
+        let receipt = match (&peek.id, &peek.excess) {
             (Ok(id), Some(why)) => {
-                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
+                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms).await?
             }
-            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms),
-        })?;
+            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms).await?,
+        };
         drop(turn);
         let mut wake = None;
         let (seq, outcome) = match receipt {

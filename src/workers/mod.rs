@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
-use delivery::{dispatcher, users};
+use delivery::{dispatcher, facts, users};
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 use inbound::in_progress;
 use poll::rules;
@@ -43,7 +43,7 @@ use crate::metrics::Metrics;
 use crate::minutes::Minutes;
 use crate::remotes::credentials;
 use crate::salesforce::describe::Describe;
-use crate::state::{LANES, Store, StoreError};
+use crate::state::{Counters, LANES, Store, StoreError};
 use crate::{goodays, salesforce};
 
 /// What the workers and the web servers share.
@@ -84,6 +84,8 @@ pub struct Shared {
     pub parked_ends_ms: ArcSwap<Option<i64>>,
     pub(crate) fixes: plan_context::Fixes,
     pub(crate) users: users::Directory,
+    /// Whether this account of Goodays stops listing `message` once the brand has answered; none: not known yet.
+    pub(crate) message_ends_turn: ArcSwap<Option<bool>>,
     /// The token whose account was compared with the state's.
     pub(crate) goodays_account: tokio::sync::Mutex<Option<Arc<secrecy::SecretString>>>,
     pub(crate) lanes: [Notify; LANES as usize],
@@ -181,24 +183,29 @@ impl From<Fatal> for Stop {
 }
 
 impl Shared {
-    pub fn open(config: Config, mapping: Mapping, store: Store, clock: Clock) -> Result<Self, StoreError> {
-        Self::open_with(config, mapping, store, clock, TimeLimits::default())
+    pub async fn open(
+        config: Config,
+        mapping: Mapping,
+        store: Store,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(config, mapping, store, clock, TimeLimits::default()).await
     }
 
     /// [`Self::open`] with other time limits on calls.
-    pub fn open_with(
+    pub async fn open_with(
         config: Config,
         mapping: Mapping,
         store: Store,
         clock: Clock,
         limits: TimeLimits,
     ) -> Result<Self, StoreError> {
-        let clock = match store.meta(housekeeping::OUR_TIME)? {
+        let clock = match store.meta(housekeeping::OUR_TIME).await? {
             Some(then_ms) => clock.not_before(then_ms),
             None => clock,
         };
-        let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into())?;
-        let in_progress = in_progress::InProgress::open(&store, &config.state.path)?;
+        let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into()).await?;
+        let in_progress = in_progress::InProgress::open(&store, &config.state.path).await?;
         let secrets = housekeeping::Secrets::new(&config);
         let salesforce = salesforce::client::Client::new(
             config.salesforce.login_url.clone(),
@@ -209,7 +216,7 @@ impl Shared {
             clock.clone(),
         )
         .with_limits(limits)
-        .of(org_identity::owner(&store)?);
+        .of(org_identity::owner(&store).await?);
         let token = secrets.goodays_token.clone();
         let goodays = goodays::client::Client::new(
             config.goodays.base_url.clone(),
@@ -217,10 +224,11 @@ impl Shared {
             crate::http::client(limits.goodays),
         );
         if store.is_incomplete() {
-            stale_state::after_loss(&store, clock.now_ms())?;
+            stale_state::after_loss(&store, clock.now_ms()).await?;
         }
-        let counts = Counts::read(&store)?;
-        let minutes = housekeeping::minutes::read(&store, clock.now_ms())?;
+        let counts = Counts::of(store.counters().await?);
+        let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
+        let minutes = housekeeping::minutes::read(&store, clock.now_ms()).await?;
         Ok(Self {
             metrics: Metrics::new(mapping.version()),
             salesforce,
@@ -246,6 +254,7 @@ impl Shared {
             parked_ends_ms: ArcSwap::from_pointee(None),
             fixes: plan_context::Fixes::default(),
             users: users::Directory::default(),
+            message_ends_turn: ArcSwap::from_pointee(message_ends_turn),
             goodays_account: tokio::sync::Mutex::new(None),
             lanes: [Notify::new(), Notify::new()],
             deliver: Notify::new(),
@@ -399,16 +408,14 @@ fn said<T>(
 }
 
 impl Counts {
-    fn read(store: &Store) -> Result<Self, StoreError> {
+    fn of(counters: Counters) -> Self {
         let counts = Self::default();
-        let pending = i64::try_from(store.count_pending()?).unwrap_or(i64::MAX);
-        counts.pending.store(pending, Ordering::Relaxed);
-        for lane in 0..LANES {
-            let done = store.meta(&format!("done {lane}"))?.unwrap_or_default();
-            counts.done[usize::from(lane)].store(done, Ordering::Relaxed);
+        counts.pending.store(i64::try_from(counters.pending).unwrap_or(i64::MAX), Ordering::Relaxed);
+        for (count, done) in counts.done.iter().zip(counters.done) {
+            count.store(done, Ordering::Relaxed);
         }
-        counts.delivered.store(store.meta("delivered")?.unwrap_or_default(), Ordering::Relaxed);
-        Ok(counts)
+        counts.delivered.store(counters.delivered, Ordering::Relaxed);
+        counts
     }
 }
 
@@ -467,7 +474,7 @@ impl Daemon {
             self.tracker.wait().await;
         }
         // Only for the plots: a failure shows in the next line.
-        let _ = housekeeping::minutes::save_last(&self.shared);
+        let _ = housekeeping::minutes::save_last(&self.shared).await;
         let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
         let durable = self.shared.store.durable().await;
         closed.is_ok() && durable.is_ok() && !self.shared.failed.load(Ordering::SeqCst)

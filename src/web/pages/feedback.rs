@@ -44,7 +44,7 @@ fn address(response: &str) -> String {
 }
 
 pub async fn page(State(console): State<Arc<Console>>, asked: Asked, Path(id): Path<String>) -> Shown {
-    Ok(show(&console, &asked.look, &id, Value::UNDEFINED))
+    Ok(show(&console, &asked.look, &id, Value::UNDEFINED).await)
 }
 
 /// The same with what people wrote. The click is logged, without saying by whom: the console knows no names.
@@ -57,17 +57,20 @@ pub async fn words(
     console.form(&asked, request).await?;
     let look = &asked.look;
     let Ok(response) = ResponseId::new(id.as_str()) else { return Err(unknown(look)) };
-    let said = console.shared.texts_of(&response).map_err(|error| broken(look, &error))?;
+    let said = console.shared.texts_of(&response).await.map_err(|error| broken(look, &error))?;
     info!(page = "feedback", response = %response, "what people wrote was shown in the console");
-    Ok(show(&console, look, &id, value(&said)))
+    Ok(show(&console, look, &id, value(&said)).await)
 }
 
 fn unknown(look: &Look) -> Response {
     look.message(StatusCode::NOT_FOUND, look.t("feedback-unknown"), "")
 }
 
-fn show(console: &Console, look: &Look, id: &str, said: Value) -> Response {
-    let known = ResponseId::new(id).map_or(Ok(None), |response| known(console, &response));
+async fn show(console: &Console, look: &Look, id: &str, said: Value) -> Response {
+    let known = match ResponseId::new(id) {
+        Ok(response) => known(console, &response).await,
+        Err(_) => Ok(None),
+    };
     let (timeline, parked) = match known {
         Ok(Some(known)) => known,
         Ok(None) => return unknown(look),
@@ -88,8 +91,11 @@ fn show(console: &Console, look: &Look, id: &str, said: Value) -> Response {
 }
 
 /// The timeline, and the numbers of what waits for a human.
-fn known(console: &Console, response: &ResponseId) -> Result<Option<(Timeline, Vec<String>)>, StoreError> {
-    let Some(timeline) = console.shared.timeline(response)? else { return Ok(None) };
+async fn known(
+    console: &Console,
+    response: &ResponseId,
+) -> Result<Option<(Timeline, Vec<String>)>, StoreError> {
+    let Some(timeline) = console.shared.timeline(response).await? else { return Ok(None) };
     let waits = |step: &&Step| matches!(step.code, "parked" | "unclear");
     let parked = timeline.steps.iter().filter(waits).map(|step| step.of.clone()).collect();
     Ok(Some((timeline, parked)))

@@ -54,7 +54,9 @@ pub async fn try_event(State(console): State<Arc<Console>>, asked: Asked, reques
     let (stored, sample, pasted) = (form.one("stored").trim(), form.one("sample"), form.one("pasted"));
     let body = match () {
         () if !pasted.trim().is_empty() => Some(pasted.as_bytes().to_vec()),
-        () if !stored.is_empty() => stored_event(&console, stored).map_err(|error| broken(look, &error))?,
+        () if !stored.is_empty() => {
+            stored_event(&console, stored).await.map_err(|error| broken(look, &error))?
+        }
         () => SAMPLES.iter().find(|(name, _)| *name == sample).map(|(_, text)| text.as_bytes().to_vec()),
     };
     let Some(body) = body else {
@@ -80,9 +82,9 @@ pub async fn try_event(State(console): State<Arc<Console>>, asked: Asked, reques
 }
 
 /// The body of a stored event. That it is shown is logged.
-fn stored_event(console: &Console, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+async fn stored_event(console: &Console, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let Ok(seq) = id.strip_prefix('e').unwrap_or(id).parse() else { return Ok(None) };
-    let body = console.shared.store.body(seq)?;
+    let body = console.shared.store.body(seq).await?;
     if body.is_some() {
         info!(page = "mappings", event = %format!("e{seq}"), "what people wrote was shown in the console");
     }

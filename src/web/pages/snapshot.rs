@@ -48,7 +48,7 @@ impl Snapshots {
             return Ok(snapshot.clone());
         }
         let status = Status::read(shared, self.started_ms).await?;
-        let findings = status.findings(shared)?;
+        let findings = status.findings(shared).await?;
         let snapshot = Arc::new(Snapshot {
             now_ms,
             status: status.show(shared, &findings),

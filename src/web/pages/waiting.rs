@@ -14,7 +14,6 @@ use tracing::info;
 use super::forms::Form;
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, broken, to};
-use crate::aside::aside;
 use crate::goodays::ResponseId;
 use crate::operator::{ParkedItem, RetryOutcome, reasons};
 use crate::state::StoreError;
@@ -44,14 +43,14 @@ struct Group {
 
 pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
     let look = &asked.look;
-    let items = parked(&console).map_err(|error| broken(look, &error))?;
+    let items = parked(&console).await.map_err(|error| broken(look, &error))?;
     let groups = groups(look, items);
     let own = context! { title => look.t("nav-waiting"), groups => value(&groups) };
     Ok(look.page(StatusCode::OK, "waiting.html", own))
 }
 
-fn parked(console: &Console) -> Result<Vec<ParkedItem>, StoreError> {
-    aside(|| console.shared.parked(SHOWN))
+async fn parked(console: &Console) -> Result<Vec<ParkedItem>, StoreError> {
+    console.shared.parked(SHOWN).await
 }
 
 /// The reason with the newest item first. What the agents settle comes last.
@@ -101,7 +100,7 @@ pub async fn act(State(console): State<Arc<Console>>, asked: Asked, request: Req
         Some(("drop", which)) => (Wish::Drop, which),
         _ => return Ok(to(HERE)),
     };
-    let items = chosen(&console, &form, which).map_err(|error| broken(look, &error))?;
+    let items = chosen(&console, &form, which).await.map_err(|error| broken(look, &error))?;
     if items.is_empty() {
         return Err(look.message(StatusCode::CONFLICT, look.t("waiting-none-chosen"), ""));
     }
@@ -118,8 +117,8 @@ pub async fn act(State(console): State<Arc<Console>>, asked: Asked, request: Req
 }
 
 /// The items that a form means, as they wait now. `which`: `all` of a reason, the `chosen` ones, or the id of one.
-fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<ParkedItem>, StoreError> {
-    let mut items = parked(console)?;
+async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<ParkedItem>, StoreError> {
+    let mut items = parked(console).await?;
     let reason = form.one("reason");
     let ticked: std::collections::HashSet<&str> = form.all("id").collect();
     items.retain(|item| match which {
@@ -152,7 +151,7 @@ pub async fn ask(State(console): State<Arc<Console>>, asked: Asked, Path(id): Pa
 }
 
 async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) -> Shown {
-    let items = parked(console).map_err(|error| broken(look, &error))?;
+    let items = parked(console).await.map_err(|error| broken(look, &error))?;
     let item = items.into_iter().find(|item| item.id == id && item.state == "unclear");
     let Some(item) = item else {
         return Err(look.message(StatusCode::NOT_FOUND, look.t("waiting-gone"), ""));

@@ -24,7 +24,7 @@ pub(super) struct Keeping {
 
 impl Keeping {
     /// The counts of the last minute become a row. About every ten minutes, the rows are written.
-    pub(super) fn turn(&mut self, shared: &Shared, now_ms: i64) -> Result<(), StoreError> {
+    pub(super) async fn turn(&mut self, shared: &Shared, now_ms: i64) -> Result<(), StoreError> {
         let minute = now_ms.div_euclid(MINUTE_MS);
         let hour = minute.div_euclid(HOUR);
         if shared.minutes.add(minute, shared.metrics.tally.take()) && !self.changed.contains(&hour) {
@@ -32,7 +32,7 @@ impl Keeping {
         }
         if minute >= self.written + EVERY {
             for hour in self.changed.drain(..) {
-                save(shared, hour)?;
+                save(shared, hour).await?;
             }
             self.written = minute;
         }
@@ -44,30 +44,30 @@ fn name(hour: i64) -> String {
     format!("minutes {}", hour.rem_euclid(HOURS))
 }
 
-fn save(shared: &Shared, hour: i64) -> Result<(), StoreError> {
-    shared.store.set_meta(&name(hour), &shared.minutes.hour(hour))?;
-    shared.store.set_meta(RECEIVED, &shared.minutes.received_by_hour())
+async fn save(shared: &Shared, hour: i64) -> Result<(), StoreError> {
+    shared.store.set_meta(&name(hour), &shared.minutes.hour(hour)).await?;
+    shared.store.set_meta(RECEIVED, &shared.minutes.received_by_hour()).await
 }
 
 /// Writes what was not written yet, before the process ends.
-pub(crate) fn save_last(shared: &Shared) -> Result<(), StoreError> {
+pub(crate) async fn save_last(shared: &Shared) -> Result<(), StoreError> {
     let minute = shared.clock.now_ms().div_euclid(MINUTE_MS);
     shared.minutes.add(minute, shared.metrics.tally.take());
     let hour = minute.div_euclid(HOUR);
     for hour in [hour - 1, hour] {
         if !shared.minutes.hour(hour).is_empty() {
-            save(shared, hour)?;
+            save(shared, hour).await?;
         }
     }
     Ok(())
 }
 
 /// The stored minutes of the last day.
-pub(crate) fn read(store: &Store, now_ms: i64) -> Result<Minutes, StoreError> {
+pub(crate) async fn read(store: &Store, now_ms: i64) -> Result<Minutes, StoreError> {
     let mut hours: Vec<Hour> = Vec::new();
     for hour in 0..HOURS {
-        hours.extend(store.meta(&name(hour))?);
+        hours.extend(store.meta(&name(hour)).await?);
     }
-    let received = store.meta(RECEIVED)?.unwrap_or_default();
+    let received = store.meta(RECEIVED).await?.unwrap_or_default();
     Ok(Minutes::of(hours, received, now_ms.div_euclid(MINUTE_MS)))
 }

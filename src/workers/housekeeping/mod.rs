@@ -117,12 +117,12 @@ impl Worker for Keeper {
         }
         self.looks += 1;
         if now_ms >= self.noted_ms + NOTE_EVERY_MS {
-            shared.store.set_meta(OUR_TIME, &now_ms)?;
+            shared.store.set_meta(OUR_TIME, &now_ms).await?;
             self.noted_ms = now_ms;
-            self.minutes.turn(shared, now_ms)?;
+            self.minutes.turn(shared, now_ms).await?;
         }
         if now_ms >= self.prune_at_ms {
-            let more = self.prune(shared, now_ms)?;
+            let more = self.prune(shared, now_ms).await?;
             self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
             if !more {
                 // After the pruning: what it removed need not be kept in a younger journal.
@@ -150,18 +150,18 @@ impl Keeper {
         }
     }
 
-    fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
+    async fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
         let oldest_ms = now_ms - millis(shared.config.state.keep_events);
-        let aside = shared.store.set_actions_aside()?;
+        let aside = shared.store.set_actions_aside().await?;
         if aside > 0 {
             error!(code = "damaged", actions = aside, "parked: its record is damaged");
         }
         // Before the pruning, which removes their words.
-        let since_ms = shared.drop_overdue(now_ms - millis(shared.config.state.keep_parked))?;
+        let since_ms = shared.drop_overdue(now_ms - millis(shared.config.state.keep_parked)).await?;
         let ends_ms = since_ms.map(|since_ms| since_ms + millis(shared.config.state.keep_parked));
         shared.parked_ends_ms.store(Arc::new(ends_ms));
-        let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE)?;
-        let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE)?;
+        let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE).await?;
+        let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE).await?;
         (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
         Ok(events.is_some() || intents.is_some())
     }
@@ -187,31 +187,34 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
 #[cfg(test)]
 mod tests {
     use crate::goodays::ResponseId;
+    use crate::state::RKey;
     use crate::state::StoreError;
-    use crate::state::engine::Tx;
-    use crate::state::{RKey, keys};
+    use crate::state::engine::{Tx, keys};
 
     /// A damaged action is not sent, is shown, and can be dropped by a human; its identity stays taken.
-    #[test]
-    fn d02_a_damaged_action_is_parked_and_never_sent() {
+    #[tokio::test]
+    async fn d02_a_damaged_action_is_parked_and_never_sent() {
         let dir = tempfile::tempdir().unwrap();
-        let shared = crate::workers::runtime::worker::tests::shared(dir.path());
+        let shared = crate::workers::runtime::worker::tests::shared(dir.path()).await;
         let rkey = RKey::of(&ResponseId::new("r1").unwrap());
         let mut tx = Tx::default();
         tx.set(keys::intent(7), "junk").set(keys::open_intent(rkey, 7), Vec::new());
         tx.set(keys::identity("a wish"), 7u64.to_be_bytes().to_vec());
-        shared.store.engine().transact(&tx).unwrap();
-        assert!(shared.store.all_open_intents().unwrap().is_empty());
-        assert!(matches!(shared.store.intent_by_identity("a wish"), Err(StoreError::Damaged(_))));
-        assert_eq!((shared.store.set_actions_aside(), shared.store.set_actions_aside()), (Ok(1), Ok(0)));
-        let parked = shared.parked(9).unwrap();
+        shared.store.engine().unwrap().transact(&tx).unwrap();
+        assert!(shared.store.all_open_intents().await.unwrap().is_empty());
+        assert!(matches!(shared.store.intent_by_identity("a wish").await, Err(StoreError::Damaged(_))));
+        assert_eq!(
+            (shared.store.set_actions_aside().await, shared.store.set_actions_aside().await),
+            (Ok(1), Ok(0))
+        );
+        let parked = shared.parked(9).await.unwrap();
         assert_eq!(
             (parked.len(), parked[0].id.as_str(), parked[0].reason_code.as_str()),
             (1, "a7", "damaged")
         );
-        assert_eq!(shared.drop_parked("a7").unwrap(), crate::operator::RetryOutcome::Again);
-        assert!(shared.parked(9).unwrap().is_empty());
-        assert!(shared.store.intent_by_identity("a wish").is_err(), "it must not begin anew");
+        assert_eq!(shared.drop_parked("a7").await.unwrap(), crate::operator::RetryOutcome::Again);
+        assert!(shared.parked(9).await.unwrap().is_empty());
+        assert!(shared.store.intent_by_identity("a wish").await.is_err(), "it must not begin anew");
         assert_eq!(shared.store.damaged(), 1);
     }
 }

@@ -36,8 +36,8 @@ async fn what_waits_is_told_once_and_again_when_it_is_over() {
     world.parked_is_fine();
     world.post_bytes(b"{}".to_vec()).await;
     world.until("it is told", || got.lock().unwrap().len() == 1).await;
-    let id = world.the_parked().id;
-    world.app().shared.drop_parked(&id).unwrap();
+    let id = world.the_parked().await.id;
+    world.app().shared.drop_parked(&id).await.unwrap();
     world.until("its end is told", || got.lock().unwrap().len() == 2).await;
     let told = got.lock().unwrap().clone();
     assert_eq!((&told[0]["code"], &told[0]["over"]), (&"parked".into(), &false.into()));

@@ -32,7 +32,7 @@ async fn the_timeline_tells_both_ways_in_order() {
     world.answers(&id, "We are sorry to hear that.").await;
     world.settle().await;
     let response = goodays_salesforce::goodays::ResponseId::new(id.as_str()).unwrap();
-    let timeline = world.app().shared.timeline(&response).unwrap().unwrap();
+    let timeline = world.app().shared.timeline(&response).await.unwrap().unwrap();
     let codes: Vec<&str> = timeline.steps.iter().map(|step| step.code).collect();
     let wanted =
         ["received", "planned", "called", "done", "seen", "looked", "sent", "found", "delivered", "told"];

@@ -6,6 +6,7 @@ use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 
 use super::Browser;
+use crate::now;
 use crate::world::World;
 
 const HERE: &str = "/console/waiting";
@@ -14,7 +15,7 @@ const HERE: &str = "/console/waiting";
 async fn parked(world: &mut World) -> String {
     world.parked_is_fine();
     world.post_bytes(b"{}".to_vec()).await;
-    world.the_parked().id
+    world.the_parked().await.id
 }
 
 #[tokio::test]
@@ -26,10 +27,10 @@ async fn something_parked_is_shown_with_advice_and_given_up_after_a_question() {
     browser.open("/console").await.has("Waiting for an operator: 1.");
     let asked = browser.send(HERE, HERE, &[("do", &format!("drop-{id}")), ("reason", "unreadable")]).await;
     asked.has("Give up?");
-    assert_eq!(world.parked().len(), 1, "nothing is dropped before the answer");
+    assert_eq!(world.parked().await.len(), 1, "nothing is dropped before the answer");
     let fields = [("do", "drop-all"), ("reason", "unreadable"), ("sure", "yes")];
     browser.send(HERE, HERE, &fields).await.has("Dropped");
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
     browser.open(HERE).await.has("Nothing waits for a human");
     let gone = browser.send(HERE, HERE, &fields).await;
     assert_eq!(gone.status, 409);
@@ -43,7 +44,7 @@ async fn a_parked_event_is_tried_again() {
     // It names no response: it cannot be tried again, and the page says so.
     let fields = [("do", "retry-chosen"), ("reason", "unreadable"), ("id", id.as_str())];
     browser.send(HERE, HERE, &fields).await.has("They did not wait any more");
-    assert_eq!(world.parked().len(), 1);
+    assert_eq!(world.parked().await.len(), 1);
 }
 
 #[tokio::test]
@@ -66,8 +67,8 @@ async fn something_unclear_is_sent_again_after_a_word() {
     let read_back = Fault { method: Some("GET".to_owned()), skip: 1, ..Fault::once("/responses/", gone) };
     world.goodays.wire().fault(read_back);
     world.agent_comments(&id, "We are sorry about that.");
-    world.until("it is unclear", || world.parked().iter().any(|item| item.state == "unclear")).await;
-    let item = world.the_parked().id;
+    world.until("it is unclear", || now(world.parked()).iter().any(|item| item.state == "unclear")).await;
+    let item = world.the_parked().await.id;
     let browser = Browser::new(&world.stage);
     browser.open("/console").await.has("Actions whose outcome is not known: 1.");
     let ask = browser.send(HERE, HERE, &[("do", &format!("retry-{item}")), ("reason", "unclear")]).await;
@@ -95,7 +96,7 @@ async fn an_event_is_tried_with_the_rules_in_force() {
         r#"{"event":"response","response":{"id":"x1","message":{"content":"<img src=x>{{ 7*7 }}"}}}"#;
     browser.send(here, here, &[("pasted", hostile)]).await.lacks("<img");
     browser.send(here, here, &[("pasted", "no JSON")]).await.has("This is no JSON");
-    let event = world.app().shared.store.events_from(0, 9).unwrap().records[0].seq;
+    let event = world.app().shared.store.events_from(0, 9).await.unwrap().records[0].seq;
     let page = browser.send(here, here, &[("stored", &format!("e{event}"))]).await;
     page.has(&id).has("Nothing is written");
     assert!(world.log().contains("what people wrote was shown"), "it is logged");
