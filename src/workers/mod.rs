@@ -76,6 +76,8 @@ pub struct Shared {
     pub(crate) edit_check: OnceLock<EditCheck>,
     /// One reload at a time: a signal, the admin server and the file watch can each start one.
     pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Since when the mapping version is in force (milliseconds).
+    pub mapping_since_ms: AtomicI64,
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
     /// Returns that Goodays counts as waiting, as of the last sweep.
@@ -229,6 +231,7 @@ impl Shared {
         let counts = Counts::of(store.counters().await?);
         let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
         let minutes = housekeeping::minutes::read(&store, clock.now_ms()).await?;
+        let since_ms = housekeeping::in_force::since(&store, mapping.version(), clock.now_ms()).await?;
         Ok(Self {
             metrics: Metrics::new(mapping.version()),
             salesforce,
@@ -249,6 +252,7 @@ impl Shared {
             log_level: OnceLock::new(),
             edit_check: OnceLock::new(),
             reloading: tokio::sync::Mutex::new(()),
+            mapping_since_ms: AtomicI64::new(since_ms),
             mapping_trouble: ArcSwap::from_pointee(None),
             dashboard: ArcSwap::from_pointee(None),
             parked_ends_ms: ArcSwap::from_pointee(None),

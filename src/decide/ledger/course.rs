@@ -114,6 +114,22 @@ mod tests {
         assert_eq!((kept.len(), &kept[..4], kept[4], kept[15]), (16, &[0, 1, 2, 3][..], 28, 39));
     }
 
+    /// What the timeline costs on the disk.
+    #[test]
+    fn an_event_has_about_a_hundred_bytes_more_and_a_moment_about_forty() {
+        let request = Request { took_ms: 123, ..Request::new(1, 1_796_000_000_000) };
+        let course = Course {
+            planned_ms: 1_796_000_000_000,
+            request: Some(request),
+            comments: 1,
+            mapping: "9cb9d8ddf75b".to_owned(),
+        };
+        let bytes = |text: serde_json::Result<String>| text.unwrap().len();
+        assert!(bytes(serde_json::to_string(&course)) < 110);
+        let moment = Moment { what: What::Looked, at_ms: 1_796_000_000_000, took_ms: 123 };
+        assert!(bytes(serde_json::to_string(&moment)) < 40);
+    }
+
     #[test]
     fn two_lanes_never_share_a_number() {
         assert_ne!(Request::new(0, 1000).number, Request::new(1, 1000).number);

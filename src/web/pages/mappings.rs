@@ -1,6 +1,7 @@
 //! What does the mapping do? The files in force, the last refused edit, and an event to try.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -13,7 +14,7 @@ use crate::aside::aside;
 use crate::goodays::ResponseId;
 use crate::goodays::event;
 use crate::json;
-use crate::operator::Knowledge;
+use crate::operator::{ApplyOptions, Knowledge};
 use crate::preview::{self, Preview};
 use crate::state::StoreError;
 use crate::workers::perimeter;
@@ -37,14 +38,51 @@ fn show(console: &Console, look: &Look, status: StatusCode, tried: Value) -> axu
         files.map(|source| context! { name => source.name.clone(), lines => lines(&source.text) }).collect();
     let own = context! {
         title => look.t("nav-mappings"),
-        version => mapping.version(),
         in_force => mapping.version(),
+        since_ms => console.shared.mapping_since_ms.load(Ordering::Relaxed),
         files,
         refused => (**console.shared.mapping_trouble.load()).clone(),
         samples => SAMPLES.map(|(name, _)| name).to_vec(),
         tried,
     };
     look.page(status, "mappings.html", own)
+}
+
+/// How often the rows of Salesforce are asked for; each time reads some pages.
+const ASKED: usize = 20;
+/// The most Cases that are named.
+const NAMED: usize = 20;
+
+/// Shows what the rules of actions.yaml would do on what stands already, as `apply-actions --dry-run`. Nothing is sent.
+pub async fn touched(State(console): State<Arc<Console>>, asked: Asked, request: Request) -> Shown {
+    console.form(&asked, request).await?;
+    let look = &asked.look;
+    let (mut cases, mut comments, mut looked_at, mut named) = (0, 0, 0, Vec::new());
+    let mut after = None;
+    for _ in 0..ASKED {
+        let options = ApplyOptions { dry_run: true, after };
+        let applied = console.shared.apply_actions(options).await.map_err(|why| {
+            look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("touched-not-now"), why.to_string())
+        })?;
+        cases += applied.cases;
+        comments += applied.comments;
+        looked_at += applied.looked_at;
+        let left = NAMED.saturating_sub(named.len());
+        named.extend(applied.touched.into_iter().take(left));
+        after = applied.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let own = context! {
+        title => look.t("touched-title"),
+        cases,
+        comments,
+        looked_at,
+        touched => value(&named),
+        more => after.is_some(),
+    };
+    Ok(look.page(StatusCode::OK, "touched.html", own))
 }
 
 /// Shows what an event would write: a sample, a stored one (`e42`), or a pasted one. Nothing is sent.

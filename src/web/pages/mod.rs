@@ -104,6 +104,7 @@ pub fn router(
         .route("/console/waiting/{id}/send-again", get(waiting::ask).post(waiting::send_again))
         .route("/console/jobs/{id}", get(jobs::page))
         .route("/console/mappings", get(mappings::page).post(mappings::try_event))
+        .route("/console/mappings/touched", post(mappings::touched))
         .with_state(Arc::new(console))
 }
 

@@ -30,7 +30,7 @@ fn values(console: &Console, look: &Look, snapshot: &Snapshot) -> Value {
     context! {
         title => look.t("nav-overview"),
         status => value(&snapshot.status),
-        numbers => numbers(snapshot, look.language).into_iter().collect::<Value>(),
+        numbers => Value::from_pairs(numbers(snapshot, look.language)),
         findings => findings(look, snapshot),
         forecast => value(&forecast(look, snapshot)),
         budget => value(&budget(look, snapshot)),
@@ -132,6 +132,9 @@ fn budget(look: &Look, snapshot: &Snapshot) -> Plot {
 /// Minutes of one point of the plots of the last day.
 const PIECE: i64 = 5;
 
+/// A longer time without anything is a gap in the line (milliseconds).
+const GAP_MS: i64 = 3 * PIECE * MINUTE_MS;
+
 /// The plots of the last day.
 #[derive(Serialize)]
 struct LastDay {
@@ -168,8 +171,8 @@ fn highest(points: &[Point]) -> f64 {
 fn lasting_plot(look: &Look, now_ms: i64, (mean, most): (Vec<Point>, Vec<Point>)) -> Plot {
     let axes = Axes::new(now_ms - DAY_MS, now_ms, highest(&most));
     let lines = vec![
-        axes.line("worst", look.t("plot-longest"), &most),
-        axes.line("mean", look.t("plot-mean"), &mean),
+        axes.line_with_gaps("worst", look.t("plot-longest"), &most, GAP_MS),
+        axes.line_with_gaps("mean", look.t("plot-mean"), &mean, GAP_MS),
     ];
     axes.plot(lines, |at_ms| clock(look, at_ms), " s")
 }

@@ -65,10 +65,18 @@ impl Axes {
 
     /// A line through these points, in their order.
     pub fn line(&self, class: &'static str, name: String, points: &[Point]) -> Line {
+        self.line_with_gaps(class, name, points, i64::MAX)
+    }
+
+    /// The same, but not over a gap that is longer than this (milliseconds). A point alone is a dot.
+    pub fn line_with_gaps(&self, class: &'static str, name: String, points: &[Point], gap_ms: i64) -> Line {
         let mut d = String::new();
-        for (n, (at_ms, value)) in points.iter().enumerate() {
-            let command = if n == 0 { 'M' } else { 'L' };
-            let _ = write!(d, "{command}{:.1} {:.1}", self.x(*at_ms), self.y(*value));
+        let mut last: Option<i64> = None;
+        for (at_ms, value) in points {
+            let (x, y) = (self.x(*at_ms), self.y(*value));
+            let goes_on = last.is_some_and(|last| at_ms - last <= gap_ms);
+            let _ = if goes_on { write!(d, "L{x:.1} {y:.1}") } else { write!(d, "M{x:.1} {y:.1}l0 0") };
+            last = Some(*at_ms);
         }
         Line { class, name, d }
     }
@@ -125,7 +133,9 @@ mod tests {
     fn a_line_goes_from_the_left_below_to_the_right_above() {
         let axes = Axes::new(0, 100, 10.0);
         let line = axes.line("a", String::new(), &[(0, 0.0), (50, 5.0), (100, 10.0), (200, 99.0)]);
-        assert_eq!(line.d, "M0.0 140.0L320.0 70.0L640.0 0.0L640.0 0.0");
+        assert_eq!(line.d, "M0.0 140.0l0 0L320.0 70.0L640.0 0.0L640.0 0.0");
+        let dots = axes.line_with_gaps("a", String::new(), &[(0, 10.0), (50, 10.0)], 10);
+        assert_eq!(dots.d, "M0.0 0.0l0 0M320.0 0.0l0 0");
         let plot = axes.plot(vec![line], |at| at.to_string(), " s");
         assert_eq!(
             plot.x.iter().map(|label| label.text.as_str()).collect::<Vec<_>>(),

@@ -41,6 +41,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "again.html",
         "job.html",
         "mappings.html",
+        "touched.html",
         "message.html",
     ] {
         environment.add_template(name, text).expect("the tests render each template");

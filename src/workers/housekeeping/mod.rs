@@ -1,5 +1,6 @@
 //! Housekeeping: edited files are reloaded, and old events and actions are pruned.
 
+pub(crate) mod in_force;
 pub(crate) mod minutes;
 pub(crate) mod reload;
 

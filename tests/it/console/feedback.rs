@@ -33,6 +33,8 @@ async fn the_timeline_tells_both_ways_in_order() {
     world.settle().await;
     let response = goodays_salesforce::goodays::ResponseId::new(id.as_str()).unwrap();
     let timeline = world.app().shared.timeline(&response).await.unwrap().unwrap();
+    let overview = Browser::new(&world.stage).open("/console").await;
+    overview.has("data-number=\"in_done\">1</strong>").has("data-number=\"out_delivered\">1</strong>");
     let codes: Vec<&str> = timeline.steps.iter().map(|step| step.code).collect();
     let wanted =
         ["received", "planned", "called", "done", "seen", "looked", "sent", "found", "delivered", "told"];

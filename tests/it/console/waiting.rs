@@ -100,5 +100,6 @@ async fn an_event_is_tried_with_the_rules_in_force() {
     let page = browser.send(here, here, &[("stored", &format!("e{event}"))]).await;
     page.has(&id).has("Nothing is written");
     assert!(world.log().contains("what people wrote was shown"), "it is logged");
+    browser.send(here, "/console/mappings/touched", &[]).await.has("<dt>Cases</dt><dd>0</dd>");
     browser.send(here, here, &[("stored", "e999999")]).await.has("No such event is kept");
 }

@@ -119,6 +119,8 @@ column-do = Do
 choose = Choose { $id }
 event = event
 retry = Retry
+items-of = Items: { $code }
+again-one = Send again { $id }
 retry-one = Retry { $id }
 retry-chosen = Retry the chosen ones
 retry-all = Retry all { $count }
@@ -159,7 +161,7 @@ tally-unclear = Unclear and left alone
 
 ## Mappings
 
-mapping-in-force = Version { $version } is in force.
+mapping-in-force = Version { $version } is in force since { $at }.
 mapping-refused = The last edit is refused
 mapping-files = Files in force
 try = Try an event
@@ -183,6 +185,14 @@ tried-comment = Comment { $number }, { $bytes } bytes of 4,000
 tried-more = Further messages follow in a further transaction.
 tried-not-as-said = Not as the rules say
 tried-blank = Blank in this event, so not written: { $fields }
+touched-title = What actions.yaml would do on what stands already
+touched-hint = Cases and comments of Salesforce are read; nothing is sent.
+touched-go = Look
+touched-cases = Cases
+touched-comments = Comments
+touched-looked-at = Looked at
+touched-more = Not all was read: goodays-salesforce apply-actions --dry-run reads the rest.
+touched-not-now = Salesforce cannot be asked now
 column-field = Field
 column-value = Value
 column-rule = Rule

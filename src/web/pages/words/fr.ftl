@@ -119,6 +119,8 @@ column-do = Faire
 choose = Choisir { $id }
 event = événement
 retry = Réessayer
+items-of = Éléments : { $code }
+again-one = Renvoyer { $id }
 retry-one = Réessayer { $id }
 retry-chosen = Réessayer les choisis
 retry-all = Réessayer les { $count }
@@ -159,7 +161,7 @@ tally-unclear = Incertains, laissés tels quels
 
 ## Mappings
 
-mapping-in-force = La version { $version } est en vigueur.
+mapping-in-force = La version { $version } est en vigueur depuis { $at }.
 mapping-refused = La dernière modification est refusée
 mapping-files = Fichiers en vigueur
 try = Essayer un événement
@@ -183,6 +185,14 @@ tried-comment = Commentaire { $number }, { $bytes } octets sur 4 000
 tried-more = D’autres messages suivent dans une autre transaction.
 tried-not-as-said = Pas comme le disent les règles
 tried-blank = Vide dans cet événement, donc non écrit : { $fields }
+touched-title = Ce que actions.yaml ferait de l’existant
+touched-hint = Les requêtes et commentaires de Salesforce sont lus ; rien n’est envoyé.
+touched-go = Regarder
+touched-cases = Requêtes
+touched-comments = Commentaires
+touched-looked-at = Examinés
+touched-more = Tout n’a pas été lu : goodays-salesforce apply-actions --dry-run lit le reste.
+touched-not-now = Salesforce ne peut pas être interrogé
 column-field = Champ
 column-value = Valeur
 column-rule = Règle
