@@ -137,3 +137,57 @@ pub fn same(a: &[Alert], b: &[Alert]) -> bool {
     };
     a.iter().map(parts).eq(b.iter().map(parts))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Config, Secrets};
+
+    /// The alerts of a file with this list, or what is wrong with it.
+    fn read(list: &str) -> Result<Vec<Alert>, String> {
+        let text = format!(
+            "goodays: {{ token: t, webhook: {{ secrets: [s] }} }}\n\
+             salesforce: {{ login_url: 'https://a.my.salesforce.com', auth: {{ client_id: i, client_secret: s }} }}\n\
+             alerts: {list}\n"
+        );
+        let read = Config::parse(Path::new("connector.yaml"), &text, Secrets::Required, &|_| None);
+        let said = |mistakes: Vec<crate::document::diagnostic::Diagnostic>| {
+            mistakes.iter().map(crate::document::diagnostic::Diagnostic::render).collect::<String>()
+        };
+        read.map(|config| config.alerts).map_err(said)
+    }
+
+    #[test]
+    fn a_destination_has_defaults() {
+        let alerts = read("[{ to: slack, url: 'https://hooks.example/x' }]").unwrap();
+        assert_eq!((alerts.len(), alerts[0].to, alerts[0].on.len()), (1, Destination::Slack, 6));
+        assert_eq!((alerts[0].after, alerts[0].link.is_none()), (AFTER, true));
+        let other = read("[{ to: webhook, url: 'http://127.0.0.1:1/', on: [unclear], after: 1m }]").unwrap();
+        assert_eq!((&other[0].on[..], other[0].after.as_secs()), (&[Topic::Unclear][..], 60));
+        assert!(same(&alerts, &alerts) && !same(&alerts, &other));
+        assert!(read("[]").unwrap().is_empty() && read("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_told_without_the_address() {
+        for (list, said) in [
+            ("[{ to: slcak, url: 'https://hooks.example/hunter2' }]", "`to` can be"),
+            ("[{ to: slack, url: 'http://hooks.example/hunter2' }]", "is not https"),
+            ("[{ to: slack, url: 'hunter2' }]", "is no address"),
+            ("[{ to: slack, url: 'https://hooks.example/hunter2', on: [troubel] }]", "`on` can be"),
+            ("[{ to: slack, url: 'https://hooks.example/hunter2', after: soon }]", "is no duration"),
+            (
+                "[{ to: slack, url: 'https://hooks.example/hunter2', link: hunter2 }]",
+                "is no address of a page",
+            ),
+            ("[{ to: slack }]", "`url` is missing"),
+            ("[{ to: slack, url: 'https://hooks.example/hunter2', when: x }]", "unknown key"),
+        ] {
+            let found = read(list).unwrap_err();
+            assert!(found.contains(said), "{list}: {found}");
+            assert!(!found.contains("hunter2"), "{list}: {found}");
+        }
+    }
+}

@@ -1,7 +1,9 @@
-// Keeps the numbers of the overview current. Everything works without it.
+// Keeps numbers current, and says when a list is not. Everything works without it.
 "use strict";
 
 const live = document.querySelector("[data-live]");
+// What the list of this page depends on, as the page was made.
+let first = null;
 
 function show(numbers) {
   for (const place of document.querySelectorAll("[data-number]")) {
@@ -10,8 +12,9 @@ function show(numbers) {
       place.textContent = text;
     }
   }
-  // What is not as it should be is written by the server.
-  document.getElementById("stale").hidden = numbers.findings === live.dataset.findings;
+  const seen = live.dataset.watch.split(" ").map((name) => numbers[name]).join(" ");
+  first ??= seen;
+  document.getElementById("stale").hidden = seen === first;
 }
 
 if (live !== null) {

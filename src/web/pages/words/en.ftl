@@ -33,7 +33,7 @@ message-too-long = The form could not be read: it is too long, or it came too sl
 
 overview-findings = What is not as it should be
 overview-well = All is well.
-overview-changed = Something changed.
+something-changed = Something changed.
 overview-observe = goodays.actions is observe: nothing is sent to customers.
 level-trouble = Trouble
 level-waits = Waits

@@ -33,7 +33,7 @@ message-too-long = Le formulaire n’a pas pu être lu : trop long, ou trop lent
 
 overview-findings = Ce qui ne va pas
 overview-well = Tout va bien.
-overview-changed = Quelque chose a changé.
+something-changed = Quelque chose a changé.
 overview-observe = goodays.actions est observe : rien n’est envoyé aux clients.
 level-trouble = Panne
 level-waits = En attente
