@@ -91,7 +91,7 @@ async fn an_event_is_tried_with_the_rules_in_force() {
     let here = "/console/mappings";
     browser.open(here).await.has("case.yaml").has(world.app().shared.mapping().version());
     let page = browser.send(here, here, &[("sample", "response"), ("as_new", "yes")]).await;
-    page.has("Makes a Case").has("SuppliedEmail").has("case.yaml:");
+    page.has("Makes a Case").has("SuppliedEmail").has("<td class=\"value\">false</td>").has("case.yaml:");
     let hostile =
         r#"{"event":"response","response":{"id":"x1","message":{"content":"<img src=x>{{ 7*7 }}"}}}"#;
     browser.send(here, here, &[("pasted", hostile)]).await.lacks("<img");

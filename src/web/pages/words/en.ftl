@@ -193,6 +193,7 @@ touched-comments = Comments
 touched-looked-at = Looked at
 touched-more = Not all was read: goodays-salesforce apply-actions --dry-run reads the rest.
 touched-not-now = Salesforce cannot be asked now
+empty = (empty)
 column-field = Field
 column-value = Value
 column-rule = Rule

@@ -193,6 +193,7 @@ touched-comments = Commentaires
 touched-looked-at = Examinés
 touched-more = Tout n’a pas été lu : goodays-salesforce apply-actions --dry-run lit le reste.
 touched-not-now = Salesforce ne peut pas être interrogé
+empty = (vide)
 column-field = Champ
 column-value = Valeur
 column-rule = Règle
