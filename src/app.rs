@@ -14,7 +14,7 @@ use crate::mapping::{Diagnostic, Mapping};
 use crate::mutant;
 use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
-use crate::workers::{Daemon, Shared, last_good_mapping, remember_mapping};
+use crate::workers::{Daemon, Process, Shared, last_good_mapping, remember_mapping};
 
 /// File in the state folder with the admin listener's address, for the command line.
 pub const ADMIN_FILE: &str = "admin.addr";
@@ -63,7 +63,8 @@ impl App {
     pub async fn start_with(config: Config, clock: Clock, knobs: Knobs) -> Result<Self, StartError> {
         let store = Store::open(&config.state.path, settings(knobs.store))?;
         let (mapping, refused) = mappings(&config.mappings, &store).await?;
-        let shared = Arc::new(Shared::open_with(config, mapping, store, clock, knobs.calls).await?);
+        let process = Arc::new(Process::new(config, mapping, clock, knobs.calls));
+        let shared = Arc::new(Shared::begin(process, store).await?);
         shared.check_edits_by(crate::check::newly_lacking);
         if refused.is_some() {
             shared.mapping_trouble.store(Arc::new(refused));
@@ -75,7 +76,7 @@ impl App {
             .map_err(|e| StartError::AdminFile(admin_file.clone(), e))?;
         announce(&shared, &doors);
         let daemon = Daemon::start(shared.clone(), token.clone());
-        alerts::start(&shared, token.clone());
+        alerts::start(&shared.clone().into(), token.clone());
         notify_ready();
         Ok(Self { shared, doors, daemon, token, admin_file })
     }

@@ -8,7 +8,6 @@ mod send;
 mod silence;
 mod watch;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,7 +22,7 @@ use crate::messages::Words;
 use crate::operator::findings::{Finding, Level};
 use crate::operator::status::Status;
 use crate::state::StoreError;
-use crate::workers::Shared;
+use crate::workers::{Current, Shared};
 use send::Sender;
 use watch::{Told, Watch};
 
@@ -34,18 +33,20 @@ const BUDGET: &str = "budget_forecast";
 const SILENT: &str = "silent";
 
 /// Watches until the token is cancelled. Does nothing without `alerts` in connector.yaml.
-pub fn start(shared: &Arc<Shared>, token: CancellationToken) {
-    if shared.config.alerts.is_empty() {
+pub fn start(current: &Current, token: CancellationToken) {
+    let alerts = &current.process().config.alerts;
+    if alerts.is_empty() {
         return;
     }
     let destinations: Vec<(Watch, Sender)> =
-        shared.config.alerts.iter().map(|alert| (Watch::new(alert), Sender::start(alert, &token))).collect();
-    tokio::spawn(watch(shared.clone(), destinations, token));
+        alerts.iter().map(|alert| (Watch::new(alert), Sender::start(alert, &token))).collect();
+    tokio::spawn(watch(current.clone(), destinations, token));
 }
 
-async fn watch(shared: Arc<Shared>, mut destinations: Vec<(Watch, Sender)>, token: CancellationToken) {
-    let started_ms = shared.clock.now_ms();
+async fn watch(current: Current, mut destinations: Vec<(Watch, Sender)>, token: CancellationToken) {
+    let started_ms = current.process().clock.now_ms();
     while !token.is_cancelled() {
+        let shared = current.shared();
         match findings(&shared, started_ms).await {
             Ok(findings) => {
                 let now_ms = shared.clock.now_ms();

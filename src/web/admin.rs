@@ -18,7 +18,7 @@ use super::pages::Sessions;
 use super::{Limits, answer, bulk, console, pages};
 use crate::operator::status::{Status, trouble};
 use crate::state::StoreError;
-use crate::workers::Shared;
+use crate::workers::{Current, Shared};
 
 /// The longest body in bytes: requests to the console are short.
 const LONGEST: usize = 64 << 10;
@@ -26,24 +26,30 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Shared state of the admin routes.
 pub struct AdminContext {
-    pub shared: Arc<Shared>,
+    pub current: Current,
     pub reader: Reader,
     started_ms: i64,
 }
 
+impl AdminContext {
+    pub fn shared(&self) -> Arc<Shared> {
+        self.current.shared()
+    }
+}
+
 pub fn router(
-    shared: &Arc<Shared>,
+    current: &Current,
     bound: SocketAddr,
     limits: &Limits,
     closing: CancellationToken,
 ) -> std::io::Result<Router> {
     let context = Arc::new(AdminContext {
-        shared: shared.clone(),
+        current: current.clone(),
         reader: Reader::new(LONGEST, limits),
-        started_ms: shared.clock.now_ms(),
+        started_ms: current.process().clock.now_ms(),
     });
     let sessions = Arc::new(Sessions::new()?);
-    let guard = Arc::new(Guard::new(bound, shared.clone(), sessions.clone()));
+    let guard = Arc::new(Guard::new(bound, current.process().clone(), sessions.clone()));
     let router = Router::new()
         .route("/", get(index))
         .route("/health/live", get(live))
@@ -65,7 +71,7 @@ pub fn router(
         .route("/apply-actions", post(bulk::apply_actions))
         .route("/forget", post(console::forget))
         .with_state(context)
-        .merge(pages::router(shared, sessions, limits, closing))
+        .merge(pages::router(current, sessions, limits, closing))
         .method_not_allowed_fallback(answer::wrong_method)
         .fallback(answer::not_found)
         .layer(middleware::from_fn_with_state(guard, guard::check));
@@ -115,7 +121,7 @@ async fn live() -> Response {
 
 /// Whether a webhook can be stored now. The state of the remotes does not matter.
 async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
-    match context.shared.store.accepting() {
+    match context.shared().store.accepting() {
         Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
         Err(error) => {
             let body = json!({ "accepting": false, "reason": error.to_string() });
@@ -125,7 +131,7 @@ async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
-    let shared = &context.shared;
+    let shared = &context.shared();
     let salesforce = shared.salesforce_breaker.trouble().map(|t| trouble(&t));
     let asked = shared.salesforce_breaker.is_well() || salesforce.is_some();
     let body = json!({
@@ -138,12 +144,12 @@ async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
-    match Status::read(&context.shared, context.started_ms).await {
-        Ok(status) => status.gauge(&context.shared),
+    match Status::read(&context.shared(), context.started_ms).await {
+        Ok(status) => status.gauge(&context.shared()),
         // The counters are still useful without the gauges.
         Err(problem) => error!(%problem, "the gauges could not be read"),
     }
-    let text = context.shared.metrics.text();
+    let text = context.shared().metrics.text();
     ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }
 
@@ -155,7 +161,8 @@ async fn status(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn read_status(context: &AdminContext) -> Result<serde_json::Value, StoreError> {
-    let status = Status::read(&context.shared, context.started_ms).await?;
-    let findings = status.findings(&context.shared).await?;
-    Ok(status.show(&context.shared, &findings))
+    let shared = context.shared();
+    let status = Status::read(&shared, context.started_ms).await?;
+    let findings = status.findings(&shared).await?;
+    Ok(status.show(&shared, &findings))
 }

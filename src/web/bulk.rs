@@ -32,7 +32,7 @@ impl Which {
 
 pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let which: Which = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let tally = through(async move {
         let mut items = shared.parked(SHOWN).await?;
         items.retain(|item| which.means(item));
@@ -47,7 +47,7 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
         let words = "`reason` is needed: a reason code of /parked";
         return Err(answer::error(StatusCode::BAD_REQUEST, words));
     }
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let tally = through(async move {
         let mut items = shared.parked(SHOWN).await?;
         items.retain(|item| which.means(item));
@@ -68,7 +68,7 @@ pub struct Apply {
 /// continues.
 pub async fn apply_actions(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let Apply { dry_run, after } = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(applied)))
 }

@@ -21,11 +21,11 @@ use sha2::{Digest, Sha256};
 
 use super::answer;
 use super::pages::{PAGES, POLICY, Session, Sessions};
-use crate::workers::Shared;
+use crate::workers::Process;
 
 pub struct Guard {
     bound: SocketAddr,
-    shared: Arc<Shared>,
+    process: Arc<Process>,
     sessions: Arc<Sessions>,
 }
 
@@ -38,8 +38,8 @@ pub struct Visit {
 }
 
 impl Guard {
-    pub fn new(bound: SocketAddr, shared: Arc<Shared>, sessions: Arc<Sessions>) -> Self {
-        Self { bound, shared, sessions }
+    pub fn new(bound: SocketAddr, process: Arc<Process>, sessions: Arc<Sessions>) -> Self {
+        Self { bound, process, sessions }
     }
 
     async fn answer(&self, request: Request, next: Next) -> Response {
@@ -64,7 +64,7 @@ impl Guard {
     /// A page: with the session of its cookie, or after the log-in. Without a token a session begins by itself.
     async fn page(&self, mut request: Request, next: Next) -> Response {
         let token = self.token();
-        let now_ms = self.shared.clock.now_ms();
+        let now_ms = self.process.clock.now_ms();
         let secure = is_secure(request.headers());
         let known = self.sessions.of(request.headers(), (*token).as_ref(), now_ms);
         let is_open = PAGES.is_open(request.uri().path());
@@ -112,7 +112,7 @@ impl Guard {
 
     /// Read for each request, because the token can be rotated while we run.
     fn token(&self) -> Arc<Option<SecretString>> {
-        self.shared.secrets.admin.load_full()
+        self.process.secrets.admin.load_full()
     }
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {

@@ -26,7 +26,7 @@ pub async fn found(State(console): State<Arc<Console>>, asked: Asked, request: R
     let form = console.form(&asked, request).await?;
     let look = &asked.look;
     let text = form.one("q").trim();
-    let (found, trouble) = match console.shared.find_feedback(text).await {
+    let (found, trouble) = match console.shared().find_feedback(text).await {
         Ok(found) => (found, None),
         Err(Stop::Remote(failure)) => (Vec::new(), Some(failure.to_string())),
         Err(Stop::Fatal(Fatal::Store(error))) => return Err(broken(look, &error)),
@@ -57,7 +57,7 @@ pub async fn words(
     console.form(&asked, request).await?;
     let look = &asked.look;
     let Ok(response) = ResponseId::new(id.as_str()) else { return Err(unknown(look)) };
-    let said = console.shared.texts_of(&response).await.map_err(|error| broken(look, &error))?;
+    let said = console.shared().texts_of(&response).await.map_err(|error| broken(look, &error))?;
     info!(page = "feedback", response = %response, "what people wrote was shown in the console");
     Ok(show(&console, look, &id, value(&said)).await)
 }
@@ -95,7 +95,7 @@ async fn known(
     console: &Console,
     response: &ResponseId,
 ) -> Result<Option<(Timeline, Vec<String>)>, StoreError> {
-    let Some(timeline) = console.shared.timeline(response).await? else { return Ok(None) };
+    let Some(timeline) = console.shared().timeline(response).await? else { return Ok(None) };
     let waits = |step: &&Step| matches!(step.code, "parked" | "unclear");
     let parked = timeline.steps.iter().filter(waits).map(|step| step.of.clone()).collect();
     Ok(Some((timeline, parked)))

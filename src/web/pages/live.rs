@@ -66,7 +66,7 @@ async fn next(mut watching: Watching) -> Option<(Result<Event, Infallible>, Watc
         }
     }
     watching.looks += 1;
-    let snapshot = watching.console.snapshots.get(&watching.console.shared).await.ok()?;
+    let snapshot = watching.console.snapshots.get(&watching.console.shared()).await.ok()?;
     let numbers: serde_json::Map<String, serde_json::Value> = overview::numbers(&snapshot, watching.language)
         .into_iter()
         .map(|(name, text)| (name.to_owned(), json!(text)))

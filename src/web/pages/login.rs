@@ -31,7 +31,7 @@ pub async fn page(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
 
 pub async fn log_in(State(console): State<Arc<Console>>, asked: Asked, request: Request) -> Shown {
     let form = console.any_form(&asked, request).await?;
-    let now_ms = console.shared.clock.now_ms();
+    let now_ms = console.shared().clock.now_ms();
     let refused = |status, why: String| {
         asked.look.page(
             status,

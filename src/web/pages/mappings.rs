@@ -31,7 +31,7 @@ pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
 }
 
 fn show(console: &Console, look: &Look, status: StatusCode, tried: Value) -> axum::response::Response {
-    let mapping = console.shared.mapping();
+    let mapping = console.shared().mapping();
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let files = mapping.sources().iter();
     let files: Vec<Value> =
@@ -39,9 +39,9 @@ fn show(console: &Console, look: &Look, status: StatusCode, tried: Value) -> axu
     let own = context! {
         title => look.t("nav-mappings"),
         in_force => mapping.version(),
-        since_ms => console.shared.mapping_since_ms.load(Ordering::Relaxed),
+        since_ms => console.shared().mapping_since_ms.load(Ordering::Relaxed),
         files,
-        refused => (**console.shared.mapping_trouble.load()).clone(),
+        refused => (**console.shared().mapping_trouble.load()).clone(),
         samples => SAMPLES.map(|(name, _)| name).to_vec(),
         tried,
     };
@@ -61,7 +61,7 @@ pub async fn touched(State(console): State<Arc<Console>>, asked: Asked, request:
     let mut after = None;
     for _ in 0..ASKED {
         let options = ApplyOptions { dry_run: true, after };
-        let applied = console.shared.apply_actions(options).await.map_err(|why| {
+        let applied = console.shared().apply_actions(options).await.map_err(|why| {
             look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("touched-not-now"), why.to_string())
         })?;
         cases += applied.cases;
@@ -122,7 +122,7 @@ pub async fn try_event(State(console): State<Arc<Console>>, asked: Asked, reques
 /// The body of a stored event. That it is shown is logged.
 async fn stored_event(console: &Console, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let Ok(seq) = id.strip_prefix('e').unwrap_or(id).parse() else { return Ok(None) };
-    let body = console.shared.store.body(seq).await?;
+    let body = console.shared().store.body(seq).await?;
     if body.is_some() {
         info!(page = "mappings", event = %format!("e{seq}"), "what people wrote was shown in the console");
     }
@@ -134,7 +134,7 @@ async fn preview_of(
     body: &serde_json::Value,
     as_new: bool,
 ) -> Result<Preview, StoreError> {
-    let shared = &console.shared;
+    let shared = console.shared();
     let id: Option<ResponseId> = event::read(body).ok().map(|event| event.response.id);
     let mut knowledge = match id {
         Some(id) => shared.knowledge(&id).await?,

@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use super::Limits;
 use super::body::Reader;
 use super::guard::Visit;
-use crate::workers::Shared;
+use crate::workers::{Current, Shared};
 use render::Look;
 pub use render::POLICY;
 pub use session::{Session, Sessions};
@@ -67,7 +67,7 @@ impl Paths {
 
 /// What the pages share.
 pub struct Console {
-    shared: Arc<Shared>,
+    current: Current,
     reader: Reader,
     sessions: Arc<Sessions>,
     snapshots: snapshot::Snapshots,
@@ -77,16 +77,16 @@ pub struct Console {
 
 /// The routes. Streams to browsers end when `closing` is cancelled.
 pub fn router(
-    shared: &Arc<Shared>,
+    current: &Current,
     sessions: Arc<Sessions>,
     limits: &Limits,
     closing: CancellationToken,
 ) -> Router {
     let console = Console {
-        shared: shared.clone(),
+        current: current.clone(),
         reader: Reader::new(LONGEST, limits),
         sessions,
-        snapshots: snapshot::Snapshots::new(shared.clock.now_ms()),
+        snapshots: snapshot::Snapshots::new(current.process().clock.now_ms()),
         jobs: jobs::Jobs::default(),
         streams: live::Streams::new(closing),
     };
@@ -109,12 +109,17 @@ pub fn router(
 }
 
 impl Console {
+    /// The state of now.
+    fn shared(&self) -> Arc<Shared> {
+        self.current.shared()
+    }
+
     fn token(&self) -> Arc<Option<SecretString>> {
-        self.shared.secrets.admin.load_full()
+        self.shared().secrets.admin.load_full()
     }
 
     fn look(&self, parts: &Parts, visit: &Visit) -> Look {
-        let messages = &self.shared.config.messages;
+        let messages = &self.shared().config.messages;
         let chosen = session::cookie(&parts.headers, LANGUAGE).and_then(words::language);
         let token = self.token();
         Look {

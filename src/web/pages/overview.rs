@@ -22,7 +22,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
     let look = &asked.look;
-    let snapshot = console.snapshots.get(&console.shared).await.map_err(|error| broken(look, &error))?;
+    let snapshot = console.snapshots.get(&console.shared()).await.map_err(|error| broken(look, &error))?;
     Ok(look.page(StatusCode::OK, "overview.html", values(&console, look, &snapshot)))
 }
 
@@ -144,7 +144,7 @@ struct LastDay {
 }
 
 fn last_day(console: &Console, look: &Look, now_ms: i64) -> LastDay {
-    let pieces = console.shared.minutes.pieces(PIECE);
+    let pieces = console.shared().minutes.pieces(PIECE);
     let lasting = |of: fn(&Minute) -> Option<(u64, u64)>| {
         let points = |which: fn((u64, u64)) -> u64| {
             let found = pieces.iter().filter_map(|(minute, row)| Some((*minute, which(of(row)?))));

@@ -50,7 +50,7 @@ pub async fn page(State(console): State<Arc<Console>>, asked: Asked) -> Shown {
 }
 
 async fn parked(console: &Console) -> Result<Vec<ParkedItem>, StoreError> {
-    console.shared.parked(SHOWN).await
+    console.shared().parked(SHOWN).await
 }
 
 /// The reason with the newest item first. What the agents settle comes last.
@@ -132,7 +132,7 @@ async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<Parke
 /// Starts the work. A few items are done at once; for many, a page shows the progress.
 async fn begin(console: &Arc<Console>, wish: Wish, items: Vec<ParkedItem>) -> Response {
     let few = items.len() <= AT_ONCE;
-    let shared = console.shared.clone();
+    let shared = console.shared();
     let id = console.jobs.begin(items.len(), move |done: Arc<AtomicUsize>| async move {
         Ok(match wish {
             Wish::Retry => serde_json::json!(shared.retry_each(&items, &done).await?),
@@ -159,7 +159,7 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
     let response = item.response_id.as_deref().and_then(|id| ResponseId::new(id).ok());
     let explained = match response {
         Some(response) => {
-            console.shared.explain_response(&response).await.map_err(|error| broken(look, &error))?
+            console.shared().explain_response(&response).await.map_err(|error| broken(look, &error))?
         }
         None => None,
     };
@@ -189,7 +189,7 @@ pub async fn send_again(
     if form.one("word").trim() != look.t("again-word") {
         return look_first(&console, look, &id, true).await;
     }
-    let shared = console.shared.clone();
+    let shared = console.shared();
     let (seq, shown) = (id.clone(), look.clone());
     // It is carried out even if the browser goes away.
     let work = tokio::spawn(async move {

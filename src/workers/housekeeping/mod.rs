@@ -1,12 +1,12 @@
 //! Housekeeping: edited files are reloaded, and old events and actions are pruned.
 
+pub(crate) mod files;
 pub(crate) mod in_force;
 pub(crate) mod minutes;
 pub(crate) mod reload;
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +14,6 @@ use tokio::sync::Notify;
 use tracing::error;
 
 use crate::config::{Auth, Config};
-use crate::mapping::is_mapping_file;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -86,19 +85,12 @@ fn replace<T: Clone>(place: &ArcSwap<T>, new: &T, secrets: impl Fn(&T) -> &[Secr
     !same
 }
 
-/// When a file was last changed, and its length.
-type Stamp = (Option<SystemTime>, u64);
-
 #[derive(Default)]
 pub struct Keeper {
-    /// The mapping files and connector.yaml as they were at the last check.
-    mappings: Option<Vec<(String, Stamp)>>,
-    config: Option<Stamp>,
     prune_at_ms: i64,
     /// Numbers of the event and the action at which pruning continues.
     events_from: u64,
     intents_from: u64,
-    looks: u64,
     noted_ms: i64,
     minutes: minutes::Keeping,
 }
@@ -112,11 +104,6 @@ impl Worker for Keeper {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        self.watch_files(shared).await;
-        if self.looks.is_multiple_of(10) {
-            shared.reload_secrets();
-        }
-        self.looks += 1;
         if now_ms >= self.noted_ms + NOTE_EVERY_MS {
             shared.store.set_meta(OUR_TIME, &now_ms).await?;
             self.noted_ms = now_ms;
@@ -136,21 +123,6 @@ impl Worker for Keeper {
 }
 
 impl Keeper {
-    /// A saved edit takes effect at the next step of each worker; a bad edit is refused.
-    async fn watch_files(&mut self, shared: &Shared) {
-        let config = stamp(&shared.config.file);
-        if self.config.replace(config).is_some_and(|seen| seen != config) {
-            // Refusals are in the log and in `status`.
-            let _ = shared.reload_config();
-        }
-        let mappings = stamps(&shared.config.mappings);
-        let changed = self.mappings.as_ref().is_some_and(|seen| *seen != mappings);
-        self.mappings = Some(mappings);
-        if changed {
-            let _ = shared.reload_mappings().await;
-        }
-    }
-
     async fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
         let oldest_ms = now_ms - millis(shared.config.state.keep_events);
         let aside = shared.store.set_actions_aside().await?;
@@ -166,23 +138,6 @@ impl Keeper {
         (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
         Ok(events.is_some() || intents.is_some())
     }
-}
-
-/// Empty when the file does not exist. Follows links: a mounted ConfigMap is one.
-fn stamp(file: &Path) -> Stamp {
-    std::fs::metadata(file).map_or((None, 0), |meta| (meta.modified().ok(), meta.len()))
-}
-
-fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let named = entries.filter_map(Result::ok).map(|entry| (entry.file_name(), entry.path()));
-    let mut stamps: Vec<_> = named
-        .map(|(name, path)| (name.to_string_lossy().into_owned(), path))
-        .filter(|(name, _)| is_mapping_file(name))
-        .map(|(name, path)| (name, stamp(&path)))
-        .collect();
-    stamps.sort();
-    stamps
 }
 
 #[cfg(test)]
