@@ -125,9 +125,10 @@ impl Stage {
 
     fn yaml(&self) -> String {
         let Tuning { poll_ms, close_grace_ms, settle_ms, admin, .. } = &self.tuning;
+        let admin = if admin.is_empty() { String::new() } else { format!(", {admin}") };
         let mut text = format!(
             "server: {{ listen: '127.0.0.1:0' }}\n\
-             admin: {{ listen: '127.0.0.1:0', {admin} }}\n\
+             admin: {{ listen: '127.0.0.1:0'{admin} }}\n\
              poll: {{ interval: {poll_ms}ms, overlap: 10m, close_grace: {close_grace_ms}ms }}\n\
              settle: {settle_ms}ms\n\
              state: {{ path: ./state }}\n\

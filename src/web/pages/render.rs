@@ -116,7 +116,7 @@ fn language(state: &State<'_, '_>) -> Language {
     words::language(&code).unwrap_or_default()
 }
 
-/// `t("name", argument=value)`.
+/// In a template: `t` with a name of the catalogue and the arguments of the sentence.
 #[expect(clippy::needless_pass_by_value, reason = "minijinja hands over arguments by value")]
 fn say(state: &State<'_, '_>, name: &str, given: Kwargs) -> Result<String, Error> {
     let names: Vec<&str> = given.args().collect();
