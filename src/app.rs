@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::alerts;
 use crate::clock::Clock;
 use crate::config::{Actions, Config, Perimeter, Signature};
 use crate::http::TimeLimits;
@@ -75,6 +76,7 @@ impl App {
             .map_err(|e| StartError::AdminFile(admin_file.clone(), e))?;
         announce(&shared, &doors);
         let daemon = Daemon::start(shared.clone(), token.clone());
+        alerts::start(&shared.clone().into(), token.clone());
         notify_ready();
         Ok(Self { shared, doors, daemon, token, admin_file })
     }

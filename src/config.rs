@@ -1,5 +1,6 @@
 //! `connector.yaml`: parsed with source positions, validated as a whole, and turned into types that are valid.
 
+mod alerts;
 mod hidden;
 mod key;
 mod live;
@@ -25,6 +26,7 @@ use crate::document::encoding;
 use crate::document::yaml::NOT_UTF8;
 use crate::messages::Messages;
 
+pub use alerts::{Alert, DESTINATIONS, Destination, Topic};
 pub use hidden::hidden;
 pub use key::table;
 pub use live::{Live, waiting};
@@ -55,6 +57,8 @@ pub struct Config {
     pub log: Log,
     /// The language of agents and admins (`language`), and the zone of the times that they read (`time_zone`).
     pub messages: Messages,
+    /// Where to tell what is not as it should be.
+    pub alerts: Vec<Alert>,
     pub warnings: Vec<Diagnostic>,
     secret_files: Vec<secrets::SecretFile>,
 }
@@ -228,7 +232,8 @@ impl Config {
             Auth::ClientCredentials { client_secret, .. } => client_secret,
             Auth::JwtBearer { private_key, .. } => private_key,
         };
-        let all = goodays.chain(&self.admin.token).chain([salesforce]);
+        let alerts = self.alerts.iter().map(|alert| &alert.url);
+        let all = goodays.chain(&self.admin.token).chain([salesforce]).chain(alerts);
         all.flat_map(|secret| secret.expose_secret().lines()).filter(|line| !line.is_empty()).collect()
     }
 

@@ -19,12 +19,13 @@
 //! - [`messages`]: what agents read on a Case, in their language.
 //! - [`decide`]: every decision. It does no I/O and knows no clock. What reaches customers is in [`decide::outbound`].
 //! - [`workers`]: they load, let [`decide`] decide, act and record.
-//! - [`operator`]: what a human asks for at the admin door.
+//! - [`operator`]: what a human asks for at the admin door, and what is not as it should be. [`alerts`] tells it.
 //! - [`sim`]: both remotes, for the demo and the tests.
 //!
 //! [`time`] keeps the remotes' clocks apart, [`clock`] is our own. docs/architecture.md follows one feedback in and one
 //! answer out.
 
+pub mod alerts;
 pub mod app;
 pub mod aside;
 pub mod check;
@@ -43,6 +44,7 @@ pub mod mapping;
 pub mod mapping_tests;
 pub mod messages;
 pub mod metrics;
+pub mod minutes;
 pub mod mutant;
 pub mod operator;
 pub mod out;

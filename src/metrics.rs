@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::goodays::relationship::Relationship;
+use crate::minutes::Tally;
 
 /// `outcome` labels of `webhooks`. Each exists from the start, because an alert on the growth of a counter needs a
 /// first sample.
@@ -94,6 +95,8 @@ pub struct Metrics {
     pub fields: Family<FieldLabel, Counter>,
     /// The same for `status`, because the entries of a family cannot be listed.
     dropped: Mutex<BTreeMap<(String, String), u64>>,
+    /// The same for the console's plots, by the minute.
+    pub tally: Tally,
     /// 1 for the current mapping version.
     pub mapping: Family<Version, Gauge>,
     /// Number of refused edits of mapping files.
@@ -152,6 +155,7 @@ impl Metrics {
             relationship: Family::default(),
             fields: Family::default(),
             dropped: Mutex::default(),
+            tally: Tally::default(),
             mapping: Family::default(),
             mapping_refused: Counter::default(),
             mapping_files_refused: Gauge::default(),
@@ -280,6 +284,7 @@ impl Metrics {
     }
 
     pub fn event(&self, outcome: &str) {
+        self.tally.event(outcome);
         self.events.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 
@@ -290,10 +295,12 @@ impl Metrics {
     }
 
     pub fn action(&self, action: &str, outcome: &str) {
+        self.tally.action(outcome);
         self.actions.get_or_create(&Done { action: action.to_owned(), outcome: outcome.to_owned() }).inc();
     }
 
     pub fn webhook(&self, outcome: &str) {
+        self.tally.webhook(outcome);
         self.webhooks.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 

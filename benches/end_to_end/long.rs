@@ -118,7 +118,7 @@ async fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Res
         let body = event(number).replace("bench", "old");
         let receipt = store.accept(body.as_bytes(), "message", &Ok(id.clone()), then_ms).await?;
         anyhow::ensure!(matches!(receipt, Receipt::Accepted { .. }), "not accepted");
-        let state = EntryState::Done { at_ms: then_ms, how: "created".to_owned() };
+        let state = EntryState::Done { at_ms: then_ms, how: "created".to_owned(), course: None };
         store
             .change(&id, then_ms, |loaded| {
                 let waiting = loaded.waiting.entries.clone();

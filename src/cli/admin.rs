@@ -9,12 +9,16 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::applied::Applied;
+use super::progress::Progress;
 use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
 use crate::operator::Knowledge;
 use crate::out::{self, say, warn_user};
+
+/// Items that the daemon is asked about in one request.
+const AT_ONCE: usize = 1000;
 
 /// No daemon answers for this state folder: none runs, it hangs, or something else listens at its address.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +55,7 @@ impl Admin {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: reqwest::Method,
         path: &str,
@@ -147,12 +151,43 @@ impl Admin {
         }
     }
 
+    /// Has the daemon do something with each parked item of a reason, a few at a time, and shows the progress. The
+    /// counts of all; or the exit code, after an error that was shown.
+    async fn each(
+        &self,
+        path: &str,
+        reason: Option<&str>,
+        counts: &[&str],
+    ) -> anyhow::Result<Result<Value, u8>> {
+        let items = self.parked().await?;
+        let meant = items.iter().filter(|item| reason.is_none_or(|reason| item["reason_code"] == reason));
+        let ids: Vec<&str> = meant.filter_map(|item| item["id"].as_str()).collect();
+        let pointers: Vec<String> = counts.iter().map(|count| format!("/{count}")).collect();
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        let mut tally = vec![0; counts.len()];
+        let mut progress = Progress::new(ids.len());
+        for some in ids.chunks(AT_ONCE) {
+            let (status, body) = self.post(path, Some(json!({ "reason": reason, "ids": some }))).await?;
+            if status != 200 {
+                warn_user!("error: {}", said(&body));
+                return Ok(Err(FINDINGS));
+            }
+            let body = self.with_numbers(body, &pointers)?;
+            for (sum, count) in tally.iter_mut().zip(counts) {
+                *sum += body[*count].as_u64().unwrap_or_default();
+            }
+            progress.add(some.len());
+        }
+        progress.end();
+        Ok(Ok(counts.iter().zip(tally).map(|(count, sum)| ((*count).to_owned(), json!(sum))).collect()))
+    }
+
     async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
         self.ask(reqwest::Method::POST, path, body).await
     }
 }
 
-fn said(body: &Value) -> String {
+pub(super) fn said(body: &Value) -> String {
     let words = ["error", "errors", "reason", "message"].iter().find_map(|k| body.get(k)?.as_str());
     words.map_or_else(|| body.to_string(), str::to_owned)
 }
@@ -160,6 +195,9 @@ fn said(body: &Value) -> String {
 pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
     let status = admin.with_numbers(admin.get("/status").await?, &verdict::NUMBERS)?;
+    if !status["findings"].is_array() {
+        return Err(admin.strange("has no `findings`: it is another version").into());
+    }
     // The reasons of the parked items show which of them wait for an operator.
     let parked = if status["outbox"]["parked"] == 0 { Vec::new() } else { admin.parked().await? };
     if json {
@@ -167,7 +205,7 @@ pub async fn status(path: &Path, json: bool) -> anyhow::Result<u8> {
     } else {
         out::print(&show::status(&status, &parked));
     }
-    Ok(verdict::of(&status, &parked))
+    Ok(verdict::of(&status))
 }
 
 pub async fn parked(path: &Path, all: bool, json: bool) -> anyhow::Result<u8> {
@@ -206,25 +244,21 @@ pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8
 
 pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
-    let (status, body) = admin.post("/parked/retry", Some(json!({ "reason": reason }))).await?;
-    if status != 200 {
-        warn_user!("error: {}", said(&body));
-        return Ok(FINDINGS);
+    let counts = ["retrying", "delivered", "confirm", "refused", "not_now"];
+    match admin.each("/parked/retry", reason, &counts).await? {
+        Ok(tally) => out::print(&show::tally(&tally)),
+        Err(code) => return Ok(code),
     }
-    let counts = ["/retrying", "/delivered", "/confirm", "/refused", "/not_now"];
-    out::print(&show::tally(&admin.with_numbers(body, &counts)?));
     Ok(OK)
 }
 
 /// Gives up everything that is parked for this reason.
 pub async fn drop_all(path: &Path, reason: &str) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
-    let (status, body) = admin.post("/parked/drop", Some(json!({ "reason": reason }))).await?;
-    if status != 200 {
-        warn_user!("error: {}", said(&body));
-        return Ok(FINDINGS);
-    }
-    let counts = admin.with_numbers(body, &["/dropped", "/unclear", "/refused"])?;
+    let counts = match admin.each("/parked/drop", Some(reason), &["dropped", "unclear", "refused"]).await? {
+        Ok(counts) => counts,
+        Err(code) => return Ok(code),
+    };
     out::print(&show::dropped(&counts));
     Ok(if counts["unclear"] == 0 { OK } else { FINDINGS })
 }

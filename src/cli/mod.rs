@@ -9,11 +9,12 @@ mod logging;
 mod mapping_tests;
 mod parked;
 mod plan;
-mod reasons;
+mod progress;
 mod set_up;
 mod show;
 mod simulate;
 mod support_bundle;
+mod timeline;
 mod verdict;
 
 use std::net::SocketAddr;
@@ -205,6 +206,21 @@ An edit of actions.yaml acts on what people do after it. What stood before and w
         #[command(flatten)]
         config: Configured,
     },
+    /// What happened to one feedback, in the order of time.
+    #[command(after_help = "Examples:
+  goodays-salesforce timeline 26BpnGYga3   a response
+  goodays-salesforce timeline 00001001     the number of its Case, or its id
+  goodays-salesforce timeline a7           an id from `parked`
+
+The console shows the same, and finds a feedback also by the customer's address.")]
+    Timeline {
+        /// A response, a Case (number or id), an event or an action.
+        id: String,
+        #[command(flatten)]
+        config: Configured,
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove what we hold of a person.
     #[command(after_help = "Examples:
   goodays-salesforce forget --response 26BpnGYga3
@@ -328,6 +344,7 @@ impl Command {
             Self::Drop { reason, config, .. } => {
                 admin::drop_all(&config.config, &reason.unwrap_or_default()).await
             }
+            Self::Timeline { id, config, json } => timeline::timeline(&config.config, &id, json).await,
             Self::Forget { whom: Whom { response, email }, config, json } => {
                 admin::forget(&config.config, response.as_deref(), email.as_deref(), json).await
             }

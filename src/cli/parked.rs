@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::reasons;
+use crate::operator::reasons;
 
 /// The most ids that a group names.
 const NAMED: usize = 5;

@@ -6,8 +6,11 @@ use anyhow::Context;
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 
-use super::{Cli, Configured, OK, init, mapping_tests, support_bundle};
-use crate::out;
+use super::{Cli, Configured, FINDINGS, OK, UNREACHABLE, init, load, mapping_tests, support_bundle};
+use crate::alerts;
+use crate::clock::Clock;
+use crate::config::{DESTINATIONS, Secrets};
+use crate::out::{self, say, warn_user};
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");
 
@@ -32,6 +35,15 @@ A test is written by hand, or by `plan EVENT --update NAME`. `check` runs them, 
         config: Configured,
         #[arg(long)]
         json: bool,
+    },
+    /// Send a test message to each destination of `alerts` in connector.yaml.
+    #[command(after_help = "Example:
+  goodays-salesforce alerts test     3 if a destination does not take it")]
+    Alerts {
+        /// What to do.
+        what: Alerts,
+        #[command(flatten)]
+        config: Configured,
     },
     /// Print the completions of a shell.
     #[command(after_help = "Example:
@@ -66,11 +78,18 @@ daemon status, metrics and the reason codes of what is parked. The log's last li
     },
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Alerts {
+    /// Send one message to each.
+    Test,
+}
+
 impl SetUp {
     pub async fn run(self) -> anyhow::Result<u8> {
         match self {
             Self::Init(flags) => init::init(*flags).await,
             Self::Test { config, json } => mapping_tests::test(&config.config, json),
+            Self::Alerts { what: Alerts::Test, config } => test_alerts(&config.config).await,
             Self::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut text);
@@ -89,6 +108,26 @@ impl SetUp {
             }
         }
     }
+}
+
+async fn test_alerts(path: &Path) -> anyhow::Result<u8> {
+    let config = load(path, Secrets::Required)?;
+    if config.alerts.is_empty() {
+        say!("connector.yaml has no `alerts`.");
+        return Ok(FINDINGS);
+    }
+    let mut code = OK;
+    for (place, (to, result)) in alerts::test(&config, Clock::System.now_ms()).await.into_iter().enumerate() {
+        let name = DESTINATIONS.iter().find(|(_, known)| *known == to).map_or("", |(name, _)| name);
+        match result {
+            Ok(()) => say!("alert {} ({name}): sent", place + 1),
+            Err(why) => {
+                warn_user!("alert {} ({name}): {why}", place + 1);
+                code = UNREACHABLE;
+            }
+        }
+    }
+    Ok(code)
 }
 
 fn pages(dir: &Path) -> anyhow::Result<u8> {

@@ -39,6 +39,8 @@ pub enum Kind {
     Secrets,
     ApiVersion,
     LogLevel,
+    /// Destinations of alerts, see [`super::alerts`].
+    Alerts,
 }
 
 /// When an edit of the key takes effect.
@@ -175,6 +177,8 @@ keys! {
         "the language of what agents read on the Case";
     TIME_ZONE: "time_zone", Kind::Text, "", AfterRestart,
         "the zone of the times that agents read, such as `Europe/Paris`; UTC without it";
+    ALERTS: "alerts", Kind::Alerts, "", AfterRestart,
+        "where to tell what is not as it should be: [the console](console.md#alerts)";
     LOG_FORMAT: "log.format", Kind::Choice(&["text", "json"]), "text", AfterRestart, "one line for each entry";
     LOG_LEVEL: "log.level", Kind::LogLevel, "info", AtOnce,
         "error, warn, info, debug or trace; or directives such as `info,hyper=warn`";

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::alerts;
 use super::secrets::Slot;
 use super::{Actions, Approval, Auth, Config, Poll, Undo};
 
@@ -77,6 +78,7 @@ const AT_START: &[(&str, Same)] = &[
     ("mappings", |a, b| a.mappings == b.mappings),
     ("log.format", |a, b| a.log.format == b.log.format),
     ("language", |a, b| a.messages.language() == b.messages.language()),
+    ("alerts", |a, b| alerts::same(&a.alerts, &b.alerts)),
     ("time_zone", |a, b| a.messages.zone() == b.messages.zone()),
 ];
 

@@ -103,6 +103,8 @@ impl Reader<'_> {
         let mappings = keys.take("mappings").and_then(|node| self.path(node, "mappings"));
         let log = self.log(keys.take("log"));
         let messages = self.messages(&mut keys);
+        let alerts = keys.take(key::ALERTS.name());
+        let alerts = self.alerts(alerts);
         keys.finish(&mut self.page, what);
         Config {
             file: path.to_owned(),
@@ -117,6 +119,7 @@ impl Reader<'_> {
             mappings: mappings.unwrap_or_else(|| self.folder.join(bare(key::MAPPINGS.default))),
             log,
             messages,
+            alerts,
             warnings: Vec::new(),
             secret_files: std::mem::take(&mut self.secret_files),
         }

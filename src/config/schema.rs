@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::alerts::{DESTINATIONS, TOPICS};
 use super::key::{self, Key, Kind, SECTIONS, Section};
 
 /// The schema of connector.yaml.
@@ -106,6 +107,7 @@ fn of_kind(kind: &Kind) -> Json {
                 "properties": { "file": { "type": "string" } },
             },
         ] } }),
+        Kind::Alerts => of_alerts(),
         Kind::Listen
         | Kind::Url
         | Kind::UrlPath
@@ -114,4 +116,23 @@ fn of_kind(kind: &Kind) -> Json {
         | Kind::Secret
         | Kind::LogLevel => json!({ "type": ["string", "null"] }),
     }
+}
+
+fn of_alerts() -> Json {
+    let words =
+        |words: Vec<&str>| json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": "\\$\\{" }] });
+    let text = json!({ "type": ["string", "null"] });
+    json!({ "type": ["array", "null"], "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["to"],
+        "properties": {
+            "to": words(DESTINATIONS.map(|(word, _)| word).to_vec()),
+            "url": text,
+            "url_file": text,
+            "on": { "type": ["array", "null"], "items": words(TOPICS.map(|(word, _)| word).to_vec()) },
+            "after": of_kind(&Kind::Duration("0"..="1d")),
+            "link": text,
+        },
+    } })
 }

@@ -31,6 +31,8 @@ pub enum Slot {
     Webhook(usize),
     ClientSecret,
     PrivateKey,
+    /// The address of an alert's destination, by its place in the list.
+    Alert(usize),
 }
 
 impl Reader<'_> {
@@ -212,6 +214,11 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
         (Slot::Webhook(index), _) => {
             if let Some(place) = config.goodays.webhook.secrets.get_mut(index) {
                 *place = secret;
+            }
+        }
+        (Slot::Alert(index), _) => {
+            if let Some(alert) = config.alerts.get_mut(index) {
+                alert.url = secret;
             }
         }
         (Slot::ClientSecret, Auth::ClientCredentials { client_secret, .. }) => *client_secret = secret,

@@ -17,9 +17,10 @@ mod tests;
 
 pub use ledger::command::{AnswerSent, CommandDone, CommandSeen, command_identity};
 pub use ledger::conversation::Conversation;
+pub use ledger::course::{Course, Moment, Request, What};
 pub use ledger::intent::{ActionKind, Audience, DAMAGED, Intent, IntentState, Sending, answer_identity};
 pub use ledger::link::{
-    Answered, CallSent, CaseRef, Freshness, Known, Link, MessageOrigin, RepliedBy, hash64,
+    Answered, CallSent, CaseRef, Freshness, Known, Link, MessageOrigin, RepliedBy, ToldAt, hash64,
 };
 pub use ledger::link_update::LinkUpdate;
 pub use ledger::note::{Feedback, Note};

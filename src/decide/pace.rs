@@ -1,5 +1,7 @@
 //! How far back to read, how much to write at once, how fast to spend calls.
 
+use std::collections::BTreeMap;
+
 /// How far an ordinary poll reads back (milliseconds): rows become visible late (Salesforce reference, 7.1).
 const SHORT_BACK_MS: i64 = 30_000;
 const MINUTE_MS: i64 = 60_000;
@@ -103,9 +105,53 @@ pub fn spacing_ms(left: u64, allowed: u64) -> i64 {
     spread.min(MINUTE_MS)
 }
 
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// A forecast looks this far ahead, in steps of [`STEP_MS`].
+const AHEAD_MS: i64 = DAY_MS;
+const STEP_MS: i64 = 10 * MINUTE_MS;
+
+/// How many calls count at `at_ms` if calls go on as in this hour and the one before. `hours` has the calls by the hour;
+/// a call counts for `kept` hours.
+pub fn calls_expected(hours: &BTreeMap<i64, u64>, kept: i64, now_ms: i64, at_ms: i64) -> u64 {
+    let hour = now_ms / HOUR_MS;
+    let recent = [hour - 1, hour].iter().filter_map(|hour| hours.get(hour)).sum::<u64>();
+    let span_ms = now_ms - (hour - 1) * HOUR_MS;
+    let left: u64 = hours.iter().filter(|(hour, _)| **hour > at_ms / HOUR_MS - kept).map(|(_, n)| n).sum();
+    let ahead_ms = u64::try_from(at_ms - now_ms).unwrap_or_default();
+    left + recent * ahead_ms / u64::try_from(span_ms).unwrap_or(1).max(1)
+}
+
+/// When the budget will be used up if calls go on as in this hour and the one before (milliseconds); none if not within
+/// a day.
+pub fn used_up_at_ms(hours: &BTreeMap<i64, u64>, kept: i64, allowed: u64, now_ms: i64) -> Option<i64> {
+    let steps = (0..=AHEAD_MS / STEP_MS).map(|step| now_ms + step * STEP_MS);
+    steps.into_iter().find(|at_ms| calls_expected(hours, kept, now_ms, *at_ms) >= allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_budget_is_forecast_by_the_last_two_hours() {
+        let now_ms = 100 * HOUR_MS + HOUR_MS / 2;
+        let hours = BTreeMap::from([(99, 200), (100, 100)]);
+        // 300 in an hour and a half are 200 an hour: 1,000 are used after three and a half more hours.
+        assert_eq!(used_up_at_ms(&hours, 25, 1_000, now_ms), Some(now_ms + 7 * HOUR_MS / 2));
+        assert_eq!(used_up_at_ms(&hours, 25, 300, now_ms), Some(now_ms));
+        assert_eq!(used_up_at_ms(&hours, 25, 100_000, now_ms), None);
+        assert_eq!(used_up_at_ms(&BTreeMap::new(), 25, 1, now_ms), None);
+    }
+
+    #[test]
+    fn calls_that_expire_meanwhile_are_not_counted() {
+        let now_ms = 100 * HOUR_MS;
+        // 900 that expire in an hour, and 20 an hour now.
+        let hours = BTreeMap::from([(76, 900), (99, 20)]);
+        assert_eq!(calls_expected(&hours, 25, now_ms, now_ms), 920);
+        assert_eq!(calls_expected(&hours, 25, now_ms, now_ms + HOUR_MS), 40);
+        assert_eq!(used_up_at_ms(&hours, 25, 950, now_ms), None);
+    }
 
     #[test]
     fn a_start_and_each_minute_read_the_overlap_again() {
@@ -128,7 +174,6 @@ mod tests {
 
     #[test]
     fn older_feedback_is_read_in_turns() {
-        const HOUR_MS: i64 = 60 * MINUTE_MS;
         let (now, edge) = (100 * DAY_MS, 98 * DAY_MS);
         let (mut read, mut turns) = (None, 0);
         loop {

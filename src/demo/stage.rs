@@ -29,6 +29,8 @@ pub struct Tuning {
     pub poll_ms: u64,
     pub close_grace_ms: u64,
     pub settle_ms: u64,
+    /// Further keys of `connector.yaml`'s `admin` section, in braces' notation.
+    pub admin: String,
     /// Further lines of `connector.yaml`'s `goodays` section.
     pub goodays: String,
     /// Further lines of its `salesforce` section.
@@ -47,6 +49,7 @@ impl Default for Tuning {
             poll_ms: 150,
             close_grace_ms: 400,
             settle_ms: 1000,
+            admin: String::new(),
             goodays: String::new(),
             salesforce: String::new(),
             sections: String::new(),
@@ -121,10 +124,11 @@ impl Stage {
     }
 
     fn yaml(&self) -> String {
-        let Tuning { poll_ms, close_grace_ms, settle_ms, .. } = self.tuning;
+        let Tuning { poll_ms, close_grace_ms, settle_ms, admin, .. } = &self.tuning;
+        let admin = if admin.is_empty() { String::new() } else { format!(", {admin}") };
         let mut text = format!(
             "server: {{ listen: '127.0.0.1:0' }}\n\
-             admin: {{ listen: '127.0.0.1:0' }}\n\
+             admin: {{ listen: '127.0.0.1:0'{admin} }}\n\
              poll: {{ interval: {poll_ms}ms, overlap: 10m, close_grace: {close_grace_ms}ms }}\n\
              settle: {settle_ms}ms\n\
              state: {{ path: ./state }}\n\

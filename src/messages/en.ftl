@@ -1,4 +1,4 @@
-# What agents read on a Case, in English. fr.ftl has the same messages; a test compares both.
+# What agents read on a Case, and operators in the console, in English. fr.ftl has the same messages; a test compares both.
 
 ## The status
 
@@ -80,3 +80,80 @@ comment-edited = The comment was edited after it was taken over; the edit is not
 ## Comments
 
 continues-case = This continues Case { $case }, which was deleted.
+
+## What an operator does about a parked item
+
+advice-unclear = look in Goodays whether the customer got it, then `retry ID` (there) or `drop ID`
+advice-wait-for-customer = nothing; when the customer has written, the agent writes anew, or `retry ID`
+advice-closed-in-goodays = the agent reaches the customer another way; when the customer has written, `retry ID`; else `drop`
+advice-blocked-on-the-way = look at the firewall on the way to Goodays, then `retry ID`; or the agent writes in other words
+advice-answered-by-other = the agent reads the other answer; `drop`
+advice-would-be-public = the agent decides whether everybody may read it and writes anew; `drop`
+advice-newer-feedback = the agent answers on the Case that the reason names; `drop`
+advice-empty = `drop`: the comment has no text
+advice-spam = `drop`; if it is no spam, undo that in Goodays, then `retry`
+advice-not-allowed = look in Goodays why it is not listed there; when it is, `retry`
+advice-merged = answer in Goodays by hand; `drop`
+advice-max-actions-per-hour = a mistake: `drop --all --reason max_actions_per_hour`; meant so: the same with `retry`
+advice-no-answer = look at this response in Goodays; `retry` later
+advice-status-403 = the shop has it again: `drop`. If all say so: the token's account changed
+advice-unreadable = a test: `drop`. Else report it with `plan ID`; after an update `retry`
+advice-invariant = report it; nothing was sent
+advice-duplicate-elsewhere = give the integration user View All on Case (`check`); then `retry`
+advice-field-custom-validation-exception = exempt the integration user from the validation rule, or fill what it wants; then `retry`
+advice-required-field-missing = fill the field in the mapping; then `retry`
+advice-duplicates-detected = exempt the integration user from the duplicate rule; then `retry`
+advice-unable-to-lock-row = find what locks the Case (a mass update); then `retry`
+advice-other = see docs/operations.md, Reasons; after mending `retry`
+
+## What is not as it should be
+
+finding-not-accepting = Webhooks are not accepted: { $why }
+finding-salesforce = Salesforce is away or refuses. { $advice }
+finding-goodays = Goodays is away or refuses. { $advice }
+finding-poll = Agents’ actions are not read: { $why }
+finding-budget = Nine tenths of the day’s calls to Salesforce are used: agents’ actions wait, new feedback goes on.
+finding-unclear = Actions whose outcome is not known: { $count }. Look in Goodays before anything is sent again.
+finding-parked = Waiting for an operator: { $count }.
+finding-mapping = The edited mapping files are refused; the version before goes on.
+finding-configuration = The edited connector.yaml is refused; what was read before goes on.
+finding-restart = Edited keys of connector.yaml wait for a restart: { $keys }.
+
+## What happened to a feedback
+
+timeline-received = Goodays sent the event “{ $event }”; it was stored before it was acknowledged.
+timeline-waits = It waits for Salesforce (attempts: { $attempts }); it is tried again then.
+timeline-planned = What it writes was planned.
+timeline-called = Salesforce was called; comments of this feedback in the call: { $comments }.
+timeline-created = The Case was created.
+timeline-updated = The Case was updated.
+timeline-unchanged = Salesforce had all of it already.
+timeline-skipped = Nothing was written: { $why }.
+timeline-parked = It waits for a human ({ $code }).
+timeline-dropped = An operator dropped it.
+timeline-seen = An agent’s { $action } was seen; the agent acted at { $acted } by Salesforce’s clock.
+timeline-looked = Goodays was read: it may be sent.
+timeline-sending = The PUT to Goodays is on its way.
+timeline-sent = The PUT to Goodays has ended; what Goodays shows afterwards decides.
+timeline-not-done = Goodays did nothing of the PUT; it is sent again.
+timeline-found = Read back: Goodays shows it.
+timeline-not-found = Read back: Goodays does not show it.
+timeline-cannot-be-told = Read back: it cannot be told whether it arrived.
+timeline-retried = An operator had it tried again.
+timeline-ready = It may be sent from then on.
+timeline-unclear = It may have reached the customer or not: a human decides.
+timeline-delivered = The customer has it ({ $verb }).
+timeline-settled = Nothing is sent: { $why }
+timeline-cancelled = Taken back before it was sent: { $why }
+timeline-observed = It would have been sent ({ $verb }); goodays.actions is observe.
+timeline-told = The Case tells the agent: { $code } ({ $action }).
+
+action-damaged = The record of this action is damaged on the disk. Nobody can tell whether it was sent: look into Goodays, then drop it.
+
+## Alerts
+
+finding-budget-forecast = At the present rate the calls to Salesforce are used up at { $time }.
+finding-silent = No webhooks from Goodays, in hours that usually have some: is the webhook still set up there, and does the proxy let it through?
+alert-begins = goodays-salesforce:
+alert-over = goodays-salesforce, over again:
+alert-test = goodays-salesforce: this is a test. Alerts arrive here.

@@ -80,3 +80,80 @@ comment-edited = Le commentaire a été modifié après sa prise en charge ; la 
 ## Commentaires
 
 continues-case = Suite de la requête { $case }, qui a été supprimée.
+
+## Ce que fait l’exploitant d’un élément en attente
+
+advice-unclear = regarder dans Goodays si le client l’a reçu, puis `retry ID` (il y est) ou `drop ID`
+advice-wait-for-customer = rien ; quand le client aura écrit, l’agent écrira de nouveau, ou `retry ID`
+advice-closed-in-goodays = l’agent joint le client autrement ; quand le client aura écrit, `retry ID` ; sinon `drop`
+advice-blocked-on-the-way = vérifier le pare-feu sur le chemin vers Goodays, puis `retry ID` ; ou l’agent écrit autrement
+advice-answered-by-other = l’agent lit l’autre réponse ; `drop`
+advice-would-be-public = l’agent décide si tout le monde peut le lire et écrit de nouveau ; `drop`
+advice-newer-feedback = l’agent répond sur la requête que le motif nomme ; `drop`
+advice-empty = `drop` : le commentaire est vide
+advice-spam = `drop` ; si c’est une erreur, corriger dans Goodays, puis `retry`
+advice-not-allowed = chercher dans Goodays pourquoi cela n’y est pas proposé ; dès que oui, `retry`
+advice-merged = répondre à la main dans Goodays ; `drop`
+advice-max-actions-per-hour = une erreur : `drop --all --reason max_actions_per_hour` ; voulu : la même commande avec `retry`
+advice-no-answer = regarder cet avis dans Goodays ; `retry` plus tard
+advice-status-403 = le magasin l’a repris : `drop`. Si tous le disent : le compte du jeton a changé
+advice-unreadable = un essai : `drop`. Sinon le signaler avec `plan ID` ; après une mise à jour, `retry`
+advice-invariant = à signaler ; rien n’a été envoyé
+advice-duplicate-elsewhere = donner View All sur Case à l’utilisateur d’intégration (`check`) ; puis `retry`
+advice-field-custom-validation-exception = exempter l’utilisateur d’intégration de la règle de validation, ou remplir le champ demandé ; puis `retry`
+advice-required-field-missing = remplir le champ dans le mapping ; puis `retry`
+advice-duplicates-detected = exempter l’utilisateur d’intégration de la règle de doublons ; puis `retry`
+advice-unable-to-lock-row = trouver ce qui verrouille la requête (une mise à jour en masse) ; puis `retry`
+advice-other = voir docs/operations.md, Reasons ; après réparation, `retry`
+
+## Ce qui ne va pas
+
+finding-not-accepting = Les webhooks ne sont pas acceptés : { $why }
+finding-salesforce = Salesforce est injoignable ou refuse. { $advice }
+finding-goodays = Goodays est injoignable ou refuse. { $advice }
+finding-poll = Les actions des agents ne sont pas lues : { $why }
+finding-budget = Neuf dixièmes des appels du jour à Salesforce sont utilisés : les actions des agents attendent, les nouveaux avis passent.
+finding-unclear = Actions dont le résultat est inconnu : { $count }. Regarder dans Goodays avant tout nouvel envoi.
+finding-parked = En attente d’un exploitant : { $count }.
+finding-mapping = Les fichiers de mapping modifiés sont refusés ; la version précédente continue.
+finding-configuration = Le connector.yaml modifié est refusé ; ce qui a été lu avant continue.
+finding-restart = Clés modifiées de connector.yaml en attente d’un redémarrage : { $keys }.
+
+## Ce qui est arrivé à un avis
+
+timeline-received = Goodays a envoyé l’événement « { $event } » ; il a été enregistré avant l’accusé de réception.
+timeline-waits = Il attend Salesforce (essais : { $attempts }) ; prochain essai à ce moment.
+timeline-planned = Ce qu’il écrit a été planifié.
+timeline-called = Salesforce a été appelé ; commentaires de cet avis dans l’appel : { $comments }.
+timeline-created = La requête a été créée.
+timeline-updated = La requête a été mise à jour.
+timeline-unchanged = Salesforce avait déjà tout.
+timeline-skipped = Rien n’a été écrit : { $why }.
+timeline-parked = Il attend un humain ({ $code }).
+timeline-dropped = Un exploitant l’a abandonné.
+timeline-seen = Action d’un agent vue : { $action } ; l’agent a agi à { $acted } selon l’horloge de Salesforce.
+timeline-looked = Goodays a été lu : l’envoi est permis.
+timeline-sending = Le PUT vers Goodays est en route.
+timeline-sent = Le PUT vers Goodays est terminé ; ce que Goodays montre ensuite décide.
+timeline-not-done = Goodays n’a rien fait du PUT ; nouvel envoi.
+timeline-found = Relecture : Goodays le montre.
+timeline-not-found = Relecture : Goodays ne le montre pas.
+timeline-cannot-be-told = Relecture : impossible de dire si c’est arrivé.
+timeline-retried = Un exploitant a demandé un nouvel essai.
+timeline-ready = L’envoi est possible à partir de là.
+timeline-unclear = Le client l’a peut-être reçu, ou non : un humain décide.
+timeline-delivered = Le client l’a reçu ({ $verb }).
+timeline-settled = Rien n’est envoyé : { $why }
+timeline-cancelled = Annulé avant l’envoi : { $why }
+timeline-observed = Aurait été envoyé ({ $verb }) ; goodays.actions est observe.
+timeline-told = La requête dit à l’agent : { $code } ({ $action }).
+
+action-damaged = L’enregistrement de cette action est abîmé sur le disque. Nul ne peut dire si elle a été envoyée : regarder dans Goodays, puis l’abandonner.
+
+## Alertes
+
+finding-budget-forecast = Au rythme actuel, les appels à Salesforce seront épuisés à { $time }.
+finding-silent = Aucun webhook de Goodays, à des heures qui en ont d’habitude : le webhook y est-il encore configuré, et le proxy le laisse-t-il passer ?
+alert-begins = goodays-salesforce :
+alert-over = goodays-salesforce, c’est terminé :
+alert-test = goodays-salesforce : ceci est un essai. Les alertes arrivent ici.

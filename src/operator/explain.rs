@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::decide::outbound::eligibility::Ending;
 use crate::decide::outbound::{Beside, Eligibility, Look, eligibility};
 use crate::decide::{Conversation, Intent, Link};
+use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::salesforce::{RecordId, query};
@@ -93,6 +94,14 @@ impl Shared {
             explained.push(self.explain_one(&link).await?);
         }
         Ok(explained)
+    }
+
+    /// Explains one response; none if the ledger does not know it.
+    pub async fn explain_response(&self, response: &ResponseId) -> Result<Option<Explained>, StoreError> {
+        match self.store.link(RKey::of(response)).await? {
+            Some(link) => self.explain_one(&link).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn explain_one(&self, link: &Link) -> Result<Explained, StoreError> {

@@ -2,10 +2,16 @@
 //! rules of an edited actions.yaml to existing rows.
 
 pub(crate) mod apply;
+pub mod bulk;
 pub(crate) mod explain;
+pub mod findings;
 pub(crate) mod forget;
 pub(crate) mod knowledge;
 pub(crate) mod parked;
+pub mod reasons;
+pub mod search;
+pub mod status;
+pub mod timeline;
 
 pub use apply::{Applied, ApplyOptions, Place};
 pub use explain::{Explained, ExplainedAction, Listed};

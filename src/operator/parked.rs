@@ -3,10 +3,11 @@
 use serde::Serialize;
 use tracing::warn;
 
-use crate::decide::{CaseRef, Intent, IntentState};
+use crate::decide::{CaseRef, DAMAGED, Intent, IntentState};
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
+use crate::messages::Words;
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
 
@@ -29,6 +30,9 @@ pub struct ParkedItem {
     pub state: &'static str,
     pub reason_code: String,
     pub reason: String,
+    /// The reason without a language, for the console.
+    #[serde(skip)]
+    pub words: Words,
     /// RFC 3339.
     pub since: String,
     pub attempts: u32,
@@ -80,6 +84,20 @@ impl Shared {
         Ok(items)
     }
 
+    /// The reason codes of what is parked, at most `limit`; what is unclear is left out.
+    pub(crate) async fn parked_codes(&self, limit: usize) -> Result<Vec<String>, StoreError> {
+        let code = |parked| match parked {
+            Parked::Event(Entry { state: EntryState::Parked { code, .. }, .. }) => Some(code),
+            Parked::Intent(intent) => match intent.state {
+                IntentState::Parked { code, .. } => Some(code),
+                _ => None,
+            },
+            Parked::DamagedIntent(_) => Some(DAMAGED.to_owned()),
+            Parked::Event(_) => None,
+        };
+        Ok(self.store.parked(limit).await?.into_iter().filter_map(code).collect())
+    }
+
     async fn parked_event(&self, entry: Entry) -> Result<Option<ParkedItem>, StoreError> {
         let EntryState::Parked { since_ms, code, why } = entry.state else { return Ok(None) };
         let case = match &entry.response_id {
@@ -96,6 +114,7 @@ impl Shared {
             action: None,
             state: "parked",
             reason_code: code,
+            words: Words::plain(why.as_str()),
             reason: why,
             since: when(since_ms),
             attempts: entry.attempts,
@@ -104,12 +123,8 @@ impl Shared {
 
     async fn parked_action(&self, intent: &Intent) -> Result<Option<ParkedItem>, StoreError> {
         let (state, since_ms, code, why) = match &intent.state {
-            IntentState::Parked { since_ms, code, why } => {
-                ("parked", *since_ms, code.clone(), why.to_string())
-            }
-            IntentState::Unclear { since_ms, why, .. } => {
-                ("unclear", *since_ms, "unclear".into(), why.to_string())
-            }
+            IntentState::Parked { since_ms, code, why } => ("parked", *since_ms, code.clone(), why),
+            IntentState::Unclear { since_ms, why, .. } => ("unclear", *since_ms, "unclear".into(), why),
             _ => return Ok(None),
         };
         let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id).await?);
@@ -122,7 +137,8 @@ impl Shared {
             action: Some(intent.kind.name().to_owned()),
             state,
             reason_code: code,
-            reason: why,
+            reason: why.to_string(),
+            words: why.clone(),
             since: when(since_ms),
             attempts: intent.attempts,
         }))
@@ -258,6 +274,7 @@ impl Shared {
 }
 
 fn damaged_action(seq: u64) -> ParkedItem {
+    let words = Words::new("action-damaged");
     ParkedItem {
         id: format!("a{seq}"),
         kind: "action",
@@ -266,10 +283,9 @@ fn damaged_action(seq: u64) -> ParkedItem {
         case_id: None,
         action: None,
         state: "parked",
-        reason_code: "damaged".to_owned(),
-        reason: "The record of this action is damaged on the disk. Nobody can tell whether it was sent: look into \
-                 Goodays, then drop it."
-            .to_owned(),
+        reason_code: DAMAGED.to_owned(),
+        reason: words.to_string(),
+        words,
         since: when(0),
         attempts: 0,
     }

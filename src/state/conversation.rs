@@ -142,6 +142,8 @@ pub struct Ended {
     pub outcome: &'static str,
     /// Code of the reason, if it was parked.
     pub code: Option<String>,
+    /// From when it was seen until the customer had it (milliseconds), if it was delivered.
+    pub took_ms: Option<i64>,
 }
 
 impl Ended {
@@ -156,6 +158,10 @@ impl Ended {
             IntentState::Parked { code, .. } => (intent.kind.name(), Some(code.clone())),
             _ => (intent.kind.name(), None),
         };
-        Some(Self { action, outcome: intent.state.name(), code })
+        let took_ms = match &intent.state {
+            IntentState::Delivered { at_ms, .. } => Some(at_ms - intent.seen_ms),
+            _ => None,
+        };
+        Some(Self { action, outcome: intent.state.name(), code, took_ms })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Note;
+use crate::decide::{Course, Note};
 use crate::goodays::ResponseId;
 use crate::state::RKey;
 
@@ -23,10 +23,24 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
 pub enum EntryState {
-    Waiting { due_ms: i64 },
-    Done { at_ms: i64, how: String },
-    Parked { since_ms: i64, code: String, why: String },
-    Dropped { at_ms: i64 },
+    Waiting {
+        due_ms: i64,
+    },
+    Done {
+        at_ms: i64,
+        how: String,
+        /// For the timeline; `None` in states of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        course: Option<Course>,
+    },
+    Parked {
+        since_ms: i64,
+        code: String,
+        why: String,
+    },
+    Dropped {
+        at_ms: i64,
+    },
 }
 
 /// The result of receiving an event.

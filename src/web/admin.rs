@@ -4,17 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::Reader;
 use super::guard::{self, Guard};
-use super::status::{Status, trouble};
-use super::{Limits, answer, bulk, console};
+use super::pages::Sessions;
+use super::{Limits, answer, bulk, console, pages};
+use crate::operator::status::{Status, trouble};
+use crate::state::StoreError;
 use crate::workers::{Current, Shared};
 
 /// The longest body in bytes: requests to the console are short.
@@ -34,14 +37,20 @@ impl AdminContext {
     }
 }
 
-pub fn router(current: &Current, bound: SocketAddr, limits: &Limits) -> Router {
+pub fn router(
+    current: &Current,
+    bound: SocketAddr,
+    limits: &Limits,
+    closing: CancellationToken,
+) -> std::io::Result<Router> {
     let context = Arc::new(AdminContext {
         current: current.clone(),
         reader: Reader::new(LONGEST, limits),
         started_ms: current.process().clock.now_ms(),
     });
-    let guard = Arc::new(Guard::new(bound, current.process().clone()));
-    Router::new()
+    let sessions = Arc::new(Sessions::new()?);
+    let guard = Arc::new(Guard::new(bound, current.process().clone(), sessions.clone()));
+    let router = Router::new()
         .route("/", get(index))
         .route("/health/live", get(live))
         .route("/health/accepting", get(accepting))
@@ -56,23 +65,31 @@ pub fn router(current: &Current, bound: SocketAddr, limits: &Limits) -> Router {
         .route("/events/{id}", get(console::event))
         .route("/cases/{id}", get(console::case))
         .route("/responses/{id}", get(console::response))
+        .route("/timeline/{id}", get(console::timeline))
         .route("/reload", post(console::reload))
         .route("/sweep", post(console::sweep))
         .route("/apply-actions", post(bulk::apply_actions))
         .route("/forget", post(console::forget))
+        .with_state(context)
+        .merge(pages::router(current, sessions, limits, closing))
         .method_not_allowed_fallback(answer::wrong_method)
         .fallback(answer::not_found)
-        .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(context)
+        .layer(middleware::from_fn_with_state(guard, guard::check));
+    Ok(router)
 }
 
-/// The list of paths, for a human with a browser.
-async fn index() -> Response {
+/// The list of paths; a browser is led to the console.
+async fn index(headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepted.contains("text/html") {
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, pages::PAGES.root)]).into_response();
+    }
     answer::json(
         StatusCode::OK,
         json!({
             "program": concat!("goodays-salesforce ", env!("CARGO_PKG_VERSION")),
             "GET": {
+                "/console": "pages for people",
                 "/health/live": "the process runs",
                 "/health/accepting": "a webhook can be stored now",
                 "/health/ready": "both remotes are reachable",
@@ -82,6 +99,7 @@ async fn index() -> Response {
                 "/events/{id}": "the payload of a stored event",
                 "/cases/{id or number}": "what would go to Goodays for a Case now, and why",
                 "/responses/{id}": "what is known of a response",
+                "/timeline/{id}": "what happened to a feedback",
             },
             "POST": {
                 "/parked/{id}/retry": "try again",
@@ -136,8 +154,15 @@ async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn status(State(context): State<Arc<AdminContext>>) -> Response {
-    match Status::read(&context.shared(), context.started_ms).await {
-        Ok(status) => answer::json(StatusCode::OK, status.show(&context.shared())),
+    match read_status(&context).await {
+        Ok(status) => answer::json(StatusCode::OK, status),
         Err(problem) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
     }
+}
+
+async fn read_status(context: &AdminContext) -> Result<serde_json::Value, StoreError> {
+    let shared = context.shared();
+    let status = Status::read(&shared, context.started_ms).await?;
+    let findings = status.findings(&shared).await?;
+    Ok(status.show(&shared, &findings))
 }

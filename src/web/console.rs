@@ -127,6 +127,30 @@ pub async fn response(State(context): State<Arc<AdminContext>>, Path(id): Path<S
     Ok(answer::json(StatusCode::OK, json!(knowledge)))
 }
 
+/// What happened to one feedback. It is named by its response, its Case (number or id), or one of its events or actions.
+pub async fn timeline(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
+    let shared = context.shared();
+    let found = match shared.find_feedback(&name).await {
+        Ok(found) => found,
+        Err(Stop::Fatal(Fatal::Store(error))) => return Err(broken(error)),
+        Err(why @ Stop::Remote(_)) => {
+            return Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()));
+        }
+    };
+    if found.len() > 1 {
+        let ids: Vec<&str> = found.iter().map(|one| one.response_id.as_str()).collect();
+        let words = format!("several feedbacks have this name: {}", ids.join(", "));
+        return Err(answer::error(StatusCode::CONFLICT, &words));
+    }
+    let response = found.first().and_then(|one| ResponseId::new(one.response_id.as_str()).ok());
+    let timeline = match response {
+        Some(response) => shared.timeline(&response).await.map_err(broken)?,
+        None => None,
+    };
+    let missing = || answer::error(StatusCode::NOT_FOUND, "nothing is known by this name");
+    Ok(answer::json(StatusCode::OK, json!(timeline.ok_or_else(missing)?)))
+}
+
 fn without_tokens(value: &mut Value) {
     match value {
         Value::Object(object) => {

@@ -9,9 +9,10 @@ mod bulk;
 mod console;
 mod guard;
 mod idle;
+mod pages;
 mod seats;
 mod serve;
-mod status;
+
 mod strangers;
 mod webhook;
 
@@ -134,7 +135,14 @@ impl Doors {
         let webhooks = crate::descriptors::for_connections(doors.limits.webhook_connections);
         let connections = (webhooks, doors.limits.admin_connections);
         doors.serve("webhook", webhook.0, webhook::router(&current, &doors.limits), connections.0);
-        doors.serve("admin", admin.0, admin::router(&current, admin.1, &doors.limits), connections.1);
+        let console = admin::router(&current, admin.1, &doors.limits, doors.closing.clone());
+        let console = console.map_err(|reason| DoorError {
+            door: "admin",
+            key: "admin.listen",
+            address: admin.1,
+            reason,
+        })?;
+        doors.serve("admin", admin.0, console, connections.1);
         doors.tracker.close();
         Ok(doors)
     }

@@ -28,7 +28,7 @@ pub use current::Current;
 use delivery::dispatcher;
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 pub use process::{EditCheck, LogLevel, Process};
-pub use runtime::budget::Allowance;
+pub use runtime::budget::{Allowance, Forecast};
 pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
 pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;
@@ -150,6 +150,8 @@ impl Daemon {
             self.cut.cancel();
             self.tracker.wait().await;
         }
+        // Only for the plots: a failure shows in the next line.
+        let _ = housekeeping::minutes::save_last(&self.shared).await;
         let closed = self.shared.budget.close(self.shared.clock.now_ms()).await;
         let durable = self.shared.store.durable().await;
         closed.is_ok() && durable.is_ok() && !self.shared.failed.load(Ordering::SeqCst)

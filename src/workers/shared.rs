@@ -14,6 +14,7 @@ use crate::decide::outbound::EarlierRules;
 use crate::http::{Concerns, Failure, TimeLimits};
 use crate::mapping::Mapping;
 use crate::metrics::Metrics;
+use crate::minutes::Minutes;
 use crate::remotes::credentials;
 use crate::state::{Counters, LANES, Store, StoreError};
 use crate::workers::delivery::{dispatcher, facts, users};
@@ -39,6 +40,10 @@ pub struct Shared {
     pub(crate) in_progress: in_progress::InProgress,
     pub contacts: OrgIdentities,
     pub counts: Counts,
+    /// What happened in each minute of the last day.
+    pub minutes: Minutes,
+    /// Since when the mapping version is in force (milliseconds).
+    pub mapping_since_ms: AtomicI64,
     pub poll_state: poll::PollState,
     pub(crate) activity: activity::Activity,
     pub figures: figures::Figures,
@@ -125,6 +130,9 @@ impl Shared {
             stale_state::after_loss(&store, clock.now_ms()).await?;
         }
         let counts = Counts::of(store.counters().await?);
+        let minutes = housekeeping::minutes::read(&store, clock.now_ms()).await?;
+        let version = process.mapping().version().to_owned();
+        let since_ms = housekeeping::in_force::since(&store, &version, clock.now_ms()).await?;
         let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
         Ok(Self {
             salesforce,
@@ -135,6 +143,8 @@ impl Shared {
             in_progress,
             contacts: OrgIdentities::default(),
             counts,
+            minutes,
+            mapping_since_ms: AtomicI64::new(since_ms),
             poll_state: poll::PollState::default(),
             activity: activity::Activity::default(),
             figures: figures::Figures::default(),

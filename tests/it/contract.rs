@@ -59,6 +59,7 @@ fn intent(seq: u64, response_id: ResponseId) -> Intent {
         told_waiting: None,
         approved_text: None,
         command: None,
+        moments: Vec::new(),
     }
 }
 
@@ -67,7 +68,7 @@ fn note(action: u64) -> Note {
 }
 
 fn done(at_ms: i64) -> EntryState {
-    EntryState::Done { at_ms, how: "created".to_owned() }
+    EntryState::Done { at_ms, how: "created".to_owned(), course: None }
 }
 
 fn parked() -> EntryState {

@@ -461,6 +461,7 @@ fn intent(wish: ActionKind) -> Intent {
         told_waiting: None,
         approved_text: None,
         command: None,
+        moments: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ mod check;
 mod cli;
 mod commands;
 mod config;
+mod console;
 mod contract;
 mod counts;
 mod doors;

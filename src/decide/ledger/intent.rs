@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decide::ledger::command::command_identity;
+use crate::decide::ledger::course::{Moment, What, note};
 use crate::decide::outbound::waiting::Waiting;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::messages::Words;
@@ -49,6 +50,9 @@ pub struct Intent {
     /// The number of the command on the Case that asked for it; `None`: a comment or a status did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
+    /// When what was done with it, for the timeline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Moment>,
 }
 
 /// The kind of action, with its content.
@@ -270,6 +274,11 @@ impl Intent {
     /// Waiting to be sent, or parked: as far as is known, the customer has nothing of it.
     pub fn is_unsent(&self) -> bool {
         matches!(self.state, IntentState::Ready { .. } | IntentState::Parked { .. })
+    }
+
+    /// Notes what was done with it, for the timeline.
+    pub fn note(&mut self, what: What, at_ms: i64, took_ms: i64) {
+        note(&mut self.moments, what, at_ms, took_ms);
     }
 
     /// The attempt whose outcome is not known.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::decide::ledger::command::CommandSeen;
+use crate::decide::ledger::note::Feedback;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
@@ -81,7 +82,29 @@ pub struct Link {
     /// The mapping version that made the last write.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mapping: String,
+    /// When the last results were written on the Case, for the timeline; at most [`TOLD`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<ToldAt>,
 }
+
+/// A result that was written on the Case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldAt {
+    /// Milliseconds, our clock.
+    #[serde(rename = "a")]
+    pub at_ms: i64,
+    #[serde(rename = "f")]
+    pub told: Feedback,
+    /// The verb, or the kind of action.
+    #[serde(rename = "w")]
+    pub action: String,
+    /// The call that wrote it.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
+}
+
+/// How many results a link keeps.
+const TOLD: usize = 6;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseRef {
@@ -199,6 +222,7 @@ impl Link {
             source: None,
             customer: None,
             mapping: String::new(),
+            told: Vec::new(),
         }
     }
 
@@ -209,6 +233,14 @@ impl Link {
 
     pub fn knows(&self, id: &MessageId) -> bool {
         self.known.iter().any(|k| k.id == *id)
+    }
+
+    /// Notes a result that was written on the Case.
+    pub fn told(&mut self, told: ToldAt) {
+        self.told.push(told);
+        if self.told.len() > TOLD {
+            self.told.remove(0);
+        }
     }
 
     /// Stores a message; an earlier entry for it stays.

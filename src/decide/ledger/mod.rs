@@ -2,6 +2,7 @@
 
 pub(super) mod command;
 pub(super) mod conversation;
+pub mod course;
 pub(super) mod intent;
 pub(super) mod link;
 pub mod link_update;

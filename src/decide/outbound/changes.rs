@@ -4,6 +4,7 @@
 //! Untyped times are our clock's, in milliseconds.
 
 use crate::decide::inbound::waiting_since;
+use crate::decide::ledger::course::What;
 use crate::decide::ledger::link::CallSent;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
 use crate::decide::outbound::outcome::{Outcome, Proof, Reading, arrived_though_refused, outcome};
@@ -36,6 +37,9 @@ impl Conversation {
         let decided = eligibility(self, seq, Some(look), now);
         match &decided {
             Eligibility::Send(action) => {
+                if let Some(intent) = self.intent_mut(seq) {
+                    intent.note(What::Looked, look.asked_ms, now.now_ms - look.asked_ms);
+                }
                 self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms);
             }
             Eligibility::Never(ending) => self.end(seq, ending.clone(), look.view, now.now_ms),
@@ -83,14 +87,20 @@ impl Conversation {
             && matches!(intent.state, IntentState::Sending(_))
         {
             intent.unconfirmed = intent.attempt().filter(|sending| sending.again).cloned();
+            intent.note(What::NotDone, now_ms, 0);
             intent.state = IntentState::Ready { not_before_ms: now_ms };
         }
     }
 
     /// The attempt has ended without proof: a 2xx answer, which is a claim, or no answer.
     pub fn attempt_ended(&mut self, seq: u64, ended_ms: i64) {
-        if let Some(Intent { state: IntentState::Sending(sending), .. }) = self.intent_mut(seq) {
-            sending.ended_ms.get_or_insert(ended_ms);
+        let Some(intent) = self.intent_mut(seq) else { return };
+        if let IntentState::Sending(sending) = &mut intent.state
+            && sending.ended_ms.is_none()
+        {
+            sending.ended_ms = Some(ended_ms);
+            let since_ms = sending.since_ms;
+            intent.note(What::Sent, since_ms, ended_ms - since_ms);
         }
     }
 
@@ -139,6 +149,16 @@ impl Conversation {
         let intent = self.intent(seq)?.clone();
         let attempt = intent.attempt()?.clone();
         let found = outcome(&intent, &attempt, self.link.as_ref(), reading);
+        let what = match (&found, &intent.state) {
+            (Outcome::Arrived(_), _) => Some(What::Found),
+            (_, IntentState::Unclear { .. }) | (Outcome::NotYet { .. }, _) => None,
+            (Outcome::CannotBeTold(_), _) => Some(What::CannotBeTold),
+            (Outcome::Displaced | Outcome::DidNotArrive, _) => Some(What::NotFound),
+        };
+        // Only with a change that is written anyway.
+        if let Some(what) = what {
+            self.intent_mut(seq)?.note(what, reading.asked_ms, now_ms - reading.asked_ms);
+        }
         match (&found, &intent.state) {
             (Outcome::Arrived(proof), _) => {
                 self.delivered(seq, attempt.verb, proof.as_ref(), Some(reading.view), now_ms);
@@ -256,6 +276,7 @@ impl Conversation {
         if let IntentState::Unclear { sending, .. } = &intent.state {
             intent.unconfirmed = Some(sending.clone());
         }
+        intent.note(What::Retried, now_ms, 0);
         intent.state = IntentState::Ready { not_before_ms: now_ms };
         intent.attempts = 0;
         intent.approved = true;

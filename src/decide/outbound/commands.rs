@@ -96,6 +96,7 @@ impl Conversation {
             told_waiting: None,
             approved_text: None,
             command: Some(number),
+            moments: Vec::new(),
         });
         if answers && since.merged == MergedCase::Unsure {
             self.park(seq, "merged", Words::new("merged"), None, since.now_ms);

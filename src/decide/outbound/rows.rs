@@ -173,6 +173,7 @@ impl Conversation {
             told_waiting: None,
             approved_text: None,
             command: None,
+            moments: Vec::new(),
         });
         Some(name)
     }

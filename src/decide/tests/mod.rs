@@ -282,6 +282,7 @@ fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
         told_waiting: None,
         approved_text: None,
         command: None,
+        moments: Vec::new(),
     }
 }
 

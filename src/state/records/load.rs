@@ -129,6 +129,7 @@ mod tests {
             told_waiting: None,
             approved_text: None,
             command: None,
+            moments: Vec::new(),
         }
     }
 

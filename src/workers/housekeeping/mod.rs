@@ -1,6 +1,8 @@
 //! Housekeeping: edited files are reloaded, and old events and actions are pruned.
 
 pub(crate) mod files;
+pub(crate) mod in_force;
+pub(crate) mod minutes;
 pub(crate) mod reload;
 
 use std::sync::Arc;
@@ -90,6 +92,7 @@ pub struct Keeper {
     events_from: u64,
     intents_from: u64,
     noted_ms: i64,
+    minutes: minutes::Keeping,
 }
 
 impl Worker for Keeper {
@@ -104,6 +107,7 @@ impl Worker for Keeper {
         if now_ms >= self.noted_ms + NOTE_EVERY_MS {
             shared.store.set_meta(OUR_TIME, &now_ms).await?;
             self.noted_ms = now_ms;
+            self.minutes.turn(shared, now_ms).await?;
         }
         if now_ms >= self.prune_at_ms {
             let more = self.prune(shared, now_ms).await?;

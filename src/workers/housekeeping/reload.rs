@@ -1,5 +1,6 @@
 //! Reloads files that are edited while the daemon runs: mappings, connector.yaml, secrets.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -11,6 +12,7 @@ use crate::remotes::credentials;
 use crate::salesforce::describe::Describe;
 use crate::state::StoreError;
 use crate::workers::Shared;
+use crate::workers::housekeeping::in_force;
 
 /// How long a check of an edited mapping waits for the org's answer.
 const ASKING: Duration = Duration::from_secs(15);
@@ -110,6 +112,9 @@ impl Shared {
         if let Err(error) = remember_mapping(&self.store, &mapping).await {
             error!(%error, "the mappings could not be kept for a later start");
         }
+        let now_ms = self.clock.now_ms();
+        let since_ms = in_force::since(&self.store, &version, now_ms).await.unwrap_or(now_ms);
+        self.mapping_since_ms.store(since_ms, Ordering::Relaxed);
         self.metrics.mapping_is(&version);
         self.set_mapping(mapping);
         version

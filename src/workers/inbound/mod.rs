@@ -28,7 +28,7 @@ use crate::decide::outcome::{
     AfterFailedCall, CASE, Next, after_breach, after_failed_call, duplicate_elsewhere,
 };
 use crate::decide::pace::{BatchSize, MAX_NODES};
-use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note};
+use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note, Request};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Event;
 use crate::http::Failure;
@@ -40,7 +40,6 @@ use crate::state::{Item, LANES, RKey, StoreError, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
-use crate::workers::inbound::record::Recorded;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -59,6 +58,8 @@ pub struct InboundWorker {
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start: Option<GoodaysTime>,
+    /// The call of this step, once it has ended.
+    request: Option<Request>,
 }
 
 /// A loaded conversation.
@@ -130,7 +131,14 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
 
 impl InboundWorker {
     pub fn new(number: u8, worker_state: SharedWorkerState) -> Self {
-        Self { number, size: BatchSize::default(), worker_state, stepped_ms: 0, first_start: None }
+        Self {
+            number,
+            size: BatchSize::default(),
+            worker_state,
+            stepped_ms: 0,
+            first_start: None,
+            request: None,
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, WorkerState> {
@@ -272,8 +280,9 @@ impl InboundWorker {
         for (job, plan, next) in refused {
             self.apply(shared, &context, (&job, &plan), next).await?;
         }
+        self.request = None;
         let unchanged: Vec<_> =
-            unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
+            unchanged.iter().map(|(job, plan)| self.recorded_as(job, plan, None)).collect();
         self.record(shared, &unchanged).await?;
         if batch.is_empty() {
             return Ok(Step::Did);
@@ -374,14 +383,22 @@ impl InboundWorker {
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
         let assign = assign(context);
         let began_ms = shared.clock.now_ms();
+        let request = Request::new(self.number, began_ms);
         let result = shared.salesforce.graphs(&graphs, &assign).await;
         let ended_ms = shared.clock.now_ms();
+        self.request = Some(Request { took_ms: ended_ms - began_ms, ..request });
         let until_ms = shared.salesforce_said(&result, began_ms);
         match result {
             Ok(outcomes) => {
                 self.size = self.size.after(ended_ms - began_ms);
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
-                debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
+                debug!(
+                    lane = self.number,
+                    request = request.number,
+                    conversations = batch.len(),
+                    written,
+                    "wrote to Salesforce"
+                );
                 self.sort_out(shared, context, &batch, outcomes).await?;
                 self.worker_state.answered(&shared.store, &rkeys).await?;
                 Ok(Step::Did)

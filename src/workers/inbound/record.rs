@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use tracing::{info, warn};
 
-use crate::decide::Link;
 use crate::decide::inbound::{Plan, report_list};
 use crate::decide::outbound::Proof;
+use crate::decide::{Course, Link, Request, ToldAt};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
 use crate::salesforce::RecordId;
@@ -24,6 +24,10 @@ pub(crate) struct Recorded<'b> {
     pub plan: &'b Plan,
     /// The id of a Case that was created.
     pub inserted: Option<RecordId>,
+    /// When it was planned (milliseconds).
+    pub planned_ms: i64,
+    /// The call that wrote it; `None`: there was nothing to write.
+    pub request: Option<Request>,
 }
 
 impl Recorded<'_> {
@@ -39,12 +43,16 @@ impl Recorded<'_> {
     /// What the ledger learns. Returns how many events end. Events and notes that an operator dropped or forgot
     /// meanwhile are left as they are.
     fn apply(&self, loaded: &mut Loaded, now_ms: i64) -> usize {
-        let Self { job, plan, inserted } = self;
+        let Self { job, plan, inserted, request, .. } = self;
         let keep = plan.skipped.is_none() || loaded.now.link.is_some();
         let mut link = loaded.now.link.take().unwrap_or_else(|| Link::new(job.response_id.clone()));
         plan.link_update.clone().apply(&mut link, inserted.clone());
         if plan.link_update.emptied_command.is_some() || plan.link_update.reset_approval {
             link.command.emptied_ms = now_ms;
+        }
+        for waiting in &job.waiting.notes {
+            let (told, action) = (waiting.note.told, waiting.note.action.clone());
+            link.told(ToldAt { at_ms: now_ms, told, action, request: request.map(|request| request.number) });
         }
         loaded.now.link = keep.then_some(link);
         for (seq, verb, proof) in &plan.settles {
@@ -58,11 +66,33 @@ impl Recorded<'_> {
             return 0;
         }
         let how = plan.skipped.unwrap_or(self.how()).to_owned();
-        loaded.end_events(&job.waiting.entries, &EntryState::Done { at_ms: now_ms, how })
+        let course = Some(self.course());
+        loaded.end_events(&job.waiting.entries, &EntryState::Done { at_ms: now_ms, how, course })
+    }
+
+    fn course(&self) -> Course {
+        let Self { plan, planned_ms, request, .. } = self;
+        let comments = plan.write.as_ref().map_or(0, |write| write.comments.len());
+        Course {
+            planned_ms: *planned_ms,
+            request: *request,
+            comments: u32::try_from(comments).unwrap_or(u32::MAX),
+            mapping: plan.link_update.mapping.clone().unwrap_or_default(),
+        }
     }
 }
 
 impl InboundWorker {
+    /// A conversation that this step's call wrote, or for which there was nothing to write.
+    pub(crate) fn recorded_as<'b>(
+        &self,
+        job: &'b Job,
+        plan: &'b Plan,
+        inserted: Option<RecordId>,
+    ) -> Recorded<'b> {
+        Recorded { job, plan, inserted, planned_ms: self.stepped_ms, request: self.request }
+    }
+
     /// Records a whole batch: one load, one commit.
     pub(crate) async fn record(&mut self, shared: &Shared, written: &[Recorded<'_>]) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
@@ -85,6 +115,9 @@ impl InboundWorker {
         let Recorded { job, plan, .. } = one;
         shared.counts.done[usize::from(self.number)].fetch_add(finished as u64, Ordering::Relaxed);
         shared.counts.pending.fetch_sub(i64::try_from(finished).unwrap_or(i64::MAX), Ordering::Relaxed);
+        for entry in job.waiting.entries.iter().take(finished) {
+            shared.metrics.tally.carried_in(now_ms - entry.received_ms);
+        }
         self.state().forget(job.rkey);
         if plan.waits {
             self.state().postponed.insert(job.rkey, now_ms + WAITS_MS);

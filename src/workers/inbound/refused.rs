@@ -10,7 +10,6 @@ use crate::decide::pace::BatchSize;
 use crate::http::Failure;
 use crate::salesforce::graph::GraphOutcome;
 use crate::state::EntryState;
-use crate::workers::inbound::record::Recorded;
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
@@ -37,7 +36,7 @@ impl InboundWorker {
         let mut recorded = Vec::new();
         for ((job, plan), next) in batch.iter().zip(next) {
             match next {
-                Next::Record { case } => recorded.push(Recorded { job, plan, inserted: case }),
+                Next::Record { case } => recorded.push(self.recorded_as(job, plan, case)),
                 next => self.apply(shared, context, (job, plan), next).await?,
             }
         }
@@ -99,7 +98,10 @@ impl InboundWorker {
             debug!(response = %job.response_id, next = next.name(), "Salesforce did not take a conversation");
         }
         match next {
-            Next::Record { case } => self.record(shared, &[Recorded { job, plan, inserted: case }]).await?,
+            Next::Record { case } => {
+                let recorded = self.recorded_as(job, plan, case);
+                self.record(shared, &[recorded]).await?;
+            }
             Next::SendAgain => {}
             Next::SendLater { code, attempts } => {
                 info!(response = %job.response_id, code, attempts, "Salesforce is asked again later");

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::decide::pace::spacing_ms;
+use crate::decide::pace::{calls_expected, spacing_ms, used_up_at_ms};
 use crate::salesforce::client::Meter;
 use crate::state::{Store, StoreError};
 
@@ -21,7 +21,7 @@ const NAME: &str = "calls";
 /// Booked calls that were not spent when this was stored.
 const UNSPENT: &str = "calls unspent";
 /// How long a booking counts, in hours: its own hour, and the day after it.
-const KEPT: i64 = 25;
+pub const KEPT: i64 = 25;
 /// Polls leave one in this many calls of the budget to new feedback.
 const RESERVE: u64 = 10;
 
@@ -74,6 +74,16 @@ pub struct Budget {
     pub meter: Arc<Meter>,
     allowed: u64,
     books: Mutex<Books>,
+}
+
+/// When the budget is used up if calls go on as in this hour and the one before; none: not within a day.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forecast {
+    /// When agents' actions are no longer read, since the rest is kept for new feedback (milliseconds).
+    pub polls_stop_ms: Option<i64>,
+    pub used_up_ms: Option<i64>,
+    /// Calls that count, by the hour from now on: time (milliseconds) and number.
+    pub ahead: Vec<(i64, u64)>,
 }
 
 /// What the budget allows now.
@@ -131,6 +141,28 @@ impl Budget {
         let oldest = now_ms / HOUR_MS - KEPT;
         let booked: u64 = books.hours.iter().filter(|(hour, _)| **hour > oldest).map(|(_, n)| n).sum();
         (booked.saturating_sub(self.meter.left()), self.allowed)
+    }
+
+    /// Calls by the hour (hours since the epoch), without those that are granted and not spent.
+    pub async fn hours(&self) -> BTreeMap<i64, u64> {
+        let books = self.books.lock().await;
+        let mut spent = Books { hours: books.hours.clone(), unspent: 0 };
+        spent.take_back(self.meter.left());
+        spent.hours
+    }
+
+    /// When the budget is used up at the present rate.
+    pub async fn forecast(&self, now_ms: i64) -> Forecast {
+        let hours = self.hours().await;
+        let floor = self.allowed - self.allowed / RESERVE;
+        Forecast {
+            polls_stop_ms: used_up_at_ms(&hours, KEPT, floor, now_ms),
+            used_up_ms: used_up_at_ms(&hours, KEPT, self.allowed, now_ms),
+            ahead: (0..=24)
+                .map(|hour| now_ms + hour * HOUR_MS)
+                .map(|at_ms| (at_ms, calls_expected(&hours, KEPT, now_ms, at_ms)))
+                .collect(),
+        }
     }
 
     /// Whether polls wait after `used` calls: the rest is kept for new feedback.

@@ -78,8 +78,11 @@ impl Shared {
     }
 
     fn ended(&self, response_id: &ResponseId, ended: &Ended) {
-        let Ended { action, outcome, code } = ended;
+        let Ended { action, outcome, code, took_ms } = ended;
         self.metrics.action(action, outcome);
+        if let Some(ms) = took_ms {
+            self.metrics.tally.carried_out(*ms);
+        }
         match *outcome {
             "delivered" => {
                 self.counts.delivered.fetch_add(1, Ordering::Relaxed);

@@ -155,6 +155,7 @@ async fn unclear(house: &House, seq: u64, content: &str) -> String {
         told_waiting: None,
         approved_text: None,
         command: None,
+        moments: Vec::new(),
     };
     let begun = |loaded: &mut Loaded| {
         loaded.now.put(intent.clone());

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::Actions;
+use crate::operator::findings::{Facts, Finding, findings};
+use crate::operator::reasons;
 use crate::state::{Outbox, StoreError};
 use crate::workers::{Shared, Trouble};
 
@@ -50,7 +52,34 @@ impl Status {
         })
     }
 
-    pub fn show(&self, shared: &Shared) -> Value {
+    /// What is not as it should be. Reads the reasons of what is parked.
+    pub async fn findings(&self, shared: &Shared) -> Result<Vec<Finding>, StoreError> {
+        let edits = shared.edits.load();
+        Ok(findings(&Facts {
+            refusing: shared.store.accepting().err().map(|error| error.to_string()),
+            salesforce: shared.salesforce_breaker.trouble(),
+            goodays: shared.goodays_breaker.trouble(),
+            poll: (**shared.poll_state.trouble.load()).clone(),
+            polls_stopped: shared.budget.polls_wait(self.calls.0),
+            unclear: self.outbox.unclear,
+            parked: self.parked_for_operators(shared).await?,
+            mapping_refused: shared.mapping_trouble.load().is_some(),
+            configuration_refused: edits.refused.is_some(),
+            waits_for_restart: edits.waiting.clone(),
+        }))
+    }
+
+    /// What is parked, without what agents see on their Cases and settle there.
+    async fn parked_for_operators(&self, shared: &Shared) -> Result<usize, StoreError> {
+        if self.inbox_parked + self.outbox.parked == 0 {
+            return Ok(0);
+        }
+        let codes = shared.parked_codes(COUNTED).await?;
+        Ok(codes.iter().filter(|code| !reasons::is_the_agents(code)).count())
+    }
+
+    /// `/status`: the numbers, and the findings in English.
+    pub fn show(&self, shared: &Shared, findings: &[Finding]) -> Value {
         let actions = match shared.live().actions {
             Actions::Send => "send",
             Actions::Observe => "observe",
@@ -68,6 +97,7 @@ impl Status {
             "accepting": refusing.is_none(),
             "refusing": refusing,
             "ready": shared.is_ready(),
+            "findings": findings.iter().map(Finding::json).collect::<Value>(),
             "inbox": {
                 "pending": self.inbox_pending,
                 "parked": self.inbox_parked,

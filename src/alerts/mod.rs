@@ -1,0 +1,131 @@
+//! Tells people what is not as it should be, without any monitoring: once when it begins, and once when it is over.
+//!
+//! What is told is decided in [`watch`] from the findings that `status` shows, and from two of its own: the budget will
+//! be used up before midnight, and no webhooks come in hours that usually have some ([`silence`]). Sending never delays
+//! anything: each destination has its own short queue.
+
+mod send;
+mod silence;
+mod watch;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+pub use send::{Message, test};
+
+use crate::config::Topic;
+use crate::messages::Words;
+use crate::operator::findings::{Finding, Level};
+use crate::operator::status::Status;
+use crate::state::StoreError;
+use crate::workers::{Current, Shared};
+use send::Sender;
+use watch::{Told, Watch};
+
+/// How often the findings are looked at.
+const EVERY: Duration = Duration::from_secs(5);
+/// Codes of the findings that only alerts have.
+const BUDGET: &str = "budget_forecast";
+const SILENT: &str = "silent";
+
+/// Watches until the token is cancelled. Does nothing without `alerts` in connector.yaml.
+pub fn start(current: &Current, token: CancellationToken) {
+    let alerts = &current.process().config.alerts;
+    if alerts.is_empty() {
+        return;
+    }
+    let destinations: Vec<(Watch, Sender)> =
+        alerts.iter().map(|alert| (Watch::new(alert), Sender::start(alert, &token))).collect();
+    tokio::spawn(watch(current.clone(), destinations, token));
+}
+
+async fn watch(current: Current, mut destinations: Vec<(Watch, Sender)>, token: CancellationToken) {
+    let started_ms = current.process().clock.now_ms();
+    while !token.is_cancelled() {
+        let shared = current.shared();
+        match findings(&shared, started_ms).await {
+            Ok(findings) => {
+                let now_ms = shared.clock.now_ms();
+                for (watch, sender) in &mut destinations {
+                    for told in watch.look(&findings, now_ms) {
+                        sender.send(message(&shared, &told));
+                    }
+                }
+            }
+            // The store's own trouble ends the process, or is told at the next look.
+            Err(error) => warn!(%error, "the alerts could not look at the state"),
+        }
+        tokio::select! {
+            () = token.cancelled() => {}
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// What `status` finds, and what only alerts look at.
+async fn findings(shared: &Shared, started_ms: i64) -> Result<Vec<Finding>, StoreError> {
+    let now_ms = shared.clock.now_ms();
+    let status = Status::read(shared, started_ms).await?;
+    let mut findings = status.findings(shared).await?;
+    let forecast = shared.budget.forecast(now_ms).await;
+    let zone = shared.config.messages.zone();
+    if let Some(at_ms) = forecast.used_up_ms.filter(|at_ms| *at_ms < midnight_ms(now_ms, zone)) {
+        findings.push(of_alerts(BUDGET, Words::new("finding-budget-forecast").at("time", at_ms)));
+    }
+    if silence::is_silent(&shared.minutes.received_by_hour(), now_ms) {
+        findings.push(of_alerts(SILENT, Words::new("finding-silent")));
+    }
+    Ok(findings)
+}
+
+fn of_alerts(code: &'static str, words: Words) -> Finding {
+    Finding { code, level: Level::Waits, words, since_ms: None, retry_ms: None }
+}
+
+/// The next midnight (milliseconds).
+fn midnight_ms(now_ms: i64, zone: &TimeZone) -> i64 {
+    let now = Timestamp::from_millisecond(now_ms).unwrap_or_default().to_zoned(zone.clone());
+    let next = now.tomorrow().and_then(|tomorrow| tomorrow.start_of_day());
+    next.map_or(i64::MAX, |midnight| midnight.timestamp().as_millisecond())
+}
+
+/// Which topic a finding belongs to; none: it is not told.
+fn topic(finding: &Finding) -> Option<Topic> {
+    match finding.code {
+        "unclear" => Some(Topic::Unclear),
+        "parked" => Some(Topic::Parked),
+        "mapping" | "configuration" => Some(Topic::Mapping),
+        BUDGET => Some(Topic::Budget),
+        SILENT => Some(Topic::Silent),
+        _ if finding.level == Level::Trouble => Some(Topic::Trouble),
+        _ => None,
+    }
+}
+
+fn message(shared: &Shared, told: &Told) -> Message {
+    let messages = &shared.config.messages;
+    let begins = if told.over { Words::new("alert-over") } else { Words::new("alert-begins") };
+    Message {
+        code: told.code,
+        over: told.over,
+        text: messages.say(&begins.and(told.words.clone())),
+        since_ms: told.since_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_is_the_zones() {
+        let paris = TimeZone::get("Europe/Paris").unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
+        assert_eq!(midnight_ms(at("2026-06-01T21:00:00Z"), &paris), at("2026-06-01T22:00:00Z"));
+        assert_eq!(midnight_ms(at("2026-06-01T22:00:00Z"), &paris), at("2026-06-02T22:00:00Z"));
+    }
+}

@@ -1,0 +1,168 @@
+//! Messages in the form of their destination, sent from a short queue.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::{Alert, Config, Destination};
+use crate::messages::Words;
+
+/// How long a destination may take.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// Messages that wait for a destination; what comes then is left out.
+const QUEUE: usize = 32;
+/// How often a message is tried, and the pause before the second time. It doubles.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Of the finding; stable.
+    pub code: &'static str,
+    pub over: bool,
+    pub text: String,
+    /// Since when it is so, or was so (milliseconds).
+    pub since_ms: i64,
+}
+
+/// The queue of one destination.
+pub struct Sender {
+    queue: mpsc::Sender<Message>,
+}
+
+impl Sender {
+    /// Starts the task that sends. It ends with the token.
+    pub fn start(alert: &Alert, token: &CancellationToken) -> Self {
+        let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let alert = alert.clone();
+        let sending = async move {
+            let client = crate::http::client(TIME_LIMIT);
+            while let Some(message) = waiting.recv().await {
+                deliver(&client, &alert, &message).await;
+            }
+        };
+        tokio::spawn(token.clone().run_until_cancelled_owned(sending));
+        Self { queue }
+    }
+
+    /// Queues a message. Never waits.
+    pub fn send(&self, message: Message) {
+        let code = message.code;
+        if self.queue.try_send(message).is_err() {
+            warn!(code, "an alert is left out: its destination has not taken the ones before");
+        }
+    }
+}
+
+async fn deliver(client: &reqwest::Client, alert: &Alert, message: &Message) {
+    let mut pause = PAUSE;
+    for tried in 1..=TRIES {
+        match post(client, alert, message).await {
+            Ok(()) => {
+                info!(code = message.code, over = message.over, "an alert was sent");
+                return;
+            }
+            Err(why) => warn!(code = message.code, tried, why, "an alert could not be sent"),
+        }
+        if tried < TRIES {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+}
+
+/// Sends one message. The error never has the address, which is a secret.
+async fn post(client: &reqwest::Client, alert: &Alert, message: &Message) -> Result<(), String> {
+    let request = client.post(alert.url.expose_secret()).json(&body(alert, message));
+    let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
+    let status = answer.status();
+    if status.is_success() { Ok(()) } else { Err(format!("status {}", status.as_u16())) }
+}
+
+fn body(alert: &Alert, message: &Message) -> Value {
+    let link = alert.link.as_ref().map(ToString::to_string);
+    let with_link = |text: String| match &link {
+        Some(link) => format!("{text}\n{link}"),
+        None => text,
+    };
+    match alert.to {
+        // Slack reads `<`, `>` and `&` as marks.
+        Destination::Slack => {
+            let text = message.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            json!({ "text": with_link(text) })
+        }
+        Destination::Teams => {
+            let block = json!({ "type": "TextBlock", "text": with_link(message.text.clone()), "wrap": true });
+            let card = json!({
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                "type": "AdaptiveCard",
+                "version": "1.4",
+                "body": [block],
+            });
+            let kind = "application/vnd.microsoft.card.adaptive";
+            json!({ "type": "message", "attachments": [{ "contentType": kind, "content": card }] })
+        }
+        Destination::Webhook => json!({
+            "program": "goodays-salesforce",
+            "code": message.code,
+            "over": message.over,
+            "text": message.text,
+            "since": Timestamp::from_millisecond(message.since_ms).ok().map(|at| at.to_string()),
+            "link": link,
+        }),
+    }
+}
+
+/// Sends a test message to each destination: how each went, in the order of connector.yaml.
+pub async fn test(config: &Config, now_ms: i64) -> Vec<(Destination, Result<(), String>)> {
+    let client = crate::http::client(TIME_LIMIT);
+    let text = config.messages.say(&Words::new("alert-test"));
+    let message = Message { code: "test", over: false, text, since_ms: now_ms };
+    let mut results = Vec::new();
+    for alert in &config.alerts {
+        results.push((alert.to, post(&client, alert, &message).await));
+    }
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn said(to: Destination) -> Value {
+        let alert = Alert {
+            to,
+            url: SecretString::from("https://hooks.example/secret"),
+            on: Vec::new(),
+            after: Duration::ZERO,
+            link: Some("https://console.example/console".parse().unwrap()),
+        };
+        let text = "Salesforce is away <soon> & back".to_owned();
+        body(&alert, &Message { code: "salesforce", over: false, text, since_ms: 0 })
+    }
+
+    #[test]
+    fn each_destination_gets_its_own_form() {
+        assert_eq!(
+            said(Destination::Slack)["text"],
+            "Salesforce is away &lt;soon&gt; &amp; back\nhttps://console.example/console"
+        );
+        let teams = said(Destination::Teams);
+        let text = &teams["attachments"][0]["content"]["body"][0]["text"];
+        assert_eq!(text, "Salesforce is away <soon> & back\nhttps://console.example/console");
+        let own = said(Destination::Webhook);
+        assert_eq!((&own["code"], &own["over"]), (&json!("salesforce"), &json!(false)));
+        assert_eq!(own["link"], "https://console.example/console");
+        for body in [Destination::Slack, Destination::Teams, Destination::Webhook].map(said) {
+            assert!(!body.to_string().contains("secret"), "{body}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What is told: each finding once when it begins, and once when it is over.
+
+use std::collections::BTreeMap;
+
+use super::topic;
+use crate::config::{Alert, Topic};
+use crate::messages::Words;
+use crate::operator::findings::{Finding, Level};
+
+/// What one destination was told.
+pub struct Watch {
+    on: Vec<Topic>,
+    after_ms: i64,
+    open: BTreeMap<&'static str, Open>,
+}
+
+struct Open {
+    since_ms: i64,
+    words: Words,
+    told: bool,
+}
+
+/// One thing to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub code: &'static str,
+    pub words: Words,
+    pub over: bool,
+    /// Since when it is so, or was so (milliseconds).
+    pub since_ms: i64,
+}
+
+impl Watch {
+    pub fn new(alert: &Alert) -> Self {
+        let after_ms = i64::try_from(alert.after.as_millis()).unwrap_or(i64::MAX);
+        Self { on: alert.on.clone(), after_ms, open: BTreeMap::new() }
+    }
+
+    /// What has to be told now. Trouble is told when it has lasted; the rest at once.
+    pub fn look(&mut self, findings: &[Finding], now_ms: i64) -> Vec<Told> {
+        let wanted = |finding: &&Finding| topic(finding).is_some_and(|topic| self.on.contains(&topic));
+        let findings: Vec<&Finding> = findings.iter().filter(wanted).collect();
+        let mut told = self.over(&findings);
+        for finding in findings {
+            let open = self.open.entry(finding.code).or_insert_with(|| Open {
+                since_ms: finding.since_ms.unwrap_or(now_ms),
+                words: Words::default(),
+                told: false,
+            });
+            open.words = finding.words.clone();
+            let waits_ms = if finding.level == Level::Trouble { self.after_ms } else { 0 };
+            if !open.told && now_ms >= open.since_ms + waits_ms {
+                open.told = true;
+                let (words, since_ms) = (open.words.clone(), open.since_ms);
+                told.push(Told { code: finding.code, words, over: false, since_ms });
+            }
+        }
+        told
+    }
+
+    /// Forgets what is over, and tells it if its beginning was told.
+    fn over(&mut self, findings: &[&Finding]) -> Vec<Told> {
+        let ended: Vec<&'static str> =
+            self.open.keys().copied().filter(|code| findings.iter().all(|one| one.code != *code)).collect();
+        let ended = ended.into_iter().filter_map(|code| Some((code, self.open.remove(code)?)));
+        ended
+            .filter(|(_, open)| open.told)
+            .map(|(code, open)| Told { code, words: open.words, over: true, since_ms: open.since_ms })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::config::Destination;
+
+    fn watch(on: &[Topic]) -> Watch {
+        Watch::new(&Alert {
+            to: Destination::Slack,
+            url: SecretString::from("https://x.example"),
+            on: on.to_vec(),
+            after: Duration::from_secs(300),
+            link: None,
+        })
+    }
+
+    fn finding(code: &'static str, level: Level, since_ms: Option<i64>) -> Finding {
+        Finding { code, level, words: Words::plain(code), since_ms, retry_ms: None }
+    }
+
+    fn codes(told: &[Told]) -> Vec<(&'static str, bool)> {
+        told.iter().map(|one| (one.code, one.over)).collect()
+    }
+
+    #[test]
+    fn trouble_is_told_once_when_it_has_lasted_and_when_it_is_over() {
+        let mut watch = watch(&[Topic::Trouble]);
+        let away = [finding("goodays", Level::Trouble, Some(0))];
+        assert_eq!(watch.look(&away, 299_999), []);
+        assert_eq!(codes(&watch.look(&away, 300_000)), [("goodays", false)]);
+        assert_eq!(watch.look(&away, 900_000), []);
+        let over = watch.look(&[], 900_001);
+        assert_eq!((codes(&over), over[0].since_ms), (vec![("goodays", true)], 0));
+        assert_eq!(watch.look(&[], 900_002), []);
+        // Again: it is told again.
+        let again = [finding("goodays", Level::Trouble, Some(1_000_000))];
+        assert_eq!(codes(&watch.look(&again, 1_300_000)), [("goodays", false)]);
+    }
+
+    #[test]
+    fn trouble_that_ends_soon_is_never_told() {
+        let mut watch = watch(&[Topic::Trouble]);
+        watch.look(&[finding("salesforce", Level::Trouble, Some(0))], 1_000);
+        assert_eq!(watch.look(&[], 400_000), []);
+    }
+
+    #[test]
+    fn what_waits_is_told_at_once_and_only_to_who_asked() {
+        let found = [finding("unclear", Level::Waits, None), finding("parked", Level::Waits, None)];
+        assert_eq!(codes(&watch(&[Topic::Unclear]).look(&found, 0)), [("unclear", false)]);
+        assert_eq!(watch(&[Topic::Budget]).look(&found, 0), []);
+        assert_eq!(watch(&[Topic::Parked]).look(&[finding("restart", Level::Waits, None)], 0), []);
+    }
+}

@@ -1,0 +1,53 @@
+//! A bar for long work, on standard error, and only on a terminal.
+
+use std::io::IsTerminal as _;
+
+use crate::out;
+
+/// Characters of the bar.
+const WIDTH: usize = 30;
+
+/// How far the work is.
+pub struct Progress {
+    total: usize,
+    done: usize,
+    shown: bool,
+}
+
+impl Progress {
+    pub fn new(total: usize) -> Self {
+        Self { total, done: 0, shown: std::io::stderr().is_terminal() }
+    }
+
+    /// So many more are done.
+    pub fn add(&mut self, count: usize) {
+        self.done = (self.done + count).min(self.total);
+        if self.shown {
+            out::print_error(&format!("\r{}", line(self.done, self.total)));
+        }
+    }
+
+    /// Removes the bar.
+    pub fn end(self) {
+        if self.shown && self.done > 0 {
+            out::print_error(&format!("\r{}\r", " ".repeat(line(self.total, self.total).chars().count())));
+        }
+    }
+}
+
+fn line(done: usize, total: usize) -> String {
+    let filled = (done * WIDTH).checked_div(total).unwrap_or(WIDTH);
+    format!("[{:<WIDTH$}] {done} of {total}", "#".repeat(filled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn the_bar_grows() {
+        assert_eq!(line(0, 4), format!("[{}] 0 of 4", " ".repeat(30)));
+        assert_eq!(line(2, 4), format!("[{}{}] 2 of 4", "#".repeat(15), " ".repeat(15)));
+        assert_eq!(line(0, 0), format!("[{}] 0 of 0", "#".repeat(30)));
+    }
+}

@@ -1,0 +1,82 @@
+//! Many parked items at once: tried again, or given up. Unclear actions are left alone: they may have reached a
+//! customer, so a human has to look at each.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::Serialize;
+use tracing::info;
+
+use crate::operator::{ParkedItem, RetryOutcome};
+use crate::workers::{Fatal, Shared};
+
+/// State of an action that may or may not have reached the customer.
+const UNCLEAR: &str = "unclear";
+
+/// What became of items that were tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Retried {
+    pub retrying: usize,
+    pub delivered: usize,
+    /// Unclear: each needs its own confirmation.
+    pub confirm: usize,
+    /// They did not wait any more.
+    pub refused: usize,
+    /// Goodays could not be read back.
+    pub not_now: usize,
+}
+
+/// What became of items that were given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    pub dropped: usize,
+    pub unclear: usize,
+    /// They did not wait any more.
+    pub refused: usize,
+}
+
+impl Shared {
+    /// Tries items again. `done` counts them.
+    pub async fn retry_each(&self, items: &[ParkedItem], done: &AtomicUsize) -> Result<Retried, Fatal> {
+        let mut tally = Retried::default();
+        for item in items {
+            if item.state == UNCLEAR {
+                tally.confirm += 1;
+            } else {
+                match self.retry(&item.id, false).await? {
+                    RetryOutcome::Again => tally.retrying += 1,
+                    RetryOutcome::Arrived => tally.delivered += 1,
+                    RetryOutcome::Confirm => tally.confirm += 1,
+                    RetryOutcome::Unknown | RetryOutcome::WrongState(_) => tally.refused += 1,
+                    RetryOutcome::NotNow(_) => tally.not_now += 1,
+                }
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+        self.store.durable().await?;
+        let Retried { retrying, delivered, confirm, refused, not_now } = tally;
+        info!(retrying, delivered, confirm, refused, not_now, "several retried by hand");
+        Ok(tally)
+    }
+
+    /// Gives items up. `done` counts them.
+    pub async fn drop_each(&self, items: &[ParkedItem], done: &AtomicUsize) -> Result<Dropped, Fatal> {
+        let mut tally = Dropped::default();
+        for item in items {
+            if item.state == UNCLEAR {
+                tally.unclear += 1;
+            } else {
+                match self.drop_parked(&item.id).await? {
+                    RetryOutcome::Again => tally.dropped += 1,
+                    _ => tally.refused += 1,
+                }
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+        self.store.durable().await?;
+        let Dropped { dropped, unclear, refused } = tally;
+        info!(dropped, unclear, refused, "several dropped by hand");
+        Ok(tally)
+    }
+}

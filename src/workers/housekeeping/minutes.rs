@@ -1,0 +1,73 @@
+//! Keeps the minutes of the last day over restarts: one small record for each hour, written now and then.
+
+use crate::minutes::{Hour, Minutes};
+use crate::state::{Store, StoreError};
+use crate::workers::Shared;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR: i64 = 60;
+/// Hours that are stored. A record is used again for the hour a day and an hour later.
+const HOURS: i64 = 25;
+/// How often the running hour is written.
+const EVERY: i64 = 10;
+
+/// Accepted webhooks by the hour.
+const RECEIVED: &str = "received by hour";
+
+/// What is not written yet.
+#[derive(Default)]
+pub(super) struct Keeping {
+    /// The hours with new rows.
+    changed: Vec<i64>,
+    written: i64,
+}
+
+impl Keeping {
+    /// The counts of the last minute become a row. About every ten minutes, the rows are written.
+    pub(super) async fn turn(&mut self, shared: &Shared, now_ms: i64) -> Result<(), StoreError> {
+        let minute = now_ms.div_euclid(MINUTE_MS);
+        let hour = minute.div_euclid(HOUR);
+        if shared.minutes.add(minute, shared.metrics.tally.take()) && !self.changed.contains(&hour) {
+            self.changed.push(hour);
+        }
+        if minute >= self.written + EVERY {
+            for hour in self.changed.drain(..) {
+                save(shared, hour).await?;
+            }
+            self.written = minute;
+        }
+        Ok(())
+    }
+}
+
+fn name(hour: i64) -> String {
+    format!("minutes {}", hour.rem_euclid(HOURS))
+}
+
+async fn save(shared: &Shared, hour: i64) -> Result<(), StoreError> {
+    shared.store.set_meta(&name(hour), &shared.minutes.hour(hour)).await?;
+    shared.store.set_meta(RECEIVED, &shared.minutes.received_by_hour()).await
+}
+
+/// Writes what was not written yet, before the process ends.
+pub(crate) async fn save_last(shared: &Shared) -> Result<(), StoreError> {
+    let minute = shared.clock.now_ms().div_euclid(MINUTE_MS);
+    shared.minutes.add(minute, shared.metrics.tally.take());
+    let hour = minute.div_euclid(HOUR);
+    for hour in [hour - 1, hour] {
+        if !shared.minutes.hour(hour).is_empty() {
+            save(shared, hour).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The stored minutes of the last day.
+pub(crate) async fn read(store: &Store, now_ms: i64) -> Result<Minutes, StoreError> {
+    let mut hours: Vec<Hour> = Vec::new();
+    for hour in 0..HOURS {
+        hours.extend(store.meta(&name(hour)).await?);
+    }
+    let received = store.meta(RECEIVED).await?.unwrap_or_default();
+    Ok(Minutes::of(hours, received, now_ms.div_euclid(MINUTE_MS)))
+}
