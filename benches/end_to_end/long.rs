@@ -9,9 +9,10 @@ use goodays_salesforce::state::{EntryState, Receipt, Settings, Store};
 use serde_json::json;
 
 use crate::load::{Acknowledged, event, per_second, post, quantile};
+use crate::org::Org;
 use crate::report::Row;
 use crate::scenes::{CONNECTIONS, LOOK, Scenes, requests, row, share};
-use crate::world::{Kind, Org, Target};
+use crate::target::{Kind, Target};
 
 /// How many requests are built at a time: those of a day do not fit into memory.
 const AHEAD: usize = 10_000;
@@ -60,7 +61,7 @@ impl Scenes {
         for (what, age_ms) in [("nothing to prune", 0), ("beside pruning", 8 * DAY_MS)] {
             let mut row = row(what, Kind::Ours, 0, self.events);
             let mut org = Org::start().await?;
-            let dir = crate::world::folder()?;
+            let dir = crate::process::folder()?;
             done(&dir.path().join("state"), old, age_ms).context("the state cannot be made")?;
             let target = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?;
             org.go_down().await?;

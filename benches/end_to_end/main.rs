@@ -7,9 +7,11 @@
 mod doors;
 mod load;
 mod long;
+mod org;
+mod process;
 mod report;
 mod scenes;
-mod world;
+mod target;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,8 +20,8 @@ use clap::{Parser, ValueEnum};
 
 use report::Row;
 use scenes::Scenes;
+use target::Kind;
 use tikv_jemallocator::Jemalloc;
-use world::Kind;
 
 /// The daemon's allocator, so that the servers for comparison use the same.
 #[global_allocator]

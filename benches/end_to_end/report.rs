@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::load::Acknowledged;
-use crate::world::Process;
+use crate::process::Process;
 
 /// One measured run. Values that do not apply are `None`.
 #[derive(Debug, Default, Clone, Serialize)]

@@ -14,8 +14,10 @@ use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;
 
 use crate::load::{Acknowledged, Line, per_second, post, quantile, request};
+use crate::org::Org;
+use crate::process::folder;
 use crate::report::Row;
-use crate::world::{Kind, Org, Target, folder};
+use crate::target::{Kind, Target};
 
 /// Connections of the load. Each sends the next request when it has an answer.
 pub const CONNECTIONS: usize = 64;

@@ -1,162 +1,23 @@
-//! Everything beside the load, each in its own process: simulators, the daemon, peers, servers for comparison.
+//! The server that receives the load: the daemon, a simple door, or a peer, in a process of its own.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::sim::{goodays, salesforce};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::load::{Line, SECRET};
+use crate::org::Org;
+use crate::process::{BIN, PATIENCE, Process, folder, free_addr, listens, size};
 
-const BIN: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
 /// The file with additional configuration for the daemon.
 const SECTION: &str = "section.yaml";
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A folder next to the build: a temporary folder may be in memory, where a sync costs nothing.
-pub fn folder() -> anyhow::Result<TempDir> {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("no folder for the state")
-}
-
-fn free_addr() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
-/// A process that is killed when its owner is dropped.
-pub struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Process {
-    fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
-        let log = File::create(log)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        Ok(Self(command.spawn().with_context(|| format!("{command:?} does not start"))?))
-    }
-
-    fn proc(&self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).unwrap_or_default()
-    }
-
-    /// A number from a file of `name: number` lines.
-    fn number(&self, file: &str, name: &str) -> u64 {
-        let text = self.proc(file);
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-    }
-
-    /// The peak memory of the process, in bytes.
-    pub fn peak_memory(&self) -> u64 {
-        self.number("status", "VmHWM") * 1024
-    }
-
-    pub fn bytes_written(&self) -> u64 {
-        self.number("io", "write_bytes")
-    }
-
-    /// CPU time in milliseconds, summed over all cores.
-    pub fn cpu_ms(&self) -> u64 {
-        let stat = self.proc("stat");
-        // The command's name may contain blanks. The fields follow it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks = |n: usize| fields.split_whitespace().nth(n).and_then(|t| t.parse::<u64>().ok());
-        (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) * 10
-    }
-}
-
-/// Both simulators.
-pub struct Org {
-    _process: Process,
-    _dir: TempDir,
-    pub addr: SocketAddr,
-    goodays: SocketAddr,
-    line: Line,
-    goodays_line: Line,
-}
-
-impl Org {
-    pub async fn start() -> anyhow::Result<Self> {
-        let dir = folder()?;
-        let (addr, goodays) = (free_addr()?, free_addr()?);
-        let mut command = Command::new(BIN);
-        command.args(["sim", "--salesforce", &addr.to_string(), "--goodays", &goodays.to_string()]);
-        let process = Process::start(&mut command, &dir.path().join("log"))?;
-        let (line, goodays_line) = (listens(addr).await?, listens(goodays).await?);
-        let mut org = Self { _process: process, _dir: dir, addr, goodays, line, goodays_line };
-        org.tell("log", &json!({"bodies": false, "most": 100})).await?;
-        org.tell("settings", &json!({"daily_limit": 100_000_000})).await?;
-        Ok(org)
-    }
-
-    pub async fn tell(&mut self, verb: &str, body: &Value) -> anyhow::Result<Value> {
-        self.ask(&format!("POST /__sim/{verb}"), &body.to_string()).await
-    }
-
-    async fn ask(&mut self, target: &str, body: &str) -> anyhow::Result<Value> {
-        ask(&mut self.line, target, body).await
-    }
-
-    /// The same for the other simulator: `POST responses`, `GET received/ID`.
-    pub async fn ask_goodays(&mut self, target: &str, body: &Value) -> anyhow::Result<Value> {
-        let (method, path) = target.split_once(' ').context("a method and a path")?;
-        ask(&mut self.goodays_line, &format!("{method} /__sim/{path}"), &body.to_string()).await
-    }
-
-    /// Refuses every call, as in an outage.
-    pub async fn go_down(&mut self) -> anyhow::Result<()> {
-        let act = json!({"do": "answer", "status": 503, "body": "[]"});
-        self.tell("fault", &json!({"path_contains": "/services/", "times": null, "act": act})).await?;
-        Ok(())
-    }
-
-    pub async fn come_up(&mut self) -> anyhow::Result<()> {
-        self.tell("clear_faults", &json!({})).await.map(|_| ())
-    }
-
-    pub async fn calls(&mut self) -> anyhow::Result<u64> {
-        Ok(self.ask("GET /__sim/calls", "").await?["calls"].as_u64().unwrap_or_default())
-    }
-
-    pub async fn count(&mut self, object: &str) -> anyhow::Result<usize> {
-        let count = self.ask(&format!("GET /__sim/count/{object}"), "").await?["count"].as_u64();
-        Ok(usize::try_from(count.unwrap_or_default())?)
-    }
-
-    /// Waits for this many Cases with two comments each.
-    pub async fn holds(&mut self, cases: usize, look: Duration) -> anyhow::Result<()> {
-        let (mut progress, mut at) = (0, Instant::now());
-        loop {
-            let count = self.count("Case").await?;
-            if count >= cases && self.count("CaseComment").await? >= 2 * cases {
-                return Ok(());
-            }
-            if count > progress {
-                (progress, at) = (count, Instant::now());
-            }
-            if at.elapsed() > 2 * PATIENCE {
-                bail!("{count} of {cases} Cases, and nothing moves");
-            }
-            tokio::time::sleep(look).await;
-        }
-    }
-}
-
-async fn ask(line: &mut Line, target: &str, body: &str) -> anyhow::Result<Value> {
-    let head = format!("{target} HTTP/1.1\r\nHost: sim\r\nContent-Length: {}\r\n\r\n", body.len());
-    Ok(serde_json::from_slice(&line.ask((head + body).as_bytes()).await?)?)
-}
 
 /// The server that receives the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -319,25 +180,4 @@ fn write_files(dir: &Path, addr: SocketAddr, org: &Org) -> anyhow::Result<()> {
     text += &fs::read_to_string(dir.join(SECTION)).unwrap_or_default();
     fs::write(dir.join("connector.yaml"), text)?;
     Ok(())
-}
-
-async fn listens(addr: SocketAddr) -> anyhow::Result<Line> {
-    let began = Instant::now();
-    loop {
-        match Line::open(addr).await {
-            Ok(line) => return Ok(line),
-            Err(error) if began.elapsed() > PATIENCE => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    }
-}
-
-fn size(path: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(path) else { return 0 };
-    let of = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(data) if data.is_dir() => size(&entry.path()),
-        Ok(data) => data.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(of).sum()
 }
