@@ -39,6 +39,8 @@ impl Scenes {
         all.latencies.sort_unstable();
         taken.acknowledged(&all);
         taken.process(&target.process, target.disk());
+        taken.memory_mb = Some(target.process.memory_mb());
+        target.process.forget_peak()?;
         let mut drained = row("long outage, drained", Kind::Ours, 0, events);
         let (calls, cpu_ms) = (org.calls().await?, target.process.cpu_ms());
         org.come_up().await?;
@@ -50,6 +52,7 @@ impl Scenes {
         drained.events_per_s = Some(per_second(events, began.elapsed()));
         drained.calls_per_event = Some(share(org.calls().await? - calls, events));
         drained.process(&target.process, target.disk());
+        drained.memory_mb = Some(target.process.memory_mb());
         drained.cpu_ms_per_event = Some(share(target.process.cpu_ms() - cpu_ms, events));
         Ok(vec![taken, drained])
     }

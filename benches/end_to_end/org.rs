@@ -69,6 +69,14 @@ impl Org {
         Ok(usize::try_from(count.unwrap_or_default())?)
     }
 
+    /// All records of an object.
+    pub async fn records(&mut self, object: &str) -> anyhow::Result<Vec<Value>> {
+        match self.ask(&format!("GET /__sim/records/{object}"), "").await? {
+            Value::Array(records) => Ok(records),
+            other => bail!("not a list: {other}"),
+        }
+    }
+
     /// Waits for this many Cases with two comments each.
     pub async fn holds(&mut self, cases: usize, look: Duration) -> anyhow::Result<()> {
         let (mut progress, mut at) = (0, Instant::now());

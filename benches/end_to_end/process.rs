@@ -28,12 +28,17 @@ pub struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 
 impl Process {
+    /// Kills it with SIGKILL, as a power cut of this process alone.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
     pub fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
         let log = File::create(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -51,9 +56,24 @@ impl Process {
         line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
     }
 
-    /// The peak memory of the process, in bytes.
-    pub fn peak_memory(&self) -> u64 {
-        self.number("status", "VmHWM") * 1024
+    /// The peak memory of the process, in megabytes.
+    pub fn peak_mb(&self) -> f64 {
+        self.megabytes("VmHWM")
+    }
+
+    /// The memory of the process now, in megabytes.
+    pub fn memory_mb(&self) -> f64 {
+        self.megabytes("VmRSS")
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "megabytes of a bench")]
+    fn megabytes(&self, name: &str) -> f64 {
+        (self.number("status", name) * 1024) as f64 / 1e6
+    }
+
+    /// From now on the peak is that of what follows.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.0.id()), "5")?)
     }
 
     pub fn bytes_written(&self) -> u64 {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use goodays_salesforce::demo::stage::MAPPINGS;
 use goodays_salesforce::sim::{goodays, salesforce};
 use tempfile::TempDir;
 
 use crate::load::{Line, SECRET};
 use crate::org::Org;
-use crate::process::{BIN, PATIENCE, Process, folder, free_addr, listens, size};
+use crate::process::{BIN, PATIENCE, Process, folder, free_addr, size};
 
 /// The file with additional configuration for the daemon.
 const SECTION: &str = "section.yaml";
@@ -27,6 +27,15 @@ pub enum Kind {
     Appends,
     Express { at_once: usize },
     FastApi { at_once: usize },
+    N8n { at_once: usize, respond: Respond },
+}
+
+/// When n8n answers a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Respond {
+    Immediately,
+    /// When its workflow has ended.
+    LastNode,
 }
 
 impl Kind {
@@ -37,6 +46,12 @@ impl Kind {
             Self::Appends => "door with append + fdatasync".to_owned(),
             Self::Express { at_once } => format!("Express + jsforce, {at_once} in flight"),
             Self::FastApi { at_once } => format!("FastAPI + simple-salesforce, {at_once} in flight"),
+            Self::N8n { at_once, respond: Respond::Immediately } => {
+                format!("n8n, answers at once, {at_once} in flight")
+            }
+            Self::N8n { at_once, respond: Respond::LastNode } => {
+                format!("n8n, answers at the end, {at_once} in flight")
+            }
         }
     }
 }
@@ -45,6 +60,8 @@ impl Kind {
 pub struct Target {
     pub process: Process,
     pub addr: SocketAddr,
+    kind: Kind,
+    peers: PathBuf,
     dir: TempDir,
 }
 
@@ -63,58 +80,46 @@ impl Target {
     /// The same with an existing state.
     pub async fn start_in(dir: TempDir, kind: Kind, org: &Org, peers: &Path) -> anyhow::Result<Self> {
         let addr = free_addr()?;
-        let log = dir.path().join("log");
-        let mut command = match kind {
-            Kind::Ours => {
-                write_files(dir.path(), addr, org)?;
-                let mut command = Command::new(BIN);
-                command.arg("run").arg("-c").arg(dir.path().join("connector.yaml"));
-                command
-            }
-            Kind::Forgets | Kind::Appends => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(["--door", &addr.to_string()]);
-                if kind == Kind::Appends {
-                    command.arg("--append").arg(state(dir.path())?.join("log"));
-                }
-                command
-            }
-            Kind::Express { at_once } => {
-                let mut command = Command::new("node");
-                command.arg(peers.join("express/server.js"));
-                peer(&mut command, dir.path(), addr, org, at_once)?;
-                command
-            }
-            Kind::FastApi { at_once } => {
-                let mut command = Command::new(peers.join(".work/venv/bin/python"));
-                command.arg(peers.join("fastapi/server.py"));
-                peer(&mut command, dir.path(), addr, org, at_once)?;
-                command
-            }
-        };
-        let process = Process::start(&mut command, &log)?;
-        let target = Self { process, addr, dir };
-        target.is_ready(kind).await.with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+        let process = launch(kind, dir.path(), addr, org, peers)?;
+        let target = Self { process, addr, kind, peers: peers.to_owned(), dir };
+        target.is_ready().await?;
         Ok(target)
     }
 
-    async fn is_ready(&self, kind: Kind) -> anyhow::Result<()> {
-        listens(self.addr).await?;
-        if kind != Kind::Ours {
-            return Ok(());
-        }
+    /// Kills the process with SIGKILL and starts it again in the same folder, at the same address.
+    pub async fn kill_and_start(&mut self, org: &Org) -> anyhow::Result<()> {
+        self.process.kill();
+        self.process = launch(self.kind, self.dir.path(), self.addr, org, &self.peers)?;
+        self.is_ready().await
+    }
+
+    async fn is_ready(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         while !self.answers_ready().await {
-            if began.elapsed() > PATIENCE {
-                bail!("the daemon does not become ready");
+            if began.elapsed() > self.patience() {
+                bail!("{} does not become ready: {}", self.kind.name(), self.log());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     }
 
-    /// The admin address is written once both listeners are open.
+    /// n8n makes its database at its first start.
+    fn patience(&self) -> Duration {
+        if matches!(self.kind, Kind::N8n { .. }) { 5 * PATIENCE } else { PATIENCE }
+    }
+
     async fn answers_ready(&self) -> bool {
+        match self.kind {
+            Kind::Ours => self.daemon_is_ready().await,
+            // It listens before it knows its workflows.
+            Kind::N8n { .. } => self.log().contains("Editor is now accessible"),
+            _ => Line::open(self.addr).await.is_ok(),
+        }
+    }
+
+    /// The admin address is written once both listeners are open.
+    async fn daemon_is_ready(&self) -> bool {
         let file = fs::read_to_string(self.dir.path().join("state/admin.addr"));
         let Some(admin) = file.ok().and_then(|addr| addr.parse().ok()) else { return false };
         let ask = format!("GET /health/ready HTTP/1.1\r\nHost: {admin}\r\n\r\n");
@@ -122,6 +127,10 @@ impl Target {
             Ok(mut line) => line.ask(ask.as_bytes()).await.is_ok(),
             Err(_) => false,
         }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
     /// The size of the state on disk, in bytes.
@@ -135,6 +144,43 @@ impl Target {
     }
 }
 
+fn launch(kind: Kind, dir: &Path, addr: SocketAddr, org: &Org, peers: &Path) -> anyhow::Result<Process> {
+    let mut command = match kind {
+        Kind::Ours => {
+            write_files(dir, addr, org)?;
+            // One that was killed has left its own.
+            let _ = fs::remove_file(dir.join("state/admin.addr"));
+            let mut command = Command::new(BIN);
+            command.arg("run").arg("-c").arg(dir.join("connector.yaml"));
+            command
+        }
+        Kind::Forgets | Kind::Appends => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["--door", &addr.to_string()]);
+            if kind == Kind::Appends {
+                command.arg("--append").arg(state(dir)?.join("log"));
+            }
+            command
+        }
+        Kind::Express { at_once } => {
+            let mut command = Command::new("node");
+            command.arg(peers.join("express/server.js"));
+            peer(command, dir, addr, org, at_once)?
+        }
+        Kind::FastApi { at_once } => {
+            let mut command = Command::new(peers.join(".work/venv/bin/python"));
+            command.arg(peers.join("fastapi/server.py"));
+            peer(command, dir, addr, org, at_once)?
+        }
+        Kind::N8n { at_once, respond } => {
+            let mut command = Command::new(peers.join("n8n/start"));
+            command.env("RESPOND", if respond == Respond::LastNode { "lastNode" } else { "onReceived" });
+            peer(command, dir, addr, org, at_once)?
+        }
+    };
+    Process::start(&mut command, &dir.join("log"))
+}
+
 fn state(dir: &Path) -> anyhow::Result<PathBuf> {
     let state = dir.join("state");
     fs::create_dir_all(&state)?;
@@ -142,12 +188,12 @@ fn state(dir: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn peer(
-    command: &mut Command,
+    mut command: Command,
     dir: &Path,
     addr: SocketAddr,
     org: &Org,
     at_once: usize,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Command> {
     let options = salesforce::Options::default();
     command
         .env("PORT", addr.port().to_string())
@@ -158,7 +204,7 @@ fn peer(
         .env("AT_ONCE", at_once.to_string())
         .env("STATE", state(dir)?)
         .env("NODE_ENV", "production");
-    Ok(())
+    Ok(command)
 }
 
 /// The shipped files, except for addresses, secrets, and a budget that a bench does not use up.
