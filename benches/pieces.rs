@@ -124,7 +124,7 @@ fn store() -> (tempfile::TempDir, Store) {
 async fn keep(store: &Store, number: u64) {
     let body = EVENT.replace(RESPONSE, &format!("r{number}"));
     let id = ResponseId::new(format!("r{number}")).map_err(|e| e.to_string());
-    store.accept(body.as_bytes(), "message", &id, 0).expect("it is stored");
+    store.accept(body.as_bytes(), "message", &id, 0).await.expect("it is stored");
     store.durable().await.expect("it is on disk");
 }
 

@@ -13,7 +13,7 @@ use crate::mapping::{Diagnostic, Mapping};
 use crate::mutant;
 use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
-use crate::workers::{Daemon, Shared, last_good_mapping, remember_mapping};
+use crate::workers::{Daemon, Process, Shared, last_good_mapping, remember_mapping};
 
 /// File in the state folder with the admin listener's address, for the command line.
 pub const ADMIN_FILE: &str = "admin.addr";
@@ -61,8 +61,9 @@ impl App {
 
     pub async fn start_with(config: Config, clock: Clock, knobs: Knobs) -> Result<Self, StartError> {
         let store = Store::open(&config.state.path, settings(knobs.store))?;
-        let (mapping, refused) = mappings(&config.mappings, &store)?;
-        let shared = Arc::new(Shared::open_with(config, mapping, store, clock, knobs.calls)?);
+        let (mapping, refused) = mappings(&config.mappings, &store).await?;
+        let process = Arc::new(Process::new(config, mapping, clock, knobs.calls));
+        let shared = Arc::new(Shared::begin(process, store).await?);
         shared.check_edits_by(crate::check::newly_lacking);
         if refused.is_some() {
             shared.mapping_trouble.store(Arc::new(refused));
@@ -103,16 +104,16 @@ fn settings(mut store: Settings) -> Settings {
 }
 
 /// Loads the mapping files. If they have mistakes, logs an error and uses the last good version (design, rule 1).
-fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
+async fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
     match Mapping::load(dir) {
         Ok((mapping, warnings)) => {
             for warning in &warnings {
                 warn!("{}", warning.render());
             }
-            remember_mapping(store, &mapping)?;
+            remember_mapping(store, &mapping).await?;
             Ok((mapping, None))
         }
-        Err(mistakes) => match last_good_mapping(store)? {
+        Err(mistakes) => match last_good_mapping(store).await? {
             Some(mapping) => {
                 let text = render(&mistakes);
                 error!(

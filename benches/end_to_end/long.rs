@@ -65,7 +65,7 @@ impl Scenes {
             let mut row = row(what, Kind::Ours, 0, self.events);
             let mut org = Org::start().await?;
             let dir = crate::process::folder()?;
-            done(&dir.path().join("state"), old, age_ms).context("the state cannot be made")?;
+            done(&dir.path().join("state"), old, age_ms).await.context("the state cannot be made")?;
             let target = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?;
             org.go_down().await?;
             row.acknowledged(&post(target.addr, requests(0, self.events), CONNECTIONS).await?);
@@ -113,20 +113,22 @@ impl Scenes {
 }
 
 /// A state with `count` finished events that are `age_ms` old.
-fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Result<()> {
+async fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Result<()> {
     std::fs::create_dir_all(state)?;
     let store = Store::open(state, Settings::default())?;
     let then_ms = Clock::System.now_ms() - age_ms;
     for number in 0..count {
         let id = ResponseId::new(format!("old{number}"))?;
         let body = event(number).replace("bench", "old");
-        let receipt = store.accept(body.as_bytes(), "message", &Ok(id.clone()), then_ms)?;
+        let receipt = store.accept(body.as_bytes(), "message", &Ok(id.clone()), then_ms).await?;
         anyhow::ensure!(matches!(receipt, Receipt::Accepted { .. }), "not accepted");
         let state = EntryState::Done { at_ms: then_ms, how: "created".to_owned() };
-        store.change(&id, then_ms, |loaded| {
-            let waiting = loaded.waiting.entries.clone();
-            Ok(loaded.end_events(&waiting, &state))
-        })?;
+        store
+            .change(&id, then_ms, |loaded| {
+                let waiting = loaded.waiting.entries.clone();
+                Ok(loaded.end_events(&waiting, &state))
+            })
+            .await?;
     }
     store.close()?;
     Ok(())

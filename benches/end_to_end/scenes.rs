@@ -8,8 +8,8 @@ use anyhow::Context;
 use goodays_salesforce::decide::{CaseRef, Freshness, Link, MessageOrigin, hash64};
 use goodays_salesforce::goodays::{MessageId, ResponseId};
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::state::engine::Tx;
-use goodays_salesforce::state::{RKey, Settings, Store, keys};
+use goodays_salesforce::state::engine::{Tx, keys};
+use goodays_salesforce::state::{RKey, Settings, Store};
 use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;
 
@@ -152,7 +152,7 @@ impl Scenes {
             row.what = format!("{size} known");
             let mut org = Org::start().await?;
             let dir = folder()?;
-            know(&dir.path().join("state"), size).context("the state cannot be made")?;
+            know(&dir.path().join("state"), size).await.context("the state cannot be made")?;
             // The first start may compact the new state. The second one is typical.
             let dir = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?.stop();
             let began = Instant::now();
@@ -181,7 +181,7 @@ const FIELDS: [&str; 6] =
 
 /// A state with `count` known conversations, each with its Case, its customer, three messages and the hashes of their
 /// events.
-fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
+async fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
     const GROUP: usize = 500;
     std::fs::create_dir_all(state)?;
     let store = Store::open(state, Settings::default())?;
@@ -217,11 +217,13 @@ fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
             ids.push(id);
             links.push(link);
         }
-        store.engine().transact(&hashes)?;
-        store.change_many(&ids, 0, |place, loaded| {
-            loaded.now.link = Some(links[place].clone());
-            Ok(())
-        })?;
+        store.engine().expect("it is embedded").transact(&hashes)?;
+        store
+            .change_many(&ids, 0, |place, loaded| {
+                loaded.now.link = Some(links[place].clone());
+                Ok(())
+            })
+            .await?;
     }
     store.close()?;
     Ok(())

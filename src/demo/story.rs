@@ -31,7 +31,7 @@ pub async fn play(stage: &Stage, t: &mut Transcript) -> anyhow::Result<()> {
     google(stage, t).await.context("the Google review")?;
     buttons(stage, t).await.context("the answer with a button")?;
     late(stage, t).await.context("the answer that is shown late")?;
-    nothing_parked(stage)
+    nothing_parked(stage).await
 }
 
 /// A response, its reply, a private message, the answer to it, and thanks.
@@ -262,8 +262,8 @@ async fn status_is(stage: &Stage, t: &mut Transcript, id: &str, status: &str) ->
     Ok(())
 }
 
-fn nothing_parked(stage: &Stage) -> anyhow::Result<()> {
-    let parked = stage.app().shared.parked(10)?;
+async fn nothing_parked(stage: &Stage) -> anyhow::Result<()> {
+    let parked = stage.app().shared.parked(10).await?;
     match parked.first() {
         None => Ok(()),
         Some(item) => bail!("{} is parked: {}", item.id, item.reason),

@@ -110,7 +110,7 @@ impl Shared {
         let mut columns = Columns::default();
         let mut place = options.after.unwrap_or_else(|| Place::first(Kind::Comments, contact.first_start));
         for _ in 0..PAGES_AT_ONCE {
-            let (context, earlier) = self.rules_in_force(&contact)?;
+            let (context, earlier) = self.rules_in_force(&contact).await?;
             let Some(edited) = earlier.last() else { return Ok(applied) };
             applied.edited_at = Some(edited.until.to_string());
             let asked_ms = self.clock.now_ms();
@@ -167,7 +167,7 @@ impl Shared {
             if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
-            self.apply_row(applying, place.of, row, dry_run, applied)?;
+            self.apply_row(applying, place.of, row, dry_run, applied).await?;
         }
         let full = page.rows.len() >= PAGE || !page.done;
         let last = page.rows.last().and_then(stamp).filter(|_| full);
@@ -179,7 +179,7 @@ impl Shared {
     }
 
     /// Applies a row to each response that it concerns.
-    fn apply_row(
+    async fn apply_row(
         &self,
         applying: &Applying<'_>,
         kind: Kind,
@@ -190,21 +190,24 @@ impl Shared {
         applied.looked_at += 1;
         match kind {
             Kind::Comments => {
-                let found = responses_of_comments(self, applying, std::slice::from_ref(row))?;
+                let found = responses_of_comments(self, applying, std::slice::from_ref(row)).await?;
                 let Some(Addressed { response, unsure }) = found.into_iter().flatten().next() else {
                     return Ok(());
                 };
-                self.apply_to(applying, &response, row, Some(unsure), dry_run, applied)
+                self.apply_to(applying, &response, row, Some(unsure), dry_run, applied).await
             }
-            Kind::Cases => responses_of_cases(self, applying, std::slice::from_ref(row))?
-                .iter()
-                .flatten()
-                .try_for_each(|response| self.apply_to(applying, response, row, None, dry_run, applied)),
+            Kind::Cases => {
+                let found = responses_of_cases(self, applying, std::slice::from_ref(row)).await?;
+                for response in found.iter().flatten() {
+                    self.apply_to(applying, response, row, None, dry_run, applied).await?;
+                }
+                Ok(())
+            }
         }
     }
 
     /// `unsure`: for comments only.
-    fn apply_to(
+    async fn apply_to(
         &self,
         applying: &Applying<'_>,
         response: &ResponseId,
@@ -213,23 +216,28 @@ impl Shared {
         dry_run: bool,
         applied: &mut Applied,
     ) -> Result<(), Fatal> {
-        let found = self.change(response, |loaded| {
-            let (since, next_seq) = (applying.since(self.clock.now_ms()), &mut || self.store.next_seq());
-            let (now, rules) = (&mut loaded.now, applying.rules());
-            let case_row = applying.parent_of(row);
-            let found = match (unsure, dry_run) {
-                (None, true) => now.touched_case(row, rules, &since).map(|wish| wish.map(|wish| wish.name())),
-                (None, false) => now.apply_to_case(row, rules, &since, next_seq),
-                (Some(_), true) => now
-                    .touched_comment((row, &case_row), rules, &since)
-                    .map(|wanted| wanted.map(|wanted| wanted.act.name())),
-                (Some(unsure), false) => {
-                    now.apply_to_comment((row, &case_row), rules, &since, unsure, next_seq)
-                }
-            };
-            Ok(found
-                .map(|action| action.map(|action| (action, now.link.as_ref().and_then(|l| l.case.clone())))))
-        })?;
+        let found = self
+            .change(response, |loaded| {
+                let (since, next_seq) = (applying.since(self.clock.now_ms()), &mut || self.store.next_seq());
+                let (now, rules) = (&mut loaded.now, applying.rules());
+                let case_row = applying.parent_of(row);
+                let found = match (unsure, dry_run) {
+                    (None, true) => {
+                        now.touched_case(row, rules, &since).map(|wish| wish.map(|wish| wish.name()))
+                    }
+                    (None, false) => now.apply_to_case(row, rules, &since, next_seq),
+                    (Some(_), true) => now
+                        .touched_comment((row, &case_row), rules, &since)
+                        .map(|wanted| wanted.map(|wanted| wanted.act.name())),
+                    (Some(unsure), false) => {
+                        now.apply_to_comment((row, &case_row), rules, &since, unsure, next_seq)
+                    }
+                };
+                Ok(found.map(|action| {
+                    action.map(|action| (action, now.link.as_ref().and_then(|l| l.case.clone())))
+                }))
+            })
+            .await?;
         match found {
             Ok(Some((action, Some(case)))) => {
                 let comment_id = unsure.and_then(|_| crate::workers::poll::apply_rows::id_of(row, "Id"));

@@ -8,7 +8,7 @@ use crate::decide::{Conversation, Intent, Link};
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::salesforce::{RecordId, query};
-use crate::state::StoreError;
+use crate::state::{RKey, StoreError};
 use crate::workers::poll::apply_rows::id_of;
 use crate::workers::{Shared, Stop};
 
@@ -57,13 +57,15 @@ impl Shared {
 
     /// Case numbers have no index: operators ask seldom, and each write of a link would be slower.
     async fn case_in_ledger(&self, number: &str) -> Result<Option<RecordId>, StoreError> {
-        let mut walk = self.store.walk_links();
-        while let Some(links) = walk.next_page()? {
-            for case in links.into_iter().filter_map(|link| link.case) {
+        let mut from = Some(RKey::FIRST);
+        while let Some(first) = from {
+            let page = self.store.links_from(first).await?;
+            for case in page.links.into_iter().filter_map(|link| link.case) {
                 if case.number.as_deref() == Some(number) {
                     return Ok(Some(case.id));
                 }
             }
+            from = page.next;
             tokio::task::yield_now().await;
         }
         Ok(None)
@@ -87,7 +89,7 @@ impl Shared {
     /// Explains each response of a Case.
     pub async fn explain(&self, case: &RecordId) -> Result<Vec<Explained>, StoreError> {
         let mut explained = Vec::new();
-        for link in self.store.links_of_case(case)? {
+        for link in self.store.links_of_case(case).await? {
             explained.push(self.explain_one(&link).await?);
         }
         Ok(explained)
@@ -96,10 +98,10 @@ impl Shared {
     async fn explain_one(&self, link: &Link) -> Result<Explained, StoreError> {
         let asked_ms = self.clock.now_ms();
         let view = self.goodays.response(&link.response_id).await;
-        let conversation = self.store.load(&link.response_id)?.now;
+        let conversation = self.store.load(&link.response_id).await?.now;
         let mut actions = Vec::new();
         for intent in &conversation.intents {
-            let now = self.would_happen(&conversation, intent, view.as_ref().ok(), asked_ms)?;
+            let now = self.would_happen(&conversation, intent, view.as_ref().ok(), asked_ms).await?;
             actions.push(action(intent, now));
         }
         Ok(Explained {
@@ -127,7 +129,7 @@ fn action(intent: &Intent, now: String) -> ExplainedAction {
 impl Shared {
     /// Asks the same function as the dispatcher and the check before the PUT; for a parked action, as if it were
     /// retried.
-    fn would_happen(
+    async fn would_happen(
         &self,
         conversation: &Conversation,
         intent: &Intent,
@@ -143,7 +145,7 @@ impl Shared {
             // An action older than one poll is read again first; that is no reason to show here.
             intent.read_ms = asked_ms;
         }
-        let newer = self.newer_case(intent)?;
+        let newer = self.newer_case(intent).await?;
         let acted = self.on_goodays_clock(intent.acted);
         let beside = Beside { newer_case: newer.as_deref(), acted, ..Beside::default() };
         let look = view.map(|view| Look { view, asked_ms, beside });

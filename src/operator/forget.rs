@@ -11,8 +11,7 @@ use serde::Serialize;
 use crate::decide::{Intent, IntentState, Link, hash64};
 use crate::goodays::{ResponseId, event};
 use crate::json;
-use crate::state::outbox::Wipe;
-use crate::state::{Entry, RKey, StoreError};
+use crate::state::{Entry, RKey, StoreError, Wipe};
 use crate::workers::{Fatal, Shared};
 
 /// Events and actions that are read together.
@@ -49,16 +48,16 @@ impl Shared {
             return Ok(Forgotten::default());
         }
         let mut done = Forgotten::default();
-        let index = self.store.responses_of_customer(hash64(&email))?;
+        let index = self.store.responses_of_customer(hash64(&email)).await?;
         let mut responses: BTreeSet<RKey> = index.iter().copied().collect();
         // Waiting events have no link yet, and a person may have several addresses.
         let mut from = Some(0);
         while let Some(number) = from {
-            let page = self.store.events_from(number, SLICE)?;
+            let page = self.store.events_from(number, SLICE).await?;
             for entry in page.records {
                 match &entry.response_id {
-                    Some(id) => responses.extend(self.is_from(&entry, &email)?.then(|| RKey::of(id))),
-                    None => self.forget_unreadable(&entry, &email, &mut done)?,
+                    Some(id) => responses.extend(self.is_from(&entry, &email).await?.then(|| RKey::of(id))),
+                    None => self.forget_unreadable(&entry, &email, &mut done).await?,
                 }
                 // A long loop: other tasks get their turn.
                 tokio::task::yield_now().await;
@@ -68,7 +67,7 @@ impl Shared {
         let done = self.forget(&Person { responses, email: Some(email.clone()) }, done).await?;
         // After the links: an address that was changed later has left its old hash.
         for rkey in index {
-            self.store.forget_customer(hash64(&email), rkey)?;
+            self.store.forget_customer(hash64(&email), rkey).await?;
         }
         self.store.durable().await?;
         Ok(done)
@@ -76,13 +75,13 @@ impl Shared {
 
     async fn forget(&self, person: &Person, mut done: Forgotten) -> Result<Forgotten, Fatal> {
         for rkey in &person.responses {
-            self.forget_one(*rkey, &mut done)?;
+            self.forget_one(*rkey, &mut done).await?;
         }
         let mut from = Some(0);
         while let Some(number) = from {
-            let page = self.store.intents_from(number, SLICE)?;
+            let page = self.store.intents_from(number, SLICE).await?;
             for intent in page.records {
-                self.forget_intent(&intent, person, &mut done)?;
+                self.forget_intent(&intent, person, &mut done).await?;
                 tokio::task::yield_now().await;
             }
             from = page.next;
@@ -93,29 +92,34 @@ impl Shared {
     }
 
     /// Whether the event has the address as its customer's.
-    fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
-        let Some(bytes) = self.store.body(entry.seq)? else { return Ok(false) };
+    async fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
+        let Some(bytes) = self.store.body(entry.seq).await? else { return Ok(false) };
         let event = json::read(&bytes).ok().and_then(|body| event::read_owned(body).ok());
         Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
     }
 
     /// An unreadable event has no known response: it is removed if it contains the address.
-    fn forget_unreadable(&self, entry: &Entry, email: &str, done: &mut Forgotten) -> Result<(), StoreError> {
-        let Some(bytes) = self.store.body(entry.seq)? else { return Ok(()) };
+    async fn forget_unreadable(
+        &self,
+        entry: &Entry,
+        email: &str,
+        done: &mut Forgotten,
+    ) -> Result<(), StoreError> {
+        let Some(bytes) = self.store.body(entry.seq).await? else { return Ok(()) };
         if names(&String::from_utf8_lossy(&bytes).to_lowercase(), email) {
-            done.events += usize::from(self.store.forget_nameless_event(entry)?);
+            done.events += usize::from(self.store.forget_nameless_event(entry).await?);
         }
         Ok(())
     }
 
     /// Forgets the events, the notes and the ledger's values of one response.
-    fn forget_one(&self, rkey: RKey, done: &mut Forgotten) -> Result<(), StoreError> {
+    async fn forget_one(&self, rkey: RKey, done: &mut Forgotten) -> Result<(), StoreError> {
         let clean = |link: &mut Link| {
             link.last_seen_fields.clear();
             link.fields.clear();
             (link.waiting_since, link.customer) = (None, None);
         };
-        let forgotten = self.store.forget_conversation(rkey, clean)?;
+        let forgotten = self.store.forget_conversation(rkey, clean).await?;
         self.counts.pending.fetch_sub(forgotten.pending, Ordering::Relaxed);
         done.events += forgotten.events;
         done.responses += usize::from(forgotten.known || forgotten.events > 0);
@@ -123,7 +127,12 @@ impl Shared {
     }
 
     /// Forgets the texts and author of a customer's action, or the address of an agent.
-    fn forget_intent(&self, found: &Intent, person: &Person, done: &mut Forgotten) -> Result<(), StoreError> {
+    async fn forget_intent(
+        &self,
+        found: &Intent,
+        person: &Person,
+        done: &mut Forgotten,
+    ) -> Result<(), StoreError> {
         let of_customer = person.responses.contains(&RKey::of(&found.response_id));
         let change = |intent: &mut Intent| {
             let author = intent.author.as_deref().map(str::to_lowercase);
@@ -136,7 +145,7 @@ impl Shared {
                 }
             }
         };
-        if let Some((before, after)) = self.store.rewrite_intent(found.seq, change, Wipe::Earlier)? {
+        if let Some((before, after)) = self.store.rewrite_intent(found.seq, change, Wipe::Earlier).await? {
             let sending = matches!(after.state, IntentState::Sending(_));
             done.in_flight += usize::from(sending && of_customer);
             done.actions += usize::from(after != before);

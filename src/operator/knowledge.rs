@@ -60,7 +60,7 @@ impl Shared {
     pub async fn knowledge(&self, response: &ResponseId) -> Result<Knowledge, StoreError> {
         let context = self.plan_context();
         let schema = &context.schema;
-        let conversation = self.store.load(response)?.now;
+        let conversation = self.store.load(response).await?.now;
         let mut knowledge = Knowledge {
             case: schema.case.clone(),
             comment: schema.comment.clone(),

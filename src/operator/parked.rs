@@ -67,12 +67,12 @@ fn id_and_number(case: Option<CaseRef>) -> (Option<String>, Option<String>) {
 
 impl Shared {
     /// Everything parked or unclear, at most `limit` items, oldest first.
-    pub fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
+    pub async fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
         let mut items = Vec::new();
-        for parked in self.store.parked(limit)? {
+        for parked in self.store.parked(limit).await? {
             items.extend(match parked {
-                Parked::Event(entry) => self.parked_event(entry)?,
-                Parked::Intent(intent) => self.parked_action(&intent)?,
+                Parked::Event(entry) => self.parked_event(entry).await?,
+                Parked::Intent(intent) => self.parked_action(&intent).await?,
                 Parked::DamagedIntent(seq) => Some(damaged_action(seq)),
             });
         }
@@ -80,9 +80,12 @@ impl Shared {
         Ok(items)
     }
 
-    fn parked_event(&self, entry: Entry) -> Result<Option<ParkedItem>, StoreError> {
+    async fn parked_event(&self, entry: Entry) -> Result<Option<ParkedItem>, StoreError> {
         let EntryState::Parked { since_ms, code, why } = entry.state else { return Ok(None) };
-        let case = entry.response_id.as_ref().map(|id| self.case_of(id)).transpose()?.flatten();
+        let case = match &entry.response_id {
+            Some(id) => self.case_of(id).await?,
+            None => None,
+        };
         let (case_id, case_number) = id_and_number(case);
         Ok(Some(ParkedItem {
             id: format!("e{}", entry.seq),
@@ -99,7 +102,7 @@ impl Shared {
         }))
     }
 
-    fn parked_action(&self, intent: &Intent) -> Result<Option<ParkedItem>, StoreError> {
+    async fn parked_action(&self, intent: &Intent) -> Result<Option<ParkedItem>, StoreError> {
         let (state, since_ms, code, why) = match &intent.state {
             IntentState::Parked { since_ms, code, why } => {
                 ("parked", *since_ms, code.clone(), why.to_string())
@@ -109,7 +112,7 @@ impl Shared {
             }
             _ => return Ok(None),
         };
-        let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id)?);
+        let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id).await?);
         Ok(Some(ParkedItem {
             id: format!("a{}", intent.seq),
             kind: "action",
@@ -125,30 +128,30 @@ impl Shared {
         }))
     }
 
-    fn case_of(&self, response: &ResponseId) -> Result<Option<CaseRef>, StoreError> {
-        Ok(self.store.link(RKey::of(response))?.and_then(|link| link.case))
+    async fn case_of(&self, response: &ResponseId) -> Result<Option<CaseRef>, StoreError> {
+        Ok(self.store.link(RKey::of(response)).await?.and_then(|link| link.case))
     }
 
     /// Retries a parked item with the current mapping. An unclear action is read back first, and sent again only with
     /// `again`.
     pub async fn retry(&self, id: &str, again: bool) -> Result<RetryOutcome, Fatal> {
         match parse(id) {
-            Some((b'e', seq)) => self.retry_event(seq),
+            Some((b'e', seq)) => self.retry_event(seq).await,
             Some((_, seq)) => self.retry_action(seq, again).await,
             None => Ok(RetryOutcome::Unknown),
         }
     }
 
-    fn retry_event(&self, seq: u64) -> Result<RetryOutcome, Fatal> {
-        let Some(entry) = self.store.entry(seq)? else { return Ok(RetryOutcome::Unknown) };
+    async fn retry_event(&self, seq: u64) -> Result<RetryOutcome, Fatal> {
+        let Some(entry) = self.store.entry(seq).await? else { return Ok(RetryOutcome::Unknown) };
         match &entry.state {
             EntryState::Parked { .. } | EntryState::Dropped { .. } => {}
             other => return Ok(RetryOutcome::WrongState(state_name(other).to_owned())),
         }
-        let Some(response) = self.response_of(&entry)? else {
+        let Some(response) = self.response_of(&entry).await? else {
             return Ok(RetryOutcome::WrongState("unreadable: the event has no response id".to_owned()));
         };
-        if !self.store.retry_event(&entry, &response, self.clock.now_ms())? {
+        if !self.store.retry_event(&entry, &response, self.clock.now_ms()).await? {
             return Ok(RetryOutcome::WrongState("pending".to_owned()));
         }
         self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -157,19 +160,19 @@ impl Shared {
     }
 
     /// A later version may read an id that the version that accepted the event could not.
-    fn response_of(&self, entry: &Entry) -> Result<Option<ResponseId>, StoreError> {
+    async fn response_of(&self, entry: &Entry) -> Result<Option<ResponseId>, StoreError> {
         if entry.response_id.is_some() {
             return Ok(entry.response_id.clone());
         }
-        let body = self.store.body(entry.seq)?.and_then(|bytes| json::read(&bytes).ok());
+        let body = self.store.body(entry.seq).await?.and_then(|bytes| json::read(&bytes).ok());
         Ok(body.and_then(|body| peek_response_id(&body).ok()))
     }
 
     async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {
-        if self.store.is_damaged_intent(seq)? {
+        if self.store.is_damaged_intent(seq).await? {
             return Ok(RetryOutcome::WrongState("damaged: it can only be dropped".to_owned()));
         }
-        let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
+        let Some(intent) = self.store.intent(seq).await? else { return Ok(RetryOutcome::Unknown) };
         if matches!(intent.state, IntentState::Unclear { .. }) {
             match self.look_for(&intent).await {
                 Ok(true) => return Ok(RetryOutcome::Arrived),
@@ -189,18 +192,19 @@ impl Shared {
             loaded.now.try_again(seq, now_ms);
             Ok(RetryOutcome::Again)
         })
+        .await
     }
 
     /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
-    pub fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
-        self.end_parked(id, "dropped by an operator")
+    pub async fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
+        self.end_parked(id, "dropped by an operator").await
     }
 
     /// Drops what has been parked or unclear since `oldest_ms` or before. Returns when the oldest of the others began to
     /// wait (milliseconds).
-    pub(crate) fn drop_overdue(&self, oldest_ms: i64) -> Result<Option<i64>, Fatal> {
+    pub(crate) async fn drop_overdue(&self, oldest_ms: i64) -> Result<Option<i64>, Fatal> {
         let mut oldest_left = None;
-        for parked in self.store.parked(OVERDUE_AT_ONCE)? {
+        for parked in self.store.parked(OVERDUE_AT_ONCE).await? {
             let (id, since_ms, code) = match &parked {
                 Parked::Event(Entry { seq, state: EntryState::Parked { since_ms, code, .. }, .. }) => {
                     (format!("e{seq}"), *since_ms, code.as_str())
@@ -218,7 +222,7 @@ impl Shared {
             };
             if since_ms <= oldest_ms {
                 warn!(id, code, "nobody decided within state.keep_parked: dropped");
-                self.end_parked(&id, "nobody decided within state.keep_parked")?;
+                self.end_parked(&id, "nobody decided within state.keep_parked").await?;
             } else {
                 oldest_left = Some(oldest_left.map_or(since_ms, |left: i64| left.min(since_ms)));
             }
@@ -226,26 +230,26 @@ impl Shared {
         Ok(oldest_left)
     }
 
-    fn end_parked(&self, id: &str, why: &str) -> Result<RetryOutcome, Fatal> {
+    async fn end_parked(&self, id: &str, why: &str) -> Result<RetryOutcome, Fatal> {
         let now_ms = self.clock.now_ms();
         match parse(id) {
-            Some((b'e', seq)) => self.drop_event(seq, now_ms),
-            Some((_, seq)) if self.store.is_damaged_intent(seq)? => {
-                self.store.drop_damaged_intent(seq)?;
+            Some((b'e', seq)) => self.drop_event(seq, now_ms).await,
+            Some((_, seq)) if self.store.is_damaged_intent(seq).await? => {
+                self.store.drop_damaged_intent(seq).await?;
                 self.deliver.notify_one();
                 Ok(RetryOutcome::Again)
             }
-            Some((_, seq)) => self.drop_action(seq, now_ms, why),
+            Some((_, seq)) => self.drop_action(seq, now_ms, why).await,
             None => Ok(RetryOutcome::Unknown),
         }
     }
 
-    fn drop_event(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
-        let Some(entry) = self.store.entry(seq)? else { return Ok(RetryOutcome::Unknown) };
+    async fn drop_event(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
+        let Some(entry) = self.store.entry(seq).await? else { return Ok(RetryOutcome::Unknown) };
         if !matches!(entry.state, EntryState::Parked { .. }) {
             return Ok(RetryOutcome::WrongState(state_name(&entry.state).to_owned()));
         }
-        if !self.store.drop_event(&entry, now_ms)? {
+        if !self.store.drop_event(&entry, now_ms).await? {
             return Ok(RetryOutcome::WrongState("it changed just now".to_owned()));
         }
         self.deliver.notify_one();
@@ -273,8 +277,8 @@ fn damaged_action(seq: u64) -> ParkedItem {
 
 impl Shared {
     /// Settled, not cancelled: reading the comment again must not bring it back.
-    fn drop_action(&self, seq: u64, now_ms: i64, why: &str) -> Result<RetryOutcome, Fatal> {
-        let Some(intent) = self.store.intent(seq)? else { return Ok(RetryOutcome::Unknown) };
+    async fn drop_action(&self, seq: u64, now_ms: i64, why: &str) -> Result<RetryOutcome, Fatal> {
+        let Some(intent) = self.store.intent(seq).await? else { return Ok(RetryOutcome::Unknown) };
         self.change(&intent.response_id, |loaded| {
             let Some(intent) = loaded.now.intent_mut(seq) else { return Ok(RetryOutcome::Unknown) };
             if !intent.state.is_parked() && !matches!(intent.state, IntentState::Unclear { .. }) {
@@ -283,6 +287,7 @@ impl Shared {
             intent.state = IntentState::Settled { at_ms: now_ms, why: why.to_owned() };
             Ok(RetryOutcome::Again)
         })
+        .await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState, Waiting, WaitingNote};
-use crate::state::keys::RKey;
+use crate::state::sent::MetaSwap;
+use crate::state::{Entry, EntryState, RKey, Waiting, WaitingNote};
 
 /// A conversation as it stood at one moment. Its changes are written by [`crate::state::Store::commit_many`], and only
 /// if nothing of it changed since: neither its link, nor one of its actions, nor one of the events and notes that
@@ -15,11 +15,18 @@ pub struct Loaded {
     /// What waited. A decision changes it by the functions below.
     pub waiting: Waiting,
     pub(super) before: Conversation,
-    /// The version that was loaded: a guard for each record that was read. Each change of an action changes the link's
-    /// record, so a new action is noticed, too.
-    pub(super) version: Tx,
+    pub(super) version: Version,
+    /// A value by name that changes together with the conversation.
+    pub(super) swap: Option<MetaSwap>,
     pub(super) events: Vec<EventChange>,
     pub(super) notes: Vec<NoteChange>,
+}
+
+/// The version of a conversation that was loaded, in the store's own form.
+pub(super) enum Version {
+    /// A guard for each record that was read. Each change of an action changes the link's record, so a new action is
+    /// noticed, too.
+    Embedded(Tx),
 }
 
 /// A new state for an event that waited.
@@ -36,6 +43,12 @@ pub(super) struct NoteChange {
 }
 
 impl Loaded {
+    /// As it was read, without a change.
+    pub(super) fn new(rkey: RKey, now: Conversation, waiting: Waiting, version: Version) -> Self {
+        let (before, swap) = (now.clone(), None);
+        Self { rkey, now, waiting, before, version, swap, events: Vec::new(), notes: Vec::new() }
+    }
+
     pub fn rkey(&self) -> RKey {
         self.rkey
     }
@@ -83,6 +96,22 @@ impl Loaded {
     pub fn forget_sent(&mut self) {
         if let Some(link) = &mut self.now.link {
             link.known.retain(|known| known.origin != crate::decide::MessageOrigin::Sent);
+        }
+    }
+}
+
+/// A conversation that is due.
+pub enum Due {
+    Known(Box<Loaded>),
+    /// No readable record names the response.
+    Nameless(Waiting),
+}
+
+impl Due {
+    pub fn waiting(&self) -> &Waiting {
+        match self {
+            Self::Known(loaded) => &loaded.waiting,
+            Self::Nameless(waiting) => waiting,
         }
     }
 }

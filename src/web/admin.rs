@@ -15,7 +15,7 @@ use super::body::Reader;
 use super::guard::{self, Guard};
 use super::status::{Status, trouble};
 use super::{Limits, answer, bulk, console};
-use crate::workers::Shared;
+use crate::workers::{Current, Shared};
 
 /// The longest body in bytes: requests to the console are short.
 const LONGEST: usize = 64 << 10;
@@ -23,18 +23,24 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Shared state of the admin routes.
 pub struct AdminContext {
-    pub shared: Arc<Shared>,
+    pub current: Current,
     pub reader: Reader,
     started_ms: i64,
 }
 
-pub fn router(shared: &Arc<Shared>, bound: SocketAddr, limits: &Limits) -> Router {
+impl AdminContext {
+    pub fn shared(&self) -> Arc<Shared> {
+        self.current.shared()
+    }
+}
+
+pub fn router(current: &Current, bound: SocketAddr, limits: &Limits) -> Router {
     let context = Arc::new(AdminContext {
-        shared: shared.clone(),
+        current: current.clone(),
         reader: Reader::new(LONGEST, limits),
-        started_ms: shared.clock.now_ms(),
+        started_ms: current.process().clock.now_ms(),
     });
-    let guard = Arc::new(Guard::new(bound, shared.clone()));
+    let guard = Arc::new(Guard::new(bound, current.process().clone()));
     Router::new()
         .route("/", get(index))
         .route("/health/live", get(live))
@@ -97,7 +103,7 @@ async fn live() -> Response {
 
 /// Whether a webhook can be stored now. The state of the remotes does not matter.
 async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
-    match context.shared.store.accepting() {
+    match context.shared().store.accepting() {
         Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
         Err(error) => {
             let body = json!({ "accepting": false, "reason": error.to_string() });
@@ -107,7 +113,7 @@ async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
-    let shared = &context.shared;
+    let shared = &context.shared();
     let salesforce = shared.salesforce_breaker.trouble().map(|t| trouble(&t));
     let asked = shared.salesforce_breaker.is_well() || salesforce.is_some();
     let body = json!({
@@ -120,18 +126,18 @@ async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
 }
 
 async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
-    match Status::read(&context.shared, context.started_ms).await {
-        Ok(status) => status.gauge(&context.shared),
+    match Status::read(&context.shared(), context.started_ms).await {
+        Ok(status) => status.gauge(&context.shared()),
         // The counters are still useful without the gauges.
         Err(problem) => error!(%problem, "the gauges could not be read"),
     }
-    let text = context.shared.metrics.text();
+    let text = context.shared().metrics.text();
     ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }
 
 async fn status(State(context): State<Arc<AdminContext>>) -> Response {
-    match Status::read(&context.shared, context.started_ms).await {
-        Ok(status) => answer::json(StatusCode::OK, status.show(&context.shared)),
+    match Status::read(&context.shared(), context.started_ms).await {
+        Ok(status) => answer::json(StatusCode::OK, status.show(&context.shared())),
         Err(problem) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
     }
 }

@@ -26,7 +26,7 @@ pub struct Which {
 
 pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let which: Which = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let tally = through(async move { Ok(retry_each(&shared, which.reason.as_deref()).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
@@ -34,7 +34,7 @@ pub async fn retry_all(State(context): State<Arc<AdminContext>>, request: Reques
 /// Leaves unclear actions alone: each needs its own confirmation.
 async fn retry_each(shared: &Shared, reason: Option<&str>) -> Result<Value, Fatal> {
     let (mut retrying, mut delivered, mut confirm, mut refused, mut not_now) = (0, 0, 0, 0, 0);
-    for item in shared.parked(SHOWN)? {
+    for item in shared.parked(SHOWN).await? {
         if reason.is_some_and(|reason| reason != item.reason_code) {
             continue;
         }
@@ -67,7 +67,7 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
         let words = "`reason` is needed: a reason code of /parked";
         return Err(answer::error(StatusCode::BAD_REQUEST, words));
     };
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let tally = through(async move { Ok(drop_each(&shared, &reason).await?) }).await?;
     Ok(answer::json(StatusCode::OK, tally))
 }
@@ -75,12 +75,12 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
 /// Leaves unclear actions alone: they may have reached a customer, so a human has to check each.
 async fn drop_each(shared: &Shared, reason: &str) -> Result<Value, Fatal> {
     let (mut dropped, mut unclear, mut refused) = (0, 0, 0);
-    for item in shared.parked(SHOWN)?.iter().filter(|item| item.reason_code == reason) {
+    for item in shared.parked(SHOWN).await?.iter().filter(|item| item.reason_code == reason) {
         if item.state == UNCLEAR {
             unclear += 1;
             continue;
         }
-        match shared.drop_parked(&item.id)? {
+        match shared.drop_parked(&item.id).await? {
             RetryOutcome::Again => dropped += 1,
             _ => refused += 1,
         }
@@ -102,7 +102,7 @@ pub struct Apply {
 /// continues.
 pub async fn apply_actions(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let Apply { dry_run, after } = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(applied)))
 }

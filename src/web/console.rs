@@ -48,7 +48,7 @@ pub struct Sweep {
 }
 
 pub async fn parked(State(context): State<Arc<AdminContext>>) -> Answer {
-    let items = context.shared.parked(SHOWN).map_err(broken)?;
+    let items = context.shared().parked(SHOWN).await.map_err(broken)?;
     Ok(answer::json(StatusCode::OK, json!(items)))
 }
 
@@ -58,7 +58,7 @@ pub async fn retry(
     request: Request,
 ) -> Answer {
     let wish: Again = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let outcome = through(async move {
         let outcome = shared.retry(&id, wish.send_again).await?;
         shared.store.durable().await?;
@@ -69,9 +69,9 @@ pub async fn retry(
 }
 
 pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let outcome = through(async move {
-        let outcome = shared.drop_parked(&id)?;
+        let outcome = shared.drop_parked(&id).await?;
         shared.store.durable().await?;
         info!(id, outcome = word(&outcome), "dropped by hand");
         Ok(outcome)
@@ -83,7 +83,7 @@ pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<St
 pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let missing = || answer::error(StatusCode::NOT_FOUND, "no such event is kept");
     let seq = id.strip_prefix('e').unwrap_or(&id).parse().map_err(|_| missing())?;
-    let bytes = context.shared.store.body(seq).map_err(broken)?.ok_or_else(missing)?;
+    let bytes = context.shared().store.body(seq).await.map_err(broken)?.ok_or_else(missing)?;
     let mut payload = crate::json::read(&bytes).map_err(|_| {
         answer::error(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -97,7 +97,7 @@ pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<Stri
 /// What would be sent to Goodays for a Case now, and why. The Case is given by id or number.
 pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
-    let id = match context.shared.case_named(&name).await {
+    let id = match context.shared().case_named(&name).await {
         Ok(Some(id)) => id,
         Ok(None) => {
             let words =
@@ -113,7 +113,7 @@ pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<Str
             return Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, &words));
         }
     };
-    let explained = context.shared.explain(&id).await.map_err(broken)?;
+    let explained = context.shared().explain(&id).await.map_err(broken)?;
     if explained.is_empty() {
         return Err(missing("no feedback is known to stand in this Case"));
     }
@@ -123,7 +123,7 @@ pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<Str
 /// The inputs that decide what an event of this response would write: the org's fields and the ledger.
 pub async fn response(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
     let id = ResponseId::new(id).map_err(|why| answer::error(StatusCode::BAD_REQUEST, &why.to_string()))?;
-    let knowledge = context.shared.knowledge(&id).await.map_err(broken)?;
+    let knowledge = context.shared().knowledge(&id).await.map_err(broken)?;
     Ok(answer::json(StatusCode::OK, json!(knowledge)))
 }
 
@@ -140,11 +140,11 @@ fn without_tokens(value: &mut Value) {
 
 /// Reads the mapping files, connector.yaml and the secret files again.
 pub async fn reload(State(context): State<Arc<AdminContext>>) -> Answer {
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let read = tokio::spawn(async move { shared.reload().await });
     match read.await.map_err(|_| failed())? {
         Ok(version) => {
-            let waiting = context.shared.edits.load().waiting.clone();
+            let waiting = context.shared().edits.load().waiting.clone();
             Ok(answer::json(StatusCode::OK, json!({ "mapping": version, "waits_for_restart": waiting })))
         }
         Err(errors) => Err(answer::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "errors": errors }))),
@@ -153,7 +153,7 @@ pub async fn reload(State(context): State<Arc<AdminContext>>) -> Answer {
 
 pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let wish: Sweep = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let since = since(&shared, wish.since.as_deref()).ok_or_else(|| {
         answer::error(
             StatusCode::BAD_REQUEST,
@@ -174,7 +174,7 @@ pub struct Forget {
 
 pub async fn forget(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let wish: Forget = context.wish(request).await?;
-    let shared = context.shared.clone();
+    let shared = context.shared();
     let whom = match (wish.response, wish.email) {
         (Some(id), None) => ResponseId::new(id)
             .map(Whom::Response)

@@ -12,16 +12,16 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::answer;
-use crate::workers::Shared;
+use crate::workers::Process;
 
 pub struct Guard {
     bound: SocketAddr,
-    shared: Arc<Shared>,
+    process: Arc<Process>,
 }
 
 impl Guard {
-    pub fn new(bound: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self { bound, shared }
+    pub fn new(bound: SocketAddr, process: Arc<Process>) -> Self {
+        Self { bound, process }
     }
 
     fn refusal(&self, request: &Request) -> Option<Response> {
@@ -59,7 +59,7 @@ impl Guard {
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {
         // Read for each request, because the token can be rotated while we run.
-        let token = self.shared.secrets.admin.load();
+        let token = self.process.secrets.admin.load();
         let Some(token) = token.as_ref() else { return self.bound.ip().is_loopback() };
         let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).and_then(bearer);
         given.is_some_and(|given| same(given, token.expose_secret().as_bytes()))

@@ -16,7 +16,6 @@ mod strangers;
 mod webhook;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use crate::config::Signature;
-use crate::workers::Shared;
+use crate::workers::Current;
 use serve::Door;
 
 /// Limits of the listeners. The defaults are generous for Goodays and strict for other clients.
@@ -105,18 +104,20 @@ pub struct Doors {
 
 impl Doors {
     /// Binds both addresses and serves until [`close`](Self::close), or until the token is cancelled.
-    pub async fn open(shared: Arc<Shared>, token: CancellationToken) -> Result<Self, DoorError> {
-        Self::open_with(shared, token, Limits::default()).await
+    pub async fn open(current: impl Into<Current>, token: CancellationToken) -> Result<Self, DoorError> {
+        Self::open_with(current, token, Limits::default()).await
     }
 
     /// The same with given limits.
     pub async fn open_with(
-        shared: Arc<Shared>,
+        current: impl Into<Current>,
         token: CancellationToken,
         limits: Limits,
     ) -> Result<Self, DoorError> {
-        let webhook = bind("webhook's", "server.listen", shared.config.server.listen).await?;
-        let admin = bind("admin", "admin.listen", shared.config.admin.listen).await?;
+        let current = current.into();
+        let config = &current.process().config;
+        let webhook = bind("webhook's", "server.listen", config.server.listen).await?;
+        let admin = bind("admin", "admin.listen", config.admin.listen).await?;
         let mut doors = Self {
             webhook: webhook.1,
             admin: admin.1,
@@ -125,15 +126,15 @@ impl Doors {
             tracker: TaskTracker::new(),
             limits,
         };
-        let path = &shared.config.server.webhook_path;
+        let path = &config.server.webhook_path;
         debug!(webhook = %doors.webhook, path, admin = %doors.admin, "the doors are open");
-        if shared.config.goodays.webhook.signature == Signature::Off {
+        if config.goodays.webhook.signature == Signature::Off {
             warn!("webhooks are believed without signature (goodays.webhook.signature: off)");
         }
         let webhooks = crate::descriptors::for_connections(doors.limits.webhook_connections);
         let connections = (webhooks, doors.limits.admin_connections);
-        doors.serve("webhook", webhook.0, webhook::router(&shared, &doors.limits), connections.0);
-        doors.serve("admin", admin.0, admin::router(&shared, admin.1, &doors.limits), connections.1);
+        doors.serve("webhook", webhook.0, webhook::router(&current, &doors.limits), connections.0);
+        doors.serve("admin", admin.0, admin::router(&current, admin.1, &doors.limits), connections.1);
         doors.tracker.close();
         Ok(doors)
     }

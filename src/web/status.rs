@@ -5,10 +5,8 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::aside::aside;
 use crate::config::Actions;
-use crate::state::StoreError;
-use crate::state::outbox::Outbox;
+use crate::state::{Outbox, StoreError};
 use crate::workers::{Shared, Trouble};
 
 /// Rows are counted up to this number.
@@ -36,21 +34,19 @@ impl Status {
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
         let calls = shared.budget.today(now_ms).await;
-        // Up to 10,000 rows per list are read, so a runtime worker must not block on it.
-        aside(|| {
-            let (unprocessed, oldest) = shared.store.unprocessed(COUNTED)?;
-            let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
-            Ok(Self {
-                now_ms,
-                started_ms,
-                inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
-                inbox_parked: shared.store.count_parked_events(COUNTED)?,
-                oldest_event_ms: shared.store.oldest_waiting_ms(COUNTED)?,
-                outbox: shared.store.outbox(COUNTED)?,
-                unprocessed,
-                oldest_unprocessed: waits,
-                calls,
-            })
+        let figures = shared.store.figures(COUNTED).await?;
+        let (unprocessed, oldest) = figures.unprocessed;
+        let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
+        Ok(Self {
+            now_ms,
+            started_ms,
+            inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
+            inbox_parked: figures.parked_events,
+            oldest_event_ms: figures.oldest_waiting_ms,
+            outbox: figures.outbox,
+            unprocessed,
+            oldest_unprocessed: waits,
+            calls,
         })
     }
 
@@ -152,8 +148,10 @@ impl Status {
         m.configuration_refused.set(edits.refused.is_some().into());
         m.configuration_waits.set(whole(edits.waiting.len()));
         m.observing.set((shared.live().actions == Actions::Observe).into());
-        #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
-        m.free_disk.set(shared.store.disk_bytes() as f64);
+        if let Some(bytes) = shared.store.disk_bytes() {
+            #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
+            m.free_disk.set(bytes as f64);
+        }
     }
 
     /// Seconds since the last completed poll, or since the start if there was none.

@@ -27,7 +27,7 @@ use crate::goodays::event::peek_response_id;
 use crate::goodays::peek::{self, excess};
 use crate::goodays::signature::{self, SignatureProblem, Verified};
 use crate::state::{Receipt, StoreError};
-use crate::workers::Shared;
+use crate::workers::{Current, Process, Shared};
 
 /// Value of `Retry-After`, in seconds.
 const RETRY_AFTER: &str = "30";
@@ -40,7 +40,8 @@ const STORING: usize = 8;
 const NAMES: [&str; 4] = ["response", "message", "delegated", "reply"];
 
 struct Hook {
-    shared: Arc<Shared>,
+    current: Current,
+    process: Arc<Process>,
     reader: Reader,
     strangers: Strangers,
     /// For refused requests.
@@ -51,10 +52,11 @@ struct Hook {
 }
 
 /// The only path is compared byte by byte: nothing in it is decoded or normalized.
-pub fn router(shared: &Arc<Shared>, limits: &Limits) -> Router {
-    let reader = Reader::new(shared.config.server.max_body_bytes, limits);
+pub fn router(current: &Current, limits: &Limits) -> Router {
+    let reader = Reader::new(current.process().config.server.max_body_bytes, limits);
     let hook = Hook {
-        shared: shared.clone(),
+        current: current.clone(),
+        process: current.process().clone(),
         reader,
         strangers: Strangers::default(),
         lines: Throttle::new(),
@@ -67,7 +69,7 @@ pub fn router(shared: &Arc<Shared>, limits: &Limits) -> Router {
 
 async fn knock(State(hook): State<Arc<Hook>>, request: Request) -> Response {
     let outcome = hook.take(request).await;
-    hook.shared.metrics.webhook(outcome.name());
+    hook.process.metrics.webhook(outcome.name());
     outcome.into_response()
 }
 
@@ -93,7 +95,7 @@ struct Peek {
 
 impl Hook {
     async fn take(&self, request: Request) -> Outcome {
-        if request.uri().path() != self.shared.config.server.webhook_path {
+        if request.uri().path() != self.process.config.server.webhook_path {
             return Outcome::Nowhere;
         }
         if request.method() != Method::POST {
@@ -111,7 +113,7 @@ impl Hook {
         };
         let began = Instant::now();
         let outcome = self.judge(&head.headers, taken, seat).await;
-        self.shared.metrics.acknowledgement.observe(began.elapsed().as_secs_f64());
+        self.process.metrics.acknowledgement.observe(began.elapsed().as_secs_f64());
         outcome
     }
 
@@ -122,7 +124,7 @@ impl Hook {
         {
             match why {
                 Unread::TooLong => {
-                    let limit = self.shared.config.server.max_body_bytes;
+                    let limit = self.process.config.server.max_body_bytes;
                     warn!(limit, "a webhook was refused: its body is longer than server.max_body_bytes");
                 }
                 why => warn!(?why, "a webhook could not be read to its end"),
@@ -145,7 +147,7 @@ impl Hook {
 
     /// Refuses a request without a well-formed signature header before its body is read.
     fn look(&self, headers: &HeaderMap) -> Result<(), SignatureProblem> {
-        match self.shared.config.goodays.webhook.signature {
+        match self.process.config.goodays.webhook.signature {
             _ if crate::mutant::is_on("skip-signature") => Ok(()),
             Signature::Off => Ok(()),
             Signature::Hmac => signature::given(given(headers)).map(drop),
@@ -194,28 +196,28 @@ impl Hook {
     }
 
     fn verify<'a>(&self, headers: &HeaderMap, bytes: &'a [u8]) -> Result<Verified<'a>, SignatureProblem> {
-        match self.shared.config.goodays.webhook.signature {
+        match self.process.config.goodays.webhook.signature {
             _ if crate::mutant::is_on("skip-signature") => Ok(signature::unsigned(bytes)),
             Signature::Off => Ok(signature::unsigned(bytes)),
-            Signature::Hmac => signature::verify(bytes, given(headers), &self.shared.secrets.webhook.load()),
+            Signature::Hmac => signature::verify(bytes, given(headers), &self.process.secrets.webhook.load()),
         }
     }
 
     /// Stores the body and waits until it is on disk. A duplicate waits, too: the first one may not be on disk yet.
     async fn keep(&self, verified: Verified<'_>, peek: Peek) -> Result<Outcome, StoreError> {
-        let shared = &self.shared;
+        let shared = &*self.current.shared();
         shared.store.accepting()?;
         let shown = peek.id.clone().map(|id| id.to_string()).unwrap_or_default();
         // Runtime workers must not block on the disk: so few calls at the same time, and each waits for room first.
         let turn = self.storing.acquire().await.ok();
         shared.store.room().await?;
         let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
-        let receipt = aside::if_large(bytes.len(), || match (&peek.id, &peek.excess) {
+        let receipt = match (&peek.id, &peek.excess) {
             (Ok(id), Some(why)) => {
-                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms)
+                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms).await?
             }
-            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms),
-        })?;
+            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms).await?,
+        };
         drop(turn);
         let mut wake = None;
         let (seq, outcome) = match receipt {

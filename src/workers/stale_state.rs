@@ -20,24 +20,26 @@ use crate::workers::runtime::org_identity::disk;
 
 /// After the disk lost writes that had been acknowledged: unsent actions wait for a human, and the next poll reads the
 /// daily span again, because the cursor may be ahead of what was kept.
-pub(crate) fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreError> {
-    let open = store.all_open_intents()?;
+pub(crate) async fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreError> {
+    let open = store.all_open_intents().await?;
     let mut parked = 0;
     for intent in &open {
-        let (changed, _) = store.change(&intent.response_id, now_ms, |loaded| {
-            let Some(now) = loaded.now.intent_mut(intent.seq) else { return Ok(false) };
-            let after = now.after_loss(now_ms);
-            let changed = after != now.state;
-            now.state = after;
-            Ok(changed)
-        })?;
+        let (changed, _) = store
+            .change(&intent.response_id, now_ms, |loaded| {
+                let Some(now) = loaded.now.intent_mut(intent.seq) else { return Ok(false) };
+                let after = now.after_loss(now_ms);
+                let changed = after != now.state;
+                now.state = after;
+                Ok(changed)
+            })
+            .await?;
         parked += usize::from(changed);
     }
     error!(
         code = DAMAGED,
         parked, "a part of the state is lost: actions that may have been sent wait for a human"
     );
-    store.set_meta(DEEP, &0_i64)
+    store.set_meta(DEEP, &0_i64).await
 }
 
 /// How many Cases are checked: as many as a query returns in one call.
@@ -46,7 +48,7 @@ impl Shared {
     /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know.
     /// Only a later state than this one can have written them.
     pub(crate) async fn is_outdated(&self) -> Result<bool, Failure> {
-        let cursor_ms: Option<i64> = self.store.meta(CURSOR).map_err(|e| disk(&e))?;
+        let cursor_ms: Option<i64> = self.store.meta(CURSOR).await.map_err(|e| disk(&e))?;
         let mapping = self.mapping();
         let (Some(cursor_ms), Some(case)) = (cursor_ms, mapping.case_mappings().first()) else {
             return Ok(false);
@@ -68,24 +70,24 @@ impl Shared {
             Err(failure) => return Err(failure),
         };
         for row in &rows {
-            if self.is_ahead(row, case).map_err(|e| disk(&e))? {
+            if self.is_ahead(row, case).await.map_err(|e| disk(&e))? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn is_ahead(&self, row: &Value, case: &CaseMapping) -> Result<bool, StoreError> {
+    async fn is_ahead(&self, row: &Value, case: &CaseMapping) -> Result<bool, StoreError> {
         let text = |field: &str| row.get(field).and_then(Value::as_str);
         let (Some(id), Some(key)) = (id_of(row, "Id"), text(&case.key_field)) else { return Ok(false) };
         let Some(own) = ResponseId::new(key).ok().map(|id| RKey::of(&id)) else { return Ok(false) };
         for lane in 0..LANES {
             // It was in flight when the process ended; it is read back anyway.
-            if self.store.attempt(lane)?.contains(&own) {
+            if self.store.attempt(lane).await?.contains(&own) {
                 return Ok(false);
             }
         }
-        let links = self.store.links_of_case(&id)?;
+        let links = self.store.links_of_case(&id).await?;
         // A link that was never read knows nothing yet.
         if links.is_empty() || links.iter().any(|link| link.unread) {
             return Ok(false);
@@ -96,12 +98,12 @@ impl Shared {
 
     /// Removes the ledger and the outbox; waiting events stay. The cursor is removed last: until then the next start
     /// finds what is left.
-    pub(crate) fn start_over(&self) -> Result<(), StoreError> {
-        let open = self.store.all_open_intents()?.len();
+    pub(crate) async fn start_over(&self) -> Result<(), StoreError> {
+        let open = self.store.all_open_intents().await?.len();
         warn!(
             open,
             "this state is older than what was written from it (a restored backup?): it is taken for lost"
         );
-        self.store.start_over(&[LOOKED, CURSOR])
+        self.store.start_over(&[LOOKED, CURSOR]).await
     }
 }

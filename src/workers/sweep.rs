@@ -140,7 +140,7 @@ impl Worker for Sweeper {
         }
         let mut sweep = match self.running.take() {
             Some(sweep) => sweep,
-            None => Sweep::new(shared.scheduled(millis(every))?, false),
+            None => Sweep::new(shared.scheduled(millis(every)).await?, false),
         };
         match shared.sweep_page(&mut sweep).await {
             Ok(true) => self.running = Some(sweep),
@@ -182,11 +182,11 @@ impl Shared {
     }
 
     /// The window, and then a piece of older feedback.
-    fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
+    async fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
         let now_ms = self.goodays_now().as_millisecond();
         let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
         let edge_ms = now_ms - millis(self.config.sweep.window);
-        let piece = older_piece(self.store.meta(OLDER)?, edge_ms, every_ms, now_ms);
+        let piece = older_piece(self.store.meta(OLDER).await?, edge_ms, every_ms, now_ms);
         let older = piece.map(|(from_ms, until_ms)| (at(from_ms), Some(at(until_ms))));
         Ok(older.into_iter().chain([(at(edge_ms), None)]).collect())
     }
@@ -216,7 +216,7 @@ impl Shared {
         let start = self.on_goodays_clock(contact.first_start);
         let oldest =
             if beyond_the_start { since.into() } else { start.unwrap_or_default().plus_millis(-CARRIED_MS) };
-        self.compare(oldest, &page.items, sweep)?;
+        self.compare(oldest, &page.items, sweep).await?;
         if sweep.leads_back(&page) {
             warn!(
                 "Goodays' list of responses leads back to a page read before: what stands behind it is not compared"
@@ -228,7 +228,7 @@ impl Shared {
             sweep.span_ends();
             // Only the older piece of a scheduled sweep has an end.
             if until.is_some() {
-                self.store.set_meta(OLDER, &since.as_millisecond())?;
+                self.store.set_meta(OLDER, &since.as_millisecond()).await?;
             }
         }
         Ok(!sweep.spans.is_empty())
@@ -245,7 +245,7 @@ impl Shared {
             self.store.durable().await?;
             self.wake_all();
         }
-        let unanswered = self.unanswered()?;
+        let unanswered = self.unanswered().await?;
         report.unanswered_count = unanswered.len();
         report.unanswered = unanswered.into_iter().take(LISTED).collect();
         Ok(report)
@@ -263,26 +263,36 @@ impl Shared {
     }
 
     /// Compares the responses of a page with the ledger.
-    fn compare(&self, oldest: GoodaysTime, items: &[Value], sweep: &mut Sweep) -> Result<(), StoreError> {
+    async fn compare(
+        &self,
+        oldest: GoodaysTime,
+        items: &[Value],
+        sweep: &mut Sweep,
+    ) -> Result<(), StoreError> {
         sweep.report.looked_at += items.len();
         let shown: Vec<Response> = items.iter().filter_map(|item| Response::from_value(item).ok()).collect();
         sweep.report.unreadable += items.len() - shown.len();
         let ids: Vec<ResponseId> = shown.iter().map(|response| response.id.clone()).collect();
         // A list may show a response twice.
         let mut queued = BTreeSet::new();
-        for (response, known) in shown.iter().zip(self.store.load_many(&ids)?) {
+        for (response, known) in shown.iter().zip(self.store.load_many(&ids).await?) {
             let link = known.now.link.as_ref();
             let waits = known.waiting.unreadable.is_some() || !known.waiting.entries.is_empty();
             let missing = lacks(link, response, oldest) && self.wants(link, response);
             if missing && !waits && queued.insert(&response.id) {
-                self.repair(response, sweep.dry_run, &mut sweep.report)?;
+                self.repair(response, sweep.dry_run, &mut sweep.report).await?;
             }
         }
         Ok(())
     }
 
     /// Queues a response that Salesforce lacks, or whose messages it lacks, as an event.
-    fn repair(&self, response: &Response, dry_run: bool, report: &mut SweepReport) -> Result<(), StoreError> {
+    async fn repair(
+        &self,
+        response: &Response,
+        dry_run: bool,
+        report: &mut SweepReport,
+    ) -> Result<(), StoreError> {
         report.missing_count += 1;
         if report.missing.len() < LISTED {
             report.missing.push(response.id.to_string());
@@ -294,7 +304,7 @@ impl Shared {
         // The time makes it a new event: the event of an earlier sweep may have been skipped.
         let body = json!({ "event_type": "sweep", "swept_ms": now_ms, "response": response.raw }).to_string();
         if let Receipt::Accepted { .. } =
-            self.store.accept(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms)?
+            self.store.accept(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms).await?
         {
             self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             report.repaired += 1;
@@ -313,9 +323,9 @@ impl Shared {
     }
 
     /// Responses with answers that have not reached Goodays.
-    fn unanswered(&self) -> Result<BTreeSet<String>, StoreError> {
-        let open = self.store.some_open_intents(COUNTED)?;
-        let parked = self.store.parked_intents(0, COUNTED)?;
+    async fn unanswered(&self) -> Result<BTreeSet<String>, StoreError> {
+        let open = self.store.some_open_intents(COUNTED).await?;
+        let parked = self.store.parked_intents(0, COUNTED).await?;
         Ok(open.into_iter().chain(parked).map(|i| i.response_id.to_string()).collect())
     }
 }

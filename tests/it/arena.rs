@@ -12,6 +12,7 @@ use goodays_salesforce::workers::Shared;
 use serde_json::Value;
 
 use crate::judge::Judge;
+use crate::now;
 
 pub use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 
@@ -127,12 +128,12 @@ impl World {
         requests.iter().filter(|s| s.path.ends_with("/composite/graph")).count()
     }
 
-    pub fn parked(&self) -> Vec<ParkedItem> {
-        self.stage.app().shared.parked(1000).unwrap()
+    pub async fn parked(&self) -> Vec<ParkedItem> {
+        self.stage.app().shared.parked(1000).await.unwrap()
     }
 
     pub async fn parked_with(&self, code: &str) -> ParkedItem {
-        self.holds(code, || self.parked().into_iter().find(|p| p.reason_code == code)).await
+        self.holds(code, || now(self.parked()).into_iter().find(|p| p.reason_code == code)).await
     }
 
     pub fn salesforce_trouble(&self) -> Option<String> {
@@ -147,18 +148,22 @@ impl World {
     pub async fn holds<T>(&self, what: &str, holds: impl FnMut() -> Option<T>) -> T {
         match until(PATIENCE, holds).await {
             Some(found) => found,
-            None => panic!("waited in vain for: {what}\n{}", self.state()),
+            None => panic!("waited in vain for: {what}\n{}", self.state().await),
         }
     }
 
-    fn state(&self) -> String {
+    async fn state(&self) -> String {
         let Some(app) = &self.stage.app else { return "no daemon".to_owned() };
         let shared = &app.shared;
         format!(
             "pending {:?}; open {:?}; parked {:?}; salesforce {:?}; goodays {:?}",
-            shared.store.count_pending(),
-            shared.store.all_open_intents().map(|all| all.into_iter().map(|i| i.state).collect::<Vec<_>>()),
-            shared.parked(20),
+            shared.store.counters().await.map(|counters| counters.pending),
+            shared
+                .store
+                .all_open_intents()
+                .await
+                .map(|all| all.into_iter().map(|i| i.state).collect::<Vec<_>>()),
+            shared.parked(20).await,
             shared.salesforce_breaker.trouble(),
             shared.goodays_breaker.trouble(),
         )
@@ -169,7 +174,7 @@ impl World {
         self.stage.goodays.webhooks_sent().await;
         let mut polls = None;
         self.holds("rest", || {
-            if !is_idle(&self.stage.app().shared) {
+            if !now(is_idle(&self.stage.app().shared)) {
                 polls = None;
                 return None;
             }
@@ -192,9 +197,9 @@ impl World {
     }
 
     /// Every response at Goodays is complete and not duplicated, in both directions.
-    pub fn laws_hold(&self) {
+    pub async fn laws_hold(&self) {
         let parked = match &self.stage.app {
-            Some(_) => self.parked(),
+            Some(_) => self.parked().await,
             None => Vec::new(),
         };
         let excused = |id: &str| parked.iter().filter(|p| p.response_id.as_deref() == Some(id)).count();
@@ -210,11 +215,11 @@ pub fn lane(id: &str) -> u8 {
 }
 
 /// Whether only items are left that wait for a human, or that wait for such an item.
-pub fn is_idle(shared: &Shared) -> bool {
+pub async fn is_idle(shared: &Shared) -> bool {
     let store = &shared.store;
-    let open = store.all_open_intents().unwrap();
-    let queued = (0..LANES).any(|lane| store.next_due(lane).unwrap().is_some());
-    let parked = shared.parked(1000).unwrap();
+    let open = store.all_open_intents().await.unwrap();
+    let queued = (0..LANES).any(|lane| now(store.next_due(lane)).unwrap().is_some());
+    let parked = shared.parked(1000).await.unwrap();
     // A close waits for an answer that a human has to look at.
     let behind = |i: &Intent| {
         !i.kind.is_answer() && parked.iter().any(|p| p.response_id.as_deref() == Some(i.response_id.as_str()))

@@ -13,6 +13,7 @@ use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::{Value, json};
 
 use crate::arena::{PATIENCE, World};
+use crate::now;
 
 const GUIDE: &str = include_str!("../../docs/operations.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
@@ -89,9 +90,9 @@ async fn a_fresh_backup_goes_on_where_it_ended() {
     world.receives(&id, &text).await;
     world.customer_writes(&id);
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.received(&id).len(), 2);
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 /// An answer waits while the backup is made. The backup does not contain the changes that follow.
@@ -105,7 +106,7 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     let away = Act::Answer { status: 503, body: String::new(), content_type: None, headers: [].into() };
     world.stage.goodays.wire().fault(Fault { times: None, ..Fault::once("/responses/", away) });
     let waiting = world.agent_answers(&case);
-    let noted = || world.stage.app().shared.store.all_open_intents().unwrap().pop();
+    let noted = || now(world.stage.app().shared.store.all_open_intents()).unwrap().pop();
     world.holds("the answer waits", noted).await;
     follow(&mut world, &commands(0)).await;
     named_as_in_the_guide(&world);
@@ -133,7 +134,7 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     world.stage.salesforce.touch_all();
     world.quiet().await;
     assert_eq!([&id, &other, &new].map(|id| world.received(id)), before);
-    world.laws_hold();
+    world.laws_hold().await;
     for id in [&id, &other, &new] {
         assert_eq!(cases(&world, id), 1);
     }
@@ -143,12 +144,12 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     world.receives(&other, &text).await;
     world.quiet().await;
     // The next start finds no difference, and keeps what it knows.
-    let before = world.stage.app().shared.store.meta::<Value>("contact").unwrap();
+    let before = world.stage.app().shared.store.meta::<Value>("contact").await.unwrap();
     world.stage.stop_daemon().await;
     world.stage.start_daemon().await.unwrap();
     world.quiet().await;
-    assert_eq!(world.stage.app().shared.store.meta::<Value>("contact").unwrap(), before);
-    world.laws_hold();
+    assert_eq!(world.stage.app().shared.store.meta::<Value>("contact").await.unwrap(), before);
+    world.laws_hold().await;
 }
 
 /// Only an event's ids and its hash are left.
@@ -169,7 +170,7 @@ async fn what_comes_again_after_it_was_pruned_changes_nothing() {
     let later = Clock::System.now_ms() + i64::try_from(config.state.keep_events.as_millis()).unwrap() + 1;
     let clock = Clock::Manual(Arc::new(AtomicI64::new(later)));
     world.stage.app = Some(App::start(config, clock).await.unwrap());
-    let events = || world.stage.app().shared.store.events_from(0, 10).unwrap().records.len();
+    let events = || now(world.stage.app().shared.store.events_from(0, 10)).unwrap().records.len();
     world.holds("the events are pruned", || (events() == 0).then_some(())).await;
     assert!(world.stage.stop_daemon().await);
     world.stage.start_daemon().await.unwrap();
@@ -185,9 +186,9 @@ async fn what_comes_again_after_it_was_pruned_changes_nothing() {
     assert!(said.contains(&json!("duplicate")) && said.contains(&json!("accepted")), "{said:?}");
     world.stage.salesforce.touch_all();
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.comments(&case).len(), 2);
     assert_eq!(world.received(&id).len(), 1);
     assert_eq!(cases(&world, &id), 1);
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }

@@ -8,6 +8,8 @@ use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault, Wire};
 use serde_json::json;
 
+use crate::now;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers every such request with this status, without end.
@@ -65,7 +67,7 @@ async fn a_bare_org_and_a_bare_account_carry_the_conversation() {
         .expect("a message");
     // With a parked item, polls ask for deleted rows. They must work without the answer.
     stage.salesforce.agent_comments(case, "and one too many", true, agent).unwrap();
-    let parked = || (!stage.app().shared.parked(1).unwrap().is_empty()).then_some(());
+    let parked = || (!now(stage.app().shared.parked(1)).unwrap().is_empty()).then_some(());
     until(PATIENCE, parked).await.expect("it waits for the customer");
     let other = stage.goodays.customer_leaves(Feedback::default());
     let closing = until(PATIENCE, || stage.salesforce.case_by_key(&other)).await.expect("a second Case");

@@ -74,23 +74,25 @@ fn parked() -> EntryState {
     EntryState::Parked { since_ms: 0, code: "no_place".to_owned(), why: "because".to_owned() }
 }
 
-fn accept(store: &Store, n: u8, body: &str, now_ms: i64) -> Receipt {
-    store.accept(body.as_bytes(), "message", &Ok(id(n)), now_ms).unwrap()
+async fn accept(store: &Store, n: u8, body: &str, now_ms: i64) -> Receipt {
+    store.accept(body.as_bytes(), "message", &Ok(id(n)), now_ms).await.unwrap()
 }
 
-fn accepted(store: &Store, n: u8, body: &str) -> u64 {
-    match accept(store, n, body, 0) {
+async fn accepted(store: &Store, n: u8, body: &str) -> u64 {
+    match accept(store, n, body, 0).await {
         Receipt::Accepted { seq, .. } => seq,
         other => panic!("{other:?}"),
     }
 }
 
 /// Changes one conversation.
-fn change(store: &Store, n: u8, mut with: impl FnMut(&mut Loaded)) {
-    let changed = store.change(&id(n), 0, |loaded| {
-        with(loaded);
-        Ok(())
-    });
+async fn change(store: &Store, n: u8, mut with: impl FnMut(&mut Loaded) + Send) {
+    let changed = store
+        .change(&id(n), 0, |loaded| {
+            with(loaded);
+            Ok(())
+        })
+        .await;
     changed.unwrap();
 }
 
@@ -179,8 +181,8 @@ impl Model {
         self.all.entry(n).or_default()
     }
 
-    fn accept(&mut self, store: &Store, n: u8, body: u8, now_ms: i64) {
-        let receipt = accept(store, n, &body.to_string(), now_ms);
+    async fn accept(&mut self, store: &Store, n: u8, body: u8, now_ms: i64) {
+        let receipt = accept(store, n, &body.to_string(), now_ms).await;
         let plain = self.of(n);
         let waits = (0, EntryState::Waiting { due_ms: now_ms });
         match plain.bodies.get(&body).copied() {
@@ -199,7 +201,7 @@ impl Model {
     }
 
     /// Commits a batch. Applied is what was loaded at the present version, and nothing else.
-    fn commit(&mut self, store: &Store, held: Vec<Held>, what: What, now_ms: i64) {
+    async fn commit(&mut self, store: &Store, held: Vec<Held>, what: What, now_ms: i64) {
         let mut expected = Vec::new();
         let mut batch = Vec::new();
         for Held { of, before, mut loaded } in held {
@@ -214,12 +216,12 @@ impl Model {
             batch.push((of, loaded));
         }
         let (of, batch): (Vec<u8>, Vec<Loaded>) = batch.into_iter().unzip();
-        let commits = store.commit_many(batch, now_ms).unwrap();
+        let commits = store.commit_many(batch, now_ms).await.unwrap();
         let applied: Vec<bool> = commits.iter().map(|one| matches!(one, Commit::Applied(_))).collect();
         assert_eq!(applied, expected, "{what:?} of {of:?}");
         // The store numbers new notes itself.
         for of in of {
-            let waiting = store.waiting(RKey::of(&id(of))).unwrap();
+            let waiting = store.waiting(RKey::of(&id(of))).await.unwrap();
             self.of(of).number_notes(&waiting.notes);
         }
     }
@@ -234,11 +236,11 @@ impl Model {
         self.delivered += ended(after).1 - ended(before).1;
     }
 
-    fn holds(&self, store: &Store, now_ms: i64) {
+    async fn holds(&self, store: &Store, now_ms: i64) {
         let mut queued = BTreeSet::new();
         for n in 0..4 {
             let plain = self.all.get(&n).cloned().unwrap_or_default();
-            let loaded = store.load(&id(n)).unwrap();
+            let loaded = store.load(&id(n)).await.unwrap();
             assert_eq!(loaded.now.link.as_ref().map(|link| &link.mapping), plain.words.as_ref());
             let open = |state: &IntentState| matches!(state, IntentState::Ready { .. });
             let intents: Vec<u64> =
@@ -246,7 +248,7 @@ impl Model {
             let expected = plain.intents.iter().filter(|(_, state)| open(state)).map(|(seq, _)| *seq);
             assert_eq!(intents, expected.collect::<Vec<_>>());
             for (seq, (attempts, state)) in &plain.events {
-                let entry = store.entry(*seq).unwrap().unwrap();
+                let entry = store.entry(*seq).await.unwrap().unwrap();
                 assert_eq!((entry.attempts, &entry.state), (*attempts, state));
             }
             let waits = |state: &EntryState| matches!(state, EntryState::Waiting { .. });
@@ -263,16 +265,14 @@ impl Model {
             }
             queued.extend(loaded.waiting.notes.iter().map(|n| (rkey, n.due_ms, n.seq, false)));
         }
-        queues_hold(store, &queued, now_ms);
-        assert_eq!(store.count_pending().unwrap(), queued.iter().filter(|item| item.3).count() as u64);
-        let ended: u64 =
-            (0..LANES).map(|n| store.meta::<u64>(&format!("done {n}")).unwrap().unwrap_or_default()).sum();
-        assert_eq!(ended, self.done);
-        assert_eq!(store.meta::<u64>("delivered").unwrap().unwrap_or_default(), self.delivered);
+        queues_hold(store, &queued, now_ms).await;
+        let counters = store.counters().await.unwrap();
+        assert_eq!(counters.pending, queued.iter().filter(|item| item.3).count() as u64);
+        assert_eq!((counters.done.iter().sum::<u64>(), counters.delivered), (self.done, self.delivered));
         let parked = self.all.values().flat_map(|plain| &plain.events);
         let parked: Vec<u64> =
             parked.filter(|(_, e)| matches!(e.1, EntryState::Parked { .. })).map(|(seq, _)| *seq).collect();
-        let listed = store.parked(1000).unwrap().into_iter().map(|item| match item {
+        let listed = store.parked(1000).await.unwrap().into_iter().map(|item| match item {
             Parked::Event(entry) => entry.seq,
             other => panic!("{other:?}"),
         });
@@ -280,17 +280,17 @@ impl Model {
     }
 }
 
-fn queues_hold(store: &Store, queued: &BTreeSet<(RKey, i64, u64, bool)>, now_ms: i64) {
+async fn queues_hold(store: &Store, queued: &BTreeSet<(RKey, i64, u64, bool)>, now_ms: i64) {
     for lane in 0..LANES {
         let of_lane = queued.iter().filter(|item| item.0.lane() == lane);
         let mut due: Vec<_> = of_lane.clone().filter(|item| item.1 <= now_ms).copied().collect();
         due.sort_by_key(|item| (item.1, item.2));
-        let found = store.due(lane, now_ms, 1000).unwrap();
+        let found = store.due(lane, now_ms, 1000).await.unwrap();
         let found: Vec<_> =
             found.into_iter().map(|item| (item.rkey, item.due_ms, item.seq, item.event)).collect();
         assert_eq!(found, due);
-        assert_eq!(store.due(lane, now_ms, 1).unwrap().len(), due.len().min(1));
-        assert_eq!(store.next_due(lane).unwrap(), of_lane.map(|item| item.1).min());
+        assert_eq!(store.due(lane, now_ms, 1).await.unwrap().len(), due.len().min(1));
+        assert_eq!(store.next_due(lane).await.unwrap(), of_lane.map(|item| item.1).min());
     }
 }
 
@@ -373,47 +373,52 @@ proptest! {
 
     #[test]
     fn a_store_does_what_plain_lists_do(steps in steps()) {
-        let (dir, mut store) = fresh();
-        let (mut model, mut held) = (Model::default(), Vec::new());
-        for (step, now_ms) in steps.into_iter().zip(1..) {
-            match step {
-                Step::Accept { of, body } => model.accept(&store, of, body, now_ms),
-                Step::Load { of } => {
-                    let loaded = store.load(&id(of)).unwrap();
-                    held.push(Held { of, before: model.of(of).clone(), loaded });
-                }
-                Step::Commit(what) => model.commit(&store, std::mem::take(&mut held), what, now_ms),
-                Step::Reopen => {
-                    held.clear();
-                    store.close().unwrap();
-                    store = open(dir.path());
-                }
-            }
-            model.holds(&store, now_ms);
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(beside_plain_lists(steps));
     }
 }
 
-#[test]
-fn a_batch_of_any_size_is_written_whole() {
+async fn beside_plain_lists(steps: Vec<Step>) {
+    let (dir, mut store) = fresh();
+    let (mut model, mut held) = (Model::default(), Vec::new());
+    for (step, now_ms) in steps.into_iter().zip(1..) {
+        match step {
+            Step::Accept { of, body } => model.accept(&store, of, body, now_ms).await,
+            Step::Load { of } => {
+                let loaded = store.load(&id(of)).await.unwrap();
+                held.push(Held { of, before: model.of(of).clone(), loaded });
+            }
+            Step::Commit(what) => model.commit(&store, std::mem::take(&mut held), what, now_ms).await,
+            Step::Reopen => {
+                held.clear();
+                store.close().unwrap();
+                store = open(dir.path());
+            }
+        }
+        model.holds(&store, now_ms).await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_any_size_is_written_whole() {
     let (_dir, store) = fresh();
     let ids: Vec<ResponseId> = (0..20).map(id).collect();
     for n in 0..20 {
         for body in 0..300 {
-            accepted(&store, n, &body.to_string());
+            accepted(&store, n, &body.to_string()).await;
         }
     }
     let all = |_, loaded: &mut Loaded| {
         let waiting = loaded.waiting.entries.clone();
         Ok(loaded.end_events(&waiting, &done(1)))
     };
-    let ended = store.change_many(&ids, 1, all).unwrap();
+    let ended = store.change_many(&ids, 1, all).await.unwrap();
     assert_eq!(ended.iter().map(|(ended, _)| ended).sum::<usize>(), 6000);
-    assert_eq!(store.count_pending().unwrap(), 0);
+    assert_eq!(store.counters().await.unwrap().pending, 0);
 }
 
-#[test]
-fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice() {
+#[tokio::test]
+async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice() {
     let (_dir, store) = fresh();
     let twice = [id(1), id(2), id(1)];
     let count = |_, loaded: &mut Loaded| {
@@ -421,98 +426,125 @@ fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice() {
         linked(loaded, words + 1);
         Ok(words)
     };
-    let before = store.change_many(&twice, 0, count).unwrap();
+    let before = store.change_many(&twice, 0, count).await.unwrap();
     assert_eq!(before.into_iter().map(|(words, _)| words).collect::<Vec<_>>(), [0, 0, 1]);
 }
 
-#[test]
-fn threads_that_change_one_conversation_lose_no_change() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_change_one_conversation_lose_no_change() {
     const ROUNDS: u64 = 100;
     let (_dir, store) = fresh();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..ROUNDS {
-                    change(&store, 1, |loaded| {
-                        let words: u64 = loaded.now.link.as_ref().map_or(0, |l| l.mapping.parse().unwrap());
-                        linked(loaded, words + 1);
-                    });
-                }
-            });
-        }
+    let changing = (0..4).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                let one_more = |loaded: &mut Loaded| {
+                    let words: u64 = loaded.now.link.as_ref().map_or(0, |l| l.mapping.parse().unwrap());
+                    linked(loaded, words + 1);
+                };
+                change(&store, 1, one_more).await;
+            }
+        })
     });
-    assert_eq!(store.load(&id(1)).unwrap().now.link.unwrap().mapping, (4 * ROUNDS).to_string());
+    futures_util::future::try_join_all(changing).await.unwrap();
+    assert_eq!(store.load(&id(1)).await.unwrap().now.link.unwrap().mapping, (4 * ROUNDS).to_string());
 }
 
-#[test]
-fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw() {
+#[tokio::test]
+async fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw() {
     let (_dir, store) = fresh();
-    let seq = accepted(&store, 1, "a");
+    let seq = accepted(&store, 1, "a").await;
     let park = |loaded: &mut Loaded| {
         let waiting = loaded.waiting.entries.clone();
         loaded.end_events(&waiting, &parked());
     };
-    change(&store, 1, park);
-    let seen = store.entry(seq).unwrap().unwrap();
-    assert_eq!(store.count_parked_events(10).unwrap(), 1);
-    assert!(store.retry_event(&seen, &id(1), 5).unwrap());
-    assert_eq!((store.count_parked_events(10).unwrap(), store.count_pending().unwrap()), (0, 1));
-    assert!(!store.drop_event(&seen, 6).unwrap() && !store.retry_event(&seen, &id(1), 6).unwrap());
-    change(&store, 1, park);
-    let seen = store.entry(seq).unwrap().unwrap();
-    assert!(store.drop_event(&seen, 7).unwrap());
-    assert_eq!(store.entry(seq).unwrap().unwrap().state, EntryState::Dropped { at_ms: 7 });
-    assert!(matches!(accept(&store, 1, "a", 8), Receipt::Accepted { .. }), "a repeat counts again");
+    change(&store, 1, park).await;
+    let seen = store.entry(seq).await.unwrap().unwrap();
+    assert_eq!(store.count_parked_events(10).await.unwrap(), 1);
+    assert!(store.retry_event(&seen, &id(1), 5).await.unwrap());
+    assert_eq!(
+        (store.count_parked_events(10).await.unwrap(), store.counters().await.unwrap().pending),
+        (0, 1)
+    );
+    assert!(
+        !store.drop_event(&seen, 6).await.unwrap() && !store.retry_event(&seen, &id(1), 6).await.unwrap()
+    );
+    change(&store, 1, park).await;
+    let seen = store.entry(seq).await.unwrap().unwrap();
+    assert!(store.drop_event(&seen, 7).await.unwrap());
+    assert_eq!(store.entry(seq).await.unwrap().unwrap().state, EntryState::Dropped { at_ms: 7 });
+    assert!(matches!(accept(&store, 1, "a", 8).await, Receipt::Accepted { .. }), "a repeat counts again");
 }
 
-#[test]
-fn an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten() {
+#[tokio::test]
+async fn an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten() {
     let (_dir, store) = fresh();
-    let unreadable =
-        |body: &str| match store.accept(body.as_bytes(), "", &Err("no id".to_owned()), 1).unwrap() {
-            Receipt::Parked { seq, .. } => store.entry(seq).unwrap().unwrap(),
-            other => panic!("{other:?}"),
-        };
-    let (one, other) = (unreadable("one"), unreadable("other"));
-    assert!(store.drop_event(&one, 2).unwrap());
-    assert!(store.forget_nameless_event(&other).unwrap());
-    assert_eq!(store.parked(10).unwrap(), []);
-    assert_eq!((store.body(one.seq).unwrap().is_some(), store.body(other.seq).unwrap()), (true, None));
+    let unreadable = async |body: &str| match store
+        .accept(body.as_bytes(), "", &Err("no id".to_owned()), 1)
+        .await
+        .unwrap()
+    {
+        Receipt::Parked { seq, .. } => store.entry(seq).await.unwrap().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let (one, other) = (unreadable("one").await, unreadable("other").await);
+    assert!(store.drop_event(&one, 2).await.unwrap());
+    assert!(store.forget_nameless_event(&other).await.unwrap());
+    assert_eq!(store.parked(10).await.unwrap(), []);
+    assert_eq!(
+        (store.body(one.seq).await.unwrap().is_some(), store.body(other.seq).await.unwrap()),
+        (true, None)
+    );
 }
 
-#[test]
-fn bodies_are_given_in_order_as_far_as_there_is_room() {
+#[tokio::test]
+async fn bodies_are_given_in_order_as_far_as_there_is_room() {
     let (_dir, store) = fresh();
-    let seqs: Vec<u64> = ["aaaa", "bbbb", "cccc"].map(|body| accepted(&store, 1, body)).to_vec();
+    let mut seqs = Vec::new();
+    for body in ["aaaa", "bbbb", "cccc"] {
+        seqs.push(accepted(&store, 1, body).await);
+    }
     let asked = [seqs[1], 999, seqs[0], seqs[2]];
-    let given = |most| {
-        let bodies = store.bodies(&asked, most).unwrap().into_iter();
+    let given = async |most| {
+        let bodies = store.bodies(&asked, most).await.unwrap().into_iter();
         bodies.map(|body| body.map(|bytes| String::from_utf8(bytes).unwrap())).collect::<Vec<_>>()
     };
     let text = |body: &str| Some(body.to_owned());
-    assert_eq!(given(1), [text("bbbb")], "at least one");
-    assert_eq!(given(8), [text("bbbb"), None, text("aaaa")]);
-    assert_eq!(given(100), [text("bbbb"), None, text("aaaa"), text("cccc")]);
+    assert_eq!(given(1).await, [text("bbbb")], "at least one");
+    assert_eq!(given(8).await, [text("bbbb"), None, text("aaaa")]);
+    assert_eq!(given(100).await, [text("bbbb"), None, text("aaaa"), text("cccc")]);
 }
 
-#[test]
-fn at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written() {
+#[tokio::test]
+async fn at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written() {
     const HOUR_MS: i64 = 3_600_000;
     let (_dir, store) = fresh();
-    let sends = |most, now_ms| {
-        let sends = |loaded: &mut Loaded| store.count_sending(loaded, most, now_ms);
-        store.change(&id(1), now_ms, sends).unwrap().0
+    let sends = async |most, now_ms| {
+        let (sent, mut loaded) = (store.sent().await.unwrap(), store.load(&id(1)).await.unwrap());
+        let goes = loaded.count_sending(&sent, most, now_ms);
+        assert!(matches!(store.commit_many(vec![loaded], now_ms).await.unwrap()[..], [Commit::Applied(_)]));
+        goes
     };
-    let mut dropped = store.load(&id(2)).unwrap();
-    assert!(store.count_sending(&mut dropped, Some(2), 0).unwrap());
+    let mut dropped = store.load(&id(2)).await.unwrap();
+    assert!(dropped.count_sending(&store.sent().await.unwrap(), Some(2), 0));
     drop(dropped);
-    assert_eq!([0, 1, 2].map(|now_ms| sends(Some(2), now_ms)), [true, true, false]);
-    assert!(sends(None, 3), "approved by a human");
-    assert!(!sends(Some(3), HOUR_MS - 1) && sends(Some(3), HOUR_MS));
+    for (now_ms, goes) in [(0, true), (1, true), (2, false)] {
+        assert_eq!(sends(Some(2), now_ms).await, goes);
+    }
+    assert!(sends(None, 3).await, "approved by a human");
+    assert!(!sends(Some(3), HOUR_MS - 1).await && sends(Some(3), HOUR_MS).await);
+    // Two begin at once, on the same count: the later one counts again.
+    let sent = store.sent().await.unwrap();
+    let mut both = store.load_many(&[id(1), id(2)]).await.unwrap();
+    assert!(both.iter_mut().all(|loaded| loaded.count_sending(&sent, None, HOUR_MS)));
+    for (loaded, applied) in both.into_iter().zip([true, false]) {
+        let commits = store.commit_many(vec![loaded], HOUR_MS).await.unwrap();
+        assert_eq!(matches!(commits[..], [Commit::Applied(_)]), applied);
+    }
 }
 
-#[test]
-fn links_are_found_by_case_by_customer_and_by_a_walk() {
+#[tokio::test]
+async fn links_are_found_by_case_by_customer_and_by_a_walk() {
     let (dir, mut store) = fresh();
     for n in 1..=5 {
         change(&store, n, |loaded| {
@@ -521,26 +553,30 @@ fn links_are_found_by_case_by_customer_and_by_a_walk() {
             link.customer = Some(hash64(&format!("{}@x.example", n % 2)));
             link.waiting_since = Some(GoodaysTime::from_millis(100 - i64::from(n)));
             loaded.now.link = Some(link);
-        });
+        })
+        .await;
     }
     change(&store, 5, |loaded| {
         let link = loaded.now.link.as_mut().unwrap();
         (link.case, link.waiting_since) = (Some(CaseRef { id: case(0), number: None }), None);
-    });
+    })
+    .await;
     for _ in 0..2 {
         let names = |links: Vec<Link>| {
             links.into_iter().map(|link| link.response_id.to_string()).collect::<BTreeSet<_>>()
         };
         let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
-        let of_cases = store.links_of_cases(&[case(1), case(0), case(9)]).unwrap();
+        let of_cases = store.links_of_cases(&[case(1), case(0), case(9)]).await.unwrap();
         let expected = [set(&["r1", "r3"]), set(&["r2", "r4", "r5"]), set(&[])];
         assert_eq!(of_cases.into_iter().map(names).collect::<Vec<_>>(), expected);
-        let customers = store.links_of_customer(hash64("0@x.example")).unwrap();
+        let customers = store.links_of_customer(hash64("0@x.example")).await.unwrap();
         assert_eq!(names(customers), set(&["r2", "r4"]));
-        assert_eq!(store.unprocessed(10).unwrap(), (4, Some(GoodaysTime::from_millis(96))));
-        let (mut walk, mut all) = (store.walk_links(), Vec::new());
-        while let Some(page) = walk.next_page().unwrap() {
-            all.extend(page);
+        assert_eq!(store.unprocessed(10).await.unwrap(), (4, Some(GoodaysTime::from_millis(96))));
+        let (mut from, mut all) = (Some(RKey::FIRST), Vec::new());
+        while let Some(first) = from {
+            let page = store.links_from(first).await.unwrap();
+            all.extend(page.links);
+            from = page.next;
         }
         assert_eq!(names(all), set(&["r1", "r2", "r3", "r4", "r5"]));
         store.close().unwrap();
@@ -548,69 +584,82 @@ fn links_are_found_by_case_by_customer_and_by_a_walk() {
     }
 }
 
-#[test]
-fn what_is_forgotten_is_gone_and_the_ids_stay() {
+#[tokio::test]
+async fn what_is_forgotten_is_gone_and_the_ids_stay() {
     let (_dir, store) = fresh();
     let hash = hash64("a@x.example");
-    let seq = accepted(&store, 1, "private");
+    let seq = accepted(&store, 1, "private").await;
     change(&store, 1, |loaded| {
         linked(loaded, 1);
         loaded.now.link.as_mut().unwrap().customer = Some(hash);
         loaded.now.tell(note(1));
-    });
-    assert_eq!(store.responses_of_customer(hash).unwrap(), [RKey::of(&id(1))]);
-    let forgotten = store.forget_conversation(RKey::of(&id(1)), |link| link.customer = None).unwrap();
+    })
+    .await;
+    assert_eq!(store.responses_of_customer(hash).await.unwrap(), [RKey::of(&id(1))]);
+    let forgotten = store.forget_conversation(RKey::of(&id(1)), |link| link.customer = None).await.unwrap();
     assert_eq!((forgotten.events, forgotten.pending, forgotten.known), (1, 1, true));
-    assert_eq!((store.entry(seq).unwrap(), store.body(seq).unwrap()), (None, None));
-    let loaded = store.load(&id(1)).unwrap();
+    assert_eq!((store.entry(seq).await.unwrap(), store.body(seq).await.unwrap()), (None, None));
+    let loaded = store.load(&id(1)).await.unwrap();
     assert!(loaded.waiting.is_empty() && loaded.now.link.is_some());
-    assert_eq!(store.responses_of_customer(hash).unwrap(), []);
-    assert_eq!((store.count_pending().unwrap(), store.next_due(RKey::of(&id(1)).lane()).unwrap()), (0, None));
+    assert_eq!(store.responses_of_customer(hash).await.unwrap(), []);
+    assert_eq!(
+        (store.counters().await.unwrap().pending, store.next_due(RKey::of(&id(1)).lane()).await.unwrap()),
+        (0, None)
+    );
 }
 
-#[test]
-fn a_store_that_starts_over_keeps_events_and_nothing_else() {
+#[tokio::test]
+async fn a_store_that_starts_over_keeps_events_and_nothing_else() {
     let (_dir, store) = fresh();
-    let seq = accepted(&store, 1, "a");
-    store.set_meta("cursor", &1).unwrap();
-    store.set_meta("other", &2).unwrap();
-    store.set_attempts(&[(0, vec![RKey::of(&id(1))]), (1, Vec::new())]).unwrap();
-    assert_eq!(store.attempt(0).unwrap(), [RKey::of(&id(1))]);
+    let seq = accepted(&store, 1, "a").await;
+    store.set_meta("cursor", &1).await.unwrap();
+    store.set_meta("other", &2).await.unwrap();
+    store.set_attempts(&[(0, vec![RKey::of(&id(1))]), (1, Vec::new())]).await.unwrap();
+    assert_eq!(store.attempt(0).await.unwrap(), [RKey::of(&id(1))]);
     change(&store, 1, |loaded| {
         linked(loaded, 1);
         loaded.now.link.as_mut().unwrap().case = Some(CaseRef { id: case(1), number: None });
         loaded.now.put(intent(7, id(1)));
         loaded.now.tell(note(1));
-    });
-    assert!(store.has_links().unwrap());
-    store.start_over(&["cursor"]).unwrap();
-    let loaded = store.load(&id(1)).unwrap();
+    })
+    .await;
+    assert!(store.has_links().await.unwrap());
+    store.start_over(&["cursor"]).await.unwrap();
+    let loaded = store.load(&id(1)).await.unwrap();
     assert_eq!((loaded.now.link, loaded.now.intents.len()), (None, 0));
     assert_eq!(loaded.waiting.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [seq]);
     assert_eq!(loaded.waiting.notes, []);
-    assert_eq!((store.meta::<i32>("cursor").unwrap(), store.meta("other").unwrap()), (None, Some(2)));
-    assert_eq!(store.attempt(0).unwrap(), []);
-    assert!(!store.has_links().unwrap() && store.all_open_intents().unwrap().is_empty());
-    assert_eq!(accept(&store, 1, "a", 9), Receipt::Duplicate { seq });
+    assert_eq!(
+        (store.meta::<i32>("cursor").await.unwrap(), store.meta("other").await.unwrap()),
+        (None, Some(2))
+    );
+    assert_eq!(store.attempt(0).await.unwrap(), []);
+    assert!(!store.has_links().await.unwrap() && store.all_open_intents().await.unwrap().is_empty());
+    assert_eq!(accept(&store, 1, "a", 9).await, Receipt::Duplicate { seq });
 }
 
-#[test]
-fn what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate() {
+#[tokio::test]
+async fn what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate() {
     let (_dir, store) = fresh();
-    let seqs: Vec<u64> = (0..5).map(|n| accepted(&store, n, "a")).collect();
+    let mut seqs = Vec::new();
+    for n in 0..5 {
+        seqs.push(accepted(&store, n, "a").await);
+    }
     for n in [0, 1, 3] {
         change(&store, n, |loaded| {
             let waiting = loaded.waiting.entries.clone();
             loaded.end_events(&waiting, &done(1));
-        });
+        })
+        .await;
     }
     let mut from = Some(0);
     while let Some(number) = from {
-        from = store.prune_events(number, 0, 2).unwrap();
+        from = store.prune_events(number, 0, 2).await.unwrap();
     }
-    let kept: Vec<u64> = store.events_from(0, 10).unwrap().records.iter().map(|event| event.seq).collect();
+    let kept: Vec<u64> =
+        store.events_from(0, 10).await.unwrap().records.iter().map(|event| event.seq).collect();
     assert_eq!(kept, [seqs[2], seqs[4]], "those that wait");
-    assert_eq!(accept(&store, 0, "a", 9), Receipt::Duplicate { seq: seqs[0] });
-    let page = store.events_from(0, 1).unwrap();
+    assert_eq!(accept(&store, 0, "a", 9).await, Receipt::Duplicate { seq: seqs[0] });
+    let page = store.events_from(0, 1).await.unwrap();
     assert_eq!((page.records[0].seq, page.next), (seqs[2], Some(seqs[2] + 1)));
 }

@@ -184,7 +184,7 @@ async fn webhooks_of_one_moment_share_syncs_and_each_waits_for_one() {
     for body in &bodies[1..] {
         let event = serde_json::from_slice(body).unwrap();
         let id = peek_response_id(&event).map_err(|e| e.to_string());
-        store.accept(body, "response", &id, 0).unwrap();
+        store.accept(body, "response", &id, 0).await.unwrap();
     }
     // Written before, so that all waiters wait at the same moment, even on a busy machine.
     for durable in join_all((0..EVENTS).map(|_| store.durable())).await {

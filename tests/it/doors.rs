@@ -27,6 +27,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::now;
+
 const PATH: &str = "/webhooks/goodays";
 const SECRET: &str = "Critizr";
 
@@ -78,11 +80,11 @@ impl Plan {
         Config::load_with(&file, Secrets::Required, &|_| None).unwrap()
     }
 
-    fn shared(&self, dir: &Path) -> Arc<Shared> {
+    async fn shared(&self, dir: &Path) -> Arc<Shared> {
         let config = self.config(dir);
         let (mapping, _) = Mapping::load(&config.mappings).unwrap();
         let store = Store::open(&config.state.path, self.store.clone()).unwrap();
-        Arc::new(Shared::open(config, mapping, store, Clock::System).unwrap())
+        Arc::new(Shared::open(config, mapping, store, Clock::System).await.unwrap())
     }
 
     async fn build(self) -> House {
@@ -90,7 +92,7 @@ impl Plan {
     }
 
     async fn build_in(self, dir: TempDir) -> House {
-        let shared = self.shared(dir.path());
+        let shared = self.shared(dir.path()).await;
         let doors = Doors::open_with(shared.clone(), CancellationToken::new(), self.limits).await.unwrap();
         let http = goodays_salesforce::http::client(Duration::from_secs(30));
         House { dir, shared, doors, http }
@@ -122,7 +124,7 @@ impl House {
     }
 
     fn pending(&self) -> u64 {
-        self.shared.store.count_pending().unwrap()
+        now(self.shared.store.counters()).unwrap().pending
     }
 
     async fn metrics(&self) -> String {

@@ -23,40 +23,40 @@ fn unpack(archive: &[u8], to: &Path) {
 }
 
 /// How the actions of a response ended, in order.
-fn actions(store: &Store, id: &str) -> Vec<&'static str> {
+async fn actions(store: &Store, id: &str) -> Vec<&'static str> {
     let id = ResponseId::new(id).unwrap();
-    let conversation = store.load(&id).unwrap().now;
+    let conversation = store.load(&id).await.unwrap().now;
     assert!(conversation.link.is_some_and(|link| link.case.is_some()), "{id} has its Case");
     conversation.intents.iter().map(|intent| intent.state.name()).collect()
 }
 
-fn holds_the_story(store: &Store) {
-    assert_eq!(actions(store, TALK), ["delivered", "delivered"]);
-    assert_eq!(actions(store, PARKED), ["delivered", "parked"]);
-    assert_eq!(actions(store, CLOSED), ["delivered"]);
-    let parked = store.parked_intents(0, 10).unwrap();
+async fn holds_the_story(store: &Store) {
+    assert_eq!(actions(store, TALK).await, ["delivered", "delivered"]);
+    assert_eq!(actions(store, PARKED).await, ["delivered", "parked"]);
+    assert_eq!(actions(store, CLOSED).await, ["delivered"]);
+    let parked = store.parked_intents(0, 10).await.unwrap();
     let [only] = parked.as_slice() else { panic!("{parked:?}") };
     assert!(matches!(&only.state, IntentState::Parked { code, .. } if code == "wait_for_customer"));
-    assert_eq!(store.meta::<u64>("delivered").unwrap(), Some(4));
-    assert_eq!(store.count_pending().unwrap(), 2);
+    assert_eq!(store.meta::<u64>("delivered").await.unwrap(), Some(4));
+    assert_eq!(store.counters().await.unwrap().pending, 2);
     for (id, said) in [(TALK, "One more thing."), (WAITING, "Bonjour. Bonjour. ")] {
-        let waiting = store.waiting(RKey::of(&ResponseId::new(id).unwrap())).unwrap();
+        let waiting = store.waiting(RKey::of(&ResponseId::new(id).unwrap())).await.unwrap();
         let [entry] = waiting.entries.as_slice() else { panic!("{id}") };
         assert!(matches!(entry.state, EntryState::Waiting { .. }));
-        let body = String::from_utf8(store.body(entry.seq).unwrap().unwrap()).unwrap();
+        let body = String::from_utf8(store.body(entry.seq).await.unwrap().unwrap()).unwrap();
         assert!(body.contains(said), "{id}");
     }
 }
 
-#[test]
-fn a_state_of_format_4_is_opened_with_all_that_it_holds() {
+#[tokio::test]
+async fn a_state_of_format_4_is_opened_with_all_that_it_holds() {
     let dir = tempfile::tempdir().unwrap();
     unpack(FORMAT_4, dir.path());
     for folder in ["killed", "stopped"] {
         let path = dir.path().join(folder);
         for _ in 0..2 {
             let store = Store::open(&path, Settings::default()).unwrap();
-            holds_the_story(&store);
+            holds_the_story(&store).await;
             store.close().unwrap();
         }
     }

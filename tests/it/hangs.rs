@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::arena::{PATIENCE, Tuning, World, lane, quick};
+use crate::now;
 
 /// Long enough for every other call on a busy machine, and short enough for a test to wait.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -158,7 +159,7 @@ async fn a_write_that_hangs_past_its_limit_is_read_back_and_counts_once() {
         let new = world.leaves();
         world.case(&new).await;
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
         assert!(world.stage.salesforce.wire().faults().is_empty(), "{act:?} was not met");
     }))
     .await;
@@ -175,8 +176,8 @@ async fn an_answer_that_hangs_past_its_limit_is_read_back_and_arrives_once() {
         let text = world.agent_answers(&case);
         world.receives(&id, &text).await;
         world.quiet().await;
-        world.laws_hold();
-        assert_eq!(world.parked(), [], "{act:?}");
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, [], "{act:?}");
         assert!(world.stage.goodays.wire().faults().is_empty(), "{act:?} was not met");
     }))
     .await;
@@ -192,7 +193,7 @@ async fn a_poll_that_hangs_past_its_limit_misses_nothing() {
     let text = world.agent_answers(&case);
     world.receives(&id, &text).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert!(world.stage.salesforce.wire().faults().is_empty(), "the poll was not met");
 }
 
@@ -209,7 +210,7 @@ async fn a_login_that_hangs_closes_no_door_and_is_tried_again() {
     assert_eq!(world.salesforce_trouble().as_deref(), Some("no_answer"));
     world.case(&id).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// One write and one action hang for as long as the real limits allow.
@@ -255,9 +256,9 @@ async fn a_stop_does_not_wait_for_what_hangs_and_the_next_start_settles_it() {
     assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
     world.stage.start_daemon().await.unwrap();
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.received(&id).len(), 2);
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 /// A world in which calls to Goodays do not time out.
@@ -298,9 +299,9 @@ async fn an_answer_that_hangs_holds_up_no_other_and_is_overtaken_by_none_of_its_
     world.stage.start_daemon().await.unwrap();
     world.receives(&hangs, &second).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.received(&hangs)[1..], [first, second]);
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 #[tokio::test]
@@ -346,7 +347,7 @@ async fn at_most_five_answers_are_under_way_and_the_others_wait() {
     }
     hanging_replies(&world, PLACES).await;
     let store = &world.stage.app().shared.store;
-    let open = || store.all_open_intents().unwrap().len();
+    let open = || now(store.all_open_intents()).unwrap().len();
     world.holds("all are noted", || (open() == cases.len()).then_some(())).await;
     world.polled().await;
     assert_eq!(world.puts("/reply"), PLACES, "the sixth waits");
@@ -354,7 +355,7 @@ async fn at_most_five_answers_are_under_way_and_the_others_wait() {
     assert!(world.stage.stop_daemon().await);
     world.stage.start_daemon().await.unwrap();
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert!(cases.iter().all(|(id, _)| world.received(id).len() == 1));
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }

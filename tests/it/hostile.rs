@@ -86,7 +86,7 @@ async fn no_redirect_of_goodays_is_followed() {
         world.agent_comments(&id, "An answer for one.");
         world.until("the redirect is met", || world.goodays.wire().faults().is_empty()).await;
         world.settle().await;
-        for item in world.parked() {
+        for item in world.parked().await {
             assert_eq!(item.reason_code, format!("status_{status}"));
             world.retry(&item.id).await;
         }
@@ -159,7 +159,7 @@ async fn ids_that_no_field_holds_wait_for_a_human() {
         assert_eq!((status, &said["status"]), (200, &json!("parked")));
         assert!(!said.to_string().contains("xxxx"), "{said}");
     }
-    assert_eq!(world.parked().len(), 5);
+    assert_eq!(world.parked().await.len(), 5);
     world.arrives(Feedback::default()).await;
 }
 

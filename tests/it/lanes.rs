@@ -77,8 +77,8 @@ async fn a_call_without_an_answer_is_in_doubt_for_both_lanes() {
         all_were_read_back(&world.stage, &ids, &format!("{act:?}"));
         assert!(ids.iter().all(|id| world.received(id).len() == 1), "{act:?}");
         assert_eq!(world.graphs(), 2, "{act:?}");
-        world.laws_hold();
-        assert_eq!(world.parked(), [], "{act:?}");
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, [], "{act:?}");
     }))
     .await;
 }
@@ -129,6 +129,6 @@ async fn a_call_that_hangs_holds_up_the_conversations_in_it_and_no_other_of_the_
     assert!(world.stage.stop_daemon().await);
     world.stage.start_daemon().await.unwrap();
     world.quiet().await;
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
 }

@@ -183,7 +183,7 @@ fn d11_writers_that_wait_for_room_stop_nobody() {
         loop {
             let mut tx = Tx::default();
             tx.set(vec![b'M', writer], vec![writer; 1 << 20]);
-            if store.engine().transact(&tx).is_err() {
+            if store.engine().unwrap().transact(&tx).is_err() {
                 return;
             }
         }

@@ -1,6 +1,11 @@
 //! One binary for all integration tests: faster to build, and helpers are shared.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::pin::pin;
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+
 mod agent;
 mod arena;
 mod assumptions;
@@ -43,3 +48,13 @@ mod world;
 
 #[path = "../crash/judge.rs"]
 mod judge;
+
+/// What the store answers, in a condition that cannot wait. The embedded store answers at once; another one is waited
+/// for, which needs a runtime with several threads.
+fn now<T>(asked: impl Future<Output = T>) -> T {
+    let mut asked = pin!(asked);
+    match asked.as_mut().now_or_never() {
+        Some(answer) => answer,
+        None => tokio::task::block_in_place(|| Handle::current().block_on(asked)),
+    }
+}

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::arena::is_idle;
 use crate::judge::Judge;
+use crate::now;
 use crate::world::log::{Lines, USUAL};
 
 /// Breaches and other failures, as text.
@@ -152,7 +153,7 @@ impl Mortal {
             let Some(shared) = self.shared() else { return false };
             let polled = **shared.poll_state.last_completed_ms.load();
             let mut seen = seen.lock().unwrap();
-            if !is_idle(&shared) {
+            if !now(is_idle(&shared)) {
                 *seen = (0, polled);
             } else if seen.1 != polled {
                 *seen = (seen.0 + 1, polled);
@@ -165,7 +166,7 @@ impl Mortal {
     /// Everything at Goodays is carried over completely and once, in both directions. Returns each breach as a line.
     /// `lost`: how many answers to a response need no reason, in addition to those that wait for a human.
     pub fn breaches(&self, lost: &dyn Fn(&str) -> usize) -> Vec<String> {
-        let parked = self.shared().map(|shared| shared.parked(1000).unwrap()).unwrap_or_default();
+        let parked = self.shared().map(|shared| now(shared.parked(1000)).unwrap()).unwrap_or_default();
         let excused =
             |id: &str| lost(id) + parked.iter().filter(|p| p.response_id.as_deref() == Some(id)).count();
         let Stage { goodays, salesforce, .. } = &self.stage;
@@ -190,9 +191,9 @@ impl Mortal {
             |shared| {
                 format!(
                     "pending {:?}; open {:#?}; parked {:#?}; salesforce {:?}; goodays {:?}",
-                    shared.store.count_pending(),
-                    shared.store.all_open_intents(),
-                    shared.parked(20),
+                    now(shared.store.counters()).map(|counters| counters.pending),
+                    now(shared.store.all_open_intents()),
+                    now(shared.parked(20)),
                     shared.salesforce_breaker.trouble(),
                     shared.goodays_breaker.trouble(),
                 )

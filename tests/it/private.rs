@@ -17,6 +17,7 @@ use goodays_salesforce::state::engine::prefix_end;
 use serde_json::{Map, Value, json};
 
 use crate::arena::{PATIENCE, Stage, quick, until};
+use crate::now;
 use crate::world::log::Log;
 
 /// Part of every text of this person.
@@ -105,8 +106,8 @@ impl House {
     async fn rest(&self) {
         let store = &self.stage.app().shared.store;
         let still = || {
-            let queued = (0..2).any(|lane| store.next_due(lane).unwrap().is_some());
-            (!queued && store.all_open_intents().unwrap().is_empty()).then_some(())
+            let queued = (0..2).any(|lane| now(store.next_due(lane)).unwrap().is_some());
+            (!queued && now(store.all_open_intents()).unwrap().is_empty()).then_some(())
         };
         self.holds("rest", still).await;
     }
@@ -140,7 +141,8 @@ impl House {
 
     /// The keys of records that contain the mark.
     fn held(&self, mark: &str) -> Vec<String> {
-        let all = self.stage.app().shared.store.engine().range(&[], &prefix_end(&[]), usize::MAX).unwrap();
+        let all =
+            self.stage.app().shared.store.engine().unwrap().range(&[], &prefix_end(&[]), usize::MAX).unwrap();
         let lower = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
         let holds =
             all.into_iter().filter(|(key, value)| lower(key).contains(mark) || lower(value).contains(mark));
@@ -171,7 +173,7 @@ impl House {
     }
 
     async fn drop_all_parked(&self) {
-        for item in self.stage.app().shared.parked(100).unwrap() {
+        for item in self.stage.app().shared.parked(100).await.unwrap() {
             assert_eq!(self.order(&format!("/parked/{}/drop", item.id), "").await.0, 200);
         }
     }
@@ -224,7 +226,7 @@ async fn refused_by_salesforce(house: &House) {
     };
     house.stage.salesforce.with_settings(|s| s.validation_rules = vec![rule]);
     house.stage.goodays.customer_leaves(marked(MARK));
-    let parked = || house.stage.app().shared.parked(10).unwrap().pop();
+    let parked = || now(house.stage.app().shared.parked(10)).unwrap().pop();
     let item = house.holds("it is parked", parked).await;
     assert!(item.reason.contains(MARK), "people may read it: {}", item.reason);
     house.pages_are_clean().await;
@@ -256,9 +258,9 @@ async fn refused_by_goodays(house: &House) {
     wire.fault(Fault { times: None, ..Fault::once(&format!("/responses/{id}"), html(503)) });
     let comment = house.agent_says(&case, &format!("{MARK} a hasty answer"));
     let store = &house.stage.app().shared.store;
-    house.holds("it waits", || store.all_open_intents().unwrap().pop()).await;
+    house.holds("it waits", || now(store.all_open_intents()).unwrap().pop()).await;
     house.stage.salesforce.agent_publishes(&comment, false).unwrap();
-    house.holds("it is taken back", || store.all_open_intents().unwrap().is_empty().then_some(())).await;
+    house.holds("it is taken back", || now(store.all_open_intents()).unwrap().is_empty().then_some(())).await;
     wire.clear_faults();
 }
 
@@ -351,7 +353,7 @@ async fn what_nobody_decides_on_is_announced_and_then_dropped_with_its_words() {
     let (_, case) = house.arrives(marked(MARK)).await;
     let note = json!({ "Status": "Closed by phone", "Goodays_Call_Note__c": format!("{MARK} was rude") });
     house.stage.salesforce.agent_updates_case(&case, note, "agent@brand.example").unwrap();
-    let parked = |house: &House| house.stage.app().shared.parked(10).unwrap().len();
+    let parked = |house: &House| now(house.stage.app().shared.parked(10)).unwrap().len();
     house.holds("both are parked", || (parked(&house) == 2).then_some(())).await;
     house.rest().await;
     house.days_later(60).await;
@@ -390,7 +392,7 @@ async fn a_person_is_forgotten_wherever_he_stands() {
     house.stage.goodays.wire().fault(Fault { method: Some("PUT".to_owned()), ..Fault::once("/call", no) });
     let note = json!({ "Status": "Closed by phone", "Goodays_Call_Note__c": format!("{MARK} was rude") });
     house.stage.salesforce.agent_updates_case(&case, note, "agent@brand.example").unwrap();
-    let parked = || house.stage.app().shared.parked(10).unwrap().pop();
+    let parked = || now(house.stage.app().shared.parked(10)).unwrap().pop();
     house.holds("the call is parked", parked).await;
     house.rest().await;
     house.signed(&json!({ "from": format!("{MARK}MAIL@customer.example"), "words": MARK }).to_string()).await;

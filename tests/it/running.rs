@@ -19,6 +19,8 @@ use goodays_salesforce::workers::SweepOptions;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::now;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 const EVENT: &str = include_str!("../fixtures/goodays/response.json");
 
@@ -171,7 +173,7 @@ async fn what_nobody_processed_is_counted_on_both_sides() {
         .await
         .unwrap();
     let shared = stage.app().shared.clone();
-    let ours = || shared.store.unprocessed(100).unwrap().0;
+    let ours = || now(shared.store.unprocessed(100)).unwrap().0;
     until(PATIENCE, || (ours() == 3).then_some(())).await.expect("three wait");
     let case = stage.salesforce.case_by_key(&ids[0]).unwrap();
     let agent = "jennifer.parker@brand.example";
@@ -197,7 +199,7 @@ async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on(
         let mut event: Value = serde_json::from_str(EVENT).unwrap();
         event["response"]["id"] = name.into();
         let id = Ok(ResponseId::new(name).unwrap());
-        match store.accept(event.to_string().as_bytes(), "response", &id, 0).unwrap() {
+        match now(store.accept(event.to_string().as_bytes(), "response", &id, 0)).unwrap() {
             Receipt::Accepted { seq, .. } => seq,
             other => panic!("{other:?}"),
         }
@@ -207,7 +209,7 @@ async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on(
     let mut stage = started(stage, &[], &[]).await;
     until(PATIENCE, || stage.salesforce.case_by_key("good")).await.expect("its Case");
     let shared = stage.app().shared.clone();
-    let parked = || shared.parked(10).unwrap().into_iter().next();
+    let parked = || now(shared.parked(10)).unwrap().into_iter().next();
     let parked = until(PATIENCE, parked).await.expect("one waits for a human");
     assert_eq!((parked.id.clone(), parked.reason_code.as_str()), (format!("e{bad}"), "crashed"));
     assert!(stage.salesforce.case_by_key("bad").is_none());

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::mortal::{Mortal, Outcome, TICK};
+use crate::now;
 
 const AGENT: &str = "jennifer.parker@brand.example";
 /// How many stories run at the same time. Each of them mostly waits.
@@ -113,7 +114,7 @@ impl Trial {
         trial.live().await;
         // An account in use: it is known to remove `message` from the list once the brand has answered.
         let shared = trial.mortal.shared().unwrap();
-        shared.store.set_meta("message ends turn", &true).unwrap();
+        shared.store.set_meta("message ends turn", &true).await.unwrap();
         trial
     }
 
@@ -240,7 +241,7 @@ async fn talk(mortal: &Mortal) -> Outcome {
     mortal
         .until("what waits", || {
             mortal.shared().is_some_and(|shared| {
-                shared.parked(10).unwrap().iter().any(|p| p.reason_code == "wait_for_customer")
+                now(shared.parked(10)).unwrap().iter().any(|p| p.reason_code == "wait_for_customer")
             })
         })
         .await

@@ -14,11 +14,13 @@ use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault as Wired};
 use goodays_salesforce::state::engine::Tx;
-use goodays_salesforce::state::{Fault, RKey, Settings, Store, keys};
+use goodays_salesforce::state::engine::keys;
+use goodays_salesforce::state::{Fault, RKey, Settings, Store};
 use serde_json::Value;
 
 use self::disk::{Child, SmallDisk};
 use crate::arena::{PATIENCE, quick};
+use crate::now;
 
 /// Feedback whose webhooks the test posts, so that it knows which were acknowledged.
 struct Post {
@@ -301,7 +303,7 @@ async fn harmed(
     assert!(post.stage.stop_daemon().await);
     post.stage.salesforce.wire().clear_faults();
     let store = Store::open(&post.state(), Settings::default()).unwrap();
-    let all = store.events_from(0, 1000).unwrap().records;
+    let all = store.events_from(0, 1000).await.unwrap().records;
     let events: Vec<(u64, RKey)> =
         all.into_iter().map(|event| (event.seq, RKey::of(&event.response_id.unwrap()))).collect();
     assert_eq!(events.len(), count);
@@ -326,7 +328,7 @@ fn rewritten(state: &Path, write: impl FnOnce(&mut Tx)) {
     let store = Store::open(state, Settings::default()).unwrap();
     let mut tx = Tx::new();
     write(&mut tx);
-    store.engine().transact(&tx).unwrap();
+    store.engine().unwrap().transact(&tx).unwrap();
     store.close().unwrap();
 }
 
@@ -420,20 +422,20 @@ async fn the_ledger_of_an_old_conversation_is_learned_again() {
     let received = |post: &Post| post.stage.goodays.received_by_customer(&id).len();
     until(PATIENCE, || (received(&post) == 1).then_some(())).await.unwrap();
     let rests =
-        |post: &Post| post.stage.app().shared.store.all_open_intents().unwrap().is_empty().then_some(());
+        |post: &Post| now(post.stage.app().shared.store.all_open_intents()).unwrap().is_empty().then_some(());
     until(PATIENCE, || rests(&post)).await.unwrap();
     assert!(post.stage.stop_daemon().await);
     // Time goes by: what is done is only in sled.
     for _ in 0..2 {
         let store = Store::open(&post.state(), Settings::default()).unwrap();
-        store.set_meta("a later write", &1).unwrap();
+        store.set_meta("a later write", &1).await.unwrap();
         store.retire(i64::MAX).await.unwrap();
         store.close().unwrap();
     }
     fs::remove_dir_all(post.state().join("sled")).unwrap();
     let store = Store::open(&post.state(), Settings::default()).unwrap();
     let rkey = RKey::of(&goodays_salesforce::goodays::ResponseId::new(id.clone()).unwrap());
-    assert!(store.link(rkey).unwrap().is_none(), "the ledger is still there: the test shows nothing");
+    assert!(store.link(rkey).await.unwrap().is_none(), "the ledger is still there: the test shows nothing");
     store.close().unwrap();
 
     post.stage.start_daemon().await.unwrap();
@@ -472,7 +474,7 @@ async fn after_a_loss_of_acknowledged_writes_an_unsent_answer_waits_for_a_human(
         .salesforce
         .agent_comments(case["Id"].as_str().unwrap(), "her answer", true, "a@brand.example")
         .unwrap();
-    let waits = || post.stage.app().shared.store.all_open_intents().unwrap().pop();
+    let waits = || now(post.stage.app().shared.store.all_open_intents()).unwrap().pop();
     until(PATIENCE, waits).await.unwrap();
     assert!(post.stage.stop_daemon().await);
     // As after a kill: sled knows nothing of the last journal, and a record in its middle is damaged.

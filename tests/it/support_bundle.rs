@@ -12,6 +12,7 @@ use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use serde_json::{Map, json};
 
 use crate::arena::{PATIENCE, Stage, quick, until};
+use crate::now;
 use crate::world::log::Log;
 
 /// Part of every text of a person.
@@ -72,7 +73,7 @@ async fn busy_stage() -> Stage {
         }];
     });
     stage.goodays.customer_leaves(marked());
-    let parked = || (stage.app().shared.parked(9).unwrap().len() == 2).then_some(());
+    let parked = || (now(stage.app().shared.parked(9)).unwrap().len() == 2).then_some(());
     until(PATIENCE, parked).await.expect("an event and an answer are parked");
     stage
 }

@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 
 use self::log::Log;
 
+use crate::now;
+
 /// An agent with a Goodays user.
 pub const AGENT: &str = "jennifer.parker@brand.example";
 /// The id of that user, as in the documentation.
@@ -246,27 +248,27 @@ impl World {
     pub async fn settle(&self) {
         self.goodays.webhooks_sent().await;
         self.polled().await;
-        self.until("nothing is pending", || self.is_settled(0)).await;
+        self.until("nothing is pending", || now(self.is_settled(0))).await;
     }
 
     /// Like [`World::settle`], with `open` actions that wait for a parked item.
     pub async fn settle_with_open(&self, open: usize) {
         self.goodays.webhooks_sent().await;
         self.polled().await;
-        self.until("all but the blocked is done", || self.is_settled(open)).await;
+        self.until("all but the blocked is done", || now(self.is_settled(open))).await;
     }
 
-    fn is_settled(&self, open: usize) -> bool {
+    async fn is_settled(&self, open: usize) -> bool {
         let store = &self.app().shared.store;
-        store.all_open_intents().unwrap().len() == open
+        store.all_open_intents().await.unwrap().len() == open
             && self.is_recorded()
-            && store.count_pending().unwrap() == 0
+            && store.counters().await.unwrap().pending == 0
     }
 
     /// What was written to Salesforce is in the ledger as well: Salesforce shows it a moment earlier.
     pub fn is_recorded(&self) -> bool {
         let store = &self.app().shared.store;
-        (0..LANES).all(|lane| store.next_due(lane).unwrap().is_none())
+        (0..LANES).all(|lane| now(store.next_due(lane)).unwrap().is_none())
     }
 
     /// Waits until a poll that began after this call is completed.
@@ -281,21 +283,21 @@ impl World {
     pub async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let began = Instant::now();
         while !holds() {
-            assert!(began.elapsed() < DEADLINE, "not after {DEADLINE:?}: {what}\n{}", self.dump());
+            assert!(began.elapsed() < DEADLINE, "not after {DEADLINE:?}: {what}\n{}", self.dump().await);
             tokio::time::sleep(TICK).await;
         }
     }
 
     /// The state for failure messages.
-    pub fn dump(&self) -> String {
+    pub async fn dump(&self) -> String {
         let shared = &self.app().shared;
-        let open = shared.store.all_open_intents().unwrap();
-        let due: Vec<_> = (0..LANES).map(|lane| shared.store.next_due(lane).unwrap()).collect();
+        let open = shared.store.all_open_intents().await.unwrap();
+        let due: Vec<_> = (0..LANES).map(|lane| now(shared.store.next_due(lane)).unwrap()).collect();
         json!({
             "open": format!("{open:#?}"),
             "due": due,
-            "events pending": shared.store.count_pending().unwrap(),
-            "parked": format!("{:#?}", shared.parked(50).unwrap()),
+            "events pending": shared.store.counters().await.unwrap().pending,
+            "parked": format!("{:#?}", shared.parked(50).await.unwrap()),
             "salesforce": format!("{:?}", shared.salesforce_breaker.trouble()),
             "goodays": format!("{:?}", shared.goodays_breaker.trouble()),
             "poll": **shared.poll_state.trouble.load(),
@@ -321,7 +323,7 @@ impl Drop for World {
         }
         assert!(self.errors_are_fine || !log.contains("ERROR"), "something went wrong\n{log}");
         if self.stage.app.is_some() {
-            self.nothing_is_left();
+            now(self.nothing_is_left());
         }
     }
 }
@@ -329,16 +331,16 @@ impl Drop for World {
 impl World {
     /// Checks as at a test's end. For tests with several worlds, each of which would see the others' folders go.
     pub async fn end(mut self) {
-        self.nothing_is_left();
+        self.nothing_is_left().await;
         self.stop().await;
     }
 
-    fn nothing_is_left(&self) {
+    async fn nothing_is_left(&self) {
         if !self.open_is_fine {
-            assert!(self.is_settled(0), "work was left\n{}", self.dump());
+            assert!(self.is_settled(0).await, "work was left\n{}", self.dump().await);
         }
         if !self.parked_is_fine {
-            let parked = self.parked();
+            let parked = self.parked().await;
             assert!(parked.is_empty(), "parked: {parked:#?}");
         }
     }

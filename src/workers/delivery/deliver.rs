@@ -16,7 +16,7 @@ use crate::decide::{Intent, IntentState};
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::mutant;
-use crate::state::RKey;
+use crate::state::{Loaded, RKey, SentMinutes};
 use crate::workers::delivery::dispatcher::When;
 use crate::workers::runtime::read_failures::ReadFailures;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
@@ -91,7 +91,7 @@ impl Delivery {
         let asked_ms = shared.clock.now_ms();
         let Some(view) = self.look(shared, &intent).await? else { return Ok(()) };
         let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
-        let newer = shared.newer_case(&intent)?;
+        let newer = shared.newer_case(&intent).await?;
         let beside = Beside {
             link: None,
             user: user.id.as_deref(),
@@ -125,19 +125,20 @@ impl Delivery {
         let now = shared.circumstances(shared.clock.now_ms());
         let (seq, now_ms) = (intent.seq, now.now_ms);
         let limit = shared.live().max_actions_per_hour;
-        let decided = shared.change(&intent.response_id, |loaded| {
+        let begin = |loaded: &mut Loaded, sent: &SentMinutes| {
             let decided = loaded.now.begin(seq, look, looked, is_author, &now);
             let approved = loaded.now.intent(seq).is_some_and(|intent| intent.approved);
             // The limit protects customers from a mistake; what a human approved goes.
             let most = (!approved).then_some(u64::from(limit));
-            if matches!(decided, Eligibility::Send(_)) && !shared.store.count_sending(loaded, most, now_ms)? {
+            if matches!(decided, Eligibility::Send(_)) && !loaded.count_sending(sent, most, now_ms) {
                 loaded.now.was_not_done(seq, now_ms);
                 let (code, why) = held_back(limit);
                 loaded.now.park(seq, code, why, None, now_ms);
-                return Ok(Eligibility::Look);
+                return Eligibility::Look;
             }
-            Ok(decided)
-        })?;
+            decided
+        };
+        let decided = shared.change_and_count(&intent.response_id, begin).await?;
         if matches!(decided, Eligibility::Send(_)) {
             shared.store.durable().await?;
         }
@@ -167,20 +168,25 @@ impl Delivery {
         self.not_shown(shared, intent);
         if let Some(park) = unread_before_put(&failure, self.read_failures.of(intent.seq)) {
             self.read_failures.forget(intent.seq);
-            Self::park(shared, intent, &park)?;
+            Self::park(shared, intent, &park).await?;
         }
         Ok(None)
     }
 
-    fn park(shared: &Shared, intent: &Intent, park: &Park) -> Result<(), Fatal> {
+    async fn park(shared: &Shared, intent: &Intent, park: &Park) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
-        shared.change(&intent.response_id, |loaded| {
-            if loaded.now.intent(intent.seq).is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
-            {
-                loaded.now.give_up(intent.seq, &park.code, park.why.clone(), now_ms);
-            }
-            Ok(())
-        })
+        shared
+            .change(&intent.response_id, |loaded| {
+                if loaded
+                    .now
+                    .intent(intent.seq)
+                    .is_some_and(|now| matches!(now.state, IntentState::Ready { .. }))
+                {
+                    loaded.now.give_up(intent.seq, &park.code, park.why.clone(), now_ms);
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Waits longer after each failure in a row, so that one response does not keep Goodays paused for all.
@@ -211,47 +217,53 @@ impl Delivery {
         }
         match next {
             AfterPut::ReadBack => {
-                Self::attempt_ended(shared, intent, ended_ms)?;
+                Self::attempt_ended(shared, intent, ended_ms).await?;
                 self.read_back_now(shared, intent).await
             }
             AfterPut::ReadBackLater { .. } if mutant::is_on("skip-read-back") => {
-                Self::was_not_done(shared, intent, ended_ms)
+                Self::was_not_done(shared, intent, ended_ms).await
             }
             AfterPut::ReadBackLater { blocked } => {
                 if blocked {
                     *self.blocks().entry(seq).or_default() += 1;
                 }
                 warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
-                Self::attempt_ended(shared, intent, ended_ms)
+                Self::attempt_ended(shared, intent, ended_ms).await
             }
             AfterPut::SendLater => {
-                Self::was_not_done(shared, intent, ended_ms)?;
+                Self::was_not_done(shared, intent, ended_ms).await?;
                 self.wait(shared, intent);
                 Ok(())
             }
             AfterPut::Refused { code, why } => {
                 let view = shared.goodays.response(id).await.ok();
                 let now_ms = shared.clock.now_ms();
-                shared.change(id, |loaded| {
-                    loaded.now.refused(seq, &code, why.clone(), view.as_ref(), now_ms);
-                    Ok(())
-                })
+                shared
+                    .change(id, |loaded| {
+                        loaded.now.refused(seq, &code, why.clone(), view.as_ref(), now_ms);
+                        Ok(())
+                    })
+                    .await
             }
         }
     }
 
-    fn attempt_ended(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
-        shared.change(&intent.response_id, |loaded| {
-            loaded.now.attempt_ended(intent.seq, ended_ms);
-            Ok(())
-        })
+    async fn attempt_ended(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.attempt_ended(intent.seq, ended_ms);
+                Ok(())
+            })
+            .await
     }
 
-    fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
-        shared.change(&intent.response_id, |loaded| {
-            loaded.now.was_not_done(intent.seq, ended_ms);
-            Ok(())
-        })
+    async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.was_not_done(intent.seq, ended_ms);
+                Ok(())
+            })
+            .await
     }
 
     pub(super) fn blocks(&self) -> MutexGuard<'_, HashMap<u64, u32>> {

@@ -84,11 +84,11 @@ impl Worker for Dispatcher {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        self.take_changes(shared)?;
+        self.take_changes(shared).await?;
         let until_ms = match self.pause(shared, now_ms).await? {
-            None => self.fill(shared, now_ms)?,
+            None => self.fill(shared, now_ms).await?,
             Some(until_ms) => {
-                tell_waiting_in_outage(shared, now_ms)?;
+                tell_waiting_in_outage(shared, now_ms).await?;
                 // Intents in line are checked again after the pause.
                 for intent in std::mem::take(&mut self.line) {
                     self.look_again(RKey::of(&intent.response_id));
@@ -162,10 +162,10 @@ impl Dispatcher {
     }
 
     /// Queues what changed since the last step; at first everything that is open.
-    fn take_changes(&mut self, shared: &Shared) -> Result<(), Fatal> {
+    async fn take_changes(&mut self, shared: &Shared) -> Result<(), Fatal> {
         if !self.begun {
             self.begun = true;
-            for intent in shared.store.all_open_intents()? {
+            for intent in shared.store.all_open_intents().await? {
                 let rkey = RKey::of(&intent.response_id);
                 self.ids.insert(rkey, intent.response_id);
                 self.look_again(rkey);
@@ -192,8 +192,8 @@ impl Dispatcher {
     }
 
     /// Begins what may be sent now while there is a slot; returns when the next may be (milliseconds).
-    fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
-        self.begin(shared, now_ms)?;
+    async fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
+        self.begin(shared, now_ms).await?;
         if self.is_full() {
             return Ok(None);
         }
@@ -211,7 +211,7 @@ impl Dispatcher {
                 asked.push(rkey);
             }
         }
-        for (rkey, next) in self.next_of(shared, &asked, now_ms)? {
+        for (rkey, next) in self.next_of(shared, &asked, now_ms).await? {
             match next {
                 Next::Go(intent) => {
                     self.busy.insert(rkey);
@@ -231,7 +231,7 @@ impl Dispatcher {
         if !old.is_empty() {
             self.read_again(shared, old);
         }
-        self.begin(shared, now_ms)?;
+        self.begin(shared, now_ms).await?;
         if !self.now.is_empty() {
             return Ok(Some(now_ms));
         }
@@ -248,13 +248,13 @@ impl Dispatcher {
     }
 
     /// Begins intents of the line while there is a slot. Each is checked again: it may have waited long.
-    fn begin(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<(), Fatal> {
+    async fn begin(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<(), Fatal> {
         while !self.is_full()
             && let Some(intent) = self.line.pop_front()
         {
             let rkey = RKey::of(&intent.response_id);
             // The next check finds what is sent instead.
-            let found = self.next_of(shared, &[rkey], now_ms)?.pop();
+            let found = self.next_of(shared, &[rkey], now_ms).await?.pop();
             let goes = matches!(found, Some((_, Next::Go(still))) if *still == intent);
             if !goes {
                 self.look_again(rkey);
@@ -283,15 +283,20 @@ impl Dispatcher {
     }
 
     /// What of each response may be sent now, or when the next may be. One load for all of them.
-    fn next_of(&self, shared: &Shared, rkeys: &[RKey], now_ms: i64) -> Result<Vec<(RKey, Next)>, Fatal> {
+    async fn next_of(
+        &mut self,
+        shared: &Shared,
+        rkeys: &[RKey],
+        now_ms: i64,
+    ) -> Result<Vec<(RKey, Next)>, Fatal> {
         let known = |rkey: &RKey| Some((*rkey, self.ids.get(rkey)?.clone()));
         let (rkeys, ids): (Vec<RKey>, Vec<ResponseId>) = rkeys.iter().filter_map(known).unzip();
         let now = shared.circumstances(now_ms);
         let mut found = Vec::with_capacity(ids.len());
-        for ((rkey, id), loaded) in rkeys.into_iter().zip(&ids).zip(shared.store.load_many(&ids)?) {
+        for ((rkey, id), loaded) in rkeys.into_iter().zip(&ids).zip(shared.store.load_many(&ids).await?) {
             let mut conversation = loaded.now;
             if conversation.has_waiting_to_tell(&now) {
-                conversation = tell_waiting(shared, id, &now)?;
+                conversation = tell_waiting(shared, id, &now).await?;
             }
             found.push((rkey, self.next(&conversation, &now)));
         }
@@ -333,29 +338,31 @@ impl Dispatcher {
 }
 
 /// While Goodays is away nothing is checked, so everything that waits is told here, each action once.
-fn tell_waiting_in_outage(shared: &Shared, now_ms: i64) -> Result<(), Fatal> {
+async fn tell_waiting_in_outage(shared: &Shared, now_ms: i64) -> Result<(), Fatal> {
     let now = shared.circumstances(now_ms);
     if now.goodays_away_ms.is_none_or(|since_ms| now_ms - since_ms < now.settle_ms) {
         return Ok(());
     }
-    for intent in shared.store.all_open_intents()? {
+    for intent in shared.store.all_open_intents().await? {
         let told = matches!(intent.told_waiting, Some(Waiting::Outage { .. }));
         if !told && matches!(intent.state, IntentState::Ready { .. }) {
-            tell_waiting(shared, &intent.response_id, &now)?;
+            tell_waiting(shared, &intent.response_id, &now).await?;
         }
     }
     Ok(())
 }
 
-fn tell_waiting(
+async fn tell_waiting(
     shared: &Shared,
     response_id: &ResponseId,
     now: &Circumstances,
 ) -> Result<Conversation, Fatal> {
-    shared.change(response_id, |loaded| {
-        loaded.now.tell_waiting(now);
-        Ok(loaded.now.clone())
-    })
+    shared
+        .change(response_id, |loaded| {
+            loaded.now.tell_waiting(now);
+            Ok(loaded.now.clone())
+        })
+        .await
 }
 
 /// The next step for a response.

@@ -1,5 +1,7 @@
 //! What a decision about an action needs beside the conversation: settings, clocks, and what Goodays has shown.
 
+use std::sync::Arc;
+
 use crate::config::{Actions, Approval};
 use crate::decide::outbound::{Circumstances, Outcome, Reading};
 use crate::decide::{Intent, Link};
@@ -12,7 +14,7 @@ use crate::workers::runtime::retry::millis;
 use crate::workers::{Shared, Stop};
 
 /// Whether this account stops listing `message` once the brand has answered.
-const MESSAGE_ENDS_TURN: &str = "message ends turn";
+pub(crate) const MESSAGE_ENDS_TURN: &str = "message ends turn";
 
 impl Shared {
     /// What applies to all actions now.
@@ -28,7 +30,7 @@ impl Shared {
             undo_message_ms: millis(self.live().undo.message),
             approval: self.live().approval == Approval::Public,
             goodays_away_ms: self.goodays_breaker.trouble().map(|trouble| trouble.since_ms),
-            message_ends_turn: self.message_ends_turn(),
+            message_ends_turn: **self.message_ends_turn.load(),
         }
     }
 
@@ -37,16 +39,13 @@ impl Shared {
         Reading { view, asked_ms, settle_ms: now.settle_ms, message_ends_turn: now.message_ends_turn }
     }
 
-    fn message_ends_turn(&self) -> Option<bool> {
-        self.store.meta(MESSAGE_ENDS_TURN).ok().flatten()
-    }
-
     /// Stores whether `message` is listed right after an answer of ours. Once it was, a listed `message` no longer
     /// shows that an answer did not arrive.
-    pub(crate) fn learn_turns(&self, ends: bool) -> Result<(), StoreError> {
-        let known = self.message_ends_turn();
+    pub(crate) async fn learn_turns(&self, ends: bool) -> Result<(), StoreError> {
+        let known = **self.message_ends_turn.load();
         if known.is_none() || (known == Some(true) && !ends) {
-            self.store.set_meta(MESSAGE_ENDS_TURN, &ends)?;
+            self.store.set_meta(MESSAGE_ENDS_TURN, &ends).await?;
+            self.message_ends_turn.store(Arc::new(Some(ends)));
         }
         Ok(())
     }
@@ -58,8 +57,9 @@ impl Shared {
         self.goodays_said(&result, asked_ms);
         let view = result?;
         let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
-        let found =
-            self.change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))?;
+        let found = self
+            .change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))
+            .await?;
         Ok(matches!(found, Some(Outcome::Arrived(_))))
     }
 
@@ -84,15 +84,15 @@ impl Shared {
     }
 
     /// A newer Case of the same customer, named in the reason of a refused answer (design, rule 12).
-    pub(crate) fn newer_case(&self, intent: &Intent) -> Result<Option<String>, StoreError> {
-        let link = self.store.link(RKey::of(&intent.response_id))?;
+    pub(crate) async fn newer_case(&self, intent: &Intent) -> Result<Option<String>, StoreError> {
+        let link = self.store.link(RKey::of(&intent.response_id)).await?;
         let Some((link, customer)) = link.as_ref().and_then(|l| Some((l, l.customer?))) else {
             return Ok(None);
         };
         if !intent.kind.is_answer() {
             return Ok(None);
         }
-        let others = self.store.links_of_customer(customer)?;
+        let others = self.store.links_of_customer(customer).await?;
         let newer = |o: &&Link| o.response_id != link.response_id && o.fresh.newest > link.fresh.newest;
         let newest = others.iter().filter(newer).max_by_key(|o| o.fresh.newest);
         Ok(newest.and_then(|l| l.case.as_ref()).map(|c| c.number.clone().unwrap_or_else(|| c.id.to_string())))

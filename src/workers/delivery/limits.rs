@@ -15,7 +15,7 @@ impl Shared {
             return Ok(());
         }
         let began_ms = self.clock.now_ms();
-        let stored: Option<u64> = self.store.meta("goodays_account")?;
+        let stored: Option<u64> = self.store.meta("goodays_account").await?;
         let result = self.goodays.session().await;
         let name = match result {
             Ok(name) => {
@@ -40,7 +40,7 @@ impl Shared {
                 return Err(Failure::WrongSession { code, advice: advice.into() }.into());
             }
             if stored.is_none() {
-                self.store.set_meta("goodays_account", &hash)?;
+                self.store.set_meta("goodays_account", &hash).await?;
             }
         }
         *checked = Some(token);

@@ -2,7 +2,7 @@
 
 pub(crate) mod deliver;
 pub(crate) mod dispatcher;
-mod facts;
+pub(crate) mod facts;
 mod limits;
 mod read_back;
 mod reread;

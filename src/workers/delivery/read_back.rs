@@ -17,7 +17,7 @@ impl Delivery {
         let result = shared.goodays.response(&intent.response_id).await;
         shared.goodays_said(&result, asked_ms);
         let Ok(view) = result else { return Ok(()) };
-        self.read_back(shared, intent, &view, asked_ms)
+        self.read_back(shared, intent, &view, asked_ms).await
     }
 
     /// An attempt with unknown outcome is read back: it is done, sent again, or unclear (design, rules 2 and 3).
@@ -30,17 +30,19 @@ impl Delivery {
         let (seq, id) = (intent.seq, &intent.response_id);
         if sending.ended_ms.is_none() {
             // The process that sent it has ended, before this one began.
-            shared.change(id, |loaded| {
-                loaded.now.attempt_ended(seq, self.started_ms);
-                Ok(())
-            })?;
+            shared
+                .change(id, |loaded| {
+                    loaded.now.attempt_ended(seq, self.started_ms);
+                    Ok(())
+                })
+                .await?;
         }
         let began_ms = shared.clock.now_ms();
         let failure = match shared.goodays.response(id).await {
             Ok(view) => {
                 shared.goodays_said::<()>(&Ok(()), began_ms);
                 self.read_failures.shown(seq, shared.clock.now_ms());
-                return self.read_back(shared, intent, &view, began_ms);
+                return self.read_back(shared, intent, &view, began_ms).await;
             }
             Err(failure) => shared.whose_refusal(failure, began_ms).await,
         };
@@ -49,16 +51,18 @@ impl Delivery {
             self.not_shown(shared, intent);
             return Ok(());
         };
-        shared.change(id, |loaded| {
-            let now = loaded.now.intent(seq).map(|intent| intent.state.clone());
-            if let Some(IntentState::Sending(sending)) = now {
-                loaded.now.unclear(seq, sending, why.clone(), now_ms);
-            }
-            Ok(())
-        })
+        shared
+            .change(id, |loaded| {
+                let now = loaded.now.intent(seq).map(|intent| intent.state.clone());
+                if let Some(IntentState::Sending(sending)) = now {
+                    loaded.now.unclear(seq, sending, why.clone(), now_ms);
+                }
+                Ok(())
+            })
+            .await
     }
 
-    fn read_back(
+    async fn read_back(
         &self,
         shared: &Shared,
         intent: &Intent,
@@ -69,18 +73,20 @@ impl Delivery {
         let now_ms = shared.clock.now_ms();
         let reading = shared.reading(view, asked_ms);
         let blocked = self.blocks().get(&seq).copied().unwrap_or_default();
-        let found = shared.change(&intent.response_id, |loaded| {
-            let found = loaded.now.read_back(seq, reading, now_ms);
-            if let Some(park) = blocked_on_the_way(found.as_ref(), blocked) {
-                loaded.now.park(seq, &park.code, park.why, None, now_ms);
-            }
-            Ok(found)
-        })?;
+        let found = shared
+            .change(&intent.response_id, |loaded| {
+                let found = loaded.now.read_back(seq, reading, now_ms);
+                if let Some(park) = blocked_on_the_way(found.as_ref(), blocked) {
+                    loaded.now.park(seq, &park.code, park.why, None, now_ms);
+                }
+                Ok(found)
+            })
+            .await?;
         match found {
             Some(Outcome::Arrived(Some(proof))) => {
                 self.blocks().remove(&seq);
                 if let Some(ends) = outcome::message_ends_turn(view, &proof.id) {
-                    shared.learn_turns(ends)?;
+                    shared.learn_turns(ends).await?;
                 }
             }
             Some(Outcome::NotYet { look_again_ms }) => self.postpone(seq, look_again_ms),

@@ -24,7 +24,7 @@ impl Delivery {
     pub(crate) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<(), Fatal> {
         let began_ms = shared.clock.now_ms();
         match shared.again(&old).await {
-            Ok(again) => confirm(shared, &old, &again)?,
+            Ok(again) => confirm(shared, &old, &again).await?,
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
                 let until_ms =
@@ -46,7 +46,7 @@ struct Again {
 }
 
 /// Applies the current rows to old intents: still valid, changed, or taken back.
-fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), Fatal> {
+async fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), Fatal> {
     let rules = Rules { now: &again.context.mapping, earlier: &again.earlier };
     let row_of = |intent: &Intent| {
         let id = intent.kind.comment().unwrap_or(&intent.case_id);
@@ -54,10 +54,12 @@ fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), Fatal> 
     };
     let now_ms = shared.clock.now_ms();
     let ids: Vec<ResponseId> = old.iter().map(|intent| intent.response_id.clone()).collect();
-    let goes = shared.change_many(&ids, |place, loaded| {
-        let intent = &old[place];
-        Ok(loaded.now.see_again(intent.seq, row_of(intent), rules, now_ms))
-    })?;
+    let goes = shared
+        .change_many(&ids, |place, loaded| {
+            let intent = &old[place];
+            Ok(loaded.now.see_again(intent.seq, row_of(intent), rules, now_ms))
+        })
+        .await?;
     for (intent, goes) in old.iter().zip(goes) {
         match goes {
             Ok(true) => {}
@@ -73,7 +75,7 @@ fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), Fatal> 
 impl Shared {
     async fn again(&self, intents: &[Intent]) -> Result<Again, Stop> {
         let contact = self.contact().await?;
-        let (context, earlier) = self.rules_in_force(&contact)?;
+        let (context, earlier) = self.rules_in_force(&contact).await?;
         let rows = match self.salesforce_rows(&context, &earlier, intents).await {
             // The org may have removed a field that only earlier rules read.
             Err(Failure::Refused { problem, .. })

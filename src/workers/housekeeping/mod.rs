@@ -1,10 +1,10 @@
 //! Housekeeping: edited files are reloaded, and old events and actions are pruned.
 
+pub(crate) mod files;
 pub(crate) mod reload;
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 use tracing::error;
 
 use crate::config::{Auth, Config};
-use crate::mapping::is_mapping_file;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -84,19 +83,12 @@ fn replace<T: Clone>(place: &ArcSwap<T>, new: &T, secrets: impl Fn(&T) -> &[Secr
     !same
 }
 
-/// When a file was last changed, and its length.
-type Stamp = (Option<SystemTime>, u64);
-
 #[derive(Default)]
 pub struct Keeper {
-    /// The mapping files and connector.yaml as they were at the last check.
-    mappings: Option<Vec<(String, Stamp)>>,
-    config: Option<Stamp>,
     prune_at_ms: i64,
     /// Numbers of the event and the action at which pruning continues.
     events_from: u64,
     intents_from: u64,
-    looks: u64,
     noted_ms: i64,
 }
 
@@ -109,17 +101,12 @@ impl Worker for Keeper {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        self.watch_files(shared).await;
-        if self.looks.is_multiple_of(10) {
-            shared.reload_secrets();
-        }
-        self.looks += 1;
         if now_ms >= self.noted_ms + NOTE_EVERY_MS {
-            shared.store.set_meta(OUR_TIME, &now_ms)?;
+            shared.store.set_meta(OUR_TIME, &now_ms).await?;
             self.noted_ms = now_ms;
         }
         if now_ms >= self.prune_at_ms {
-            let more = self.prune(shared, now_ms)?;
+            let more = self.prune(shared, now_ms).await?;
             self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
             if !more {
                 // After the pruning: what it removed need not be kept in a younger journal.
@@ -132,83 +119,54 @@ impl Worker for Keeper {
 }
 
 impl Keeper {
-    /// A saved edit takes effect at the next step of each worker; a bad edit is refused.
-    async fn watch_files(&mut self, shared: &Shared) {
-        let config = stamp(&shared.config.file);
-        if self.config.replace(config).is_some_and(|seen| seen != config) {
-            // Refusals are in the log and in `status`.
-            let _ = shared.reload_config();
-        }
-        let mappings = stamps(&shared.config.mappings);
-        let changed = self.mappings.as_ref().is_some_and(|seen| *seen != mappings);
-        self.mappings = Some(mappings);
-        if changed {
-            let _ = shared.reload_mappings().await;
-        }
-    }
-
-    fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
+    async fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
         let oldest_ms = now_ms - millis(shared.config.state.keep_events);
-        let aside = shared.store.set_actions_aside()?;
+        let aside = shared.store.set_actions_aside().await?;
         if aside > 0 {
             error!(code = "damaged", actions = aside, "parked: its record is damaged");
         }
         // Before the pruning, which removes their words.
-        let since_ms = shared.drop_overdue(now_ms - millis(shared.config.state.keep_parked))?;
+        let since_ms = shared.drop_overdue(now_ms - millis(shared.config.state.keep_parked)).await?;
         let ends_ms = since_ms.map(|since_ms| since_ms + millis(shared.config.state.keep_parked));
         shared.parked_ends_ms.store(Arc::new(ends_ms));
-        let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE)?;
-        let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE)?;
+        let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE).await?;
+        let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE).await?;
         (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
         Ok(events.is_some() || intents.is_some())
     }
 }
 
-/// Empty when the file does not exist. Follows links: a mounted ConfigMap is one.
-fn stamp(file: &Path) -> Stamp {
-    std::fs::metadata(file).map_or((None, 0), |meta| (meta.modified().ok(), meta.len()))
-}
-
-fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let named = entries.filter_map(Result::ok).map(|entry| (entry.file_name(), entry.path()));
-    let mut stamps: Vec<_> = named
-        .map(|(name, path)| (name.to_string_lossy().into_owned(), path))
-        .filter(|(name, _)| is_mapping_file(name))
-        .map(|(name, path)| (name, stamp(&path)))
-        .collect();
-    stamps.sort();
-    stamps
-}
-
 #[cfg(test)]
 mod tests {
     use crate::goodays::ResponseId;
+    use crate::state::RKey;
     use crate::state::StoreError;
-    use crate::state::engine::Tx;
-    use crate::state::{RKey, keys};
+    use crate::state::engine::{Tx, keys};
 
     /// A damaged action is not sent, is shown, and can be dropped by a human; its identity stays taken.
-    #[test]
-    fn d02_a_damaged_action_is_parked_and_never_sent() {
+    #[tokio::test]
+    async fn d02_a_damaged_action_is_parked_and_never_sent() {
         let dir = tempfile::tempdir().unwrap();
-        let shared = crate::workers::runtime::worker::tests::shared(dir.path());
+        let shared = crate::workers::runtime::worker::tests::shared(dir.path()).await;
         let rkey = RKey::of(&ResponseId::new("r1").unwrap());
         let mut tx = Tx::default();
         tx.set(keys::intent(7), "junk").set(keys::open_intent(rkey, 7), Vec::new());
         tx.set(keys::identity("a wish"), 7u64.to_be_bytes().to_vec());
-        shared.store.engine().transact(&tx).unwrap();
-        assert!(shared.store.all_open_intents().unwrap().is_empty());
-        assert!(matches!(shared.store.intent_by_identity("a wish"), Err(StoreError::Damaged(_))));
-        assert_eq!((shared.store.set_actions_aside(), shared.store.set_actions_aside()), (Ok(1), Ok(0)));
-        let parked = shared.parked(9).unwrap();
+        shared.store.engine().unwrap().transact(&tx).unwrap();
+        assert!(shared.store.all_open_intents().await.unwrap().is_empty());
+        assert!(matches!(shared.store.intent_by_identity("a wish").await, Err(StoreError::Damaged(_))));
+        assert_eq!(
+            (shared.store.set_actions_aside().await, shared.store.set_actions_aside().await),
+            (Ok(1), Ok(0))
+        );
+        let parked = shared.parked(9).await.unwrap();
         assert_eq!(
             (parked.len(), parked[0].id.as_str(), parked[0].reason_code.as_str()),
             (1, "a7", "damaged")
         );
-        assert_eq!(shared.drop_parked("a7").unwrap(), crate::operator::RetryOutcome::Again);
-        assert!(shared.parked(9).unwrap().is_empty());
-        assert!(shared.store.intent_by_identity("a wish").is_err(), "it must not begin anew");
+        assert_eq!(shared.drop_parked("a7").await.unwrap(), crate::operator::RetryOutcome::Again);
+        assert!(shared.parked(9).await.unwrap().is_empty());
+        assert!(shared.store.intent_by_identity("a wish").await.is_err(), "it must not begin anew");
         assert_eq!(shared.store.damaged(), 1);
     }
 }

@@ -40,7 +40,7 @@ impl Shared {
     pub async fn reload_mappings(&self) -> Result<String, String> {
         let _one_at_a_time = self.reloading.lock().await;
         match self.read_mappings().await {
-            Ok((mapping, warnings)) => Ok(self.apply_mapping(mapping, &warnings)),
+            Ok((mapping, warnings)) => Ok(self.apply_mapping(mapping, &warnings).await),
             Err(text) => {
                 self.refuse_mapping(&text);
                 Err(text)
@@ -95,7 +95,7 @@ impl Shared {
         Ok(org)
     }
 
-    fn apply_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
+    async fn apply_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
         let version = mapping.version().to_owned();
         self.mapping_trouble.store(None.into());
         // A permission may have been repaired, even if the files are the same.
@@ -107,7 +107,7 @@ impl Shared {
             warn!("{}", warning.render());
         }
         info!(mapping = %version, "the edited mappings are in force");
-        if let Err(error) = remember_mapping(&self.store, &mapping) {
+        if let Err(error) = remember_mapping(&self.store, &mapping).await {
             error!(%error, "the mappings could not be kept for a later start");
         }
         self.metrics.mapping_is(&version);
@@ -208,15 +208,15 @@ fn text_of(mistakes: &[Diagnostic]) -> String {
 const LAST_GOOD: &str = "mapping sources";
 
 /// Stores the sources of a good version, for a start with bad files (design, rule 1).
-pub fn remember_mapping(store: &crate::state::Store, mapping: &Mapping) -> Result<(), StoreError> {
+pub async fn remember_mapping(store: &crate::state::Store, mapping: &Mapping) -> Result<(), StoreError> {
     let sources: Vec<(String, String)> =
         mapping.sources().iter().map(|s| (s.name.clone(), s.text.clone())).collect();
-    store.set_meta(LAST_GOOD, &sources)
+    store.set_meta(LAST_GOOD, &sources).await
 }
 
 /// The last good version, if one was stored.
-pub fn last_good_mapping(store: &crate::state::Store) -> Result<Option<Mapping>, StoreError> {
-    let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD)? else { return Ok(None) };
+pub async fn last_good_mapping(store: &crate::state::Store) -> Result<Option<Mapping>, StoreError> {
+    let Some(kept) = store.meta::<Vec<(String, String)>>(LAST_GOOD).await? else { return Ok(None) };
     let sources = kept.into_iter().map(|(name, text)| Source { name, text }).collect();
     Ok(Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping))
 }

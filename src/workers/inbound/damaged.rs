@@ -7,7 +7,7 @@ use tracing::error;
 use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
-use crate::state::{RKey, Store, StoreError};
+use crate::state::{RKey, StoreError};
 use crate::workers::Shared;
 use crate::workers::inbound::worker_state::SharedWorkerState;
 
@@ -29,10 +29,9 @@ pub(crate) fn no_body() -> (&'static str, String) {
 }
 
 /// Repairs a queue: items without a readable record are parked or removed.
-pub(crate) fn mend(shared: &Shared, rkey: RKey) -> Result<(), StoreError> {
+pub(crate) async fn mend(shared: &Shared, rkey: RKey) -> Result<(), StoreError> {
     let now_ms = shared.clock.now_ms();
-    let whose = |seq| named(&shared.store, seq).filter(|id| RKey::of(id) == rkey);
-    let parked = shared.store.mend(rkey, &whose, now_ms)?;
+    let parked = shared.store.mend(rkey, named, now_ms).await?;
     (0..parked).for_each(|_| shared.metrics.event("parked"));
     if parked > 0 {
         error!(code = CODE, events = parked, "parked: its record is damaged");
@@ -42,7 +41,6 @@ pub(crate) fn mend(shared: &Shared, rkey: RKey) -> Result<(), StoreError> {
 }
 
 /// The response that the stored bytes name.
-fn named(store: &Store, seq: u64) -> Option<ResponseId> {
-    let body = json::read(&store.body(seq).ok()??).ok()?;
-    peek_response_id(&body).ok()
+fn named(body: &[u8]) -> Option<ResponseId> {
+    peek_response_id(&json::read(body).ok()?).ok()
 }

@@ -51,20 +51,20 @@ pub(crate) enum Through {
 
 impl InProgress {
     /// Reads the notes of earlier processes from the state folder.
-    pub fn open(store: &Store, folder: &Path) -> Result<Self, StoreError> {
+    pub async fn open(store: &Store, folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.inspect_err(|error| warn!(%error, "{} cannot be used", path.display())).ok();
         let mut counts = file.as_ref().map(read).unwrap_or_default();
         let mut gone = Vec::new();
         for seq in counts.keys() {
-            let entry = store.entry(*seq)?;
+            let entry = store.entry(*seq).await?;
             if !entry.is_some_and(|entry| matches!(entry.state, EntryState::Waiting { .. })) {
                 gone.push(*seq);
             }
         }
         counts.retain(|seq, _| !gone.contains(seq));
-        Ok(Self { before: store.last_seq(), counts: Mutex::new(counts), file, turn: Turn::new(()) })
+        Ok(Self { before: store.last_seq().await?, counts: Mutex::new(counts), file, turn: Turn::new(()) })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u32>> {
@@ -144,9 +144,9 @@ mod tests {
     use crate::goodays::ResponseId;
     use crate::state::{Receipt, Settings};
 
-    fn received(store: &Store, name: &str) -> u64 {
+    async fn received(store: &Store, name: &str) -> u64 {
         let id = Ok(ResponseId::new(name).unwrap());
-        match store.accept(name.as_bytes(), "response", &id, 0).unwrap() {
+        match store.accept(name.as_bytes(), "response", &id, 0).await.unwrap() {
             Receipt::Accepted { seq, .. } => seq,
             other => panic!("{other:?}"),
         }
@@ -161,11 +161,11 @@ mod tests {
     async fn c10_an_event_that_ended_three_processes_is_known_and_the_others_are_not_blamed() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Settings::default()).unwrap();
-        let start = || InProgress::open(&store, dir.path()).unwrap();
-        let (bad, good) = (received(&store, "bad"), received(&store, "good"));
-        assert!(!start().notes(good + 1, LARGE), "an ordinary one costs nothing");
+        let start = async || InProgress::open(&store, dir.path()).await.unwrap();
+        let (bad, good) = (received(&store, "bad").await, received(&store, "good").await);
+        assert!(!start().await.notes(good + 1, LARGE), "an ordinary one costs nothing");
         for count in 0..TOO_OFTEN {
-            let in_progress = start();
+            let in_progress = start().await;
             assert!(in_progress.notes(bad, 1) && in_progress.notes(u64::MAX, LARGE + 1));
             assert!(!in_progress.ended_too_many(bad), "{count}");
             assert_eq!(in_progress.is_blamed(bad), count > 0);
@@ -173,28 +173,28 @@ mod tests {
             in_progress.note(&[good], Through::Planning, || ()).await;
             ends_in(&in_progress, &[bad]);
         }
-        let in_progress = start();
+        let in_progress = start().await;
         assert!(in_progress.ended_too_many(bad) && !in_progress.ended_too_many(good));
         assert!(!in_progress.is_blamed(good));
         in_progress.forget(bad);
-        assert!(!in_progress.ended_too_many(bad) && !start().ended_too_many(bad));
+        assert!(!in_progress.ended_too_many(bad) && !start().await.ended_too_many(bad));
     }
 
     #[tokio::test]
     async fn what_came_through_is_cleared_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Settings::default()).unwrap();
-        let start = || InProgress::open(&store, dir.path()).unwrap();
-        let (one, other) = (received(&store, "a"), received(&store, "b"));
-        ends_in(&start(), &[one, other]);
-        let in_progress = start();
+        let start = async || InProgress::open(&store, dir.path()).await.unwrap();
+        let (one, other) = (received(&store, "a").await, received(&store, "b").await);
+        ends_in(&start().await, &[one, other]);
+        let in_progress = start().await;
         assert!(in_progress.is_blamed(one) && in_progress.is_blamed(other));
         in_progress.note(&[one], Through::Reading, || ()).await;
-        assert!(start().is_blamed(one), "reading alone clears nobody: the plan may be what ended it");
+        assert!(start().await.is_blamed(one), "reading alone clears nobody: the plan may be what ended it");
         in_progress.note(&[one], Through::Planning, || ()).await;
         // A shorter line over a longer one, and a process that ends right now.
-        assert!(!start().is_blamed(one) && start().is_blamed(other));
+        assert!(!start().await.is_blamed(one) && start().await.is_blamed(other));
         std::fs::write(dir.path().join(FILE), "no JSON").unwrap();
-        assert!(!start().is_blamed(other), "a damaged file blames nobody");
+        assert!(!start().await.is_blamed(other), "a damaged file blames nobody");
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn load(
     worker_state: &SharedWorkerState,
     taken: &[RKey],
 ) -> Result<Vec<Job>, Fatal> {
-    let mut found = shared.store.load_due(taken)?;
+    let mut found = shared.store.load_due(taken).await?;
     found.retain(|due| match &due.waiting().unreadable {
         Some(reason) => {
             damaged::leave_alone(shared, worker_state, due.waiting().rkey, reason);
@@ -50,15 +50,20 @@ pub(crate) async fn load(
         None => true,
     });
     let seqs: Vec<u64> = found.iter().flat_map(|due| due.waiting().entries.iter().map(|e| e.seq)).collect();
-    let mut bodies = shared.store.bodies(&seqs, ROOM / 2)?.into_iter();
+    let mut bodies = shared.store.bodies(&seqs, ROOM / 2).await?.into_iter();
     let mut room = ROOM;
-    let mut all = Vec::new();
+    let (mut all, mut broken) = (Vec::new(), Vec::new());
     for due in found {
-        all.extend(gather(shared, due, &mut bodies, &mut room)?);
+        all.extend(gather(due, &mut bodies, &mut room, &mut broken));
+    }
+    for rkey in broken {
+        damaged::mend(shared, rkey).await?;
     }
     only_one_blamed(shared, &mut all);
     let noted = noted(shared, &all);
-    shared.in_progress.note(&noted, Through::Reading, || read_all(shared, all)).await
+    let (jobs, parked) = shared.in_progress.note(&noted, Through::Reading, || read_all(shared, all)).await;
+    park(shared, &parked).await?;
+    Ok(jobs)
 }
 
 /// If an event is blamed for the end of a process, the step works on that event only; the rest stays queued.
@@ -88,21 +93,22 @@ fn noted(shared: &Shared, all: &[Bodies]) -> Vec<u64> {
 }
 
 /// The bodies of a conversation's events, as many as there is room for, at least one in each step. `bodies` are those of
-/// all conversations; an event behind their end stays queued.
+/// all conversations; an event behind their end stays queued. A conversation whose queue has to be repaired is added to
+/// `broken`.
 fn gather(
-    shared: &Shared,
     due: Due,
     bodies: &mut impl Iterator<Item = Option<Vec<u8>>>,
     room: &mut usize,
-) -> Result<Option<Bodies>, Fatal> {
+    broken: &mut Vec<RKey>,
+) -> Option<Bodies> {
     if *room == 0 {
-        return Ok(None);
+        return None;
     }
     let loaded = match due {
         Due::Known(loaded) => loaded,
         Due::Nameless(waiting) => {
-            damaged::mend(shared, waiting.rkey)?;
-            return Ok(None);
+            broken.push(waiting.rkey);
+            return None;
         }
     };
     let (mut bytes, mut entries, mut misfits) = (Vec::new(), Vec::new(), Vec::new());
@@ -126,18 +132,21 @@ fn gather(
     }
     let none_fits = *room == 0 && entries.is_empty() && misfits.is_empty();
     if none_fits {
-        return Ok(None);
+        return None;
     }
     let nothing = entries.is_empty() && loaded.waiting.notes.is_empty();
     if nothing && misfits.is_empty() || !loaded.waiting.lost.is_empty() {
-        damaged::mend(shared, loaded.rkey())?;
+        broken.push(loaded.rkey());
     }
-    Ok(Some(Bodies { loaded, entries, bytes, misfits }))
+    Some(Bodies { loaded, entries, bytes, misfits })
 }
 
-/// Reads the events, and parks those that cannot be read. The conversations were loaded after their events came in: an
+/// Events of a response that are parked.
+type Parked = (ResponseId, Vec<(Entry, Misfit)>);
+
+/// Reads the events; also says which cannot be read. The conversations were loaded after their events came in: an
 /// event with our own answer came after the answer was noted as `Sending`, so it cannot be mistaken for a colleague's.
-fn read_all(shared: &Shared, all: Vec<Bodies>) -> Result<Vec<Job>, Fatal> {
+fn read_all(shared: &Shared, all: Vec<Bodies>) -> (Vec<Job>, Vec<Parked>) {
     let (mut jobs, mut parked) = (Vec::new(), Vec::new());
     for bodies in all {
         let Bodies { loaded, entries, bytes, mut misfits } = bodies;
@@ -164,21 +173,22 @@ fn read_all(shared: &Shared, all: Vec<Bodies>) -> Result<Vec<Job>, Fatal> {
             jobs.push(Job { rkey, response_id, waiting, events, notes, intents, link, size });
         }
     }
-    park(shared, &parked)?;
-    Ok(jobs)
+    (jobs, parked)
 }
 
 /// Parks events that still wait.
-fn park(shared: &Shared, parked: &[(ResponseId, Vec<(Entry, Misfit)>)]) -> Result<(), Fatal> {
+async fn park(shared: &Shared, parked: &[Parked]) -> Result<(), Fatal> {
     let since_ms = shared.clock.now_ms();
     let ids: Vec<ResponseId> = parked.iter().map(|(id, _)| id.clone()).collect();
-    let done = shared.change_many(&ids, |place, loaded| {
-        let park = |(entry, (code, why)): &(Entry, Misfit)| {
-            let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
-            loaded.end_events(std::slice::from_ref(entry), &state) == 1
-        };
-        Ok(parked[place].1.iter().map(park).collect::<Vec<bool>>())
-    })?;
+    let done = shared
+        .change_many(&ids, |place, loaded| {
+            let park = |(entry, (code, why)): &(Entry, Misfit)| {
+                let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
+                loaded.end_events(std::slice::from_ref(entry), &state) == 1
+            };
+            Ok(parked[place].1.iter().map(park).collect::<Vec<bool>>())
+        })
+        .await?;
     for ((response, misfits), done) in parked.iter().zip(done) {
         for (entry, (code, _)) in misfits.iter().zip(done).filter_map(|(misfit, done)| done.then_some(misfit))
         {

@@ -73,6 +73,16 @@ pub(crate) struct Job {
     pub size: usize,
 }
 
+/// What a step's conversations lead to.
+#[derive(Default)]
+struct Planned {
+    /// To write to Salesforce in one call.
+    batch: Vec<(Job, Plan)>,
+    unchanged: Vec<(Job, Plan)>,
+    /// Not written, and what follows.
+    refused: Vec<(Job, Plan, Next)>,
+}
+
 impl Job {
     /// The ledger has nothing that the inbound direction wrote or read: at most a Case that a poll found.
     pub(crate) fn is_unwritten(&self) -> bool {
@@ -95,10 +105,10 @@ impl Worker for InboundWorker {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         self.stepped_ms = now_ms;
-        self.state().remember(&shared.store, now_ms)?;
-        let taken = self.take_due(shared, now_ms)?;
+        self.worker_state.remember(&shared.store, now_ms).await?;
+        let taken = self.take_due(shared, now_ms).await?;
         if taken.is_empty() {
-            return self.idle(shared, now_ms);
+            return self.idle(shared, now_ms).await;
         }
         let step = self.process(shared, &taken, now_ms).await?;
         self.state().give_back(&taken);
@@ -134,7 +144,7 @@ impl InboundWorker {
         }
         let mut jobs = load(shared, &self.worker_state, taken).await?;
         if jobs.is_empty() {
-            return self.idle(shared, now_ms);
+            return self.idle(shared, now_ms).await;
         }
         let contact = match shared.contact().await {
             Ok(contact) => contact,
@@ -149,8 +159,8 @@ impl InboundWorker {
         }
     }
 
-    fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
-        let due = shared.store.next_due(self.number)?;
+    async fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
+        let due = shared.store.next_due(self.number).await?;
         // What is due and not taken is postponed, taken by the other worker, or waits for actions in flight.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });
         let state = self.state();
@@ -160,41 +170,52 @@ impl InboundWorker {
 
     /// Takes the next due conversations. If there is room, it also takes the other worker's conversations that have
     /// only notes: one call writes all notes.
-    fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
+    async fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
         // Read before the queue: the last action's note is in the queue before this flag is cleared.
         let delivering = shared.delivering.load(Ordering::SeqCst);
-        let mut state = self.state();
-        state.pass(now_ms);
-        let room = state.most_graphs(now_ms).map_or(self.size.0, |most| most.min(self.size.0));
+        let room = self.room(now_ms);
         let mut limit = FIRST_LOOK;
         loop {
-            let items = shared.store.due(self.number, now_ms, limit)?;
-            let oldest_ms =
-                items.iter().filter(|i| !i.event && state.is_free(i.rkey)).map(|i| i.due_ms).min();
-            let together = delivering && oldest_ms.is_none_or(|at_ms| now_ms < at_ms + TOLD_TOGETHER_MS);
-            let with_events = with_events(&items);
-            let ripe =
-                |i: &&Item| state.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
-            let mut taken = Vec::new();
-            fill(&mut taken, items.iter().filter(ripe), room);
+            let items = shared.store.due(self.number, now_ms, limit).await?;
             let more = items.len() == limit;
+            let (mut taken, together) = self.take(&items, room, delivering);
             if more && taken.len() < room && (taken.is_empty() || limit < LOOK) {
+                self.state().give_back(&taken);
                 limit *= 4;
                 continue;
             }
             if !taken.is_empty() && !together {
-                self.take_along(shared, &state, &mut taken, room)?;
+                self.take_along(shared, &mut taken, room).await?;
             }
-            state.take(&taken);
             return Ok(taken);
         }
     }
 
+    /// How many conversations the next call may write.
+    fn room(&self, now_ms: i64) -> usize {
+        let mut state = self.state();
+        state.pass(now_ms);
+        state.most_graphs(now_ms).map_or(self.size.0, |most| most.min(self.size.0))
+    }
+
+    /// Takes conversations of a look at the queue; also says whether notes wait for actions in flight.
+    fn take(&self, items: &[Item], room: usize, delivering: bool) -> (Vec<RKey>, bool) {
+        let mut state = self.state();
+        let oldest_ms = items.iter().filter(|i| !i.event && state.is_free(i.rkey)).map(|i| i.due_ms).min();
+        let together = delivering && oldest_ms.is_none_or(|at_ms| self.stepped_ms < at_ms + TOLD_TOGETHER_MS);
+        let with_events = with_events(items);
+        let ripe =
+            |i: &&Item| state.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
+        let mut taken = Vec::new();
+        fill(&mut taken, items.iter().filter(ripe), room);
+        state.take(&taken);
+        (taken, together)
+    }
+
     /// Takes conversations of other workers that have notes and no events.
-    fn take_along(
+    async fn take_along(
         &self,
         shared: &Shared,
-        state: &WorkerState,
         taken: &mut Vec<RKey>,
         room: usize,
     ) -> Result<(), StoreError> {
@@ -202,10 +223,12 @@ impl InboundWorker {
             if taken.len() >= room {
                 break;
             }
-            let items = shared.store.due(lane, self.stepped_ms, LOOK)?;
+            let items = shared.store.due(lane, self.stepped_ms, LOOK).await?;
+            let mut state = self.state();
             let with_events = with_events(&items);
             let told = |i: &&Item| state.is_free(i.rkey) && !with_events.contains(&i.rkey);
             fill(taken, items.iter().filter(told), room);
+            state.take(taken);
         }
         Ok(())
     }
@@ -243,27 +266,33 @@ impl InboundWorker {
         let noted: Vec<u64> =
             seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
         let plan_all = || self.plan_all(shared, &context, jobs);
-        let batch = shared.in_progress.note(&noted, Through::Planning, plan_all).await?;
+        let planned = shared.in_progress.note(&noted, Through::Planning, plan_all).await;
+        let Planned { batch, unchanged, refused } = planned;
+        for (job, plan, next) in refused {
+            self.apply(shared, &context, (&job, &plan), next).await?;
+        }
+        let unchanged: Vec<_> =
+            unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
+        self.record(shared, &unchanged).await?;
         if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
     }
 
-    /// Plans as many conversations as one call may write; those that need no write are recorded at once.
-    fn plan_all(
-        &mut self,
-        shared: &Shared,
-        context: &OwnedPlanContext,
-        jobs: Vec<Job>,
-    ) -> Result<Vec<(Job, Plan)>, Fatal> {
+    /// Plans as many conversations as one call may write, and those that need no write.
+    fn plan_all(&mut self, shared: &Shared, context: &OwnedPlanContext, jobs: Vec<Job>) -> Planned {
         let settle_ms = millis(shared.config.settle);
-        let mut batch = Vec::new();
-        let mut unchanged = Vec::new();
+        let mut planned = Planned::default();
         let mut nodes = 0;
         for job in jobs {
-            let planned = aside::if_large(job.size, || self.plan(shared, context, &job))?;
-            let Some(plan) = planned else { continue };
+            let plan = match aside::if_large(job.size, || self.plan(context, &job)) {
+                Ok(plan) => plan,
+                Err(next) => {
+                    planned.refused.push((job, Plan::default(), next));
+                    continue;
+                }
+            };
             let size = plan.write.as_ref().map_or(0, |w| 1 + w.comments.len());
             if size == 0 {
-                unchanged.push((job, plan));
+                planned.unchanged.push((job, plan));
                 continue;
             }
             // What was read is as old as its query; a step queries before it writes.
@@ -271,32 +300,23 @@ impl InboundWorker {
             if self.state().must_settle(job.rkey, settle_ms, asked_ms) {
                 continue;
             }
-            if nodes + size > MAX_NODES && !batch.is_empty() {
+            if nodes + size > MAX_NODES && !planned.batch.is_empty() {
                 break;
             }
             if let Some(next) = invariant(&job, &plan, context) {
-                self.apply(shared, context, (&job, &plan), next)?;
+                planned.refused.push((job, plan, next));
                 continue;
             }
             nodes += size;
-            batch.push((job, plan));
+            planned.batch.push((job, plan));
         }
-        let unchanged: Vec<_> =
-            unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
-        self.record(shared, &unchanged)?;
-        Ok(batch)
+        planned
     }
 
-    /// Plans one conversation; `None` when it was parked instead.
-    fn plan(
-        &mut self,
-        shared: &Shared,
-        context: &OwnedPlanContext,
-        job: &Job,
-    ) -> Result<Option<Plan>, Fatal> {
+    /// Plans one conversation, or says what follows instead.
+    fn plan(&mut self, context: &OwnedPlanContext, job: &Job) -> Result<Plan, Next> {
         if self.state().nowhere.remove(&job.rkey) {
-            self.apply(shared, context, (job, &Plan::default()), duplicate_elsewhere())?;
-            return Ok(None);
+            return Err(duplicate_elsewhere());
         }
         let mut fixes = context.fixes().to_vec();
         let comments = {
@@ -314,7 +334,7 @@ impl InboundWorker {
             comments: &comments,
             first_start: self.first_start,
         };
-        Ok(Some(plan(&input, &context.with(&fixes))))
+        Ok(plan(&input, &context.with(&fixes)))
     }
 
     /// The link update of an insert of ours: the baseline for status rules.
@@ -342,7 +362,7 @@ impl InboundWorker {
             return Ok(pause(shared, &failure));
         }
         let rkeys: Vec<RKey> = batch.iter().map(|(job, _)| job.rkey).collect();
-        self.state().leaving(&shared.store, &rkeys)?;
+        self.worker_state.leaving(&shared.store, &rkeys).await?;
         shared.store.durable().await?;
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
         let assign = assign(context);
@@ -355,8 +375,8 @@ impl InboundWorker {
                 self.size = self.size.after(ended_ms - began_ms);
                 let written = outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count();
                 debug!(lane = self.number, conversations = batch.len(), written, "wrote to Salesforce");
-                self.sort_out(shared, context, &batch, outcomes)?;
-                self.state().answered(&shared.store, &rkeys)?;
+                self.sort_out(shared, context, &batch, outcomes).await?;
+                self.worker_state.answered(&shared.store, &rkeys).await?;
                 Ok(Step::Did)
             }
             Err(failure) => {
@@ -366,9 +386,9 @@ impl InboundWorker {
                     self.unanswered(&rkeys, ended_ms);
                     return Ok(Step::Idle { until_ms });
                 }
-                self.state().answered(&shared.store, &rkeys)?;
+                self.worker_state.answered(&shared.store, &rkeys).await?;
                 let step = if next == AfterFailedCall::NotDone { Step::Idle { until_ms } } else { Step::Did };
-                self.apply_failed_call(shared, context, &batch, &failure, next)?;
+                self.apply_failed_call(shared, context, &batch, &failure, next).await?;
                 Ok(step)
             }
         }

@@ -34,12 +34,14 @@ impl InboundWorker {
         };
         let baselines: Vec<Option<LinkUpdate>> = asked.iter().map(|i| baseline(&jobs[*i])).collect();
         let ids: Vec<ResponseId> = asked.iter().map(|i| jobs[*i].response_id.clone()).collect();
-        let links = shared.change_many(&ids, |place, loaded| {
-            let before = loaded.now.link.take();
-            loaded.now.link =
-                read.apply(before, &ids[place], &context.plan_context(), baselines[place].as_ref());
-            Ok(loaded.now.link.clone())
-        })?;
+        let links = shared
+            .change_many(&ids, |place, loaded| {
+                let before = loaded.now.link.take();
+                loaded.now.link =
+                    read.apply(before, &ids[place], &context.plan_context(), baselines[place].as_ref());
+                Ok(loaded.now.link.clone())
+            })
+            .await?;
         for (index, link) in asked.into_iter().zip(links) {
             jobs[index].link = link;
             self.applied(&jobs[index], &read);

@@ -63,17 +63,18 @@ impl Recorded<'_> {
 
 impl InboundWorker {
     /// Records a whole batch: one load, one commit.
-    pub(crate) fn record(&mut self, shared: &Shared, written: &[Recorded<'_>]) -> Result<(), Fatal> {
+    pub(crate) async fn record(&mut self, shared: &Shared, written: &[Recorded<'_>]) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let ids: Vec<ResponseId> = written.iter().map(|one| one.job.response_id.clone()).collect();
-        let finished = shared.change_many(&ids, |place, loaded| Ok(written[place].apply(loaded, now_ms)))?;
+        let finished =
+            shared.change_many(&ids, |place, loaded| Ok(written[place].apply(loaded, now_ms))).await?;
         for (one, finished) in written.iter().zip(finished) {
-            self.recorded(shared, one, finished, now_ms)?;
+            self.recorded(shared, one, finished, now_ms).await?;
         }
         Ok(())
     }
 
-    fn recorded(
+    async fn recorded(
         &mut self,
         shared: &Shared,
         one: &Recorded<'_>,
@@ -88,7 +89,7 @@ impl InboundWorker {
             self.state().postponed.insert(job.rkey, now_ms + WAITS_MS);
         }
         if let Some(ends) = plan.message_ends_turn {
-            shared.learn_turns(ends)?;
+            shared.learn_turns(ends).await?;
         }
         tell(shared, job, plan, one.how(), finished);
         Ok(())

@@ -25,7 +25,7 @@ impl Job {
 
 impl InboundWorker {
     /// Applies the results of one call, one for each conversation.
-    pub(crate) fn sort_out(
+    pub(crate) async fn sort_out(
         &mut self,
         shared: &Shared,
         context: &OwnedPlanContext,
@@ -38,10 +38,10 @@ impl InboundWorker {
         for ((job, plan), next) in batch.iter().zip(next) {
             match next {
                 Next::Record { case } => recorded.push(Recorded { job, plan, inserted: case }),
-                next => self.apply(shared, context, (job, plan), next)?,
+                next => self.apply(shared, context, (job, plan), next).await?,
             }
         }
-        self.record(shared, &recorded)
+        self.record(shared, &recorded).await
     }
 
     /// What is known of the conversations of a call.
@@ -59,7 +59,7 @@ impl InboundWorker {
     }
 
     /// Applies what follows when a whole call was refused, or not sent.
-    pub(crate) fn apply_failed_call(
+    pub(crate) async fn apply_failed_call(
         &mut self,
         shared: &Shared,
         context: &OwnedPlanContext,
@@ -79,7 +79,7 @@ impl InboundWorker {
             AfterFailedCall::One(next) => {
                 warn!(code = %failure.code(), conversations = 1, "Salesforce refused a whole call");
                 for (job, plan) in batch {
-                    self.apply(shared, context, (job, plan), next.clone())?;
+                    self.apply(shared, context, (job, plan), next.clone()).await?;
                 }
             }
         }
@@ -87,7 +87,7 @@ impl InboundWorker {
     }
 
     /// Applies what follows for one conversation.
-    pub(crate) fn apply(
+    pub(crate) async fn apply(
         &mut self,
         shared: &Shared,
         context: &OwnedPlanContext,
@@ -99,21 +99,21 @@ impl InboundWorker {
             debug!(response = %job.response_id, next = next.name(), "Salesforce did not take a conversation");
         }
         match next {
-            Next::Record { case } => self.record(shared, &[Recorded { job, plan, inserted: case }])?,
+            Next::Record { case } => self.record(shared, &[Recorded { job, plan, inserted: case }]).await?,
             Next::SendAgain => {}
             Next::SendLater { code, attempts } => {
                 info!(response = %job.response_id, code, attempts, "Salesforce is asked again later");
-                self.put_off(shared, job, attempts)?;
+                self.put_off(shared, job, attempts).await?;
             }
             Next::FewerComments { code, comments } => {
                 info!(response = %job.response_id, code, comments, "more than the org's limits allow: fewer comments at once");
                 self.state().fewer_comments(job.rkey, comments, now_ms);
-                self.put_off(shared, job, job.attempts())?;
+                self.put_off(shared, job, job.attempts()).await?;
             }
             Next::FewerConversations { code, conversations } => {
                 info!(code, conversations, "more than the org's limits allow: fewer conversations at once");
                 self.state().fewer_graphs(conversations, now_ms);
-                self.put_off(shared, job, job.attempts())?;
+                self.put_off(shared, job, job.attempts()).await?;
             }
             Next::FixFields { everywhere, here } => {
                 for fix in everywhere {
@@ -133,34 +133,38 @@ impl InboundWorker {
                 let result: Result<(), Failure> = Err(Failure::Login { code, advice });
                 shared.salesforce_said(&result, now_ms);
             }
-            Next::Park { code, why } => self.park(shared, job, &code, &why)?,
+            Next::Park { code, why } => self.park(shared, job, &code, &why).await?,
         }
         Ok(())
     }
 
     /// Postpones events and notes, and stores how often they were tried. The interval grows with the tries.
-    fn put_off(&mut self, shared: &Shared, job: &Job, attempts: u32) -> Result<(), Fatal> {
+    async fn put_off(&mut self, shared: &Shared, job: &Job, attempts: u32) -> Result<(), Fatal> {
         let interval = interval(RECORD, attempts.saturating_sub(1), None);
         let due_ms = shared.clock.now_ms() + millis(interval);
-        shared.change(&job.response_id, |loaded| {
-            loaded.postpone_events(&job.waiting.entries, due_ms, attempts);
-            loaded.postpone_notes(&job.waiting.notes, due_ms, attempts);
-            Ok(())
-        })?;
+        shared
+            .change(&job.response_id, |loaded| {
+                loaded.postpone_events(&job.waiting.entries, due_ms, attempts);
+                loaded.postpone_notes(&job.waiting.notes, due_ms, attempts);
+                Ok(())
+            })
+            .await?;
         self.state().postponed.insert(job.rkey, due_ms);
         Ok(())
     }
 
     /// Parks the events with a reason for a human. If the conversation has no events, its notes are dropped.
-    fn park(&mut self, shared: &Shared, job: &Job, code: &str, why: &str) -> Result<(), Fatal> {
+    async fn park(&mut self, shared: &Shared, job: &Job, code: &str, why: &str) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let state = EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() };
         let only_notes = job.waiting.entries.is_empty();
-        let (parked, given_up) = shared.change(&job.response_id, |loaded| {
-            let parked = loaded.end_events(&job.waiting.entries, &state);
-            let given_up = if only_notes { loaded.end_notes(&job.waiting.notes) } else { 0 };
-            Ok((parked, given_up))
-        })?;
+        let (parked, given_up) = shared
+            .change(&job.response_id, |loaded| {
+                let parked = loaded.end_events(&job.waiting.entries, &state);
+                let given_up = if only_notes { loaded.end_notes(&job.waiting.notes) } else { 0 };
+                Ok((parked, given_up))
+            })
+            .await?;
         (0..given_up).for_each(|_| shared.metrics.event("note_given_up"));
         (0..parked).for_each(|_| shared.metrics.event("parked"));
         shared.counts.pending.fetch_sub(i64::try_from(parked).unwrap_or_default(), Ordering::Relaxed);
@@ -187,24 +191,24 @@ mod tests {
     use crate::workers::runtime::worker::tests::shared;
 
     /// A conversation in which an event waits, or one in which a note waits.
-    fn waits(shared: &Shared, id: &str, event: bool) -> Job {
+    async fn waits(shared: &Shared, id: &str, event: bool) -> Job {
         let response_id = ResponseId::new(id).unwrap();
         if event {
-            shared.store.accept(id.as_bytes(), "response", &Ok(response_id.clone()), 0).unwrap();
+            shared.store.accept(id.as_bytes(), "response", &Ok(response_id.clone()), 0).await.unwrap();
         } else {
             let note = Note::new(Feedback::Sent, "reply", "", Words::default());
             let told = |loaded: &mut crate::state::Loaded| {
                 loaded.now.notes.push(note.clone());
                 Ok(())
             };
-            shared.store.change(&response_id, 0, told).unwrap();
+            shared.store.change(&response_id, 0, told).await.unwrap();
         }
-        again(shared, response_id)
+        again(shared, response_id).await
     }
 
-    fn again(shared: &Shared, response_id: ResponseId) -> Job {
+    async fn again(shared: &Shared, response_id: ResponseId) -> Job {
         let rkey = RKey::of(&response_id);
-        let waiting = shared.store.waiting(rkey).unwrap();
+        let waiting = shared.store.waiting(rkey).await.unwrap();
         let (events, notes, intents) = (Vec::new(), Vec::new(), Vec::new());
         Job { rkey, response_id, waiting, events, notes, intents, link: None, size: 0 }
     }
@@ -230,33 +234,36 @@ mod tests {
     #[tokio::test]
     async fn c03_only_one_that_fails_alone_counts_its_tries_and_is_parked_in_the_end() {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, mut worker) = (shared(dir.path()), InboundWorker::new(0, SharedWorkerState::default()));
-        let both = [waits(&shared, "a", true), waits(&shared, "b", true)];
+        let (shared, mut worker) =
+            (shared(dir.path()).await, InboundWorker::new(0, SharedWorkerState::default()));
+        let both = [waits(&shared, "a", true).await, waits(&shared, "b", true).await];
         let batch: Vec<_> = both.into_iter().map(|job| (job, Plan::default())).collect();
-        worker.sort_out(&shared, &shared.plan_context(), &batch, vec![limits(), limits()]).unwrap();
+        worker.sort_out(&shared, &shared.plan_context(), &batch, vec![limits(), limits()]).await.unwrap();
         assert_eq!(worker.state().most_graphs(shared.clock.now_ms()), Some(1));
         let id = || ResponseId::new("a").unwrap();
-        assert_eq!(again(&shared, id()).attempts(), 0, "together they say nothing of one");
+        assert_eq!(again(&shared, id()).await.attempts(), 0, "together they say nothing of one");
         for attempts in 1..=MAX_ATTEMPTS_ALONE {
             worker
                 .sort_out(
                     &shared,
                     &shared.plan_context(),
-                    &[(again(&shared, id()), Plan::default())],
+                    &[(again(&shared, id()).await, Plan::default())],
                     vec![limits()],
                 )
+                .await
                 .unwrap();
-            assert_eq!(again(&shared, id()).attempts(), attempts);
+            assert_eq!(again(&shared, id()).await.attempts(), attempts);
         }
         worker
             .sort_out(
                 &shared,
                 &shared.plan_context(),
-                &[(again(&shared, id()), Plan::default())],
+                &[(again(&shared, id()).await, Plan::default())],
                 vec![limits()],
             )
+            .await
             .unwrap();
-        let parked = shared.parked(10).unwrap();
+        let parked = shared.parked(10).await.unwrap();
         let found: Vec<_> = parked.iter().map(|item| item.reason_code.as_str()).collect();
         assert_eq!(found, ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"]);
     }
@@ -266,9 +273,9 @@ mod tests {
         for code in ["ENTITY_IS_LOCKED", "INSUFFICIENT_ACCESS_OR_READONLY"] {
             let dir = tempfile::tempdir().unwrap();
             let (shared, mut worker) =
-                (shared(dir.path()), InboundWorker::new(0, SharedWorkerState::default()));
+                (shared(dir.path()).await, InboundWorker::new(0, SharedWorkerState::default()));
             let mut due_ms = 0;
-            let mut job = waits(&shared, "a", false);
+            let mut job = waits(&shared, "a", false).await;
             for attempts in 1..=MAX_ATTEMPTS {
                 let id = job.response_id.clone();
                 worker
@@ -278,8 +285,9 @@ mod tests {
                         &[(job, Plan::default())],
                         vec![refused(code, "locked")],
                     )
+                    .await
                     .unwrap();
-                job = again(&shared, id);
+                job = again(&shared, id).await;
                 assert_eq!(job.attempts(), attempts, "{code}");
                 let next_ms = job.waiting.notes[0].due_ms - shared.clock.now_ms();
                 assert!(attempts < 6 || next_ms >= 10_000, "{code}: {next_ms} after {attempts}");
@@ -295,21 +303,26 @@ mod tests {
                     &[(job, Plan::default())],
                     vec![refused(code, "locked")],
                 )
+                .await
                 .unwrap();
-            assert_eq!(again(&shared, id).waiting.notes.len(), 0, "{code}");
+            assert_eq!(again(&shared, id).await.waiting.notes.len(), 0, "{code}");
         }
     }
 
     #[tokio::test]
     async fn c06_what_the_whole_org_refuses_pauses_once_and_not_for_one_record() {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, mut worker) = (shared(dir.path()), InboundWorker::new(0, SharedWorkerState::default()));
+        let (shared, mut worker) =
+            (shared(dir.path()).await, InboundWorker::new(0, SharedWorkerState::default()));
         let full = || refused("STORAGE_LIMIT_EXCEEDED", "full");
-        let job = waits(&shared, "a", true);
-        worker.sort_out(&shared, &shared.plan_context(), &[(job, Plan::default())], vec![full()]).unwrap();
+        let job = waits(&shared, "a", true).await;
+        worker
+            .sort_out(&shared, &shared.plan_context(), &[(job, Plan::default())], vec![full()])
+            .await
+            .unwrap();
         assert_eq!(shared.salesforce_breaker.trouble().unwrap().code, "STORAGE_LIMIT_EXCEEDED");
         assert_eq!(
-            again(&shared, ResponseId::new("a").unwrap()).attempts(),
+            again(&shared, ResponseId::new("a").unwrap()).await.attempts(),
             0,
             "the org's matter counts no tries"
         );

@@ -6,18 +6,66 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::OnceCell;
+
 use crate::mutant;
 use crate::salesforce::field_fix::FieldFix;
-use crate::state::{LANES, RKey, Store, StoreError};
+use crate::state::{LANES, RKey, Store, StoreError, Waiting};
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 
-/// [`WorkerState`], shared by the inbound workers; never locked during a call to a remote.
+/// [`WorkerState`], shared by the inbound workers; never locked during a call to a remote or to the store.
 #[derive(Clone, Default)]
-pub struct SharedWorkerState(Arc<Mutex<WorkerState>>);
+pub struct SharedWorkerState(Arc<Guarded>);
+
+#[derive(Default)]
+struct Guarded {
+    state: Mutex<WorkerState>,
+    /// Held while attempts are stored: each list that is stored is younger than those before it.
+    noting: tokio::sync::Mutex<()>,
+    /// Set when the attempts of the process before were read.
+    remembered: OnceCell<()>,
+}
 
 impl SharedWorkerState {
     pub(crate) fn lock(&self) -> MutexGuard<'_, WorkerState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After a start: what was in flight when the process ended may or may not be in Salesforce, so it is unconfirmed.
+    /// For all workers at once, since each stores attempts of both.
+    pub(crate) async fn remember(&self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
+        let reading = async || {
+            for lane in 0..LANES {
+                for found in store.load_due(&store.attempt(lane).await?).await? {
+                    self.lock().remember(found.waiting(), now_ms);
+                }
+            }
+            Ok(())
+        };
+        self.0.remembered.get_or_try_init(reading).await.copied()
+    }
+
+    /// Called before a call that writes these conversations is sent.
+    pub(crate) async fn leaving(&self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
+        self.lock().in_flight.extend(rkeys);
+        self.note_attempts(store, rkeys).await
+    }
+
+    /// Called when the outcome of the writes is known.
+    pub(crate) async fn answered(&self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
+        self.lock().landed(rkeys);
+        self.note_attempts(store, rkeys).await
+    }
+
+    /// Stores, in one transaction, what Salesforce may have without our knowing, for each worker that owns one of
+    /// `rkeys`.
+    async fn note_attempts(&self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
+        if mutant::is_on("skip-attempt") {
+            return Ok(());
+        }
+        let _in_turn = self.0.noting.lock().await;
+        let lanes = self.lock().attempts(rkeys);
+        store.set_attempts(&lanes).await
     }
 }
 
@@ -45,7 +93,6 @@ pub(crate) struct WorkerState {
     alone: HashMap<RKey, u32>,
     /// Refused as duplicates, and then not found by a read.
     pub(crate) nowhere: HashSet<RKey>,
-    remembered: bool,
 }
 
 /// How long a reduced limit is kept.
@@ -89,23 +136,12 @@ impl WorkerState {
         self.fewer.retain(|_, (_, until_ms)| *until_ms > now_ms);
     }
 
-    /// After a start: what was in flight when the process ended may or may not be in Salesforce, so it is unconfirmed.
-    /// For all workers at once, since each stores attempts of both.
-    pub(crate) fn remember(&mut self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
-        if self.remembered {
-            return Ok(());
+    /// What waits for a response that was in flight when the process before ended.
+    fn remember(&mut self, waiting: &Waiting, now_ms: i64) {
+        if !waiting.is_empty() {
+            self.unconfirmed.insert(waiting.rkey, now_ms);
+            self.needs_refresh.insert(waiting.rkey);
         }
-        for lane in 0..LANES {
-            for found in store.load_due(&store.attempt(lane)?)? {
-                let waiting = found.waiting();
-                if !waiting.is_empty() {
-                    self.unconfirmed.insert(waiting.rkey, now_ms);
-                    self.needs_refresh.insert(waiting.rkey);
-                }
-            }
-        }
-        self.remembered = true;
-        Ok(())
     }
 
     /// Whether a worker may take it now.
@@ -121,18 +157,6 @@ impl WorkerState {
         for rkey in rkeys {
             self.taken.remove(rkey);
         }
-    }
-
-    /// Called before a call that writes these conversations is sent.
-    pub(crate) fn leaving(&mut self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
-        self.in_flight.extend(rkeys);
-        self.note_attempts(store, rkeys)
-    }
-
-    /// Called when the outcome of the writes is known.
-    pub(crate) fn answered(&mut self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
-        self.landed(rkeys);
-        self.note_attempts(store, rkeys)
     }
 
     /// Called when the outcome of the writes is not known; the attempts stay on disk.
@@ -154,19 +178,15 @@ impl WorkerState {
         }
     }
 
-    /// Stores, in one transaction, what Salesforce may have without our knowing: conversations in flight and those
-    /// still unconfirmed, for each worker that owns one of `rkeys`.
-    fn note_attempts(&self, store: &Store, rkeys: &[RKey]) -> Result<(), StoreError> {
-        if mutant::is_on("skip-attempt") {
-            return Ok(());
-        }
+    /// Conversations in flight and those still unconfirmed, for each worker that owns one of `rkeys`.
+    fn attempts(&self, rkeys: &[RKey]) -> Vec<(u8, Vec<RKey>)> {
         let mut lanes = Vec::new();
         for lane in (0..LANES).filter(|lane| rkeys.iter().any(|r| r.lane() == *lane)) {
             let unconfirmed = self.unconfirmed.keys().filter(|r| !self.in_flight.contains(r));
             let all = self.in_flight.iter().chain(unconfirmed).filter(|r| r.lane() == lane).copied();
             lanes.push((lane, all.collect()));
         }
-        store.set_attempts(&lanes)
+        lanes
     }
 
     /// The conversation was written or needs no write: nothing about it is unconfirmed any more.
@@ -206,33 +226,33 @@ mod tests {
         all.filter(|rkey| rkey.lane() == lane).take(count).collect()
     }
 
-    #[test]
-    fn the_disk_names_what_is_in_flight_or_in_doubt_whoever_wrote_it() {
+    #[tokio::test]
+    async fn the_disk_names_what_is_in_flight_or_in_doubt_whoever_wrote_it() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Settings::default()).unwrap();
         let (a, b) = (of_lane(0, 1), of_lane(1, 2));
-        let attempts = || {
-            let of = |lane| store.attempt(lane).unwrap().into_iter().collect::<HashSet<RKey>>();
-            &of(0) | &of(1)
+        let attempts = async || {
+            let of = async |lane| store.attempt(lane).await.unwrap().into_iter().collect::<HashSet<RKey>>();
+            &of(0).await | &of(1).await
         };
-        let mut state = WorkerState::default();
+        let state = SharedWorkerState::default();
         // A call of worker 0 with a conversation of worker 1, beside a call of worker 1.
         let (shared, own) = ([a[0], b[0]], [b[1]]);
-        state.leaving(&store, &own).unwrap();
-        state.leaving(&store, &shared).unwrap();
-        assert_eq!(attempts(), HashSet::from([a[0], b[0], b[1]]));
-        state.unanswered(&shared, 1);
-        state.answered(&store, &own).unwrap();
-        assert_eq!(attempts(), HashSet::from(shared));
-        state.leaving(&store, &own).unwrap();
-        assert_eq!(attempts(), HashSet::from([a[0], b[0], b[1]]), "later calls forget no doubt");
-        state.answered(&store, &own).unwrap();
-        state.leaving(&store, &shared).unwrap();
+        state.leaving(&store, &own).await.unwrap();
+        state.leaving(&store, &shared).await.unwrap();
+        assert_eq!(attempts().await, HashSet::from([a[0], b[0], b[1]]));
+        state.lock().unanswered(&shared, 1);
+        state.answered(&store, &own).await.unwrap();
+        assert_eq!(attempts().await, HashSet::from(shared));
+        state.leaving(&store, &own).await.unwrap();
+        assert_eq!(attempts().await, HashSet::from([a[0], b[0], b[1]]), "later calls forget no doubt");
+        state.answered(&store, &own).await.unwrap();
+        state.leaving(&store, &shared).await.unwrap();
         for rkey in shared {
-            state.forget(rkey);
+            state.lock().forget(rkey);
         }
-        state.answered(&store, &shared).unwrap();
-        assert_eq!(attempts(), HashSet::new());
+        state.answered(&store, &shared).await.unwrap();
+        assert_eq!(attempts().await, HashSet::new());
     }
 
     #[test]

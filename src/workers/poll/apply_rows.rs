@@ -64,7 +64,7 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
 }
 
 /// The responses of each Case: its own, and those of Cases that were merged into it.
-pub(crate) fn responses_of_cases(
+pub(crate) async fn responses_of_cases(
     shared: &Shared,
     applying: &Applying<'_>,
     rows: &[Value],
@@ -75,7 +75,7 @@ pub(crate) fn responses_of_cases(
     let named = |row: &Value| Some((id_of(row, "Id")?, key_of(row, &case.key_field)?));
     let named: Vec<Option<(RecordId, ResponseId)>> = rows.iter().map(named).collect();
     let cases: Vec<RecordId> = named.iter().flatten().map(|(id, _)| id.clone()).collect();
-    let mut links = shared.store.links_of_cases(&cases)?.into_iter();
+    let mut links = shared.store.links_of_cases(&cases).await?.into_iter();
     let mut all = |(_, own): (RecordId, ResponseId)| {
         let others = links.next().into_iter().flatten().map(|link| link.response_id);
         let others: Vec<ResponseId> = others.filter(|other| *other != own).collect();
@@ -85,12 +85,16 @@ pub(crate) fn responses_of_cases(
 }
 
 /// Applies changed Cases: one load and one commit for all of their conversations.
-pub(crate) fn apply_case_rows(shared: &Shared, applying: &Applying<'_>, rows: &[Value]) -> Result<(), Fatal> {
-    let responses = responses_of_cases(shared, applying, rows)?;
+pub(crate) async fn apply_case_rows(
+    shared: &Shared,
+    applying: &Applying<'_>,
+    rows: &[Value],
+) -> Result<(), Fatal> {
+    let responses = responses_of_cases(shared, applying, rows).await?;
     let mut ids = Vec::new();
     let mut row_of = Vec::new();
     for (row, responses) in rows.iter().zip(responses) {
-        let answered = answered_by_case(shared, &responses)?;
+        let answered = answered_by_case(shared, &responses).await?;
         for response in responses {
             let merged = match &answered {
                 Some(one) if *one == response => MergedCase::AnswersThis,
@@ -102,12 +106,14 @@ pub(crate) fn apply_case_rows(shared: &Shared, applying: &Applying<'_>, rows: &[
         }
     }
     let context = applying.context.plan_context();
-    let seen = shared.change_many(&ids, |place, loaded| {
-        let (row, merged) = row_of[place];
-        let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
-        let next_seq = &mut || shared.store.next_seq();
-        Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
-    })?;
+    let seen = shared
+        .change_many(&ids, |place, loaded| {
+            let (row, merged) = row_of[place];
+            let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
+            let next_seq = &mut || shared.store.next_seq();
+            Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
+        })
+        .await?;
     for (response, seen) in ids.iter().zip(&seen) {
         log_seen(response, seen, "a status rule cannot be evaluated");
     }
@@ -115,13 +121,16 @@ pub(crate) fn apply_case_rows(shared: &Shared, applying: &Applying<'_>, rows: &[
 }
 
 /// The response that an answer from the Case is for; `None` when several are possible.
-fn answered_by_case(shared: &Shared, responses: &[ResponseId]) -> Result<Option<ResponseId>, StoreError> {
+async fn answered_by_case(
+    shared: &Shared,
+    responses: &[ResponseId],
+) -> Result<Option<ResponseId>, StoreError> {
     if let [only] = responses {
         return Ok(Some(only.clone()));
     }
     let mut links = Vec::new();
     for response in responses {
-        links.extend(shared.store.link(RKey::of(response))?);
+        links.extend(shared.store.link(RKey::of(response)).await?);
     }
     Ok(addressee(&links).map(|link| link.response_id.clone()))
 }
@@ -147,7 +156,7 @@ pub(crate) struct Addressed {
 }
 
 /// The response of each comment. `None`: it belongs to no response, or its action is damaged.
-pub(crate) fn responses_of_comments(
+pub(crate) async fn responses_of_comments(
     shared: &Shared,
     applying: &Applying<'_>,
     rows: &[Value],
@@ -161,28 +170,30 @@ pub(crate) fn responses_of_comments(
         Some(NamedComment { comment: id_of(row, "Id")?, case: id_of(row, parent)?, own })
     };
     let named: Vec<Option<NamedComment>> = rows.iter().map(named).collect();
-    let mut found = whose(&shared.store, &named.iter().flatten().collect::<Vec<_>>())?.into_iter();
+    let mut found = whose(&shared.store, &named.iter().flatten().collect::<Vec<_>>()).await?.into_iter();
     Ok(named.iter().map(|one| one.as_ref().and_then(|_| found.next().flatten())).collect())
 }
 
 /// Applies comments that were written, published, unpublished or edited: one load and one commit for all of their
 /// conversations.
-pub(crate) fn apply_comment_rows(
+pub(crate) async fn apply_comment_rows(
     shared: &Shared,
     applying: &Applying<'_>,
     rows: &[Value],
 ) -> Result<(), Fatal> {
-    let found = responses_of_comments(shared, applying, rows)?;
+    let found = responses_of_comments(shared, applying, rows).await?;
     let known: Vec<(&Value, Addressed)> =
         rows.iter().zip(found).filter_map(|(row, one)| Some((row, one?))).collect();
     let ids: Vec<ResponseId> = known.iter().map(|(_, one)| one.response.clone()).collect();
-    let seen = shared.change_many(&ids, |place, loaded| {
-        let (row, Addressed { unsure, .. }) = &known[place];
-        let since = applying.since(shared.clock.now_ms());
-        let next_seq = &mut || shared.store.next_seq();
-        let case_row = applying.parent_of(row);
-        Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
-    })?;
+    let seen = shared
+        .change_many(&ids, |place, loaded| {
+            let (row, Addressed { unsure, .. }) = &known[place];
+            let since = applying.since(shared.clock.now_ms());
+            let next_seq = &mut || shared.store.next_seq();
+            let case_row = applying.parent_of(row);
+            Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
+        })
+        .await?;
     for (response, seen) in ids.iter().zip(&seen) {
         log_seen(response, seen, "a comment rule cannot be evaluated");
     }
@@ -197,11 +208,12 @@ struct NamedComment {
 }
 
 /// Three requests to the store, whatever the number of comments.
-fn whose(store: &Store, comments: &[&NamedComment]) -> Result<Vec<Option<Addressed>>, StoreError> {
+async fn whose(store: &Store, comments: &[&NamedComment]) -> Result<Vec<Option<Addressed>>, StoreError> {
     let identities: Vec<String> = comments.iter().map(|one| answer_identity(&one.comment)).collect();
-    let actions = store.intents_by_identity(&identities);
-    let links = store.links_of_cases(&comments.iter().map(|one| one.case.clone()).collect::<Vec<_>>())?;
-    let own = store.links(&comments.iter().map(|one| RKey::of(&one.own)).collect::<Vec<_>>())?;
+    let actions = store.intents_by_identity(&identities).await?;
+    let links =
+        store.links_of_cases(&comments.iter().map(|one| one.case.clone()).collect::<Vec<_>>()).await?;
+    let own = store.links(&comments.iter().map(|one| RKey::of(&one.own)).collect::<Vec<_>>()).await?;
     let mut found = Vec::with_capacity(comments.len());
     for (((one, action), mut links), own) in comments.iter().zip(actions).zip(links).zip(own) {
         found.push(match action {
@@ -232,7 +244,7 @@ fn by_links(comment: &NamedComment, links: &[Link]) -> Addressed {
 }
 
 /// Applies merged Cases: their responses follow the master Case.
-pub(crate) fn apply_merged_rows(
+pub(crate) async fn apply_merged_rows(
     shared: &Shared,
     context: &OwnedPlanContext,
     rows: &[Value],
@@ -244,23 +256,25 @@ pub(crate) fn apply_merged_rows(
         Some((response, (id_of(row, "Id"), id_of(row, "MasterRecordId")?, survivor)))
     };
     let (ids, rows): (Vec<ResponseId>, Vec<_>) = rows.iter().filter_map(merged).unzip();
-    let moved = shared.change_many(&ids, |place, loaded| {
-        let (loser, master, survivor) = &rows[place];
-        let Some(before) = loaded.now.link.take() else { return Ok(false) };
-        let moves = before.case.as_ref().map(|case| &case.id) == loser.as_ref();
-        loaded.now.link = Some(if moves {
-            let mut survivor = survivor.clone();
-            survivor.case = CaseRef { id: master.clone(), number: None };
-            survivor.fields.clear();
-            let mut after = adopt(Some(before.clone()), &ids[place], &survivor, &context.plan_context());
-            (after.active_status_rule, after.rules) = (before.active_status_rule, before.rules);
-            after.last_seen_fields.clone_from(&before.last_seen_fields);
-            after
-        } else {
-            before
-        });
-        Ok(moves)
-    })?;
+    let moved = shared
+        .change_many(&ids, |place, loaded| {
+            let (loser, master, survivor) = &rows[place];
+            let Some(before) = loaded.now.link.take() else { return Ok(false) };
+            let moves = before.case.as_ref().map(|case| &case.id) == loser.as_ref();
+            loaded.now.link = Some(if moves {
+                let mut survivor = survivor.clone();
+                survivor.case = CaseRef { id: master.clone(), number: None };
+                survivor.fields.clear();
+                let mut after = adopt(Some(before.clone()), &ids[place], &survivor, &context.plan_context());
+                (after.active_status_rule, after.rules) = (before.active_status_rule, before.rules);
+                after.last_seen_fields.clone_from(&before.last_seen_fields);
+                after
+            } else {
+                before
+            });
+            Ok(moves)
+        })
+        .await?;
     for response in ids.iter().zip(moved).filter_map(|(id, moved)| moved.then_some(id)) {
         info!(%response, "its Case was merged; it follows the survivor");
     }

@@ -25,14 +25,14 @@ pub(crate) struct DeletedComments {
 impl DeletedComments {
     /// The query (for `queryAll`) that shows which comments of the next parked answers are deleted; `None` while
     /// nothing is parked.
-    pub(crate) fn query(
+    pub(crate) async fn query(
         &mut self,
         store: &Store,
         context: &OwnedPlanContext,
     ) -> Result<Option<String>, Stop> {
-        let mut found = store.parked_intents(self.from, AT_ONCE)?;
+        let mut found = store.parked_intents(self.from, AT_ONCE).await?;
         if found.is_empty() && self.from > 0 {
-            found = store.parked_intents(0, AT_ONCE)?;
+            found = store.parked_intents(0, AT_ONCE).await?;
         }
         self.from = found.last().map_or(0, |last| last.seq + 1);
         let parked = found.into_iter().filter(|i| i.state.is_parked());
@@ -44,17 +44,18 @@ impl DeletedComments {
 }
 
 /// Deleted comments take back answers that were not sent, as unpublishing does.
-pub(crate) fn apply_deleted_comments(shared: &Shared, rows: &[Value]) -> Result<(), Fatal> {
+pub(crate) async fn apply_deleted_comments(shared: &Shared, rows: &[Value]) -> Result<(), Fatal> {
     let comments: Vec<RecordId> = rows.iter().filter_map(|row| id_of(row, "Id")).collect();
     let identities: Vec<String> = comments.iter().map(answer_identity).collect();
     let mut parked = Vec::new();
-    for (comment, found) in comments.into_iter().zip(shared.store.intents_by_identity(&identities)) {
+    for (comment, found) in comments.into_iter().zip(shared.store.intents_by_identity(&identities).await?) {
         parked.extend(found?.filter(|intent| intent.state.is_parked()).map(|i| (i.response_id, comment)));
     }
     let now_ms = shared.clock.now_ms();
     let (ids, comments): (Vec<ResponseId>, Vec<RecordId>) = parked.into_iter().unzip();
-    let taken_back =
-        shared.change_many(&ids, |place, loaded| Ok(loaded.now.see_deleted(&comments[place], now_ms)))?;
+    let taken_back = shared
+        .change_many(&ids, |place, loaded| Ok(loaded.now.see_deleted(&comments[place], now_ms)))
+        .await?;
     for response in ids.iter().zip(taken_back).filter_map(|(id, taken_back)| taken_back.then_some(id)) {
         info!(%response, "an answer was deleted before it was sent");
     }

@@ -160,11 +160,11 @@ impl Poller {
     async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {
         let contact = shared.contact().await?;
         shared.refresh_schema().await?;
-        let deleted = self.deleted_comments.query(&shared.store, &shared.plan_context())?;
+        let deleted = self.deleted_comments.query(&shared.store, &shared.plan_context()).await?;
         let now_ms = shared.clock.now_ms();
         let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
-        let rules = shared.rules_in_force(&contact)?.0.mapping.rules_version();
-        let span = self.span(shared, contact.first_start, salesforce_now, now_ms)?;
+        let rules = shared.rules_in_force(&contact).await?.0.mapping.rules_version();
+        let span = self.span(shared, contact.first_start, salesforce_now, now_ms).await?;
         let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
         let mut newest = span.cursor;
         self.ahead = None;
@@ -191,9 +191,9 @@ impl Poller {
         let now = shared.salesforce.now().unwrap_or(newest);
         // An edit during the pass may need another read of all Cases.
         if span.all && shared.mapping().rules_version() == rules {
-            shared.store.set_meta(READ_ALL, &false)?;
+            shared.store.set_meta(READ_ALL, &false).await?;
         }
-        self.completed(shared, &span, newest.min(now), now_ms)?;
+        self.completed(shared, &span, newest.min(now), now_ms).await?;
         shared.poll_state.trouble.store(Arc::new(None));
         Ok(())
     }
@@ -230,7 +230,7 @@ impl Poller {
 
     /// From where this pass reads. A row may have become visible at any time since the last read of the overlap, so
     /// the overlap counts from there, however far the cursor has moved and however long we were down.
-    fn span(
+    async fn span(
         &mut self,
         shared: &Shared,
         first_start: SalesforceTime,
@@ -238,22 +238,23 @@ impl Poller {
         now_ms: i64,
     ) -> Result<Span, StoreError> {
         // A state of an earlier version may contain a cursor taken from a row ahead of the clock.
-        let cursor: SalesforceTime = shared.store.meta(CURSOR)?.unwrap_or(first_start).min(salesforce_now);
-        let looked: Option<SalesforceTime> = shared.store.meta(LOOKED)?;
+        let cursor: SalesforceTime =
+            shared.store.meta(CURSOR).await?.unwrap_or(first_start).min(salesforce_now);
+        let looked: Option<SalesforceTime> = shared.store.meta(LOOKED).await?;
         if self.looks.deep_ms.is_none() {
-            self.looks.deep_ms = shared.store.meta(DEEP)?.map(|at_ms: i64| at_ms.min(now_ms));
+            self.looks.deep_ms = shared.store.meta(DEEP).await?.map(|at_ms: i64| at_ms.min(now_ms));
         }
         let before = self.looks;
         let since_ms = cursor.millis_since(looked.unwrap_or(cursor)).max(0);
         let back_ms = millis(shared.live().poll.overlap) + since_ms;
         let from_back_ms = poll_back(back_ms, &mut self.looks, now_ms);
         let from_back_ms = if mutant::is_on("skip-overlap") { 0 } else { from_back_ms };
-        let all = shared.store.meta(READ_ALL)?.unwrap_or(false);
+        let all = shared.store.meta(READ_ALL).await?.unwrap_or(false);
         Ok(Span { from: cursor.plus_millis(-from_back_ms), back_ms, cursor, looked, before, all })
     }
 
     /// Stores how far a completed pass has come, and whether it read the overlap or the daily span.
-    fn completed(
+    async fn completed(
         &self,
         shared: &Shared,
         span: &Span,
@@ -261,14 +262,14 @@ impl Poller {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         if self.looks.deep_ms != span.before.deep_ms {
-            shared.store.set_meta(DEEP, &now_ms)?;
+            shared.store.set_meta(DEEP, &now_ms).await?;
         }
         if self.looks.overlap_ms == Some(now_ms) && span.looked != Some(span.cursor) {
-            shared.store.set_meta(LOOKED, &span.cursor)?;
+            shared.store.set_meta(LOOKED, &span.cursor).await?;
         }
         if newest != span.cursor {
             shared.somebody_is_active();
-            shared.store.set_meta(CURSOR, &newest)?;
+            shared.store.set_meta(CURSOR, &newest).await?;
         }
         Ok(())
     }
@@ -282,7 +283,7 @@ impl Poller {
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
     ) -> Result<SalesforceTime, Stop> {
-        let (context, earlier) = shared.rules_in_force(contact)?;
+        let (context, earlier) = shared.rules_in_force(contact).await?;
         let mut queries = self.queries((&context, &earlier), contact, progress)?;
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
         self.spacing_ms = shared.allowance(true).await?;
@@ -327,10 +328,10 @@ impl Poller {
                     tokio::task::yield_now().await;
                 }
                 match index {
-                    CASES => apply_case_rows(shared, &applying, rows)?,
-                    COMMENTS => apply_comment_rows(shared, &applying, rows)?,
-                    MERGED => apply_merged_rows(shared, &context, rows)?,
-                    _ => apply_deleted_comments(shared, rows)?,
+                    CASES => apply_case_rows(shared, &applying, rows).await?,
+                    COMMENTS => apply_comment_rows(shared, &applying, rows).await?,
+                    MERGED => apply_merged_rows(shared, &context, rows).await?,
+                    _ => apply_deleted_comments(shared, rows).await?,
                 }
             }
             for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {

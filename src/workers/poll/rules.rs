@@ -1,9 +1,10 @@
 //! Keeps earlier rules of actions.yaml, for what people did while they were in force (design, rule 19).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::decide::outbound::EarlierRules;
@@ -47,20 +48,20 @@ impl Edited {
 impl Shared {
     /// The rules for rows: the mapping in force, and earlier rules of actions.yaml. An edit is stored before its
     /// mapping judges a row: otherwise existing rows would look as if they were changed after the edit.
-    pub(crate) fn rules_in_force(
+    pub(crate) async fn rules_in_force(
         &self,
         contact: &OrgIdentity,
     ) -> Result<(OwnedPlanContext, Arc<Vec<EarlierRules>>), Fatal> {
-        let _noting = self.rules_edited.noting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _noting = self.rules_edited.noting.lock().await;
         let context = self.plan_context();
-        self.keep_rules(&context.mapping, self.salesforce.now().unwrap_or(contact.first_start))?;
+        self.keep_rules(&context.mapping, self.salesforce.now().unwrap_or(contact.first_start)).await?;
         Ok((context, self.earlier_rules.load_full()))
     }
 
     /// Stores an edit of actions.yaml with its time by Salesforce's clock, which row times use.
-    fn keep_rules(&self, mapping: &Mapping, now: SalesforceTime) -> Result<(), Fatal> {
+    async fn keep_rules(&self, mapping: &Mapping, now: SalesforceTime) -> Result<(), Fatal> {
         let text = actions_text(mapping);
-        let kept: Option<Kept> = self.store.meta(RULES)?;
+        let kept: Option<Kept> = self.store.meta(RULES).await?;
         let first = kept.is_none();
         let mut kept = kept.unwrap_or_else(|| Kept { now: text.clone(), earlier: Vec::new() });
         let edited = kept.now != text;
@@ -73,12 +74,12 @@ impl Shared {
             kept.earlier.drain(..surplus);
         }
         if edited || first {
-            self.store.set_meta(RULES, &kept)?;
+            self.store.set_meta(RULES, &kept).await?;
         }
         if edited || self.earlier_rules.load().len() != kept.earlier.len() {
             let earlier = compiled(mapping, &kept);
             if edited {
-                self.note_new_fields(mapping, earlier.last())?;
+                self.note_new_fields(mapping, earlier.last()).await?;
                 info!("the rules of actions.yaml were edited: they act on what people do from now on");
             }
             self.earlier_rules.store(Arc::new(earlier));
@@ -87,11 +88,11 @@ impl Shared {
     }
 
     /// If the new rules use fields that were not read before, all Cases are read once more.
-    fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
+    async fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
         let known =
             before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
         if now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
-            self.store.set_meta(READ_ALL, &true)?;
+            self.store.set_meta(READ_ALL, &true).await?;
         }
         Ok(())
     }

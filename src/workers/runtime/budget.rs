@@ -63,9 +63,9 @@ impl Books {
         self.hours.retain(|booked_in, _| *booked_in > hour - KEPT);
     }
 
-    fn save(&self, store: &Store) -> Result<(), StoreError> {
-        store.set_meta(NAME, &self.hours)?;
-        store.set_meta(UNSPENT, &self.unspent)
+    async fn save(&self, store: &Store) -> Result<(), StoreError> {
+        store.set_meta(NAME, &self.hours).await?;
+        store.set_meta(UNSPENT, &self.unspent).await
     }
 }
 
@@ -86,9 +86,9 @@ pub enum Allowance {
 }
 
 impl Budget {
-    pub fn open(store: Store, allowed: u64) -> Result<Self, StoreError> {
-        let hours = store.meta::<Hours>(NAME)?.unwrap_or_default();
-        let unspent = store.meta(UNSPENT)?.unwrap_or_default();
+    pub async fn open(store: Store, allowed: u64) -> Result<Self, StoreError> {
+        let hours = store.meta::<Hours>(NAME).await?.unwrap_or_default();
+        let unspent = store.meta(UNSPENT).await?.unwrap_or_default();
         let books = Mutex::new(Books { hours, unspent });
         Ok(Self { store, meter: Arc::new(Meter::new()), allowed, books })
     }
@@ -113,7 +113,7 @@ impl Budget {
             let more = wanted - granted;
             *books.hours.entry(hour).or_default() += more;
             books.unspent = wanted;
-            books.save(&self.store)?;
+            books.save(&self.store).await?;
             self.store.durable().await?;
             self.meter.grant(more);
         }
@@ -145,7 +145,7 @@ impl Budget {
         books.turn(now_ms / HOUR_MS, unspent);
         books.take_back(unspent);
         books.unspent = 0;
-        books.save(&self.store)
+        books.save(&self.store).await
     }
 }
 
@@ -187,9 +187,9 @@ mod tests {
 
     /// When each call was made.
     async fn calls(store: &Store, allowed: u64, deeds: &[Do]) -> Vec<i64> {
-        let open = || Budget::open(store.clone(), allowed).unwrap();
+        let open = async || Budget::open(store.clone(), allowed).await.unwrap();
         // Just before an hour ends.
-        let (mut budget, mut now_ms, mut made) = (open(), 1000 * HOUR_MS - MINUTE_MS, Vec::new());
+        let (mut budget, mut now_ms, mut made) = (open().await, 1000 * HOUR_MS - MINUTE_MS, Vec::new());
         for deed in deeds {
             match deed {
                 Do::Wait { minutes } => now_ms += minutes * MINUTE_MS,
@@ -197,10 +197,10 @@ mod tests {
                 Do::Call { times } => {
                     made.extend((0..*times).filter(|_| budget.meter.take().is_ok()).map(|_| now_ms));
                 }
-                Do::Kill => budget = open(),
+                Do::Kill => budget = open().await,
                 Do::Stop => {
                     budget.close(now_ms).await.unwrap();
-                    budget = open();
+                    budget = open().await;
                 }
             }
         }

@@ -6,43 +6,60 @@ use tracing::{info, warn};
 
 use crate::goodays::ResponseId;
 use crate::mutant;
-use crate::state::{Changed, Ended, Loaded, RKey, StoreError};
+use crate::state::{Changed, Commit, Ended, Loaded, RKey, SentMinutes, StoreError};
 use crate::workers::{Fatal, Shared};
 
 impl Shared {
     /// Loads a conversation, lets `change` decide, and writes the result. `change` may run several times, since the
     /// conversation may change in between.
-    pub(crate) fn change<T>(
+    pub(crate) async fn change<T: Send>(
         &self,
         id: &ResponseId,
-        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError>,
+        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError> + Send,
     ) -> Result<T, Fatal> {
-        let mut done = self.change_many(std::slice::from_ref(id), |_, loaded| change(loaded))?;
+        let mut done = self.change_many(std::slice::from_ref(id), |_, loaded| change(loaded)).await?;
         Ok(done.pop().expect("one conversation was asked for"))
     }
 
     /// [`Self::change`] of many conversations, with one load and one commit for those that do not change in between.
     /// `change` has the conversation's place in `ids`; a response that is named twice is changed twice, in that order.
-    pub(crate) fn change_many<T>(
+    pub(crate) async fn change_many<T: Send>(
         &self,
         ids: &[ResponseId],
-        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError>,
+        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError> + Send,
     ) -> Result<Vec<T>, Fatal> {
-        let done = self.store.change_many(ids, self.clock.now_ms(), |place, loaded| {
-            let outcome = change(place, loaded)?;
-            if mutant::is_on("tell-nobody") {
-                loaded.now.notes.clear();
-            }
-            if mutant::is_on("forget-sent") {
-                loaded.forget_sent();
-            }
-            Ok(outcome)
-        })?;
+        let done = self
+            .store
+            .change_many(ids, self.clock.now_ms(), |place, loaded| {
+                let outcome = change(place, loaded)?;
+                mutate(loaded);
+                Ok(outcome)
+            })
+            .await?;
         let tell = |(id, (outcome, changed)): (&ResponseId, (T, Changed))| {
             self.changed(id, &changed);
             outcome
         };
         Ok(ids.iter().zip(done).map(tell).collect())
+    }
+
+    /// [`Self::change`] of a conversation of which an action may begin: `change` also gets how many actions were sent
+    /// within the last hour, as of the same moment.
+    pub(crate) async fn change_and_count<T: Send>(
+        &self,
+        id: &ResponseId,
+        mut change: impl FnMut(&mut Loaded, &SentMinutes) -> T + Send,
+    ) -> Result<T, Fatal> {
+        loop {
+            let (sent, mut loaded) = tokio::try_join!(self.store.sent(), self.store.load(id))?;
+            let outcome = change(&mut loaded, &sent);
+            mutate(&mut loaded);
+            let commits = self.store.commit_many(vec![loaded], self.clock.now_ms()).await?;
+            if let [Commit::Applied(changed)] = &commits[..] {
+                self.changed(id, changed);
+                return Ok(outcome);
+            }
+        }
     }
 
     /// Called after the change is written: a worker that is woken earlier finds nothing and sleeps again.
@@ -77,5 +94,15 @@ impl Shared {
             }
             _ => info!(response = %response_id, action, outcome, "an action ended"),
         }
+    }
+}
+
+/// Laws broken on purpose.
+fn mutate(loaded: &mut Loaded) {
+    if mutant::is_on("tell-nobody") {
+        loaded.now.notes.clear();
+    }
+    if mutant::is_on("forget-sent") {
+        loaded.forget_sent();
     }
 }

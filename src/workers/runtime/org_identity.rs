@@ -77,8 +77,8 @@ impl OrgIdentity {
 }
 
 /// The org and user whose logins this state accepts; `None` before the first contact.
-pub fn owner(store: &Store) -> Result<Option<Owner>, StoreError> {
-    Ok(store.meta::<OrgIdentity>(CONTACT)?.map(|contact| contact.owner()))
+pub async fn owner(store: &Store) -> Result<Option<Owner>, StoreError> {
+    Ok(store.meta::<OrgIdentity>(CONTACT).await?.map(|contact| contact.owner()))
 }
 
 impl Shared {
@@ -95,7 +95,7 @@ impl Shared {
             }
             return Ok(contact.clone());
         }
-        let stored: Option<OrgIdentity> = self.store.meta(CONTACT).map_err(|e| disk(&e))?;
+        let stored: Option<OrgIdentity> = self.store.meta(CONTACT).await.map_err(|e| disk(&e))?;
         let contact = match stored {
             Some(stored) => self.met_before(stored, &session, known.is_none()).await?,
             None => match self.never_met(&session).await {
@@ -127,7 +127,7 @@ impl Shared {
         self.refresh_schema().await?;
         if starting && self.is_outdated().await? {
             let contact = self.first_contact(session, true, contact.formerly).await?;
-            self.start_over().map_err(|e| disk(&e))?;
+            self.start_over().await.map_err(|e| disk(&e))?;
             self.store.durable().await.map_err(|e| disk(&e))?;
             return Ok(contact);
         }
@@ -140,7 +140,7 @@ impl Shared {
         self.salesforce.bind(Owner { org, user }).await;
         self.contacts.stale.store(true, Ordering::SeqCst);
         self.refresh_schema().await?;
-        let empty = !self.store.has_links().map_err(|e| disk(&e))?;
+        let empty = !self.store.has_links().await.map_err(|e| disk(&e))?;
         let inherited = empty && self.org_has_cases().await?;
         self.first_contact(session, inherited, Vec::new()).await
     }
@@ -164,7 +164,7 @@ impl Shared {
         let first_start = SalesforceTime::from_millis(first_start_ms);
         let (org, us) = (session.org_id.clone(), session.user_id.clone());
         let contact = OrgIdentity { org, us, formerly, first_start, inherited };
-        self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
+        self.store.set_meta(CONTACT, &contact).await.map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
         Ok(contact)
@@ -176,7 +176,7 @@ impl Shared {
         formerly.retain(|user| *user != us);
         formerly.push(before.us);
         let contact = OrgIdentity { us, formerly, ..before };
-        self.store.set_meta(CONTACT, &contact).map_err(|e| disk(&e))?;
+        self.store.set_meta(CONTACT, &contact).await.map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         self.salesforce.bind(contact.owner()).await;
         info!("the login has another Salesforce user than before");

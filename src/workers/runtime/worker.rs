@@ -135,7 +135,7 @@ pub(crate) mod tests {
     }
 
     /// Both remotes refuse every connection.
-    pub fn shared(dir: &std::path::Path) -> Arc<Shared> {
+    pub async fn shared(dir: &std::path::Path) -> Arc<Shared> {
         let file = dir.join("connector.yaml");
         let text = "goodays: { base_url: 'http://127.0.0.1:1', token: t, webhook: { secrets: [s] } }\n\
                     salesforce: { login_url: 'http://127.0.0.1:1', auth: { client_id: i, client_secret: s } }\n";
@@ -144,13 +144,13 @@ pub(crate) mod tests {
         let sources = MAPPINGS.map(|(name, text)| Source { name: name.to_owned(), text: text.to_owned() });
         let (mapping, _) = Mapping::from_sources(sources.to_vec()).unwrap();
         let store = Store::open(&dir.join("state"), Settings::default()).unwrap();
-        Arc::new(Shared::open(config, mapping, store, Clock::System).unwrap())
+        Arc::new(Shared::open(config, mapping, store, Clock::System).await.unwrap())
     }
 
     #[tokio::test]
     async fn a_loop_that_panics_takes_the_process_with_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, token) = (shared(dir.path()), CancellationToken::new());
+        let (shared, token) = (shared(dir.path()).await, CancellationToken::new());
         let driving = tokio::spawn(run_worker(Clumsy, shared.clone(), token.clone()));
         assert!(driving.await.unwrap_err().is_panic());
         assert!(token.is_cancelled());
@@ -184,7 +184,7 @@ pub(crate) mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_in_work_goes_on_beside_the_steps_and_a_stop_waits_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, token) = (shared(dir.path()), CancellationToken::new());
+        let (shared, token) = (shared(dir.path()).await, CancellationToken::new());
         let (stepped, mut steps) = mpsc::unbounded_channel();
         shared.watch_steps(move |_, _| stepped.send(()).is_ok());
         let (first, call) = oneshot::channel();

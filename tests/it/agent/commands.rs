@@ -112,7 +112,7 @@ async fn an_operator_sends_a_parked_command_whose_field_was_emptied() {
     world.settle().await;
     answers(&world, &id, "Second.");
     world.settle().await;
-    let parked = world.the_parked();
+    let parked = world.the_parked().await;
     assert_eq!(parked.reason_code, "wait_for_customer");
     world.customer_writes(&id, "Go on.");
     world.settle().await;

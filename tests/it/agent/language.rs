@@ -18,7 +18,7 @@ async fn a_picklist_gets_the_code_and_the_reason_is_in_the_agents_language() {
     world.agent_comments(&id, "One more thing.");
     world.until("the second answer is refused", || world.told(&id).0 == "not_sent").await;
     assert_eq!(world.told(&id).1, "Goodays acceptera la prochaine réponse quand le client aura écrit.");
-    let parked = &world.app().shared.parked(10).unwrap()[0];
+    let parked = &world.app().shared.parked(10).await.unwrap()[0];
     assert_eq!(
         parked.reason, "Goodays takes the next one after the customer writes.",
         "operators read English"

@@ -5,7 +5,7 @@ use goodays_salesforce::goodays::signature::{HEADER, sign};
 use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
-use goodays_salesforce::state::outbox::Outbox;
+use goodays_salesforce::state::Outbox;
 use goodays_salesforce::state::{EntryState, Loaded, RKey, Receipt};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -21,11 +21,15 @@ async fn park(house: &House, response: &str, code: &str) -> String {
     assert_eq!(house.post(event(response)).await.1["status"], "accepted");
     let id = ResponseId::new(response).unwrap();
     let state = EntryState::Parked { since_ms: 0, code: code.to_owned(), why: "because".to_owned() };
-    let parked = house.shared.store.change(&id, 0, |loaded| {
-        let waiting = loaded.waiting.entries.clone();
-        loaded.end_events(&waiting, &state);
-        Ok(waiting[0].seq)
-    });
+    let parked = house
+        .shared
+        .store
+        .change(&id, 0, |loaded| {
+            let waiting = loaded.waiting.entries.clone();
+            loaded.end_events(&waiting, &state);
+            Ok(waiting[0].seq)
+        })
+        .await;
     format!("e{}", parked.unwrap().0)
 }
 
@@ -53,12 +57,13 @@ async fn what_an_earlier_version_could_not_read_can_be_tried_again() {
     let house = house().await;
     let body = event("r1");
     let not_read = Err("as it was judged then".to_owned());
-    let Receipt::Parked { seq, .. } = house.shared.store.accept(body.as_bytes(), "", &not_read, 0).unwrap()
+    let Receipt::Parked { seq, .. } =
+        house.shared.store.accept(body.as_bytes(), "", &not_read, 0).await.unwrap()
     else {
         panic!("it is parked");
     };
     assert_eq!(told(&house, &format!("/parked/e{seq}/retry")).await.1["status"], "retrying");
-    let waiting = house.shared.store.waiting(RKey::of(&ResponseId::new("r1").unwrap())).unwrap();
+    let waiting = house.shared.store.waiting(RKey::of(&ResponseId::new("r1").unwrap())).await.unwrap();
     assert_eq!(waiting.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [seq]);
     assert_eq!(answered(house.get("/parked")).await.1, json!([]));
 }
@@ -100,7 +105,7 @@ async fn what_is_parked_names_its_case_as_far_as_it_is_known() {
             loaded.now.link = Some(Link { case: case.clone(), ..Link::new(response.clone()) });
             Ok(())
         };
-        house.shared.store.change(&response, 0, known).unwrap();
+        house.shared.store.change(&response, 0, known).await.unwrap();
         let (_, items) = answered(house.get("/parked")).await;
         assert_eq!((&items[0]["case_id"], &items[0]["case_number"]), (&json!(id), &json!(number)));
     }
@@ -124,7 +129,7 @@ async fn all_of_one_reason_can_be_tried_again() {
 }
 
 /// An answer with an unknown outcome.
-fn unclear(house: &House, seq: u64, content: &str) -> String {
+async fn unclear(house: &House, seq: u64, content: &str) -> String {
     let response_id = ResponseId::new("vdOpL1NJ74l").unwrap();
     let sending = Sending { ended_ms: Some(0), ..Sending::new(Verb::Reply, 0, Vec::new()) };
     let comment = RecordId::new(&format!("00aKB0000{seq:06}")).unwrap();
@@ -155,7 +160,7 @@ fn unclear(house: &House, seq: u64, content: &str) -> String {
         loaded.now.put(intent.clone());
         Ok(())
     };
-    house.shared.store.change(&response_id, 0, begun).unwrap();
+    house.shared.store.change(&response_id, 0, begun).await.unwrap();
     format!("a{seq}")
 }
 
@@ -177,7 +182,7 @@ async fn something_unclear_is_read_back_and_asked_about() {
     let house = Plan { goodays: goodays().await, ..Plan::default() }.build().await;
     let arrived = "Dear Customer, thank you for your feedback. We are sorry for the inconvenience. What information \
                    you were looking for? Regards,";
-    let there = unclear(&house, 700_001, arrived);
+    let there = unclear(&house, 700_001, arrived).await;
     let (_, said) = answered(house.get("/status")).await;
     assert_eq!(said["outbox"], json!({ "pending": 0, "unclear": 1, "parked": 0, "delivered": 0 }));
     assert_eq!(
@@ -185,7 +190,7 @@ async fn something_unclear_is_read_back_and_asked_about() {
         (StatusCode::OK, json!({ "status": "delivered" }))
     );
 
-    let gone = unclear(&house, 700_002, "Nobody has seen this.");
+    let gone = unclear(&house, 700_002, "Nobody has seen this.").await;
     let path = format!("/parked/{gone}/retry");
     let (status, said) = told(&house, &path).await;
     assert_eq!((status, &said["status"]), (StatusCode::CONFLICT, &json!("confirm")));
@@ -199,7 +204,7 @@ async fn something_unclear_is_read_back_and_asked_about() {
 #[tokio::test]
 async fn f04_what_is_unclear_is_left_by_everything_that_is_for_all() {
     let house = Plan { goodays: goodays().await, ..Plan::default() }.build().await;
-    let id = unclear(&house, 700_001, "Nobody has seen this.");
+    let id = unclear(&house, 700_001, "Nobody has seen this.").await;
     let tally = told(&house, "/parked/retry").await.1;
     assert_eq!(tally, json!({ "retrying": 0, "delivered": 0, "confirm": 1, "refused": 0, "not_now": 0 }));
     let order = house.order("/parked/drop").json(&json!({ "reason": "unclear" }));
@@ -237,19 +242,19 @@ async fn f04_all_of_one_reason_can_be_given_up_and_of_no_reason_nothing() {
 async fn a_status_counts_actions_without_reading_them() {
     let house = house().await;
     for seq in 700_001..700_004 {
-        unclear(&house, seq, "one of three");
+        unclear(&house, seq, "one of three").await;
     }
-    let Outbox { pending, unclear, parked } = house.shared.store.outbox(10).unwrap();
+    let Outbox { pending, unclear, parked } = house.shared.store.outbox(10).await.unwrap();
     assert_eq!((pending, unclear, parked), (0, 3, 0));
-    assert_eq!(house.shared.store.outbox(2).unwrap().unclear, 2, "no more than asked for");
-    assert_eq!(house.shared.store.some_open_intents(2).unwrap().len(), 2);
+    assert_eq!(house.shared.store.outbox(2).await.unwrap().unclear, 2, "no more than asked for");
+    assert_eq!(house.shared.store.some_open_intents(2).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_back_is_left_alone() {
     let house = house().await;
-    let one = unclear(&house, 700_001, "one");
-    unclear(&house, 700_002, "two");
+    let one = unclear(&house, 700_001, "one").await;
+    unclear(&house, 700_002, "two").await;
     let (status, said) =
         answered(house.order(&format!("/parked/{one}/retry")).json(&json!({ "send_again": true }))).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
@@ -264,7 +269,7 @@ async fn a_stored_payload_is_shown_without_its_token() {
     let body = fixture("message_first.json");
     house.post(body.as_str()).await;
     let rkey = RKey::of(&ResponseId::new("vdOpL1NJ74l").unwrap());
-    let seq = house.shared.store.entries_of(rkey, 100).unwrap()[0].seq;
+    let seq = house.shared.store.entries_of(rkey, 100).await.unwrap()[0].seq;
     let mut expected: Value = serde_json::from_str(&body).unwrap();
     expected["response"].as_object_mut().unwrap().remove("token").unwrap();
     for id in [format!("e{seq}"), seq.to_string()] {

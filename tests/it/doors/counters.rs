@@ -71,7 +71,7 @@ async fn after(calls: u64) -> House {
     let config = Plan::default().config(dir.path());
     let store = Store::open(&config.state.path, Settings::default()).unwrap();
     let hour = Clock::System.now_ms() / 3_600_000;
-    store.set_meta("calls", &BTreeMap::from([(hour, calls)])).unwrap();
+    store.set_meta("calls", &BTreeMap::from([(hour, calls)])).await.unwrap();
     store.durable().await.unwrap();
     drop(store);
     Plan::default().build_in(dir).await

@@ -101,12 +101,12 @@ async fn c10_signed_events_beyond_all_measure_are_parked_and_nothing_is_lost() {
         assert_eq!(house.post(bomb.as_str()).await, (StatusCode::OK, parked.clone()));
         assert_eq!(house.post(bomb.as_str()).await, (StatusCode::OK, parked), "a repeat is no second one");
     }
-    let waiting = house.shared.parked(10).unwrap();
+    let waiting = house.shared.parked(10).await.unwrap();
     let codes: Vec<&str> = waiting.iter().map(|item| item.reason_code.as_str()).collect();
     assert_eq!(codes, ["too_large", "too_large", "too_large", "unreadable", "unreadable"]);
     assert_eq!(waiting[0].response_id.as_deref(), Some("big"));
     let seq = waiting[0].id[1..].parse().unwrap();
-    assert_eq!(house.shared.store.body(seq).unwrap().unwrap(), bombs[0].0.as_bytes());
+    assert_eq!(house.shared.store.body(seq).await.unwrap().unwrap(), bombs[0].0.as_bytes());
     assert_eq!(house.pending(), 0);
     assert_eq!(house.post(event("big")).await.1["status"], "accepted", "the next one of it goes on");
 }
@@ -158,7 +158,7 @@ async fn a_request_with_two_lengths_is_one_request_at_most() {
 async fn the_admin_door_is_shut_to_pages_however_they_come() {
     let house = house().await;
     house.post("{}").await;
-    let parked = house.shared.parked(1).unwrap().remove(0).id;
+    let parked = house.shared.parked(1).await.unwrap().remove(0).id;
     let own = house.doors.admin_addr();
     let heads = [
         format!("POST /parked/{parked}/drop HTTP/1.1\r\nhost: {own}\r\norigin: http://{own}\r\n"),
@@ -184,7 +184,7 @@ async fn the_admin_door_is_shut_to_pages_however_they_come() {
         let status = String::from_utf8_lossy(&first[9..]).into_owned();
         assert!(["400", "403"].contains(&status.as_str()), "{status}: {head}");
     }
-    assert_eq!(house.shared.parked(1).unwrap().len(), 1, "somebody dropped it");
+    assert_eq!(house.shared.parked(1).await.unwrap().len(), 1, "somebody dropped it");
     let allowed = answered(house.get("/status")).await;
     assert_eq!(allowed.0, StatusCode::OK);
 }

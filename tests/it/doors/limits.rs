@@ -186,7 +186,7 @@ async fn closing_waits_for_what_is_in_flight() {
     let said = hear(&mut stream).await;
     assert!(said.starts_with("HTTP/1.1 200") && said.ends_with(r#"{"status":"accepted"}"#), "{said}");
     closing.await.unwrap();
-    assert_eq!(house.shared.store.count_pending().unwrap(), 1);
+    assert_eq!(house.shared.store.counters().await.unwrap().pending, 1);
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn closing_does_not_wait_for_ever() {
 async fn a_cancelled_token_closes_both_doors() {
     let dir = tempfile::tempdir().unwrap();
     let token = CancellationToken::new();
-    let doors = Doors::open(Plan::default().shared(dir.path()), token.clone()).await.unwrap();
+    let doors = Doors::open(Plan::default().shared(dir.path()).await, token.clone()).await.unwrap();
     let (webhook, admin) = (doors.webhook_addr(), doors.admin_addr());
     token.cancel();
     doors.close().await;
@@ -217,7 +217,7 @@ async fn a_taken_port_is_told_with_its_key() {
     let address = taken.local_addr().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let admin: &'static str = format!("listen: '{address}'").leak();
-    let shared = Plan { admin, ..Plan::default() }.shared(dir.path());
+    let shared = Plan { admin, ..Plan::default() }.shared(dir.path()).await;
     let Err(refused) = Doors::open(shared, CancellationToken::new()).await else { panic!("it is open") };
     let words = refused.to_string();
     for word in [address.to_string().as_str(), "`admin.listen` in connector.yaml", "address in use"] {

@@ -67,7 +67,7 @@ async fn what_is_not_json_is_not_kept() {
         let (status, said) = house.post(body).await;
         assert_eq!((status, said), (StatusCode::BAD_REQUEST, json!({ "error": "the body is not JSON" })));
     }
-    assert_eq!(house.shared.parked(10).unwrap(), []);
+    assert_eq!(house.shared.parked(10).await.unwrap(), []);
     assert_eq!((house.pending(), house.counted("not_json").await), (0, 6));
 }
 
@@ -84,7 +84,7 @@ async fn json_that_cannot_be_read_is_kept_for_a_human() {
         assert_eq!(house.post(body).await, parked);
         assert_eq!(house.post(body).await, parked, "a repeat is no second one");
     }
-    let waiting = house.shared.parked(10).unwrap();
+    let waiting = house.shared.parked(10).await.unwrap();
     assert_eq!(waiting.iter().map(|item| item.reason_code.as_str()).collect::<Vec<_>>(), ["unreadable"; 3]);
     assert_eq!(house.counted("parked").await, 6);
 }
@@ -97,8 +97,8 @@ async fn half_a_character_costs_no_event_and_its_bytes_stay_as_they_came() {
     assert_eq!(house.post(body).await, accepted);
     assert_eq!(house.post(body).await.1["status"], "duplicate");
     let rkey = RKey::of(&ResponseId::new("r").unwrap());
-    let seq = house.shared.store.entries_of(rkey, 100).unwrap()[0].seq;
-    assert_eq!(house.shared.store.body(seq).unwrap().unwrap(), body.as_bytes());
+    let seq = house.shared.store.entries_of(rkey, 100).await.unwrap()[0].seq;
+    assert_eq!(house.shared.store.body(seq).await.unwrap().unwrap(), body.as_bytes());
     let (_, shown) = answered(house.get(&format!("/events/e{seq}"))).await;
     assert_eq!(shown["response"]["x"], "half a pair: \u{fffd}");
 }
@@ -180,7 +180,7 @@ async fn many_at_once_are_all_on_disk_when_they_are_answered() {
     let folder = shared.config.state.path.clone();
     doors.close().await;
     drop(shared);
-    assert_eq!(Store::open(&folder, Settings::default()).unwrap().count_pending().unwrap(), 64);
+    assert_eq!(Store::open(&folder, Settings::default()).unwrap().counters().await.unwrap().pending, 64);
     drop(dir);
 }
 

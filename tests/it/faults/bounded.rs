@@ -9,6 +9,7 @@ use goodays_salesforce::http::Failure;
 use serde_json::json;
 
 use crate::arena::{AGENT, Tuning, World, quick};
+use crate::now;
 
 /// Feedback that has become Cases, in few calls.
 async fn cases(world: &mut World, count: usize) -> Vec<String> {
@@ -43,7 +44,7 @@ async fn d12_a_page_of_2000_rows_lets_others_have_their_turn() {
     let watching = tokio::spawn(async move {
         let mut seen = BTreeSet::new();
         loop {
-            let waiting = shared.store.outbox(10_000).unwrap().pending;
+            let waiting = shared.store.outbox(10_000).await.unwrap().pending;
             seen.insert(waiting);
             if waiting == ROWS {
                 return seen;
@@ -67,16 +68,20 @@ async fn d12_held_closes_are_not_loaded_at_each_step() {
     }
     let store = world.stage.app().shared.store.clone();
     let held = world
-        .holds("all are held", || Some(store.all_open_intents().unwrap()).filter(|all| all.len() == HELD))
+        .holds("all are held", || {
+            Some(now(store.all_open_intents()).unwrap()).filter(|all| all.len() == HELD)
+        })
         .await;
     world.polled().await;
     let now_ms = world.stage.app().shared.clock.now_ms();
     for intent in &held {
-        let due = store.change(&intent.response_id, now_ms, |loaded| {
-            let intent = loaded.now.intent_mut(intent.seq).unwrap();
-            (intent.seen_ms, intent.read_ms) = (0, now_ms + 3_600_000);
-            Ok(())
-        });
+        let due = store
+            .change(&intent.response_id, now_ms, |loaded| {
+                let intent = loaded.now.intent_mut(intent.seq).unwrap();
+                (intent.seen_ms, intent.read_ms) = (0, now_ms + 3_600_000);
+                Ok(())
+            })
+            .await;
         due.unwrap();
     }
     for _ in 0..5 {
@@ -84,7 +89,7 @@ async fn d12_held_closes_are_not_loaded_at_each_step() {
         let text = world.agent_answers(&case);
         world.receives(&id, &text).await;
     }
-    let mut still = store.all_open_intents().unwrap();
+    let mut still = store.all_open_intents().await.unwrap();
     still.retain(|intent| intent.seen_ms == 0 && matches!(intent.state, IntentState::Ready { .. }));
     assert_eq!((still.len(), world.puts("/close")), (HELD, 0));
     // A start loads all of them once, and they are sent.

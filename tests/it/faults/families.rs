@@ -17,6 +17,7 @@ use goodays_salesforce::state::RKey;
 use serde_json::{Value, json};
 
 use crate::arena::World;
+use crate::now;
 
 fn rule(when: &str, code: &str, message: &str, fields: &[&str]) -> ValidationRule {
     ValidationRule {
@@ -68,8 +69,8 @@ async fn c02_a_refusal_that_names_a_field_costs_that_field() {
         let case = case_of(&world, &id);
         assert_eq!((&case["SuppliedName"], &case["Origin"]), (&Value::Null, &json!("Goodays")), "{code}");
         world.quiet().await;
-        world.laws_hold();
-        assert_eq!(world.parked(), [], "{code}");
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, [], "{code}");
     }))
     .await;
 }
@@ -121,8 +122,8 @@ async fn c03_a_call_that_meets_the_orgs_limits_is_made_smaller_and_stays_so() {
             let largest = calls(&world).iter().map(Vec::len).max().unwrap();
             assert!(round == 0 || largest <= 5, "{code}: {largest} conversations in a call");
         }
-        world.laws_hold();
-        assert_eq!(world.parked(), [], "{code}");
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, [], "{code}");
         assert_eq!(world.salesforce_trouble(), None, "{code}");
     }))
     .await;
@@ -142,8 +143,8 @@ async fn c03_a_conversation_that_meets_the_orgs_limits_goes_in_pieces() {
     let comments = world.comments(&case);
     let found: Vec<&String> = said.iter().filter(|w| comments.iter().any(|c| c.contains(*w))).collect();
     assert_eq!(found.len(), said.len(), "{comments:?}");
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
     let (_, other) = world.arrives().await;
     assert_eq!(world.comments(&other), Vec::<String>::new());
 }
@@ -160,7 +161,7 @@ async fn c06_a_note_on_a_locked_case_backs_off_and_stops_nobody() {
             world.receives(&id, &text).await;
             let key = RKey::of(&ResponseId::new(&id).unwrap());
             let store = &world.stage.app().shared.store;
-            let tries = || Some(store.waiting(key).unwrap().note_attempts()).filter(|tries| *tries > 2);
+            let tries = || Some(now(store.waiting(key)).unwrap().note_attempts()).filter(|tries| *tries > 2);
             world.stage.salesforce.wire().clear_requests();
             world.holds("a third try", tries).await;
             let writes = calls(&world).len();
@@ -171,7 +172,7 @@ async fn c06_a_note_on_a_locked_case_backs_off_and_stops_nobody() {
             let told = || case_of(&world, &id)["Goodays_Sync_Status__c"].as_str().map(str::to_owned);
             assert_eq!(world.holds("the word to the agent", told).await, "Sent: public reply", "{code}");
             world.quiet().await;
-            assert_eq!(world.parked(), [], "{code}");
+            assert_eq!(world.parked().await, [], "{code}");
         },
     ))
     .await;
@@ -190,7 +191,7 @@ async fn c07_a_text_is_cut_by_utf16_units() {
     assert!(description.ends_with('😊'));
     assert_eq!(world.graphs(), 1, "it was never refused");
     world.quiet().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 #[tokio::test]
@@ -214,7 +215,7 @@ async fn c08_what_was_left_out_is_tried_again_after_a_reload() {
     let (id, _) = world.arrives().await;
     assert!(name(&world, &id));
     world.quiet().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 /// Restarts the daemon with a clock that the test can advance (milliseconds).
@@ -259,7 +260,7 @@ async fn c08_what_was_left_out_is_tried_again_after_an_hour() {
     let (id, _) = world.arrives().await;
     assert!(named(&world, &id), "the org was described anew");
     world.quiet().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 /// A firewall refuses one text: the others are sent, and nothing is parked.
@@ -287,11 +288,11 @@ async fn c04_one_text_that_the_road_refuses_stops_no_other() {
     }
     world.arrives().await;
     assert_eq!(world.stage.salesforce.case_by_key(&bad), None);
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
     world.stage.salesforce.wire().clear_faults();
     world.case(&bad).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// Salesforce's code is shown and logged only if it is one short word.
@@ -306,7 +307,7 @@ async fn c13_what_is_no_code_is_not_shown_as_one() {
         let id = world.leaves();
         let item = world
             .holds("it is parked", || {
-                world.parked().into_iter().find(|p| p.response_id.as_deref() == Some(id.as_str()))
+                now(world.parked()).into_iter().find(|p| p.response_id.as_deref() == Some(id.as_str()))
             })
             .await;
         assert_eq!(item.reason_code, "UNREADABLE_CODE");
@@ -330,7 +331,7 @@ async fn c12_ids_that_cannot_stand_in_a_path_or_key_are_parked() {
         let answer = client.post(url).header("X-HMAC-SHA256", signature).body(body).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{id:?}");
     }
-    let parked = world.parked();
+    let parked = world.parked().await;
     assert_eq!(parked.len(), ids.len());
     for item in parked {
         assert_eq!(item.reason_code, "unreadable");

@@ -36,13 +36,13 @@ async fn while_salesforce_is_down_webhooks_are_accepted_and_then_all_are_cases()
     world.stage.goodays.webhooks_sent().await;
     world.holds("the trouble", || world.salesforce_trouble()).await;
     all_accepted(&world);
-    assert_eq!(world.stage.app().shared.store.count_pending().unwrap(), 30);
+    assert_eq!(world.stage.app().shared.store.counters().await.unwrap().pending, 30);
     world.stage.salesforce.wire().clear_faults();
     for id in &ids {
         world.case(id).await;
     }
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.salesforce_trouble(), None);
 }
 
@@ -64,7 +64,7 @@ async fn the_orgs_daily_limit_is_a_long_pause_of_one_side_only() {
     world.stage.app().shared.wake_all();
     world.case(&late).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn too_many_calls_at_one_time_is_a_short_pause() {
     let (id, _) = world.arrives().await;
     world.quiet().await;
     assert_eq!(world.graphs(), 3, "{id}");
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// The test uses up our own budget. Not one more call is made, also after a restart.
@@ -119,7 +119,7 @@ async fn new_feedback_comes_before_polls_when_the_budget_runs_short() {
     let calls = world.stage.salesforce.api_calls();
     let (_, _) = world.arrives().await;
     assert!(world.stage.salesforce.api_calls() < calls + 10, "polls go on as if nothing was");
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -139,9 +139,9 @@ async fn goodays_asks_for_a_pause_with_and_without_saying_how_long() {
         let text = world.agent_answers(&case);
         world.receives(&id, &text).await;
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
         assert_eq!(world.puts("/reply"), 3);
-        assert_eq!(world.parked(), []);
+        assert_eq!(world.parked().await, []);
     }
 }
 
@@ -161,11 +161,11 @@ async fn a_refused_token_stops_the_sending_and_nothing_else() {
         world.holds("the trouble", || world.goodays_trouble().filter(|t| *t == code)).await;
         world.arrives().await;
         assert_eq!(world.received(&id), Vec::<String>::new());
-        assert_eq!(world.parked(), [], "it is no fault of this answer");
+        assert_eq!(world.parked().await, [], "it is no fault of this answer");
         world.stage.goodays.wire().clear_faults();
         world.receives(&id, &text).await;
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_response_that_is_not_ours_any_more_parks_its_own_answer_only() {
     let item = world.parked_with("status_403").await;
     assert_eq!(item.response_id.as_deref(), Some(id.as_str()));
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     let case = world.stage.salesforce.case_by_key(&id).unwrap();
     assert_eq!(case["Goodays_Sync_Status__c"], json!("Not sent"));
 }
@@ -205,7 +205,7 @@ async fn a_refused_login_waits_for_an_admin_and_loses_nothing() {
         world.case(id).await;
     }
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -219,5 +219,5 @@ async fn sessions_that_end_after_a_few_calls_disturb_nobody() {
         world.receives(&id, &text).await;
     }
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }

@@ -27,7 +27,7 @@ async fn a_doubt_outlives_later_writes_and_a_restart() {
     world.stage.start_daemon().await.unwrap();
     world.holds("the late commit", || (world.stage.salesforce.now_ms() > late_ms).then_some(())).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.comments(&case).len(), 2);
 }
 
@@ -43,7 +43,7 @@ async fn what_an_agent_did_while_we_were_down_is_carried() {
     restart(&mut world).await;
     world.holds("close", || (!world.stage.goodays.processed(&id).is_empty()).then_some(())).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.stage.goodays.processed(&id).len(), 1);
 }
 
@@ -67,7 +67,7 @@ async fn without_its_state_the_daemon_doubles_nothing_and_undoes_nothing() {
         assert_eq!(world.stage.goodays.send_event(&id, kind).await, Ok(200));
     }
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.comments(&case), comments);
     let case = world.stage.salesforce.case_by_key(&id).unwrap();
     assert_eq!(case["Subject"], json!("Corrected by the agent"));
@@ -88,7 +88,7 @@ async fn a_case_that_the_poll_met_first_is_read_before_it_is_written() {
     world.quiet().await;
     assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(world.comments(&case), comments);
     assert_eq!(world.stage.salesforce.case_by_key(&id).unwrap()["Subject"], json!("Touched after the loss"));
 }
@@ -106,7 +106,7 @@ async fn without_state_and_marker_the_texts_tell() {
     assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
     world.quiet().await;
     assert_eq!(world.comments(&case), comments);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// Somebody corrected an imported comment: only the marker shows that this message was imported.
@@ -184,5 +184,5 @@ async fn a_sweep_since_the_loss_finds_what_was_left_before_the_new_start() {
     shared.sweep(SweepOptions { named: true, ..hourly }).await.unwrap();
     world.case(&id).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }

@@ -47,8 +47,8 @@ async fn an_insert_without_an_answer_makes_one_case() {
         }
         world.quiet().await;
         assert!(world.stage.salesforce.wire().faults().is_empty(), "{act:?} was not met");
-        world.laws_hold();
-        assert_eq!(world.parked(), [], "{act:?}");
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, [], "{act:?}");
     }))
     .await;
 }
@@ -67,7 +67,7 @@ async fn comments_without_an_answer_are_written_once() {
         world.receives(&id, &reply).await;
         world.customer_writes(&id);
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
         assert!(world.stage.salesforce.wire().faults().is_empty(), "{act:?} was not met");
         assert_eq!(world.stage.salesforce.case_by_key(&id).unwrap()["Status"], json!("Customer Replied"));
     }))
@@ -92,7 +92,7 @@ async fn two_lost_answers_in_a_row_still_make_one_of_each() {
         let other = world.leaves();
         world.case(&other).await;
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
         assert_eq!(world.comments(&case).len(), 2, "{first:?} {second:?}");
     }))
     .await;
@@ -113,7 +113,7 @@ async fn a_slow_look_at_salesforce_is_as_old_as_its_beginning() {
     world.quiet().await;
     assert!(world.stage.salesforce.wire().faults().is_empty(), "it was not looked at");
     assert_eq!(world.comments(&case).iter().filter(|c| c.contains(&words)).count(), 1);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -133,12 +133,12 @@ async fn an_answer_without_an_answer_reaches_the_customer_once() {
         let text = world.agent_answers(&case);
         world.receives(&id, &text).await;
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
         assert!(world.stage.goodays.wire().faults().is_empty(), "{act:?} was not met");
         let told = world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"].clone();
         let name = if verb == "reply" { "public reply" } else { "private message" };
         assert_eq!(told, json!(format!("Sent: {name}")), "{act:?}");
-        assert_eq!(world.parked(), [], "{act:?} {verb}");
+        assert_eq!(world.parked().await, [], "{act:?} {verb}");
     }))
     .await;
 }
@@ -158,8 +158,8 @@ async fn close_call_and_spam_without_an_answer_are_done_once() {
             let told = world.stage.salesforce.case_by_key(&id).unwrap()["Goodays_Sync_Status__c"].clone();
             assert_eq!(told, json!(format!("Sent: {verb}")), "{act:?}");
         }
-        assert_eq!(world.parked(), [], "{act:?}");
-        world.laws_hold();
+        assert_eq!(world.parked().await, [], "{act:?}");
+        world.laws_hold().await;
     }))
     .await;
 }

@@ -30,7 +30,7 @@ async fn rows_that_become_visible_late_are_met() {
     world.stage.salesforce.advance(60_000);
     world.receives(&id, &late).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// The row is as late as the overlap is long. Meanwhile the cursor advanced and the process was restarted.
@@ -57,7 +57,7 @@ async fn the_whole_overlap_counts_from_the_last_look_back() {
     world.stage.start_daemon().await.unwrap();
     world.receives(&id, &late).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// More rows with the same second than a page holds, and a process that ends between two pages.
@@ -85,7 +85,7 @@ async fn equal_stamps_over_many_pages_and_a_restart_between_them() {
         world.receives(id, text).await;
     }
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_mass_touch_is_no_news() {
         world.quiet().await;
     }
     assert_eq!((world.puts(""), world.graphs()), (puts, graphs), "{id} {case}");
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_comment_is_sent_when_it_is_published_and_once() {
         world.quiet().await;
     }
     assert_eq!(world.received(&id), [text]);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// A pause that an operator or a new secret ended is also over for polls.
@@ -139,7 +139,7 @@ async fn polls_go_on_as_soon_as_a_pause_is_lifted() {
     let text = world.agent_answers(&case);
     world.receives(&id, &text).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// One of the two queries fails: the rows of the other are read again, and none is missed.
@@ -157,7 +157,7 @@ async fn one_failed_query_of_a_poll_loses_nothing() {
     world.agent_sets(&case, json!({ "Priority": "Low" }));
     world.receives(&id, &text).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(**world.stage.app().shared.poll_state.trouble.load(), None);
 }
 
@@ -175,8 +175,8 @@ async fn a_reopened_case_can_be_closed_again() {
     world.receives(&id, &text).await;
     world.agent_sets(&case, json!({ "Status": "Closed" }));
     world.quiet().await;
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
 }
 
 /// The Cases of two responses are merged: an answer goes to the response that waits (design, rule 11).
@@ -237,6 +237,6 @@ async fn what_agents_wrote_while_we_were_down_is_sent_in_order() {
     let item = world.parked_with("wait_for_customer").await;
     assert_eq!(item.response_id.as_deref(), Some(id.as_str()));
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert!(!world.received(&id).contains(&second));
 }

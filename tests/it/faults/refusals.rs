@@ -8,6 +8,7 @@ use goodays_salesforce::state::RKey;
 use serde_json::json;
 
 use crate::arena::World;
+use crate::now;
 
 fn from_place(world: &mut World, place: &str) -> String {
     let content = Some(world.text("customer"));
@@ -37,8 +38,8 @@ async fn a_locked_case_is_asked_again() {
     world.stage.salesforce.lock_case(&case, 2).unwrap();
     world.customer_writes(&id);
     world.quiet().await;
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
     assert_eq!(world.comments(&case).len(), 2);
 }
 
@@ -57,14 +58,14 @@ async fn one_bad_record_among_many_blocks_nobody() {
     }
     let item = world.parked_with("FIELD_CUSTOM_VALIDATION_EXCEPTION").await;
     assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
-    assert_eq!(world.parked().len(), 1);
+    assert_eq!(world.parked().await.len(), 1);
     // An admin fixes the rule and retries the item.
     world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
     world.stage.app().shared.retry(&item.id, false).await.unwrap();
     world.case(&bad).await;
     world.quiet().await;
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
 }
 
 /// After 14 failed graphs Salesforce halts the rest. The halted ones have not failed.
@@ -82,9 +83,9 @@ async fn what_salesforce_halts_because_of_others_is_not_parked() {
     for id in &good {
         world.case(id).await;
     }
-    world.holds("all bad ones parked", || (world.parked().len() == bad.len()).then_some(())).await;
+    world.holds("all bad ones parked", || (now(world.parked()).len() == bad.len()).then_some(())).await;
     world.quiet().await;
-    let mut parked: Vec<String> = world.parked().into_iter().filter_map(|p| p.response_id).collect();
+    let mut parked: Vec<String> = world.parked().await.into_iter().filter_map(|p| p.response_id).collect();
     parked.sort();
     bad.sort();
     assert_eq!(parked, bad);
@@ -107,8 +108,8 @@ async fn a_key_that_exists_already_is_learned_and_written_to() {
         world.case(id).await;
     }
     world.quiet().await;
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
     for id in &ids[1..3] {
         let case = world.stage.salesforce.case_by_key(id).unwrap();
         assert_eq!((&case["Subject"], &case["Status"]), (&json!("Made by hand"), &json!("Working")));
@@ -164,7 +165,7 @@ async fn a_call_that_is_refused_as_a_whole_is_taken_apart() {
     }
     let item = world.parked_with("JSON_PARSER_ERROR").await;
     assert_eq!(item.response_id.as_deref(), Some(bad.as_str()));
-    assert_eq!(world.parked().len(), 1);
+    assert_eq!(world.parked().await.len(), 1);
 }
 
 /// Some codes mean either that an admin has to act, or that one record cannot be reached. Other records that the org
@@ -188,21 +189,21 @@ async fn a_case_out_of_reach_delays_nobody_else() {
     let bad = from_place(&mut world, "Nowhere");
     let good: Vec<String> = (0..12).map(|_| world.leaves()).collect();
     let store = &world.stage.app().shared.store;
-    world.holds("all of them wait", || (store.count_pending().unwrap() > 12).then_some(())).await;
+    world.holds("all of them wait", || (now(store.counters()).unwrap().pending > 12).then_some(())).await;
     world.stage.salesforce.wire().clear_faults();
     for id in &good {
         world.case(id).await;
     }
     let key = RKey::of(&ResponseId::new(&bad).unwrap());
-    let tries = || store.waiting(key).unwrap().entries.iter().map(|e| e.attempts).max();
+    let tries = || now(store.waiting(key)).unwrap().entries.iter().map(|e| e.attempts).max();
     world.holds("a try alone", || tries().filter(|tries| *tries > 1)).await;
     assert_eq!(world.salesforce_trouble(), None);
     assert_eq!(world.stage.salesforce.case_by_key(&bad), None);
     world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
     world.case(&bad).await;
     world.quiet().await;
-    world.laws_hold();
-    assert_eq!(world.parked(), []);
+    world.laws_hold().await;
+    assert_eq!(world.parked().await, []);
 }
 
 /// A limit in bytes is worded like one in characters, and some texts are refused at any length.
@@ -223,8 +224,8 @@ async fn a_text_that_is_too_long_even_at_the_stated_length_never_costs_the_case(
         let case = world.stage.salesforce.case_by_key(&id).unwrap();
         assert_eq!(case["SuppliedName"].as_str().is_some_and(|name| !name.is_empty()), kept, "{case}");
         world.quiet().await;
-        world.laws_hold();
-        assert_eq!(world.parked(), []);
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, []);
     }
 }
 
@@ -253,5 +254,5 @@ async fn a_comment_that_weighs_more_than_we_count_goes_in_more_parts() {
         parts.iter().flat_map(|p| p.split_once(") ").unwrap().1.split_whitespace()).collect();
     let wanted: Vec<&str> = text.split_whitespace().collect();
     assert!(said.ends_with(&wanted), "{} parts", parts.len());
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }

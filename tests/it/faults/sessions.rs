@@ -75,7 +75,7 @@ async fn a11_nothing_travels_on_a_session_of_another_org() {
         world.case(&late).await;
         world.receives(&id, &text).await;
         world.quiet().await;
-        world.laws_hold();
+        world.laws_hold().await;
         assert_eq!(carried(&world.stage, &token), 0, "{call}");
     }))
     .await;
@@ -168,8 +168,8 @@ async fn c04_c05_an_org_that_has_moved_costs_one_login_and_parks_nothing() {
         }
         world.agent_answers(&case);
         world.quiet().await;
-        world.laws_hold();
-        assert_eq!(world.parked(), [], "{what}");
+        world.laws_hold().await;
+        assert_eq!(world.parked().await, [], "{what}");
         assert_eq!(logins(&world), before + 1, "{what}");
         assert_eq!(world.stage.app().shared.salesforce_led().unwrap().instance, "localhost");
         assert_eq!(world.salesforce_trouble(), None, "{what}");
@@ -192,7 +192,7 @@ async fn c04_an_org_that_is_nowhere_costs_few_logins() {
     world.stage.salesforce.wire().clear_faults();
     world.case(&id).await;
     world.quiet().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
 }
 
 /// The address to which the login leads does not answer: `check` names it.

@@ -35,7 +35,7 @@ async fn a_feedback_that_no_webhook_told_is_listed_and_then_imported() {
         world.case(id).await;
     }
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
     assert_eq!(sweep(&world, true).await.missing, Vec::<String>::new());
 }
 
@@ -49,7 +49,7 @@ async fn a_message_that_no_webhook_told_is_imported() {
     assert!(!world.comments(&case).iter().any(|c| c.contains(&words)));
     assert_eq!(sweep(&world, false).await.missing, std::slice::from_ref(&id));
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// Goodays lists by the date of the feedback: older feedback than the window is read in parts.
@@ -68,7 +68,7 @@ async fn a_message_on_feedback_older_than_the_window_is_imported() {
     let imported = || world.comments(&case).iter().any(|c| c.contains(&words)).then_some(());
     world.holds("the message", imported).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// Goodays limits the rate of calls: the sweep continues at the page where it was stopped.
@@ -88,7 +88,7 @@ async fn a_sweep_on_its_schedule_goes_on_where_it_was_interrupted() {
     let refused = pages.iter().position(|r| r.status == 429).unwrap();
     assert_eq!(pages[refused].query, pages[refused + 1].query);
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// A webhook that arrives after the sweep creates no second Case and no second comment.
@@ -104,7 +104,7 @@ async fn a_webhook_after_the_sweep_doubles_nothing() {
     world.stage.goodays.pause_webhooks(false);
     world.stage.goodays.deliver().await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// The other direction: answers in Salesforce that never reached Goodays are listed.

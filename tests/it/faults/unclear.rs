@@ -7,6 +7,7 @@ use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};
+use crate::now;
 
 /// An answer with an unknown outcome, for a response that Goodays does not show when it is read back.
 async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
@@ -42,8 +43,8 @@ async fn something_unclear_that_arrived_is_never_sent_again() {
     world.quiet().await;
     assert_eq!(world.received(&id), [text]);
     assert_eq!(world.puts("/reply"), 1);
-    assert_eq!(world.parked(), []);
-    world.laws_hold();
+    assert_eq!(world.parked().await, []);
+    world.laws_hold().await;
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn something_unclear_that_did_not_arrive_is_sent_when_a_human_says_so() {
     world.receives(&id, &text).await;
     world.quiet().await;
     assert_eq!(world.received(&id), [text]);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// Customers' messages do not wait for an unclear answer (design, rule 4). A webhook may settle it.
@@ -68,10 +69,10 @@ async fn what_is_unclear_holds_nobody_else_up() {
     let words = world.customer_writes(&id);
     let case = world.case(&id).await;
     world.holds("the comment", || world.comments(&case).iter().find(|c| c.contains(&words)).cloned()).await;
-    world.holds("settled by what Goodays tells", || world.parked().is_empty().then_some(())).await;
+    world.holds("settled by what Goodays tells", || now(world.parked()).is_empty().then_some(())).await;
     world.quiet().await;
     assert_eq!(world.received(&id), [text]);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// The read-back fails for a while: the action waits, and is never sent without it.
@@ -91,8 +92,8 @@ async fn a_read_back_that_fails_for_a_while_delays_and_nothing_else() {
         world.receives(&id, &text).await;
         world.quiet().await;
         assert_eq!(world.received(&id), [text]);
-        assert_eq!(world.parked(), []);
-        world.laws_hold();
+        assert_eq!(world.parked().await, []);
+        world.laws_hold().await;
     }
 }
 
@@ -111,7 +112,7 @@ async fn a_message_that_is_shown_late_is_not_sent_twice() {
     world.quiet().await;
     assert_eq!(world.received(&id), [text]);
     assert_eq!(world.puts("/reply"), 1);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// A message that is not shown yet may still appear within `settle`. No second PUT is sent before that.
@@ -123,10 +124,10 @@ async fn a_commit_within_settle_is_waited_for() {
     let text = world.agent_answers(&case);
     world.receives(&id, &text).await;
     world.quiet().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
     assert_eq!(world.received(&id), [text]);
     assert_eq!(world.puts("/reply"), 1);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// A look that began too early proves nothing, however late its answer comes (design, rule 2).
@@ -143,10 +144,10 @@ async fn a_slow_read_back_is_as_old_as_its_beginning() {
     let text = world.agent_answers(&case);
     world.receives(&id, &text).await;
     world.quiet().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
     assert_eq!(world.received(&id), [text]);
     assert_eq!(world.puts("/reply"), 1);
-    world.laws_hold();
+    world.laws_hold().await;
 }
 
 /// Goodays fails to show one response. Only that response waits: the others' answers are sent meanwhile.
@@ -179,5 +180,5 @@ async fn a_response_that_cannot_be_read_is_asked_for_less_and_less() {
     world.stage.goodays.wire().clear_faults();
     world.receives(&id, &text).await;
     world.quiet().await;
-    world.laws_hold();
+    world.laws_hold().await;
 }

@@ -111,7 +111,7 @@ async fn a06_apply_actions_lists_and_carries_out_what_stands() {
     world.settle().await;
     let sent = || ids.iter().filter(|id| world.processed(id) == ["close"]).count();
     assert_eq!(sent(), 2);
-    let parked = world.parked();
+    let parked = world.parked().await;
     assert_eq!(parked.len(), 2);
     assert!(parked.iter().all(|item| item.reason_code == "max_actions_per_hour"), "{parked:?}");
     assert_eq!(touched(&world).await, (0, 0, 0), "each is known, sent or held back");

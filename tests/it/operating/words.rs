@@ -94,7 +94,7 @@ async fn f04_parked_is_grouped_and_a_reason_is_dropped_as_a_whole() {
         world.agent_comments(&id, &format!("One more thing, number {number}."));
     }
     world.settle().await;
-    assert_eq!(world.parked().len(), 7);
+    assert_eq!(world.parked().await.len(), 7);
     let (code, said) = status(&world).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("7 that their agents see on the Case"), "{said}");
@@ -108,7 +108,7 @@ async fn f04_parked_is_grouped_and_a_reason_is_dropped_as_a_whole() {
     assert_eq!(status(&world).await.0, 1);
     let dropped = run(&world, &["drop", "--all", "--reason", "wait_for_customer"]).await;
     assert_eq!(dropped, (0, "7 dropped\n".to_owned()));
-    let left: Vec<String> = world.parked().iter().map(|item| item.reason_code.clone()).collect();
+    let left: Vec<String> = world.parked().await.iter().map(|item| item.reason_code.clone()).collect();
     assert_eq!(left, ["unreadable"]);
     assert_eq!(world.received(&id).len(), 1, "nothing was sent");
 }

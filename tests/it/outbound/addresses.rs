@@ -52,7 +52,7 @@ async fn a10_a_list_of_refusals_lists_nothing() {
         world.agent_comments(&id, "Nobody may send this.");
         world.agent_sets(&id, json!({ "Status": "Closed" }));
         world.until("it is said", || !world.told(&id).0.is_empty()).await;
-        world.settle_with_open(world.app().shared.store.all_open_intents().unwrap().len()).await;
+        world.settle_with_open(world.app().shared.store.all_open_intents().await.unwrap().len()).await;
         assert_eq!(verbs(&world, &id), [""; 0], "{actions}");
         world.parked_is_fine();
         world.open_is_fine();

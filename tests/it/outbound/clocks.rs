@@ -274,12 +274,12 @@ async fn b02_a_new_process_begins_no_earlier_than_the_last_one_ended() {
     let ahead_ms = Clock::System.now_ms() + 120 * MINUTE_MS;
     let state = world.folder().join("state");
     let store = Store::open(&state, Settings::default()).unwrap();
-    store.set_meta("our time", &ahead_ms).unwrap();
+    store.set_meta("our time", &ahead_ms).await.unwrap();
     drop(store);
     world.start().await;
     world.carries().await;
     world.stop();
     let store = Store::open(&state, Settings::default()).unwrap();
-    let noted: Option<Value> = store.meta("our time").unwrap();
+    let noted: Option<Value> = store.meta("our time").await.unwrap();
     assert!(noted.and_then(|noted| noted.as_i64()).is_some_and(|noted| noted >= ahead_ms), "time went back");
 }

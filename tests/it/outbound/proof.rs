@@ -110,7 +110,7 @@ async fn a02_a_retry_of_what_is_unclear_asks_and_sends_nothing() {
     next_put(&world, "reply", Act::ResetAfter);
     world.agent_comments(&id, "It is on its way.");
     told(&world, &id, UNCLEAR).await;
-    let item = world.the_parked();
+    let item = world.the_parked().await;
     assert_eq!(item.state, "unclear");
     assert_eq!(world.retry(&item.id).await, RetryOutcome::Confirm);
     told(&world, &id, "Sent: public reply").await;

@@ -34,7 +34,7 @@ async fn c01_a_road_that_is_closed_parks_no_answer() {
         }
         world.until("it was tried", || !world.goodays.wire().requests().is_empty()).await;
         world.until("the pause is known", || world.app().shared.goodays_breaker.trouble().is_some()).await;
-        assert_eq!(world.parked(), [], "{act:?}");
+        assert_eq!(world.parked().await, [], "{act:?}");
         world.goodays.wire().clear_faults();
         for id in &ids {
             told(&world, id, "Sent: public reply").await;

@@ -6,6 +6,7 @@ use goodays_salesforce::sim::wire::Fault;
 use serde_json::{Value, json};
 
 use super::together::refusal;
+use crate::now;
 use crate::world::{World, words};
 
 #[tokio::test]
@@ -20,7 +21,7 @@ async fn rule_09_the_next_answer_waits_for_the_customer_and_for_a_human() {
     let (status, reason) = world.told(&id);
     assert_eq!(status, "Not sent");
     assert!(reason.contains("after the customer writes"), "{reason}");
-    let parked = world.the_parked();
+    let parked = world.the_parked().await;
     assert_eq!(parked.reason_code, "wait_for_customer");
     world.customer_writes(&id, "And the second part?");
     world.settle().await;
@@ -28,7 +29,7 @@ async fn rule_09_the_next_answer_waits_for_the_customer_and_for_a_human() {
     assert_eq!(world.retry(&parked.id).await, RetryOutcome::Again);
     world.settle().await;
     assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second part.".to_owned())]);
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
     assert_eq!(world.told(&id).0, "Sent: private message");
 }
 
@@ -54,13 +55,13 @@ async fn rule_09_a_public_text_is_not_sent_after_somebody_else_answered() {
     world.goodays.colleague_replies(&id, "I was faster.").unwrap();
     world.agent_comments(&id, "Our public answer.");
     world.settle().await;
-    assert_eq!(world.the_parked().reason_code, "answered_by_other");
+    assert_eq!(world.the_parked().await.reason_code, "answered_by_other");
     world.customer_writes(&id, "Thank you both.");
     world.settle().await;
     // A private message would be possible now, but the text was not written as one.
-    assert_eq!(world.retry(&world.the_parked().id).await, RetryOutcome::Again);
+    assert_eq!(world.retry(&world.the_parked().await.id).await, RetryOutcome::Again);
     world.settle().await;
-    assert_eq!(world.the_parked().reason_code, "answered_by_other");
+    assert_eq!(world.the_parked().await.reason_code, "answered_by_other");
     assert_eq!(world.puts(&id), []);
     world.agent_comments(&id, "You are welcome.");
     world.settle().await;
@@ -78,7 +79,7 @@ async fn rule_09_a_private_text_never_becomes_public() {
     world.agent_comments(&id, "Your account number is 12345678.");
     world.settle().await;
     assert_eq!(world.puts(&id), []);
-    assert_eq!(world.the_parked().reason_code, "would_be_public");
+    assert_eq!(world.the_parked().await.reason_code, "would_be_public");
 }
 
 #[tokio::test]
@@ -90,7 +91,7 @@ async fn rule_10_a_parked_answer_is_edited_taken_back_and_published_anew() {
     let second = world.agent_comments(&id, "Second part.");
     world.settle().await;
     let told = world.told(&id);
-    assert_eq!(world.the_parked().reason_code, "wait_for_customer");
+    assert_eq!(world.the_parked().await.reason_code, "wait_for_customer");
     world.salesforce.agent_edits_comment(&second, "Second part, better.").unwrap();
     world.settle().await;
     assert_eq!(world.told(&id), told, "nobody has the first text of it");
@@ -99,7 +100,7 @@ async fn rule_10_a_parked_answer_is_edited_taken_back_and_published_anew() {
     // The withdrawn answer does not block the others any more.
     world.salesforce.agent_publishes(&second, false).unwrap();
     world.settle().await;
-    assert_eq!(world.parked(), []);
+    assert_eq!(world.parked().await, []);
     assert_eq!(world.told(&id).0, "Nothing to send: already handled in Goodays");
     world.customer_writes(&id, "And the second part?");
     world.settle().await;
@@ -115,14 +116,14 @@ async fn rule_10_a_parked_answer_that_is_deleted_is_taken_back() {
     world.agent_comments(&id, "First part.");
     let second = world.agent_comments(&id, "Second part.");
     world.settle().await;
-    assert_eq!(world.the_parked().reason_code, "wait_for_customer");
+    assert_eq!(world.the_parked().await.reason_code, "wait_for_customer");
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     world.settle_with_open(1).await;
     world.salesforce.wire().clear_requests();
     world.polled().await;
     assert_eq!(world.salesforce.wire().requests().len(), world.polls(), "no call of its own");
     world.salesforce.agent_deletes_comment(&second).unwrap();
-    world.until("it is taken back", || world.parked().is_empty()).await;
+    world.until("it is taken back", || now(world.parked()).is_empty()).await;
     world.settle().await;
     assert_eq!(world.told(&id).0, "Nothing to send: already handled in Goodays");
     world.customer_writes(&id, "And the second part?");

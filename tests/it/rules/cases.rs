@@ -72,7 +72,7 @@ async fn rule_11_an_answer_on_a_merged_case_that_could_be_for_either_is_parked()
     world.agent_comments(&kept, "For whom is this?");
     world.settle().await;
     assert_eq!((world.received(&kept).len(), world.received(&gone).len()), (1, 1));
-    assert_eq!(world.the_parked().reason_code, "merged");
+    assert_eq!(world.the_parked().await.reason_code, "merged");
     assert_eq!(world.told(&kept).0, "Not sent");
 }
 
@@ -148,6 +148,6 @@ async fn rule_12_two_responses_of_one_customer_are_two_cases() {
     let (status, reason) = world.told(&older);
     assert_eq!(status, "Not sent");
     assert!(reason.contains(&world.field(&newer, "CaseNumber")), "{reason}");
-    assert_eq!(world.the_parked().reason_code, "newer_feedback");
+    assert_eq!(world.the_parked().await.reason_code, "newer_feedback");
     world.answers(&newer, "What was it the first time?").await;
 }

@@ -160,5 +160,5 @@ async fn events_of_no_readable_shape_are_parked_and_others_refused() {
     world.parked_is_fine();
     assert_eq!(world.post(&json!({ "event_type": "response" })).await.1["status"], "parked");
     assert_eq!(world.post_bytes(b"{not json".to_vec()).await.0, 400);
-    assert_eq!(world.parked().len(), 1);
+    assert_eq!(world.parked().await.len(), 1);
 }

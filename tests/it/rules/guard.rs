@@ -138,7 +138,7 @@ async fn rule_16_a_mass_edit_is_held_back_and_released_by_retry() {
     world.settle().await;
     let sent = || ids.iter().filter(|id| world.processed(id) == ["close"]).count();
     assert_eq!(sent(), 3);
-    let parked = world.parked();
+    let parked = world.parked().await;
     assert_eq!(parked.len(), 3);
     for item in &parked {
         assert_eq!(item.reason_code, "max_actions_per_hour");

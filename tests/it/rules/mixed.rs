@@ -77,7 +77,7 @@ async fn a_feedback_that_goodays_does_not_show_any_more_is_told() {
     world.agent_comments(&id, "We have deleted it.");
     world.settle().await;
     assert_eq!(world.told(&id).0, "Not sent");
-    assert_eq!(world.the_parked().action.as_deref(), Some("answer"));
+    assert_eq!(world.the_parked().await.action.as_deref(), Some("answer"));
 }
 
 #[tokio::test]

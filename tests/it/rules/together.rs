@@ -40,11 +40,11 @@ async fn rule_07_close_spam_and_call_wait_for_an_answer_that_is_parked() {
     world.agent_comments(&id, "You fool!");
     world.agent_sets(&id, json!({ "Status": "Closed" }));
     world.settle_with_open(1).await;
-    let parked = world.the_parked();
+    let parked = world.the_parked().await;
     assert_eq!(parked.action.as_deref(), Some("answer"));
     assert!(world.told(&id).1.contains("Too rude."), "{:?}", world.told(&id));
     assert_eq!(world.processed(&id), [] as [&str; 0]);
-    assert_eq!(world.app().shared.drop_parked(&parked.id).unwrap(), RetryOutcome::Again);
+    assert_eq!(world.app().shared.drop_parked(&parked.id).await.unwrap(), RetryOutcome::Again);
     world.settle().await;
     assert_eq!(world.processed(&id), ["close"]);
 }
@@ -119,7 +119,7 @@ async fn rule_08_a_verb_that_is_not_listed_is_not_sent() {
     let (status, reason) = world.told(&id);
     assert_eq!(status, "Not sent");
     assert!(reason.contains("call"), "{reason:?}");
-    assert_eq!(world.the_parked().reason_code, "not_allowed");
+    assert_eq!(world.the_parked().await.reason_code, "not_allowed");
 }
 
 #[tokio::test]
@@ -132,5 +132,5 @@ async fn rule_08_an_answer_to_spam_is_not_sent() {
     world.settle().await;
     assert_eq!(world.puts(&id), []);
     assert_eq!(world.told(&id).0, "Not sent");
-    assert_eq!(world.the_parked().reason_code, "spam");
+    assert_eq!(world.the_parked().await.reason_code, "spam");
 }

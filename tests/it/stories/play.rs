@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::act::{Act, Agent, Colleague, Daemon, How, Late, Line, Store, TALKS, Where};
 use crate::mortal::{Mortal, Outcome};
+use crate::now;
 use crate::world::text;
 
 const AGENT: &str = "jennifer.parker@brand.example";
@@ -310,7 +311,7 @@ impl Play {
         if let Some(corrected) = talk.corrected.as_ref().filter(|words| case["Description"] != json!(words)) {
             found.push(format!("{}: {corrected:?} became {}", talk.id, case["Description"]));
         }
-        let parked = self.mortal.shared().map(|s| s.parked(1000).unwrap()).unwrap_or_default();
+        let parked = self.mortal.shared().map(|s| now(s.parked(1000)).unwrap()).unwrap_or_default();
         let excused = talk.lost_status || parked.iter().any(|p| p.response_id.as_ref() == Some(&talk.id));
         let response = self.mortal.stage.goodays.response(&talk.id).unwrap_or_default();
         if case["IsClosed"] == json!(true) && response["state"] == json!("open") && !excused {

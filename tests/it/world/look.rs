@@ -5,12 +5,13 @@ use goodays_salesforce::sim::wire::Seen;
 use serde_json::Value;
 
 use super::World;
+use crate::now;
 
 impl World {
     /// The Case of a response. Exactly one that is not deleted must exist.
     pub fn case(&self, id: &str) -> Value {
         let mut cases = self.cases(id);
-        assert_eq!(cases.len(), 1, "Cases of {id}: {cases:#?}\n{}", self.dump());
+        assert_eq!(cases.len(), 1, "Cases of {id}: {cases:#?}\n{}", now(self.dump()));
         cases.remove(0)
     }
 
@@ -65,14 +66,14 @@ impl World {
         (self.field(id, "Goodays_Sync_Status__c"), self.field(id, "Goodays_Sync_Error__c"))
     }
 
-    pub fn parked(&self) -> Vec<ParkedItem> {
-        self.app().shared.parked(1000).unwrap()
+    pub async fn parked(&self) -> Vec<ParkedItem> {
+        self.app().shared.parked(1000).await.unwrap()
     }
 
     /// The only item that waits for a human.
-    pub fn the_parked(&self) -> ParkedItem {
-        let mut parked = self.parked();
-        assert_eq!(parked.len(), 1, "parked: {parked:#?}\n{}", self.dump());
+    pub async fn the_parked(&self) -> ParkedItem {
+        let mut parked = self.parked().await;
+        assert_eq!(parked.len(), 1, "parked: {parked:#?}\n{}", self.dump().await);
         parked.remove(0)
     }
 

@@ -1,15 +1,15 @@
 //! Writing the changes of conversations, each guarded by the version that was loaded.
 
 use crate::decide::Intent;
-use crate::goodays::ResponseId;
-use crate::state::conversation::{Changed, Commit, Ended, Loaded};
+use crate::state::conversation::Version;
 use crate::state::embedded::{MAX_WRITES, Tx};
-use crate::state::inbox::EntryState;
-use crate::state::keys::{self, RKey};
-use crate::state::ledger::put_link;
-use crate::state::outbox::{add_intent, put_intent};
-use crate::state::queue::{drop_note, finish, move_note, put_note};
-use crate::state::{LANES, Store, StoreError, encode};
+use crate::state::records::keys;
+use crate::state::records::ledger::put_link;
+use crate::state::records::outbox::{add_intent, put_intent};
+use crate::state::records::queue::{drop_note, finish, move_note, put_note};
+use crate::state::records::{Records, encode, encoded};
+use crate::state::sent::MetaSwap;
+use crate::state::{Changed, Commit, Ended, EntryState, LANES, Loaded, RKey, StoreError};
 
 /// Writes of the counters in a transaction: finished events of each lane, and delivered actions.
 const COUNTERS: usize = LANES as usize + 1;
@@ -23,7 +23,7 @@ struct Draft {
     done: u64,
 }
 
-impl Store {
+impl Records {
     /// Writes the changes of conversations in one transaction, and says of each, in their order, whether it was applied
     /// or had changed since it was loaded. Many writes take several transactions; one conversation never does.
     pub fn commit_many(&self, loaded: Vec<Loaded>, now_ms: i64) -> Result<Vec<Commit>, StoreError> {
@@ -38,49 +38,9 @@ impl Store {
         Ok(commits)
     }
 
-    /// Loads conversations, applies `change` to each (with its place in `ids`), and writes the results. Those that
-    /// changed in between are loaded and decided again, so `change` may run several times and must only decide.
-    pub fn change_many<T>(
-        &self,
-        ids: &[ResponseId],
-        now_ms: i64,
-        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError>,
-    ) -> Result<Vec<(T, Changed)>, StoreError> {
-        let mut done: Vec<Option<(T, Changed)>> = ids.iter().map(|_| None).collect();
-        let mut left: Vec<usize> = (0..ids.len()).collect();
-        while !left.is_empty() {
-            let asked: Vec<ResponseId> = left.iter().map(|place| ids[*place].clone()).collect();
-            let mut loaded = self.load_many(&asked)?;
-            let mut outcomes = Vec::with_capacity(left.len());
-            for (place, one) in left.iter().zip(&mut loaded) {
-                outcomes.push(change(*place, one)?);
-            }
-            let commits = self.commit_many(loaded, now_ms)?;
-            let mut again = Vec::new();
-            for ((place, outcome), commit) in left.into_iter().zip(outcomes).zip(commits) {
-                match commit {
-                    Commit::Applied(changed) => done[place] = Some((outcome, changed)),
-                    Commit::Outdated => again.push(place),
-                }
-            }
-            left = again;
-        }
-        Ok(done.into_iter().flatten().collect())
-    }
-
-    /// [`Self::change_many`] of one.
-    pub fn change<T>(
-        &self,
-        id: &ResponseId,
-        now_ms: i64,
-        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError>,
-    ) -> Result<(T, Changed), StoreError> {
-        let mut done = self.change_many(std::slice::from_ref(id), now_ms, |_, loaded| change(loaded))?;
-        Ok(done.pop().expect("one conversation was asked for"))
-    }
-
     fn draft(&self, loaded: Loaded, now_ms: i64) -> Draft {
-        let Loaded { rkey, now, before, version: mut tx, events, notes, waiting: _ } = loaded;
+        let Loaded { rkey, now, before, version: Version::Embedded(mut tx), swap, events, notes, waiting: _ } =
+            loaded;
         let actions: Vec<&Intent> =
             now.intents.iter().filter(|intent| before.intent(intent.seq) != Some(*intent)).collect();
         let ended: Vec<Ended> = actions.iter().filter_map(|intent| Ended::of(&before, intent)).collect();
@@ -102,6 +62,10 @@ impl Store {
         }
         for note in &now.notes {
             put_note(&mut tx, rkey, self.engine.next_seq(), now_ms, note);
+        }
+        if let Some(MetaSwap { name, before, after }) = swap {
+            tx.expect(keys::meta(name), before);
+            tx.set(keys::meta(name), encoded(&after));
         }
         let mut done = 0;
         for change in events {

@@ -4,23 +4,13 @@
 
 use crate::decide::Link;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{AT_ONCE, Entry, EntryState};
-use crate::state::keys::{self, RKey};
-use crate::state::ledger::put_link;
-use crate::state::queue::drop_note;
-use crate::state::{Store, StoreError};
+use crate::state::records::Records;
+use crate::state::records::keys;
+use crate::state::records::ledger::put_link;
+use crate::state::records::queue::drop_note;
+use crate::state::{AT_ONCE, Entry, EntryState, ForgottenConversation, RKey, StoreError};
 
-/// What was removed of one conversation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ForgottenConversation {
-    pub events: usize,
-    /// Of these events, how many waited.
-    pub pending: i64,
-    /// The ledger knows the response.
-    pub known: bool,
-}
-
-impl Store {
+impl Records {
     /// The responses whose customer has or had the address with this hash.
     pub fn responses_of_customer(&self, hash: u64) -> Result<Vec<RKey>, StoreError> {
         let index = self.all_keys(keys::customer_prefix(hash))?;

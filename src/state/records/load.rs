@@ -3,40 +3,20 @@
 use crate::decide::{ActionKind, Conversation, Intent, Link};
 use crate::goodays::ResponseId;
 use crate::messages::Words;
-use crate::state::conversation::Loaded;
+use crate::state::conversation::Version;
 use crate::state::embedded::Tx;
-use crate::state::inbox::Waiting;
-use crate::state::keys::{self, RKey};
-use crate::state::{Store, StoreError};
+use crate::state::records::Records;
+use crate::state::records::keys;
+use crate::state::{Due, Loaded, RKey, StoreError};
 
-/// A conversation that is due.
-pub enum Due {
-    Known(Box<Loaded>),
-    /// No readable record names the response.
-    Nameless(Waiting),
-}
-
-impl Due {
-    pub fn waiting(&self) -> &Waiting {
-        match self {
-            Self::Known(loaded) => &loaded.waiting,
-            Self::Nameless(waiting) => waiting,
-        }
-    }
-}
-
-impl Store {
+impl Records {
     /// Loads the conversations of these responses, known or not, in their order.
     pub fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
-        ids.iter().map(|id| self.load(id)).collect()
-    }
-
-    /// [`Self::load_many`] of one.
-    pub fn load(&self, id: &ResponseId) -> Result<Loaded, StoreError> {
-        match self.load_one(RKey::of(id), Some(id))? {
+        let one = |id: &ResponseId| match self.load_one(RKey::of(id), Some(id))? {
             Due::Known(loaded) => Ok(*loaded),
             Due::Nameless(_) => unreachable!("its name is given"),
-        }
+        };
+        ids.iter().map(one).collect()
     }
 
     /// Loads conversations that are due, in their order.
@@ -65,9 +45,8 @@ impl Store {
             if read != self.engine.get(&keys::link(rkey))? {
                 continue;
             }
-            let (events, notes) = (Vec::new(), Vec::new());
-            let before = now.clone();
-            return Ok(Due::Known(Box::new(Loaded { rkey, now, waiting, before, version, events, notes })));
+            let version = Version::Embedded(version);
+            return Ok(Due::Known(Box::new(Loaded::new(rkey, now, waiting, version))));
         }
     }
 
@@ -122,7 +101,7 @@ mod tests {
     use super::*;
     use crate::decide::{Audience, IntentState};
     use crate::salesforce::RecordId;
-    use crate::state::Settings;
+    use crate::state::{Commit, Settings};
     use crate::time::SalesforceTime;
 
     fn answer(seq: u64, id: &ResponseId) -> Intent {
@@ -153,11 +132,22 @@ mod tests {
         }
     }
 
+    fn load(store: &Records, id: &ResponseId) -> Loaded {
+        store.load_many(std::slice::from_ref(id)).unwrap().pop().unwrap()
+    }
+
+    fn change(store: &Records, id: &ResponseId, change: impl Fn(&mut Loaded)) {
+        let mut loaded = load(store, id);
+        change(&mut loaded);
+        let commits = store.commit_many(vec![loaded], 0).unwrap();
+        assert!(matches!(commits[..], [Commit::Applied(_)]));
+    }
+
     /// While another thread ends an action, a reader sees it open, or sees its end in the link, and never neither.
     #[test]
     fn a_reader_sees_a_conversation_as_it_stood_at_one_moment() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let store = Records::open(dir.path(), Settings::default()).unwrap();
         let id = ResponseId::new("r").unwrap();
         let ended = AtomicBool::new(false);
         let rounds = 300;
@@ -168,21 +158,19 @@ mod tests {
                         let link = loaded.now.link.take().unwrap_or_else(|| Link::new(id.clone()));
                         loaded.now.link = Some(Link { mapping: format!("open {seq}"), ..link });
                         loaded.now.put(answer(seq, &id));
-                        Ok(())
                     };
-                    store.change(&id, 0, begin).unwrap();
+                    change(&store, &id, begin);
                     let end = |loaded: &mut Loaded| {
                         loaded.now.link.as_mut().unwrap().mapping = "ended".to_owned();
                         loaded.now.intent_mut(seq).unwrap().state =
                             IntentState::Cancelled { at_ms: 0, why: String::new() };
-                        Ok(())
                     };
-                    store.change(&id, 0, end).unwrap();
+                    change(&store, &id, end);
                 }
                 ended.store(true, Ordering::SeqCst);
             });
             while !ended.load(Ordering::SeqCst) {
-                let now = store.load(&id).unwrap().now;
+                let now = load(&store, &id).now;
                 let open = now.intents.iter().find(|i| i.state.is_open()).map(|i| format!("open {}", i.seq));
                 let said = now.link.map_or_else(|| "ended".to_owned(), |link| link.mapping);
                 assert_eq!(open.unwrap_or_else(|| "ended".to_owned()), said);

@@ -1,14 +1,15 @@
 //! Damaged records: each is logged once, and callers that can continue without it do so.
 
 use crate::decide::Intent;
+use crate::state::StoreError;
 use crate::state::embedded::Tx;
-use crate::state::keys;
-use crate::state::{Store, StoreError};
+use crate::state::records::Records;
+use crate::state::records::keys;
 
 /// How many actions are read together.
 const SLICE: usize = 500;
 
-impl Store {
+impl Records {
     /// Turns a damaged record into none. `kind` and `key` name it in the log.
     pub(super) fn or_damaged<T>(
         &self,

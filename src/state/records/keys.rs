@@ -5,30 +5,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::goodays::ResponseId;
 use crate::salesforce::RecordId;
-
-/// Number of inbound lanes. A response always belongs to the same one.
-pub const LANES: u8 = 2;
-
-/// A response's key: 16 bytes of the SHA-256 of its id, so that unusual ids are no problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RKey(pub [u8; 16]);
-
-impl RKey {
-    pub fn of(id: &ResponseId) -> Self {
-        let digest = Sha256::digest(id.as_str().as_bytes());
-        Self(digest[..16].try_into().expect("a digest has 32 bytes"))
-    }
-
-    pub fn lane(self) -> u8 {
-        self.0[0] % LANES
-    }
-
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        bytes.get(..16)?.try_into().ok().map(Self)
-    }
-}
+use crate::state::RKey;
 
 fn join(room: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![room];

@@ -1,24 +1,13 @@
 //! What waits for a human, and what the human says of it.
 
-use crate::decide::Intent;
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState};
-use crate::state::keys::{self, RKey};
-use crate::state::queue::{finish, revive};
-use crate::state::{Store, StoreError, encode};
+use crate::state::records::keys;
+use crate::state::records::queue::{finish, revive};
+use crate::state::records::{Records, encode};
+use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 
-/// One item of the list of what waits for a human.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Parked {
-    Event(Entry),
-    /// Parked or unclear.
-    Intent(Box<Intent>),
-    /// The number of an action with a damaged record: nobody can tell whether it was sent.
-    DamagedIntent(u64),
-}
-
-impl Store {
+impl Records {
     /// Everything that waits for a human, at most `limit` items: actions, then events, each by number.
     pub fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
         let (from, to) = keys::room(b'X');

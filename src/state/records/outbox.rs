@@ -1,29 +1,15 @@
 //! Intended actions and their state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::decide::{Intent, IntentState};
-use crate::state::conversation::Loaded;
 use crate::state::embedded::Tx;
-use crate::state::keys::{self, RKey};
-use crate::state::{Page, Store, StoreError, encode};
+use crate::state::records::keys;
+use crate::state::records::{Records, decode, encode};
+use crate::state::sent::{SENT, SentMinutes};
+use crate::state::{Outbox, Page, RKey, StoreError, Wipe};
 
-/// Numbers of actions that wait. `unclear` ones also wait for a human.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outbox {
-    pub pending: usize,
-    pub unclear: usize,
-    pub parked: usize,
-}
-
-/// Whether the earlier forms of a record are overwritten on the disk, or stay until they are old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wipe {
-    Earlier,
-    Nothing,
-}
-
-impl Store {
+impl Records {
     pub fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
         self.or_damaged("action", &keys::intent(seq), self.read(&keys::intent(seq)))
     }
@@ -81,25 +67,13 @@ impl Store {
         Ok(intents)
     }
 
-    /// Counts an action that is about to be sent, in the transaction of this change. False, and nothing is counted, if
-    /// `most` were sent within the last hour. The count is guarded, since several actions begin at once.
-    pub fn count_sending(
-        &self,
-        loaded: &mut Loaded,
-        most: Option<u64>,
-        now_ms: i64,
-    ) -> Result<bool, StoreError> {
-        const MINUTE_MS: i64 = 60_000;
-        let key = keys::meta("sent minutes");
-        let mut minutes: BTreeMap<i64, u64> =
-            self.guarded(&mut loaded.version, "meta", &key)?.unwrap_or_default();
-        minutes.retain(|minute, _| *minute > now_ms / MINUTE_MS - 60);
-        if most.is_some_and(|most| minutes.values().sum::<u64>() >= most) {
-            return Ok(false);
-        }
-        *minutes.entry(now_ms / MINUTE_MS).or_default() += 1;
-        loaded.version.set(key, encode(&minutes));
-        Ok(true)
+    /// How many actions were sent within the last hour.
+    pub fn sent(&self) -> Result<SentMinutes, StoreError> {
+        let key = keys::meta(SENT);
+        let kept = self.engine.get(&key)?;
+        let minutes = kept.as_deref().map(decode).transpose();
+        let minutes = self.or_damaged("meta", &key, minutes)?;
+        Ok(SentMinutes::new(kept, minutes))
     }
 
     /// All actions by number, from `from` on; damaged ones are left out.
@@ -176,7 +150,7 @@ mod tests {
     #[test]
     fn d12_actions_are_counted_by_their_keys_and_up_to_a_limit() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let store = Records::open(dir.path(), Settings::default()).unwrap();
         let rkey = RKey::of(&ResponseId::new("r").unwrap());
         let mut tx = Tx::default();
         for seq in 0..100 {

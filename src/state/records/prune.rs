@@ -2,16 +2,15 @@
 
 use crate::decide::Intent;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState};
-use crate::state::keys::{self, RKey};
-use crate::state::outbox::Wipe;
-use crate::state::{Page, Store, StoreError};
+use crate::state::records::Records;
+use crate::state::records::keys;
+use crate::state::{Entry, EntryState, Page, RKey, StoreError, Wipe};
 
 /// What was written this much later than it was received (milliseconds) lies in a journal that is not removed soon, so
 /// its words are overwritten. A journal is closed sooner than that.
 const LATE_MS: i64 = 3_600_000;
 
-impl Store {
+impl Records {
     /// Removes finished events that were received at `oldest_ms` or before, with their bodies: of `limit` events from
     /// number `from` on. The hash of the body stays, so that a late repeat is still a duplicate. Returns where to go on;
     /// none when nothing more is old.
@@ -74,7 +73,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::goodays::ResponseId;
-    use crate::state::{Commit, Receipt, Settings};
+    use crate::state::{Commit, Loaded, Receipt, Settings};
 
     const BODY: &[u8] = br#"{"response":{"id":"r1"}}"#;
 
@@ -82,26 +81,30 @@ mod tests {
         ResponseId::new("r1").unwrap()
     }
 
-    fn receive(store: &Store, now_ms: i64) -> (u64, RKey) {
+    fn receive(store: &Records, now_ms: i64) -> (u64, RKey) {
         match store.accept(BODY, "response", &Ok(id()), now_ms).unwrap() {
             Receipt::Accepted { seq, rkey } => (seq, rkey),
             other => panic!("{other:?}"),
         }
     }
 
-    fn drop_all(store: &Store, at_ms: i64) {
-        let drop = |loaded: &mut crate::state::Loaded| {
-            let waiting = loaded.waiting.entries.clone();
-            Ok(loaded.end_events(&waiting, &EntryState::Dropped { at_ms }))
-        };
-        assert_eq!(store.change(&id(), at_ms, drop).unwrap().0, 1);
+    fn load(store: &Records) -> Loaded {
+        store.load_many(&[id()]).unwrap().pop().unwrap()
+    }
+
+    fn drop_all(store: &Records, at_ms: i64) {
+        let mut loaded = load(store);
+        let waiting = loaded.waiting.entries.clone();
+        assert_eq!(loaded.end_events(&waiting, &EntryState::Dropped { at_ms }), 1);
+        let commits = store.commit_many(vec![loaded], at_ms).unwrap();
+        assert!(matches!(commits[..], [Commit::Applied(_)]));
     }
 
     /// A repeat of an old dropped event arrives while that is pruned: the repeat is acknowledged, so it must stay.
     #[test]
     fn d14_a_repeat_that_is_taken_while_its_event_is_pruned_is_not_lost() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let store = Records::open(dir.path(), Settings::default()).unwrap();
         let (seq, rkey) = receive(&store, 1_000);
         drop_all(&store, 1_000);
 
@@ -120,14 +123,14 @@ mod tests {
     #[test]
     fn d14_what_changed_since_it_was_read_is_not_written_over() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let store = Records::open(dir.path(), Settings::default()).unwrap();
         let (seq, _) = receive(&store, 1_000);
-        let mut late = store.load(&id()).unwrap();
+        let mut late = load(&store);
         let read = late.waiting.entries.clone();
         assert_eq!(late.postpone_events(&read, 3_000, 1), 1);
         drop_all(&store, 2_000);
         assert_eq!(store.commit_many(vec![late], 3_000).unwrap(), [Commit::Outdated]);
-        let mut again = store.load(&id()).unwrap();
+        let mut again = load(&store);
         assert_eq!(again.postpone_events(&read, 3_000, 1), 0, "it waits no more");
         assert_eq!(store.entry(seq).unwrap().unwrap().state, EntryState::Dropped { at_ms: 2_000 });
     }

@@ -2,21 +2,14 @@
 //!
 //! A range of keys is read page by page: writers wait for one page at most, and memory holds one page at most.
 
-use super::embedded::{Entry as Row, Tx, TxError};
-use super::{Store, StoreError, decode};
-use crate::state::keys;
+use crate::state::embedded::{Entry as Row, Tx, TxError};
+use crate::state::records::keys;
+use crate::state::records::{Records, decode};
+use crate::state::{Page, StoreError};
 use serde::de::DeserializeOwned;
 
 /// Keys that one read gives.
 const PAGE: usize = 400;
-
-/// Records in the order of their numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
-    pub records: Vec<T>,
-    /// Where the next page begins; none at the end.
-    pub next: Option<u64>,
-}
 
 /// Where the reading of a range stands. What is written behind that place meanwhile is not seen.
 pub struct Pages {
@@ -31,7 +24,7 @@ impl Pages {
     }
 
     /// The next keys; none at the end.
-    pub fn keys(&mut self, store: &Store) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+    pub fn keys(&mut self, store: &Records) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
         if self.done {
             return Ok(None);
         }
@@ -41,13 +34,17 @@ impl Pages {
     }
 
     /// The next keys with their values; none at the end.
-    pub fn rows(&mut self, store: &Store) -> Result<Option<Vec<Row>>, StoreError> {
+    pub fn rows(&mut self, store: &Records) -> Result<Option<Vec<Row>>, StoreError> {
         if self.done {
             return Ok(None);
         }
         let rows = store.engine.range(&self.from, &self.to, PAGE)?;
         self.step(rows.last().map(|(key, _)| key), rows.len());
         Ok(Some(rows))
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.done
     }
 
     fn step(&mut self, last: Option<&Vec<u8>>, count: usize) {
@@ -58,7 +55,7 @@ impl Pages {
     }
 }
 
-impl Store {
+impl Records {
     /// Whether the transaction was applied. False if a guard did not hold.
     pub(super) fn try_transact(&self, tx: &Tx) -> Result<bool, StoreError> {
         match self.engine.transact(tx) {
@@ -111,7 +108,7 @@ mod tests {
     #[test]
     fn pages_give_each_key_once_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Settings::default()).unwrap();
+        let store = Records::open(dir.path(), Settings::default()).unwrap();
         for count in [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE] {
             let key = |n: usize| [b"Z".as_slice(), &(n as u64).to_be_bytes()].concat();
             let mut tx = Tx::default();

@@ -1,45 +1,14 @@
 //! Received events and their state.
 
-use serde::{Deserialize, Serialize};
-
-use crate::decide::Note;
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
-use crate::state::keys::{self, RKey};
-use crate::state::pages::Pages;
-use crate::state::queue::{KEPT, NOTE, PENDING, enqueue, item, read_noted, revive};
-use crate::state::{Page, Store, StoreError, decode, encode};
-
-/// A stored event without its body.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    pub seq: u64,
-    /// None if the body could not be read.
-    pub response_id: Option<ResponseId>,
-    /// `event_type` as Goodays sent it, or `sweep`.
-    pub event: String,
-    pub received_ms: i64,
-    pub state: EntryState,
-    #[serde(default)]
-    pub attempts: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "lowercase")]
-pub enum EntryState {
-    Waiting { due_ms: i64 },
-    Done { at_ms: i64, how: String },
-    Parked { since_ms: i64, code: String, why: String },
-    Dropped { at_ms: i64 },
-}
-
-/// The result of receiving an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Receipt {
-    Accepted { seq: u64, rkey: RKey },
-    Duplicate { seq: u64 },
-    Parked { seq: u64, why: String },
-}
+use crate::state::records::keys;
+use crate::state::records::pages::Pages;
+use crate::state::records::queue::{KEPT, NOTE, PENDING, enqueue, item, read_noted, revive};
+use crate::state::records::{Records, decode, encode};
+use crate::state::{
+    AT_ONCE, Entry, EntryState, Item, LANES, Page, RKey, Receipt, StoreError, Waiting, WaitingNote,
+};
 
 #[derive(Debug)]
 struct Incoming<'a> {
@@ -50,58 +19,10 @@ struct Incoming<'a> {
     parked: Option<(&'static str, &'a str)>,
 }
 
-/// All events and notes that wait for one response.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Waiting {
-    pub rkey: RKey,
-    pub entries: Vec<Entry>,
-    pub notes: Vec<WaitingNote>,
-    /// Events and notes with a damaged or missing record.
-    pub lost: Vec<u64>,
-    /// Why the list itself cannot be read; then it is empty here.
-    pub unreadable: Option<String>,
-}
-
-/// A note that waits to be written on the Case.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WaitingNote {
-    pub seq: u64,
-    pub due_ms: i64,
-    pub attempts: u32,
-    pub note: Note,
-}
-
-impl Waiting {
-    fn new(rkey: RKey) -> Self {
-        Self { rkey, entries: Vec::new(), notes: Vec::new(), lost: Vec::new(), unreadable: None }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.notes.is_empty()
-    }
-
-    /// The largest number of attempts of any of the notes.
-    pub fn note_attempts(&self) -> u32 {
-        self.notes.iter().map(|note| note.attempts).max().unwrap_or_default()
-    }
-}
-
-/// One entry of a lane's queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Item {
-    pub rkey: RKey,
-    pub due_ms: i64,
-    pub seq: u64,
-    /// True for an event, false for a note.
-    pub event: bool,
-}
-
-/// Maximum of events and notes of one response that are processed together.
-pub const AT_ONCE: usize = 400;
 /// How many rows are read together.
 const PAGE: usize = 1000;
 
-impl Store {
+impl Records {
     /// Stores an event. The caller acknowledges it only after [`Store::durable`].
     ///
     /// An equal body is a duplicate, unless the stored event is parked or dropped: then it is queued again.
@@ -254,7 +175,7 @@ impl Store {
     /// How many events wait.
     pub fn count_pending(&self) -> Result<u64, StoreError> {
         let mut count = 0;
-        for lane in 0..keys::LANES {
+        for lane in 0..LANES {
             let mut queue = Pages::new(keys::queue_of(lane));
             while let Some(rows) = queue.rows(self)? {
                 count += rows.iter().filter(|(_, value)| value.get(16) == Some(&PENDING)).count() as u64;
@@ -266,7 +187,7 @@ impl Store {
     /// When the oldest waiting event was received; `limit` entries of each lane are looked at. Numbers grow with time.
     pub fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
         let mut oldest: Option<u64> = None;
-        for lane in 0..keys::LANES {
+        for lane in 0..LANES {
             let waiting = self.due(lane, i64::MAX, limit)?;
             let first = waiting.iter().filter(|item| item.event).map(|item| item.seq).min();
             oldest = oldest.into_iter().chain(first).min();

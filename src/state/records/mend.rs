@@ -3,20 +3,20 @@
 use crate::decide::{DAMAGED, Note};
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
-use crate::state::inbox::{Entry, EntryState, Item};
-use crate::state::keys::{self, RKey};
-use crate::state::pages::Pages;
-use crate::state::queue::{KEPT, PENDING, drop_note, is_noted, item};
-use crate::state::{Store, StoreError, decode, encode};
+use crate::state::records::keys;
+use crate::state::records::pages::Pages;
+use crate::state::records::queue::{KEPT, PENDING, drop_note, is_noted, item};
+use crate::state::records::{Records, decode, encode};
+use crate::state::{Entry, EntryState, Item, RKey, StoreError};
 
-impl Store {
+impl Records {
     /// Repairs queue entries of a response that cannot be processed. An event with a damaged or missing header is
-    /// parked, if its body may still be there. A queue entry without an event or a note is removed. `whose` gives the
-    /// response of an event. Returns how many events were parked now.
+    /// parked, if its body may still be there. A queue entry without an event or a note is removed. `name` reads the
+    /// response's id in an event's body. Returns how many events were parked now.
     pub fn mend(
         &self,
         rkey: RKey,
-        whose: &dyn Fn(u64) -> Option<ResponseId>,
+        name: fn(&[u8]) -> Option<ResponseId>,
         now_ms: i64,
     ) -> Result<i64, StoreError> {
         let mut aside = 0;
@@ -26,7 +26,7 @@ impl Store {
             for item in all.filter(|item| item.rkey == rkey) {
                 let mut tx = Tx::default();
                 let parked = if item.event {
-                    self.mend_event(&mut tx, item, whose, now_ms)?
+                    self.mend_event(&mut tx, item, name, now_ms)?
                 } else {
                     self.mend_note(&mut tx, item)?;
                     false
@@ -41,7 +41,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         item: Item,
-        whose: &dyn Fn(u64) -> Option<ResponseId>,
+        name: fn(&[u8]) -> Option<ResponseId>,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
         let Item { rkey, due_ms, seq, .. } = item;
@@ -58,7 +58,8 @@ impl Store {
             None if header.is_some() || self.engine.get(&keys::payload(seq)) != Ok(None) => {
                 let why = "What is kept of this event is damaged; its bytes may be readable: try it again, or drop it.";
                 let state = EntryState::Parked { since_ms: now_ms, code: DAMAGED.into(), why: why.into() };
-                let (response_id, event) = (whose(seq), "unknown".to_owned());
+                let named = self.body(seq).ok().flatten().and_then(|body| name(&body));
+                let (response_id, event) = (named.filter(|id| RKey::of(id) == rkey), "unknown".to_owned());
                 let entry = Entry { seq, response_id, event, received_ms: now_ms, state, attempts: 0 };
                 tx.set(row, vec![KEPT]).set(keys::parked(b'e', seq), Vec::new());
                 tx.set(keys::entry(seq), encode(&entry));

@@ -5,12 +5,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::decide::Link;
 use crate::salesforce::RecordId;
 use crate::state::embedded::Tx;
-use crate::state::keys::{self, RKey};
-use crate::state::pages::Pages;
-use crate::state::{Store, StoreError, decode, encode};
+use crate::state::records::keys;
+use crate::state::records::pages::Pages;
+use crate::state::records::{Records, decode, encode};
+use crate::state::{Counters, Figures, LANES, LinkPage, RKey, StoreError};
 use crate::time::GoodaysTime;
 
-impl Store {
+impl Records {
     pub fn link(&self, rkey: RKey) -> Result<Option<Link>, StoreError> {
         self.or_damaged("link", &keys::link(rkey), self.read(&keys::link(rkey)))
     }
@@ -96,27 +97,38 @@ impl Store {
         self.try_transact(&tx).map(drop)
     }
 
-    /// All links, page by page, beginning with the first.
-    pub fn walk_links(&self) -> LinkWalk<'_> {
-        LinkWalk { store: self, pages: Pages::new(keys::room(b'L')) }
-    }
-}
-
-/// A walk over all links.
-pub struct LinkWalk<'s> {
-    store: &'s Store,
-    pages: Pages,
-}
-
-impl LinkWalk<'_> {
-    /// The next links, without damaged ones; none at the end. A page may be empty.
-    pub fn next_page(&mut self) -> Result<Option<Vec<Link>>, StoreError> {
-        let Some(rows) = self.pages.rows(self.store)? else { return Ok(None) };
+    /// Links in the order of their keys, without damaged ones. A page may be empty and not the last.
+    pub fn links_from(&self, from: RKey) -> Result<LinkPage, StoreError> {
+        let (_, end) = keys::room(b'L');
+        let mut pages = Pages::new((keys::link(from), end));
+        let rows = pages.rows(self)?.unwrap_or_default();
         let mut links = Vec::new();
         for (key, value) in rows.iter().filter(|(key, _)| keys::is_link(key)) {
-            links.extend(self.store.or_damaged("link", key, decode(value).map(Some))?);
+            links.extend(self.or_damaged("link", key, decode(value).map(Some))?);
         }
-        Ok(Some(links))
+        // A response's link comes before its other keys, so the rest of them can be left out.
+        let last = rows.last().filter(|_| !pages.is_done()).and_then(|(key, _)| RKey::read(key.get(1..)?));
+        Ok(LinkPage { links, next: last.and_then(RKey::next) })
+    }
+
+    /// Totals since the state began, and how many events wait.
+    pub fn counters(&self) -> Result<Counters, StoreError> {
+        let mut counters = Counters { pending: self.count_pending()?, ..Counters::default() };
+        for (lane, done) in (0..LANES).zip(&mut counters.done) {
+            *done = self.meta(&format!("done {lane}"))?.unwrap_or_default();
+        }
+        counters.delivered = self.meta("delivered")?.unwrap_or_default();
+        Ok(counters)
+    }
+
+    /// What is counted for `status`, each up to `limit`.
+    pub fn figures(&self, limit: usize) -> Result<Figures, StoreError> {
+        Ok(Figures {
+            unprocessed: self.unprocessed(limit)?,
+            parked_events: self.count_parked_events(limit)?,
+            oldest_waiting_ms: self.oldest_waiting_ms(limit)?,
+            outbox: self.outbox(limit)?,
+        })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::decide::Note;
 use crate::state::embedded::Tx;
-use crate::state::encode;
-use crate::state::inbox::{Entry, EntryState, Item};
-use crate::state::keys::{self, RKey};
+use crate::state::records::encode;
+use crate::state::records::keys;
+use crate::state::{Entry, EntryState, Item, RKey};
 
 /// The value of an event that waits.
 pub(super) const PENDING: u8 = b'p';

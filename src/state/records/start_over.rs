@@ -1,17 +1,18 @@
 //! Removes the ledger and the outbox of a state that counts as lost.
 
 use crate::state::embedded::Tx;
-use crate::state::keys;
-use crate::state::pages::Pages;
-use crate::state::queue::{drop_note, item};
-use crate::state::{LANES, Store, StoreError};
+use crate::state::records::Records;
+use crate::state::records::keys;
+use crate::state::records::pages::Pages;
+use crate::state::records::queue::{drop_note, item};
+use crate::state::{LANES, StoreError};
 
 /// Records removed in one transaction.
 const SLICE: usize = 500;
 /// Key prefixes of the ledger and the outbox. Intents are removed first, so that an interrupted start sends nothing.
 const ROOMS: [u8; 6] = *b"YODCUW";
 
-impl Store {
+impl Records {
     /// Removes the ledger, the outbox and all notes; received events stay. The values named `last` are removed last: who
     /// finds them knows that something may be left.
     pub fn start_over(&self, last: &[&str]) -> Result<(), StoreError> {

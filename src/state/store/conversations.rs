@@ -1,0 +1,233 @@
+//! Conversations and their actions.
+
+use crate::decide::{Intent, Link};
+use crate::goodays::ResponseId;
+use crate::salesforce::RecordId;
+use crate::state::{
+    Changed, Commit, Due, Entry, LinkPage, Loaded, Page, Parked, RKey, SentMinutes, Store, StoreError,
+};
+
+impl Store {
+    /// Loads the conversations of these responses, known or not, in their order.
+    pub async fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.load_many(ids),
+        }
+    }
+
+    /// [`Self::load_many`] of one.
+    pub async fn load(&self, id: &ResponseId) -> Result<Loaded, StoreError> {
+        let mut loaded = self.load_many(std::slice::from_ref(id)).await?;
+        Ok(loaded.pop().expect("one conversation was asked for"))
+    }
+
+    /// Loads conversations that are due, in their order.
+    pub async fn load_due(&self, rkeys: &[RKey]) -> Result<Vec<Due>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.load_due(rkeys),
+        }
+    }
+
+    /// Writes the changes of conversations in one transaction, and says of each, in their order, whether it was applied
+    /// or had changed since it was loaded. Many writes take several transactions; one conversation never does.
+    pub async fn commit_many(&self, loaded: Vec<Loaded>, now_ms: i64) -> Result<Vec<Commit>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.commit_many(loaded, now_ms),
+        }
+    }
+
+    /// Loads conversations, applies `change` to each (with its place in `ids`), and writes the results. Those that
+    /// changed in between are loaded and decided again, so `change` may run several times and must only decide.
+    pub async fn change_many<T: Send>(
+        &self,
+        ids: &[ResponseId],
+        now_ms: i64,
+        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<(T, Changed)>, StoreError> {
+        let mut done: Vec<Option<(T, Changed)>> = ids.iter().map(|_| None).collect();
+        let mut left: Vec<usize> = (0..ids.len()).collect();
+        while !left.is_empty() {
+            let asked: Vec<ResponseId> = left.iter().map(|place| ids[*place].clone()).collect();
+            let mut loaded = self.load_many(&asked).await?;
+            let mut outcomes = Vec::with_capacity(left.len());
+            for (place, one) in left.iter().zip(&mut loaded) {
+                outcomes.push(change(*place, one)?);
+            }
+            let commits = self.commit_many(loaded, now_ms).await?;
+            let mut again = Vec::new();
+            for ((place, outcome), commit) in left.into_iter().zip(outcomes).zip(commits) {
+                match commit {
+                    Commit::Applied(changed) => done[place] = Some((outcome, changed)),
+                    Commit::Outdated => again.push(place),
+                }
+            }
+            left = again;
+        }
+        Ok(done.into_iter().flatten().collect())
+    }
+
+    /// [`Self::change_many`] of one.
+    pub async fn change<T: Send>(
+        &self,
+        id: &ResponseId,
+        now_ms: i64,
+        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError> + Send,
+    ) -> Result<(T, Changed), StoreError> {
+        let changing = self.change_many(std::slice::from_ref(id), now_ms, |_, loaded| change(loaded));
+        Ok(changing.await?.pop().expect("one conversation was asked for"))
+    }
+
+    /// How many actions were sent within the last hour: for [`Loaded::count_sending`].
+    pub async fn sent(&self) -> Result<SentMinutes, StoreError> {
+        match self {
+            Self::Embedded(records) => records.sent(),
+        }
+    }
+
+    pub async fn link(&self, rkey: RKey) -> Result<Option<Link>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.link(rkey),
+        }
+    }
+
+    /// Links of these responses, in their order.
+    pub async fn links(&self, rkeys: &[RKey]) -> Result<Vec<Option<Link>>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.links(rkeys),
+        }
+    }
+
+    /// The links of each of these Cases, in their order; several after a merge.
+    pub async fn links_of_cases(&self, cases: &[RecordId]) -> Result<Vec<Vec<Link>>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.links_of_cases(cases),
+        }
+    }
+
+    /// The links of the responses of this Case.
+    pub async fn links_of_case(&self, case: &RecordId) -> Result<Vec<Link>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.links_of_case(case),
+        }
+    }
+
+    /// Links of one customer's responses, at most a hundred.
+    pub async fn links_of_customer(&self, hash: u64) -> Result<Vec<Link>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.links_of_customer(hash),
+        }
+    }
+
+    /// Whether the ledger knows any response.
+    pub async fn has_links(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::Embedded(records) => records.has_links(),
+        }
+    }
+
+    /// Links in the order of their keys, from `from` on, without damaged ones. A page may be empty and not the last.
+    pub async fn links_from(&self, from: RKey) -> Result<LinkPage, StoreError> {
+        match self {
+            Self::Embedded(records) => records.links_from(from),
+        }
+    }
+
+    pub async fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.intent(seq),
+        }
+    }
+
+    /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
+    pub async fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.intent_by_identity(identity),
+        }
+    }
+
+    /// [`Self::intent_by_identity`] of several, in their order.
+    pub async fn intents_by_identity(
+        &self,
+        identities: &[String],
+    ) -> Result<Vec<Result<Option<Intent>, StoreError>>, StoreError> {
+        match self {
+            Self::Embedded(records) => Ok(records.intents_by_identity(identities)),
+        }
+    }
+
+    /// All actions by number, from `from` on; damaged ones are left out.
+    pub async fn intents_from(&self, from: u64, limit: usize) -> Result<Page<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.intents_from(from, limit),
+        }
+    }
+
+    pub async fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.open_intents(rkey),
+        }
+    }
+
+    pub async fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.all_open_intents(),
+        }
+    }
+
+    /// Open intents, at most `limit`.
+    pub async fn some_open_intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.some_open_intents(limit),
+        }
+    }
+
+    /// Parked and unclear actions by number, starting with `from`.
+    pub async fn parked_intents(&self, from: u64, limit: usize) -> Result<Vec<Intent>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.parked_intents(from, limit),
+        }
+    }
+
+    pub async fn is_damaged_intent(&self, seq: u64) -> Result<bool, StoreError> {
+        match self {
+            Self::Embedded(records) => records.is_damaged_intent(seq),
+        }
+    }
+
+    /// Parks open actions with a damaged record. They are never sent, because it is unknown whether they were sent
+    /// before. Returns how many were parked now.
+    pub async fn set_actions_aside(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Embedded(records) => records.set_actions_aside(),
+        }
+    }
+
+    /// Everything that waits for a human, at most `limit` items: actions, then events, each by number.
+    pub async fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.parked(limit),
+        }
+    }
+
+    /// Queues a parked or dropped event again, for this response and with no attempts. False if the event changed since
+    /// it was read.
+    pub async fn retry_event(&self, read: &Entry, id: &ResponseId, now_ms: i64) -> Result<bool, StoreError> {
+        match self {
+            Self::Embedded(records) => records.retry_event(read, id, now_ms),
+        }
+    }
+
+    /// Drops a parked event; its record stays until it is pruned. False if the event changed since it was read.
+    pub async fn drop_event(&self, read: &Entry, now_ms: i64) -> Result<bool, StoreError> {
+        match self {
+            Self::Embedded(records) => records.drop_event(read, now_ms),
+        }
+    }
+
+    /// Takes a damaged action off the list. Its record stays: it may have been sent, so it must not begin again.
+    pub async fn drop_damaged_intent(&self, seq: u64) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.drop_damaged_intent(seq),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The store's interface: each function names the one that answers it in each kind of store.
+
+#![expect(clippy::unused_async, reason = "the embedded store waits for nothing; one behind a network does")]
+
+mod conversations;
+mod events;
+mod removal;
+mod values;
+
+use std::path::Path;
+
+use crate::state::embedded::Store as Engine;
+use crate::state::records::Records;
+use crate::state::{OpenError, Settings, StoreError};
+
+/// The store of one daemon. Clones share it; dropping the last one closes it.
+#[derive(Clone)]
+pub enum Store {
+    /// In the state folder, for one process.
+    Embedded(Records),
+}
+
+impl Store {
+    /// Opens the embedded store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if
+    /// necessary.
+    pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
+        Records::open(dir, settings).map(Self::Embedded)
+    }
+
+    /// The embedded database, for tests and benches that damage or build records. Production code uses the records
+    /// (tests/it/shape.rs).
+    pub fn engine(&self) -> Option<&Engine> {
+        match self {
+            Self::Embedded(records) => Some(&records.engine),
+        }
+    }
+
+    /// Resolves once everything written before the call is on disk and survives a power cut.
+    pub async fn durable(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.durable().await,
+        }
+    }
+
+    /// Resolves when there is room for a write. A write after that waits only if other writers were faster.
+    pub async fn room(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.room().await,
+        }
+    }
+
+    /// Fails if new events may not be accepted: the store is broken or out of reach, or too little disk space is free.
+    /// Answers from memory.
+    pub fn accepting(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.accepting(),
+        }
+    }
+
+    /// Resolves when a write, a flush or a sync has failed: stop acknowledging, and exit.
+    pub async fn broken(&self) -> StoreError {
+        match self {
+            Self::Embedded(records) => records.engine.broken().await,
+        }
+    }
+
+    /// A number for a new record, greater than all before it. This holds over restarts as well, once any later write
+    /// is durable. Decisions ask for it, so it waits for nothing.
+    pub fn next_seq(&self) -> u64 {
+        match self {
+            Self::Embedded(records) => records.engine.next_seq(),
+        }
+    }
+
+    /// The number of the last event, or a later one: no stored event has a greater number.
+    pub async fn last_seq(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Embedded(records) => Ok(records.engine.last_seq()),
+        }
+    }
+
+    /// How many damaged records were read since the start.
+    pub fn damaged(&self) -> usize {
+        match self {
+            Self::Embedded(records) => records.engine.damaged(),
+        }
+    }
+
+    /// Whether writes that were acknowledged could not be read at the start, because a journal is damaged or missing.
+    pub fn is_incomplete(&self) -> bool {
+        match self {
+            Self::Embedded(records) => records.engine.is_incomplete(),
+        }
+    }
+
+    /// Removes from the disk what was last written before this time (milliseconds, wall clock) and is needed no more.
+    pub async fn retire(&self, before_ms: i64) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(records) => records.retire(before_ms).await,
+        }
+    }
+
+    /// Overwrites on the disk what was forgotten. Returns the number of overwritten records.
+    pub async fn wipe(&self) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.wipe().await,
+        }
+    }
+
+    /// How many syncs had a waiting caller.
+    pub fn commits(&self) -> u64 {
+        match self {
+            Self::Embedded(records) => records.engine.commits(),
+        }
+    }
+
+    /// Bytes that the state takes on this machine's disk; none if it is kept elsewhere.
+    pub fn disk_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Embedded(records) => Some(records.engine.disk_bytes()),
+        }
+    }
+
+    /// The last checkpoint: makes everything durable, writes it into sled and ends. Later writes are lost. Blocks until
+    /// it is done.
+    pub fn finish(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.finish(),
+        }
+    }
+
+    /// If this is the last clone: makes everything durable and releases the folder. Dropping does the same, without
+    /// reporting a failure.
+    pub fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.close(),
+        }
+    }
+}

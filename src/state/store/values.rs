@@ -1,0 +1,78 @@
+//! Cursors and other values by name, calls in flight, and totals.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::aside::aside;
+use crate::state::{Counters, Figures, Outbox, RKey, Store, StoreError};
+use crate::time::GoodaysTime;
+
+impl Store {
+    pub async fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.meta(name),
+        }
+    }
+
+    pub async fn set_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.set_meta(name, value),
+        }
+    }
+
+    /// The responses whose write to Salesforce may have been in flight when the process ended.
+    pub async fn attempt(&self, lane: u8) -> Result<Vec<RKey>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.attempt(lane),
+        }
+    }
+
+    /// Stores, in one transaction, which responses each of these lanes is about to write.
+    pub async fn set_attempts(&self, lanes: &[(u8, Vec<RKey>)]) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.set_attempts(lanes),
+        }
+    }
+
+    /// Totals since the state began, and how many events wait.
+    pub async fn counters(&self) -> Result<Counters, StoreError> {
+        match self {
+            Self::Embedded(records) => records.counters(),
+        }
+    }
+
+    /// What is counted for `status`, each up to `limit`.
+    pub async fn figures(&self, limit: usize) -> Result<Figures, StoreError> {
+        match self {
+            // Thousands of rows are read, so a worker of the runtime must not block on it.
+            Self::Embedded(records) => aside(|| records.figures(limit)),
+        }
+    }
+
+    /// Unprocessed responses: their number (counted up to `limit`), and the time of the oldest.
+    pub async fn unprocessed(&self, limit: usize) -> Result<(usize, Option<GoodaysTime>), StoreError> {
+        match self {
+            Self::Embedded(records) => records.unprocessed(limit),
+        }
+    }
+
+    /// How many events are parked, counted up to `limit`.
+    pub async fn count_parked_events(&self, limit: usize) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(records) => records.count_parked_events(limit),
+        }
+    }
+
+    /// When the oldest waiting event was received; `limit` entries of each lane are looked at.
+    pub async fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
+        match self {
+            Self::Embedded(records) => records.oldest_waiting_ms(limit),
+        }
+    }
+
+    /// Counts the waiting actions, at most `limit` of each kind.
+    pub async fn outbox(&self, limit: usize) -> Result<Outbox, StoreError> {
+        match self {
+            Self::Embedded(records) => records.outbox(limit),
+        }
+    }
+}

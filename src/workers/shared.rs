@@ -1,0 +1,268 @@
+//! What the workers of one term share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tracing::info;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::decide::outbound::EarlierRules;
+use crate::http::{Concerns, Failure, TimeLimits};
+use crate::mapping::Mapping;
+use crate::metrics::Metrics;
+use crate::remotes::credentials;
+use crate::state::{Counters, LANES, Store, StoreError};
+use crate::workers::delivery::{dispatcher, facts, users};
+use crate::workers::inbound::in_progress;
+use crate::workers::runtime::{activity, budget, org_identity, plan_context};
+use crate::workers::{Allowance, CircuitBreaker, OrgIdentities, Process, housekeeping, poll, stale_state};
+use crate::{goodays, salesforce};
+
+/// What the workers of one term share, and the web servers with them: the store, and what is known in memory. It ends with
+/// the term. An instance that does not work has one of its own, which no worker uses.
+pub struct Shared {
+    pub(crate) process: Arc<Process>,
+    /// The process's clock, not earlier than what the store knows.
+    pub clock: Clock,
+    pub store: Store,
+    pub salesforce: salesforce::client::Client,
+    pub goodays: goodays::client::Client,
+    pub salesforce_breaker: CircuitBreaker,
+    pub goodays_breaker: CircuitBreaker,
+    pub budget: budget::Budget,
+    pub(crate) in_progress: in_progress::InProgress,
+    pub contacts: OrgIdentities,
+    pub counts: Counts,
+    pub poll_state: poll::PollState,
+    pub(crate) activity: activity::Activity,
+    /// Returns that Goodays counts as waiting, as of the last sweep.
+    pub dashboard: ArcSwap<Option<u64>>,
+    /// When the first parked item is dropped if nobody decides (milliseconds), as of the last pruning.
+    pub parked_ends_ms: ArcSwap<Option<i64>>,
+    pub(crate) fixes: plan_context::Fixes,
+    pub(crate) users: users::Directory,
+    /// Whether this account of Goodays stops listing `message` once the brand has answered; none: not known yet.
+    pub(crate) message_ends_turn: ArcSwap<Option<bool>>,
+    /// The token whose account was compared with the state's.
+    pub(crate) goodays_account: tokio::sync::Mutex<Option<Arc<secrecy::SecretString>>>,
+    pub(crate) lanes: [Notify; LANES as usize],
+    pub(crate) deliver: Notify,
+    pub(crate) poll: Notify,
+    pub(crate) sweep: Notify,
+    pub(crate) upkeep: Notify,
+    /// True while actions are in flight: their notes are written in one call, if they do not take long.
+    pub(crate) delivering: AtomicBool,
+    /// Locked while a page of the poll is applied: nothing is sent on half of it.
+    pub(crate) page: tokio::sync::RwLock<()>,
+    /// Conversations whose actions the dispatcher has to check.
+    pub(crate) changes: dispatcher::Changes,
+    /// The rules of actions.yaml before its last edits.
+    pub(crate) earlier_rules: ArcSwap<Vec<EarlierRules>>,
+    pub(crate) next_call_ms: AtomicI64,
+}
+
+/// Counters that are updated, so that nothing has to be scanned.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub pending: AtomicI64,
+    pub done: [AtomicU64; LANES as usize],
+    pub delivered: AtomicU64,
+}
+
+impl Deref for Shared {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Shared {
+    pub async fn open(
+        config: Config,
+        mapping: Mapping,
+        store: Store,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let process = Process::new(config, mapping, clock, TimeLimits::default());
+        Self::begin(Arc::new(process), store).await
+    }
+
+    /// What is known at the beginning of a term: what the store says.
+    pub async fn begin(process: Arc<Process>, store: Store) -> Result<Self, StoreError> {
+        let (config, limits) = (&process.config, process.limits);
+        let clock = match store.meta(housekeeping::OUR_TIME).await? {
+            Some(then_ms) => process.clock.clone().not_before(then_ms),
+            None => process.clock.clone(),
+        };
+        let budget = budget::Budget::open(store.clone(), config.salesforce.api_calls_per_day.into()).await?;
+        let in_progress = in_progress::InProgress::open(&store, &config.state.path).await?;
+        // The secrets in their files may have changed since the process began.
+        let fresh = config.reload_secrets();
+        let credentials = credentials(fresh.as_ref().unwrap_or(config));
+        let salesforce = salesforce::client::Client::new(
+            config.salesforce.login_url.clone(),
+            config.salesforce.api_version.clone(),
+            credentials,
+            crate::http::client(limits.salesforce_write),
+            budget.meter.clone(),
+            clock.clone(),
+        )
+        .with_limits(limits)
+        .of(org_identity::owner(&store).await?);
+        let token = process.secrets.goodays_token.clone();
+        let goodays = goodays::client::Client::new(
+            config.goodays.base_url.clone(),
+            move || (**token.load()).clone(),
+            crate::http::client(limits.goodays),
+        );
+        if store.is_incomplete() {
+            stale_state::after_loss(&store, clock.now_ms()).await?;
+        }
+        let counts = Counts::of(store.counters().await?);
+        let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
+        Ok(Self {
+            salesforce,
+            goodays,
+            salesforce_breaker: CircuitBreaker::new(),
+            goodays_breaker: CircuitBreaker::new(),
+            budget,
+            in_progress,
+            contacts: OrgIdentities::default(),
+            counts,
+            poll_state: poll::PollState::default(),
+            activity: activity::Activity::default(),
+            dashboard: ArcSwap::from_pointee(None),
+            parked_ends_ms: ArcSwap::from_pointee(None),
+            fixes: plan_context::Fixes::default(),
+            users: users::Directory::default(),
+            message_ends_turn: ArcSwap::from_pointee(message_ends_turn),
+            goodays_account: tokio::sync::Mutex::new(None),
+            lanes: [Notify::new(), Notify::new()],
+            deliver: Notify::new(),
+            poll: Notify::new(),
+            sweep: Notify::new(),
+            upkeep: Notify::new(),
+            delivering: AtomicBool::new(false),
+            page: tokio::sync::RwLock::new(()),
+            changes: dispatcher::Changes::default(),
+            earlier_rules: ArcSwap::default(),
+            next_call_ms: AtomicI64::new(0),
+            clock,
+            store,
+            process,
+        })
+    }
+
+    /// Something came in for this inbound worker.
+    pub fn wake_lane(&self, lane: u8) {
+        self.lanes[usize::from(lane)].notify_one();
+    }
+
+    pub fn wake_all(&self) {
+        self.lanes.iter().for_each(Notify::notify_one);
+        self.deliver.notify_one();
+        self.poll.notify_one();
+    }
+
+    /// Asks the budget before a call to Salesforce, and gives the distance to the next call (milliseconds). Inbound
+    /// workers share one distance; polls keep their own, so that feedback never waits for them.
+    pub(crate) async fn allowance(&self, poll: bool) -> Result<i64, Failure> {
+        let now_ms = self.clock.now_ms();
+        match self.budget.ask(now_ms, poll).await.map_err(|e| org_identity::disk(&e))? {
+            Allowance::Go { spacing_ms } => {
+                if !poll {
+                    self.next_call_ms.store(now_ms + spacing_ms, Ordering::Relaxed);
+                }
+                Ok(spacing_ms)
+            }
+            Allowance::Exhausted { .. } => Err(Failure::Budget),
+        }
+    }
+
+    /// Notes how a call to Salesforce went; returns until when calls pause (milliseconds).
+    pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
+        self.said("salesforce", &self.salesforce_breaker, result, began_ms)
+    }
+
+    /// Notes how a call to Goodays went; returns until when calls pause (milliseconds).
+    pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
+        self.said("goodays", &self.goodays_breaker, result, began_ms)
+    }
+
+    /// One worker's success ends the pause of all: those that sleep until its end are woken.
+    fn said<T>(
+        &self,
+        remote: &'static str,
+        breaker: &CircuitBreaker,
+        result: &Result<T, Failure>,
+        began_ms: i64,
+    ) -> Option<i64> {
+        let was_in_trouble = breaker.trouble().is_some();
+        let until_ms = said(remote, breaker, &self.metrics, result, began_ms, self.clock.now_ms());
+        if was_in_trouble && until_ms.is_none() {
+            self.wake_all();
+        }
+        until_ms
+    }
+
+    /// Whether both remotes answered when last asked.
+    pub fn is_ready(&self) -> bool {
+        self.salesforce_breaker.is_well() && self.goodays_breaker.trouble().is_none()
+    }
+}
+
+/// The daemon ends the process if the store is broken; until then the step waits this long (milliseconds).
+const OUR_PAUSE_MS: i64 = 1_000;
+
+/// Until when calls to the remote pause, if they do. A refusal of one request is no failure of the remote.
+fn said<T>(
+    remote: &'static str,
+    breaker: &CircuitBreaker,
+    metrics: &Metrics,
+    result: &Result<T, Failure>,
+    began_ms: i64,
+    now_ms: i64,
+) -> Option<i64> {
+    match result {
+        Ok(_) => {
+            metrics.call(remote, "ok", now_ms - began_ms);
+            if breaker.trouble().is_some() {
+                info!(remote, "the remote answers again");
+            }
+            breaker.succeeded(now_ms);
+            None
+        }
+        Err(failure) if failure.concerns() == Concerns::Ourselves => {
+            tracing::warn!(%failure, "this step is done again");
+            Some(now_ms + OUR_PAUSE_MS)
+        }
+        Err(failure) if failure.concerns() == Concerns::ThisRequest => {
+            metrics.call(remote, &failure.code(), now_ms - began_ms);
+            breaker.succeeded(now_ms);
+            None
+        }
+        Err(failure) => {
+            metrics.call(remote, &failure.code(), now_ms - began_ms);
+            let until_ms = breaker.failed(failure, now_ms);
+            tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
+            Some(until_ms)
+        }
+    }
+}
+
+impl Counts {
+    fn of(counters: Counters) -> Self {
+        let counts = Self::default();
+        counts.pending.store(i64::try_from(counters.pending).unwrap_or(i64::MAX), Ordering::Relaxed);
+        for (count, done) in counts.done.iter().zip(counters.done) {
+            count.store(done, Ordering::Relaxed);
+        }
+        counts.delivered.store(counters.delivered, Ordering::Relaxed);
+        counts
+    }
+}
