@@ -223,7 +223,7 @@ def page(measured, plots_in, names):
         "# Measured\n\n"
         "Written by `benches/run --docs`. Numbers of one step may be compared with each other, and with nothing else; "
         "[performance](performance.md) says how it is measured and what is not comparable.\n\n"
-        f"{machine['date']}, commit {machine['commit']}; {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['cores']} cores ({machine['cpu']}), "
         f"{machine['memory_gb']} GB, {machine['disk']}, Linux {machine['kernel']}; {machine['rustc']}, release profile.\n"
     )
     if peers:
@@ -233,7 +233,10 @@ def page(measured, plots_in, names):
     for name in names:
         text += f"\n![{name.removesuffix('.svg')}]({plots_in}{name})\n"
     for name, step in steps.items():
-        text += f"\n## {step['what']}\n\nLoad of the machine before it: {step['load_before']}. It took {step['seconds']} s.\n\n"
+        text += (
+            f"\n## {step['what']}\n\n{step['date']}, commit {step['commit']}. "
+            f"Load of the machine before it: {step['load_before']}. It took {step['seconds']} s.\n\n"
+        )
         if step["rows"]:
             text += table(step["rows"], COLUMNS)
         if step["trust"]:

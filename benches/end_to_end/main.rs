@@ -71,6 +71,8 @@ struct Args {
 enum Only {
     /// Acknowledgements, beside two simple doors.
     Doors,
+    /// A drain, a steady load, one at a time, and the way back.
+    Flow,
     /// All events taken in while Salesforce is down, then drained; for many of them.
     Outage,
     /// Acknowledgements with and without pruning beside them.
@@ -134,6 +136,13 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
 /// What is measured when nothing is asked for.
 async fn usual(scenes: &Scenes, latencies: &[u64]) -> anyhow::Result<Vec<Row>> {
     let mut rows = scenes.doors().await?;
+    rows.extend(flow(scenes, latencies).await?);
+    Ok(rows)
+}
+
+/// The whole way, in and back.
+async fn flow(scenes: &Scenes, latencies: &[u64]) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
     for &latency in latencies {
         rows.push(scenes.backlog(latency).await?);
         rows.push(scenes.steady(Kind::Ours, latency, scenes.events).await?);
@@ -147,6 +156,7 @@ async fn alone(scenes: &Scenes, only: Only, with_peers: bool, latencies: &[u64])
     let mut rows = Vec::new();
     match only {
         Only::Doors => rows = scenes.doors().await?,
+        Only::Flow => rows = flow(scenes, latencies).await?,
         Only::Outage => rows = scenes.outage(scenes.events).await?,
         Only::Pruning => rows = scenes.pruning().await?,
         Only::Hostile => rows = scenes.hostile().await?,

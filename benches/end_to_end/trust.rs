@@ -13,7 +13,7 @@ use crate::org::Org;
 use crate::scenes::{Scenes, share};
 use crate::target::{Kind, Respond, Target};
 
-/// Webhooks per second: below what ten calls in flight carry at [`LATENCY_MS`].
+/// Webhooks per second: below what ten calls in flight can carry at [`LATENCY_MS`]. n8n falls behind and catches up later.
 const RATE: u32 = 25;
 /// Of each Salesforce call.
 const LATENCY_MS: u64 = 150;
@@ -61,6 +61,7 @@ pub struct TrustRow {
     pub who: String,
     pub latency_ms: u64,
     pub sent: usize,
+    /// Not answered with a success within the time limit.
     pub refused: usize,
     pub acknowledged: usize,
     /// Acknowledged, and the Case or one of its comments is not there.
