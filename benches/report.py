@@ -34,7 +34,9 @@ def short(value):
         return ""
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
+    if value >= 100 or value == 0:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
 
 
 def markdown(heads, rows):
@@ -203,7 +205,8 @@ def plots(steps):
             found["cpu.svg"] = bars("CPU for each event, ms", shown("cpu_ms_per_event"))
     trust = steps.get("trust", {}).get("trust", [])
     for name, title in (("lost", "Acknowledged, and lost"), ("doubled", "Cases with a doubled comment")):
-        rows = [(f"{row['who']}: {row['trouble']}"[:46], row[name], str(row[name])) for row in trust]
+        who = lambda row: row["who"].partition(" in flight")[0].rpartition(", ")[0] or row["who"]
+        rows = [(f"{who(row)}: {row['trouble']}", row[name], str(row[name])) for row in trust]
         if rows:
             found[f"{name}.svg"] = bars(title, rows)
     return found

@@ -32,15 +32,21 @@ struct Attack {
     name: &'static str,
     half_open: usize,
     large: usize,
+    /// The same with a well-formed wrong signature.
+    forged: usize,
     flood: usize,
 }
 
-const ATTACKS: [Attack; 5] = [
-    Attack { name: "acknowledge, alone", half_open: 0, large: 0, flood: 0 },
-    Attack { name: "acknowledge, 1000 half-open", half_open: HALF_OPEN, large: 0, flood: 0 },
-    Attack { name: "acknowledge, 60 large bodies", half_open: 0, large: LARGE, flood: 0 },
-    Attack { name: "acknowledge, log flood", half_open: 0, large: 0, flood: FLOOD },
-    Attack { name: "acknowledge, attacked", half_open: HALF_OPEN, large: LARGE, flood: FLOOD },
+const ALONE: Attack = Attack { name: "acknowledge, alone", half_open: 0, large: 0, forged: 0, flood: 0 };
+
+const ATTACKS: [Attack; 6] = [
+    ALONE,
+    Attack { name: "acknowledge, 1000 half-open", half_open: HALF_OPEN, ..ALONE },
+    Attack { name: "acknowledge, 60 large bodies", large: LARGE, ..ALONE },
+    // Each has to be read whole before it is refused.
+    Attack { name: "acknowledge, 60 large forged bodies", forged: LARGE, ..ALONE },
+    Attack { name: "acknowledge, log flood", flood: FLOOD, ..ALONE },
+    Attack { name: "acknowledge, attacked", half_open: HALF_OPEN, large: LARGE, flood: FLOOD, ..ALONE },
 ];
 
 impl Scenes {
@@ -89,6 +95,9 @@ impl Attack {
         for _ in 0..self.large {
             attackers.spawn(again(addr, large_body));
         }
+        for _ in 0..self.forged {
+            attackers.spawn(again(addr, forged_body));
+        }
         for _ in 0..self.flood {
             attackers.spawn(again(addr, flood));
         }
@@ -120,9 +129,21 @@ fn head(length: usize, more: &str) -> String {
     )
 }
 
-async fn large_body(mut stream: TcpStream) -> std::io::Result<()> {
+async fn large_body(stream: TcpStream) -> std::io::Result<()> {
+    large(stream, "").await
+}
+
+async fn forged_body(stream: TcpStream) -> std::io::Result<()> {
+    large(stream, &forged()).await
+}
+
+fn forged() -> String {
+    format!("X-HMAC-SHA256: {:064}\r\n", 0)
+}
+
+async fn large(mut stream: TcpStream, more: &str) -> std::io::Result<()> {
     const PIECE: [u8; 1 << 14] = [b' '; 1 << 14];
-    stream.write_all(head(LARGE_BYTES, "").as_bytes()).await?;
+    stream.write_all(head(LARGE_BYTES, more).as_bytes()).await?;
     for _ in 0..LARGE_BYTES / PIECE.len() {
         stream.write_all(&PIECE).await?;
     }
@@ -130,8 +151,7 @@ async fn large_body(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 async fn flood(mut stream: TcpStream) -> std::io::Result<()> {
-    let forged = format!("X-HMAC-SHA256: {:064}\r\n", 0);
-    let request = [head(2, &forged).as_bytes(), b"{}"].concat();
+    let request = [head(2, &forged()).as_bytes(), b"{}"].concat();
     let mut answer = [0; 4096];
     loop {
         stream.write_all(&request).await?;

@@ -13,7 +13,8 @@ use crate::org::Org;
 use crate::scenes::{Scenes, share};
 use crate::target::{Kind, Respond, Target};
 
-/// Webhooks per second: below what ten calls in flight can carry at [`LATENCY_MS`]. n8n falls behind and catches up later.
+/// Webhooks per second: below what ten calls in flight can carry at [`LATENCY_MS`]. n8n falls behind, and catches up
+/// afterwards.
 const RATE: u32 = 25;
 /// Of each Salesforce call.
 const LATENCY_MS: u64 = 150;
