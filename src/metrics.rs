@@ -13,6 +13,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::goodays::relationship::Relationship;
+
 /// `outcome` labels of `webhooks`. Each exists from the start, because an alert on the growth of a counter needs a
 /// first sample.
 const WEBHOOKS: [&str; 12] = [
@@ -64,6 +66,11 @@ pub struct FieldLabel {
     pub code: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Figure {
+    pub figure: &'static str,
+}
+
 /// All metrics of one daemon.
 pub struct Metrics {
     registry: Registry,
@@ -77,6 +84,12 @@ pub struct Metrics {
     pub actions: Family<Done, Counter>,
     /// Duration of calls to each remote, in seconds.
     pub remote: Family<Remote, Histogram>,
+    /// Seconds from a webhook to its Case.
+    pub to_case: Histogram,
+    /// Seconds from an agent's act to the proof that Goodays has it.
+    pub to_goodays: Histogram,
+    /// What Goodays measures, by the name that it gives the figure.
+    relationship: Family<Figure, Gauge<f64, AtomicU64>>,
     /// Fields that were dropped or shortened.
     pub fields: Family<FieldLabel, Counter>,
     /// The same for `status`, because the entries of a family cannot be listed.
@@ -116,6 +129,11 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 18))
 }
 
+/// From a tenth of a second to half a day.
+fn hours() -> Histogram {
+    Histogram::new(exponential_buckets(0.1, 2.0, 19))
+}
+
 impl Metrics {
     pub fn new(mapping: &str) -> Self {
         let mut registry = Registry::with_prefix("goodays_salesforce");
@@ -129,6 +147,9 @@ impl Metrics {
             events: Family::default(),
             actions: Family::default(),
             remote,
+            to_case: hours(),
+            to_goodays: hours(),
+            relationship: Family::default(),
             fields: Family::default(),
             dropped: Mutex::default(),
             mapping: Family::default(),
@@ -171,6 +192,17 @@ impl Metrics {
         r.register("events", "Events by how they ended", self.events.clone());
         r.register("actions", "Actions at Goodays by how they ended", self.actions.clone());
         r.register("remote_seconds", "Time of calls to the remotes", self.remote.clone());
+        r.register("case_seconds", "Time from a webhook to its Case", self.to_case.clone());
+        r.register(
+            "delivery_seconds",
+            "Time from an agent's act to the proof that Goodays has it",
+            self.to_goodays.clone(),
+        );
+        r.register(
+            "goodays_relationship",
+            "What Goodays measures of the brand's work, as it gives it",
+            self.relationship.clone(),
+        );
         r.register("fields_refused", "Fields that were dropped or shortened", self.fields.clone());
         r.register("mapping", "1 for the mapping version in force", self.mapping.clone());
         r.register(
@@ -203,7 +235,7 @@ impl Metrics {
         r.register("unprocessed", "Responses that nobody processed yet", self.unprocessed.clone());
         r.register(
             "unprocessed_dashboard",
-            "Returns that Goodays counts as waiting, as of the last sweep",
+            "Returns that Goodays counts as waiting, as last read",
             self.unprocessed_dashboard.clone(),
         );
         r.register(
@@ -269,6 +301,19 @@ impl Metrics {
         let label = Remote { remote: remote.to_owned(), outcome: outcome.to_owned() };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a call")]
         self.remote.get_or_create(&label).observe(took_ms as f64 / 1000.0);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a duration")]
+    pub fn took(&self, histogram: &Histogram, took_ms: i64) {
+        histogram.observe(took_ms.max(0) as f64 / 1000.0);
+    }
+
+    /// Sets the figures that are there, and removes the others.
+    pub fn relationship(&self, read: &Relationship) {
+        self.relationship.clear();
+        for (figure, value) in read.figures() {
+            self.relationship.get_or_create(&Figure { figure }).set(value);
+        }
     }
 
     pub fn field(&self, field: &str, code: &str) {

@@ -2,10 +2,12 @@
 //!
 //! It uses the same planner as `run`, and adds the rule for each value.
 
+mod customer;
 mod org;
 mod reasons;
 mod show;
 
+pub use customer::Customer;
 pub use org::Org;
 
 use std::path::Path;
@@ -31,6 +33,9 @@ pub struct Preview {
     pub nothing: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
+    /// Whose Case a new one becomes, if `match` asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
     /// Values that differ from their rule's result: shortened, left out, failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_as_said: Vec<Left>,
@@ -196,6 +201,7 @@ impl<'a> View<'a> {
             response_id: self.event.response.id.to_string(),
             nothing: reasons::nothing(plan),
             record: plan.write.as_ref().map(|write| self.record(write, plan.more, &rendered)),
+            customer: plan.customer.as_ref().map(|wanted| Customer::of(wanted, self.case)),
             not_as_said,
             blank: if plan.write.is_some() { blank(&rendered) } else { Vec::new() },
         }

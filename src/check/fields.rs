@@ -7,7 +7,7 @@ use super::codes::{
 use super::objects::{Objects, Walk};
 use super::places::{Location, MappingFiles};
 use super::report::{Area, Finding, Report};
-use super::{named, roles, values};
+use super::{customers, named, roles, values};
 use crate::document::diagnostic::nearest;
 use crate::mapping::{CaseMapping, CommentMapping, FieldRules, Mapping, Severity};
 use crate::salesforce::describe::{Describe, Field};
@@ -73,6 +73,7 @@ impl Look<'_> {
         roles::key(self, &case.key_field, report);
         roles::marker(self, &case.marker_field, report);
         self.all(case.field_rules(), report);
+        customers::check(case, self, report);
         self.required(case.field_rules(), &[&case.key_field, &case.marker_field], report);
         self.sum_up(before, case.field_rules().len() + 2, report);
     }

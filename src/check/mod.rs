@@ -7,6 +7,7 @@
 mod actions;
 mod budget;
 mod codes;
+mod customers;
 mod edited;
 mod fields;
 mod goodays;
@@ -85,6 +86,7 @@ fn load_mappings(config: &Config, report: &mut Report) -> Option<Mapping> {
         Ok((mapping, warnings)) => {
             report.diagnostics(Area::Mapping, warnings);
             observed(config, &mapping, report);
+            customers::warn_of_mails(&mapping, report);
             let count = mapping.sources().len();
             report.ok(Area::Mapping, format!("{count} files, version {}", mapping.version()));
             tested::check(config, &mapping, report);

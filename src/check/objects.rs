@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::customers;
 use crate::decide::Names;
 use crate::decide::names::Lookup;
 use crate::mapping::Mapping;
@@ -114,6 +115,7 @@ fn paths(mapping: &Mapping) -> Vec<(String, String)> {
     for case in mapping.case_mappings() {
         found.extend(case.field_names().into_iter().map(|name| of(&case.object, name)));
         found.push(of(&case.object, case.key_field.clone()));
+        found.extend(customers::paths(case));
     }
     found.extend(comment.field_names().into_iter().map(|name| of(&comment.object, name)));
     found.extend(actions.case_paths().into_iter().map(|path| of(case_object(mapping), path)));

@@ -86,7 +86,11 @@ impl<'a> Planner<'a> {
         if self.how.as_new {
             (knowledge.link, knowledge.intents) = (None, Vec::new());
         }
-        let preview = preview::knowing(&knowledge, self.mapping, &perimeter(self.config), body);
+        let mut preview = preview::knowing(&knowledge, self.mapping, &perimeter(self.config), body);
+        if let (Some(org), Some(wanted)) = (&self.org, preview.wanted_customer()) {
+            let found = org.customer(wanted).await?;
+            preview.set_customer(&found);
+        }
         let shown = if self.how.json { machine } else { human };
         Ok(shown(name, &preview, self.how.diff, row.as_ref()))
     }

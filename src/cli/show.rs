@@ -36,6 +36,7 @@ pub fn status(status: &Value, parked: &[Value]) -> String {
         let org = status["salesforce"]["login_leads_to"]["org"].as_str().unwrap_or("-");
         let _ = writeln!(text, "Salesforce    {host}, org {org}");
     }
+    figures(&mut text, &status["figures"]);
     edits(&mut text, status);
     troubles(&mut text, status);
     fields(&mut text, &status["fields_refused"]);
@@ -54,6 +55,38 @@ pub fn status(status: &Value, parked: &[Value]) -> String {
         );
     }
     text
+}
+
+/// How long the way takes, and what Goodays measures.
+fn figures(text: &mut String, figures: &Value) {
+    for (what, key) in [("to the Case", "feedback_to_case"), ("to Goodays", "agent_to_goodays")] {
+        let n = |name: &str| figures[key][name].as_f64();
+        if let (Some(median), Some(p90)) = (n("median_seconds"), n("p90_seconds")) {
+            let of = figures[key]["of"].as_u64().unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "{what:<13} half of the last {of} within {}, nine tenths within {}",
+                span(median),
+                span(p90)
+            );
+        }
+    }
+    let shown = figures["goodays"].as_object().into_iter().flatten();
+    let known: Vec<String> = shown
+        .filter_map(|(name, figure)| Some(format!("{} {}", name.replace('_', " "), figure.as_f64()?)))
+        .collect();
+    if !known.is_empty() {
+        let _ = writeln!(text, "Goodays says  {}", known.join(", "));
+    }
+}
+
+/// Seconds as a person says them.
+fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
 }
 
 /// Edits that are refused or wait for a restart, and whether the daemon only observes.
@@ -299,6 +332,26 @@ mod tests {
         fields        Store__c left out or shortened 30x since the start (FIELD_LACKING)
         fields        Subject left out or shortened 1x since the start (STRING_TOO_LONG)
         Something waits for a human: goodays-salesforce parked
+        ");
+    }
+
+    #[test]
+    fn figures_are_shown_when_they_are_known() {
+        let mut text = String::new();
+        figures(&mut text, &Value::Null);
+        let nothing = json!({ "feedback_to_case": null, "agent_to_goodays": null, "goodays": null });
+        figures(&mut text, &nothing);
+        assert_eq!(text, "");
+        let known = json!({
+            "feedback_to_case": { "of": 812, "median_seconds": 0.31, "p90_seconds": 640.0 },
+            "agent_to_goodays": { "of": 90, "median_seconds": 12.0, "p90_seconds": 9000.0 },
+            "goodays": { "reply_rate": 93.5, "reply_time": 7200.0, "reply_quality": null },
+        });
+        figures(&mut text, &known);
+        insta::assert_snapshot!(text, @"
+        to the Case   half of the last 812 within 0.3 s, nine tenths within 11 min
+        to Goodays    half of the last 90 within 12.0 s, nine tenths within 2.5 h
+        Goodays says  reply rate 93.5, reply time 7200
         ");
     }
 

@@ -220,7 +220,7 @@ impl Client {
     }
 
     /// Adds path segments to the configured URL, each percent-encoded.
-    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
+    pub(super) fn url(&self, path: &[&str]) -> Result<Url, Failure> {
         let mut url = self.base.clone();
         url.set_query(None);
         url.set_fragment(None);
@@ -246,7 +246,7 @@ impl Client {
         Ok(Some(url))
     }
 
-    async fn get(&self, url: Url) -> Result<Value, Failure> {
+    pub(super) async fn get(&self, url: Url) -> Result<Value, Failure> {
         let answer = self.send(self.http.get(url)).await?;
         checked(&answer)?;
         answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
@@ -316,7 +316,7 @@ fn is_about_login(message: &str) -> bool {
 }
 
 /// The items of a list. Lists may be paged or bare; a single object may be in a list (Goodays reference, 4.2).
-fn items(value: &Value) -> &[Value] {
+pub(super) fn items(value: &Value) -> &[Value] {
     value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
 }
 

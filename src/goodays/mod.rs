@@ -12,6 +12,7 @@ pub mod event;
 pub mod message;
 pub mod peek;
 mod problem;
+pub mod relationship;
 pub mod signature;
 
 /// Maximum length of a response id, in UTF-16 units: the length of the Case's key field.

@@ -2,7 +2,7 @@
 
 use super::{FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, files};
 use crate::document::yaml;
-use crate::mapping::files::{case, map_table, read_actions, read_rules, suspect, user_types};
+use crate::mapping::files::{case, map_table, matching, read_actions, read_rules, suspect, user_types};
 use crate::mapping::language::check;
 
 /// All codes of the mapping files. The tests have a faulty file for each.
@@ -58,5 +58,6 @@ pub fn codes() -> &'static [&'static str] {
         user_types::UNKNOWN_USER_TYPE,
         user_types::NOBODY,
         read_actions::NO_COMMAND,
+        matching::NO_CLUE,
     ]
 }

@@ -19,6 +19,7 @@ pub use files::actions::{Act, ActionMapping, CommentsSource, Outcome, Told, Want
 pub use files::case::{Assignment, CaseMapping};
 pub use files::comment::CommentMapping;
 pub use files::is_mapping_file;
+pub use files::matching::{CustomerObject, MatchClue, Matching};
 pub use files::read_actions::NOT_TOLD;
 pub use files::rules::{FieldRules, Moment, On, Rendered};
 pub use files::schema::{actions_schema, case_schema, comment_schema};

@@ -5,16 +5,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::decide::inbound::customer::{Found, Wanted, not_told};
 use crate::decide::names::lookups;
 use crate::decide::reconcile::{adopt, read_row};
 use crate::decide::{Names, PlanContext};
 use crate::goodays::ResponseId;
-use crate::http::Failure;
+use crate::http::{Concerns, Failure};
 use crate::mapping::{CaseMapping, Mapping};
 use crate::operator::Knowledge;
 use crate::remotes::salesforce_reader;
 use crate::salesforce::client::Client;
-use crate::salesforce::query;
+use crate::salesforce::{customers, query};
 use crate::workers::perimeter;
 
 /// The time limit of one call.
@@ -64,6 +65,20 @@ impl<'a> Org<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The customer of a Case that would be made.
+    pub async fn customer(&self, wanted: &Wanted) -> Result<Found, Failure> {
+        let asked = customers::queries(wanted.object, &wanted.fields(), &[wanted.equals()])
+            .map_err(|name| Failure::login("bad_name", name.to_string()))?;
+        let Some((_, soql)) = asked.into_iter().next() else { return Ok(Found::Nobody) };
+        match self.client.query(&soql).await {
+            Ok(rows) => Ok(wanted.found(&rows, rows.len() < customers::MAX_ROWS).unwrap_or_else(not_told)),
+            Err(failure) if failure.concerns() == Concerns::ThisRequest => {
+                Ok(Found::NotTold { code: failure.code() })
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The knowledge of a daemon without a ledger: it takes the Case and its marker as the truth.

@@ -19,6 +19,8 @@ pub fn left(code: &str, length: usize, failed: Option<&'static str>) -> String {
         "NOT_A_DATE" => "left out: no date".to_owned(),
         "NOT_A_RECORD_ID" => "left out: no record id".to_owned(),
         "NOT_NILLABLE" => "left as it is: the field can't be emptied".to_owned(),
+        "AMBIGUOUS_CUSTOMER" => "left empty: several records have the same external id or e-mail".to_owned(),
+        "CUSTOMER_NOT_TOLD" => "left empty: Salesforce did not say whose Case it is".to_owned(),
         other => format!("changed or left out: Salesforce refused it before ({other})"),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Change, Comment, Preview, Record, Written};
+use super::{Change, Comment, Customer, Preview, Record, Written};
 use crate::decide::inbound::COMMENT_BYTES;
 
 pub fn preview(preview: &Preview) -> String {
@@ -17,6 +17,9 @@ pub fn preview(preview: &Preview) -> String {
     }
     if let Some(record) = &preview.record {
         written(&mut out, record);
+    }
+    if let Some(words) = preview.customer.as_ref().and_then(Customer::words) {
+        let _ = writeln!(out, "\n{words}");
     }
     if !preview.blank.is_empty() {
         let _ = writeln!(out, "\nblank in this event, so not written: {}", preview.blank.join(", "));

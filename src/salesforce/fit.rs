@@ -180,7 +180,7 @@ fn datetime(text: &str) -> Option<String> {
 }
 
 /// A little stricter than Salesforce, so that Salesforce does not refuse an accepted address.
-fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((user, host)) = text.rsplit_once('@') else { return false };
     let user_ok = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
     let label_ok = |l: &str| {

@@ -10,6 +10,7 @@ pub mod answer;
 pub mod auth;
 pub mod client;
 pub mod comment;
+pub mod customers;
 pub mod describe;
 pub mod field_fix;
 pub mod fit;

@@ -98,9 +98,10 @@ impl Status {
             "goodays": { "trouble": shared.goodays_breaker.trouble().map(|t| trouble(&t)) },
             "unprocessed": {
                 "count": self.unprocessed,
-                "goodays_dashboard": **shared.dashboard.load(),
+                "goodays_dashboard": **shared.figures.dashboard.load(),
                 "oldest_seconds": self.oldest_unprocessed,
             },
+            "figures": shared.figures.show(),
             "mapping": {
                 "version": shared.mapping().version(),
                 "trouble": &**shared.mapping_trouble.load(),
@@ -132,7 +133,7 @@ impl Status {
         m.outbox_unclear.set(whole(self.outbox.unclear));
         m.outbox_parked.set(whole(self.outbox.parked));
         m.unprocessed.set(whole(self.unprocessed));
-        if let Some(count) = **shared.dashboard.load() {
+        if let Some(count) = **shared.figures.dashboard.load() {
             m.unprocessed_dashboard.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         m.unprocessed_oldest.set(self.oldest_unprocessed.unwrap_or_default());

@@ -6,6 +6,7 @@
 
 mod current;
 pub(crate) mod delivery;
+pub(crate) mod figures;
 pub(crate) mod housekeeping;
 pub(crate) mod inbound;
 pub(crate) mod poll;
@@ -118,6 +119,7 @@ impl Daemon {
         daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(housekeeping::Keeper::default());
+        daemon.spawn(figures::Reader::default());
         daemon.spawn(housekeeping::files::FileWatch::default());
         let watch = daemon.shared.clone();
         let stop = daemon.token.clone();

@@ -19,7 +19,9 @@ use crate::state::{Counters, LANES, Store, StoreError};
 use crate::workers::delivery::{dispatcher, facts, users};
 use crate::workers::inbound::in_progress;
 use crate::workers::runtime::{activity, budget, org_identity, plan_context};
-use crate::workers::{Allowance, CircuitBreaker, OrgIdentities, Process, housekeeping, poll, stale_state};
+use crate::workers::{
+    Allowance, CircuitBreaker, OrgIdentities, Process, figures, housekeeping, poll, stale_state,
+};
 use crate::{goodays, salesforce};
 
 /// What the workers of one term share, and the web servers with them: the store, and what is known in memory. It ends with
@@ -39,8 +41,7 @@ pub struct Shared {
     pub counts: Counts,
     pub poll_state: poll::PollState,
     pub(crate) activity: activity::Activity,
-    /// Returns that Goodays counts as waiting, as of the last sweep.
-    pub dashboard: ArcSwap<Option<u64>>,
+    pub figures: figures::Figures,
     /// When the first parked item is dropped if nobody decides (milliseconds), as of the last pruning.
     pub parked_ends_ms: ArcSwap<Option<i64>>,
     pub(crate) fixes: plan_context::Fixes,
@@ -136,7 +137,7 @@ impl Shared {
             counts,
             poll_state: poll::PollState::default(),
             activity: activity::Activity::default(),
-            dashboard: ArcSwap::from_pointee(None),
+            figures: figures::Figures::default(),
             parked_ends_ms: ArcSwap::from_pointee(None),
             fixes: plan_context::Fixes::default(),
             users: users::Directory::default(),

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use url::Url;
 
 use crate::decide::Link;
@@ -31,6 +31,8 @@ use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
+/// The name of the events that a sweep queues.
+pub(crate) const SWEEP: &str = "sweep";
 /// Failed pages of one sweep before it starts again.
 const MAX_TRIES: u32 = 20;
 /// Empty pages in a row after which a list counts as endless.
@@ -237,7 +239,7 @@ impl Shared {
     /// Finishes a sweep after all pages.
     async fn swept(&self, sweep: Sweep) -> Result<SweepReport, Fatal> {
         let mut report = sweep.report;
-        self.ask_dashboard().await;
+        self.read_dashboard().await;
         if report.unreadable > 0 {
             warn!(responses = report.unreadable, "Goodays shows responses that cannot be read");
         }
@@ -249,17 +251,6 @@ impl Shared {
         report.unanswered_count = unanswered.len();
         report.unanswered = unanswered.into_iter().take(LISTED).collect();
         Ok(report)
-    }
-
-    /// Stores what Goodays itself counts as waiting, for comparison with our own count.
-    async fn ask_dashboard(&self) {
-        match self.goodays.dashboard().await {
-            Ok(waiting) => {
-                let sum = waiting.pending_alert + waiting.pending_reply;
-                self.dashboard.store(Arc::new(Some(sum)));
-            }
-            Err(failure) => debug!(%failure, "no dashboard"),
-        }
     }
 
     /// Compares the responses of a page with the ledger.
@@ -302,9 +293,9 @@ impl Shared {
         }
         let now_ms = self.clock.now_ms();
         // The time makes it a new event: the event of an earlier sweep may have been skipped.
-        let body = json!({ "event_type": "sweep", "swept_ms": now_ms, "response": response.raw }).to_string();
+        let body = json!({ "event_type": SWEEP, "swept_ms": now_ms, "response": response.raw }).to_string();
         if let Receipt::Accepted { .. } =
-            self.store.accept(body.as_bytes(), "sweep", &Ok(response.id.clone()), now_ms).await?
+            self.store.accept(body.as_bytes(), SWEEP, &Ok(response.id.clone()), now_ms).await?
         {
             self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             report.repaired += 1;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
+mod customers;
 mod fields;
 mod org;
 mod remotes;
@@ -260,6 +261,7 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
 fn every_code_is_tested() {
     let tests = [
         include_str!("check.rs"),
+        include_str!("check/customers.rs"),
         include_str!("check/fields.rs"),
         include_str!("check/org.rs"),
         include_str!("check/remotes.rs"),

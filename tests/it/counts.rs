@@ -99,6 +99,78 @@ async fn a_backlog_takes_one_call_for_75_conversations_of_a_lane() {
     assert!(calls * 50 <= EVENTS as u64, "{calls} calls for {EVENTS} events are more than 0.02 each");
 }
 
+/// A stage whose daemon looks for the customer's Contact.
+async fn matching() -> Stage {
+    let tuning = Tuning { poll_ms: 3_600_000, ..Tuning::default() };
+    let mut stage = Stage::set(tuning).await.expect("a stage");
+    let case = stage.dir.path().join("mappings/case.yaml");
+    let text = std::fs::read_to_string(&case).expect("the shipped one");
+    let text = format!("{text}\nmatch: {{ email: {{ from: response.user.email }} }}\n");
+    std::fs::write(case, text).expect("a folder of its own");
+    stage.start_daemon().await.expect("a daemon");
+    polled(&stage).await;
+    stage
+}
+
+fn contact(stage: &Stage, email: &str) {
+    let fields = serde_json::json!({ "LastName": "Copperpot", "Email": email });
+    stage.salesforce.create_record("Contact", fields).expect("a Contact");
+}
+
+/// Events of customers with these addresses.
+fn bodies_of(stage: &Stage, emails: &[String]) -> Vec<Vec<u8>> {
+    stage.goodays.pause_webhooks(true);
+    let of = |email: &String| Feedback { email: Some(email.clone()), ..Feedback::default() };
+    let ids = emails.iter().map(|email| stage.goodays.customer_leaves(of(email)));
+    ids.map(|id| stage.goodays.event_body(&id, "response")).collect()
+}
+
+/// How many Cases have a Contact.
+fn matched(stage: &Stage) -> usize {
+    stage.salesforce.records("Case").iter().filter(|case| !case["ContactId"].is_null()).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_customers_of_all_cases_of_a_call_are_one_query() {
+    const EVENTS: usize = 300;
+    let stage = matching().await;
+    let emails: Vec<String> = (0..EVENTS).map(|n| format!("customer.{n}@brand.example")).collect();
+    emails.iter().step_by(2).for_each(|email| contact(&stage, email));
+    close(&stage);
+    let bodies = bodies_of(&stage, &emails);
+    post_all(&stage, &bodies, 50).await;
+    stage.salesforce.wire().clear_requests();
+    let before = stage.salesforce.api_calls();
+    open(&stage);
+    cases_are(&stage, EVENTS).await;
+    assert_eq!(matched(&stage), EVENTS / 2);
+    let (queries, writes) = (requests(&stage, "/query"), requests(&stage, "/composite/graph"));
+    assert_eq!(queries, writes, "one query for each call that writes");
+    assert!(writes <= EVENTS / 75 + LANES, "{writes} calls for {EVENTS} events");
+    assert_eq!(stage.salesforce.api_calls() - before, (queries + writes) as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_on_thousands_of_contacts_hides_no_other() {
+    let stage = matching().await;
+    (0..2100).for_each(|_| contact(&stage, "shared@brand.example"));
+    let email = |n: usize| match n % 2 {
+        0 => "shared@brand.example".to_owned(),
+        _ => format!("customer.{n}@brand.example"),
+    };
+    let emails: Vec<String> = (0..20).map(email).collect();
+    emails.iter().skip(1).step_by(2).for_each(|email| contact(&stage, email));
+    close(&stage);
+    let bodies = bodies_of(&stage, &emails);
+    post_all(&stage, &bodies, 20).await;
+    stage.salesforce.wire().clear_requests();
+    open(&stage);
+    cases_are(&stage, 20).await;
+    assert_eq!(matched(&stage), 10);
+    // The first answer of each call was cut, the second is about the others only.
+    assert_eq!(requests(&stage, "/query"), 2 * requests(&stage, "/composite/graph"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_after_the_other_each_event_takes_one_call_and_a_duplicate_none() {
     const EVENTS: usize = 50;

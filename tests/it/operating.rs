@@ -3,6 +3,7 @@
 
 mod docs;
 mod edits;
+mod figures;
 mod readers;
 mod sim;
 mod words;

@@ -6,6 +6,7 @@ mod answers;
 mod bodies;
 mod cases;
 mod conversation;
+mod customers;
 mod echo;
 mod edges;
 mod fields;

@@ -5,6 +5,7 @@
 
 mod commands;
 mod comments;
+pub mod customer;
 mod fields;
 mod remember;
 mod snapshot;
@@ -65,6 +66,8 @@ pub struct Plan {
     pub reports: Vec<Report>,
     /// More messages need another transaction.
     pub more: bool,
+    /// Whose Case it becomes has to be looked up before it is written.
+    pub customer: Option<customer::Wanted>,
 }
 
 /// One Case with its comments and marker: a complete transaction.
@@ -280,6 +283,7 @@ impl<'a> Planner<'a> {
             fields.insert(mapping.marker_field.clone(), Value::String(marker));
         }
         if creating {
+            self.plan.customer = self.customer(facts);
             fields.insert(mapping.key_field.clone(), json!(view.response.id.as_str()));
         }
         let comment = self.context.mapping.comment();

@@ -149,6 +149,16 @@ async fn users_sessions_and_dashboards() {
 }
 
 #[tokio::test]
+async fn an_account_without_statistics_is_refused_and_nothing_else() {
+    let row = r#"[{"data":[{"reply_rate":93.5,"reply_time":7200}]}]"#;
+    let script = serve(vec![json(200, row), json(403, r#"{"detail":"Not accessible"}"#)]).await;
+    let client = client(&script);
+    assert_eq!(client.relationship().await.unwrap().reply_rate, Some(93.5));
+    assert!(matches!(client.relationship().await, Err(Failure::Refused { status: 403, .. })));
+    assert!(script.asked()[0].starts_with("GET /v2/stats/relationship "));
+}
+
+#[tokio::test]
 async fn one_user_and_the_custom_parameters() {
     let script = serve(vec![
         json(200, r#"[{"id":"u/1","read_only":"true"}]"#),

@@ -3,6 +3,7 @@
 use crate::document::diagnostic::{Page, Place};
 use crate::document::keys::Keys;
 use crate::document::yaml::{Node, parse};
+use crate::mapping::files::matching::Matching;
 use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use crate::mapping::files::rules::{FieldRules, Moment, Rendered};
 use crate::mapping::language::check::Checker;
@@ -31,6 +32,8 @@ pub struct CaseMapping {
     pub assignment: Assignment,
     pub file: String,
     pub at: Place,
+    /// How the customer's Contact or Account is found, if that is wanted.
+    pub matching: Option<Matching>,
     when: Option<Expr>,
     fields: Vec<FieldRules>,
 }
@@ -45,13 +48,18 @@ impl CaseMapping {
             keys.need(page, "marker", "a case mapping").and_then(|node| name(node, page, "`marker`"));
         let assignment = keys.take("assignment").and_then(|node| assignment(node, page));
         let when = keys.take("when").and_then(|node| Checker::new(page, Names::Case).condition(node));
+        let matching = keys.take("match").map(|node| Matching::read(node, page));
         let reserved = [
             (key_field.clone().unwrap_or_default(), "the key"),
             (marker.clone().unwrap_or_default(), "the marker"),
             ("Id".to_owned(), "Salesforce's own id"),
         ];
-        let reserved: Vec<(&str, &str)> =
+        let mut reserved: Vec<(&str, &str)> =
             reserved.iter().map(|(name, role)| (name.as_str(), *role)).collect();
+        if let Some(Some(matching)) = &matching {
+            let object = matching.object;
+            reserved.extend([object.case_field(), object.name()].map(|name| (name, "what `match` finds")));
+        }
         let fields = keys
             .need(page, "fields", "a case mapping")
             .map(|node| read_fields(node, page, Names::Case, &reserved, true));
@@ -63,6 +71,7 @@ impl CaseMapping {
             assignment: assignment.unwrap_or(Assignment::Create),
             file: page.file.to_string(),
             at: page.place(&root.span),
+            matching: matching.map_or(Some(None), |read| read.map(Some))?,
             when,
             fields: fields?,
         })
@@ -85,7 +94,8 @@ impl CaseMapping {
     /// The paths below `root` (for example `response`) that the rules and the condition read.
     pub fn paths(&self, root: &str) -> Vec<String> {
         let fields = self.fields.iter().flat_map(|field| field.paths(root));
-        fields.chain(self.when.iter().flat_map(|when| when.paths(root))).collect()
+        let matched = self.matching.iter().flat_map(|matching| matching.paths(root));
+        fields.chain(self.when.iter().flat_map(|when| when.paths(root))).chain(matched).collect()
     }
 
     pub(in crate::mapping) fn wants(&self, facts: &Facts) -> Result<bool, EvalProblem> {

@@ -4,6 +4,7 @@ pub(super) mod actions;
 pub(super) mod case;
 pub(super) mod comment;
 pub(super) mod map_table;
+pub(super) mod matching;
 pub(super) mod ranges;
 pub(super) mod read_actions;
 pub(super) mod read_rules;

@@ -68,6 +68,7 @@ only_schema!(On, { "enum": ["create", "message"] });
 only_schema!(Side, { "enum": ["customer", "brand"] });
 only_schema!(Verb, { "enum": ["answer", "spam", "call", "close"] });
 only_schema!(Subject, { "enum": ["comment", "case"] });
+only_schema!(MatchObject, { "enum": ["Contact", "Account"] });
 only_schema!(AlwaysTheId, { "enum": ["response.id"] });
 only_schema!(
     Assignment,
@@ -88,6 +89,8 @@ struct CaseFile {
     assignment: Option<Assignment>,
     /// Which responses this mapping takes; an expression that gives true or false.
     when: Option<Expression>,
+    /// How the customer's Contact or Person Account is found for a new Case; nothing is looked up without it.
+    r#match: Option<Match>,
     /// From field names to rules. In a list the first rule that holds wins.
     fields: BTreeMap<String, Rules>,
 }
@@ -99,6 +102,34 @@ struct Key {
     field: FieldName,
     /// Always `response.id`.
     from: Option<AlwaysTheId>,
+}
+
+/// By an external id, else by exactly one e-mail address.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("anyOf" = [{ "required": ["external_id"] }, { "required": ["email"] }]))]
+struct Match {
+    /// `Contact` (the Case's ContactId), or `Account` for Person Accounts (AccountId).
+    object: Option<MatchObject>,
+    /// A text field that is marked as External ID.
+    external_id: Option<MatchExternalId>,
+    /// An e-mail field: `Email`, or `PersonEmail` of an Account, if nothing is said.
+    email: Option<MatchEmail>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct MatchExternalId {
+    field: FieldName,
+    /// An expression, such as `response.context.crm_id`.
+    from: Expression,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct MatchEmail {
+    field: Option<FieldName>,
+    /// An expression, such as `response.user.email`.
+    from: Expression,
 }
 
 #[derive(JsonSchema)]

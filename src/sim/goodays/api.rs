@@ -226,6 +226,7 @@ fn account(state: &State, path: &[&str], call: &Call) -> Option<Answer> {
     match path {
         ["session"] => Some(Answer::ok(json!({"username": "brand-api", "token": state.token}))),
         ["dashboard"] => Some(Answer::ok(lists::dashboard(state, call))),
+        ["stats", "relationship"] => Some(Answer::ok(lists::relationship(state))),
         ["configuration"] => Some(Answer::ok(lists::configuration())),
         ["events"] => Some(lists::events(state, call)),
         ["events", id, sample] => lists::sample(state, id, sample.strip_prefix("sample_")?),

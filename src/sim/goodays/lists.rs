@@ -12,7 +12,7 @@ use super::options::{Feedback, Options};
 use super::people::Actor;
 use super::rules::{Verb, is_outside};
 use super::show::{self, View};
-use super::state::{Response, State};
+use super::state::{Phase, Response, State};
 use crate::clock::Clock;
 
 const DEFAULT_PAGE: usize = 20;
@@ -197,6 +197,20 @@ pub fn dashboard(state: &State, call: &Call) -> Value {
     let waiting = waiting.filter(|response| place.is_none_or(|code| response.place.partner_id == code));
     let (alerts, others): (Vec<_>, Vec<_>) = waiting.partition(|response| response.alert);
     json!({"pending_alert": alerts.len(), "pending_reply": others.len()})
+}
+
+/// One row without aggregation, in the shape of the reference (1.2). What its figures mean is not documented: here the
+/// rate is a percentage of all that is not spam, and the time the mean from feedback to reply in seconds.
+pub fn relationship(state: &State) -> Value {
+    let counted = state.responses.iter().filter(|response| response.phase != Phase::Spam).count();
+    let replies = state.responses.iter().filter_map(|response| Some((response, response.reply.as_ref()?)));
+    let times: Vec<i64> =
+        replies.map(|(response, reply)| (reply.created - response.created) / 1_000_000).collect();
+    let rate = (!times.is_empty()).then(|| times.len() * 100 / counted.max(1));
+    let time =
+        (!times.is_empty()).then(|| times.iter().sum::<i64>() / i64::try_from(times.len()).unwrap_or(1));
+    json!([{"data": [{"key": "", "description": "", "reply_rate": rate, "reply_time": time, "reply_quality": null,
+        "customer_service_rating": null}]}])
 }
 
 /// The keys that occur in `context.extra`.

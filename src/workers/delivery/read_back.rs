@@ -82,6 +82,9 @@ impl Delivery {
                 Ok(found)
             })
             .await?;
+        if let (Some(Outcome::Arrived(_)), Some(now)) = (&found, shared.salesforce.now()) {
+            shared.reached_goodays(now.millis_since(intent.acted));
+        }
         match found {
             Some(Outcome::Arrived(Some(proof))) => {
                 self.blocks().remove(&seq);

@@ -4,6 +4,7 @@
 //! conversations. Before a call is sent, the disk says which responses it is about: after a kill they are read back
 //! before they are written again.
 
+mod customers;
 mod damaged;
 pub(crate) mod in_progress;
 mod load;
@@ -267,14 +268,20 @@ impl InboundWorker {
             seqs.filter(|(seq, size)| shared.in_progress.notes(*seq, *size)).map(|(s, _)| s).collect();
         let plan_all = || self.plan_all(shared, &context, jobs);
         let planned = shared.in_progress.note(&noted, Through::Planning, plan_all).await;
-        let Planned { batch, unchanged, refused } = planned;
+        let Planned { mut batch, unchanged, refused } = planned;
         for (job, plan, next) in refused {
             self.apply(shared, &context, (&job, &plan), next).await?;
         }
         let unchanged: Vec<_> =
             unchanged.iter().map(|(job, plan)| Recorded { job, plan, inserted: None }).collect();
         self.record(shared, &unchanged).await?;
-        if batch.is_empty() { Ok(Step::Did) } else { self.send(shared, &context, batch).await }
+        if batch.is_empty() {
+            return Ok(Step::Did);
+        }
+        match self.look_up_customers(shared, &mut batch).await {
+            Ok(()) => self.send(shared, &context, batch).await,
+            Err(failure) => Ok(pause(shared, &failure)),
+        }
     }
 
     /// Plans as many conversations as one call may write, and those that need no write.

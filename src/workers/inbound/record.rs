@@ -12,6 +12,7 @@ use crate::goodays::event::Response;
 use crate::salesforce::RecordId;
 use crate::state::{EntryState, Loaded};
 use crate::workers::inbound::{InboundWorker, Job};
+use crate::workers::sweep::SWEEP;
 use crate::workers::{Fatal, Shared};
 
 /// How long (milliseconds) a conversation waits while a message may be ours and the action's outcome is not known.
@@ -90,6 +91,10 @@ impl InboundWorker {
         }
         if let Some(ends) = plan.message_ends_turn {
             shared.learn_turns(ends).await?;
+        }
+        if finished > 0 && plan.write.is_some() {
+            let webhooks = job.waiting.entries.iter().filter(|entry| entry.event != SWEEP);
+            webhooks.for_each(|entry| shared.reached_case(now_ms - entry.received_ms));
         }
         tell(shared, job, plan, one.how(), finished);
         Ok(())

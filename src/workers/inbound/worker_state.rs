@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use crate::decide::inbound::customer::FailedLookUps;
 use crate::mutant;
 use crate::salesforce::field_fix::FieldFix;
 use crate::state::{LANES, RKey, Store, StoreError, Waiting};
@@ -93,6 +94,8 @@ pub(crate) struct WorkerState {
     alone: HashMap<RKey, u32>,
     /// Refused as duplicates, and then not found by a read.
     pub(crate) nowhere: HashSet<RKey>,
+    /// Look-ups of customers that failed.
+    pub(crate) look_ups: FailedLookUps,
 }
 
 /// How long a reduced limit is kept.

@@ -7,5 +7,6 @@ pub(crate) mod circuit_breaker;
 pub(crate) mod org_identity;
 pub(crate) mod plan_context;
 pub(crate) mod read_failures;
+pub(crate) mod recent;
 pub(crate) mod retry;
 pub(crate) mod worker;

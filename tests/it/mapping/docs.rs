@@ -89,6 +89,8 @@ fn every_example_loads_and_runs() {
     insta::assert_snapshot!(said.collect::<Vec<_>>().join("\n\n"), @r#"
     Origin: "Public review"
 
+    Origin: "Goodays"
+
     Priority: "High"
 
     Status: "New"

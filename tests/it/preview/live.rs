@@ -104,3 +104,48 @@ async fn without_a_daemon_salesforce_itself_is_asked() {
     assert!(org.knowledge(&unknown, None).link.is_none());
     world.go_on().await;
 }
+
+#[tokio::test]
+async fn nobody_and_several_customers_are_told_apart() {
+    let mut world = World::start().await;
+    let text = format!("{SHIPPED}\nmatch: {{ email: {{ from: response.user.email }} }}\n");
+    std::fs::write(world.dir.path().join("mappings/case.yaml"), text).unwrap();
+    let contact = |email: &str| {
+        world.salesforce.create_record("Contact", json!({"LastName": "C", "Email": email})).unwrap()
+    };
+    let ann = contact("ann@brand.example");
+    contact("family@brand.example");
+    contact("family@brand.example");
+    let id = world.arrives(Feedback::default()).await;
+    let mut body = event(&world, &id);
+    let config = goodays_salesforce::demo::stage::load(&world.config_file()).unwrap();
+    world.stop().await;
+    let (mapping, _) = Mapping::load(&config.mappings).unwrap();
+    let org = Org::open(&config, &mapping).await.unwrap();
+    let mut shown = Vec::new();
+    for email in ["ann@brand.example", "family@brand.example", "nobody@brand.example", "[email protected]"] {
+        body["response"]["user"]["email"] = json!(email);
+        let mut preview = preview::knowing(&Knowledge::default(), &mapping, &Perimeter::default(), &body);
+        assert!(preview.render().contains("--diff asks Salesforce now") || email.starts_with('['));
+        if let Some(wanted) = preview.wanted_customer() {
+            let found = org.customer(wanted).await.unwrap();
+            preview.set_customer(&found);
+        }
+        let text = preview.render().replace(&ann, "ANN");
+        let lines = text.lines().filter(|line| line.contains("ContactId"));
+        shown.push(format!("{email}: {}", lines.collect::<Vec<_>>().join(" / ")));
+    }
+    insta::assert_snapshot!(shown.join("\n"), @"
+    ann@brand.example:   ContactId               mappings/case.yaml:64  ANN
+    family@brand.example: ContactId: stays empty, 2 of Contact have the same Email, and one cannot be chosen
+    nobody@brand.example: ContactId: stays empty, no Contact has this Email
+    [email protected]:
+    ");
+    world.salesforce.change_settings(&json!({ "hidden_objects": ["Contact"] })).unwrap();
+    body["response"]["user"]["email"] = json!("ann@brand.example");
+    let mut preview = preview::knowing(&Knowledge::default(), &mapping, &Perimeter::default(), &body);
+    let found = org.customer(preview.wanted_customer().unwrap()).await.unwrap();
+    preview.set_customer(&found);
+    assert_eq!(json!(preview)["customer"]["outcome"], "not_told");
+    world.go_on().await;
+}

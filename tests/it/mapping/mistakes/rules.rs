@@ -233,3 +233,25 @@ fn an_answer_from_the_case_without_a_command() {
     "#);
     mistake("M043", "actions.yaml", &actions("command: Command__c", "case.IsClosed"));
 }
+
+#[test]
+fn a_match_that_finds_nobody() {
+    let with = |text: &str| {
+        format!("key: {{ field: Key__c }}\nmarker: Marker__c\n{text}\nfields:\n  A__c: {{ value: x }}\n")
+    };
+    insta::assert_snapshot!(mistake("M044", "case.yaml", &with("match: { object: Contact }")), @"
+    error[M044]: `match` does not say how the customer is found
+     --> mappings/case.yaml:3:8
+      |
+    3 | match: { object: Contact }
+      |        ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: add `external_id: { field: ..., from: response.context.crm_id }`, or `email: { from: response.user.email }`
+    ");
+    mistake("M006", "case.yaml", &with("match: { object: Lead, email: { from: response.user.email } }"));
+    mistake("Y004", "case.yaml", &with("match: { external_id: { from: response.context.crm_id } }"));
+    mistake("M009", "case.yaml", &with("match: { email: { from: response.user.mail } }"));
+    let taken = "match: { email: { from: response.user.email } }\nfields:\n  ContactId: { value: x }";
+    let text = with(taken).replace("\nfields:\n  A__c: { value: x }", "");
+    mistake("M029", "case.yaml", &text);
+}
