@@ -112,6 +112,33 @@ async fn worker(
     Ok(latencies)
 }
 
+/// How long the answer to one webhook is waited for.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Sends so many requests each second, whether or not those before them are answered, each on a connection of its own.
+/// For each, whether it was answered with a success.
+pub async fn send_at_rate(
+    addr: SocketAddr,
+    requests: Arc<Vec<(usize, Vec<u8>)>>,
+    per_second: u32,
+) -> Vec<bool> {
+    let mut times = tokio::time::interval(Duration::from_secs(1) / per_second);
+    let mut answers = Vec::with_capacity(requests.len());
+    for place in 0..requests.len() {
+        times.tick().await;
+        let requests = requests.clone();
+        answers.push(tokio::spawn(async move {
+            let asked = async { Line::open(addr).await?.ask(&requests[place].1).await };
+            matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(_)))
+        }));
+    }
+    let mut answered = Vec::with_capacity(answers.len());
+    for answer in answers {
+        answered.push(answer.await.unwrap_or(false));
+    }
+    answered
+}
+
 /// One persistent connection.
 pub struct Line {
     stream: TcpStream,

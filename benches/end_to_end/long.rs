@@ -9,9 +9,10 @@ use goodays_salesforce::state::{EntryState, Receipt, Settings, Store};
 use serde_json::json;
 
 use crate::load::{Acknowledged, event, per_second, post, quantile};
+use crate::org::Org;
 use crate::report::Row;
 use crate::scenes::{CONNECTIONS, LOOK, Scenes, requests, row, share};
-use crate::world::{Kind, Org, Target};
+use crate::target::{Kind, Target};
 
 /// How many requests are built at a time: those of a day do not fit into memory.
 const AHEAD: usize = 10_000;
@@ -38,6 +39,8 @@ impl Scenes {
         all.latencies.sort_unstable();
         taken.acknowledged(&all);
         taken.process(&target.process, target.disk());
+        taken.memory_mb = Some(target.process.memory_mb());
+        target.process.forget_peak()?;
         let mut drained = row("long outage, drained", Kind::Ours, 0, events);
         let (calls, cpu_ms) = (org.calls().await?, target.process.cpu_ms());
         org.come_up().await?;
@@ -49,6 +52,7 @@ impl Scenes {
         drained.events_per_s = Some(per_second(events, began.elapsed()));
         drained.calls_per_event = Some(share(org.calls().await? - calls, events));
         drained.process(&target.process, target.disk());
+        drained.memory_mb = Some(target.process.memory_mb());
         drained.cpu_ms_per_event = Some(share(target.process.cpu_ms() - cpu_ms, events));
         Ok(vec![taken, drained])
     }
@@ -60,7 +64,7 @@ impl Scenes {
         for (what, age_ms) in [("nothing to prune", 0), ("beside pruning", 8 * DAY_MS)] {
             let mut row = row(what, Kind::Ours, 0, self.events);
             let mut org = Org::start().await?;
-            let dir = crate::world::folder()?;
+            let dir = crate::process::folder()?;
             done(&dir.path().join("state"), old, age_ms).await.context("the state cannot be made")?;
             let target = Target::start_in(dir, Kind::Ours, &org, &self.peers).await?;
             org.go_down().await?;

@@ -1,11 +1,12 @@
-//! One table and a JSON file.
+//! Tables.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::load::Acknowledged;
-use crate::world::Process;
+use crate::process::Process;
+use crate::trust::TrustRow;
 
 /// One measured run. Values that do not apply are `None`.
 #[derive(Debug, Default, Clone, Serialize)]
@@ -31,6 +32,8 @@ pub struct Row {
     pub start_ms: Option<f64>,
     pub cpu_ms_per_event: Option<f64>,
     pub peak_mb: Option<f64>,
+    /// At the end of the run.
+    pub memory_mb: Option<f64>,
     pub disk_bytes_per_event: Option<f64>,
     pub written_bytes_per_event: Option<f64>,
 }
@@ -47,7 +50,7 @@ impl Row {
     pub fn process(&mut self, process: &Process, disk: u64) {
         let events = self.events as f64;
         self.cpu_ms_per_event = Some(process.cpu_ms() as f64 / events);
-        self.peak_mb = Some(process.peak_memory() as f64 / 1e6);
+        self.peak_mb = Some(process.peak_mb());
         self.written_bytes_per_event = Some(process.bytes_written() as f64 / events);
         self.disk_bytes_per_event = Some(disk as f64 / events);
     }
@@ -71,6 +74,7 @@ impl Row {
             number(self.start_ms),
             number(self.cpu_ms_per_event),
             number(self.peak_mb),
+            number(self.memory_mb),
             number(self.disk_bytes_per_event),
             number(self.written_bytes_per_event),
         ]
@@ -81,7 +85,7 @@ fn short(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
-const HEADS: [&str; 18] = [
+const HEADS: [&str; 19] = [
     "run",
     "who",
     "SF ms",
@@ -98,17 +102,37 @@ const HEADS: [&str; 18] = [
     "start ms",
     "CPU ms/event",
     "peak MB",
+    "MB at end",
     "disk B/event",
     "written B/event",
 ];
 
-/// The table, as Markdown.
+/// All runs as a table in Markdown.
 pub fn table(rows: &[Row]) -> String {
-    let mut lines: Vec<Vec<String>> = vec![HEADS.map(str::to_owned).to_vec()];
-    lines.extend(rows.iter().map(Row::cells));
-    // A column without values is left out.
+    markdown(&HEADS, rows.iter().map(Row::cells))
+}
+
+const TRUST_HEADS: [&str; 9] =
+    ["trouble", "who", "SF ms", "sent", "refused", "acknowledged", "lost", "doubled", "calls/event"];
+
+/// What was lost and doubled, as a table in Markdown.
+pub fn trust_table(rows: &[TrustRow]) -> String {
+    let cells = |row: &TrustRow| {
+        let numbers = [row.sent, row.refused, row.acknowledged, row.lost, row.doubled];
+        let mut cells = vec![row.trouble.to_owned(), row.who.clone(), row.latency_ms.to_string()];
+        cells.extend(numbers.map(|number| number.to_string()));
+        cells.push(format!("{:.4}", row.calls_per_event));
+        cells
+    };
+    markdown(&TRUST_HEADS, rows.iter().map(cells))
+}
+
+/// The first two columns are texts, the others numbers. A column without values is left out.
+fn markdown(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut lines: Vec<Vec<String>> = vec![heads.iter().map(|head| (*head).to_owned()).collect()];
+    lines.extend(rows);
     let used: Vec<usize> =
-        (0..HEADS.len()).filter(|c| lines[1..].iter().any(|l| !l[*c].is_empty())).collect();
+        (0..heads.len()).filter(|c| lines[1..].iter().any(|l| !l[*c].is_empty())).collect();
     let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or_default();
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {

@@ -14,8 +14,10 @@ use goodays_salesforce::time::GoodaysTime;
 use serde_json::json;
 
 use crate::load::{Acknowledged, Line, per_second, post, quantile, request};
+use crate::org::Org;
+use crate::process::folder;
 use crate::report::Row;
-use crate::world::{Kind, Org, Target, folder};
+use crate::target::{Kind, Target};
 
 /// Connections of the load. Each sends the next request when it has an answer.
 pub const CONNECTIONS: usize = 64;
@@ -102,13 +104,15 @@ impl Scenes {
         let target = Target::start(kind, &org, &self.peers).await?;
         org.tell("latency", &json!({"ms": latency_ms})).await?;
         let requests = requests(0, events);
-        let calls = org.calls().await?;
+        let (calls, cpu_ms) = (org.calls().await?, target.process.cpu_ms());
         let began = Instant::now();
         row.acknowledged(&post(target.addr, requests, CONNECTIONS).await?);
         org.holds(events, LOOK).await?;
         row.events_per_s = Some(per_second(events, began.elapsed()));
         row.calls_per_event = Some(share(org.calls().await? - calls, events));
         row.process(&target.process, target.disk());
+        // Without what its start took: n8n takes seconds, before the first event.
+        row.cpu_ms_per_event = Some(share(target.process.cpu_ms() - cpu_ms, events));
         Ok(row)
     }
 
