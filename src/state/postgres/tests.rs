@@ -185,7 +185,7 @@ async fn a_batch_costs_five_round_trips_and_not_more_with_more_records() {
         for one in &mut loaded {
             touch(one);
             let read = one.waiting.entries.clone();
-            one.end_events(&read, &EntryState::Done { at_ms: 1, how: String::new() });
+            one.end_events(&read, &EntryState::Done { at_ms: 1, how: String::new(), course: None });
             one.now.tell(Note::new(Feedback::Sent, "a", "", Words::default()));
         }
         let commits = store.commit_many(loaded, 5).await.unwrap();
