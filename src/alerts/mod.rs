@@ -1,7 +1,7 @@
 //! Tells people what is not as it should be, without any monitoring: once when it begins, and once when it is over.
 //!
-//! What is told is decided in [`watch`] from the findings that `status` shows, and from two of its own: the budget will
-//! be used up before midnight, and no webhooks come in hours that usually have some ([`silence`]). Sending never delays
+//! What is told is decided in `watch` from the findings that `status` shows, and from two of its own: the budget will
+//! be used up before midnight, and no webhooks come in hours that usually have some (`silence`). Sending never delays
 //! anything: each destination has its own short queue.
 
 mod send;

@@ -21,7 +21,7 @@
 //! waits for the disk, as a read of a file does. What one decides on is decided without waiting: the functions that take a
 //! decision take a synchronous closure.
 //!
-//! Only this room knows keys, ranges, guards and databases: [`records`] for the embedded one.
+//! Only this room knows keys, ranges, guards and databases: `records` for the embedded one.
 
 mod answers;
 mod conversation;
