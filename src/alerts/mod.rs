@@ -46,22 +46,29 @@ pub fn start(current: &Current, token: CancellationToken) {
 async fn watch(current: Current, mut destinations: Vec<(Watch, Sender)>, token: CancellationToken) {
     let started_ms = current.process().clock.now_ms();
     while !token.is_cancelled() {
-        let shared = current.shared();
-        match findings(&shared, started_ms).await {
-            Ok(findings) => {
-                let now_ms = shared.clock.now_ms();
-                for (watch, sender) in &mut destinations {
-                    for told in watch.look(&findings, now_ms) {
-                        sender.send(message(&shared, &told));
-                    }
-                }
-            }
-            // The store's own trouble ends the process, or is told at the next look.
-            Err(error) => warn!(%error, "the alerts could not look at the state"),
+        // Of several instances, only the one that works tells people.
+        if current.works() {
+            look(&current.shared(), started_ms, &mut destinations).await;
         }
         tokio::select! {
             () = token.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+async fn look(shared: &Shared, started_ms: i64, destinations: &mut [(Watch, Sender)]) {
+    let findings = match findings(shared, started_ms).await {
+        Ok(findings) => findings,
+        // The store's own trouble ends the process, or is told at the next look.
+        Err(error) => {
+            warn!(%error, "the alerts could not look at the state");
+            return;
+        }
+    };
+    for (watch, sender) in destinations {
+        for told in watch.look(&findings, shared.clock.now_ms()) {
+            sender.send(message(shared, &told));
         }
     }
 }
