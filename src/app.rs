@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -12,12 +14,16 @@ use crate::config::{Actions, Config, Perimeter, Signature};
 use crate::http::TimeLimits;
 use crate::mapping::{Diagnostic, Mapping};
 use crate::mutant;
+use crate::remotes;
+use crate::state::postgres::{ConnectError, lease::Lease};
 use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
-use crate::workers::{Daemon, Process, Shared, last_good_mapping, remember_mapping};
+use crate::workers::{Current, Daemon, Process, Shared, Term, Terms, last_good_mapping, remember_mapping};
 
 /// File in the state folder with the admin listener's address, for the command line.
 pub const ADMIN_FILE: &str = "admin.addr";
+/// The lease's length where the configuration has none.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// Why a daemon does not start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +36,17 @@ pub enum StartError {
     Door(#[from] DoorError),
     #[error("the mappings have mistakes, and no earlier good version is kept:\n{}", render(.0))]
     Mapping(Vec<Diagnostic>),
+    #[error("the database of `state.postgres` cannot be used: {0}")]
+    Database(#[from] ConnectError),
     #[error("{0} cannot be written: {1}; check the rights of the state folder")]
     AdminFile(PathBuf, std::io::Error),
+}
+
+/// The state folder of an instance with a database: its own address stands there, and nothing that matters.
+fn make_folder(dir: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| OpenError::Folder { dir: dir.to_owned(), reason: error.to_string() })
 }
 
 fn render(mistakes: &[Diagnostic]) -> String {
@@ -48,11 +63,21 @@ pub struct Knobs {
 
 /// A running daemon.
 pub struct App {
+    /// As of the start. If there are several instances, [`Self::current`] is the one of now.
     pub shared: Arc<Shared>,
+    pub current: Current,
     pub doors: Doors,
-    daemon: Daemon,
+    work: Work,
     token: CancellationToken,
     admin_file: PathBuf,
+}
+
+/// Who works.
+enum Work {
+    /// This process, as long as it lives.
+    Alone(Daemon),
+    /// This process or another one, in turn.
+    InTurn(JoinHandle<bool>),
 }
 
 impl App {
@@ -61,24 +86,32 @@ impl App {
     }
 
     pub async fn start_with(config: Config, clock: Clock, knobs: Knobs) -> Result<Self, StartError> {
-        let store = Store::open(&config.state.path, settings(knobs.store))?;
+        let store = match &config.state.postgres {
+            Some(postgres) => {
+                make_folder(&config.state.path)?;
+                Store::connect(&remotes::database(postgres)?).await?
+            }
+            None => Store::open(&config.state.path, settings(knobs.store))?,
+        };
         let (mapping, refused) = mappings(&config.mappings, &store).await?;
         let process = Arc::new(Process::new(config, mapping, clock, knobs.calls));
-        let shared = Arc::new(Shared::begin(process, store).await?);
-        shared.check_edits_by(crate::check::newly_lacking);
+        process.check_edits_by(crate::check::newly_lacking);
         if refused.is_some() {
-            shared.mapping_trouble.store(Arc::new(refused));
+            process.mapping_trouble.store(Arc::new(refused));
         }
         let token = CancellationToken::new();
-        let doors = Doors::open_with(shared.clone(), token.clone(), knobs.doors).await?;
+        let begun = Begun::of(process, store.clone(), &token).await?;
+        let current = Current::new(store, begun.shared.clone());
+        let doors = Doors::open_with(current.clone(), token.clone(), knobs.doors).await?;
+        let shared = begun.shared.clone();
         let admin_file = shared.config.state.path.join(ADMIN_FILE);
         std::fs::write(&admin_file, doors.admin_addr().to_string())
             .map_err(|e| StartError::AdminFile(admin_file.clone(), e))?;
         announce(&shared, &doors);
-        let daemon = Daemon::start(shared.clone(), token.clone());
-        alerts::start(&shared.clone().into(), token.clone());
+        let work = begun.work(current.clone(), doors.admin_addr().to_string(), token.clone());
+        alerts::start(&current, token.clone());
         notify_ready();
-        Ok(Self { shared, doors, daemon, token, admin_file })
+        Ok(Self { shared, current, doors, work, token, admin_file })
     }
 
     /// Resolves when a worker failed and the process must end.
@@ -90,11 +123,52 @@ impl App {
     pub async fn stop(self) -> bool {
         let _ = std::fs::remove_file(&self.admin_file);
         // At the same time, because both wait for calls in flight.
-        let ((), clean) = tokio::join!(self.doors.close(), self.daemon.stop());
+        self.token.cancel();
+        let ((), clean) = tokio::join!(self.doors.close(), self.work.stop());
         let store = self.shared.store.clone();
         // If the last checkpoint fails on the disk, the exit code must show it.
         let finished = tokio::task::spawn_blocking(move || store.finish()).await;
         clean && matches!(finished, Ok(Ok(())))
+    }
+}
+
+/// What a daemon begins with, before its doors are open.
+struct Begun {
+    shared: Arc<Shared>,
+    /// None: this is the only instance.
+    terms: Option<(Terms, Option<Term>)>,
+}
+
+impl Begun {
+    async fn of(process: Arc<Process>, store: Store, token: &CancellationToken) -> Result<Self, StartError> {
+        let Some(lease) = Lease::of(&store) else {
+            return Ok(Self { shared: Arc::new(Shared::begin(process, store).await?), terms: None });
+        };
+        let length = process.config.state.postgres.as_ref().map_or(LEASE, |postgres| postgres.lease);
+        let terms = Terms::new(process, store, lease, length, token.clone());
+        let first = terms.first().await?;
+        let shared = match &first {
+            Some(term) => term.shared.clone(),
+            None => Arc::new(terms.without_work().await?),
+        };
+        Ok(Self { shared, terms: Some((terms, first)) })
+    }
+
+    fn work(self, current: Current, admin: String, token: CancellationToken) -> Work {
+        match self.terms {
+            Some((terms, first)) => Work::InTurn(tokio::spawn(terms.run(current, first, admin))),
+            None => Work::Alone(Daemon::start(self.shared, token)),
+        }
+    }
+}
+
+impl Work {
+    /// False if something failed.
+    async fn stop(self) -> bool {
+        match self {
+            Self::Alone(daemon) => daemon.stop().await,
+            Self::InTurn(terms) => terms.await.unwrap_or(false),
+        }
     }
 }
 

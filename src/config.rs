@@ -173,6 +173,19 @@ pub struct State {
     pub keep_events: Duration,
     /// How long parked and unclear items wait for a human.
     pub keep_parked: Duration,
+    /// `None`: everything is in the folder.
+    pub postgres: Option<Postgres>,
+}
+
+/// The database of several instances.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    pub url: SecretString,
+    pub schema: String,
+    /// A file in PEM.
+    pub root_cert: Option<PathBuf>,
+    /// How long the working instance may be silent before another one takes over.
+    pub lease: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -233,7 +246,8 @@ impl Config {
             Auth::JwtBearer { private_key, .. } => private_key,
         };
         let alerts = self.alerts.iter().map(|alert| &alert.url);
-        let all = goodays.chain(&self.admin.token).chain([salesforce]).chain(alerts);
+        let database = self.state.postgres.as_ref().map(|postgres| &postgres.url);
+        let all = goodays.chain(&self.admin.token).chain([salesforce]).chain(alerts).chain(database);
         all.flat_map(|secret| secret.expose_secret().lines()).filter(|line| !line.is_empty()).collect()
     }
 

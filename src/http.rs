@@ -52,12 +52,18 @@ pub fn direct_client(timeout: Duration) -> reqwest::Client {
     built(builder(timeout))
 }
 
+/// How long the kernel tries to deliver bytes that are not acknowledged: shorter than `settle` as it is shipped.
+const UNSENT: Duration = Duration::from_secs(8);
+
 fn builder(timeout: Duration) -> reqwest::ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .timeout(timeout)
+        // What the kernel still holds of a request goes out no later than this, also after the process was killed: whoever
+        // reads back after `settle` sees it, or it never arrives.
+        .tcp_user_timeout(UNSENT)
         // Shorter than the remotes' keep-alive: a call on a connection they have closed gets no response.
         .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("goodays-salesforce/", env!("CARGO_PKG_VERSION")))

@@ -126,6 +126,12 @@ pub struct Metrics {
     pub salesforce_up: Gauge,
     pub goodays_up: Gauge,
     pub free_disk: Gauge<f64, AtomicU64>,
+    /// 1 while the workers of this instance run.
+    pub leader: Gauge,
+    /// The number of the term, while this instance works together with others.
+    pub epoch: Gauge,
+    /// Seconds that the last request about the lease took.
+    pub store_round_trip: Gauge<f64, AtomicU64>,
 }
 
 fn seconds() -> Histogram {
@@ -178,6 +184,9 @@ impl Metrics {
             salesforce_up: Gauge::default(),
             goodays_up: Gauge::default(),
             free_disk: Gauge::default(),
+            leader: Gauge::default(),
+            epoch: Gauge::default(),
+            store_round_trip: Gauge::default(),
         };
         metrics.register();
         metrics.begin();
@@ -230,6 +239,13 @@ impl Metrics {
             self.configuration_waits.clone(),
         );
         r.register("observing", "1 while nothing is sent to customers", self.observing.clone());
+        r.register("leader", "1 while the workers of this instance run", self.leader.clone());
+        r.register("epoch", "Number of the term, if there are several instances", self.epoch.clone());
+        r.register(
+            "store_round_trip_seconds",
+            "Time of the last request about the lease, if there are several instances",
+            self.store_round_trip.clone(),
+        );
         r.register("inbox_pending", "Events that wait for Salesforce", self.inbox_pending.clone());
         r.register("inbox_parked", "Events that wait for a human", self.inbox_parked.clone());
         r.register("inbox_oldest_seconds", "Age of the oldest event that waits", self.oldest_event.clone());

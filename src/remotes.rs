@@ -1,15 +1,19 @@
 //! Clients of the remotes, made from the configuration.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use crate::clock::Clock;
-use crate::config::{Auth, Config};
+use crate::config::{self, Auth, Config};
 use crate::goodays;
 use crate::http::TimeLimits;
 use crate::salesforce::auth::Credentials;
 use crate::salesforce::client::Client;
 use crate::salesforce::meter::Meter;
+use crate::state::postgres::{self, ConnectError};
 
 /// Far more calls than a check makes.
 const CALLS: u64 = 200;
@@ -51,4 +55,15 @@ pub fn goodays_reader(config: &Config, limit: Duration) -> goodays::client::Clie
     let token = config.goodays.token.clone();
     let http = crate::http::client(limit);
     goodays::client::Client::new(config.goodays.base_url.clone(), move || token.clone(), http)
+}
+
+/// How to reach the database of several instances.
+pub fn database(config: &config::Postgres) -> Result<postgres::Settings, ConnectError> {
+    let pem = |file: &PathBuf| {
+        std::fs::read(file)
+            .map_err(|error| ConnectError::RootCert(format!("{}: {}", file.display(), error.kind())))
+    };
+    let root_cert = config.root_cert.as_ref().map(pem).transpose()?;
+    let (url, schema) = (config.url.expose_secret().to_owned(), config.schema.clone());
+    Ok(postgres::Settings { url, schema, root_cert })
 }

@@ -1,7 +1,7 @@
 //! Tells people what is not as it should be, without any monitoring: once when it begins, and once when it is over.
 //!
-//! What is told is decided in [`watch`] from the findings that `status` shows, and from two of its own: the budget will
-//! be used up before midnight, and no webhooks come in hours that usually have some ([`silence`]). Sending never delays
+//! What is told is decided in `watch` from the findings that `status` shows, and from two of its own: the budget will
+//! be used up before midnight, and no webhooks come in hours that usually have some (`silence`). Sending never delays
 //! anything: each destination has its own short queue.
 
 mod send;
@@ -46,22 +46,29 @@ pub fn start(current: &Current, token: CancellationToken) {
 async fn watch(current: Current, mut destinations: Vec<(Watch, Sender)>, token: CancellationToken) {
     let started_ms = current.process().clock.now_ms();
     while !token.is_cancelled() {
-        let shared = current.shared();
-        match findings(&shared, started_ms).await {
-            Ok(findings) => {
-                let now_ms = shared.clock.now_ms();
-                for (watch, sender) in &mut destinations {
-                    for told in watch.look(&findings, now_ms) {
-                        sender.send(message(&shared, &told));
-                    }
-                }
-            }
-            // The store's own trouble ends the process, or is told at the next look.
-            Err(error) => warn!(%error, "the alerts could not look at the state"),
+        // Of several instances, only the one that works tells people.
+        if current.works() {
+            look(&current.shared(), started_ms, &mut destinations).await;
         }
         tokio::select! {
             () = token.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+async fn look(shared: &Shared, started_ms: i64, destinations: &mut [(Watch, Sender)]) {
+    let findings = match findings(shared, started_ms).await {
+        Ok(findings) => findings,
+        // The store's own trouble ends the process, or is told at the next look.
+        Err(error) => {
+            warn!(%error, "the alerts could not look at the state");
+            return;
+        }
+    };
+    for (watch, sender) in destinations {
+        for told in watch.look(&findings, shared.clock.now_ms()) {
+            sender.send(message(shared, &told));
         }
     }
 }

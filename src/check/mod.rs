@@ -8,6 +8,7 @@ mod actions;
 mod budget;
 mod codes;
 mod customers;
+mod database;
 mod edited;
 mod fields;
 mod goodays;
@@ -60,6 +61,7 @@ pub async fn online(config: &Config, mapping: &Mapping, limit: Duration) -> Repo
     let samples = goodays::check(config, mapping, limit, &mut report).await;
     salesforce::check(config, mapping, &samples, limit, &mut report).await;
     budget::settings(config, &mut report);
+    database::check(config, &mut report).await;
     report
 }
 

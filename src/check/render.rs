@@ -8,7 +8,7 @@ impl Report {
     /// For people: findings by area, then what to do.
     pub fn render(&self) -> String {
         let mut out = String::new();
-        for area in [Area::Configuration, Area::Mapping, Area::Goodays, Area::Salesforce] {
+        for area in [Area::Configuration, Area::Mapping, Area::Goodays, Area::Salesforce, Area::Database] {
             let mut all: Vec<&Finding> = self.findings.iter().filter(|one| one.area == area).collect();
             all.sort_by_key(|one| one.severity);
             if all.is_empty() {

@@ -30,6 +30,7 @@ pub enum Area {
     Mapping,
     Goodays,
     Salesforce,
+    Database,
 }
 
 impl Area {
@@ -39,6 +40,7 @@ impl Area {
             Self::Mapping => "Mappings",
             Self::Goodays => "Goodays",
             Self::Salesforce => "Salesforce",
+            Self::Database => "Database",
         }
     }
 }

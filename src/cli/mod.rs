@@ -434,7 +434,7 @@ impl Signals {
     /// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does. A stop still works meanwhile.
     async fn reload_until_stopped(&mut self, app: &App) {
         while self.next_is_hangup().await {
-            let shared = app.shared.clone();
+            let shared = app.current.shared();
             // The log and `status` report refusals.
             tokio::spawn(async move { shared.reload().await });
         }

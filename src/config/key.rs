@@ -87,7 +87,12 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { path: "poll", meaning: "How changes in Salesforce are looked for.", needed: &[] },
     Section { path: "sweep", meaning: "The regular comparison of both sides.", needed: &[] },
-    Section { path: "state", meaning: "What is kept on disk.", needed: &[] },
+    Section { path: "state", meaning: "What is kept, and where.", needed: &[] },
+    Section {
+        path: "state.postgres",
+        meaning: "A database instead of the folder, for several instances (docs/high-availability.md).",
+        needed: &[],
+    },
     Section { path: "log", meaning: "The log.", needed: &[] },
 ];
 
@@ -171,6 +176,14 @@ keys! {
         "how long full payloads are kept; then ids and hashes only";
     KEEP_PARKED: "state.keep_parked", Kind::Duration("1s"..="3650d"), "90d", AfterRestart,
         "how long what is parked or unclear waits for a human; then it is dropped, `status` says so before";
+    POSTGRES_URL: "state.postgres.url", Kind::Secret, "", AfterRestart,
+        "`postgres://USER:PASSWORD@HOST:PORT/DATABASE`; several hosts with commas between them. TLS is used unless the host is this machine";
+    POSTGRES_SCHEMA: "state.postgres.schema", Kind::Text, "goodays", AfterRestart,
+        "the schema of the tables: one for each connector";
+    POSTGRES_ROOT_CERT: "state.postgres.root_cert", Kind::Path, "", AfterRestart,
+        "certificates in PEM that the server's must be signed by; without it those that this machine trusts";
+    POSTGRES_LEASE: "state.postgres.lease", Kind::Duration("2s"..="60s"), "5s", AfterRestart,
+        "how long the working instance may be silent before another one takes over";
     MAPPINGS: "mappings", Kind::Path, "./mappings", AfterRestart,
         "the folder with `case.yaml`, `comment.yaml`, `actions.yaml`";
     LANGUAGE: "language", Kind::Choice(&["en", "fr"]), "en", AfterRestart,

@@ -75,6 +75,7 @@ const AT_START: &[(&str, Same)] = &[
     ("state.path", |a, b| a.state.path == b.state.path),
     ("state.keep_events", |a, b| a.state.keep_events == b.state.keep_events),
     ("state.keep_parked", |a, b| a.state.keep_parked == b.state.keep_parked),
+    ("state.postgres", same_postgres),
     ("mappings", |a, b| a.mappings == b.mappings),
     ("log.format", |a, b| a.log.format == b.log.format),
     ("language", |a, b| a.messages.language() == b.messages.language()),
@@ -104,6 +105,19 @@ fn same_secret(
 
 fn file_of(config: &Config, slot: Slot) -> Option<&Path> {
     config.secret_files.iter().find(|file| file.slot == slot).map(|file| file.path.as_path())
+}
+
+fn same_postgres(a: &Config, b: &Config) -> bool {
+    let rest = |config: &Config| {
+        config.state.postgres.clone().map(|postgres| (postgres.schema, postgres.root_cert, postgres.lease))
+    };
+    let url = |c: &Config| c.state.postgres.as_ref().map(|postgres| postgres.url.expose_secret().to_owned());
+    let same_url = match (file_of(a, Slot::Postgres), file_of(b, Slot::Postgres)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => url(a) == url(b),
+        _ => false,
+    };
+    rest(a) == rest(b) && same_url
 }
 
 fn same_webhook_secrets(a: &Config, b: &Config) -> bool {
@@ -173,6 +187,12 @@ poll: { interval: 10s, quiet: 30s }
             ("8080", "8081", vec![], vec!["server.listen"]),
             ("poll:", "settle: 10s\nlog: { level: debug }\npoll:", vec!["log.level"], vec![]),
             ("poll:", "state: { keep_events: 8d }\npoll:", vec![], vec!["state.keep_events"]),
+            (
+                "poll:",
+                "state: { postgres: { url: 'postgres://a/b' } }\npoll:",
+                vec![],
+                vec!["state.postgres"],
+            ),
         ] {
             assert_eq!(edited(old, new), (live, waits), "{new}");
         }

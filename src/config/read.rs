@@ -21,8 +21,8 @@ use super::secrets::{self, Slot};
 use super::values::{self, BAD_VALUE};
 use super::vars::{self, Variables};
 use super::{
-    Actions, Admin, Approval, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Salesforce, Secrets,
-    Server, Signature, State, Sweep, Undo, Webhook,
+    Actions, Admin, Approval, Auth, Config, Goodays, Log, LogFormat, Perimeter, Poll, Postgres, Salesforce,
+    Secrets, Server, Signature, State, Sweep, Undo, Webhook,
 };
 
 pub const NO_FILE: &str = "C000";
@@ -375,12 +375,45 @@ impl Reader<'_> {
         let path = keys.take("path").and_then(|node| self.path(node, "path"));
         let keep_events = self.duration(&mut keys, &key::KEEP_EVENTS);
         let keep_parked = self.duration(&mut keys, &key::KEEP_PARKED);
+        let postgres = self.postgres(keys.take("postgres"));
         keys.finish(&mut self.page, "`state`");
         State {
             path: path.unwrap_or_else(|| self.folder.join(bare(key::STATE_PATH.default))),
             keep_events,
             keep_parked,
+            postgres,
         }
+    }
+
+    fn postgres(&mut self, node: Option<&Node>) -> Option<Postgres> {
+        let node = node.filter(|node| !node.is_null())?;
+        let mut keys = self.section(Some(node), "postgres");
+        let url = self.secret(&mut keys, ("url", "url_file"), Slot::Postgres);
+        let schema = keys.take(key::POSTGRES_SCHEMA.name()).and_then(|node| self.schema_name(node));
+        let root_cert =
+            keys.take(key::POSTGRES_ROOT_CERT.name()).and_then(|node| self.path(node, "root_cert"));
+        let lease = self.duration(&mut keys, &key::POSTGRES_LEASE);
+        keys.finish(&mut self.page, "`postgres`");
+        Some(Postgres {
+            url: url.unwrap_or_else(secrets::none),
+            schema: schema.unwrap_or_else(|| key::POSTGRES_SCHEMA.default.to_owned()),
+            root_cert,
+            lease,
+        })
+    }
+
+    /// A name that needs no quotes in SQL.
+    fn schema_name(&mut self, node: &Node) -> Option<String> {
+        const LONGEST: usize = 63;
+        let text = self.needed_text(node, "`schema`")?;
+        let plain = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let digit = text.starts_with(|c: char| c.is_ascii_digit());
+        if !plain || digit || text.len() > LONGEST || text.starts_with("pg_") {
+            self.page
+                .error(BAD_VALUE, &node.span, "`schema` must be a plain name")
+                .help("small letters, digits and _, at most 63, such as goodays");
+        }
+        Some(text)
     }
 
     fn messages(&mut self, keys: &mut Keys<'_>) -> Messages {

@@ -31,6 +31,7 @@ pub enum Slot {
     Webhook(usize),
     ClientSecret,
     PrivateKey,
+    Postgres,
     /// The address of an alert's destination, by its place in the list.
     Alert(usize),
 }
@@ -214,6 +215,11 @@ fn put(config: &mut Config, slot: Slot, secret: SecretString) {
         (Slot::Webhook(index), _) => {
             if let Some(place) = config.goodays.webhook.secrets.get_mut(index) {
                 *place = secret;
+            }
+        }
+        (Slot::Postgres, _) => {
+            if let Some(postgres) = &mut config.state.postgres {
+                postgres.url = secret;
             }
         }
         (Slot::Alert(index), _) => {

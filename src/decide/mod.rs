@@ -5,6 +5,7 @@
 
 pub mod inbound;
 pub mod invariants;
+pub mod lease;
 pub mod ledger;
 pub mod names;
 pub mod outbound;

@@ -190,6 +190,9 @@ impl Shared {
         }
         let Some(intent) = self.store.intent(seq).await? else { return Ok(RetryOutcome::Unknown) };
         if matches!(intent.state, IntentState::Unclear { .. }) {
+            if let Some(there) = self.works_elsewhere() {
+                return Ok(RetryOutcome::NotNow(there));
+            }
             match self.look_for(&intent).await {
                 Ok(true) => return Ok(RetryOutcome::Arrived),
                 Ok(false) if again => {}

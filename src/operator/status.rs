@@ -1,15 +1,13 @@
 //! The status for humans (`/status`) and for monitoring (`/metrics`).
 
-use std::sync::atomic::Ordering;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::Actions;
 use crate::operator::findings::{Facts, Finding, findings};
 use crate::operator::reasons;
-use crate::state::{Outbox, StoreError};
-use crate::workers::{Shared, Trouble};
+use crate::state::{Counters, Outbox, StoreError};
+use crate::workers::{Shared, Standing, Trouble};
 
 /// Rows are counted up to this number.
 const COUNTED: usize = 10_000;
@@ -22,7 +20,7 @@ const FIELDS: usize = 50;
 pub struct Status {
     now_ms: i64,
     started_ms: i64,
-    inbox_pending: i64,
+    counters: Counters,
     inbox_parked: usize,
     oldest_event_ms: Option<i64>,
     outbox: Outbox,
@@ -36,13 +34,16 @@ impl Status {
     pub async fn read(shared: &Shared, started_ms: i64) -> Result<Self, StoreError> {
         let now_ms = shared.clock.now_ms();
         let calls = shared.budget.today(now_ms).await;
+        // What another instance did is not counted in this one's memory.
+        let common = shared.store.is_common();
+        let counters = if common { shared.store.counters().await? } else { shared.counts.now() };
         let figures = shared.store.figures(COUNTED).await?;
         let (unprocessed, oldest) = figures.unprocessed;
         let waits = oldest.zip(shared.goodays.now()).map(|(at, now)| now.millis_since(at).max(0) / 1000);
         Ok(Self {
             now_ms,
             started_ms,
-            inbox_pending: shared.counts.pending.load(Ordering::Relaxed).max(0),
+            counters,
             inbox_parked: figures.parked_events,
             oldest_event_ms: figures.oldest_waiting_ms,
             outbox: figures.outbox,
@@ -56,7 +57,7 @@ impl Status {
     pub async fn findings(&self, shared: &Shared) -> Result<Vec<Finding>, StoreError> {
         let edits = shared.edits.load();
         Ok(findings(&Facts {
-            refusing: shared.store.accepting().err().map(|error| error.to_string()),
+            refusing: shared.accepting().err().map(|error| error.to_string()),
             salesforce: shared.salesforce_breaker.trouble(),
             goodays: shared.goodays_breaker.trouble(),
             poll: (**shared.poll_state.trouble.load()).clone(),
@@ -87,9 +88,8 @@ impl Status {
         let completed = **shared.poll_state.last_completed_ms.load();
         let org = shared.budget.meter.org_usage();
         let led = shared.salesforce_led();
-        let done: u64 = shared.counts.done.iter().map(|lane| lane.load(Ordering::Relaxed)).sum();
         let edits = shared.edits.load();
-        let refusing = shared.store.accepting().err().map(|error| error.to_string());
+        let refusing = shared.accepting().err().map(|error| error.to_string());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": seconds(self.started_ms, self.now_ms),
@@ -99,16 +99,16 @@ impl Status {
             "ready": shared.is_ready(),
             "findings": findings.iter().map(Finding::json).collect::<Value>(),
             "inbox": {
-                "pending": self.inbox_pending,
+                "pending": self.counters.pending,
                 "parked": self.inbox_parked,
-                "done": done,
+                "done": self.counters.done.iter().sum::<u64>(),
                 "oldest_seconds": self.oldest_event_ms.map(|at| seconds(at, self.now_ms)),
             },
             "outbox": {
                 "pending": self.outbox.pending,
                 "unclear": self.outbox.unclear,
                 "parked": self.outbox.parked,
-                "delivered": shared.counts.delivered.load(Ordering::Relaxed),
+                "delivered": self.counters.delivered,
             },
             "poll": {
                 "last_completed": completed.and_then(rfc3339),
@@ -143,6 +143,7 @@ impl Status {
             "fields_refused": shared.metrics.dropped().into_iter().take(FIELDS).map(|(field, code, count)| {
                 json!({ "field": field, "code": code, "count": count })
             }).collect::<Value>(),
+            "instances": shared.standing.load().as_deref().map(Standing::show),
             "state": { "disk_bytes": shared.store.disk_bytes(), "parked_until": self.parked_until(shared) },
         })
     }
@@ -156,7 +157,7 @@ impl Status {
     /// Sets the gauges to the same values.
     pub fn gauge(&self, shared: &Shared) {
         let m = &shared.metrics;
-        m.inbox_pending.set(self.inbox_pending);
+        m.inbox_pending.set(self.counters.pending.cast_signed());
         m.inbox_parked.set(whole(self.inbox_parked));
         m.oldest_event.set(self.oldest_event_ms.map_or(0, |at| seconds(at, self.now_ms)));
         m.outbox_pending.set(whole(self.outbox.pending));
@@ -179,6 +180,11 @@ impl Status {
         m.configuration_refused.set(edits.refused.is_some().into());
         m.configuration_waits.set(whole(edits.waiting.len()));
         m.observing.set((shared.live().actions == Actions::Observe).into());
+        m.leader.set(shared.works.into());
+        if let Some(standing) = &*shared.standing.load() {
+            m.epoch.set(standing.epoch.unwrap_or_default());
+            m.store_round_trip.set(standing.round_trip);
+        }
         if let Some(bytes) = shared.store.disk_bytes() {
             #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
             m.free_disk.set(bytes as f64);
@@ -187,6 +193,9 @@ impl Status {
 
     /// Seconds since the last completed poll, or since the start if there was none.
     fn poll_lag(&self, shared: &Shared) -> i64 {
+        if !shared.works {
+            return 0;
+        }
         seconds(shared.poll_state.last_completed_ms.load().unwrap_or(self.started_ms), self.now_ms)
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum Version {
     /// A guard for each record that was read. Each change of an action changes the link's record, so a new action is
     /// noticed, too.
     Embedded(Tx),
+    /// The number of the conversation's last change.
+    Postgres(super::postgres::Version),
 }
 
 /// A new state for an event that waited.

@@ -66,6 +66,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the term of the working instance is over: it is another's, or nobody knows what was written.
+    pub fn ends_term(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TermOver)
+    }
+
     /// An error of a file with values. If the file is missing, cut off, changed or on a bad sector, only this value is
     /// damaged. Any other error, for example too many open files, is not damage.
     pub(in crate::state) fn of_file(name: &str, error: &std::io::Error) -> Self {

@@ -21,13 +21,14 @@
 //! waits for the disk, as a read of a file does. What one decides on is decided without waiting: the functions that take a
 //! decision take a synchronous closure.
 //!
-//! Only this room knows keys, ranges, guards and databases: [`records`] for the embedded one.
+//! Only this room knows keys, ranges, guards and databases: `records` for the embedded one.
 
 mod answers;
 mod conversation;
 mod embedded;
 mod errors;
 mod event;
+pub mod postgres;
 pub(crate) mod records;
 mod rkey;
 mod sent;

@@ -121,7 +121,7 @@ async fn live() -> Response {
 
 /// Whether a webhook can be stored now. The state of the remotes does not matter.
 async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
-    match context.shared().store.accepting() {
+    match context.shared().accepting() {
         Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
         Err(error) => {
             let body = json!({ "accepting": false, "reason": error.to_string() });
@@ -132,6 +132,9 @@ async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
 
 async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
     let shared = &context.shared();
+    if !shared.works {
+        return waits(shared);
+    }
     let salesforce = shared.salesforce_breaker.trouble().map(|t| trouble(&t));
     let asked = shared.salesforce_breaker.is_well() || salesforce.is_some();
     let body = json!({
@@ -141,6 +144,13 @@ async fn ready(State(context): State<Arc<AdminContext>>) -> Response {
     });
     let status = if shared.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer::json(status, body)
+}
+
+/// An instance that does not work.
+fn waits(shared: &Shared) -> Response {
+    let works = shared.standing.load().as_ref().and_then(|standing| standing.leader.clone());
+    let status = if shared.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer::json(status, json!({ "ready": shared.is_ready(), "works": works }))
 }
 
 async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {

@@ -68,6 +68,7 @@ pub struct Apply {
 /// continues.
 pub async fn apply_actions(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let Apply { dry_run, after } = context.wish(request).await?;
+    context.works()?;
     let shared = context.shared();
     let applied = through(async move { shared.apply_actions(ApplyOptions { dry_run, after }).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(applied)))

@@ -97,6 +97,7 @@ pub async fn event(State(context): State<Arc<AdminContext>>, Path(id): Path<Stri
 /// What would be sent to Goodays for a Case now, and why. The Case is given by id or number.
 pub async fn case(State(context): State<Arc<AdminContext>>, Path(name): Path<String>) -> Answer {
     let missing = |what| answer::error(StatusCode::NOT_FOUND, what);
+    context.works()?;
     let id = match context.shared().case_named(&name).await {
         Ok(Some(id)) => id,
         Ok(None) => {
@@ -177,6 +178,7 @@ pub async fn reload(State(context): State<Arc<AdminContext>>) -> Answer {
 
 pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -> Answer {
     let wish: Sweep = context.wish(request).await?;
+    context.works()?;
     let shared = context.shared();
     let since = since(&shared, wish.since.as_deref()).ok_or_else(|| {
         answer::error(
@@ -232,6 +234,15 @@ fn since(shared: &Shared, text: Option<&str>) -> Option<Timestamp> {
 }
 
 impl AdminContext {
+    /// Refuses what needs a remote if another instance works, and says which one to ask.
+    #[expect(clippy::result_large_err, reason = "a refusal is the answer")]
+    pub(super) fn works(&self) -> Result<(), Response> {
+        match self.shared().works_elsewhere() {
+            Some(there) => Err(answer::error(StatusCode::CONFLICT, &there)),
+            None => Ok(()),
+        }
+    }
+
     /// The request's options; the defaults for an empty body.
     pub(super) async fn wish<T: DeserializeOwned + Default>(&self, request: Request) -> Result<T, Response> {
         let (head, body) = request.into_parts();

@@ -205,18 +205,18 @@ impl Hook {
 
     /// Stores the body and waits until it is on disk. A duplicate waits, too: the first one may not be on disk yet.
     async fn keep(&self, verified: Verified<'_>, peek: Peek) -> Result<Outcome, StoreError> {
-        let shared = &*self.current.shared();
-        shared.store.accepting()?;
+        let (store, shared) = (self.current.store(), &*self.current.shared());
+        store.accepting()?;
         let shown = peek.id.clone().map(|id| id.to_string()).unwrap_or_default();
         // Runtime workers must not block on the disk: so few calls at the same time, and each waits for room first.
         let turn = self.storing.acquire().await.ok();
-        shared.store.room().await?;
+        store.room().await?;
         let (bytes, now_ms) = (verified.bytes(), shared.clock.now_ms());
         let receipt = match (&peek.id, &peek.excess) {
             (Ok(id), Some(why)) => {
-                shared.store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms).await?
+                store.accept_parked(bytes, &peek.event, id, ("too_large", why), now_ms).await?
             }
-            _ => shared.store.accept(bytes, &peek.event, &peek.id, now_ms).await?,
+            _ => store.accept(bytes, &peek.event, &peek.id, now_ms).await?,
         };
         drop(turn);
         let mut wake = None;
@@ -230,7 +230,7 @@ impl Hook {
             Receipt::Duplicate { seq } => (seq, Outcome::Duplicate),
             Receipt::Parked { seq, why } => (seq, Outcome::Parked(why)),
         };
-        shared.store.durable().await?;
+        store.durable().await?;
         drop(wake);
         let event = NAMES.iter().find(|name| **name == peek.event).unwrap_or(&"other");
         info!(seq, response = %shown, event, outcome = outcome.name(), "webhook");

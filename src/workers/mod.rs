@@ -15,6 +15,7 @@ pub(crate) mod runtime;
 mod shared;
 mod stale_state;
 pub(crate) mod sweep;
+pub(crate) mod terms;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +36,7 @@ pub use runtime::plan_context::perimeter;
 use runtime::worker::{Worker, run_worker};
 pub use shared::{Counts, Shared};
 pub use sweep::{SweepOptions, SweepReport};
+pub use terms::{Member, Standing, Term, Terms};
 
 use crate::http::Failure;
 use crate::state::{LANES, StoreError};
@@ -135,6 +137,27 @@ impl Daemon {
         });
         daemon.tracker.close();
         daemon
+    }
+
+    /// Watches the files of an instance that does not work.
+    pub(crate) fn stand_by(shared: Arc<Shared>, token: CancellationToken) -> Self {
+        let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let daemon = Self { shared, token, cut, tracker };
+        daemon.spawn(housekeeping::files::FileWatch::default());
+        daemon.tracker.close();
+        daemon
+    }
+
+    /// Cancelled, it ends a stop's wait for calls in flight.
+    pub(crate) fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
+    /// Ends the workers where they wait, with their calls in flight, and stores nothing more.
+    pub(crate) async fn abandon(self) {
+        self.token.cancel();
+        self.cut.cancel();
+        self.tracker.wait().await;
     }
 
     fn spawn<H: Worker + 'static>(&self, hands: H) {

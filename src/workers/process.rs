@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::clock::Clock;
 use crate::config::{Config, Live};
@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::salesforce::describe::Describe;
 use crate::workers::housekeeping::{Secrets, reload::Edits};
 use crate::workers::poll::rules;
+use crate::workers::terms::Standing;
 
 /// What the workers of all terms and the web servers share. It lasts as long as the process.
 pub struct Process {
@@ -35,6 +36,8 @@ pub struct Process {
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
     pub(crate) rules_edited: rules::Edited,
+    /// The other instances; none if there can be none.
+    pub standing: ArcSwapOption<Standing>,
     /// Set by a worker that cannot continue.
     pub(crate) failed: AtomicBool,
     pub(crate) watcher: OnceLock<Watcher>,
@@ -65,6 +68,7 @@ impl Process {
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
             rules_edited: rules::Edited::default(),
+            standing: ArcSwapOption::empty(),
             failed: AtomicBool::new(false),
             watcher: OnceLock::new(),
             config,

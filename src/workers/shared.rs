@@ -32,6 +32,8 @@ pub struct Shared {
     /// The process's clock, not earlier than what the store knows.
     pub clock: Clock,
     pub store: Store,
+    /// Whether the workers of this instance run. Otherwise another instance asks the remotes.
+    pub works: bool,
     pub salesforce: salesforce::client::Client,
     pub goodays: goodays::client::Client,
     pub salesforce_breaker: CircuitBreaker,
@@ -100,6 +102,15 @@ impl Shared {
 
     /// What is known at the beginning of a term: what the store says.
     pub async fn begin(process: Arc<Process>, store: Store) -> Result<Self, StoreError> {
+        Self::read(process, store, true).await
+    }
+
+    /// For the doors of an instance that does not work.
+    pub async fn waiting(process: Arc<Process>, store: Store) -> Result<Self, StoreError> {
+        Self::read(process, store, false).await
+    }
+
+    async fn read(process: Arc<Process>, store: Store, works: bool) -> Result<Self, StoreError> {
         let (config, limits) = (&process.config, process.limits);
         let clock = match store.meta(housekeeping::OUR_TIME).await? {
             Some(then_ms) => process.clock.clone().not_before(then_ms),
@@ -165,8 +176,25 @@ impl Shared {
             next_call_ms: AtomicI64::new(0),
             clock,
             store,
+            works,
             process,
         })
+    }
+
+    /// Fails if a webhook cannot be stored now, as far as is known without trying. Where there are several instances, each
+    /// asks the database all the time, so that its door is known to be closed before a webhook comes.
+    pub fn accepting(&self) -> Result<(), StoreError> {
+        self.store.accepting()?;
+        match self.standing.load().as_ref().and_then(|standing| standing.trouble.clone()) {
+            Some(trouble) => Err(StoreError::Unavailable(trouble)),
+            None => Ok(()),
+        }
+    }
+
+    /// For an operator, if this instance asks no remote: which one does.
+    pub fn works_elsewhere(&self) -> Option<String> {
+        let standing = self.standing.load();
+        (!self.works).then(|| standing.as_ref().map_or_else(String::new, |standing| standing.ask_there()))
     }
 
     /// Something came in for this inbound worker.
@@ -223,6 +251,10 @@ impl Shared {
 
     /// Whether both remotes answered when last asked.
     pub fn is_ready(&self) -> bool {
+        // An instance that does not work is ready while another one does.
+        if let Some(standing) = self.standing.load().as_ref().filter(|_| !self.works) {
+            return self.accepting().is_ok() && standing.leader.is_some();
+        }
         self.salesforce_breaker.is_well() && self.goodays_breaker.trouble().is_none()
     }
 }
@@ -267,6 +299,12 @@ fn said<T>(
 }
 
 impl Counts {
+    pub fn now(&self) -> Counters {
+        let done = self.done.each_ref().map(|lane| lane.load(Ordering::Relaxed));
+        let pending = u64::try_from(self.pending.load(Ordering::Relaxed)).unwrap_or_default();
+        Counters { pending, done, delivered: self.delivered.load(Ordering::Relaxed) }
+    }
+
     fn of(counters: Counters) -> Self {
         let counts = Self::default();
         counts.pending.store(i64::try_from(counters.pending).unwrap_or(i64::MAX), Ordering::Relaxed);

@@ -29,6 +29,8 @@ use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
+/// When the last sweep was completed (milliseconds), on a store of several instances.
+const SWEPT: &str = "last sweep";
 /// Until where older feedback was read, by its date (milliseconds).
 const OLDER: &str = "sweep of older feedback";
 /// The name of the events that a sweep queues.
@@ -131,7 +133,10 @@ impl Worker for Sweeper {
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
         let now_ms = shared.clock.now_ms();
-        let next_ms = *self.next_ms.get_or_insert(now_ms + millis(every));
+        let next_ms = match self.next_ms {
+            Some(next_ms) => next_ms,
+            None => *self.next_ms.insert(shared.first_sweep_ms(now_ms, millis(every)).await?),
+        };
         if now_ms < next_ms {
             return Ok(Step::Idle { until_ms: Some(next_ms) });
         }
@@ -151,6 +156,9 @@ impl Worker for Sweeper {
                 info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
                 self.tries = 0;
                 self.next_ms = Some(now_ms + millis(every));
+                if shared.store.is_common() {
+                    shared.store.set_meta(SWEPT, &now_ms).await?;
+                }
             }
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
@@ -181,6 +189,13 @@ impl Shared {
     /// Goodays' clock, since the list is queried by its times; our own clock before the first answer.
     pub fn goodays_now(&self) -> Timestamp {
         self.goodays.now().map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
+    }
+
+    /// When the first sweep after a start is due: terms may be shorter than the time between two sweeps, so the last one
+    /// of the term before counts.
+    async fn first_sweep_ms(&self, now_ms: i64, every_ms: i64) -> Result<i64, StoreError> {
+        let swept_ms = if self.store.is_common() { self.store.meta(SWEPT).await? } else { None };
+        Ok(swept_ms.map_or(now_ms, |at_ms: i64| at_ms.min(now_ms)) + every_ms)
     }
 
     /// The window, and then a piece of older feedback.

@@ -101,13 +101,18 @@ impl Field {
              settle: 400ms\n\
              state: {{ path: ./state }}\n\
              mappings: ./mappings\n",
-            self.webhook,
+            self.webhook_addr(),
             self.goodays.url(),
             GoodaysOptions::default().token,
             self.salesforce.url(),
             options.client_id,
             options.client_secret,
         )
+    }
+
+    /// Where webhooks are sent to.
+    pub fn webhook_addr(&self) -> std::net::SocketAddr {
+        self.webhook
     }
 
     /// No new conversations and no more faults.

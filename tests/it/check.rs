@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail at once, in its helpers too")]
 
 mod customers;
+mod database;
 mod fields;
 mod org;
 mod remotes;
@@ -261,8 +262,10 @@ async fn offline_looks_at_all_files_and_needs_no_secrets() {
 fn every_code_is_tested() {
     let tests = [
         include_str!("check.rs"),
+        include_str!("check/database.rs"),
         include_str!("check/customers.rs"),
         include_str!("check/fields.rs"),
+        include_str!("../../src/check/database.rs"),
         include_str!("check/org.rs"),
         include_str!("check/remotes.rs"),
         // Only a running daemon knows edits.

@@ -3,7 +3,6 @@
 //! A model holds the same conversations in plain lists. Random steps go to both, and both must say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use goodays_salesforce::decide::{
     ActionKind, Audience, CaseRef, Feedback, Intent, IntentState, Link, Note, hash64,
@@ -12,20 +11,68 @@ use goodays_salesforce::goodays::{ResponseId, Verb};
 use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::{
-    Commit, Entry, EntryState, LANES, Loaded, Parked, RKey, Receipt, Settings, Store, WaitingNote,
+    Commit, Entry, EntryState, LANES, Loaded, Parked, RKey, Receipt, Settings, Store, WaitingNote, postgres,
 };
 use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
 use proptest::prelude::*;
 
-/// Opens the store under test in this folder, empty or as it was left.
-fn open(dir: &Path) -> Store {
-    Store::open(dir, Settings::default()).unwrap()
+/// Where the store under test keeps its records.
+enum Place {
+    Folder(tempfile::TempDir),
+    Database(postgres::Settings),
 }
 
-fn fresh() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    (dir, store)
+impl Place {
+    fn folder() -> Self {
+        Self::Folder(tempfile::tempdir().unwrap())
+    }
+
+    /// A new schema; none without a server, which is said once.
+    fn database() -> Option<Self> {
+        crate::database::settings().map(Self::Database)
+    }
+
+    /// Opens the store, empty or as it was left.
+    async fn open(&self) -> Store {
+        match self {
+            Self::Folder(dir) => Store::open(dir.path(), Settings::default()).unwrap(),
+            Self::Database(settings) => Store::connect(settings).await.unwrap(),
+        }
+    }
+}
+
+/// Runs each of these tests against each store.
+macro_rules! on_each_store {
+    ($($name:ident),* $(,)?) => {
+        mod on_the_embedded_store {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(super::Place::folder()).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                if let Some(place) = super::Place::database() {
+                    super::$name(place).await;
+                }
+            })*
+        }
+    };
+}
+
+on_each_store! {
+    a_batch_of_any_size_is_written_whole,
+    a_conversation_that_is_named_twice_in_a_batch_is_changed_twice,
+    threads_that_change_one_conversation_lose_no_change,
+    a_word_of_an_operator_counts_only_for_the_event_that_he_saw,
+    an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten,
+    bodies_are_given_in_order_as_far_as_there_is_room,
+    at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written,
+    links_are_found_by_case_by_customer_and_by_a_walk,
+    what_is_forgotten_is_gone_and_the_ids_stay,
+    a_store_that_starts_over_keeps_events_and_nothing_else,
+    what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate,
 }
 
 fn id(n: u8) -> ResponseId {
@@ -42,7 +89,7 @@ fn intent(seq: u64, response_id: ResponseId) -> Intent {
         response_id,
         case_id: case(0),
         kind: ActionKind::Answer {
-            comment: Some(RecordId::new(&format!("00aKB0{seq:09}")).unwrap()),
+            comment: Some(RecordId::new(&format!("00aKB0{:09}", seq % 1_000_000_000)).unwrap()),
             content: "Hello.".to_owned(),
             remark_type: None,
             audience: Audience::Private,
@@ -374,13 +421,23 @@ proptest! {
 
     #[test]
     fn a_store_does_what_plain_lists_do(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(beside_plain_lists(steps));
+        block_on(beside_plain_lists(Place::folder(), steps));
+    }
+
+    #[test]
+    fn a_database_does_what_plain_lists_do(steps in steps()) {
+        if let Some(place) = Place::database() {
+            block_on(beside_plain_lists(place, steps));
+        }
     }
 }
 
-async fn beside_plain_lists(steps: Vec<Step>) {
-    let (dir, mut store) = fresh();
+fn block_on(steps: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(steps);
+}
+
+async fn beside_plain_lists(place: Place, steps: Vec<Step>) {
+    let mut store = place.open().await;
     let (mut model, mut held) = (Model::default(), Vec::new());
     for (step, now_ms) in steps.into_iter().zip(1..) {
         match step {
@@ -393,21 +450,19 @@ async fn beside_plain_lists(steps: Vec<Step>) {
             Step::Reopen => {
                 held.clear();
                 store.close().unwrap();
-                store = open(dir.path());
+                store = place.open().await;
             }
         }
         model.holds(&store, now_ms).await;
     }
 }
 
-#[tokio::test]
-async fn a_batch_of_any_size_is_written_whole() {
-    let (_dir, store) = fresh();
+async fn a_batch_of_any_size_is_written_whole(place: Place) {
+    let store = place.open().await;
     let ids: Vec<ResponseId> = (0..20).map(id).collect();
     for n in 0..20 {
-        for body in 0..300 {
-            accepted(&store, n, &body.to_string()).await;
-        }
+        let bodies: Vec<String> = (0..300).map(|body| body.to_string()).collect();
+        futures_util::future::join_all(bodies.iter().map(|body| accepted(&store, n, body))).await;
     }
     let all = |_, loaded: &mut Loaded| {
         let waiting = loaded.waiting.entries.clone();
@@ -418,9 +473,8 @@ async fn a_batch_of_any_size_is_written_whole() {
     assert_eq!(store.counters().await.unwrap().pending, 0);
 }
 
-#[tokio::test]
-async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice() {
-    let (_dir, store) = fresh();
+async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice(place: Place) {
+    let store = place.open().await;
     let twice = [id(1), id(2), id(1)];
     let count = |_, loaded: &mut Loaded| {
         let words: u64 = loaded.now.link.as_ref().map_or(0, |link| link.mapping.parse().unwrap());
@@ -431,10 +485,9 @@ async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice() {
     assert_eq!(before.into_iter().map(|(words, _)| words).collect::<Vec<_>>(), [0, 0, 1]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn threads_that_change_one_conversation_lose_no_change() {
+async fn threads_that_change_one_conversation_lose_no_change(place: Place) {
     const ROUNDS: u64 = 100;
-    let (_dir, store) = fresh();
+    let store = place.open().await;
     let changing = (0..4).map(|_| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -451,9 +504,8 @@ async fn threads_that_change_one_conversation_lose_no_change() {
     assert_eq!(store.load(&id(1)).await.unwrap().now.link.unwrap().mapping, (4 * ROUNDS).to_string());
 }
 
-#[tokio::test]
-async fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw() {
-    let (_dir, store) = fresh();
+async fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw(place: Place) {
+    let store = place.open().await;
     let seq = accepted(&store, 1, "a").await;
     let park = |loaded: &mut Loaded| {
         let waiting = loaded.waiting.entries.clone();
@@ -477,9 +529,8 @@ async fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw() {
     assert!(matches!(accept(&store, 1, "a", 8).await, Receipt::Accepted { .. }), "a repeat counts again");
 }
 
-#[tokio::test]
-async fn an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten() {
-    let (_dir, store) = fresh();
+async fn an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten(place: Place) {
+    let store = place.open().await;
     let unreadable = async |body: &str| match store
         .accept(body.as_bytes(), "", &Err("no id".to_owned()), 1)
         .await
@@ -498,9 +549,8 @@ async fn an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgott
     );
 }
 
-#[tokio::test]
-async fn bodies_are_given_in_order_as_far_as_there_is_room() {
-    let (_dir, store) = fresh();
+async fn bodies_are_given_in_order_as_far_as_there_is_room(place: Place) {
+    let store = place.open().await;
     let mut seqs = Vec::new();
     for body in ["aaaa", "bbbb", "cccc"] {
         seqs.push(accepted(&store, 1, body).await);
@@ -516,10 +566,9 @@ async fn bodies_are_given_in_order_as_far_as_there_is_room() {
     assert_eq!(given(100).await, [text("bbbb"), None, text("aaaa"), text("cccc")]);
 }
 
-#[tokio::test]
-async fn at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written() {
+async fn at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written(place: Place) {
     const HOUR_MS: i64 = 3_600_000;
-    let (_dir, store) = fresh();
+    let store = place.open().await;
     let sends = async |most, now_ms| {
         let (sent, mut loaded) = (store.sent().await.unwrap(), store.load(&id(1)).await.unwrap());
         let goes = loaded.count_sending(&sent, most, now_ms);
@@ -544,9 +593,8 @@ async fn at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_wri
     }
 }
 
-#[tokio::test]
-async fn links_are_found_by_case_by_customer_and_by_a_walk() {
-    let (dir, mut store) = fresh();
+async fn links_are_found_by_case_by_customer_and_by_a_walk(place: Place) {
+    let mut store = place.open().await;
     for n in 1..=5 {
         change(&store, n, |loaded| {
             let mut link = Link::new(id(n));
@@ -581,13 +629,12 @@ async fn links_are_found_by_case_by_customer_and_by_a_walk() {
         }
         assert_eq!(names(all), set(&["r1", "r2", "r3", "r4", "r5"]));
         store.close().unwrap();
-        store = open(dir.path());
+        store = place.open().await;
     }
 }
 
-#[tokio::test]
-async fn what_is_forgotten_is_gone_and_the_ids_stay() {
-    let (_dir, store) = fresh();
+async fn what_is_forgotten_is_gone_and_the_ids_stay(place: Place) {
+    let store = place.open().await;
     let hash = hash64("a@x.example");
     let seq = accepted(&store, 1, "private").await;
     change(&store, 1, |loaded| {
@@ -609,9 +656,8 @@ async fn what_is_forgotten_is_gone_and_the_ids_stay() {
     );
 }
 
-#[tokio::test]
-async fn a_store_that_starts_over_keeps_events_and_nothing_else() {
-    let (_dir, store) = fresh();
+async fn a_store_that_starts_over_keeps_events_and_nothing_else(place: Place) {
+    let store = place.open().await;
     let seq = accepted(&store, 1, "a").await;
     store.set_meta("cursor", &1).await.unwrap();
     store.set_meta("other", &2).await.unwrap();
@@ -639,9 +685,8 @@ async fn a_store_that_starts_over_keeps_events_and_nothing_else() {
     assert_eq!(accept(&store, 1, "a", 9).await, Receipt::Duplicate { seq });
 }
 
-#[tokio::test]
-async fn what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate() {
-    let (_dir, store) = fresh();
+async fn what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate(place: Place) {
+    let store = place.open().await;
     let mut seqs = Vec::new();
     for n in 0..5 {
         seqs.push(accepted(&store, n, "a").await);

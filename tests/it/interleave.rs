@@ -410,12 +410,12 @@ impl Search {
 }
 
 fn every_order(from: &World) {
-    every_order_of(from, &STEPS, World::judge_at_rest);
+    every_order_of(from, &STEPS, DEPTH, World::judge_at_rest);
 }
 
-fn every_order_of(from: &World, steps: &'static [Step], at_rest: fn(World) -> Option<String>) {
+fn every_order_of(from: &World, steps: &'static [Step], depth: usize, at_rest: fn(World) -> Option<String>) {
     let mut search = Search { steps, at_rest, met: HashMap::new(), path: Vec::new(), breach: None };
-    search.explore(from, DEPTH);
+    search.explore(from, depth);
     println!("{} states", search.met.len());
     assert!(search.breach.is_none(), "{}", search.breach.unwrap_or_default());
     assert!(search.met.len() > 1_000, "only {} states", search.met.len());

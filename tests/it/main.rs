@@ -18,6 +18,7 @@ mod config;
 mod console;
 mod contract;
 mod counts;
+mod database;
 mod doors;
 mod faults;
 mod formats;
@@ -46,6 +47,7 @@ mod storage;
 mod store;
 mod stories;
 mod support_bundle;
+mod terms;
 mod world;
 
 #[path = "../crash/judge.rs"]

@@ -82,7 +82,7 @@ pub enum What {
 const MOMENTS: usize = 16;
 const FIRST: usize = 4;
 
-/// Adds a moment. Beyond [`MOMENTS`] the oldest goes, but for the first few.
+/// Adds a moment. Beyond `MOMENTS` the oldest goes, but for the first few.
 pub fn note(moments: &mut Vec<Moment>, what: What, at_ms: i64, took_ms: i64) {
     moments.push(Moment { what, at_ms, took_ms: took_ms.max(0) });
     if moments.len() > MOMENTS {

@@ -82,7 +82,7 @@ pub struct Link {
     /// The mapping version that made the last write.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mapping: String,
-    /// When the last results were written on the Case, for the timeline; at most [`TOLD`].
+    /// When the last results were written on the Case, for the timeline; at most `TOLD`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<ToldAt>,
 }

@@ -39,8 +39,8 @@ impl Records {
     }
 
     fn draft(&self, loaded: Loaded, now_ms: i64) -> Draft {
-        let Loaded { rkey, now, before, version: Version::Embedded(mut tx), swap, events, notes, waiting: _ } =
-            loaded;
+        let Loaded { rkey, now, before, version, swap, events, notes, waiting: _ } = loaded;
+        let Version::Embedded(mut tx) = version else { unreachable!("it was loaded from this store") };
         let actions: Vec<&Intent> =
             now.intents.iter().filter(|intent| before.intent(intent.seq) != Some(*intent)).collect();
         let ended: Vec<Ended> = actions.iter().filter_map(|intent| Ended::of(&before, intent)).collect();

@@ -1,6 +1,6 @@
 //! Removes what is kept about a person. What is personal in a record is decided by the caller.
 //!
-//! Each transaction here also names what is to be overwritten on the disk; [`Store::wipe`] does that.
+//! Each transaction here also names what is to be overwritten on the disk; `wipe` does that.
 
 use crate::decide::Link;
 use crate::state::embedded::Tx;

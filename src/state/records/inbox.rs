@@ -23,7 +23,7 @@ struct Incoming<'a> {
 const PAGE: usize = 1000;
 
 impl Records {
-    /// Stores an event. The caller acknowledges it only after [`Store::durable`].
+    /// Stores an event. The caller acknowledges it only after `durable`.
     ///
     /// An equal body is a duplicate, unless the stored event is parked or dropped: then it is queued again.
     pub fn accept(

@@ -12,6 +12,7 @@ impl Store {
     pub async fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
         match self {
             Self::Embedded(records) => records.load_many(ids),
+            Self::Postgres(records) => Box::pin(records.load_many(ids)).await,
         }
     }
 
@@ -25,6 +26,7 @@ impl Store {
     pub async fn load_due(&self, rkeys: &[RKey]) -> Result<Vec<Due>, StoreError> {
         match self {
             Self::Embedded(records) => records.load_due(rkeys),
+            Self::Postgres(records) => Box::pin(records.load_due(rkeys)).await,
         }
     }
 
@@ -33,6 +35,7 @@ impl Store {
     pub async fn commit_many(&self, loaded: Vec<Loaded>, now_ms: i64) -> Result<Vec<Commit>, StoreError> {
         match self {
             Self::Embedded(records) => records.commit_many(loaded, now_ms),
+            Self::Postgres(records) => Box::pin(records.commit_many(loaded, now_ms)).await,
         }
     }
 
@@ -81,12 +84,14 @@ impl Store {
     pub async fn sent(&self) -> Result<SentMinutes, StoreError> {
         match self {
             Self::Embedded(records) => records.sent(),
+            Self::Postgres(records) => Box::pin(records.sent()).await,
         }
     }
 
     pub async fn link(&self, rkey: RKey) -> Result<Option<Link>, StoreError> {
         match self {
             Self::Embedded(records) => records.link(rkey),
+            Self::Postgres(records) => Box::pin(records.link(rkey)).await,
         }
     }
 
@@ -94,6 +99,7 @@ impl Store {
     pub async fn links(&self, rkeys: &[RKey]) -> Result<Vec<Option<Link>>, StoreError> {
         match self {
             Self::Embedded(records) => records.links(rkeys),
+            Self::Postgres(records) => Box::pin(records.links(rkeys)).await,
         }
     }
 
@@ -101,6 +107,7 @@ impl Store {
     pub async fn links_of_cases(&self, cases: &[RecordId]) -> Result<Vec<Vec<Link>>, StoreError> {
         match self {
             Self::Embedded(records) => records.links_of_cases(cases),
+            Self::Postgres(records) => Box::pin(records.links_of_cases(cases)).await,
         }
     }
 
@@ -108,6 +115,7 @@ impl Store {
     pub async fn links_of_case(&self, case: &RecordId) -> Result<Vec<Link>, StoreError> {
         match self {
             Self::Embedded(records) => records.links_of_case(case),
+            Self::Postgres(records) => Box::pin(records.links_of_case(case)).await,
         }
     }
 
@@ -115,6 +123,7 @@ impl Store {
     pub async fn links_of_customer(&self, hash: u64) -> Result<Vec<Link>, StoreError> {
         match self {
             Self::Embedded(records) => records.links_of_customer(hash),
+            Self::Postgres(records) => Box::pin(records.links_of_customer(hash)).await,
         }
     }
 
@@ -122,6 +131,7 @@ impl Store {
     pub async fn has_links(&self) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(records) => records.has_links(),
+            Self::Postgres(records) => Box::pin(records.has_links()).await,
         }
     }
 
@@ -129,12 +139,14 @@ impl Store {
     pub async fn links_from(&self, from: RKey) -> Result<LinkPage, StoreError> {
         match self {
             Self::Embedded(records) => records.links_from(from),
+            Self::Postgres(records) => Box::pin(records.links_from(from)).await,
         }
     }
 
     pub async fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.intent(seq),
+            Self::Postgres(records) => Box::pin(records.intent(seq)).await,
         }
     }
 
@@ -142,6 +154,7 @@ impl Store {
     pub async fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.intent_by_identity(identity),
+            Self::Postgres(records) => Box::pin(records.intent_by_identity(identity)).await,
         }
     }
 
@@ -152,6 +165,7 @@ impl Store {
     ) -> Result<Vec<Result<Option<Intent>, StoreError>>, StoreError> {
         match self {
             Self::Embedded(records) => Ok(records.intents_by_identity(identities)),
+            Self::Postgres(records) => Box::pin(records.intents_by_identity(identities)).await,
         }
     }
 
@@ -159,18 +173,21 @@ impl Store {
     pub async fn intents_from(&self, from: u64, limit: usize) -> Result<Page<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.intents_from(from, limit),
+            Self::Postgres(records) => Box::pin(records.intents_from(from, limit)).await,
         }
     }
 
     pub async fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.open_intents(rkey),
+            Self::Postgres(records) => Box::pin(records.open_intents(rkey)).await,
         }
     }
 
     pub async fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.all_open_intents(),
+            Self::Postgres(records) => Box::pin(records.all_open_intents()).await,
         }
     }
 
@@ -178,6 +195,7 @@ impl Store {
     pub async fn some_open_intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.some_open_intents(limit),
+            Self::Postgres(records) => Box::pin(records.some_open_intents(limit)).await,
         }
     }
 
@@ -185,12 +203,14 @@ impl Store {
     pub async fn parked_intents(&self, from: u64, limit: usize) -> Result<Vec<Intent>, StoreError> {
         match self {
             Self::Embedded(records) => records.parked_intents(from, limit),
+            Self::Postgres(records) => Box::pin(records.parked_intents(from, limit)).await,
         }
     }
 
     pub async fn is_damaged_intent(&self, seq: u64) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(records) => records.is_damaged_intent(seq),
+            Self::Postgres(records) => Box::pin(records.is_damaged_intent(seq)).await,
         }
     }
 
@@ -199,6 +219,7 @@ impl Store {
     pub async fn set_actions_aside(&self) -> Result<u64, StoreError> {
         match self {
             Self::Embedded(records) => records.set_actions_aside(),
+            Self::Postgres(records) => Box::pin(records.set_actions_aside()).await,
         }
     }
 
@@ -206,6 +227,7 @@ impl Store {
     pub async fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
         match self {
             Self::Embedded(records) => records.parked(limit),
+            Self::Postgres(records) => Box::pin(records.parked(limit)).await,
         }
     }
 
@@ -214,6 +236,7 @@ impl Store {
     pub async fn retry_event(&self, read: &Entry, id: &ResponseId, now_ms: i64) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(records) => records.retry_event(read, id, now_ms),
+            Self::Postgres(records) => Box::pin(records.retry_event(read, id, now_ms)).await,
         }
     }
 
@@ -221,6 +244,7 @@ impl Store {
     pub async fn drop_event(&self, read: &Entry, now_ms: i64) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(records) => records.drop_event(read, now_ms),
+            Self::Postgres(records) => Box::pin(records.drop_event(read, now_ms)).await,
         }
     }
 
@@ -228,6 +252,7 @@ impl Store {
     pub async fn drop_damaged_intent(&self, seq: u64) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.drop_damaged_intent(seq),
+            Self::Postgres(records) => Box::pin(records.drop_damaged_intent(seq)).await,
         }
     }
 }

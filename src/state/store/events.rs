@@ -19,6 +19,7 @@ impl Store {
             Self::Embedded(records) => {
                 aside::if_large(body.len(), || records.accept(body, event, read, now_ms))
             }
+            Self::Postgres(records) => Box::pin(records.accept(body, event, read, now_ms)).await,
         }
     }
 
@@ -35,6 +36,7 @@ impl Store {
             Self::Embedded(records) => {
                 aside::if_large(body.len(), || records.accept_parked(body, event, id, reason, now_ms))
             }
+            Self::Postgres(records) => Box::pin(records.accept_parked(body, event, id, reason, now_ms)).await,
         }
     }
 
@@ -42,6 +44,7 @@ impl Store {
     pub async fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
         match self {
             Self::Embedded(records) => records.entry(seq),
+            Self::Postgres(records) => Box::pin(records.entry(seq)).await,
         }
     }
 
@@ -49,6 +52,7 @@ impl Store {
     pub async fn events_from(&self, from: u64, limit: usize) -> Result<Page<Entry>, StoreError> {
         match self {
             Self::Embedded(records) => records.events_from(from, limit),
+            Self::Postgres(records) => Box::pin(records.events_from(from, limit)).await,
         }
     }
 
@@ -56,6 +60,7 @@ impl Store {
     pub async fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         match self {
             Self::Embedded(records) => records.entries_of(rkey, limit),
+            Self::Postgres(records) => Box::pin(records.entries_of(rkey, limit)).await,
         }
     }
 
@@ -63,6 +68,7 @@ impl Store {
     pub async fn body(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Embedded(records) => records.body(seq),
+            Self::Postgres(records) => Box::pin(records.body(seq)).await,
         }
     }
 
@@ -70,6 +76,7 @@ impl Store {
     pub async fn bodies(&self, seqs: &[u64], most: usize) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         match self {
             Self::Embedded(records) => records.bodies(seqs, most),
+            Self::Postgres(records) => Box::pin(records.bodies(seqs, most)).await,
         }
     }
 
@@ -77,6 +84,7 @@ impl Store {
     pub async fn due(&self, lane: u8, now_ms: i64, limit: usize) -> Result<Vec<Item>, StoreError> {
         match self {
             Self::Embedded(records) => records.due(lane, now_ms, limit),
+            Self::Postgres(records) => Box::pin(records.due(lane, now_ms, limit)).await,
         }
     }
 
@@ -84,6 +92,7 @@ impl Store {
     pub async fn next_due(&self, lane: u8) -> Result<Option<i64>, StoreError> {
         match self {
             Self::Embedded(records) => records.next_due(lane),
+            Self::Postgres(records) => Box::pin(records.next_due(lane)).await,
         }
     }
 
@@ -92,6 +101,7 @@ impl Store {
     pub async fn waiting(&self, rkey: RKey) -> Result<Waiting, StoreError> {
         match self {
             Self::Embedded(records) => records.waiting(rkey),
+            Self::Postgres(records) => Box::pin(records.waiting(rkey)).await,
         }
     }
 
@@ -106,6 +116,7 @@ impl Store {
     ) -> Result<i64, StoreError> {
         match self {
             Self::Embedded(records) => records.mend(rkey, name, now_ms),
+            Self::Postgres(records) => Box::pin(records.mend(rkey, name, now_ms)).await,
         }
     }
 }

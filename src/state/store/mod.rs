@@ -1,7 +1,5 @@
 //! The store's interface: each function names the one that answers it in each kind of store.
 
-#![expect(clippy::unused_async, reason = "the embedded store waits for nothing; one behind a network does")]
-
 mod conversations;
 mod events;
 mod removal;
@@ -9,7 +7,10 @@ mod values;
 
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::state::embedded::Store as Engine;
+use crate::state::postgres::{self, ConnectError, Postgres};
 use crate::state::records::Records;
 use crate::state::{OpenError, Settings, StoreError};
 
@@ -18,6 +19,8 @@ use crate::state::{OpenError, Settings, StoreError};
 pub enum Store {
     /// In the state folder, for one process.
     Embedded(Records),
+    /// In a database, for several instances.
+    Postgres(Postgres),
 }
 
 impl Store {
@@ -27,11 +30,17 @@ impl Store {
         Records::open(dir, settings).map(Self::Embedded)
     }
 
+    /// Connects to a database, and brings its tables to the version of this program.
+    pub async fn connect(settings: &postgres::Settings) -> Result<Self, ConnectError> {
+        Postgres::connect(settings).await.map(Self::Postgres)
+    }
+
     /// The embedded database, for tests and benches that damage or build records. Production code uses the records
     /// (tests/it/shape.rs).
     pub fn engine(&self) -> Option<&Engine> {
         match self {
             Self::Embedded(records) => Some(&records.engine),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -39,6 +48,7 @@ impl Store {
     pub async fn durable(&self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.engine.durable().await,
+            Self::Postgres(_) => Ok(()),
         }
     }
 
@@ -46,6 +56,7 @@ impl Store {
     pub async fn room(&self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.engine.room().await,
+            Self::Postgres(records) => Box::pin(records.room()).await,
         }
     }
 
@@ -54,6 +65,7 @@ impl Store {
     pub fn accepting(&self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.engine.accepting(),
+            Self::Postgres(records) => records.accepting(),
         }
     }
 
@@ -61,6 +73,7 @@ impl Store {
     pub async fn broken(&self) -> StoreError {
         match self {
             Self::Embedded(records) => records.engine.broken().await,
+            Self::Postgres(_) => std::future::pending().await,
         }
     }
 
@@ -69,6 +82,7 @@ impl Store {
     pub fn next_seq(&self) -> u64 {
         match self {
             Self::Embedded(records) => records.engine.next_seq(),
+            Self::Postgres(records) => records.next_seq(),
         }
     }
 
@@ -76,6 +90,7 @@ impl Store {
     pub async fn last_seq(&self) -> Result<u64, StoreError> {
         match self {
             Self::Embedded(records) => Ok(records.engine.last_seq()),
+            Self::Postgres(records) => Box::pin(records.last_seq()).await,
         }
     }
 
@@ -83,6 +98,7 @@ impl Store {
     pub fn damaged(&self) -> usize {
         match self {
             Self::Embedded(records) => records.engine.damaged(),
+            Self::Postgres(records) => records.damaged(),
         }
     }
 
@@ -90,6 +106,7 @@ impl Store {
     pub fn is_incomplete(&self) -> bool {
         match self {
             Self::Embedded(records) => records.engine.is_incomplete(),
+            Self::Postgres(_) => false,
         }
     }
 
@@ -97,6 +114,7 @@ impl Store {
     pub async fn retire(&self, before_ms: i64) -> Result<usize, StoreError> {
         match self {
             Self::Embedded(records) => records.retire(before_ms).await,
+            Self::Postgres(_) => Ok(0),
         }
     }
 
@@ -104,6 +122,25 @@ impl Store {
     pub async fn wipe(&self) -> Result<usize, StoreError> {
         match self {
             Self::Embedded(records) => records.engine.wipe().await,
+            Self::Postgres(_) => Ok(0),
+        }
+    }
+
+    /// Whether other processes write to it, too: then nobody says here that something came in.
+    pub fn is_common(&self) -> bool {
+        match self {
+            Self::Embedded(_) => false,
+            Self::Postgres(_) => true,
+        }
+    }
+
+    /// The same store for the workers of a term: their writes change nothing once another term has begun, and `ended` is
+    /// cancelled when that is found, or when nobody knows what was written. A store of one process has one term.
+    #[must_use]
+    pub fn for_term(&self, epoch: i64, ended: CancellationToken) -> Self {
+        match self {
+            Self::Embedded(_) => self.clone(),
+            Self::Postgres(records) => Self::Postgres(records.for_term(epoch, ended)),
         }
     }
 
@@ -111,6 +148,7 @@ impl Store {
     pub fn commits(&self) -> u64 {
         match self {
             Self::Embedded(records) => records.engine.commits(),
+            Self::Postgres(records) => records.commits(),
         }
     }
 
@@ -118,6 +156,7 @@ impl Store {
     pub fn disk_bytes(&self) -> Option<u64> {
         match self {
             Self::Embedded(records) => Some(records.engine.disk_bytes()),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -126,6 +165,7 @@ impl Store {
     pub fn finish(&self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.engine.finish(),
+            Self::Postgres(_) => Ok(()),
         }
     }
 
@@ -134,6 +174,7 @@ impl Store {
     pub fn close(self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.engine.close(),
+            Self::Postgres(_) => Ok(()),
         }
     }
 }

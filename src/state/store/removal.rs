@@ -15,6 +15,7 @@ impl Store {
     ) -> Result<Option<u64>, StoreError> {
         match self {
             Self::Embedded(records) => records.prune_events(from, oldest_ms, limit),
+            Self::Postgres(records) => Box::pin(records.prune_events(from, oldest_ms, limit)).await,
         }
     }
 
@@ -28,6 +29,7 @@ impl Store {
     ) -> Result<Option<u64>, StoreError> {
         match self {
             Self::Embedded(records) => records.prune_intents(from, oldest_ms, limit),
+            Self::Postgres(records) => Box::pin(records.prune_intents(from, oldest_ms, limit)).await,
         }
     }
 
@@ -36,6 +38,7 @@ impl Store {
     pub async fn start_over(&self, last: &[&str]) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.start_over(last),
+            Self::Postgres(records) => Box::pin(records.start_over(last)).await,
         }
     }
 
@@ -43,6 +46,7 @@ impl Store {
     pub async fn responses_of_customer(&self, hash: u64) -> Result<Vec<RKey>, StoreError> {
         match self {
             Self::Embedded(records) => records.responses_of_customer(hash),
+            Self::Postgres(records) => Box::pin(records.responses_of_customer(hash)).await,
         }
     }
 
@@ -51,6 +55,7 @@ impl Store {
     pub async fn forget_customer(&self, hash: u64, rkey: RKey) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.forget_customer(hash, rkey),
+            Self::Postgres(records) => Box::pin(records.forget_customer(hash, rkey)).await,
         }
     }
 
@@ -58,6 +63,7 @@ impl Store {
     pub async fn forget_nameless_event(&self, read: &Entry) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(records) => records.forget_nameless_event(read),
+            Self::Postgres(records) => Box::pin(records.forget_nameless_event(read)).await,
         }
     }
 
@@ -70,6 +76,7 @@ impl Store {
     ) -> Result<ForgottenConversation, StoreError> {
         match self {
             Self::Embedded(records) => records.forget_conversation(rkey, clean),
+            Self::Postgres(records) => Box::pin(records.forget_conversation(rkey, clean)).await,
         }
     }
 
@@ -83,6 +90,7 @@ impl Store {
     ) -> Result<Option<(Intent, Intent)>, StoreError> {
         match self {
             Self::Embedded(records) => records.rewrite_intent(seq, change, wipe),
+            Self::Postgres(records) => Box::pin(records.rewrite_intent(seq, change, wipe)).await,
         }
     }
 }

@@ -10,12 +10,14 @@ impl Store {
     pub async fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         match self {
             Self::Embedded(records) => records.meta(name),
+            Self::Postgres(records) => Box::pin(records.meta(name)).await,
         }
     }
 
     pub async fn set_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.set_meta(name, value),
+            Self::Postgres(records) => Box::pin(records.set_meta(name, value)).await,
         }
     }
 
@@ -23,6 +25,7 @@ impl Store {
     pub async fn attempt(&self, lane: u8) -> Result<Vec<RKey>, StoreError> {
         match self {
             Self::Embedded(records) => records.attempt(lane),
+            Self::Postgres(records) => Box::pin(records.attempt(lane)).await,
         }
     }
 
@@ -30,6 +33,7 @@ impl Store {
     pub async fn set_attempts(&self, lanes: &[(u8, Vec<RKey>)]) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.set_attempts(lanes),
+            Self::Postgres(records) => Box::pin(records.set_attempts(lanes)).await,
         }
     }
 
@@ -37,6 +41,7 @@ impl Store {
     pub async fn counters(&self) -> Result<Counters, StoreError> {
         match self {
             Self::Embedded(records) => records.counters(),
+            Self::Postgres(records) => Box::pin(records.counters()).await,
         }
     }
 
@@ -45,6 +50,7 @@ impl Store {
         match self {
             // Thousands of rows are read, so a worker of the runtime must not block on it.
             Self::Embedded(records) => aside(|| records.figures(limit)),
+            Self::Postgres(records) => Box::pin(records.figures(limit)).await,
         }
     }
 
@@ -52,6 +58,7 @@ impl Store {
     pub async fn unprocessed(&self, limit: usize) -> Result<(usize, Option<GoodaysTime>), StoreError> {
         match self {
             Self::Embedded(records) => records.unprocessed(limit),
+            Self::Postgres(records) => Box::pin(records.unprocessed(limit)).await,
         }
     }
 
@@ -59,6 +66,7 @@ impl Store {
     pub async fn count_parked_events(&self, limit: usize) -> Result<usize, StoreError> {
         match self {
             Self::Embedded(records) => records.count_parked_events(limit),
+            Self::Postgres(records) => Box::pin(records.count_parked_events(limit)).await,
         }
     }
 
@@ -66,6 +74,7 @@ impl Store {
     pub async fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
         match self {
             Self::Embedded(records) => records.oldest_waiting_ms(limit),
+            Self::Postgres(records) => Box::pin(records.oldest_waiting_ms(limit)).await,
         }
     }
 
@@ -73,6 +82,7 @@ impl Store {
     pub async fn outbox(&self, limit: usize) -> Result<Outbox, StoreError> {
         match self {
             Self::Embedded(records) => records.outbox(limit),
+            Self::Postgres(records) => Box::pin(records.outbox(limit)).await,
         }
     }
 }

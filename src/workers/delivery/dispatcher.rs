@@ -25,6 +25,9 @@ use crate::workers::{Fatal, Shared, Step, Worker};
 const AT_ONCE: usize = 5;
 /// Conversations loaded in one step; the next step loads more.
 const LOADED_AT_ONCE: usize = 500;
+/// How often the open actions are read from a store that other instances write to (milliseconds): an operator may have
+/// asked one of those.
+const READ_AGAIN_MS: i64 = 5_000;
 
 /// Conversations with a changed action since the dispatcher last checked.
 #[derive(Default)]
@@ -63,6 +66,8 @@ pub(crate) struct Dispatcher {
     queued: HashSet<RKey>,
     /// The open intents on disk were loaded once.
     begun: bool,
+    /// When they were loaded last (milliseconds).
+    read_ms: i64,
     /// A call has ended since the last step.
     ended: bool,
     /// The token of the calls in flight.
@@ -100,6 +105,8 @@ impl Worker for Dispatcher {
         if shared.delivering.swap(delivering, Ordering::SeqCst) && !delivering {
             shared.lanes.iter().for_each(Notify::notify_one);
         }
+        let again = shared.store.is_common().then_some(self.read_ms + READ_AGAIN_MS);
+        let until_ms = until_ms.into_iter().chain(again).min();
         Ok(if std::mem::take(&mut self.ended) { Step::Did } else { Step::Idle { until_ms } })
     }
 
@@ -134,6 +141,7 @@ impl Dispatcher {
             now: VecDeque::new(),
             queued: HashSet::new(),
             begun: false,
+            read_ms: 0,
             ended: false,
             token: None,
         }
@@ -163,12 +171,15 @@ impl Dispatcher {
 
     /// Queues what changed since the last step; at first everything that is open.
     async fn take_changes(&mut self, shared: &Shared) -> Result<(), Fatal> {
-        if !self.begun {
-            self.begun = true;
+        let now_ms = shared.clock.now_ms();
+        if !self.begun || shared.store.is_common() && now_ms >= self.read_ms + READ_AGAIN_MS {
+            (self.begun, self.read_ms) = (true, now_ms);
             for intent in shared.store.all_open_intents().await? {
                 let rkey = RKey::of(&intent.response_id);
                 self.ids.insert(rkey, intent.response_id);
-                self.look_again(rkey);
+                if !self.busy.contains(&rkey) {
+                    self.look_again(rkey);
+                }
             }
         }
         for (rkey, response_id) in shared.changes.take() {

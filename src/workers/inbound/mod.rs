@@ -50,6 +50,8 @@ const TOLD_TOGETHER_MS: i64 = 5_000;
 /// How many items of a queue are read at first: few, since most conversations have one item only.
 const FIRST_LOOK: usize = 128;
 const LOOK: usize = 512;
+/// How often the queue of a store is looked at that other instances write to (milliseconds).
+const LOOK_AGAIN_MS: i64 = 200;
 
 pub struct InboundWorker {
     pub(crate) number: u8,
@@ -169,6 +171,10 @@ impl InboundWorker {
     }
 
     async fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
+        if shared.store.is_common() {
+            // Another instance stores events, and wakes nobody here.
+            return Ok(Step::Idle { until_ms: Some(now_ms + LOOK_AGAIN_MS) });
+        }
         let due = shared.store.next_due(self.number).await?;
         // What is due and not taken is postponed, taken by the other worker, or waits for actions in flight.
         let due = due.map(|d| if d <= now_ms { now_ms + 50 } else { d });

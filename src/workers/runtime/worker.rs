@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::workers::{Fatal, Shared, Step};
 
@@ -39,6 +39,18 @@ impl Alarm {
         self.shared.failed.store(true, Ordering::SeqCst);
         self.token.cancel();
     }
+
+    /// A term that is over is no failure of the process: another instance may work, or this one again.
+    fn end(&self, fatal: &Fatal) {
+        let Fatal::Store(error) = fatal;
+        if error.ends_term() {
+            warn!(step = self.name, %error, "the term ends");
+            self.token.cancel();
+        } else {
+            error!(step = self.name, %fatal, "a loop cannot go on");
+            self.ring();
+        }
+    }
 }
 
 impl Drop for Alarm {
@@ -55,8 +67,7 @@ impl Drop for Alarm {
 pub(crate) async fn run_worker<H: Worker>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
     let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
     if let Err(fatal) = steps(hands, &shared, &token).await {
-        error!(step = H::NAME, %fatal, "a loop cannot go on");
-        alarm.ring();
+        alarm.end(&fatal);
     }
 }
 

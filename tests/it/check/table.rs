@@ -10,7 +10,7 @@ use crate::shape::{code, files};
 const TABLE: &str = include_str!("../../../docs/checks.md");
 
 fn is_code(word: &str) -> bool {
-    let letter = word.starts_with(['C', 'G', 'M', 'S', 'T', 'Y']);
+    let letter = word.starts_with(['C', 'D', 'G', 'M', 'S', 'T', 'Y']);
     letter && word.len() == 4 && word[1..].bytes().all(|digit| digit.is_ascii_digit())
 }
 

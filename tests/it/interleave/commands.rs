@@ -25,6 +25,9 @@ const WITH_BUTTONS: [Step; 16] = [
     Step::Webhook,
 ];
 
+/// Steps in a row behind a press that was seen, which is two steps already.
+const AFTER_A_PRESS: usize = 5;
+
 /// How often the button is pressed at most.
 const PRESSES: usize = 2;
 
@@ -182,10 +185,10 @@ fn pressed() -> World {
 
 #[test]
 fn every_order_of_six_steps_with_a_button() {
-    every_order_of(&World::new(), &WITH_BUTTONS, World::judge_buttons_at_rest);
+    every_order_of(&World::new(), &WITH_BUTTONS, DEPTH, World::judge_buttons_at_rest);
 }
 
 #[test]
-fn every_order_of_six_steps_after_a_button_was_seen() {
-    every_order_of(&pressed(), &WITH_BUTTONS, World::judge_buttons_at_rest);
+fn every_order_of_five_steps_after_a_button_was_seen() {
+    every_order_of(&pressed(), &WITH_BUTTONS, AFTER_A_PRESS, World::judge_buttons_at_rest);
 }

@@ -8,6 +8,7 @@ const README: &str = include_str!("../../../README.md");
 const SHIPPED: &str = include_str!("../../../connector.yaml");
 const UNIT: &str = include_str!("../../../deploy/goodays-salesforce.service");
 const KUBERNETES: &str = include_str!("../../../deploy/kubernetes.yaml");
+const KUBERNETES_HA: &str = include_str!("../../../deploy/kubernetes-ha.yaml");
 const CADDY: &str = include_str!("../../../deploy/Caddyfile");
 const NGINX: &str = include_str!("../../../deploy/nginx.conf");
 const SETUP: &str = include_str!("../../../docs/setup.md");
@@ -36,7 +37,8 @@ fn f05_the_admin_port_is_9464_everywhere_and_containers_can_open_it() {
     assert_eq!(open.admin.listen.to_string(), "0.0.0.0:9464");
     assert!(open.admin.token.is_some(), "which wants the token");
     assert!(README.contains("127.0.0.1:9464") && KUBERNETES.contains("containerPort: 9464"));
-    for text in [README, SHIPPED, UNIT, KUBERNETES, NGINX, SETUP] {
+    assert!(KUBERNETES_HA.contains("containerPort: 9464"));
+    for text in [README, SHIPPED, UNIT, KUBERNETES, KUBERNETES_HA, NGINX, SETUP] {
         assert!(!text.contains("9090"));
     }
 }
@@ -69,5 +71,11 @@ fn f06_the_readme_names_what_it_needs_and_leads_to_the_console() {
 fn f08_examples_keep_secrets_from_command_lines_and_bound_the_memory() {
     assert!(!KUBERNETES.contains("--from-literal") && !SETUP.contains("-hmac "));
     assert!(UNIT.lines().any(|line| line.starts_with("MemoryMax=")));
-    assert!(!KUBERNETES.contains("subPath:"), "what is mounted so never changes");
+    for text in [KUBERNETES, KUBERNETES_HA] {
+        assert!(
+            !text.contains("--from-literal") && !text.contains("subPath:"),
+            "what is mounted so never changes"
+        );
+        assert!(text.contains("limits: { memory:"));
+    }
 }

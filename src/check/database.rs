@@ -1,0 +1,171 @@
+//! The database of several instances. Nothing is written.
+
+use std::time::Duration;
+
+use super::codes::{
+    DATABASE_AWAY, DATABASE_UNUSABLE, FAR_AWAY, NO_RIGHTS, NO_STANDBY, NOT_DURABLE, OLD_SERVER, OPEN_ROAD,
+    OTHER_SCHEMA, STANDBY_UNSEEN,
+};
+use super::report::{Area, Report};
+use crate::config::Config;
+use crate::remotes;
+use crate::state::postgres::ConnectError;
+use crate::state::postgres::inspect::{Found, Standbys, inspect};
+
+/// The first version with all that is used.
+const OLDEST: i32 = 140_000;
+/// A round trip that is longer than this slows everything down.
+const FAR: Duration = Duration::from_millis(20);
+
+pub async fn check(config: &Config, report: &mut Report) {
+    let Some(postgres) = &config.state.postgres else { return };
+    let found = match remotes::database(postgres) {
+        Ok(settings) => inspect(&settings).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => tell(&found, report),
+        Err(ConnectError::Database(error)) => {
+            report.unreachable = true;
+            report
+                .error(Area::Database, DATABASE_AWAY, format!("the database cannot be asked: {error}"))
+                .help("check `state.postgres`, the role's password and rights, and what stands in between");
+        }
+        Err(error) => {
+            report
+                .error(Area::Database, DATABASE_UNUSABLE, error.to_string())
+                .help("correct `state.postgres`");
+        }
+    }
+}
+
+fn tell(found: &Found, report: &mut Report) {
+    server(found, report);
+    durability(found, report);
+    tables(found, report);
+    if found.is_open_road {
+        report
+            .warn(Area::Database, OPEN_ROAD, "the road to the database is not encrypted")
+            .help("leave `sslmode=disable` out of the address");
+    }
+    let millis = found.round_trip.as_secs_f64() * 1000.0;
+    if found.round_trip > FAR {
+        report
+            .warn(Area::Database, FAR_AWAY, format!("a round trip takes {millis:.0} ms"))
+            .help("run the instances near the database: everything waits for some round trips");
+    } else {
+        report.ok(Area::Database, format!("a round trip takes {millis:.1} ms"));
+    }
+}
+
+fn server(found: &Found, report: &mut Report) {
+    let version = format!("PostgreSQL {}", found.version);
+    if found.version_number < OLDEST {
+        report.error(Area::Database, OLD_SERVER, version).help("it needs PostgreSQL 14 or newer");
+    } else {
+        report.ok(Area::Database, version);
+    }
+}
+
+fn durability(found: &Found, report: &mut Report) {
+    let commit = &found.synchronous_commit;
+    if matches!(commit.as_str(), "off" | "local") {
+        report
+            .error(Area::Database, NOT_DURABLE, format!("`synchronous_commit` is `{commit}`"))
+            .help("set it to `on`: a commit has to wait for the standby");
+    }
+    match found.standbys {
+        Standbys::Seen { synchronous, .. } if synchronous > 0 => {
+            report.ok(
+                Area::Database,
+                format!("{synchronous} synchronous standby, `synchronous_commit` is `{commit}`"),
+            );
+        }
+        Standbys::Seen { all, .. } => {
+            let message = format!("no standby is synchronous (connected: {all})");
+            report.warn(Area::Database, NO_STANDBY, message).help(
+                "set `synchronous_standby_names`: what was acknowledged must outlive the primary's disk",
+            );
+        }
+        Standbys::Hidden => {
+            let names = &found.synchronous_standby_names;
+            let message =
+                format!("the role may not see the standbys; `synchronous_standby_names` is `{names}`");
+            report.warn(Area::Database, STANDBY_UNSEEN, message).help("grant pg_monitor to the role");
+        }
+    }
+}
+
+fn tables(found: &Found, report: &mut Report) {
+    let (schema, known) = (found.schema_version, found.known_version);
+    if found.needs_version > known {
+        report
+            .error(
+                Area::Database,
+                OTHER_SCHEMA,
+                format!("the tables have version {schema}, this program knows {known}"),
+            )
+            .help("install the version that changed them");
+    } else if schema < known && !found.may_create {
+        let message = format!("the tables have version {schema}, and the role may not bring them to {known}");
+        report
+            .error(Area::Database, NO_RIGHTS, message)
+            .help("grant create on the database, or on the schema, to the role");
+    } else {
+        let what = if schema == 0 {
+            "there are no tables yet; `run` makes them".to_owned()
+        } else {
+            format!("the tables have version {schema}")
+        };
+        report.ok(Area::Database, what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database with nothing to say of it.
+    fn good() -> Found {
+        Found {
+            version: "15.18".to_owned(),
+            version_number: 150_018,
+            synchronous_commit: "on".to_owned(),
+            synchronous_standby_names: "standby".to_owned(),
+            standbys: Standbys::Seen { all: 2, synchronous: 1 },
+            may_create: false,
+            schema_version: 1,
+            needs_version: 1,
+            known_version: 1,
+            round_trip: Duration::from_millis(1),
+            is_open_road: false,
+        }
+    }
+
+    fn codes(found: &Found) -> Vec<&'static str> {
+        let mut report = Report::default();
+        tell(found, &mut report);
+        report.findings.iter().map(|one| one.code).filter(|code| *code != "ok").collect()
+    }
+
+    #[test]
+    fn each_weakness_has_its_code() {
+        let none = Standbys::Seen { all: 1, synchronous: 0 };
+        let cases: [(Found, &[&str]); 9] = [
+            (good(), &[]),
+            (Found { synchronous_commit: "local".to_owned(), ..good() }, &["D003"]),
+            (Found { standbys: none, ..good() }, &["D004"]),
+            (Found { standbys: Standbys::Hidden, ..good() }, &["D005"]),
+            (Found { schema_version: 0, needs_version: 0, ..good() }, &["D006"]),
+            (Found { schema_version: 3, needs_version: 2, ..good() }, &["D007"]),
+            (Found { version_number: 130_000, ..good() }, &["D008"]),
+            (Found { is_open_road: true, ..good() }, &["D009"]),
+            (Found { round_trip: Duration::from_millis(30), ..good() }, &["D010"]),
+        ];
+        for (found, expected) in cases {
+            assert_eq!(codes(&found), expected, "{found:?}");
+        }
+        let old = Found { schema_version: 0, needs_version: 0, may_create: true, ..good() };
+        assert!(codes(&old).is_empty() && codes(&Found { schema_version: 3, ..good() }).is_empty());
+    }
+}

@@ -1,0 +1,241 @@
+//! One connection to the primary: opened when it is needed, closed when anything about it is doubtful.
+//!
+//! Each statement is a transaction by itself. A statement is never cancelled: a commit that waits for the standby is
+//! visible after a cancel, and reported as done with only a warning.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::state::StoreError;
+use crate::state::postgres::errors::Failure;
+
+/// Time limit for connecting to all hosts and setting the session up.
+const OPEN: Duration = Duration::from_secs(5);
+/// How often a statement is sent that waited for another one and the other one for it.
+const TRIES: usize = 5;
+
+/// How to connect.
+pub(super) struct Target {
+    pub config: Config,
+    pub tls: MakeRustlsConnect,
+    pub schema: String,
+}
+
+/// What a connection is for. Each has its own way of planning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Inserts of many events at once.
+    Receive,
+    /// Everything else: lookups by index. Joins by hash or merge are off, because a plan that was made while the tables
+    /// were small is kept.
+    Records,
+}
+
+pub(super) struct Connection {
+    target: Arc<Target>,
+    usage: Use,
+    live: tokio::sync::Mutex<Option<Arc<Live>>>,
+    trips: AtomicU64,
+    /// How long the last statement took, in microseconds.
+    last_micros: AtomicU64,
+}
+
+/// An open connection.
+struct Live {
+    client: Client,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+    /// A commit was reported as done although the standby may not have it.
+    doubtful: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+impl Connection {
+    pub(super) fn new(target: Arc<Target>, usage: Use) -> Self {
+        let (live, trips) = (tokio::sync::Mutex::new(None), AtomicU64::new(0));
+        Self { target, usage, live, trips, last_micros: AtomicU64::new(0) }
+    }
+
+    /// The rows of one statement. A deadlock is tried again; anything else is the caller's.
+    pub(super) async fn rows(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+        limit: Duration,
+    ) -> Result<Vec<Row>, StoreError> {
+        for _ in 1..TRIES {
+            match self.once(sql, params, limit).await {
+                Err(Failure::Again) => {}
+                other => return Ok(other?),
+            }
+        }
+        Ok(self.once(sql, params, limit).await?)
+    }
+
+    /// The one row of a statement that always gives one.
+    pub(super) async fn row(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+        limit: Duration,
+    ) -> Result<Row, StoreError> {
+        let found = self.rows(sql, params, limit).await?.pop();
+        found.ok_or_else(|| StoreError::Unreadable("a statement gave no row".to_owned()))
+    }
+
+    /// Statements without parameters, in one trip.
+    pub(super) async fn batch(&self, sql: &str, limit: Duration) -> Result<(), StoreError> {
+        let run = async {
+            let live = self.live().await?;
+            self.trips.fetch_add(1, Ordering::Relaxed);
+            let done = live.client.batch_execute(sql).await.map_err(|error| Failure::of(&error));
+            Self::checked(&live, done)
+        };
+        let done = timeout(limit, run).await.unwrap_or_else(|_| Err(Failure::no_answer(limit)));
+        Ok(self.close_if_lost(done).await?)
+    }
+
+    async fn once(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+        limit: Duration,
+    ) -> Result<Vec<Row>, Failure> {
+        let started = std::time::Instant::now();
+        let done = timeout(limit, self.ask(sql, params)).await;
+        let done = done.unwrap_or_else(|_| Err(Failure::no_answer(limit)));
+        self.last_micros
+            .store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.close_if_lost(done).await
+    }
+
+    async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        let live = self.live().await?;
+        let statement = live.prepared(sql).await?;
+        self.trips.fetch_add(1, Ordering::Relaxed);
+        let rows = live.client.query(&statement, params).await.map_err(|error| Failure::of(&error));
+        Self::checked(&live, rows)
+    }
+
+    fn checked<T>(live: &Live, done: Result<T, Failure>) -> Result<T, Failure> {
+        if live.doubtful.load(Ordering::SeqCst) {
+            return Err(Failure::Lost("the wait for the standby was cancelled".to_owned()));
+        }
+        done
+    }
+
+    async fn close_if_lost<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        if matches!(done, Err(Failure::Lost(_))) {
+            self.close().await;
+        }
+        done
+    }
+
+    /// Closes the connection, without a word to the server: statements under way fail.
+    pub(super) async fn close(&self) {
+        if let Some(live) = self.live.lock().await.take() {
+            live.task.abort();
+        }
+    }
+
+    /// How many requests were sent, each of which waited for its answer.
+    pub(super) fn trips(&self) -> u64 {
+        self.trips.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn last_trip(&self) -> Duration {
+        Duration::from_micros(self.last_micros.load(Ordering::Relaxed))
+    }
+
+    async fn live(&self) -> Result<Arc<Live>, Failure> {
+        let mut live = self.live.lock().await;
+        if let Some(open) = live.as_ref().filter(|open| !open.client.is_closed()) {
+            return Ok(Arc::clone(open));
+        }
+        let opened = timeout(OPEN, Live::open(&self.target, self.usage)).await;
+        let opened = Arc::new(opened.unwrap_or_else(|_| Err(Failure::no_answer(OPEN)))?);
+        Ok(Arc::clone(live.insert(opened)))
+    }
+}
+
+impl Live {
+    async fn open(target: &Target, usage: Use) -> Result<Self, Failure> {
+        let lost = |error: tokio_postgres::Error| match Failure::of(&error) {
+            Failure::Refused(reason) => Failure::Lost(reason),
+            other => other,
+        };
+        let doubtful = Arc::new(AtomicBool::new(false));
+        let encrypted = target.config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable;
+        let (client, task) = if encrypted {
+            let (client, connection) = target.config.connect(target.tls.clone()).await.map_err(lost)?;
+            (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
+        } else {
+            let (client, connection) = target.config.connect(NoTls).await.map_err(lost)?;
+            (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
+        };
+        let live = Self { client, statements: Mutex::default(), doubtful, task: task.abort_handle() };
+        live.client.batch_execute(&session(&target.schema, usage)).await.map_err(lost)?;
+        Ok(live)
+    }
+
+    async fn prepared(&self, sql: &'static str) -> Result<Statement, Failure> {
+        let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let statement = self.client.prepare(sql).await.map_err(|error| Failure::of(&error))?;
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
+
+/// Settings of a session. The database's own may be weaker, and its notices must be seen. The server looks whether we are
+/// still there, so that statements that we gave up do not fill it while they wait for a lock.
+fn session(schema: &str, usage: Use) -> String {
+    let joins = match usage {
+        Use::Receive => "",
+        Use::Records => "set enable_hashjoin = off; set enable_mergejoin = off;",
+    };
+    format!(
+        "set search_path to {schema}; set synchronous_commit = on; set client_min_messages = warning;
+         set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
+         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
+         select set_config('client_connection_check_interval', '2s', false)
+             where current_setting('server_version_num')::int >= 140000"
+    )
+}
+
+/// Carries bytes until the connection ends. A notice comes before the answer of its statement, so the mark is set before
+/// anybody takes that answer for a success.
+async fn carry<S>(mut connection: tokio_postgres::Connection<Socket, S>, doubtful: Arc<AtomicBool>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut messages = stream::poll_fn(move |cx| connection.poll_message(cx));
+    while let Some(Ok(message)) = messages.next().await {
+        if let AsyncMessage::Notice(notice) = message {
+            let cancelled = [SqlState::QUERY_CANCELED, SqlState::ADMIN_SHUTDOWN].contains(notice.code());
+            if cancelled {
+                doubtful.store(true, Ordering::SeqCst);
+            }
+            tracing::warn!(code = notice.code().code(), "the database says: {}", notice.message());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What an error of the database means for the caller.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use crate::state::StoreError;
+
+/// Why a statement gave no result.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It changed nothing and may be sent again at once: two statements waited for each other.
+    Again,
+    /// Its outcome is not known, or the server cannot do it now. The connection is closed.
+    Lost(String),
+    /// The server refused it, and did nothing.
+    Refused(String),
+}
+
+impl Failure {
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else { return Self::Lost(of_connection(error)) };
+        let code = db.code();
+        match code.code().get(..2) {
+            _ if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) => {
+                Self::Again
+            }
+            // Messages of these classes name objects and settings of the server; those of others may quote values.
+            Some("08" | "25" | "28" | "3D" | "53" | "55" | "57" | "58") => {
+                Self::Lost(format!("{} ({})", db.message(), code.code()))
+            }
+            Some("3F" | "42") => Self::Refused(format!("{} ({})", db.message(), code.code())),
+            _ => Self::Refused(format!("error {}", code.code())),
+        }
+    }
+
+    pub(super) fn no_answer(limit: Duration) -> Self {
+        Self::Lost(format!("no answer within {limit:?}"))
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Again => unavailable("statements waited for each other"),
+            Failure::Lost(reason) => unavailable(reason),
+            Failure::Refused(reason) => StoreError::Unreadable(reason),
+        }
+    }
+}
+
+/// The words of an error that is not of the server: of the network, of TLS, of the log-in.
+fn of_connection(error: &tokio_postgres::Error) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+pub(super) fn unavailable(reason: impl Into<String>) -> StoreError {
+    StoreError::Unavailable(reason.into())
+}

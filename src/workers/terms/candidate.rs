@@ -1,0 +1,89 @@
+//! An instance that waits for the lease: its doors are open, and its files are watched.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use crate::decide::lease::{Beat, Watch};
+use crate::state::postgres::lease::LeaseRow;
+use crate::workers::terms::{READ_EVERY, Term, Terms, now_ms};
+use crate::workers::{Current, Daemon};
+
+/// Nobody has it: it was given back, or was never taken.
+pub(super) fn is_free(row: &LeaseRow) -> bool {
+    row.released || row.holder.is_none()
+}
+
+fn beat(row: &LeaseRow) -> Beat {
+    Beat { epoch: row.epoch, beat: row.beat, free: is_free(row) }
+}
+
+impl Terms {
+    /// Waits until this instance has the lease; none when the process ends.
+    pub(super) async fn candidate(&self, current: &Current) -> Option<Term> {
+        let mut watch = Watch::default();
+        let mut waiting: Option<Daemon> = None;
+        let term = loop {
+            if waiting.is_none() {
+                waiting = self.wait_beside(current).await;
+            }
+            if let Some(term) = self.try_to_take(current, &mut watch).await {
+                break Some(term);
+            }
+            tokio::select! {
+                () = self.token.cancelled() => break None,
+                () = tokio::time::sleep(READ_EVERY) => {}
+            }
+        };
+        if let Some(waiting) = waiting {
+            waiting.abandon().await;
+        }
+        term
+    }
+
+    /// Gives the doors a state that belongs to no term, and watches the files; none while the database is away.
+    async fn wait_beside(&self, current: &Current) -> Option<Daemon> {
+        match self.without_work().await {
+            Ok(shared) => {
+                let shared = Arc::new(shared);
+                current.is(shared.clone());
+                Some(Daemon::stand_by(shared, self.token.child_token()))
+            }
+            Err(error) => {
+                warn!(%error, "this instance cannot wait for work yet");
+                None
+            }
+        }
+    }
+
+    async fn try_to_take(&self, current: &Current, watch: &mut Watch) -> Option<Term> {
+        let asked_ms = now_ms();
+        let row = match self.lease.read(self.limit()).await {
+            Ok(row) => row,
+            Err(error) => {
+                self.not_seen(current, &error);
+                return None;
+            }
+        };
+        self.seen(current, &row, None).await;
+        if !watch.may_take(beat(&row), asked_ms, now_ms(), self.times) {
+            return None;
+        }
+        let sent_ms = now_ms();
+        let taken = match self.lease.take(&row, &self.me.id, self.limit()).await {
+            Ok(taken) => taken?,
+            Err(error) => {
+                warn!(%error, "the lease could not be taken");
+                return None;
+            }
+        };
+        info!(epoch = taken, before = row.holder.as_deref().unwrap_or_default(), "this instance takes over");
+        match self.begin(taken, sent_ms).await {
+            Ok(term) => Some(term),
+            Err(error) => {
+                warn!(%error, "the term could not begin");
+                None
+            }
+        }
+    }
+}

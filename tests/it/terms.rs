@@ -1,0 +1,143 @@
+//! Two instances on one database: one works, the other one waits with its doors open. Not tested where there is no
+//! PostgreSQL.
+
+use std::time::{Duration, Instant};
+
+use goodays_salesforce::app::App;
+use goodays_salesforce::clock::Clock;
+use goodays_salesforce::config::{Config, Postgres};
+use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::state::Store;
+use goodays_salesforce::state::postgres::Settings;
+use goodays_salesforce::state::postgres::lease::Lease;
+use serde_json::{Value, json};
+
+use crate::arena::PATIENCE;
+use crate::database;
+
+const LEASE: Duration = Duration::from_secs(2);
+const AGENT: &str = "agent@brand.example";
+
+struct Cluster {
+    stage: Stage,
+    database: Settings,
+}
+
+impl Cluster {
+    /// None without a database.
+    async fn start() -> Option<Self> {
+        let database = database::settings()?;
+        Some(Self { stage: Stage::set(Tuning::default()).await.unwrap(), database })
+    }
+
+    fn config(&self, name: &str) -> Config {
+        let mut config = self.stage.config().unwrap();
+        config.state.path = self.stage.dir.path().join(name);
+        let Settings { url, schema, .. } = self.database.clone();
+        config.state.postgres = Some(Postgres { url: url.into(), schema, root_cert: None, lease: LEASE });
+        config
+    }
+
+    async fn instance(&self, name: &str) -> App {
+        let config = self.config(name);
+        std::fs::create_dir_all(&config.state.path).unwrap();
+        App::start(config, Clock::System).await.unwrap()
+    }
+
+    /// Sends webhooks to this instance.
+    fn door(&self, app: &App) {
+        let url = format!("http://{}/webhooks/goodays", app.doors.webhook_addr());
+        self.stage.goodays.set_webhook(&url, Some(SECRET.to_owned()));
+    }
+
+    /// A feedback becomes a Case, and an answer on that reaches the customer once.
+    async fn carries(&self, words: &str) {
+        let id = self.stage.goodays.customer_leaves(Feedback::default());
+        let case = until(PATIENCE, || self.stage.salesforce.case_by_key(&id)).await.expect("a Case");
+        let case = case["Id"].as_str().unwrap();
+        self.stage.salesforce.agent_comments(case, words, true, AGENT).unwrap();
+        let received = || self.stage.goodays.received_by_customer(&id);
+        until(PATIENCE, || (!received().is_empty()).then_some(())).await.expect("an answer");
+        assert_eq!(received().len(), 1, "{words}");
+    }
+
+    /// Another instance's eyes on the lease.
+    async fn lease(&self) -> Lease {
+        Lease::of(&Store::connect(&self.database).await.unwrap()).unwrap()
+    }
+}
+
+async fn get(app: &App, path: &str) -> (u16, Value) {
+    let answer = reqwest_get(&format!("http://{}{path}", app.doors.admin_addr())).await;
+    (answer.0, serde_json::from_str(&answer.1).unwrap())
+}
+
+async fn reqwest_get(url: &str) -> (u16, String) {
+    let answer = goodays_salesforce::http::direct_client(PATIENCE).get(url).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn works(app: &App) {
+    until(PATIENCE, || app.current.shared().works.then_some(())).await.expect("it works");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_instance_stores_and_one_works_and_a_clean_stop_hands_over_at_once() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let (first, second) = (cluster.instance("first").await, cluster.instance("second").await);
+    assert!(first.current.shared().works && !second.current.shared().works);
+    cluster.door(&second);
+    cluster.carries("through the other one's door").await;
+
+    let both = || second.current.standing().filter(|standing| standing.members.len() == 2);
+    until(PATIENCE, both).await.expect("both are seen");
+    let (_, status) = get(&second, "/status").await;
+    let instances = &status["instances"];
+    assert_ne!(instances["this"], instances["works"]);
+    assert_eq!(instances["all"].as_array().unwrap().len(), 2, "{status}");
+    assert_eq!((&instances["mappings_differ"], &status["ready"]), (&json!(false), &json!(true)));
+    assert_eq!(get(&second, "/health/ready").await.0, 200);
+    let sweep = format!("http://{}/sweep", second.doors.admin_addr());
+    let asked = goodays_salesforce::http::direct_client(PATIENCE).post(sweep).send().await.unwrap();
+    assert_eq!(asked.status().as_u16(), 409);
+    let words = asked.text().await.unwrap();
+    assert!(words.contains(&first.doors.admin_addr().to_string()), "{words}");
+
+    assert!(first.stop().await);
+    let stopped = Instant::now();
+    works(&second).await;
+    assert!(stopped.elapsed() < LEASE / 2, "handed over after {:?}", stopped.elapsed());
+    cluster.carries("by the other one").await;
+    assert!(second.stop().await);
+}
+
+/// As if this instance had been silent for too long: another one has a newer epoch, and then says nothing either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lost_the_lease_stops_working_and_works_again_when_it_has_it() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let app = cluster.instance("only").await;
+    cluster.door(&app);
+    cluster.carries("before").await;
+    let lease = cluster.lease().await;
+    let row = lease.read(PATIENCE).await.unwrap();
+    let stolen = until_taken(&lease, row).await;
+    until(PATIENCE, || (!app.current.shared().works).then_some(())).await.expect("it stops working");
+    // Stored meanwhile, whoever works.
+    let id = cluster.stage.goodays.customer_leaves(Feedback::default());
+    works(&app).await;
+    until(PATIENCE, || cluster.stage.salesforce.case_by_key(&id)).await.expect("a Case");
+    assert!(lease.read(PATIENCE).await.unwrap().epoch > stolen);
+    cluster.carries("after").await;
+    assert!(app.stop().await);
+}
+
+/// Takes the lease from the instance that has it, which goes on beating.
+async fn until_taken(lease: &Lease, mut row: goodays_salesforce::state::postgres::lease::LeaseRow) -> i64 {
+    loop {
+        match lease.take(&row, "a thief", PATIENCE).await.unwrap() {
+            Some(epoch) => return epoch,
+            None => row = lease.read(PATIENCE).await.unwrap(),
+        }
+    }
+}
