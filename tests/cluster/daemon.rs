@@ -139,9 +139,11 @@ impl Daemon {
     pub async fn leader(&self) -> anyhow::Result<(usize, i64)> {
         let (holder, epoch, released) = self.lease().await?;
         let holder = holder.filter(|_| !released).context("nobody works")?;
-        let is = |one: &Instance| {
-            one.child.as_ref().is_some_and(|child| holder.ends_with(&format!("-{}", child.id())))
-        };
+        let of_holder = "select admin_addr from goodays.instances where id = $1";
+        let row =
+            self.client.query_opt(of_holder, &[&holder]).await?.context("who works is not known yet")?;
+        let admin: String = row.get(0);
+        let is = |one: &Instance| one.child.is_some() && one.admin().is_ok_and(|addr| addr == admin);
         Ok((self.instances.iter().position(is).context("who works is gone")?, epoch))
     }
 
@@ -203,8 +205,7 @@ impl Daemon {
     }
 
     async fn get(&self, instance: &Instance, what: &str) -> anyhow::Result<String> {
-        let addr = std::fs::read_to_string(instance.dir.join("state/admin.addr"))?;
-        let answer = self.http.get(format!("http://{}/{what}", addr.trim())).send().await?;
+        let answer = self.http.get(format!("http://{}/{what}", instance.admin()?)).send().await?;
         Ok(answer.error_for_status()?.text().await?)
     }
 
@@ -273,6 +274,11 @@ impl Drop for Daemon {
 }
 
 impl Instance {
+    /// The address of its admin door.
+    fn admin(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.dir.join("state/admin.addr"))?.trim().to_owned())
+    }
+
     async fn new(dir: PathBuf, field: &Field, database: u16) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir.join("mappings"))?;
         for (name, text) in MAPPINGS {
