@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::decide::lease::{Beat, Watch};
 use crate::state::postgres::lease::LeaseRow;
@@ -69,21 +69,6 @@ impl Terms {
         if !watch.may_take(beat(&row), asked_ms, now_ms(), self.times) {
             return None;
         }
-        let sent_ms = now_ms();
-        let taken = match self.lease.take(&row, &self.me.id, self.limit()).await {
-            Ok(taken) => taken?,
-            Err(error) => {
-                warn!(%error, "the lease could not be taken");
-                return None;
-            }
-        };
-        info!(epoch = taken, before = row.holder.as_deref().unwrap_or_default(), "this instance takes over");
-        match self.begin(taken, sent_ms).await {
-            Ok(term) => Some(term),
-            Err(error) => {
-                warn!(%error, "the term could not begin");
-                None
-            }
-        }
+        self.take(&row).await
     }
 }

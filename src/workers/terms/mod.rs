@@ -22,11 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::decide::lease::LeaseTimes;
-use crate::state::postgres::lease::{Instance, Lease};
+use crate::state::postgres::lease::{Instance, Lease, LeaseRow};
 use crate::state::{Store, StoreError};
 use crate::workers::{Current, Process, Shared};
 use deadline::Deadline;
@@ -79,7 +79,7 @@ impl Terms {
         Self { process, store, lease, times: LeaseTimes::of(length_ms), me, token }
     }
 
-    /// Takes the lease if nobody has it.
+    /// Takes the lease if nobody has it. If that fails, this instance waits like any other.
     pub async fn first(&self) -> Result<Option<Term>, StoreError> {
         let row = self.lease.read(START).await?;
         if !candidate::is_free(&row) {
@@ -89,11 +89,7 @@ impl Terms {
             );
             return Ok(None);
         }
-        let sent_ms = now_ms();
-        match self.lease.take(&row, &self.me.id, self.limit()).await? {
-            Some(epoch) => self.begin(epoch, sent_ms).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(self.take(&row).await)
     }
 
     /// What the doors of an instance need that does not work.
@@ -118,6 +114,27 @@ impl Terms {
         }
         let _ = self.lease.unregister(&self.me.id, self.limit()).await;
         clean
+    }
+
+    /// Takes the lease, unless another one was faster, and begins a term. What fails is logged: the lease may be tried for
+    /// again.
+    async fn take(&self, row: &LeaseRow) -> Option<Term> {
+        let sent_ms = now_ms();
+        let epoch = match self.lease.take(row, &self.me.id, self.limit()).await {
+            Ok(taken) => taken?,
+            Err(error) => {
+                warn!(%error, "the lease could not be taken");
+                return None;
+            }
+        };
+        info!(epoch, before = row.holder.as_deref().unwrap_or_default(), "this instance has the lease");
+        match self.begin(epoch, sent_ms).await {
+            Ok(term) => Some(term),
+            Err(error) => {
+                warn!(%error, "the term could not begin");
+                None
+            }
+        }
     }
 
     /// Reads anew what the workers know. The kernel's timer runs from here on.
