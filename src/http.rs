@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::error::Error as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -44,12 +45,26 @@ impl Default for TimeLimits {
 /// the environment's proxies, except for this machine itself.
 pub fn client(timeout: Duration) -> reqwest::Client {
     let variable = |name: &str| std::env::var(name).ok();
-    built(proxies(&variable).into_iter().fold(builder(timeout), reqwest::ClientBuilder::proxy))
+    built(proxies(&variable).into_iter().fold(trusting(timeout), reqwest::ClientBuilder::proxy))
 }
 
-/// The same without any proxy: for calls to the daemon's own admin listener.
+/// The same without proxies and without certificates: for calls to the daemon's own admin listener.
 pub fn direct_client(timeout: Duration) -> reqwest::Client {
-    built(builder(timeout))
+    built(builder(timeout).tls_certs_only([]))
+}
+
+/// Whether this machine has CA certificates, read once. Without any, the HTTP library refuses to make a client at all.
+/// We make one that trusts nobody: the webhook door opens, `http://` works, and each `https://` call fails with
+/// [`NO_ROOTS`] in its reason.
+static HAS_ROOTS: LazyLock<bool> = LazyLock::new(|| builder(Duration::from_secs(1)).build().is_ok());
+
+/// What to do about it.
+const NO_ROOTS: &str = "this machine has no CA certificates: install the package ca-certificates, or name a file of them \
+                        in SSL_CERT_FILE, and start again";
+
+fn trusting(timeout: Duration) -> reqwest::ClientBuilder {
+    let builder = builder(timeout);
+    if *HAS_ROOTS { builder } else { builder.tls_certs_only([]) }
 }
 
 /// How long the kernel tries to deliver bytes that are not acknowledged: shorter than `settle` as it is shipped.
@@ -72,7 +87,7 @@ fn builder(timeout: Duration) -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
-    builder.build().expect("a client builds; without CA certificates, install the package ca-certificates")
+    builder.build().expect("a client builds: its settings are constants, and its certificates were tried")
 }
 
 /// Never sent through a proxy, whatever the environment says: a proxy would read traffic meant for this machine.
@@ -167,7 +182,11 @@ fn described(error: reqwest::Error) -> String {
         text.push_str(&inner.to_string());
         cause = inner.source();
     }
-    text
+    with_advice(text, *HAS_ROOTS)
+}
+
+fn with_advice(reason: String, has_roots: bool) -> String {
+    if has_roots || !reason.contains("certificate") { reason } else { format!("{reason}; {NO_ROOTS}") }
 }
 
 /// The first 300 characters of a remote's text, on one line.
@@ -309,7 +328,7 @@ mod tests {
         let variable = |name: &str| name.eq_ignore_ascii_case("http_proxy").then(|| proxy.to_owned());
         let found = proxies(&variable);
         assert_eq!(found.len(), 1);
-        built(found.into_iter().fold(builder(Duration::from_secs(5)), reqwest::ClientBuilder::proxy))
+        built(found.into_iter().fold(trusting(Duration::from_secs(5)), reqwest::ClientBuilder::proxy))
     }
 
     #[tokio::test]
@@ -332,6 +351,14 @@ mod tests {
         assert!(proxies(&|_| None).is_empty());
         assert!(proxies(&|_| Some(String::new())).is_empty());
         assert!(proxies(&|_| Some("http://[".to_owned())).is_empty());
+    }
+
+    #[test]
+    fn a_machine_without_certificates_is_named_where_one_is_refused() {
+        let refused = "error sending request: invalid peer certificate: UnknownIssuer".to_owned();
+        assert_eq!(with_advice(refused.clone(), true), refused);
+        assert!(with_advice(refused, false).contains("install the package ca-certificates"));
+        assert_eq!(with_advice("tcp connect error".into(), false), "tcp connect error");
     }
 
     #[test]

@@ -28,7 +28,7 @@ struct Process {
     admin: String,
     /// It was read until the listeners were open.
     stderr: Option<BufReader<ChildStderr>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Process {
@@ -56,7 +56,7 @@ impl Process {
         }
         let found =
             |name: &str| line.split(name).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-        Self { hook: found("webhook="), admin: found("admin="), child, stderr: Some(stderr), _dir: dir }
+        Self { hook: found("webhook="), admin: found("admin="), child, stderr: Some(stderr), dir }
     }
 
     async fn post(&self, http: &reqwest::Client, id: usize) -> u16 {
@@ -155,6 +155,19 @@ async fn d05_the_soft_limit_is_raised_to_the_hard_one() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let words: Vec<&str> = files.split_whitespace().collect();
     assert_eq!(words[3..5], ["2000", "2000"], "{files}");
+    process.ends_well();
+}
+
+/// As in an image that was built without the package ca-certificates. An acknowledged event waits until there are some.
+#[tokio::test]
+async fn without_ca_certificates_the_door_is_open_and_the_commands_work() {
+    let process = Process::start("export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/nowhere;");
+    process.takes(20).await;
+    let mut status = Command::new(assert_cmd::cargo::cargo_bin("goodays-salesforce"));
+    status.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", "/nowhere");
+    let output = status.arg("status").current_dir(process.dir.path()).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("20 waiting"), "{words} {output:?}");
     process.ends_well();
 }
 
