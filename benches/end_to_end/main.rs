@@ -55,6 +55,9 @@ struct Args {
     /// Nothing but this.
     #[arg(long, value_enum)]
     only: Option<Only>,
+    /// Measures this build of the daemon. To compare two, measure them in turn.
+    #[arg(long, value_name = "FILE")]
+    daemon: Option<PathBuf>,
     /// Writes all numbers there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -105,6 +108,9 @@ struct Measured {
 }
 
 async fn measure(args: &Args) -> anyhow::Result<()> {
+    if let Some(daemon) = &args.daemon {
+        process::DAEMON.get_or_init(|| daemon.clone());
+    }
     let events = if args.quick { args.events.min(300) } else { args.events };
     let scenes = Scenes { events, quick: args.quick, peers: args.peers.clone().unwrap_or_default() };
     let latencies = args.latency.map_or(vec![0, 150], |only| vec![only]);

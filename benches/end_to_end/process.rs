@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,6 +13,8 @@ use tempfile::TempDir;
 use crate::load::Line;
 
 pub const BIN: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
+/// The daemon to measure, if it is another build than this one.
+pub static DAEMON: OnceLock<PathBuf> = OnceLock::new();
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder next to the build: a temporary folder may be in memory, where a sync costs nothing.

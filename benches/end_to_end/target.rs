@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::load::{Line, SECRET};
 use crate::org::Org;
-use crate::process::{BIN, PATIENCE, Process, folder, free_addr, size};
+use crate::process::{BIN, DAEMON, PATIENCE, Process, folder, free_addr, size};
 
 /// The file with additional configuration for the daemon.
 const SECTION: &str = "section.yaml";
@@ -150,7 +150,8 @@ fn launch(kind: Kind, dir: &Path, addr: SocketAddr, org: &Org, peers: &Path) -> 
             write_files(dir, addr, org)?;
             // One that was killed has left its own.
             let _ = fs::remove_file(dir.join("state/admin.addr"));
-            let mut command = Command::new(BIN);
+            let daemon = DAEMON.get().map_or(Path::new(BIN), |other| other);
+            let mut command = Command::new(daemon);
             command.arg("run").arg("-c").arg(dir.join("connector.yaml"));
             command
         }
