@@ -13,6 +13,7 @@ mod progress;
 mod set_up;
 mod show;
 mod simulate;
+mod state;
 mod support_bundle;
 mod timeline;
 mod verdict;

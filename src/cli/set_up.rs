@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 
-use super::{Cli, Configured, FINDINGS, OK, UNREACHABLE, init, load, mapping_tests, support_bundle};
+use super::{Cli, Configured, FINDINGS, OK, UNREACHABLE, init, load, mapping_tests, state, support_bundle};
 use crate::alerts;
 use crate::clock::Clock;
 use crate::config::{DESTINATIONS, Secrets};
@@ -35,6 +35,11 @@ A test is written by hand, or by `plan EVENT --update NAME`. `check` runs them, 
         config: Configured,
         #[arg(long)]
         json: bool,
+    },
+    /// Move the state between the state folder and a database; no daemon may run.
+    State {
+        #[command(subcommand)]
+        what: state::State,
     },
     /// Send a test message to each destination of `alerts` in connector.yaml.
     #[command(after_help = "Example:
@@ -89,6 +94,7 @@ impl SetUp {
         match self {
             Self::Init(flags) => init::init(*flags).await,
             Self::Test { config, json } => mapping_tests::test(&config.config, json),
+            Self::State { what } => what.run().await,
             Self::Alerts { what: Alerts::Test, config } => test_alerts(&config.config).await,
             Self::Completions { shell } => {
                 let mut text = Vec::new();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::state::mark::Mark;
+
 #[derive(Debug, Error)]
 pub enum OpenError {
     #[error(
@@ -33,6 +35,8 @@ pub enum OpenError {
          state: the sweep finds again what Goodays and Salesforce know"
     )]
     Damaged { dir: PathBuf, reason: String },
+    #[error("the state in {dir} is not to be used: {mark}")]
+    Marked { dir: PathBuf, mark: Mark },
     /// Only tests get this.
     #[error("stopped at step {0}, as asked")]
     Stopped(u8),

@@ -21,13 +21,17 @@
 //! waits for the disk, as a read of a file does. What one decides on is decided without waiting: the functions that take a
 //! decision take a synchronous closure.
 //!
+//! A state is moved from one kind of store to the other by [`copy::copy`], while no daemon uses it.
+//!
 //! Only this room knows keys, ranges, guards and databases: `records` for the embedded one.
 
 mod answers;
 mod conversation;
+pub mod copy;
 mod embedded;
 mod errors;
 mod event;
+mod mark;
 pub mod postgres;
 pub(crate) mod records;
 mod rkey;
@@ -47,6 +51,7 @@ pub use conversation::{Changed, Commit, Due, Ended, Loaded};
 pub use embedded::{Fault, Settings};
 pub use errors::{OpenError, StoreError};
 pub use event::{AT_ONCE, Entry, EntryState, Item, Receipt, Waiting, WaitingNote};
+pub use mark::Mark;
 pub use rkey::{LANES, RKey};
 pub use sent::SentMinutes;
 pub use store::Store;

@@ -15,7 +15,7 @@ use tracing::error;
 use super::body::Reader;
 use super::guard::{self, Guard};
 use super::pages::Sessions;
-use super::{Limits, answer, bulk, console, pages};
+use super::{Limits, answer, bulk, console, forward, pages};
 use crate::operator::status::{Status, trouble};
 use crate::state::StoreError;
 use crate::workers::{Current, Shared};
@@ -70,6 +70,7 @@ pub fn router(
         .route("/sweep", post(console::sweep))
         .route("/apply-actions", post(bulk::apply_actions))
         .route("/forget", post(console::forget))
+        .route_layer(middleware::from_fn_with_state(context.clone(), forward::forward))
         .with_state(context)
         .merge(pages::router(current, sessions, limits, closing))
         .method_not_allowed_fallback(answer::wrong_method)

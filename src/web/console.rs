@@ -300,7 +300,7 @@ fn word(outcome: &RetryOutcome) -> &'static str {
     }
 }
 
-fn unread(why: Unread) -> Response {
+pub(super) fn unread(why: Unread) -> Response {
     let (status, words) = match why {
         Unread::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
         Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),

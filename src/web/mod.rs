@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod bulk;
 mod console;
+mod forward;
 mod guard;
 mod idle;
 mod pages;

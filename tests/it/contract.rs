@@ -79,11 +79,11 @@ fn id(n: u8) -> ResponseId {
     ResponseId::new(format!("r{n}")).unwrap()
 }
 
-fn case(n: u8) -> RecordId {
+pub fn case(n: u8) -> RecordId {
     RecordId::new(&format!("500KB0000000{n:03}")).unwrap()
 }
 
-fn intent(seq: u64, response_id: ResponseId) -> Intent {
+pub fn intent(seq: u64, response_id: ResponseId) -> Intent {
     Intent {
         seq,
         response_id,
@@ -114,7 +114,7 @@ fn note(action: u64) -> Note {
     Note::new(Feedback::Sent, &action.to_string(), "", Words::default())
 }
 
-fn done(at_ms: i64) -> EntryState {
+pub fn done(at_ms: i64) -> EntryState {
     EntryState::Done { at_ms, how: "created".to_owned(), course: None }
 }
 

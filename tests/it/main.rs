@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod console;
 mod contract;
+mod copy;
 mod counts;
 mod database;
 mod doors;

@@ -10,7 +10,7 @@ use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::state::Store;
 use goodays_salesforce::state::postgres::Settings;
-use goodays_salesforce::state::postgres::lease::Lease;
+use goodays_salesforce::state::postgres::lease::{Instance, Lease};
 use serde_json::{Value, json};
 
 use crate::arena::PATIENCE;
@@ -98,18 +98,91 @@ async fn every_instance_stores_and_one_works_and_a_clean_stop_hands_over_at_once
     assert_eq!(instances["all"].as_array().unwrap().len(), 2, "{status}");
     assert_eq!((&instances["mappings_differ"], &status["ready"]), (&json!(false), &json!(true)));
     assert_eq!(get(&second, "/health/ready").await.0, 200);
-    let sweep = format!("http://{}/sweep", second.doors.admin_addr());
-    let asked = goodays_salesforce::http::direct_client(PATIENCE).post(sweep).send().await.unwrap();
-    assert_eq!(asked.status().as_u16(), 409);
-    let words = asked.text().await.unwrap();
-    assert!(words.contains(&first.doors.admin_addr().to_string()), "{words}");
-
     assert!(first.stop().await);
     let stopped = Instant::now();
     works(&second).await;
     assert!(stopped.elapsed() < LEASE / 2, "handed over after {:?}", stopped.elapsed());
     cluster.carries("by the other one").await;
     assert!(second.stop().await);
+}
+
+async fn post(app: &App, path: &str, meant: Option<&str>) -> (u16, Value) {
+    let url = format!("http://{}{path}", app.doors.admin_addr());
+    let mut request = goodays_salesforce::http::direct_client(PATIENCE).post(url);
+    if let Some(meant) = meant {
+        request = request.header("x-goodays-instance", meant);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_the_working_instance_can_do_is_handed_on_to_it() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let (first, second) = (cluster.instance("first").await, cluster.instance("second").await);
+    cluster.door(&second);
+    cluster.carries("before").await;
+    let both = || second.current.standing().filter(|standing| standing.members.len() == 2);
+    let standing = until(PATIENCE, both).await.expect("both are seen");
+    let leader = standing.leader.clone().unwrap();
+
+    let (status, report) = post(&second, "/sweep", None).await;
+    assert_eq!(status, 200, "{report}");
+    assert!(report.is_object(), "{report}");
+    let case = &cluster.stage.salesforce.records("Case")[0];
+    let (status, explained) = get(&second, &format!("/cases/{}", case["Id"].as_str().unwrap())).await;
+    assert!(status == 200 && explained.is_array(), "{explained}");
+    // The leader's own words, from the other one's door.
+    let (status, refused) = post(&second, "/parked/a999/retry", None).await;
+    assert_eq!(
+        (status, &refused["error"]),
+        (404, &post(&first, "/parked/a999/retry", None).await.1["error"])
+    );
+
+    // Who gets a request that is meant for another one does nothing with it, and hands it on to nobody.
+    let (status, refused) = post(&second, "/sweep", Some(&leader)).await;
+    assert_eq!(status, 421, "{refused}");
+    assert_eq!(post(&first, "/sweep", Some(&leader)).await.0, 200);
+    assert_eq!(post(&second, "/sweep", Some(&standing.me)).await.0, 409, "it does not work");
+    assert!(first.stop().await && second.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_working_instance_that_cannot_be_asked_is_named() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let lease = cluster.lease().await;
+    let ghost = Instance {
+        id: "ghost".to_owned(),
+        version: String::new(),
+        mapping: String::new(),
+        started_ms: 0,
+        admin_addr: "127.0.0.1:1".to_owned(),
+    };
+    lease.register(&ghost, PATIENCE).await.unwrap();
+    let row = lease.read(PATIENCE).await.unwrap();
+    lease.take(&row, "ghost", PATIENCE).await.unwrap().unwrap();
+    let mut config = cluster.config("only");
+    config.state.postgres.as_mut().unwrap().lease = Duration::from_secs(60);
+    let app = App::start(config, Clock::System).await.unwrap();
+    let seen = || app.current.standing().filter(|standing| standing.leaders_door().is_some());
+    until(PATIENCE, seen).await.expect("the other one is seen");
+    let (status, refused) = post(&app, "/sweep", None).await;
+    let words = refused["error"].as_str().unwrap();
+    assert!(status == 503 && words.contains("ghost") && words.contains("127.0.0.1:1"), "{words}");
+    // An address of another machine that leads to this one.
+    let own = Instance { admin_addr: app.doors.admin_addr().to_string(), ..ghost };
+    lease.register(&own, PATIENCE).await.unwrap();
+    let own_door = || {
+        let door = app.current.standing()?.leaders_door()? == own.admin_addr;
+        door.then_some(())
+    };
+    until(PATIENCE, own_door).await.expect("the new address is seen");
+    let (status, refused) = post(&app, "/sweep", None).await;
+    let words = refused["error"].as_str().unwrap();
+    assert!(status == 503 && words.contains("something else answers there"), "{words}");
+    // What needs no remote is done here.
+    assert_eq!(post(&app, "/parked/a999/retry", None).await.0, 404);
+    assert!(app.stop().await);
 }
 
 /// As if this instance had been silent for too long: another one has a newer epoch, and then says nothing either.

@@ -370,6 +370,18 @@ impl Store {
         seq.next
     }
 
+    /// Later numbers are greater than this one.
+    pub fn skip_seqs(&self, last: u64) {
+        let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        if seq.next < last {
+            *seq = Seq { next: last, reserved: last };
+            let _ = self.exclusive(|recent| {
+                recent.write(SEQ_KEY, Some(&last.to_be_bytes()));
+                Ok(())
+            });
+        }
+    }
+
     /// The last number given, or a later one: no stored record has a greater number.
     pub fn last_seq(&self) -> u64 {
         self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner).next

@@ -94,11 +94,18 @@ impl Lease {
         Ok(!self.connection.rows(SQL, &[&epoch], limit).await?.is_empty())
     }
 
-    /// Says that this instance is there.
+    /// Says that this instance is there. A door that listens on all addresses is reached at the one that the database sees
+    /// this instance at.
     pub async fn register(&self, me: &Instance, limit: Duration) -> Result<(), StoreError> {
         const SQL: &str = "
-            with gone as (delete from instances where seen < now() - interval '1 day' and id <> $1)
-            insert into instances (id, version, mapping, started_ms, admin_addr) values ($1, $2, $3, $4, $5)
+            with gone as (delete from instances where seen < now() - interval '1 day' and id <> $1),
+            seen_at as (
+                select case when family(inet_client_addr()) = 6 then '[' || host(inet_client_addr()) || ']'
+                            else coalesce(host(inet_client_addr()), '127.0.0.1') end as host)
+            insert into instances (id, version, mapping, started_ms, admin_addr)
+            select $1, $2, $3, $4, case when $5::text ~ '^(0[.]0[.]0[.]0|[[]::[]]):[0-9]+$'
+                                        then host || substring($5::text from ':[0-9]+$') else $5::text end
+            from seen_at
             on conflict (id) do update set version = excluded.version, mapping = excluded.mapping,
                 started_ms = excluded.started_ms, admin_addr = excluded.admin_addr, seen = now()";
         let Instance { id, version, mapping, started_ms, admin_addr } = me;

@@ -13,6 +13,7 @@
 mod address;
 mod commit;
 mod connection;
+mod copy;
 mod errors;
 mod forget;
 mod inbox;
@@ -39,7 +40,9 @@ use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::StoreError;
+use crate::state::mark::Mark;
 use connection::{Connection, Params, Target, Use};
+pub(in crate::state) use copy::Reader as CopyReader;
 pub use load::Version;
 use numbers::Numbers;
 use receive::Receivers;
@@ -82,6 +85,8 @@ pub enum ConnectError {
     RootCert(String),
     #[error("the database cannot be used: {0}")]
     Database(StoreError),
+    #[error("the state in the schema {schema} is not to be used: {mark}")]
+    Marked { schema: String, mark: Mark },
 }
 
 /// The store of one instance. Clones share it; dropping the last one closes the connections.
@@ -105,6 +110,15 @@ struct Shared {
 impl Postgres {
     /// Connects, and brings the schema to the version of this program.
     pub async fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+        let store = Self::connect_marked(settings).await?;
+        match store.mark().await.map_err(ConnectError::Database)? {
+            Some(mark) => Err(ConnectError::Marked { schema: settings.schema.clone(), mark }),
+            None => Ok(store),
+        }
+    }
+
+    /// The same of a state that is being copied, or copied to.
+    pub async fn connect_marked(settings: &Settings) -> Result<Self, ConnectError> {
         let target = Arc::new(target(settings)?);
         let records = Arc::new(Connection::new(Arc::clone(&target), Use::Records));
         let migrated = migrate::migrate(&records, &target.schema).await;

@@ -161,6 +161,12 @@ async fn a_lease_that_is_given_back_is_free_and_its_term_over() {
     lease.register(&Instance { mapping: "n".to_owned(), ..me.clone() }, SOON).await.unwrap();
     let all = lease.instances(SOON).await.unwrap();
     assert_eq!((all.len(), all[0].instance.mapping.as_str()), (1, "n"));
+    for (listens, reached) in
+        [("0.0.0.0:94", "127.0.0.1:94"), ("[::]:94", "127.0.0.1:94"), ("10.0.0.1:9", "10.0.0.1:9")]
+    {
+        lease.register(&Instance { admin_addr: listens.to_owned(), ..me.clone() }, SOON).await.unwrap();
+        assert_eq!(lease.instances(SOON).await.unwrap()[0].instance.admin_addr, reached);
+    }
     lease.unregister("two", SOON).await.unwrap();
     assert!(lease.instances(SOON).await.unwrap().is_empty());
 }

@@ -39,7 +39,19 @@ pub fn note(seq: u64) -> Vec<u8> {
 /// Hash of a body (16 bytes of its SHA-256) to the event. A body that names no response is under its own hash.
 pub fn body_hash(rkey: Option<RKey>, body: &[u8]) -> Vec<u8> {
     let hash: [u8; 16] = Sha256::digest(body)[..16].try_into().expect("a digest has 32 bytes");
-    join(b'L', &[&rkey.map_or(hash, |rkey| rkey.0), b"h", &hash])
+    receipt(rkey.map_or(hash, |rkey| rkey.0), hash)
+}
+
+/// The same by the hash. `owner` is the response, or the hash itself.
+pub fn receipt(owner: [u8; 16], hash: [u8; 16]) -> Vec<u8> {
+    join(b'L', &[&owner, b"h", &hash])
+}
+
+/// Owner and hash of such a key.
+pub fn receipt_parts(key: &[u8]) -> Option<([u8; 16], [u8; 16])> {
+    let is_receipt = key.len() == 34 && key.get(17) == Some(&b'h');
+    is_receipt.then_some(())?;
+    Some((key.get(1..17)?.try_into().ok()?, key.get(18..)?.try_into().ok()?))
 }
 
 /// A lane's queue, ordered by due time in milliseconds: to the response.
@@ -110,6 +122,11 @@ pub fn identity(text: &str) -> Vec<u8> {
     join(b'D', &[&Sha256::digest(text.as_bytes())[..16]])
 }
 
+/// The same by the hash.
+pub fn identity_hash(hash: [u8; 16]) -> Vec<u8> {
+    join(b'D', &[&hash])
+}
+
 /// What is parked or unclear: `e` events, `a` actions.
 pub fn parked(kind: u8, seq: u64) -> Vec<u8> {
     join(b'X', &[&[kind], &seq.to_be_bytes()])
@@ -127,6 +144,11 @@ pub fn customer(hash: u64, rkey: RKey) -> Vec<u8> {
 
 pub fn customer_prefix(hash: u64) -> (Vec<u8>, Vec<u8>) {
     prefix(join(b'U', &[&hash.to_be_bytes()]))
+}
+
+/// The hash and the response.
+pub fn customer_parts(key: &[u8]) -> Option<(u64, RKey)> {
+    Some((key.get(1..9).and_then(tail_seq)?, tail_rkey(key)?))
 }
 
 /// The responses of a lane's call that is in flight.

@@ -1,6 +1,7 @@
 //! The records over the embedded database: its keys, guards and transactions.
 
 mod commit;
+pub(in crate::state) mod copy;
 mod damaged;
 mod forget;
 mod inbox;
@@ -31,6 +32,16 @@ pub struct Records {
 impl Records {
     /// Opens the store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let records = Self::open_marked(dir, settings)?;
+        let folder = |error: StoreError| OpenError::Folder { dir: dir.to_owned(), reason: error.to_string() };
+        match records.mark().map_err(folder)? {
+            Some(mark) => Err(OpenError::Marked { dir: dir.to_owned(), mark }),
+            None => Ok(records),
+        }
+    }
+
+    /// The same of a state that is being copied, or copied to.
+    pub fn open_marked(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         Engine::open(dir, settings).map(|engine| Self { engine })
     }
 

@@ -32,7 +32,7 @@ impl Records {
         self.try_transact(&tx).map(drop)
     }
 
-    fn remove_all(&self, (from, to): (Vec<u8>, Vec<u8>)) -> Result<(), StoreError> {
+    pub(super) fn remove_all(&self, (from, to): (Vec<u8>, Vec<u8>)) -> Result<(), StoreError> {
         loop {
             let found = self.engine.keys(&from, &to, SLICE)?;
             if found.is_empty() {

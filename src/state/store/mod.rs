@@ -1,6 +1,7 @@
 //! The store's interface: each function names the one that answers it in each kind of store.
 
 mod conversations;
+mod copy;
 mod events;
 mod removal;
 mod values;

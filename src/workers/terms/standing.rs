@@ -86,7 +86,8 @@ impl Standing {
         }
     }
 
-    fn leaders_door(&self) -> Option<&str> {
+    /// The admin door of the instance that works.
+    pub fn leaders_door(&self) -> Option<&str> {
         let leader = self.leader.as_deref()?;
         self.members.iter().find(|member| member.id == leader).map(|member| member.admin.as_str())
     }
