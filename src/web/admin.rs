@@ -121,13 +121,18 @@ async fn live() -> Response {
 
 /// Whether a webhook can be stored now. The state of the remotes does not matter.
 async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
-    match context.shared().accepting() {
-        Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
-        Err(error) => {
-            let body = json!({ "accepting": false, "reason": error.to_string() });
-            answer::json(StatusCode::SERVICE_UNAVAILABLE, body)
-        }
+    let shared = context.shared();
+    let refusal = shared.accepting().err();
+    let mut body = json!({ "accepting": refusal.is_none() });
+    let status = refusal.as_ref().map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+    if let Some(why) = refusal {
+        body["reason"] = json!(why.to_string());
     }
+    if let Some(standing) = &*shared.standing.load() {
+        // Whoever asks several instances has to know whom he reached.
+        body["instance"] = json!(standing.me);
+    }
+    answer::json(status, body)
 }
 
 async fn ready(State(context): State<Arc<AdminContext>>) -> Response {

@@ -4,6 +4,7 @@ mod alerts;
 mod doors;
 mod feedback;
 mod grafana;
+mod instances;
 mod waiting;
 
 use std::sync::Mutex;
@@ -31,9 +32,14 @@ pub struct Page {
 
 impl Browser {
     pub fn new(stage: &Stage) -> Self {
+        Self::at(&stage.app().doors.admin_addr().to_string())
+    }
+
+    /// At the admin door of this address.
+    pub fn at(host: &str) -> Self {
         Self {
             http: goodays_salesforce::http::client(PATIENCE),
-            host: stage.app().doors.admin_addr().to_string(),
+            host: host.to_owned(),
             cookies: Mutex::default(),
         }
     }

@@ -6,6 +6,7 @@
 //! | what happened to this feedback? | [`feedback`] |
 //! | what waits for a human? | [`waiting`]; work on many at once: [`jobs`] |
 //! | what does the mapping do? | [`mappings`] |
+//! | who works, of several instances? | [`instances`] |
 //! | who are you? | [`login`], [`session`] |
 //!
 //! What customers wrote is shown only after a click, and each such click is in the log.
@@ -13,6 +14,7 @@
 mod assets;
 mod feedback;
 mod forms;
+mod instances;
 mod jobs;
 mod live;
 mod login;
@@ -105,6 +107,7 @@ pub fn router(
         .route("/console/jobs/{id}", get(jobs::page))
         .route("/console/mappings", get(mappings::page).post(mappings::try_event))
         .route("/console/mappings/touched", post(mappings::touched))
+        .route("/console/instances", get(instances::page))
         .with_state(Arc::new(console))
 }
 
@@ -126,6 +129,7 @@ impl Console {
             language: chosen.unwrap_or_else(|| messages.language()),
             zone: messages.zone().clone(),
             form: self.sessions.form(&visit.session, (*token).as_ref()),
+            several: self.shared().config.state.postgres.is_some(),
             can_log_out: token.is_some() && !PAGES.is_open(parts.uri.path()),
             here: parts.uri.path().to_owned(),
         }

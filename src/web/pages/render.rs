@@ -42,6 +42,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "job.html",
         "mappings.html",
         "touched.html",
+        "instances.html",
         "message.html",
     ] {
         environment.add_template(name, text).expect("the tests render each template");
@@ -56,6 +57,8 @@ pub struct Look {
     pub zone: TimeZone,
     /// What the forms of the page carry.
     pub form: String,
+    /// Whether there may be other instances.
+    pub several: bool,
     /// Whether there is a session that can be ended.
     pub can_log_out: bool,
     /// The path of the page, for the switch of languages.
@@ -80,6 +83,7 @@ impl Look {
             other => if self.language == Language::En { "fr" } else { "en" },
             zone => self.zone.iana_name().unwrap_or("UTC"),
             form => self.form.as_str(),
+            several => self.several,
             can_log_out => self.can_log_out,
             here => self.here.as_str(),
             version => env!("CARGO_PKG_VERSION"),
@@ -172,6 +176,7 @@ mod tests {
             language: Language::En,
             zone: TimeZone::UTC,
             form: String::new(),
+            several: false,
             can_log_out: false,
             here: "/console".to_owned(),
         }

@@ -8,6 +8,7 @@ nav-overview = Overview
 nav-feedback = Feedback
 nav-waiting = Waiting for a human
 nav-mappings = Mappings
+nav-instances = Instances
 other-language = Français
 log-in = Log in
 log-out = Log out
@@ -197,3 +198,29 @@ empty = (empty)
 column-field = Field
 column-value = Value
 column-rule = Rule
+
+## Instances
+
+instances-one = There is one instance
+instances-not-seen = Without state.postgres there can be no other one. With it, the instances are shown as soon as the database was asked.
+instances-trouble = This instance cannot ask the database; what it knew last is shown.
+instances-differ = The instances judge by different mappings. Bring the same files to all of them.
+instances-works = It works
+instances-nobody = nobody now
+instances-epoch = Epoch
+instances-lease = Lease
+instances-round-trip = Round trip to the database
+instances-this = (this one)
+instances-working = works
+instances-hint = One instance works at a time; the others take webhooks and wait for its lease. The round trip is that of this instance. Each instance is asked at its address whether its door accepts.
+column-instance = Instance
+column-address = Admin door
+column-door = Webhooks
+column-version = Version
+column-mappings = Mappings
+column-started = Started
+column-seen = Seen
+door-accepts = accepted
+door-refuses = refused
+door-unasked = It cannot be asked at this address from here.
+seen-ago = { $span } ago

@@ -8,6 +8,7 @@ nav-overview = Vue d’ensemble
 nav-feedback = Avis
 nav-waiting = En attente d’un humain
 nav-mappings = Mappings
+nav-instances = Instances
 other-language = English
 log-in = Se connecter
 log-out = Se déconnecter
@@ -197,3 +198,29 @@ empty = (vide)
 column-field = Champ
 column-value = Valeur
 column-rule = Règle
+
+## Instances
+
+instances-one = Il y a une seule instance
+instances-not-seen = Sans state.postgres, il ne peut pas y en avoir d’autre. Sinon, les instances sont montrées dès que la base de données a été interrogée.
+instances-trouble = Cette instance ne peut pas interroger la base de données ; voici ce qu’elle savait en dernier.
+instances-differ = Les instances suivent des mappings différents. Donner les mêmes fichiers à toutes.
+instances-works = Celle qui travaille
+instances-nobody = aucune
+instances-epoch = Époque
+instances-lease = Bail
+instances-round-trip = Aller-retour vers la base de données
+instances-this = (celle-ci)
+instances-working = travaille
+instances-hint = Une seule instance travaille à la fois ; les autres prennent les webhooks et attendent son bail. L’aller-retour est celui de cette instance. Chaque instance est interrogée à son adresse pour savoir si sa porte accepte.
+column-instance = Instance
+column-address = Porte d’administration
+column-door = Webhooks
+column-version = Version
+column-mappings = Mappings
+column-started = Démarrée
+column-seen = Vue
+door-accepts = acceptés
+door-refuses = refusés
+door-unasked = Elle ne peut pas être interrogée d’ici à cette adresse.
+seen-ago = il y a { $span }
