@@ -3,6 +3,7 @@
 mod alerts;
 mod doors;
 mod feedback;
+mod french;
 mod grafana;
 mod instances;
 mod waiting;

@@ -163,5 +163,5 @@ type Shown = Result<Response, Response>;
 
 /// The store cannot be read: the page says so.
 fn broken(look: &Look, error: &impl ToString) -> Response {
-    look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("message-broken"), error.to_string())
+    look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("message-broken"), look.said(&error.to_string()))
 }

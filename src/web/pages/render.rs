@@ -29,6 +29,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.add_filter("moment", moment);
     environment.add_filter("span", span);
     environment.add_filter("path", path);
+    environment.add_filter("said", said);
     for (name, text) in templates![
         "layout.html",
         "plot.html",
@@ -74,6 +75,11 @@ impl Look {
     /// Says words of the daemon's catalogue.
     pub fn say(&self, words: &Words) -> String {
         Messages::new(self.language).in_zone(self.zone.clone()).say(words)
+    }
+
+    /// A text of the daemon, or of a remote, that came without words of the catalogue.
+    pub fn said(&self, text: &str) -> String {
+        Messages::new(self.language).say_text(text)
     }
 
     /// The page `name` with its own values.
@@ -129,6 +135,11 @@ fn say(state: &State<'_, '_>, name: &str, given: Kwargs) -> Result<String, Error
         args.push((name, given.get::<Value>(name)?.to_string()));
     }
     Ok(words::say(language(state), name, args))
+}
+
+/// A text of the daemon, or of a remote, in the page's language.
+fn said(state: &State<'_, '_>, text: &str) -> String {
+    Messages::new(language(state)).say_text(text)
 }
 
 /// A moment of our clock (milliseconds) or an RFC 3339 text, in the page's zone: `2026-01-31 08:00:00`.

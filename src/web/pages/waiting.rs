@@ -165,7 +165,7 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
     };
     let goodays = explained.as_ref().map(|explained| match &explained.goodays {
         Ok(listed) => context! { state => listed.state.clone(), actions => listed.actions.clone() },
-        Err(why) => context! { trouble => why.clone() },
+        Err(why) => context! { trouble => look.said(why) },
     });
     let own = context! {
         title => look.t("again-title"),
@@ -180,6 +180,10 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
 
 pub async fn send_again(
     State(console): State<Arc<Console>>,
+fn broken_off(look: &Look) -> Response {
+    look.message(StatusCode::INTERNAL_SERVER_ERROR, look.t("message-broken"), look.t("job-broken"))
+}
+
     asked: Asked,
     Path(id): Path<String>,
     request: Request,
@@ -200,14 +204,14 @@ pub async fn send_again(
     let outcome = match work.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => return Err(broken(look, &error)),
-        Err(_) => return Err(broken(look, &"it broke off; the log says why")),
+        Err(_) => return Err(broken_off(look)),
     };
     info!(id, page = "waiting", "an unclear action was sent again from the console");
     Ok(match outcome {
         RetryOutcome::Again => shown.message(StatusCode::OK, look.t("again-done"), ""),
         RetryOutcome::Arrived => shown.message(StatusCode::OK, look.t("again-arrived"), ""),
         RetryOutcome::NotNow(why) => {
-            shown.message(StatusCode::SERVICE_UNAVAILABLE, look.t("again-not-now"), why)
+            shown.message(StatusCode::SERVICE_UNAVAILABLE, look.t("again-not-now"), look.said(&why))
         }
         RetryOutcome::Confirm | RetryOutcome::Unknown | RetryOutcome::WrongState(_) => {
             shown.message(StatusCode::CONFLICT, look.t("waiting-gone"), "")
