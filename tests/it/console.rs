@@ -6,6 +6,7 @@ mod feedback;
 mod french;
 mod grafana;
 mod instances;
+mod jobs;
 mod waiting;
 
 use std::sync::Mutex;

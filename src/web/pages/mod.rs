@@ -5,6 +5,7 @@
 //! | is it flowing? | [`overview`], with numbers that stay current: [`live`] |
 //! | what happened to this feedback? | [`feedback`] |
 //! | what waits for a human? | [`waiting`]; work on many at once: [`jobs`] |
+//! | is anything missing? | [`sweep`] |
 //! | what does the mapping do? | [`mappings`] |
 //! | who works, of several instances? | [`instances`] |
 //! | who are you? | [`login`], [`session`] |
@@ -24,6 +25,7 @@ mod plot;
 mod render;
 mod session;
 mod snapshot;
+mod sweep;
 mod waiting;
 mod words;
 
@@ -105,6 +107,8 @@ pub fn router(
         .route("/console/waiting", get(waiting::page).post(waiting::act))
         .route("/console/waiting/{id}/send-again", get(waiting::ask).post(waiting::send_again))
         .route("/console/jobs/{id}", get(jobs::page))
+        .route("/console/jobs/{id}/live", get(jobs::live))
+        .route("/console/sweep", post(sweep::begin))
         .route("/console/mappings", get(mappings::page).post(mappings::try_event))
         .route("/console/mappings/touched", post(mappings::touched))
         .route("/console/instances", get(instances::page))

@@ -12,12 +12,14 @@ use serde::Serialize;
 use tracing::info;
 
 use super::forms::Form;
+use super::jobs::What;
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, broken, to};
 use crate::goodays::ResponseId;
 use crate::operator::{ParkedItem, RetryOutcome, reasons};
 use crate::state::StoreError;
 use crate::web::console::SHOWN;
+use crate::workers::Fatal;
 
 const HERE: &str = "/console/waiting";
 /// The most items of one reason that the page lists. Its buttons for the whole reason act on all.
@@ -133,8 +135,8 @@ async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<Parke
 async fn begin(console: &Arc<Console>, wish: Wish, items: Vec<ParkedItem>) -> Response {
     let few = items.len() <= AT_ONCE;
     let shared = console.shared();
-    let id = console.jobs.begin(items.len(), move |done: Arc<AtomicUsize>| async move {
-        Ok(match wish {
+    let id = console.jobs.begin(What::Parked(items.len()), move |done: Arc<AtomicUsize>| async move {
+        Ok::<_, Fatal>(match wish {
             Wish::Retry => serde_json::json!(shared.retry_each(&items, &done).await?),
             Wish::Drop => serde_json::json!(shared.drop_each(&items, &done).await?),
         })
@@ -178,12 +180,12 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
     Ok(look.page(StatusCode::OK, "again.html", own))
 }
 
-pub async fn send_again(
-    State(console): State<Arc<Console>>,
 fn broken_off(look: &Look) -> Response {
     look.message(StatusCode::INTERNAL_SERVER_ERROR, look.t("message-broken"), look.t("job-broken"))
 }
 
+pub async fn send_again(
+    State(console): State<Arc<Console>>,
     asked: Asked,
     Path(id): Path<String>,
     request: Request,
@@ -199,7 +201,7 @@ fn broken_off(look: &Look) -> Response {
     let work = tokio::spawn(async move {
         let outcome = shared.retry(&seq, true).await?;
         shared.store.durable().await?;
-        Ok::<_, crate::workers::Fatal>(outcome)
+        Ok::<_, Fatal>(outcome)
     });
     let outcome = match work.await {
         Ok(Ok(outcome)) => outcome,

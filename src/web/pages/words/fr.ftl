@@ -90,9 +90,9 @@ feedback-unknown = Rien n’est connu de cet avis
 feedback-no-case = Il n’a pas encore de requête.
 feedback-waits = Une partie attend un humain.
 timeline = Chronologie
-timeline-hint = Les heures sont celles du connecteur, sauf si une autre horloge est nommée. Après state.keep_events, les détails sont effacés.
+timeline-hint = Les heures sont celles du connecteur, sauf si une autre horloge est nommée. Les numéros d’appels sont aussi les siens : le journal les a sous « request », Salesforce ne les connaît pas. Après state.keep_events, les détails sont effacés.
 took = durée { $span }
-request = appel { $number }
+request = notre appel { $number }
 mapping-version = mapping { $version }
 words = Ce qui a été écrit
 words-hint = C’est montré après ce clic, et le clic est journalisé.
@@ -159,6 +159,17 @@ tally-refused = Ils n’attendaient plus
 tally-not_now = Goodays n’a pas pu être relu
 tally-dropped = Abandonnés
 tally-unclear = Incertains, laissés tels quels
+job-compared = Avis comparés : { $done }
+sweep-title = Manque-t-il quelque chose ?
+sweep-hint = Les deux côtés sont comparés sur sweep.window : ce qu’aucun webhook n’a annoncé est récupéré. Rien n’est envoyé aux clients.
+sweep-go = Comparer
+sweep-not-here = Une autre instance travaille
+tally-looked_at = Avis comparés
+tally-missing = Ils manquaient dans Salesforce
+tally-repaired = Ils sont récupérés
+tally-unanswered = Réponses d’agents qui ne sont pas dans Goodays
+tally-unreadable = Ils n’ont pas pu être lus
+tally-without_end = Listes qui reviennent à une page déjà lue
 
 ## Mappings
 
