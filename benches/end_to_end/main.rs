@@ -4,6 +4,7 @@
 //! The load runs here; simulators, daemon, peers and comparison doors are processes of their own on loopback.
 //! Numbers of one run may be compared with each other, and with nothing else.
 
+mod console;
 mod doors;
 mod hostile;
 mod load;
@@ -84,6 +85,8 @@ enum Only {
     Back,
     /// One webhook at a time, until its Case stands.
     Trickle,
+    /// Acknowledgements and memory with and without a console open.
+    Console,
     /// Acknowledgements with and without an attack on the door.
     Hostile,
     /// What is lost and doubled when processes are killed, answers lost, webhooks repeated; of the peers, too, if
@@ -165,6 +168,7 @@ async fn alone(scenes: &Scenes, only: Only, with_peers: bool, latencies: &[u64])
         Only::Flow => rows = flow(scenes, latencies).await?,
         Only::Outage => rows = scenes.outage(scenes.events).await?,
         Only::Pruning => rows = scenes.pruning().await?,
+        Only::Console => rows = scenes.console().await?,
         Only::Hostile => rows = scenes.hostile().await?,
         Only::Back => {
             for &latency in latencies {

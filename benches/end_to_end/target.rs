@@ -120,13 +120,17 @@ impl Target {
 
     /// The admin address is written once both listeners are open.
     async fn daemon_is_ready(&self) -> bool {
-        let file = fs::read_to_string(self.dir.path().join("state/admin.addr"));
-        let Some(admin) = file.ok().and_then(|addr| addr.parse().ok()) else { return false };
+        let Ok(admin) = self.admin() else { return false };
         let ask = format!("GET /health/ready HTTP/1.1\r\nHost: {admin}\r\n\r\n");
         match Line::open(admin).await {
             Ok(mut line) => line.ask(ask.as_bytes()).await.is_ok(),
             Err(_) => false,
         }
+    }
+
+    /// Where the daemon's admin door is.
+    pub fn admin(&self) -> anyhow::Result<SocketAddr> {
+        Ok(fs::read_to_string(self.dir.path().join("state/admin.addr"))?.parse()?)
     }
 
     fn log(&self) -> String {

@@ -2,28 +2,33 @@
 //!
 //! What is told is decided in `watch` from the findings that `status` shows, and from two of its own: the budget will
 //! be used up before midnight, and no webhooks come in hours that usually have some (`silence`). Sending never delays
-//! anything: each destination has its own short queue.
+//! anything: each destination has its own short queue. What a destination has taken is in the state (`memory`), so that
+//! it is not told again after a restart, or by another instance.
 
+mod memory;
 mod send;
 mod silence;
 mod watch;
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 pub use send::{Message, test};
 
-use crate::config::Topic;
+use crate::config::{Alert, Topic};
 use crate::messages::Words;
 use crate::operator::findings::{Finding, Level};
 use crate::operator::status::Status;
 use crate::state::StoreError;
 use crate::workers::{Current, Shared};
-use send::Sender;
+use memory::Memory;
+use send::{Sender, Taken};
 use watch::{Told, Watch};
 
 /// How often the findings are looked at.
@@ -32,45 +37,110 @@ const EVERY: Duration = Duration::from_secs(5);
 const BUDGET: &str = "budget_forecast";
 const SILENT: &str = "silent";
 
+/// What destinations have taken and is not noted yet, at most.
+const TAKEN: usize = 64;
+
 /// Watches until the token is cancelled. Does nothing without `alerts` in connector.yaml.
 pub fn start(current: &Current, token: CancellationToken) {
     let alerts = &current.process().config.alerts;
     if alerts.is_empty() {
         return;
     }
-    let destinations: Vec<(Watch, Sender)> =
-        alerts.iter().map(|alert| (Watch::new(alert), Sender::start(alert, &token))).collect();
-    tokio::spawn(watch(current.clone(), destinations, token));
+    let (acks, acked) = mpsc::channel(TAKEN);
+    let destination = |(place, alert): (usize, &Alert)| Destination {
+        name: memory::name(alert),
+        watch: Watch::new(alert),
+        sender: Sender::start(place, alert, acks.clone(), &token),
+    };
+    let destinations = alerts.iter().enumerate().map(destination).collect();
+    let desk = Desk { destinations, memory: Memory::default(), is_noted: true, term: None };
+    tokio::spawn(watch(current.clone(), desk, acked, token));
 }
 
-async fn watch(current: Current, mut destinations: Vec<(Watch, Sender)>, token: CancellationToken) {
+struct Destination {
+    name: String,
+    watch: Watch,
+    sender: Sender,
+}
+
+/// What all destinations were told.
+struct Desk {
+    destinations: Vec<Destination>,
+    memory: Memory,
+    /// Whether the state has the memory as it is.
+    is_noted: bool,
+    /// The term that the memory was read for.
+    term: Option<Weak<Shared>>,
+}
+
+async fn watch(current: Current, mut desk: Desk, mut acked: mpsc::Receiver<Taken>, token: CancellationToken) {
     let started_ms = current.process().clock.now_ms();
     while !token.is_cancelled() {
         // Of several instances, only the one that works tells people.
-        if current.works() {
-            look(&current.shared(), started_ms, &mut destinations).await;
+        if current.works()
+            && let Err(error) = desk.look(&current.shared(), started_ms).await
+        {
+            // The store's own trouble ends the process, or is told at the next look.
+            warn!(%error, "the alerts could not look at the state");
         }
         tokio::select! {
             () = token.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
+            ack = acked.recv() => desk.note(ack),
         }
     }
 }
 
-async fn look(shared: &Shared, started_ms: i64, destinations: &mut [(Watch, Sender)]) {
-    let findings = match findings(shared, started_ms).await {
-        Ok(findings) => findings,
-        // The store's own trouble ends the process, or is told at the next look.
-        Err(error) => {
-            warn!(%error, "the alerts could not look at the state");
-            return;
+impl Desk {
+    async fn look(&mut self, shared: &Arc<Shared>, started_ms: i64) -> Result<(), StoreError> {
+        self.remember(shared).await?;
+        if !self.is_noted {
+            match self.memory.write(&shared.store).await {
+                Ok(()) => self.is_noted = true,
+                // A disk that takes no writes is something to tell.
+                Err(error) => warn!(%error, "what was told could not be noted"),
+            }
         }
-    };
-    for (watch, sender) in destinations {
-        for told in watch.look(&findings, shared.clock.now_ms()) {
-            sender.send(message(shared, &told));
+        let findings = findings(shared, started_ms).await?;
+        let unsure = unsure(shared);
+        for Destination { watch, sender, .. } in &mut self.destinations {
+            for told in watch.look(&findings, &unsure, shared.clock.now_ms()) {
+                sender.send(message(shared, &told), told);
+            }
         }
+        Ok(())
     }
+
+    /// At the begin of a term: what was told before it.
+    async fn remember(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
+        if self.term.as_ref().is_some_and(|term| term.ptr_eq(&Arc::downgrade(shared))) {
+            return Ok(());
+        }
+        let names: Vec<String> = self.destinations.iter().map(|one| one.name.clone()).collect();
+        self.memory = Memory::read(&shared.store, &names).await?;
+        self.is_noted = true;
+        for Destination { name, watch, .. } in &mut self.destinations {
+            watch.remember(&self.memory.of(name));
+        }
+        self.term = Some(Arc::downgrade(shared));
+        Ok(())
+    }
+
+    fn note(&mut self, ack: Option<Taken>) {
+        let Some((place, told)) = ack else { return };
+        self.memory.note(&self.destinations[place].name, &told);
+        self.is_noted = false;
+    }
+}
+
+/// What is not a finding only because nobody has asked since the start of the term.
+fn unsure(shared: &Shared) -> Vec<&'static str> {
+    let asked = [
+        ("salesforce", shared.salesforce_breaker.is_well()),
+        ("goodays", shared.goodays_breaker.is_well()),
+        ("poll", shared.poll_state.last_completed_ms.load().is_some()),
+    ];
+    asked.into_iter().filter(|(_, known)| !known).map(|(code, _)| code).collect()
 }
 
 /// What `status` finds, and what only alerts look at.
@@ -117,7 +187,7 @@ fn message(shared: &Shared, told: &Told) -> Message {
     let messages = &shared.config.messages;
     let begins = if told.over { Words::new("alert-over") } else { Words::new("alert-begins") };
     Message {
-        code: told.code,
+        code: told.code.clone(),
         over: told.over,
         text: messages.say(&begins.and(told.words.clone())),
         since_ms: told.since_ms,

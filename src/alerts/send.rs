@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::watch::Told;
 use crate::config::{Alert, Config, Destination};
 use crate::messages::Words;
 
@@ -24,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Of the finding; stable.
-    pub code: &'static str,
+    pub code: String,
     pub over: bool,
     pub text: String,
     /// Since when it is so, or was so (milliseconds).
@@ -33,18 +34,23 @@ pub struct Message {
 
 /// The queue of one destination.
 pub struct Sender {
-    queue: mpsc::Sender<Message>,
+    queue: mpsc::Sender<(Message, Told)>,
 }
 
+/// What a destination has taken; its place in connector.yaml.
+pub type Taken = (usize, Told);
+
 impl Sender {
-    /// Starts the task that sends. It ends with the token.
-    pub fn start(alert: &Alert, token: &CancellationToken) -> Self {
-        let (queue, mut waiting) = mpsc::channel(QUEUE);
+    /// Starts the task that sends, and says what was taken. It ends with the token.
+    pub fn start(place: usize, alert: &Alert, acks: mpsc::Sender<Taken>, token: &CancellationToken) -> Self {
+        let (queue, mut waiting) = mpsc::channel::<(Message, Told)>(QUEUE);
         let alert = alert.clone();
         let sending = async move {
             let client = crate::http::client(TIME_LIMIT);
-            while let Some(message) = waiting.recv().await {
-                deliver(&client, &alert, &message).await;
+            while let Some((message, told)) = waiting.recv().await {
+                if deliver(&client, &alert, &message).await {
+                    let _ = acks.send((place, told)).await;
+                }
             }
         };
         tokio::spawn(token.clone().run_until_cancelled_owned(sending));
@@ -52,29 +58,31 @@ impl Sender {
     }
 
     /// Queues a message. Never waits.
-    pub fn send(&self, message: Message) {
-        let code = message.code;
-        if self.queue.try_send(message).is_err() {
+    pub fn send(&self, message: Message, told: Told) {
+        let code = told.code.clone();
+        if self.queue.try_send((message, told)).is_err() {
             warn!(code, "an alert is left out: its destination has not taken the ones before");
         }
     }
 }
 
-async fn deliver(client: &reqwest::Client, alert: &Alert, message: &Message) {
+/// Whether the destination has taken it.
+async fn deliver(client: &reqwest::Client, alert: &Alert, message: &Message) -> bool {
     let mut pause = PAUSE;
     for tried in 1..=TRIES {
         match post(client, alert, message).await {
             Ok(()) => {
-                info!(code = message.code, over = message.over, "an alert was sent");
-                return;
+                info!(code = %message.code, over = message.over, "an alert was sent");
+                return true;
             }
-            Err(why) => warn!(code = message.code, tried, why, "an alert could not be sent"),
+            Err(why) => warn!(code = %message.code, tried, why, "an alert could not be sent"),
         }
         if tried < TRIES {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
     }
+    false
 }
 
 /// Sends one message. The error never has the address, which is a secret.
@@ -123,7 +131,7 @@ fn body(alert: &Alert, message: &Message) -> Value {
 pub async fn test(config: &Config, now_ms: i64) -> Vec<(Destination, Result<(), String>)> {
     let client = crate::http::client(TIME_LIMIT);
     let text = config.messages.say(&Words::new("alert-test"));
-    let message = Message { code: "test", over: false, text, since_ms: now_ms };
+    let message = Message { code: "test".to_owned(), over: false, text, since_ms: now_ms };
     let mut results = Vec::new();
     for alert in &config.alerts {
         results.push((alert.to, post(&client, alert, &message).await));
@@ -146,7 +154,7 @@ mod tests {
             link: Some("https://console.example/console".parse().unwrap()),
         };
         let text = "Salesforce is away <soon> & back".to_owned();
-        body(&alert, &Message { code: "salesforce", over: false, text, since_ms: 0 })
+        body(&alert, &Message { code: "salesforce".to_owned(), over: false, text, since_ms: 0 })
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::memory::Was;
 use super::topic;
 use crate::config::{Alert, Topic};
 use crate::messages::Words;
@@ -11,7 +12,7 @@ use crate::operator::findings::{Finding, Level};
 pub struct Watch {
     on: Vec<Topic>,
     after_ms: i64,
-    open: BTreeMap<&'static str, Open>,
+    open: BTreeMap<String, Open>,
 }
 
 struct Open {
@@ -23,7 +24,7 @@ struct Open {
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    pub code: &'static str,
+    pub code: String,
     pub words: Words,
     pub over: bool,
     /// Since when it is so, or was so (milliseconds).
@@ -36,13 +37,20 @@ impl Watch {
         Self { on: alert.on.clone(), after_ms, open: BTreeMap::new() }
     }
 
-    /// What has to be told now. Trouble is told when it has lasted; the rest at once.
-    pub fn look(&mut self, findings: &[Finding], now_ms: i64) -> Vec<Told> {
+    /// Begins anew with what was told before, by this process or another one.
+    pub fn remember(&mut self, was: &BTreeMap<String, Was>) {
+        let open = |was: &Was| Open { since_ms: was.since_ms, words: was.words.clone(), told: true };
+        self.open = was.iter().map(|(code, was)| (code.clone(), open(was))).collect();
+    }
+
+    /// What has to be told now. Trouble is told when it has lasted; the rest at once. `unsure` has the codes of which
+    /// nobody knows yet whether they are over.
+    pub fn look(&mut self, findings: &[Finding], unsure: &[&str], now_ms: i64) -> Vec<Told> {
         let wanted = |finding: &&Finding| topic(finding).is_some_and(|topic| self.on.contains(&topic));
         let findings: Vec<&Finding> = findings.iter().filter(wanted).collect();
-        let mut told = self.over(&findings);
+        let mut told = self.over(&findings, unsure);
         for finding in findings {
-            let open = self.open.entry(finding.code).or_insert_with(|| Open {
+            let open = self.open.entry(finding.code.to_owned()).or_insert_with(|| Open {
                 since_ms: finding.since_ms.unwrap_or(now_ms),
                 words: Words::default(),
                 told: false,
@@ -52,17 +60,17 @@ impl Watch {
             if !open.told && now_ms >= open.since_ms + waits_ms {
                 open.told = true;
                 let (words, since_ms) = (open.words.clone(), open.since_ms);
-                told.push(Told { code: finding.code, words, over: false, since_ms });
+                told.push(Told { code: finding.code.to_owned(), words, over: false, since_ms });
             }
         }
         told
     }
 
     /// Forgets what is over, and tells it if its beginning was told.
-    fn over(&mut self, findings: &[&Finding]) -> Vec<Told> {
-        let ended: Vec<&'static str> =
-            self.open.keys().copied().filter(|code| findings.iter().all(|one| one.code != *code)).collect();
-        let ended = ended.into_iter().filter_map(|code| Some((code, self.open.remove(code)?)));
+    fn over(&mut self, findings: &[&Finding], unsure: &[&str]) -> Vec<Told> {
+        let goes_on = |code: &str| unsure.contains(&code) || findings.iter().any(|one| one.code == code);
+        let ended: Vec<String> = self.open.keys().filter(|code| !goes_on(code)).cloned().collect();
+        let ended = ended.into_iter().filter_map(|code| self.open.remove(&code).map(|open| (code, open)));
         ended
             .filter(|(_, open)| open.told)
             .map(|(code, open)| Told { code, words: open.words, over: true, since_ms: open.since_ms })
@@ -93,37 +101,56 @@ mod tests {
         Finding { code, level, words: Words::plain(code), since_ms, retry_ms: None }
     }
 
-    fn codes(told: &[Told]) -> Vec<(&'static str, bool)> {
-        told.iter().map(|one| (one.code, one.over)).collect()
+    fn codes(told: &[Told]) -> Vec<(&str, bool)> {
+        told.iter().map(|one| (one.code.as_str(), one.over)).collect()
     }
 
     #[test]
     fn trouble_is_told_once_when_it_has_lasted_and_when_it_is_over() {
         let mut watch = watch(&[Topic::Trouble]);
         let away = [finding("goodays", Level::Trouble, Some(0))];
-        assert_eq!(watch.look(&away, 299_999), []);
-        assert_eq!(codes(&watch.look(&away, 300_000)), [("goodays", false)]);
-        assert_eq!(watch.look(&away, 900_000), []);
-        let over = watch.look(&[], 900_001);
+        assert_eq!(watch.look(&away, &[], 299_999), []);
+        assert_eq!(codes(&watch.look(&away, &[], 300_000)), [("goodays", false)]);
+        assert_eq!(watch.look(&away, &[], 900_000), []);
+        let over = watch.look(&[], &[], 900_001);
         assert_eq!((codes(&over), over[0].since_ms), (vec![("goodays", true)], 0));
-        assert_eq!(watch.look(&[], 900_002), []);
+        assert_eq!(watch.look(&[], &[], 900_002), []);
         // Again: it is told again.
         let again = [finding("goodays", Level::Trouble, Some(1_000_000))];
-        assert_eq!(codes(&watch.look(&again, 1_300_000)), [("goodays", false)]);
+        assert_eq!(codes(&watch.look(&again, &[], 1_300_000)), [("goodays", false)]);
     }
 
     #[test]
     fn trouble_that_ends_soon_is_never_told() {
         let mut watch = watch(&[Topic::Trouble]);
-        watch.look(&[finding("salesforce", Level::Trouble, Some(0))], 1_000);
-        assert_eq!(watch.look(&[], 400_000), []);
+        watch.look(&[finding("salesforce", Level::Trouble, Some(0))], &[], 1_000);
+        assert_eq!(watch.look(&[], &[], 400_000), []);
     }
 
     #[test]
     fn what_waits_is_told_at_once_and_only_to_who_asked() {
         let found = [finding("unclear", Level::Waits, None), finding("parked", Level::Waits, None)];
-        assert_eq!(codes(&watch(&[Topic::Unclear]).look(&found, 0)), [("unclear", false)]);
-        assert_eq!(watch(&[Topic::Budget]).look(&found, 0), []);
-        assert_eq!(watch(&[Topic::Parked]).look(&[finding("restart", Level::Waits, None)], 0), []);
+        assert_eq!(codes(&watch(&[Topic::Unclear]).look(&found, &[], 0)), [("unclear", false)]);
+        assert_eq!(watch(&[Topic::Budget]).look(&found, &[], 0), []);
+        assert_eq!(watch(&[Topic::Parked]).look(&[finding("restart", Level::Waits, None)], &[], 0), []);
+    }
+
+    #[test]
+    fn what_was_told_before_a_restart_is_told_once() {
+        let was =
+            BTreeMap::from([("goodays".to_owned(), Was { since_ms: 7, words: Words::plain("goodays") })]);
+        let begun = || {
+            let mut watch = watch(&[Topic::Trouble]);
+            watch.remember(&was);
+            watch
+        };
+        let away = [finding("goodays", Level::Trouble, Some(1_000))];
+        assert_eq!(begun().look(&away, &[], 900_000), []);
+        // Nobody has called Goodays since the start: it may still be away.
+        let mut watch = begun();
+        assert_eq!(watch.look(&[], &["goodays"], 1_000), []);
+        assert_eq!(watch.look(&away, &[], 900_000), []);
+        let over = watch.look(&[], &[], 900_001);
+        assert_eq!((codes(&over), over[0].since_ms), (vec![("goodays", true)], 7));
     }
 }

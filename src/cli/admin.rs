@@ -1,6 +1,7 @@
 //! Commands that talk to the running daemon over its admin listener.
 
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -9,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::applied::Applied;
-use super::progress::Progress;
+use super::progress::{Count, Progress};
 use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
@@ -19,6 +20,8 @@ use crate::out::{self, say, warn_user};
 
 /// Items that the daemon is asked about in one request.
 const AT_ONCE: usize = 1000;
+/// How often somebody at a terminal sees how far long work is.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// No daemon answers for this state folder: none runs, it hangs, or something else listens at its address.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +140,7 @@ impl Admin {
     pub async fn apply_actions(&self, dry_run: bool) -> anyhow::Result<Applied> {
         let mut all = Applied::default();
         let mut after = Value::Null;
+        let mut shown = Count::new("rows looked at");
         loop {
             let body = json!({ "dry_run": dry_run, "after": after });
             let (status, body) = self.post("/apply-actions", Some(body)).await?;
@@ -145,7 +149,9 @@ impl Admin {
             }
             let counts = ["/looked_at", "/cases", "/comments", "/begun", "/unreadable"];
             after = all.with(self.with_numbers(body, &counts)?);
+            shown.set(all.n("looked_at"));
             if after.is_null() {
+                shown.end();
                 return Ok(all);
             }
         }
@@ -180,6 +186,35 @@ impl Admin {
         }
         progress.end();
         Ok(Ok(counts.iter().zip(tally).map(|(count, sum)| ((*count).to_owned(), json!(sum))).collect()))
+    }
+
+    /// Has the daemon do long work, and shows what it has counted meanwhile.
+    async fn counted(
+        &self,
+        path: &str,
+        body: Value,
+        count: &str,
+        what: &'static str,
+    ) -> anyhow::Result<(u16, Value)> {
+        let mut shown = Count::new(what);
+        let mut answer = pin!(self.post(path, Some(body)));
+        if !shown.is_shown() {
+            return answer.await;
+        }
+        let answer = loop {
+            tokio::select! {
+                answer = &mut answer => break answer,
+                () = tokio::time::sleep(LOOK) => {
+                    // A daemon of an earlier version does not say it.
+                    let said = self.get(path).await.ok();
+                    if let Some(done) = said.and_then(|body| body[count].as_u64()) {
+                        shown.set(done);
+                    }
+                }
+            }
+        };
+        shown.end();
+        answer
     }
 
     async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
@@ -280,7 +315,7 @@ pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
 pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) -> anyhow::Result<u8> {
     let body = json!({ "since": since, "dry_run": dry_run });
     let admin = Admin::find(path)?;
-    let (status, body) = admin.post("/sweep", Some(body)).await?;
+    let (status, body) = admin.counted("/sweep", body, "looked_at", "responses compared").await?;
     if status != 200 {
         warn_user!("error: {}", said(&body));
         return Ok(UNREACHABLE);

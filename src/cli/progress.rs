@@ -1,4 +1,4 @@
-//! A bar for long work, on standard error, and only on a terminal.
+//! The progress of long work, on standard error, and only on a terminal.
 
 use std::io::IsTerminal as _;
 
@@ -16,7 +16,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(total: usize) -> Self {
-        Self { total, done: 0, shown: std::io::stderr().is_terminal() }
+        Self { total, done: 0, shown: is_terminal() }
     }
 
     /// So many more are done.
@@ -33,6 +33,45 @@ impl Progress {
             out::print_error(&format!("\r{}\r", " ".repeat(line(self.total, self.total).chars().count())));
         }
     }
+}
+
+/// How much is done of work whose end is not known.
+pub struct Count {
+    what: &'static str,
+    shown: bool,
+    /// Characters of the line that stands there.
+    wide: usize,
+}
+
+impl Count {
+    pub fn new(what: &'static str) -> Self {
+        Self { what, shown: is_terminal(), wide: 0 }
+    }
+
+    /// Whether anybody sees it.
+    pub fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    pub fn set(&mut self, done: u64) {
+        if self.shown {
+            let line = format!("{done} {}", self.what);
+            out::print_error(&format!("\r{line:<width$}", width = self.wide));
+            self.wide = line.chars().count();
+        }
+    }
+
+    /// Removes the line.
+    pub fn end(self) {
+        if self.wide > 0 {
+            out::print_error(&format!("\r{:width$}\r", "", width = self.wide));
+        }
+    }
+}
+
+/// In a pipe or a file, progress would only be noise.
+fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 fn line(done: usize, total: usize) -> String {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unic_langid::LanguageIdentifier;
 
-use crate::messages::Words;
 use crate::messages::words::{Arg, Sentence};
+use crate::messages::{Words, known};
 
 /// What agents and admins read (`language` in connector.yaml).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,12 +19,12 @@ pub enum Language {
     Fr,
 }
 
-type Catalogue = FluentBundle<FluentResource>;
+pub(super) type Catalogue = FluentBundle<FluentResource>;
 
 static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| read("en", include_str!("en.ftl")));
 static FRENCH: LazyLock<Catalogue> = LazyLock::new(|| read("fr", include_str!("fr.ftl")));
 
-fn read(language: &str, text: &str) -> Catalogue {
+pub(super) fn read(language: &str, text: &str) -> Catalogue {
     let id: LanguageIdentifier = language.parse().expect("our own languages are well formed");
     let resource = FluentResource::try_new(text.to_owned()).expect("the tests read every catalogue");
     let mut bundle = FluentBundle::new_concurrent(vec![id]);
@@ -72,14 +72,27 @@ impl Messages {
         said.collect::<Vec<_>>().join(" ")
     }
 
+    /// Says a text that came without [`Words`]: in this language if it is a sentence of ours, and otherwise as somebody
+    /// else's.
+    pub fn say_text(&self, text: &str) -> String {
+        match self.language {
+            Language::En => text.to_owned(),
+            Language::Fr => self.known(text).unwrap_or_else(|| known::quoted(text)),
+        }
+    }
+
+    fn known(&self, text: &str) -> Option<String> {
+        if self.language == Language::Fr { known::in_french(text) } else { None }
+    }
+
     fn sentence(&self, sentence: &Sentence) -> String {
         if let Some(text) = sentence.plain_text() {
-            return text.to_owned();
+            return self.say_text(text);
         }
         let mut args = FluentArgs::new();
         for (name, arg) in &sentence.args {
             let value = match arg {
-                Arg::Text(text) => text.clone(),
+                Arg::Text(text) => self.known(text).unwrap_or_else(|| text.clone()),
                 Arg::Moment(at_ms) => self.time_of_day(*at_ms),
             };
             args.set(name.as_ref(), value);

@@ -4,6 +4,7 @@
 //! store holds no language, and a change of `language` in connector.yaml also changes what was decided before.
 
 mod catalogue;
+mod known;
 mod words;
 
 pub use catalogue::{Language, Messages};

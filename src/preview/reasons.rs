@@ -39,3 +39,44 @@ pub fn nothing(plan: &Plan) -> Option<String> {
         (None, Some(_)) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{Language, Messages};
+
+    #[test]
+    fn the_console_says_each_in_french() {
+        let codes = [
+            "mapping",
+            "unknown_field",
+            "NOT_WRITEABLE",
+            "SHORTENED",
+            "TOO_LONG",
+            "unknown_name",
+            "UNKNOWN_PICKLIST_VALUE",
+            "INVALID_EMAIL",
+            "NOT_A_BOOLEAN",
+            "NOT_A_NUMBER",
+            "OUT_OF_RANGE",
+            "NOT_A_DATE",
+            "NOT_A_RECORD_ID",
+            "NOT_NILLABLE",
+            "AMBIGUOUS_CUSTOMER",
+            "CUSTOMER_NOT_TOLD",
+            "INVALID_FIELD",
+        ];
+        let french = Messages::new(Language::Fr);
+        let mut said: Vec<String> = codes.iter().map(|code| left(code, 80, None)).collect();
+        for skipped in
+            [None, Some("no mapping wants it"), Some("outside the perimeter"), Some("no Case to tell it on")]
+        {
+            said.extend(nothing(&Plan { skipped, ..Plan::default() }));
+        }
+        assert_eq!(said.len(), codes.len() + 4);
+        for text in said {
+            let shown = french.say_text(&text);
+            assert!(!shown.starts_with('«'), "it is quoted as if somebody else had said it: {shown}");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! The admin listener: health, metrics, and the console's routes, behind one guard.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, Weak};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -28,6 +29,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub struct AdminContext {
     pub current: Current,
     pub reader: Reader,
+    /// How far the sweep is that was begun last by hand; gone when it has ended.
+    pub sweeping: Mutex<Weak<AtomicUsize>>,
     started_ms: i64,
 }
 
@@ -46,6 +49,7 @@ pub fn router(
     let context = Arc::new(AdminContext {
         current: current.clone(),
         reader: Reader::new(LONGEST, limits),
+        sweeping: Mutex::default(),
         started_ms: current.process().clock.now_ms(),
     });
     let sessions = Arc::new(Sessions::new()?);
@@ -67,7 +71,7 @@ pub fn router(
         .route("/responses/{id}", get(console::response))
         .route("/timeline/{id}", get(console::timeline))
         .route("/reload", post(console::reload))
-        .route("/sweep", post(console::sweep))
+        .route("/sweep", get(console::sweeping).post(console::sweep))
         .route("/apply-actions", post(bulk::apply_actions))
         .route("/forget", post(console::forget))
         .route_layer(middleware::from_fn_with_state(context.clone(), forward::forward))
@@ -101,6 +105,7 @@ async fn index(headers: HeaderMap) -> Response {
                 "/cases/{id or number}": "what would go to Goodays for a Case now, and why",
                 "/responses/{id}": "what is known of a response",
                 "/timeline/{id}": "what happened to a feedback",
+                "/sweep": "how far a sweep is",
             },
             "POST": {
                 "/parked/{id}/retry": "try again",
@@ -122,13 +127,18 @@ async fn live() -> Response {
 
 /// Whether a webhook can be stored now. The state of the remotes does not matter.
 async fn accepting(State(context): State<Arc<AdminContext>>) -> Response {
-    match context.shared().accepting() {
-        Ok(()) => answer::json(StatusCode::OK, json!({ "accepting": true })),
-        Err(error) => {
-            let body = json!({ "accepting": false, "reason": error.to_string() });
-            answer::json(StatusCode::SERVICE_UNAVAILABLE, body)
-        }
+    let shared = context.shared();
+    let refusal = shared.accepting().err();
+    let mut body = json!({ "accepting": refusal.is_none() });
+    let status = refusal.as_ref().map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+    if let Some(why) = refusal {
+        body["reason"] = json!(why.to_string());
     }
+    if let Some(standing) = &*shared.standing.load() {
+        // Whoever asks several instances has to know whom he reached.
+        body["instance"] = json!(standing.me);
+    }
+    answer::json(status, body)
 }
 
 async fn ready(State(context): State<Arc<AdminContext>>) -> Response {

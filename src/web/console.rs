@@ -3,7 +3,8 @@
 //! Work continues if the caller disconnects.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
@@ -187,8 +188,17 @@ pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -
         )
     })?;
     let options = SweepOptions { since, named: wish.since.is_some(), dry_run: wish.dry_run };
-    let report = through(async move { shared.sweep(options).await }).await?;
+    let looked_at = Arc::new(AtomicUsize::new(0));
+    *context.sweeping.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&looked_at);
+    let report = through(async move { shared.sweep_counting(options, &looked_at).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(report)))
+}
+
+/// How far the sweep is that was begun last; none if it has ended.
+pub async fn sweeping(State(context): State<Arc<AdminContext>>) -> Response {
+    let running = context.sweeping.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+    let looked_at = running.map(|looked_at| looked_at.load(Ordering::Relaxed));
+    answer::json(StatusCode::OK, json!({ "running": looked_at.is_some(), "looked_at": looked_at }))
 }
 
 #[derive(Default, Deserialize)]

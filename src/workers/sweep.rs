@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -180,9 +181,21 @@ impl Worker for Sweeper {
 impl Shared {
     /// Sweeps at once everything that Goodays shows since `options.since`.
     pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
+        self.sweep_counting(options, &AtomicUsize::new(0)).await
+    }
+
+    /// The same; `looked_at` counts the responses that were compared so far.
+    pub async fn sweep_counting(
+        &self,
+        options: SweepOptions,
+        looked_at: &AtomicUsize,
+    ) -> Result<SweepReport, Stop> {
         let spans = vec![(options.since, None)];
         let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
-        while self.sweep_page(&mut sweep).await? {}
+        while self.sweep_page(&mut sweep).await? {
+            looked_at.store(sweep.report.looked_at, Ordering::Relaxed);
+        }
+        looked_at.store(sweep.report.looked_at, Ordering::Relaxed);
         Ok(self.swept(sweep).await?)
     }
 
@@ -312,7 +325,7 @@ impl Shared {
         if let Receipt::Accepted { .. } =
             self.store.accept(body.as_bytes(), SWEEP, &Ok(response.id.clone()), now_ms).await?
         {
-            self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.counts.pending.fetch_add(1, Ordering::Relaxed);
             report.repaired += 1;
         }
         Ok(())

@@ -3,7 +3,10 @@
 mod alerts;
 mod doors;
 mod feedback;
+mod french;
 mod grafana;
+mod instances;
+mod jobs;
 mod waiting;
 
 use std::sync::Mutex;
@@ -31,9 +34,14 @@ pub struct Page {
 
 impl Browser {
     pub fn new(stage: &Stage) -> Self {
+        Self::at(&stage.app().doors.admin_addr().to_string())
+    }
+
+    /// At the admin door of this address.
+    pub fn at(host: &str) -> Self {
         Self {
             http: goodays_salesforce::http::client(PATIENCE),
-            host: stage.app().doors.admin_addr().to_string(),
+            host: host.to_owned(),
             cookies: Mutex::default(),
         }
     }

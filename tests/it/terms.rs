@@ -19,19 +19,19 @@ use crate::database;
 const LEASE: Duration = Duration::from_secs(2);
 const AGENT: &str = "agent@brand.example";
 
-struct Cluster {
-    stage: Stage,
+pub struct Cluster {
+    pub stage: Stage,
     database: Settings,
 }
 
 impl Cluster {
     /// None without a database.
-    async fn start() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         let database = database::settings()?;
         Some(Self { stage: Stage::set(Tuning::default()).await.unwrap(), database })
     }
 
-    fn config(&self, name: &str) -> Config {
+    pub fn config(&self, name: &str) -> Config {
         let mut config = self.stage.config().unwrap();
         config.state.path = self.stage.dir.path().join(name);
         let Settings { url, schema, .. } = self.database.clone();
@@ -40,7 +40,10 @@ impl Cluster {
     }
 
     async fn instance(&self, name: &str) -> App {
-        let config = self.config(name);
+        Self::run(self.config(name)).await
+    }
+
+    pub async fn run(config: Config) -> App {
         std::fs::create_dir_all(&config.state.path).unwrap();
         App::start(config, Clock::System).await.unwrap()
     }
@@ -63,7 +66,7 @@ impl Cluster {
     }
 
     /// Another instance's eyes on the lease.
-    async fn lease(&self) -> Lease {
+    pub async fn lease(&self) -> Lease {
         Lease::of(&Store::connect(&self.database).await.unwrap()).unwrap()
     }
 }

@@ -21,3 +21,27 @@ if (live !== null) {
   const source = new EventSource(live.dataset.live);
   source.onmessage = (event) => show(JSON.parse(event.data));
 }
+
+// Long work: its progress, and its page anew when it has ended.
+const job = document.querySelector("[data-job]");
+
+if (job !== null) {
+  const source = new EventSource(job.dataset.job);
+  source.onmessage = (event) => {
+    const now = JSON.parse(event.data);
+    document.querySelector("[data-words]").textContent = now.words;
+    if (job.hasAttribute("max")) {
+      job.value = now.done;
+    }
+    if (!now.running) {
+      source.close();
+      location.reload();
+    }
+  };
+  // Too many streams are open: the page is loaded anew instead.
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(() => location.reload(), 2000);
+    }
+  };
+}

@@ -28,7 +28,7 @@ pub async fn found(State(console): State<Arc<Console>>, asked: Asked, request: R
     let text = form.one("q").trim();
     let (found, trouble) = match console.shared().find_feedback(text).await {
         Ok(found) => (found, None),
-        Err(Stop::Remote(failure)) => (Vec::new(), Some(failure.to_string())),
+        Err(Stop::Remote(failure)) => (Vec::new(), Some(look.said(&failure.to_string()))),
         Err(Stop::Fatal(Fatal::Store(error))) => return Err(broken(look, &error)),
     };
     if let [one] = &found[..] {

@@ -1,6 +1,7 @@
-//! Server-sent events: the numbers of the overview, whenever they change.
+//! Server-sent events: the numbers of the overview, or the progress of long work, whenever they change.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,12 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::snapshot::FRESH_MS;
 use super::{Asked, Console, overview};
-use crate::messages::Language;
 
 /// Streams at once. A connection of the door each, so that others are left for the monitoring.
 const MOST: usize = 16;
@@ -34,27 +34,47 @@ impl Streams {
     }
 }
 
-/// One stream.
-struct Watching {
+/// One stream: what it says, and how it is found.
+struct Watching<F> {
     console: Arc<Console>,
-    language: Language,
+    every: Duration,
+    say: F,
     /// What was sent last.
     sent: String,
     looks: u32,
     _place: OwnedSemaphorePermit,
 }
 
+/// The numbers of the overview.
 pub async fn stream(State(console): State<Arc<Console>>, asked: Asked) -> Response {
+    let language = asked.look.language;
+    let every = Duration::from_millis(FRESH_MS.unsigned_abs());
+    events(console, every, move |console: Arc<Console>| async move {
+        let snapshot = console.snapshots.get(&console.shared()).await.ok()?;
+        let numbers = overview::numbers(&snapshot, language).into_iter();
+        Some(Value::Object(numbers.map(|(name, text)| (name.to_owned(), json!(text))).collect()))
+    })
+}
+
+/// A stream of what `say` says, whenever that changes. It ends when `say` says nothing.
+pub fn events<F, W>(console: Arc<Console>, every: Duration, say: F) -> Response
+where
+    F: FnMut(Arc<Console>) -> W + Send + 'static,
+    W: Future<Output = Option<Value>> + Send + 'static,
+{
     let Ok(place) = console.streams.places.clone().try_acquire_owned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let language = asked.look.language;
-    let watching = Watching { console, language, sent: String::new(), looks: 0, _place: place };
+    let watching = Watching { console, every, say, sent: String::new(), looks: 0, _place: place };
     Sse::new(stream::unfold(watching, next)).into_response()
 }
 
-/// Waits until the numbers change, or sends a line that keeps the connection.
-async fn next(mut watching: Watching) -> Option<(Result<Event, Infallible>, Watching)> {
+/// Waits until something changes, or sends a line that keeps the connection.
+async fn next<F, W>(mut watching: Watching<F>) -> Option<(Result<Event, Infallible>, Watching<F>)>
+where
+    F: FnMut(Arc<Console>) -> W,
+    W: Future<Output = Option<Value>>,
+{
     if watching.looks >= LOOKS {
         return None;
     }
@@ -62,16 +82,11 @@ async fn next(mut watching: Watching) -> Option<(Result<Event, Infallible>, Watc
         let closing = watching.console.streams.closing.clone();
         tokio::select! {
             () = closing.cancelled() => return None,
-            () = tokio::time::sleep(Duration::from_millis(FRESH_MS.unsigned_abs())) => {}
+            () = tokio::time::sleep(watching.every) => {}
         }
     }
     watching.looks += 1;
-    let snapshot = watching.console.snapshots.get(&watching.console.shared()).await.ok()?;
-    let numbers: serde_json::Map<String, serde_json::Value> = overview::numbers(&snapshot, watching.language)
-        .into_iter()
-        .map(|(name, text)| (name.to_owned(), json!(text)))
-        .collect();
-    let now = json!(numbers).to_string();
+    let now = (watching.say)(watching.console.clone()).await?.to_string();
     let event = if now == watching.sent { Event::default().comment("") } else { Event::default().data(&now) };
     watching.sent = now;
     Some((Ok(event), watching))

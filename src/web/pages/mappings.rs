@@ -62,7 +62,11 @@ pub async fn touched(State(console): State<Arc<Console>>, asked: Asked, request:
     for _ in 0..ASKED {
         let options = ApplyOptions { dry_run: true, after };
         let applied = console.shared().apply_actions(options).await.map_err(|why| {
-            look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("touched-not-now"), why.to_string())
+            look.message(
+                StatusCode::SERVICE_UNAVAILABLE,
+                look.t("touched-not-now"),
+                look.said(&why.to_string()),
+            )
         })?;
         cases += applied.cases;
         comments += applied.comments;

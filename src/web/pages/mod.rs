@@ -5,7 +5,9 @@
 //! | is it flowing? | [`overview`], with numbers that stay current: [`live`] |
 //! | what happened to this feedback? | [`feedback`] |
 //! | what waits for a human? | [`waiting`]; work on many at once: [`jobs`] |
+//! | is anything missing? | [`sweep`] |
 //! | what does the mapping do? | [`mappings`] |
+//! | who works, of several instances? | [`instances`] |
 //! | who are you? | [`login`], [`session`] |
 //!
 //! What customers wrote is shown only after a click, and each such click is in the log.
@@ -13,6 +15,7 @@
 mod assets;
 mod feedback;
 mod forms;
+mod instances;
 mod jobs;
 mod live;
 mod login;
@@ -22,6 +25,7 @@ mod plot;
 mod render;
 mod session;
 mod snapshot;
+mod sweep;
 mod waiting;
 mod words;
 
@@ -103,8 +107,11 @@ pub fn router(
         .route("/console/waiting", get(waiting::page).post(waiting::act))
         .route("/console/waiting/{id}/send-again", get(waiting::ask).post(waiting::send_again))
         .route("/console/jobs/{id}", get(jobs::page))
+        .route("/console/jobs/{id}/live", get(jobs::live))
+        .route("/console/sweep", post(sweep::begin))
         .route("/console/mappings", get(mappings::page).post(mappings::try_event))
         .route("/console/mappings/touched", post(mappings::touched))
+        .route("/console/instances", get(instances::page))
         .with_state(Arc::new(console))
 }
 
@@ -126,6 +133,7 @@ impl Console {
             language: chosen.unwrap_or_else(|| messages.language()),
             zone: messages.zone().clone(),
             form: self.sessions.form(&visit.session, (*token).as_ref()),
+            several: self.shared().config.state.postgres.is_some(),
             can_log_out: token.is_some() && !PAGES.is_open(parts.uri.path()),
             here: parts.uri.path().to_owned(),
         }
@@ -159,5 +167,5 @@ type Shown = Result<Response, Response>;
 
 /// The store cannot be read: the page says so.
 fn broken(look: &Look, error: &impl ToString) -> Response {
-    look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("message-broken"), error.to_string())
+    look.message(StatusCode::SERVICE_UNAVAILABLE, look.t("message-broken"), look.said(&error.to_string()))
 }

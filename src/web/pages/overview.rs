@@ -84,7 +84,15 @@ pub fn numbers(snapshot: &Snapshot, language: Language) -> Vec<(&'static str, St
         ("unprocessed", number("/unprocessed/count").to_string()),
         ("unprocessed_oldest", age("/unprocessed/oldest_seconds")),
         ("findings", snapshot.findings.len().to_string()),
+        ("instances", instances(&status["instances"])),
     ]
+}
+
+/// What the list of instances depends on: who there is, with which mappings, and who works.
+fn instances(seen: &serde_json::Value) -> String {
+    let one = |one: &serde_json::Value| format!("{} {} {}", one["id"], one["version"], one["mapping"]);
+    let all = seen["all"].as_array().map(|all| all.iter().map(one).collect::<Vec<_>>().join(", "));
+    all.map_or_else(String::new, |all| format!("{} {} {all}", seen["works"], seen["trouble"]))
 }
 
 /// The forecast as times of day; none if the budget lasts.

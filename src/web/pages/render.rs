@@ -29,6 +29,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.add_filter("moment", moment);
     environment.add_filter("span", span);
     environment.add_filter("path", path);
+    environment.add_filter("said", said);
     for (name, text) in templates![
         "layout.html",
         "plot.html",
@@ -42,6 +43,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "job.html",
         "mappings.html",
         "touched.html",
+        "instances.html",
         "message.html",
     ] {
         environment.add_template(name, text).expect("the tests render each template");
@@ -56,6 +58,8 @@ pub struct Look {
     pub zone: TimeZone,
     /// What the forms of the page carry.
     pub form: String,
+    /// Whether there may be other instances.
+    pub several: bool,
     /// Whether there is a session that can be ended.
     pub can_log_out: bool,
     /// The path of the page, for the switch of languages.
@@ -73,6 +77,11 @@ impl Look {
         Messages::new(self.language).in_zone(self.zone.clone()).say(words)
     }
 
+    /// A text of the daemon, or of a remote, that came without words of the catalogue.
+    pub fn said(&self, text: &str) -> String {
+        Messages::new(self.language).say_text(text)
+    }
+
     /// The page `name` with its own values.
     pub fn page(&self, status: StatusCode, name: &str, own: Value) -> Response {
         let all = context! {
@@ -80,6 +89,7 @@ impl Look {
             other => if self.language == Language::En { "fr" } else { "en" },
             zone => self.zone.iana_name().unwrap_or("UTC"),
             form => self.form.as_str(),
+            several => self.several,
             can_log_out => self.can_log_out,
             here => self.here.as_str(),
             version => env!("CARGO_PKG_VERSION"),
@@ -127,6 +137,11 @@ fn say(state: &State<'_, '_>, name: &str, given: Kwargs) -> Result<String, Error
     Ok(words::say(language(state), name, args))
 }
 
+/// A text of the daemon, or of a remote, in the page's language.
+fn said(state: &State<'_, '_>, text: &str) -> String {
+    Messages::new(language(state)).say_text(text)
+}
+
 /// A moment of our clock (milliseconds) or an RFC 3339 text, in the page's zone: `2026-01-31 08:00:00`.
 fn moment(state: &State<'_, '_>, value: &Value) -> String {
     let at = match i64::try_from(value.clone()) {
@@ -172,6 +187,7 @@ mod tests {
             language: Language::En,
             zone: TimeZone::UTC,
             form: String::new(),
+            several: false,
             can_log_out: false,
             here: "/console".to_owned(),
         }

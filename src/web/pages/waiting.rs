@@ -12,12 +12,14 @@ use serde::Serialize;
 use tracing::info;
 
 use super::forms::Form;
+use super::jobs::What;
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, broken, to};
 use crate::goodays::ResponseId;
 use crate::operator::{ParkedItem, RetryOutcome, reasons};
 use crate::state::StoreError;
 use crate::web::console::SHOWN;
+use crate::workers::Fatal;
 
 const HERE: &str = "/console/waiting";
 /// The most items of one reason that the page lists. Its buttons for the whole reason act on all.
@@ -133,8 +135,8 @@ async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<Parke
 async fn begin(console: &Arc<Console>, wish: Wish, items: Vec<ParkedItem>) -> Response {
     let few = items.len() <= AT_ONCE;
     let shared = console.shared();
-    let id = console.jobs.begin(items.len(), move |done: Arc<AtomicUsize>| async move {
-        Ok(match wish {
+    let id = console.jobs.begin(What::Parked(items.len()), move |done: Arc<AtomicUsize>| async move {
+        Ok::<_, Fatal>(match wish {
             Wish::Retry => serde_json::json!(shared.retry_each(&items, &done).await?),
             Wish::Drop => serde_json::json!(shared.drop_each(&items, &done).await?),
         })
@@ -165,7 +167,7 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
     };
     let goodays = explained.as_ref().map(|explained| match &explained.goodays {
         Ok(listed) => context! { state => listed.state.clone(), actions => listed.actions.clone() },
-        Err(why) => context! { trouble => why.clone() },
+        Err(why) => context! { trouble => look.said(why) },
     });
     let own = context! {
         title => look.t("again-title"),
@@ -176,6 +178,10 @@ async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) 
         wrong_word,
     };
     Ok(look.page(StatusCode::OK, "again.html", own))
+}
+
+fn broken_off(look: &Look) -> Response {
+    look.message(StatusCode::INTERNAL_SERVER_ERROR, look.t("message-broken"), look.t("job-broken"))
 }
 
 pub async fn send_again(
@@ -195,19 +201,19 @@ pub async fn send_again(
     let work = tokio::spawn(async move {
         let outcome = shared.retry(&seq, true).await?;
         shared.store.durable().await?;
-        Ok::<_, crate::workers::Fatal>(outcome)
+        Ok::<_, Fatal>(outcome)
     });
     let outcome = match work.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => return Err(broken(look, &error)),
-        Err(_) => return Err(broken(look, &"it broke off; the log says why")),
+        Err(_) => return Err(broken_off(look)),
     };
     info!(id, page = "waiting", "an unclear action was sent again from the console");
     Ok(match outcome {
         RetryOutcome::Again => shown.message(StatusCode::OK, look.t("again-done"), ""),
         RetryOutcome::Arrived => shown.message(StatusCode::OK, look.t("again-arrived"), ""),
         RetryOutcome::NotNow(why) => {
-            shown.message(StatusCode::SERVICE_UNAVAILABLE, look.t("again-not-now"), why)
+            shown.message(StatusCode::SERVICE_UNAVAILABLE, look.t("again-not-now"), look.said(&why))
         }
         RetryOutcome::Confirm | RetryOutcome::Unknown | RetryOutcome::WrongState(_) => {
             shown.message(StatusCode::CONFLICT, look.t("waiting-gone"), "")

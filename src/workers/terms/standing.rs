@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tracing::debug;
 
 use crate::state::StoreError;
-use crate::state::postgres::lease::{Instance, LeaseRow};
+use crate::state::postgres::lease::{Instance, InstanceRow, LeaseRow};
 use crate::workers::Current;
 use crate::workers::terms::{Terms, millis, now_ms};
 
@@ -22,6 +22,10 @@ pub struct Standing {
     pub me: String,
     /// The epoch of its term, while it works.
     pub epoch: Option<i64>,
+    /// The epoch of the lease, whoever has it.
+    pub lease_epoch: i64,
+    /// The lease's length (milliseconds).
+    pub lease_ms: i64,
     /// The one that works; none while nobody does, or while the database is away.
     pub leader: Option<String>,
     /// For how long it has been working, as of `read_ms` (milliseconds).
@@ -44,6 +48,8 @@ pub struct Member {
     /// When it started (milliseconds, its clock).
     pub started_ms: i64,
     pub admin: String,
+    /// How long before `read_ms` it last said that it is there (milliseconds).
+    pub seen_ms: i64,
 }
 
 impl Standing {
@@ -52,9 +58,14 @@ impl Standing {
         self.members.windows(2).any(|pair| pair[0].mapping != pair[1].mapping)
     }
 
+    /// For how long the one that works has been working (milliseconds).
+    pub fn works_for_ms(&self) -> i64 {
+        self.held_ms + now_ms() - self.read_ms
+    }
+
     /// For `status`: the instances, which one works and for how long.
     pub fn show(&self) -> Value {
-        let works_for_ms = self.held_ms + now_ms() - self.read_ms;
+        let works_for_ms = self.works_for_ms();
         let started = |ms| Timestamp::from_millisecond(ms).ok().map(|at| at.to_string());
         let all = self.members.iter().map(|one| {
             json!({
@@ -64,6 +75,7 @@ impl Standing {
                 "mapping": one.mapping,
                 "started": started(one.started_ms),
                 "admin": one.admin,
+                "seen_seconds": one.seen_ms / 1000,
             })
         });
         json!({
@@ -71,6 +83,9 @@ impl Standing {
             "works": self.leader,
             "works_for_seconds": self.leader.as_ref().map(|_| works_for_ms / 1000),
             "epoch": self.epoch,
+            "lease_epoch": self.lease_epoch,
+            "lease_seconds": self.lease_ms / 1000,
+            "round_trip_seconds": self.round_trip,
             "mappings_differ": self.mappings_differ(),
             "trouble": self.trouble,
             "all": all.collect::<Value>(),
@@ -110,6 +125,8 @@ impl Terms {
         current.stands(Standing {
             me: self.me.id.clone(),
             epoch,
+            lease_epoch: row.epoch,
+            lease_ms: self.times.length_ms,
             leader: holder,
             held_ms: row.held_ms,
             read_ms: now_ms(),
@@ -140,13 +157,14 @@ impl Terms {
         self.lease.register(&Instance { mapping, ..self.me.clone() }, limit).await?;
         let mut rows = self.lease.instances(limit).await?;
         rows.retain(|row| row.seen_ms < GONE_MS);
-        let member = |Instance { id, version, mapping, started_ms, admin_addr }| Member {
-            id,
-            version,
-            mapping,
-            started_ms,
-            admin: admin_addr,
+        let member = |InstanceRow { instance, seen_ms }| Member {
+            id: instance.id,
+            version: instance.version,
+            mapping: instance.mapping,
+            started_ms: instance.started_ms,
+            admin: instance.admin_addr,
+            seen_ms,
         };
-        Ok(rows.into_iter().map(|row| member(row.instance)).collect())
+        Ok(rows.into_iter().map(member).collect())
     }
 }

@@ -1,13 +1,19 @@
 //! Alerts reach their destination once, and once more when it is over. A destination that hangs holds up nobody.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::routing::post;
-use goodays_salesforce::demo::stage::Tuning;
+use goodays_salesforce::config::{Alert, Destination, Topic};
+use goodays_salesforce::demo::stage::{Tuning, until};
+use goodays_salesforce::goodays::ResponseId;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::arena::PATIENCE;
+use crate::now;
+use crate::terms::Cluster;
 use crate::world::World;
 
 type Got = Arc<Mutex<Vec<Value>>>;
@@ -46,4 +52,66 @@ async fn what_waits_is_told_once_and_again_when_it_is_over() {
     assert_eq!(told[0]["link"], "https://console.example/console");
     assert!(!world.log().contains(&hangs.to_string()), "an address of a destination is a secret");
     world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_told_before_a_restart_is_not_told_again() {
+    let got = Got::default();
+    let good = destination(got.clone()).await;
+    let sections = format!("alerts:\n  - {{ to: webhook, url: '{good}', on: [parked] }}\n");
+    let mut world = World::with(Tuning { sections, ..Tuning::default() }).await;
+    world.parked_is_fine();
+    world.post_bytes(b"{}".to_vec()).await;
+    world.until("it is told", || got.lock().unwrap().len() == 1).await;
+    let noted =
+        || !now(world.app().shared.store.meta::<Value>("alerts told")).unwrap().unwrap_or_default().is_null();
+    world.until("it is noted", noted).await;
+    world.restart().await;
+    for item in world.parked().await {
+        world.app().shared.drop_parked(&item.id).await.unwrap();
+    }
+    world.until("its end is told", || got.lock().unwrap().len() == 2).await;
+    let told = got.lock().unwrap().clone();
+    assert_eq!((&told[0]["over"], &told[1]["over"]), (&false.into(), &true.into()));
+    assert_eq!(told[0]["since"], told[1]["since"]);
+    let noted = world.app().shared.store.meta::<Value>("alerts told");
+    assert!(now(noted).unwrap().is_some_and(|noted| !noted.to_string().contains("127.0.0.1")));
+    world.stop().await;
+}
+
+/// Not tested where there is no PostgreSQL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_instance_does_not_tell_it_again() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let got = Got::default();
+    let url = destination(got.clone()).await;
+    let config = |name: &str| {
+        let mut config = cluster.config(name);
+        let (to, on, after) = (Destination::Webhook, vec![Topic::Parked], Duration::ZERO);
+        config.alerts = vec![Alert { to, url: url.clone().into(), on, after, link: None }];
+        config
+    };
+    let first = Cluster::run(config("first")).await;
+    let second = Cluster::run(config("second")).await;
+    first
+        .current
+        .store()
+        .accept(b"{}", "response", &ResponseId::new("").map_err(|why| why.to_string()), 0)
+        .await
+        .unwrap();
+    until(PATIENCE, || (got.lock().unwrap().len() == 1).then_some(())).await.expect("it is told");
+    let store = second.current.store().clone();
+    let noted = async || store.meta::<Value>("alerts told").await.unwrap();
+    while noted().await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(first.stop().await);
+    until(PATIENCE, || second.current.shared().works.then_some(())).await.expect("the other one works");
+    for item in second.current.shared().parked(9).await.unwrap() {
+        second.current.shared().drop_parked(&item.id).await.unwrap();
+    }
+    until(PATIENCE, || (got.lock().unwrap().len() == 2).then_some(())).await.expect("its end is told");
+    let told = got.lock().unwrap().clone();
+    assert_eq!((&told[0]["over"], &told[1]["over"]), (&false.into(), &true.into()));
+    assert!(second.stop().await);
 }

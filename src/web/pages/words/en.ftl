@@ -8,6 +8,7 @@ nav-overview = Overview
 nav-feedback = Feedback
 nav-waiting = Waiting for a human
 nav-mappings = Mappings
+nav-instances = Instances
 other-language = Français
 log-in = Log in
 log-out = Log out
@@ -89,9 +90,9 @@ feedback-unknown = Nothing is known of this feedback
 feedback-no-case = It has no Case yet.
 feedback-waits = Something of it waits for a human.
 timeline = Timeline
-timeline-hint = Times are this connector’s, unless another clock is named. After state.keep_events the details are gone.
+timeline-hint = Times are this connector’s, unless another clock is named. The numbers of calls are its own as well: the log has them as “request”, Salesforce does not know them. After state.keep_events the details are gone.
 took = took { $span }
-request = request { $number }
+request = our call { $number }
 mapping-version = mapping { $version }
 words = What people wrote
 words-hint = It is shown after this click, and the click is in the log.
@@ -158,6 +159,17 @@ tally-refused = They did not wait any more
 tally-not_now = Goodays could not be read back
 tally-dropped = Dropped
 tally-unclear = Unclear and left alone
+job-compared = Responses compared: { $done }
+sweep-title = Is anything missing?
+sweep-hint = Both sides are compared for sweep.window: what no webhook announced is fetched. Nothing is sent to customers.
+sweep-go = Compare
+sweep-not-here = Another instance works
+tally-looked_at = Responses compared
+tally-missing = They were missing in Salesforce
+tally-repaired = They are fetched now
+tally-unanswered = Answers of agents that are not in Goodays
+tally-unreadable = They could not be read
+tally-without_end = Lists that lead back to a page read before
 
 ## Mappings
 
@@ -197,3 +209,29 @@ empty = (empty)
 column-field = Field
 column-value = Value
 column-rule = Rule
+
+## Instances
+
+instances-one = There is one instance
+instances-not-seen = Without state.postgres there can be no other one. With it, the instances are shown as soon as the database was asked.
+instances-trouble = This instance cannot ask the database; what it knew last is shown.
+instances-differ = The instances judge by different mappings. Bring the same files to all of them.
+instances-works = The one that works
+instances-nobody = nobody now
+instances-epoch = Epoch
+instances-lease = Lease
+instances-round-trip = Round trip to the database
+instances-this = (this one)
+instances-working = works
+instances-hint = One instance works at a time; the others take webhooks and wait for its lease. The round trip is that of this instance. Each instance is asked at its address whether its door accepts.
+column-instance = Instance
+column-address = Admin door
+column-door = Webhooks
+column-version = Version
+column-mappings = Mappings
+column-started = Started
+column-seen = Seen
+door-accepts = accepted
+door-refuses = refused
+door-unasked = It cannot be asked at this address from here.
+seen-ago = { $span } ago

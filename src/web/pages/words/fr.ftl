@@ -8,6 +8,7 @@ nav-overview = Vue d’ensemble
 nav-feedback = Avis
 nav-waiting = En attente d’un humain
 nav-mappings = Mappings
+nav-instances = Instances
 other-language = English
 log-in = Se connecter
 log-out = Se déconnecter
@@ -89,9 +90,9 @@ feedback-unknown = Rien n’est connu de cet avis
 feedback-no-case = Il n’a pas encore de requête.
 feedback-waits = Une partie attend un humain.
 timeline = Chronologie
-timeline-hint = Les heures sont celles du connecteur, sauf si une autre horloge est nommée. Après state.keep_events, les détails sont effacés.
+timeline-hint = Les heures sont celles du connecteur, sauf si une autre horloge est nommée. Les numéros d’appels sont aussi les siens : le journal les a sous « request », Salesforce ne les connaît pas. Après state.keep_events, les détails sont effacés.
 took = durée { $span }
-request = appel { $number }
+request = notre appel { $number }
 mapping-version = mapping { $version }
 words = Ce qui a été écrit
 words-hint = C’est montré après ce clic, et le clic est journalisé.
@@ -158,6 +159,17 @@ tally-refused = Ils n’attendaient plus
 tally-not_now = Goodays n’a pas pu être relu
 tally-dropped = Abandonnés
 tally-unclear = Incertains, laissés tels quels
+job-compared = Avis comparés : { $done }
+sweep-title = Manque-t-il quelque chose ?
+sweep-hint = Les deux côtés sont comparés sur sweep.window : ce qu’aucun webhook n’a annoncé est récupéré. Rien n’est envoyé aux clients.
+sweep-go = Comparer
+sweep-not-here = Une autre instance travaille
+tally-looked_at = Avis comparés
+tally-missing = Ils manquaient dans Salesforce
+tally-repaired = Ils sont récupérés
+tally-unanswered = Réponses d’agents qui ne sont pas dans Goodays
+tally-unreadable = Ils n’ont pas pu être lus
+tally-without_end = Listes qui reviennent à une page déjà lue
 
 ## Mappings
 
@@ -197,3 +209,29 @@ empty = (vide)
 column-field = Champ
 column-value = Valeur
 column-rule = Règle
+
+## Instances
+
+instances-one = Il y a une seule instance
+instances-not-seen = Sans state.postgres, il ne peut pas y en avoir d’autre. Sinon, les instances sont montrées dès que la base de données a été interrogée.
+instances-trouble = Cette instance ne peut pas interroger la base de données ; voici ce qu’elle savait en dernier.
+instances-differ = Les instances suivent des mappings différents. Donner les mêmes fichiers à toutes.
+instances-works = Celle qui travaille
+instances-nobody = aucune
+instances-epoch = Époque
+instances-lease = Bail
+instances-round-trip = Aller-retour vers la base de données
+instances-this = (celle-ci)
+instances-working = travaille
+instances-hint = Une seule instance travaille à la fois ; les autres prennent les webhooks et attendent son bail. L’aller-retour est celui de cette instance. Chaque instance est interrogée à son adresse pour savoir si sa porte accepte.
+column-instance = Instance
+column-address = Porte d’administration
+column-door = Webhooks
+column-version = Version
+column-mappings = Mappings
+column-started = Démarrée
+column-seen = Vue
+door-accepts = acceptés
+door-refuses = refusés
+door-unasked = Elle ne peut pas être interrogée d’ici à cette adresse.
+seen-ago = il y a { $span }

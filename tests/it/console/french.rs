@@ -1,0 +1,114 @@
+//! A French page has no English sentence of ours; what a remote said is quoted.
+
+use std::collections::BTreeMap;
+
+use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::wire::{Act, Fault};
+
+use super::{Browser, Page};
+use crate::now;
+use crate::world::World;
+
+/// Words of nearly every English sentence.
+const ENGLISH: [&str; 12] =
+    ["the", "is", "and", "of", "it", "to", "not", "was", "cannot", "check", "refuses", "nothing"];
+
+/// What a page says by itself: without what it quotes, codes, and what it marks as another language.
+fn own_words(page: &Page) -> String {
+    let main = page.html.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    let mut text = String::new();
+    let mut hidden: Option<String> = None;
+    for piece in main.split('<').skip(1) {
+        let (tag, behind) = piece.split_once('>').unwrap_or((piece, ""));
+        let name = tag.split([' ', '\n']).next().unwrap().to_owned();
+        match &hidden {
+            Some(open) if *open == name.trim_start_matches('/') => hidden = None,
+            None if ["code", "option"].contains(&&*name)
+                || ["lang=\"en\"", "class=\"value\""].iter().any(|part| tag.contains(part)) =>
+            {
+                hidden = Some(name);
+            }
+            _ => {}
+        }
+        if hidden.is_none() {
+            text.push_str(behind);
+            text.push(' ');
+        }
+    }
+    let mut own = String::new();
+    for piece in text.split('«') {
+        own.push_str(piece.split_once('»').map_or(piece, |(_, behind)| behind));
+    }
+    // Names of commands and of keys.
+    own.split('`').step_by(2).collect()
+}
+
+#[track_caller]
+fn is_french(page: &Page) {
+    let own = own_words(page);
+    let left: Vec<&str> = own
+        .split(|c: char| !c.is_alphanumeric() && c != '’' && c != '\'')
+        .filter(|word| ENGLISH.contains(word))
+        .collect();
+    assert!(left.is_empty(), "{left:?} in {own}");
+}
+
+async fn french(world: &World) -> Browser {
+    let browser = Browser::new(&world.stage);
+    let page = browser.send("/console", "/console/language", &[("language", "fr"), ("to", "/console")]).await;
+    page.has("<html lang=\"fr\">");
+    browser
+}
+
+fn answer(status: u16, body: &str) -> Act {
+    Act::Answer { status, body: body.to_owned(), content_type: None, headers: BTreeMap::new() }
+}
+
+#[tokio::test]
+async fn what_waits_and_why_is_told_in_french() {
+    let mut world = World::start().await;
+    world.parked_is_fine();
+    world.post_bytes(b"{}".to_vec()).await;
+    world.post_bytes(br#"{"response":{"id":"a/b"}}"#.to_vec()).await;
+    world.until("both are parked", || now(world.parked()).len() == 2).await;
+    let browser = french(&world).await;
+    let page = browser.open("/console/waiting").await;
+    is_french(&page);
+    page.has("manque ou n’est pas un objet").lacks("is missing");
+    is_french(&browser.open("/console").await);
+    is_french(&browser.open("/console/feedback").await);
+    is_french(&browser.send("/console/feedback", "/console/feedback", &[("q", "nobody")]).await);
+}
+
+#[tokio::test]
+async fn a_remote_in_trouble_is_told_in_french() {
+    let mut world = World::start().await;
+    world.open_is_fine();
+    let refusal = answer(403, r#"{"detail":"Invalid token."}"#);
+    let id = world.arrives(Feedback::default()).await;
+    world.goodays.wire().fault(Fault { times: None, ..Fault::once("/", refusal) });
+    world.agent_comments(&id, "We are sorry.");
+    world.until("Goodays is in trouble", || world.app().shared.goodays_breaker.trouble().is_some()).await;
+    let browser = french(&world).await;
+    let page = browser.open("/console").await;
+    page.has("n’accepte pas le jeton");
+    is_french(&page);
+    is_french(&browser.open(&format!("/console/feedback/{id}")).await);
+}
+
+#[tokio::test]
+async fn an_event_that_is_tried_is_explained_in_french() {
+    let world = World::start().await;
+    let browser = french(&world).await;
+    let here = "/console/mappings";
+    is_french(&browser.open(here).await);
+    for pasted in [
+        r#"{"event":"response"}"#,
+        r#"{"event":"response","response":{"id":"x1","message":{"content":"x"},"place":{"name":"a"}}}"#,
+    ] {
+        let page = browser.send(here, here, &[("pasted", pasted)]).await;
+        page.has("Ce qu’il écrit");
+        is_french(&page);
+    }
+    is_french(&browser.send(here, "/console/mappings/touched", &[]).await);
+}
