@@ -13,6 +13,7 @@
 mod address;
 mod commit;
 mod connection;
+mod encoded;
 mod errors;
 mod forget;
 mod inbox;
