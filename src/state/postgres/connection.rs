@@ -19,6 +19,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::mutant;
 use crate::state::StoreError;
 use crate::state::postgres::encoded::Encoded;
 use crate::state::postgres::errors::Failure;
@@ -248,8 +249,9 @@ fn session(schema: &str, usage: Use) -> String {
         Use::Receive => "",
         Use::Records => "set enable_hashjoin = off; set enable_mergejoin = off;",
     };
+    let durable = if mutant::is_on("async-commit") { "off" } else { "on" };
     format!(
-        "set search_path to {schema}; set synchronous_commit = on; set client_min_messages = warning;
+        "set search_path to {schema}; set synchronous_commit = {durable}; set client_min_messages = warning;
          set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
          set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
          select set_config('client_connection_check_interval', '2s', false)
