@@ -185,10 +185,12 @@ impl Daemon {
         self.instances[place].links.iter().for_each(Link::mend);
     }
 
-    /// How many actions are stored as being sent.
+    /// How many actions are stored as being sent, without an end of that.
     pub async fn actions_begun(&self) -> anyhow::Result<usize> {
-        let rows =
-            self.database.ask("select count(*) from goodays.actions where state = 'sending'", &[]).await?;
+        const BEGUN: &str = "
+            select count(*) from goodays.actions
+            where state = 'sending' and record -> 'state' ->> 'ended_ms' is null";
+        let rows = self.database.ask(BEGUN, &[]).await?;
         Ok(usize::try_from(rows.first().map_or(0, |row| row.get::<_, i64>(0)))?)
     }
 

@@ -117,8 +117,13 @@ pub async fn strike(
     };
     let (door, term) = tokio::join!(door, term);
     let took = Took { fault, term: fault.ends_the_term().then_some(term?), door };
-    // Sometimes what was held back arrives before the successor has begun, sometimes after it has done the same work.
-    let pause = if chance.percent(40) { 0 } else { chance.below(4000) };
+    let pause = match fault {
+        // The successor has read back and sent by then.
+        StopLeader => 1500 + chance.below(3000),
+        // Sometimes what was held back arrives before the successor has begun.
+        _ if chance.percent(40) => 0,
+        _ => chance.below(2000),
+    };
     tokio::time::sleep(Duration::from_millis(pause)).await;
     daemon.wake(leader)?;
     daemon.mend(leader);
@@ -145,10 +150,11 @@ async fn begun(field: &Field, daemon: &Daemon, patience: Duration) -> anyhow::Re
 }
 
 /// Stops the leader after the database has stored that an action is being sent, and before the leader hears so. It hears
-/// so when it wakes up: it was about to send.
+/// so when it wakes up: it was about to send. A beat is under way, too, so that it does not give up at once.
 async fn stop_before_a_put(field: &Field, daemon: &Daemon, leader: usize) -> anyhow::Result<()> {
     daemon.hold_answers(leader);
-    begun(field, daemon, LEASE / 5).await?;
+    tokio::time::sleep(LEASE / 4).await;
+    begun(field, daemon, LEASE / 10).await?;
     daemon.pause(leader)?;
     daemon.mend(leader);
     Ok(())
