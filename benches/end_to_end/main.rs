@@ -4,6 +4,7 @@
 //! The load runs here; simulators, daemon, peers and comparison doors are processes of their own on loopback.
 //! Numbers of one run may be compared with each other, and with nothing else.
 
+mod database;
 mod doors;
 mod hostile;
 mod load;
@@ -83,6 +84,8 @@ enum Only {
     Trickle,
     /// Acknowledgements with and without an attack on the door.
     Hostile,
+    /// Acknowledgements and a drain on PostgreSQL with a synchronous standby, beside the embedded store.
+    Stores,
     /// What is lost and doubled when processes are killed, answers lost, webhooks repeated; of the peers, too, if
     /// their folder is given.
     Trust,
@@ -160,6 +163,7 @@ async fn alone(scenes: &Scenes, only: Only, with_peers: bool, latencies: &[u64])
         Only::Outage => rows = scenes.outage(scenes.events).await?,
         Only::Pruning => rows = scenes.pruning().await?,
         Only::Hostile => rows = scenes.hostile().await?,
+        Only::Stores => rows = scenes.stores().await?,
         Only::Back => {
             for &latency in latencies {
                 rows.push(scenes.way_back(latency).await?);
