@@ -57,7 +57,7 @@ def targets(steps):
     """What each target asks for, what was measured, and whether that is enough. Steps that did not run have none."""
     find = Find(steps)
     found = []
-    for of in (door_targets, flow_targets, scale_targets, peer_targets, trust_targets):
+    for of in (door_targets, store_targets, flow_targets, scale_targets, peer_targets, trust_targets):
         found += [target for target in of(find) if target["measured"] is not None]
     return found
 
@@ -106,6 +106,25 @@ def door_targets(find):
             find.ratio(hostile("acknowledge, attacked"), hostile("acknowledge, alone")),
             least=0.5,
         ),
+    ]
+
+
+def store_targets(find):
+    postgres = lambda run, name: find.number("stores", run, name, "on PostgreSQL")
+    share = lambda run, name: find.ratio(postgres(run, name), find.number("stores", run, name))
+    return [
+        target(
+            "acknowledgements on PostgreSQL with a standby, share of the embedded store's",
+            share("acknowledge", "accepted_per_s"),
+            least=0.15,
+        ),
+        target(
+            "p99 of the acknowledgement on PostgreSQL with a standby",
+            postgres("acknowledge", "ack_p99_ms"),
+            most=200,
+            unit=" ms",
+        ),
+        target("drain on PostgreSQL, 150 ms, share of the embedded store's", share("outage", "events_per_s"), least=0.8),
     ]
 
 

@@ -5,6 +5,7 @@
 //! Numbers of one run may be compared with each other, and with nothing else.
 
 mod console;
+mod database;
 mod doors;
 mod hostile;
 mod load;
@@ -89,6 +90,8 @@ enum Only {
     Console,
     /// Acknowledgements with and without an attack on the door.
     Hostile,
+    /// Acknowledgements and a drain on PostgreSQL with a synchronous standby, beside the embedded store.
+    Stores,
     /// What is lost and doubled when processes are killed, answers lost, webhooks repeated; of the peers, too, if
     /// their folder is given.
     Trust,
@@ -170,6 +173,7 @@ async fn alone(scenes: &Scenes, only: Only, with_peers: bool, latencies: &[u64])
         Only::Pruning => rows = scenes.pruning().await?,
         Only::Console => rows = scenes.console().await?,
         Only::Hostile => rows = scenes.hostile().await?,
+        Only::Stores => rows = scenes.stores().await?,
         Only::Back => {
             for &latency in latencies {
                 rows.push(scenes.way_back(latency).await?);

@@ -22,7 +22,7 @@ use crate::target::{Kind, Target};
 /// Connections of the load. Each sends the next request when it has an answer.
 pub const CONNECTIONS: usize = 64;
 /// Rounds of the server comparison. The median is reported.
-const ROUNDS: usize = 5;
+pub const ROUNDS: usize = 5;
 /// The interval between queries of the simulator's progress.
 pub const LOOK: Duration = Duration::from_millis(5);
 
@@ -77,9 +77,20 @@ impl Scenes {
 
     /// Salesforce is down and everything is stored, then Salesforce is available again.
     pub async fn backlog(&self, latency_ms: u64) -> anyhow::Result<Row> {
-        let mut row = row("outage, then drain", Kind::Ours, latency_ms, self.events);
         let mut org = Org::start().await?;
         let target = Target::start(Kind::Ours, &org, &self.peers).await?;
+        self.drain(Kind::Ours, &mut org, &target, latency_ms).await
+    }
+
+    /// The same with a target that runs.
+    pub async fn drain(
+        &self,
+        kind: Kind,
+        org: &mut Org,
+        target: &Target,
+        latency_ms: u64,
+    ) -> anyhow::Result<Row> {
+        let mut row = row("outage, then drain", kind, latency_ms, self.events);
         org.tell("latency", &json!({"ms": latency_ms})).await?;
         org.go_down().await?;
         row.acknowledged(&post(target.addr, requests(0, self.events), CONNECTIONS).await?);

@@ -18,16 +18,27 @@ use crate::process::{BIN, DAEMON, PATIENCE, Process, folder, free_addr, size};
 
 /// The file with additional configuration for the daemon.
 const SECTION: &str = "section.yaml";
+/// The file with the part of `state` that names a database.
+const DATABASE: &str = "database.yaml";
 
 /// The server that receives the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Ours,
+    /// The daemon with its records on PostgreSQL.
+    OnPostgres,
     Forgets,
     Appends,
-    Express { at_once: usize },
-    FastApi { at_once: usize },
-    N8n { at_once: usize, respond: Respond },
+    Express {
+        at_once: usize,
+    },
+    FastApi {
+        at_once: usize,
+    },
+    N8n {
+        at_once: usize,
+        respond: Respond,
+    },
 }
 
 /// When n8n answers a webhook.
@@ -42,6 +53,7 @@ impl Kind {
     pub fn name(self) -> String {
         match self {
             Self::Ours => "goodays-salesforce".to_owned(),
+            Self::OnPostgres => "on PostgreSQL with a standby".to_owned(),
             Self::Forgets => "door without persistence".to_owned(),
             Self::Appends => "door with append + fdatasync".to_owned(),
             Self::Express { at_once } => format!("Express + jsforce, {at_once} in flight"),
@@ -75,6 +87,13 @@ impl Target {
         let dir = folder()?;
         fs::write(dir.path().join(SECTION), section)?;
         Self::start_in(dir, Kind::Ours, org, Path::new("")).await
+    }
+
+    /// The daemon with its records in a database: what `state` says of it.
+    pub async fn on_postgres(org: &Org, postgres: &str) -> anyhow::Result<Self> {
+        let dir = folder()?;
+        fs::write(dir.path().join(DATABASE), format!(", {postgres}"))?;
+        Self::start_in(dir, Kind::OnPostgres, org, Path::new("")).await
     }
 
     /// The same with an existing state.
@@ -111,7 +130,7 @@ impl Target {
 
     async fn answers_ready(&self) -> bool {
         match self.kind {
-            Kind::Ours => self.daemon_is_ready().await,
+            Kind::Ours | Kind::OnPostgres => self.daemon_is_ready().await,
             // It listens before it knows its workflows.
             Kind::N8n { .. } => self.log().contains("Editor is now accessible"),
             _ => Line::open(self.addr).await.is_ok(),
@@ -150,7 +169,7 @@ impl Target {
 
 fn launch(kind: Kind, dir: &Path, addr: SocketAddr, org: &Org, peers: &Path) -> anyhow::Result<Process> {
     let mut command = match kind {
-        Kind::Ours => {
+        Kind::Ours | Kind::OnPostgres => {
             write_files(dir, addr, org)?;
             // One that was killed has left its own.
             let _ = fs::remove_file(dir.join("state/admin.addr"));
@@ -222,7 +241,8 @@ fn write_files(dir: &Path, addr: SocketAddr, org: &Org) -> anyhow::Result<()> {
     let mut text = String::new();
     writeln!(text, "server: {{ listen: '{addr}' }}")?;
     writeln!(text, "admin: {{ listen: '127.0.0.1:0' }}")?;
-    writeln!(text, "state: {{ path: ./state }}\nmappings: ./mappings")?;
+    let database = fs::read_to_string(dir.join(DATABASE)).unwrap_or_default();
+    writeln!(text, "state: {{ path: ./state{database} }}\nmappings: ./mappings")?;
     writeln!(text, "goodays:\n  base_url: http://{}/v2", org.goodays)?;
     writeln!(text, "  token: {}\n  webhook: {{ secrets: [{SECRET}] }}", goodays::Options::default().token)?;
     writeln!(text, "salesforce:\n  login_url: http://{}\n  api_calls_per_day: 10000000", org.addr)?;

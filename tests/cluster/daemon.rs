@@ -1,7 +1,7 @@
-//! The real binary, three times, and their database.
+//! The real binary, three times.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,59 +10,30 @@ use goodays_salesforce::demo::stage::MAPPINGS;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::database::{Database, url};
 use crate::load::Field;
-use crate::proxy::{Link, balance};
+use crate::proxy::{Link, balance, free_port};
+use crate::watch;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
 pub const INSTANCES: usize = 3;
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// A PostgreSQL with a synchronous standby, as `tests/postgres` starts it.
-pub struct Database {
-    dir: tempfile::TempDir,
-    port: u16,
-}
-
-impl Database {
-    /// None where there is no PostgreSQL.
-    pub fn start() -> anyhow::Result<Option<Self>> {
-        let dir = tempfile::Builder::new().prefix("goodays-cluster").tempdir_in("/tmp")?;
-        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        let started = script("start", Some("--standby"), dir.path())?;
-        if started.status.code() == Some(3) {
-            return Ok(None);
-        }
-        ensure!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        let port = std::fs::read_to_string(dir.path().join("primary.port"))?.trim().parse()?;
-        Ok(Some(Self { dir, port }))
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let _ = script("stop", None, self.dir.path());
-    }
-}
-
-fn script(what: &str, option: Option<&str>, dir: &Path) -> anyhow::Result<std::process::Output> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres");
-    Ok(Command::new(script).arg(what).args(option).arg(dir).stdin(Stdio::null()).output()?)
-}
-
 struct Instance {
     dir: PathBuf,
     door: SocketAddr,
-    link: Link,
+    links: Vec<Link>,
     child: Option<Child>,
 }
 
 /// All instances. An operator asks whichever answers.
 pub struct Daemon {
     instances: Vec<Instance>,
-    client: tokio_postgres::Client,
+    pub database: Database,
+    /// Where the logs are kept.
+    logs: Option<PathBuf>,
     http: reqwest::Client,
     _dir: tempfile::TempDir,
-    _database: Database,
 }
 
 /// Waits for a condition. False after the deadline.
@@ -78,20 +49,18 @@ pub async fn until(deadline: Duration, holds: impl Fn() -> bool) -> bool {
 }
 
 impl Daemon {
-    pub async fn start(field: &Field, database: Database) -> anyhow::Result<Self> {
-        let url = format!("host=127.0.0.1 port={} user=goodays dbname=postgres", database.port);
-        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
-        tokio::spawn(connection);
+    pub async fn start(field: &Field, database: Database, logs: Option<PathBuf>) -> anyhow::Result<Self> {
+        watch::make_roles(&database).await?;
         let dir = tempfile::tempdir()?;
         let mut instances = Vec::new();
         for number in 0..INSTANCES {
             let dir = dir.path().join(number.to_string());
-            instances.push(Instance::new(dir, field, database.port).await?);
+            instances.push(Instance::new(dir, field, number, &database.servers.ports()).await?);
         }
         let doors = instances.iter().map(|one| one.door).collect();
         balance(field.webhook_addr(), doors).await?;
         let http = goodays_salesforce::http::client(Duration::from_secs(5));
-        let mut all = Self { instances, client, http, _dir: dir, _database: database };
+        let mut all = Self { instances, database, logs, http, _dir: dir };
         all.revive()?;
         let began = Instant::now();
         while !all.instances.iter().any(|one| one.log().contains("first contact")) {
@@ -99,6 +68,7 @@ impl Daemon {
             tokio::time::sleep(Duration::from_millis(50)).await;
             all.revive()?;
         }
+        watch::begin(&all.database).await?;
         Ok(all)
     }
 
@@ -113,8 +83,9 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits until every instance takes webhooks and one of them works.
+    /// Waits until the database is whole, every instance takes webhooks and one of them works.
     pub async fn all_work(&mut self, patience: Duration) -> anyhow::Result<()> {
+        self.database.whole().await?;
         let began = Instant::now();
         loop {
             self.revive()?;
@@ -131,7 +102,8 @@ impl Daemon {
     }
 
     async fn lease(&self) -> anyhow::Result<(Option<String>, i64, bool)> {
-        let row = self.client.query_one("select holder, epoch, released from goodays.lease", &[]).await?;
+        let rows = self.database.ask("select holder, epoch, released from goodays.lease", &[]).await?;
+        let row = rows.first().context("there is no lease")?;
         Ok((row.get(0), row.get(1), row.get(2)))
     }
 
@@ -140,9 +112,8 @@ impl Daemon {
         let (holder, epoch, released) = self.lease().await?;
         let holder = holder.filter(|_| !released).context("nobody works")?;
         let of_holder = "select admin_addr from goodays.instances where id = $1";
-        let row =
-            self.client.query_opt(of_holder, &[&holder]).await?.context("who works is not known yet")?;
-        let admin: String = row.get(0);
+        let rows = self.database.ask(of_holder, &[&holder]).await?;
+        let admin: String = rows.first().context("who works is not known yet")?.get(0);
         let is = |one: &Instance| one.child.is_some() && one.admin().is_ok_and(|addr| addr == admin);
         Ok((self.instances.iter().position(is).context("who works is gone")?, epoch))
     }
@@ -151,8 +122,8 @@ impl Daemon {
     pub async fn taken_over(&self, epoch: i64, patience: Duration) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
-            let (_, now, released) = self.lease().await?;
-            if now > epoch && !released {
+            // The database may be away meanwhile.
+            if self.lease().await.is_ok_and(|(_, now, released)| now > epoch && !released) {
                 return Ok(());
             }
             ensure!(began.elapsed() < patience, "nobody took over:\n{}", self.logs());
@@ -200,8 +171,27 @@ impl Daemon {
         Ok(())
     }
 
-    pub fn link(&self, place: usize) -> &Link {
-        &self.instances[place].link
+    /// Nothing arrives any more on the way between this instance and the database.
+    pub fn cut_off(&self, place: usize) {
+        self.instances[place].links.iter().for_each(Link::cut);
+    }
+
+    /// This instance does not hear what the database answers.
+    pub fn hold_answers(&self, place: usize) {
+        self.instances[place].links.iter().for_each(Link::hold_answers);
+    }
+
+    pub fn mend(&self, place: usize) {
+        self.instances[place].links.iter().for_each(Link::mend);
+    }
+
+    /// How many actions are stored as being sent, without an end of that.
+    pub async fn actions_begun(&self) -> anyhow::Result<usize> {
+        const BEGUN: &str = "
+            select count(*) from goodays.actions
+            where state = 'sending' and record -> 'state' ->> 'ended_ms' is null";
+        let rows = self.database.ask(BEGUN, &[]).await?;
+        Ok(usize::try_from(rows.first().map_or(0, |row| row.get::<_, i64>(0)))?)
     }
 
     async fn get(&self, instance: &Instance, what: &str) -> anyhow::Result<String> {
@@ -223,12 +213,15 @@ impl Daemon {
             tokio::time::sleep(Duration::from_millis(50)).await;
             self.revive()?;
             let Ok(status) = self.admin("status").await else { continue };
-            let counts = (serde_json::json!([status["inbox"]["done"], status["outbox"]]), field.writes());
+            let outbox = &status["outbox"];
+            let counts = (serde_json::json!([status["inbox"]["done"], outbox]), field.writes());
             if status["inbox"]["pending"] != 0 || counts != still || !field.is_still() {
                 still = counts;
                 since = field.polls();
             }
-            if field.polls() > since + 40 {
+            // What is pending behind something unclear waits for a human; that must not be mistaken for slow work.
+            let polls = if outbox["pending"] == 0 { 8 } else { 40 };
+            if field.polls() > since + polls {
                 return Ok(Vec::new());
             }
         }
@@ -269,6 +262,15 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         for place in 0..INSTANCES {
             let _ = self.kill(place);
+            if let Some(logs) = &self.logs {
+                let _ = std::fs::copy(
+                    self.instances[place].dir.join("log"),
+                    logs.join(format!("instance{place}.log")),
+                );
+            }
+        }
+        if let Some(logs) = &self.logs {
+            self.database.keep_logs(logs);
         }
     }
 }
@@ -279,17 +281,21 @@ impl Instance {
         Ok(std::fs::read_to_string(self.dir.join("state/admin.addr"))?.trim().to_owned())
     }
 
-    async fn new(dir: PathBuf, field: &Field, database: u16) -> anyhow::Result<Self> {
+    async fn new(dir: PathBuf, field: &Field, place: usize, servers: &[u16]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir.join("mappings"))?;
         for (name, text) in MAPPINGS {
             std::fs::write(dir.join("mappings").join(name), text)?;
         }
-        let link = Link::to(database).await?;
+        let mut links = Vec::new();
+        for port in servers {
+            links.push(Link::to(*port).await?);
+        }
         // The door has the same address after every restart.
-        let door = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let door = SocketAddr::from(([127, 0, 0, 1], free_port().await?));
         let shared = format!("listen: '{}'", field.webhook_addr());
         let folder = "state: { path: ./state }";
-        let url = format!("postgres://goodays@127.0.0.1:{}/postgres", link.port);
+        let ports: Vec<u16> = links.iter().map(|link| link.port).collect();
+        let url = url(&watch::role(place), &ports);
         let common =
             format!("state: {{ path: ./state, postgres: {{ url: '{url}', lease: {}s }} }}", LEASE.as_secs());
         let configuration = field.configuration();
@@ -302,7 +308,7 @@ impl Instance {
             // An action that was read longer ago than one poll is read again: a poll must be longer than some commits.
             .replace("interval: 100ms", "interval: 1s");
         std::fs::write(dir.join("connector.yaml"), configuration)?;
-        Ok(Self { dir, door, link, child: None })
+        Ok(Self { dir, door, links, child: None })
     }
 
     fn run(&mut self) -> anyhow::Result<()> {

@@ -1,78 +1,74 @@
-//! Three real daemons on one PostgreSQL with a synchronous standby, under load in both directions. One of them, or its
-//! road to the database, is hurt again and again; then losses and duplicates are counted as in the crash run.
-//!
-//! ```text
-//! cargo test --test cluster                                    12 faults, about two minutes
-//! cargo test --test cluster -- --faults 200 --seed 7
-//! ```
-//!
-//! It needs `apt-get install postgresql` (tests/postgres), and says so where that is missing.
+//! Three real daemons on PostgreSQL with a synchronous standby, under load in both directions. A daemon, its road to the
+//! database, or a server of the database is hurt again and again; then losses and duplicates are counted as in the crash
+//! run. README.md beside this file says how to run it.
 
 #[path = "../crash/chance.rs"]
 mod chance;
 mod daemon;
+mod database;
+mod faults;
 #[path = "../crash/judge.rs"]
 mod judge;
 #[path = "../crash/load.rs"]
 mod load;
+mod patroni;
 mod proxy;
+mod watch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chance::Chance;
-use daemon::{Daemon, Database, LEASE};
+use daemon::{Daemon, LEASE};
+use database::{Database, Servers};
+use faults::{Fault, Took, strike};
 use load::Field;
 
 /// How long both sides may take to finish all work.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(400);
 /// How long a takeover may take.
-const TAKEOVER: Duration = Duration::from_secs(30);
+const TAKEOVER: Duration = Duration::from_secs(90);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
-    KillLeader,
-    StopLeader,
-    CutLeaderOff,
-    KillOther,
-    EndLeader,
-    RollAll,
+struct Wanted {
+    faults: usize,
+    seed: u64,
+    /// The kinds of faults, one after the other.
+    kinds: Vec<Fault>,
+    /// Without Patroni there is one server and its standby.
+    may_be_patroni: bool,
+    /// What is written by all processes stays there.
+    logs: Option<std::path::PathBuf>,
 }
 
-const FAULTS: [Fault; 6] = [
-    Fault::KillLeader,
-    Fault::StopLeader,
-    Fault::CutLeaderOff,
-    Fault::KillOther,
-    Fault::EndLeader,
-    Fault::RollAll,
-];
+fn wanted() -> anyhow::Result<Wanted> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.and_then(|at| arguments.get(at + 1))
+    };
+    let kinds = value("--only").map(|names| names.split(',').map(Fault::named).collect()).transpose()?;
+    Ok(Wanted {
+        faults: value("--faults").map_or(Ok(20), |text| text.parse())?,
+        seed: value("--seed").map_or(Ok(1), |text| text.parse())?,
+        kinds: kinds.unwrap_or_default(),
+        may_be_patroni: !arguments.iter().any(|argument| argument == "--pair"),
+        logs: value("--logs").map(Into::into),
+    })
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str, default: u64| {
-        let at = arguments.iter().position(|argument| argument == name);
-        at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
-    };
-    let (faults, seed) = (number("--faults", 12), number("--seed", 1));
-    let database = match Database::start() {
-        Ok(Some(database)) => database,
-        Ok(None) => {
-            println!("cluster: no PostgreSQL here, nothing is tested (apt-get install postgresql)");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            println!("the database does not start: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match runtime.expect("a runtime starts").block_on(run(database, faults, seed)) {
-        Ok(breaches) => {
+    let run = async { run(wanted()?).await };
+    match runtime.expect("a runtime starts").block_on(run) {
+        Ok(Some(breaches)) => {
             println!("  lost, doubled or disturbed {:>5}", breaches.len());
             breaches.iter().take(30).for_each(|breach| println!("BREACH {breach}"));
             if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Ok(None) => {
+            println!("cluster: no PostgreSQL here, nothing is tested (apt-get install postgresql)");
+            ExitCode::SUCCESS
         }
         Err(error) => {
             println!("the run broke off: {error:#}");
@@ -81,18 +77,24 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(database: Database, faults: u64, seed: u64) -> anyhow::Result<Vec<String>> {
+/// None where there is no PostgreSQL.
+async fn run(mut wanted: Wanted) -> anyhow::Result<Option<Vec<String>>> {
+    let Some(database) = Database::start(wanted.may_be_patroni).await? else { return Ok(None) };
+    let with_patroni = matches!(database.servers, Servers::Patroni(_));
+    if wanted.kinds.is_empty() {
+        wanted.kinds = faults::all(with_patroni);
+    }
+    let mut chance = Chance::new(wanted.seed);
+    let field = Arc::new(Field::new(wanted.seed).await?);
+    let mut daemon = Daemon::start(&field, database, wanted.logs).await?;
     let began = Instant::now();
-    let mut chance = Chance::new(seed);
-    let field = Arc::new(Field::new(seed).await?);
-    let mut daemon = Daemon::start(&field, database).await?;
     let load = tokio::spawn(load::people(field.clone(), chance.fork()));
     let mischief = tokio::spawn(load::mischief(field.clone(), chance.fork()));
-    let mut takeovers: Vec<(Fault, Duration)> = Vec::new();
-    for number in 0..faults {
+    let mut took: Vec<Took> = Vec::new();
+    for fault in wanted.kinds.iter().cycle().take(wanted.faults) {
         daemon.all_work(TAKEOVER).await?;
-        let fault = FAULTS[usize::try_from(number).unwrap_or_default() % FAULTS.len()];
-        takeovers.extend(strike(&field, &mut daemon, &mut chance, fault).await?.map(|took| (fault, took)));
+        took.push(strike(&field, &mut daemon, &mut chance, *fault).await?);
+        println!("{:>6.0} s  {}", began.elapsed().as_secs_f64(), took[took.len() - 1]);
     }
     field.end();
     mischief.await?;
@@ -101,68 +103,22 @@ async fn run(database: Database, faults: u64, seed: u64) -> anyhow::Result<Vec<S
     let mut breaches = daemon.rest(&field, PATIENCE).await?;
     breaches.extend(field.breaches(&daemon, true).await?);
     breaches.extend(daemon.panics());
-    report(&field, &daemon, faults, &mut takeovers, began.elapsed()).await?;
-    Ok(breaches)
+    breaches.extend(watch::stale_writes(&daemon.database).await?);
+    println!(
+        "cluster run: {} faults in {:.0} s, seed {}, lease {} s, {}",
+        took.len(),
+        began.elapsed().as_secs_f64(),
+        wanted.seed,
+        LEASE.as_secs(),
+        if with_patroni { "three servers under Patroni" } else { "no Patroni: a server and its standby" }
+    );
+    faults::report(&took);
+    report(&field, &daemon).await?;
+    Ok(Some(breaches))
 }
 
-/// Hurts the cluster. How long it took until another instance worked, if one had to.
-async fn strike(
-    field: &Field,
-    daemon: &mut Daemon,
-    chance: &mut Chance,
-    fault: Fault,
-) -> anyhow::Result<Option<Duration>> {
-    let work = field.calls() + chance.below(60) + 4;
-    daemon::until(Duration::from_secs(20), || field.calls() >= work).await;
-    let (leader, epoch) = daemon.leader().await?;
-    if chance.percent(70) {
-        daemon::until(Duration::from_secs(5), || field.actions_under_way() > 0).await;
-    } else {
-        daemon::until(Duration::from_secs(5), || field.graphs_under_way() > 0).await;
-    }
-    let began = Instant::now();
-    match fault {
-        Fault::KillLeader => daemon.kill(leader)?,
-        Fault::StopLeader => daemon.pause(leader)?,
-        Fault::CutLeaderOff => daemon.link(leader).cut(),
-        Fault::KillOther => {
-            daemon.kill((leader + 1) % daemon::INSTANCES)?;
-            return Ok(None);
-        }
-        Fault::EndLeader => daemon.end(leader).await?,
-        Fault::RollAll => {
-            daemon.roll(TAKEOVER).await?;
-            return Ok(None);
-        }
-    }
-    daemon.taken_over(epoch, TAKEOVER).await?;
-    let took = began.elapsed();
-    tokio::time::sleep(Duration::from_millis(chance.below(1000))).await;
-    daemon.wake(leader)?;
-    daemon.link(leader).mend();
-    Ok(Some(took))
-}
-
-async fn report(
-    field: &Field,
-    daemon: &Daemon,
-    faults: u64,
-    takeovers: &mut [(Fault, Duration)],
-    took: Duration,
-) -> anyhow::Result<()> {
+async fn report(field: &Field, daemon: &Daemon) -> anyhow::Result<()> {
     let facts = field.facts();
-    println!("cluster run: {faults} faults in {:.0} s, lease {} s", took.as_secs_f64(), LEASE.as_secs());
-    takeovers.sort();
-    for fault in FAULTS {
-        let of: Vec<f64> =
-            takeovers.iter().filter(|one| one.0 == fault).map(|one| one.1.as_secs_f64()).collect();
-        if let (Some(median), Some(longest)) = (of.get(of.len() / 2), of.last()) {
-            println!(
-                "  {fault:?}: another works after {median:.1} s (median), {longest:.1} s (longest of {})",
-                of.len()
-            );
-        }
-    }
     println!("  feedbacks                  {:>5}", facts.responses);
     println!(
         "  events acknowledged        {:>5}  of {} sent, duplicates included",

@@ -155,6 +155,11 @@ impl Field {
         self.salesforce.records("CaseComment").len() + newest.bytes().map(usize::from).sum::<usize>()
     }
 
+    /// How many webhooks were acknowledged.
+    pub fn acknowledged_count(&self) -> u64 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
     pub fn is_still(&self) -> bool {
         self.open_posts.load(Ordering::SeqCst) == 0 && self.webhooks_under_way() == 0
     }
@@ -170,7 +175,7 @@ impl Field {
             done: ids.iter().map(by_api).sum(),
             responses: ids.len(),
             posted: self.posted.load(Ordering::SeqCst),
-            acknowledged: self.acknowledged.load(Ordering::SeqCst),
+            acknowledged: self.acknowledged_count(),
             acted: self.acted.load(Ordering::SeqCst),
             cases: self.salesforce.records("Case").len(),
             imported: comments.iter().filter(|c| c["IsPublished"] == json!(false)).count(),

@@ -2,13 +2,16 @@
 //!
 //! Each statement is a transaction by itself. A statement is never cancelled: a commit that waits for the standby is
 //! visible after a cancel, and reported as done with only a warning.
+//!
+//! Everything that waits for the server runs in a task of its own. Answers come in the order of the statements, and the
+//! connection stops while somebody does not take his: whoever waits for a later one might be the one who has to take it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
@@ -16,7 +19,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::mutant;
 use crate::state::StoreError;
+use crate::state::postgres::encoded::Encoded;
 use crate::state::postgres::errors::Failure;
 
 /// Time limit for connecting to all hosts and setting the session up.
@@ -44,11 +49,13 @@ pub(super) enum Use {
 pub(super) struct Connection {
     target: Arc<Target>,
     usage: Use,
-    live: tokio::sync::Mutex<Option<Arc<Live>>>,
+    live: Slot,
     trips: AtomicU64,
     /// How long the last statement took, in microseconds.
     last_micros: AtomicU64,
 }
+
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Live>>>>;
 
 /// An open connection.
 struct Live {
@@ -69,7 +76,7 @@ pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Connection {
     pub(super) fn new(target: Arc<Target>, usage: Use) -> Self {
-        let (live, trips) = (tokio::sync::Mutex::new(None), AtomicU64::new(0));
+        let (live, trips) = (Slot::default(), AtomicU64::new(0));
         Self { target, usage, live, trips, last_micros: AtomicU64::new(0) }
     }
 
@@ -129,9 +136,17 @@ impl Connection {
     async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let live = self.live().await?;
         let statement = live.prepared(sql).await?;
+        let params = Encoded::all(params, statement.params())?;
         self.trips.fetch_add(1, Ordering::Relaxed);
-        let rows = live.client.query(&statement, params).await.map_err(|error| Failure::of(&error));
-        Self::checked(&live, rows)
+        own_task(async move {
+            let rows = live.client.query_raw(&statement, params).await;
+            let rows = match rows {
+                Ok(rows) => rows.try_collect().await,
+                Err(error) => Err(error),
+            };
+            Self::checked(&live, rows.map_err(|error| Failure::of(&error)))
+        })
+        .await
     }
 
     fn checked<T>(live: &Live, done: Result<T, Failure>) -> Result<T, Failure> {
@@ -150,9 +165,15 @@ impl Connection {
 
     /// Closes the connection, without a word to the server: statements under way fail.
     pub(super) async fn close(&self) {
-        if let Some(live) = self.live.lock().await.take() {
-            live.task.abort();
-        }
+        let slot = Arc::clone(&self.live);
+        let closed = own_task(async move {
+            if let Some(live) = slot.lock().await.take() {
+                live.task.abort();
+            }
+            Ok(())
+        });
+        // It fails only while the process ends.
+        let _ = closed.await;
     }
 
     /// How many requests were sent, each of which waited for its answer.
@@ -165,14 +186,25 @@ impl Connection {
     }
 
     async fn live(&self) -> Result<Arc<Live>, Failure> {
-        let mut live = self.live.lock().await;
-        if let Some(open) = live.as_ref().filter(|open| !open.client.is_closed()) {
-            return Ok(Arc::clone(open));
-        }
-        let opened = timeout(OPEN, Live::open(&self.target, self.usage)).await;
-        let opened = Arc::new(opened.unwrap_or_else(|_| Err(Failure::no_answer(OPEN)))?);
-        Ok(Arc::clone(live.insert(opened)))
+        let (slot, target, usage) = (Arc::clone(&self.live), Arc::clone(&self.target), self.usage);
+        own_task(async move {
+            let mut live = slot.lock().await;
+            if let Some(open) = live.as_ref().filter(|open| !open.client.is_closed()) {
+                return Ok(Arc::clone(open));
+            }
+            let opened = timeout(OPEN, Live::open(&target, usage)).await;
+            let opened = Arc::new(opened.unwrap_or_else(|_| Err(Failure::no_answer(OPEN)))?);
+            Ok(Arc::clone(live.insert(opened)))
+        })
+        .await
     }
+}
+
+/// Goes on while the caller does something else, and after he has gone.
+async fn own_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string())))
 }
 
 impl Live {
@@ -195,14 +227,18 @@ impl Live {
         Ok(live)
     }
 
-    async fn prepared(&self, sql: &'static str) -> Result<Statement, Failure> {
+    async fn prepared(self: &Arc<Self>, sql: &'static str) -> Result<Statement, Failure> {
         let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let statement = self.client.prepare(sql).await.map_err(|error| Failure::of(&error))?;
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
-        Ok(statement)
+        let live = Arc::clone(self);
+        own_task(async move {
+            let statement = live.client.prepare(sql).await.map_err(|error| Failure::of(&error))?;
+            live.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
+            Ok(statement)
+        })
+        .await
     }
 }
 
@@ -213,8 +249,9 @@ fn session(schema: &str, usage: Use) -> String {
         Use::Receive => "",
         Use::Records => "set enable_hashjoin = off; set enable_mergejoin = off;",
     };
+    let durable = if mutant::is_on("async-commit") { "off" } else { "on" };
     format!(
-        "set search_path to {schema}; set synchronous_commit = on; set client_min_messages = warning;
+        "set search_path to {schema}; set synchronous_commit = {durable}; set client_min_messages = warning;
          set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
          set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
          select set_config('client_connection_check_interval', '2s', false)

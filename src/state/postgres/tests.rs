@@ -61,6 +61,23 @@ async fn processes_that_start_at_once_make_the_tables_once() {
     assert_eq!(numbers.len(), 8, "no number of an action is given twice");
 }
 
+/// A worker waits for one statement while another one of its own is under way and not looked at.
+#[tokio::test]
+async fn an_answer_that_nobody_takes_holds_up_no_other() {
+    const LARGE: &str = "select repeat('x', 1000) from generate_series(1, 20000)";
+    let Some((settings, _store)) = fresh().await else { return };
+    let connection = other(&settings);
+    let large = connection.rows(LARGE, &[], SOON);
+    tokio::pin!(large);
+    // It is sent, and then waits.
+    while connection.trips() == 0 {
+        assert!(futures_util::poll!(large.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    connection.row("select 1", &[], SOON).await.unwrap();
+    assert_eq!(large.await.unwrap().len(), 20_000);
+}
+
 #[tokio::test]
 async fn a_schema_that_needs_a_newer_program_is_refused() {
     let Some((settings, store)) = fresh().await else { return };

@@ -257,7 +257,7 @@ impl Delivery {
             .await
     }
 
-    async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+    pub(super) async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
         shared
             .change(&intent.response_id, |loaded| {
                 loaded.now.was_not_done(intent.seq, ended_ms);
