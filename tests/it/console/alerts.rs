@@ -101,10 +101,8 @@ async fn another_instance_does_not_tell_it_again() {
         .unwrap();
     until(PATIENCE, || (got.lock().unwrap().len() == 1).then_some(())).await.expect("it is told");
     let store = second.current.store().clone();
-    let noted = async || store.meta::<Value>("alerts told").await.unwrap();
-    while noted().await.is_none() {
-        tokio::task::yield_now().await;
-    }
+    let noted = async { while store.meta::<Value>("alerts told").await.unwrap().is_none() {} };
+    tokio::time::timeout(PATIENCE, noted).await.expect("it is noted");
     assert!(first.stop().await);
     until(PATIENCE, || second.current.shared().works.then_some(())).await.expect("the other one works");
     for item in second.current.shared().parked(9).await.unwrap() {

@@ -4,8 +4,9 @@ use goodays_salesforce::demo::stage::Stage;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::Value;
+use tokio::time::timeout;
 
-use super::Browser;
+use super::{Browser, PATIENCE};
 use crate::world::World;
 
 const HERE: &str = "/console/waiting";
@@ -20,7 +21,7 @@ async fn events(browser: &Browser, path: &str) -> Vec<Value> {
 }
 
 fn slow_list(stage: &Stage) {
-    stage.goodays.wire().fault(Fault::once("/bulk", Act::Slow { ms: 1200 }));
+    stage.goodays.wire().fault(Fault::once("/bulk", Act::Slow { ms: 3000 }));
 }
 
 #[tokio::test]
@@ -57,12 +58,14 @@ async fn the_admin_door_says_how_far_a_sweep_is() {
     assert_eq!(sweeping().await["running"], false);
     let sweep = browser.read(browser.post("/sweep", &[]));
     let looks = async {
-        while sweeping().await["running"] != true {
-            tokio::task::yield_now().await;
+        let mut seen = sweeping().await;
+        while seen["running"] != true {
+            seen = sweeping().await;
         }
-        assert_eq!(sweeping().await["looked_at"], 0);
+        assert_eq!(seen["looked_at"], 0);
     };
-    let (swept, ()) = tokio::join!(sweep, looks);
+    let both = async { tokio::join!(sweep, looks) };
+    let (swept, ()) = timeout(PATIENCE, both).await.expect("the sweep is seen");
     swept.has("\"looked_at\":1");
     assert_eq!(sweeping().await["running"], false);
 }
