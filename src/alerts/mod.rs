@@ -53,8 +53,8 @@ pub fn start(current: &Current, token: CancellationToken) {
         sender: Sender::start(place, alert, acks.clone(), &token),
     };
     let destinations = alerts.iter().enumerate().map(destination).collect();
-    let desk = Desk { destinations, memory: Memory::default(), is_noted: true, term: None };
-    tokio::spawn(watch(current.clone(), desk, acked, token));
+    let teller = Teller { destinations, memory: Memory::default(), is_noted: true, term: None };
+    tokio::spawn(watch(current.clone(), teller, acked, token));
 }
 
 struct Destination {
@@ -64,7 +64,7 @@ struct Destination {
 }
 
 /// What all destinations were told.
-struct Desk {
+struct Teller {
     destinations: Vec<Destination>,
     memory: Memory,
     /// Whether the state has the memory as it is.
@@ -73,12 +73,17 @@ struct Desk {
     term: Option<Weak<Shared>>,
 }
 
-async fn watch(current: Current, mut desk: Desk, mut acked: mpsc::Receiver<Taken>, token: CancellationToken) {
+async fn watch(
+    current: Current,
+    mut teller: Teller,
+    mut acked: mpsc::Receiver<Taken>,
+    token: CancellationToken,
+) {
     let started_ms = current.process().clock.now_ms();
     while !token.is_cancelled() {
         // Of several instances, only the one that works tells people.
         if current.works()
-            && let Err(error) = desk.look(&current.shared(), started_ms).await
+            && let Err(error) = teller.look(&current.shared(), started_ms).await
         {
             // The store's own trouble ends the process, or is told at the next look.
             warn!(%error, "the alerts could not look at the state");
@@ -86,12 +91,12 @@ async fn watch(current: Current, mut desk: Desk, mut acked: mpsc::Receiver<Taken
         tokio::select! {
             () = token.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
-            ack = acked.recv() => desk.note(ack),
+            ack = acked.recv() => teller.note(ack),
         }
     }
 }
 
-impl Desk {
+impl Teller {
     async fn look(&mut self, shared: &Arc<Shared>, started_ms: i64) -> Result<(), StoreError> {
         self.remember(shared).await?;
         if !self.is_noted {
@@ -111,7 +116,7 @@ impl Desk {
         Ok(())
     }
 
-    /// At the begin of a term: what was told before it.
+    /// At the beginning of a term: what was told before it.
     async fn remember(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
         if self.term.as_ref().is_some_and(|term| term.ptr_eq(&Arc::downgrade(shared))) {
             return Ok(());
