@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 use crate::app::{App, Knobs};
 use crate::clock::Clock;
@@ -31,6 +32,8 @@ pub struct Tuning {
     pub settle_ms: u64,
     /// Further keys of `connector.yaml`'s `admin` section, in braces' notation.
     pub admin: String,
+    /// Further keys of its `state` section, the same way.
+    pub state: String,
     /// Further lines of `connector.yaml`'s `goodays` section.
     pub goodays: String,
     /// Further lines of its `salesforce` section.
@@ -50,6 +53,7 @@ impl Default for Tuning {
             close_grace_ms: 400,
             settle_ms: 1000,
             admin: String::new(),
+            state: String::new(),
             goodays: String::new(),
             salesforce: String::new(),
             sections: String::new(),
@@ -65,6 +69,8 @@ pub struct Stage {
     pub app: Option<App>,
     pub tuning: Tuning,
     pub dir: tempfile::TempDir,
+    /// Where the daemon runs; none: where it is started.
+    pub runtime: Option<Handle>,
 }
 
 impl Stage {
@@ -80,7 +86,7 @@ impl Stage {
         let options = GoodaysOptions { clock: tuning.goodays_clock.clone(), ..GoodaysOptions::default() };
         let goodays = Goodays::start(free_port().await?, options).await;
         let dir = tempfile::tempdir().context("no temporary folder")?;
-        let stage = Self { salesforce, goodays, app: None, tuning, dir };
+        let stage = Self { salesforce, goodays, app: None, tuning, dir, runtime: None };
         std::fs::create_dir(stage.dir.path().join("mappings"))?;
         for (name, text) in MAPPINGS {
             std::fs::write(stage.dir.path().join("mappings").join(name), text)?;
@@ -90,7 +96,11 @@ impl Stage {
 
     /// Starts the daemon on the existing state, and points the webhook at it.
     pub async fn start_daemon(&mut self) -> anyhow::Result<()> {
-        let app = App::start_with(self.config()?, Clock::System, self.tuning.knobs.clone()).await?;
+        let start = App::start_with(self.config()?, Clock::System, self.tuning.knobs.clone());
+        let app = match &self.runtime {
+            Some(runtime) => runtime.spawn(start).await.context("the daemon panicked")??,
+            None => start.await?,
+        };
         let url = format!("http://{}/webhooks/goodays", app.doors.webhook_addr());
         self.goodays.set_webhook(&url, Some(SECRET.to_owned()));
         self.app = Some(app);
@@ -124,14 +134,15 @@ impl Stage {
     }
 
     fn yaml(&self) -> String {
-        let Tuning { poll_ms, close_grace_ms, settle_ms, admin, .. } = &self.tuning;
-        let admin = if admin.is_empty() { String::new() } else { format!(", {admin}") };
+        let Tuning { poll_ms, close_grace_ms, settle_ms, admin, state, .. } = &self.tuning;
+        let more = |keys: &String| if keys.is_empty() { String::new() } else { format!(", {keys}") };
+        let (admin, state) = (more(admin), more(state));
         let mut text = format!(
             "server: {{ listen: '127.0.0.1:0' }}\n\
              admin: {{ listen: '127.0.0.1:0'{admin} }}\n\
              poll: {{ interval: {poll_ms}ms, overlap: 10m, close_grace: {close_grace_ms}ms }}\n\
              settle: {settle_ms}ms\n\
-             state: {{ path: ./state }}\n\
+             state: {{ path: ./state{state} }}\n\
              mappings: ./mappings\n"
         );
         let _ = write!(

@@ -54,9 +54,13 @@ mod world;
 #[path = "../crash/judge.rs"]
 mod judge;
 
-/// What the store answers, in a condition that cannot wait. The embedded store answers at once; another one is waited
-/// for, which needs a runtime with several threads.
-fn now<T>(asked: impl Future<Output = T>) -> T {
+/// What the store answers, in a condition that cannot wait. The embedded store answers at once. Another one is asked by a
+/// thread of the runtime on which the world's daemon is (`world::background`), since this thread may have no other.
+fn now<T: Send>(asked: impl Future<Output = T> + Send) -> T {
+    if let Some(runtime) = world::background() {
+        return std::thread::scope(|scope| scope.spawn(|| runtime.block_on(asked)).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
     let mut asked = pin!(asked);
     match asked.as_mut().now_or_never() {
         Some(answer) => answer,

@@ -5,8 +5,10 @@
 
 pub mod log;
 mod look;
+mod second;
 
 pub use self::look::text;
+pub use self::second::background;
 
 use std::ops::Deref;
 use std::sync::Mutex;
@@ -37,6 +39,8 @@ pub struct World {
     said: Mutex<Vec<String>>,
     log: Log,
     client: reqwest::Client,
+    /// After `stage`: the daemon ends before its runtime.
+    _background: second::Background,
     /// Whether parked items may be left when the test ends.
     parked_is_fine: bool,
     open_is_fine: bool,
@@ -72,24 +76,28 @@ impl World {
         let log = Log::start();
         let tuning = Tuning { poll_ms: tuning.poll_ms.min(100), ..tuning };
         let mut stage = Stage::set(tuning).await.unwrap();
+        let background = second::choose(&mut stage, log.lines());
         text_status(&stage.salesforce);
         stage.start_daemon().await.unwrap();
-        Self::on(stage, log).await
+        Self::on(stage, log, background).await
     }
 
     /// With the org as salesforce/ deploys it.
     pub async fn as_deployed(tuning: Tuning) -> Self {
         let log = Log::start();
-        let stage = Stage::start(Tuning { poll_ms: tuning.poll_ms.min(100), ..tuning }).await.unwrap();
-        Self::on(stage, log).await
+        let mut stage = Stage::set(Tuning { poll_ms: tuning.poll_ms.min(100), ..tuning }).await.unwrap();
+        let background = second::choose(&mut stage, log.lines());
+        stage.start_daemon().await.unwrap();
+        Self::on(stage, log, background).await
     }
 
-    async fn on(stage: Stage, log: Log) -> Self {
+    async fn on(stage: Stage, log: Log, background: second::Background) -> Self {
         let world = Self {
             stage,
             said: Mutex::default(),
             log,
             client: goodays_salesforce::http::client(DEADLINE),
+            _background: background,
             parked_is_fine: false,
             open_is_fine: false,
             errors_are_fine: false,
@@ -151,6 +159,7 @@ impl World {
 
     pub async fn go_on_without_state(&mut self) {
         std::fs::remove_dir_all(self.dir.path().join("state")).unwrap();
+        second::empty(&mut self.stage);
         self.go_on().await;
         // Stamps have whole seconds: changes from now on must be later than the start.
         self.salesforce.advance(1000);

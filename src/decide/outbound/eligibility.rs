@@ -78,7 +78,7 @@ pub struct Circumstances {
     pub now_ms: i64,
     pub close_grace_ms: i64,
     pub settle_ms: i64,
-    /// `poll.interval`.
+    /// `poll.interval`, or longer behind a slow store: see [`fresh_ms`].
     pub poll_ms: i64,
     pub observe: bool,
     /// `goodays.undo`: how long a public reply and a private message can be taken back.
@@ -99,6 +99,17 @@ pub struct Look<'a> {
     /// When the read began, by our clock (milliseconds).
     pub asked_ms: i64,
     pub beside: Beside<'a>,
+}
+
+/// Requests to the store, at most, between a read of Salesforce and the decision on what it showed.
+const TRIPS: i64 = 10;
+/// However slow the store is: the interval of polls as it is shipped (milliseconds).
+const LONGEST_MS: i64 = 10_000;
+
+/// How old a read of Salesforce may be (milliseconds): one poll. Behind a slow store it may take longer until what was read
+/// can be decided on; then it would be read again for ever.
+pub fn fresh_ms(poll_ms: i64, round_trip_ms: i64) -> i64 {
+    poll_ms.max(round_trip_ms.saturating_mul(TRIPS).min(LONGEST_MS))
 }
 
 /// Whether the intent `seq` may be sent. Without a look the best answer is [`Eligibility::Look`].

@@ -3,6 +3,7 @@ mod outcomes;
 use crate::messages::Words;
 use insta::assert_snapshot;
 
+use crate::decide::outbound::eligibility::fresh_ms;
 use crate::decide::outbound::outcome::arrived;
 use crate::decide::outbound::permitted::seen;
 use crate::decide::outbound::{
@@ -311,13 +312,18 @@ fn what_was_seen_is_every_id_once() {
 
 /// The eligibility of `one` in a conversation with these actions.
 fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
+    at_fresh(one, others, now_ms, 1_000_000)
+}
+
+/// The same, if a read of Salesforce may be that old.
+fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligibility {
     let mut conversation = Conversation::new(response_id());
     others.iter().chain([one]).for_each(|intent| conversation.put(intent.clone()));
     let now = Circumstances {
         now_ms,
         close_grace_ms: 15_000,
         settle_ms: 10_000,
-        poll_ms: 1_000_000,
+        poll_ms,
         observe: false,
         undo_reply_ms: 0,
         undo_message_ms: 0,
@@ -336,6 +342,22 @@ fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
         audience: Audience::Public,
     };
     Intent { acted: SalesforceTime::from_millis(acted), ..intent(seq, wish, state) }
+}
+
+/// With 60 ms for each request to the store, what is decided on is older than a poll of 100 ms.
+#[test]
+fn behind_a_slow_store_what_was_just_read_is_not_read_again_for_ever() {
+    let read = Intent { read_ms: 50_000, ..text(1, 10, "00a000000000001", ready()) };
+    let after = |ms: i64, trip_ms| at_fresh(&read, &[], 50_000 + ms, fresh_ms(100, trip_ms));
+    assert_eq!(after(100, 0), Eligibility::Look);
+    assert_eq!(
+        after(101, 0),
+        Eligibility::NotYet(Wait::ReadAgain),
+        "a store that answers at once changes nothing"
+    );
+    assert_eq!(after(400, 60), Eligibility::Look);
+    assert_eq!(after(601, 60), Eligibility::NotYet(Wait::ReadAgain));
+    assert_eq!((fresh_ms(10_000, 60), fresh_ms(100, 60_000)), (10_000, 10_000));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod removal;
 mod values;
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -150,6 +151,14 @@ impl Store {
         match self {
             Self::Embedded(records) => records.engine.commits(),
             Self::Postgres(records) => records.commits(),
+        }
+    }
+
+    /// How long the last request took; nothing where no request leaves this process.
+    pub fn round_trip(&self) -> Duration {
+        match self {
+            Self::Embedded(_) => Duration::ZERO,
+            Self::Postgres(records) => records.last_trip(),
         }
     }
 

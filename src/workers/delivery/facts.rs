@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Actions, Approval};
-use crate::decide::outbound::{Circumstances, Outcome, Reading};
+use crate::decide::outbound::{Circumstances, Outcome, Reading, fresh_ms};
 use crate::decide::{Intent, Link};
 use crate::goodays::event::Response;
 use crate::http::Failure;
@@ -24,7 +24,7 @@ impl Shared {
             now_ms,
             close_grace_ms: millis(self.live().poll.close_grace),
             settle_ms,
-            poll_ms: millis(self.live().poll.interval),
+            poll_ms: fresh_ms(millis(self.live().poll.interval), millis(self.store.round_trip())),
             observe: self.live().actions == Actions::Observe,
             undo_reply_ms: millis(self.live().undo.reply),
             undo_message_ms: millis(self.live().undo.message),

@@ -1,5 +1,6 @@
 //! The daemon's log of one test, as an operator would see it.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -10,10 +11,20 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The log levels of a world.
 pub const USUAL: &str = "warn,goodays_salesforce=debug";
 
+thread_local! {
+    /// The logs of this thread, the newest last. A guard may not leave its thread, and a log is looked at from others.
+    static LISTENING: RefCell<Vec<DefaultGuard>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Collects the log of this thread. A test's whole runtime is on its thread.
 pub struct Log {
     lines: Lines,
-    _guard: DefaultGuard,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        LISTENING.with_borrow_mut(|all| drop(all.pop()));
+    }
 }
 
 /// Lines of a log. Clones share them.
@@ -33,11 +44,17 @@ impl Log {
         LazyLock::force(&SECOND);
         let lines = Lines::default();
         let guard = lines.listen(directives);
-        Self { lines, _guard: guard }
+        LISTENING.with_borrow_mut(|all| all.push(guard));
+        Self { lines }
     }
 
     pub fn text(&self) -> String {
         self.lines.text()
+    }
+
+    /// For other threads, which log into the same.
+    pub fn lines(&self) -> Lines {
+        self.lines.clone()
     }
 }
 
