@@ -6,6 +6,7 @@
 pub mod codes;
 mod fields;
 pub mod goodays;
+pub mod refusals;
 #[cfg(test)]
 mod tests;
 

@@ -23,6 +23,7 @@ undo-public = Public reply goes out at { $time }. Unpublish the comment or empty
 undo-private = Private message goes out at { $time }. Unpublish the comment or empty the command to take it back.
 needs-approval = The public reply waits until it is approved.
 outage = Goodays cannot be reached since { $time }. It goes out by itself when Goodays is back: please do not answer a second time.
+goodays-refuses = Goodays accepts nothing from the connector since { $time }, and an administrator was told. It goes out by itself when Goodays accepts it again: please do not answer a second time.
 behind-answer = It waits: an answer on this Case was not sent, or it is unclear whether it was. Somebody has to look at that answer first.
 
 ## Why an answer is not sent

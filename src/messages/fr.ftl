@@ -23,6 +23,7 @@ undo-public = La réponse publique part à { $time }. Pour l’annuler, dépubli
 undo-private = Le message privé part à { $time }. Pour l’annuler, dépubliez le commentaire ou videz la commande.
 needs-approval = La réponse publique attend une approbation.
 outage = Goodays est injoignable depuis { $time }. L’envoi se fera tout seul dès son retour : merci de ne pas répondre une deuxième fois.
+goodays-refuses = Goodays n’accepte plus rien du connecteur depuis { $time }, et un administrateur en est averti. L’envoi se fera tout seul dès que ce sera rétabli : merci de ne pas répondre une deuxième fois.
 behind-answer = En attente : une réponse sur cette requête n’a pas été envoyée, ou on ne sait pas si elle l’a été. Quelqu’un doit d’abord examiner cette réponse.
 
 ## Pourquoi une réponse n’est pas envoyée

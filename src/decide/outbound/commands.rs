@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::decide::outbound::rows::{MergedCase, Seen, Since, answer_kind, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::outbound::waiting::text_of;
-use crate::decide::{ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, hash64};
+use crate::decide::{
+    ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, Sending, hash64,
+};
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, Wanted};
 use crate::messages::Words;
@@ -80,23 +82,10 @@ impl Conversation {
         link.command.intent = Some(seq);
         let name = kind.name();
         self.put(Intent {
-            seq,
-            response_id: self.response_id.clone(),
-            case_id,
-            kind,
             author: path(row, rules.of_row(row).actions().case_author.as_deref()),
             acted: modified(row).unwrap_or(since.now),
-            seen_ms: since.now_ms,
-            read_ms: since.now_ms,
-            state: IntentState::Ready { not_before_ms: since.now_ms },
-            attempts: 0,
-            unconfirmed: None,
-            approved: false,
-            by_operator: false,
-            told_waiting: None,
-            approved_text: None,
             command: Some(number),
-            moments: Vec::new(),
+            ..Intent::new(seq, self.response_id.clone(), case_id, kind, since.now_ms)
         });
         if answers && since.merged == MergedCase::Unsure {
             self.park(seq, "merged", Words::new("merged"), None, since.now_ms);
@@ -112,7 +101,7 @@ impl Conversation {
         let Some(intent) = self.intent_mut(seq) else { return };
         if let (IntentState::Ready { .. }, Some(kind)) = (&intent.state, kind)
             && intent.kind.name() == kind.name()
-            && intent.unconfirmed.is_none()
+            && intent.unconfirmed.as_ref().is_none_or(Sending::is_refused)
         {
             let kind = kind.with_audience_of(&intent.kind);
             if intent.kind != kind {
@@ -156,8 +145,8 @@ impl Conversation {
         now_ms: i64,
     ) -> Result<bool, String> {
         let Some(intent) = self.intent(seq) else { return Ok(false) };
-        // An operator sends it again after we emptied the field.
-        if intent.approved {
+        // It is sent again after we emptied the field, by an operator or since Goodays refused everything.
+        if intent.approved || intent.outlives_command {
             return Ok(true);
         }
         let (name, number) = (intent.kind.name(), intent.command);

@@ -17,6 +17,8 @@ pub enum Waiting {
     Approval,
     /// Goodays cannot be reached, since then.
     Outage { since_ms: i64 },
+    /// Goodays refuses everything that is sent, since then.
+    Refused { since_ms: i64 },
     /// An answer of the same Case is parked or unclear, and close, spam and call go after it (design, rule 7).
     Answer,
 }
@@ -27,6 +29,7 @@ impl Waiting {
             Self::Undo { .. } => "undo",
             Self::Approval => "approval",
             Self::Outage { .. } => "outage",
+            Self::Refused { .. } => "refused",
             Self::Answer => "behind_answer",
         }
     }
@@ -37,6 +40,7 @@ impl Waiting {
             (Self::Undo { until_ms }, false) => Words::new("undo-private").at("time", until_ms),
             (Self::Approval, _) => Words::new("needs-approval"),
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
+            (Self::Refused { since_ms }, _) => Words::new("goodays-refuses").at("time", since_ms),
             (Self::Answer, _) => {
                 let why = stuck_answers(conversation, intent).next().cloned();
                 Words::new("behind-answer").and(why.unwrap_or_default())
@@ -129,8 +133,12 @@ fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) ->
         return None;
     }
     // A short trouble is over before anybody reads of it.
-    if let Some(since_ms) = now.goodays_away_ms.filter(|since_ms| now.now_ms - since_ms >= now.settle_ms) {
+    let lasts = |since_ms: &i64| now.now_ms - since_ms >= now.settle_ms;
+    if let Some(since_ms) = now.goodays_away_ms.filter(lasts) {
         return Some(Waiting::Outage { since_ms });
+    }
+    if let Some(since_ms) = now.refuses.map(|refuses| refuses.since_ms).filter(lasts) {
+        return Some(Waiting::Refused { since_ms });
     }
     if needs_approval(intent, now) {
         return Some(Waiting::Approval);

@@ -323,6 +323,7 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
         undo_message_ms: 0,
         approval: false,
         goodays_away_ms: None,
+        refuses: None,
         message_ends_turn: None,
     };
     eligibility(&conversation, one.seq, None, &now)
