@@ -296,6 +296,7 @@ impl Conversation {
         note.resets_approval = intent.approved_text.take().is_some();
         intent.told_waiting = None;
         intent.state = state;
+        note.reason = note.reason.and(self.still_waits(seq));
         self.tell(note);
     }
 

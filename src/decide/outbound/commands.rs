@@ -12,8 +12,11 @@ use crate::decide::{
     ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, Sending, hash64,
 };
 use crate::goodays::event::normalised;
-use crate::mapping::{Act, Wanted};
+use crate::mapping::{Act, ActionMapping, Wanted};
 use crate::messages::Words;
+
+/// How much of an unknown command the Case repeats (characters).
+const MAX_SHOWN: usize = 80;
 
 impl Conversation {
     /// Applies the command of a Case's row. `known`: the Case was known before this row; otherwise the command stood
@@ -46,10 +49,23 @@ impl Conversation {
             return Seen::default();
         }
         let taken_back = self.take_command_back(&before, since.now_ms);
-        let Some(wanted) = wanted else { return Seen { taken_back, ..Seen::default() } };
         let known = known && !before.unread;
+        let Some(wanted) = wanted else {
+            if let Some(value) = value.filter(|_| known) {
+                self.tell_unknown_command(&value, rules.of_row(row).actions());
+            }
+            return Seen { taken_back, ..Seen::default() };
+        };
         let fired = self.begin_command(row, &wanted, rules, since, known, next_seq);
         Seen { fired, taken_back, ..Seen::default() }
+    }
+
+    /// No rule carries the command out: the Case says so, since the agent expects that something is done.
+    fn tell_unknown_command(&mut self, value: &str, actions: &ActionMapping) {
+        let words = Words::new("unknown-command")
+            .with("value", value.chars().take(MAX_SHOWN).collect::<String>())
+            .with("known", actions.known_commands().join(", "));
+        self.tell(Note::new(Feedback::Failed, "command", "unknown_command", words));
     }
 
     fn begin_command(

@@ -107,6 +107,29 @@ impl Conversation {
         }
     }
 
+    /// Words about another action of which the Case says that it waits: the note about the action `seq` would cover that.
+    pub(super) fn still_waits(&self, seq: u64) -> Words {
+        let waits = |other: &&Intent| {
+            let stuck = || stuck_answers(self, other).next().is_some();
+            let is_ready = matches!(other.state, IntentState::Ready { .. });
+            other.seq != seq
+                && is_ready
+                && other.told_waiting.is_some_and(|it| it != Waiting::Answer || stuck())
+        };
+        let Some((other, waiting)) =
+            self.intents.iter().find(waits).and_then(|other| Some((other, other.told_waiting?)))
+        else {
+            return Words::default();
+        };
+        let also = match other.kind {
+            ActionKind::Answer { .. } => Words::new("answer-still-waits"),
+            ActionKind::Call { .. } => Words::new("call-still-waits"),
+            ActionKind::Close { .. } => Words::new("close-still-waits"),
+            ActionKind::Spam { .. } => Words::new("spam-still-waits"),
+        };
+        also.and(waiting.words(self, other))
+    }
+
     /// Cancels an action that was not sent. If the Case says that it waits, the Case says now that it was taken back.
     pub(super) fn take_back(&mut self, seq: u64, why: &str, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };

@@ -31,6 +31,7 @@ fn shown(next: &Next) -> String {
     let field = |fix: &FieldFix| match fix {
         FieldFix::Drop { field, .. } => format!(" without {field}"),
         FieldFix::Shorten { field, max } => format!(" {field} to {max:?}"),
+        FieldFix::AsCode { field } => format!(" {field} as code"),
         FieldFix::StripControl => " without control characters".to_owned(),
         FieldFix::Fewer { comments } => format!(" {comments} comments"),
     };
