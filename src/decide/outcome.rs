@@ -6,6 +6,7 @@
 pub mod codes;
 mod fields;
 pub mod goodays;
+pub mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -156,11 +157,34 @@ pub fn after_failed_call(
     AfterFailedCall::SmallerCalls { conversations: (written.len() / 2).max(1), remember }
 }
 
+/// The code of a refusal that may concern every conversation: a right that was lost, a rule or a trigger of the org. Equal
+/// ones in a row show it ([`refusals`]).
+pub fn may_be_of_everything(next: &Next) -> Option<&str> {
+    match next {
+        Next::Park { code, .. } if code != invariants::CODE && code != DUPLICATE_ELSEWHERE => Some(code),
+        Next::SendLater { code, .. } if codes::is_an_admins(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// What follows when Salesforce refuses everything with this code.
+pub fn refuses_everything(code: &str) -> Next {
+    let advice = format!(
+        "Salesforce shows what it is asked for and refuses every write ({code}): an admin has to look at the rights of \
+         the integration user, and at rules and triggers on the Case. Nothing more is parked for it; one feedback is \
+         tried now and then, and all go on by themselves as soon as one is accepted."
+    );
+    Next::PauseAll { code: code.to_owned(), advice }
+}
+
+/// The code of [`duplicate_elsewhere`].
+const DUPLICATE_ELSEWHERE: &str = "duplicate_elsewhere";
+
 /// What follows when a duplicate is refused and a read with the key finds no Case ([`Next::ReadOnceMore`]).
 pub fn duplicate_elsewhere() -> Next {
     let why = "Salesforce says that the key exists already, but no Case with it can be seen: give the connector's user \
                access to all Cases (View All), or look for a Case that it cannot see.";
-    Next::Park { code: "duplicate_elsewhere".to_owned(), why: why.to_owned() }
+    Next::Park { code: DUPLICATE_ELSEWHERE.to_owned(), why: why.to_owned() }
 }
 
 /// What follows when a plan breaks an invariant.
@@ -191,6 +215,11 @@ fn refused(one: &Written, errors: &[NodeError], call: Call, context: &PlanContex
         Verdict::Fix(fixes) => fields::fix(one, fixes, errors, context),
         Verdict::AdminMustAct { code } => admin_must_act(one, code, call),
         Verdict::Permanent { code } => {
+            // Salesforce could not read some value, and said not of which field.
+            let less = (code == "JSON_PARSER_ERROR").then(|| fields::without_optional(one, errors, context));
+            if let Some(next) = less.flatten() {
+                return next;
+            }
             let why = errors.iter().map(|e| e.problem.message.as_str()).find(|m| !m.is_empty());
             let why = format!("Salesforce refuses it with {code}: {}", why.unwrap_or("no reason given"));
             Next::Park { code, why }

@@ -23,7 +23,13 @@ undo-public = Public reply goes out at { $time }. Unpublish the comment or empty
 undo-private = Private message goes out at { $time }. Unpublish the comment or empty the command to take it back.
 needs-approval = The public reply waits until it is approved.
 outage = Goodays cannot be reached since { $time }. It goes out by itself when Goodays is back: please do not answer a second time.
+goodays-refuses = Goodays accepts nothing from the connector since { $time }, and an administrator was told. It goes out by itself when Goodays accepts it again: please do not answer a second time.
 behind-answer = It waits: an answer on this Case was not sent, or it is unclear whether it was. Somebody has to look at that answer first.
+answer-still-waits = Another answer on this Case waits.
+call-still-waits = The call of this Case waits.
+close-still-waits = The close of this Case waits.
+spam-still-waits = The mark as spam of this Case waits.
+unknown-command = The command “{ $value }” is not known, so nothing was done with it. Known are: { $known }.
 
 ## Why an answer is not sent
 

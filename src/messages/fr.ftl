@@ -23,7 +23,13 @@ undo-public = La réponse publique part à { $time }. Pour l’annuler, dépubli
 undo-private = Le message privé part à { $time }. Pour l’annuler, dépubliez le commentaire ou videz la commande.
 needs-approval = La réponse publique attend une approbation.
 outage = Goodays est injoignable depuis { $time }. L’envoi se fera tout seul dès son retour : merci de ne pas répondre une deuxième fois.
+goodays-refuses = Goodays n’accepte plus rien du connecteur depuis { $time }, et un administrateur en est averti. L’envoi se fera tout seul dès que ce sera rétabli : merci de ne pas répondre une deuxième fois.
 behind-answer = En attente : une réponse sur cette requête n’a pas été envoyée, ou on ne sait pas si elle l’a été. Quelqu’un doit d’abord examiner cette réponse.
+answer-still-waits = Une autre réponse sur cette requête est en attente.
+call-still-waits = L’appel de cette requête est en attente.
+close-still-waits = La clôture de cette requête est en attente.
+spam-still-waits = Le signalement comme spam de cette requête est en attente.
+unknown-command = La commande « { $value } » est inconnue : rien n’a été fait. Commandes connues : { $known }.
 
 ## Pourquoi une réponse n’est pas envoyée
 

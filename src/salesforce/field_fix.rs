@@ -14,6 +14,10 @@ pub enum FieldFix {
         field: String,
         max: Option<usize>,
     },
+    /// A restricted picklist that tells an action's outcome gets the outcome's code instead of a text.
+    AsCode {
+        field: String,
+    },
     /// Removes control characters from all texts.
     StripControl,
     /// Writes at most this many comments in one transaction, and the rest in the next ones.

@@ -9,6 +9,7 @@ use super::RecordId;
 use super::answer::{is_halted, speaks_of_session};
 use super::comment::{clean_text, cut_at_units, units};
 use super::field_fix::FieldFix;
+use super::named::fields_of_value;
 
 use crate::http::{Failure, Problem};
 
@@ -134,8 +135,8 @@ impl Node {
                 };
                 shorten(text, *max)
             }
-            // This fix concerns the whole graph.
-            FieldFix::Fewer { .. } => false,
+            // The planner applies these.
+            FieldFix::Fewer { .. } | FieldFix::AsCode { .. } => false,
             FieldFix::StripControl => {
                 let mut changed = false;
                 for value in self.fields.values_mut() {
@@ -234,6 +235,12 @@ fn node_errors(node: &Node, part: &Value) -> Vec<NodeError> {
         return Vec::new();
     }
     let own = problems(&part["body"]).into_iter().filter(|p| !is_halted(&p.code));
+    let own = own.map(|mut problem| {
+        if problem.fields.is_empty() {
+            problem.fields = fields_of_value(&problem, &node.fields);
+        }
+        problem
+    });
     own.map(|problem| NodeError {
         reference: node.reference.clone(),
         object: Some(node.object.clone()),
@@ -333,6 +340,25 @@ mod tests {
         assert_eq!(answered(false, &json!([halted])).unwrap(), [GraphOutcome::Halted]);
         assert!(matches!(answered(true, &json!([halted])), Err(Failure::NoAnswer(_))));
         assert!(matches!(outcomes(&[graph()], &json!({})), Err(Failure::NoAnswer(_))));
+    }
+
+    #[test]
+    fn a_value_that_salesforce_cannot_read_names_its_field() {
+        let sent =
+            fields(&json!({"Due__c": "2046-04-05 17:00:00", "Subject": "2046", "N__c": 7, "B__c": true}));
+        let of = |code: &str, message: &str| fields_of_value(&Problem::new(code, message), &sent);
+        let parser = |value: &str| {
+            let message = format!(
+                "Cannot deserialize instance of datetime from VALUE_STRING value {value} or request may be missing a \
+                 required field at [line:1, column:123]"
+            );
+            of("JSON_PARSER_ERROR", &message)
+        };
+        assert_eq!(parser("2046-04-05 17:00:00"), ["Due__c"]);
+        assert_eq!((parser("7"), parser("true")), (vec!["N__c".to_owned()], vec!["B__c".to_owned()]));
+        assert_eq!(parser("elsewhere"), Vec::<String>::new());
+        assert_eq!(of("JSON_PARSER_ERROR", "unexpected"), Vec::<String>::new());
+        assert_eq!(of("REQUIRED_FIELD_MISSING", "the value 7 at [line"), Vec::<String>::new());
     }
 
     #[test]

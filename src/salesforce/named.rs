@@ -1,8 +1,11 @@
 //! Finds the field that a refusal names: by API name, or by label at a known position of the message (Salesforce
 //! reference, 2.4). Pure functions.
 
+use serde_json::{Map, Value};
+
 use super::describe::Describe;
 use super::graph::{NodeError, is_a_name};
+use crate::http::Problem;
 
 /// Adds the fields that Salesforce names only by label: the message begins or ends with the label of a sent field, or
 /// contains a label of several words.
@@ -97,6 +100,25 @@ pub fn id_label(message: &str) -> Option<String> {
     let label = message.split_once(" ID:").map(|(label, _)| label)?;
     let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ') && label.len() <= 40;
     plain.then(|| format!("{}Id", label.replace(' ', "")))
+}
+
+/// The sent fields whose value the message quotes. Salesforce names no field when it cannot read a value: "Cannot deserialize
+/// instance of datetime from VALUE_STRING value 2046-04-05 17:00 or request may be missing a required field at [line:1, ...]".
+pub(super) fn fields_of_value(problem: &Problem, sent: &Map<String, Value>) -> Vec<String> {
+    let message = problem.message.as_str();
+    let Some((_, rest)) = message.split_once(" value ").filter(|_| problem.code == "JSON_PARSER_ERROR")
+    else {
+        return Vec::new();
+    };
+    let end = [" or request may be", " at [line"].iter().filter_map(|after| rest.find(after)).min();
+    let Some(quoted) = end.map(|end| rest[..end].trim()) else { return Vec::new() };
+    let is_quoted = |value: &Value| match value {
+        Value::String(text) => text.split_whitespace().eq(quoted.split_whitespace()),
+        Value::Number(number) => number.to_string().as_str() == quoted,
+        Value::Bool(value) => quoted == if *value { "true" } else { "false" },
+        _ => false,
+    };
+    sent.iter().filter(|(_, value)| is_quoted(value)).map(|(name, _)| name.clone()).collect()
 }
 
 pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

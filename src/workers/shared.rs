@@ -233,6 +233,28 @@ impl Shared {
         self.said("goodays", &self.goodays_breaker, result, began_ms)
     }
 
+    /// Notes that a remote accepted what was written to it. If writes paused, all that wait for it go on.
+    pub(crate) fn takes_writes(&self, remote: &'static str, breaker: &CircuitBreaker) {
+        if breaker.trouble_with_writes().is_some() {
+            info!(remote, "the remote accepts again what is written to it");
+            breaker.write_succeeded(self.clock.now_ms());
+            self.wake_all();
+        }
+    }
+
+    /// Notes that a remote refuses all that is written to it; returns until when writes pause (milliseconds).
+    pub(crate) fn refuses_writes(
+        &self,
+        remote: &'static str,
+        breaker: &CircuitBreaker,
+        failure: &Failure,
+    ) -> i64 {
+        let now_ms = self.clock.now_ms();
+        let until_ms = breaker.writes_failed(failure, now_ms);
+        tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "nothing is written to the remote for a while");
+        until_ms
+    }
+
     /// One worker's success ends the pause of all: those that sleep until its end are woken.
     fn said<T>(
         &self,
@@ -241,7 +263,7 @@ impl Shared {
         result: &Result<T, Failure>,
         began_ms: i64,
     ) -> Option<i64> {
-        let was_in_trouble = breaker.trouble().is_some();
+        let was_in_trouble = breaker.trouble_with_calls().is_some();
         let until_ms = said(remote, breaker, &self.metrics, result, began_ms, self.clock.now_ms());
         if was_in_trouble && until_ms.is_none() {
             self.wake_all();
@@ -274,7 +296,7 @@ fn said<T>(
     match result {
         Ok(_) => {
             metrics.call(remote, "ok", now_ms - began_ms);
-            if breaker.trouble().is_some() {
+            if breaker.trouble_with_calls().is_some() {
                 info!(remote, "the remote answers again");
             }
             breaker.succeeded(now_ms);

@@ -13,7 +13,7 @@ use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::{
     Commit, Entry, EntryState, LANES, Loaded, Parked, RKey, Receipt, Settings, Store, WaitingNote, postgres,
 };
-use goodays_salesforce::time::{GoodaysTime, SalesforceTime};
+use goodays_salesforce::time::GoodaysTime;
 use proptest::prelude::*;
 
 /// Where the store under test keeps its records.
@@ -84,30 +84,8 @@ pub fn case(n: u8) -> RecordId {
 }
 
 pub fn intent(seq: u64, response_id: ResponseId) -> Intent {
-    Intent {
-        seq,
-        response_id,
-        case_id: case(0),
-        kind: ActionKind::Answer {
-            comment: Some(RecordId::new(&format!("00aKB0{:09}", seq % 1_000_000_000)).unwrap()),
-            content: "Hello.".to_owned(),
-            remark_type: None,
-            audience: Audience::Private,
-        },
-        author: None,
-        acted: SalesforceTime::default(),
-        seen_ms: 0,
-        read_ms: 0,
-        state: IntentState::Ready { not_before_ms: 0 },
-        attempts: 0,
-        unconfirmed: None,
-        approved: false,
-        by_operator: false,
-        told_waiting: None,
-        approved_text: None,
-        command: None,
-        moments: Vec::new(),
-    }
+    let comment = RecordId::new(&format!("00aKB0{:09}", seq % 1_000_000_000)).unwrap();
+    Intent::new(seq, response_id, case(0), ActionKind::answer(comment, "Hello.", Audience::Private), 0)
 }
 
 fn note(action: u64) -> Note {

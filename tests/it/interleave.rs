@@ -281,6 +281,7 @@ impl World {
             undo_message_ms: 0,
             approval: false,
             goodays_away_ms: None,
+            refuses: None,
             message_ends_turn: Some(true),
         }
     }

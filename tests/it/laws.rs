@@ -404,6 +404,7 @@ proptest! {
             undo_message_ms: 0,
             approval: false,
             goodays_away_ms: None,
+            refuses: None,
             message_ends_turn: None,
         };
         let may_go = |i: &&Intent| eligibility(&conversation, i.seq, None, &now) == Eligibility::Look;
@@ -444,25 +445,8 @@ fn sending(verb: Verb, ended_ms: Option<i64>, seen: Vec<MessageId>) -> Sending {
 }
 
 fn intent(wish: ActionKind) -> Intent {
-    Intent {
-        seq: 1,
-        response_id: ResponseId::new(RESPONSE).unwrap(),
-        case_id: RecordId::new("500000000000001").unwrap(),
-        kind: wish,
-        author: None,
-        acted: SalesforceTime::default(),
-        seen_ms: 0,
-        read_ms: 0,
-        state: IntentState::Ready { not_before_ms: 0 },
-        attempts: 0,
-        unconfirmed: None,
-        approved: false,
-        by_operator: false,
-        told_waiting: None,
-        approved_text: None,
-        command: None,
-        moments: Vec::new(),
-    }
+    let case = RecordId::new("500000000000001").unwrap();
+    Intent::new(1, ResponseId::new(RESPONSE).unwrap(), case, wish, 0)
 }
 
 fn wish() -> impl Strategy<Value = ActionKind> {

@@ -199,7 +199,10 @@ impl Planner<'_> {
         let code = told.code();
         let values = self.context.case.and_then(|case| case.field(field)).map_or(&[][..], |f| &f.values);
         let has = |value: &str| values.iter().any(|known| known == value);
-        json!(if has(code) && !has(text) { code } else { text })
+        // Without a describe, Salesforce's refusal of the text shows that it is a picklist.
+        let as_code = FieldFix::AsCode { field: field.to_owned() };
+        let is_picklist = has(code) && !has(text) || self.context.fixes.contains(&as_code);
+        json!(if is_picklist { code } else { text })
     }
 
     /// The feedback fields for the agent; the last note wins for each field.

@@ -50,6 +50,9 @@ pub struct Intent {
     /// The number of the command on the Case that asked for it; `None`: a comment or a status did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
+    /// It waits again after it was parked, and then the command on the Case was emptied: that does not take it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outlives_command: bool,
     /// When what was done with it, for the timeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moments: Vec<Moment>,
@@ -155,16 +158,43 @@ pub struct Sending {
     /// Another attempt came before, and its outcome is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// A refusal. Most likely nothing was done; a gateway that repeats calls may have handed on what the repetition met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// Sent as the Goodays user with the agent's own address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_author: bool,
 }
 
 impl Sending {
+    /// Whether it was refused; then only our own words prove that it arrived.
+    pub fn is_refused(&self) -> bool {
+        self.refusal == Some(Refusal::This)
+    }
+
     /// An attempt that begins at `since_ms` (milliseconds), with the messages seen before it.
     pub fn new(verb: Verb, since_ms: i64, seen: Vec<MessageId>) -> Self {
-        Self { verb, since_ms, ended_ms: None, seen, looked: None, again: false, as_author: false }
+        Self {
+            verb,
+            since_ms,
+            ended_ms: None,
+            seen,
+            looked: None,
+            again: false,
+            refusal: None,
+            as_author: false,
+        }
     }
+}
+
+/// Which attempt of an action was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refusal {
+    /// This one.
+    This,
+    /// One before it; what becomes of this one is not known yet.
+    Earlier,
 }
 
 /// The code of an action of which the disk lost something.
@@ -196,6 +226,11 @@ impl IntentState {
 }
 
 impl ActionKind {
+    /// The answer in a comment.
+    pub fn answer(comment: RecordId, content: &str, audience: Audience) -> Self {
+        Self::Answer { comment: Some(comment), content: content.to_owned(), remark_type: None, audience }
+    }
+
     /// The name for people and for the identity.
     pub fn name(&self) -> &'static str {
         match self {
@@ -245,6 +280,30 @@ pub fn answer_identity(comment: &RecordId) -> String {
 }
 
 impl Intent {
+    /// A new action that may be sent at once. `now_ms`: when it is seen, and read from Salesforce.
+    pub fn new(seq: u64, response_id: ResponseId, case_id: RecordId, kind: ActionKind, now_ms: i64) -> Self {
+        Self {
+            seq,
+            response_id,
+            case_id,
+            kind,
+            author: None,
+            acted: SalesforceTime::default(),
+            seen_ms: now_ms,
+            read_ms: now_ms,
+            state: IntentState::Ready { not_before_ms: now_ms },
+            attempts: 0,
+            unconfirmed: None,
+            approved: false,
+            by_operator: false,
+            told_waiting: None,
+            approved_text: None,
+            command: None,
+            outlives_command: false,
+            moments: Vec::new(),
+        }
+    }
+
     /// The state after the disk lost writes that had been acknowledged. An action that looks unsent may have been sent:
     /// only a human sends it. All other states lead to a look at Goodays, or are final.
     pub fn after_loss(&self, now_ms: i64) -> IntentState {

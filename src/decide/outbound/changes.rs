@@ -5,9 +5,10 @@
 
 use crate::decide::inbound::waiting_since;
 use crate::decide::ledger::course::What;
+use crate::decide::ledger::intent::Refusal;
 use crate::decide::ledger::link::CallSent;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
-use crate::decide::outbound::outcome::{Outcome, Proof, Reading, arrived_though_refused, outcome};
+use crate::decide::outbound::outcome::{Outcome, Proof, Reading, arrived, outcome};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
 use crate::decide::{
     ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
@@ -60,12 +61,14 @@ impl Conversation {
         let Some(intent) = self.intent_mut(seq) else { return };
         // Keeps what was seen before the first attempt: that one is still recognised if it is shown late.
         let before = intent.unconfirmed.take();
-        let again = before.is_some();
+        let refusal = before.as_ref().is_some_and(Sending::is_refused).then_some(Refusal::Earlier);
+        let again = before.is_some() && refusal.is_none();
         let seen = before.as_ref().map_or_else(|| seen(view), |first| first.seen.clone());
         let looked = before.and_then(|first| first.looked).or(looked);
         intent.attempts += 1;
         let as_author = as_author && action.user().is_some();
-        let sending = Sending { looked, again, as_author, ..Sending::new(action.verb(), now_ms, seen) };
+        let sending =
+            Sending { looked, again, refusal, as_author, ..Sending::new(action.verb(), now_ms, seen) };
         intent.state = IntentState::Sending(sending);
     }
 
@@ -81,15 +84,46 @@ impl Conversation {
         }
     }
 
-    /// The remote refused the attempt without doing anything: the action waits for another one.
+    /// Nothing of the attempt left this machine: the action waits for another one.
     pub fn was_not_done(&mut self, seq: u64, now_ms: i64) {
         if let Some(intent) = self.intent_mut(seq)
-            && matches!(intent.state, IntentState::Sending(_))
+            && let IntentState::Sending(sending) = &intent.state
         {
-            intent.unconfirmed = intent.attempt().filter(|sending| sending.again).cloned();
+            // What is not known of the attempts before it stays.
+            intent.unconfirmed = match (sending.again, sending.refusal) {
+                (true, _) => Some(sending.clone()),
+                (false, Some(_)) => Some(refused_attempt(sending, now_ms)),
+                (false, None) => None,
+            };
             intent.note(What::NotDone, now_ms, 0);
             intent.state = IntentState::Ready { not_before_ms: now_ms };
         }
+    }
+
+    /// The attempt was refused, and so would be any other now. It is made again, but not before a read that began
+    /// `settle` after its end has not shown it: what was refused may have been the repetition of a call that arrived.
+    pub fn put_off(&mut self, seq: u64, ended_ms: i64, settle_ms: i64) {
+        if let Some(intent) = self.intent_mut(seq)
+            && let IntentState::Sending(sending) = &intent.state
+        {
+            intent.unconfirmed = Some(refused_attempt(sending, ended_ms));
+            intent.note(What::NotDone, ended_ms, 0);
+            intent.state = IntentState::Ready { not_before_ms: ended_ms.saturating_add(settle_ms) };
+        }
+    }
+
+    /// An action was parked for a refusal that turned out to concern everything: it waits again, as if it had been put
+    /// off. True if it was still parked for that.
+    pub fn waits_again(&mut self, seq: u64, parked_for: &str, now_ms: i64) -> bool {
+        let Some(intent) = self.intent_mut(seq) else { return false };
+        if !matches!(&intent.state, IntentState::Parked { code, .. } if code == parked_for) {
+            return false;
+        }
+        intent.state = IntentState::Ready { not_before_ms: now_ms };
+        intent.outlives_command = intent.command.is_some();
+        // Older than any poll, so that it is read again from Salesforce first.
+        intent.read_ms = 0;
+        true
     }
 
     /// The attempt has ended without proof: a 2xx answer, which is a claim, or no answer.
@@ -104,30 +138,25 @@ impl Conversation {
         }
     }
 
-    /// Goodays refused the attempt; `view` is what it shows afterwards. The attempt may have arrived all the same, or
-    /// the response may have changed since it was read before the PUT. An earlier attempt with unknown outcome may
-    /// also be the reason.
-    pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: Option<&Response>, now_ms: i64) {
-        let Some(intent) = self.intent(seq) else { return };
+    /// Goodays refused the attempt for its own sake. An earlier attempt with unknown outcome may be the reason.
+    pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: &Response, now_ms: i64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
         let IntentState::Sending(sending) = intent.state.clone() else { return };
-        if let Some(view) = view
-            && self.shown_after_refusal(seq, &sending, view, now_ms)
-        {
-            return;
-        }
         if sending.again {
             self.unclear(seq, sending, Words::new("sent-before").and(why), now_ms);
         } else {
-            self.park(seq, code, why, view, now_ms);
+            intent.unconfirmed = Some(refused_attempt(&sending, now_ms));
+            self.park(seq, code, why, Some(view), now_ms);
         }
     }
 
-    /// Whether what Goodays shows after a refusal decides more than the refusal does.
-    fn shown_after_refusal(&mut self, seq: u64, sending: &Sending, view: &Response, now_ms: i64) -> bool {
-        let Some(intent) = self.intent(seq) else { return false };
-        if let Some(Outcome::Arrived(proof)) =
-            arrived_though_refused(intent, sending, self.link.as_ref(), view)
-        {
+    /// Whether what Goodays shows after a refusal decides more than the refusal does: the attempt may have arrived all
+    /// the same, or the response may have changed since it was read before the PUT.
+    pub fn shown_after_refusal(&mut self, seq: u64, view: &Response, now_ms: i64) -> bool {
+        let Some(intent) = self.intent(seq) else { return true };
+        let IntentState::Sending(sending) = intent.state.clone() else { return true };
+        let sending = Sending { refusal: Some(Refusal::This), ..sending };
+        if let Some(Outcome::Arrived(proof)) = arrived(intent, &sending, self.link.as_ref(), view) {
             self.delivered(seq, sending.verb, proof.as_ref(), Some(view), now_ms);
             return true;
         }
@@ -135,7 +164,7 @@ impl Conversation {
             // Somebody was faster. The next read names the reason; a remote that takes it back and forth is left alone.
             let is_overtaken = !view.allows(sending.verb) && intent.attempts <= MAX_OVERTAKEN;
             if is_overtaken {
-                self.was_not_done(seq, now_ms);
+                self.put_off(seq, now_ms, 0);
             }
             return is_overtaken;
         }
@@ -267,6 +296,7 @@ impl Conversation {
         note.resets_approval = intent.approved_text.take().is_some();
         intent.told_waiting = None;
         intent.state = state;
+        note.reason = note.reason.and(self.still_waits(seq));
         self.tell(note);
     }
 
@@ -274,7 +304,7 @@ impl Conversation {
     pub fn try_again(&mut self, seq: u64, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };
         if let IntentState::Unclear { sending, .. } = &intent.state {
-            intent.unconfirmed = Some(sending.clone());
+            intent.unconfirmed = Some(Sending { refusal: None, ..sending.clone() });
         }
         intent.note(What::Retried, now_ms, 0);
         intent.state = IntentState::Ready { not_before_ms: now_ms };
@@ -283,6 +313,12 @@ impl Conversation {
         // Older than any poll, so that it is read again from Salesforce first.
         intent.read_ms = 0;
     }
+}
+
+/// The attempt, and those before it, as far as a refusal leaves it open whether one arrived.
+fn refused_attempt(sending: &Sending, ended_ms: i64) -> Sending {
+    let ended_ms = sending.ended_ms.or(Some(ended_ms));
+    Sending { ended_ms, refusal: (!sending.again).then_some(Refusal::This), ..sending.clone() }
 }
 
 /// The answer of a command that reached the customer.

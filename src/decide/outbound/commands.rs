@@ -8,10 +8,15 @@ use serde_json::Value;
 use crate::decide::outbound::rows::{MergedCase, Seen, Since, answer_kind, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::outbound::waiting::text_of;
-use crate::decide::{ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, hash64};
+use crate::decide::{
+    ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, Sending, hash64,
+};
 use crate::goodays::event::normalised;
-use crate::mapping::{Act, Wanted};
+use crate::mapping::{Act, ActionMapping, Wanted};
 use crate::messages::Words;
+
+/// How much of an unknown command the Case repeats (characters).
+const MAX_SHOWN: usize = 80;
 
 impl Conversation {
     /// Applies the command of a Case's row. `known`: the Case was known before this row; otherwise the command stood
@@ -44,10 +49,23 @@ impl Conversation {
             return Seen::default();
         }
         let taken_back = self.take_command_back(&before, since.now_ms);
-        let Some(wanted) = wanted else { return Seen { taken_back, ..Seen::default() } };
         let known = known && !before.unread;
+        let Some(wanted) = wanted else {
+            if let Some(value) = value.filter(|_| known) {
+                self.tell_unknown_command(&value, rules.of_row(row).actions());
+            }
+            return Seen { taken_back, ..Seen::default() };
+        };
         let fired = self.begin_command(row, &wanted, rules, since, known, next_seq);
         Seen { fired, taken_back, ..Seen::default() }
+    }
+
+    /// No rule carries the command out: the Case says so, since the agent expects that something is done.
+    fn tell_unknown_command(&mut self, value: &str, actions: &ActionMapping) {
+        let words = Words::new("unknown-command")
+            .with("value", value.chars().take(MAX_SHOWN).collect::<String>())
+            .with("known", actions.known_commands().join(", "));
+        self.tell(Note::new(Feedback::Failed, "command", "unknown_command", words));
     }
 
     fn begin_command(
@@ -80,23 +98,10 @@ impl Conversation {
         link.command.intent = Some(seq);
         let name = kind.name();
         self.put(Intent {
-            seq,
-            response_id: self.response_id.clone(),
-            case_id,
-            kind,
             author: path(row, rules.of_row(row).actions().case_author.as_deref()),
             acted: modified(row).unwrap_or(since.now),
-            seen_ms: since.now_ms,
-            read_ms: since.now_ms,
-            state: IntentState::Ready { not_before_ms: since.now_ms },
-            attempts: 0,
-            unconfirmed: None,
-            approved: false,
-            by_operator: false,
-            told_waiting: None,
-            approved_text: None,
             command: Some(number),
-            moments: Vec::new(),
+            ..Intent::new(seq, self.response_id.clone(), case_id, kind, since.now_ms)
         });
         if answers && since.merged == MergedCase::Unsure {
             self.park(seq, "merged", Words::new("merged"), None, since.now_ms);
@@ -112,7 +117,7 @@ impl Conversation {
         let Some(intent) = self.intent_mut(seq) else { return };
         if let (IntentState::Ready { .. }, Some(kind)) = (&intent.state, kind)
             && intent.kind.name() == kind.name()
-            && intent.unconfirmed.is_none()
+            && intent.unconfirmed.as_ref().is_none_or(Sending::is_refused)
         {
             let kind = kind.with_audience_of(&intent.kind);
             if intent.kind != kind {
@@ -156,8 +161,8 @@ impl Conversation {
         now_ms: i64,
     ) -> Result<bool, String> {
         let Some(intent) = self.intent(seq) else { return Ok(false) };
-        // An operator sends it again after we emptied the field.
-        if intent.approved {
+        // It is sent again after we emptied the field, by an operator or since Goodays refused everything.
+        if intent.approved || intent.outlives_command {
             return Ok(true);
         }
         let (name, number) = (intent.kind.name(), intent.command);

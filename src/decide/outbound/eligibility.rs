@@ -48,6 +48,8 @@ pub enum Wait {
     StaleView { until_ms: i64 },
     /// The outcome of an earlier attempt is not known yet.
     EarlierAttempt { look_again_ms: i64 },
+    /// Goodays refuses everything that is sent; one action is tried again then (milliseconds).
+    Refused { until_ms: i64 },
 }
 
 /// Why an action is never sent.
@@ -88,8 +90,18 @@ pub struct Circumstances {
     pub approval: bool,
     /// Since when Goodays cannot be reached; `None` while it can.
     pub goodays_away_ms: Option<i64>,
+    /// Goodays refuses everything that is sent, though it shows what it is asked for.
+    pub refuses: Option<Refuses>,
     /// See [`Reading::message_ends_turn`].
     pub message_ends_turn: Option<bool>,
+}
+
+/// Goodays refuses everything that is sent to it. Our clock's times, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refuses {
+    pub since_ms: i64,
+    /// When one action is tried.
+    pub until_ms: i64,
 }
 
 /// What Goodays has just shown, and other facts known with it.
@@ -137,6 +149,9 @@ pub fn eligibility(
     let at_ms = not_before_ms.max(intent.seen_ms.saturating_add(held_ms(&intent.kind, now)));
     if at_ms > now.now_ms {
         return Eligibility::NotYet(Wait::Until { at_ms });
+    }
+    if let Some(refuses) = now.refuses.filter(|refuses| refuses.until_ms > now.now_ms) {
+        return Eligibility::NotYet(Wait::Refused { until_ms: refuses.until_ms });
     }
     // As of the read, if there was one: a slow read makes nothing older.
     let asked_ms = look.map_or(now.now_ms, |look| look.asked_ms);
@@ -198,9 +213,10 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
             Outcome::NotYet { look_again_ms } => {
                 return Eligibility::NotYet(Wait::EarlierAttempt { look_again_ms });
             }
-            // An operator saw that it is unclear, and asked to send it again.
-            Outcome::CannotBeTold(_) if intent.approved => {}
+            // An operator saw that it is unclear, and asked to send it again. Of what was refused he saw no doubt.
+            Outcome::CannotBeTold(_) if intent.approved && !attempt.is_refused() => {}
             Outcome::CannotBeTold(why) => return unclear(attempt, why.words()),
+            Outcome::DidNotArrive if attempt.is_refused() => unconfirmed = None,
             Outcome::DidNotArrive => {}
             Outcome::Displaced => unconfirmed = None,
         }
@@ -248,8 +264,8 @@ impl Wait {
     pub fn until_ms(self) -> Option<i64> {
         match self {
             Self::Until { at_ms } => Some(at_ms),
-            Self::StaleView { until_ms } => Some(until_ms),
             Self::EarlierAttempt { look_again_ms } => Some(look_again_ms),
+            Self::StaleView { until_ms } | Self::Refused { until_ms } => Some(until_ms),
             _ => None,
         }
     }
@@ -270,6 +286,9 @@ impl Wait {
                 "Goodays shows less than is known of the conversation: it is read again"
             }
             Self::EarlierAttempt { .. } => "it was sent, and whether it arrived is being found out",
+            Self::Refused { .. } => {
+                "Goodays refuses everything that is sent: one action is tried now and then"
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ pub mod rows;
 pub mod rules;
 pub mod waiting;
 
-pub use eligibility::{Circumstances, Eligibility, Look, Wait, eligibility, fresh_ms};
+pub use eligibility::{Circumstances, Eligibility, Look, Refuses, Wait, eligibility, fresh_ms};
 pub use outcome::{Outcome, Proof, Reading, outcome};
 pub use permitted::{Beside, Permitted, permitted};
 pub use rules::{EarlierRules, Rules};

@@ -4,7 +4,7 @@
 //! at once. *Did not arrive* counts only after a read that began `settle` after the attempt ended, and only while
 //! Goodays still accepts the verb. If that does not decide, a human does.
 
-use crate::decide::outbound::recognise::{Fit, Likeness, fit, likeness};
+use crate::decide::outbound::recognise::{Fit, fit, likeness};
 use crate::decide::{ActionKind, Intent, Link, Sending};
 use crate::goodays::event::{Message, Response, normalised};
 use crate::goodays::{MessageId, Verb};
@@ -87,10 +87,15 @@ pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading:
     if !unexplained(intent, sending, link, reading.view).is_empty() {
         return Outcome::CannotBeTold(Doubt::MayBeOurs);
     }
+    if sending.is_refused() {
+        return Outcome::DidNotArrive;
+    }
     absent(sending, reading)
 }
 
-/// What proves that an attempt arrived; used for an event's view as well as for a read.
+/// What proves that an attempt arrived; used for an event's view as well as for a read. A gateway may repeat a call that it
+/// got no answer to, and then only the repetition is refused: what was refused is proved by our own words alone, and close
+/// and spam have none.
 pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &Response) -> Option<Outcome> {
     let state = |name: &str| (view.state.as_deref() == Some(name)).then_some(Outcome::Arrived(None));
     match sending.verb {
@@ -102,42 +107,23 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
             ours.map(|m| Outcome::Arrived(Some(Proof::of(m))))
         }
         Verb::Call => {
-            let called = view.reply.as_ref().is_some_and(|r| r.is_call() && !sending.seen.contains(&r.id));
-            called.then_some(Outcome::Arrived(None))
+            let call = view.reply.as_ref().filter(|r| r.is_call() && !sending.seen.contains(&r.id))?;
+            (!sending.is_refused() || is_its_note(intent, call)).then_some(Outcome::Arrived(None))
         }
+        Verb::Close | Verb::Spam if sending.is_refused() => None,
         Verb::Close => state("closed"),
         Verb::Spam => state("spam"),
     }
+}
+
+fn is_its_note(intent: &Intent, call: &Message) -> bool {
+    matches!(&intent.kind, ActionKind::Call { note: Some(note), .. } if normalised(note) == normalised(&call.content))
 }
 
 fn content(intent: &Intent) -> &str {
     match &intent.kind {
         ActionKind::Answer { content, .. } => content,
         _ => "",
-    }
-}
-
-/// What proves that an attempt arrived although it was refused. A gateway may repeat a call that it got no answer to,
-/// and then only the repetition is refused. Only our own words prove it: the same user may have written others in
-/// Goodays. Close and spam have no words.
-pub fn arrived_though_refused(
-    intent: &Intent,
-    sending: &Sending,
-    link: Option<&Link>,
-    view: &Response,
-) -> Option<Outcome> {
-    match &intent.kind {
-        ActionKind::Answer { content, .. } => {
-            let mut ours = candidates(sending, link, view);
-            ours.retain(|m| likeness(content, &m.content) != Likeness::Different);
-            let ours = ours.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours)?;
-            Some(Outcome::Arrived(Some(Proof::of(ours))))
-        }
-        ActionKind::Call { note: Some(note), .. } => {
-            let reply = view.reply.as_ref().filter(|r| r.is_call() && !sending.seen.contains(&r.id))?;
-            (normalised(note) == normalised(&reply.content)).then_some(Outcome::Arrived(None))
-        }
-        ActionKind::Call { .. } | ActionKind::Close { .. } | ActionKind::Spam { .. } => None,
     }
 }
 

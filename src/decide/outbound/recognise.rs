@@ -48,6 +48,8 @@ pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
     }
     let (user, time) = (user_clue(intent, sending, message), time_clue(sending, message));
     match (likeness(content, &message.content), user, time) {
+        // Only our own words prove what was refused: the same user may have written others in Goodays.
+        (Likeness::Different, Clue::For, Clue::For) if sending.is_refused() => Fit::Doubtful,
         (Likeness::Same, _, _)
         | (Likeness::Altered, Clue::For | Clue::Silent, Clue::For | Clue::Silent)
         | (Likeness::Different, Clue::For, Clue::For) => Fit::Ours,

@@ -156,25 +156,8 @@ impl Conversation {
         // An earlier attempt with unknown outcome is kept.
         let unconfirmed = self.intent(seq).and_then(|old| old.unconfirmed.clone());
         let name = wish.name();
-        self.put(Intent {
-            seq,
-            response_id: self.response_id.clone(),
-            case_id: case,
-            kind: wish,
-            author,
-            acted,
-            seen_ms: now_ms,
-            read_ms: now_ms,
-            state: IntentState::Ready { not_before_ms: now_ms },
-            attempts: 0,
-            unconfirmed,
-            approved: false,
-            by_operator: false,
-            told_waiting: None,
-            approved_text: None,
-            command: None,
-            moments: Vec::new(),
-        });
+        let new = Intent::new(seq, self.response_id.clone(), case, wish, now_ms);
+        self.put(Intent { author, acted, unconfirmed, ..new });
         Some(name)
     }
 

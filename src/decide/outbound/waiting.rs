@@ -17,6 +17,8 @@ pub enum Waiting {
     Approval,
     /// Goodays cannot be reached, since then.
     Outage { since_ms: i64 },
+    /// Goodays refuses everything that is sent, since then.
+    Refused { since_ms: i64 },
     /// An answer of the same Case is parked or unclear, and close, spam and call go after it (design, rule 7).
     Answer,
 }
@@ -27,6 +29,7 @@ impl Waiting {
             Self::Undo { .. } => "undo",
             Self::Approval => "approval",
             Self::Outage { .. } => "outage",
+            Self::Refused { .. } => "refused",
             Self::Answer => "behind_answer",
         }
     }
@@ -37,6 +40,7 @@ impl Waiting {
             (Self::Undo { until_ms }, false) => Words::new("undo-private").at("time", until_ms),
             (Self::Approval, _) => Words::new("needs-approval"),
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
+            (Self::Refused { since_ms }, _) => Words::new("goodays-refuses").at("time", since_ms),
             (Self::Answer, _) => {
                 let why = stuck_answers(conversation, intent).next().cloned();
                 Words::new("behind-answer").and(why.unwrap_or_default())
@@ -103,6 +107,29 @@ impl Conversation {
         }
     }
 
+    /// Words about another action of which the Case says that it waits: the note about the action `seq` would cover that.
+    pub(super) fn still_waits(&self, seq: u64) -> Words {
+        let waits = |other: &&Intent| {
+            let stuck = || stuck_answers(self, other).next().is_some();
+            let is_ready = matches!(other.state, IntentState::Ready { .. });
+            other.seq != seq
+                && is_ready
+                && other.told_waiting.is_some_and(|it| it != Waiting::Answer || stuck())
+        };
+        let Some((other, waiting)) =
+            self.intents.iter().find(waits).and_then(|other| Some((other, other.told_waiting?)))
+        else {
+            return Words::default();
+        };
+        let also = match other.kind {
+            ActionKind::Answer { .. } => Words::new("answer-still-waits"),
+            ActionKind::Call { .. } => Words::new("call-still-waits"),
+            ActionKind::Close { .. } => Words::new("close-still-waits"),
+            ActionKind::Spam { .. } => Words::new("spam-still-waits"),
+        };
+        also.and(waiting.words(self, other))
+    }
+
     /// Cancels an action that was not sent. If the Case says that it waits, the Case says now that it was taken back.
     pub(super) fn take_back(&mut self, seq: u64, why: &str, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };
@@ -129,8 +156,12 @@ fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) ->
         return None;
     }
     // A short trouble is over before anybody reads of it.
-    if let Some(since_ms) = now.goodays_away_ms.filter(|since_ms| now.now_ms - since_ms >= now.settle_ms) {
+    let lasts = |since_ms: &i64| now.now_ms - since_ms >= now.settle_ms;
+    if let Some(since_ms) = now.goodays_away_ms.filter(lasts) {
         return Some(Waiting::Outage { since_ms });
+    }
+    if let Some(since_ms) = now.refuses.map(|refuses| refuses.since_ms).filter(lasts) {
+        return Some(Waiting::Refused { since_ms });
     }
     if needs_approval(intent, now) {
         return Some(Waiting::Approval);

@@ -31,6 +31,12 @@ pub enum Verdict {
     Permanent { code: String },
 }
 
+/// Whether an admin has to act on a code: it is about a right or the org, not about one value.
+pub fn is_an_admins(code: &str) -> bool {
+    code.starts_with("INSUFFICIENT_ACCESS")
+        || matches!(code, "INVALID_TYPE" | "NOT_FOUND" | "STORAGE_LIMIT_EXCEEDED")
+}
+
 /// One verdict for all errors of a graph. Verdicts that may change everything else have priority. Fixes come last: they
 /// help only if nothing but fields is wrong.
 pub fn classify(errors: &[NodeError]) -> Verdict {

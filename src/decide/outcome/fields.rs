@@ -25,6 +25,10 @@ pub(super) fn fix(
         {
             return without_vital_field(field, code);
         }
+        if let Some(next) = for_a_picklist(context, &fix) {
+            everywhere.extend(Some(next).filter(|next| !context.fixes.contains(next)));
+            continue;
+        }
         let of_the_field = matches!(&fix, FieldFix::Drop { code, .. } if is_of_the_field(code));
         if of_the_field && !is_relation_value(errors) {
             if !context.fixes.contains(&fix) {
@@ -43,6 +47,18 @@ pub(super) fn fix(
     let field = errors.iter().flat_map(|e| &e.problem.fields).next().cloned().unwrap_or_default();
     let why = format!("Salesforce refuses it with {code} {field}");
     Next::Park { code, why }
+}
+
+/// An org that describes no fields to us may have a restricted picklist where an outcome is told: it gets the outcome's
+/// code from now on, and is left out if it does not have that either.
+fn for_a_picklist(context: &PlanContext<'_>, fix: &FieldFix) -> Option<FieldFix> {
+    let FieldFix::Drop { field, code } = fix else { return None };
+    let is_restricted = code == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" && context.case.is_none();
+    if !is_restricted || !context.mapping.actions().feedback_fields().contains(field) {
+        return None;
+    }
+    let as_code = FieldFix::AsCode { field: field.clone() };
+    Some(if context.fixes.contains(&as_code) { fix.clone() } else { as_code })
 }
 
 /// Without the key or the marker field no write is safe.
@@ -72,6 +88,42 @@ fn is_of_the_field(code: &str) -> bool {
 /// A relation whose target does not exist is a problem of this value, not of the field.
 fn is_relation_value(errors: &[NodeError]) -> bool {
     errors.iter().any(|e| e.problem.message.contains("oreign key external"))
+}
+
+/// Leaves out optional fields until Salesforce can read the rest: it names none, and quotes no value that was sent. Those
+/// that are no text come first; then half of the others at a time. `None`: nothing optional is left.
+pub(super) fn without_optional(
+    one: &Written,
+    errors: &[NodeError],
+    context: &PlanContext<'_>,
+) -> Option<Next> {
+    let error = errors.first()?;
+    let code = error.problem.code.clone();
+    let gone = |name: &str| {
+        let is_it =
+            |fix: &FieldFix| matches!(fix, FieldFix::Drop { field, .. } if field.eq_ignore_ascii_case(name));
+        one.fixes.iter().any(is_it)
+    };
+    let left: Vec<&String> =
+        error.sent.iter().filter(|name| !is_needed(context, name) && !gone(name)).collect();
+    let is_text = |name: &&&String| {
+        let field = describes(context).find_map(|describe| describe.field(name));
+        let is_text =
+            |kind: &str| matches!(kind, "string" | "textarea" | "picklist" | "email" | "phone" | "url");
+        field.is_none_or(|field| is_text(&field.kind))
+    };
+    let (texts, others): (Vec<&String>, Vec<&String>) = left.iter().copied().partition(|name| is_text(&name));
+    let go = if others.is_empty() { &texts[..texts.len().div_ceil(2)] } else { &others[..] };
+    let here: Vec<FieldFix> =
+        go.iter().map(|field| FieldFix::Drop { field: (*field).clone(), code: code.clone() }).collect();
+    (!here.is_empty()).then_some(Next::FixFields { everywhere: Vec::new(), here })
+}
+
+/// Without these there is no Case of this response, or no comment.
+fn is_needed(context: &PlanContext<'_>, field: &str) -> bool {
+    let comment = context.mapping.comment();
+    is_vital(context, field)
+        || [&comment.parent_field, &comment.body_field].iter().any(|f| f.eq_ignore_ascii_case(field))
 }
 
 /// Adds the names of fields that the errors name by the org's labels.
@@ -136,6 +188,6 @@ fn by_name(context: &PlanContext<'_>, fix: FieldFix) -> FieldFix {
     match fix {
         FieldFix::Drop { field, code } => FieldFix::Drop { field: name(field), code },
         FieldFix::Shorten { field, max } => FieldFix::Shorten { field: name(field), max },
-        other @ (FieldFix::StripControl | FieldFix::Fewer { .. }) => other,
+        other @ (FieldFix::StripControl | FieldFix::Fewer { .. } | FieldFix::AsCode { .. }) => other,
     }
 }

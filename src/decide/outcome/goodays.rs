@@ -2,6 +2,8 @@
 //! rest: [`crate::decide::outbound::outcome()`].
 
 use crate::decide::outbound::Outcome;
+use crate::decide::outcome::refusals::same_words;
+use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::messages::Words;
 
@@ -19,25 +21,40 @@ pub enum AfterPut {
     ReadBack,
     /// It may have arrived: it is read back later. `blocked`: not Goodays answered, but something on the way there.
     ReadBackLater { blocked: bool },
-    /// Nothing was done: no connection, too many calls, or a refused token. It is sent again after a pause.
+    /// Nothing left this machine. It is sent again after a pause.
     SendLater,
-    /// Goodays refused it. That may be only because it is done already, so the response is read; otherwise the action
-    /// is parked, or unclear if an earlier attempt has no known outcome.
-    Refused { code: String, why: Words },
+    /// Too many calls, or a refused token: all others would be refused as well. It is sent again after a pause, if it
+    /// did not arrive all the same.
+    PutOff,
+    /// Goodays refused it. That may be only because it is done already, so the response is read. `like`: refusals with
+    /// the same words are equal; `None`: it names what is wrong with this one.
+    Refused { code: String, why: Words, like: Option<String> },
 }
 
-pub fn after_put(result: &Result<(), Failure>) -> AfterPut {
+pub fn after_put(id: &ResponseId, result: &Result<(), Failure>) -> AfterPut {
     match result {
         Ok(()) => AfterPut::ReadBack,
         Err(failure @ Failure::Refused { status, problem }) => {
             let why = Words::new("refused").with("status", status).with("message", &problem.message);
-            AfterPut::Refused { code: failure.code(), why }
+            let like = problem.fields.is_empty().then(|| same_words(&problem.message, id.as_str()));
+            AfterPut::Refused { code: failure.code(), why, like }
         }
         Err(failure) if failure.may_have_been_done() => {
             AfterPut::ReadBackLater { blocked: matches!(failure, Failure::Road(_)) }
         }
+        Err(Failure::Busy { .. } | Failure::Login { .. }) => AfterPut::PutOff,
         Err(_) => AfterPut::SendLater,
     }
+}
+
+/// Goodays refuses all that is sent to it with this code, and shows what it is asked for.
+pub fn refuses_everything(code: &str) -> Failure {
+    let advice = format!(
+        "Goodays shows what it is asked for and refuses every action ({code}): check with Goodays whether the token's \
+         account may still answer, and proxies on the way. Nothing more is parked for it; one action is tried now and \
+         then, and all go out by themselves as soon as one is accepted."
+    );
+    Failure::login(code, advice)
 }
 
 /// A reason why an action is parked.

@@ -31,6 +31,7 @@ fn shown(next: &Next) -> String {
     let field = |fix: &FieldFix| match fix {
         FieldFix::Drop { field, .. } => format!(" without {field}"),
         FieldFix::Shorten { field, max } => format!(" {field} to {max:?}"),
+        FieldFix::AsCode { field } => format!(" {field} as code"),
         FieldFix::StripControl => " without control characters".to_owned(),
         FieldFix::Fewer { comments } => format!(" {comments} comments"),
     };
@@ -311,6 +312,7 @@ fn a_call_that_fails_as_a_whole_is_divided_until_one_conversation_is_left() {
 mod of_goodays {
     use crate::decide::outbound::Outcome;
     use crate::decide::outcome::goodays::*;
+    use crate::goodays::ResponseId;
     use crate::http::{Failure, Problem};
     use crate::messages::Words;
 
@@ -320,21 +322,29 @@ mod of_goodays {
 
     #[test]
     fn only_what_surely_was_not_done_is_sent_again_without_reading_back() {
+        let id = ResponseId::new("AbCdEf").unwrap();
         let busy = Failure::Busy { reason: String::new(), retry_after: None, daily_limit: false };
         let table = [
             (Ok(()), AfterPut::ReadBack),
             (Err(Failure::no_answer("502")), AfterPut::ReadBackLater { blocked: false }),
             (Err(Failure::Road("a page".to_owned())), AfterPut::ReadBackLater { blocked: true }),
             (Err(Failure::NotSent("no way".to_owned())), AfterPut::SendLater),
-            (Err(busy), AfterPut::SendLater),
-            (Err(Failure::login("401", "token")), AfterPut::SendLater),
+            (Err(busy), AfterPut::PutOff),
+            (Err(Failure::login("401", "token")), AfterPut::PutOff),
         ];
         for (result, expected) in table {
-            assert_eq!(after_put(&result), expected, "{result:?}");
+            assert_eq!(after_put(&id, &result), expected, "{result:?}");
         }
         let why = Words::new("refused").with("status", 403).with("message", "no");
         assert_eq!(why.to_string(), "Goodays refused it (403): no");
-        assert_eq!(after_put(&Err(refused())), AfterPut::Refused { code: "status_403".to_owned(), why });
+        let code = "status_403".to_owned();
+        let expected =
+            AfterPut::Refused { code: code.clone(), why: why.clone(), like: Some("no".to_owned()) };
+        assert_eq!(after_put(&id, &Err(refused())), expected);
+        let mut named = Problem::new("", "no");
+        named.fields = vec!["content".to_owned()];
+        let named = Err(Failure::Refused { status: 403, problem: named });
+        assert_eq!(after_put(&id, &named), AfterPut::Refused { code, why, like: None }, "of this text");
     }
 
     #[test]

@@ -256,34 +256,11 @@ fn short(value: &Value) -> String {
 }
 
 fn answer(content: &str, audience: Audience) -> ActionKind {
-    ActionKind::Answer {
-        comment: Some(comment_id()),
-        content: content.to_owned(),
-        remark_type: None,
-        audience,
-    }
+    ActionKind::answer(comment_id(), content, audience)
 }
 
 fn intent(seq: u64, wish: ActionKind, state: IntentState) -> Intent {
-    Intent {
-        seq,
-        response_id: response_id(),
-        case_id: case_id(),
-        kind: wish,
-        author: None,
-        acted: SalesforceTime::default(),
-        seen_ms: 0,
-        read_ms: 0,
-        state,
-        attempts: 0,
-        unconfirmed: None,
-        approved: false,
-        by_operator: false,
-        told_waiting: None,
-        approved_text: None,
-        command: None,
-        moments: Vec::new(),
-    }
+    Intent { state, ..Intent::new(seq, response_id(), case_id(), wish, 0) }
 }
 
 fn ready() -> IntentState {

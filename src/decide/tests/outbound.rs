@@ -329,6 +329,7 @@ fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligi
         undo_message_ms: 0,
         approval: false,
         goodays_away_ms: None,
+        refuses: None,
         message_ends_turn: None,
     };
     eligibility(&conversation, one.seq, None, &now)

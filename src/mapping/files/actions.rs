@@ -173,6 +173,16 @@ impl ActionMapping {
         self.first(|rule| rule.of_command, None, &scope([("case", to_value(case))]))
     }
 
+    /// The commands that the rules know: the texts that their conditions compare with.
+    pub fn known_commands(&self) -> Vec<String> {
+        let conditions =
+            self.rules.iter().filter(|rule| rule.of_command).filter_map(|rule| rule.when.as_ref());
+        let quoted = |source: &str| -> Vec<String> {
+            source.split(['\'', '"']).skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        conditions.flat_map(|when| quoted(&when.source)).collect()
+    }
+
     /// The Case's own fields that a command's answer is read from. They are emptied once the customer has it.
     pub fn answer_fields(&self) -> Vec<String> {
         let rules = self.rules.iter().filter(|rule| rule.of_command && rule.act == Act::Answer);

@@ -102,35 +102,11 @@ mod tests {
     use crate::decide::{Audience, IntentState};
     use crate::salesforce::RecordId;
     use crate::state::{Commit, Settings};
-    use crate::time::SalesforceTime;
 
     fn answer(seq: u64, id: &ResponseId) -> Intent {
         let comment = RecordId::new("00a000000000001").unwrap();
-        let content = "Hello.".to_owned();
-        Intent {
-            seq,
-            response_id: id.clone(),
-            case_id: RecordId::new("500000000000001").unwrap(),
-            kind: ActionKind::Answer {
-                comment: Some(comment),
-                content,
-                remark_type: None,
-                audience: Audience::Private,
-            },
-            author: None,
-            acted: SalesforceTime::default(),
-            seen_ms: 0,
-            read_ms: 0,
-            state: IntentState::Ready { not_before_ms: 0 },
-            attempts: 0,
-            unconfirmed: None,
-            approved: false,
-            by_operator: false,
-            told_waiting: None,
-            approved_text: None,
-            command: None,
-            moments: Vec::new(),
-        }
+        let case = RecordId::new("500000000000001").unwrap();
+        Intent::new(seq, id.clone(), case, ActionKind::answer(comment, "Hello.", Audience::Private), 0)
     }
 
     fn load(store: &Records, id: &ResponseId) -> Loaded {

@@ -11,10 +11,15 @@ use tracing::{info, warn};
 
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
-use crate::decide::outcome::goodays::{AfterPut, Park, after_put, held_back, unread_before_put};
+use crate::decide::outcome::goodays::{
+    AfterPut, Park, after_put, held_back, refuses_everything, unread_before_put,
+};
+use crate::decide::outcome::refusals::{Refusals, Whose};
 use crate::decide::{Intent, IntentState};
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
+use crate::goodays::{ResponseId, Verb};
+use crate::messages::Words;
 use crate::mutant;
 use crate::state::{Loaded, RKey, SentMinutes};
 use crate::workers::delivery::dispatcher::When;
@@ -26,12 +31,17 @@ use crate::workers::{Fatal, Shared};
 pub(super) const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
 const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
 
+/// A refused action, by its response and its number.
+type Refused = (ResponseId, u64);
+
 /// State shared by the actions in flight. Not stored: it starts empty after a restart.
 pub(crate) struct Delivery {
     /// Until when an intent is postponed (milliseconds), by its number.
     postponed: Mutex<HashMap<u64, i64>>,
     /// How often something on the network path refused the PUT, by intent.
     blocked: Mutex<HashMap<u64, u32>>,
+    /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
+    refusals: Mutex<HashMap<Verb, Refusals<Refused>>>,
     pub(super) read_failures: ReadFailures,
     /// When this process began (milliseconds): a `Sending` that it found ended before.
     pub(super) started_ms: i64,
@@ -42,6 +52,7 @@ impl Delivery {
         Self {
             postponed: Mutex::default(),
             blocked: Mutex::default(),
+            refusals: Mutex::default(),
             read_failures: ReadFailures::default(),
             started_ms,
         }
@@ -210,13 +221,14 @@ impl Delivery {
         if mutant::is_on("log-words") {
             info!(wish = ?intent.kind, "an action was sent");
         }
-        let next = after_put(&result);
+        let (verb, next) = (action.verb(), after_put(id, &result));
         // What something on the way refused says nothing about Goodays: the read back asks Goodays itself.
         if next != (AfterPut::ReadBackLater { blocked: true }) {
             shared.goodays_said(&result, began_ms);
         }
         match next {
             AfterPut::ReadBack => {
+                self.accepted(shared, intent, verb);
                 Self::attempt_ended(shared, intent, ended_ms).await?;
                 self.read_back_now(shared, intent).await
             }
@@ -224,7 +236,8 @@ impl Delivery {
                 Self::was_not_done(shared, intent, ended_ms).await
             }
             AfterPut::ReadBackLater { blocked } => {
-                if blocked {
+                if blocked && !self.is_of_everything(shared, intent, verb, ("blocked_on_the_way", "")).await?
+                {
                     *self.blocks().entry(seq).or_default() += 1;
                 }
                 warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
@@ -235,17 +248,87 @@ impl Delivery {
                 self.wait(shared, intent);
                 Ok(())
             }
-            AfterPut::Refused { code, why } => {
-                let view = shared.goodays.response(id).await.ok();
-                let now_ms = shared.clock.now_ms();
-                shared
-                    .change(id, |loaded| {
-                        loaded.now.refused(seq, &code, why.clone(), view.as_ref(), now_ms);
-                        Ok(())
-                    })
-                    .await
+            AfterPut::PutOff => {
+                if let Err(failure) = &result {
+                    shared.refuses_writes("goodays", &shared.goodays_breaker, failure);
+                }
+                self.put_off(shared, intent, ended_ms).await
+            }
+            AfterPut::Refused { code, why, like } => {
+                self.refused(shared, intent, verb, (code, why, like)).await
             }
         }
+    }
+
+    /// Goodays refused the action. What it shows now may say more; otherwise equal refusals of others do.
+    async fn refused(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        verb: Verb,
+        (code, why, like): (String, Words, Option<String>),
+    ) -> Result<(), Fatal> {
+        let (seq, id) = (intent.seq, &intent.response_id);
+        let Ok(view) = shared.goodays.response(id).await else {
+            return self.put_off(shared, intent, shared.clock.now_ms()).await;
+        };
+        let now_ms = shared.clock.now_ms();
+        let is_shown =
+            shared.change(id, |loaded| Ok(loaded.now.shown_after_refusal(seq, &view, now_ms))).await?;
+        if is_shown {
+            return Ok(());
+        }
+        if let Some(like) = like
+            && self.is_of_everything(shared, intent, verb, (&code, &like)).await?
+        {
+            return self.put_off(shared, intent, now_ms).await;
+        }
+        shared
+            .change(id, |loaded| {
+                loaded.now.refused(seq, &code, why.clone(), &view, now_ms);
+                Ok(())
+            })
+            .await
+    }
+
+    fn accepted(&self, shared: &Shared, intent: &Intent, verb: Verb) {
+        self.refusals().entry(verb).or_default().accepted(&(intent.response_id.clone(), intent.seq));
+        shared.takes_writes("goodays", &shared.goodays_breaker);
+    }
+
+    /// Whether Goodays refuses everything for this reason. Then sending pauses, and what was parked for it waits again.
+    async fn is_of_everything(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        verb: Verb,
+        (code, like): (&str, &str),
+    ) -> Result<bool, Fatal> {
+        let one = (intent.response_id.clone(), intent.seq);
+        let whose = self.refusals().entry(verb).or_default().refused(&one, &format!("{code} {like}"));
+        let Whose::Everything { before } = whose else { return Ok(false) };
+        shared.refuses_writes("goodays", &shared.goodays_breaker, &refuses_everything(code));
+        for (id, seq) in before {
+            let now_ms = shared.clock.now_ms();
+            shared.change(&id, |loaded| Ok(loaded.now.waits_again(seq, code, now_ms))).await?;
+        }
+        Ok(true)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<Refused>>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn put_off(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        let settle_ms = millis(shared.config.settle);
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.put_off(intent.seq, ended_ms, settle_ms);
+                Ok(())
+            })
+            .await?;
+        self.wait(shared, intent);
+        Ok(())
     }
 
     async fn attempt_ended(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {

@@ -205,7 +205,7 @@ impl Dispatcher {
     /// Begins what may be sent now while there is a slot; returns when the next may be (milliseconds).
     async fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
         self.begin(shared, now_ms).await?;
-        if self.is_full() {
+        if self.is_full(shared) {
             return Ok(None);
         }
         while let Some(&(at_ms, rkey)) = self.later.first()
@@ -254,14 +254,16 @@ impl Dispatcher {
         self.later.insert((at_ms, rkey));
     }
 
-    fn is_full(&self) -> bool {
-        self.working.len() - usize::from(self.reading) >= AT_ONCE
+    /// While Goodays refuses everything, one action shows whether it still does.
+    fn is_full(&self, shared: &Shared) -> bool {
+        let most = if shared.goodays_breaker.trouble_with_writes().is_some() { 1 } else { AT_ONCE };
+        self.working.len() - usize::from(self.reading) >= most
     }
 
     /// Begins intents of the line while there is a slot. Each is checked again: it may have waited long.
     async fn begin(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<(), Fatal> {
-        while !self.is_full()
-            && let Some(intent) = self.line.pop_front()
+        while !self.is_full(shared)
+            && let Some(intent) = self.next_in_line(shared)
         {
             let rkey = RKey::of(&intent.response_id);
             // The next check finds what is sent instead.
@@ -279,6 +281,15 @@ impl Dispatcher {
             self.working.push(action.boxed());
         }
         Ok(())
+    }
+
+    /// While Goodays refuses everything, the one that was tried least: one text must not stop the others.
+    fn next_in_line(&mut self, shared: &Shared) -> Option<Intent> {
+        if shared.goodays_breaker.trouble_with_writes().is_none() {
+            return self.line.pop_front();
+        }
+        let least = self.line.iter().enumerate().min_by_key(|(_, intent)| intent.attempts)?.0;
+        self.line.remove(least)
     }
 
     /// Reads all old intents at once, so that few calls are needed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Actions, Approval};
-use crate::decide::outbound::{Circumstances, Outcome, Reading, fresh_ms};
+use crate::decide::outbound::{Circumstances, Outcome, Reading, Refuses, fresh_ms};
 use crate::decide::{Intent, Link};
 use crate::goodays::event::Response;
 use crate::http::Failure;
@@ -20,6 +20,9 @@ impl Shared {
     /// What applies to all actions now.
     pub(crate) fn circumstances(&self, now_ms: i64) -> Circumstances {
         let settle_ms = if mutant::is_on("skip-settle") { -1_000_000 } else { millis(self.config.settle) };
+        let away = self.goodays_breaker.trouble_with_calls();
+        let refuses = self.goodays_breaker.trouble_with_writes();
+        let until_ms = self.goodays_breaker.writes_paused_until(now_ms);
         Circumstances {
             now_ms,
             close_grace_ms: millis(self.live().poll.close_grace),
@@ -29,7 +32,9 @@ impl Shared {
             undo_reply_ms: millis(self.live().undo.reply),
             undo_message_ms: millis(self.live().undo.message),
             approval: self.live().approval == Approval::Public,
-            goodays_away_ms: self.goodays_breaker.trouble().map(|trouble| trouble.since_ms),
+            goodays_away_ms: away.map(|trouble| trouble.since_ms),
+            refuses: refuses
+                .map(|it| Refuses { since_ms: it.since_ms, until_ms: until_ms.unwrap_or(now_ms) }),
             message_ends_turn: **self.message_ends_turn.load(),
         }
     }

@@ -45,6 +45,9 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
+/// Conversations of a call while Salesforce refuses everything: after so many failed ones it looks at no other one of the
+/// call (Salesforce reference, 4).
+const MAX_TRIED: usize = 14;
 /// How long (milliseconds) notes wait for other actions in flight, so that one call writes all of them.
 const TOLD_TOGETHER_MS: i64 = 5_000;
 /// How many items of a queue are read at first: few, since most conversations have one item only.
@@ -105,7 +108,9 @@ impl Worker for InboundWorker {
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         let now_ms = shared.clock.now_ms();
-        if let Some(until_ms) = shared.salesforce_breaker.paused_until(now_ms) {
+        let breaker = &shared.salesforce_breaker;
+        let paused = breaker.paused_until(now_ms).max(breaker.writes_paused_until(now_ms));
+        if let Some(until_ms) = paused {
             return Ok(Step::Idle { until_ms: Some(until_ms) });
         }
         self.stepped_ms = now_ms;
@@ -188,7 +193,7 @@ impl InboundWorker {
     async fn take_due(&self, shared: &Shared, now_ms: i64) -> Result<Vec<RKey>, StoreError> {
         // Read before the queue: the last action's note is in the queue before this flag is cleared.
         let delivering = shared.delivering.load(Ordering::SeqCst);
-        let room = self.room(now_ms);
+        let room = self.room(shared, now_ms);
         let mut limit = FIRST_LOOK;
         loop {
             let items = shared.store.due(self.number, now_ms, limit).await?;
@@ -206,8 +211,11 @@ impl InboundWorker {
         }
     }
 
-    /// How many conversations the next call may write.
-    fn room(&self, now_ms: i64) -> usize {
+    /// How many conversations the next call may write. While Salesforce refuses everything, a few show whether it does.
+    fn room(&self, shared: &Shared, now_ms: i64) -> usize {
+        if shared.salesforce_breaker.trouble_with_writes().is_some() {
+            return MAX_TRIED;
+        }
         let mut state = self.state();
         state.pass(now_ms);
         state.most_graphs(now_ms).map_or(self.size.0, |most| most.min(self.size.0))

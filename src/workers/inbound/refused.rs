@@ -5,15 +5,21 @@ use std::sync::atomic::Ordering;
 use tracing::{debug, info, warn};
 
 use crate::decide::inbound::Plan;
-use crate::decide::outcome::{AfterFailedCall, Next, Written, after_call};
+use crate::decide::outcome::refusals::Whose;
+use crate::decide::outcome::{
+    AfterFailedCall, Next, Written, after_call, may_be_of_everything, refuses_everything,
+};
 use crate::decide::pace::BatchSize;
 use crate::http::Failure;
 use crate::salesforce::graph::GraphOutcome;
-use crate::state::EntryState;
+use crate::state::{EntryState, Parked, RKey};
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared};
+
+/// Parked items that are read to find those of a few conversations.
+const MAX_PARKED_READ: usize = 1_000;
 
 impl Job {
     fn attempts(&self) -> u32 {
@@ -34,13 +40,36 @@ impl InboundWorker {
         let written = self.written(batch);
         let next = after_call(&written, outcomes, &context.plan_context());
         let mut recorded = Vec::new();
+        // What was accepted shows that the others of the call were refused for their own sake.
+        let accepts = next.iter().any(|next| matches!(next, Next::Record { .. }));
         for ((job, plan), next) in batch.iter().zip(next) {
             match next {
-                Next::Record { case } => recorded.push(self.recorded_as(job, plan, case)),
-                next => self.apply(shared, context, (job, plan), next).await?,
+                Next::Record { case } => {
+                    self.state().refusals.accepted(&job.rkey);
+                    shared.takes_writes("salesforce", &shared.salesforce_breaker);
+                    recorded.push(self.recorded_as(job, plan, case));
+                }
+                next if accepts => self.apply(shared, context, (job, plan), next).await?,
+                next => {
+                    let next = self.of_everything(shared, job, next).await?;
+                    self.apply(shared, context, (job, plan), next).await?;
+                }
             }
         }
         self.record(shared, &recorded).await
+    }
+
+    /// The same, or a pause of all writes if equal refusals in a row show that Salesforce refuses everything. Then what
+    /// was parked for it waits again.
+    async fn of_everything(&self, shared: &Shared, job: &Job, next: Next) -> Result<Next, Fatal> {
+        let Some(code) = may_be_of_everything(&next) else { return Ok(next) };
+        let Whose::Everything { before } = self.state().refusals.refused(&job.rkey, code) else {
+            return Ok(next);
+        };
+        if !before.is_empty() {
+            bring_back(shared, &before, code).await?;
+        }
+        Ok(refuses_everything(code))
     }
 
     /// What is known of the conversations of a call.
@@ -78,7 +107,8 @@ impl InboundWorker {
             AfterFailedCall::One(next) => {
                 warn!(code = %failure.code(), conversations = 1, "Salesforce refused a whole call");
                 for (job, plan) in batch {
-                    self.apply(shared, context, (job, plan), next.clone()).await?;
+                    let next = self.of_everything(shared, job, next.clone()).await?;
+                    self.apply(shared, context, (job, plan), next).await?;
                 }
             }
         }
@@ -119,7 +149,12 @@ impl InboundWorker {
             }
             Next::FixFields { everywhere, here } => {
                 for fix in everywhere {
-                    shared.fixes.add(context.mapping.version(), fix);
+                    if shared.fixes.add(context.mapping.version(), fix.clone()) {
+                        warn!(
+                            ?fix,
+                            "Salesforce takes a field in no Case as it was sent: from now on it is written so"
+                        );
+                    }
                 }
                 self.state().fixes.entry(job.rkey).or_default().extend(here);
             }
@@ -132,8 +167,10 @@ impl InboundWorker {
                 state.needs_refresh.insert(job.rkey);
             }
             Next::PauseAll { code, advice } => {
-                let result: Result<(), Failure> = Err(Failure::Login { code, advice });
-                shared.salesforce_said(&result, now_ms);
+                let failure = Failure::Login { code, advice };
+                shared.refuses_writes("salesforce", &shared.salesforce_breaker, &failure);
+                // Others come first: this one may be refused for its own sake.
+                self.put_off(shared, job, job.attempts()).await?;
             }
             Next::Park { code, why } => self.park(shared, job, &code, &why).await?,
         }
@@ -177,6 +214,24 @@ impl InboundWorker {
         state.unconfirmed.remove(&job.rkey);
         Ok(())
     }
+}
+
+/// Events of these conversations that were parked with this code wait again.
+async fn bring_back(shared: &Shared, rkeys: &[RKey], code: &str) -> Result<(), Fatal> {
+    for parked in shared.store.parked(MAX_PARKED_READ).await? {
+        let Parked::Event(entry) = parked else { continue };
+        let Some(response) = entry.response_id.clone() else { continue };
+        let is_of_it = matches!(&entry.state, EntryState::Parked { code: of, .. } if of == code);
+        let rkey = RKey::of(&response);
+        if is_of_it
+            && rkeys.contains(&rkey)
+            && shared.store.retry_event(&entry, &response, shared.clock.now_ms()).await?
+        {
+            shared.counts.pending.fetch_add(1, Ordering::Relaxed);
+            shared.wake_lane(rkey.lane());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

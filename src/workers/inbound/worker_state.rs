@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::decide::inbound::customer::FailedLookUps;
+use crate::decide::outcome::refusals::Refusals;
 use crate::mutant;
 use crate::salesforce::field_fix::FieldFix;
 use crate::state::{LANES, RKey, Store, StoreError, Waiting};
@@ -94,6 +95,8 @@ pub(crate) struct WorkerState {
     alone: HashMap<RKey, u32>,
     /// Refused as duplicates, and then not found by a read.
     pub(crate) nowhere: HashSet<RKey>,
+    /// What Salesforce refused since it accepted something.
+    pub(crate) refusals: Refusals<RKey>,
     /// Look-ups of customers that failed.
     pub(crate) look_ups: FailedLookUps,
 }

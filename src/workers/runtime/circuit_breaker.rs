@@ -7,10 +7,12 @@ use serde::Serialize;
 use crate::http::Failure;
 use crate::workers::runtime::retry::{DAILY, LOGIN, REMOTE, interval, millis};
 
-/// One remote's circuit breaker, shared by all its callers.
-#[derive(Debug)]
+/// One remote's circuit breaker, shared by all its callers. A remote may refuse all that is written to it and still show
+/// what it is asked for: then writes pause, and reads go on.
+#[derive(Debug, Default)]
 pub struct CircuitBreaker {
-    state: Mutex<State>,
+    calls: Mutex<State>,
+    writes: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
@@ -31,33 +33,82 @@ pub struct Trouble {
     pub retry_at_ms: i64,
 }
 
-impl Default for CircuitBreaker {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl CircuitBreaker {
     pub fn new() -> Self {
-        Self { state: Mutex::new(State::default()) }
+        Self::default()
     }
 
     /// Until when calls pause (milliseconds); `None` when calls are allowed.
     pub fn paused_until(&self, now_ms: i64) -> Option<i64> {
-        let state = self.lock();
-        (state.until_ms > now_ms).then_some(state.until_ms)
+        lock(&self.calls).paused_until(now_ms)
+    }
+
+    /// The same for writes, while reads are allowed.
+    pub fn writes_paused_until(&self, now_ms: i64) -> Option<i64> {
+        lock(&self.writes).paused_until(now_ms)
     }
 
     pub fn succeeded(&self, now_ms: i64) {
-        let mut state = self.lock();
-        state.failures = 0;
-        state.until_ms = 0;
-        state.last_ok_ms = Some(now_ms);
-        state.trouble = None;
+        lock(&self.calls).succeeded(now_ms);
+    }
+
+    /// Notes that the remote accepted a write.
+    pub fn write_succeeded(&self, now_ms: i64) {
+        lock(&self.writes).succeeded(now_ms);
     }
 
     /// Notes a failure of the remote as a whole; returns until when calls pause (milliseconds).
     pub fn failed(&self, failure: &Failure, now_ms: i64) -> i64 {
+        lock(&self.calls).failed(failure, now_ms)
+    }
+
+    /// Notes that the remote refuses all writes; returns until when they pause (milliseconds).
+    pub fn writes_failed(&self, failure: &Failure, now_ms: i64) -> i64 {
+        lock(&self.writes).failed(failure, now_ms)
+    }
+
+    /// Allows calls at once, after a change of the configuration.
+    pub fn reopen(&self) {
+        lock(&self.calls).until_ms = 0;
+        lock(&self.writes).until_ms = 0;
+    }
+
+    /// Why calls pause, otherwise why writes do.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble_with_calls().or_else(|| self.trouble_with_writes())
+    }
+
+    pub fn trouble_with_calls(&self) -> Option<Trouble> {
+        lock(&self.calls).trouble.clone()
+    }
+
+    pub fn trouble_with_writes(&self) -> Option<Trouble> {
+        lock(&self.writes).trouble.clone()
+    }
+
+    /// Whether the last call worked, and no writes are refused.
+    pub fn is_well(&self) -> bool {
+        self.trouble().is_none() && lock(&self.calls).last_ok_ms.is_some()
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn paused_until(&self, now_ms: i64) -> Option<i64> {
+        (self.until_ms > now_ms).then_some(self.until_ms)
+    }
+
+    fn succeeded(&mut self, now_ms: i64) {
+        self.failures = 0;
+        self.until_ms = 0;
+        self.last_ok_ms = Some(now_ms);
+        self.trouble = None;
+    }
+
+    fn failed(&mut self, failure: &Failure, now_ms: i64) -> i64 {
         let (policy, asked) = match failure {
             Failure::Login { .. } | Failure::WrongSession { .. } | Failure::Configuration { .. } => {
                 (LOGIN, None)
@@ -67,40 +118,20 @@ impl CircuitBreaker {
             Failure::Budget => (DAILY, None),
             _ => (REMOTE, None),
         };
-        let mut state = self.lock();
         // Calls that were in flight together fail together: they count as one failure, and the first gives the reason.
-        let together = state.until_ms > now_ms;
-        let failures = state.failures - u32::from(together && state.failures > 0);
+        let together = self.until_ms > now_ms;
+        let failures = self.failures - u32::from(together && self.failures > 0);
         let until_ms = now_ms + millis(interval(policy, failures, asked));
-        if together && (until_ms <= state.until_ms || matches!(failure, Failure::SessionOver(_))) {
-            return state.until_ms;
+        if together && (until_ms <= self.until_ms || matches!(failure, Failure::SessionOver(_))) {
+            return self.until_ms;
         }
-        state.failures = failures + 1;
-        state.until_ms = state.until_ms.max(until_ms);
-        let since_ms = state.trouble.as_ref().map_or(now_ms, |t| t.since_ms);
-        let retry_at_ms = state.until_ms;
+        self.failures = failures + 1;
+        self.until_ms = self.until_ms.max(until_ms);
+        let since_ms = self.trouble.as_ref().map_or(now_ms, |t| t.since_ms);
+        let retry_at_ms = self.until_ms;
         let code = failure.code();
-        state.trouble = Some(Trouble { code, advice: advice(failure), since_ms, retry_at_ms });
+        self.trouble = Some(Trouble { code, advice: advice(failure), since_ms, retry_at_ms });
         retry_at_ms
-    }
-
-    /// Allows calls at once, after a change of the configuration.
-    pub fn reopen(&self) {
-        self.lock().until_ms = 0;
-    }
-
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.lock().trouble.clone()
-    }
-
-    /// Whether the last call worked.
-    pub fn is_well(&self) -> bool {
-        let state = self.lock();
-        state.trouble.is_none() && state.last_ok_ms.is_some()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,6 +166,21 @@ fn advice(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c01_a_read_that_works_says_nothing_of_writes() {
+        let breaker = CircuitBreaker::new();
+        let refused = Failure::login("status_403", "the role");
+        let first_ms = breaker.writes_failed(&refused, 0);
+        breaker.succeeded(1);
+        assert_eq!((breaker.paused_until(1), breaker.writes_paused_until(1)), (None, Some(first_ms)));
+        assert_eq!(breaker.trouble().unwrap().code, "status_403");
+        assert!(!breaker.is_well());
+        let second_ms = breaker.writes_failed(&refused, 60_000) - 60_000;
+        assert!(second_ms > first_ms, "the pause grows: {first_ms}, then {second_ms}");
+        breaker.write_succeeded(90_000);
+        assert!(breaker.is_well());
+    }
 
     #[test]
     fn calls_that_fail_together_are_one_failure() {

@@ -133,29 +133,12 @@ async fn unclear(house: &House, seq: u64, content: &str) -> String {
     let response_id = ResponseId::new("vdOpL1NJ74l").unwrap();
     let sending = Sending { ended_ms: Some(0), ..Sending::new(Verb::Reply, 0, Vec::new()) };
     let comment = RecordId::new(&format!("00aKB0000{seq:06}")).unwrap();
+    let case = RecordId::new("500KB00000AbCdEYAV").unwrap();
+    let kind = ActionKind::answer(comment, content, Audience::Public);
     let intent = Intent {
-        seq,
-        response_id: response_id.clone(),
-        case_id: RecordId::new("500KB00000AbCdEYAV").unwrap(),
-        kind: ActionKind::Answer {
-            comment: Some(comment),
-            content: content.to_owned(),
-            remark_type: None,
-            audience: Audience::Public,
-        },
-        author: None,
-        acted: goodays_salesforce::time::SalesforceTime::default(),
-        seen_ms: 0,
-        read_ms: 0,
         state: IntentState::Unclear { since_ms: 0, why: Words::plain("no answer"), sending },
         attempts: 1,
-        unconfirmed: None,
-        approved: false,
-        by_operator: false,
-        told_waiting: None,
-        approved_text: None,
-        command: None,
-        moments: Vec::new(),
+        ..Intent::new(seq, response_id.clone(), case, kind, 0)
     };
     let begun = |loaded: &mut Loaded| {
         loaded.now.put(intent.clone());

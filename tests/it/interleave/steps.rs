@@ -199,7 +199,11 @@ impl World {
         }
         let mut conversation = self.conversation();
         if answered && done && !allowed {
-            conversation.refused(seq, "status_400", Words::plain("Goodays refused it."), None, self.now_ms);
+            let view = Response::from_value(&self.view(self.done.len())).unwrap();
+            if !conversation.shown_after_refusal(seq, &view, self.now_ms) {
+                let why = Words::plain("Goodays refused it.");
+                conversation.refused(seq, "status_400", why, &view, self.now_ms);
+            }
         } else {
             conversation.attempt_ended(seq, self.now_ms);
         }

@@ -3,6 +3,7 @@
 mod addresses;
 mod clocks;
 mod proof;
+mod refused;
 mod road;
 mod sequence;
 mod words;

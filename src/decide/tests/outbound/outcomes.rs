@@ -1,6 +1,8 @@
 //! What became of an attempt.
 
 use super::*;
+use crate::decide::ledger::intent::Refusal;
+use crate::decide::outbound::outcome::Doubt;
 
 fn looked(wish: &ActionKind, sending: &Sending, view: &Response) -> Option<Outcome> {
     arrived(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, None, view)
@@ -98,6 +100,43 @@ fn applied_is_believed_at_once_not_applied_after_settling() {
     assert_eq!(of(0, Some(5_000), &there, 15_000), arrived);
     assert_eq!(of(2_000, None, &not, 11_999), Outcome::NotYet { look_again_ms: 12_000 });
     assert_eq!(of(2_000, None, &not, 12_000), Outcome::DidNotArrive);
+}
+
+/// A gateway may hand on the refusal of a repetition: only our own words prove that the first call arrived.
+#[test]
+fn what_was_refused_arrived_if_our_own_words_are_shown() {
+    let ours = answer("We are sorry, and send a voucher.", Audience::Private);
+    let sending = Sending {
+        refusal: Some(Refusal::This),
+        ended_ms: Some(0),
+        as_author: true,
+        ..on_its_way(Verb::Message, &["v"])
+    };
+    let sending = Sending { looked: Some(GoodaysTime::from_millis(minute(1))), ..sending };
+    let of = |author: &str, words: &str| {
+        let mut one = intent(1, ours.clone(), IntentState::Sending(sending.clone()));
+        one.author = Some(author.to_owned());
+        let shown = view(&[said("b1", 'b', 1, words)]);
+        outcome(&one, &sending, None, reading(&shown, 60_000, None))
+    };
+    let (same, another) = ("bob@brand.example", "eve@brand.example");
+    let arrived = proof("b1", Some(minute(1)));
+    assert_eq!(of(same, "We are sorry, and send a voucher."), arrived);
+    assert_eq!(of(same, "We are sorry, and send"), arrived);
+    assert_eq!(
+        of(same, "Please call us."),
+        Outcome::CannotBeTold(Doubt::MayBeOurs),
+        "the same user's other words"
+    );
+    assert_eq!(of(another, "Please call us."), Outcome::DidNotArrive, "a colleague's");
+    let one = intent(1, ours.clone(), IntentState::Sending(sending.clone()));
+    let nothing = outcome(
+        &one,
+        &sending,
+        None,
+        reading(&read_view(&listing("message", "closed", false)), 60_000, None),
+    );
+    assert_eq!(nothing, Outcome::DidNotArrive, "the refusal is believed, also where `message` stays listed");
 }
 
 fn reading(view: &Response, asked_ms: i64, message_ends_turn: Option<bool>) -> Reading<'_> {
