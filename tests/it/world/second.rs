@@ -17,13 +17,14 @@ use crate::database;
 const LEASE: &str = "60s";
 
 thread_local! {
-    static BACKGROUND: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    /// Of the worlds of this thread, the newest last.
+    static BACKGROUND: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
     static LISTENING: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
 }
 
 /// The runtime of this test's daemon, if it is not the test's own.
 pub fn background() -> Option<Handle> {
-    BACKGROUND.with_borrow(Clone::clone)
+    BACKGROUND.with_borrow(|all| all.last().cloned())
 }
 
 fn is_chosen() -> bool {
@@ -35,8 +36,9 @@ pub struct Background(Option<Runtime>);
 
 impl Drop for Background {
     fn drop(&mut self) {
-        BACKGROUND.set(None);
         if let Some(runtime) = self.0.take() {
+            // The next world of a test may have begun before.
+            BACKGROUND.with_borrow_mut(|all| all.retain(|one| one.id() != runtime.handle().id()));
             runtime.shutdown_background();
         }
     }
@@ -51,7 +53,7 @@ pub fn choose(stage: &mut Stage, lines: Lines) -> Background {
     let runtime =
         Builder::new_multi_thread().worker_threads(1).enable_all().on_thread_start(listen).build().unwrap();
     stage.runtime = Some(runtime.handle().clone());
-    BACKGROUND.set(Some(runtime.handle().clone()));
+    BACKGROUND.with_borrow_mut(|all| all.push(runtime.handle().clone()));
     empty(stage);
     Background(Some(runtime))
 }
