@@ -137,7 +137,7 @@ pub async fn page(State(console): State<Arc<Console>>, asked: Asked, Path(id): P
         Stands::Broken => (None, Some(look.t("job-broken"))),
     };
     let own = context! {
-        title => look.t(if job.what == What::Sweep { "sweep-title" } else { "job-title" }),
+        title => if job.what == What::Sweep { look.t("sweep-title") } else { look.t("job-title") },
         id,
         sweep => job.what == What::Sweep,
         progress => job.progress(look),

@@ -74,7 +74,7 @@ mod tests {
         }
     }
 
-    /// Names stand in templates and source as `t("name"`; some are put together: `t("level-" ~ ...`.
+    /// Names stand in templates and source as `t("name"` or `language, "name"`; some are put together: `t("level-" ~ ...`.
     #[test]
     fn the_pages_say_what_the_catalogue_has() {
         let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/pages");
@@ -90,6 +90,7 @@ mod tests {
             let before = text[..*at].chars().next_back();
             !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
         });
+        let called = called.chain(text.match_indices("language, \""));
         let named: BTreeSet<&str> =
             called.filter_map(|(at, begin)| text[at + begin.len()..].split('"').next()).collect();
         let (beginnings, whole): (Vec<&str>, Vec<&str>) = named.iter().partition(|name| name.ends_with('-'));
