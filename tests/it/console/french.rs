@@ -69,12 +69,17 @@ async fn what_waits_and_why_is_told_in_french() {
     let mut world = World::start().await;
     world.parked_is_fine();
     world.post_bytes(b"{}".to_vec()).await;
-    world.post_bytes(br#"{"response":{"id":"a/b"}}"#.to_vec()).await;
-    world.until("both are parked", || now(world.parked()).len() == 2).await;
+    world.until("it is parked", || now(world.parked()).len() == 1).await;
     let browser = french(&world).await;
     let page = browser.open("/console/waiting").await;
     is_french(&page);
     page.has("manque ou n’est pas un objet").lacks("is missing");
+    // The page shows the newest reason of each code.
+    world.post_bytes(br#"{"response":{"id":"a/b"}}"#.to_vec()).await;
+    world.until("both are parked", || now(world.parked()).len() == 2).await;
+    let page = browser.open("/console/waiting").await;
+    is_french(&page);
+    page.has("contient une barre oblique");
     is_french(&browser.open("/console").await);
     is_french(&browser.open("/console/feedback").await);
     is_french(&browser.send("/console/feedback", "/console/feedback", &[("q", "nobody")]).await);

@@ -81,7 +81,7 @@ async fn unknown_paths_and_methods_are_told_in_json() {
         answered(house.get("/nothing")).await,
         (StatusCode::NOT_FOUND, json!({ "error": "nothing is here" }))
     );
-    let answer = house.get("/sweep").send().await.unwrap();
+    let answer = house.get("/reload").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(answer.headers()["allow"], "POST");
     assert_eq!(answer.headers()["cache-control"], "no-store");
