@@ -138,6 +138,17 @@ impl Conversation {
         }
     }
 
+    /// The attempt was found by a process that did not make it: it ended before that one began. The end that is noted may be
+    /// by the clock of another machine, so it counts for nothing.
+    pub fn ended_before(&mut self, seq: u64, began_ms: i64) {
+        self.attempt_ended(seq, began_ms);
+        if let Some(intent) = self.intent_mut(seq)
+            && let IntentState::Sending(sending) = &mut intent.state
+        {
+            sending.ended_ms = Some(began_ms);
+        }
+    }
+
     /// Goodays refused the attempt for its own sake. An earlier attempt with unknown outcome may be the reason.
     pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };

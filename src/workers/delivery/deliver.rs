@@ -4,7 +4,7 @@
 //! with the ids of all messages seen, in one transaction; PUT; read back; update the ledger. What each answer means is
 //! decided in [`crate::decide::outbound`]; this module makes the calls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
@@ -43,7 +43,9 @@ pub(crate) struct Delivery {
     /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
     refusals: Mutex<HashMap<Verb, Refusals<Refused>>>,
     pub(super) read_failures: ReadFailures,
-    /// When this process began (milliseconds): a `Sending` that it found ended before.
+    /// Attempts whose end this process has noted, by intent. Those of others are not in it.
+    ended: Mutex<HashSet<u64>>,
+    /// When this term began (milliseconds): a `Sending` that it found ended before.
     pub(super) started_ms: i64,
 }
 
@@ -54,6 +56,7 @@ impl Delivery {
             blocked: Mutex::default(),
             refusals: Mutex::default(),
             read_failures: ReadFailures::default(),
+            ended: Mutex::default(),
             started_ms,
         }
     }
@@ -88,7 +91,7 @@ impl Delivery {
     /// Handles one action as far as possible now.
     pub(crate) async fn deliver(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
         match intent.state.clone() {
-            IntentState::Sending(sending) => self.resolve(shared, &intent, sending).await,
+            IntentState::Sending(sending) => self.resolve(shared, &intent, &sending).await,
             IntentState::Unclear { since_ms, .. } => self.look_for(shared, &intent, since_ms).await,
             _ => self.send(shared, intent).await,
         }
@@ -229,7 +232,7 @@ impl Delivery {
         match next {
             AfterPut::ReadBack => {
                 self.accepted(shared, intent, verb);
-                Self::attempt_ended(shared, intent, ended_ms).await?;
+                self.attempt_ended(shared, intent, ended_ms).await?;
                 self.read_back_now(shared, intent).await
             }
             AfterPut::ReadBackLater { .. } if mutant::is_on("skip-read-back") => {
@@ -241,7 +244,7 @@ impl Delivery {
                     *self.blocks().entry(seq).or_default() += 1;
                 }
                 warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
-                Self::attempt_ended(shared, intent, ended_ms).await
+                self.attempt_ended(shared, intent, ended_ms).await
             }
             AfterPut::SendLater => {
                 Self::was_not_done(shared, intent, ended_ms).await?;
@@ -331,13 +334,18 @@ impl Delivery {
         Ok(())
     }
 
-    async fn attempt_ended(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+    async fn attempt_ended(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        self.ended().insert(intent.seq);
         shared
             .change(&intent.response_id, |loaded| {
                 loaded.now.attempt_ended(intent.seq, ended_ms);
                 Ok(())
             })
             .await
+    }
+
+    pub(super) fn ended(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {

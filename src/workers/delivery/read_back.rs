@@ -26,17 +26,17 @@ impl Delivery {
         &self,
         shared: &Shared,
         intent: &Intent,
-        sending: Sending,
+        sending: &Sending,
     ) -> Result<(), Fatal> {
         let (seq, id) = (intent.seq, &intent.response_id);
         if mutant::is_on("skip-read-back") {
             return Self::was_not_done(shared, intent, self.started_ms).await;
         }
-        if sending.ended_ms.is_none() {
+        if self.ended().insert(seq) {
             // The process that sent it has ended, before this one began.
             shared
                 .change(id, |loaded| {
-                    loaded.now.attempt_ended(seq, self.started_ms);
+                    loaded.now.ended_before(seq, self.started_ms);
                     Ok(())
                 })
                 .await?;
@@ -88,6 +88,9 @@ impl Delivery {
             .await?;
         if let (Some(Outcome::Arrived(_)), Some(now)) = (&found, shared.salesforce.now()) {
             shared.reached_goodays(now.millis_since(intent.acted));
+        }
+        if !matches!(found, Some(Outcome::NotYet { .. })) {
+            self.ended().remove(&seq);
         }
         match found {
             Some(Outcome::Arrived(Some(proof))) => {

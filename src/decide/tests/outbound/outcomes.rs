@@ -102,6 +102,22 @@ fn applied_is_believed_at_once_not_applied_after_settling() {
     assert_eq!(of(2_000, None, &not, 12_000), Outcome::DidNotArrive);
 }
 
+/// The end that it noted may be by the clock of another machine, which may be hours behind or ahead.
+#[test]
+fn an_attempt_of_another_process_settles_from_when_this_one_began() {
+    for noted_ms in [None, Some(0), Some(9_000_000)] {
+        let sending = Sending { ended_ms: noted_ms, ..on_its_way(Verb::Reply, &["v"]) };
+        let one = intent(1, answer("Hello.", Audience::Public), IntentState::Sending(sending));
+        let mut conversation = Conversation { intents: vec![one], ..Conversation::new(response_id()) };
+        conversation.ended_before(1, 50_000);
+        let found = conversation.intent(1).unwrap();
+        let of =
+            |asked_ms| outcome(found, found.attempt().unwrap(), None, reading(&view(&[]), asked_ms, None));
+        assert_eq!(of(59_999), Outcome::NotYet { look_again_ms: 60_000 });
+        assert_eq!(of(60_000), Outcome::DidNotArrive);
+    }
+}
+
 /// A gateway may hand on the refusal of a repetition: only our own words prove that the first call arrived.
 #[test]
 fn what_was_refused_arrived_if_our_own_words_are_shown() {
