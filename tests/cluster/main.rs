@@ -86,7 +86,7 @@ async fn run(mut wanted: Wanted) -> anyhow::Result<Option<Vec<String>>> {
     }
     let mut chance = Chance::new(wanted.seed);
     let field = Arc::new(Field::new(wanted.seed).await?);
-    let mut daemon = Daemon::start(&field, database, wanted.logs).await?;
+    let mut daemon = Daemon::start(&field, database, wanted.logs.clone()).await?;
     let began = Instant::now();
     let load = tokio::spawn(load::people(field.clone(), chance.fork()));
     let mischief = tokio::spawn(load::mischief(field.clone(), chance.fork()));
@@ -114,7 +114,28 @@ async fn run(mut wanted: Wanted) -> anyhow::Result<Option<Vec<String>>> {
     );
     faults::report(&took);
     report(&field, &daemon).await?;
+    if let Some(logs) = wanted.logs {
+        keep_evidence(&field, &daemon, &breaches, &logs).await?;
+    }
     Ok(Some(breaches))
+}
+
+/// What Goodays has of each response with a breach, and what the database knows of its actions.
+async fn keep_evidence(
+    field: &Field,
+    daemon: &Daemon,
+    breaches: &[String],
+    logs: &std::path::Path,
+) -> anyhow::Result<()> {
+    const ACTIONS: &str = "select record::text from goodays.actions where response_id = $1 order by seq";
+    let mut evidence = String::new();
+    for id in breaches.iter().filter_map(|breach| breach.split(':').next()) {
+        let done = field.goodays.processed(id).into_iter().map(|done| done.to_string());
+        let known = daemon.database.ask(ACTIONS, &[&id]).await?;
+        let known = known.iter().map(|row| row.get::<_, String>(0));
+        evidence += &format!("{id}\n{}\n", done.chain(known).collect::<Vec<_>>().join("\n"));
+    }
+    Ok(std::fs::write(logs.join("evidence"), evidence)?)
 }
 
 async fn report(field: &Field, daemon: &Daemon) -> anyhow::Result<()> {
