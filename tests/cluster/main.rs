@@ -120,18 +120,23 @@ async fn run(mut wanted: Wanted) -> anyhow::Result<Option<Vec<String>>> {
     Ok(Some(breaches))
 }
 
-/// What Goodays has of each response with a breach, and what the database knows of its actions.
+/// What Goodays has of each response with a breach, and what the database knows of it.
 async fn keep_evidence(
     field: &Field,
     daemon: &Daemon,
     breaches: &[String],
     logs: &std::path::Path,
 ) -> anyhow::Result<()> {
-    const ACTIONS: &str = "select record::text from goodays.actions where response_id = $1 order by seq";
+    const KNOWN: &str = "
+        select record::text from goodays.actions where response_id = $1
+        union all select link::text from goodays.conversations where response_id = $1
+        union all select e.record::text from goodays.events e join goodays.conversations c using (rkey)
+            where c.response_id = $1";
     let mut evidence = String::new();
     for id in breaches.iter().filter_map(|breach| breach.split(':').next()) {
-        let done = field.goodays.processed(id).into_iter().map(|done| done.to_string());
-        let known = daemon.database.ask(ACTIONS, &[&id]).await?;
+        let shown = field.goodays.response(id).into_iter();
+        let done = field.goodays.processed(id).into_iter().chain(shown).map(|done| done.to_string());
+        let known = daemon.database.ask(KNOWN, &[&id]).await?;
         let known = known.iter().map(|row| row.get::<_, String>(0));
         evidence += &format!("{id}\n{}\n", done.chain(known).collect::<Vec<_>>().join("\n"));
     }

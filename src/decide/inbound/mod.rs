@@ -152,6 +152,10 @@ impl<'a> Planner<'a> {
                 self.claim(facts, turn);
             }
         }
+        // A call of ours without an answer may have written the id of our own answer to the Case's marker.
+        for turn in marked.iter().filter(|t| !link.is_some_and(|l| l.has_origin(&t.id))) {
+            self.whose_own(turn);
+        }
         let mut fresh = Vec::new();
         for turn in others {
             let claimed = !self.unclaimed.is_empty() && self.claim(facts, &turn);

@@ -133,6 +133,13 @@ pub struct Known {
     pub origin: MessageOrigin,
 }
 
+impl Known {
+    /// Read from the Case's marker, which has ids only.
+    fn is_from_marker(&self) -> bool {
+        self.origin == MessageOrigin::Imported && self.at.is_none()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageOrigin {
     /// It is a comment of the Case.
@@ -235,6 +242,12 @@ impl Link {
         self.known.iter().any(|k| k.id == *id)
     }
 
+    /// Whether it is known where this message comes from. Of an id that was only read from the Case's marker it is not: a
+    /// call of ours without an answer may have written it there, and the action that sent the message is still open.
+    pub fn has_origin(&self, id: &MessageId) -> bool {
+        self.known.iter().any(|k| k.id == *id && !k.is_from_marker())
+    }
+
     /// Notes a result that was written on the Case.
     pub fn told(&mut self, told: ToldAt) {
         self.told.push(told);
@@ -243,10 +256,12 @@ impl Link {
         }
     }
 
-    /// Stores a message; an earlier entry for it stays.
+    /// Stores a message; an earlier entry for it stays, unless that is only from the Case's marker.
     pub fn learn(&mut self, id: MessageId, at: Option<GoodaysTime>, how: MessageOrigin) {
-        if !self.knows(&id) {
-            self.known.push(Known { id, at, origin: how });
+        match self.known.iter_mut().find(|known| known.id == id) {
+            None => self.known.push(Known { id, at, origin: how }),
+            Some(known) if known.is_from_marker() => (known.at, known.origin) = (at, how),
+            Some(_) => {}
         }
     }
 

@@ -127,9 +127,9 @@ fn content(intent: &Intent) -> &str {
     }
 }
 
-/// Messages that are newer than the attempt and not in the ledger.
+/// Messages that are newer than the attempt, and of which the ledger does not say where they come from.
 fn candidates<'a>(sending: &Sending, link: Option<&Link>, view: &'a Response) -> Vec<&'a Message> {
-    let accounted = |m: &&Message| sending.seen.contains(&m.id) || link.is_some_and(|l| l.knows(&m.id));
+    let accounted = |m: &&Message| sending.seen.contains(&m.id) || link.is_some_and(|l| l.has_origin(&m.id));
     let mut found: Vec<&Message> = view.turns.iter().filter(|m| !accounted(m)).collect();
     let reply = view.reply.as_ref().filter(|r| !r.is_call() && !accounted(r));
     found.extend(reply.filter(|r| !view.turns.iter().any(|t| t.id == r.id)));

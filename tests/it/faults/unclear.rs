@@ -75,6 +75,44 @@ async fn what_is_unclear_holds_nobody_else_up() {
     world.laws_hold().await;
 }
 
+/// Both remotes take what they are sent, and neither answer arrives. An event shows our answer, the call that notes so on
+/// the Case is lost, and then the Case is read back: its marker has the answer's id, and the action is still open.
+#[tokio::test]
+async fn an_answer_whose_id_is_known_from_a_lost_call_is_not_sent_again() {
+    let mut world = World::start().await;
+    let (id, case) = world.answered().await;
+    let before = world.customer_writes(&id);
+    world.holds("its comment", || world.comments(&case).iter().find(|c| c.contains(&before)).cloned()).await;
+    world.quiet().await;
+    let mut expected = world.received(&id);
+    world.goodays_fault("message", Act::ResetAfter);
+    world.stage.goodays.wire().fault(Fault {
+        method: Some("GET".to_owned()),
+        skip: 1,
+        times: None,
+        ..Fault::once("/responses/", Act::ResetBefore)
+    });
+    world.graph_fault(Act::ResetAfter);
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.stage.goodays.webhooks_sent().await;
+    // Only now Goodays takes another message, which is what a repetition needs.
+    let after = world.customer_writes(&id);
+    world.holds("its comment", || world.comments(&case).iter().find(|c| c.contains(&after)).cloned()).await;
+    world
+        .holds("no event waits", || {
+            let shared = &world.stage.app().shared;
+            (shared.counts.pending.load(std::sync::atomic::Ordering::SeqCst) == 0).then_some(())
+        })
+        .await;
+    world.stage.goodays.wire().clear_faults();
+    world.quiet().await;
+    expected.push(text);
+    assert_eq!(world.received(&id), expected);
+    assert_eq!(world.parked().await, []);
+    world.laws_hold().await;
+}
+
 /// The read-back fails for a while: the action waits, and is never sent without it.
 #[tokio::test]
 async fn a_read_back_that_fails_for_a_while_delays_and_nothing_else() {

@@ -102,6 +102,23 @@ fn applied_is_believed_at_once_not_applied_after_settling() {
     assert_eq!(of(2_000, None, &not, 12_000), Outcome::DidNotArrive);
 }
 
+/// The Case's marker has ids only: a call of ours without an answer may have written that of our own answer there.
+#[test]
+fn an_id_that_only_the_marker_has_may_be_our_own_answer() {
+    let sending = Sending { ended_ms: Some(0), ..on_its_way(Verb::Message, &["v"]) };
+    let one = intent(1, answer("Hello.", Audience::Private), IntentState::Sending(sending.clone()));
+    let of = |at: Option<i64>, origin: MessageOrigin, words: &str| {
+        let mut link = Link::new(response_id());
+        link.learn(crate::decide::tests::id("b1"), at.map(GoodaysTime::from_millis), origin);
+        let shown = view(&[said("b1", 'b', 1, words)]);
+        outcome(&one, &sending, Some(&link), reading(&shown, 60_000, Some(true)))
+    };
+    let ours = proof("b1", Some(minute(1)));
+    assert_eq!(of(None, MessageOrigin::Imported, "Hello."), ours);
+    assert_ne!(of(Some(minute(1)), MessageOrigin::Imported, "Hello."), ours, "a comment of ours has it");
+    assert_ne!(of(None, MessageOrigin::Sent, "Hello."), ours, "another action sent it");
+}
+
 /// The end that it noted may be by the clock of another machine, which may be hours behind or ahead.
 #[test]
 fn an_attempt_of_another_process_settles_from_when_this_one_began() {
