@@ -57,6 +57,17 @@ impl World {
         self.stage.goodays.customer_leaves(Feedback { content, ..Feedback::default() })
     }
 
+    /// A customer leaves feedback about this place, whose name is in the Case's subject. Returns the response's id.
+    pub fn leaves_at(&mut self, place: &str) -> String {
+        let content = Some(self.text("customer"));
+        self.stage.goodays.customer_leaves(Feedback {
+            content,
+            place_partner_id: place.to_owned(),
+            place_name: place.to_owned(),
+            ..Feedback::default()
+        })
+    }
+
     /// A customer leaves feedback, and it becomes a Case. Returns both ids.
     pub async fn arrives(&mut self) -> (String, String) {
         let id = self.leaves();

@@ -1,7 +1,6 @@
 //! A refusal of Salesforce affects only what it refuses (laws 2 and 8; Salesforce reference, 2.4 and 4.2).
 
 use goodays_salesforce::goodays::ResponseId;
-use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::state::RKey;
@@ -9,16 +8,6 @@ use serde_json::json;
 
 use crate::arena::World;
 use crate::now;
-
-fn from_place(world: &mut World, place: &str) -> String {
-    let content = Some(world.text("customer"));
-    world.stage.goodays.customer_leaves(Feedback {
-        content,
-        place_partner_id: place.to_owned(),
-        place_name: place.to_owned(),
-        ..Feedback::default()
-    })
-}
 
 fn refuse_place(world: &World, place: &str) {
     let rule = ValidationRule {
@@ -50,7 +39,7 @@ async fn one_bad_record_among_many_blocks_nobody() {
     refuse_place(&world, "Nowhere");
     world.stage.goodays.pause_webhooks(true);
     let mut ids: Vec<String> = (0..12).map(|_| world.leaves()).collect();
-    let bad = from_place(&mut world, "Nowhere");
+    let bad = world.leaves_at("Nowhere");
     ids.extend((0..12).map(|_| world.leaves()));
     world.stage.goodays.deliver().await;
     for id in &ids {
@@ -75,9 +64,9 @@ async fn what_salesforce_halts_because_of_others_is_not_parked() {
     world.arrives().await;
     refuse_place(&world, "Nowhere");
     world.stage.goodays.pause_webhooks(true);
-    let mut bad: Vec<String> = (0..20).map(|_| from_place(&mut world, "Nowhere")).collect();
+    let mut bad: Vec<String> = (0..20).map(|_| world.leaves_at("Nowhere")).collect();
     let mut good: Vec<String> = (0..10).map(|_| world.leaves()).collect();
-    bad.extend((0..20).map(|_| from_place(&mut world, "Nowhere")));
+    bad.extend((0..20).map(|_| world.leaves_at("Nowhere")));
     good.extend((0..10).map(|_| world.leaves()));
     world.stage.goodays.deliver().await;
     for id in &good {
@@ -144,7 +133,7 @@ async fn a_call_that_is_refused_as_a_whole_is_taken_apart() {
     let mut world = World::start().await;
     world.arrives().await;
     world.stage.goodays.pause_webhooks(true);
-    let bad = from_place(&mut world, "Poison");
+    let bad = world.leaves_at("Poison");
     let good: Vec<String> = (0..9).map(|_| world.leaves()).collect();
     world.stage.salesforce.wire().fault(Fault {
         body_contains: Some("Poison".to_owned()),
@@ -188,7 +177,7 @@ async fn a_case_out_of_reach_delays_nobody_else() {
     // They collect while Salesforce is busy, so that one call contains the bad one and good ones.
     let busy = Act::Answer { status: 429, body: String::new(), content_type: None, headers: [].into() };
     world.stage.salesforce.wire().fault(Fault { times: None, ..Fault::once("/composite/graph", busy) });
-    let bad = from_place(&mut world, "Nowhere");
+    let bad = world.leaves_at("Nowhere");
     let good: Vec<String> = (0..12).map(|_| world.leaves()).collect();
     let store = &world.stage.app().shared.store;
     world.holds("all of them wait", || (now(store.counters()).unwrap().pending > 12).then_some(())).await;

@@ -48,7 +48,7 @@ async fn c01_records_that_are_refused_for_their_own_sake_are_parked_alone() {
     let mut world = World::start().await;
     world.arrives().await;
     refuse(&world, "Subject LIKE '%Nowhere'", "REQUIRED_FIELD_MISSING");
-    let bad: Vec<String> = (0..3).map(|_| super::from_place(&mut world, "Nowhere")).collect();
+    let bad: Vec<String> = (0..3).map(|_| world.leaves_at("Nowhere")).collect();
     world.holds("it looks like everything", || world.salesforce_trouble()).await;
     let good = world.leaves();
     world.stage.app().shared.salesforce_breaker.reopen();
