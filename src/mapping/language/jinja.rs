@@ -155,11 +155,9 @@ pub fn with_comparisons(source: &str, tokens: &[Token<'_>]) -> String {
         if chained[index] || !is_comparison(token) {
             continue;
         }
-        let (first, last) = (operand_start(tokens, index), operand_end(tokens, index));
-        let missing = first >= index || last <= index;
-        if missing || is_comparison(&tokens[first]) || is_comparison(&tokens[last]) {
-            continue; // an operand is missing: the engine will say so
-        }
+        let Some((first, last)) = operands(tokens, index) else {
+            continue; // an operand or a bracket is missing: the engine will say so
+        };
         edits.push((tokens[first].at, Edit::Open));
         for at in first..=last {
             if is_comparison(&tokens[at]) && depth_between(tokens, first, at) == 0 {
@@ -229,7 +227,15 @@ fn closes(token: &Token<'_>) -> bool {
     token.kind == Kind::Op && matches!(token.text, ")" | "]" | "}")
 }
 
-fn operand_start(tokens: &[Token<'_>], operator: usize) -> usize {
+/// The first and the last token of what an operator compares.
+fn operands(tokens: &[Token<'_>], operator: usize) -> Option<(usize, usize)> {
+    let (first, last) = (operand_start(tokens, operator)?, operand_end(tokens, operator)?);
+    let both = first < operator && operator < last;
+    (both && !is_comparison(&tokens[first]) && !is_comparison(&tokens[last])).then_some((first, last))
+}
+
+/// `None` if a bracket on the way has no other half: two operators could then claim the same tokens.
+fn operand_start(tokens: &[Token<'_>], operator: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for at in (0..operator).rev() {
         let token = &tokens[at];
@@ -238,13 +244,14 @@ fn operand_start(tokens: &[Token<'_>], operator: usize) -> usize {
         } else if opens(token) && depth > 0 {
             depth -= 1;
         } else if depth == 0 && (opens(token) || is_boundary(token)) {
-            return at + 1;
+            return Some(at + 1);
         }
     }
-    0
+    (depth == 0).then_some(0)
 }
 
-fn operand_end(tokens: &[Token<'_>], operator: usize) -> usize {
+/// As [`operand_start`], on the other side.
+fn operand_end(tokens: &[Token<'_>], operator: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(operator + 1) {
         if opens(token) {
@@ -252,10 +259,10 @@ fn operand_end(tokens: &[Token<'_>], operator: usize) -> usize {
         } else if closes(token) && depth > 0 {
             depth -= 1;
         } else if depth == 0 && (closes(token) || is_boundary(token)) {
-            return at - 1;
+            return Some(at - 1);
         }
     }
-    tokens.len() - 1
+    (depth == 0).then_some(tokens.len() - 1)
 }
 
 fn depth_between(tokens: &[Token<'_>], first: usize, at: usize) -> usize {
@@ -307,5 +314,24 @@ mod tests {
             with_comparisons(source, &template(source)),
             r#"a < b {{ _compare(c , "<",  1) }} {# d < 1 #} {% if _compare(e , "==",  '%}') %}x{% endif %}"#
         );
+    }
+
+    /// Each text of up to six parts, brackets without their other half among them: what was typed stays as it is
+    /// between what is added.
+    #[test]
+    fn any_order_of_parts_keeps_what_was_typed() {
+        const PARTS: [&str; 7] = ["a", "<", "==", "(", "]", ",", "and"];
+        for count in 0..=6 {
+            for number in 0..PARTS.len().pow(count) {
+                let parts = (0..count).map(|at| PARTS[number / PARTS.len().pow(at) % PARTS.len()]);
+                let source = parts.collect::<Vec<_>>().join(" ");
+                let kept = rewritten(&source)
+                    .replace("_compare(", "")
+                    .replace(", \"<\", ", "<")
+                    .replace(", \"==\", ", "==")
+                    .replace(')', "");
+                assert_eq!(kept, source);
+            }
+        }
     }
 }

@@ -72,10 +72,10 @@ fn load(text: &str) {
     }
 }
 
-/// Found by the properties below: an operator without a left side, followed by another one.
+/// Found by the properties below: operators without a left side, and brackets without their other half.
 #[test]
 fn operators_without_operands_are_the_engines_business() {
-    for text in ["\"\"\\:<>-", "a, < > b", "< <", "a < > b", "(<)==1", "a <"] {
+    for text in ["\"\"\\:<>-", "a, < > b", "< <", "a < > b", "(<)==1", "a <", "a \\ < 5 }} < 5"] {
         load(&case_with(&format!("F: {{ from: {} }}", json!(text))));
         load(&case_with(&format!("F:\n  template: |\n    {{{{ {text} }}}}")));
     }
