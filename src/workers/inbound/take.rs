@@ -25,16 +25,18 @@ impl InboundWorker {
         let room = self.room(shared, now_ms);
         let mut limit = FIRST_LOOK;
         loop {
-            let items = shared.store.due(self.number, now_ms, limit).await?;
-            let more = items.len() == limit;
-            let (mut taken, together) = self.take(&items, room, delivering);
+            let own = shared.store.due(self.number, now_ms, limit).await?;
+            let more = own.len() == limit;
+            let together = delivering && self.may_wait(&own);
+            let has_room = !own.is_empty() && conversations(&own) < room;
+            let others = if has_room && !together { self.due_to_others(shared).await? } else { Vec::new() };
+            // The other worker may take at the same moment: one of the two takes all notes, since both queues were
+            // read before.
+            let taken = self.take(&own, &others, room, together);
             if more && taken.len() < room && (taken.is_empty() || limit < LOOK) {
                 self.state().give_back(&taken);
                 limit *= 4;
                 continue;
-            }
-            if !taken.is_empty() && !together {
-                self.take_along(shared, &mut taken, room).await?;
             }
             return Ok(taken);
         }
@@ -50,40 +52,42 @@ impl InboundWorker {
         state.most_graphs(now_ms).map_or(self.size.0, |most| most.min(self.size.0))
     }
 
-    /// Takes conversations of a look at the queue; also says whether notes wait for actions in flight.
-    fn take(&self, items: &[Item], room: usize, delivering: bool) -> (Vec<RKey>, bool) {
-        let mut state = self.state();
-        let oldest_ms = items.iter().filter(|i| !i.event && state.is_free(i.rkey)).map(|i| i.due_ms).min();
-        let together = delivering && oldest_ms.is_none_or(|at_ms| self.stepped_ms < at_ms + TOLD_TOGETHER_MS);
-        let with_events = with_events(items);
-        let ripe =
-            |i: &&Item| state.is_free(i.rkey) && (i.event || !together || with_events.contains(&i.rkey));
-        let mut taken = Vec::new();
-        fill(&mut taken, items.iter().filter(ripe), room);
-        state.take(&taken);
-        (taken, together)
+    /// Whether notes may wait a little longer for other actions in flight.
+    fn may_wait(&self, own: &[Item]) -> bool {
+        let state = self.state();
+        let oldest_ms = own.iter().filter(|i| !i.event && state.is_free(i.rkey)).map(|i| i.due_ms).min();
+        oldest_ms.is_none_or(|at_ms| self.stepped_ms < at_ms + TOLD_TOGETHER_MS)
     }
 
-    /// Takes conversations of other workers that have notes and no events.
-    async fn take_along(
-        &self,
-        shared: &Shared,
-        taken: &mut Vec<RKey>,
-        room: usize,
-    ) -> Result<(), StoreError> {
-        for lane in (0..LANES).filter(|lane| *lane != self.number) {
-            if taken.len() >= room {
-                break;
-            }
-            let items = shared.store.due(lane, self.stepped_ms, LOOK).await?;
-            let mut state = self.state();
-            let with_events = with_events(&items);
-            let told = |i: &&Item| state.is_free(i.rkey) && !with_events.contains(&i.rkey);
-            fill(taken, items.iter().filter(told), room);
-            state.take(taken);
+    /// Takes conversations of a look at the queues. `together`: notes alone wait for actions in flight.
+    fn take(&self, own: &[Item], others: &[Item], room: usize, together: bool) -> Vec<RKey> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        let own_events = with_events(own);
+        let ripe =
+            |i: &&Item| state.is_free(i.rkey) && (i.event || !together || own_events.contains(&i.rkey));
+        fill(&mut taken, own.iter().filter(ripe), room);
+        if !taken.is_empty() {
+            let others_events = with_events(others);
+            let told = |i: &&Item| state.is_free(i.rkey) && !others_events.contains(&i.rkey);
+            fill(&mut taken, others.iter().filter(told), room);
         }
-        Ok(())
+        state.take(&taken);
+        taken
     }
+
+    /// What is due to the other workers.
+    async fn due_to_others(&self, shared: &Shared) -> Result<Vec<Item>, StoreError> {
+        let mut due = Vec::new();
+        for lane in (0..LANES).filter(|lane| *lane != self.number) {
+            due.extend(shared.store.due(lane, self.stepped_ms, LOOK).await?);
+        }
+        Ok(due)
+    }
+}
+
+fn conversations(items: &[Item]) -> usize {
+    items.iter().map(|i| i.rkey).collect::<HashSet<_>>().len()
 }
 
 fn with_events(items: &[Item]) -> HashSet<RKey> {
