@@ -5,7 +5,6 @@
 
 pub mod codes;
 mod fields;
-pub mod goodays;
 pub mod refusals;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! - [`mod@permitted`]: what Goodays' list of actions allows.
 //! - [`mod@outcome`]: what became of an attempt? Asked by webhooks, read backs, the sweep and an operator's retry.
 //! - [`recognise`]: whether a message is the one that an attempt sent.
+//! - [`attempt`]: what an answer of Goodays leads to, as far as the answer itself decides.
 //! - [`changes`]: what each answer of Goodays changes in the conversation.
 //! - [`commands`]: what an agent asks for with a button on the Case.
 //! - [`edits`]: which existing rows an edit of actions.yaml would touch.
@@ -12,6 +13,7 @@
 //! - [`waiting`]: why an action waits, as the Case shows it.
 //! - [`rows`]: what each row of Salesforce changes in the conversation.
 
+pub mod attempt;
 pub mod changes;
 pub mod commands;
 pub mod edits;

@@ -1,3 +1,4 @@
+mod attempts;
 mod outcomes;
 
 use crate::messages::Words;

@@ -9,11 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
-use crate::decide::outbound::eligibility::Wait;
-use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
-use crate::decide::outcome::goodays::{
+use crate::decide::outbound::attempt::{
     AfterPut, Park, after_put, held_back, refuses_everything, unread_before_put,
 };
+use crate::decide::outbound::eligibility::Wait;
+use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
 use crate::decide::outcome::refusals::{Refusals, Whose};
 use crate::decide::{Intent, IntentState};
 use crate::goodays::action::Action;

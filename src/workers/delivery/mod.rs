@@ -1,9 +1,9 @@
 //! Sends agents' actions to Goodays: which is next, its attempt, and its outcome.
 
+mod attempt;
 pub(crate) mod deliver;
 pub(crate) mod dispatcher;
 pub(crate) mod facts;
 mod limits;
-mod read_back;
 mod reread;
 pub(crate) mod users;

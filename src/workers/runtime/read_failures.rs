@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::decide::outcome::goodays::FailedReads;
+use crate::decide::outbound::attempt::FailedReads;
 
 /// Failed reads by intent. Not stored: after a restart they are counted again from zero.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 use tracing::info;
 
 use super::deliver::{Delivery, UNCLEAR_LOOKS_MS};
+use crate::decide::outbound::attempt::{blocked_on_the_way, unread_after_put};
 use crate::decide::outbound::{Outcome, outcome};
-use crate::decide::outcome::goodays::{blocked_on_the_way, unread_after_put};
 use crate::decide::{Intent, IntentState, Sending};
 use crate::goodays::event::Response;
 use crate::mutant;

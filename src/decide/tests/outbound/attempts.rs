@@ -1,0 +1,59 @@
+//! What each answer of Goodays to a call leads to.
+
+use crate::decide::outbound::Outcome;
+use crate::decide::outbound::attempt::*;
+use crate::goodays::ResponseId;
+use crate::http::{Failure, Problem};
+use crate::messages::Words;
+
+fn refused() -> Failure {
+    Failure::Refused { status: 403, problem: Problem::new("", "no") }
+}
+
+#[test]
+fn only_what_surely_was_not_done_is_sent_again_without_reading_back() {
+    let id = ResponseId::new("AbCdEf").unwrap();
+    let busy = Failure::Busy { reason: String::new(), retry_after: None, daily_limit: false };
+    let table = [
+        (Ok(()), AfterPut::ReadBack),
+        (Err(Failure::no_answer("502")), AfterPut::ReadBackLater { blocked: false }),
+        (Err(Failure::Road("a page".to_owned())), AfterPut::ReadBackLater { blocked: true }),
+        (Err(Failure::NotSent("no way".to_owned())), AfterPut::SendLater),
+        (Err(busy), AfterPut::PutOff),
+        (Err(Failure::login("401", "token")), AfterPut::PutOff),
+    ];
+    for (result, expected) in table {
+        assert_eq!(after_put(&id, &result), expected, "{result:?}");
+    }
+    let why = Words::new("refused").with("status", 403).with("message", "no");
+    assert_eq!(why.to_string(), "Goodays refused it (403): no");
+    let code = "status_403".to_owned();
+    let expected = AfterPut::Refused { code: code.clone(), why: why.clone(), like: Some("no".to_owned()) };
+    assert_eq!(after_put(&id, &Err(refused())), expected);
+    let mut named = Problem::new("", "no");
+    named.fields = vec!["content".to_owned()];
+    let named = Err(Failure::Refused { status: 403, problem: named });
+    assert_eq!(after_put(&id, &named), AfterPut::Refused { code, why, like: None }, "of this text");
+}
+
+#[test]
+fn an_outage_is_waited_out_and_one_response_is_given_to_a_human() {
+    let silent = Failure::no_answer("cut");
+    let reads = |times, others_are_shown| FailedReads { times, others_are_shown };
+    let code = |failure: &Failure, reads| unread_before_put(failure, reads).map(|park| park.code);
+    assert_eq!(code(&refused(), FailedReads::default()).as_deref(), Some("status_403"));
+    assert_eq!(code(&silent, reads(15, true)), None);
+    assert_eq!(code(&silent, reads(16, false)), None, "nobody else was shown either");
+    assert_eq!(code(&silent, reads(16, true)).as_deref(), Some("no_answer"));
+    assert_eq!(code(&Failure::NotSent("no way".to_owned()), reads(16, true)), None);
+    assert_eq!(unread_after_put(&silent, 600_000), None);
+    assert!(unread_after_put(&silent, 600_001).is_some() && unread_after_put(&refused(), 0).is_some());
+}
+
+#[test]
+fn a_text_that_something_on_the_way_refuses_is_given_to_a_human() {
+    let code = |found: &Outcome, times| blocked_on_the_way(Some(found), times).map(|park| park.code);
+    assert_eq!(code(&Outcome::DidNotArrive, 3), None);
+    assert_eq!(code(&Outcome::DidNotArrive, 4).as_deref(), Some("blocked_on_the_way"));
+    assert_eq!(code(&Outcome::Arrived(None), 4), None);
+}
