@@ -1,4 +1,4 @@
-//! What an attempt, an answer of Goodays or an operator's decision changes in a conversation.
+//! How an action begins and ends, and what an operator's decision changes in a conversation.
 //!
 //! Pure: a worker loads a conversation, applies one of these, and writes it if nothing in it changed meanwhile.
 //! Untyped times are our clock's, in milliseconds.
@@ -8,8 +8,8 @@ use crate::decide::ledger::course::What;
 use crate::decide::ledger::intent::Refusal;
 use crate::decide::ledger::link::CallSent;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
-use crate::decide::outbound::outcome::{Outcome, Proof, Reading, arrived, outcome};
-use crate::decide::outbound::permitted::{Beside, Permitted, permitted, seen};
+use crate::decide::outbound::outcome::Proof;
+use crate::decide::outbound::permitted::seen;
 use crate::decide::{
     ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
     RepliedBy, Sending, hash64,
@@ -19,11 +19,6 @@ use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::messages::Words;
 use crate::time::GoodaysTime;
-
-/// Attempts that two read backs showed as not arrived.
-const MAX_ATTEMPTS: u32 = 20;
-/// Refused attempts of an answer after which Goodays' own words are shown, and not what its list of actions says.
-const MAX_OVERTAKEN: u32 = 3;
 
 impl Conversation {
     /// Decides just before the PUT, on the current conversation, and stores the attempt if the action may be sent.
@@ -84,34 +79,6 @@ impl Conversation {
         }
     }
 
-    /// Nothing of the attempt left this machine: the action waits for another one.
-    pub fn was_not_done(&mut self, seq: u64, now_ms: i64) {
-        if let Some(intent) = self.intent_mut(seq)
-            && let IntentState::Sending(sending) = &intent.state
-        {
-            // What is not known of the attempts before it stays.
-            intent.unconfirmed = match (sending.again, sending.refusal) {
-                (true, _) => Some(sending.clone()),
-                (false, Some(_)) => Some(refused_attempt(sending, now_ms)),
-                (false, None) => None,
-            };
-            intent.note(What::NotDone, now_ms, 0);
-            intent.state = IntentState::Ready { not_before_ms: now_ms };
-        }
-    }
-
-    /// The attempt was refused, and so would be any other now. It is made again, but not before a read that began
-    /// `settle` after its end has not shown it: what was refused may have been the repetition of a call that arrived.
-    pub fn put_off(&mut self, seq: u64, ended_ms: i64, settle_ms: i64) {
-        if let Some(intent) = self.intent_mut(seq)
-            && let IntentState::Sending(sending) = &intent.state
-        {
-            intent.unconfirmed = Some(refused_attempt(sending, ended_ms));
-            intent.note(What::NotDone, ended_ms, 0);
-            intent.state = IntentState::Ready { not_before_ms: ended_ms.saturating_add(settle_ms) };
-        }
-    }
-
     /// An action was parked for a refusal that turned out to concern everything: it waits again, as if it had been put
     /// off. True if it was still parked for that.
     pub fn waits_again(&mut self, seq: u64, parked_for: &str, now_ms: i64) -> bool {
@@ -124,103 +91,6 @@ impl Conversation {
         // Older than any poll, so that it is read again from Salesforce first.
         intent.read_ms = 0;
         true
-    }
-
-    /// The attempt has ended without proof: a 2xx answer, which is a claim, or no answer.
-    pub fn attempt_ended(&mut self, seq: u64, ended_ms: i64) {
-        let Some(intent) = self.intent_mut(seq) else { return };
-        if let IntentState::Sending(sending) = &mut intent.state
-            && sending.ended_ms.is_none()
-        {
-            sending.ended_ms = Some(ended_ms);
-            let since_ms = sending.since_ms;
-            intent.note(What::Sent, since_ms, ended_ms - since_ms);
-        }
-    }
-
-    /// The attempt was found by a process that did not make it: it ended before that one began. The end that is noted may be
-    /// by the clock of another machine, so it counts for nothing.
-    pub fn ended_before(&mut self, seq: u64, began_ms: i64) {
-        self.attempt_ended(seq, began_ms);
-        if let Some(intent) = self.intent_mut(seq)
-            && let IntentState::Sending(sending) = &mut intent.state
-        {
-            sending.ended_ms = Some(began_ms);
-        }
-    }
-
-    /// Goodays refused the attempt for its own sake. An earlier attempt with unknown outcome may be the reason.
-    pub fn refused(&mut self, seq: u64, code: &str, why: Words, view: &Response, now_ms: i64) {
-        let Some(intent) = self.intent_mut(seq) else { return };
-        let IntentState::Sending(sending) = intent.state.clone() else { return };
-        if sending.again {
-            self.unclear(seq, sending, Words::new("sent-before").and(why), now_ms);
-        } else {
-            intent.unconfirmed = Some(refused_attempt(&sending, now_ms));
-            self.park(seq, code, why, Some(view), now_ms);
-        }
-    }
-
-    /// Whether what Goodays shows after a refusal decides more than the refusal does: the attempt may have arrived all
-    /// the same, or the response may have changed since it was read before the PUT.
-    pub fn shown_after_refusal(&mut self, seq: u64, view: &Response, now_ms: i64) -> bool {
-        let Some(intent) = self.intent(seq) else { return true };
-        let IntentState::Sending(sending) = intent.state.clone() else { return true };
-        let sending = Sending { refusal: Some(Refusal::This), ..sending };
-        if let Some(Outcome::Arrived(proof)) = arrived(intent, &sending, self.link.as_ref(), view) {
-            self.delivered(seq, sending.verb, proof.as_ref(), Some(view), now_ms);
-            return true;
-        }
-        if intent.kind.is_answer() {
-            // Somebody was faster. The next read names the reason; a remote that takes it back and forth is left alone.
-            let is_overtaken = !view.allows(sending.verb) && intent.attempts <= MAX_OVERTAKEN;
-            if is_overtaken {
-                self.put_off(seq, now_ms, 0);
-            }
-            return is_overtaken;
-        }
-        let Permitted::Settled(lost) = permitted(intent, view, Beside::default()) else { return false };
-        self.settled(seq, lost, view, now_ms);
-        true
-    }
-
-    /// After a read back: the action is done, sent again, read back again, or waits for a human.
-    pub fn read_back(&mut self, seq: u64, reading: Reading<'_>, now_ms: i64) -> Option<Outcome> {
-        let intent = self.intent(seq)?.clone();
-        let attempt = intent.attempt()?.clone();
-        let found = outcome(&intent, &attempt, self.link.as_ref(), reading);
-        let what = match (&found, &intent.state) {
-            (Outcome::Arrived(_), _) => Some(What::Found),
-            (_, IntentState::Unclear { .. }) | (Outcome::NotYet { .. }, _) => None,
-            (Outcome::CannotBeTold(_), _) => Some(What::CannotBeTold),
-            (Outcome::Displaced | Outcome::DidNotArrive, _) => Some(What::NotFound),
-        };
-        // Only with a change that is written anyway.
-        if let Some(what) = what {
-            self.intent_mut(seq)?.note(what, reading.asked_ms, now_ms - reading.asked_ms);
-        }
-        match (&found, &intent.state) {
-            (Outcome::Arrived(proof), _) => {
-                self.delivered(seq, attempt.verb, proof.as_ref(), Some(reading.view), now_ms);
-            }
-            (_, IntentState::Unclear { .. }) | (Outcome::NotYet { .. }, _) => {}
-            (Outcome::Displaced, _) => {
-                let intent = self.intent_mut(seq)?;
-                intent.unconfirmed = None;
-                intent.state = IntentState::Ready { not_before_ms: now_ms };
-            }
-            (Outcome::CannotBeTold(why), _) => self.unclear(seq, attempt, why.words(), now_ms),
-            (Outcome::DidNotArrive, _) if intent.attempts >= MAX_ATTEMPTS => {
-                self.intent_mut(seq)?.unconfirmed = Some(attempt);
-                self.park(seq, "no_answer", Words::new("does-not-arrive"), Some(reading.view), now_ms);
-            }
-            (Outcome::DidNotArrive, _) => {
-                let intent = self.intent_mut(seq)?;
-                intent.unconfirmed = Some(attempt);
-                intent.state = IntentState::Ready { not_before_ms: now_ms };
-            }
-        }
-        Some(found)
     }
 
     /// Goodays has it: stores this in the outbox, in the ledger, and as a note for the Case.
@@ -279,7 +149,7 @@ impl Conversation {
         self.conclude(seq, IntentState::Unclear { since_ms: now_ms, why, sending }, note);
     }
 
-    fn settled(&mut self, seq: u64, lost: Words, view: &Response, now_ms: i64) {
+    pub(super) fn settled(&mut self, seq: u64, lost: Words, view: &Response, now_ms: i64) {
         let Some(intent) = self.intent(seq) else { return };
         let note = Note::new(Feedback::Settled, intent.kind.name(), "", lost).with_view(Some(view));
         let why = "Goodays has this feedback as processed already.".to_owned();
@@ -324,12 +194,6 @@ impl Conversation {
         // Older than any poll, so that it is read again from Salesforce first.
         intent.read_ms = 0;
     }
-}
-
-/// The attempt, and those before it, as far as a refusal leaves it open whether one arrived.
-fn refused_attempt(sending: &Sending, ended_ms: i64) -> Sending {
-    let ended_ms = sending.ended_ms.or(Some(ended_ms));
-    Sending { ended_ms, refusal: (!sending.again).then_some(Refusal::This), ..sending.clone() }
 }
 
 /// The answer of a command that reached the customer.

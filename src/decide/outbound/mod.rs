@@ -5,8 +5,8 @@
 //! - [`mod@permitted`]: what Goodays' list of actions allows.
 //! - [`mod@outcome`]: what became of an attempt? Asked by webhooks, read backs, the sweep and an operator's retry.
 //! - [`recognise`]: whether a message is the one that an attempt sent.
-//! - [`attempt`]: what an answer of Goodays leads to, as far as the answer itself decides.
-//! - [`changes`]: what each answer of Goodays changes in the conversation.
+//! - [`attempt`]: what each answer of Goodays to an attempt leads to, and changes in the conversation.
+//! - [`changes`]: how an action begins and ends.
 //! - [`commands`]: what an agent asks for with a button on the Case.
 //! - [`edits`]: which existing rows an edit of actions.yaml would touch.
 //! - [`rules`]: which version of actions.yaml applies to a row.

@@ -4,6 +4,7 @@
 //! at once. *Did not arrive* counts only after a read that began `settle` after the attempt ended, and only while
 //! Goodays still accepts the verb. If that does not decide, a human does.
 
+use crate::decide::outbound::permitted::is_processed;
 use crate::decide::outbound::recognise::{Fit, fit, likeness};
 use crate::decide::{ActionKind, Intent, Link, Sending};
 use crate::goodays::event::{Message, Response, normalised};
@@ -87,10 +88,18 @@ pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading:
     if !unexplained(intent, sending, link, reading.view).is_empty() {
         return Outcome::CannotBeTold(Doubt::MayBeOurs);
     }
-    if sending.is_refused() {
-        return Outcome::DidNotArrive;
+    let is_processed_otherwise = sending.verb == Verb::Spam && is_processed(reading.view);
+    if sending.is_refused() || is_processed_otherwise && !reading.view.allows(Verb::Spam) {
+        return Outcome::DidNotArrive; // spam that arrived would be the response's state
     }
-    absent(sending, reading)
+    // Goodays' list of actions is what is left: whether it proves that nothing happened.
+    if !reading.view.allows(sending.verb) {
+        return Outcome::CannotBeTold(Doubt::MayBeShownLater);
+    }
+    if sending.verb == Verb::Message && reading.message_ends_turn != Some(true) {
+        return Outcome::CannotBeTold(Doubt::TakesFurtherMessages);
+    }
+    Outcome::DidNotArrive
 }
 
 /// What proves that an attempt arrived; used for an event's view as well as for a read. A gateway may repeat a call that it
@@ -152,25 +161,6 @@ pub fn unexplained<'a>(
 fn is_displaced(intent: &Intent, sending: &Sending, view: &Response) -> bool {
     let new = view.reply.as_ref().filter(|reply| !reply.is_call() && !sending.seen.contains(&reply.id));
     sending.verb == Verb::Reply && new.is_some_and(|reply| fit(intent, sending, reply) == Fit::Stranger)
-}
-
-/// Goodays does not show it: whether its list of actions proves that nothing happened.
-fn absent(sending: &Sending, reading: Reading<'_>) -> Outcome {
-    let view = reading.view;
-    if sending.verb == Verb::Spam
-        && crate::decide::outbound::permitted::is_processed(view)
-        && !view.allows(Verb::Spam)
-    {
-        // It was processed in another way: otherwise its state would be spam.
-        return Outcome::DidNotArrive;
-    }
-    if !view.allows(sending.verb) {
-        return Outcome::CannotBeTold(Doubt::MayBeShownLater);
-    }
-    if sending.verb == Verb::Message && reading.message_ends_turn != Some(true) {
-        return Outcome::CannotBeTold(Doubt::TakesFurtherMessages);
-    }
-    Outcome::DidNotArrive
 }
 
 /// Whether the account stops listing `message` once the brand has answered; `None` if the view does not show it.

@@ -1,17 +1,168 @@
-//! What became of an attempt: Goodays is read back, and the conversation changes by the outcome (design, rules 2 and 3).
+//! One attempt of an action: the PUT, and what became of it. Goodays is read back, and the conversation changes by the
+//! outcome (design, rules 2 and 3). What each answer leads to is decided in [`crate::decide::outbound::attempt`].
 
-use tracing::info;
+use std::collections::{HashMap, HashSet};
+use std::sync::{MutexGuard, PoisonError};
 
-use super::deliver::{Delivery, UNCLEAR_LOOKS_MS};
-use crate::decide::outbound::attempt::{blocked_on_the_way, unread_after_put};
+use tracing::{info, warn};
+
+use super::deliver::{Delivery, Refused, UNCLEAR_LOOKS_MS};
+use crate::decide::outbound::attempt::{
+    AfterPut, after_put, blocked_on_the_way, refuses_everything, unread_after_put,
+};
 use crate::decide::outbound::{Outcome, outcome};
+use crate::decide::outcome::refusals::{Refusals, Whose};
 use crate::decide::{Intent, IntentState, Sending};
+use crate::goodays::Verb;
+use crate::goodays::action::Action;
 use crate::goodays::event::Response;
+use crate::messages::Words;
 use crate::mutant;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared};
 
 impl Delivery {
+    pub(super) async fn put(&self, shared: &Shared, intent: &Intent, action: Action) -> Result<(), Fatal> {
+        let (seq, id) = (intent.seq, &intent.response_id);
+        let began_ms = shared.clock.now_ms();
+        let result = shared.goodays.act(id, &action).await;
+        let ended_ms = shared.clock.now_ms();
+        if mutant::is_on("log-words") {
+            info!(wish = ?intent.kind, "an action was sent");
+        }
+        let (verb, next) = (action.verb(), after_put(id, &result));
+        // What something on the way refused says nothing about Goodays: the read back asks Goodays itself.
+        if next != (AfterPut::ReadBackLater { blocked: true }) {
+            shared.goodays_said(&result, began_ms);
+        }
+        match next {
+            AfterPut::ReadBack => {
+                self.accepted(shared, intent, verb);
+                self.attempt_ended(shared, intent, ended_ms).await?;
+                self.read_back_now(shared, intent).await
+            }
+            AfterPut::ReadBackLater { .. } if mutant::is_on("skip-read-back") => {
+                Self::was_not_done(shared, intent, ended_ms).await
+            }
+            AfterPut::ReadBackLater { blocked } => {
+                if blocked && !self.is_of_everything(shared, intent, verb, ("blocked_on_the_way", "")).await?
+                {
+                    *self.blocks().entry(seq).or_default() += 1;
+                }
+                warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
+                self.attempt_ended(shared, intent, ended_ms).await
+            }
+            AfterPut::SendLater => {
+                Self::was_not_done(shared, intent, ended_ms).await?;
+                self.wait(shared, intent);
+                Ok(())
+            }
+            AfterPut::PutOff => {
+                if let Err(failure) = &result {
+                    shared.refuses_writes("goodays", &shared.goodays_breaker, failure);
+                }
+                self.put_off(shared, intent, ended_ms).await
+            }
+            AfterPut::Refused { code, why, like } => {
+                self.refused(shared, intent, verb, (code, why, like)).await
+            }
+        }
+    }
+
+    /// Goodays refused the action. What it shows now may say more; otherwise equal refusals of others do.
+    async fn refused(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        verb: Verb,
+        (code, why, like): (String, Words, Option<String>),
+    ) -> Result<(), Fatal> {
+        let (seq, id) = (intent.seq, &intent.response_id);
+        let Ok(view) = shared.goodays.response(id).await else {
+            return self.put_off(shared, intent, shared.clock.now_ms()).await;
+        };
+        let now_ms = shared.clock.now_ms();
+        let is_shown =
+            shared.change(id, |loaded| Ok(loaded.now.shown_after_refusal(seq, &view, now_ms))).await?;
+        if is_shown {
+            return Ok(());
+        }
+        if let Some(like) = like
+            && self.is_of_everything(shared, intent, verb, (&code, &like)).await?
+        {
+            return self.put_off(shared, intent, now_ms).await;
+        }
+        shared
+            .change(id, |loaded| {
+                loaded.now.refused(seq, &code, why.clone(), &view, now_ms);
+                Ok(())
+            })
+            .await
+    }
+
+    fn accepted(&self, shared: &Shared, intent: &Intent, verb: Verb) {
+        self.refusals().entry(verb).or_default().accepted(&(intent.response_id.clone(), intent.seq));
+        shared.takes_writes("goodays", &shared.goodays_breaker);
+    }
+
+    /// Whether Goodays refuses everything for this reason. Then sending pauses, and what was parked for it waits again.
+    async fn is_of_everything(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        verb: Verb,
+        (code, like): (&str, &str),
+    ) -> Result<bool, Fatal> {
+        let one = (intent.response_id.clone(), intent.seq);
+        let whose = self.refusals().entry(verb).or_default().refused(&one, &format!("{code} {like}"));
+        let Whose::Everything { before } = whose else { return Ok(false) };
+        shared.refuses_writes("goodays", &shared.goodays_breaker, &refuses_everything(code));
+        for (id, seq) in before {
+            let now_ms = shared.clock.now_ms();
+            shared.change(&id, |loaded| Ok(loaded.now.waits_again(seq, code, now_ms))).await?;
+        }
+        Ok(true)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<Refused>>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn put_off(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        let settle_ms = millis(shared.config.settle);
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.put_off(intent.seq, ended_ms, settle_ms);
+                Ok(())
+            })
+            .await?;
+        self.wait(shared, intent);
+        Ok(())
+    }
+
+    async fn attempt_ended(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        self.ended().insert(intent.seq);
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.attempt_ended(intent.seq, ended_ms);
+                Ok(())
+            })
+            .await
+    }
+
+    pub(super) fn ended(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.was_not_done(intent.seq, ended_ms);
+                Ok(())
+            })
+            .await
+    }
+
     /// After a 2xx answer of the PUT. That answer is a claim; what the response shows now decides.
     pub(super) async fn read_back_now(&self, shared: &Shared, intent: &Intent) -> Result<(), Fatal> {
         let asked_ms = shared.clock.now_ms();
