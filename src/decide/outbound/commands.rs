@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use crate::decide::outbound::rows::{MergedCase, Seen, Since, answer_kind, path, record, status_wish};
+use crate::decide::outbound::comment_rows::answer_kind;
+use crate::decide::outbound::rows::{MergedCase, Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::outbound::waiting::text_of;
 use crate::decide::{

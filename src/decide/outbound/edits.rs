@@ -6,7 +6,8 @@
 
 use serde_json::Value;
 
-use crate::decide::outbound::rows::{Seen, Shown, Since, is_agents, path, record, status_wish};
+use crate::decide::outbound::comment_rows::{Shown, is_agents};
+use crate::decide::outbound::rows::{Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
 use crate::decide::{ActionKind, Conversation, active_status_rule, answer_identity};
 use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};

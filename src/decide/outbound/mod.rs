@@ -11,11 +11,12 @@
 //! - [`edits`]: which existing rows an edit of actions.yaml would touch.
 //! - [`rules`]: which version of actions.yaml applies to a row.
 //! - [`waiting`]: why an action waits, as the Case shows it.
-//! - [`rows`]: what each row of Salesforce changes in the conversation.
+//! - [`rows`]: what each row of a Case changes in the conversation; [`comment_rows`]: what a row of a comment does.
 
 pub mod attempt;
 pub mod changes;
 pub mod commands;
+pub mod comment_rows;
 pub mod edits;
 pub mod eligibility;
 pub mod outcome;

@@ -1,16 +1,16 @@
-//! Turns rows of Salesforce into actions: what an agent did that Goodays has to get.
+//! Turns rows of Salesforce into actions: what an agent did that Goodays has to get. Comments:
+//! [`crate::decide::outbound::comment_rows`].
 
 use serde_json::Value;
 
 use crate::decide::outbound::changes::call_content;
-use crate::decide::outbound::rules::{Rules, modified, time};
+use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
-    ActionKind, Answered, Audience, CaseRef, Conversation, Feedback, Intent, IntentState, Link, Note,
-    PlanContext, active_status_rule, answer_identity, hash64,
+    ActionKind, CaseRef, Conversation, Feedback, Intent, IntentState, Link, Note, PlanContext,
+    active_status_rule,
 };
-use crate::goodays::event::normalised;
-use crate::mapping::{Act, ActionMapping, Wanted};
+use crate::mapping::{Act, Wanted};
 use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::SalesforceTime;
@@ -161,132 +161,6 @@ impl Conversation {
         Some(name)
     }
 
-    /// Applies a comment that was written, published, unpublished or edited. `case` is its Case's row; `unsure`:
-    /// several responses share the Case, and it is not known which one the comment answers.
-    pub fn see_comment(
-        &mut self,
-        (row, case): (&Value, &Value),
-        rules: Rules<'_>,
-        since: &Since<'_>,
-        unsure: bool,
-        next_seq: &mut dyn FnMut() -> u64,
-    ) -> Seen {
-        let (Some(comment), Some(case_id)) =
-            (record(row, "Id"), record(row, &rules.now.actions().comments.parent))
-        else {
-            return Seen::default();
-        };
-        if !is_agents(row, rules.now.actions(), since) {
-            return Seen::default();
-        }
-        let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
-        let wanted = match &known {
-            Some(known) => {
-                let by = rules.of_action(self.intent(known.intent), row);
-                by.actions().on_comment(case, row)
-            }
-            None => rules.new_comment(case, row),
-        };
-        let wanted = match wanted {
-            Ok(wanted) => wanted.filter(|w| w.act == Act::Answer),
-            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
-        };
-        let Some(wanted) = wanted else {
-            return known.map_or_else(Seen::default, |known| self.unpublished(known.intent, since.now_ms));
-        };
-        let author = path(row, rules.now.actions().comments.author_email.as_deref());
-        let acted = time(row, "CreatedDate").unwrap_or(since.now);
-        let shown = Shown { comment, case: case_id, wanted, author, acted, unsure, now_ms: since.now_ms };
-        match known {
-            Some(known) => self.changed_answer(&known, &shown, next_seq),
-            None => self.new_answer(&shown, next_seq),
-        }
-    }
-
-    pub(super) fn new_answer(&mut self, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
-        let response_id = self.response_id.clone();
-        let link = self.link.get_or_insert_with(|| Link::unread(response_id));
-        let case = link.case.get_or_insert(CaseRef { id: shown.case.clone(), number: None }).id.clone();
-        let wish = answer_kind(&shown.wanted, link, Some(shown.comment.clone()));
-        let fired = self.fire(case, wish, shown.author.clone(), shown.acted, shown.now_ms, next_seq);
-        let seq = self.by_identity(&answer_identity(&shown.comment)).map(|intent| intent.seq);
-        if let (Some(_), Some(seq), Some(link)) = (fired, seq, &mut self.link) {
-            let (comment, text) = (shown.comment.clone(), text_hash(&shown.wanted));
-            link.answers.retain(|a| a.comment != comment);
-            link.answers.push(Answered { comment, intent: seq, text, told: false });
-            if shown.unsure {
-                self.park(seq, "merged", Words::new("merged"), None, shown.now_ms);
-            }
-        }
-        Seen { fired, ..Seen::default() }
-    }
-
-    /// Applies a comment that has, or had, an action.
-    fn changed_answer(&mut self, known: &Answered, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
-        let intent = self.intent(known.intent);
-        let state = intent.map(|intent| intent.state.clone());
-        if matches!(state, Some(IntentState::Cancelled { .. })) {
-            return self.new_answer(shown, next_seq);
-        }
-        if intent.is_some_and(Intent::is_unsent) {
-            self.follow_comment(known, &shown.wanted, shown.now_ms);
-        } else if text_hash(&shown.wanted) != known.text && !known.told {
-            if let Some(link) = &mut self.link {
-                link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.told = true);
-            }
-            let words = edited(state.as_ref());
-            self.tell(Note::new(Feedback::Failed, "answer", "edited_after_sending", words));
-        }
-        Seen::default()
-    }
-
-    /// An unsent answer gets the comment's current text and remark type.
-    fn follow_comment(&mut self, known: &Answered, wanted: &Wanted, now_ms: i64) {
-        let Some(intent) = self.intent_mut(known.intent) else { return };
-        let ActionKind::Answer { content, remark_type, .. } = &mut intent.kind else { return };
-        let text = wanted.content.clone().unwrap_or_default();
-        if *content == text && *remark_type == wanted.remark_type {
-            return;
-        }
-        (*content, *remark_type) = (text, wanted.remark_type.clone());
-        // The agent is still writing: the time to take it back begins again.
-        (intent.read_ms, intent.seen_ms, intent.told_waiting) = (now_ms, now_ms, None);
-        if let Some(link) = &mut self.link {
-            let hash = text_hash(wanted);
-            link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.text = hash);
-        }
-    }
-
-    /// The comment was unpublished: an unsent answer is cancelled.
-    fn unpublished(&mut self, seq: u64, now_ms: i64) -> Seen {
-        let taken_back = self.intent(seq).is_some_and(Intent::is_unsent);
-        if taken_back {
-            self.take_back(seq, "unpublished before it was sent", now_ms);
-        }
-        self.forget_told(taken_back);
-        Seen { taken_back: usize::from(taken_back), ..Seen::default() }
-    }
-
-    /// The comment of a parked answer was deleted: that takes it back, as unpublishing does. True when it was.
-    pub fn see_deleted(&mut self, comment: &RecordId, now_ms: i64) -> bool {
-        let identity = answer_identity(comment);
-        let found = self.intents.iter().find(|i| i.identity() == identity && i.state.is_parked());
-        let found = found.map(|intent| intent.seq);
-        let taken_back = found.is_some();
-        if let Some(seq) = found {
-            self.take_back(seq, "deleted before it was sent", now_ms);
-        }
-        self.forget_told(taken_back);
-        taken_back
-    }
-
-    /// The Case's note about an answer that was taken back does not count any more.
-    fn forget_told(&mut self, taken_back: bool) {
-        if let Some(link) = self.link.as_mut().filter(|_| taken_back) {
-            link.answer_told = false;
-        }
-    }
-
     /// Applies the current row to an action older than one poll: true if it may still be sent (design, rule 10). `row`
     /// is the comment's or the Case's; `None` when Salesforce returns none.
     pub fn see_again(
@@ -340,18 +214,6 @@ impl Conversation {
     }
 }
 
-/// An agent's comment that asks for an answer.
-pub(super) struct Shown {
-    pub comment: RecordId,
-    pub case: RecordId,
-    pub wanted: Wanted,
-    pub author: Option<String>,
-    pub acted: SalesforceTime,
-    /// Several responses share the Case, and it is not known which one the comment answers.
-    pub unsure: bool,
-    pub now_ms: i64,
-}
-
 enum Stays {
     Yes,
     /// With the current values of the row.
@@ -379,16 +241,6 @@ fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Optio
         Ok(_) => (Stays::No, None),
         Err(problem) => (Stays::Yes, Some(problem.to_string())),
     }
-}
-
-/// Written since our first start, by an internal user, and not by us (design, rules 6 and 24).
-pub(super) fn is_agents(row: &Value, actions: &ActionMapping, since: &Since<'_>) -> bool {
-    let ours = record(row, "CreatedById").is_some_and(|by| since.us.contains(&by));
-    let created = time(row, "CreatedDate");
-    let user_type = path(row, Some("CreatedBy.UserType"));
-    !ours
-        && created.is_some_and(|created| created >= since.first_start)
-        && actions.comments.may_answer(user_type.as_deref())
 }
 
 fn may_fire_again(state: &IntentState) -> bool {
@@ -424,40 +276,6 @@ fn rating(value: &Value) -> Option<u8> {
     let whole = number.round();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
     (0.0..=5.0).contains(&whole).then_some(whole as u8)
-}
-
-pub(super) fn answer_kind(wanted: &Wanted, link: &Link, comment: Option<RecordId>) -> ActionKind {
-    ActionKind::Answer {
-        comment,
-        content: wanted.content.clone().unwrap_or_default(),
-        remark_type: wanted.remark_type.clone(),
-        audience: if link.replied.is_some() { Audience::Private } else { Audience::Public },
-    }
-}
-
-fn text_hash(wanted: &Wanted) -> u64 {
-    hash64(&normalised(wanted.content.as_deref().unwrap_or_default()))
-}
-
-fn edited(state: Option<&IntentState>) -> Words {
-    match state {
-        None | Some(IntentState::Delivered { .. } | IntentState::Sending(_)) => {
-            Words::new("comment-edited-after-sending")
-        }
-        // Unclear or dropped: it is not known what the customer has.
-        Some(_) => Words::new("comment-edited"),
-    }
-}
-
-/// The response that a comment on a merged Case answers: the only one that waits for us (design, rule 11).
-pub fn addressee(links: &[Link]) -> Option<&Link> {
-    match links {
-        [only] => Some(only),
-        many => {
-            let mut waiting = many.iter().filter(|l| l.waiting_since.is_some());
-            waiting.next().filter(|_| waiting.next().is_none())
-        }
-    }
 }
 
 pub(super) fn record(row: &Value, field: &str) -> Option<RecordId> {

@@ -1,5 +1,6 @@
+use crate::decide::outbound::comment_rows::addressee;
 use crate::decide::outbound::rows::MergedCase;
-use crate::decide::outbound::rows::{Seen as Came, Since, addressee};
+use crate::decide::outbound::rows::{Seen as Came, Since};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::tests::*;
 use crate::decide::{Answered, CallSent, CaseRef, Conversation, Feedback, RepliedBy, hash64};

@@ -1,9 +1,10 @@
-//! Applies the rows of a poll. What a row means is decided in [`crate::decide::outbound::rows`].
+//! Applies the rows of a poll. What a row means is decided in [`crate::decide::outbound`].
 
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::decide::outbound::rows::{MergedCase, Seen, Since, addressee};
+use crate::decide::outbound::comment_rows::addressee;
+use crate::decide::outbound::rows::{MergedCase, Seen, Since};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::reconcile::{adopt, read_row};
 use crate::decide::{CaseRef, Link, answer_identity};
