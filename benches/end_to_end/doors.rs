@@ -1,5 +1,6 @@
-//! Two simple servers for comparison, each in its own process, with the same HTTP server, HMAC and parser. One
-//! discards the event. The other appends it to a file and answers after a sync that waiters share.
+//! Simple servers for comparison, each in its own process, with the same HTTP server, HMAC and parser. One discards the
+//! event. The others store it and answer after a sync that waiters share: in a file, or in sled alone, which is how the
+//! daemon could do without a journal.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -31,13 +32,31 @@ struct Door {
     log: Option<mpsc::Sender<Waiter>>,
 }
 
+/// Where a door stores events.
+#[derive(Clone, Copy)]
+pub enum Keep<'a> {
+    Nowhere,
+    File(&'a Path),
+    Sled(&'a Path),
+}
+
 /// Serves until the process is killed.
-pub async fn serve(addr: SocketAddr, log: Option<&Path>) -> anyhow::Result<()> {
-    let log = log.map(File::create).transpose()?.map(|file| {
-        let (queue, waiters) = mpsc::channel();
-        std::thread::spawn(move || commit(file, &waiters));
-        queue
-    });
+pub async fn serve(addr: SocketAddr, keep: Keep<'_>) -> anyhow::Result<()> {
+    let log = match keep {
+        Keep::Nowhere => None,
+        Keep::File(path) => {
+            let file = File::create(path)?;
+            Some(committer(move |waiters| commit(file, &waiters)))
+        }
+        Keep::Sled(path) => {
+            let db = sled::open(path)?;
+            db.insert(b"first", b"")?;
+            db.flush()?;
+            // Without it sled's log is in no order after a power cut: no comparison.
+            anyhow::ensure!(real_sync::syncs() > 0, "sled's syncs are real ones");
+            Some(committer(move |waiters| commit_to_sled(&db, &waiters)))
+        }
+    };
     let door = Arc::new(Door { secrets: [SecretString::from(SECRET)], log });
     let router = Router::new().fallback(take).with_state(door);
     let listener = TcpListener::bind(addr).await?;
@@ -67,6 +86,32 @@ async fn take(State(door): State<Arc<Door>>, request: Request<Body>) -> Response
         }
     }
     axum::Json(serde_json::json!({ "status": "accepted" })).into_response()
+}
+
+fn committer(work: impl FnOnce(mpsc::Receiver<Waiter>) + Send + 'static) -> mpsc::Sender<Waiter> {
+    let (queue, waiters) = mpsc::channel();
+    std::thread::spawn(move || work(waiters));
+    queue
+}
+
+/// Inserts all waiting events, and flushes once.
+fn commit_to_sled(db: &sled::Db, waiters: &mpsc::Receiver<Waiter>) {
+    let mut number = 0_u64;
+    while let Ok(first) = waiters.recv() {
+        let group: Vec<Waiter> = std::iter::once(first).chain(waiters.try_iter()).collect();
+        for (body, _) in &group {
+            number += 1;
+            if db.insert(number.to_be_bytes(), body.as_ref()).is_err() {
+                return;
+            }
+        }
+        if db.flush().is_err() {
+            return;
+        }
+        for (_, waiter) in group {
+            let _ = waiter.send(());
+        }
+    }
 }
 
 /// Writes all waiting events with one write and one sync.

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use doors::Keep;
 use report::Row;
 use scenes::Scenes;
 use target::{Kind, Respond};
@@ -70,11 +71,13 @@ struct Args {
     door: Option<SocketAddr>,
     #[arg(long, hide = true)]
     append: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    sled: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Only {
-    /// Acknowledgements, beside two simple doors.
+    /// Acknowledgements, beside simple doors.
     Doors,
     /// A drain, a steady load, one at a time, and the way back.
     Flow,
@@ -101,7 +104,14 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let args = Args::parse();
     match args.door {
-        Some(addr) => runtime.block_on(doors::serve(addr, args.append.as_deref())),
+        Some(addr) => {
+            let keep = match (&args.append, &args.sled) {
+                (Some(file), _) => Keep::File(file),
+                (_, Some(folder)) => Keep::Sled(folder),
+                (None, None) => Keep::Nowhere,
+            };
+            runtime.block_on(doors::serve(addr, keep))
+        }
         None => runtime.block_on(measure(&args)),
     }
 }

@@ -48,16 +48,16 @@ pub fn share(part: u64, of: usize) -> f64 {
 }
 
 impl Scenes {
-    /// The rate of accepted webhooks, in turns with the two simple servers, while Salesforce is down.
+    /// The rate of accepted webhooks, in turns with the simple servers, while Salesforce is down.
     pub async fn doors(&self) -> anyhow::Result<Vec<Row>> {
-        let kinds = [Kind::Forgets, Kind::Appends, Kind::Ours];
+        let kinds = [Kind::Forgets, Kind::Appends, Kind::Sled, Kind::Ours];
         let mut org = Org::start().await?;
         let mut targets = Vec::new();
         for kind in kinds {
             targets.push(Target::start(kind, &org, &self.peers).await?);
         }
         org.go_down().await?;
-        let mut rounds: [Vec<Acknowledged>; 3] = Default::default();
+        let mut rounds: [Vec<Acknowledged>; 4] = Default::default();
         for round in 0..ROUNDS {
             let requests = requests(round * self.events, self.events);
             for (target, results) in targets.iter().zip(&mut rounds) {

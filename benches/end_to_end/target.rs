@@ -29,6 +29,8 @@ pub enum Kind {
     OnPostgres,
     Forgets,
     Appends,
+    /// sled alone, flushed for each group.
+    Sled,
     Express {
         at_once: usize,
     },
@@ -56,6 +58,7 @@ impl Kind {
             Self::OnPostgres => "on PostgreSQL with a standby".to_owned(),
             Self::Forgets => "door without persistence".to_owned(),
             Self::Appends => "door with append + fdatasync".to_owned(),
+            Self::Sled => "door with sled alone".to_owned(),
             Self::Express { at_once } => format!("Express + jsforce, {at_once} in flight"),
             Self::FastApi { at_once } => format!("FastAPI + simple-salesforce, {at_once} in flight"),
             Self::N8n { at_once, respond: Respond::Immediately } => {
@@ -178,12 +181,14 @@ fn launch(kind: Kind, dir: &Path, addr: SocketAddr, org: &Org, peers: &Path) -> 
             command.arg("run").arg("-c").arg(dir.join("connector.yaml"));
             command
         }
-        Kind::Forgets | Kind::Appends => {
+        Kind::Forgets | Kind::Appends | Kind::Sled => {
             let mut command = Command::new(std::env::current_exe()?);
             command.args(["--door", &addr.to_string()]);
-            if kind == Kind::Appends {
-                command.arg("--append").arg(state(dir)?.join("log"));
-            }
+            match kind {
+                Kind::Appends => command.arg("--append").arg(state(dir)?.join("log")),
+                Kind::Sled => command.arg("--sled").arg(state(dir)?.join("sled")),
+                _ => &mut command,
+            };
             command
         }
         Kind::Express { at_once } => {
