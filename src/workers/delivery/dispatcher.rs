@@ -4,7 +4,7 @@
 //! that hangs keeps its own slot only. Free slots are filled when a call has ended or something is new. A conversation
 //! is checked when it changed or when it is due: never all of them again.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,7 @@ use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
 use crate::state::RKey;
 use crate::workers::delivery::deliver::Delivery;
+use crate::workers::delivery::queue::Queue;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
 /// Responses that are handled at the same time (Goodays reference, 4.3: start low).
@@ -55,15 +56,7 @@ pub(crate) struct Dispatcher {
     reading: bool,
     /// Intents that wait for a slot.
     line: VecDeque<Intent>,
-    /// Responses in flight or in `line`: no other intent of theirs begins.
-    busy: HashSet<RKey>,
-    /// Responses that are due later (milliseconds).
-    later: BTreeSet<(i64, RKey)>,
-    time_of: HashMap<RKey, i64>,
-    ids: HashMap<RKey, ResponseId>,
-    now: VecDeque<RKey>,
-    /// The same responses as in `now`, for a fast lookup.
-    queued: HashSet<RKey>,
+    queue: Queue,
     /// The open intents on disk were loaded once.
     begun: bool,
     /// When they were loaded last (milliseconds).
@@ -96,12 +89,12 @@ impl Worker for Dispatcher {
                 tell_waiting_in_outage(shared, now_ms).await?;
                 // Intents in line are checked again after the pause.
                 for intent in std::mem::take(&mut self.line) {
-                    self.look_again(RKey::of(&intent.response_id));
+                    self.queue.look_again(RKey::of(&intent.response_id));
                 }
                 Some(until_ms)
             }
         };
-        let delivering = !self.busy.is_empty();
+        let delivering = self.queue.is_anything_busy();
         if shared.delivering.swap(delivering, Ordering::SeqCst) && !delivering {
             shared.lanes.iter().for_each(Notify::notify_one);
         }
@@ -113,11 +106,11 @@ impl Worker for Dispatcher {
     async fn work(&mut self) -> Result<bool, Fatal> {
         let Some(ended) = self.working.next().await else { return Ok(false) };
         match ended? {
-            Ended::Action(rkey) => self.look_again(rkey),
+            Ended::Action(rkey) => self.queue.look_again(rkey),
             Ended::Reading(asked) => {
                 self.reading = false;
                 for rkey in asked {
-                    self.look_again(rkey);
+                    self.queue.look_again(rkey);
                 }
             }
         }
@@ -134,12 +127,7 @@ impl Dispatcher {
             working: FuturesUnordered::new(),
             reading: false,
             line: VecDeque::new(),
-            busy: HashSet::new(),
-            later: BTreeSet::new(),
-            time_of: HashMap::new(),
-            ids: HashMap::new(),
-            now: VecDeque::new(),
-            queued: HashSet::new(),
+            queue: Queue::default(),
             begun: false,
             read_ms: 0,
             ended: false,
@@ -175,31 +163,13 @@ impl Dispatcher {
         if !self.begun || shared.store.is_common() && now_ms >= self.read_ms + READ_AGAIN_MS {
             (self.begun, self.read_ms) = (true, now_ms);
             for intent in shared.store.all_open_intents().await? {
-                let rkey = RKey::of(&intent.response_id);
-                self.ids.insert(rkey, intent.response_id);
-                if !self.busy.contains(&rkey) {
-                    self.look_again(rkey);
-                }
+                self.queue.changed(RKey::of(&intent.response_id), intent.response_id);
             }
         }
         for (rkey, response_id) in shared.changes.take() {
-            self.ids.entry(rkey).or_insert(response_id);
-            if !self.busy.contains(&rkey) {
-                self.look_again(rkey);
-            }
+            self.queue.changed(rkey, response_id);
         }
         Ok(())
-    }
-
-    /// Queues a response for the next step.
-    fn look_again(&mut self, rkey: RKey) {
-        self.busy.remove(&rkey);
-        if let Some(at_ms) = self.time_of.remove(&rkey) {
-            self.later.remove(&(at_ms, rkey));
-        }
-        if self.queued.insert(rkey) {
-            self.now.push_back(rkey);
-        }
     }
 
     /// Begins what may be sent now while there is a slot; returns when the next may be (milliseconds).
@@ -208,50 +178,28 @@ impl Dispatcher {
         if self.is_full(shared) {
             return Ok(None);
         }
-        while let Some(&(at_ms, rkey)) = self.later.first()
-            && at_ms <= now_ms
-        {
-            self.look_again(rkey);
-        }
         let mut old = Vec::new();
-        let waiting = self.now.len().min(LOADED_AT_ONCE);
-        let mut asked = Vec::with_capacity(waiting);
-        for rkey in self.now.drain(..waiting) {
-            self.queued.remove(&rkey);
-            if !self.busy.contains(&rkey) {
-                asked.push(rkey);
-            }
-        }
+        let asked = self.queue.take(LOADED_AT_ONCE, now_ms);
         for (rkey, next) in self.next_of(shared, &asked, now_ms).await? {
             match next {
                 Next::Go(intent) => {
-                    self.busy.insert(rkey);
+                    self.queue.begin(rkey);
                     self.line.push_back(*intent);
                 }
-                Next::ReadAgain(_) if self.reading => self.at(rkey, now_ms + 50),
+                Next::ReadAgain(_) if self.reading => self.queue.at(rkey, now_ms + 50),
                 Next::ReadAgain(intent) => {
-                    self.busy.insert(rkey);
+                    self.queue.begin(rkey);
                     old.push(*intent);
                 }
-                Next::At(at_ms) => self.at(rkey, at_ms),
-                Next::Nothing => {
-                    self.ids.remove(&rkey);
-                }
+                Next::At(at_ms) => self.queue.at(rkey, at_ms),
+                Next::Nothing => self.queue.forget(rkey),
             }
         }
         if !old.is_empty() {
             self.read_again(shared, old);
         }
         self.begin(shared, now_ms).await?;
-        if !self.now.is_empty() {
-            return Ok(Some(now_ms));
-        }
-        Ok(self.later.first().map(|(at_ms, _)| *at_ms))
-    }
-
-    fn at(&mut self, rkey: RKey, at_ms: i64) {
-        self.time_of.insert(rkey, at_ms);
-        self.later.insert((at_ms, rkey));
+        Ok(self.queue.due_ms(now_ms))
     }
 
     /// While Goodays refuses everything, one action shows whether it still does.
@@ -270,7 +218,7 @@ impl Dispatcher {
             let found = self.next_of(shared, &[rkey], now_ms).await?.pop();
             let goes = matches!(found, Some((_, Next::Go(still))) if *still == intent);
             if !goes {
-                self.look_again(rkey);
+                self.queue.look_again(rkey);
                 continue;
             }
             let (delivery, shared) = (self.delivery.clone(), shared.clone());
@@ -311,7 +259,7 @@ impl Dispatcher {
         rkeys: &[RKey],
         now_ms: i64,
     ) -> Result<Vec<(RKey, Next)>, Fatal> {
-        let known = |rkey: &RKey| Some((*rkey, self.ids.get(rkey)?.clone()));
+        let known = |rkey: &RKey| Some((*rkey, self.queue.id(*rkey)?.clone()));
         let (rkeys, ids): (Vec<RKey>, Vec<ResponseId>) = rkeys.iter().filter_map(known).unzip();
         let now = shared.circumstances(now_ms);
         let mut found = Vec::with_capacity(ids.len());

@@ -5,5 +5,6 @@ pub(crate) mod deliver;
 pub(crate) mod dispatcher;
 pub(crate) mod facts;
 mod limits;
+mod queue;
 mod reread;
 pub(crate) mod users;
