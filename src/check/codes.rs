@@ -61,4 +61,5 @@ codes! {
     OLD_SERVER = "D008",
     OPEN_ROAD = "D009",
     FAR_AWAY = "D010",
+    OTHER_ENCODING = "D011",
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::codes::{
     DATABASE_AWAY, DATABASE_UNUSABLE, FAR_AWAY, NO_RIGHTS, NO_STANDBY, NOT_DURABLE, OLD_SERVER, OPEN_ROAD,
-    OTHER_SCHEMA, STANDBY_UNSEEN,
+    OTHER_ENCODING, OTHER_SCHEMA, STANDBY_UNSEEN,
 };
 use super::report::{Area, Report};
 use crate::config::Config;
@@ -64,6 +64,12 @@ fn server(found: &Found, report: &mut Report) {
         report.error(Area::Database, OLD_SERVER, version).help("it needs PostgreSQL 14 or newer");
     } else {
         report.ok(Area::Database, version);
+    }
+    if !found.holds_every_letter {
+        let message = format!("the database's encoding is {}", found.encoding);
+        report
+            .error(Area::Database, OTHER_ENCODING, message)
+            .help("make a database with `create database ... encoding 'UTF8' template template0`");
     }
 }
 
@@ -139,6 +145,8 @@ mod tests {
             known_version: 1,
             round_trip: Duration::from_millis(1),
             is_open_road: false,
+            encoding: "UTF8".to_owned(),
+            holds_every_letter: true,
         }
     }
 
@@ -151,7 +159,7 @@ mod tests {
     #[test]
     fn each_weakness_has_its_code() {
         let none = Standbys::Seen { all: 1, synchronous: 0 };
-        let cases: [(Found, &[&str]); 9] = [
+        let cases: [(Found, &[&str]); 10] = [
             (good(), &[]),
             (Found { synchronous_commit: "local".to_owned(), ..good() }, &["D003"]),
             (Found { standbys: none, ..good() }, &["D004"]),
@@ -161,6 +169,7 @@ mod tests {
             (Found { version_number: 130_000, ..good() }, &["D008"]),
             (Found { is_open_road: true, ..good() }, &["D009"]),
             (Found { round_trip: Duration::from_millis(30), ..good() }, &["D010"]),
+            (Found { encoding: "LATIN1".to_owned(), holds_every_letter: false, ..good() }, &["D011"]),
         ];
         for (found, expected) in cases {
             assert_eq!(codes(&found), expected, "{found:?}");

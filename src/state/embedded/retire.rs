@@ -55,10 +55,21 @@ impl Store {
         let places = &self.inner.places;
         let mut numbers = journal::numbers(places).map_err(|error| unreadable(&error))?;
         let applied = self.inner.front.read().applied;
-        numbers.pop();
-        let old =
-            |number: &u64| *number <= applied && written_ms(places, *number).is_some_and(|at| at < before_ms);
-        Ok(numbers.into_iter().take_while(old).collect())
+        // A journal is not younger than any after it, whatever the clock was when it was written.
+        let (newest, mut written) = (numbers.pop(), i64::MAX);
+        if let Some(at_ms) = newest.and_then(|number| written_ms(places, number)) {
+            written = at_ms;
+        }
+        numbers.retain(|number| *number <= applied);
+        let mut old = Vec::new();
+        for number in numbers.into_iter().rev() {
+            written = written_ms(places, number).map_or(written, |at_ms| at_ms.min(written));
+            if written < before_ms {
+                old.push(number);
+            }
+        }
+        old.reverse();
+        Ok(old)
     }
 
     /// Writes again what is not in any other journal. Returns how many values that were.

@@ -41,6 +41,51 @@ pub(super) fn read(url: &str) -> Result<Config, String> {
     Ok(config)
 }
 
+/// An address for each host of `config`. Hosts are tried at once: one that answers nothing would otherwise cost its time
+/// limit at each opening, which may be all the time that a statement has.
+pub(super) fn each_host(config: &Config) -> Vec<Config> {
+    let port = |at: usize| match config.get_ports() {
+        [] => 5432,
+        [only] => *only,
+        many => many.get(at).copied().unwrap_or(5432),
+    };
+    let one = |(at, host): (usize, &Host)| {
+        let mut one = same_session(config);
+        match host {
+            Host::Tcp(name) => one.host(name),
+            Host::Unix(path) => one.host_path(path),
+        };
+        if let Some(address) = config.get_hostaddrs().get(at) {
+            one.hostaddr(*address);
+        }
+        one.port(port(at));
+        one
+    };
+    config.get_hosts().iter().enumerate().map(one).collect()
+}
+
+/// All but the hosts.
+fn same_session(config: &Config) -> Config {
+    let mut one = Config::new();
+    if let Some(user) = config.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        one.password(password);
+    }
+    if let Some(dbname) = config.get_dbname() {
+        one.dbname(dbname);
+    }
+    if let Some(options) = config.get_options() {
+        one.options(options);
+    }
+    one.ssl_mode(config.get_ssl_mode()).ssl_negotiation(config.get_ssl_negotiation());
+    one.channel_binding(config.get_channel_binding()).target_session_attrs(config.get_target_session_attrs());
+    one.connect_timeout(CONNECT).tcp_user_timeout(UNANSWERED);
+    one.keepalives_idle(UNANSWERED);
+    one
+}
+
 /// Whether nothing is encrypted on a road that leaves this machine.
 pub(super) fn is_open_road(config: &Config) -> bool {
     config.get_ssl_mode() == SslMode::Disable && !config.get_hosts().iter().all(is_this_machine)
@@ -87,6 +132,27 @@ mod tests {
         let config = read("postgres://u:p@a:5432,b:5433/x?target_session_attrs=any").unwrap();
         assert_eq!((config.get_hosts().len(), config.get_ports()), (2, [5432, 5433].as_slice()));
         assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+    }
+
+    #[test]
+    fn each_host_has_an_address_of_its_own() {
+        let read = |url: &str| read(url).unwrap();
+        let all = each_host(&read(
+            "postgres://u:p@a:1,b:2,/x?host=/run/pg&port=3&sslmode=disable&options=-c%20a%3Db",
+        ));
+        let places: Vec<_> =
+            all.iter().map(|one| (one.get_hosts().to_vec(), one.get_ports().to_vec())).collect();
+        let tcp = |name: &str| vec![Host::Tcp(name.to_owned())];
+        assert_eq!(places[..2], [(tcp("a"), vec![1]), (tcp("b"), vec![2])]);
+        let whole = read("postgres://u:p@a,b:7/x?sslmode=disable&channel_binding=disable");
+        for (at, one) in each_host(&whole).iter().enumerate() {
+            assert_eq!(one.get_ports(), [[5432], [7]][at]);
+            assert_eq!((one.get_user(), one.get_password()), (whole.get_user(), whole.get_password()));
+            assert_eq!((one.get_dbname(), one.get_ssl_mode()), (whole.get_dbname(), whole.get_ssl_mode()));
+            assert_eq!(one.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+            assert_eq!(one.get_channel_binding(), whole.get_channel_binding());
+            assert_eq!(one.get_connect_timeout(), whole.get_connect_timeout());
+        }
     }
 
     #[test]

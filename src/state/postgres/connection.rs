@@ -3,17 +3,22 @@
 //! Each statement is a transaction by itself. A statement is never cancelled: a commit that waits for the standby is
 //! visible after a cancel, and reported as done with only a warning.
 //!
+//! A statement that fails closes the connection that it was sent on, and no other: opening may take longer than a statement
+//! may, and then the next one uses what was opened meanwhile.
+//!
 //! Everything that waits for the server runs in a task of its own. Answers come in the order of the statements, and the
 //! connection stops while somebody does not take his: whoever waits for a later one might be the one who has to take it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::select_ok;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement};
@@ -24,14 +29,15 @@ use crate::state::StoreError;
 use crate::state::postgres::encoded::Encoded;
 use crate::state::postgres::errors::Failure;
 
-/// Time limit for connecting to all hosts and setting the session up.
+/// Time limit for connecting to any of the hosts and setting the session up.
 const OPEN: Duration = Duration::from_secs(5);
 /// How often a statement is sent that waited for another one and the other one for it.
 const TRIES: usize = 5;
 
 /// How to connect.
 pub(super) struct Target {
-    pub config: Config,
+    /// One for each host.
+    pub hosts: Vec<Config>,
     pub tls: MakeRustlsConnect,
     pub schema: String,
 }
@@ -56,6 +62,8 @@ pub(super) struct Connection {
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Live>>>>;
+/// The connection that a statement was sent on; none while it is being opened.
+type Used = OnceLock<Arc<Live>>;
 
 /// An open connection.
 struct Live {
@@ -109,14 +117,15 @@ impl Connection {
 
     /// Statements without parameters, in one trip.
     pub(super) async fn batch(&self, sql: &str, limit: Duration) -> Result<(), StoreError> {
+        let used = Used::default();
         let run = async {
-            let live = self.live().await?;
+            let live = self.live_for(&used).await?;
             self.trips.fetch_add(1, Ordering::Relaxed);
             let done = live.client.batch_execute(sql).await.map_err(|error| Failure::of(&error));
             Self::checked(&live, done)
         };
         let done = timeout(limit, run).await.unwrap_or_else(|_| Err(Failure::no_answer(limit)));
-        Ok(self.close_if_lost(done).await?)
+        Ok(self.close_if_lost(done, used).await?)
     }
 
     async fn once(
@@ -126,15 +135,16 @@ impl Connection {
         limit: Duration,
     ) -> Result<Vec<Row>, Failure> {
         let started = std::time::Instant::now();
-        let done = timeout(limit, self.ask(sql, params)).await;
+        let used = Used::default();
+        let done = timeout(limit, self.ask(sql, params, &used)).await;
         let done = done.unwrap_or_else(|_| Err(Failure::no_answer(limit)));
         self.last_micros
             .store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.close_if_lost(done).await
+        self.close_if_lost(done, used).await
     }
 
-    async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let live = self.live().await?;
+    async fn ask(&self, sql: &'static str, params: Params<'_>, used: &Used) -> Result<Vec<Row>, Failure> {
+        let live = self.live_for(used).await?;
         let statement = live.prepared(sql).await?;
         let params = Encoded::all(params, statement.params())?;
         self.trips.fetch_add(1, Ordering::Relaxed);
@@ -156,19 +166,21 @@ impl Connection {
         done
     }
 
-    async fn close_if_lost<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
-        if matches!(done, Err(Failure::Lost(_))) {
-            self.close().await;
+    async fn close_if_lost<T>(&self, done: Result<T, Failure>, used: Used) -> Result<T, Failure> {
+        if let (Err(Failure::Lost(_)), Some(live)) = (&done, used.into_inner()) {
+            self.close(live).await;
         }
         done
     }
 
     /// Closes the connection, without a word to the server: statements under way fail.
-    pub(super) async fn close(&self) {
+    async fn close(&self, live: Arc<Live>) {
+        live.task.abort();
         let slot = Arc::clone(&self.live);
         let closed = own_task(async move {
-            if let Some(live) = slot.lock().await.take() {
-                live.task.abort();
+            let mut slot = slot.lock().await;
+            if slot.as_ref().is_some_and(|now| Arc::ptr_eq(now, &live)) {
+                *slot = None;
             }
             Ok(())
         });
@@ -183,6 +195,11 @@ impl Connection {
 
     pub(super) fn last_trip(&self) -> Duration {
         Duration::from_micros(self.last_micros.load(Ordering::Relaxed))
+    }
+
+    async fn live_for(&self, used: &Used) -> Result<Arc<Live>, Failure> {
+        let live = self.live().await?;
+        Ok(Arc::clone(used.get_or_init(|| live)))
     }
 
     async fn live(&self) -> Result<Arc<Live>, Failure> {
@@ -208,18 +225,23 @@ async fn own_task<T: Send + 'static>(
 }
 
 impl Live {
+    /// Opens a connection to the host that lets us write first.
     async fn open(target: &Target, usage: Use) -> Result<Self, Failure> {
+        let all = target.hosts.iter().map(|host| Self::open_to(host, target, usage).boxed());
+        select_ok(all).await.map(|(live, _)| live)
+    }
+
+    async fn open_to(host: &Config, target: &Target, usage: Use) -> Result<Self, Failure> {
         let lost = |error: tokio_postgres::Error| match Failure::of(&error) {
             Failure::Refused(reason) => Failure::Lost(reason),
             other => other,
         };
         let doubtful = Arc::new(AtomicBool::new(false));
-        let encrypted = target.config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable;
-        let (client, task) = if encrypted {
-            let (client, connection) = target.config.connect(target.tls.clone()).await.map_err(lost)?;
+        let (client, task) = if host.get_ssl_mode() == SslMode::Disable {
+            let (client, connection) = host.connect(NoTls).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         } else {
-            let (client, connection) = target.config.connect(NoTls).await.map_err(lost)?;
+            let (client, connection) = host.connect(target.tls.clone()).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         };
         let live = Self { client, statements: Mutex::default(), doubtful, task: task.abort_handle() };
@@ -251,7 +273,7 @@ fn session(schema: &str, usage: Use) -> String {
     };
     let durable = if mutant::is_on("async-commit") { "off" } else { "on" };
     format!(
-        "set search_path to {schema}; set synchronous_commit = {durable}; set client_min_messages = warning;
+        "set search_path to \"{schema}\"; set synchronous_commit = {durable}; set client_min_messages = warning;
          set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
          set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
          select set_config('client_connection_check_interval', '2s', false)

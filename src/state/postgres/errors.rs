@@ -29,6 +29,11 @@ impl Failure {
             Some("08" | "25" | "28" | "3D" | "53" | "55" | "57" | "58") => {
                 Self::Lost(format!("{} ({})", db.message(), code.code()))
             }
+            // Another session answers: there is a pooler that gives each transaction another one.
+            Some("26") => Self::Lost(format!(
+                "the session has lost its statements ({}): behind PgBouncer use pool_mode = session",
+                code.code()
+            )),
             Some("3F" | "42") => Self::Refused(format!("{} ({})", db.message(), code.code())),
             _ => Self::Refused(format!("error {}", code.code())),
         }

@@ -6,6 +6,11 @@ use crate::state::postgres::rows::{self, EventColumns, entry, hash, lane, limit,
 use crate::state::postgres::{Postgres, fenced};
 use crate::state::{AT_ONCE, Entry, EntryState, Item, LANES, Page, RKey, Receipt, StoreError, Waiting};
 
+/// When an event is due that comes in, or that somebody asks to be tried again. The clock of the instance that stores it
+/// is not the clock of the one that works: a door's may be an hour ahead. Events that are due at once have the order of
+/// their numbers.
+pub(super) const DUE_NOW: i64 = 0;
+
 impl Postgres {
     /// Stores an event durably.
     ///
@@ -57,7 +62,7 @@ impl Postgres {
             };
             match (held.state.clone(), held.response_id.clone()) {
                 (_, Some(id)) if parked.is_none() => {
-                    let again = Entry { state: EntryState::Waiting { due_ms: now_ms }, ..held };
+                    let again = Entry { state: EntryState::Waiting { due_ms: DUE_NOW }, ..held };
                     if self.rewrite_event(&record, &again, Some(body)).await? {
                         return Ok(Receipt::Accepted { seq, rkey: RKey::of(&id) });
                     }
@@ -229,7 +234,7 @@ fn incoming(
     now_ms: i64,
 ) -> (Incoming, EntryState) {
     let state = match (id, parked) {
-        (Some(_), None) => EntryState::Waiting { due_ms: now_ms },
+        (Some(_), None) => EntryState::Waiting { due_ms: DUE_NOW },
         (_, parked) => {
             let (code, why) = parked.unwrap_or(("unreadable", "it names no response"));
             EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::state::StoreError;
 use crate::state::postgres::connection::{Connection, Use};
-use crate::state::postgres::{ConnectError, Settings, address, migrate, target};
+use crate::state::postgres::{
+    ConnectError, Settings, address, encoding, holds_every_letter, migrate, target,
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -30,6 +32,10 @@ pub struct Found {
     pub round_trip: Duration,
     /// The road to another machine is not encrypted.
     pub is_open_road: bool,
+    /// `UTF8`
+    pub encoding: String,
+    /// Whether the encoding has every letter that people write.
+    pub holds_every_letter: bool,
 }
 
 /// The standbys that the server shows.
@@ -44,7 +50,7 @@ pub enum Standbys {
 /// Asks the database.
 pub async fn inspect(settings: &Settings) -> Result<Found, ConnectError> {
     let target = Arc::new(target(settings)?);
-    let is_open_road = address::is_open_road(&target.config);
+    let is_open_road = target.hosts.iter().any(address::is_open_road);
     let connection = Connection::new(Arc::clone(&target), Use::Records);
     ask(&connection, &target.schema, is_open_road).await.map_err(ConnectError::Database)
 }
@@ -55,7 +61,7 @@ async fn ask(connection: &Connection, schema: &str, is_open_road: bool) -> Resul
         select current_setting('server_version'), current_setting('server_version_num')::int,
             (select reset_val from pg_settings where name = 'synchronous_commit'),
             current_setting('synchronous_standby_names'),
-            case when to_regnamespace($1) is null then has_database_privilege(current_database(), 'create')
+            case when to_regnamespace(quote_ident($1)) is null then has_database_privilege(current_database(), 'create')
                  else has_schema_privilege($1, 'create') end";
     let server = connection.row(SERVER, &[&schema], LIMIT).await?;
     // The first one prepares the statement.
@@ -63,6 +69,7 @@ async fn ask(connection: &Connection, schema: &str, is_open_road: bool) -> Resul
     let started = Instant::now();
     connection.row("select 1", &[], LIMIT).await?;
     let round_trip = started.elapsed();
+    let encoding = encoding(connection).await?;
     let (schema_version, needs_version) = migrate::version(connection, schema).await?;
     Ok(Found {
         version: server.get(0),
@@ -76,6 +83,8 @@ async fn ask(connection: &Connection, schema: &str, is_open_road: bool) -> Resul
         known_version: migrate::known(),
         round_trip,
         is_open_road,
+        holds_every_letter: holds_every_letter(&encoding),
+        encoding,
     })
 }
 

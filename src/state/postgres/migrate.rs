@@ -78,8 +78,7 @@ pub(super) async fn version(connection: &Connection, schema: &str) -> Result<(i3
 }
 
 async fn find(connection: &Connection, schema: &str) -> Result<Found, StoreError> {
-    const THERE: &str =
-        "select to_regnamespace($1) is not null, to_regclass($1 || '.migrations') is not null";
+    const THERE: &str = "select to_regnamespace(quote_ident($1)) is not null, to_regclass(quote_ident($1) || '.migrations') is not null";
     const DONE: &str = "select coalesce(max(number), 0), coalesce(max(needs), 0) from migrations";
     let there = connection.row(THERE, &[&schema], LIMIT).await?;
     let (has_schema, has_table): (bool, bool) = (there.get(0), there.get(1));
@@ -92,7 +91,7 @@ async fn find(connection: &Connection, schema: &str) -> Result<Found, StoreError
 
 /// Statements that are sent together are one transaction.
 fn script(found: &Found, schema: &str, number: i32, migration: &Migration) -> String {
-    let make_schema = if found.has_schema { String::new() } else { format!("create schema {schema};") };
+    let make_schema = if found.has_schema { String::new() } else { format!("create schema \"{schema}\";") };
     let make_table = if found.has_table {
         ""
     } else {

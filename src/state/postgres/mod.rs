@@ -87,6 +87,11 @@ pub enum ConnectError {
     RootCert(String),
     #[error("the database cannot be used: {0}")]
     Database(StoreError),
+    #[error(
+        "the database's encoding is {0}, which lacks letters that people write: make one with `create database ... \
+         encoding 'UTF8' template template0`"
+    )]
+    Encoding(String),
     #[error("the state in the schema {schema} is not to be used: {mark}")]
     Marked { schema: String, mark: Mark },
 }
@@ -123,6 +128,10 @@ impl Postgres {
     pub async fn connect_marked(settings: &Settings) -> Result<Self, ConnectError> {
         let target = Arc::new(target(settings)?);
         let records = Arc::new(Connection::new(Arc::clone(&target), Use::Records));
+        let encoding = encoding(&records).await.map_err(ConnectError::Database)?;
+        if !holds_every_letter(&encoding) {
+            return Err(ConnectError::Encoding(encoding));
+        }
         let migrated = migrate::migrate(&records, &target.schema).await;
         migrated.map_err(|unusable| ConnectError::Database(migrate::words(unusable)))?;
         let block =
@@ -137,6 +146,10 @@ impl Postgres {
     #[must_use]
     pub fn for_term(&self, epoch: i64, ended: CancellationToken) -> Self {
         Self { shared: Arc::clone(&self.shared), epoch: Some(epoch), ended: Some(ended) }
+    }
+
+    pub fn has_term(&self) -> bool {
+        self.epoch.is_some()
     }
 
     /// A number for a new action, greater than all that this process gave before.
@@ -237,13 +250,23 @@ impl Postgres {
     }
 }
 
+async fn encoding(connection: &Connection) -> Result<String, StoreError> {
+    const SQL: &str = "select current_setting('server_encoding')";
+    Ok(connection.row(SQL, &[], WORK).await?.get(0))
+}
+
+/// SQL_ASCII keeps every byte as it is. Any other encoding refuses a statement for one letter that it lacks.
+fn holds_every_letter(encoding: &str) -> bool {
+    ["UTF8", "SQL_ASCII"].contains(&encoding)
+}
+
 fn target(settings: &Settings) -> Result<Target, ConnectError> {
     let config = address::read(&settings.url).map_err(ConnectError::Address)?;
     let tls = tls::connector(settings.root_cert.as_deref()).map_err(ConnectError::RootCert)?;
     if !address::is_schema(&settings.schema) {
         return Err(ConnectError::Schema(settings.schema.clone()));
     }
-    Ok(Target { config, tls, schema: settings.schema.clone() })
+    Ok(Target { hosts: address::each_host(&config), tls, schema: settings.schema.clone() })
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Postgres {
     }
 
     /// Actions in rows of number and record, without damaged ones.
-    fn intents_in(&self, rows: &[Row]) -> Result<Vec<Intent>, StoreError> {
+    pub(super) fn intents_in(&self, rows: &[Row]) -> Result<Vec<Intent>, StoreError> {
         let mut intents = Vec::with_capacity(rows.len());
         for row in rows {
             intents.extend(self.or_damaged("action", unsigned(row.get(0)), decode(row.get(1)))?);

@@ -1,6 +1,7 @@
 //! What waits for a human, and what the human says of it.
 
 use crate::goodays::ResponseId;
+use crate::state::postgres::inbox::DUE_NOW;
 use crate::state::postgres::rows::{self, decode, entry, signed, unsigned};
 use crate::state::postgres::{Postgres, fenced};
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
@@ -36,9 +37,9 @@ impl Postgres {
 
     /// Queues a parked or dropped event again, for this response and with no attempts. False if the event changed since
     /// it was read.
-    pub async fn retry_event(&self, read: &Entry, id: &ResponseId, now_ms: i64) -> Result<bool, StoreError> {
+    pub async fn retry_event(&self, read: &Entry, id: &ResponseId) -> Result<bool, StoreError> {
         let Some(record) = self.event_as_read(read).await? else { return Ok(false) };
-        let state = EntryState::Waiting { due_ms: now_ms };
+        let state = EntryState::Waiting { due_ms: DUE_NOW };
         let again = Entry { response_id: Some(id.clone()), attempts: 0, state, ..read.clone() };
         self.rewrite_event(&record, &again, None).await
     }

@@ -171,10 +171,13 @@ async fn receive(
             Gathered::Some => {
                 let written = store_all(&connection, batch).await;
                 health.commits.fetch_add(1, Ordering::Relaxed);
-                health.note(&written);
-                continue;
+                if !matches!(written, Err(StoreError::Unreadable(_))) {
+                    health.note(&written);
+                    continue;
+                }
             }
         }
+        // After a refusal, too: it may be of this event, or of all.
         if !health.is_known_good() {
             health.note(&probe(&connection).await);
         }
@@ -220,19 +223,34 @@ async fn store_all(connection: &Connection, batch: Vec<Asked>) -> Result<(), Sto
             repeats.push((place, answer));
         }
     }
-    let bytes = events.iter().map(|one| one.body.len()).sum();
-    let stored = store(connection, None, &events, limit(bytes)).await;
+    let stored = store_each(connection, &events).await;
     for (place, answer) in repeats {
-        let repeated = stored.as_ref().map(|taken| Taken { fresh: false, ..taken[place].clone() });
+        let repeated = stored[place].as_ref().map(|taken| Taken { fresh: false, ..taken.clone() });
         let _ = answer.send(repeated.map_err(Clone::clone));
     }
-    match &stored {
-        Ok(taken) => {
-            answers.into_iter().zip(taken).for_each(|(answer, taken)| drop(answer.send(Ok(taken.clone()))));
+    // The database works if it has taken any of them: what it refuses is refused for its own sake.
+    let works = stored.iter().find(|one| one.is_ok()).or(stored.first());
+    let works = works.map_or(Ok(()), |one| one.as_ref().map(drop).map_err(Clone::clone));
+    answers.into_iter().zip(stored).for_each(|(answer, stored)| drop(answer.send(stored)));
+    works
+}
+
+/// Stores events in one statement; if the database refuses that, each in one of its own, so that one event does not refuse
+/// the others.
+async fn store_each(connection: &Connection, events: &[Incoming]) -> Vec<Result<Taken, StoreError>> {
+    let bytes = events.iter().map(|one| one.body.len()).sum();
+    match store(connection, None, events, limit(bytes)).await {
+        Ok(taken) => taken.into_iter().map(Ok).collect(),
+        Err(StoreError::Unreadable(_)) if events.len() > 1 => {
+            let mut stored = Vec::with_capacity(events.len());
+            for event in events.chunks(1) {
+                let one = store(connection, None, event, limit(event[0].body.len())).await;
+                stored.push(one.map(|mut taken| taken.remove(0)));
+            }
+            stored
         }
-        Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),
+        Err(error) => events.iter().map(|_| Err(error.clone())).collect(),
     }
-    stored.map(drop)
 }
 
 /// A repeat writes, too: a plain read would see a row that the standby does not have yet, without waiting for it.

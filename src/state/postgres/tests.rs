@@ -2,6 +2,8 @@
 //!
 //! They run where `GOODAYS_TEST_POSTGRES_URL` names a server (`tests/postgres run cargo test`), each in its own schema.
 
+mod found;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
@@ -366,6 +368,6 @@ async fn a_record_that_cannot_be_read_costs_itself() {
     let parked = store.parked(10).await.unwrap();
     let [crate::state::Parked::Event(entry)] = parked.as_slice() else { panic!("{parked:?}") };
     assert_eq!((entry.seq, entry.response_id.as_ref()), (seq, Some(&id(1))));
-    assert!(store.retry_event(entry, &id(1), 10).await.unwrap());
+    assert!(store.retry_event(entry, &id(1)).await.unwrap());
     assert_eq!((store.waiting(rkey).await.unwrap().entries.len(), store.damaged()), (2, 1));
 }

@@ -236,7 +236,7 @@ impl Store {
     pub async fn retry_event(&self, read: &Entry, id: &ResponseId, now_ms: i64) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(records) => records.retry_event(read, id, now_ms),
-            Self::Postgres(records) => Box::pin(records.retry_event(read, id, now_ms)).await,
+            Self::Postgres(records) => Box::pin(records.retry_event(read, id)).await,
         }
     }
 

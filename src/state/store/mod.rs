@@ -129,6 +129,14 @@ impl Store {
     }
 
     /// Whether other processes write to it, too: then nobody says here that something came in.
+    /// Whether whoever has this handle works. Beside a working instance others read the same store.
+    pub fn is_of_the_working(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::Postgres(records) => records.has_term(),
+        }
+    }
+
     pub fn is_common(&self) -> bool {
         match self {
             Self::Embedded(_) => false,

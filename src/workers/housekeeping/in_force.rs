@@ -13,11 +13,15 @@ struct InForce {
     since_ms: i64,
 }
 
-/// Since when this version is in force (milliseconds). A version that was not in force before is from now on.
+/// Since when this version is in force (milliseconds). A version that was not in force before is from now on; on an
+/// instance that does not work it is not in force, so nothing is noted.
 pub(crate) async fn since(store: &Store, version: &str, now_ms: i64) -> Result<i64, StoreError> {
     let known: Option<InForce> = store.meta(NAME).await?;
     if let Some(known) = known.filter(|known| known.version == version) {
         return Ok(known.since_ms);
+    }
+    if !store.is_of_the_working() {
+        return Ok(now_ms);
     }
     store.set_meta(NAME, &InForce { version: version.to_owned(), since_ms: now_ms }).await?;
     Ok(now_ms)

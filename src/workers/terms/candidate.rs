@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::decide::lease::{Beat, Watch};
 use crate::state::postgres::lease::LeaseRow;
@@ -22,12 +22,13 @@ impl Terms {
     /// Waits until this instance has the lease; none when the process ends.
     pub(super) async fn candidate(&self, current: &Current) -> Option<Term> {
         let mut watch = Watch::default();
+        let mut unseen = false;
         let mut waiting: Option<Daemon> = None;
         let term = loop {
             if waiting.is_none() {
                 waiting = self.wait_beside(current).await;
             }
-            if let Some(term) = self.try_to_take(current, &mut watch).await {
+            if let Some(term) = self.try_to_take(current, &mut watch, &mut unseen).await {
                 break Some(term);
             }
             tokio::select! {
@@ -56,15 +57,22 @@ impl Terms {
         }
     }
 
-    async fn try_to_take(&self, current: &Current, watch: &mut Watch) -> Option<Term> {
+    /// `unseen`: the lease could not be read the last time, and that was logged.
+    async fn try_to_take(&self, current: &Current, watch: &mut Watch, unseen: &mut bool) -> Option<Term> {
         let asked_ms = now_ms();
         let row = match self.lease.read(self.limit()).await {
             Ok(row) => row,
             Err(error) => {
+                if !std::mem::replace(unseen, true) {
+                    warn!(%error, "the lease cannot be read: this instance waits for the database");
+                }
                 self.not_seen(current, &error);
                 return None;
             }
         };
+        if std::mem::take(unseen) {
+            info!("the lease can be read again");
+        }
         self.seen(current, &row, None).await;
         if !watch.may_take(beat(&row), asked_ms, now_ms(), self.times) {
             return None;
