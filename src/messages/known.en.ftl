@@ -124,6 +124,7 @@ ended-processed = Goodays has this feedback as processed already.
 ended-operator = dropped by an operator
 ended-nobody = nobody decided within state.keep_parked
 ended-command = the command was taken back by the agent
+ended-asked-again = the agent asked again
 ended-taken-back = taken back by the agent
 ended-unpublished = unpublished before it was sent
 ended-deleted-before = deleted before it was sent

@@ -122,6 +122,7 @@ ended-processed = Goodays tient déjà cet avis pour traité.
 ended-operator = abandonné par un opérateur
 ended-nobody = personne n’a décidé dans le délai de state.keep_parked
 ended-command = la commande a été retirée par l’agent
+ended-asked-again = l’agent l’a demandé de nouveau
 ended-taken-back = retiré par l’agent
 ended-unpublished = dépublié avant l’envoi
 ended-deleted-before = supprimé avant l’envoi

@@ -203,15 +203,18 @@ impl Shared {
             return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
         }
         let now_ms = self.clock.now_ms();
-        self.change(&intent.response_id, |loaded| {
-            let now = loaded.now.intent(seq).map(|now| &now.state);
-            if now != Some(&intent.state) {
-                return Ok(RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned()));
-            }
-            loaded.now.try_again(seq, now_ms);
-            Ok(RetryOutcome::Again)
-        })
-        .await
+        let outcome = self
+            .change_with(&intent.response_id, seq, |loaded| {
+                let now = loaded.now.intent(seq).map(|now| &now.state);
+                if now != Some(&intent.state) {
+                    return RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned());
+                }
+                self.changes.retried(seq);
+                loaded.now.try_again(seq, now_ms);
+                RetryOutcome::Again
+            })
+            .await?;
+        Ok(outcome)
     }
 
     /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
@@ -295,16 +298,15 @@ fn damaged_action(seq: u64) -> ParkedItem {
 }
 
 impl Shared {
-    /// Settled, not cancelled: reading the comment again must not bring it back.
     async fn drop_action(&self, seq: u64, now_ms: i64, why: &str) -> Result<RetryOutcome, Fatal> {
         let Some(intent) = self.store.intent(seq).await? else { return Ok(RetryOutcome::Unknown) };
-        self.change(&intent.response_id, |loaded| {
-            let Some(intent) = loaded.now.intent_mut(seq) else { return Ok(RetryOutcome::Unknown) };
-            if !intent.state.is_parked() && !matches!(intent.state, IntentState::Unclear { .. }) {
-                return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
+        self.change_with(&intent.response_id, seq, |loaded| match loaded.now.intent(seq) {
+            None => RetryOutcome::Unknown,
+            Some(now) if now.waits_for_a_human() => {
+                loaded.now.drop_action(seq, why, now_ms);
+                RetryOutcome::Again
             }
-            intent.state = IntentState::Settled { at_ms: now_ms, why: why.to_owned() };
-            Ok(RetryOutcome::Again)
+            Some(now) => RetryOutcome::WrongState(now.state.name().to_owned()),
         })
         .await
     }

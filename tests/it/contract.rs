@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use goodays_salesforce::decide::{
     ActionKind, Audience, CaseRef, Feedback, Intent, IntentState, Link, Note, hash64,
 };
-use goodays_salesforce::goodays::{ResponseId, Verb};
+use goodays_salesforce::goodays::{MessageId, ResponseId, Verb};
 use goodays_salesforce::messages::Words;
 use goodays_salesforce::salesforce::RecordId;
 use goodays_salesforce::state::{
@@ -73,6 +73,7 @@ on_each_store! {
     what_is_forgotten_is_gone_and_the_ids_stay,
     a_store_that_starts_over_keeps_events_and_nothing_else,
     what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate,
+    a_parked_action_that_nothing_asks_for_again_can_be_ended,
 }
 
 fn id(n: u8) -> ResponseId {
@@ -210,7 +211,9 @@ impl Model {
     async fn accept(&mut self, store: &Store, n: u8, body: u8, now_ms: i64) {
         let receipt = accept(store, n, &body.to_string(), now_ms).await;
         let plain = self.of(n);
-        let waits = (0, EntryState::Waiting { due_ms: now_ms });
+        // Where several machines take events, none of their clocks says when one is due.
+        let due_ms = if store.is_common() { 0 } else { now_ms };
+        let waits = (0, EntryState::Waiting { due_ms });
         match plain.bodies.get(&body).copied() {
             None => {
                 let Receipt::Accepted { seq, rkey } = receipt else { panic!("{receipt:?}") };
@@ -686,4 +689,32 @@ async fn what_is_old_and_finished_is_pruned_and_a_repeat_stays_a_duplicate(place
     assert_eq!(accept(&store, 0, "a", 9).await, Receipt::Duplicate { seq: seqs[0] });
     let page = store.events_from(0, 1).await.unwrap();
     assert_eq!((page.records[0].seq, page.next), (seqs[2], Some(seqs[2] + 1)));
+}
+
+/// The Case's state asks for another action by now, and no comment names it.
+async fn a_parked_action_that_nothing_asks_for_again_can_be_ended(place: Place) {
+    let store = place.open().await;
+    let seq = store.next_seq();
+    change(&store, 1, |loaded| {
+        linked(loaded, 1);
+        let kind = ActionKind::Close { remark_type: None, after: None };
+        let state = IntentState::Parked { since_ms: 1, code: "no".to_owned(), why: Words::default() };
+        loaded.now.put(Intent { state, ..Intent::new(seq, id(1), case(1), kind, 0) });
+    })
+    .await;
+    change(&store, 1, |loaded| {
+        loaded.now.link.as_mut().unwrap().last_customer = Some(MessageId::new("later"));
+    })
+    .await;
+    assert_eq!(store.load(&id(1)).await.unwrap().now.intent(seq), None);
+    assert_eq!(store.load_with(&id(2), seq).await.unwrap().now.intent(seq), None, "of another response");
+    let mut loaded = store.load_with(&id(1), seq).await.unwrap();
+    loaded.now.drop_action(seq, "dropped by an operator", 5);
+    let mut outdated = store.load_with(&id(1), seq).await.unwrap();
+    outdated.now.try_again(seq, 6);
+    assert!(matches!(store.commit_many(vec![loaded], 5).await.unwrap()[..], [Commit::Applied(_)]));
+    assert!(matches!(store.commit_many(vec![outdated], 6).await.unwrap()[..], [Commit::Outdated]));
+    let state = store.intent(seq).await.unwrap().unwrap().state;
+    assert!(matches!(state, IntentState::Settled { .. }) && store.parked(10).await.unwrap().is_empty());
+    assert_eq!(store.waiting(RKey::of(&id(1))).await.unwrap().notes.len(), 1, "the Case says so");
 }

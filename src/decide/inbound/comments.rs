@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Planner, Turn};
 use crate::decide::MessageOrigin;
+use crate::decide::inbound::snapshot::with_times;
 use crate::goodays::event::{EventKind, Message, Whose};
 use crate::mapping::{Facts, Rendered};
 use crate::messages::Words;
@@ -98,8 +99,14 @@ impl<'a> Planner<'a> {
         let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
             return false;
         };
-        let known_later = self.link().is_some_and(|l| l.known.iter().any(|k| k.at > newest.at));
-        let told_later = self.turns.iter().any(|t| t.at > newest.at);
+        let timed = || with_times(self.turns.iter().map(AsRef::as_ref));
+        let Some(place) = timed().position(|(_, turn)| turn.id == newest.id) else { return false };
+        let at = timed().nth(place).and_then(|(at, _)| at);
+        let known_later = at.is_some() && self.link().is_some_and(|l| l.known.iter().any(|k| k.at > at));
+        // A message without a date has its place alone.
+        let told_later = timed()
+            .skip(place + 1)
+            .any(|(later, turn)| later > at || turn.at.is_none() || newest.at.is_none());
         let only_reply = self.input.events.iter().all(|e| e.kind == EventKind::Reply);
         !known_later && !told_later && !only_reply
     }

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::decide::inbound::snapshot::{Snapshot, freshest, told_turns};
-use crate::decide::outbound::outcome::{Proof, arrived, message_ends_turn};
-use crate::decide::outbound::recognise::{Fit, fit};
+use crate::decide::outbound::outcome::{Proof, arrived, content, message_ends_turn};
+use crate::decide::outbound::recognise::{Fit, fit, likeness};
 use crate::decide::{
     Intent, IntentState, Known, Link, LinkUpdate, MessageOrigin, Note, PlanContext, Report, hash64,
 };
@@ -217,10 +217,20 @@ impl<'a> Planner<'a> {
         }
         let settled = |seq: u64| self.plan.settles.iter().any(|(other, _, _)| *other == seq);
         let attempts = self.input.intents.iter().filter(|i| !settled(i.seq));
-        let fits = attempts.filter_map(|i| Some((i, i.attempt()?))).map(|(i, a)| (fit(i, a, turn), i, a));
-        // If two attempts fit equally, the older one: they were sent in that order.
-        let best = fits.max_by_key(|(fit, intent, _)| (*fit, std::cmp::Reverse(intent.seq)));
+        let fits =
+            attempts.filter_map(|i| Some((i, i.possible_attempt()?))).map(|(i, a)| (fit(i, a, turn), i, a));
+        // Of attempts that fit equally the one whose words are more alike; then one that is not known to have failed; then
+        // the older one, since they were sent in that order.
+        let best = fits.max_by_key(|(fit, intent, attempt)| {
+            let may_have_arrived = intent.state.is_open() && !attempt.is_refused();
+            let alike = likeness(content(intent), &turn.content);
+            (*fit, alike, may_have_arrived, std::cmp::Reverse(intent.seq))
+        });
         let Some((fit, intent, attempt)) = best else { return Fit::Stranger };
+        // A message is held back only while it may become known whose it is.
+        if fit == Fit::Doubtful && (attempt.is_refused() || !intent.state.is_open()) {
+            return Fit::Stranger;
+        }
         if fit == Fit::Ours {
             let proof = Proof { id: turn.id.clone(), at: turn.at };
             self.plan.settles.push((intent.seq, attempt.verb, Some(proof)));

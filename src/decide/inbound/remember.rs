@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Planner;
+use crate::decide::inbound::snapshot::with_times;
 use crate::decide::reconcile::action_fields;
 use crate::decide::{Freshness, Known, MessageOrigin, RepliedBy, active_status_rule, hash64};
 use crate::goodays::MessageId;
@@ -52,9 +53,9 @@ impl Planner<'_> {
         };
         link_update.read = self.input.events.iter().any(since_start);
         if !stale {
-            let turns = self.turns.iter().map(Cow::as_ref).chain(&newest.turns);
-            let last = turns.filter(|t| t.whose == Whose::Customer).max_by_key(|t| t.at);
-            link_update.last_customer = last.map(|t| t.id.clone());
+            let turns = with_times(self.turns.iter().map(Cow::as_ref)).chain(with_times(newest.turns.iter()));
+            let last = turns.filter(|(_, t)| t.whose == Whose::Customer).max_by_key(|(at, _)| *at);
+            link_update.last_customer = last.map(|(_, t)| t.id.clone());
         }
         let reply =
             self.input.events.iter().map(|e| &e.response).chain([newest]).find_map(|r| r.reply.as_ref());

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::decide::Freshness;
 use crate::decide::inbound::{Input, Turn, freshness};
-use crate::goodays::event::{Event, Response, Whose};
+use crate::goodays::event::{Event, Message, Response, Whose};
 use crate::time::GoodaysTime;
 
 /// The newest view of the conversation.
@@ -30,21 +30,29 @@ pub(super) fn freshest<'a>(input: &Input<'a>) -> Option<Snapshot<'a>> {
         .max_by_key(|view| view.fresh)
 }
 
+/// Messages with their times: one without a time has that of the one before it.
+pub(super) fn with_times<'t>(
+    turns: impl Iterator<Item = &'t Message>,
+) -> impl Iterator<Item = (Option<GoodaysTime>, &'t Message)> {
+    let mut last = None;
+    turns.map(move |turn| {
+        last = turn.at.or(last);
+        (last, turn)
+    })
+}
+
 /// The messages of all events, each once, in the order of the conversation.
 pub(super) fn told_turns(events: &[Event]) -> Vec<Turn<'_>> {
     let mut turns: Vec<(Option<GoodaysTime>, Turn<'_>)> = Vec::new();
     for event in events {
-        let mut last = None;
-        for turn in &event.response.turns {
-            // A message without a time is placed after the one before it.
-            last = turn.at.or(last);
+        for (at, turn) in with_times(event.response.turns.iter()) {
             match turns.iter_mut().find(|(_, t)| t.id == turn.id) {
                 // An event says who wrote a message; a mere view may not.
                 Some((_, known)) if known.whose == Whose::Unknown && turn.whose != Whose::Unknown => {
                     known.to_mut().whose = turn.whose;
                 }
                 Some(_) => {}
-                None => turns.push((last, Cow::Borrowed(turn))),
+                None => turns.push((at, Cow::Borrowed(turn))),
             }
         }
     }

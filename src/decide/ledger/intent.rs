@@ -349,6 +349,20 @@ impl Intent {
         }
     }
 
+    /// [`Self::attempt`], also of an action that was dropped while its outcome was not known: Goodays may still show it,
+    /// and then it is no colleague's.
+    pub fn possible_attempt(&self) -> Option<&Sending> {
+        match &self.state {
+            IntentState::Settled { .. } => self.unconfirmed.as_ref(),
+            _ => self.attempt(),
+        }
+    }
+
+    /// Parked or unclear: a human decides.
+    pub fn waits_for_a_human(&self) -> bool {
+        matches!(self.state, IntentState::Parked { .. } | IntentState::Unclear { .. })
+    }
+
     /// Removes the agent's text and address once they are not needed any more; true when there were some.
     pub fn forget_texts(&mut self) -> bool {
         let author = self.author.take().is_some();

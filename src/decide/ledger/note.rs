@@ -30,6 +30,9 @@ pub struct Note {
     pub view: Option<Value>,
 }
 
+/// The code of a note about an action that nobody wants to be sent any more.
+pub const DROPPED: &str = "dropped";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Feedback {
@@ -103,6 +106,7 @@ impl Note {
         let about = |status: Words| status.with("action", messages.say(&action(&self.action)));
         match self.told {
             Feedback::Sent => about(Words::new("status-sent")),
+            Feedback::Settled if self.code == DROPPED => about(Words::new("status-dropped")),
             Feedback::Settled => Words::new("status-settled"),
             Feedback::Unclear => Words::new("status-unclear"),
             Feedback::Failed => Words::new("status-failed"),

@@ -7,6 +7,7 @@ use crate::decide::inbound::waiting_since;
 use crate::decide::ledger::course::What;
 use crate::decide::ledger::intent::Refusal;
 use crate::decide::ledger::link::CallSent;
+use crate::decide::ledger::note::DROPPED;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
 use crate::decide::outbound::outcome::Proof;
 use crate::decide::outbound::permitted::seen;
@@ -178,6 +179,21 @@ impl Conversation {
         intent.told_waiting = None;
         intent.state = state;
         note.reason = note.reason.and(self.still_waits(seq));
+        self.tell(note);
+    }
+
+    /// An operator gives a parked or unclear action up, or nobody decided in time: nothing more is sent for it, and the Case
+    /// says so. Settled, not cancelled: reading the comment again must not bring it back.
+    pub fn drop_action(&mut self, seq: u64, why: &str, now_ms: i64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        if let IntentState::Unclear { sending, .. } = &intent.state {
+            intent.unconfirmed = Some(sending.clone());
+        }
+        intent.told_waiting = None;
+        intent.state = IntentState::Settled { at_ms: now_ms, why: why.to_owned() };
+        let mut note = Note::new(Feedback::Settled, intent.kind.name(), DROPPED, Words::default());
+        note.resets_approval = intent.approved_text.take().is_some();
+        note.reason = self.still_waits(seq);
         self.tell(note);
     }
 

@@ -96,7 +96,8 @@ impl Conversation {
             return None;
         }
         let seq = next_seq();
-        link.command.intent = Some(seq);
+        let before = link.command.intent.replace(seq);
+        self.ask_again(before, &kind, since.now_ms);
         let name = kind.name();
         self.put(Intent {
             author: path(row, rules.of_row(row).actions().case_author.as_deref()),
@@ -124,6 +125,16 @@ impl Conversation {
             if intent.kind != kind {
                 (intent.kind, intent.seen_ms, intent.told_waiting) = (kind, now_ms, None);
             }
+        }
+    }
+
+    /// The agent asks again for what was parked: the new command is meant, so the parked one must not be sent as well. One
+    /// that may have arrived stays for a human.
+    fn ask_again(&mut self, before: Option<u64>, kind: &ActionKind, now_ms: i64) {
+        let Some(old) = before.and_then(|seq| self.intent_mut(seq)) else { return };
+        let surely_not_sent = old.unconfirmed.as_ref().is_none_or(Sending::is_refused);
+        if old.state.is_parked() && old.kind.name() == kind.name() && surely_not_sent {
+            old.state = IntentState::Cancelled { at_ms: now_ms, why: "the agent asked again".to_owned() };
         }
     }
 

@@ -4,6 +4,8 @@
 //! at once. *Did not arrive* counts only after a read that began `settle` after the attempt ended, and only while
 //! Goodays still accepts the verb. If that does not decide, a human does.
 
+use std::cmp::Reverse;
+
 use crate::decide::outbound::permitted::is_processed;
 use crate::decide::outbound::recognise::{Fit, fit, likeness};
 use crate::decide::{ActionKind, Intent, Link, Sending};
@@ -85,7 +87,8 @@ pub fn outcome(intent: &Intent, sending: &Sending, link: Option<&Link>, reading:
     if is_displaced(intent, sending, reading.view) {
         return Outcome::Displaced;
     }
-    if !unexplained(intent, sending, link, reading.view).is_empty() {
+    let may_be_ours = !unexplained(intent, sending, link, reading.view).is_empty();
+    if may_be_ours || is_taken_for_another(intent, sending, link, reading.view) {
         return Outcome::CannotBeTold(Doubt::MayBeOurs);
     }
     let is_processed_otherwise = sending.verb == Verb::Spam && is_processed(reading.view);
@@ -111,7 +114,7 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
         Verb::Reply | Verb::Message => {
             let mut all = candidates(sending, link, view);
             // The same text before altered ones, older before newer.
-            all.sort_by_key(|m| (likeness(content(intent), &m.content) as u8, m.at));
+            all.sort_by_key(|m| (Reverse(likeness(content(intent), &m.content)), m.at));
             let ours = all.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours);
             ours.map(|m| Outcome::Arrived(Some(Proof::of(m))))
         }
@@ -129,7 +132,7 @@ fn is_its_note(intent: &Intent, call: &Message) -> bool {
     matches!(&intent.kind, ActionKind::Call { note: Some(note), .. } if normalised(note) == normalised(&call.content))
 }
 
-fn content(intent: &Intent) -> &str {
+pub fn content(intent: &Intent) -> &str {
     match &intent.kind {
         ActionKind::Answer { content, .. } => content,
         _ => "",
@@ -155,6 +158,15 @@ pub fn unexplained<'a>(
     let mut found = candidates(sending, link, view);
     found.retain(|m| fit(intent, sending, m) == Fit::Doubtful);
     found
+}
+
+/// Whether a new message that is as good as ours counts as another action's: which of the two it is cannot be told, so
+/// this one must not be sent again.
+fn is_taken_for_another(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &Response) -> bool {
+    let Some(link) = link else { return false };
+    let all = view.turns.iter().chain(&view.reply);
+    let new = all.filter(|m| !sending.seen.contains(&m.id) && link.sent(&m.id));
+    !sending.is_refused() && new.into_iter().any(|m| fit(intent, sending, m) == Fit::Ours)
 }
 
 /// There is one public reply, and it is not ours: ours was not accepted.

@@ -22,14 +22,14 @@ pub enum Fit {
     Ours,
 }
 
-/// How the shown text relates to the sent one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the shown text relates to the sent one, from the least to the most alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Likeness {
-    /// The same text.
-    Same,
+    Different,
     /// The same text with changes that a remote may make.
     Altered,
-    Different,
+    /// The same text.
+    Same,
 }
 
 /// What one clue says.
@@ -47,14 +47,29 @@ pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
         return Fit::Stranger;
     }
     let (user, time) = (user_clue(intent, sending, message), time_clue(sending, message));
-    match (likeness(content, &message.content), user, time) {
-        // Only our own words prove what was refused: the same user may have written others in Goodays.
-        (Likeness::Different, Clue::For, Clue::For) if sending.is_refused() => Fit::Doubtful,
+    let likeness = likeness(content, &message.content);
+    if sending.is_refused() {
+        return fit_of_refused(likeness, user, time);
+    }
+    match (likeness, user, time) {
         (Likeness::Same, _, _)
         | (Likeness::Altered, Clue::For | Clue::Silent, Clue::For | Clue::Silent)
         | (Likeness::Different, Clue::For, Clue::For) => Fit::Ours,
         (_, _, Clue::Against) | (Likeness::Different, Clue::Against, _) => Fit::Stranger,
         (Likeness::Altered | Likeness::Different, _, _) => Fit::Doubtful,
+    }
+}
+
+/// Only our own words prove what was refused. Most likely nothing was done: the same user may have written others in
+/// Goodays, and answers made from one template are much alike.
+fn fit_of_refused(likeness: Likeness, user: Clue, time: Clue) -> Fit {
+    match (likeness, user, time) {
+        (Likeness::Same, _, _) | (Likeness::Altered, Clue::For, Clue::For) => Fit::Ours,
+        (Likeness::Different, Clue::For, Clue::For) => Fit::Doubtful,
+        (Likeness::Different, _, _) | (Likeness::Altered, Clue::Against, _) | (_, _, Clue::Against) => {
+            Fit::Stranger
+        }
+        (Likeness::Altered, _, _) => Fit::Doubtful,
     }
 }
 

@@ -19,7 +19,8 @@ pub enum Waiting {
     Outage { since_ms: i64 },
     /// Goodays refuses everything that is sent, since then.
     Refused { since_ms: i64 },
-    /// An answer of the same Case is parked or unclear, and close, spam and call go after it (design, rule 7).
+    /// Another action of the same Case is unclear, or an answer is parked that close, spam and call go after (design,
+    /// rule 7).
     Answer,
 }
 
@@ -42,20 +43,31 @@ impl Waiting {
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
             (Self::Refused { since_ms }, _) => Words::new("goodays-refuses").at("time", since_ms),
             (Self::Answer, _) => {
-                let why = stuck_answers(conversation, intent).next().cloned();
-                Words::new("behind-answer").and(why.unwrap_or_default())
+                let stuck = stuck(conversation, intent);
+                let behind = if stuck.is_some_and(|(is_answer, _)| !is_answer) {
+                    Words::new("behind-action")
+                } else {
+                    Words::new("behind-answer")
+                };
+                behind.and(stuck.map(|(_, why)| why.clone()).unwrap_or_default())
             }
         }
     }
 }
 
-/// Why the answers were not sent, or are unclear, that a human has to decide about before this close, spam or call goes.
-fn stuck_answers<'a>(conversation: &'a Conversation, intent: &'a Intent) -> impl Iterator<Item = &'a Words> {
-    let answers = conversation.intents.iter().filter(|other| other.kind.is_answer());
-    answers.filter(|_| !intent.kind.is_answer()).filter_map(|answer| match &answer.state {
-        IntentState::Parked { why, .. } | IntentState::Unclear { why, .. } => Some(why),
+/// The action that a human has to decide about before this one goes: whether it is an answer, and why it was not sent or
+/// is unclear. An answer first.
+fn stuck<'a>(conversation: &'a Conversation, intent: &Intent) -> Option<(bool, &'a Words)> {
+    let others = || conversation.intents.iter().filter(|other| other.seq != intent.seq);
+    let reason = |other: &'a Intent| match &other.state {
+        IntentState::Unclear { why, .. } => Some((other.kind.is_answer(), why)),
+        IntentState::Parked { why, .. } if other.kind.is_answer() && !intent.kind.is_answer() => {
+            Some((true, why))
+        }
         _ => None,
-    })
+    };
+    let all = || others().filter_map(reason);
+    all().find(|(is_answer, _)| *is_answer).or_else(|| all().next())
 }
 
 fn is_public(intent: &Intent) -> bool {
@@ -110,7 +122,7 @@ impl Conversation {
     /// Words about another action of which the Case says that it waits: the note about the action `seq` would cover that.
     pub(super) fn still_waits(&self, seq: u64) -> Words {
         let waits = |other: &&Intent| {
-            let stuck = || stuck_answers(self, other).next().is_some();
+            let stuck = || stuck(self, other).is_some();
             let is_ready = matches!(other.state, IntentState::Ready { .. });
             other.seq != seq
                 && is_ready
@@ -166,7 +178,7 @@ fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) ->
     if needs_approval(intent, now) {
         return Some(Waiting::Approval);
     }
-    if stuck_answers(conversation, intent).next().is_some() {
+    if stuck(conversation, intent).is_some() {
         return Some(Waiting::Answer);
     }
     let until_ms = intent.seen_ms.saturating_add(held_ms(&intent.kind, now));

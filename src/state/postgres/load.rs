@@ -9,7 +9,7 @@ use crate::goodays::ResponseId;
 use crate::messages::Words;
 use crate::state::conversation;
 use crate::state::postgres::Postgres;
-use crate::state::postgres::rows::{decode, entry, hash, unsigned};
+use crate::state::postgres::rows::{decode, entry, hash, signed, unsigned};
 use crate::state::{Due, Entry, EntryState, Loaded, RKey, StoreError, Waiting, WaitingNote};
 
 /// What was loaded: a change holds only if it still stands.
@@ -46,6 +46,8 @@ const LOAD: &str = "
         union all
         select o.seq, o.revision, o.rkey, o.identity, o.record::text from actions o where o.seq = any(k.asked)
         union all
+        select o.seq, o.revision, o.rkey, o.identity, o.record::text from actions o where o.seq = $2 and o.rkey = k.rkey
+        union all
         select o.seq, o.revision, o.rkey, o.identity, o.record::text
         from unnest(k.wishes) as w(identity) cross join lateral (
             select * from actions o where o.identity = w.identity order by o.seq desc limit 1) o) x
@@ -64,27 +66,31 @@ impl Postgres {
     /// Loads the conversations of these responses, known or not, in their order.
     pub async fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
         let rkeys: Vec<RKey> = ids.iter().map(RKey::of).collect();
-        let due = self.load_all(&rkeys, |place| Some(&ids[place])).await?.into_iter();
-        Ok(due
-            .filter_map(|one| match one {
-                Due::Known(loaded) => Some(*loaded),
-                Due::Nameless(_) => None,
-            })
-            .collect())
+        let due = self.load_all(&rkeys, None, |place| Some(&ids[place])).await?;
+        Ok(due.into_iter().filter_map(named).collect())
+    }
+
+    /// The same of one, with this action of it.
+    pub async fn load_with(&self, id: &ResponseId, action: u64) -> Result<Loaded, StoreError> {
+        let mut due = self.load_all(&[RKey::of(id)], Some(action), |_| Some(id)).await?;
+        let one = due.pop().and_then(named);
+        one.ok_or_else(|| StoreError::Unreadable("a conversation is missing".to_owned()))
     }
 
     /// Loads conversations that are due, in their order.
     pub async fn load_due(&self, rkeys: &[RKey]) -> Result<Vec<Due>, StoreError> {
-        self.load_all(rkeys, |_| None).await
+        self.load_all(rkeys, None, |_| None).await
     }
 
     async fn load_all<'a>(
         &self,
         rkeys: &[RKey],
+        action: Option<u64>,
         name: impl Fn(usize) -> Option<&'a ResponseId>,
     ) -> Result<Vec<Due>, StoreError> {
         let keys: Vec<&[u8]> = rkeys.iter().map(|rkey| rkey.0.as_slice()).collect();
-        let rows = if keys.is_empty() { Vec::new() } else { self.read(LOAD, &[&keys]).await? };
+        let rows =
+            if keys.is_empty() { Vec::new() } else { self.read(LOAD, &[&keys, &action.map(signed)]).await? };
         let mut by_place: HashMap<i64, Rows<'_>> = HashMap::new();
         for row in &rows {
             let one = by_place.entry(row.get(0)).or_default();
@@ -169,6 +175,13 @@ impl Postgres {
             }
         }
         Ok(())
+    }
+}
+
+fn named(due: Due) -> Option<Loaded> {
+    match due {
+        Due::Known(loaded) => Some(*loaded),
+        Due::Nameless(_) => None,
     }
 }
 

@@ -12,21 +12,29 @@ use crate::state::{Due, Loaded, RKey, StoreError};
 impl Records {
     /// Loads the conversations of these responses, known or not, in their order.
     pub fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
-        let one = |id: &ResponseId| match self.load_one(RKey::of(id), Some(id))? {
+        ids.iter().map(|id| self.load_known(id, None)).collect()
+    }
+
+    /// The same of one, with this action of it.
+    pub fn load_with(&self, id: &ResponseId, action: u64) -> Result<Loaded, StoreError> {
+        self.load_known(id, Some(action))
+    }
+
+    fn load_known(&self, id: &ResponseId, action: Option<u64>) -> Result<Loaded, StoreError> {
+        match self.load_one(RKey::of(id), Some(id), action)? {
             Due::Known(loaded) => Ok(*loaded),
             Due::Nameless(_) => unreachable!("its name is given"),
-        };
-        ids.iter().map(one).collect()
+        }
     }
 
     /// Loads conversations that are due, in their order.
     pub fn load_due(&self, rkeys: &[RKey]) -> Result<Vec<Due>, StoreError> {
-        rkeys.iter().map(|rkey| self.load_one(*rkey, None)).collect()
+        rkeys.iter().map(|rkey| self.load_one(*rkey, None, None)).collect()
     }
 
     /// What waits is read first: an event that shows our own answer came in after that answer was noted as `Sending`,
     /// so it is always met by the action or by the ledger, and never taken for a colleague's.
-    fn load_one(&self, rkey: RKey, id: Option<&ResponseId>) -> Result<Due, StoreError> {
+    fn load_one(&self, rkey: RKey, id: Option<&ResponseId>, action: Option<u64>) -> Result<Due, StoreError> {
         loop {
             let mut version = Tx::default();
             let waiting = self.guard_waiting(&mut version, rkey)?;
@@ -38,7 +46,7 @@ impl Records {
                 return Ok(Due::Nameless(waiting));
             };
             let mut now = Conversation { link, ..Conversation::new(name) };
-            self.guard_actions(&mut version, rkey, &mut now)?;
+            self.guard_actions(&mut version, rkey, &mut now, action)?;
             // If an action ended between two reads, it would appear neither open nor sent, and its answer would be
             // taken for a colleague's. Each change of an action changes the link, so a link that changed is a reason to
             // load again.
@@ -50,9 +58,18 @@ impl Records {
         }
     }
 
-    fn guard_actions(&self, version: &mut Tx, rkey: RKey, now: &mut Conversation) -> Result<(), StoreError> {
-        for seq in self.actions_of(rkey, now.link.as_ref())? {
-            if let Some(intent) = self.guarded::<Intent>(version, "action", &keys::intent(seq))? {
+    fn guard_actions(
+        &self,
+        version: &mut Tx,
+        rkey: RKey,
+        now: &mut Conversation,
+        action: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let mut seqs = self.actions_of(rkey, now.link.as_ref())?;
+        seqs.extend(action.filter(|seq| !seqs.contains(seq)));
+        for seq in seqs {
+            let read = self.guarded::<Intent>(version, "action", &keys::intent(seq))?;
+            if let Some(intent) = read.filter(|it| action != Some(seq) || RKey::of(&it.response_id) == rkey) {
                 now.put(intent);
             }
         }

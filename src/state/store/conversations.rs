@@ -22,6 +22,15 @@ impl Store {
         Ok(loaded.pop().expect("one conversation was asked for"))
     }
 
+    /// [`Self::load`] with this action of it. A parked action is part of a conversation only while something could request
+    /// it again; whoever ends it names it.
+    pub async fn load_with(&self, id: &ResponseId, action: u64) -> Result<Loaded, StoreError> {
+        match self {
+            Self::Embedded(records) => records.load_with(id, action),
+            Self::Postgres(records) => Box::pin(records.load_with(id, action)).await,
+        }
+    }
+
     /// Loads conversations that are due, in their order.
     pub async fn load_due(&self, rkeys: &[RKey]) -> Result<Vec<Due>, StoreError> {
         match self {

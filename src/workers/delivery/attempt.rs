@@ -119,7 +119,7 @@ impl Delivery {
         shared.refuses_writes("goodays", &shared.goodays_breaker, &refuses_everything(code));
         for (id, seq) in before {
             let now_ms = shared.clock.now_ms();
-            shared.change(&id, |loaded| Ok(loaded.now.waits_again(seq, code, now_ms))).await?;
+            shared.change_with(&id, seq, |loaded| loaded.now.waits_again(seq, code, now_ms)).await?;
         }
         Ok(true)
     }

@@ -59,6 +59,13 @@ impl Delivery {
         self.postponements().insert(seq, until_ms);
     }
 
+    /// A human retries the action: earlier failures do not hold it up.
+    pub(crate) fn begins_anew(&self, seq: u64) {
+        self.postponements().remove(&seq);
+        self.blocks().remove(&seq);
+        self.read_failures.forget(seq);
+    }
+
     pub(crate) fn postponed_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
         let mut holds = self.postponements();
         let at_ms = holds.get(&seq).copied()?;

@@ -32,7 +32,11 @@ const READ_AGAIN_MS: i64 = 5_000;
 
 /// Conversations with a changed action since the dispatcher last checked.
 #[derive(Default)]
-pub(crate) struct Changes(Mutex<HashMap<RKey, ResponseId>>);
+pub(crate) struct Changes {
+    changed: Mutex<HashMap<RKey, ResponseId>>,
+    /// Actions that an operator retries: what postponed them does not count any more.
+    retried: Mutex<Vec<u64>>,
+}
 
 impl Changes {
     pub(crate) fn add(&self, rkey: RKey, response_id: &ResponseId) {
@@ -43,8 +47,17 @@ impl Changes {
         std::mem::take(&mut *self.lock())
     }
 
+    /// Called before the action changes, so that the dispatcher meets both.
+    pub(crate) fn retried(&self, seq: u64) {
+        self.retried.lock().unwrap_or_else(PoisonError::into_inner).push(seq);
+    }
+
+    fn take_retried(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.retried.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<RKey, ResponseId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,6 +178,9 @@ impl Dispatcher {
             for intent in shared.store.all_open_intents().await? {
                 self.queue.changed(RKey::of(&intent.response_id), intent.response_id);
             }
+        }
+        for seq in shared.changes.take_retried() {
+            self.delivery.begins_anew(seq);
         }
         for (rkey, response_id) in shared.changes.take() {
             self.queue.changed(rkey, response_id);

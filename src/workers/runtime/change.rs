@@ -43,6 +43,25 @@ impl Shared {
         Ok(ids.iter().zip(done).map(tell).collect())
     }
 
+    /// [`Self::change`] with this action of the conversation, which may be parked and forgotten by everything else.
+    pub(crate) async fn change_with<T: Send>(
+        &self,
+        id: &ResponseId,
+        action: u64,
+        mut change: impl FnMut(&mut Loaded) -> T + Send,
+    ) -> Result<T, Fatal> {
+        loop {
+            let mut loaded = self.store.load_with(id, action).await?;
+            let outcome = change(&mut loaded);
+            mutate(&mut loaded);
+            let commits = self.store.commit_many(vec![loaded], self.clock.now_ms()).await?;
+            if let [Commit::Applied(changed)] = &commits[..] {
+                self.changed(id, changed);
+                return Ok(outcome);
+            }
+        }
+    }
+
     /// [`Self::change`] of a conversation of which an action may begin: `change` also gets how many actions were sent
     /// within the last hour, as of the same moment.
     pub(crate) async fn change_and_count<T: Send>(

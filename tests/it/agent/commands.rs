@@ -85,7 +85,7 @@ async fn call_close_and_spam_go_by_command() {
 
 #[tokio::test]
 async fn a_refused_answer_stays_on_the_case_and_goes_when_the_command_is_chosen_again() {
-    let mut world = desk().await;
+    let world = desk().await;
     let id = world.arrives(Feedback::default()).await;
     answers(&world, &id, "First.");
     world.settle().await;
@@ -100,7 +100,7 @@ async fn a_refused_answer_stays_on_the_case_and_goes_when_the_command_is_chosen_
     world.settle().await;
     assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second.".to_owned())]);
     assert_eq!((world.told(&id).0.as_str(), left(&world, &id)), ("sent", nothing()));
-    world.parked_is_fine();
+    assert_eq!(world.parked().await.len(), 0, "nobody can send the parked one as well");
     world.end().await;
 }
 

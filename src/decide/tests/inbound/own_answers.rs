@@ -1,6 +1,8 @@
 //! Our own answers coming back, and our own writes.
 
 use super::*;
+use crate::decide::Conversation;
+use crate::decide::ledger::intent::Refusal;
 
 #[test]
 fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
@@ -137,4 +139,68 @@ fn our_own_write_is_the_baseline_of_status_rules() {
     let link = learned(&plan, Some(&link));
     assert_eq!(link.active_status_rule, None);
     assert_eq!(json!(link.last_seen_fields), json!({"Status": "Customer Replied", "IsClosed": false}));
+}
+
+/// A message whose answer was refused; its words never went out, as far as is known.
+fn refused(seq: u64, words: &str) -> Intent {
+    let attempt =
+        Sending { refusal: Some(Refusal::This), ended_ms: Some(1), ..on_its_way(Verb::Message, &["b0"]) };
+    let state = IntentState::Parked { since_ms: 0, code: "status_400".to_owned(), why: Words::default() };
+    Intent { unconfirmed: Some(attempt), ..intent(seq, answer(words, Audience::Private), state) }
+}
+
+#[test]
+fn a_refused_answer_takes_no_proof_from_the_one_that_was_sent_after_it() {
+    let link = linked(&[said("b0", 'b', 1, "Hello.")]);
+    let words = ["We will refund you on Monday, please call us.", "We will refund you on Monday, call us."];
+    let sent = IntentState::Sending(on_its_way(Verb::Message, &["b0"]));
+    for shown in [words[1], "We will refund you on Monday, call  us"] {
+        for later in [words[1], words[0]] {
+            let intents = [refused(7, words[0]), intent(8, answer(later, Audience::Private), sent.clone())];
+            let events = [event(&[said("b1", 'b', 2, shown), said("c1", 'c', 3, "Thanks.")])];
+            let plan =
+                Seen { events: &events, link: Some(&link), intents: &intents, ..Seen::default() }.plan();
+            assert_eq!(settled(&plan), [(8, id("b1"))], "{shown} of {later}");
+        }
+    }
+}
+
+#[test]
+fn a_colleagues_answer_is_news_while_a_refused_one_waits_for_a_human() {
+    let link = linked(&[said("b0", 'b', 1, "Hello.")]);
+    let intents = [refused(7, "We will refund you on Monday.")];
+    let talk = [said("b1", 'b', 2, "Please come by: we keep it for you."), said("c1", 'c', 3, "Thanks.")];
+    let plan =
+        Seen { events: &[event(&talk)], link: Some(&link), intents: &intents, ..Seen::default() }.plan();
+    assert_eq!((settled(&plan), plan.write.unwrap().comments.len()), (vec![], 2));
+}
+
+#[test]
+fn a_dropped_answer_that_is_shown_at_last_is_no_colleagues() {
+    let link = linked(&[said("b0", 'b', 1, "Hello.")]);
+    let sending = on_its_way(Verb::Message, &["b0"]);
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending };
+    let mut now = Conversation { link: Some(link), ..Conversation::new(response_id()) };
+    now.put(intent(7, answer("It is on its way.", Audience::Private), unclear));
+    now.drop_action(7, "dropped by an operator", 5);
+    let [note] = now.notes.as_slice() else { panic!("{:?}", now.notes) };
+    assert_eq!((note.told, note.code.as_str()), (Feedback::Settled, "dropped"));
+    let events = [event(&[said("b1", 'b', 2, "It is on its way.")])];
+    let plan =
+        Seen { events: &events, link: now.link.as_ref(), intents: &now.intents, ..Seen::default() }.plan();
+    let link = learned(&plan, now.link.as_ref());
+    assert!(link.sent(&id("b1")) && plan.write.is_none_or(|write| write.comments.is_empty()));
+}
+
+#[test]
+fn a_message_without_a_date_is_the_newest_where_it_is_shown_last() {
+    let link = linked(&[said("b1", 'b', 2, "Hello.")]);
+    let talk = [said("b1", 'b', 2, "Hello."), said("c1", 'c', 3, "Still broken!")];
+    let mut body = response(&talk);
+    body["attached_messages"][0].as_object_mut().unwrap().remove("created_date");
+    let mut event = event(&talk);
+    event.response = Response::from_value(&body).unwrap();
+    let plan = Seen { events: &[event], link: Some(&link), ..Seen::default() }.plan();
+    assert!(plan.write.as_ref().unwrap().fields.contains_key("Status"), "{}", shown(&plan));
+    assert_eq!(learned(&plan, Some(&link)).last_customer, Some(id("c1")));
 }
