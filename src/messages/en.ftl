@@ -31,6 +31,7 @@ answer-still-waits = Another answer on this Case waits.
 call-still-waits = The call of this Case waits.
 close-still-waits = The close of this Case waits.
 spam-still-waits = The mark as spam of this Case waits.
+rule-fails = A rule of the mapping cannot be evaluated ({ $rule }), so nothing was done with it. The administrator has to correct it; then do it once more.
 unknown-command = The command “{ $value }” is not known, so nothing was done with it. Known are: { $known }.
 
 ## Why an answer is not sent
@@ -124,6 +125,7 @@ finding-budget = Nine tenths of the day’s calls to Salesforce are used: agents
 finding-unclear = Actions whose outcome is not known: { $count }. Look in Goodays before anything is sent again.
 finding-parked = Waiting for an operator: { $count }.
 finding-mapping = The edited mapping files are refused; the version before goes on.
+finding-rule = A rule of actions.yaml cannot be evaluated ({ $rule }), so agents’ actions are not carried out: correct it, then see `apply-actions --dry-run`.
 finding-configuration = The edited connector.yaml is refused; what was read before goes on.
 finding-restart = Edited keys of connector.yaml wait for a restart: { $keys }.
 

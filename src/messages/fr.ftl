@@ -31,6 +31,7 @@ answer-still-waits = Une autre réponse sur cette requête est en attente.
 call-still-waits = L’appel de cette requête est en attente.
 close-still-waits = La clôture de cette requête est en attente.
 spam-still-waits = Le signalement comme spam de cette requête est en attente.
+rule-fails = Une règle du mapping ne peut pas être évaluée ({ $rule }) : rien n’a été fait. L’administrateur doit la corriger ; ensuite, refaites-le.
 unknown-command = La commande « { $value } » est inconnue : rien n’a été fait. Commandes connues : { $known }.
 
 ## Pourquoi une réponse n’est pas envoyée
@@ -124,6 +125,7 @@ finding-budget = Neuf dixièmes des appels du jour à Salesforce sont utilisés 
 finding-unclear = Actions dont le résultat est inconnu : { $count }. Regarder dans Goodays avant tout nouvel envoi.
 finding-parked = En attente d’un exploitant : { $count }.
 finding-mapping = Les fichiers de mapping modifiés sont refusés ; la version précédente continue.
+finding-rule = Une règle d’actions.yaml ne peut pas être évaluée ({ $rule }) : les actions des agents ne sont pas exécutées. La corriger, puis voir `apply-actions --dry-run`.
 finding-configuration = Le connector.yaml modifié est refusé ; ce qui a été lu avant continue.
 finding-restart = Clés modifiées de connector.yaml en attente d’un redémarrage : { $keys }.
 

@@ -46,6 +46,8 @@ pub struct Facts {
     /// What is parked and waits for an operator: without what agents settle on their Cases.
     pub parked: usize,
     pub mapping_refused: bool,
+    /// A rule of actions.yaml that could not be evaluated since it is in force.
+    pub rule_failure: Option<String>,
     pub configuration_refused: bool,
     /// Edited keys that need a restart.
     pub waits_for_restart: Vec<&'static str>,
@@ -93,6 +95,10 @@ fn waits(facts: &Facts) -> Vec<Finding> {
     }
     if facts.mapping_refused {
         found.push(Finding::new("mapping", Level::Waits, Words::new("finding-mapping")));
+    }
+    if let Some(rule) = &facts.rule_failure {
+        let words = Words::new("finding-rule").with("rule", rule);
+        found.push(Finding::new("rule", Level::Waits, words));
     }
     if facts.configuration_refused {
         found.push(Finding::new("configuration", Level::Waits, Words::new("finding-configuration")));
@@ -150,11 +156,12 @@ mod tests {
             unclear: 1,
             parked: 2,
             mapping_refused: true,
+            rule_failure: Some("actions.yaml:12: it is no condition".to_owned()),
             configuration_refused: true,
             waits_for_restart: vec!["state.path"],
         };
         let trouble = ["not_accepting", "salesforce", "goodays", "poll", "budget"];
-        let waits = ["unclear", "parked", "mapping", "configuration", "restart"];
+        let waits = ["unclear", "parked", "mapping", "rule", "configuration", "restart"];
         let expected: Vec<_> = trouble
             .map(|code| (code, Level::Trouble))
             .into_iter()

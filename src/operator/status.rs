@@ -65,6 +65,7 @@ impl Status {
             unclear: self.outbox.unclear,
             parked: self.parked_for_operators(shared).await?,
             mapping_refused: shared.mapping_trouble.load().is_some(),
+            rule_failure: (**shared.rule_failure.load()).clone(),
             configuration_refused: edits.refused.is_some(),
             waits_for_restart: edits.waiting.clone(),
         }))

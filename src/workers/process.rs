@@ -36,6 +36,8 @@ pub struct Process {
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
     pub(crate) rules_edited: rules::Edited,
+    /// A rule of actions.yaml that could not be evaluated since the mapping is in force.
+    pub(crate) rule_failure: ArcSwap<Option<String>>,
     /// The other instances; none if there can be none.
     pub standing: ArcSwapOption<Standing>,
     /// Set by a worker that cannot continue.
@@ -68,6 +70,7 @@ impl Process {
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
             rules_edited: rules::Edited::default(),
+            rule_failure: ArcSwap::default(),
             standing: ArcSwapOption::empty(),
             failed: AtomicBool::new(false),
             watcher: OnceLock::new(),
@@ -98,6 +101,7 @@ impl Process {
     pub fn set_mapping(&self, mapping: Mapping) {
         if mapping.rules_version() != self.mapping().rules_version() {
             self.rules_edited.at(self.clock.now_ms());
+            self.rule_failure.store(Arc::default());
         }
         self.mapping.store(Arc::new(mapping));
     }

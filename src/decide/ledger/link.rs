@@ -67,6 +67,9 @@ pub struct Link {
     /// The command on the Case, and what became of it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub command: CommandSeen,
+    /// Which failures of rules the Case was told of, as hashes; at most `RULE_FAILURES`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rule_failures: Vec<u64>,
     /// The last call that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallSent>,
@@ -224,6 +227,7 @@ impl Link {
             answer_told: false,
             approved: false,
             command: CommandSeen::default(),
+            rule_failures: Vec::new(),
             call: None,
             unidentified: Vec::new(),
             source: None,

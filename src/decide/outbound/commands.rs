@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::decide::outbound::comment_rows::answer_kind;
-use crate::decide::outbound::rows::{MergedCase, Seen, Since, path, record, status_wish};
+use crate::decide::outbound::rows::{MergedCase, RuleFailure, Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::outbound::waiting::text_of;
 use crate::decide::{
@@ -38,12 +38,21 @@ impl Conversation {
             return Seen::default();
         }
         let value = path(row, Some(field));
-        let wanted = match rules.of_row(row).actions().on_command(row) {
-            Ok(wanted) => wanted,
-            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
-        };
+        let by = rules.of_row(row);
+        let wanted = by.actions().on_command(row);
         link.command.value.clone_from(&value);
-        link.command.unread = false;
+        let was_unread = std::mem::take(&mut link.command.unread);
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(problem) => {
+                // Seen nevertheless: once the rule is mended, nothing goes out that nobody waits for any more.
+                let failure = RuleFailure::of(&problem, by, rules);
+                if known && !was_unread && value != before.value {
+                    self.tell_failure(&failure, "command", &since.asked_ms.to_string());
+                }
+                return Seen { problem: Some(failure), ..Seen::default() };
+            }
+        };
         link.command.text = wanted.as_ref().map_or(0, text_hash);
         if value == before.value {
             self.follow_command(&before, wanted.as_ref(), since.now_ms);

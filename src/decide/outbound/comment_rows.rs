@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::decide::outbound::rows::{Seen, Since, path, record};
+use crate::decide::outbound::rows::{RuleFailure, Seen, Since, path, record};
 use crate::decide::outbound::rules::{Rules, time};
 use crate::decide::{
     ActionKind, Answered, Audience, CaseRef, Conversation, Feedback, Intent, IntentState, Link, Note,
@@ -46,16 +46,21 @@ impl Conversation {
             return Seen::default();
         }
         let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
-        let wanted = match &known {
+        let (by, wanted) = match &known {
             Some(known) => {
                 let by = rules.of_action(self.intent(known.intent), row);
-                by.actions().on_comment(case, row)
+                (by, by.actions().on_comment(case, row))
             }
-            None => rules.new_comment(case, row),
+            None => (rules.of_row(row), rules.new_comment(case, row)),
         };
         let wanted = match wanted {
             Ok(wanted) => wanted.filter(|w| w.act == Act::Answer),
-            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
+            Err(problem) => {
+                let failure = RuleFailure::of(&problem, by, rules);
+                let modified = row.get("LastModifiedDate").cloned().unwrap_or_default();
+                self.tell_failure(&failure, "answer", &format!("{} {modified}", comment.as_str()));
+                return Seen { problem: Some(failure), ..Seen::default() };
+            }
         };
         let Some(wanted) = wanted else {
             return known.map_or_else(Seen::default, |known| self.unpublished(known.intent, since.now_ms));

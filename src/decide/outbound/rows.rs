@@ -8,13 +8,15 @@ use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
     ActionKind, CaseRef, Conversation, Feedback, Intent, IntentState, Link, Note, PlanContext,
-    active_status_rule,
+    active_status_rule, hash64,
 };
-use crate::mapping::{Act, Wanted};
+use crate::mapping::{Act, EvalProblem, Mapping, Wanted};
 use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::SalesforceTime;
 
+/// Failures of rules that a conversation remembers to have told.
+const RULE_FAILURES: usize = 32;
 /// The longest `note` of a call (characters).
 const MAX_NOTE: usize = 4000;
 
@@ -52,8 +54,23 @@ pub struct Seen {
     pub fired: Option<&'static str>,
     /// How many actions were taken back before they were sent.
     pub taken_back: usize,
-    /// A rule could not be evaluated: its kind and place.
-    pub problem: Option<String>,
+    /// A rule could not be evaluated.
+    pub problem: Option<RuleFailure>,
+}
+
+/// A rule that could not be evaluated on a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFailure {
+    /// Its place and the kind of failure.
+    pub rule: String,
+    /// It is one of the rules in force, not of those before the last edit.
+    pub is_in_force: bool,
+}
+
+impl RuleFailure {
+    pub(super) fn of(problem: &EvalProblem, by: &Mapping, rules: Rules<'_>) -> Self {
+        Self { rule: problem.to_string(), is_in_force: by.rules_version() == rules.now.rules_version() }
+    }
 }
 
 impl Conversation {
@@ -68,11 +85,14 @@ impl Conversation {
         let Some(id) = record(row, "Id") else { return Seen::default() };
         let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
         let by = rules.of_row(row);
+        let known = self.link.as_ref().is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
         let wanted = match by.actions().on_case(row) {
             Ok(wanted) => wanted,
-            Err(problem) => return Seen { problem: Some(problem.to_string()), ..Seen::default() },
+            Err(problem) => {
+                let failure = RuleFailure::of(&problem, by, rules);
+                return self.see_without_status(row, (rules, context), since, known, failure, next_seq);
+            }
         };
-        let known = self.link.as_ref().is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
         let before = if known { rules.rule_active_before(by, link, row) } else { link.active_status_rule };
@@ -95,6 +115,42 @@ impl Conversation {
             self.follow_case(&wish, since.now_ms);
         }
         seen
+    }
+
+    /// A status rule cannot be evaluated: none begins or ends to hold. Commands and approvals are rules of their own. The
+    /// Case says it once for the values that it has.
+    fn see_without_status(
+        &mut self,
+        row: &Value,
+        (rules, context): (Rules<'_>, &PlanContext<'_>),
+        since: &Since<'_>,
+        known: bool,
+        failure: RuleFailure,
+        next_seq: &mut dyn FnMut() -> u64,
+    ) -> Seen {
+        let mut seen = Seen::default();
+        if known {
+            seen = self.see_command(row, rules, since, known, next_seq);
+            self.see_approval(row, rules, since, known);
+            let values = row.as_object().map(|row| action_fields(row, context)).unwrap_or_default();
+            self.tell_failure(&failure, "status", &Value::Object(values).to_string());
+        }
+        Seen { problem: Some(failure), ..seen }
+    }
+
+    /// Tells that a rule cannot be evaluated, once for what it was evaluated on.
+    pub(super) fn tell_failure(&mut self, failure: &RuleFailure, action: &str, on: &str) {
+        let Some(link) = &mut self.link else { return };
+        let told = hash64(&format!("{} {action} {on}", failure.rule));
+        if link.rule_failures.contains(&told) {
+            return;
+        }
+        if link.rule_failures.len() >= RULE_FAILURES {
+            link.rule_failures.remove(0);
+        }
+        link.rule_failures.push(told);
+        let words = Words::new("rule-fails").with("rule", &failure.rule);
+        self.tell(Note::new(Feedback::Failed, action, "rule_fails", words));
     }
 
     /// Cancels status actions whose rule is not active any more.

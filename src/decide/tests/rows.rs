@@ -171,6 +171,28 @@ fn a_rule_that_cannot_be_evaluated_fires_nothing_and_forgets_nothing() {
     assert_eq!(after.link.unwrap().active_status_rule, Some(Verb::Spam));
 }
 
+/// The agent expects that something is done; and his buttons are rules of their own.
+#[test]
+fn a_rule_that_cannot_be_evaluated_is_told_once_and_stops_no_button() {
+    let mut odd = row("Closed");
+    odd["IsClosed"] = json!("perhaps");
+    let mut now = conversation(Some(ours()), &[]);
+    let told = |now: &Conversation| now.notes.iter().map(|note| note.code.clone()).collect::<Vec<_>>();
+    for _ in 0..3 {
+        assert!(see(&mut now, &odd).problem.is_some_and(|failure| failure.is_in_force));
+        assert_eq!(told(&now), ["rule_fails"]);
+    }
+    odd["Goodays_Command__c"] = json!("spam");
+    assert_eq!(see(&mut now, &odd).fired, Some("spam"));
+    let mut heard = conversation(Some(ours()), &[]);
+    let mut comment = comment("Hello.", true);
+    comment["IsPublished"] = json!("maybe");
+    for _ in 0..3 {
+        assert!(hear(&mut heard, &comment).problem.is_some());
+        assert_eq!(told(&heard), ["rule_fails"]);
+    }
+}
+
 fn us() -> RecordId {
     RecordId::new("005000000000001").unwrap()
 }

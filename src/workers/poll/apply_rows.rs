@@ -1,5 +1,7 @@
 //! Applies the rows of a poll. What a row means is decided in [`crate::decide::outbound`].
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tracing::{info, warn};
 
@@ -116,7 +118,7 @@ pub(crate) async fn apply_case_rows(
         })
         .await?;
     for (response, seen) in ids.iter().zip(&seen) {
-        log_seen(response, seen, "a status rule cannot be evaluated");
+        log_seen(shared, response, seen, "a status rule cannot be evaluated");
     }
     Ok(())
 }
@@ -136,9 +138,12 @@ async fn answered_by_case(
     Ok(addressee(&links).map(|link| link.response_id.clone()))
 }
 
-fn log_seen(response: &ResponseId, seen: &Seen, problem_is: &str) {
-    if let Some(problem) = &seen.problem {
-        warn!(%response, %problem, "{problem_is}");
+fn log_seen(shared: &Shared, response: &ResponseId, seen: &Seen, problem_is: &str) {
+    if let Some(failure) = &seen.problem {
+        warn!(%response, problem = failure.rule, "{problem_is}");
+        if failure.is_in_force {
+            shared.rule_failure.store(Arc::new(Some(failure.rule.clone())));
+        }
     }
     if seen.taken_back > 0 {
         info!(%response, actions = seen.taken_back, "taken back before it was sent");
@@ -196,7 +201,7 @@ pub(crate) async fn apply_comment_rows(
         })
         .await?;
     for (response, seen) in ids.iter().zip(&seen) {
-        log_seen(response, seen, "a comment rule cannot be evaluated");
+        log_seen(shared, response, seen, "a comment rule cannot be evaluated");
     }
     Ok(())
 }
