@@ -100,9 +100,15 @@ impl Client {
         }
     }
 
-    /// Reads the current response.
+    /// Reads the current response. A refusal with words of the API or of the gateway in front of it is one of this response,
+    /// until [`Self::is_well`] says otherwise.
     pub async fn response(&self, id: &ResponseId) -> Result<Response, Failure> {
-        let value = self.get(self.url(&["responses", id.as_str()])?).await?;
+        let answer = self.send(self.http.get(self.url(&["responses", id.as_str()])?)).await?;
+        if let Some(problem) = refused_one(&answer) {
+            return Err(Failure::Refused { status: answer.status, problem });
+        }
+        checked(&answer)?;
+        let value = json_of(&answer)?;
         let response =
             Response::from_value(&value).map_err(|e| Failure::no_answer(format!("unreadable: {e}")))?;
         if response.id == *id {
@@ -249,7 +255,7 @@ impl Client {
     pub(super) async fn get(&self, url: Url) -> Result<Value, Failure> {
         let answer = self.send(self.http.get(url)).await?;
         checked(&answer)?;
-        answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
+        json_of(&answer)
     }
 
     /// Sends the token without a `Bearer` prefix (Goodays reference, 1).
@@ -265,6 +271,17 @@ impl Client {
         }
         Ok(answer)
     }
+}
+
+fn json_of(answer: &Answer) -> Result<Value, Failure> {
+    answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
+}
+
+/// Why one response is not shown: 403 also means that it is not accessible, and 404 that it is gone, and both may have the
+/// gateway's shape, `{"message": ...}` (Goodays reference, 4.1).
+fn refused_one(answer: &Answer) -> Option<Problem> {
+    let body = answer.json().filter(|_| matches!(answer.status, 403 | 404))?;
+    body.get("message").and_then(Value::as_str).map(|_| problem(&answer.body))
 }
 
 /// Interprets the status (Goodays reference, 4.1).

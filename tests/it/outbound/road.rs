@@ -79,3 +79,30 @@ async fn c01_a_text_that_is_refused_on_the_way_stops_itself_alone() {
     }))
     .await;
 }
+
+/// The words are the gateway's, and everything else is shown: this response is gone, or not ours any more.
+#[tokio::test]
+async fn c01_a_response_that_is_not_shown_any_more_is_given_to_a_human() {
+    const GONE: [(u16, &str); 2] = [
+        (404, r#"{"message":"Not found"}"#),
+        (403, r#"{"message":"Invalid authentication credentials or resource not accessible"}"#),
+    ];
+    join_all(GONE.map(|(status, body)| async move {
+        let mut world = World::with(brisk()).await;
+        let gone = world.arrives(Feedback::default()).await;
+        let act = instead(status, body, "application/json");
+        let path = format!("/responses/{gone}");
+        world.goodays.wire().fault(Fault { times: None, ..Fault::once(&path, act) });
+        world.agent_comments(&gone, "An answer that nobody can get.");
+        let other = world.arrives_beside(Feedback::default()).await;
+        world.agent_comments(&other, "An ordinary answer to it.");
+        told(&world, &gone, "Not sent").await;
+        told(&world, &other, "Sent: public reply").await;
+        let parked = world.the_parked().await;
+        assert_eq!(parked.reason_code, format!("status_{status}"));
+        world.errors_are_fine();
+        world.parked_is_fine();
+        world.end().await;
+    }))
+    .await;
+}
