@@ -1,6 +1,6 @@
 //! The real binary, three times.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ struct Instance {
     dir: PathBuf,
     door: SocketAddr,
     links: Vec<Link>,
+    _silent: TcpListener,
     child: Option<Child>,
 }
 
@@ -294,7 +295,10 @@ impl Instance {
         let door = SocketAddr::from(([127, 0, 0, 1], free_port().await?));
         let shared = format!("listen: '{}'", field.webhook_addr());
         let folder = "state: { path: ./state }";
-        let ports: Vec<u16> = links.iter().map(|link| link.port).collect();
+        // The first host of the address takes connections, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0")?;
+        let mut ports = vec![silent.local_addr()?.port()];
+        ports.extend(links.iter().map(|link| link.port));
         let url = url(&watch::role(place), &ports);
         let common =
             format!("state: {{ path: ./state, postgres: {{ url: '{url}', lease: {}s }} }}", LEASE.as_secs());
@@ -308,7 +312,7 @@ impl Instance {
             // An action that was read longer ago than one poll is read again: a poll must be longer than some commits.
             .replace("interval: 100ms", "interval: 1s");
         std::fs::write(dir.join("connector.yaml"), configuration)?;
-        Ok(Self { dir, door, links, child: None })
+        Ok(Self { dir, door, links, _silent: silent, child: None })
     }
 
     fn run(&mut self) -> anyhow::Result<()> {
