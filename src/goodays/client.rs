@@ -237,16 +237,13 @@ impl Client {
         Ok(url)
     }
 
-    /// The next page's query on our own URL, because the paths in response bodies are not the public ones (5.3).
+    /// The next page's query on our own URL: hosts and paths in response bodies are not the public ones (5.3), and the token
+    /// goes nowhere else.
     fn next(&self, page: &Value, path: &[&str]) -> Result<Option<Url>, Failure> {
         let Some(next) = page.get("next").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
             return Ok(None);
         };
         let next = self.base.join(next).map_err(|_| Failure::no_answer("a next page that is no address"))?;
-        if next.host_str() != self.base.host_str() {
-            let problem = Problem::new("FOREIGN_NEXT", "the next page is on another host than base_url");
-            return Err(Failure::Refused { status: 200, problem });
-        }
         let mut url = self.url(path)?;
         url.set_query(next.query());
         Ok(Some(url))
@@ -277,11 +274,16 @@ fn json_of(answer: &Answer) -> Result<Value, Failure> {
     answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
 }
 
+/// The code of a refusal of one response in the gateway's shape.
+pub const GATEWAY: &str = "gateway";
+
 /// Why one response is not shown: 403 also means that it is not accessible, and 404 that it is gone, and both may have the
-/// gateway's shape, `{"message": ...}` (Goodays reference, 4.1).
+/// gateway's shape, `{"message": ...}` (Goodays reference, 4.1). That the gateway knows no route is no word about it.
 fn refused_one(answer: &Answer) -> Option<Problem> {
     let body = answer.json().filter(|_| matches!(answer.status, 403 | 404))?;
-    body.get("message").and_then(Value::as_str).map(|_| problem(&answer.body))
+    let message = body.get("message").and_then(Value::as_str)?;
+    let is_of_route = message.to_ascii_lowercase().contains("no route");
+    (!is_of_route && !is_its_own(answer)).then(|| Problem::new(GATEWAY, message))
 }
 
 /// Interprets the status (Goodays reference, 4.1).

@@ -124,6 +124,7 @@ finding-poll = Agents’ actions are not read: { $why }
 finding-budget = Nine tenths of the day’s calls to Salesforce are used: agents’ actions wait, new feedback goes on.
 finding-unclear = Actions whose outcome is not known: { $count }. Look in Goodays before anything is sent again.
 finding-parked = Waiting for an operator: { $count }.
+finding-sweep = The sweep does not get through: { $why }. Feedback that no webhook announced is not found meanwhile; `goodays-salesforce sweep` tries it now.
 finding-mapping = The edited mapping files are refused; the version before goes on.
 finding-rule = A rule of actions.yaml cannot be evaluated ({ $rule }), so agents’ actions are not carried out: correct it, then see `apply-actions --dry-run`.
 finding-configuration = The edited connector.yaml is refused; what was read before goes on.

@@ -124,6 +124,7 @@ finding-poll = Les actions des agents ne sont pas lues : { $why }
 finding-budget = Neuf dixièmes des appels du jour à Salesforce sont utilisés : les actions des agents attendent, les nouveaux avis passent.
 finding-unclear = Actions dont le résultat est inconnu : { $count }. Regarder dans Goodays avant tout nouvel envoi.
 finding-parked = En attente d’un exploitant : { $count }.
+finding-sweep = Le balayage n’aboutit pas : { $why }. Les avis qu’aucun webhook n’a annoncés ne sont pas trouvés ; `goodays-salesforce sweep` réessaie tout de suite.
 finding-mapping = Les fichiers de mapping modifiés sont refusés ; la version précédente continue.
 finding-rule = Une règle d’actions.yaml ne peut pas être évaluée ({ $rule }) : les actions des agents ne sont pas exécutées. La corriger, puis voir `apply-actions --dry-run`.
 finding-configuration = Le connector.yaml modifié est refusé ; ce qui a été lu avant continue.

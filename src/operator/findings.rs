@@ -39,6 +39,8 @@ pub struct Facts {
     pub goodays: Option<Trouble>,
     /// Why Salesforce refuses the poll's query.
     pub poll: Option<String>,
+    /// Why the sweep does not get through.
+    pub sweep: Option<String>,
     /// Nine tenths of the budget are used.
     pub polls_stopped: bool,
     /// Actions whose outcome is not known.
@@ -76,6 +78,9 @@ fn troubles(facts: &Facts) -> Vec<Finding> {
     }
     if let Some(why) = &facts.poll {
         found.push(Finding::new("poll", Level::Trouble, Words::new("finding-poll").with("why", why)));
+    }
+    if let Some(why) = &facts.sweep {
+        found.push(Finding::new("sweep", Level::Trouble, Words::new("finding-sweep").with("why", why)));
     }
     if facts.polls_stopped {
         found.push(Finding::new("budget", Level::Trouble, Words::new("finding-budget")));
@@ -152,6 +157,7 @@ mod tests {
             salesforce: Some(away.clone()),
             goodays: Some(away),
             poll: Some("refused".to_owned()),
+            sweep: Some("refused".to_owned()),
             polls_stopped: true,
             unclear: 1,
             parked: 2,
@@ -160,7 +166,7 @@ mod tests {
             configuration_refused: true,
             waits_for_restart: vec!["state.path"],
         };
-        let trouble = ["not_accepting", "salesforce", "goodays", "poll", "budget"];
+        let trouble = ["not_accepting", "salesforce", "goodays", "poll", "sweep", "budget"];
         let waits = ["unclear", "parked", "mapping", "rule", "configuration", "restart"];
         let expected: Vec<_> = trouble
             .map(|code| (code, Level::Trouble))

@@ -36,6 +36,8 @@ pub struct Process {
     /// The last refused mapping edit, for `status`.
     pub mapping_trouble: ArcSwap<Option<String>>,
     pub(crate) rules_edited: rules::Edited,
+    /// Why the sweep does not get through.
+    pub(crate) sweep_trouble: ArcSwap<Option<String>>,
     /// A rule of actions.yaml that could not be evaluated since the mapping is in force.
     pub(crate) rule_failure: ArcSwap<Option<String>>,
     /// The other instances; none if there can be none.
@@ -70,6 +72,7 @@ impl Process {
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::from_pointee(None),
             rules_edited: rules::Edited::default(),
+            sweep_trouble: ArcSwap::default(),
             rule_failure: ArcSwap::default(),
             standing: ArcSwapOption::empty(),
             failed: AtomicBool::new(false),

@@ -12,6 +12,7 @@ use crate::http::Failure;
 use crate::mapping::CaseMapping;
 use crate::salesforce::query::{self, After, Poll};
 use crate::state::{LANES, RKey, Store, StoreError};
+use crate::time::SalesforceTime;
 use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::id_of;
@@ -45,17 +46,18 @@ pub(crate) async fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreEr
 /// How many Cases are checked: as many as a query returns in one call.
 const LOOKED_AT: usize = 2000;
 impl Shared {
-    /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know.
-    /// Only a later state than this one can have written them.
-    pub(crate) async fn is_outdated(&self) -> Result<bool, Failure> {
+    /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know, or are
+    /// not known at all although they were made since our first start. Only a later state than this one can have written
+    /// them.
+    pub(crate) async fn is_outdated(&self, first_start: SalesforceTime) -> Result<bool, Failure> {
         let cursor_ms: Option<i64> = self.store.meta(CURSOR).await.map_err(|e| disk(&e))?;
+        // None is stored before something has changed since the first start.
+        let cursor_ms = cursor_ms.unwrap_or(first_start.to_millis());
         let mapping = self.mapping();
-        let (Some(cursor_ms), Some(case)) = (cursor_ms, mapping.case_mappings().first()) else {
-            return Ok(false);
-        };
+        let Some(case) = mapping.case_mappings().first() else { return Ok(false) };
         let poll = Poll {
             object: &case.object,
-            fields: &[&case.key_field, &case.marker_field],
+            fields: &[&case.key_field, &case.marker_field, "CreatedDate"],
             key: &case.key_field,
             not_by: None,
             limit: LOOKED_AT,
@@ -70,14 +72,19 @@ impl Shared {
             Err(failure) => return Err(failure),
         };
         for row in &rows {
-            if self.is_ahead(row, case).await.map_err(|e| disk(&e))? {
+            if self.is_ahead(row, case, first_start).await.map_err(|e| disk(&e))? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn is_ahead(&self, row: &Value, case: &CaseMapping) -> Result<bool, StoreError> {
+    async fn is_ahead(
+        &self,
+        row: &Value,
+        case: &CaseMapping,
+        first_start: SalesforceTime,
+    ) -> Result<bool, StoreError> {
         let text = |field: &str| row.get(field).and_then(Value::as_str);
         let (Some(id), Some(key)) = (id_of(row, "Id"), text(&case.key_field)) else { return Ok(false) };
         let Some(own) = ResponseId::new(key).ok().map(|id| RKey::of(&id)) else { return Ok(false) };
@@ -88,12 +95,17 @@ impl Shared {
             }
         }
         let links = self.store.links_of_case(&id).await?;
+        let marked = read_marker(text(&case.marker_field).unwrap_or_default());
+        if links.is_empty() && self.store.link(own).await?.is_none() {
+            let created = text("CreatedDate").and_then(SalesforceTime::parse);
+            return Ok(!marked.is_empty() && created.is_some_and(|created| created >= first_start));
+        }
         // A link that was never read knows nothing yet.
         if links.is_empty() || links.iter().any(|link| link.unread) {
             return Ok(false);
         }
         let known = |id: &MessageId| links.iter().any(|link| link.knows(id));
-        Ok(!read_marker(text(&case.marker_field).unwrap_or_default()).iter().all(known))
+        Ok(!marked.iter().all(known))
     }
 
     /// Removes the ledger and the outbox; waiting events stay. The cursor is removed last: until then the next start

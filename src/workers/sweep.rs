@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 use url::Url;
@@ -23,10 +23,11 @@ use crate::decide::inbound::freshness;
 use crate::decide::pace::older_piece;
 use crate::goodays::ResponseId;
 use crate::goodays::client::Page;
-use crate::goodays::event::Response;
+use crate::goodays::event::{self, Message, Response, Whose};
 use crate::http::{Failure, Trail};
-use crate::state::{Receipt, StoreError};
-use crate::time::{CARRIED_MS, GoodaysTime};
+use crate::json;
+use crate::state::{EntryState, RKey, Receipt, StoreError};
+use crate::time::{CARRIED_MS, GoodaysTime, salesforce_to_goodays};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
@@ -36,10 +37,14 @@ const SWEPT: &str = "last sweep";
 const OLDER: &str = "sweep of older feedback";
 /// The name of the events that a sweep queues.
 pub(crate) const SWEEP: &str = "sweep";
-/// Failed pages of one sweep before it starts again.
+/// Failed pages in a row before the sweep starts again, slowly, and `status` says so.
 const MAX_TRIES: u32 = 20;
+/// The same for pages that Goodays refuses.
+const MAX_REFUSED: u32 = 3;
 /// Empty pages in a row after which a list counts as endless.
 const MAX_EMPTY_PAGES: u32 = 20;
+/// Stored events of one response that are looked at.
+const ENTRIES: usize = 400;
 /// How many responses are listed; the rest is only counted.
 const LISTED: usize = 1000;
 /// How many waiting actions are counted at most.
@@ -79,6 +84,15 @@ pub struct SweepReport {
     /// Responses with an answer of an agent that is not at Goodays: parked, unclear or waiting.
     pub unanswered: Vec<String>,
     pub unanswered_count: usize,
+}
+
+impl SweepReport {
+    fn lists(&mut self, response: &Response) {
+        self.missing_count += 1;
+        if self.missing.len() < LISTED {
+            self.missing.push(response.id.to_string());
+        }
+    }
 }
 
 /// A sweep in progress, page by page.
@@ -151,11 +165,15 @@ impl Worker for Sweeper {
             None => Sweep::new(shared.scheduled(millis(every)).await?, false),
         };
         match shared.sweep_page(&mut sweep).await {
-            Ok(true) => self.running = Some(sweep),
+            Ok(true) => {
+                self.running = Some(sweep);
+                self.tries = 0;
+            }
             Ok(false) => {
                 let report = shared.swept(sweep).await?;
                 info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
                 self.tries = 0;
+                shared.sweep_trouble.store(Arc::default());
                 self.next_ms = Some(now_ms + millis(every));
                 if shared.store.is_common() {
                     shared.store.set_meta(SWEPT, &now_ms).await?;
@@ -163,14 +181,18 @@ impl Worker for Sweeper {
             }
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
-                warn!(%failure, "the sweep was interrupted; it is tried again");
                 self.tries += 1;
-                let wait_ms = if self.tries < MAX_TRIES { 1000 } else { 60_000 };
-                if self.tries < MAX_TRIES {
+                // A refusal is the same in a second.
+                let is_refused = matches!(failure, Failure::Refused { .. });
+                let most = if is_refused { MAX_REFUSED } else { MAX_TRIES };
+                warn!(%failure, tries = self.tries, "the sweep was interrupted; it is tried again");
+                if self.tries < most {
                     self.running = Some(sweep);
-                } else {
-                    self.tries = 0;
                 }
+                if self.tries >= most {
+                    shared.sweep_trouble.store(Arc::new(Some(failure.to_string())));
+                }
+                let wait_ms = if self.tries < most { 1000 } else { 60_000 };
                 self.next_ms = Some(now_ms + millis(every).min(wait_ms));
             }
         }
@@ -243,9 +265,12 @@ impl Shared {
             }
         };
         let beyond_the_start = sweep.named && contact.inherited;
-        let start = self.on_goodays_clock(contact.first_start);
-        let oldest =
-            if beyond_the_start { since.into() } else { start.unwrap_or_default().plus_millis(-CARRIED_MS) };
+        // Something on the way may take `Date` out of answers; then our own clock stands for the remote's.
+        let ours = self.clock.now();
+        let salesforce_now = self.salesforce.now().unwrap_or_else(|| ours.into());
+        let goodays_now = self.goodays.now().unwrap_or_else(|| ours.into());
+        let start = salesforce_to_goodays(contact.first_start, salesforce_now, goodays_now);
+        let oldest = if beyond_the_start { since.into() } else { start.plus_millis(-CARRIED_MS) };
         self.compare(oldest, &page.items, sweep).await?;
         if sweep.leads_back(&page) {
             warn!(
@@ -299,10 +324,30 @@ impl Shared {
             let waits = known.waiting.unreadable.is_some() || !known.waiting.entries.is_empty();
             let missing = lacks(link, response, oldest) && self.wants(link, response);
             if missing && !waits && queued.insert(&response.id) {
-                self.repair(response, sweep.dry_run, &mut sweep.report).await?;
+                match self.left_to_humans(response).await? {
+                    Some(EntryState::Dropped { .. }) => {}
+                    Some(_) => sweep.report.lists(response),
+                    None => self.repair(response, sweep.dry_run, &mut sweep.report).await?,
+                }
             }
         }
         Ok(())
+    }
+
+    /// The state of an event that was parked or dropped with all that Goodays shows now: a human decides, or has decided.
+    async fn left_to_humans(&self, response: &Response) -> Result<Option<EntryState>, StoreError> {
+        let entries = self.store.entries_of(RKey::of(&response.id), ENTRIES).await?;
+        for entry in entries.into_iter().rev() {
+            if !matches!(entry.state, EntryState::Parked { .. } | EntryState::Dropped { .. }) {
+                continue;
+            }
+            let body = self.store.body(entry.seq).await?.and_then(|bytes| json::read(&bytes).ok());
+            let event = body.and_then(|body| event::read(&body).ok());
+            if event.is_some_and(|event| freshness(&event.response) >= freshness(response)) {
+                return Ok(Some(entry.state));
+            }
+        }
+        Ok(None)
     }
 
     /// Queues a response that Salesforce lacks, or whose messages it lacks, as an event.
@@ -312,16 +357,14 @@ impl Shared {
         dry_run: bool,
         report: &mut SweepReport,
     ) -> Result<(), StoreError> {
-        report.missing_count += 1;
-        if report.missing.len() < LISTED {
-            report.missing.push(response.id.to_string());
-        }
+        report.lists(response);
         if dry_run {
             return Ok(());
         }
         let now_ms = self.clock.now_ms();
         // The time makes it a new event: the event of an earlier sweep may have been skipped.
-        let body = json!({ "event_type": SWEEP, "swept_ms": now_ms, "response": response.raw }).to_string();
+        let body = serde_json::json!({ "event_type": SWEEP, "swept_ms": now_ms, "response": response.raw })
+            .to_string();
         if let Receipt::Accepted { .. } =
             self.store.accept(body.as_bytes(), SWEEP, &Ok(response.id.clone()), now_ms).await?
         {
@@ -357,12 +400,18 @@ fn lacks(link: Option<&Link>, response: &Response, oldest: GoodaysTime) -> bool 
     match link {
         None => freshness(response).newest >= oldest,
         Some(link) if link.case.is_none() && link.gone.is_empty() => true,
-        Some(link) => response.turns.iter().any(|t| !link.knows(&t.id)),
+        // Of a deleted Case only what the customer writes counts: nothing else makes a new one.
+        Some(link) => {
+            let counts = |t: &&Message| link.case.is_some() || t.whose != Whose::Brand;
+            response.turns.iter().filter(counts).any(|t| !link.knows(&t.id))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn page(items: &[u32], next: Option<&str>) -> Page {

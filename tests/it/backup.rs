@@ -152,6 +152,31 @@ async fn an_old_backup_doubles_nothing_in_either_direction() {
     world.laws_hold().await;
 }
 
+/// Nothing that the backup knows has changed since.
+#[tokio::test]
+async fn an_old_backup_is_recognised_by_a_case_that_it_does_not_know() {
+    let mut world = World::start().await;
+    world.answered().await;
+    world.quiet().await;
+    follow(&mut world, &commands(0)).await;
+    named_as_in_the_guide(&world);
+    world.stage.salesforce.advance(600_000);
+    let (new, case) = world.arrives().await;
+    for _ in 0..2 {
+        let text = world.agent_answers(&case);
+        world.receives(&new, &text).await;
+        world.customer_writes(&new);
+        world.quiet().await;
+    }
+    let before = world.received(&new);
+    follow(&mut world, &commands(1)).await;
+    world.quiet().await;
+    world.stage.salesforce.touch_all();
+    world.quiet().await;
+    assert_eq!((world.received(&new), world.parked().await), (before, vec![]));
+    world.laws_hold().await;
+}
+
 /// Only an event's ids and its hash are left.
 #[tokio::test]
 async fn what_comes_again_after_it_was_pruned_changes_nothing() {

@@ -228,7 +228,7 @@ impl<'a> Planner<'a> {
         });
         let Some((fit, intent, attempt)) = best else { return Fit::Stranger };
         // A message is held back only while it may become known whose it is.
-        if fit == Fit::Doubtful && (attempt.is_refused() || !intent.state.is_open()) {
+        if fit == Fit::Doubtful && !intent.state.is_open() {
             return Fit::Stranger;
         }
         if fit == Fit::Ours {

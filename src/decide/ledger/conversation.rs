@@ -1,5 +1,6 @@
 //! One conversation: the unit that is decided on and written, under one version (design, rule 22).
 
+use crate::decide::ledger::note::DROPPED;
 use crate::decide::{Feedback, Intent, Link, Note};
 use crate::goodays::ResponseId;
 
@@ -47,7 +48,7 @@ impl Conversation {
     /// ends what is told as waiting.
     pub fn tell(&mut self, mut note: Note) {
         let told = self.link.as_ref().is_some_and(|link| link.answer_told);
-        if note.told == Feedback::Settled && note.reason.is_empty() && told {
+        if note.told == Feedback::Settled && note.code != DROPPED && note.reason.is_empty() && told {
             note.told = Feedback::Nothing;
         }
         if let Some(link) = &mut self.link

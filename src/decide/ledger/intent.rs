@@ -353,9 +353,14 @@ impl Intent {
     /// and then it is no colleague's.
     pub fn possible_attempt(&self) -> Option<&Sending> {
         match &self.state {
-            IntentState::Settled { .. } => self.unconfirmed.as_ref(),
+            // Without its words, which are forgotten in time, anything might be it.
+            IntentState::Settled { .. } => self.unconfirmed.as_ref().filter(|_| self.has_words()),
             _ => self.attempt(),
         }
+    }
+
+    fn has_words(&self) -> bool {
+        matches!(&self.kind, ActionKind::Answer { content, .. } if !content.trim().is_empty())
     }
 
     /// Parked or unclear: a human decides.

@@ -5,11 +5,12 @@
 
 use crate::decide::ledger::course::What;
 use crate::decide::ledger::intent::Refusal;
-use crate::decide::outbound::outcome::{Outcome, Reading, arrived, outcome};
+use crate::decide::outbound::outcome::{Doubt, Outcome, Reading, arrived, outcome, unexplained};
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted};
 use crate::decide::outcome::refusals::same_words;
 use crate::decide::{Conversation, IntentState, Sending};
 use crate::goodays::ResponseId;
+use crate::goodays::client::GATEWAY;
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::messages::Words;
@@ -24,6 +25,10 @@ const MAX_ATTEMPTS: u32 = 20;
 const MAX_OVERTAKEN: u32 = 3;
 /// Reads without an answer before an action is parked: with the pauses between them, some ten minutes.
 const MAX_READS: u32 = 16;
+
+/// Reads in a row that the gateway refuses for one response before that is taken for Goodays' own word: a gateway may answer
+/// so for a moment, or on one of its nodes.
+const GATEWAY_READS: u32 = 4;
 
 /// What follows after the PUT of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,10 @@ impl FailedReads {
 /// Why an action is parked whose response could not be read before it is sent; `None`: it is read again later.
 pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> {
     match failure {
+        Failure::Refused { status, problem } if problem.code == GATEWAY => {
+            let park = || Park { code: format!("status_{status}"), why: Words::new("left-perimeter") };
+            (reads.times >= GATEWAY_READS).then(park)
+        }
         Failure::Refused { .. } => Some(Park { code: failure.code(), why: Words::new("left-perimeter") }),
         _ if failure.may_have_been_done() && reads.is_hopeless() => {
             Some(Park { code: "no_answer".to_owned(), why: Words::new("no-answer-here") })
@@ -103,8 +112,9 @@ pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> 
 
 /// Why an attempt is unclear that could not be read back; `None`: it is read back again later. `age_ms`: time since the
 /// attempt began.
-pub fn unread_after_put(failure: &Failure, age_ms: i64) -> Option<Words> {
+pub fn unread_after_put(failure: &Failure, age_ms: i64, reads: FailedReads) -> Option<Words> {
     match failure {
+        Failure::Refused { problem, .. } if problem.code == GATEWAY && reads.times < GATEWAY_READS => None,
         Failure::Refused { .. } => Some(Words::new("not-shown-any-more")),
         _ if age_ms > UNCLEAR_AFTER_MS => Some(Words::new("not-read-back")),
         _ => None,
@@ -194,6 +204,10 @@ impl Conversation {
         let sending = Sending { refusal: Some(Refusal::This), ..sending };
         if let Some(Outcome::Arrived(proof)) = arrived(intent, &sending, self.link.as_ref(), view) {
             self.delivered(seq, sending.verb, proof.as_ref(), Some(view), now_ms);
+            return true;
+        }
+        if !unexplained(intent, &sending, self.link.as_ref(), view).is_empty() {
+            self.unclear(seq, sending, Doubt::MayBeOurs.words(), now_ms);
             return true;
         }
         if intent.kind.is_answer() {

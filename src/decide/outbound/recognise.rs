@@ -61,15 +61,14 @@ pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
 }
 
 /// Only our own words prove what was refused. Most likely nothing was done: the same user may have written others in
-/// Goodays, and answers made from one template are much alike.
+/// Goodays, and answers made from one template are much alike, so altered words count at the time of the attempt only.
 fn fit_of_refused(likeness: Likeness, user: Clue, time: Clue) -> Fit {
     match (likeness, user, time) {
-        (Likeness::Same, _, _) | (Likeness::Altered, Clue::For, Clue::For) => Fit::Ours,
-        (Likeness::Different, Clue::For, Clue::For) => Fit::Doubtful,
-        (Likeness::Different, _, _) | (Likeness::Altered, Clue::Against, _) | (_, _, Clue::Against) => {
-            Fit::Stranger
+        (Likeness::Same, _, _) | (Likeness::Altered, Clue::For | Clue::Silent, Clue::For) => Fit::Ours,
+        (Likeness::Altered, _, Clue::For | Clue::Silent) | (Likeness::Different, Clue::For, Clue::For) => {
+            Fit::Doubtful
         }
-        (Likeness::Altered, _, _) => Fit::Doubtful,
+        (Likeness::Altered, _, Clue::Against) | (Likeness::Different, _, _) => Fit::Stranger,
     }
 }
 

@@ -132,6 +132,10 @@ impl Conversation {
         if known {
             seen = self.see_command(row, rules, since, known, next_seq);
             self.see_approval(row, rules, since, known);
+        }
+        // What we write ourselves is no reason to tell it again.
+        let is_ours = record(row, "LastModifiedById").is_some_and(|by| since.us.contains(&by));
+        if known && !is_ours {
             let values = row.as_object().map(|row| action_fields(row, context)).unwrap_or_default();
             self.tell_failure(&failure, "status", &Value::Object(values).to_string());
         }

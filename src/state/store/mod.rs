@@ -128,7 +128,6 @@ impl Store {
         }
     }
 
-    /// Whether other processes write to it, too: then nobody says here that something came in.
     /// Whether whoever has this handle works. Beside a working instance others read the same store.
     pub fn is_of_the_working(&self) -> bool {
         match self {
@@ -137,6 +136,7 @@ impl Store {
         }
     }
 
+    /// Whether other processes write to it, too: then nobody says here that something came in.
     pub fn is_common(&self) -> bool {
         match self {
             Self::Embedded(_) => false,

@@ -202,10 +202,10 @@ impl Delivery {
             Err(failure) => shared.whose_refusal(failure, began_ms).await,
         };
         let now_ms = shared.clock.now_ms();
-        let Some(why) = unread_after_put(&failure, now_ms - sending.since_ms) else {
-            self.not_shown(shared, intent);
-            return Ok(());
-        };
+        self.not_shown(shared, intent);
+        let reads = self.read_failures.of(seq);
+        let Some(why) = unread_after_put(&failure, now_ms - sending.since_ms, reads) else { return Ok(()) };
+        self.read_failures.forget(seq);
         shared
             .change(id, |loaded| {
                 let now = loaded.now.intent(seq).map(|intent| intent.state.clone());

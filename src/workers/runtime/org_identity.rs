@@ -125,7 +125,7 @@ impl Shared {
             self.another_user(stored, session.user_id.clone()).await?
         };
         self.refresh_schema().await?;
-        if starting && self.is_outdated().await? {
+        if starting && self.is_outdated(contact.first_start).await? {
             let contact = self.first_contact(session, true, contact.formerly).await?;
             self.start_over().await.map_err(|e| disk(&e))?;
             self.store.durable().await.map_err(|e| disk(&e))?;

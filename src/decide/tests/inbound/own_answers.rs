@@ -179,11 +179,11 @@ fn a_colleagues_answer_is_news_while_a_refused_one_waits_for_a_human() {
 fn a_dropped_answer_that_is_shown_at_last_is_no_colleagues() {
     let link = linked(&[said("b0", 'b', 1, "Hello.")]);
     let sending = on_its_way(Verb::Message, &["b0"]);
-    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending };
     let mut now = Conversation { link: Some(link), ..Conversation::new(response_id()) };
-    now.put(intent(7, answer("It is on its way.", Audience::Private), unclear));
+    now.put(intent(7, answer("It is on its way.", Audience::Private), IntentState::Sending(sending.clone())));
+    now.unclear(7, sending, Words::default(), 4);
     now.drop_action(7, "dropped by an operator", 5);
-    let [note] = now.notes.as_slice() else { panic!("{:?}", now.notes) };
+    let [_, note] = now.notes.as_slice() else { panic!("{:?}", now.notes) };
     assert_eq!((note.told, note.code.as_str()), (Feedback::Settled, "dropped"));
     let events = [event(&[said("b1", 'b', 2, "It is on its way.")])];
     let plan =
@@ -203,4 +203,16 @@ fn a_message_without_a_date_is_the_newest_where_it_is_shown_last() {
     let plan = Seen { events: &[event], link: Some(&link), ..Seen::default() }.plan();
     assert!(plan.write.as_ref().unwrap().fields.contains_key("Status"), "{}", shown(&plan));
     assert_eq!(learned(&plan, Some(&link)).last_customer, Some(id("c1")));
+}
+
+/// The gateway refused a repetition of a call that had arrived, and Goodays cut the emoji off.
+#[test]
+fn a_refused_answer_that_is_shown_altered_at_once_is_ours() {
+    let link = linked(&[said("b0", 'b', 1, "Hello.")]);
+    let mut again = refused(7, "It is on its way 😊");
+    again.state = ready();
+    again.unconfirmed.as_mut().unwrap().looked = Some(GoodaysTime::from_millis(minute(2)));
+    let events = [event(&[said("b1", 'b', 2, "It is on its way")])];
+    let plan = Seen { events: &events, link: Some(&link), intents: &[again], ..Seen::default() }.plan();
+    assert_eq!(settled(&plan), [(7, id("b1"))]);
 }

@@ -46,8 +46,11 @@ fn an_outage_is_waited_out_and_one_response_is_given_to_a_human() {
     assert_eq!(code(&silent, reads(16, false)), None, "nobody else was shown either");
     assert_eq!(code(&silent, reads(16, true)).as_deref(), Some("no_answer"));
     assert_eq!(code(&Failure::NotSent("no way".to_owned()), reads(16, true)), None);
-    assert_eq!(unread_after_put(&silent, 600_000), None);
-    assert!(unread_after_put(&silent, 600_001).is_some() && unread_after_put(&refused(), 0).is_some());
+    assert_eq!(unread_after_put(&silent, 600_000, FailedReads::default()), None);
+    assert!(
+        unread_after_put(&silent, 600_001, FailedReads::default()).is_some()
+            && unread_after_put(&refused(), 0, FailedReads::default()).is_some()
+    );
 }
 
 #[test]
