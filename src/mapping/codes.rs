@@ -42,6 +42,7 @@ pub fn codes() -> &'static [&'static str] {
         check::UNKNOWN_QUESTION,
         check::FAILS_ON_SAMPLE,
         check::NOT_CONDITION,
+        check::TOO_LONG,
         read_rules::MAP_ON_FIXED,
         case::KEY_IS_ID,
         read_rules::BAD_FIELD_NAME,

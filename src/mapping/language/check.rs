@@ -15,8 +15,8 @@ use crate::mapping::language::filters::{
 use crate::mapping::language::jinja::{self, Kind, Token};
 use crate::mapping::language::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
 use crate::mapping::language::names::{Path, Step, Use, uses};
-use crate::mapping::language::plain;
 use crate::mapping::language::shape::{QUESTION_TYPES, Shape};
+use crate::mapping::language::{nesting, plain};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -30,6 +30,7 @@ pub const BAD_ANSWER: &str = "M021";
 pub const UNKNOWN_QUESTION: &str = "M022";
 pub const FAILS_ON_SAMPLE: &str = "M023";
 pub const NOT_CONDITION: &str = "M024";
+pub const TOO_LONG: &str = "M049";
 
 /// Compiles the expressions and templates of a page, and notes the mistakes in them.
 pub struct Checker<'p> {
@@ -57,6 +58,7 @@ impl Checker<'_> {
 
     pub fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = node.text(self.page, what)?.text.clone();
+        self.short_enough(node, "template", &jinja::template(&text))?;
         match Template::new(&text, self.page.place(&node.span)) {
             Ok(template) => {
                 let before = self.page.found.len();
@@ -82,6 +84,7 @@ impl Checker<'_> {
                 .help("leave out the `{{ }}`, or use `template:` for a text");
             return None;
         }
+        self.short_enough(node, "expression", &jinja::expression(&text))?;
         match Expr::new(&text, self.page.place(&node.span)) {
             Ok(expr) => {
                 suspect::cut(self.page, node);
@@ -92,6 +95,19 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// What nests too deep is refused before the engine reads it: it would end the process.
+    fn short_enough(&mut self, node: &Node, what: &str, tokens: &[Token<'_>]) -> Option<()> {
+        if nesting::depth(tokens) <= nesting::DEEPEST {
+            return Some(());
+        }
+        let message =
+            format!("this {what} is too long: too many operators, branches or brackets in each other");
+        self.page.error(TOO_LONG, &node.span, message).help(
+            "for one of many texts write `x in ['a', 'b']`; for a table use `map`; else make several rules with `when`",
+        );
+        None
     }
 
     fn syntax(&mut self, node: &Node, code: &'static str, what: &str, error: &minijinja::Error) {

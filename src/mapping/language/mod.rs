@@ -8,6 +8,7 @@ pub(super) mod html;
 pub(super) mod jinja;
 pub(super) mod known;
 pub(super) mod names;
+pub(super) mod nesting;
 pub(super) mod plain;
 pub(super) mod scope;
 pub(super) mod shape;
