@@ -239,7 +239,7 @@ fn wrong_values_are_told_together() {
     2 | goodays: { base_url: http://x.y, token: '', webhook: { signature: of, secrets: [] }, actions: sent }
       |                                         ^^
       |
-      = help: an empty secret would let everybody in; set its variable
+      = help: set its variable, or fill its file
     error[Y004]: `secrets` is missing: signatures cannot be verified without
      --> connector.yaml:2:54
       |
@@ -318,7 +318,7 @@ fn files_and_variables_that_are_wrong() {
     3 |   webhook: { secrets: ["${EMPTY}", { file: **** }], signature: hmac-sha256 }
       |                        ^^^^^^^^^^
       |
-      = help: an empty secret would let everybody in; set its variable
+      = help: an empty secret would let everybody in; set its variable, or fill its file
     error[C005]: the file of `secrets` cannot be read: entity not found
      --> connector.yaml:3:44
       |
