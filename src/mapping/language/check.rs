@@ -5,18 +5,21 @@ use std::ops::Range;
 
 use minijinja::value::Value;
 
-use crate::document::diagnostic::{Page, nearest, one_of, suggest};
+use crate::document::diagnostic::{Page, Severity, nearest, one_of, suggest};
 use crate::document::yaml::{CUT_BY_YAML, Node};
 use crate::mapping::files::suspect;
 use crate::mapping::language::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
 use crate::mapping::language::filters::{
     BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS,
 };
+use crate::mapping::language::formats::formats;
 use crate::mapping::language::jinja::{self, Kind, Token};
 use crate::mapping::language::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
+use crate::mapping::language::methods::methods;
+use crate::mapping::language::mistake::{Mistake, NEVER_EQUAL};
 use crate::mapping::language::names::{Path, Step, Use, uses};
 use crate::mapping::language::shape::{QUESTION_TYPES, Shape};
-use crate::mapping::language::{nesting, plain};
+use crate::mapping::language::{documented, kinds, nesting, plain};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -46,12 +49,14 @@ impl Checker<'_> {
     /// A condition: an expression that gives true or false.
     pub fn condition(&mut self, node: &Node) -> Option<Expr> {
         let expr = self.compile(node, "`when`")?;
+        self.check_kinds(node, true)?;
         self.try_out(node, |scope| expr.holds(scope).map(|_| ()));
         Some(expr)
     }
 
     pub fn expression(&mut self, node: &Node, what: &str) -> Option<Expr> {
         let expr = self.compile(node, what)?;
+        self.check_kinds(node, false)?;
         self.try_out(node, |scope| expr.json(scope).map(|_| ()));
         Some(expr)
     }
@@ -186,7 +191,44 @@ impl Checker<'_> {
                 }
             }
         }
+        let seen = methods(tokens).into_iter().chain(formats(tokens));
+        let strangers = if self.names.is_goodays() { documented::compared(tokens) } else { Vec::new() };
+        for mistake in seen.chain(strangers) {
+            self.report(node, mistake);
+        }
         self.page.found.iter().filter(|found| found.is_error()).count() == before
+    }
+
+    /// Fixed texts of `remark_type`.
+    pub fn remark_types(&mut self, node: &Node) {
+        let Some(text) = node.scalar().map(|scalar| scalar.text.clone()) else { return };
+        for mistake in documented::remark_types(&jinja::expression(&text)) {
+            self.report(node, mistake);
+        }
+    }
+
+    /// Standard fields of a record are asked for what they can be.
+    fn check_kinds(&mut self, node: &Node, is_condition: bool) -> Option<()> {
+        if self.names.is_goodays() {
+            return Some(());
+        }
+        let text = node.scalar().map(|scalar| scalar.text.clone()).unwrap_or_default();
+        let found = kinds::misused(&text, is_condition, kinds::standard);
+        let good = found.is_empty();
+        for one in found {
+            let code = if one.is_condition { NOT_CONDITION } else { NEVER_EQUAL };
+            self.report(node, Mistake::error(code, one.part, one.message, one.help));
+        }
+        good.then_some(())
+    }
+
+    fn report(&mut self, node: &Node, mistake: Mistake) {
+        let span = self.at(node, &mistake.part);
+        let found = match mistake.severity {
+            Severity::Error => self.page.error(mistake.code, &span, mistake.message),
+            Severity::Warning => self.page.warn(mistake.code, &span, mistake.message),
+        };
+        found.help(mistake.help);
     }
 
     fn at(&self, node: &Node, part: &Range<usize>) -> Range<usize> {
