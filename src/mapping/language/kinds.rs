@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use crate::mapping::language::jinja::{self, Token};
-use crate::mapping::language::operands::{Comparison, Literal, Subject, comparisons, results};
+use crate::mapping::language::jinja::{self, Kind, Token, is_comparison};
+use crate::mapping::language::operands::{
+    Comparison, Literal, Subject, comparisons, outside, results, subject,
+};
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,21 +120,58 @@ fn no_condition(
     tokens: &[Token<'_>],
     of: impl Fn(&Subject<'_>) -> Option<(String, FieldKind)>,
 ) -> Vec<Misuse> {
-    let fields = results(tokens).into_iter().filter_map(|(subject, part)| Some((of(&subject)?, part)));
-    let misuse = |((name, kind), part): ((String, FieldKind), Range<usize>)| {
+    let misuse = |part: &[Token<'_>]| {
+        let field = subject(part).and_then(|subject| of(&subject));
+        let (name, kind) = field.or_else(|| computed(part).map(|kind| ("this".to_owned(), kind)))?;
         let is = match kind {
             FieldKind::Flag => return None,
             FieldKind::Number => "a number",
             FieldKind::Text => "a text",
         };
+        let quoted = if name == "this" { name.clone() } else { format!("`{name}`") };
         Some(Misuse {
-            part,
-            message: format!("`{name}` is {is}, and `when` must give true or false"),
-            help: format!("compare it with something, or ask whether it is there: `{name} is not none`"),
+            part: part.first()?.at..part.last()?.span().end,
+            message: format!("{quoted} is {is}, and `when` must give true or false"),
+            help: if name == "this" {
+                "compare it with something, as in `... == 'x'`".to_owned()
+            } else {
+                format!("compare it with something, or ask whether it is there: `{name} is not none`")
+            },
             is_condition: true,
         })
     };
-    fields.filter_map(misuse).collect()
+    results(tokens).into_iter().filter_map(misuse).collect()
+}
+
+/// What a part gives that is not a name alone, as far as its last step tells.
+fn computed(part: &[Token<'_>]) -> Option<FieldKind> {
+    let outside = outside(part);
+    if outside
+        .iter()
+        .any(|token| is_comparison(token) || ["in", "is", "not"].iter().any(|word| token.is(word)))
+    {
+        return None;
+    }
+    if outside.iter().any(|token| token.is("~")) {
+        return Some(FieldKind::Text);
+    }
+    match (part, outside.as_slice()) {
+        ([only], _) if only.kind == Kind::Text => Some(FieldKind::Text),
+        ([only], _) if only.kind == Kind::Number => Some(FieldKind::Number),
+        (_, [.., pipe, filter]) if pipe.is("|") => given(filter.text),
+        (_, [.., pipe, filter, open, _]) if pipe.is("|") && open.is("(") => given(filter.text),
+        _ => None,
+    }
+}
+
+/// What a filter gives.
+fn given(filter: &str) -> Option<FieldKind> {
+    match filter {
+        "lower" | "upper" | "title" | "capitalize" | "trim" | "replace" | "join" | "string"
+        | "strip_html" | "strip_markdown" | "tojson" => Some(FieldKind::Text),
+        "int" | "float" | "length" | "count" | "abs" | "round" | "sum" => Some(FieldKind::Number),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +225,13 @@ mod tests {
             "case.Number",
             "case.Flag and case.Text",
             "case.Text or case.Flag",
+            "case.Text | lower",
+            "case.Flag and case.Text | default('') | replace('a', 'b')",
+            "case.Text | length",
+            "case.Text ~ 'x'",
+            "'x'",
+            "1",
+            "case.Number | int(0)",
         ] {
             assert!(!misused(source, true, kind).is_empty(), "{source}");
             let (holds, fails) = outcomes(source);
@@ -212,6 +258,14 @@ mod tests {
             "case.Text and case.Flag",
             "case.Text | int(0) > 3",
             "case.Text is not none",
+            "case.Text | lower == 'a'",
+            "'a' == case.Text | lower",
+            "case.Text | lower in ['a']",
+            "not case.Text | length",
+            "case.Text | lower is startingwith('a')",
+            "(case.Text | lower) == 'a'",
+            "case.Text | bool",
+            "case.Flag if case.Text | length else false",
             "'tru' in case.Text",
         ] {
             assert_eq!(misused(source, true, kind), [], "{source}");

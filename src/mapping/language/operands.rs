@@ -136,8 +136,8 @@ fn answer<'s>(tokens: &[Token<'s>]) -> Option<Subject<'s>> {
     }
 }
 
-/// Paths whose own value the whole expression can give: `case.A` and `case.C` in `case.A or case.B and case.C`.
-pub fn results<'s>(tokens: &[Token<'s>]) -> Vec<(Subject<'s>, Range<usize>)> {
+/// The parts whose own value the whole expression can give: `a` and `c` in `a or b and c`.
+pub fn results<'t, 's>(tokens: &'t [Token<'s>]) -> Vec<&'t [Token<'s>]> {
     if tokens.iter().any(|token| token.is("if")) {
         return Vec::new();
     }
@@ -148,11 +148,22 @@ pub fn results<'s>(tokens: &[Token<'s>]) -> Vec<(Subject<'s>, Range<usize>)> {
         .zip(ends)
         // What stands before `and` is the result only if it counts as false.
         .filter(|(_, end)| tokens.get(*end).is_none_or(|joint| joint.is("or")))
-        .filter_map(|(start, end)| {
-            let part = tokens.get(start..end)?;
-            Some((subject(part)?, part.first()?.at..part.last()?.span().end))
-        })
+        .filter_map(|(start, end)| tokens.get(start..end).filter(|part| !part.is_empty()))
         .collect()
+}
+
+/// The tokens outside of all brackets, brackets included.
+pub fn outside<'t, 's>(tokens: &'t [Token<'s>]) -> Vec<&'t Token<'s>> {
+    let mut depth = 0_usize;
+    let mut found = Vec::new();
+    for token in tokens {
+        depth -= usize::from(closes(token)).min(depth);
+        if depth == 0 {
+            found.push(token);
+        }
+        depth += usize::from(opens(token));
+    }
+    found
 }
 
 /// The places of `or` and `and` outside of all brackets.
@@ -237,22 +248,15 @@ mod tests {
     #[test]
     fn results_are_what_the_whole_can_be() {
         let of = |source: &str| -> Vec<String> {
-            let found = results(&expression(source));
-            found.into_iter().map(|(_, part)| source[part].to_owned()).collect()
+            let tokens = expression(source);
+            let found = results(&tokens);
+            let span = |part: &[Token<'_>]| part[0].at..part[part.len() - 1].span().end;
+            found.into_iter().map(|part| source[span(part)].to_owned()).collect()
         };
         assert_eq!(of("case.Status"), ["case.Status"]);
-        assert_eq!(of("case.A or case.B and case.C"), ["case.A", "case.C"]);
-        for source in [
-            "not case.A",
-            "case.A and case.B == 'x'",
-            "case.A is none",
-            "case.A | bool",
-            "(x or case.A or y) == 'a'",
-            "true if case.A or case.B else false",
-            "f(case.A)",
-            "",
-            "or",
-        ] {
+        assert_eq!(of("case.A or case.B and not case.C"), ["case.A", "not case.C"]);
+        assert_eq!(of("(x or case.A or y) == 'a' and f(b or c)"), ["f(b or c)"]);
+        for source in ["true if case.A or case.B else false", "", "or"] {
             assert_eq!(of(source), Vec::<String>::new(), "{source}");
         }
     }
