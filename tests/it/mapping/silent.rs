@@ -22,11 +22,13 @@ fn fixtures() -> Vec<PathBuf> {
     all
 }
 
-/// A folder with the shipped files.
+/// A folder with the shipped files, and an org's own address.
 fn set_up() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("mappings")).unwrap();
-    let shipped = ["connector.yaml", "mappings/case.yaml", "mappings/comment.yaml", "mappings/actions.yaml"];
+    let connector = fs::read_to_string(Path::new(ROOT).join("connector.yaml")).unwrap();
+    fs::write(dir.path().join("connector.yaml"), connector.replace("//acme.", "//shop.")).unwrap();
+    let shipped = ["mappings/case.yaml", "mappings/comment.yaml", "mappings/actions.yaml"];
     let keys = ["ec.pem", "encrypted.pem", "certificate.pem"];
     for name in shipped {
         fs::copy(Path::new(ROOT).join(name), dir.path().join(name)).unwrap();
