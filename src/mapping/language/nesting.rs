@@ -1,7 +1,7 @@
 //! How deep a text nests for the engine. The engine reads and compiles with functions that call themselves, so a long
 //! chain (`a or b or c ...`, one `{% elif %}` after another) overflows the stack, which ends the process.
 
-use crate::mapping::language::jinja::{Kind, Token};
+use crate::mapping::language::jinja::{Kind, Token, is_comparison};
 
 /// Far above what people write. The tests hold it against a third of the smallest stack that mappings are read on.
 pub const DEEPEST: usize = 350;
@@ -26,19 +26,25 @@ struct Inside {
     chain: usize,
     /// The deepest bracket since the last joint. Brackets beside each other are not inside of each other.
     bracket: usize,
+    /// A comparison becomes a call, which is a bracket around both of its sides.
+    compared: bool,
     deepest_chain: usize,
     deepest_element: usize,
 }
 
 impl Inside {
+    fn since_joint(&self) -> usize {
+        self.chain + self.bracket + if self.compared { BRACKET } else { 0 }
+    }
+
     fn joint(&mut self) {
-        self.deepest_chain = self.deepest_chain.max(self.chain + self.bracket);
-        (self.joints, self.chain, self.bracket) = (self.joints + 1, 0, 0);
+        self.deepest_chain = self.deepest_chain.max(self.since_joint());
+        (self.joints, self.chain, self.bracket, self.compared) = (self.joints + 1, 0, 0, false);
     }
 
     /// The elements of a list stand beside each other.
     fn element(&mut self) {
-        let levels = self.joints + self.deepest_chain.max(self.chain + self.bracket);
+        let levels = self.joints + self.deepest_chain.max(self.since_joint());
         *self = Self { deepest_element: self.deepest_element.max(levels), ..Self::default() };
     }
 
@@ -62,7 +68,10 @@ fn levels(tokens: &[Token<'_>]) -> usize {
             }
             (Kind::Op, ",") => inside.element(),
             (Kind::Name, "and" | "or" | "if" | "else") => inside.joint(),
-            (Kind::Name, "not" | "in" | "is") | (Kind::Op, _) => inside.chain += 1,
+            (Kind::Name, "not" | "in" | "is") | (Kind::Op, _) => {
+                inside.chain += 1;
+                inside.compared |= is_comparison(token);
+            }
             _ => {}
         }
     }
@@ -143,6 +152,9 @@ mod tests {
             ("{1:", "}"),
             ("f(", ")"),
             ("1 or f(", ")"),
+            ("(", " < b)"),
+            ("1 == (", ")"),
+            ("f(a == ", ")"),
             ("{% if a %}", "{% endif %}"),
             ("{% for a in b %}", "{% endfor %}"),
             ("{% with a = b %}", "{% endwith %}"),
