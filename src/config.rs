@@ -10,6 +10,7 @@ mod read;
 mod reader;
 mod schema;
 mod secrets;
+mod stand_ins;
 mod values;
 mod vars;
 
@@ -33,6 +34,16 @@ pub use live::{Live, waiting};
 pub use read::codes;
 pub use schema::schema;
 pub use values::parse_duration;
+
+/// The file that commands look for without `-c`, in the folder where they run.
+pub const USUAL: &str = "connector.yaml";
+/// Where the packages install it: commands take it if the folder has none.
+pub const PACKAGED: &str = "/etc/goodays-salesforce/connector.yaml";
+
+const NOT_FOUND: &str = "name the file with -c, or start where connector.yaml stands; it is not at \
+     /etc/goodays-salesforce/connector.yaml, either";
+const NOT_NAMED: &str = "name the file with -c, or start where connector.yaml stands";
+const UNREADABLE: &str = "mind who may read it, or name another file with -c";
 
 /// Whether variables and secrets must be set. `check --offline`, `plan` of a file and `schema` work without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +228,13 @@ impl Config {
         let bytes = std::fs::read(path).map_err(|error| {
             let found =
                 Diagnostic::of_file(read::NO_FILE, shown.as_str(), format!("cannot be read: {error}"));
-            vec![found.with_help("name the file with -c, or start where connector.yaml stands")]
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let usual = path == Path::new(USUAL) && !Path::new(PACKAGED).exists();
+            vec![found.with_help(match (missing, usual) {
+                (true, true) => NOT_FOUND,
+                (true, false) => NOT_NAMED,
+                (false, _) => UNREADABLE,
+            })]
         })?;
         let text = encoding::text(bytes).map_err(|other| {
             let mut page = Page::new(shown.as_str(), &other.shown).showing(&hidden::hidden(&other.shown));

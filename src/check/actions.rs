@@ -1,13 +1,13 @@
 //! What actions.yaml reads of agents' work, what it compares, and what it writes back.
 
-use super::codes::{NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL};
+use super::codes::{NO_CONDITION, NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL};
 use super::fields::{GRANT_READ, Look};
 use super::objects::{Objects, Walk, case_object};
 use super::places::{Location, MappingFiles};
 use super::report::{Area, Report};
 use super::values;
 use crate::decide::Feedback;
-use crate::mapping::{Mapping, Severity};
+use crate::mapping::{FieldKind, Mapping, Severity};
 use crate::salesforce::describe::Field;
 
 /// A value of Case.Status, and whether it closes the Case.
@@ -30,6 +30,7 @@ pub fn check(
     let before = report.findings.len();
     reads(&look, mapping, object, report);
     compares(&look, statuses, report);
+    misuses(&look, mapping, object, report);
     feedback(&look, mapping, report);
     emptied(&look, mapping, report);
     earlier_metadata(&look, mapping, report);
@@ -99,6 +100,36 @@ fn compares(look: &Look<'_>, statuses: Option<&[Status]>, report: &mut Report) {
             &values::offer(&known, &text),
             report,
         );
+    }
+}
+
+/// Checks conditions by what their fields hold: one that gives a text, or compares a number with a text, never holds.
+fn misuses(look: &Look<'_>, mapping: &Mapping, case: &str, report: &mut Report) {
+    let kind = |root: &str, path: &str| {
+        let object = match root {
+            "case" => case,
+            "comment" => mapping.actions().comments.object.as_str(),
+            _ => return None,
+        };
+        match look.objects.walk(object, path) {
+            Walk::Field(field) => held(field),
+            Walk::Unknown { .. } | Walk::Needs(_) | Walk::Opaque => None,
+        }
+    };
+    for (one, location) in look.files.misused(look.file, kind) {
+        let code = if one.is_condition { NO_CONDITION } else { UNKNOWN_LITERAL };
+        look.report(Severity::Error, code, Some(&location), one.message, &one.help, report);
+    }
+}
+
+/// What Salesforce's API gives for a field. `None`: this depends on the record.
+fn held(field: &Field) -> Option<FieldKind> {
+    match field.kind.as_str() {
+        "boolean" => Some(FieldKind::Flag),
+        "int" | "long" | "double" | "currency" | "percent" => Some(FieldKind::Number),
+        "string" | "textarea" | "picklist" | "multipicklist" | "email" | "phone" | "url" | "id"
+        | "reference" | "date" | "datetime" | "time" => Some(FieldKind::Text),
+        _ => None,
     }
 }
 

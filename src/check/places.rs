@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::document::diagnostic::Page;
 use crate::document::yaml::{self, Kind, Node};
-use crate::mapping::{Diagnostic, Mapping, Severity};
+use crate::mapping::{Diagnostic, FieldKind, Mapping, Misuse, Severity, compared_texts, misused};
 
 /// All mapping files as trees.
 pub struct MappingFiles {
@@ -116,12 +116,32 @@ impl MappingFiles {
     pub fn compared(&self, file: &str) -> Vec<(String, String, Location)> {
         let mut found = Vec::new();
         for (location, text, source) in self.texts(file) {
-            for at in words(&text, "case") {
-                let Some((field, part)) = step(&text, at + "case".len()) else { continue };
-                for (literal, part) in literals(&text, at, after_step(&text, &part)) {
-                    found.push((field.clone(), literal, location.within(source, &part)));
-                }
-            }
+            let compared = compared_texts(&text).into_iter();
+            found.extend(compared.map(|(field, word, part)| (field, word, location.within(source, &part))));
+        }
+        found
+    }
+
+    /// What a file's expressions misuse. `kind` tells what a field holds, by its root and its path.
+    pub fn misused(
+        &self,
+        file: &str,
+        kind: impl Fn(&str, &str) -> Option<FieldKind>,
+    ) -> Vec<(Misuse, Location)> {
+        let Some(index) = self.files.iter().position(|one| one.name == file) else { return Vec::new() };
+        let file = &self.files[index];
+        let mut expressions = Vec::new();
+        if let Some(root) = &file.root {
+            expressions_of(root, &mut expressions);
+        }
+        let mut found = Vec::new();
+        for (node, is_condition) in expressions {
+            let location = Location { file: index, span: node.span.clone() };
+            let misuses = misused(text(node).unwrap_or_default(), is_condition, &kind).into_iter();
+            found.extend(misuses.map(|one| {
+                let place = location.within((&file.text, node), &one.part);
+                (one, place)
+            }));
         }
         found
     }
@@ -184,6 +204,19 @@ fn scalars<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     }
 }
 
+/// All expressions of actions.yaml, and whether each is a condition.
+fn expressions_of<'n>(node: &'n Node, found: &mut Vec<(&'n Node, bool)>) {
+    match &node.kind {
+        Kind::Scalar(_) => {}
+        Kind::List(items) => items.iter().for_each(|item| expressions_of(item, found)),
+        Kind::Map(entries) => entries.iter().for_each(|(key, value)| match text(key) {
+            Some("when") => found.push((value, true)),
+            Some("content" | "remark_type" | "note" | "rating") => found.push((value, false)),
+            _ => expressions_of(value, found),
+        }),
+    }
+}
+
 /// All scalars under a node except keys.
 fn values<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     match &node.kind {
@@ -232,12 +265,6 @@ fn step(text: &str, at: usize) -> Option<(String, Range<usize>)> {
     Some((name, part))
 }
 
-/// Where a path continues after a step: `['name']` closes its quote and its bracket first.
-fn after_step(text: &str, part: &Range<usize>) -> usize {
-    let Some(inner) = text[part.end..].strip_prefix(['\'', '"']) else { return part.end };
-    inner.trim_start().strip_prefix(']').map_or(part.end, |rest| text.len() - rest.len())
-}
-
 /// A quoted text at this place, and its span without the quotes.
 fn literal(text: &str, at: usize) -> Option<(String, Range<usize>)> {
     let quote = text[at..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
@@ -246,63 +273,9 @@ fn literal(text: &str, at: usize) -> Option<(String, Range<usize>)> {
     Some((inner[..end].to_owned(), at + 1..at + 1 + end))
 }
 
-/// The texts with which the part between `start` and `end` is compared, on either side of it.
-fn literals(text: &str, start: usize, end: usize) -> Vec<(String, Range<usize>)> {
-    let after = text[end..].trim_start();
-    let compared = after.strip_prefix("==").or_else(|| after.strip_prefix("!="));
-    if let Some(rest) = compared {
-        return literal(text, text.len() - rest.trim_start().len()).into_iter().collect();
-    }
-    let list = after.strip_prefix("not ").map_or(after, str::trim_start);
-    if let Some(list) = list.strip_prefix("in").map(str::trim_start).filter(|l| l.starts_with(['[', '('])) {
-        return listed(text, text.len() - list.len() + 1);
-    }
-    reversed(text, start).into_iter().collect()
-}
-
-/// `'Spam' == case.Status`
-fn reversed(text: &str, start: usize) -> Option<(String, Range<usize>)> {
-    let before = text[..start].trim_end();
-    let before = before.strip_suffix("==").or_else(|| before.strip_suffix("!="))?.trim_end();
-    let quote = before.chars().next_back().filter(|c| matches!(c, '\'' | '"'))?;
-    let end = before.len() - 1;
-    let open = before[..end].rfind(quote)?;
-    Some((before[open + 1..end].to_owned(), open + 1..end))
-}
-
-fn listed(text: &str, mut at: usize) -> Vec<(String, Range<usize>)> {
-    let mut found = Vec::new();
-    loop {
-        at += text[at..].len() - text[at..].trim_start_matches([' ', ',']).len();
-        let Some((item, part)) = literal(text, at) else { return found };
-        at = part.end + 1;
-        found.push((item, part));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn compared(text: &str) -> Vec<String> {
-        let found = words(text, "case").filter_map(|at| Some((at, step(text, at + 4)?)));
-        let found = found.flat_map(|(at, (_, part))| literals(text, at, after_step(text, &part)));
-        found
-            .map(|(literal, part)| {
-                assert_eq!(&text[part], literal);
-                literal
-            })
-            .collect()
-    }
-
-    #[test]
-    fn compared_texts_are_found_on_either_side() {
-        assert_eq!(compared("case.Status == 'Spam' or case.Status=='X' "), ["Spam", "X"]);
-        assert_eq!(compared("'Spam' == case.Status and case.IsClosed"), ["Spam"]);
-        assert_eq!(compared("case.Status in ['A', \"B\"] and case['Origin'] != 'C'"), ["A", "B", "C"]);
-        assert_eq!(compared("case.Status not in ('A','B')"), ["A", "B"]);
-        assert_eq!(compared("my.case.Status == 'A' or showcase.Status == 'B'"), Vec::<String>::new());
-    }
 
     #[test]
     fn steps_behind_a_name() {

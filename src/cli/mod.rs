@@ -28,7 +28,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, panics_without_words};
 use crate::clock::Clock;
-use crate::config::{Config, Secrets, parse_duration};
+use crate::config::{Config, PACKAGED, Secrets, USUAL, parse_duration};
 use crate::demo;
 use crate::mapping::Diagnostic;
 use crate::out::{self, say, warn_user};
@@ -273,9 +273,15 @@ struct Whom {
 /// Where the configuration stands.
 #[derive(Debug, clap::Args)]
 struct Configured {
-    /// The configuration file.
-    #[arg(short, long, default_value = "connector.yaml")]
+    /// The configuration file; else connector.yaml in this folder, else /etc/goodays-salesforce/connector.yaml.
+    #[arg(short, long, default_value_os_t = usual_config(Path::new(PACKAGED)), hide_default_value = true)]
     config: PathBuf,
+}
+
+/// The file of this folder. If there is none, the one that the packages install.
+fn usual_config(packaged: &Path) -> PathBuf {
+    let here = Path::new(USUAL);
+    if !here.exists() && packaged.exists() { packaged.to_owned() } else { here.to_owned() }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -375,13 +381,19 @@ impl From<Kind> for SchemaKind {
 
 /// The daemon's notation: a moment, or a span before now. A day means its beginning in UTC.
 fn since(text: &str) -> Result<String, &'static str> {
-    if let Ok(day) = text.parse::<jiff::civil::Date>()
-        && text.len() == "2026-11-20".len()
-    {
-        return Ok(format!("{day}T00:00:00Z"));
+    let is_day = text.len() == "2026-11-20".len();
+    let written = match text.parse::<jiff::civil::Date>() {
+        Ok(day) if is_day => format!("{day}T00:00:00Z"),
+        _ => text.to_owned(),
+    };
+    match written.parse::<jiff::Timestamp>() {
+        Ok(moment) if moment > Clock::System.now() => {
+            Err("that is in the future, so nothing would be looked at")
+        }
+        Ok(_) => Ok(written),
+        Err(_) if parse_duration(text).is_some() => Ok(written),
+        Err(_) => Err("write 2026-11-20T08:00:00Z, 2026-11-20, or a span such as 48h"),
     }
-    let understood = text.parse::<jiff::Timestamp>().is_ok() || parse_duration(text).is_some();
-    understood.then(|| text.to_owned()).ok_or("write 2026-11-20T08:00:00Z, 2026-11-20, or a span such as 48h")
 }
 
 /// Loads the configuration, or reports all mistakes in it.

@@ -49,6 +49,7 @@ pub async fn plan(event: &str, path: &Path, how: How) -> anyhow::Result<u8> {
             Err(failure) => return Ok(unreachable(&failure)),
         }
     }
+    planner.ask_version().await;
     warn_user!("note: {}", planner.note());
     Ok(code)
 }
@@ -113,6 +114,14 @@ impl<'a> Planner<'a> {
         self.org.as_ref().map(|org| org.knowledge(id, row)).unwrap_or_default()
     }
 
+    /// Asks the daemon which mapping version it has in force, if no event made that known.
+    async fn ask_version(&mut self) {
+        let (Some(daemon), None) = (&self.daemon, &self.in_force) else { return };
+        let status = daemon.get("/status").await.ok();
+        let version = status.as_ref().and_then(|status| status["mapping"]["version"].as_str());
+        self.in_force = version.map(str::to_owned);
+    }
+
     /// Tells how reliable the plan is.
     fn note(&self) -> String {
         let own = self.mapping.version();
@@ -159,7 +168,12 @@ type Body = (String, Result<Value, String>);
 pub async fn bodies(event: &str, path: &Path) -> anyhow::Result<Vec<Body>> {
     let file = Path::new(event);
     if file.exists() {
-        return preview::bodies(file).with_context(|| format!("{event} cannot be read"));
+        let bodies = preview::bodies(file).with_context(|| format!("{event} cannot be read"))?;
+        anyhow::ensure!(
+            !bodies.is_empty(),
+            "the folder {event} holds no event: files whose names end in .json are read, not those of folders inside of it"
+        );
+        return Ok(bodies);
     }
     let body = admin::event(path, event)
         .await

@@ -10,7 +10,7 @@ use super::reader::{BAD_WORD, Reader};
 use super::secrets::Slot;
 use super::values::{self, BAD_VALUE, NOT_HTTPS};
 use crate::document::keys::{Keys, choice};
-use crate::document::yaml::Node;
+use crate::document::yaml::{Kind, Node};
 
 /// One destination.
 #[derive(Debug, Clone)]
@@ -98,6 +98,11 @@ impl Reader<'_> {
 
     fn topics(&mut self, node: &Node) -> Vec<Topic> {
         let items = node.list(&mut self.page, "`on`");
+        if items.is_empty() && matches!(node.kind, Kind::List(_)) {
+            self.page
+                .error(BAD_VALUE, &node.span, "`on` is empty, so this destination is told of nothing")
+                .help("name what is to be told, such as `[trouble, unclear]`, or leave the key out for everything");
+        }
         items.iter().filter_map(|item| choice(item, &mut self.page, BAD_WORD, "`on`", &TOPICS)).collect()
     }
 
@@ -182,6 +187,7 @@ mod tests {
                 "[{ to: slack, url: 'https://hooks.example/hunter2', link: hunter2 }]",
                 "is no address of a page",
             ),
+            ("[{ to: slack, url: 'https://hooks.example/hunter2', on: [] }]", "told of nothing"),
             ("[{ to: slack }]", "`url` is missing"),
             ("[{ to: slack, url: 'https://hooks.example/hunter2', when: x }]", "unknown key"),
         ] {

@@ -160,7 +160,7 @@ mod tests {
 server: { listen: '127.0.0.1:8080' }
 goodays: { base_url: 'https://api.goodays.co/v2', token: one, webhook: { secrets: [first] } }
 salesforce:
-  login_url: https://acme.my.salesforce.com
+  login_url: https://shop.my.salesforce.com
   auth: { client_id: id, client_secret: secret }
 poll: { interval: 10s, quiet: 30s }
 ";

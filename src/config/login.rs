@@ -23,6 +23,9 @@ pub fn wrong_host(host: &str, client_credentials: bool) -> Option<(String, Strin
     None
 }
 
+/// The host that the shipped connector.yaml names.
+pub const EXAMPLE: &str = "acme.my.salesforce.com";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,7 @@ const USELESS_PLACES: &str = "C014";
 const HASTY: &str = "C016";
 const SWEEP_GAP: &str = "C017";
 const WRONG_LOGIN: &str = "C015";
+const EXAMPLE_LOGIN: &str = "C018";
 
 /// All error codes of connector.yaml. The tests have a wrong file for each.
 pub fn codes() -> &'static [&'static str] {
@@ -60,6 +61,7 @@ pub fn codes() -> &'static [&'static str] {
         HASTY,
         SWEEP_GAP,
         WRONG_LOGIN,
+        EXAMPLE_LOGIN,
         yaml::INVISIBLE,
         yaml::NOT_UTF8,
     ]
@@ -279,6 +281,10 @@ impl Reader<'_> {
             self.page
                 .error(WRONG_LOGIN, &node.span, "`login_url` must be the org's address alone")
                 .help("leave out what stands behind the server's name");
+        } else if host == login::EXAMPLE {
+            self.page
+                .warn(EXAMPLE_LOGIN, &node.span, "`login_url` is still the address of the shipped example")
+                .help("write your org's own address, https://NAME.my.salesforce.com (Setup, My Domain), or set SALESFORCE_LOGIN_URL");
         }
     }
 

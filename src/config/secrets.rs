@@ -1,6 +1,6 @@
 //! Secrets, given in the file or in separate files. They are never shown.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
@@ -8,9 +8,9 @@ use crate::document::diagnostic::Diagnostic;
 use crate::document::keys::Keys;
 use crate::document::yaml::{Kind, MISSING_KEY, Node};
 
-use super::private_key;
 use super::reader::Reader;
 use super::{Auth, Config, Secrets};
+use super::{private_key, stand_ins};
 
 pub const EMPTY_SECRET: &str = "C003";
 pub const GIVEN_TWICE: &str = "C004";
@@ -52,7 +52,7 @@ impl Reader<'_> {
                     .help("keep one of them");
                 None
             }
-            (Some(node), None) => self.secret_text(node, name),
+            (Some(node), None) => self.secret_text(node, name, slot),
             (None, Some(file)) => self.secret_file(file, name_file, slot),
             (None, None) => {
                 if self.secrets == Secrets::Required && slot != Slot::AdminToken {
@@ -77,13 +77,13 @@ impl Reader<'_> {
                 );
                 keys.finish(&mut self.page, "a secret");
             } else {
-                found.extend(self.secret_text(item, "secrets"));
+                found.extend(self.secret_text(item, "secrets", Slot::Webhook(found.len())));
             }
         }
         found
     }
 
-    fn secret_text(&mut self, node: &Node, name: &str) -> Option<SecretString> {
+    fn secret_text(&mut self, node: &Node, name: &str, slot: Slot) -> Option<SecretString> {
         let unset = self.unset.contains(&node.span.start);
         if unset {
             return None; // said already, where it matters
@@ -100,10 +100,10 @@ impl Reader<'_> {
             Some(text) if text.is_empty() => {
                 self.page
                     .error(EMPTY_SECRET, &node.span, format!("`{name}` is empty"))
-                    .help("an empty secret would let everybody in; set its variable");
+                    .help(empty_help(slot));
                 None
             }
-            Some(text) => Some(self.secret_value(text, node, name)),
+            Some(text) => Some(self.secret_value(text, node, (name, slot))),
         }
     }
 
@@ -113,20 +113,21 @@ impl Reader<'_> {
             Ok(text) if bare(&text).is_empty() => {
                 self.page
                     .error(EMPTY_SECRET, &node.span, format!("the file of `{name}` is empty"))
-                    .help("an empty secret would let everybody in");
+                    .help(empty_help(slot));
                 None
             }
             Ok(text) => {
                 self.secret_files.push(SecretFile { slot, path });
-                Some(self.secret_value(bare(&text).to_owned(), node, name))
+                Some(self.secret_value(bare(&text).to_owned(), node, (name, slot)))
             }
             Err(error) => {
                 if self.secrets == Secrets::Required {
+                    let written = node.scalar().map(|scalar| scalar.text.as_str()).unwrap_or_default();
                     self.page
                         .error(
                             NO_SECRET_FILE,
                             &node.span,
-                            format!("the file of `{name}` cannot be read: {}", unreadable(&error)),
+                            format!("{} cannot be read: {}", shown(written, &path, name), unreadable(&error)),
                         )
                         .help("mend the path, which belongs to this file's folder, or who may read the file");
                 }
@@ -135,8 +136,8 @@ impl Reader<'_> {
         }
     }
 
-    fn secret_value(&mut self, text: String, node: &Node, name: &str) -> SecretString {
-        if let Some((why, help)) = doubtful(&text, name.starts_with("private_key")) {
+    fn secret_value(&mut self, text: String, node: &Node, (name, slot): (&str, Slot)) -> SecretString {
+        if let Some((why, help)) = doubtful(&text, slot) {
             self.page.error(BAD_SECRET, &node.span, format!("`{name}` {why}")).help(help);
         }
         SecretString::from(text)
@@ -150,7 +151,7 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     for file in &config.secret_files {
         let shown = file.path.display().to_string();
         match std::fs::read_to_string(&file.path) {
-            Ok(text) => match (bare(&text), doubtful(bare(&text), file.slot == Slot::PrivateKey)) {
+            Ok(text) => match (bare(&text), doubtful(bare(&text), file.slot)) {
                 ("", _) => problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty")),
                 (_, Some((why, _))) => {
                     problems.push(Diagnostic::of_file(BAD_SECRET, shown, format!("the secret {why}")));
@@ -166,6 +167,31 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     if problems.is_empty() { Ok(fresh) } else { Err(problems) }
 }
 
+/// An empty text is a signature's or a door's secret that everybody knows. Other secrets would just not work.
+fn empty_help(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Webhook(_) | Slot::AdminToken => {
+            "an empty secret would let everybody in; set its variable, or fill its file"
+        }
+        _ => "set its variable, or fill its file",
+    }
+}
+
+/// The file of a secret, for a message. A text that does not look like a path may be the secret itself, under the
+/// wrong key.
+fn shown(written: &str, path: &Path, name: &str) -> String {
+    let written = written.trim();
+    let first = written.split('/').find(|part| !part.is_empty()).unwrap_or_default();
+    let first_folder = path.ancestors().find(|folder| folder.ends_with(first)).is_some_and(Path::is_dir);
+    let is_path =
+        written.starts_with("./") || written.starts_with("../") || (written.contains('/') && first_folder);
+    if is_path {
+        format!("the file of `{name}`, {},", path.display())
+    } else {
+        format!("the file of `{name}`")
+    }
+}
+
 /// Strips characters that are surely not part of the secret: whitespace, a byte order mark, and zero-width characters,
 /// which come along when a text is copied from a web page.
 fn bare(text: &str) -> &str {
@@ -179,7 +205,7 @@ fn is_invisible(c: char) -> bool {
 
 /// Why this is probably not the intended secret, and what to do. A token is sent in a header, so it is one line. A
 /// private key has many lines and names its kind.
-fn doubtful(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
+fn doubtful(text: &str, slot: Slot) -> Option<(&'static str, &'static str)> {
     const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
     let quoted = QUOTES
         .iter()
@@ -187,8 +213,11 @@ fn doubtful(text: &str, is_key: bool) -> Option<(&'static str, &'static str)> {
     if quoted {
         return Some(("stands in quotes", "write the secret alone, without quotes"));
     }
-    if is_key {
+    if slot == Slot::PrivateKey {
         return private_key::problem(text);
+    }
+    if let Some(found) = stand_ins::problem(text, slot) {
+        return Some(found);
     }
     if text.chars().any(is_invisible) {
         return Some(("has a character in it that nobody sees", "type or paste it again"));
@@ -243,24 +272,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_missing_file_is_named_unless_its_path_may_be_the_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("secrets")).unwrap();
+        let shown =
+            |written: &str| shown(written, &dir.path().join(written.trim_start_matches("./")), "token_file");
+        for path in ["secrets/goodays_token", "./token", "secrets/deep/er"] {
+            assert!(shown(path).contains(path.trim_start_matches("./")), "{path}: {}", shown(path));
+        }
+        let outside = format!("{}/missing", dir.path().display());
+        assert!(shown(&outside).contains(&outside));
+        for secret in ["s3cret", "ab/cd+ef==", "/x9/AbC", "secrets"] {
+            assert_eq!(shown(secret), "the file of `token_file`", "{secret}");
+        }
+    }
+
+    #[test]
     fn d07_what_surrounds_a_secret_is_stripped_and_what_is_doubtful_is_refused() {
         for text in
             ["s3cret", "\u{feff}s3cret\r\n", "\u{200b} s3cret\u{2060}\n\n", "\t\u{feff}\u{200b}s3cret\u{a0}"]
         {
-            assert_eq!((bare(text), doubtful(bare(text), false)), ("s3cret", None), "{text:?}");
+            assert_eq!((bare(text), doubtful(bare(text), Slot::ClientSecret)), ("s3cret", None), "{text:?}");
         }
         for text in ["", "\n", "\u{feff}", "\u{feff}\u{200b} \r\n"] {
             assert_eq!(bare(text), "", "{text:?}");
         }
         for text in ["\"s3cret\"", "'s3cret'", "“s3cret”", "`s3cret`", "a\u{200b}b", "a\nb", "\"\""] {
-            assert!(doubtful(text, false).is_some(), "{text:?}");
+            assert!(doubtful(text, Slot::ClientSecret).is_some(), "{text:?}");
         }
         for text in ["it's", "\"", "a\"b", "a b", "é", "'a"] {
-            assert_eq!(doubtful(text, false), None, "{text:?}");
+            assert_eq!(doubtful(text, Slot::ClientSecret), None, "{text:?}");
         }
         let key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----";
-        assert_eq!(doubtful(bare(&format!("\u{feff}{key}\r\n")), true), None);
-        assert!(doubtful(&format!("\"{key}\""), true).is_some());
-        assert!(doubtful("-----BEGIN CERTIFICATE-----", true).is_some());
+        assert_eq!(doubtful(bare(&format!("\u{feff}{key}\r\n")), Slot::PrivateKey), None);
+        assert!(doubtful(&format!("\"{key}\""), Slot::PrivateKey).is_some());
+        assert!(doubtful("-----BEGIN CERTIFICATE-----", Slot::PrivateKey).is_some());
     }
 }

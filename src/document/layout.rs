@@ -33,6 +33,11 @@ pub fn syntax(page: &mut Page, at: usize, detail: &str) {
             return;
         }
     }
+    if detail.contains("recursion limit exceeded") {
+        page.error(SYNTAX, &(at..at + 1), "lists or mappings stand too deep in each other here")
+            .help("a rule needs three or four levels: look for brackets that are not closed");
+        return;
+    }
     let help = indented_otherwise(&text, &line).unwrap_or_else(|| usual_help(&text[line.clone()]).to_owned());
     page.error(SYNTAX, &(at..at + 1), format!("this is not YAML: {detail}")).help(help);
 }

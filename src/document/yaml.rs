@@ -23,6 +23,10 @@ pub const NOT_UTF8: &str = "Y008";
 /// Limits the nodes of a file with its aliases expanded. A person does not write more.
 const MAX_NODES: usize = 20_000;
 
+/// Limits lists and mappings in each other, in brackets and by indentation. Ours are read by functions that call
+/// themselves.
+const DEEPEST: usize = 64;
+
 #[derive(Debug, Clone)]
 pub struct Node {
     pub span: Range<usize>,
@@ -200,6 +204,7 @@ pub fn parse(page: &mut Page) -> Option<Node> {
     let mut tree = Tree { page, anchors: HashMap::new(), made: 0 };
     let mut options = Options::default();
     options.set_emit_comments(false); // they are no values, however many there are
+    (options.flow_nesting_limit, options.block_nesting_limit) = (DEEPEST, DEEPEST);
     let mut events = Parser::new_from_str_with_options(&text, options);
     let mut root = None;
     loop {
@@ -372,4 +377,31 @@ fn bytes(span: &Span) -> Range<usize> {
     let start = span.start.byte_offset().unwrap_or_else(|| span.start.index());
     let end = span.end.byte_offset().unwrap_or_else(|| span.end.index());
     start..end.max(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A third of the stack of a thread of the daemon.
+    const STACK: usize = 2 * 1024 * 1024 / 3;
+
+    #[test]
+    fn what_is_not_refused_as_too_deep_fits_into_a_third_of_the_stack() {
+        let read = || {
+            for count in [DEEPEST - 2, 20_000] {
+                let brackets = format!("a: {}{}", "[".repeat(count), "]".repeat(count));
+                let braces = format!("a: {}1{}", "{b: ".repeat(count), "}".repeat(count));
+                let lines = format!("{}x", "- ".repeat(count));
+                let both = format!("{}{}{}", "- ".repeat(count), "[".repeat(count), "]".repeat(count));
+                for text in [brackets, braces, lines, both] {
+                    let mut page = Page::new("case.yaml", &text);
+                    let node = parse(&mut page);
+                    assert_eq!(node.is_some(), count < DEEPEST, "{} {:?}", &text[..20], page.found);
+                    drop(node.clone());
+                }
+            }
+        };
+        std::thread::Builder::new().stack_size(STACK).spawn(read).unwrap().join().unwrap();
+    }
 }

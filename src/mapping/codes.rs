@@ -5,7 +5,7 @@ use crate::document::yaml;
 use crate::mapping::files::{
     agents_fields, case, comment, map_table, matching, read_actions, read_rules, suspect, user_types,
 };
-use crate::mapping::language::check;
+use crate::mapping::language::{check, mistake};
 
 /// All codes of the mapping files. The tests have a faulty file for each.
 pub fn codes() -> &'static [&'static str] {
@@ -42,6 +42,10 @@ pub fn codes() -> &'static [&'static str] {
         check::UNKNOWN_QUESTION,
         check::FAILS_ON_SAMPLE,
         check::NOT_CONDITION,
+        check::TOO_LONG,
+        mistake::NEVER_EQUAL,
+        mistake::METHOD,
+        mistake::BAD_FORMAT,
         read_rules::MAP_ON_FIXED,
         case::KEY_IS_ID,
         read_rules::BAD_FIELD_NAME,

@@ -26,6 +26,7 @@ pub use files::schema::{actions_schema, case_schema, comment_schema};
 pub use language::expr::EvalProblem;
 pub use language::filters::strip_markdown;
 pub use language::html::strip_html;
+pub use language::kinds::{FieldKind, Misuse, compared_texts, misused};
 pub use language::scope::Facts;
 
 use crate::document::diagnostic::Page;

@@ -92,7 +92,19 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_one() {
 fn a_missing_file_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let said = stderr(&bin().current_dir(dir.path()).arg("run").assert().code(2));
-    assert!(said.contains("connector.yaml") && said.contains("-c"), "{said}");
+    assert!(said.contains("/etc/goodays-salesforce/connector.yaml") && said.contains("-c"), "{said}");
+    let said = stderr(&bin().args(["status", "-c", "nowhere.yaml"]).assert().code(2));
+    assert!(said.contains("nowhere.yaml") && !said.contains("/etc/"), "{said}");
+}
+
+#[test]
+fn a_folder_without_an_event_is_told() {
+    let dir = set_up();
+    let events = dir.path().join("events");
+    fs::create_dir(&events).unwrap();
+    fs::write(events.join("event.txt"), "{}").unwrap();
+    let plan = bin().current_dir(dir.path()).args(["plan", "events"]).assert().code(2);
+    assert!(stderr(&plan).contains("the folder events holds no event"), "{}", stderr(&plan));
 }
 
 #[test]
@@ -137,11 +149,14 @@ fn status_without_a_daemon_says_so() {
 fn a_sweep_begins_at_a_moment_a_day_or_a_span_before_now() {
     let dir = set_up();
     let sweep = |since: &str| bin().current_dir(dir.path()).args(["sweep", "--since", since]).assert();
-    for since in ["2026-11-20T08:00:00Z", "2026-11-20", "48h"] {
+    for since in ["2024-11-20T08:00:00Z", "2024-11-20", "48h"] {
         assert!(stderr(&sweep(since).code(5)).contains("no running daemon"), "{since}");
     }
     for since in ["yesterday", "2026-11", "20.11.2026"] {
         assert!(stderr(&sweep(since).code(2)).contains("write 2026-11-20T08:00:00Z"), "{since}");
+    }
+    for since in ["2999-01-01", "2999-01-01T08:00:00Z", "2999-01-01T08:00:00+02:00"] {
+        assert!(stderr(&sweep(since).code(2)).contains("in the future"), "{since}");
     }
 }
 

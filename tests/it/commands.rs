@@ -53,6 +53,18 @@ async fn a_sweep_is_told_in_lines_and_for_machines_in_json() {
     assert_eq!((&report["looked_at"], &report["missing_count"]), (&2.into(), &0.into()));
 }
 
+/// An event without a readable id asks the daemon nothing by itself.
+#[tokio::test]
+async fn a_plan_says_that_a_daemon_runs_whatever_the_event() {
+    let world = World::start().await;
+    for (name, body) in [("parked.json", r#"{"event_type": "response"}"#), ("broken.json", "{")] {
+        let file = world.dir.path().join(name);
+        std::fs::write(&file, body).unwrap();
+        let (_, _, said) = run(&world, &["plan", file.to_str().unwrap()]).await;
+        assert!(said.contains("as the running daemon would write it now"), "{name}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn answers_that_wait_for_a_human_are_named_by_a_sweep() {
     let mut world = World::start().await;

@@ -8,6 +8,8 @@ use crate::document::diagnostic::Page;
 use crate::document::yaml::{Kind, Node, WRONG_KIND};
 use crate::mapping::files::read_rules::{EMPTY_VALUE, fixed};
 use crate::mapping::files::{ranges, suspect};
+use crate::mapping::language::documented::{self, Documented};
+use crate::mapping::language::mistake::NEVER_EQUAL;
 
 pub const OVERLAP: &str = "M014";
 pub const GAP: &str = "M015";
@@ -65,6 +67,18 @@ impl MapTable {
         }
         check_ranges(page, places, has_default || unread);
         table
+    }
+
+    /// Warns about keys that are none of the words that Goodays documents for `name`.
+    pub fn check_words(node: &Node, page: &mut Page, name: &str, known: Documented) {
+        let Kind::Map(entries) = &node.kind else { return };
+        for (key, _) in entries {
+            let Some(text) = key.scalar().map(|scalar| scalar.text.trim()) else { continue };
+            let quoted = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+            if let Some((message, help)) = documented::stranger(name, known, quoted.unwrap_or(text)) {
+                page.warn(NEVER_EQUAL, &key.span, message).help(help);
+            }
+        }
     }
 
     /// The value for `key`. The outer `None`: no key fits.

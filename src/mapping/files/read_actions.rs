@@ -223,7 +223,11 @@ fn read_rule(node: &Node, page: &mut Page, command: Option<&str>) -> Option<Acti
             page.error(USELESS_KEY, &span, format!("Goodays takes no `{key}` with `{}`", act.name()))
                 .help(format!("with `{}` it takes {takes}", act.name()));
         }
-        Checker::new(page, names).expression(node, &format!("`{key}`"))
+        let mut checker = Checker::new(page, names);
+        if key == "remark_type" {
+            checker.remark_types(node);
+        }
+        checker.expression(node, &format!("`{key}`"))
     };
     let (content, remark_type) = (value("content", page), value("remark_type", page));
     let (call_note, rating) = (value("note", page), value("rating", page));

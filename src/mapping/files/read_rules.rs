@@ -96,6 +96,10 @@ fn read_rules(node: &Node, page: &mut Page, names: Names, timed: bool) -> Vec<Ru
         Kind::List(items) => items.iter().collect(),
         _ => vec![node],
     };
+    if items.is_empty() {
+        page.error(NOT_ONE_SOURCE, &node.span, "this field has no rule, so it is never written")
+            .help("give it a rule, such as `{ from: response.place.name }`, or remove the field");
+    }
     let mut rules: Vec<Rule> = Vec::new();
     let mut seen: Vec<(String, Range<usize>)> = Vec::new();
     for item in items {
@@ -151,11 +155,15 @@ pub fn canonical(node: &Node) -> String {
 
 fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<Rule> {
     if !matches!(node.kind, Kind::Map(_)) {
-        let text = node.scalar().map_or("...", |scalar| scalar.text.as_str()).to_owned();
-        let key = if text.contains("{{") { "template" } else { "value" };
+        let given = node.scalar().filter(|scalar| !scalar.is_null()).map(|scalar| scalar.text.clone());
+        let example = match given {
+            Some(text) if text.contains("{{") => format!("{{ template: \"{text}\" }}"),
+            Some(text) => format!("{{ value: \"{text}\" }}"),
+            None => "{ value: ... } for a fixed value".to_owned(),
+        };
         node.wrong_kind(page, "a rule", "a mapping");
         if let Some(found) = page.found.last_mut().filter(|_| node.scalar().is_some()) {
-            found.help(format!("write {{ {key}: \"{text}\" }}, or {{ from: ... }} for an expression"));
+            found.help(format!("write {example}, or {{ from: ... }} for an expression"));
         }
         return None;
     }
@@ -196,6 +204,11 @@ fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<
     if map.is_some() && matches!(source, Some(Source::Fixed(_))) {
         page.error(MAP_ON_FIXED, &value_span, "`map` on a fixed `value` always gives the same")
             .help("use `from:` with an expression, or drop `map`");
+    }
+    if let (Some(Source::Expr(from)), Some(map)) = (&source, map)
+        && let Some((name, known)) = from.documented()
+    {
+        MapTable::check_words(map, page, &name, known);
     }
     let has_default = default.is_some();
     let rule = Rule {

@@ -5,18 +5,21 @@ use std::ops::Range;
 
 use minijinja::value::Value;
 
-use crate::document::diagnostic::{Page, nearest, one_of, suggest};
+use crate::document::diagnostic::{Page, Severity, nearest, one_of, suggest};
 use crate::document::yaml::{CUT_BY_YAML, Node};
 use crate::mapping::files::suspect;
 use crate::mapping::language::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
 use crate::mapping::language::filters::{
     BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS,
 };
+use crate::mapping::language::formats::formats;
 use crate::mapping::language::jinja::{self, Kind, Token};
 use crate::mapping::language::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
+use crate::mapping::language::methods::methods;
+use crate::mapping::language::mistake::{Mistake, NEVER_EQUAL};
 use crate::mapping::language::names::{Path, Step, Use, uses};
-use crate::mapping::language::plain;
 use crate::mapping::language::shape::{QUESTION_TYPES, Shape};
+use crate::mapping::language::{documented, kinds, nesting, plain};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -30,6 +33,7 @@ pub const BAD_ANSWER: &str = "M021";
 pub const UNKNOWN_QUESTION: &str = "M022";
 pub const FAILS_ON_SAMPLE: &str = "M023";
 pub const NOT_CONDITION: &str = "M024";
+pub const TOO_LONG: &str = "M049";
 
 /// Compiles the expressions and templates of a page, and notes the mistakes in them.
 pub struct Checker<'p> {
@@ -45,18 +49,21 @@ impl Checker<'_> {
     /// A condition: an expression that gives true or false.
     pub fn condition(&mut self, node: &Node) -> Option<Expr> {
         let expr = self.compile(node, "`when`")?;
+        self.check_kinds(node, true)?;
         self.try_out(node, |scope| expr.holds(scope).map(|_| ()));
         Some(expr)
     }
 
     pub fn expression(&mut self, node: &Node, what: &str) -> Option<Expr> {
         let expr = self.compile(node, what)?;
+        self.check_kinds(node, false)?;
         self.try_out(node, |scope| expr.json(scope).map(|_| ()));
         Some(expr)
     }
 
     pub fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = node.text(self.page, what)?.text.clone();
+        self.short_enough(node, "template", &jinja::template(&text))?;
         match Template::new(&text, self.page.place(&node.span)) {
             Ok(template) => {
                 let before = self.page.found.len();
@@ -82,6 +89,7 @@ impl Checker<'_> {
                 .help("leave out the `{{ }}`, or use `template:` for a text");
             return None;
         }
+        self.short_enough(node, "expression", &jinja::expression(&text))?;
         match Expr::new(&text, self.page.place(&node.span)) {
             Ok(expr) => {
                 suspect::cut(self.page, node);
@@ -92,6 +100,19 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// What nests too deep is refused before the engine reads it: it would end the process.
+    fn short_enough(&mut self, node: &Node, what: &str, tokens: &[Token<'_>]) -> Option<()> {
+        if nesting::depth(tokens) <= nesting::DEEPEST {
+            return Some(());
+        }
+        let message =
+            format!("this {what} is too long: too many operators, branches or brackets in each other");
+        self.page.error(TOO_LONG, &node.span, message).help(
+            "for one of many texts write `x in ['a', 'b']`; for a table use `map`; else make several rules with `when`",
+        );
+        None
     }
 
     fn syntax(&mut self, node: &Node, code: &'static str, what: &str, error: &minijinja::Error) {
@@ -170,7 +191,44 @@ impl Checker<'_> {
                 }
             }
         }
+        let seen = methods(tokens).into_iter().chain(formats(tokens));
+        let strangers = if self.names.is_goodays() { documented::compared(tokens) } else { Vec::new() };
+        for mistake in seen.chain(strangers) {
+            self.report(node, mistake);
+        }
         self.page.found.iter().filter(|found| found.is_error()).count() == before
+    }
+
+    /// Fixed texts of `remark_type`.
+    pub fn remark_types(&mut self, node: &Node) {
+        let Some(text) = node.scalar().map(|scalar| scalar.text.clone()) else { return };
+        for mistake in documented::remark_types(&jinja::expression(&text)) {
+            self.report(node, mistake);
+        }
+    }
+
+    /// Standard fields of a record are asked for what they can be.
+    fn check_kinds(&mut self, node: &Node, is_condition: bool) -> Option<()> {
+        if self.names.is_goodays() {
+            return Some(());
+        }
+        let text = node.scalar().map(|scalar| scalar.text.clone()).unwrap_or_default();
+        let found = kinds::misused(&text, is_condition, kinds::standard);
+        let good = found.is_empty();
+        for one in found {
+            let code = if one.is_condition { NOT_CONDITION } else { NEVER_EQUAL };
+            self.report(node, Mistake::error(code, one.part, one.message, one.help));
+        }
+        good.then_some(())
+    }
+
+    fn report(&mut self, node: &Node, mistake: Mistake) {
+        let span = self.at(node, &mistake.part);
+        let found = match mistake.severity {
+            Severity::Error => self.page.error(mistake.code, &span, mistake.message),
+            Severity::Warning => self.page.warn(mistake.code, &span, mistake.message),
+        };
+        found.help(mistake.help);
     }
 
     fn at(&self, node: &Node, part: &Range<usize>) -> Range<usize> {

@@ -30,7 +30,7 @@ pub fn date(value: Value, zone: Option<String>, named: Kwargs) -> Result<Value, 
 
 /// A machine without time zone data, or with a part of it, does not know the best-known zone. In that case the name
 /// is not at fault.
-fn zone_of(name: &str) -> Result<TimeZone, Error> {
+pub fn zone_of(name: &str) -> Result<TimeZone, Error> {
     let reason = || if TimeZone::get("Europe/Paris").is_ok() { NO_SUCH_ZONE } else { NO_ZONES };
     TimeZone::get(name).map_err(|_| fail(reason()))
 }

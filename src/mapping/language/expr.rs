@@ -8,6 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior};
 use serde_json::Value as Json;
 
 use crate::document::diagnostic::Place;
+use crate::mapping::language::documented::{self, Documented};
 use crate::mapping::language::{filters, jinja, names};
 
 /// Far above what fifteen ordinary fields need. It stops a nested loop over a conversation.
@@ -78,6 +79,11 @@ impl Expr {
     /// The paths below `root` (for example `case`) that the expression reads.
     pub fn paths(&self, root: &str) -> Vec<String> {
         names::paths(&jinja::expression(&self.source), root)
+    }
+
+    /// The name that the expression is, if Goodays documents what it sends there.
+    pub fn documented(&self) -> Option<(String, Documented)> {
+        documented::whole(&jinja::expression(&self.source))
     }
 
     /// A condition. An absent value does not hold. A value other than true and false is a problem.

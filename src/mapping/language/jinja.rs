@@ -203,12 +203,12 @@ fn apply(source: &str, mut edits: Vec<(usize, Edit)>) -> String {
     out
 }
 
-fn is_comparison(token: &Token<'_>) -> bool {
+pub fn is_comparison(token: &Token<'_>) -> bool {
     token.kind == Kind::Op && matches!(token.text, "<" | "<=" | ">" | ">=" | "==" | "!=")
 }
 
 /// Tokens that end a comparison's operand.
-fn is_boundary(token: &Token<'_>) -> bool {
+pub fn is_boundary(token: &Token<'_>) -> bool {
     match token.kind {
         Kind::Open | Kind::Close => true,
         Kind::Name => {
@@ -219,23 +219,23 @@ fn is_boundary(token: &Token<'_>) -> bool {
     }
 }
 
-fn opens(token: &Token<'_>) -> bool {
+pub fn opens(token: &Token<'_>) -> bool {
     token.kind == Kind::Op && matches!(token.text, "(" | "[" | "{")
 }
 
-fn closes(token: &Token<'_>) -> bool {
+pub fn closes(token: &Token<'_>) -> bool {
     token.kind == Kind::Op && matches!(token.text, ")" | "]" | "}")
 }
 
 /// The first and the last token of what an operator compares.
-fn operands(tokens: &[Token<'_>], operator: usize) -> Option<(usize, usize)> {
+pub fn operands(tokens: &[Token<'_>], operator: usize) -> Option<(usize, usize)> {
     let (first, last) = (operand_start(tokens, operator)?, operand_end(tokens, operator)?);
     let both = first < operator && operator < last;
     (both && !is_comparison(&tokens[first]) && !is_comparison(&tokens[last])).then_some((first, last))
 }
 
 /// `None` if a bracket on the way has no other half: two operators could then claim the same tokens.
-fn operand_start(tokens: &[Token<'_>], operator: usize) -> Option<usize> {
+pub fn operand_start(tokens: &[Token<'_>], operator: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for at in (0..operator).rev() {
         let token = &tokens[at];

@@ -114,6 +114,11 @@ impl Names {
         }
     }
 
+    /// Whether expressions read what Goodays sends, and not records of Salesforce.
+    pub fn is_goodays(self) -> bool {
+        matches!(self, Names::Case | Names::Comment)
+    }
+
     /// Samples to try expressions on, and whether they are everyday ones.
     pub fn scopes(self) -> Vec<(bool, Value)> {
         match self {

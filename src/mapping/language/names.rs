@@ -207,7 +207,7 @@ fn name<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize 
 }
 
 /// The path that begins at a name, and the index where reading continues.
-fn path<'s>(tokens: &[Token<'s>], from: usize) -> (Path<'s>, usize) {
+pub fn path<'s>(tokens: &[Token<'s>], from: usize) -> (Path<'s>, usize) {
     let token = &tokens[from];
     let mut path = Path { root: token.text, root_span: token.span(), steps: Vec::new(), call: None };
     let mut at = from + 1;

@@ -37,6 +37,15 @@ fn habit(what: &str, text: &str) -> Option<Said> {
             return Some(said(format!("`{}` is no word here", sign.trim()), format!("write `{word}`")));
         }
     }
+    for (sign, help) in [
+        ("?.", "write `.`: what is absent has no parts, and that is no mistake"),
+        ("??", "write `a or b`"),
+        ("?", "write `b if a else c`"),
+    ] {
+        if outside.contains(sign) {
+            return Some(said(format!("`{sign}` is no word here"), help));
+        }
+    }
     if what != "template" && outside.trim_start().starts_with("if ") {
         return Some(said("`if` comes after the value", "write `'x' if response.alert_triggered else 'y'`"));
     }

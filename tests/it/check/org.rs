@@ -32,6 +32,30 @@ async fn what_polls_read_and_agents_are_told() {
 }
 
 #[tokio::test]
+async fn conditions_that_never_hold_by_the_kind_of_their_field() {
+    let world = World::new().await;
+    world.edit("mappings/actions.yaml", "\"case.Status == 'Spam'\"", "case.Goodays_Call_Rating__c");
+    world.edit(
+        "mappings/actions.yaml",
+        "case.Status == 'Closed by phone'",
+        "case.Goodays_Call_Rating__c in ['5'] or case.Goodays_Alert__c == 'true' or case.Goodays_Remark_Type__c > 3",
+    );
+    world.edit(
+        "mappings/actions.yaml",
+        "when: case.IsClosed",
+        "when: case.IsClosed and case.LastModifiedBy.Email",
+    );
+    insta::assert_snapshot!(world.found().await, @r"
+    error S034 mappings/actions.yaml:27:35: `case.Goodays_Call_Rating__c` is a number, and `when` must give true or false
+    error S021 mappings/actions.yaml:28:69: `case.Goodays_Call_Rating__c` is a number, so it never equals the text '5'
+    error S021 mappings/actions.yaml:28:102: `case.Goodays_Alert__c` is true or false, so it never equals the text 'true'
+    error S021 mappings/actions.yaml:28:141: `case.Goodays_Remark_Type__c` is a text, so it cannot be above or below the number 3
+    error S034 mappings/actions.yaml:29:53: `case.LastModifiedBy.Email` is a text, and `when` must give true or false
+    exit 1
+    ");
+}
+
+#[tokio::test]
 async fn names_that_salesforce_spells_otherwise() {
     let world = World::new().await;
     world.edit("mappings/actions.yaml", "when: case.IsClosed", "when: case.isclosed");

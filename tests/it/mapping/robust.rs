@@ -81,6 +81,31 @@ fn operators_without_operands_are_the_engines_business() {
     }
 }
 
+/// Each once ended the running daemon, which reads mappings on a stack of this size.
+#[test]
+fn chains_that_would_overflow_the_stack_are_refused() {
+    let or = vec!["response.place.partner_id == '0001'"; 1300].join(" or ");
+    let not = format!("{}response.alert_triggered", "not ".repeat(20_000));
+    let joined = format!("response.id{}", " ~ 'x'".repeat(20_000));
+    let path = format!("response.context.extra{}", ".context".repeat(20_000));
+    let filters = format!("response.id{}", "|upper".repeat(8000));
+    let otherwise = format!("'a'{}", " if response.id else 'b'".repeat(8000));
+    let brackets = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
+    let elif = "{% elif response.id %}x".repeat(1600);
+    let elif = format!("{{% if response.id %}}x{elif}{{% endif %}}");
+    let rules = [or, not, joined, path, filters, otherwise, brackets];
+    let rules = rules.map(|text| format!("F: {{ from: {} }}", json!(text)));
+    let rules = rules.into_iter().chain([format!("F: {{ template: {} }}", json!(elif))]);
+    let read = || {
+        for rule in rules {
+            let found = Mapping::from_sources(with("case.yaml", &case_with(&rule))).unwrap_err();
+            let codes: Vec<&str> = found.iter().map(|one| one.code).collect();
+            assert_eq!(codes, ["M049"], "{}", &rule[..60]);
+        }
+    };
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(read).unwrap().join().unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 

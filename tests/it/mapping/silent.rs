@@ -1,5 +1,6 @@
 //! Mistakes that were once accepted silently (part E of the faults, and A5). Each file of `tests/fixtures/mistakes/`
-//! has some, and states below the line what `check --offline` finds there.
+//! has some, and states below the line what `check --offline` finds there. Those that begin with `f_` are expressions
+//! that fail or never hold.
 //!
 //! The first line names the file that it replaces. `#~ error M016 write "0..6"` below a line: severity, code, and a
 //! part of the message or its help. Nothing else may be found. A folder holds files that are added to the shipped
@@ -21,11 +22,13 @@ fn fixtures() -> Vec<PathBuf> {
     all
 }
 
-/// A folder with the shipped files.
+/// A folder with the shipped files, and an org's own address.
 fn set_up() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("mappings")).unwrap();
-    let shipped = ["connector.yaml", "mappings/case.yaml", "mappings/comment.yaml", "mappings/actions.yaml"];
+    let connector = fs::read_to_string(Path::new(ROOT).join("connector.yaml")).unwrap();
+    fs::write(dir.path().join("connector.yaml"), connector.replace("//acme.", "//shop.")).unwrap();
+    let shipped = ["mappings/case.yaml", "mappings/comment.yaml", "mappings/actions.yaml"];
     let keys = ["ec.pem", "encrypted.pem", "certificate.pem"];
     for name in shipped {
         fs::copy(Path::new(ROOT).join(name), dir.path().join(name)).unwrap();
@@ -177,10 +180,15 @@ fn e06_help_names_the_mistake_that_was_made() {
     all_are_told("e6_");
 }
 
+#[test]
+fn f_what_fails_or_never_holds_is_told() {
+    all_are_told("f_");
+}
+
 /// Every file belongs to a test.
 #[test]
 fn e_each_file_is_of_a_number_with_a_test() {
-    let numbers = ["a5_", "e1_", "e2_", "e3_", "e4_", "e6_"];
+    let numbers = ["a5_", "e1_", "e2_", "e3_", "e4_", "e6_", "f_"];
     let strays: Vec<String> = fixtures().iter().map(|path| name(path)).collect();
     let strays: Vec<&String> =
         strays.iter().filter(|name| !numbers.iter().any(|number| name.starts_with(number))).collect();
