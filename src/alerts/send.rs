@@ -17,9 +17,12 @@ use crate::messages::Words;
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Messages that wait for a destination; what comes then is left out.
 const QUEUE: usize = 32;
-/// How often a message is tried, and the pause before the second time. It doubles.
+/// How often a message is tried that its destination refuses. One that cannot be reached is tried until it can: what is
+/// told once must not be lost with the network.
 const TRIES: u32 = 5;
+/// The pause before the second time. It doubles, up to the longest.
 const PAUSE: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,29 +71,44 @@ impl Sender {
 
 /// Whether the destination has taken it.
 async fn deliver(client: &reqwest::Client, alert: &Alert, message: &Message) -> bool {
-    let mut pause = PAUSE;
-    for tried in 1..=TRIES {
+    let (mut pause, mut refused) = (PAUSE, 0);
+    loop {
         match post(client, alert, message).await {
             Ok(()) => {
                 info!(code = %message.code, over = message.over, "an alert was sent");
                 return true;
             }
-            Err(why) => warn!(code = %message.code, tried, why, "an alert could not be sent"),
+            Err(failure) => {
+                warn!(code = %message.code, why = failure.why, "an alert could not be sent");
+                refused += u32::from(failure.is_refusal);
+            }
         }
-        if tried < TRIES {
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+        if refused >= TRIES {
+            warn!(code = %message.code, "an alert is given up: its destination refuses it; `alerts test` shows why");
+            return false;
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
     }
-    false
+}
+
+/// Why a message was not taken.
+struct NotTaken {
+    why: String,
+    /// The destination was reached, and does not want it.
+    is_refusal: bool,
 }
 
 /// Sends one message. The error never has the address, which is a secret.
-async fn post(client: &reqwest::Client, alert: &Alert, message: &Message) -> Result<(), String> {
+async fn post(client: &reqwest::Client, alert: &Alert, message: &Message) -> Result<(), NotTaken> {
     let request = client.post(alert.url.expose_secret()).json(&body(alert, message));
-    let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
-    let status = answer.status();
-    if status.is_success() { Ok(()) } else { Err(format!("status {}", status.as_u16())) }
+    let away = |error: reqwest::Error| NotTaken { why: error.without_url().to_string(), is_refusal: false };
+    let status = request.send().await.map_err(away)?.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let is_refusal = !status.is_server_error() && !matches!(status.as_u16(), 408 | 429);
+    Err(NotTaken { why: format!("status {}", status.as_u16()), is_refusal })
 }
 
 fn body(alert: &Alert, message: &Message) -> Value {
@@ -134,7 +152,8 @@ pub async fn test(config: &Config, now_ms: i64) -> Vec<(Destination, Result<(), 
     let message = Message { code: "test".to_owned(), over: false, text, since_ms: now_ms };
     let mut results = Vec::new();
     for alert in &config.alerts {
-        results.push((alert.to, post(&client, alert, &message).await));
+        let result = post(&client, alert, &message).await;
+        results.push((alert.to, result.map_err(|failure| failure.why)));
     }
     results
 }
