@@ -79,6 +79,9 @@ fn main() -> ExitCode {
 
 /// None where there is no PostgreSQL.
 async fn run(mut wanted: Wanted) -> anyhow::Result<Option<Vec<String>>> {
+    if let Some(logs) = &wanted.logs {
+        std::fs::create_dir_all(logs)?;
+    }
     let Some(database) = Database::start(wanted.may_be_patroni).await? else { return Ok(None) };
     let with_patroni = matches!(database.servers, Servers::Patroni(_));
     if wanted.kinds.is_empty() {

@@ -72,6 +72,8 @@ struct Live {
     /// A commit was reported as done although the standby may not have it.
     doubtful: Arc<AtomicBool>,
     task: AbortHandle,
+    /// A statement on it was lost.
+    is_lost: AtomicBool,
 }
 
 impl Drop for Live {
@@ -125,7 +127,7 @@ impl Connection {
             Self::checked(&live, done)
         };
         let done = timeout(limit, run).await.unwrap_or_else(|_| Err(Failure::no_answer(limit)));
-        Ok(self.close_if_lost(done, used).await?)
+        Ok(Self::close_if_lost(done, &used)?)
     }
 
     async fn once(
@@ -140,7 +142,7 @@ impl Connection {
         let done = done.unwrap_or_else(|_| Err(Failure::no_answer(limit)));
         self.last_micros
             .store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.close_if_lost(done, used).await
+        Self::close_if_lost(done, &used)
     }
 
     async fn ask(&self, sql: &'static str, params: Params<'_>, used: &Used) -> Result<Vec<Row>, Failure> {
@@ -166,26 +168,14 @@ impl Connection {
         done
     }
 
-    async fn close_if_lost<T>(&self, done: Result<T, Failure>, used: Used) -> Result<T, Failure> {
-        if let (Err(Failure::Lost(_)), Some(live)) = (&done, used.into_inner()) {
-            self.close(live).await;
+    /// Closes the connection of a statement that is lost, without a word to the server: others under way on it fail. Waits for
+    /// nothing: the next connection may be being opened.
+    fn close_if_lost<T>(done: Result<T, Failure>, used: &Used) -> Result<T, Failure> {
+        if let (Err(Failure::Lost(_)), Some(live)) = (&done, used.get()) {
+            live.is_lost.store(true, Ordering::SeqCst);
+            live.task.abort();
         }
         done
-    }
-
-    /// Closes the connection, without a word to the server: statements under way fail.
-    async fn close(&self, live: Arc<Live>) {
-        live.task.abort();
-        let slot = Arc::clone(&self.live);
-        let closed = own_task(async move {
-            let mut slot = slot.lock().await;
-            if slot.as_ref().is_some_and(|now| Arc::ptr_eq(now, &live)) {
-                *slot = None;
-            }
-            Ok(())
-        });
-        // It fails only while the process ends.
-        let _ = closed.await;
     }
 
     /// How many requests were sent, each of which waited for its answer.
@@ -204,10 +194,16 @@ impl Connection {
 
     async fn live(&self) -> Result<Arc<Live>, Failure> {
         let (slot, target, usage) = (Arc::clone(&self.live), Arc::clone(&self.target), self.usage);
+        let waits = Arc::new(());
+        let caller = Arc::downgrade(&waits);
         own_task(async move {
             let mut live = slot.lock().await;
-            if let Some(open) = live.as_ref().filter(|open| !open.client.is_closed()) {
+            if let Some(open) = live.as_ref().filter(|open| open.is_usable()) {
                 return Ok(Arc::clone(open));
+            }
+            // Whoever has given up meanwhile opens nothing: the next one would wait for that, too.
+            if caller.strong_count() == 0 {
+                return Err(Failure::no_answer(OPEN));
             }
             let opened = timeout(OPEN, Live::open(&target, usage)).await;
             let opened = Arc::new(opened.unwrap_or_else(|_| Err(Failure::no_answer(OPEN)))?);
@@ -244,9 +240,14 @@ impl Live {
             let (client, connection) = host.connect(target.tls.clone()).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         };
-        let live = Self { client, statements: Mutex::default(), doubtful, task: task.abort_handle() };
+        let (statements, task, is_lost) = (Mutex::default(), task.abort_handle(), AtomicBool::new(false));
+        let live = Self { client, statements, doubtful, task, is_lost };
         live.client.batch_execute(&session(&target.schema, usage)).await.map_err(lost)?;
         Ok(live)
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.is_lost.load(Ordering::SeqCst) && !self.client.is_closed()
     }
 
     async fn prepared(self: &Arc<Self>, sql: &'static str) -> Result<Statement, Failure> {
