@@ -199,6 +199,14 @@ fn tries_end_and_only_real_tries_count() {
 }
 
 #[test]
+fn reads_that_are_refused_and_tries_without_progress_end_too() {
+    for next in [|attempts| after_refused_read(attempts, "QUERY_TIMEOUT"), after_no_progress] {
+        assert!(matches!(next(0), Next::SendLater { attempts: 1, .. }), "{:?}", next(0));
+        assert_eq!(shown(&next(MAX_ATTEMPTS)), "park");
+    }
+}
+
+#[test]
 fn what_was_read_decides_between_reading_and_parking() {
     let duplicate = || error(400, "DUPLICATE_VALUE", "", &[]);
     let gone =
@@ -207,9 +215,10 @@ fn what_was_read_decides_between_reading_and_parking() {
         (false, false, "read first", "send later"),
         (true, false, "read first", "read first"),
         (false, true, "read once more", "send later"),
-        (true, true, "read once more", "send later"),
+        // An update that still is a duplicate: a unique field of the org's own, which is not named.
+        (true, true, "send later", "send later"),
     ] {
-        let one = Written { has_case, was_read, ..Written::default() };
+        let one = Written { has_case, was_read, inserts: !has_case, ..Written::default() };
         let shown = [duplicate(), gone()].map(|error| shown(&alone(&one, error)));
         assert_eq!(shown, [of_duplicate, of_gone], "{has_case} {was_read}");
     }
@@ -277,6 +286,9 @@ fn the_others_of_the_call_show_whose_problem_it_is() {
         (vec![full(), done()], ["send later", "record"]),
         (vec![duplicate(), GraphOutcome::Halted], ["read first", "read first"]),
         (vec![full(), GraphOutcome::Halted], ["pause all", "send again"]),
+        // No error says why: the same call would end in the same way.
+        (vec![GraphOutcome::Halted, GraphOutcome::Halted], ["send later", "send later"]),
+        (vec![done(), GraphOutcome::Halted], ["record", "send later"]),
     ];
     for (outcomes, expected) in table {
         let next = after_call(&[one(4), one(4)], outcomes.clone(), &plan_context());

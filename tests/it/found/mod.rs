@@ -2,5 +2,6 @@
 
 mod everything;
 mod overtaken;
+mod paused;
 mod refused;
 mod told;
