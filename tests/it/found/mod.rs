@@ -5,3 +5,4 @@ mod overtaken;
 mod paused;
 mod refused;
 mod told;
+mod unread;
