@@ -38,6 +38,8 @@ pub struct Written {
     pub attempts: u32,
     /// Comments in its transaction.
     pub comments: usize,
+    /// The limit on them that it was planned with.
+    pub most_comments: usize,
     /// Its transaction makes the Case.
     pub inserts: bool,
     /// The ledger names its Case.
@@ -272,10 +274,12 @@ fn admin_must_act(one: &Written, code: String, call: Call) -> Next {
 /// The org's limits for one transaction were exceeded. If one conversation causes it, it sends fewer comments;
 /// otherwise calls have fewer conversations. Only one that fails alone and cannot be divided counts its tries.
 fn less(one: &Written, code: String, call: Call) -> Next {
-    let divisible = one.comments > 1 || (one.comments == 1 && one.inserts);
+    let fewer = one.comments / 2;
+    // Only a new Case can be written without a comment. A limit that was tried already changes nothing.
+    let divisible = fewer < one.most_comments && (fewer > 0 || (one.comments > 0 && one.inserts));
     let is_the_cause = call.all == 1 || (call.too_much == 1 && call.accepted > 0);
     if is_the_cause && divisible {
-        return Next::FewerComments { code, comments: one.comments / 2 };
+        return Next::FewerComments { code, comments: fewer };
     }
     if call.all > 1 {
         return Next::FewerConversations { code, conversations: call.all / 2 };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Planner, Turn};
 use crate::decide::MessageOrigin;
-use crate::goodays::event::{EventKind, Message, Whose};
+use crate::goodays::event::{EventKind, Message, Whose, normalised};
 use crate::mapping::{Facts, Rendered};
 use crate::messages::Words;
 use crate::salesforce::describe::Purpose;
@@ -23,9 +23,14 @@ impl<'a> Planner<'a> {
                 self.learn(&turn, MessageOrigin::Skipped);
                 continue;
             }
-            let parts = self.comment_records(facts, &turn);
-            if (may_be_none || !comments.is_empty()) && comments.len() + parts.len() > most {
+            let parts = self.parts_left(facts, &turn);
+            if comments.len() + parts.len() > most.max(usize::from(!may_be_none)) {
                 self.plan.more = true;
+                // Only a message that is too long for any transaction is divided.
+                if comments.is_empty() && !may_be_none {
+                    self.plan.link_update.begun = true;
+                    comments.extend(parts.into_iter().take(most.max(1)));
+                }
                 break;
             }
             let how = if parts.is_empty() { MessageOrigin::Skipped } else { MessageOrigin::Imported };
@@ -34,6 +39,26 @@ impl<'a> Planner<'a> {
             taken.push(turn);
         }
         (comments, taken)
+    }
+
+    /// The comments of a message, without the first parts that stand on the Case already: a message that is too long for
+    /// one transaction is written in several, and the Case's comments are read between them.
+    pub(super) fn parts_left(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
+        let body = self.context.mapping.comment().body_field.as_str();
+        let mut parts = self.comment_records(facts, turn);
+        if parts.len() < 2 {
+            return parts;
+        }
+        let place = |part: &Map<String, Value>, unclaimed: &[String]| {
+            let text = normalised(part.get(body).and_then(Value::as_str)?);
+            unclaimed.iter().position(|comment| *comment == text)
+        };
+        let mut stand = 0;
+        while let Some(at) = parts.get(stand).and_then(|part| place(part, &self.unclaimed)) {
+            self.unclaimed.remove(at);
+            stand += 1;
+        }
+        parts.split_off(stand)
     }
 
     pub(super) fn imports(&self, turn: &Message) -> bool {

@@ -36,6 +36,8 @@ pub struct LinkUpdate {
     pub emptied_command: Option<u64>,
     /// The Case's marker and comments were compared with the whole conversation.
     pub read: bool,
+    /// Of a message or an answer only the first parts are written: the rest follows when the Case's comments were read.
+    pub begun: bool,
 }
 
 impl LinkUpdate {
@@ -86,7 +88,7 @@ impl LinkUpdate {
         link.last_customer = self.last_customer.or(link.last_customer.take());
         link.source = self.source.or(link.source.take());
         link.customer = self.customer.or(link.customer);
-        link.unread &= !self.read;
+        link.unread = self.begun || (link.unread && !self.read);
         link.marked = self.marked.unwrap_or(link.marked);
         if let Some(mapping) = self.mapping {
             link.mapping = mapping;

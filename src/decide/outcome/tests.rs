@@ -1,6 +1,7 @@
 //! What each error code of the Salesforce reference (2.4) leads to, and what the rest of a call changes about it.
 
 use super::*;
+use crate::decide::inbound::MAX_COMMENTS;
 use crate::decide::tests::plan_context;
 use crate::salesforce::describe::Describe;
 
@@ -174,7 +175,7 @@ const NOT_IN_THE_REFERENCE: &[Row] =
 /// The reference's tables, for a new Case with two comments that is refused for the first time.
 #[test]
 fn each_code_of_the_reference_leads_to_one_decision() {
-    let one = Written { comments: 2, inserts: true, ..Written::default() };
+    let one = Written { comments: 2, most_comments: MAX_COMMENTS, inserts: true, ..Written::default() };
     let rows = [TRANSIENT, FIXABLE, PERMANENT, NOT_IN_THE_REFERENCE].concat();
     for (status, code, message, fields, expected) in rows {
         let next = alone(&one, error(status, code, message, fields));
@@ -196,6 +197,27 @@ fn tries_end_and_only_real_tries_count() {
     let full = || error(403, "STORAGE_LIMIT_EXCEEDED", "", &[]);
     assert_eq!(shown(&after(0, full())), "pause all");
     assert_eq!(shown(&after(1, full())), "send later");
+}
+
+/// Each limit is smaller than the one before; then tries count.
+#[test]
+fn less_is_sent_until_nothing_is_left_to_leave_out() {
+    for (inserts, parts, expected) in [(true, 1, vec![1, 0]), (false, 1, vec![1]), (false, 3, vec![1])] {
+        let (mut most_comments, mut limits) = (MAX_COMMENTS, Vec::new());
+        for _ in 0..20 {
+            // As the planner takes them: a new Case may have no comment, and an answer may have several parts.
+            let comments = most_comments.min(3).max(if inserts { 0 } else { parts });
+            let one = Written { comments, most_comments, inserts, ..Written::default() };
+            match alone(&one, error(400, "LIMIT_EXCEEDED", "", &[])) {
+                Next::FewerComments { comments, .. } => {
+                    limits.push(comments);
+                    most_comments = comments;
+                }
+                other => assert_eq!(shown(&other), "send later"),
+            }
+        }
+        assert_eq!(limits, expected, "{inserts} {parts}");
+    }
 }
 
 #[test]
@@ -274,7 +296,8 @@ fn a_text_that_is_refused_at_any_length_is_shortened_and_then_left_out() {
 
 #[test]
 fn the_others_of_the_call_show_whose_problem_it_is() {
-    let one = |comments| Written { comments, inserts: false, ..Written::default() };
+    let one =
+        |comments| Written { comments, most_comments: MAX_COMMENTS, inserts: false, ..Written::default() };
     let limit = || GraphOutcome::Failed(vec![error(400, "LIMIT_EXCEEDED", "", &[])]);
     let full = || GraphOutcome::Failed(vec![error(403, "STORAGE_LIMIT_EXCEEDED", "", &[])]);
     let duplicate = || GraphOutcome::Failed(vec![error(400, "DUPLICATE_VALUE", "", &[])]);

@@ -2,6 +2,7 @@
 
 mod everything;
 mod overtaken;
+mod parts;
 mod paused;
 mod refused;
 mod told;
