@@ -66,6 +66,8 @@ pub struct Plan {
     pub reports: Vec<Report>,
     /// More messages need another transaction.
     pub more: bool,
+    /// Parts of a command's answer need another transaction: the notes stay.
+    pub notes_stay: bool,
     /// Whose Case it becomes has to be looked up before it is written.
     pub customer: Option<customer::Wanted>,
 }
@@ -257,7 +259,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let (mut comments, taken) = self.comments(facts);
-        comments.extend(self.answer_comments(facts));
+        comments.extend(self.answer_comments(facts, comments.len()));
         let message = self.customer_wrote_last(&taken);
         let moment = Moment { create: creating, message };
         let mut fields = self.case_fields(view, facts, moment);
@@ -322,7 +324,7 @@ impl<'a> Planner<'a> {
         };
         let mut fields = Map::new();
         self.note_fields(&mut fields);
-        let comments = self.answer_comments(&Facts::new("", &Value::Null));
+        let comments = self.answer_comments(&Facts::new("", &Value::Null), 0);
         let context = self.context;
         let Some(mapping) = context.mapping.case_mappings().first() else { return self.plan };
         if self.marks_missing() {

@@ -91,6 +91,11 @@ impl Job {
             l.known.is_empty() && l.fields.is_empty() && l.gone.is_empty() && l.fresh == Freshness::default()
         })
     }
+
+    /// An answer that was given as a command becomes a comment.
+    fn has_answers(&self) -> bool {
+        self.notes.iter().any(|note| note.command.as_ref().is_some_and(|done| done.answer.is_some()))
+    }
 }
 
 impl Worker for InboundWorker {
@@ -194,7 +199,8 @@ impl InboundWorker {
         let is_unread = |j: &&Job| {
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
-            !state.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
+            let writes = |l: &Link| !j.events.is_empty() || j.has_answers() || marks(l);
+            !state.comments.contains_key(&j.rkey) && unread.is_some_and(writes)
         };
         let unread: Vec<RKey> = jobs.iter().filter(is_unread).map(|j| j.rkey).collect();
         state.needs_refresh.extend(unread);

@@ -50,7 +50,7 @@ impl Recorded<'_> {
         if plan.link_update.emptied_command.is_some() || plan.link_update.reset_approval {
             link.command.emptied_ms = now_ms;
         }
-        for waiting in &job.waiting.notes {
+        for waiting in job.waiting.notes.iter().filter(|_| !plan.notes_stay) {
             let (told, action) = (waiting.note.told, waiting.note.action.clone());
             link.told(ToldAt { at_ms: now_ms, told, action, request: request.map(|request| request.number) });
         }
@@ -61,7 +61,9 @@ impl Recorded<'_> {
             let view = proof.as_ref().filter(|_| of_command).and_then(|proof| shown_in(job, proof));
             loaded.now.delivered(*seq, *verb, proof.as_ref(), view, now_ms);
         }
-        loaded.end_notes(&job.waiting.notes);
+        if !plan.notes_stay {
+            loaded.end_notes(&job.waiting.notes);
+        }
         if plan.more || plan.waits {
             return 0;
         }

@@ -1,10 +1,13 @@
 //! A text whose comments exceed the org's limits for one transaction is written in several (Salesforce reference, 2.4).
 
 use futures_util::future::join_all;
+use goodays_salesforce::demo::stage::Tuning;
+use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::json;
 
 use crate::arena::World;
-use crate::now;
+use crate::{now, world};
 
 const SENTENCES: usize = 210;
 
@@ -107,4 +110,19 @@ async fn one_comment_that_is_too_much_counts_its_tries() {
     world.quiet().await;
     assert_eq!(world.comments(&case).len(), 2);
     world.laws_hold().await;
+}
+
+#[tokio::test]
+async fn the_answer_of_a_command_comes_in_parts_too() {
+    let world = world::World::as_deployed(Tuning::default()).await;
+    let id = world.arrives(Feedback::default()).await;
+    world.salesforce.with_settings(|s| s.governor_nodes = ONE_COMMENT);
+    world.agent_sets(&id, json!({ "Goodays_Command__c": "answer", "Goodays_Answer__c": long() }));
+    world.settle().await;
+    assert_eq!(world.received(&id).len(), 1);
+    assert_eq!(world.told(&id), ("sent".into(), String::new()));
+    assert_eq!(world.field(&id, "Goodays_Answer__c"), "");
+    let case = world.case(&id)["Id"].as_str().unwrap().to_owned();
+    assert_eq!(numbered(&comments(&world.salesforce, &case)), ["(1/3) ", "(2/3) ", "(3/3) "]);
+    world.end().await;
 }
