@@ -33,6 +33,7 @@ const HALTED: &str = "PROCESSING_HALTED";
 
 /// A conversation that was in a call.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Written {
     /// How often it was refused before.
     pub attempts: u32,
@@ -42,6 +43,8 @@ pub struct Written {
     pub most_comments: usize,
     /// Its transaction makes the Case.
     pub inserts: bool,
+    /// Its transaction writes our key on a Case that a merge led to.
+    pub claims: bool,
     /// The ledger names its Case.
     pub has_case: bool,
     /// Its Case was looked for in Salesforce since the last write.
@@ -231,6 +234,9 @@ fn verdict(outcome: &GraphOutcome) -> Option<Verdict> {
 /// What follows for a conversation that Salesforce refused.
 fn refused(one: &Written, errors: &[NodeError], call: Call, context: &PlanContext<'_>) -> Next {
     let code = first_code(errors);
+    if let Some(key) = fields::refused_key(one, errors, context) {
+        return Next::FixFields { everywhere: Vec::new(), here: vec![FieldFix::Drop { field: key, code }] };
+    }
     match classify(errors) {
         Verdict::TooMuch { code } => less(one, code, call),
         Verdict::Duplicate => match fields::another_unique_field(errors, context) {

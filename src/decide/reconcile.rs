@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::decide::ledger::joined::KeyOfSurvivor;
 use crate::decide::ledger::marker::read_marker;
 use crate::decide::{CaseRef, Link, MessageOrigin, PlanContext, active_status_rule};
 use crate::goodays::{MessageId, ResponseId};
@@ -67,11 +68,30 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &Pla
     link.marked = u32::try_from(marked.len()).unwrap_or(u32::MAX);
     let same = link.case.as_ref().is_some_and(|c| c.id == row.case.id);
     link.case = Some(row.case.clone().or_known(link.case.as_ref()));
+    if !same {
+        link.joined = None;
+    }
     if !had_case || !same {
         link.last_seen_fields = action_fields(&row.fields, context);
         (link.command.value, link.command.unread) = (None, true);
         link.active_status_rule = active_status_rule(context.mapping, &Value::Object(row.fields.clone()));
         link.rules = context.mapping.rules_version();
+    }
+    link
+}
+
+/// The same for the surviving Case of a merge: whether it has a key.
+pub fn adopt_survivor(
+    link: Option<Link>,
+    response: &ResponseId,
+    row: &Row,
+    key_field: &str,
+    context: &PlanContext<'_>,
+) -> Link {
+    let mut link = adopt(link, response, row, context);
+    let has_key = row.fields.get(key_field).and_then(Value::as_str).is_some_and(|key| !key.is_empty());
+    if let Some(joined) = link.joined.as_mut().filter(|joined| joined.key == KeyOfSurvivor::Unread) {
+        joined.key = if has_key { KeyOfSurvivor::NotOurs } else { KeyOfSurvivor::Missing };
     }
     link
 }
@@ -83,7 +103,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     for id in &row.marked {
         link.learn(id.clone(), None, MessageOrigin::Imported);
     }
-    link.unread = false;
+    (link.unread, link.joined) = (false, None);
     let known = link.case.take();
     if !link.gone.iter().any(|g| g.id == case.id) {
         link.gone.push(case.clone().or_known(known.as_ref()));

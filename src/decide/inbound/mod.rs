@@ -7,6 +7,7 @@ mod commands;
 mod comments;
 pub mod customer;
 mod fields;
+mod key;
 mod remember;
 mod snapshot;
 
@@ -279,6 +280,7 @@ impl<'a> Planner<'a> {
             self.plan.skipped = Some("no mapping wants it");
             return;
         };
+        self.claim_survivor(mapping, &mut fields);
         let marker = self.marker(mapping);
         let marks_change = !comments.is_empty() || self.marks_missing();
         if !creating && fields.is_empty() && !marks_change {
@@ -331,6 +333,7 @@ impl<'a> Planner<'a> {
             let marker = self.marker(mapping);
             fields.insert(mapping.marker_field.clone(), Value::String(marker));
         }
+        self.claim_survivor(mapping, &mut fields);
         if fields.is_empty() && comments.is_empty() {
             return self.plan;
         }

@@ -137,6 +137,15 @@ fn describes<'a>(context: &PlanContext<'a>) -> impl Iterator<Item = &'a Describe
     [context.case, context.comment].into_iter().flatten()
 }
 
+/// The key field, if our key on a Case that a merge led to is what Salesforce refuses. Another Case may have it still.
+pub(super) fn refused_key(one: &Written, errors: &[NodeError], context: &PlanContext<'_>) -> Option<String> {
+    let key = context.mapping.case_mappings().first().filter(|_| one.claims)?.key_field.as_str();
+    let names = |e: &NodeError| e.problem.fields.iter().any(|field| field.eq_ignore_ascii_case(key));
+    let is_duplicate = errors.iter().any(|e| e.problem.code == "DUPLICATE_VALUE")
+        && another_unique_field(errors, context).is_none();
+    (is_duplicate || errors.iter().any(names)).then(|| key.to_owned())
+}
+
 /// A unique field, not the key, that a duplicate error names. It is left out: the other Case is not ours.
 pub(super) fn another_unique_field(errors: &[NodeError], context: &PlanContext<'_>) -> Option<String> {
     let mappings = context.mapping.case_mappings();

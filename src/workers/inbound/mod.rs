@@ -197,6 +197,9 @@ impl InboundWorker {
     fn mark_for_refresh(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut state = self.state();
         let is_unread = |j: &&Job| {
+            if j.link.as_ref().is_some_and(Link::joins_unread) {
+                return true;
+            }
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
             let writes = |l: &Link| !j.events.is_empty() || j.has_answers() || marks(l);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tracing::{debug, info};
 
-use crate::decide::reconcile::{Found, Row, adopt, bury, find, read_row};
+use crate::decide::reconcile::{Found, Row, adopt, adopt_survivor, bury, find, read_row};
 use crate::decide::{Link, LinkUpdate, PlanContext};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
@@ -81,7 +81,9 @@ impl Found {
 }
 
 /// What was read from Salesforce.
+#[derive(Default)]
 struct Read {
+    key_field: String,
     found: HashMap<String, Found>,
     masters: HashMap<RecordId, Row>,
     /// Texts of the comments by Case, oldest first.
@@ -120,7 +122,7 @@ impl Read {
             }
             Found::Deleted(row) => Some(bury(before, id, row)),
             Found::Merged(master) => match self.masters.get(master) {
-                Some(row) => Some(adopt(before, id, row, context)),
+                Some(row) => Some(adopt_survivor(before, id, row, &self.key_field, context)),
                 None => before.map(forget_case),
             },
         }
@@ -134,7 +136,7 @@ async fn read<'j>(
 ) -> Result<Read, Failure> {
     let jobs: Vec<&Job> = jobs.collect();
     let Some(case) = context.mapping.case_mappings().first() else {
-        return Ok(Read { found: HashMap::new(), masters: HashMap::new(), comments: HashMap::new() });
+        return Ok(Read::default());
     };
     let (key, marker) = (case.key_field.as_str(), case.marker_field.as_str());
     let extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
@@ -159,7 +161,7 @@ async fn read<'j>(
         .collect();
     let comments = read_comments(shared, context, &cases).await?;
     debug!(asked = jobs.len(), cases = cases.len(), "learned from Salesforce");
-    Ok(Read { found, masters, comments })
+    Ok(Read { key_field: key.to_owned(), found, masters, comments })
 }
 
 /// Master Cases of merges. A master that was merged itself is followed, up to five times.

@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use tracing::{info, warn};
 
 use crate::decide::inbound::{Plan, report_list};
+use crate::decide::ledger::link_update::KeyUpdate;
 use crate::decide::outbound::Proof;
-use crate::decide::{Course, Link, Request, ToldAt};
+use crate::decide::{Course, Feedback, Link, Note, Request, ToldAt};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::state::{EntryState, Loaded};
 use crate::workers::inbound::{InboundWorker, Job};
@@ -55,6 +57,12 @@ impl Recorded<'_> {
             link.told(ToldAt { at_ms: now_ms, told, action, request: request.map(|request| request.number) });
         }
         loaded.now.link = keep.then_some(link);
+        let told_why = if let Some(KeyUpdate::Refused { code }) = &plan.link_update.key {
+            let words = Words::new("survivor-without-key").with("code", code);
+            Some(Note::new(Feedback::Failed, "answer", "survivor_without_key", words))
+        } else {
+            None
+        };
         for (seq, verb, proof) in &plan.settles {
             // The answer of a command becomes a comment, as the event shows it.
             let of_command = loaded.now.intent(*seq).is_some_and(|intent| intent.command.is_some());
@@ -64,6 +72,7 @@ impl Recorded<'_> {
         if !plan.notes_stay {
             loaded.end_notes(&job.waiting.notes);
         }
+        loaded.now.notes.extend(told_why);
         if plan.more || plan.waits {
             return 0;
         }

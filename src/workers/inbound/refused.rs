@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use tracing::{debug, info, warn};
 
 use crate::decide::inbound::{MAX_COMMENTS, Plan};
+use crate::decide::ledger::link_update::KeyUpdate;
 use crate::decide::outcome::refusals::Whose;
 use crate::decide::outcome::{
     AfterFailedCall, MAX_AT_ONCE, Next, Written, after_call, after_no_progress, after_refused_read,
@@ -81,6 +82,7 @@ impl InboundWorker {
             comments: plan.write.as_ref().map_or(0, |w| w.comments.len()),
             most_comments: state.most_comments(job.rkey).unwrap_or(MAX_COMMENTS),
             inserts: plan.write.as_ref().is_some_and(|w| w.patch.is_none()),
+            claims: plan.link_update.key == Some(KeyUpdate::Written),
             has_case: job.link.as_ref().is_some_and(|l| l.case.is_some()),
             was_read: state.comments.contains_key(&job.rkey),
             fixes: state.fixes.get(&job.rkey).cloned().unwrap_or_default(),

@@ -169,7 +169,7 @@ impl Poller {
         let mut newest = span.cursor;
         self.ahead = None;
         while progress.iter().any(|p| !p.done) {
-            match self.page(shared, &contact, &mut progress, deleted.as_deref()).await {
+            match self.page(shared, (&contact, span.cursor), &mut progress, deleted.as_deref()).await {
                 Ok(seen) => newest = newest.max(seen),
                 Err(stop) => {
                     let failure = stop.remote()?;
@@ -279,10 +279,12 @@ impl Poller {
     async fn page(
         &mut self,
         shared: &Shared,
-        contact: &OrgIdentity,
+        (contact, cursor): (&OrgIdentity, SalesforceTime),
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
     ) -> Result<SalesforceTime, Stop> {
+        // Earlier comments of our Cases were seen by the passes before.
+        let seen_until = cursor.plus_millis(-LATE_MS);
         let (context, earlier) = shared.rules_in_force(contact).await?;
         let mut queries = self.queries((&context, &earlier), contact, progress)?;
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
@@ -330,7 +332,7 @@ impl Poller {
                 match index {
                     CASES => apply_case_rows(shared, &applying, rows).await?,
                     COMMENTS => apply_comment_rows(shared, &applying, rows).await?,
-                    MERGED => apply_merged_rows(shared, &context, rows).await?,
+                    MERGED => apply_merged_rows(shared, (&context, seen_until), rows).await?,
                     _ => apply_deleted_comments(shared, rows).await?,
                 }
             }
@@ -376,6 +378,8 @@ impl Poller {
 
 /// Audit times and the `Date` header come from different machines, and the header has whole seconds.
 const CLOCKS_MS: i64 = 60_000;
+/// How much later than its own time a comment is expected to become visible.
+const LATE_MS: i64 = 30_000;
 
 const CASES: usize = 0;
 const COMMENTS: usize = 1;
