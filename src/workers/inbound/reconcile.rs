@@ -26,7 +26,13 @@ impl InboundWorker {
         if asked.is_empty() {
             return Ok(());
         }
-        let read = read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await?;
+        let read = loop {
+            match read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await {
+                // Ends: each time another column is left out.
+                Err(Failure::Refused { problem, .. }) if shared.columns.without(&problem) => {}
+                read => break read?,
+            }
+        };
         // The Case may be made by an attempt of ours that got no answer.
         let baseline = |job: &Job| {
             let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
@@ -139,7 +145,8 @@ async fn read<'j>(
         return Ok(Read::default());
     };
     let (key, marker) = (case.key_field.as_str(), case.marker_field.as_str());
-    let extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
+    let mut extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
+    extra.retain(|field| shared.columns.shows(field));
     let keys: Vec<&str> = jobs.iter().map(|j| j.response_id.as_str()).collect();
     let queries =
         query::cases_by_keys(&case.object, key, marker, &extra, &keys).map_err(|e| unsayable(&e))?;

@@ -1,6 +1,7 @@
 //! Faults found with other stand-ins for both remotes, each as an example of its kind.
 
 mod everything;
+mod hidden;
 mod merged;
 mod overtaken;
 mod parts;
