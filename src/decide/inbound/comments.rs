@@ -8,7 +8,7 @@ use crate::goodays::event::{EventKind, Message, Whose, normalised};
 use crate::mapping::{Facts, Rendered};
 use crate::messages::Words;
 use crate::salesforce::describe::Purpose;
-use crate::salesforce::query::{clean_text, split_comment};
+use crate::salesforce::query::split_comment;
 
 impl<'a> Planner<'a> {
     /// Comments for the new messages, and the messages that they contain.
@@ -93,7 +93,7 @@ impl<'a> Planner<'a> {
             // The template failed: the message's own text is written instead of nothing.
             Some(Err(_)) => turn.content.clone(),
         };
-        split_comment(&clean_text(&text), self.comment_bytes())
+        split_comment(&self.storable(&text), self.comment_bytes())
     }
 
     pub(super) fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {

@@ -294,6 +294,38 @@ fn a_text_that_is_refused_at_any_length_is_shortened_and_then_left_out() {
     }
 }
 
+/// Each step costs less than the feedback: first rare characters, then the named fields, then optional ones.
+#[test]
+fn a_text_that_the_org_cannot_store_costs_its_field_at_most() {
+    const CODE: &str = "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET";
+    for (message, named, steps) in [
+        ("", &["Legacy__c"][..], ["fix without control characters", "fix without Legacy__c", "park"]),
+        (
+            "Legacy__c: not in the charset",
+            &[],
+            ["fix without control characters", "fix without Legacy__c", "park"],
+        ),
+        (
+            "",
+            &["CommentBody"],
+            [
+                "fix without control characters",
+                "fix without Subject without OwnerId without SuppliedEmail",
+                "fix without Origin",
+            ],
+        ),
+    ] {
+        let mut one = Written::default();
+        for step in steps {
+            let next = alone(&one, error(400, CODE, message, named));
+            assert_eq!(shown(&next), step, "{message} {named:?}");
+            if let Next::FixFields { here, .. } = next {
+                one.fixes.extend(here);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_others_of_the_call_show_whose_problem_it_is() {
     let one =

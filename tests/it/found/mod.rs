@@ -1,5 +1,6 @@
 //! Faults found with other stand-ins for both remotes, each as an example of its kind.
 
+mod charset;
 mod everything;
 mod hidden;
 mod merged;
