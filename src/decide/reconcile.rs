@@ -19,7 +19,7 @@ pub enum Found {
     Live(Row),
     /// Only deleted rows have the key.
     Deleted(Row),
-    /// Deleted by a merge: the master Case has to be read.
+    /// Merged into another Case, which has to be read. Most orgs delete the merged one, some keep it.
     Merged(RecordId),
 }
 
@@ -36,12 +36,14 @@ pub struct Row {
 pub fn find(rows: &[Value], response: &ResponseId, key_field: &str, marker_field: &str) -> Found {
     let ours = |row: &&Value| row.get(key_field).and_then(Value::as_str) == Some(response.as_str());
     let deleted = |row: &&Value| row.get("IsDeleted") == Some(&Value::Bool(true));
-    if let Some(row) = rows.iter().filter(ours).find(|r| !deleted(r)).and_then(|r| read_row(r, marker_field))
-    {
+    let survivor = |row: &Value| row.get("MasterRecordId").and_then(Value::as_str).and_then(RecordId::new);
+    let live = rows.iter().filter(ours).find(|row| !deleted(row) && survivor(row).is_none());
+    if let Some(row) = live.and_then(|row| read_row(row, marker_field)) {
         return Found::Live(row);
     }
-    let Some(gone) = rows.iter().filter(ours).rfind(deleted) else { return Found::Absent };
-    match gone.get("MasterRecordId").and_then(Value::as_str).and_then(RecordId::new) {
+    let kept = rows.iter().filter(ours).find(|row| !deleted(row) && survivor(row).is_some());
+    let Some(gone) = kept.or_else(|| rows.iter().filter(ours).rfind(deleted)) else { return Found::Absent };
+    match survivor(gone) {
         Some(master) => Found::Merged(master),
         None => read_row(gone, marker_field).map_or(Found::Absent, Found::Deleted),
     }

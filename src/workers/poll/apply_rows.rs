@@ -14,6 +14,7 @@ use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::state::{RKey, Store, StoreError};
 use crate::time::SalesforceTime;
+use crate::workers::poll::columns::SURVIVOR;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, OrgIdentity, Shared};
 
@@ -70,7 +71,8 @@ fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
     row.get(field).and_then(Value::as_str).and_then(|id| ResponseId::new(id).ok())
 }
 
-/// The responses of each Case: its own, and those of Cases that were merged into it.
+/// The responses of each Case: its own, and those of Cases that were merged into it. None of a Case that was merged away
+/// and that the org keeps, closed: no agent closed it, and its responses follow the survivor.
 pub(crate) async fn responses_of_cases(
     shared: &Shared,
     applying: &Applying<'_>,
@@ -79,7 +81,11 @@ pub(crate) async fn responses_of_cases(
     let Some(case) = applying.context.mapping.case_mappings().first() else {
         return Ok(vec![Vec::new(); rows.len()]);
     };
-    let named = |row: &Value| Some((id_of(row, "Id")?, key_of(row, &case.key_field)?));
+    let stands = |row: &Value| id_of(row, SURVIVOR).is_none();
+    let named = |row: &Value| {
+        let response = key_of(row, &case.key_field).filter(|_| stands(row))?;
+        Some((id_of(row, "Id")?, response))
+    };
     let named: Vec<Option<(RecordId, ResponseId)>> = rows.iter().map(named).collect();
     let cases: Vec<RecordId> = named.iter().flatten().map(|(id, _)| id.clone()).collect();
     let mut links = shared.store.links_of_cases(&cases).await?.into_iter();
@@ -278,7 +284,7 @@ pub(crate) async fn apply_merged_rows(
         let survivor = read_row(row, &case.marker_field)?;
         let at = time(row, "SystemModstamp")?;
         let joined = Joined { from: seen_until.min(at), at, key: KeyOfSurvivor::Unread };
-        Some((response, (id_of(row, "Id"), id_of(row, "MasterRecordId")?, survivor, joined)))
+        Some((response, (id_of(row, "Id"), id_of(row, SURVIVOR)?, survivor, joined)))
     };
     let (ids, rows): (Vec<ResponseId>, Vec<_>) = rows.iter().filter_map(merged).unzip();
     let moved = shared

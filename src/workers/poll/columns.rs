@@ -17,6 +17,8 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 
 /// Rows per page.
 pub(crate) const PAGE: usize = 2000;
+/// The Case into which a Case was merged.
+pub(crate) const SURVIVOR: &str = "MasterRecordId";
 
 /// The columns of all readers of agents' work. They learn which of them the org does not show.
 #[derive(Default)]
@@ -37,6 +39,9 @@ impl Columns {
         let mut fields = self.of_case(context, earlier, ActionMapping::case_paths);
         let ours = ["CaseNumber", "CreatedDate", "LastModifiedById", "LastModifiedDate", &case.key_field];
         fields.extend(ours.map(str::to_owned));
+        // Not in an org that hides it: a refusal would stop the poll.
+        let described = context.plan_context().case.is_some_and(|d| d.field(SURVIVOR).is_some());
+        fields.extend((described && self.shows(SURVIVOR)).then(|| SURVIVOR.to_owned()));
         let (key, object) = (case.key_field.as_str(), case.object.as_str());
         let poll = Poll { object, fields: &refs(&fields), key, not_by: None, limit: PAGE };
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))

@@ -122,3 +122,35 @@ async fn a_survivor_that_cannot_take_the_key_says_so() {
     assert!(world.comments(&survivor).iter().any(|comment| comment.contains(&words)));
     assert_eq!(world.parked().await, []);
 }
+
+/// The org keeps the merged Case, closed, with its key. Nobody closed the feedback.
+#[tokio::test]
+async fn a_merged_case_that_the_org_keeps_is_no_close() {
+    let mut world = World::start().await;
+    let (first, kept) = world.answered().await;
+    let (second, gone) = world.answered().await;
+    world.stage.salesforce.with_settings(|s| s.merged_status = "Closed".to_owned());
+    world.stage.salesforce.merge_cases(&kept, &gone).unwrap();
+    world.quiet().await;
+    let words = world.customer_writes(&second);
+    world.quiet().await;
+    world.stage.salesforce.touch_all();
+    world.quiet().await;
+    assert_eq!(world.puts("/close"), 0);
+    let times = |case: &str| world.comments(case).iter().filter(|text| text.contains(&words)).count();
+    assert_eq!((times(&kept), times(&gone)), (1, 0));
+    let text = world.agent_answers(&kept);
+    world.receives(&second, &text).await;
+    world.quiet().await;
+    // The ledger is lost: the survivor is found again.
+    world.stage.stop_daemon().await;
+    std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
+    world.stage.start_daemon().await.unwrap();
+    world.polled().await;
+    world.stage.salesforce.advance(1_000);
+    let words = world.customer_writes(&second);
+    world.quiet().await;
+    let times = |case: &str| world.comments(case).iter().filter(|text| text.contains(&words)).count();
+    assert_eq!((times(&kept), times(&gone)), (1, 0));
+    assert_eq!((world.puts("/close"), world.received(&first).len(), world.parked().await.len()), (0, 1, 0));
+}
