@@ -29,7 +29,7 @@ impl InboundWorker {
         let read = loop {
             match read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await {
                 // Ends: each time another column is left out.
-                Err(Failure::Refused { problem, .. }) if shared.columns.without(&problem) => {}
+                Err(failure) if failure.problem().is_some_and(|p| shared.columns.without(p)) => {}
                 read => break read?,
             }
         };
