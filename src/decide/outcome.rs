@@ -24,16 +24,27 @@ pub const CASE: &str = "refCase";
 pub const MAX_ATTEMPTS: u32 = 40;
 /// The same for one that exceeds the org's limits for a transaction even when it is sent alone.
 pub const MAX_ATTEMPTS_ALONE: u32 = 8;
+/// How often Salesforce is asked again at once about one conversation without taking anything of it. More than any
+/// refusal needs: a text is shortened 20 times at most.
+pub const MAX_AT_ONCE: u32 = 100;
+
+/// The code of a transaction that was not carried out and has no error of its own.
+const HALTED: &str = "PROCESSING_HALTED";
 
 /// A conversation that was in a call.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Written {
     /// How often it was refused before.
     pub attempts: u32,
     /// Comments in its transaction.
     pub comments: usize,
+    /// The limit on them that it was planned with.
+    pub most_comments: usize,
     /// Its transaction makes the Case.
     pub inserts: bool,
+    /// Its transaction writes our key on a Case that a merge led to.
+    pub claims: bool,
     /// The ledger names its Case.
     pub has_case: bool,
     /// Its Case was looked for in Salesforce since the last write.
@@ -69,6 +80,11 @@ pub enum Next {
 }
 
 impl Next {
+    /// Whether Salesforce is asked again without a pause, and without a count.
+    pub fn asks_at_once(&self) -> bool {
+        matches!(self, Self::SendAgain | Self::FixFields { .. } | Self::ReadFirst | Self::ReadOnceMore)
+    }
+
     /// A word for the log.
     pub fn name(&self) -> &'static str {
         match self {
@@ -117,6 +133,7 @@ pub fn after_call(written: &[Written], outcomes: Vec<GraphOutcome>, context: &Pl
     let count = |is: &dyn Fn(&Verdict) -> bool| verdicts.iter().flatten().filter(|v| is(v)).count();
     // A duplicate shows that the ledger misses a Case. It may miss the Cases of the others, too.
     let misses_a_case = count(&|v| *v == Verdict::Duplicate) > 0;
+    let is_halted_by_another = verdicts.iter().any(Option::is_some);
     let call = Call {
         all: written.len(),
         accepted: outcomes.iter().filter(|o| matches!(o, GraphOutcome::Done(_))).count(),
@@ -128,7 +145,9 @@ pub fn after_call(written: &[Written], outcomes: Vec<GraphOutcome>, context: &Pl
             Next::Record { case }
         }
         GraphOutcome::Halted if misses_a_case => Next::ReadFirst,
-        GraphOutcome::Halted => Next::SendAgain,
+        GraphOutcome::Halted if is_halted_by_another => Next::SendAgain,
+        // Nothing in the call says why: the same call again would end in the same way.
+        GraphOutcome::Halted => later(one, HALTED.to_owned()),
         GraphOutcome::Failed(errors) => refused(one, &errors, call, context),
     };
     written.iter().zip(outcomes).map(next).collect()
@@ -186,6 +205,20 @@ pub fn duplicate_elsewhere() -> Next {
     Next::Park { code: DUPLICATE_ELSEWHERE.to_owned(), why: why.to_owned() }
 }
 
+/// What follows when Salesforce refuses to show the Case of a conversation that has to be read before it is written.
+/// `attempts`: how often it was refused before.
+pub fn after_refused_read(attempts: u32, code: &str) -> Next {
+    let why = format!("Salesforce kept refusing to show what it has of this feedback: {code}.");
+    counted(attempts, code.to_owned(), why)
+}
+
+/// What follows for a conversation that was sent [`MAX_AT_ONCE`] times without a pause, and not taken: the same answers
+/// come again and again. `attempts`: how often it was refused before.
+pub fn after_no_progress(attempts: u32) -> Next {
+    let why = "Salesforce kept refusing it, and nothing that its answers ask for helped.";
+    counted(attempts, "no_progress".to_owned(), why.to_owned())
+}
+
 /// What follows when a plan breaks an invariant.
 pub fn after_breach(breach: &'static str) -> Next {
     Next::Park { code: invariants::CODE.to_owned(), why: invariants::words(breach) }
@@ -201,12 +234,17 @@ fn verdict(outcome: &GraphOutcome) -> Option<Verdict> {
 /// What follows for a conversation that Salesforce refused.
 fn refused(one: &Written, errors: &[NodeError], call: Call, context: &PlanContext<'_>) -> Next {
     let code = first_code(errors);
+    if let Some(key) = fields::refused_key(one, errors, context) {
+        return Next::FixFields { everywhere: Vec::new(), here: vec![FieldFix::Drop { field: key, code }] };
+    }
     match classify(errors) {
         Verdict::TooMuch { code } => less(one, code, call),
         Verdict::Duplicate => match fields::another_unique_field(errors, context) {
             Some(field) => fields::fix(one, vec![FieldFix::Drop { field, code }], errors, context),
             // It was just read and not found, and still is a duplicate.
-            None if one.was_read => Next::ReadOnceMore,
+            None if one.was_read && one.inserts => Next::ReadOnceMore,
+            // It was just read and found: a unique field of the org is in the way, or a trigger.
+            None if one.was_read => later(one, code),
             None => Next::ReadFirst,
         },
         Verdict::Gone if one.has_case && !one.was_read => Next::ReadFirst,
@@ -242,10 +280,12 @@ fn admin_must_act(one: &Written, code: String, call: Call) -> Next {
 /// The org's limits for one transaction were exceeded. If one conversation causes it, it sends fewer comments;
 /// otherwise calls have fewer conversations. Only one that fails alone and cannot be divided counts its tries.
 fn less(one: &Written, code: String, call: Call) -> Next {
-    let divisible = one.comments > 1 || (one.comments == 1 && one.inserts);
+    let fewer = one.comments / 2;
+    // Only a new Case can be written without a comment. A limit that was tried already changes nothing.
+    let divisible = fewer < one.most_comments && (fewer > 0 || (one.comments > 0 && one.inserts));
     let is_the_cause = call.all == 1 || (call.too_much == 1 && call.accepted > 0);
     if is_the_cause && divisible {
-        return Next::FewerComments { code, comments: one.comments / 2 };
+        return Next::FewerComments { code, comments: fewer };
     }
     if call.all > 1 {
         return Next::FewerConversations { code, conversations: call.all / 2 };
@@ -258,11 +298,16 @@ fn less(one: &Written, code: String, call: Call) -> Next {
 }
 
 fn later(one: &Written, code: String) -> Next {
-    if one.attempts >= MAX_ATTEMPTS {
-        let why = format!("Salesforce kept refusing it with {code}.");
+    let why = format!("Salesforce kept refusing it with {code}.");
+    counted(one.attempts, code, why)
+}
+
+/// A try that counts. The last one parks.
+fn counted(attempts: u32, code: String, why: String) -> Next {
+    if attempts >= MAX_ATTEMPTS {
         return Next::Park { code, why };
     }
-    Next::SendLater { code, attempts: one.attempts + 1 }
+    Next::SendLater { code, attempts: attempts + 1 }
 }
 
 fn first_code(errors: &[NodeError]) -> String {

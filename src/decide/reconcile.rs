@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::decide::ledger::joined::KeyOfSurvivor;
 use crate::decide::ledger::marker::read_marker;
 use crate::decide::{CaseRef, Link, MessageOrigin, PlanContext, active_status_rule};
 use crate::goodays::{MessageId, ResponseId};
@@ -18,7 +19,7 @@ pub enum Found {
     Live(Row),
     /// Only deleted rows have the key.
     Deleted(Row),
-    /// Deleted by a merge: the master Case has to be read.
+    /// Merged into another Case, which has to be read. Most orgs delete the merged one, some keep it.
     Merged(RecordId),
 }
 
@@ -35,12 +36,14 @@ pub struct Row {
 pub fn find(rows: &[Value], response: &ResponseId, key_field: &str, marker_field: &str) -> Found {
     let ours = |row: &&Value| row.get(key_field).and_then(Value::as_str) == Some(response.as_str());
     let deleted = |row: &&Value| row.get("IsDeleted") == Some(&Value::Bool(true));
-    if let Some(row) = rows.iter().filter(ours).find(|r| !deleted(r)).and_then(|r| read_row(r, marker_field))
-    {
+    let survivor = |row: &Value| row.get("MasterRecordId").and_then(Value::as_str).and_then(RecordId::new);
+    let live = rows.iter().filter(ours).find(|row| !deleted(row) && survivor(row).is_none());
+    if let Some(row) = live.and_then(|row| read_row(row, marker_field)) {
         return Found::Live(row);
     }
-    let Some(gone) = rows.iter().filter(ours).rfind(deleted) else { return Found::Absent };
-    match gone.get("MasterRecordId").and_then(Value::as_str).and_then(RecordId::new) {
+    let kept = rows.iter().filter(ours).find(|row| !deleted(row) && survivor(row).is_some());
+    let Some(gone) = kept.or_else(|| rows.iter().filter(ours).rfind(deleted)) else { return Found::Absent };
+    match survivor(gone) {
         Some(master) => Found::Merged(master),
         None => read_row(gone, marker_field).map_or(Found::Absent, Found::Deleted),
     }
@@ -67,11 +70,30 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &Pla
     link.marked = u32::try_from(marked.len()).unwrap_or(u32::MAX);
     let same = link.case.as_ref().is_some_and(|c| c.id == row.case.id);
     link.case = Some(row.case.clone().or_known(link.case.as_ref()));
+    if !same {
+        link.joined = None;
+    }
     if !had_case || !same {
         link.last_seen_fields = action_fields(&row.fields, context);
         (link.command.value, link.command.unread) = (None, true);
         link.active_status_rule = active_status_rule(context.mapping, &Value::Object(row.fields.clone()));
         link.rules = context.mapping.rules_version();
+    }
+    link
+}
+
+/// The same for the surviving Case of a merge: whether it has a key.
+pub fn adopt_survivor(
+    link: Option<Link>,
+    response: &ResponseId,
+    row: &Row,
+    key_field: &str,
+    context: &PlanContext<'_>,
+) -> Link {
+    let mut link = adopt(link, response, row, context);
+    let has_key = row.fields.get(key_field).and_then(Value::as_str).is_some_and(|key| !key.is_empty());
+    if let Some(joined) = link.joined.as_mut().filter(|joined| joined.key == KeyOfSurvivor::Unread) {
+        joined.key = if has_key { KeyOfSurvivor::NotOurs } else { KeyOfSurvivor::Missing };
     }
     link
 }
@@ -83,7 +105,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     for id in &row.marked {
         link.learn(id.clone(), None, MessageOrigin::Imported);
     }
-    link.unread = false;
+    (link.unread, link.joined) = (false, None);
     let known = link.case.take();
     if !link.gone.iter().any(|g| g.id == case.id) {
         link.gone.push(case.clone().or_known(known.as_ref()));

@@ -107,6 +107,14 @@ impl Failure {
         Self::Login { code: code.into(), advice: advice.into() }
     }
 
+    /// What the remote said about a request that it refused.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
     /// Whether all calls pause, or only this request failed.
     pub fn concerns(&self) -> Concerns {
         match self {

@@ -45,6 +45,7 @@ closed-in-goodays = The feedback was closed in Goodays without an answer, and Go
 wait-for-customer = Goodays takes the next one after the customer writes.
 no-answer-listed = Goodays lists no answer for this feedback at the moment.
 still-takes = Goodays still takes: { $verbs }.
+survivor-without-key = This Case took over a feedback by a merge, but Salesforce refuses the feedback's id on it ({ $code }): comments here do not reach the customer. Please answer in Goodays.
 merged = This Case holds several feedbacks (merged), and it cannot be told which one the comment answers.
 
 ## Why another action is not sent

@@ -45,6 +45,7 @@ closed-in-goodays = L’avis a été clos dans Goodays sans réponse, et Goodays
 wait-for-customer = Goodays acceptera la prochaine réponse quand le client aura écrit.
 no-answer-listed = Goodays n’accepte aucune réponse à cet avis pour le moment.
 still-takes = Goodays accepte encore : { $verbs }.
+survivor-without-key = Cette requête a repris un avis par une fusion, mais Salesforce y refuse l'identifiant de l'avis ({ $code }) : les commentaires d'ici n'atteignent pas le client. Veuillez répondre dans Goodays.
 merged = Cette requête réunit plusieurs avis (fusion), et rien ne dit auquel le commentaire répond.
 
 ## Pourquoi une autre action n’est pas envoyée

@@ -18,7 +18,7 @@ pub enum FieldFix {
     AsCode {
         field: String,
     },
-    /// Removes control characters from all texts.
+    /// Removes control characters from all texts, and replaces what is not in the basic multilingual plane.
     StripControl,
     /// Writes at most this many comments in one transaction, and the rest in the next ones.
     Fewer {

@@ -9,7 +9,7 @@ use super::RecordId;
 use super::answer::{is_halted, speaks_of_session};
 use super::comment::{clean_text, cut_at_units, units};
 use super::field_fix::FieldFix;
-use super::named::fields_of_value;
+use super::named::{fields_of_value, missing_column};
 
 use crate::http::{Failure, Problem};
 
@@ -260,7 +260,11 @@ pub fn problems(body: &Value) -> Vec<Problem> {
         let code = p["errorCode"].as_str().or(p["statusCode"].as_str()).unwrap_or_default();
         let message = p["message"].as_str().unwrap_or_default();
         let fields = p["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        Problem::with_ends(code, message, fields.filter(|f| is_a_name(f)).map(str::to_owned).collect())
+        let mut fields: Vec<String> = fields.filter(|f| is_a_name(f)).map(str::to_owned).collect();
+        if fields.is_empty() && code == "INVALID_FIELD" {
+            fields.extend(missing_column(message));
+        }
+        Problem::with_ends(code, message, fields)
     };
     list.iter().map(problem).collect()
 }
@@ -340,6 +344,31 @@ mod tests {
         assert_eq!(answered(false, &json!([halted])).unwrap(), [GraphOutcome::Halted]);
         assert!(matches!(answered(true, &json!([halted])), Err(Failure::NoAnswer(_))));
         assert!(matches!(outcomes(&[graph()], &json!({})), Err(Failure::NoAnswer(_))));
+    }
+
+    /// The query stands before the sentence, so that neither end of the message names the column.
+    #[test]
+    fn a_column_is_read_from_the_whole_message_of_any_language() {
+        let query = format!(
+            "\nSELECT {} FROM Case WHERE Id IN ('5000')\n ^\nERROR at Row:1:Column:8\n",
+            "A, ".repeat(200)
+        );
+        let advice =
+            ". If you are attempting to use a custom field, be sure to append the '__c' after the name."
+                .repeat(3);
+        for (said, expected) in [
+            ("No such column 'Foo__c' on entity 'Case'", "Foo__c"),
+            ("Didn't understand relationship 'CreatedBy' in field path", "CreatedBy"),
+            ("Aucune colonne \u{ab} Foo__c \u{bb} dans l'entité \u{ab} Case \u{bb}", "Foo__c"),
+        ] {
+            let message = format!("{query}{said}{advice}");
+            let found = problems(&json!([{ "errorCode": "INVALID_FIELD", "message": message }])).remove(0);
+            assert_eq!(found.fields, [expected]);
+            assert!(!found.message.contains("Foo__c"));
+        }
+        let foreign = "Foreign key external ID: 'x' not found for field Store__c in entity Store__c";
+        let found = problems(&json!([{ "errorCode": "INVALID_FIELD", "message": foreign }])).remove(0);
+        assert_eq!(found.fields, Vec::<String>::new());
     }
 
     #[test]

@@ -82,6 +82,24 @@ pub fn no_such_field(error: &NodeError) -> Vec<String> {
     one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
 }
 
+/// The column or relationship that a query's refusal names, read from the whole message: the query stands before it, and
+/// a shortened message has neither. The words around the quotes are translated; "Didn't" is none of them.
+pub(super) fn missing_column(message: &str) -> Option<String> {
+    let (_, said) = message.rsplit_once("ERROR at Row").unwrap_or(("", message));
+    if said.trim_start().starts_with("Foreign key") {
+        return None;
+    }
+    let is_column = |text: &&str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    said.split(['\'', '"', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}'])
+        .skip(1)
+        .map(str::trim)
+        .find(is_column)
+        .map(str::to_owned)
+}
+
 pub fn named_fields(error: &NodeError) -> Vec<String> {
     error.problem.fields.clone()
 }

@@ -47,6 +47,7 @@ pub struct Shared {
     /// Since when the mapping version is in force (milliseconds).
     pub mapping_since_ms: AtomicI64,
     pub poll_state: poll::PollState,
+    pub columns: poll::columns::Columns,
     pub(crate) activity: activity::Activity,
     pub figures: figures::Figures,
     /// When the first parked item is dropped if nobody decides (milliseconds), as of the last pruning.
@@ -157,6 +158,7 @@ impl Shared {
             minutes,
             mapping_since_ms: AtomicI64::new(since_ms),
             poll_state: poll::PollState::default(),
+            columns: poll::columns::Columns::default(),
             activity: activity::Activity::default(),
             figures: figures::Figures::default(),
             parked_ends_ms: ArcSwap::from_pointee(None),

@@ -51,16 +51,25 @@ impl Planner<'_> {
         }
     }
 
-    /// The answers of commands that the customer has. One that stands as a comment already is not written again.
-    pub(super) fn answer_comments(&mut self, facts: &Facts) -> Vec<Map<String, Value>> {
+    /// The answers of commands that the customer has, beside `others` in the same transaction. One that stands as a
+    /// comment already is not written again. What does not fit follows in the next transaction.
+    pub(super) fn answer_comments(&mut self, facts: &Facts, others: usize) -> Vec<Map<String, Value>> {
         let mut comments = Vec::new();
         for note in self.input.notes {
             let Some(answer) = note.command.as_ref().and_then(|done| done.answer.as_ref()) else { continue };
             let turn = self.sent_turn(note, answer);
             let stands = !self.unclaimed.is_empty() && self.claim(facts, &turn);
-            if !stands {
-                comments.extend(self.comment_records(facts, &turn));
+            if stands {
+                continue;
             }
+            let parts = self.parts_left(facts, &turn);
+            let room = self.most_comments().max(1).saturating_sub(others + comments.len());
+            if parts.len() > room {
+                (self.plan.more, self.plan.notes_stay, self.plan.link_update.begun) = (true, true, true);
+                comments.extend(parts.into_iter().take(room));
+                break;
+            }
+            comments.extend(parts);
         }
         comments
     }

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use super::{Planner, Turn};
 use crate::decide::MessageOrigin;
 use crate::decide::inbound::snapshot::with_times;
-use crate::goodays::event::{EventKind, Message, Whose};
+use crate::goodays::event::{EventKind, Message, Whose, normalised};
 use crate::mapping::{Facts, Rendered};
 use crate::messages::Words;
 use crate::salesforce::describe::Purpose;
-use crate::salesforce::query::{clean_text, split_comment};
+use crate::salesforce::query::split_comment;
 
 impl<'a> Planner<'a> {
     /// Comments for the new messages, and the messages that they contain.
@@ -24,9 +24,14 @@ impl<'a> Planner<'a> {
                 self.learn(&turn, MessageOrigin::Skipped);
                 continue;
             }
-            let parts = self.comment_records(facts, &turn);
-            if (may_be_none || !comments.is_empty()) && comments.len() + parts.len() > most {
+            let parts = self.parts_left(facts, &turn);
+            if comments.len() + parts.len() > most.max(usize::from(!may_be_none)) {
                 self.plan.more = true;
+                // Only a message that is too long for any transaction is divided.
+                if comments.is_empty() && !may_be_none {
+                    self.plan.link_update.begun = true;
+                    comments.extend(parts.into_iter().take(most.max(1)));
+                }
                 break;
             }
             let how = if parts.is_empty() { MessageOrigin::Skipped } else { MessageOrigin::Imported };
@@ -35,6 +40,26 @@ impl<'a> Planner<'a> {
             taken.push(turn);
         }
         (comments, taken)
+    }
+
+    /// The comments of a message, without the first parts that stand on the Case already: a message that is too long for
+    /// one transaction is written in several, and the Case's comments are read between them.
+    pub(super) fn parts_left(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {
+        let body = self.context.mapping.comment().body_field.as_str();
+        let mut parts = self.comment_records(facts, turn);
+        if parts.len() < 2 {
+            return parts;
+        }
+        let place = |part: &Map<String, Value>, unclaimed: &[String]| {
+            let text = normalised(part.get(body).and_then(Value::as_str)?);
+            unclaimed.iter().position(|comment| *comment == text)
+        };
+        let mut stand = 0;
+        while let Some(at) = parts.get(stand).and_then(|part| place(part, &self.unclaimed)) {
+            self.unclaimed.remove(at);
+            stand += 1;
+        }
+        parts.split_off(stand)
     }
 
     pub(super) fn imports(&self, turn: &Message) -> bool {
@@ -69,7 +94,7 @@ impl<'a> Planner<'a> {
             // The template failed: the message's own text is written instead of nothing.
             Some(Err(_)) => turn.content.clone(),
         };
-        split_comment(&clean_text(&text), self.comment_bytes())
+        split_comment(&self.storable(&text), self.comment_bytes())
     }
 
     pub(super) fn comment_records(&mut self, facts: &Facts, turn: &Message) -> Vec<Map<String, Value>> {

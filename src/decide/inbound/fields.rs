@@ -33,9 +33,15 @@ impl Planner<'_> {
             if !wanted {
                 continue;
             }
-            if let Some(value) = self.value(&rendered, self.context.case, purpose) {
-                let (field, value) = self.by_id(&rendered.field, value);
-                fields.insert(field, value);
+            match self.value(&rendered, self.context.case, purpose) {
+                Some(value) => {
+                    let (field, value) = self.by_id(&rendered.field, value);
+                    fields.insert(field, value);
+                }
+                // What was not written is not what was last written: the value of before must not look new when it comes
+                // again, since an agent may have corrected it.
+                None if !moment.create => drop(self.plan.link_update.fields.remove(&rendered.field)),
+                None => {}
             }
         }
         fields.retain(|_, value| !value.is_object() || !value.as_object().is_some_and(Map::is_empty));
@@ -121,7 +127,7 @@ impl Planner<'_> {
             return Some(value);
         }
         let value = match value {
-            Value::String(text) => Value::String(clean_text(&text)),
+            Value::String(text) => Value::String(self.storable(&text)),
             other => other,
         };
         let Some(schema) = schema else { return Some(value) };
@@ -176,6 +182,20 @@ impl Planner<'_> {
         let limit =
             refused.fold(COMMENT_BYTES, |limit, max| max.map_or(limit * 9 / 10, |max| max.min(limit)));
         limit.max(SHORTEST_PART)
+    }
+
+    /// The text without control characters. After Salesforce refused characters of this conversation, also without those
+    /// that some orgs cannot store: the words stay.
+    pub(super) fn storable(&self, text: &str) -> String {
+        let text = clean_text(text);
+        if !self.context.fixes.contains(&FieldFix::StripControl) {
+            return text;
+        }
+        let is_rare = |c: char| {
+            c > '\u{ffff}'
+                || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{fffe}' | '\u{ffff}')
+        };
+        text.replace(is_rare, "\u{fffd}")
     }
 
     /// Comments in one transaction: fewer after the org's limits were exceeded (Salesforce reference, 2.4).

@@ -7,6 +7,7 @@ mod commands;
 mod comments;
 pub mod customer;
 mod fields;
+mod key;
 mod remember;
 mod snapshot;
 
@@ -66,6 +67,8 @@ pub struct Plan {
     pub reports: Vec<Report>,
     /// More messages need another transaction.
     pub more: bool,
+    /// Parts of a command's answer need another transaction: the notes stay.
+    pub notes_stay: bool,
     /// Whose Case it becomes has to be looked up before it is written.
     pub customer: Option<customer::Wanted>,
 }
@@ -267,7 +270,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let (mut comments, taken) = self.comments(facts);
-        comments.extend(self.answer_comments(facts));
+        comments.extend(self.answer_comments(facts, comments.len()));
         let message = self.customer_wrote_last(&taken);
         let moment = Moment { create: creating, message };
         let mut fields = self.case_fields(view, facts, moment);
@@ -287,6 +290,7 @@ impl<'a> Planner<'a> {
             self.plan.skipped = Some("no mapping wants it");
             return;
         };
+        self.claim_survivor(mapping, &mut fields);
         let marker = self.marker(mapping);
         let marks_change = !comments.is_empty() || self.marks_missing();
         if !creating && fields.is_empty() && !marks_change {
@@ -332,13 +336,14 @@ impl<'a> Planner<'a> {
         };
         let mut fields = Map::new();
         self.note_fields(&mut fields);
-        let comments = self.answer_comments(&Facts::new("", &Value::Null));
+        let comments = self.answer_comments(&Facts::new("", &Value::Null), 0);
         let context = self.context;
         let Some(mapping) = context.mapping.case_mappings().first() else { return self.plan };
         if self.marks_missing() {
             let marker = self.marker(mapping);
             fields.insert(mapping.marker_field.clone(), Value::String(marker));
         }
+        self.claim_survivor(mapping, &mut fields);
         if fields.is_empty() && comments.is_empty() {
             return self.plan;
         }

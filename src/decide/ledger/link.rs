@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::decide::ledger::command::CommandSeen;
+use crate::decide::ledger::joined::{Joined, KeyOfSurvivor};
 use crate::decide::ledger::note::Feedback;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
@@ -58,6 +59,9 @@ pub struct Link {
     /// The rules (a hash of actions.yaml) by which the active status rule was determined.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rules: u64,
+    /// The merge that led to this Case, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Joined>,
     /// The Case has feedback on an agent's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answer_told: bool,
@@ -224,6 +228,7 @@ impl Link {
             last_customer: None,
             version: 0,
             rules: 0,
+            joined: None,
             answer_told: false,
             approved: false,
             command: CommandSeen::default(),
@@ -240,6 +245,11 @@ impl Link {
     /// A link for a Case that we did not create.
     pub fn unread(response_id: ResponseId) -> Self {
         Self { unread: true, ..Self::new(response_id) }
+    }
+
+    /// Whether a merge led to a Case of which it is not known whether it has a key.
+    pub fn joins_unread(&self) -> bool {
+        self.joined.is_some_and(|joined| joined.key == KeyOfSurvivor::Unread)
     }
 
     pub fn knows(&self, id: &MessageId) -> bool {

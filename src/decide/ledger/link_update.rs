@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::decide::ledger::joined::KeyOfSurvivor;
 use crate::decide::{CaseRef, Freshness, Known, Link, RepliedBy};
 use crate::goodays::{MessageId, Verb};
 use crate::salesforce::RecordId;
@@ -36,6 +37,16 @@ pub struct LinkUpdate {
     pub emptied_command: Option<u64>,
     /// The Case's marker and comments were compared with the whole conversation.
     pub read: bool,
+    /// Of a message or an answer only the first parts are written: the rest follows when the Case's comments were read.
+    pub begun: bool,
+    /// What became of our key on a Case that a merge led to.
+    pub key: Option<KeyUpdate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyUpdate {
+    Written,
+    Refused { code: String },
 }
 
 impl LinkUpdate {
@@ -86,7 +97,13 @@ impl LinkUpdate {
         link.last_customer = self.last_customer.or(link.last_customer.take());
         link.source = self.source.or(link.source.take());
         link.customer = self.customer.or(link.customer);
-        link.unread &= !self.read;
+        link.unread = self.begun || (link.unread && !self.read);
+        if let (Some(joined), Some(key)) = (&mut link.joined, &self.key) {
+            joined.key = match key {
+                KeyUpdate::Written => KeyOfSurvivor::Ours,
+                KeyUpdate::Refused { .. } => KeyOfSurvivor::NotOurs,
+            };
+        }
         link.marked = self.marked.unwrap_or(link.marked);
         if let Some(mapping) = self.mapping {
             link.mapping = mapping;

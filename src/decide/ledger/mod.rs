@@ -4,6 +4,7 @@ pub(super) mod command;
 pub(super) mod conversation;
 pub mod course;
 pub(super) mod intent;
+pub mod joined;
 pub(super) mod link;
 pub mod link_update;
 pub mod marker;

@@ -12,6 +12,9 @@ use crate::salesforce::named::{
     between, id_label, is_of_a_rule, named_fields, no_such_field, or_label, sent_fields,
 };
 
+/// A text has characters that the org cannot store.
+pub(super) const UNSUPPORTED_TEXT: &str = "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET";
+
 /// What to do about a failed graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -190,7 +193,7 @@ fn drops(error: &NodeError, fields: Vec<String>) -> Verdict {
 fn fix(error: &NodeError) -> Option<Verdict> {
     let message = &error.problem.message;
     let fields = match error.problem.code.as_str() {
-        "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET" => return Some(Verdict::Fix(vec![FieldFix::StripControl])),
+        UNSUPPORTED_TEXT => return Some(Verdict::Fix(vec![FieldFix::StripControl])),
         "STRING_TOO_LONG" => {
             let max = stated_max(message);
             let fields = or_label(named_fields(error), message);

@@ -1,11 +1,12 @@
 //! Which fields of a refused conversation are left out or shortened, and which fields no Case can do without.
 
+use super::codes::UNSUPPORTED_TEXT;
 use super::{Next, Written, first_code};
 use crate::decide::PlanContext;
 use crate::salesforce::describe::Describe;
 use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::graph::{GraphOutcome, NodeError};
-use crate::salesforce::named::with_labels;
+use crate::salesforce::named::{named_fields, or_label, with_labels};
 
 /// How often one text is shortened before it is left out.
 const MAX_CUTS: usize = 20;
@@ -18,6 +19,13 @@ pub(super) fn fix(
     context: &PlanContext<'_>,
 ) -> Next {
     let (mut everywhere, mut here) = (Vec::new(), Vec::new());
+    let is_stripped = fixes.contains(&FieldFix::StripControl) && one.fixes.contains(&FieldFix::StripControl);
+    let fixes = if is_stripped { without_text(fixes, errors, context) } else { fixes };
+    if let Some(next) =
+        is_stripped.then(|| without_optional(one, errors, context)).flatten().filter(|_| fixes.is_empty())
+    {
+        return next;
+    }
     for fix in fixes {
         let fix = by_name(context, fix);
         if let FieldFix::Drop { field, code } = &fix
@@ -47,6 +55,16 @@ pub(super) fn fix(
     let field = errors.iter().flat_map(|e| &e.problem.fields).next().cloned().unwrap_or_default();
     let why = format!("Salesforce refuses it with {code} {field}");
     Next::Park { code, why }
+}
+
+/// Replacing the characters that are refused most often did not help: the named fields are left out instead. A comment
+/// cannot do without its text.
+fn without_text(fixes: Vec<FieldFix>, errors: &[NodeError], context: &PlanContext<'_>) -> Vec<FieldFix> {
+    let of_text = |e: &&NodeError| e.problem.code == UNSUPPORTED_TEXT;
+    let named = errors.iter().filter(of_text).flat_map(|e| or_label(named_fields(e), &e.problem.message));
+    let drops = named.filter(|field| !field.eq_ignore_ascii_case(&context.mapping.comment().body_field));
+    let drops = drops.map(|field| FieldFix::Drop { field, code: UNSUPPORTED_TEXT.to_owned() });
+    fixes.into_iter().filter(|fix| *fix != FieldFix::StripControl).chain(drops).collect()
 }
 
 /// An org that describes no fields to us may have a restricted picklist where an outcome is told: it gets the outcome's
@@ -135,6 +153,15 @@ pub(super) fn named(outcome: GraphOutcome, context: &PlanContext<'_>) -> GraphOu
 
 fn describes<'a>(context: &PlanContext<'a>) -> impl Iterator<Item = &'a Describe> {
     [context.case, context.comment].into_iter().flatten()
+}
+
+/// The key field, if our key on a Case that a merge led to is what Salesforce refuses. Another Case may have it still.
+pub(super) fn refused_key(one: &Written, errors: &[NodeError], context: &PlanContext<'_>) -> Option<String> {
+    let key = context.mapping.case_mappings().first().filter(|_| one.claims)?.key_field.as_str();
+    let names = |e: &NodeError| e.problem.fields.iter().any(|field| field.eq_ignore_ascii_case(key));
+    let is_duplicate = errors.iter().any(|e| e.problem.code == "DUPLICATE_VALUE")
+        && another_unique_field(errors, context).is_none();
+    (is_duplicate || errors.iter().any(names)).then(|| key.to_owned())
 }
 
 /// A unique field, not the key, that a duplicate error names. It is left out: the other Case is not ours.

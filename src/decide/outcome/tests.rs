@@ -1,6 +1,7 @@
 //! What each error code of the Salesforce reference (2.4) leads to, and what the rest of a call changes about it.
 
 use super::*;
+use crate::decide::inbound::MAX_COMMENTS;
 use crate::decide::tests::plan_context;
 use crate::salesforce::describe::Describe;
 
@@ -174,7 +175,7 @@ const NOT_IN_THE_REFERENCE: &[Row] =
 /// The reference's tables, for a new Case with two comments that is refused for the first time.
 #[test]
 fn each_code_of_the_reference_leads_to_one_decision() {
-    let one = Written { comments: 2, inserts: true, ..Written::default() };
+    let one = Written { comments: 2, most_comments: MAX_COMMENTS, inserts: true, ..Written::default() };
     let rows = [TRANSIENT, FIXABLE, PERMANENT, NOT_IN_THE_REFERENCE].concat();
     for (status, code, message, fields, expected) in rows {
         let next = alone(&one, error(status, code, message, fields));
@@ -198,6 +199,35 @@ fn tries_end_and_only_real_tries_count() {
     assert_eq!(shown(&after(1, full())), "send later");
 }
 
+/// Each limit is smaller than the one before; then tries count.
+#[test]
+fn less_is_sent_until_nothing_is_left_to_leave_out() {
+    for (inserts, parts, expected) in [(true, 1, vec![1, 0]), (false, 1, vec![1]), (false, 3, vec![1])] {
+        let (mut most_comments, mut limits) = (MAX_COMMENTS, Vec::new());
+        for _ in 0..20 {
+            // As the planner takes them: a new Case may have no comment, and an answer may have several parts.
+            let comments = most_comments.min(3).max(if inserts { 0 } else { parts });
+            let one = Written { comments, most_comments, inserts, ..Written::default() };
+            match alone(&one, error(400, "LIMIT_EXCEEDED", "", &[])) {
+                Next::FewerComments { comments, .. } => {
+                    limits.push(comments);
+                    most_comments = comments;
+                }
+                other => assert_eq!(shown(&other), "send later"),
+            }
+        }
+        assert_eq!(limits, expected, "{inserts} {parts}");
+    }
+}
+
+#[test]
+fn reads_that_are_refused_and_tries_without_progress_end_too() {
+    for next in [|attempts| after_refused_read(attempts, "QUERY_TIMEOUT"), after_no_progress] {
+        assert!(matches!(next(0), Next::SendLater { attempts: 1, .. }), "{:?}", next(0));
+        assert_eq!(shown(&next(MAX_ATTEMPTS)), "park");
+    }
+}
+
 #[test]
 fn what_was_read_decides_between_reading_and_parking() {
     let duplicate = || error(400, "DUPLICATE_VALUE", "", &[]);
@@ -207,9 +237,10 @@ fn what_was_read_decides_between_reading_and_parking() {
         (false, false, "read first", "send later"),
         (true, false, "read first", "read first"),
         (false, true, "read once more", "send later"),
-        (true, true, "read once more", "send later"),
+        // An update that still is a duplicate: a unique field of the org's own, which is not named.
+        (true, true, "send later", "send later"),
     ] {
-        let one = Written { has_case, was_read, ..Written::default() };
+        let one = Written { has_case, was_read, inserts: !has_case, ..Written::default() };
         let shown = [duplicate(), gone()].map(|error| shown(&alone(&one, error)));
         assert_eq!(shown, [of_duplicate, of_gone], "{has_case} {was_read}");
     }
@@ -263,9 +294,42 @@ fn a_text_that_is_refused_at_any_length_is_shortened_and_then_left_out() {
     }
 }
 
+/// Each step costs less than the feedback: first rare characters, then the named fields, then optional ones.
+#[test]
+fn a_text_that_the_org_cannot_store_costs_its_field_at_most() {
+    const CODE: &str = "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET";
+    for (message, named, steps) in [
+        ("", &["Legacy__c"][..], ["fix without control characters", "fix without Legacy__c", "park"]),
+        (
+            "Legacy__c: not in the charset",
+            &[],
+            ["fix without control characters", "fix without Legacy__c", "park"],
+        ),
+        (
+            "",
+            &["CommentBody"],
+            [
+                "fix without control characters",
+                "fix without Subject without OwnerId without SuppliedEmail",
+                "fix without Origin",
+            ],
+        ),
+    ] {
+        let mut one = Written::default();
+        for step in steps {
+            let next = alone(&one, error(400, CODE, message, named));
+            assert_eq!(shown(&next), step, "{message} {named:?}");
+            if let Next::FixFields { here, .. } = next {
+                one.fixes.extend(here);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_others_of_the_call_show_whose_problem_it_is() {
-    let one = |comments| Written { comments, inserts: false, ..Written::default() };
+    let one =
+        |comments| Written { comments, most_comments: MAX_COMMENTS, inserts: false, ..Written::default() };
     let limit = || GraphOutcome::Failed(vec![error(400, "LIMIT_EXCEEDED", "", &[])]);
     let full = || GraphOutcome::Failed(vec![error(403, "STORAGE_LIMIT_EXCEEDED", "", &[])]);
     let duplicate = || GraphOutcome::Failed(vec![error(400, "DUPLICATE_VALUE", "", &[])]);
@@ -277,6 +341,9 @@ fn the_others_of_the_call_show_whose_problem_it_is() {
         (vec![full(), done()], ["send later", "record"]),
         (vec![duplicate(), GraphOutcome::Halted], ["read first", "read first"]),
         (vec![full(), GraphOutcome::Halted], ["pause all", "send again"]),
+        // No error says why: the same call would end in the same way.
+        (vec![GraphOutcome::Halted, GraphOutcome::Halted], ["send later", "send later"]),
+        (vec![done(), GraphOutcome::Halted], ["record", "send later"]),
     ];
     for (outcomes, expected) in table {
         let next = after_call(&[one(4), one(4)], outcomes.clone(), &plan_context());

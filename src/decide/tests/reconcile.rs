@@ -54,7 +54,13 @@ fn a_live_case_comes_before_deleted_ones_and_the_last_deleted_counts() {
     let merged = deleted(row(4, "r1", ""), Some(&master));
     assert_eq!(of(std::slice::from_ref(&merged)), Found::Merged(master.clone()));
     assert_eq!(of(&[gone[0].clone(), merged.clone()]), Found::Merged(master));
-    assert_eq!(number(&of(&[live, merged])), Some("00000003"));
+    assert_eq!(number(&of(&[live.clone(), merged.clone()])), Some("00000003"));
+    // An org may keep a Case that was merged away.
+    let mut kept = row(5, "r1", "");
+    kept["MasterRecordId"] = json!(RecordId::new("500000000000099"));
+    let other = RecordId::new("500000000000099").unwrap();
+    assert_eq!(of(&[merged, kept.clone()]), Found::Merged(other));
+    assert_eq!(number(&of(&[kept, live])), Some("00000003"));
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Sim {
         })
     }
 
-    /// The loser is deleted and refers to the master, which takes over the comments.
+    /// The loser refers to the master, which takes over the comments. It is deleted, unless the org keeps it.
     pub fn merge_cases(&self, master: &str, loser: &str) -> Done<()> {
         self.act(SOMEBODY, |org, actor| {
             let (master, loser) = (find_case(org, master)?, find_case(org, loser)?);
@@ -93,9 +93,13 @@ impl Sim {
                 moved.insert("SystemModstamp".into(), json!(org.stamp()));
                 org.change(actor, &comment, moved);
             }
+            let kept = org.settings.merged_status.clone();
+            if !kept.is_empty() {
+                org.update(actor, &loser, &object(json!({ "Status": kept })))?;
+            }
             let mut gone = Fields::new();
             gone.insert("MasterRecordId".into(), json!(master));
-            gone.insert("IsDeleted".into(), json!(true));
+            gone.insert("IsDeleted".into(), json!(kept.is_empty()));
             org.sign(actor, &mut gone);
             org.change(actor, &loser, gone);
             let mut kept = Fields::new();

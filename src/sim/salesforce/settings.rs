@@ -57,6 +57,8 @@ pub struct Settings {
     pub assignment_queue: String,
     /// The integration user may change and delete comments (Modify All on Case).
     pub modify_all: bool,
+    /// A Case that is merged away is kept, with this status. Empty: it is deleted.
+    pub merged_status: String,
     /// Objects that the integration user can't see.
     pub hidden_objects: BTreeSet<String>,
 
@@ -152,6 +154,7 @@ impl Default for Settings {
             duplicate_rules: Vec::new(),
             assignment_queue: "Customer Service".into(),
             modify_all: false,
+            merged_status: String::new(),
             hidden_objects: BTreeSet::new(),
             governor_graphs: 0,
             governor_nodes: 0,

@@ -2,6 +2,7 @@
 //! edited or taken back (design, rule 10).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use tracing::{info, warn};
@@ -14,8 +15,8 @@ use crate::mapping::ActionMapping;
 use crate::salesforce::{RecordId, query};
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::poll::apply_rows::id_of;
-use crate::workers::poll::columns::Columns;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
+use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared, Stop};
 
 impl Delivery {
@@ -24,11 +25,15 @@ impl Delivery {
     pub(crate) async fn read_again(&self, shared: &Shared, old: Vec<Intent>) -> Result<(), Fatal> {
         let began_ms = shared.clock.now_ms();
         match shared.again(&old).await {
-            Ok(again) => confirm(shared, &old, &again).await?,
+            Ok(again) => {
+                shared.poll_state.not_shown_times.store(0, Ordering::Relaxed);
+                shared.poll_state.not_shown.store(Arc::new(None));
+                confirm(shared, &old, &again).await?;
+            }
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
-                let until_ms =
-                    shared.salesforce_said::<()>(&Err(failure), began_ms).unwrap_or(began_ms + 1000);
+                let until_ms = shared.salesforce_said::<()>(&Err(failure.clone()), began_ms);
+                let until_ms = until_ms.unwrap_or_else(|| not_shown(shared, &failure, old.len()));
                 for intent in &old {
                     self.postpone(intent.seq, until_ms);
                 }
@@ -36,6 +41,22 @@ impl Delivery {
         }
         Ok(())
     }
+}
+
+/// Salesforce refuses the query: that is told, and the next one comes later each time. Returns when (milliseconds).
+fn not_shown(shared: &Shared, failure: &Failure, actions: usize) -> i64 {
+    let state = &shared.poll_state;
+    let times = state.not_shown_times.fetch_add(1, Ordering::Relaxed);
+    let pause_ms = millis(interval(RECORD, times, None));
+    let code = failure.code();
+    warn!(code, actions, pause_ms, "Salesforce refuses to show actions before they are sent: they wait");
+    let told = format!(
+        "Salesforce refuses to show answers before they are sent, with {code}: they wait; run `check`"
+    );
+    let told = Arc::new(Some(told));
+    state.not_shown.store(told.clone());
+    state.trouble.store(told);
+    shared.clock.now_ms() + pause_ms
 }
 
 /// Current rows of Salesforce, and the rules that they were read for.
@@ -76,16 +97,20 @@ impl Shared {
     async fn again(&self, intents: &[Intent]) -> Result<Again, Stop> {
         let contact = self.contact().await?;
         let (context, earlier) = self.rules_in_force(&contact).await?;
-        let rows = match self.salesforce_rows(&context, &earlier, intents).await {
-            // The org may have removed a field that only earlier rules read.
-            Err(Failure::Refused { problem, .. })
-                if problem.code == "INVALID_FIELD" && !earlier.is_empty() =>
-            {
-                self.salesforce_rows(&context, &[], intents).await?
+        loop {
+            match self.salesforce_rows(&context, &earlier, intents).await {
+                // Ends: each time another column is left out.
+                Err(Failure::Refused { problem, .. }) if self.columns.without(&problem) => {}
+                // The org may have removed a field that only earlier rules read.
+                Err(Failure::Refused { problem, .. })
+                    if problem.code == "INVALID_FIELD" && !earlier.is_empty() =>
+                {
+                    let rows = self.salesforce_rows(&context, &[], intents).await?;
+                    return Ok(Again { context, earlier, rows });
+                }
+                rows => return Ok(Again { context, earlier, rows: rows? }),
             }
-            rows => rows?,
-        };
-        Ok(Again { context, earlier, rows })
+        }
     }
 
     /// The rows of these intents, in as few queries as possible.
@@ -104,7 +129,7 @@ impl Shared {
                 None => cases.push(intent.case_id.clone()),
             }
         }
-        let columns = Columns::default();
+        let columns = &self.columns;
         let mut of_case = columns.of_case(context, earlier, ActionMapping::case_paths);
         let mut of_comment = columns.of_comment(context, earlier);
         for fields in [&mut of_case, &mut of_comment] {

@@ -31,7 +31,7 @@ use crate::decide::pace::{BatchSize, MAX_NODES};
 use crate::decide::{Freshness, Intent, Link, LinkUpdate, Note, Request};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Event;
-use crate::http::Failure;
+use crate::http::{Concerns, Failure};
 use crate::mapping::Assignment;
 use crate::mutant;
 use crate::salesforce::field_fix::FieldFix;
@@ -47,6 +47,8 @@ use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
 /// How often the queue of a store is looked at that other instances write to (milliseconds).
 const LOOK_AGAIN_MS: i64 = 200;
+/// How long a worker pauses after a refused call that is about no conversation (milliseconds).
+const AFTER_REFUSAL_MS: i64 = 10_000;
 
 pub struct InboundWorker {
     pub(crate) number: u8,
@@ -89,6 +91,11 @@ impl Job {
             l.known.is_empty() && l.fields.is_empty() && l.gone.is_empty() && l.fresh == Freshness::default()
         })
     }
+
+    /// An answer that was given as a command becomes a comment.
+    fn has_answers(&self) -> bool {
+        self.notes.iter().any(|note| note.command.as_ref().is_some_and(|done| done.answer.is_some()))
+    }
 }
 
 impl Worker for InboundWorker {
@@ -122,10 +129,11 @@ impl Worker for InboundWorker {
     }
 }
 
+/// A failure always ends the pause by itself: nothing else may come that wakes the worker.
 fn pause(shared: &Shared, failure: &Failure) -> Step {
-    let result: Result<(), Failure> = Err(failure.clone());
-    let until_ms = shared.salesforce_said(&result, shared.clock.now_ms());
-    Step::Idle { until_ms }
+    let now_ms = shared.clock.now_ms();
+    let until_ms = shared.salesforce_said::<()>(&Err(failure.clone()), now_ms);
+    Step::Idle { until_ms: until_ms.or(Some(now_ms + AFTER_REFUSAL_MS)) }
 }
 
 impl InboundWorker {
@@ -161,10 +169,14 @@ impl InboundWorker {
         self.first_start = shared.on_goodays_clock(contact.first_start);
         self.mark_for_refresh(&jobs, &contact);
         match self.reconcile(shared, &mut jobs).await {
-            Ok(()) => self.write(shared, jobs).await,
-            Err(Stop::Remote(failure)) => Ok(pause(shared, &failure)),
-            Err(Stop::Fatal(fatal)) => Err(fatal),
+            Ok(()) => {}
+            Err(Stop::Remote(failure)) if failure.concerns() == Concerns::ThisRequest => {
+                jobs = self.not_shown(shared, jobs, &failure).await?;
+            }
+            Err(Stop::Remote(failure)) => return Ok(pause(shared, &failure)),
+            Err(Stop::Fatal(fatal)) => return Err(fatal),
         }
+        self.write(shared, jobs).await
     }
 
     async fn idle(&self, shared: &Shared, now_ms: i64) -> Result<Step, Fatal> {
@@ -185,9 +197,13 @@ impl InboundWorker {
     fn mark_for_refresh(&mut self, jobs: &[Job], contact: &crate::workers::OrgIdentity) {
         let mut state = self.state();
         let is_unread = |j: &&Job| {
+            if j.link.as_ref().is_some_and(Link::joins_unread) {
+                return true;
+            }
             let unread = j.link.as_ref().filter(|l| l.unread);
             let marks = |l: &Link| l.marker_ids().count() > l.marked as usize;
-            !state.comments.contains_key(&j.rkey) && unread.is_some_and(|l| !j.events.is_empty() || marks(l))
+            let writes = |l: &Link| !j.events.is_empty() || j.has_answers() || marks(l);
+            !state.comments.contains_key(&j.rkey) && unread.is_some_and(writes)
         };
         let unread: Vec<RKey> = jobs.iter().filter(is_unread).map(|j| j.rkey).collect();
         state.needs_refresh.extend(unread);

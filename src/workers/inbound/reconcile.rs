@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tracing::{debug, info};
 
-use crate::decide::reconcile::{Found, Row, adopt, bury, find, read_row};
+use crate::decide::reconcile::{Found, Row, adopt, adopt_survivor, bury, find, read_row};
 use crate::decide::{Link, LinkUpdate, PlanContext};
 use crate::goodays::ResponseId;
 use crate::http::Failure;
@@ -26,7 +26,13 @@ impl InboundWorker {
         if asked.is_empty() {
             return Ok(());
         }
-        let read = read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await?;
+        let read = loop {
+            match read(shared, &context.plan_context(), asked.iter().map(|i| &jobs[*i])).await {
+                // Ends: each time another column is left out.
+                Err(failure) if failure.problem().is_some_and(|p| shared.columns.without(p)) => {}
+                read => break read?,
+            }
+        };
         // The Case may be made by an attempt of ours that got no answer.
         let baseline = |job: &Job| {
             let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
@@ -81,7 +87,9 @@ impl Found {
 }
 
 /// What was read from Salesforce.
+#[derive(Default)]
 struct Read {
+    key_field: String,
     found: HashMap<String, Found>,
     masters: HashMap<RecordId, Row>,
     /// Texts of the comments by Case, oldest first.
@@ -120,7 +128,7 @@ impl Read {
             }
             Found::Deleted(row) => Some(bury(before, id, row)),
             Found::Merged(master) => match self.masters.get(master) {
-                Some(row) => Some(adopt(before, id, row, context)),
+                Some(row) => Some(adopt_survivor(before, id, row, &self.key_field, context)),
                 None => before.map(forget_case),
             },
         }
@@ -134,10 +142,11 @@ async fn read<'j>(
 ) -> Result<Read, Failure> {
     let jobs: Vec<&Job> = jobs.collect();
     let Some(case) = context.mapping.case_mappings().first() else {
-        return Ok(Read { found: HashMap::new(), masters: HashMap::new(), comments: HashMap::new() });
+        return Ok(Read::default());
     };
     let (key, marker) = (case.key_field.as_str(), case.marker_field.as_str());
-    let extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
+    let mut extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
+    extra.retain(|field| shared.columns.shows(field));
     let keys: Vec<&str> = jobs.iter().map(|j| j.response_id.as_str()).collect();
     let queries =
         query::cases_by_keys(&case.object, key, marker, &extra, &keys).map_err(|e| unsayable(&e))?;
@@ -159,7 +168,7 @@ async fn read<'j>(
         .collect();
     let comments = read_comments(shared, context, &cases).await?;
     debug!(asked = jobs.len(), cases = cases.len(), "learned from Salesforce");
-    Ok(Read { found, masters, comments })
+    Ok(Read { key_field: key.to_owned(), found, masters, comments })
 }
 
 /// Master Cases of merges. A master that was merged itself is followed, up to five times.

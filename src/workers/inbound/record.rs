@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use tracing::{info, warn};
 
 use crate::decide::inbound::{Plan, report_list};
+use crate::decide::ledger::link_update::KeyUpdate;
 use crate::decide::outbound::Proof;
-use crate::decide::{Course, Link, Request, ToldAt};
+use crate::decide::{Course, Feedback, Link, Note, Request, ToldAt};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::state::{EntryState, Loaded};
 use crate::workers::inbound::{InboundWorker, Job};
@@ -50,18 +52,27 @@ impl Recorded<'_> {
         if plan.link_update.emptied_command.is_some() || plan.link_update.reset_approval {
             link.command.emptied_ms = now_ms;
         }
-        for waiting in &job.waiting.notes {
+        for waiting in job.waiting.notes.iter().filter(|_| !plan.notes_stay) {
             let (told, action) = (waiting.note.told, waiting.note.action.clone());
             link.told(ToldAt { at_ms: now_ms, told, action, request: request.map(|request| request.number) });
         }
         loaded.now.link = keep.then_some(link);
+        let told_why = if let Some(KeyUpdate::Refused { code }) = &plan.link_update.key {
+            let words = Words::new("survivor-without-key").with("code", code);
+            Some(Note::new(Feedback::Failed, "answer", "survivor_without_key", words))
+        } else {
+            None
+        };
         for (seq, verb, proof) in &plan.settles {
             // The answer of a command becomes a comment, as the event shows it.
             let of_command = loaded.now.intent(*seq).is_some_and(|intent| intent.command.is_some());
             let view = proof.as_ref().filter(|_| of_command).and_then(|proof| shown_in(job, proof));
             loaded.now.delivered(*seq, *verb, proof.as_ref(), view, now_ms);
         }
-        loaded.end_notes(&job.waiting.notes);
+        if !plan.notes_stay {
+            loaded.end_notes(&job.waiting.notes);
+        }
+        loaded.now.notes.extend(told_why);
         if plan.more || plan.waits {
             return 0;
         }

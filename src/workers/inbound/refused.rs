@@ -4,10 +4,12 @@ use std::sync::atomic::Ordering;
 
 use tracing::{debug, info, warn};
 
-use crate::decide::inbound::Plan;
+use crate::decide::inbound::{MAX_COMMENTS, Plan};
+use crate::decide::ledger::link_update::KeyUpdate;
 use crate::decide::outcome::refusals::Whose;
 use crate::decide::outcome::{
-    AfterFailedCall, Next, Written, after_call, may_be_of_everything, refuses_everything,
+    AfterFailedCall, MAX_AT_ONCE, Next, Written, after_call, after_no_progress, after_refused_read,
+    may_be_of_everything, refuses_everything,
 };
 use crate::decide::pace::BatchSize;
 use crate::http::Failure;
@@ -78,7 +80,9 @@ impl InboundWorker {
         let one = |(job, plan): &(Job, Plan)| Written {
             attempts: job.attempts(),
             comments: plan.write.as_ref().map_or(0, |w| w.comments.len()),
+            most_comments: state.most_comments(job.rkey).unwrap_or(MAX_COMMENTS),
             inserts: plan.write.as_ref().is_some_and(|w| w.patch.is_none()),
+            claims: plan.link_update.key == Some(KeyUpdate::Written),
             has_case: job.link.as_ref().is_some_and(|l| l.case.is_some()),
             was_read: state.comments.contains_key(&job.rkey),
             fixes: state.fixes.get(&job.rkey).cloned().unwrap_or_default(),
@@ -115,6 +119,44 @@ impl InboundWorker {
         Ok(())
     }
 
+    /// After Salesforce refused to show the Cases of those that have to be read first: these wait. Returns the others,
+    /// which are written.
+    pub(crate) async fn not_shown(
+        &mut self,
+        shared: &Shared,
+        jobs: Vec<Job>,
+        failure: &Failure,
+    ) -> Result<Vec<Job>, Fatal> {
+        shared.salesforce_said::<()>(&Err(failure.clone()), shared.clock.now_ms());
+        let (unread, others): (Vec<Job>, Vec<Job>) = {
+            let state = self.state();
+            jobs.into_iter().partition(|job| state.needs_refresh.contains(&job.rkey))
+        };
+        let code = failure.code();
+        warn!(
+            code,
+            conversations = unread.len(),
+            "Salesforce refuses to show what it has of some: they wait"
+        );
+        let context = shared.plan_context();
+        for job in unread {
+            let next = after_refused_read(job.attempts(), &code);
+            self.apply(shared, &context, (&job, &Plan::default()), next).await?;
+        }
+        Ok(others)
+    }
+
+    /// The same, unless Salesforce was asked at once too often since it last took something of this conversation.
+    fn bounded(&self, job: &Job, next: Next) -> Next {
+        if !next.asks_at_once() {
+            return next;
+        }
+        let mut state = self.state();
+        let times = state.at_once.entry(job.rkey).or_default();
+        *times += 1;
+        if *times <= MAX_AT_ONCE { next } else { after_no_progress(job.attempts()) }
+    }
+
     /// Applies what follows for one conversation.
     pub(crate) async fn apply(
         &mut self,
@@ -124,6 +166,7 @@ impl InboundWorker {
         next: Next,
     ) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
+        let next = self.bounded(job, next);
         if !matches!(next, Next::Record { .. }) {
             debug!(response = %job.response_id, next = next.name(), "Salesforce did not take a conversation");
         }
@@ -197,8 +240,13 @@ impl InboundWorker {
         let now_ms = shared.clock.now_ms();
         let state = EntryState::Parked { since_ms: now_ms, code: code.to_owned(), why: why.to_owned() };
         let only_notes = job.waiting.entries.is_empty();
+        // It could not be read: a retry, also by a later process, has to read it first.
+        let unread = self.state().needs_refresh.contains(&job.rkey);
         let (parked, given_up) = shared
             .change(&job.response_id, |loaded| {
+                if let Some(link) = loaded.now.link.as_mut() {
+                    link.unread |= unread;
+                }
                 let parked = loaded.end_events(&job.waiting.entries, &state);
                 let given_up = if only_notes { loaded.end_notes(&job.waiting.notes) } else { 0 };
                 Ok((parked, given_up))
@@ -211,7 +259,10 @@ impl InboundWorker {
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
         let mut state = self.state();
         state.fixes.remove(&job.rkey);
-        state.unconfirmed.remove(&job.rkey);
+        state.at_once.remove(&job.rkey);
+        if !unread {
+            state.unconfirmed.remove(&job.rkey);
+        }
         Ok(())
     }
 }
@@ -323,6 +374,28 @@ mod tests {
         let parked = shared.parked(10).await.unwrap();
         let found: Vec<_> = parked.iter().map(|item| item.reason_code.as_str()).collect();
         assert_eq!(found, ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"]);
+    }
+
+    /// A server that halts a transaction each time because of another one of the call.
+    #[tokio::test]
+    async fn what_is_sent_again_at_once_without_end_waits_and_is_parked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, mut worker) =
+            (shared(dir.path()).await, InboundWorker::new(0, SharedWorkerState::default()));
+        let job = waits(&shared, "a", true).await;
+        let (id, plan, context) = (job.response_id.clone(), Plan::default(), shared.plan_context());
+        for _ in 0..MAX_AT_ONCE {
+            worker.apply(&shared, &context, (&job, &plan), Next::SendAgain).await.unwrap();
+        }
+        assert_eq!(again(&shared, id.clone()).await.attempts(), 0);
+        for attempts in 1..=MAX_ATTEMPTS {
+            let job = again(&shared, id.clone()).await;
+            worker.apply(&shared, &context, (&job, &plan), Next::ReadFirst).await.unwrap();
+            assert_eq!(again(&shared, id.clone()).await.attempts(), attempts);
+        }
+        let job = again(&shared, id).await;
+        worker.apply(&shared, &context, (&job, &plan), Next::SendAgain).await.unwrap();
+        assert_eq!(shared.parked(10).await.unwrap()[0].reason_code, "no_progress");
     }
 
     #[tokio::test]

@@ -93,6 +93,8 @@ pub(crate) struct WorkerState {
     graphs: Option<(usize, i64)>,
     /// How often each got no answer from Salesforce when it was sent alone.
     alone: HashMap<RKey, u32>,
+    /// How often Salesforce was asked again at once since it last took something of the conversation.
+    pub(crate) at_once: HashMap<RKey, u32>,
     /// Refused as duplicates, and then not found by a read.
     pub(crate) nowhere: HashSet<RKey>,
     /// What Salesforce refused since it accepted something.
@@ -202,6 +204,7 @@ impl WorkerState {
         self.comments.remove(&rkey);
         self.fixes.remove(&rkey);
         self.alone.remove(&rkey);
+        self.at_once.remove(&rkey);
     }
 
     /// Postpones an unconfirmed write that a read did not find, until a second read, `settle_ms` after the attempt

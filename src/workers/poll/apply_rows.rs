@@ -5,15 +5,18 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::{info, warn};
 
+use crate::decide::ledger::joined::{CommentOfJoined, Joined, KeyOfSurvivor};
 use crate::decide::outbound::comment_rows::addressee;
 use crate::decide::outbound::rows::{MergedCase, Seen, Since};
 use crate::decide::outbound::{EarlierRules, Rules};
 use crate::decide::reconcile::{adopt, read_row};
-use crate::decide::{CaseRef, Link, answer_identity};
+use crate::decide::{CaseRef, Feedback, Link, Note, answer_identity};
 use crate::goodays::ResponseId;
+use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::state::{RKey, Store, StoreError};
 use crate::time::SalesforceTime;
+use crate::workers::poll::columns::SURVIVOR;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::{Fatal, OrgIdentity, Shared};
 
@@ -62,11 +65,16 @@ pub(crate) fn id_of(row: &Value, field: &str) -> Option<RecordId> {
     row.get(field).and_then(Value::as_str).and_then(RecordId::new)
 }
 
+fn time(row: &Value, field: &str) -> Option<SalesforceTime> {
+    row.get(field).and_then(Value::as_str).and_then(SalesforceTime::parse)
+}
+
 fn key_of(row: &Value, field: &str) -> Option<ResponseId> {
     row.get(field).and_then(Value::as_str).and_then(|id| ResponseId::new(id).ok())
 }
 
-/// The responses of each Case: its own, and those of Cases that were merged into it.
+/// The responses of each Case: its own, and those of Cases that were merged into it. None of a Case that was merged away
+/// and that the org keeps, closed: no agent closed it, and its responses follow the survivor.
 pub(crate) async fn responses_of_cases(
     shared: &Shared,
     applying: &Applying<'_>,
@@ -75,7 +83,11 @@ pub(crate) async fn responses_of_cases(
     let Some(case) = applying.context.mapping.case_mappings().first() else {
         return Ok(vec![Vec::new(); rows.len()]);
     };
-    let named = |row: &Value| Some((id_of(row, "Id")?, key_of(row, &case.key_field)?));
+    let stands = |row: &Value| id_of(row, SURVIVOR).is_none();
+    let named = |row: &Value| {
+        let response = key_of(row, &case.key_field).filter(|_| stands(row))?;
+        Some((id_of(row, "Id")?, response))
+    };
     let named: Vec<Option<(RecordId, ResponseId)>> = rows.iter().map(named).collect();
     let cases: Vec<RecordId> = named.iter().flatten().map(|(id, _)| id.clone()).collect();
     let mut links = shared.store.links_of_cases(&cases).await?.into_iter();
@@ -197,6 +209,11 @@ pub(crate) async fn apply_comment_rows(
             let since = applying.since(shared.clock.now_ms());
             let next_seq = &mut || shared.store.next_seq();
             let case_row = applying.parent_of(row);
+            let of_joined = of_joined(loaded.now.link.as_ref(), row);
+            if of_joined == CommentOfJoined::Earlier {
+                return Ok(Seen::default());
+            }
+            let unsure = &(*unsure || of_joined == CommentOfJoined::Unsure);
             Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
         })
         .await?;
@@ -204,6 +221,17 @@ pub(crate) async fn apply_comment_rows(
         log_seen(shared, response, seen, "a comment rule cannot be evaluated");
     }
     Ok(())
+}
+
+/// Which response an unknown comment is for, after a merge led to a Case that was not ours.
+fn of_joined(link: Option<&Link>, row: &Value) -> CommentOfJoined {
+    let Some((link, joined)) = link.and_then(|link| Some((link, link.joined?))) else {
+        return CommentOfJoined::Ours;
+    };
+    match id_of(row, "Id") {
+        Some(comment) if link.answer(&comment).is_some() => CommentOfJoined::Ours,
+        _ => joined.comment(time(row, "CreatedDate"), time(row, "LastModifiedDate")),
+    }
 }
 
 struct NamedComment {
@@ -252,19 +280,21 @@ fn by_links(comment: &NamedComment, links: &[Link]) -> Addressed {
 /// Applies merged Cases: their responses follow the master Case.
 pub(crate) async fn apply_merged_rows(
     shared: &Shared,
-    context: &OwnedPlanContext,
+    (context, seen_until): (&OwnedPlanContext, SalesforceTime),
     rows: &[Value],
 ) -> Result<(), Fatal> {
     let Some(case) = context.mapping.case_mappings().first() else { return Ok(()) };
     let merged = |row: &Value| {
         let response = key_of(row, &case.key_field)?;
         let survivor = read_row(row, &case.marker_field)?;
-        Some((response, (id_of(row, "Id"), id_of(row, "MasterRecordId")?, survivor)))
+        let at = time(row, "SystemModstamp")?;
+        let joined = Joined { from: seen_until.min(at), at, key: KeyOfSurvivor::Unread };
+        Some((response, (id_of(row, "Id"), id_of(row, SURVIVOR)?, survivor, joined)))
     };
     let (ids, rows): (Vec<ResponseId>, Vec<_>) = rows.iter().filter_map(merged).unzip();
     let moved = shared
         .change_many(&ids, |place, loaded| {
-            let (loser, master, survivor) = &rows[place];
+            let (loser, master, survivor, joined) = &rows[place];
             let Some(before) = loaded.now.link.take() else { return Ok(false) };
             let moves = before.case.as_ref().map(|case| &case.id) == loser.as_ref();
             loaded.now.link = Some(if moves {
@@ -278,6 +308,13 @@ pub(crate) async fn apply_merged_rows(
             } else {
                 before
             });
+            let link = loaded.now.link.as_mut().filter(|link| link.joined.is_none());
+            if let Some(link) = link.filter(|link| link.case.as_ref().is_some_and(|case| case.id == *master))
+            {
+                link.joined = Some(*joined);
+                // The survivor is read, and gets our key if it has none.
+                loaded.now.notes.push(Note::new(Feedback::Nothing, "merged", "", Words::default()));
+            }
             Ok(moves)
         })
         .await?;

@@ -3,6 +3,7 @@
 //! What people did before an edit is judged by the earlier rules, so their fields are read as long as those are kept.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::warn;
 
@@ -16,12 +17,14 @@ use crate::workers::runtime::plan_context::OwnedPlanContext;
 
 /// Rows per page.
 pub(crate) const PAGE: usize = 2000;
+/// The Case into which a Case was merged.
+pub(crate) const SURVIVOR: &str = "MasterRecordId";
 
-/// The columns of one reader. It learns which of them the org does not show.
+/// The columns of all readers of agents' work. They learn which of them the org does not show.
 #[derive(Default)]
-pub(crate) struct Columns {
-    /// In lower case.
-    missing: BTreeSet<String>,
+pub struct Columns {
+    /// Names of fields and relationships, in lower case.
+    missing: Mutex<BTreeSet<String>>,
 }
 
 impl Columns {
@@ -36,6 +39,9 @@ impl Columns {
         let mut fields = self.of_case(context, earlier, ActionMapping::case_paths);
         let ours = ["CaseNumber", "CreatedDate", "LastModifiedById", "LastModifiedDate", &case.key_field];
         fields.extend(ours.map(str::to_owned));
+        // Not in an org that hides it: a refusal would stop the poll.
+        let described = context.plan_context().case.is_some_and(|d| d.field(SURVIVOR).is_some());
+        fields.extend((described && self.shows(SURVIVOR)).then(|| SURVIVOR.to_owned()));
         let (key, object) = (case.key_field.as_str(), case.object.as_str());
         let poll = Poll { object, fields: &refs(&fields), key, not_by: None, limit: PAGE };
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
@@ -58,7 +64,7 @@ impl Columns {
         fields.extend(
             ["CreatedById", "CreatedBy.UserType", "CreatedDate", "LastModifiedDate"].map(str::to_owned),
         );
-        fields.retain(|path| !self.missing.contains(&path.to_ascii_lowercase()));
+        fields.retain(|path| self.shows(path));
         let object = source.object.as_str();
         let poll = Poll { object, fields: &refs(&fields), key: &key, not_by: Some(us), limit: PAGE };
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
@@ -73,6 +79,7 @@ impl Columns {
         let own = rules(context, earlier).filter(same).flat_map(ActionMapping::comment_paths);
         let of_case = self.of_case(context, earlier, ActionMapping::comment_case_paths);
         let of_parent = of_case.iter().map(|path| format!("{parent}.{path}"));
+        let own = own.filter(|path| self.shows(path));
         own.chain([source.parent.clone(), source.body.clone()]).chain(of_parent).collect()
     }
 
@@ -86,24 +93,40 @@ impl Columns {
         let described = context.plan_context().case;
         let known = |path: &String| {
             let plain = !path.contains('.') && described.is_some_and(|d| d.field(path).is_none());
-            !plain && !self.missing.contains(&path.to_ascii_lowercase())
+            !plain && self.shows(path)
         };
         rules(context, earlier).flat_map(paths).filter(known).collect()
     }
 
     /// Leaves a missing column out from now on; true when it was not known to be missing.
-    pub(crate) fn without(&mut self, problem: &Problem) -> bool {
-        if problem.code != "INVALID_FIELD" {
+    pub(crate) fn without(&self, problem: &Problem) -> bool {
+        let Some(column) = problem.fields.first().filter(|_| problem.code == "INVALID_FIELD") else {
             return false;
+        };
+        let new = self.missing().insert(column.to_ascii_lowercase());
+        if new {
+            warn!(
+                column,
+                "the org does not show this field to the connector's user; rules on it do not hold"
+            );
         }
-        let after = |words: &str| problem.message.split(words).nth(1).map(str::to_owned);
-        let Some(rest) = after("No such column '").or_else(|| after("relationship '")) else { return false };
-        let Some(column) = rest.split('\'').next().filter(|c| !c.is_empty()) else { return false };
-        warn!(column, "the org does not show this field to the connector's user; rules on it do not hold");
-        let column = column.to_ascii_lowercase();
-        // The message is the same for a field of the Case and for that of a comment's Case.
-        self.missing.insert(format!("parent.{column}"));
-        self.missing.insert(column)
+        new
+    }
+
+    /// The org was described again, or an admin says that it changed: missing columns may be shown now.
+    pub(crate) fn forget(&self) {
+        self.missing().clear();
+    }
+
+    /// Whether no part of the path is known to be missing: a refusal names the field of a related record
+    /// (`CreatedBy.Email`) without its path.
+    pub(crate) fn shows(&self, path: &str) -> bool {
+        let missing = self.missing();
+        missing.is_empty() || !path.split('.').any(|part| missing.contains(&part.to_ascii_lowercase()))
+    }
+
+    fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

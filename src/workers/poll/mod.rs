@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -51,7 +52,6 @@ pub struct Poller {
     next: Next,
     /// The interval between two polls that the budget wants (milliseconds).
     spacing_ms: i64,
-    columns: Columns,
     /// Deleted rows are not queried before then (milliseconds): Salesforce refused, or did not answer.
     without_gone_ms: i64,
     /// The cursor when they were left out for the first time.
@@ -80,6 +80,10 @@ pub struct PollState {
     pub last_completed_ms: ArcSwap<Option<i64>>,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
+    /// The same for the query that reads actions again before they are sent.
+    pub not_shown: ArcSwap<Option<String>>,
+    /// How often that was refused in a row.
+    pub not_shown_times: AtomicU32,
     /// The newest row time ahead of Salesforce's own clock, as of the last poll. Such rows are read at each poll.
     pub ahead: ArcSwap<Option<SalesforceTime>>,
 }
@@ -169,7 +173,7 @@ impl Poller {
         let mut newest = span.cursor;
         self.ahead = None;
         while progress.iter().any(|p| !p.done) {
-            match self.page(shared, &contact, &mut progress, deleted.as_deref()).await {
+            match self.page(shared, (&contact, span.cursor), &mut progress, deleted.as_deref()).await {
                 Ok(seen) => newest = newest.max(seen),
                 Err(stop) => {
                     let failure = stop.remote()?;
@@ -194,7 +198,7 @@ impl Poller {
             shared.store.set_meta(READ_ALL, &false).await?;
         }
         self.completed(shared, &span, newest.min(now), now_ms).await?;
-        shared.poll_state.trouble.store(Arc::new(None));
+        shared.poll_state.trouble.store(shared.poll_state.not_shown.load_full());
         Ok(())
     }
 
@@ -279,12 +283,14 @@ impl Poller {
     async fn page(
         &mut self,
         shared: &Shared,
-        contact: &OrgIdentity,
+        (contact, cursor): (&OrgIdentity, SalesforceTime),
         progress: &mut [Progress; 4],
         deleted: Option<&str>,
     ) -> Result<SalesforceTime, Stop> {
+        // Earlier comments of our Cases were seen by the passes before, unless they became visible late.
+        let seen_until = cursor.plus_millis(-millis(shared.live().poll.overlap));
         let (context, earlier) = shared.rules_in_force(contact).await?;
-        let mut queries = self.queries((&context, &earlier), contact, progress)?;
+        let mut queries = queries(&shared.columns, (&context, &earlier), contact, progress)?;
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
         self.spacing_ms = shared.allowance(true).await?;
         let began_ms = shared.clock.now_ms();
@@ -304,7 +310,7 @@ impl Poller {
         let mut refused = None;
         for ((index, _), page) in queries.iter().zip(&pages) {
             if let Err(problem) = page {
-                match (*index, self.columns.without(problem)) {
+                match (*index, shared.columns.without(problem)) {
                     (MERGED | DELETED, _) => {
                         progress[*index].done = true;
                         self.leave_gone_out(shared, began_ms);
@@ -330,7 +336,7 @@ impl Poller {
                 match index {
                     CASES => apply_case_rows(shared, &applying, rows).await?,
                     COMMENTS => apply_comment_rows(shared, &applying, rows).await?,
-                    MERGED => apply_merged_rows(shared, &context, rows).await?,
+                    MERGED => apply_merged_rows(shared, (&context, seen_until), rows).await?,
                     _ => apply_deleted_comments(shared, rows).await?,
                 }
             }
@@ -351,27 +357,27 @@ impl Poller {
         shared.deliver.notify_one();
         Ok(newest)
     }
+}
 
-    fn queries(
-        &self,
-        (context, earlier): (&OwnedPlanContext, &[EarlierRules]),
-        contact: &OrgIdentity,
-        progress: &[Progress; 4],
-    ) -> Result<Vec<(usize, String)>, Failure> {
-        let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
-        let mut queries = Vec::new();
-        let mut add = |index: usize, soql: Option<String>| {
-            queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
-        };
-        add(CASES, self.columns.cases(context, earlier, &progress[CASES].after)?);
-        add(COMMENTS, self.columns.comments(context, earlier, &contact.us, &progress[COMMENTS].after)?);
-        let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
-        let merged =
-            Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };
-        let merged = query::poll(&merged, &progress[MERGED].after).map_err(|e| unsayable(&e))?;
-        add(MERGED, Some(merged));
-        Ok(queries)
-    }
+fn queries(
+    columns: &Columns,
+    (context, earlier): (&OwnedPlanContext, &[EarlierRules]),
+    contact: &OrgIdentity,
+    progress: &[Progress; 4],
+) -> Result<Vec<(usize, String)>, Failure> {
+    let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
+    let mut queries = Vec::new();
+    let mut add = |index: usize, soql: Option<String>| {
+        queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
+    };
+    add(CASES, columns.cases(context, earlier, &progress[CASES].after)?);
+    add(COMMENTS, columns.comments(context, earlier, &contact.us, &progress[COMMENTS].after)?);
+    let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
+    let merged =
+        Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };
+    let merged = query::poll(&merged, &progress[MERGED].after).map_err(|e| unsayable(&e))?;
+    add(MERGED, Some(merged));
+    Ok(queries)
 }
 
 /// Audit times and the `Date` header come from different machines, and the header has whole seconds.

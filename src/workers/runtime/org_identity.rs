@@ -221,6 +221,7 @@ impl Shared {
         self.contacts.stale.store(false, Ordering::SeqCst);
         // A field that was refused for a missing permission may be allowed now; if not, it is refused once more.
         self.fixes.forget();
+        self.columns.forget();
         Ok(())
     }
 
@@ -232,6 +233,7 @@ impl Shared {
     /// An admin has changed the org: refused fields are tried again, and the describe is read again.
     pub(crate) fn describe_again(&self) {
         self.fixes.forget();
+        self.columns.forget();
         self.contacts.stale.store(true, Ordering::SeqCst);
     }
 

@@ -41,6 +41,26 @@ fn a_blank_overwrites_nothing_unless_the_mapping_says_so() {
     ");
 }
 
+/// An agent corrected the value meanwhile.
+#[test]
+fn a_value_that_comes_back_after_a_blank_is_no_new_one() {
+    let link = linked(&[]);
+    let at = |email: Value, n: i64| {
+        let mut body = response(&[]);
+        body["user"]["email"] = email;
+        body["updated_date"] = json!(stamp(minute(n)));
+        [read(&json!({"event_type": "response", "response": body})).unwrap()]
+    };
+    for left_out in [Value::Null, json!(" ")] {
+        let blank = at(left_out, 1);
+        let plan = Seen { events: &blank, link: Some(&link), ..Seen::default() }.plan();
+        let link = learned(&plan, Some(&link));
+        let again = at(json!("ann@customer.example"), 2);
+        let plan = Seen { events: &again, link: Some(&link), ..Seen::default() }.plan();
+        assert_eq!(shown(&plan), "no write");
+    }
+}
+
 #[test]
 fn refused_fields_are_left_out_or_shortened_and_reported() {
     let drop = |field: &str| FieldFix::Drop { field: field.to_owned(), code: "INVALID".to_owned() };
