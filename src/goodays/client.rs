@@ -9,10 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::ResponseId;
 use super::action::Action;
 use super::event::Response;
 use super::problem::problem;
+use super::{GATEWAY, ResponseId};
 use crate::http::{Answer, Failure, Problem, Trail, exchange};
 use crate::time::{GoodaysTime, RemoteClock};
 
@@ -273,9 +273,6 @@ impl Client {
 fn json_of(answer: &Answer) -> Result<Value, Failure> {
     answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
 }
-
-/// The code of a refusal of one response in the gateway's shape.
-pub const GATEWAY: &str = "gateway";
 
 /// Why one response is not shown: 403 also means that it is not accessible, and 404 that it is gone, and both may have the
 /// gateway's shape, `{"message": ...}` (Goodays reference, 4.1). That the gateway knows no route is no word about it.

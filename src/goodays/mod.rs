@@ -18,6 +18,9 @@ pub mod signature;
 /// Maximum length of a response id, in UTF-16 units: the length of the Case's key field.
 pub const MAX_RESPONSE_ID: usize = 64;
 
+/// The code of a refusal of one response in the shape of the gateway before the API (Goodays reference, 4.1).
+pub const GATEWAY: &str = "gateway";
+
 /// A Goodays response id: opaque, case-sensitive text of 1 to 64 UTF-16 units (Goodays reference, 2.2).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -9,9 +9,8 @@ use crate::decide::outbound::outcome::{Doubt, Outcome, Reading, arrived, outcome
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted};
 use crate::decide::outcome::refusals::same_words;
 use crate::decide::{Conversation, IntentState, Sending};
-use crate::goodays::ResponseId;
-use crate::goodays::client::GATEWAY;
 use crate::goodays::event::Response;
+use crate::goodays::{GATEWAY, ResponseId};
 use crate::http::Failure;
 use crate::messages::Words;
 
