@@ -46,9 +46,9 @@ pub(crate) async fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreEr
 /// How many Cases are checked: as many as a query returns in one call.
 const LOOKED_AT: usize = 2000;
 impl Shared {
-    /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know, or are
-    /// not known at all although they were made since our first start. Only a later state than this one can have written
-    /// them.
+    /// Whether Cases that changed since our last poll have messages in their marker that the ledger does not know, or were
+    /// made since then and are not known at all. Only a later state than this one can have written them. (Earlier Cases are
+    /// unknown after a damage of the disk, too.)
     pub(crate) async fn is_outdated(&self, first_start: SalesforceTime) -> Result<bool, Failure> {
         let cursor_ms: Option<i64> = self.store.meta(CURSOR).await.map_err(|e| disk(&e))?;
         // None is stored before something has changed since the first start.
@@ -72,7 +72,8 @@ impl Shared {
             Err(failure) => return Err(failure),
         };
         for row in &rows {
-            if self.is_ahead(row, case, first_start).await.map_err(|e| disk(&e))? {
+            let since = SalesforceTime::from_millis(cursor_ms);
+            if self.is_ahead(row, case, since).await.map_err(|e| disk(&e))? {
                 return Ok(true);
             }
         }
@@ -83,7 +84,7 @@ impl Shared {
         &self,
         row: &Value,
         case: &CaseMapping,
-        first_start: SalesforceTime,
+        since: SalesforceTime,
     ) -> Result<bool, StoreError> {
         let text = |field: &str| row.get(field).and_then(Value::as_str);
         let (Some(id), Some(key)) = (id_of(row, "Id"), text(&case.key_field)) else { return Ok(false) };
@@ -98,7 +99,7 @@ impl Shared {
         let marked = read_marker(text(&case.marker_field).unwrap_or_default());
         if links.is_empty() && self.store.link(own).await?.is_none() {
             let created = text("CreatedDate").and_then(SalesforceTime::parse);
-            return Ok(!marked.is_empty() && created.is_some_and(|created| created >= first_start));
+            return Ok(!marked.is_empty() && created.is_some_and(|created| created > since));
         }
         // A link that was never read knows nothing yet.
         if links.is_empty() || links.iter().any(|link| link.unread) {
