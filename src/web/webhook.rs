@@ -314,8 +314,8 @@ impl Outcome {
             Self::Unread(Unread::Cut) => {
                 closing(answer::error(StatusCode::BAD_REQUEST, "the body was cut off"))
             }
-            Self::Unread(Unread::Busy) => closing(later()),
-            Self::Unavailable => later(),
+            // Another instance may take it: a balancer of connections chooses anew.
+            Self::Unread(Unread::Busy) | Self::Unavailable => closing(later()),
             Self::WrongMethod => {
                 let refusal = answer::error(StatusCode::METHOD_NOT_ALLOWED, "webhooks are posted");
                 with(refusal, header::ALLOW, "POST")
