@@ -203,18 +203,16 @@ impl Shared {
             return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
         }
         let now_ms = self.clock.now_ms();
-        let outcome = self
-            .change_with(&intent.response_id, seq, |loaded| {
-                let now = loaded.now.intent(seq).map(|now| &now.state);
-                if now != Some(&intent.state) {
-                    return RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned());
-                }
-                self.changes.retried(seq);
-                loaded.now.try_again(seq, now_ms);
-                RetryOutcome::Again
-            })
-            .await?;
-        Ok(outcome)
+        self.change_with(&intent.response_id, seq, |loaded| {
+            let now = loaded.now.intent(seq).map(|now| &now.state);
+            if now != Some(&intent.state) {
+                return RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned());
+            }
+            self.changes.retried(seq);
+            loaded.now.try_again(seq, now_ms);
+            RetryOutcome::Again
+        })
+        .await
     }
 
     /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
