@@ -5,6 +5,7 @@
 use crate::state::embedded::errors::OpenError;
 use crate::state::embedded::open::{self, Places, Tables, Trouble};
 use crate::state::embedded::sled_writer::{self, Writer};
+use crate::state::embedded::space;
 use crate::state::embedded::{Fault, Settings};
 
 /// Copied when at least two thirds of the files' bytes are dead.
@@ -47,8 +48,7 @@ fn install(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, Open
 }
 
 fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
-    let room = crate::state::embedded::free_bytes(&places.dir)
-        .is_ok_and(|free| free > live * 2 + settings.free_space_floor);
+    let room = space::free_bytes(&places.dir).is_ok_and(|free| free > live * 2 + settings.free_space_floor);
     if !room {
         tracing::warn!("the state was not compacted: too little free space for a copy");
     }

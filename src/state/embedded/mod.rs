@@ -32,11 +32,13 @@ mod memtable;
 mod migrate;
 mod open;
 mod patient;
+mod prepare;
 mod read;
 mod rebuild;
 mod retire;
 mod segments;
 mod sled_writer;
+mod space;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -47,7 +49,6 @@ use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -56,9 +57,10 @@ use committer::{Committer, Health, Work};
 use journal::Journal;
 use memtable::{Memtable, SharedMemtable};
 use open::{Lock, Places, Tables};
+use prepare::Prepared;
 use read::{Piece, Row};
+use space::Space;
 use tx::Guard;
-use value::Stored;
 use watchdog::{Busy, Watchdog, Working};
 
 pub use errors::{OpenError, StoreError, TxError};
@@ -67,8 +69,6 @@ pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
 const SEQ_KEY: &[u8] = b"\0seq";
 /// Sequence numbers reserved at a time. A restart skips the unused rest.
 const SEQ_BLOCK: u64 = 1024;
-/// Maximum age of the cached free space.
-const SPACE_AGE: Duration = Duration::from_secs(1);
 
 pub type Entry = (Vec<u8>, Vec<u8>);
 
@@ -147,23 +147,9 @@ struct Inner {
     _lock: Lock,
 }
 
-/// A database that holds all journals.
-struct Prepared {
-    tables: Tables,
-    replayed: checkpointer::Replayed,
-    /// The last reserved sequence number.
-    reserved: u64,
-}
-
 struct Seq {
     next: u64,
     reserved: u64,
-}
-
-struct Space {
-    known: Mutex<Option<(Instant, u64)>>,
-    /// Bytes written since then: many large writes need a new look before the cached value is too old.
-    written: AtomicU64,
 }
 
 impl Store {
@@ -171,38 +157,10 @@ impl Store {
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
         let (lock, tables) = open::open(&places)?;
-        let prepared = match Self::prepare(&places, tables, &settings) {
-            Err(OpenError::Damaged { reason, .. }) if rebuild::is_possible(&places) => {
-                let tables = rebuild::rebuild(&places, &reason)?;
-                Self::prepare(&places, tables, &settings)
-            }
-            prepared => prepared,
-        }?;
+        let prepared = prepare::prepare(&places, tables, &settings)?;
         let folder = |error: std::io::Error| places.folder_error(&error);
         let journal = Journal::create(&places, prepared.replayed.next).map_err(folder)?;
         Self::start(lock, places, prepared, settings, journal)
-    }
-
-    /// Replays journals, migrates an older format, and compacts.
-    fn prepare(places: &Places, tables: Tables, settings: &Settings) -> Result<Prepared, OpenError> {
-        let prepared = || {
-            let trouble = |trouble: open::Trouble| trouble.into_error(places);
-            let mut replayed = checkpointer::replay(&tables, places).map_err(trouble)?;
-            let tables = match migrate::migrate(places, &tables, replayed.next).map_err(trouble)? {
-                Some(next) => {
-                    replayed.next = next;
-                    migrate::finish(places, tables)?
-                }
-                None => compact::compact(places, tables, settings)?,
-            };
-            let reserved = read_seq(&tables).map_err(|error| trouble(open::Trouble::of(error)))?;
-            Ok(Prepared { tables, replayed, reserved })
-        };
-        // sled also panics on damage that it finds only while writing.
-        catch_unwind(AssertUnwindSafe(prepared)).unwrap_or_else(|_| {
-            let reason = "the database panicked while its journals were carried out";
-            Err(open::Trouble::Damaged(reason.into()).into_error(places))
-        })
     }
 
     fn start(
@@ -243,7 +201,7 @@ impl Store {
             places,
             settings,
             seq: Mutex::new(Seq { next: reserved, reserved }),
-            space: Space { known: Mutex::new(None), written: AtomicU64::new(0) },
+            space: Space::default(),
             damaged: Mutex::default(),
             incomplete: replayed.incomplete,
             tidying: tokio::sync::Mutex::default(),
@@ -297,7 +255,7 @@ impl Store {
         if tx.is_empty() {
             return Ok(());
         }
-        self.inner.space.written.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.space.written(bytes);
         let mark = if tx.wipes.is_empty() { 0 } else { self.next_seq() };
         let applied = self.exclusive(|recent| {
             let held = self.guards_hold(recent, tx)?;
@@ -395,9 +353,7 @@ impl Store {
     /// Fails if new events may not be accepted: the store is broken, or too little disk space is free.
     pub fn accepting(&self) -> Result<(), StoreError> {
         self.inner.health.check()?;
-        let floor = self.inner.settings.free_space_floor;
-        let free = self.free().map_err(|error| StoreError::Unreadable(format!("free space: {error}")))?;
-        if free < floor { Err(StoreError::NoSpace { free, floor }) } else { Ok(()) }
+        self.inner.space.check(&self.inner.places.dir, self.inner.settings.free_space_floor)
     }
 
     /// Resolves when a write, a flush or a sync has failed: stop acknowledging, and exit.
@@ -502,22 +458,6 @@ impl Store {
             Err(_) => Err(self.inner.health.fail(&"the database panicked")),
         }
     }
-
-    fn free(&self) -> Result<u64, rustix::io::Errno> {
-        let Space { known, written } = &self.inner.space;
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = written.load(Ordering::Relaxed) < self.inner.settings.free_space_floor / 4;
-        if let Some((at, free)) = *known
-            && at.elapsed() < SPACE_AGE
-            && enough
-        {
-            return Ok(free);
-        }
-        written.store(0, Ordering::Relaxed);
-        let free = free_bytes(&self.inner.places.dir)?;
-        *known = Some((Instant::now(), free));
-        Ok(free)
-    }
 }
 
 /// The smallest key greater than all keys with this prefix: the exclusive end of a range.
@@ -530,15 +470,4 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
         None => end = vec![u8::MAX; MAX_KEY + 1],
     }
     end
-}
-
-fn read_seq(tables: &Tables) -> sled::Result<u64> {
-    let entry = tables.state.get(SEQ_KEY)?;
-    let Some(Stored::Inline(bytes)) = entry.as_deref().and_then(value::parse) else { return Ok(0) };
-    Ok(bytes.as_ref().try_into().map_or(0, u64::from_be_bytes))
-}
-
-fn free_bytes(dir: &Path) -> Result<u64, rustix::io::Errno> {
-    let space = rustix::fs::statvfs(dir)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }

@@ -3,6 +3,7 @@
 mod journals;
 
 use std::fs;
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
