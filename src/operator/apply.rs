@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{info, warn};
 
+use crate::decide::CaseRef;
 use crate::decide::outbound::edits;
 use crate::goodays::ResponseId;
 use crate::http::Failure;
@@ -14,14 +15,16 @@ use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
 use crate::salesforce::query::After;
 use crate::time::SalesforceTime;
-use crate::workers::poll::apply_rows::{Addressed, Applying, responses_of_cases, responses_of_comments};
+use crate::workers::poll::apply_rows::{
+    Addressed, Applying, id_of, responses_of_cases, responses_of_comments,
+};
 use crate::workers::poll::columns::{Columns, PAGE};
 use crate::workers::poll::stamp;
 use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
 
 /// Pages of one call; the caller continues at `next`.
 const PAGES_AT_ONCE: usize = 5;
-/// Rows that are handled before other tasks have their turn.
+/// Rows whose conversations are loaded and written together; other tasks have their turn after them.
 const ROWS_AT_ONCE: usize = 50;
 /// How many actions are listed; the rest is only counted.
 const LISTED: usize = 1000;
@@ -86,6 +89,14 @@ pub struct Touched {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment_id: Option<RecordId>,
     pub action: &'static str,
+}
+
+/// A row and a response that it concerns.
+struct Concerned<'r> {
+    row: &'r Value,
+    response: ResponseId,
+    /// For comments only: whether it is only a guess.
+    unsure: Option<bool>,
 }
 
 impl Place {
@@ -163,11 +174,11 @@ impl Shared {
             Some(Err(problem)) => return Err(Failure::Refused { status: 400, problem }.into()),
             None => return Ok(None),
         };
-        for (n, row) in page.rows.iter().enumerate() {
-            if n % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
-                tokio::task::yield_now().await;
-            }
-            self.apply_row(applying, place.of, row, dry_run, applied).await?;
+        for rows in page.rows.chunks(ROWS_AT_ONCE) {
+            let concerned = self.concerned(applying, place.of, rows).await?;
+            self.apply_rows(applying, &concerned, dry_run, applied).await?;
+            applied.looked_at += rows.len();
+            tokio::task::yield_now().await;
         }
         let full = page.rows.len() >= PAGE || !page.done;
         let last = page.rows.last().and_then(stamp).filter(|_| full);
@@ -178,46 +189,43 @@ impl Shared {
         })
     }
 
-    /// Applies a row to each response that it concerns.
-    async fn apply_row(
+    /// The rows, each with a response that it concerns.
+    async fn concerned<'r>(
         &self,
         applying: &Applying<'_>,
         kind: Kind,
-        row: &Value,
-        dry_run: bool,
-        applied: &mut Applied,
-    ) -> Result<(), Fatal> {
-        applied.looked_at += 1;
-        match kind {
+        rows: &'r [Value],
+    ) -> Result<Vec<Concerned<'r>>, Fatal> {
+        Ok(match kind {
             Kind::Comments => {
-                let found = responses_of_comments(self, applying, std::slice::from_ref(row)).await?;
-                let Some(Addressed { response, unsure }) = found.into_iter().flatten().next() else {
-                    return Ok(());
+                let found = responses_of_comments(self, applying, rows).await?;
+                let of = |(row, one): (&'r Value, Option<Addressed>)| {
+                    one.map(|one| Concerned { row, response: one.response, unsure: Some(one.unsure) })
                 };
-                self.apply_to(applying, &response, row, Some(unsure), dry_run, applied).await
+                rows.iter().zip(found).filter_map(of).collect()
             }
             Kind::Cases => {
-                let found = responses_of_cases(self, applying, std::slice::from_ref(row)).await?;
-                for response in found.iter().flatten() {
-                    self.apply_to(applying, response, row, None, dry_run, applied).await?;
-                }
-                Ok(())
+                let found = responses_of_cases(self, applying, rows).await?;
+                let of = |(row, responses): (&'r Value, Vec<ResponseId>)| {
+                    responses.into_iter().map(move |response| Concerned { row, response, unsure: None })
+                };
+                rows.iter().zip(found).flat_map(of).collect()
             }
-        }
+        })
     }
 
-    /// `unsure`: for comments only.
-    async fn apply_to(
+    /// Applies rows: one load and one commit for all of their conversations.
+    async fn apply_rows(
         &self,
         applying: &Applying<'_>,
-        response: &ResponseId,
-        row: &Value,
-        unsure: Option<bool>,
+        concerned: &[Concerned<'_>],
         dry_run: bool,
         applied: &mut Applied,
     ) -> Result<(), Fatal> {
+        let ids: Vec<ResponseId> = concerned.iter().map(|one| one.response.clone()).collect();
         let found = self
-            .change(response, |loaded| {
+            .change_many(&ids, |place, loaded| {
+                let Concerned { row, unsure, .. } = concerned[place];
                 let (since, next_seq) = (applying.since(self.clock.now_ms()), &mut || self.store.next_seq());
                 let (now, rules) = (&mut loaded.now, applying.rules());
                 let case_row = applying.parent_of(row);
@@ -238,21 +246,32 @@ impl Shared {
                 }))
             })
             .await?;
-        match found {
-            Ok(Some((action, Some(case)))) => {
-                let comment_id = unsure.and_then(|_| crate::workers::poll::apply_rows::id_of(row, "Id"));
-                applied.begun += usize::from(!dry_run);
-                let (response_id, case_id) = (response.clone(), case.id);
-                let one = Touched { response_id, case_id, case_number: case.number, comment_id, action };
-                applied.add(one, row);
-            }
-            Ok(_) => {}
-            Err(problem) => {
-                applied.unreadable += 1;
-                warn!(%response, %problem, "a rule cannot be evaluated on what stands");
+        for (of, found) in concerned.iter().zip(found) {
+            match found {
+                Ok(Some((action, Some(case)))) => {
+                    applied.begun += usize::from(!dry_run);
+                    applied.add(of.touched(action, case), of.row);
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    applied.unreadable += 1;
+                    warn!(response = %of.response, %problem, "a rule cannot be evaluated on what stands");
+                }
             }
         }
         Ok(())
+    }
+}
+
+impl Concerned<'_> {
+    fn touched(&self, action: &'static str, case: CaseRef) -> Touched {
+        Touched {
+            response_id: self.response.clone(),
+            case_id: case.id,
+            case_number: case.number,
+            comment_id: self.unsure.and_then(|_| id_of(self.row, "Id")),
+            action,
+        }
     }
 }
 

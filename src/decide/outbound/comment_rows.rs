@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::decide::ledger::joined::CommentOfJoined;
 use crate::decide::outbound::rows::{RuleFailure, Seen, Since, path, record};
 use crate::decide::outbound::rules::{Rules, time};
 use crate::decide::{
@@ -45,6 +46,11 @@ impl Conversation {
         if !is_agents(row, rules.now.actions(), since) {
             return Seen::default();
         }
+        let unsure = match self.comment_of_joined(row) {
+            CommentOfJoined::Earlier => return Seen::default(),
+            CommentOfJoined::Unsure => true,
+            CommentOfJoined::Ours => unsure,
+        };
         let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
         let (by, wanted) = match &known {
             Some(known) => {
@@ -71,6 +77,17 @@ impl Conversation {
         match known {
             Some(known) => self.changed_answer(&known, &shown, next_seq),
             None => self.new_answer(&shown, next_seq),
+        }
+    }
+
+    /// Whether an unknown comment is for this response, after a merge led to a Case that was not ours.
+    pub(super) fn comment_of_joined(&self, row: &Value) -> CommentOfJoined {
+        let Some((link, joined)) = self.link.as_ref().and_then(|link| Some((link, link.joined?))) else {
+            return CommentOfJoined::Ours;
+        };
+        match record(row, "Id") {
+            Some(comment) if link.answer(&comment).is_some() => CommentOfJoined::Ours,
+            _ => joined.comment(time(row, "CreatedDate"), time(row, "LastModifiedDate")),
         }
     }
 

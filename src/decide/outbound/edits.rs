@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::decide::ledger::joined::CommentOfJoined;
 use crate::decide::outbound::comment_rows::{Shown, is_agents};
 use crate::decide::outbound::rows::{Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
@@ -43,7 +44,8 @@ impl Conversation {
     ) -> Result<Option<Wanted>, EvalProblem> {
         let comment = record(row, "Id").filter(|_| self.link.is_some());
         let (Some(comment), Some(created)) = (comment, time(row, "CreatedDate")) else { return Ok(None) };
-        if !is_agents(row, rules.now.actions(), since) {
+        let is_earlier = self.comment_of_joined(row) == CommentOfJoined::Earlier;
+        if is_earlier || !is_agents(row, rules.now.actions(), since) {
             return Ok(None);
         }
         let answers = |wanted: &Wanted| wanted.act == Act::Answer;
@@ -95,6 +97,7 @@ impl Conversation {
         let identity = answer_identity(&comment);
         let author = path(row, source.author_email.as_deref());
         let acted = time(row, "CreatedDate").unwrap_or(since.now);
+        let unsure = unsure || self.comment_of_joined(row) == CommentOfJoined::Unsure;
         let shown = Shown { comment, case: of, wanted, author, acted, unsure, now_ms: since.now_ms };
         let Seen { fired, .. } = self.new_answer(&shown, next_seq);
         self.asked_for(&identity);

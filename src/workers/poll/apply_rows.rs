@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::decide::ledger::joined::{CommentOfJoined, Joined, KeyOfSurvivor};
+use crate::decide::ledger::joined::{Joined, KeyOfSurvivor};
 use crate::decide::outbound::comment_rows::addressee;
 use crate::decide::outbound::rows::{MergedCase, Seen, Since};
 use crate::decide::outbound::{EarlierRules, Rules};
@@ -209,11 +209,6 @@ pub(crate) async fn apply_comment_rows(
             let since = applying.since(shared.clock.now_ms());
             let next_seq = &mut || shared.store.next_seq();
             let case_row = applying.parent_of(row);
-            let of_joined = of_joined(loaded.now.link.as_ref(), row);
-            if of_joined == CommentOfJoined::Earlier {
-                return Ok(Seen::default());
-            }
-            let unsure = &(*unsure || of_joined == CommentOfJoined::Unsure);
             Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
         })
         .await?;
@@ -221,17 +216,6 @@ pub(crate) async fn apply_comment_rows(
         log_seen(shared, response, seen, "a comment rule cannot be evaluated");
     }
     Ok(())
-}
-
-/// Which response an unknown comment is for, after a merge led to a Case that was not ours.
-fn of_joined(link: Option<&Link>, row: &Value) -> CommentOfJoined {
-    let Some((link, joined)) = link.and_then(|link| Some((link, link.joined?))) else {
-        return CommentOfJoined::Ours;
-    };
-    match id_of(row, "Id") {
-        Some(comment) if link.answer(&comment).is_some() => CommentOfJoined::Ours,
-        _ => joined.comment(time(row, "CreatedDate"), time(row, "LastModifiedDate")),
-    }
 }
 
 struct NamedComment {
