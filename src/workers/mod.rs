@@ -118,7 +118,8 @@ impl Daemon {
             daemon.spawn(inbound::InboundWorker::new(lane, worker_state.clone()));
         }
         daemon.spawn(poll::Poller::default());
-        daemon.spawn(dispatcher::Dispatcher::new(daemon.shared.clock.now_ms()));
+        let epoch = daemon.shared.store.begin_term();
+        daemon.spawn(dispatcher::Dispatcher::new(epoch, daemon.shared.clock.now_ms()));
         daemon.spawn(sweep::Sweeper::default());
         daemon.spawn(housekeeping::Keeper::default());
         daemon.spawn(figures::Reader::default());

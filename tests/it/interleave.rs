@@ -12,6 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use goodays_salesforce::decide::inbound::{Input, plan};
+use goodays_salesforce::decide::outbound::changes::Attempt;
 use goodays_salesforce::decide::outbound::rows::{MergedCase, Since};
 use goodays_salesforce::decide::outbound::{
     Beside, Circumstances, EarlierRules, Eligibility, Look, Reading, Rules, Wait, eligibility,

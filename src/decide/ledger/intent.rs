@@ -147,6 +147,9 @@ pub enum IntentState {
 pub struct Sending {
     pub verb: Verb,
     pub since_ms: i64,
+    /// The term in which it is attempted; 0 if an earlier version began it. A worker of another term did not make it.
+    #[serde(default)]
+    pub epoch: i64,
     /// When the attempt ended without proof (milliseconds); `None` while it runs, or when the process was killed.
     #[serde(default)]
     pub ended_ms: Option<i64>,
@@ -177,6 +180,7 @@ impl Sending {
         Self {
             verb,
             since_ms,
+            epoch: 0,
             ended_ms: None,
             seen,
             looked: None,

@@ -172,13 +172,22 @@ impl Conversation {
         }
     }
 
-    /// The attempt was found by a process that did not make it: it ended before that one began. The end that is noted may be
-    /// by the clock of another machine, so it counts for nothing.
-    pub fn ended_before(&mut self, seq: u64, began_ms: i64) {
+    /// The attempt was found in this state by the worker of a term that began at `began_ms`. If another term made it, it
+    /// ended before that: an end that is noted may be by the clock of another machine, so it counts for nothing. From here
+    /// on it is this term's.
+    pub fn found_under_way(&mut self, seq: u64, epoch: i64, began_ms: i64, now_ms: i64) {
+        let Some(IntentState::Sending(sending)) = self.intent(seq).map(|intent| &intent.state) else {
+            return;
+        };
+        if sending.epoch == epoch {
+            self.attempt_ended(seq, now_ms);
+            return;
+        }
         self.attempt_ended(seq, began_ms);
         if let Some(intent) = self.intent_mut(seq)
             && let IntentState::Sending(sending) = &mut intent.state
         {
+            sending.epoch = epoch;
             sending.ended_ms = Some(began_ms);
         }
     }

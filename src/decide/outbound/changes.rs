@@ -21,23 +21,27 @@ use crate::goodays::event::Response;
 use crate::messages::Words;
 use crate::time::GoodaysTime;
 
+/// What is stored of an attempt beside the action itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attempt {
+    /// The term of the worker that makes it.
+    pub epoch: i64,
+    /// Goodays' clock at the read before it.
+    pub looked: Option<GoodaysTime>,
+    /// Whether it is made as the Goodays user with the agent's own address.
+    pub as_author: bool,
+}
+
 impl Conversation {
     /// Decides just before the PUT, on the current conversation, and stores the attempt if the action may be sent.
-    pub fn begin(
-        &mut self,
-        seq: u64,
-        look: Look<'_>,
-        looked: Option<GoodaysTime>,
-        as_author: bool,
-        now: &Circumstances,
-    ) -> Eligibility {
+    pub fn begin(&mut self, seq: u64, look: Look<'_>, attempt: Attempt, now: &Circumstances) -> Eligibility {
         let decided = eligibility(self, seq, Some(look), now);
         match &decided {
             Eligibility::Send(action) => {
                 if let Some(intent) = self.intent_mut(seq) {
                     intent.note(What::Looked, look.asked_ms, now.now_ms - look.asked_ms);
                 }
-                self.note_attempt(seq, action, look.view, looked, as_author, now.now_ms);
+                self.note_attempt(seq, action, look.view, attempt, now.now_ms);
             }
             Eligibility::Never(ending) => self.end(seq, ending.clone(), look.view, now.now_ms),
             Eligibility::Look | Eligibility::NotYet(_) => {}
@@ -45,26 +49,18 @@ impl Conversation {
         decided
     }
 
-    fn note_attempt(
-        &mut self,
-        seq: u64,
-        action: &Action,
-        view: &Response,
-        looked: Option<GoodaysTime>,
-        as_author: bool,
-        now_ms: i64,
-    ) {
+    fn note_attempt(&mut self, seq: u64, action: &Action, view: &Response, attempt: Attempt, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };
         // Keeps what was seen before the first attempt: that one is still recognised if it is shown late.
         let before = intent.unconfirmed.take();
         let refusal = before.as_ref().is_some_and(Sending::is_refused).then_some(Refusal::Earlier);
         let again = before.is_some() && refusal.is_none();
         let seen = before.as_ref().map_or_else(|| seen(view), |first| first.seen.clone());
-        let looked = before.and_then(|first| first.looked).or(looked);
+        let looked = before.and_then(|first| first.looked).or(attempt.looked);
         intent.attempts += 1;
-        let as_author = as_author && action.user().is_some();
-        let sending =
-            Sending { looked, again, refusal, as_author, ..Sending::new(action.verb(), now_ms, seen) };
+        let as_author = attempt.as_author && action.user().is_some();
+        let new = Sending::new(action.verb(), now_ms, seen);
+        let sending = Sending { epoch: attempt.epoch, looked, again, refusal, as_author, ..new };
         intent.state = IntentState::Sending(sending);
     }
 

@@ -152,6 +152,11 @@ impl Postgres {
         self.epoch.is_some()
     }
 
+    /// The epoch of the term that this handle is of; 0 for no term.
+    pub fn epoch(&self) -> i64 {
+        self.epoch.unwrap_or_default()
+    }
+
     /// A number for a new action, greater than all that this process gave before.
     pub fn next_seq(&self) -> u64 {
         self.shared.numbers.next()

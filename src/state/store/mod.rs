@@ -88,6 +88,15 @@ impl Store {
         }
     }
 
+    /// The number of this term, which no other term of this state has. On PostgreSQL the epoch of the lease; the term of
+    /// a store of one process begins with this call, and is negative: a copied state knows the terms of both.
+    pub fn begin_term(&self) -> i64 {
+        match self {
+            Self::Embedded(records) => -i64::try_from(records.engine.next_seq()).unwrap_or(i64::MAX),
+            Self::Postgres(records) => records.epoch(),
+        }
+    }
+
     /// The number of the last event, or a later one: no stored event has a greater number.
     pub async fn last_seq(&self) -> Result<u64, StoreError> {
         match self {

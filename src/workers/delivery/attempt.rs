@@ -1,7 +1,7 @@
 //! One attempt of an action: the PUT, and what became of it. Goodays is read back, and the conversation changes by the
 //! outcome (design, rules 2 and 3). What each answer leads to is decided in [`crate::decide::outbound::attempt`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
 use tracing::{info, warn};
@@ -141,17 +141,12 @@ impl Delivery {
     }
 
     async fn attempt_ended(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
-        self.ended().insert(intent.seq);
         shared
             .change(&intent.response_id, |loaded| {
                 loaded.now.attempt_ended(intent.seq, ended_ms);
                 Ok(())
             })
             .await
-    }
-
-    pub(super) fn ended(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
@@ -181,13 +176,13 @@ impl Delivery {
     ) -> Result<(), Fatal> {
         let (seq, id) = (intent.seq, &intent.response_id);
         if mutant::is_on("skip-read-back") {
-            return Self::was_not_done(shared, intent, self.started_ms).await;
+            return Self::was_not_done(shared, intent, self.began_ms).await;
         }
-        if self.ended().insert(seq) {
-            // The process that sent it has ended, before this one began.
+        if sending.epoch != self.epoch || sending.ended_ms.is_none() {
+            let now_ms = shared.clock.now_ms();
             shared
                 .change(id, |loaded| {
-                    loaded.now.ended_before(seq, self.started_ms);
+                    loaded.now.found_under_way(seq, self.epoch, self.began_ms, now_ms);
                     Ok(())
                 })
                 .await?;
@@ -239,9 +234,6 @@ impl Delivery {
             .await?;
         if let (Some(Outcome::Arrived(_)), Some(now)) = (&found, shared.salesforce.now()) {
             shared.reached_goodays(now.millis_since(intent.acted));
-        }
-        if !matches!(found, Some(Outcome::NotYet { .. })) {
-            self.ended().remove(&seq);
         }
         match found {
             Some(Outcome::Arrived(Some(proof))) => {

@@ -4,10 +4,11 @@
 //! with the ids of all messages seen, in one transaction; PUT; read back; update the ledger. What each answer means is
 //! decided in [`crate::decide::outbound`]; this module makes the calls.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::decide::outbound::attempt::{Park, held_back, unread_before_put};
+use crate::decide::outbound::changes::Attempt;
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
 use crate::decide::outcome::refusals::Refusals;
@@ -37,21 +38,21 @@ pub(crate) struct Delivery {
     /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
     pub(super) refusals: Mutex<HashMap<Verb, Refusals<Refused>>>,
     pub(super) read_failures: ReadFailures,
-    /// Attempts whose end this process has noted, by intent. Those of others are not in it.
-    pub(super) ended: Mutex<HashSet<u64>>,
-    /// When this term began (milliseconds): a `Sending` that it found ended before.
-    pub(super) started_ms: i64,
+    /// This term, as the store numbers it: a `Sending` of another one ended before this one began.
+    pub(super) epoch: i64,
+    /// When this term began (milliseconds).
+    pub(super) began_ms: i64,
 }
 
 impl Delivery {
-    pub(crate) fn new(started_ms: i64) -> Self {
+    pub(crate) fn new(epoch: i64, began_ms: i64) -> Self {
         Self {
             postponed: Mutex::default(),
             blocked: Mutex::default(),
             refusals: Mutex::default(),
             read_failures: ReadFailures::default(),
-            ended: Mutex::default(),
-            started_ms,
+            epoch,
+            began_ms,
         }
     }
 
@@ -132,16 +133,16 @@ impl Delivery {
         shared: &Shared,
         intent: &Intent,
         look: Look<'_>,
-        is_author: bool,
+        as_author: bool,
     ) -> Result<Eligibility, Fatal> {
         // Not while half a page of the poll is applied: the other half may have an answer.
         let _whole_page = shared.page.read().await;
-        let looked = shared.goodays.now();
+        let attempt = Attempt { epoch: self.epoch, looked: shared.goodays.now(), as_author };
         let now = shared.circumstances(shared.clock.now_ms());
         let (seq, now_ms) = (intent.seq, now.now_ms);
         let limit = shared.live().max_actions_per_hour;
         let begin = |loaded: &mut Loaded, sent: &SentMinutes| {
-            let decided = loaded.now.begin(seq, look, looked, is_author, &now);
+            let decided = loaded.now.begin(seq, look, attempt, &now);
             let approved = loaded.now.intent(seq).is_some_and(|intent| intent.approved);
             // The limit protects customers from a mistake; what a human approved goes.
             let most = (!approved).then_some(u64::from(limit));

@@ -133,10 +133,10 @@ impl Worker for Dispatcher {
 }
 
 impl Dispatcher {
-    /// The dispatcher of a process that began at `now_ms`.
-    pub(crate) fn new(now_ms: i64) -> Self {
+    /// The dispatcher of a term that began at `now_ms`.
+    pub(crate) fn new(epoch: i64, now_ms: i64) -> Self {
         Self {
-            delivery: Arc::new(Delivery::new(now_ms)),
+            delivery: Arc::new(Delivery::new(epoch, now_ms)),
             working: FuturesUnordered::new(),
             reading: false,
             line: VecDeque::new(),

@@ -178,7 +178,7 @@ impl World {
             conversation.read_back(seq, Self::reading(&view, asked_ms), self.now_ms);
         } else {
             let look = Look { view: &view, asked_ms, beside: Beside::default() };
-            let decided = conversation.begin(seq, look, None, true, &self.circumstances());
+            let decided = conversation.begin(seq, look, Attempt::default(), &self.circumstances());
             if let Eligibility::Send(action) = decided {
                 assert!(view.allows(action.verb()), "sent what Goodays does not list");
                 let text = action.content().unwrap_or_default().to_owned();

@@ -121,18 +121,37 @@ fn an_id_that_only_the_marker_has_may_be_our_own_answer() {
 
 /// The end that it noted may be by the clock of another machine, which may be hours behind or ahead.
 #[test]
-fn an_attempt_of_another_process_settles_from_when_this_one_began() {
+fn an_attempt_of_another_term_settles_from_when_this_one_began() {
     for noted_ms in [None, Some(0), Some(9_000_000)] {
-        let sending = Sending { ended_ms: noted_ms, ..on_its_way(Verb::Reply, &["v"]) };
-        let one = intent(1, answer("Hello.", Audience::Public), IntentState::Sending(sending));
-        let mut conversation = Conversation { intents: vec![one], ..Conversation::new(response_id()) };
-        conversation.ended_before(1, 50_000);
-        let found = conversation.intent(1).unwrap();
-        let of =
-            |asked_ms| outcome(found, found.attempt().unwrap(), None, reading(&view(&[]), asked_ms, None));
-        assert_eq!(of(59_999), Outcome::NotYet { look_again_ms: 60_000 });
-        assert_eq!(of(60_000), Outcome::DidNotArrive);
+        let found =
+            found_under_way(Sending { epoch: 1, ended_ms: noted_ms, ..on_its_way(Verb::Reply, &["v"]) });
+        assert_eq!(settles(&found), 60_000);
+        assert_eq!(found.attempt().map(|sending| sending.epoch), Some(2), "from here on it is this term's");
     }
+}
+
+/// What this term itself noted is by this process's clock, and stands.
+#[test]
+fn an_attempt_of_this_term_settles_from_its_own_end() {
+    let of = |ended_ms| Sending { epoch: 2, ended_ms, ..on_its_way(Verb::Reply, &["v"]) };
+    assert_eq!(settles(&found_under_way(of(Some(55_000)))), 65_000);
+    assert_eq!(settles(&found_under_way(of(None))), 80_000, "it ended at the latest when it was found");
+}
+
+/// The action as the second term has it, which began at 50,000 and finds it at 70,000 milliseconds.
+fn found_under_way(sending: Sending) -> Intent {
+    let one = intent(1, answer("Hello.", Audience::Public), IntentState::Sending(sending));
+    let mut conversation = Conversation { intents: vec![one], ..Conversation::new(response_id()) };
+    conversation.found_under_way(1, 2, 50_000, 70_000);
+    conversation.intents.remove(0)
+}
+
+/// When a read that does not show the attempt proves that it did not arrive (milliseconds).
+fn settles(found: &Intent) -> i64 {
+    let of = |asked_ms| outcome(found, found.attempt().unwrap(), None, reading(&view(&[]), asked_ms, None));
+    let Outcome::NotYet { look_again_ms } = of(0) else { panic!("{:?}", of(0)) };
+    assert_eq!(of(look_again_ms), Outcome::DidNotArrive);
+    look_again_ms
 }
 
 /// A gateway may hand on the refusal of a repetition: only our own words prove that the first call arrived.
