@@ -17,7 +17,7 @@ use crate::now;
 pub use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 
 /// Longer than any single step takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const AGENT: &str = "jennifer.parker@brand.example";
 
 pub struct World {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::now;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Answers every such request with this status, without end.
 fn lacks(wire: &Wire, path: &str, body: Option<&str>, status: u16) {

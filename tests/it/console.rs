@@ -15,7 +15,7 @@ use std::time::Duration;
 use goodays_salesforce::demo::stage::Stage;
 use reqwest::{RequestBuilder, Response, StatusCode};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A browser: it keeps cookies, sends forms with the origin of the page, and follows no redirect by itself.
 pub struct Browser {

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 
 use crate::now;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const EVENT: &str = include_str!("../fixtures/goodays/response.json");
 
 /// Posts a signed webhook. Returns its status.

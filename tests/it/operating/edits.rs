@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::world::{World, words};
 
 const CASE: &str = include_str!("../../../mappings/case.yaml");
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const ACTIONS: &str = include_str!("../../../mappings/actions.yaml");
 
 fn save(world: &World, name: &str, text: &str) {

@@ -110,6 +110,7 @@ async fn f04_parked_is_grouped_and_a_reason_is_dropped_as_a_whole() {
     assert_eq!(dropped, (0, "7 dropped\n".to_owned()));
     let left: Vec<String> = world.parked().await.iter().map(|item| item.reason_code.clone()).collect();
     assert_eq!(left, ["unreadable"]);
+    world.settle().await;
     assert_eq!(world.received(&id).len(), 1, "nothing was sent");
 }
 

@@ -16,7 +16,7 @@ use super::{brisk, next_put};
 use crate::world::World;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const MINUTE_MS: i64 = 60_000;
 
 fn goodays_at(ahead_ms: i64) -> Tuning {
