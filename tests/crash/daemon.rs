@@ -13,7 +13,16 @@ use crate::load::Field;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
 
+/// An earlier version, which begins the run.
+pub struct Earlier {
+    pub program: PathBuf,
+    /// Mappings that it reads; the current version gets the same ones.
+    pub mappings: PathBuf,
+}
+
 pub struct Daemon {
+    /// What is started next.
+    program: PathBuf,
     dir: tempfile::TempDir,
     log: PathBuf,
     child: Option<Child>,
@@ -21,17 +30,27 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub fn new(field: &Field, log: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub fn new(field: &Field, log: Option<PathBuf>, earlier: Option<&Earlier>) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         std::fs::create_dir(dir.path().join("mappings"))?;
         for (name, text) in MAPPINGS {
+            let text = match earlier {
+                Some(earlier) => std::fs::read_to_string(earlier.mappings.join(name))?,
+                None => text.to_owned(),
+            };
             std::fs::write(dir.path().join("mappings").join(name), text)?;
         }
         std::fs::write(dir.path().join("connector.yaml"), field.configuration())?;
         let log = log.unwrap_or_else(|| dir.path().join("daemon.log"));
         File::create(&log).with_context(|| log.display().to_string())?;
         let http = goodays_salesforce::http::client(Duration::from_secs(60));
-        Ok(Self { dir, log, child: None, http })
+        let program = earlier.map_or_else(|| BINARY.into(), |earlier| earlier.program.clone());
+        Ok(Self { program, dir, log, child: None, http })
+    }
+
+    /// From the next start on it is the current version.
+    pub fn upgrade(&mut self) {
+        self.program = BINARY.into();
     }
 
     fn config(&self) -> PathBuf {
@@ -40,7 +59,7 @@ impl Daemon {
 
     pub fn start(&mut self) -> anyhow::Result<()> {
         let log = OpenOptions::new().append(true).open(&self.log)?;
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(&self.program);
         command.arg("run").arg("-c").arg(self.config()).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(command.spawn().context("the daemon does not start")?);

@@ -4,6 +4,7 @@
 //! cargo test --test crash                         12 kills, some twenty seconds: what `cargo test` does
 //! cargo test --test crash -- --kills 200          the long one
 //! cargo test --test crash -- --kills 20 --seed 7 --log daemon.log
+//! cargo test --test crash -- --kills 20 --from PROGRAM --mappings FOLDER      upgraded after half of the kills
 //! ```
 //!
 //! Both remotes are in this process, so they survive every kill. Each kill waits for a moment of its class: an
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chance::Chance;
-use daemon::Daemon;
+use daemon::{Daemon, Earlier};
 use load::Field;
 
 /// How long both sides may take to finish all work.
@@ -33,6 +34,8 @@ struct Wanted {
     /// No kill after this time.
     seconds: u64,
     log: Option<std::path::PathBuf>,
+    /// Upgraded after half of the kills.
+    from: Option<Earlier>,
 }
 
 fn main() -> ExitCode {
@@ -56,7 +59,14 @@ fn main() -> ExitCode {
         seed: number("--seed", 1),
         seconds: number("--seconds", 420),
         log: value("--log").map(Into::into),
+        from: value("--from")
+            .zip(value("--mappings"))
+            .map(|(program, mappings)| Earlier { program: program.into(), mappings: mappings.into() }),
     };
+    if value("--from").is_some() && wanted.from.is_none() {
+        println!("--from also needs --mappings, a folder that the earlier version reads");
+        return ExitCode::FAILURE;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime.expect("a runtime starts").block_on(run(wanted)) {
         Ok(breaches) => {
@@ -85,7 +95,7 @@ async fn run(wanted: Wanted) -> anyhow::Result<Vec<String>> {
     let began = Instant::now();
     let mut chance = Chance::new(wanted.seed);
     let field = Arc::new(Field::new(wanted.seed).await?);
-    let mut daemon = Daemon::new(&field, wanted.log)?;
+    let mut daemon = Daemon::new(&field, wanted.log, wanted.from.as_ref())?;
     // Changes before the first contact are not carried over.
     daemon.start()?;
     daemon.first_contact(PATIENCE).await?;
@@ -97,11 +107,15 @@ async fn run(wanted: Wanted) -> anyhow::Result<Vec<String>> {
         if began.elapsed().as_secs() > wanted.seconds {
             break;
         }
+        if number == wanted.kills / 2 {
+            daemon.upgrade();
+        }
         daemon.start()?;
         strike(&field, &mut daemon, &mut chance, number, &mut hits).await?;
     }
     field.end();
     mischief.await?;
+    daemon.upgrade();
     daemon.start()?;
     load.await?;
     let mut breaches = daemon.rest(&field, PATIENCE).await?;
