@@ -1,5 +1,6 @@
 //! Which existing rows an edit of actions.yaml would touch (design, rule 19).
 
+use crate::decide::ledger::joined::{Joined, KeyOfSurvivor};
 use crate::decide::outbound::rows::MergedCase;
 use crate::decide::outbound::rows::Since;
 use crate::decide::outbound::{EarlierRules, Rules};
@@ -203,4 +204,24 @@ fn a06_a_merged_cases_note_waits_for_a_human() {
         let Link { answers, .. } = conversation.link.unwrap();
         assert_eq!(answers.len(), 1);
     });
+}
+
+/// Our Case was merged into another one: what was written there before the merge was for somebody else.
+#[test]
+fn a_note_of_the_surviving_case_from_before_the_merge_is_not_touched() {
+    let at = |n| SalesforceTime::from_millis(minute(n));
+    let applied = |created: i64| {
+        with_rules(&[(5, &[])], &[NOTES], |rules| {
+            let mut conversation = ours();
+            let joined = Joined { from: at(2), at: at(4), key: KeyOfSurvivor::Ours };
+            conversation.link.as_mut().unwrap().joined = Some(joined);
+            let (note, row) = (note(created), row(1, 1));
+            let fired =
+                conversation.apply_to_comment((&note, &row), rules, &since(), false, &mut || 7).unwrap();
+            (fired, conversation.intents.first().map(|intent| intent.state.is_parked()))
+        })
+    };
+    assert_eq!(applied(1), (None, None), "written on the other Case");
+    assert_eq!(applied(3), (Some("answer"), Some(true)), "on one of the two: a human decides");
+    assert_eq!(applied(4), (Some("answer"), Some(false)), "after the merge");
 }
