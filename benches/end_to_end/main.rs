@@ -61,6 +61,9 @@ struct Args {
     /// Measures this build of the daemon. To compare two, measure them in turn.
     #[arg(long, value_name = "FILE")]
     daemon: Option<PathBuf>,
+    /// The daemon's mappings, where an earlier build cannot read the shipped ones.
+    #[arg(long, value_name = "FOLDER")]
+    mappings: Option<PathBuf>,
     /// Writes all numbers there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -126,6 +129,9 @@ struct Measured {
 async fn measure(args: &Args) -> anyhow::Result<()> {
     if let Some(daemon) = &args.daemon {
         process::DAEMON.get_or_init(|| daemon.clone());
+    }
+    if let Some(mappings) = &args.mappings {
+        process::MAPPINGS.get_or_init(|| mappings.clone());
     }
     let events = if args.quick { args.events.min(300) } else { args.events };
     let scenes = Scenes { events, quick: args.quick, peers: args.peers.clone().unwrap_or_default() };

@@ -15,6 +15,8 @@ use crate::load::Line;
 pub const BIN: &str = env!("CARGO_BIN_EXE_goodays-salesforce");
 /// The daemon to measure, if it is another build than this one.
 pub static DAEMON: OnceLock<PathBuf> = OnceLock::new();
+/// Its mappings, if they are not the shipped ones.
+pub static MAPPINGS: OnceLock<PathBuf> = OnceLock::new();
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder next to the build: a temporary folder may be in memory, where a sync costs nothing.

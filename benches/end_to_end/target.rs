@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::load::{Line, SECRET};
 use crate::org::Org;
-use crate::process::{BIN, DAEMON, PATIENCE, Process, folder, free_addr, size};
+use crate::process::{self, BIN, DAEMON, PATIENCE, Process, folder, free_addr, size};
 
 /// The file with additional configuration for the daemon.
 const SECTION: &str = "section.yaml";
@@ -240,7 +240,11 @@ fn peer(
 fn write_files(dir: &Path, addr: SocketAddr, org: &Org) -> anyhow::Result<()> {
     fs::create_dir_all(dir.join("mappings"))?;
     for (name, text) in MAPPINGS {
-        fs::write(dir.join("mappings").join(name), text)?;
+        let file = dir.join("mappings").join(name);
+        match process::MAPPINGS.get() {
+            Some(other) => drop(fs::copy(other.join(name), file)?),
+            None => fs::write(file, text)?,
+        }
     }
     let options = salesforce::Options::default();
     let mut text = String::new();

@@ -35,9 +35,14 @@ async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
     (id, text, item.id)
 }
 
+/// Goodays is looked at again after `settle`, and that look must not come while the test asserts what was told before it.
+async fn patient() -> World {
+    World::with(Tuning { settle_ms: 5_000, ..quick() }).await
+}
+
 #[tokio::test]
 async fn something_unclear_that_arrived_is_never_sent_again() {
-    let mut world = World::start().await;
+    let mut world = patient().await;
     let (id, text, item) = unclear(&mut world, Act::ResetAfter).await;
     assert_eq!(world.stage.app().shared.retry(&item, true).await.unwrap(), RetryOutcome::Arrived);
     world.quiet().await;
@@ -49,7 +54,7 @@ async fn something_unclear_that_arrived_is_never_sent_again() {
 
 #[tokio::test]
 async fn something_unclear_that_did_not_arrive_is_sent_when_a_human_says_so() {
-    let mut world = World::start().await;
+    let mut world = patient().await;
     let (id, text, item) = unclear(&mut world, Act::ResetBefore).await;
     assert_eq!(world.stage.app().shared.retry(&item, false).await.unwrap(), RetryOutcome::Confirm);
     world.quiet().await;
@@ -64,7 +69,7 @@ async fn something_unclear_that_did_not_arrive_is_sent_when_a_human_says_so() {
 /// Customers' messages do not wait for an unclear answer (design, rule 4). A webhook may settle it.
 #[tokio::test]
 async fn what_is_unclear_holds_nobody_else_up() {
-    let mut world = World::start().await;
+    let mut world = patient().await;
     let (id, text, _) = unclear(&mut world, Act::ResetAfter).await;
     let words = world.customer_writes(&id);
     let case = world.case(&id).await;
