@@ -175,6 +175,10 @@ tally-without_end = Lists that lead back to a page read before
 
 mapping-in-force = Version { $version } is in force since { $at }.
 mapping-refused = The last edit is refused
+mistake-error = Error
+mistake-warning = Warning
+mistake-do = To do: { $remedy }
+mistake-exact = The exact text, in English:
 mapping-files = Files in force
 try = Try an event
 try-sample = A sample

@@ -175,6 +175,10 @@ tally-without_end = Listes qui reviennent à une page déjà lue
 
 mapping-in-force = La version { $version } est en vigueur depuis { $at }.
 mapping-refused = La dernière modification est refusée
+mistake-error = Erreur
+mistake-warning = Avertissement
+mistake-do = À faire : { $remedy }
+mistake-exact = Le texte exact, en anglais :
 mapping-files = Fichiers en vigueur
 try = Essayer un événement
 try-sample = Un exemple
