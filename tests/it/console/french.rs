@@ -159,3 +159,39 @@ async fn an_edit_that_names_what_the_org_lacks_is_explained_in_french() {
     is_french(&page);
     page.has("L’utilisateur d’intégration ne voit aucun champ de ce nom.").has("error[S006]: ");
 }
+
+#[tokio::test]
+async fn an_address_that_is_no_page_is_told_in_french() {
+    let world = World::start().await;
+    let browser = french(&world).await;
+    for (path, status) in [
+        ("/console/nowhere", 404),
+        ("/console/nowhere/at/all", 404),
+        ("/console/jobs/abc", 400),
+        ("/console/feedback/%ff", 400),
+        ("/console/login?to=a&to=b", 400),
+    ] {
+        let page = browser.open(path).await;
+        assert_eq!(page.status, status, "{path}");
+        page.has("<h1>Cette page n’existe pas</h1>");
+        is_french(&page);
+    }
+}
+
+/// The switch of languages leads to the address of the page, also of one that a form made.
+#[tokio::test]
+async fn the_language_can_be_switched_on_a_page_that_a_form_made() {
+    let world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    let browser = french(&world).await;
+    let (words, feedback) = (format!("/console/feedback/{id}/words"), format!("/console/feedback/{id}"));
+    for (here, page) in [
+        ("/console/mappings/touched", "/console/mappings"),
+        (&words, &feedback),
+        ("/console/sweep", "/console"),
+    ] {
+        let switched = [("language", "en"), ("to", here)];
+        assert_eq!(browser.send("/console", "/console/language", &switched).await.to.as_deref(), Some(page));
+        browser.open(page).await.has("<html lang=\"en\">");
+    }
+}

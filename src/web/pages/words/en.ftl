@@ -28,6 +28,7 @@ login-too-often = Too many failed attempts. Try again in a minute.
 
 message-broken = The state cannot be read now
 message-old-form = This form is too old. Go back, reload the page and send it again.
+message-no-page = There is no such page
 message-too-long = The form could not be read: it is too long, or it came too slowly.
 
 ## Overview

@@ -28,6 +28,7 @@ login-too-often = Trop d’essais manqués. Réessayer dans une minute.
 
 message-broken = L’état ne peut pas être lu
 message-old-form = Ce formulaire est trop ancien. Revenir, recharger la page et l’envoyer de nouveau.
+message-no-page = Cette page n’existe pas
 message-too-long = Le formulaire n’a pas pu être lu : trop long, ou trop lent.
 
 ## Overview
