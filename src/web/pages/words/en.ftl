@@ -161,6 +161,7 @@ tally-not_now = Goodays could not be read back
 tally-dropped = Dropped
 tally-unclear = Unclear and left alone
 job-compared = Responses compared: { $done }
+job-compared-to = Responses compared: { $done }. Goodays’ list has come to feedback of { $date }: { $percent } % of the period.
 sweep-title = Is anything missing?
 sweep-hint = Both sides are compared for sweep.window: what no webhook announced is fetched. Nothing is sent to customers.
 sweep-go = Compare

@@ -161,6 +161,7 @@ tally-not_now = Goodays n’a pas pu être relu
 tally-dropped = Abandonnés
 tally-unclear = Incertains, laissés tels quels
 job-compared = Avis comparés : { $done }
+job-compared-to = Avis comparés : { $done }. La liste de Goodays en est aux avis du { $date } : { $percent } % de la période.
 sweep-title = Manque-t-il quelque chose ?
 sweep-hint = Les deux côtés sont comparés sur sweep.window : ce qu’aucun webhook n’a annoncé est récupéré. Rien n’est envoyé aux clients.
 sweep-go = Comparer
