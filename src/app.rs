@@ -96,9 +96,7 @@ impl App {
         let (mapping, refused) = mappings(&config.mappings, &store).await?;
         let process = Arc::new(Process::new(config, mapping, clock, knobs.calls));
         process.check_edits_by(crate::check::newly_lacking);
-        if refused.is_some() {
-            process.mapping_trouble.store(Arc::new(refused));
-        }
+        process.mapping_trouble.store(Arc::new(refused));
         let token = CancellationToken::new();
         let begun = Begun::of(process, store.clone(), &token).await?;
         let current = Current::new(store, begun.shared.clone());
@@ -180,14 +178,14 @@ fn settings(mut store: Settings) -> Settings {
 }
 
 /// Loads the mapping files. If they have mistakes, logs an error and uses the last good version (design, rule 1).
-async fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>), StartError> {
+async fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Vec<Diagnostic>), StartError> {
     match Mapping::load(dir) {
         Ok((mapping, warnings)) => {
             for warning in &warnings {
                 warn!("{}", warning.render());
             }
             remember_mapping(store, &mapping).await?;
-            Ok((mapping, None))
+            Ok((mapping, Vec::new()))
         }
         Err(mistakes) => match last_good_mapping(store).await? {
             Some(mapping) => {
@@ -196,7 +194,7 @@ async fn mappings(dir: &Path, store: &Store) -> Result<(Mapping, Option<String>)
                     "the mapping files are refused, the last good version {} is used:\n{text}",
                     mapping.version()
                 );
-                Ok((mapping, Some(text)))
+                Ok((mapping, mistakes))
             }
             None => Err(StartError::Mapping(mistakes)),
         },

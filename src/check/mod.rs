@@ -26,7 +26,7 @@ mod tested;
 mod values;
 
 pub use edited::{Stood, edited};
-pub use saved::newly_lacking;
+pub use saved::{REFUSED_WHEN_SAVED, newly_lacking};
 
 use std::path::Path;
 use std::time::Duration;

@@ -7,20 +7,21 @@ use super::objects::{Objects, case_object};
 use super::places::MappingFiles;
 use super::report::{Area, Finding, Report, Severity};
 use super::{actions, fields};
-use crate::mapping::Mapping;
+use crate::mapping::{Diagnostic, Mapping};
 use crate::salesforce::describe::Describe;
 
-/// Findings about things that do not exist or that we may not use. Findings about single values never refuse an edit.
-const LACKING: [&str; 8] =
+/// The codes that refuse an edit: things that do not exist or that we may not use. Findings about single values never
+/// refuse one.
+pub const REFUSED_WHEN_SAVED: [&str; 8] =
     [NO_OBJECT, NO_FIELD, READ_ONLY, NO_RELATION, NOT_READABLE, SPELLED_OTHERWISE, BAD_KEY, BAD_MARKER];
 
-/// What `edited` names and the org lacks, each as text with its place. What `in_force` names already is left out: the
+/// What `edited` names and the org lacks. What `in_force` names already is left out: the
 /// edit is not to blame for it.
-pub fn newly_lacking(edited: &Mapping, in_force: &Mapping, org: &[Describe]) -> Vec<String> {
+pub fn newly_lacking(edited: &Mapping, in_force: &Mapping, org: &[Describe]) -> Vec<Diagnostic> {
     let known = lacking(in_force, org);
     let is_new =
         |one: &&Finding| !known.iter().any(|old| (old.code, &old.message) == (one.code, &one.message));
-    lacking(edited, org).iter().filter(is_new).map(in_one_line).collect()
+    lacking(edited, org).iter().filter(is_new).map(diagnostic).collect()
 }
 
 fn lacking(mapping: &Mapping, org: &[Describe]) -> Vec<Finding> {
@@ -37,13 +38,13 @@ fn lacking(mapping: &Mapping, org: &[Describe]) -> Vec<Finding> {
     let files = MappingFiles::new(mapping);
     fields::check(mapping, &files, &objects, &mut report);
     actions::check(mapping, &files, &objects, None, &mut report);
-    report.findings.retain(|one| one.severity == Severity::Error && LACKING.contains(&one.code));
+    report.findings.retain(|one| one.severity == Severity::Error && REFUSED_WHEN_SAVED.contains(&one.code));
     report.findings
 }
 
-fn in_one_line(one: &Finding) -> String {
+fn diagnostic(one: &Finding) -> Diagnostic {
     match &one.shown {
-        Some(diagnostic) => diagnostic.clone().with_help(one.help.clone().unwrap_or_default()).render(),
-        None => format!("error[{}]: {}", one.code, one.message),
+        Some(diagnostic) => diagnostic.clone().with_help(one.help.clone().unwrap_or_default()),
+        None => Diagnostic::without_place(one.code, one.message.as_str()),
     }
 }

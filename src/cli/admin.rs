@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::applied::Applied;
-use super::progress::{Count, Progress};
+use super::progress::{Line, Progress};
 use super::{FINDINGS, OK, UNREACHABLE, load, parked as groups, show, verdict};
 use crate::app::ADMIN_FILE;
 use crate::config::{Config, Secrets};
@@ -140,7 +140,7 @@ impl Admin {
     pub async fn apply_actions(&self, dry_run: bool) -> anyhow::Result<Applied> {
         let mut all = Applied::default();
         let mut after = Value::Null;
-        let mut shown = Count::new("rows looked at");
+        let mut shown = Line::new();
         loop {
             let body = json!({ "dry_run": dry_run, "after": after });
             let (status, body) = self.post("/apply-actions", Some(body)).await?;
@@ -149,7 +149,7 @@ impl Admin {
             }
             let counts = ["/looked_at", "/cases", "/comments", "/begun", "/unreadable"];
             after = all.with(self.with_numbers(body, &counts)?);
-            shown.set(all.n("looked_at"));
+            shown.say(&format!("{} rows looked at", all.n("looked_at")));
             if after.is_null() {
                 shown.end();
                 return Ok(all);
@@ -188,15 +188,14 @@ impl Admin {
         Ok(Ok(counts.iter().zip(tally).map(|(count, sum)| ((*count).to_owned(), json!(sum))).collect()))
     }
 
-    /// Has the daemon do long work, and shows what it has counted meanwhile.
-    async fn counted(
+    /// Has the daemon do long work, and shows meanwhile what `line` makes of its progress.
+    async fn watched(
         &self,
         path: &str,
         body: Value,
-        count: &str,
-        what: &'static str,
+        line: fn(&Value) -> Option<String>,
     ) -> anyhow::Result<(u16, Value)> {
-        let mut shown = Count::new(what);
+        let mut shown = Line::new();
         let mut answer = pin!(self.post(path, Some(body)));
         if !shown.is_shown() {
             return answer.await;
@@ -207,8 +206,8 @@ impl Admin {
                 () = tokio::time::sleep(LOOK) => {
                     // A daemon of an earlier version does not say it.
                     let said = self.get(path).await.ok();
-                    if let Some(done) = said.and_then(|body| body[count].as_u64()) {
-                        shown.set(done);
+                    if let Some(line) = said.and_then(|body| line(&body)) {
+                        shown.say(&line);
                     }
                 }
             }
@@ -315,7 +314,7 @@ pub async fn drop(path: &Path, id: &str) -> anyhow::Result<u8> {
 pub async fn sweep(path: &Path, since: Option<&str>, dry_run: bool, json: bool) -> anyhow::Result<u8> {
     let body = json!({ "since": since, "dry_run": dry_run });
     let admin = Admin::find(path)?;
-    let (status, body) = admin.counted("/sweep", body, "looked_at", "responses compared").await?;
+    let (status, body) = admin.watched("/sweep", body, show::sweeping).await?;
     if status != 200 {
         warn_user!("error: {}", said(&body));
         return Ok(UNREACHABLE);

@@ -35,17 +35,16 @@ impl Progress {
     }
 }
 
-/// How much is done of work whose end is not known.
-pub struct Count {
-    what: &'static str,
+/// One line about work whose end is not known.
+pub struct Line {
     shown: bool,
     /// Characters of the line that stands there.
     wide: usize,
 }
 
-impl Count {
-    pub fn new(what: &'static str) -> Self {
-        Self { what, shown: is_terminal(), wide: 0 }
+impl Line {
+    pub fn new() -> Self {
+        Self { shown: is_terminal(), wide: 0 }
     }
 
     /// Whether anybody sees it.
@@ -53,9 +52,8 @@ impl Count {
         self.shown
     }
 
-    pub fn set(&mut self, done: u64) {
+    pub fn say(&mut self, line: &str) {
         if self.shown {
-            let line = format!("{done} {}", self.what);
             out::print_error(&format!("\r{line:<width$}", width = self.wide));
             self.wide = line.chars().count();
         }

@@ -199,6 +199,16 @@ pub fn dropped(counts: &Value) -> String {
     if lines.is_empty() { "Nothing waits for a human with this reason.\n".to_owned() } else { lines }
 }
 
+/// How far a sweep is; none if none runs.
+pub fn sweeping(body: &Value) -> Option<String> {
+    let compared = format!("{} responses compared", body["looked_at"].as_u64()?);
+    let date = body["come_to"].as_str().and_then(|at| at.get(..10));
+    let place = date.zip(body["percent_of_period"].as_u64());
+    Some(place.map_or(compared.clone(), |(date, percent)| {
+        format!("{compared}, the list has come to {date}: {percent} % of the period")
+    }))
+}
+
 /// What a sweep found, and what it repaired.
 pub fn swept(report: &Value, dry_run: bool) -> String {
     let n = |key: &str| report[key].as_u64().unwrap_or_default();
@@ -296,6 +306,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_sweep_says_where_it_is_if_that_is_known() {
+        let counted = json!({ "running": true, "looked_at": 7, "come_to": null, "percent_of_period": null });
+        assert_eq!(sweeping(&counted).as_deref(), Some("7 responses compared"));
+        let placed = json!({ "looked_at": 7, "come_to": "2026-03-14T08:00:00Z", "percent_of_period": 40 });
+        let line = "7 responses compared, the list has come to 2026-03-14: 40 % of the period";
+        assert_eq!(sweeping(&placed).as_deref(), Some(line));
+        assert_eq!(sweeping(&json!({ "running": false, "looked_at": null })), None);
+    }
 
     #[test]
     fn f03_status_names_all_that_is_not_as_it_should_be() {

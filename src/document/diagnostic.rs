@@ -42,6 +42,11 @@ impl Diagnostic {
         Page::new(file, "").make(Severity::Error, code, 0..0, message.into())
     }
 
+    /// A finding that belongs to no file.
+    pub fn without_place(code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::of_file(code, "", message)
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -66,22 +71,35 @@ impl Diagnostic {
 
     /// The finding as text: message, file:line:column, the source line with the word underlined, the fix.
     pub fn render(&self) -> String {
-        let level = match self.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let title = level.primary_title(self.message.as_str()).id(self.code);
-        let mut group: Group<'_> = if self.text.is_empty() {
-            title.element(annotate_snippets::Origin::path(self.file.as_str()))
-        } else {
-            let mark = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_deref());
-            title
-                .element(Snippet::source(&*self.text).path(self.file.as_str()).line_start(1).annotation(mark))
-        };
+        let title = self.level().primary_title(self.message.as_str()).id(self.code);
+        let mut group = self.with_source(Group::with_title(title), self.label.as_deref());
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         Renderer::plain().render(&[group])
+    }
+
+    /// Only file:line:column and the source line with the word underlined: what is the same in every language.
+    pub fn excerpt(&self) -> String {
+        Renderer::plain().render(&[self.with_source(Group::with_level(self.level()), None)])
+    }
+
+    fn level(&self) -> Level<'static> {
+        match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        }
+    }
+
+    fn with_source<'d>(&'d self, group: Group<'d>, label: Option<&'d str>) -> Group<'d> {
+        if self.file.is_empty() {
+            return group;
+        }
+        if self.text.is_empty() {
+            return group.element(annotate_snippets::Origin::path(self.file.as_str()));
+        }
+        let mark = AnnotationKind::Primary.span(self.span.clone()).label(label);
+        group.element(Snippet::source(&*self.text).path(self.file.as_str()).line_start(1).annotation(mark))
     }
 }
 

@@ -22,10 +22,14 @@ trouble-session-refused = Salesforce refuses the session that it has just given:
 trouble-redirect = Salesforce answers with a redirect, which is never followed: check salesforce.login_url (the org's My Domain address) and the proxies on the way
 trouble-no-api = Salesforce does not let the integration user use the REST API: check the app's scope (api), API access, and IP restrictions ({ $code })
 trouble-every-write = Salesforce refuses every write (status { $status } { $code }): check salesforce.api_version, and what the integration user may do
+trouble-every-action = Goodays shows what it is asked for and refuses every action ({ $code }): check with Goodays whether the token's account may still answer, and proxies on the way. Nothing more is parked for it; one action is tried now and then, and all go out by themselves as soon as one is accepted.
 trouble-admin = Salesforce refuses every write of this kind with { $code }: an admin has to look at the org.
 trouble-key-field = The Case field { $field } cannot be written ({ $code }): deploy the fields and the permission set in salesforce/, and assign the set to the connector's user.
 trouble-bad-name = { $name }: correct the mapping
 trouble-poll = Salesforce refuses the poll's query with { $code }; run `check`
+trouble-not-shown = Salesforce refuses to show answers before they are sent, with { $code }: they wait; run `check`
+trouble-login-redirect = salesforce.login_url answers with a redirect: use the org's My Domain address
+trouble-no-roots = { $why }; this machine has no CA certificates: install the package ca-certificates, or name a file of them in SSL_CERT_FILE, and start again
 trouble-private-key = salesforce.auth.private_key_file holds no RSA private key in PEM form
 trouble-instance-url = Salesforce's login names an instance_url that is not Salesforce's: check salesforce.login_url
 
@@ -47,6 +51,9 @@ login-certificate = check salesforce.auth.private_key_file: the app has another 
 login-failure = check the integration user: name, lock, and IP restrictions ({ $code })
 login-other = Salesforce refuses the login: check the app and the integration user ({ $code })
 login-rate = Salesforce limits the rate of logins
+login-busy = Salesforce's login answered { $status }
+login-no-answer = the login answered { $status }
+login-unreadable = the login's answer cannot be read
 
 ## A call failed
 
@@ -69,6 +76,21 @@ failure-too-many = an answer with too many values to read
 failure-other-response = another response than the one asked for
 failure-within = it ended within a call
 failure-other-user = the login has another Salesforce user than before
+failure-login-over = it ended, and the login failed
+failure-rate = Goodays limits the rate of calls
+failure-status-plain = status { $status }
+failure-unreadable = unreadable: { $why }
+failure-users = a list of users without end
+failure-dashboard = a dashboard without its counts
+failure-results = a page without results
+failure-next = a next page that is no address
+failure-figures = statistics without their figures
+failure-describe = a describe without fields
+failure-steps = an answer without all of its steps
+failure-step = an answer without a step
+failure-graphs = an answer without all of its graphs
+failure-query = a query's answer that cannot be read
+failure-circle = a query's pages that lead back to one read before
 
 ## The store
 
@@ -79,6 +101,22 @@ store-unreadable = the store cannot be read: { $why }
 store-unavailable = the database does not answer: { $why }
 store-term = another instance has taken over the work
 store-no-answer = no answer within { $limit }
+store-late = no answer in time
+store-stalls = it has not answered for { $count } s
+store-queue = too many webhooks wait
+store-closing = it is being closed
+store-deadlock = statements waited for each other
+store-session = the session has lost its statements ({ $why }): behind PgBouncer use pool_mode = session
+store-schema = its schema has version { $found }, this program knows { $known }
+store-journals = the journals: { $why }
+store-empty = it is empty
+store-version = it has the unknown version { $version }
+store-record = it cannot be read: { $why }
+store-form = its form is unknown
+store-part = a part of it is missing
+store-hash = its parts do not have the hash of the whole
+store-checksum = it does not have its checksum
+store-block = a block is cut off
 
 ## Why an event is parked
 
@@ -129,6 +167,7 @@ ended-taken-back = taken back by the agent
 ended-unpublished = unpublished before it was sent
 ended-deleted-before = deleted before it was sent
 ended-gone = unpublished, deleted or taken back before it was sent
+ended-forgotten = forgotten
 
 ## What the mapping does with an event
 
@@ -160,6 +199,11 @@ rule-no-expression = it is no expression
 rule-steps = it takes too many steps
 rule-unknown-filter = unknown filter
 rule-unknown-function = unknown function
+rule-unknown-test = unknown test
+rule-unknown-method = unknown method
+rule-include = templates cannot include others
+rule-argument = an argument is missing
+rule-arguments = too many arguments
 rule-cannot = it cannot be computed from these values
 rule-no-reason = no reason is known
 rule-mixed-order = a text is ordered against a number
@@ -169,6 +213,7 @@ rule-no-date = what should be a date is not one
 rule-format = this date cannot be written in that format
 rule-zone = there is no such time zone
 rule-zones = this machine has no time zone data
+rule-at = { $file }.yaml:{ $line }: { $why }
 
 ## Another instance works
 

@@ -20,10 +20,14 @@ trouble-session-refused = Salesforce refuse la session qu’il vient de donner :
 trouble-redirect = Salesforce répond par une redirection, qui n’est jamais suivie : vérifier salesforce.login_url (l’adresse My Domain) et les proxys sur le chemin
 trouble-no-api = Salesforce ne laisse pas l’utilisateur d’intégration utiliser l’API REST : vérifier la portée de l’application (api), l’accès à l’API et les restrictions d’adresses IP ({ $code })
 trouble-every-write = Salesforce refuse toute écriture (statut { $status } { $code }) : vérifier salesforce.api_version et les droits de l’utilisateur d’intégration
+trouble-every-action = Goodays montre ce qu’on lui demande et refuse toute action ({ $code }) : vérifier avec Goodays si le compte du jeton peut encore répondre, et les proxys sur le chemin. Rien de plus n’est mis de côté pour cela ; une action est essayée de temps en temps, et toutes partent d’elles-mêmes dès que l’une est acceptée.
 trouble-admin = Salesforce refuse toute écriture de ce genre avec { $code } : un administrateur doit regarder l’organisation.
 trouble-key-field = Le champ { $field } ne peut pas être écrit ({ $code }) : déployer les champs et l’ensemble d’autorisations de salesforce/, et attribuer l’ensemble à l’utilisateur du connecteur.
 trouble-bad-name = { $name } : corriger le mapping
 trouble-poll = Salesforce refuse la requête de lecture avec { $code } ; lancer `check`
+trouble-not-shown = Salesforce refuse de montrer les réponses avant leur envoi, avec { $code } : elles attendent ; lancer `check`
+trouble-login-redirect = salesforce.login_url répond par une redirection : donner l’adresse My Domain de l’organisation
+trouble-no-roots = { $why } ; cette machine n’a pas de certificats d’autorité : installer le paquet ca-certificates, ou en nommer un fichier dans SSL_CERT_FILE, et redémarrer
 trouble-private-key = salesforce.auth.private_key_file ne contient pas de clé privée RSA au format PEM
 trouble-instance-url = La connexion de Salesforce donne un instance_url qui n’est pas de Salesforce : vérifier salesforce.login_url
 
@@ -45,6 +49,9 @@ login-certificate = vérifier salesforce.auth.private_key_file : l’application
 login-failure = vérifier l’utilisateur d’intégration : nom, verrouillage et restrictions d’adresses IP ({ $code })
 login-other = Salesforce refuse la connexion : vérifier l’application et l’utilisateur d’intégration ({ $code })
 login-rate = Salesforce limite le rythme des connexions
+login-busy = la connexion à Salesforce a répondu { $status }
+login-no-answer = la connexion a répondu { $status }
+login-unreadable = la réponse de la connexion ne peut pas être lue
 
 ## A call failed
 
@@ -67,6 +74,21 @@ failure-too-many = une réponse avec trop de valeurs pour être lue
 failure-other-response = un autre avis que celui qui était demandé
 failure-within = elle s’est terminée pendant un appel
 failure-other-user = la connexion a un autre utilisateur Salesforce qu’avant
+failure-login-over = elle s’est terminée, et la connexion a échoué
+failure-rate = Goodays limite le rythme des appels
+failure-status-plain = statut { $status }
+failure-unreadable = illisible : { $why }
+failure-users = une liste d’utilisateurs sans fin
+failure-dashboard = un tableau de bord sans ses nombres
+failure-results = une page sans résultats
+failure-next = une page suivante qui n’est pas une adresse
+failure-figures = des statistiques sans leurs chiffres
+failure-describe = une description d’objet sans champs
+failure-steps = une réponse à laquelle manquent des étapes
+failure-step = une réponse sans étape
+failure-graphs = une réponse à laquelle manquent des graphes
+failure-query = la réponse à une requête de lecture, illisible
+failure-circle = les pages d’une requête de lecture ramènent à une page déjà lue
 
 ## The store
 
@@ -77,6 +99,22 @@ store-unreadable = l’état ne peut pas être lu : { $why }
 store-unavailable = la base de données ne répond pas : { $why }
 store-term = une autre instance a repris le travail
 store-no-answer = pas de réponse en { $limit }
+store-late = pas de réponse à temps
+store-stalls = il n’a pas répondu pendant { $count } s
+store-queue = trop de webhooks attendent
+store-closing = il est en cours de fermeture
+store-deadlock = des instructions s’attendaient les unes les autres
+store-session = la session a perdu ses instructions ({ $why }) : derrière PgBouncer, prendre pool_mode = session
+store-schema = son schéma a la version { $found }, ce programme connaît { $known }
+store-journals = les journaux : { $why }
+store-empty = il est vide
+store-version = il a la version inconnue { $version }
+store-record = il ne peut pas être lu : { $why }
+store-form = sa forme est inconnue
+store-part = il en manque une partie
+store-hash = ses parties n’ont pas l’empreinte de l’ensemble
+store-checksum = sa somme de contrôle est fausse
+store-block = un bloc est coupé
 
 ## Why an event is parked
 
@@ -127,6 +165,7 @@ ended-taken-back = retiré par l’agent
 ended-unpublished = dépublié avant l’envoi
 ended-deleted-before = supprimé avant l’envoi
 ended-gone = dépublié, supprimé ou retiré avant l’envoi
+ended-forgotten = oublié
 
 ## What the mapping does with an event
 
@@ -158,6 +197,11 @@ rule-no-expression = ce n’est pas une expression
 rule-steps = il faut trop d’étapes
 rule-unknown-filter = filtre inconnu
 rule-unknown-function = fonction inconnue
+rule-unknown-test = test inconnu
+rule-unknown-method = méthode inconnue
+rule-include = un modèle de texte ne peut pas en inclure un autre
+rule-argument = un argument manque
+rule-arguments = trop d’arguments
 rule-cannot = cela ne peut pas être calculé à partir de ces valeurs
 rule-no-reason = aucune raison n’est connue
 rule-mixed-order = un texte est ordonné par rapport à un nombre
@@ -167,6 +211,7 @@ rule-no-date = ce qui devrait être une date n’en est pas une
 rule-format = cette date ne peut pas être écrite dans ce format
 rule-zone = ce fuseau horaire n’existe pas
 rule-zones = cette machine n’a pas de données de fuseaux horaires
+rule-at = { $file }.yaml:{ $line } : { $why }
 
 ## Another instance works
 

@@ -138,7 +138,7 @@ mod tests {
         source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
         for form in FORMS.iter() {
             for part in &form.parts {
-                let part = part.trim_matches([' ', '(', ')']);
+                let part = part.trim_matches([' ', '(', ')', ';']);
                 assert!(part.len() < 4 || text.contains(part), "{}: the source has no {part:?}", form.id);
             }
         }
@@ -214,6 +214,51 @@ mod tests {
             StoreError::Unavailable(x()).to_string(),
             StoreError::TermOver.to_string(),
         ]);
+    }
+
+    /// The literal at the beginning of `text`, with `x` for each of its arguments.
+    fn literal(text: &str) -> Option<String> {
+        let text = text.trim_start();
+        let text = text.strip_prefix("format!(").unwrap_or(text).trim_start();
+        let (literal, _) = text.strip_prefix('"')?.split_once('"')?;
+        let mut pieces = literal.split('{');
+        let first = pieces.next().unwrap_or_default().to_owned();
+        Some(
+            pieces.fold(first, |said, piece| said + "x" + piece.split_once('}').map_or("", |(_, rest)| rest)),
+        )
+    }
+
+    fn literals_behind(text: &str, beginnings: &[&str]) -> Vec<String> {
+        let behind = beginnings.iter().flat_map(|beginning| text.split(beginning).skip(1));
+        behind.filter_map(literal).collect()
+    }
+
+    #[test]
+    fn why_a_call_failed_is_told_in_french() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut text = fs::read_to_string(root.join("http.rs")).unwrap();
+        text.truncate(text.find("#[cfg(test)]").unwrap());
+        source(&root.join("goodays"), &mut text);
+        source(&root.join("salesforce"), &mut text);
+        let calls = ["no_answer(", "Failure::Road(", "Failure::SessionOver(", "reason: "];
+        let found = literals_behind(&text, &calls);
+        assert!(found.len() > 20, "{found:?}");
+        all_known(found);
+    }
+
+    #[test]
+    fn why_a_rule_fails_is_told_in_french() {
+        let language = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mapping/language");
+        let read = |name: &str| fs::read_to_string(language.join(name)).unwrap();
+        let (expressions, filters) = (read("expr.rs"), read("filters.rs"));
+        let function = expressions.split("fn reason(").nth(1).unwrap().split("\n}").next().unwrap();
+        let mut found = literals_behind(function, &["=>"]);
+        let named = literals_behind(&(expressions.clone() + &filters), &[": &str ="]);
+        // One word is a name.
+        found.extend(named.into_iter().filter(|literal| literal.contains(' ')));
+        assert!(found.len() > 15, "{found:?}");
+        all_known(found.iter().map(|reason| format!("mappings/actions.yaml:12:5: {reason}")));
+        all_known(found);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Shared {
         })?;
         self.refresh_schema().await?;
         let mut applied =
-            Applied { files_refused: self.mapping_trouble.load().is_some(), ..Applied::default() };
+            Applied { files_refused: !self.mapping_trouble.load().is_empty(), ..Applied::default() };
         let mut columns = Columns::default();
         let mut place = options.after.unwrap_or_else(|| Place::first(Kind::Comments, contact.first_start));
         for _ in 0..PAGES_AT_ONCE {

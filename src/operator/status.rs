@@ -65,7 +65,7 @@ impl Status {
             polls_stopped: shared.budget.polls_wait(self.calls.0),
             unclear: self.outbox.unclear,
             parked: self.parked_for_operators(shared).await?,
-            mapping_refused: shared.mapping_trouble.load().is_some(),
+            mapping_refused: !shared.mapping_trouble.load().is_empty(),
             rule_failure: (**shared.rule_failure.load()).clone(),
             configuration_refused: edits.refused.is_some(),
             waits_for_restart: edits.waiting.clone(),
@@ -136,7 +136,7 @@ impl Status {
             "figures": shared.figures.show(),
             "mapping": {
                 "version": shared.mapping().version(),
-                "trouble": &**shared.mapping_trouble.load(),
+                "trouble": shared.mapping_refusal(),
             },
             "configuration": {
                 "refused": edits.refused,
@@ -177,7 +177,7 @@ impl Status {
         m.salesforce_up.set(shared.salesforce_breaker.is_well().into());
         // Goodays may not have been called yet, so no failure counts as up.
         m.goodays_up.set(shared.goodays_breaker.trouble().is_none().into());
-        m.mapping_files_refused.set(shared.mapping_trouble.load().is_some().into());
+        m.mapping_files_refused.set((!shared.mapping_trouble.load().is_empty()).into());
         let edits = shared.edits.load();
         m.configuration_refused.set(edits.refused.is_some().into());
         m.configuration_waits.set(whole(edits.waiting.len()));

@@ -221,7 +221,7 @@ impl Client {
         let first = self.path(&format!("{}?q={}", asked.resource(), encoded(asked.soql())));
         let (page, mut next) = if first.len() > MAX_ADDRESS {
             let step = self.composite_queries(&[asked]).await?.pop();
-            let (page, next) = step.ok_or_else(|| Failure::no_answer("no step"))?;
+            let (page, next) = step.ok_or_else(|| Failure::no_answer("an answer without a step"))?;
             (page.map_err(|problem| Failure::Refused { status: 400, problem })?, next)
         } else {
             page(&self.get(&first).await?).ok_or_else(not_a_page)?

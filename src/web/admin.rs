@@ -1,7 +1,6 @@
 //! The admin listener: health, metrics, and the console's routes, behind one guard.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
 
 use axum::extract::State;
@@ -19,7 +18,7 @@ use super::pages::Sessions;
 use super::{Limits, answer, bulk, console, forward, pages};
 use crate::operator::status::{Status, trouble};
 use crate::state::StoreError;
-use crate::workers::{Current, Shared};
+use crate::workers::{Current, Shared, SweepProgress};
 
 /// The longest body in bytes: requests to the console are short.
 const LONGEST: usize = 64 << 10;
@@ -30,7 +29,7 @@ pub struct AdminContext {
     pub current: Current,
     pub reader: Reader,
     /// How far the sweep is that was begun last by hand; gone when it has ended.
-    pub sweeping: Mutex<Weak<AtomicUsize>>,
+    pub sweeping: Mutex<Weak<SweepProgress>>,
     started_ms: i64,
 }
 

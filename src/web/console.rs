@@ -3,7 +3,6 @@
 //! Work continues if the caller disconnects.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use crate::config::parse_duration;
 use crate::goodays::ResponseId;
 use crate::operator::RetryOutcome;
 use crate::state::StoreError;
-use crate::workers::{Fatal, Shared, Stop, SweepOptions};
+use crate::workers::{Fatal, Shared, Stop, SweepOptions, SweepProgress};
 
 /// Maximum number of items that are shown or retried in one call.
 pub(super) const SHOWN: usize = 10_000;
@@ -188,17 +187,24 @@ pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -
         )
     })?;
     let options = SweepOptions { since, named: wish.since.is_some(), dry_run: wish.dry_run };
-    let looked_at = Arc::new(AtomicUsize::new(0));
-    *context.sweeping.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&looked_at);
-    let report = through(async move { shared.sweep_counting(options, &looked_at).await }).await?;
+    let progress = Arc::new(SweepProgress::default());
+    *context.sweeping.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&progress);
+    let report = through(async move { shared.sweep_telling(options, &progress).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(report)))
 }
 
 /// How far the sweep is that was begun last; none if it has ended.
 pub async fn sweeping(State(context): State<Arc<AdminContext>>) -> Response {
     let running = context.sweeping.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-    let looked_at = running.map(|looked_at| looked_at.load(Ordering::Relaxed));
-    answer::json(StatusCode::OK, json!({ "running": looked_at.is_some(), "looked_at": looked_at }))
+    let how_far = running.map(|progress| progress.how_far());
+    let place = how_far.and_then(|how_far| how_far.place);
+    let said = json!({
+        "running": how_far.is_some(),
+        "looked_at": how_far.map(|how_far| how_far.looked_at),
+        "come_to": place.map(|place| place.date.to_string()),
+        "percent_of_period": place.map(|place| place.percent),
+    });
+    answer::json(StatusCode::OK, said)
 }
 
 #[derive(Default, Deserialize)]

@@ -35,7 +35,7 @@ pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;
 use runtime::worker::{Worker, run_worker};
 pub use shared::{Counts, Shared};
-pub use sweep::{SweepOptions, SweepReport};
+pub use sweep::{HowFar, SweepOptions, SweepProgress, SweepReport};
 pub use terms::{Member, Standing, Term, Terms};
 
 use crate::http::Failure;

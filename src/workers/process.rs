@@ -8,10 +8,11 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crate::clock::Clock;
 use crate::config::{Config, Live};
 use crate::http::TimeLimits;
-use crate::mapping::Mapping;
+use crate::mapping::{Diagnostic, Mapping};
 use crate::metrics::Metrics;
 use crate::salesforce::describe::Describe;
-use crate::workers::housekeeping::{Secrets, reload::Edits};
+use crate::workers::housekeeping::Secrets;
+use crate::workers::housekeeping::reload::{Edits, text_of};
 use crate::workers::poll::rules;
 use crate::workers::terms::Standing;
 
@@ -33,8 +34,8 @@ pub struct Process {
     pub(crate) edit_check: OnceLock<EditCheck>,
     /// One reload at a time: a signal, the admin server and the file watch can each start one.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    /// The last refused mapping edit, for `status`.
-    pub mapping_trouble: ArcSwap<Option<String>>,
+    /// What is wrong with the mapping files on disk; empty if they are in force.
+    pub mapping_trouble: ArcSwap<Vec<Diagnostic>>,
     pub(crate) rules_edited: rules::Edited,
     /// Why the sweep does not get through.
     pub(crate) sweep_trouble: ArcSwap<Option<String>>,
@@ -54,9 +55,8 @@ type Watcher = Box<dyn Fn(&'static str, bool) -> bool + Send + Sync>;
 /// Sets the level of the log, written as `log.level`.
 pub type LogLevel = Box<dyn Fn(&str) + Send + Sync>;
 
-/// What an edited mapping names and the org lacks, in words with places: of the edited mapping, the one in force, and
-/// the org's objects.
-pub type EditCheck = fn(&Mapping, &Mapping, &[Describe]) -> Vec<String>;
+/// What an edited mapping names and the org lacks: of the edited mapping, the one in force, and the org's objects.
+pub type EditCheck = fn(&Mapping, &Mapping, &[Describe]) -> Vec<Diagnostic>;
 
 impl Process {
     pub fn new(config: Config, mapping: Mapping, clock: Clock, limits: TimeLimits) -> Self {
@@ -70,7 +70,7 @@ impl Process {
             log_level: OnceLock::new(),
             edit_check: OnceLock::new(),
             reloading: tokio::sync::Mutex::new(()),
-            mapping_trouble: ArcSwap::from_pointee(None),
+            mapping_trouble: ArcSwap::default(),
             rules_edited: rules::Edited::default(),
             sweep_trouble: ArcSwap::default(),
             rule_failure: ArcSwap::default(),
@@ -99,6 +99,12 @@ impl Process {
 
     pub fn mapping(&self) -> Arc<Mapping> {
         self.mapping.load_full()
+    }
+
+    /// What is wrong with the mapping files on disk, as `check` shows it; none if they are in force.
+    pub fn mapping_refusal(&self) -> Option<String> {
+        let mistakes = self.mapping_trouble.load();
+        (!mistakes.is_empty()).then(|| text_of(&mistakes))
     }
 
     pub fn set_mapping(&self, mapping: Mapping) {

@@ -7,9 +7,11 @@
 //! reference, 5.3). So each scheduled sweep also reads a piece of the weeks before its window, the newest first: a
 //! message that was lost on older feedback is found when its piece is read.
 
+mod progress;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,6 +32,8 @@ use crate::state::{EntryState, RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime, salesforce_to_goodays};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
+use progress::Dates;
+pub use progress::{HowFar, SweepProgress};
 
 /// When the last sweep was completed (milliseconds), on a store of several instances.
 const SWEPT: &str = "last sweep";
@@ -103,6 +107,8 @@ struct Sweep {
     /// Pages of the current span that were read.
     trail: Trail,
     empty_pages: u32,
+    /// Dates of the feedback of the current span.
+    dates: Dates,
     named: bool,
     dry_run: bool,
     report: SweepReport,
@@ -110,8 +116,16 @@ struct Sweep {
 
 impl Sweep {
     fn new(spans: Vec<(Timestamp, Option<Timestamp>)>, dry_run: bool) -> Self {
-        let report = SweepReport::default();
-        Self { spans, next: None, trail: Trail::default(), empty_pages: 0, named: false, dry_run, report }
+        Self {
+            spans,
+            next: None,
+            trail: Trail::default(),
+            empty_pages: 0,
+            dates: Dates::default(),
+            named: false,
+            dry_run,
+            report: SweepReport::default(),
+        }
     }
 
     /// Moves on to the next page. True when the list leads back, by its address or by its content: a circle would be
@@ -134,6 +148,7 @@ impl Sweep {
     /// Restarts at the first page of a span.
     fn start_over(&mut self) {
         (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
+        self.dates = Dates::default();
     }
 }
 
@@ -203,21 +218,25 @@ impl Worker for Sweeper {
 impl Shared {
     /// Sweeps at once everything that Goodays shows since `options.since`.
     pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
-        self.sweep_counting(options, &AtomicUsize::new(0)).await
+        self.sweep_telling(options, &SweepProgress::default()).await
     }
 
-    /// The same; `looked_at` counts the responses that were compared so far.
-    pub async fn sweep_counting(
+    /// The same; `progress` tells others how far it is.
+    pub async fn sweep_telling(
         &self,
         options: SweepOptions,
-        looked_at: &AtomicUsize,
+        progress: &SweepProgress,
     ) -> Result<SweepReport, Stop> {
+        let period = (options.since, self.goodays_now());
         let spans = vec![(options.since, None)];
         let mut sweep = Sweep { named: options.named, ..Sweep::new(spans, options.dry_run) };
-        while self.sweep_page(&mut sweep).await? {
-            looked_at.store(sweep.report.looked_at, Ordering::Relaxed);
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = self.sweep_page(&mut sweep).await?;
+            // The dates of a list that has ended are forgotten.
+            let place = if goes_on { sweep.dates.place(period) } else { None };
+            progress.is(HowFar { looked_at: sweep.report.looked_at, place });
         }
-        looked_at.store(sweep.report.looked_at, Ordering::Relaxed);
         Ok(self.swept(sweep).await?)
     }
 
@@ -316,6 +335,7 @@ impl Shared {
         sweep.report.looked_at += items.len();
         let shown: Vec<Response> = items.iter().filter_map(|item| Response::from_value(item).ok()).collect();
         sweep.report.unreadable += items.len() - shown.len();
+        shown.iter().filter_map(|one| one.created).for_each(|date| sweep.dates.read(date.timestamp()));
         let ids: Vec<ResponseId> = shown.iter().map(|response| response.id.clone()).collect();
         // A list may show a response twice.
         let mut queued = BTreeSet::new();

@@ -30,8 +30,11 @@ if (job !== null) {
   source.onmessage = (event) => {
     const now = JSON.parse(event.data);
     document.querySelector("[data-words]").textContent = now.words;
-    if (job.hasAttribute("max")) {
-      job.value = now.done;
+    // Without a value the bar says that nobody knows how much there is.
+    if (now.part === null) {
+      job.removeAttribute("value");
+    } else {
+      [job.value, job.max] = now.part;
     }
     if (!now.running) {
       source.close();

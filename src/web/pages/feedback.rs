@@ -47,6 +47,11 @@ pub async fn page(State(console): State<Arc<Console>>, asked: Asked, Path(id): P
     Ok(show(&console, &asked.look, &id, Value::UNDEFINED).await)
 }
 
+/// The address of the words is of a form: opened by itself it leads to the page.
+pub async fn without_words(Path(id): Path<String>) -> Response {
+    to(&address(&id))
+}
+
 /// The same with what people wrote. The click is logged, without saying by whom: the console knows no names.
 pub async fn words(
     State(console): State<Arc<Console>>,

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, live, words};
+use crate::workers::SweepProgress;
 
 /// The most jobs that are remembered.
 const KEPT: usize = 50;
@@ -32,25 +33,53 @@ pub struct Jobs {
 struct Job {
     id: u64,
     what: What,
-    done: Arc<AtomicUsize>,
     result: watch::Receiver<Option<Result<serde_json::Value, String>>>,
 }
 
-/// What the work is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What the work is, and how far.
 pub enum What {
-    /// So many parked items.
-    Parked(usize),
+    Parked {
+        done: Arc<AtomicUsize>,
+        total: usize,
+    },
     /// Both sides are compared; nobody knows how many responses there are.
-    Sweep,
+    Sweep(Arc<SweepProgress>),
 }
 
 impl What {
-    fn total(self) -> Option<usize> {
+    fn is_sweep(&self) -> bool {
+        matches!(self, Self::Sweep(_))
+    }
+
+    /// How much is done of how much, if that is known.
+    fn part(&self) -> Option<(usize, usize)> {
         match self {
-            Self::Parked(total) => Some(total),
-            Self::Sweep => None,
+            Self::Parked { done, total } => Some((done.load(Ordering::Relaxed), *total)),
+            Self::Sweep(progress) => progress.how_far().place.map(|place| (place.percent.into(), 100)),
         }
+    }
+
+    /// `120 of 2000`; or how many responses were compared, and where in its period the sweep is.
+    fn words(&self, look: &Look) -> String {
+        let (name, args) = match self {
+            Self::Parked { done, total } => {
+                let done = done.load(Ordering::Relaxed);
+                ("job-running", vec![("done", done.to_string()), ("total", total.to_string())])
+            }
+            Self::Sweep(progress) => {
+                let how_far = progress.how_far();
+                let compared = ("done", how_far.looked_at.to_string());
+                match how_far.place {
+                    None => ("job-compared", vec![compared]),
+                    Some(place) => {
+                        let date = place.date.to_zoned(look.zone.clone()).strftime("%Y-%m-%d").to_string();
+                        let percent = ("percent", place.percent.to_string());
+                        ("job-compared-to", vec![compared, ("date", date), percent])
+                    }
+                }
+            }
+        };
+        words::say(look.language, name, args)
     }
 }
 
@@ -72,41 +101,23 @@ impl Job {
             None => Stands::Runs,
         }
     }
-
-    fn done(&self) -> usize {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// `120 of 2000`, or how many were compared.
-    fn progress(&self, look: &Look) -> String {
-        let args = |name| vec![(name, self.done().to_string())];
-        match self.what.total() {
-            Some(total) => {
-                let args = [args("done"), vec![("total", total.to_string())]].concat();
-                words::say(look.language, "job-running", args)
-            }
-            None => words::say(look.language, "job-compared", args("done")),
-        }
-    }
 }
 
 impl Jobs {
-    /// Starts work that counts what it has done. Returns the job's number.
-    pub fn begin<W, E>(&self, what: What, work: impl FnOnce(Arc<AtomicUsize>) -> W) -> u64
+    /// Starts work that tells `what` how far it is. Returns the job's number.
+    pub fn begin<W, E>(&self, what: What, work: W) -> u64
     where
         W: Future<Output = Result<serde_json::Value, E>> + Send + 'static,
         E: ToString + Send + 'static,
     {
         let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
         let (tell, result) = watch::channel(None);
-        let done = Arc::new(AtomicUsize::new(0));
-        let work = work(done.clone());
         tokio::spawn(async move {
             let result = work.await.map_err(|why| why.to_string());
             let _ = tell.send(Some(result));
         });
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.push_back(Arc::new(Job { id, what, done, result }));
+        last.push_back(Arc::new(Job { id, what, result }));
         if last.len() > KEPT {
             last.pop_front();
         }
@@ -137,12 +148,11 @@ pub async fn page(State(console): State<Arc<Console>>, asked: Asked, Path(id): P
         Stands::Broken => (None, Some(look.t("job-broken"))),
     };
     let own = context! {
-        title => if job.what == What::Sweep { look.t("sweep-title") } else { look.t("job-title") },
+        title => if job.what.is_sweep() { look.t("sweep-title") } else { look.t("job-title") },
         id,
-        sweep => job.what == What::Sweep,
-        progress => job.progress(look),
-        done => job.done(),
-        total => job.what.total(),
+        sweep => job.what.is_sweep(),
+        progress => job.what.words(look),
+        part => job.what.part().map(|(done, total)| context! { done, total }),
         running => matches!(stands, Stands::Runs),
         tally,
         failed,
@@ -161,7 +171,7 @@ pub async fn live(State(console): State<Arc<Console>>, asked: Asked, Path(id): P
     Ok(live::events(console, LOOK, move |_| {
         let goes_on = running;
         running = matches!(job.stands(), Stands::Runs);
-        let now = json!({ "running": running, "done": job.done(), "words": job.progress(&look) });
+        let now = json!({ "running": running, "part": job.what.part(), "words": job.what.words(&look) });
         async move { goes_on.then_some(now) }
     }))
 }

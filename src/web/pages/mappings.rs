@@ -6,14 +6,17 @@ use std::sync::atomic::Ordering;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use minijinja::{Value, context};
+use serde::Serialize;
 use tracing::info;
 
 use super::render::{Look, value};
-use super::{Asked, Console, Shown, broken};
+use super::{Asked, Console, Shown, broken, words};
 use crate::aside::aside;
 use crate::goodays::ResponseId;
 use crate::goodays::event;
 use crate::json;
+use crate::mapping::Diagnostic;
+use crate::messages::Language;
 use crate::operator::{ApplyOptions, Knowledge};
 use crate::preview::{self, Preview};
 use crate::state::StoreError;
@@ -41,11 +44,37 @@ fn show(console: &Console, look: &Look, status: StatusCode, tried: Value) -> axu
         in_force => mapping.version(),
         since_ms => console.shared().mapping_since_ms.load(Ordering::Relaxed),
         files,
-        refused => (**console.shared().mapping_trouble.load()).clone(),
+        refused => console.shared().mapping_refusal(),
+        mistakes => value(&mistakes(look, &console.shared().mapping_trouble.load())),
         samples => SAMPLES.map(|(name, _)| name).to_vec(),
         tried,
     };
     look.page(status, "mappings.html", own)
+}
+
+/// A mistake of a refused edit in the page's language, with its exact wording.
+#[derive(Serialize)]
+struct Mistake {
+    code: &'static str,
+    is_error: bool,
+    /// What it means, and what to do; empty for a code that the catalogue lacks.
+    means: String,
+    remedy: String,
+    excerpt: String,
+    exact: String,
+}
+
+/// The mistakes for a page that is not in English: diagnostics are, and an English page shows them as they are.
+fn mistakes(look: &Look, found: &[Diagnostic]) -> Vec<Mistake> {
+    if look.language == Language::En {
+        return Vec::new();
+    }
+    let told = found.iter().map(|one| {
+        let [means, remedy] = words::mistake(one.code).unwrap_or_default();
+        let (excerpt, exact) = (one.excerpt(), one.render());
+        Mistake { code: one.code, is_error: one.is_error(), means, remedy, excerpt, exact }
+    });
+    told.collect()
 }
 
 /// How often the rows of Salesforce are asked for; each time reads some pages.

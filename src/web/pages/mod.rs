@@ -31,9 +31,10 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -86,14 +87,14 @@ pub fn router(
     limits: &Limits,
     closing: CancellationToken,
 ) -> Router {
-    let console = Console {
+    let console = Arc::new(Console {
         current: current.clone(),
         reader: Reader::new(LONGEST, limits),
         sessions,
         snapshots: snapshot::Snapshots::new(current.process().clock.now_ms()),
         jobs: jobs::Jobs::default(),
         streams: live::Streams::new(closing),
-    };
+    });
     Router::new()
         .route("/console", get(overview::page))
         .route("/console/live", get(live::stream))
@@ -103,16 +104,30 @@ pub fn router(
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/feedback", get(feedback::search).post(feedback::found))
         .route("/console/feedback/{id}", get(feedback::page))
-        .route("/console/feedback/{id}/words", post(feedback::words))
+        .route("/console/feedback/{id}/words", get(feedback::without_words).post(feedback::words))
         .route("/console/waiting", get(waiting::page).post(waiting::act))
         .route("/console/waiting/{id}/send-again", get(waiting::ask).post(waiting::send_again))
         .route("/console/jobs/{id}", get(jobs::page))
         .route("/console/jobs/{id}/live", get(jobs::live))
-        .route("/console/sweep", post(sweep::begin))
+        .route("/console/sweep", get(async || to(PAGES.root)).post(sweep::begin))
         .route("/console/mappings", get(mappings::page).post(mappings::try_event))
-        .route("/console/mappings/touched", post(mappings::touched))
+        .route("/console/mappings/touched", get(async || to("/console/mappings")).post(mappings::touched))
         .route("/console/instances", get(instances::page))
-        .with_state(Arc::new(console))
+        .route("/console/{*elsewhere}", get(async || StatusCode::NOT_FOUND))
+        .layer(middleware::from_fn_with_state(console.clone(), in_words))
+        .with_state(console)
+}
+
+/// What the router refuses by itself (no such page, an address that cannot be read) becomes a page in the reader's
+/// language.
+async fn in_words(asked: Asked, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let html = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(html);
+    if response.status().is_client_error() && !is_page {
+        return asked.look.message(response.status(), asked.look.t("message-no-page"), "");
+    }
+    response
 }
 
 impl Console {

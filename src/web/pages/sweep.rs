@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::jobs::What;
 use super::{Asked, Console, Shown, to};
-use crate::workers::{Stop, SweepOptions};
+use crate::workers::{Stop, SweepOptions, SweepProgress};
 
 /// Begins with the configured window (`sweep.window`).
 pub async fn begin(State(console): State<Arc<Console>>, asked: Asked, request: Request) -> Shown {
@@ -23,9 +23,10 @@ pub async fn begin(State(console): State<Arc<Console>>, asked: Asked, request: R
         return Ok(to("/console"));
     };
     info!(page = "overview", "a sweep was begun from the console");
-    let id = console.jobs.begin(What::Sweep, move |looked_at| async move {
+    let progress = Arc::new(SweepProgress::default());
+    let id = console.jobs.begin(What::Sweep(progress.clone()), async move {
         let options = SweepOptions { since, named: false, dry_run: false };
-        let report = shared.sweep_counting(options, &looked_at).await?;
+        let report = shared.sweep_telling(options, &progress).await?;
         Ok::<_, Stop>(json!({
             "looked_at": report.looked_at,
             "missing": report.missing_count,

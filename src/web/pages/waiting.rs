@@ -135,7 +135,8 @@ async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<Parke
 async fn begin(console: &Arc<Console>, wish: Wish, items: Vec<ParkedItem>) -> Response {
     let few = items.len() <= AT_ONCE;
     let shared = console.shared();
-    let id = console.jobs.begin(What::Parked(items.len()), move |done: Arc<AtomicUsize>| async move {
+    let done = Arc::new(AtomicUsize::new(0));
+    let id = console.jobs.begin(What::Parked { done: done.clone(), total: items.len() }, async move {
         Ok::<_, Fatal>(match wish {
             Wish::Retry => serde_json::json!(shared.retry_each(&items, &done).await?),
             Wish::Drop => serde_json::json!(shared.drop_each(&items, &done).await?),

@@ -11,6 +11,8 @@ type Catalogue = FluentBundle<FluentResource>;
 
 static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| read("en", include_str!("words/en.ftl")));
 static FRENCH: LazyLock<Catalogue> = LazyLock::new(|| read("fr", include_str!("words/fr.ftl")));
+/// What each code of a refused edit means. Diagnostics are made in English, so this is for the other language only.
+static MISTAKES: LazyLock<Catalogue> = LazyLock::new(|| read("fr", include_str!("words/mistakes.fr.ftl")));
 
 fn read(language: &str, text: &str) -> Catalogue {
     let id = language.parse().expect("our own languages are well formed");
@@ -40,14 +42,22 @@ pub fn say<'a>(language: Language, name: &str, args: impl IntoIterator<Item = (&
         Language::En => &*ENGLISH,
         Language::Fr => &*FRENCH,
     };
-    let Some(pattern) = catalogue.get_message(name).and_then(|message| message.value()) else {
-        return name.to_owned();
-    };
     let mut given = FluentArgs::new();
     for (name, value) in args {
         given.set(name, value);
     }
-    catalogue.format_pattern(pattern, Some(&given), &mut Vec::new()).into_owned()
+    found(catalogue, name, &given).unwrap_or_else(|| name.to_owned())
+}
+
+/// What a code of a refused edit means, and what to do, in French; none for a code that the catalogue lacks.
+pub fn mistake(code: &str) -> Option<[String; 2]> {
+    let say = |what: &str| found(&MISTAKES, &format!("{code}-{what}"), &FluentArgs::new());
+    Some([say("means")?, say("do")?])
+}
+
+fn found(catalogue: &Catalogue, name: &str, args: &FluentArgs<'_>) -> Option<String> {
+    let pattern = catalogue.get_message(name)?.value()?;
+    Some(catalogue.format_pattern(pattern, Some(args), &mut Vec::new()).into_owned())
 }
 
 #[cfg(test)]
@@ -72,6 +82,15 @@ mod tests {
         for (name, text) in en {
             assert_eq!(arguments(text), arguments(fr[name]), "{name}");
         }
+    }
+
+    /// tests/it/check/table.rs compares the codes with the source.
+    #[test]
+    fn a_code_of_a_refused_edit_is_told_as_it_is_typed() {
+        let [means, remedy] = super::mistake("M008").unwrap();
+        assert!(means.starts_with("Un modèle"), "{means}");
+        assert!(remedy.contains("un {{ ou {% resté ouvert"), "{remedy}");
+        assert_eq!(super::mistake("M999"), None);
     }
 
     /// Names stand in templates and source as `t("name"` or `language, "name"`; some are put together: `t("level-" ~ ...`.

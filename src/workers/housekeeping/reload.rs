@@ -1,5 +1,6 @@
 //! Reloads files that are edited while the daemon runs: mappings, connector.yaml, secrets.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{Actions, Config, Live, Secrets, waiting};
 use crate::http::Failure;
-use crate::mapping::{Diagnostic, Mapping, Source};
+use crate::mapping::{Diagnostic, Mapping, NO_FILE, Source};
 use crate::remotes::credentials;
 use crate::salesforce::describe::Describe;
 use crate::state::StoreError;
@@ -43,24 +44,22 @@ impl Shared {
         let _one_at_a_time = self.reloading.lock().await;
         match self.read_mappings().await {
             Ok((mapping, warnings)) => Ok(self.apply_mapping(mapping, &warnings).await),
-            Err(text) => {
-                self.refuse_mapping(&text);
-                Err(text)
-            }
+            Err(mistakes) => Err(self.refuse_mapping(mistakes)),
         }
     }
 
-    async fn read_mappings(&self) -> Result<(Mapping, Vec<Diagnostic>), String> {
+    async fn read_mappings(&self) -> Result<(Mapping, Vec<Diagnostic>), Vec<Diagnostic>> {
         let dir = self.config.mappings.clone();
         let read = tokio::task::spawn_blocking(move || Mapping::load(&dir)).await;
-        let loaded = read.map_err(|_| "the mapping files could not be read to their end".to_owned())?;
-        let (mapping, warnings) = loaded.map_err(|mistakes| text_of(&mistakes))?;
+        let cut_off =
+            |_| vec![Diagnostic::without_place(NO_FILE, "the mapping files could not be read to their end")];
+        let (mapping, warnings) = read.map_err(cut_off)??;
         let lacking = self.lacking(&mapping).await;
-        if lacking.is_empty() { Ok((mapping, warnings)) } else { Err(lacking.join("\n")) }
+        if lacking.is_empty() { Ok((mapping, warnings)) } else { Err(lacking) }
     }
 
     /// What an edit names and the org lacks. Empty when the org cannot be asked now.
-    async fn lacking(&self, edited: &Mapping) -> Vec<String> {
+    async fn lacking(&self, edited: &Mapping) -> Vec<Diagnostic> {
         let in_force = self.mapping();
         let schema = self.contacts.schema.load_full();
         if schema.read_ms == 0 || edited.version() == in_force.version() {
@@ -99,7 +98,7 @@ impl Shared {
 
     async fn apply_mapping(&self, mapping: Mapping, warnings: &[Diagnostic]) -> String {
         let version = mapping.version().to_owned();
-        self.mapping_trouble.store(None.into());
+        self.mapping_trouble.store(Arc::default());
         // A permission may have been repaired, even if the files are the same.
         self.describe_again();
         if version == self.mapping().version() {
@@ -120,14 +119,16 @@ impl Shared {
         version
     }
 
-    /// Logged once for each text.
-    fn refuse_mapping(&self, text: &str) {
-        if self.mapping_trouble.load().as_ref().as_deref() != Some(text) {
+    /// Logged once for the same mistakes. Returns them as text.
+    fn refuse_mapping(&self, mistakes: Vec<Diagnostic>) -> String {
+        let text = text_of(&mistakes);
+        if **self.mapping_trouble.load() != mistakes {
             let version = self.mapping().version().to_owned();
             error!("the edited mappings are refused, version {version} goes on:\n{text}");
             self.metrics.mapping_refused.inc();
         }
-        self.mapping_trouble.store(Some(text.to_owned()).into());
+        self.mapping_trouble.store(Arc::new(mistakes));
+        text
     }
 
     /// Reloads connector.yaml. Some keys take effect at once, the others wait for a restart; a bad edit is refused.
@@ -206,7 +207,8 @@ impl Shared {
     }
 }
 
-fn text_of(mistakes: &[Diagnostic]) -> String {
+/// The mistakes as `check` shows them.
+pub(crate) fn text_of(mistakes: &[Diagnostic]) -> String {
     mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n")
 }
 

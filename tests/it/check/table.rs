@@ -8,6 +8,7 @@ use goodays_salesforce::{check, config, mapping, mapping_tests};
 use crate::shape::{code, files};
 
 const TABLE: &str = include_str!("../../../docs/checks.md");
+const FRENCH: &str = include_str!("../../../src/web/pages/words/mistakes.fr.ftl");
 
 fn is_code(word: &str) -> bool {
     let letter = word.starts_with(['C', 'D', 'G', 'M', 'S', 'T', 'Y']);
@@ -17,13 +18,18 @@ fn is_code(word: &str) -> bool {
 /// Literals in the source that look like a code.
 fn in_source() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let texts: Vec<String> = ["check", "config", "document", "mapping"]
-        .iter()
-        .flat_map(|room| files(&root.join(room)))
-        .chain([root.join("mapping_tests.rs")])
-        .map(|f| code(&f))
-        .collect();
-    let literals = texts.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
+    let mut found = in_rooms(&["check", "config", "document", "mapping"]);
+    found.extend(in_text(&code(&root.join("mapping_tests.rs"))));
+    found
+}
+
+fn in_rooms(rooms: &[&str]) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    rooms.iter().flat_map(|room| files(&root.join(room))).flat_map(|file| in_text(&code(&file))).collect()
+}
+
+fn in_text(text: &str) -> BTreeSet<String> {
+    let literals = text.split('"').skip(1).step_by(2);
     literals.filter(|word| is_code(word)).map(str::to_owned).collect()
 }
 
@@ -40,6 +46,19 @@ fn every_code_is_in_the_table_and_no_other() {
         sorted.remove(*code);
     }
     assert!(sorted.is_empty(), "in no list of codes: {sorted:?}");
+}
+
+/// A refused edit shows what reading the files finds, and what the org lacks.
+#[test]
+fn every_code_of_a_refused_edit_is_told_in_french() {
+    let mut shown = in_rooms(&["document", "mapping"]);
+    shown.extend(check::REFUSED_WHEN_SAVED.map(str::to_owned));
+    let lines = FRENCH.lines().filter_map(|line| line.split_once(" = "));
+    let told: BTreeSet<&str> =
+        lines.filter(|(_, sentence)| !sentence.trim().is_empty()).map(|(name, _)| name).collect();
+    let wanted = shown.iter().flat_map(|code| ["means", "do"].map(|what| format!("{code}-{what}")));
+    let wanted: BTreeSet<String> = wanted.collect();
+    assert_eq!(told, wanted.iter().map(String::as_str).collect());
 }
 
 /// Each row states a meaning and a remedy.

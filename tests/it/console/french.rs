@@ -9,6 +9,7 @@ use super::{Browser, Page};
 use crate::now;
 use crate::world::World;
 
+const CASE: &str = include_str!("../../../mappings/case.yaml");
 /// Words of nearly every English sentence.
 const ENGLISH: [&str; 12] =
     ["the", "is", "and", "of", "it", "to", "not", "was", "cannot", "check", "refuses", "nothing"];
@@ -116,4 +117,81 @@ async fn an_event_that_is_tried_is_explained_in_french() {
         is_french(&page);
     }
     is_french(&browser.send(here, "/console/mappings/touched", &[]).await);
+}
+
+/// Saves `text` as a mapping file; resolves when the edit is refused.
+async fn refused(world: &World, name: &str, text: &str) {
+    std::fs::write(world.dir.path().join("mappings").join(name), text).unwrap();
+    world.until("the edit is refused", || world.app().shared.mapping_refusal().is_some()).await;
+}
+
+#[tokio::test]
+async fn a_refused_edit_is_explained_in_french_above_its_exact_text() {
+    let mut world = World::start().await;
+    world.errors_are_fine();
+    let text = CASE.replace("response.place.name", "response.place.nam");
+    refused(&world, "case.yaml", &text).await;
+    let exact = "error[M009]: ";
+    let english = Browser::new(&world.stage).open("/console/mappings").await;
+    english.has(exact).lacks("The exact text").lacks("À faire");
+    let page = french(&world).await.open("/console/mappings").await;
+    is_french(&page);
+    page.has("Les données de Goodays n’ont pas ce nom.")
+        .has("À faire : Prendre le nom proposé")
+        .has("Le texte exact, en anglais :");
+    let order =
+        ["Les données de Goodays", "À faire", "--&gt; mappings&#x2f;case.yaml:", "Le texte exact", exact];
+    let places = order.map(|part| page.html.find(part).unwrap_or_else(|| panic!("{part}: {}", page.html)));
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[tokio::test]
+async fn an_edit_that_names_what_the_org_lacks_is_explained_in_french() {
+    let mut world = World::start().await;
+    world.errors_are_fine();
+    refused(
+        &world,
+        "case.yaml",
+        &format!("{CASE}\n  Store_Code__c: {{ from: response.place.partner_id }}\n"),
+    )
+    .await;
+    let page = french(&world).await.open("/console/mappings").await;
+    is_french(&page);
+    page.has("L’utilisateur d’intégration ne voit aucun champ de ce nom.").has("error[S006]: ");
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_page_is_told_in_french() {
+    let world = World::start().await;
+    let browser = french(&world).await;
+    for (path, status) in [
+        ("/console/nowhere", 404),
+        ("/console/nowhere/at/all", 404),
+        ("/console/jobs/abc", 400),
+        ("/console/feedback/%ff", 400),
+        ("/console/login?to=a&to=b", 400),
+    ] {
+        let page = browser.open(path).await;
+        assert_eq!(page.status, status, "{path}");
+        page.has("<h1>Cette page n’existe pas</h1>");
+        is_french(&page);
+    }
+}
+
+/// The switch of languages leads to the address of the page, also of one that a form made.
+#[tokio::test]
+async fn the_language_can_be_switched_on_a_page_that_a_form_made() {
+    let world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    let browser = french(&world).await;
+    let (words, feedback) = (format!("/console/feedback/{id}/words"), format!("/console/feedback/{id}"));
+    for (here, page) in [
+        ("/console/mappings/touched", "/console/mappings"),
+        (&words, &feedback),
+        ("/console/sweep", "/console"),
+    ] {
+        let switched = [("language", "en"), ("to", here)];
+        assert_eq!(browser.send("/console", "/console/language", &switched).await.to.as_deref(), Some(page));
+        browser.open(page).await.has("<html lang=\"en\">");
+    }
 }

@@ -24,7 +24,7 @@ fn version(world: &World) -> String {
 }
 
 fn refused(world: &World) -> Option<String> {
-    (**world.app().shared.mapping_trouble.load()).clone()
+    world.app().shared.mapping_refusal()
 }
 
 async fn admin(world: &World, path: &str) -> String {

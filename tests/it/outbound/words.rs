@@ -37,7 +37,7 @@ async fn a05_a_rule_without_when_is_refused_and_sends_no_internal_note() {
     let text = std::fs::read_to_string(&file).unwrap();
     let line = text.lines().find(|line| line.contains("when: comment.IsPublished")).unwrap().to_owned();
     std::fs::write(&file, text.replace(&line, "")).unwrap();
-    let trouble = || world.app().shared.mapping_trouble.load().is_some();
+    let trouble = || !world.app().shared.mapping_trouble.load().is_empty();
     world.until("the edit is refused", trouble).await;
     world.settle().await;
     assert_eq!(world.received(&id), []);

@@ -28,6 +28,7 @@ login-too-often = Too many failed attempts. Try again in a minute.
 
 message-broken = The state cannot be read now
 message-old-form = This form is too old. Go back, reload the page and send it again.
+message-no-page = There is no such page
 message-too-long = The form could not be read: it is too long, or it came too slowly.
 
 ## Overview
@@ -160,6 +161,7 @@ tally-not_now = Goodays could not be read back
 tally-dropped = Dropped
 tally-unclear = Unclear and left alone
 job-compared = Responses compared: { $done }
+job-compared-to = Responses compared: { $done }. Goodays’ list has come to feedback of { $date }: { $percent } % of the period.
 sweep-title = Is anything missing?
 sweep-hint = Both sides are compared for sweep.window: what no webhook announced is fetched. Nothing is sent to customers.
 sweep-go = Compare
@@ -175,6 +177,10 @@ tally-without_end = Lists that lead back to a page read before
 
 mapping-in-force = Version { $version } is in force since { $at }.
 mapping-refused = The last edit is refused
+mistake-error = Error
+mistake-warning = Warning
+mistake-do = To do: { $remedy }
+mistake-exact = The exact text, in English:
 mapping-files = Files in force
 try = Try an event
 try-sample = A sample

@@ -28,6 +28,7 @@ login-too-often = Trop d’essais manqués. Réessayer dans une minute.
 
 message-broken = L’état ne peut pas être lu
 message-old-form = Ce formulaire est trop ancien. Revenir, recharger la page et l’envoyer de nouveau.
+message-no-page = Cette page n’existe pas
 message-too-long = Le formulaire n’a pas pu être lu : trop long, ou trop lent.
 
 ## Overview
@@ -160,6 +161,7 @@ tally-not_now = Goodays n’a pas pu être relu
 tally-dropped = Abandonnés
 tally-unclear = Incertains, laissés tels quels
 job-compared = Avis comparés : { $done }
+job-compared-to = Avis comparés : { $done }. La liste de Goodays en est aux avis du { $date } : { $percent } % de la période.
 sweep-title = Manque-t-il quelque chose ?
 sweep-hint = Les deux côtés sont comparés sur sweep.window : ce qu’aucun webhook n’a annoncé est récupéré. Rien n’est envoyé aux clients.
 sweep-go = Comparer
@@ -175,6 +177,10 @@ tally-without_end = Listes qui reviennent à une page déjà lue
 
 mapping-in-force = La version { $version } est en vigueur depuis { $at }.
 mapping-refused = La dernière modification est refusée
+mistake-error = Erreur
+mistake-warning = Avertissement
+mistake-do = À faire : { $remedy }
+mistake-exact = Le texte exact, en anglais :
 mapping-files = Fichiers en vigueur
 try = Essayer un événement
 try-sample = Un exemple
