@@ -12,7 +12,7 @@ use stage::{SECRET, Stage, Tuning};
 use transcript::Transcript;
 
 /// The line of connector.yaml with which the story's public replies can be taken back.
-pub const UNDO: &str = "undo: { reply: 1500ms }\n";
+pub const UNDO: &str = "undo: { reply: 2500ms }\n";
 
 /// One thing that is broken on purpose; the demo has to notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
