@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
@@ -258,7 +259,7 @@ impl Client {
     async fn post(
         &self,
         resource: &str,
-        body: &Value,
+        body: &impl Serialize,
         assign: &str,
         limit: Option<Duration>,
     ) -> Result<Value, Failure> {
