@@ -12,7 +12,12 @@ use crate::state::{Due, Loaded, RKey, StoreError};
 impl Records {
     /// Loads the conversations of these responses, known or not, in their order.
     pub fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
-        ids.iter().map(|id| self.load_known(id, None)).collect()
+        // To collect results would grow the list step by step, and a conversation is large.
+        let mut loaded = Vec::with_capacity(ids.len());
+        for id in ids {
+            loaded.push(self.load_known(id, None)?);
+        }
+        Ok(loaded)
     }
 
     /// The same of one, with this action of it.
