@@ -15,8 +15,8 @@ COPY . .
 # The registry and the compiled crates stay in the builder's cache, so that a change of one file is a short build.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin goodays-salesforce \
-    && install -D target/release/goodays-salesforce /out/goodays-salesforce
+    cargo build --profile dist --locked --bin goodays-salesforce \
+    && install -D target/dist/goodays-salesforce /out/goodays-salesforce
 # The shipped configuration, with the state on the volume. A changed line must not pass unnoticed.
 RUN install -d /out/etc && cp -r connector.yaml mappings /out/etc/ \
     && sed -i 's|^  path: ./state$|  path: /var/lib/goodays-salesforce|' /out/etc/connector.yaml \

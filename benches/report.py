@@ -241,12 +241,13 @@ def ours_first(item):
 def page(measured, plots_in, names):
     machine, steps = measured["machine"], measured["steps"]
     peers = "; ".join(f"{name} {version}" for name, version in machine.get("peers", {}).items())
+    profiles = " and ".join(sorted({step.get("profile", "release") for step in steps.values()}))
     text = (
         "# Measured\n\n"
         "Written by `benches/run --docs`. Numbers of one step may be compared with each other, and with nothing else; "
         "[performance](performance.md) says how it is measured and what is not comparable.\n\n"
         f"{machine['cores']} cores ({machine['cpu']}), "
-        f"{machine['memory_gb']} GB, {machine['disk']}, Linux {machine['kernel']}; {machine['rustc']}, release profile.\n"
+        f"{machine['memory_gb']} GB, {machine['disk']}, Linux {machine['kernel']}; {machine['rustc']}, profile {profiles}.\n"
     )
     if peers:
         text += f"Peers: {peers}.\n"

@@ -1,4 +1,5 @@
-//! Writes log lines on a thread of its own, so that a slow log reader never blocks other threads.
+//! Writes log lines on a thread of its own, so that a slow log reader never blocks other threads. Lines that wait at the
+//! same time are one write.
 //!
 //! Lines wait in a bounded queue; if it is full, lines are dropped and counted. If the reader has ended, only lines
 //! are lost, and the process continues.
@@ -13,6 +14,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Maximum bytes of queued lines.
 const ROOM: usize = 1 << 20;
+/// Bytes after which no further line joins a write.
+const AT_ONCE: usize = 32 << 10;
+/// Room for an ordinary line.
+const LINE: usize = 256;
 /// How long the process waits at its end for the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -27,14 +32,18 @@ pub fn dropped() -> &'static Counter {
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// The thread is writing a line.
+    /// The thread is writing lines.
     writing: bool,
+    /// The thread waits for lines. To wake it costs a call of the kernel, so it is not woken without need.
+    idle: bool,
+    /// The process ends, and waits for the last lines.
+    ending: bool,
 }
 
 #[derive(Default)]
 struct Inner {
     queue: Mutex<Queue>,
-    /// Notified after each new line and each written line.
+    /// Notified when there are lines for an idle thread, and after each write while the process ends.
     changed: Condvar,
 }
 
@@ -67,31 +76,47 @@ impl Inner {
         }
         queue.bytes += line.len();
         queue.lines.push_back(line);
+        let wake = std::mem::take(&mut queue.idle);
         drop(queue);
-        self.changed.notify_all();
-    }
-
-    fn run(&self, mut to: impl Write) {
-        loop {
-            let line = self.next();
-            if to.write_all(&line).and_then(|()| to.flush()).is_err() {
-                dropped().inc();
-            }
-            let mut queue = self.lock();
-            queue.bytes -= line.len();
-            queue.writing = false;
-            drop(queue);
+        if wake {
             self.changed.notify_all();
         }
     }
 
-    fn next(&self) -> Vec<u8> {
-        let mut queue = self.lock();
+    fn run(&self, mut to: impl Write) {
+        let mut lines = Vec::new();
         loop {
-            if let Some(line) = queue.lines.pop_front() {
-                queue.writing = true;
-                return line;
+            let count = self.next(&mut lines);
+            if to.write_all(&lines).and_then(|()| to.flush()).is_err() {
+                dropped().inc_by(count);
             }
+            let mut queue = self.lock();
+            queue.bytes -= lines.len();
+            queue.writing = false;
+            let ending = queue.ending;
+            drop(queue);
+            if ending {
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// Takes the lines that wait, for one write. Returns how many.
+    fn next(&self, lines: &mut Vec<u8>) -> u64 {
+        lines.clear();
+        let (mut count, mut queue) = (0, self.lock());
+        loop {
+            while lines.len() < AT_ONCE
+                && let Some(line) = queue.lines.pop_front()
+            {
+                lines.extend_from_slice(&line);
+                count += 1;
+            }
+            if count > 0 {
+                (queue.writing, queue.idle) = (true, false);
+                return count;
+            }
+            queue.idle = true;
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -101,6 +126,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         let end = Instant::now() + LAST;
         let mut queue = self.0.lock();
+        queue.ending = true;
         while queue.writing || !queue.lines.is_empty() {
             let Some(left) = end.checked_duration_since(Instant::now()) else { return };
             queue = self.0.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -138,7 +164,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { inner: self.0.clone(), bytes: Vec::new() }
+        Line { inner: self.0.clone(), bytes: Vec::with_capacity(LINE) }
     }
 }
 

@@ -32,14 +32,31 @@ pub(super) enum Standing {
     Doubtful,
 }
 
-pub(super) fn standing(answer: &Answer) -> Standing {
-    let problem = first_problem(answer);
+/// A response, and its body as JSON if it is JSON. A body is read once: an answer about many Cases is long.
+pub(super) struct Said {
+    answer: Answer,
+    json: Option<Value>,
+}
+
+impl Said {
+    pub fn of(answer: Answer) -> Self {
+        let json = answer.json();
+        Self { answer, json }
+    }
+
+    fn first_problem(&self) -> Option<Problem> {
+        problems(self.json.as_ref()?).into_iter().next()
+    }
+}
+
+pub(super) fn standing(said: &Said) -> Standing {
+    let (answer, problem) = (&said.answer, said.first_problem());
     let code = problem.as_ref().map_or("", |p| p.code.as_str());
     let not_by_login = problem.as_ref().is_some_and(|p| no_login_helps(&p.message));
     match answer.status {
         401 if not_by_login => Standing::Heard,
         401 | 301..=303 | 305..=399 => Standing::Over,
-        _ if answer.is_success() && answer.json().is_some() => Standing::Heard,
+        _ if answer.is_success() && said.json.is_some() => Standing::Heard,
         _ if speaks_of_session(code) && !not_by_login => Standing::Over,
         // An empty body with this status shows only that a server is busy.
         420 | 429 | 503 if answer.body.is_empty() => Standing::Heard,
@@ -54,8 +71,8 @@ fn no_login_helps(message: &str) -> bool {
 }
 
 /// The failure if a request is still refused after a new login.
-pub(super) fn refused_after_login(answer: &Answer) -> Failure {
-    match answer.status {
+pub(super) fn refused_after_login(said: &Said) -> Failure {
+    match said.answer.status {
         300..=399 => redirect(),
         _ => session_refused(),
     }
@@ -75,20 +92,18 @@ fn redirect() -> Failure {
     )
 }
 
-fn first_problem(answer: &Answer) -> Option<Problem> {
-    problems(&answer.json()?).into_iter().next()
-}
-
 /// Interprets a response. A body that is not JSON came from a proxy and not from Salesforce (reference, 2.4).
-pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
+pub(super) fn read(said: Said) -> Result<Value, Failure> {
+    let problem = said.first_problem();
+    let Said { answer, json } = said;
+    let answer = &answer;
     if answer.is_success() {
-        return match answer.json() {
+        return match json {
             Some(value) => Ok(value),
             None if is_page(answer) => Err(Failure::Road(format!("a page with status {}", answer.status))),
             None => Err(Failure::no_answer("an answer that is not JSON, or was cut")),
         };
     }
-    let problem = first_problem(answer);
     let code = problem.as_ref().map_or("", |p| p.code.as_str());
     let says = |piece: &str| problem.as_ref().is_some_and(|p| p.message.contains(piece));
     match (answer.status, code) {
@@ -140,22 +155,23 @@ fn busy(answer: &Answer, code: &str, daily_limit: bool) -> Failure {
 }
 
 /// One step of a composite response: a page and the address of the next one, or an error.
-pub(super) fn step(part: &Value) -> Option<(Result<Page, Problem>, Option<String>)> {
+pub(super) fn step(part: &mut Value) -> Option<(Result<Page, Problem>, Option<String>)> {
     if part["httpStatusCode"] == 200 {
-        let (page, next) = page(&part["body"])?;
+        let (page, next) = page(part.get_mut("body")?)?;
         return Some((Ok(page), next));
     }
     let problem = problems(&part["body"]).into_iter().next().unwrap_or_default();
     Some((Err(problem), None))
 }
 
-pub(super) fn page(value: &Value) -> Option<(Page, Option<String>)> {
-    let rows = value["records"].as_array()?.clone();
+/// The rows are taken out of the value.
+pub(super) fn page(value: &mut Value) -> Option<(Page, Option<String>)> {
+    let rows = std::mem::take(value.get_mut("records")?.as_array_mut()?);
     let next = value["nextRecordsUrl"].as_str().map(str::to_owned);
     Some((Page { rows, done: value["done"].as_bool()? }, next))
 }
 
-pub(super) fn page_at(value: &Value) -> Result<(Page, Option<String>), Failure> {
+pub(super) fn page_at(value: &mut Value) -> Result<(Page, Option<String>), Failure> {
     page(value).ok_or_else(not_a_page)
 }
 
@@ -220,7 +236,7 @@ mod tests {
             (302, "", "login"),
         ];
         for (status, body, expected) in table {
-            let kind = match read(&answer(status, body)).unwrap_err() {
+            let kind = match read(Said::of(answer(status, body))).unwrap_err() {
                 Failure::NotSent(_) => "not sent",
                 Failure::Busy { daily_limit: true, .. } => "daily",
                 Failure::Busy { .. } => "busy",
@@ -262,7 +278,7 @@ mod tests {
             (400, said("MALFORMED_QUERY", "x"), Standing::Heard),
         ];
         for (status, body, expected) in table {
-            assert_eq!(standing(&answer(status, &body)), expected, "{status} {body}");
+            assert_eq!(standing(&Said::of(answer(status, &body))), expected, "{status} {body}");
         }
     }
 

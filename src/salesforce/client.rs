@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
@@ -16,7 +17,7 @@ use url::Url;
 use super::RecordId;
 pub use super::answer::Page;
 use super::answer::{
-    Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_after_login,
+    Said, Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_after_login,
     speaks_of_session, standing, step,
 };
 use super::auth::{Credentials, Session};
@@ -204,10 +205,13 @@ impl Client {
             return Err(Failure::Refused { status: 414, problem });
         }
         let body = json!({ "allOrNone": false, "compositeRequest": steps });
-        let answer = self.post("composite", &body, "FALSE", Some(self.limits.salesforce_read)).await?;
-        let parts = answer["compositeResponse"].as_array().map_or(&[][..], Vec::as_slice);
-        let part = |i: usize| parts.iter().find(|p| p["referenceId"] == json!(format!("q{i}")));
-        let read = (0..asked.len()).map(|i| step(part(i)?));
+        let mut answer = self.post("composite", &body, "FALSE", Some(self.limits.salesforce_read)).await?;
+        let parts = answer.get_mut("compositeResponse").and_then(Value::as_array_mut);
+        let parts = parts.map_or(&mut [][..], Vec::as_mut_slice);
+        let read = (0..asked.len()).map(|i| {
+            let name = format!("q{i}");
+            step(parts.iter_mut().find(|p| p["referenceId"] == name.as_str())?)
+        });
         let read = read.collect::<Option<Vec<_>>>();
         let read = read.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?;
         if read.iter().any(|(page, _)| page.as_ref().is_err_and(|p| speaks_of_session(&p.code))) {
@@ -224,7 +228,7 @@ impl Client {
             let (page, next) = step.ok_or_else(|| Failure::no_answer("an answer without a step"))?;
             (page.map_err(|problem| Failure::Refused { status: 400, problem })?, next)
         } else {
-            page(&self.get(&first).await?).ok_or_else(not_a_page)?
+            page(&mut self.get(&first).await?).ok_or_else(not_a_page)?
         };
         let Page { mut rows, mut done } = page;
         let (mut trail, mut empty) = (Trail::default(), 0);
@@ -234,7 +238,7 @@ impl Client {
             if !trail.is_new(path.as_bytes()) || empty > MAX_EMPTY_PAGES {
                 return Err(Failure::Road("a query's pages that lead back to one read before".to_owned()));
             }
-            let (more, after) = page_at(&self.get(&path).await?)?;
+            let (more, after) = page_at(&mut self.get(&path).await?)?;
             empty = if more.rows.is_empty() { empty + 1 } else { 0 };
             rows.extend(more.rows);
             (done, next) = (more.done, after);
@@ -255,7 +259,7 @@ impl Client {
     async fn post(
         &self,
         resource: &str,
-        body: &Value,
+        body: &impl Serialize,
         assign: &str,
         limit: Option<Duration>,
     ) -> Result<Value, Failure> {
@@ -282,11 +286,11 @@ impl Client {
         let live = self.usable().await?;
         let (answer, first) = self.asked(&live, method.clone(), path, &prepare).await?;
         if first != Standing::Over {
-            return read(&answer);
+            return read(answer);
         }
         let Some(live) = self.renewed(&live).await? else { return Err(refused_after_login(&answer)) };
         let (answer, second) = self.asked(&live, method, path, &prepare).await?;
-        if second == Standing::Over { Err(refused_after_login(&answer)) } else { read(&answer) }
+        if second == Standing::Over { Err(refused_after_login(&answer)) } else { read(answer) }
     }
 
     /// One request, and what its response shows about the session.
@@ -296,8 +300,8 @@ impl Client {
         method: Method,
         path: &str,
         prepare: &impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<(Answer, Standing), Failure> {
-        let result = self.once(&live.session, method, path, prepare).await;
+    ) -> Result<(Said, Standing), Failure> {
+        let result = self.once(&live.session, method, path, prepare).await.map(Said::of);
         let standing = match &result {
             Ok(answer) => standing(answer),
             Err(Failure::NotSent(_) | Failure::NoAnswer(_)) => Standing::Doubtful,

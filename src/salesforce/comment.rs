@@ -60,6 +60,11 @@ fn continues(c: char) -> bool {
 
 /// Removes control characters, which Salesforce refuses. All kinds of line ends become `\n`.
 pub fn clean_text(text: &str) -> String {
+    // 0xC2 begins the control characters above ASCII, among others. Nearly all texts have none of these bytes.
+    let is_suspect = |b: u8| b == 0xc2 || b == 0x7f || (b < b' ' && b != b'\n' && b != b'\t');
+    if !text.bytes().any(is_suspect) {
+        return text.to_owned();
+    }
     let unix = text.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{c}', '\u{85}'], "\n");
     unix.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::RecordId;
@@ -105,23 +106,25 @@ impl Node {
         json!({ REFERENCE: reference })
     }
 
-    /// The node as JSON. Assignment rules must run only for new Cases, so each Case has its own header.
-    fn wire(&self, version: &str, assign: &str) -> Value {
-        let base = format!("/services/data/v{version}/sobjects/{}", self.object);
-        let url = self.record.as_ref().map_or_else(|| base.clone(), |id| format!("{base}/{id}"));
-        let method = match self.method {
-            Method::Post => "POST",
-            Method::Patch => "PATCH",
-        };
-        let body = Value::Object(self.fields.clone());
-        let mut node = json!({
-            "method": method, "url": url, "referenceId": self.reference, "body": escaped(body),
-        });
-        if self.object.eq_ignore_ascii_case("Case") {
-            let assign = if self.method == Method::Post { assign } else { "FALSE" };
-            node["httpHeaders"] = json!({ "Sforce-Auto-Assign": assign });
+    /// The node as it is sent. Assignment rules must run only for new Cases, so each Case has its own header.
+    fn wire<'a>(&'a self, version: &str, assign: &'a str) -> WireNode<'a> {
+        let mut url = format!("/services/data/v{version}/sobjects/{}", self.object);
+        if let Some(id) = &self.record {
+            url.push('/');
+            url.push_str(id.as_str());
         }
-        node
+        let (method, assign) = match self.method {
+            Method::Post => ("POST", assign),
+            Method::Patch => ("PATCH", "FALSE"),
+        };
+        let http_headers = self.object.eq_ignore_ascii_case("Case").then_some(WireHeaders { assign });
+        WireNode {
+            method,
+            url,
+            reference_id: &self.reference,
+            body: EscapedFields(&self.fields),
+            http_headers,
+        }
     }
 
     /// Applies one fix. False if it changes nothing: then sending again would fail in the same way.
@@ -178,26 +181,69 @@ fn shorten(text: &mut String, max: Option<usize>) -> bool {
     true
 }
 
+/// The body of a call, as it is sent. It borrows the fields: 75 Cases with their comments are not copied to write them.
+#[derive(Serialize)]
+pub struct Request<'a> {
+    graphs: Vec<WireGraph<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireGraph<'a> {
+    graph_id: &'a str,
+    composite_request: Vec<WireNode<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireNode<'a> {
+    method: &'static str,
+    url: String,
+    reference_id: &'a str,
+    body: EscapedFields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_headers: Option<WireHeaders<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireHeaders<'a> {
+    #[serde(rename = "Sforce-Auto-Assign")]
+    assign: &'a str,
+}
+
 /// Salesforce reads `@{` in any value as a reference, so it is broken up in customers' texts (Salesforce reference,
 /// 4.1).
-fn escaped(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(text.replace("@{", "@\u{200b}{")),
-        Value::Array(items) => items.into_iter().map(escaped).collect(),
-        Value::Object(fields) => match fields.get(REFERENCE).and_then(Value::as_str) {
-            Some(reference) => Value::String(format!("@{{{reference}.id}}")),
-            None => fields.into_iter().map(|(k, v)| (k, escaped(v))).collect(),
-        },
-        other => other,
+struct Escaped<'a>(&'a Value);
+
+/// The same of fields, or our own reference to another record.
+struct EscapedFields<'a>(&'a Map<String, Value>);
+
+impl Serialize for Escaped<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) if text.contains("@{") => to.serialize_str(&text.replace("@{", "@\u{200b}{")),
+            Value::Array(items) => to.collect_seq(items.iter().map(Escaped)),
+            Value::Object(fields) => EscapedFields(fields).serialize(to),
+            plain => plain.serialize(to),
+        }
     }
 }
 
-pub fn request(graphs: &[Graph], version: &str, assign: &str) -> Value {
-    let graphs = graphs.iter().map(|graph| {
-        let nodes: Vec<Value> = graph.nodes.iter().map(|n| n.wire(version, assign)).collect();
-        json!({ "graphId": graph.id, "compositeRequest": nodes })
-    });
-    json!({ "graphs": graphs.collect::<Vec<_>>() })
+impl Serialize for EscapedFields<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.get(REFERENCE).and_then(Value::as_str) {
+            Some(reference) => to.serialize_str(&format!("@{{{reference}.id}}")),
+            None => to.collect_map(self.0.iter().map(|(name, value)| (name, Escaped(value)))),
+        }
+    }
+}
+
+pub fn request<'a>(graphs: &'a [Graph], version: &str, assign: &'a str) -> Request<'a> {
+    let wire = |graph: &'a Graph| WireGraph {
+        graph_id: &graph.id,
+        composite_request: graph.nodes.iter().map(|node| node.wire(version, assign)).collect(),
+    };
+    Request { graphs: graphs.iter().map(wire).collect() }
 }
 
 /// Reads the response, in the order of the request. If any graph is missing, the response counts as no answer.
@@ -215,7 +261,7 @@ pub fn outcomes(graphs: &[Graph], answer: &Value) -> Result<Vec<GraphOutcome>, F
 
 fn outcome(graph: &Graph, answer: &Value) -> Option<GraphOutcome> {
     let parts = answer["graphResponse"]["compositeResponse"].as_array().map_or(&[][..], Vec::as_slice);
-    let part = |node: &Node| parts.iter().find(|p| p["referenceId"] == json!(node.reference));
+    let part = |node: &Node| parts.iter().find(|p| p["referenceId"] == node.reference.as_str());
     if answer["isSuccessful"].as_bool()? {
         let done = graph.nodes.iter().map(|node| {
             let made = part(node)?["body"]["id"].as_str().and_then(RecordId::new);
@@ -290,9 +336,13 @@ mod tests {
         Graph { id: "g1".into(), nodes: vec![case, Node::insert("c1", "CaseComment", comment)] }
     }
 
+    fn sent(graphs: &[Graph], assign: &str) -> Value {
+        serde_json::to_value(request(graphs, "66.0", assign)).unwrap()
+    }
+
     #[test]
     fn only_our_own_references_are_references() {
-        let wire = request(&[graph()], "66.0", "TRUE");
+        let wire = sent(&[graph()], "TRUE");
         let nodes = &wire["graphs"][0]["compositeRequest"];
         assert_eq!(nodes[0]["body"]["Subject"], "pay @\u{200b}{refCase.id} @@\u{200b}{x}");
         assert_eq!(nodes[1]["body"]["ParentId"], "@{refCase.id}");
@@ -306,7 +356,7 @@ mod tests {
     fn updates_go_by_id_and_never_run_assignment_rules() {
         let id = RecordId::new("500000000000001").unwrap();
         let node = Node::update("refCase", "Case", id.clone(), Map::new());
-        let wire = request(&[Graph { id: "g".into(), nodes: vec![node] }], "66.0", "01Q000000000001");
+        let wire = sent(&[Graph { id: "g".into(), nodes: vec![node] }], "01Q000000000001");
         let node = &wire["graphs"][0]["compositeRequest"][0];
         assert_eq!(node["method"], "PATCH");
         assert_eq!(node["url"], format!("/services/data/v66.0/sobjects/Case/{id}"));

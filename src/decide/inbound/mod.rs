@@ -211,12 +211,14 @@ impl<'a> Planner<'a> {
         if turn.whose == Whose::Customer {
             return Fit::Stranger;
         }
-        let text = hash64(&normalised(&turn.content));
-        let count = |texts: &[u64]| texts.iter().filter(|t| **t == text).count();
-        if self.link().is_some_and(|l| count(&l.unidentified) > count(&self.plan.link_update.identified)) {
-            self.plan.link_update.identified.push(text);
-            self.learn(turn, MessageOrigin::Sent);
-            return Fit::Ours;
+        if let Some(link) = self.link().filter(|link| !link.unidentified.is_empty()) {
+            let text = hash64(&normalised(&turn.content));
+            let count = |texts: &[u64]| texts.iter().filter(|t| **t == text).count();
+            if count(&link.unidentified) > count(&self.plan.link_update.identified) {
+                self.plan.link_update.identified.push(text);
+                self.learn(turn, MessageOrigin::Sent);
+                return Fit::Ours;
+            }
         }
         let settled = |seq: u64| self.plan.settles.iter().any(|(other, _, _)| *other == seq);
         let attempts = self.input.intents.iter().filter(|i| !settled(i.seq));

@@ -79,6 +79,11 @@ pub(super) fn start(from: &[u8]) -> Vec<u8> {
     block_key(from).unwrap_or_else(|| from.to_vec())
 }
 
+/// The block that holds all keys of `[from, to)`, if it is one.
+pub(super) fn only_block(from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+    block_key(from).filter(|block| block_key(to).as_ref() == Some(block))
+}
+
 type Member<'b> = (&'b [u8], &'b [u8]);
 
 pub(super) fn members(mut block: &[u8]) -> Result<Vec<Member<'_>>, StoreError> {

@@ -24,7 +24,7 @@ use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::Pointers;
 use crate::state::embedded::memtable::{SharedMemtable, Writes};
 use crate::state::embedded::open::{Places, Tables, Trouble};
-use crate::state::embedded::segments::Pointer;
+use crate::state::embedded::segments::{Pointer, is_pointed_to};
 use crate::state::embedded::sled_writer::{self, Writer};
 use crate::state::embedded::value::{self, CHUNK, Head};
 use crate::state::embedded::watchdog::Busy;
@@ -119,8 +119,8 @@ impl SledTables {
         let pointers: BTreeMap<&[u8], [u8; Pointer::BYTES]> =
             pointers.iter().map(|(key, pointer)| (key.as_slice(), pointer.bytes())).collect();
         let rows = writes.iter().map(|(key, value)| {
-            let pointer = pointers.get(key.as_slice()).map(<[u8; Pointer::BYTES]>::as_slice);
-            (key.as_slice(), pointer.or(value.as_deref()))
+            let pointer = if is_pointed_to(key) { pointers.get(key.as_slice()) } else { None };
+            (key.as_slice(), pointer.map(<[u8; Pointer::BYTES]>::as_slice).or(value.as_deref()))
         });
         let mut writes = rows.peekable();
         while let Some((key, value)) = writes.next() {

@@ -426,18 +426,28 @@ impl Store {
         recent.rows(from, to, self.inner.tables.rows(from, to))
     }
 
+    /// Whether the guarded value is still the one that was read.
+    pub fn holds(&self, guard: &Guard) -> Result<bool, StoreError> {
+        let (_working, recent) = self.shared();
+        self.guard_holds(&recent, guard)
+    }
+
     fn guards_hold(&self, recent: &Memtable, tx: &Tx) -> Result<bool, StoreError> {
-        for Guard { key, expected, read } in &tx.guards {
-            let holds = match recent.get(key) {
-                Some(value) => value == expected,
-                None if *read == Some(recent.applied) => true,
-                None => self.inner.tables.is_value(key, expected.as_deref())?,
-            };
-            if !holds {
+        for guard in &tx.guards {
+            if !self.guard_holds(recent, guard)? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn guard_holds(&self, recent: &Memtable, guard: &Guard) -> Result<bool, StoreError> {
+        let Guard { key, expected, read } = guard;
+        match recent.get(key) {
+            Some(value) => Ok(value == expected),
+            None if *read == Some(recent.applied) => Ok(true),
+            None => self.inner.tables.is_value(key, expected.as_deref()),
+        }
     }
 
     fn shared(&self) -> (Working<'_>, RwLockReadGuard<'_, Memtable>) {

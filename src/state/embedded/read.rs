@@ -111,7 +111,12 @@ impl Tables {
     /// All rows of `[from, to)`, in order.
     pub fn rows<'a>(&self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let (tables, from, to) = (self.clone(), from.to_vec(), to.to_vec());
-        let entries = self.state.range(blocks::start(&from)..to.clone());
+        // To look for one entry costs less than to walk.
+        let (one, many) = match blocks::only_block(&from, &to) {
+            Some(block) => (Some(self.state.get(&block).map(|entry| Some((block.into(), entry?)))), None),
+            None => (None, Some(self.state.range(blocks::start(&from)..to.clone()))),
+        };
+        let entries = one.and_then(sled::Result::transpose).into_iter().chain(many.into_iter().flatten());
         entries.flat_map(move |entry| match entry.map_err(|error| tables.unreadable(error)) {
             Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, entry, &from, &to),
             Ok((key, _)) if is_pointed_to(&key) => {

@@ -9,7 +9,8 @@ use crate::salesforce::RecordId;
 use crate::state::RKey;
 
 fn join(room: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = vec![room];
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(room);
     for part in parts {
         key.extend_from_slice(part);
     }

@@ -12,7 +12,12 @@ use crate::state::{Due, Loaded, RKey, StoreError};
 impl Records {
     /// Loads the conversations of these responses, known or not, in their order.
     pub fn load_many(&self, ids: &[ResponseId]) -> Result<Vec<Loaded>, StoreError> {
-        ids.iter().map(|id| self.load_known(id, None)).collect()
+        // To collect results would grow the list step by step, and a conversation is large.
+        let mut loaded = Vec::with_capacity(ids.len());
+        for id in ids {
+            loaded.push(self.load_known(id, None)?);
+        }
+        Ok(loaded)
     }
 
     /// The same of one, with this action of it.
@@ -39,7 +44,7 @@ impl Records {
             let mut version = Tx::default();
             let waiting = self.guard_waiting(&mut version, rkey)?;
             let link: Option<Link> = self.guarded(&mut version, "link", &keys::link(rkey))?;
-            let read = version.guards.last().and_then(|guard| guard.expected.clone());
+            let of_link = version.guards.len() - 1;
             let of_event = || waiting.entries.iter().find_map(|entry| entry.response_id.clone());
             let name = link.as_ref().map(|link| link.response_id.clone());
             let Some(name) = name.or_else(|| id.cloned()).or_else(of_event) else {
@@ -50,7 +55,7 @@ impl Records {
             // If an action ended between two reads, it would appear neither open nor sent, and its answer would be
             // taken for a colleague's. Each change of an action changes the link, so a link that changed is a reason to
             // load again.
-            if read != self.engine.get(&keys::link(rkey))? {
+            if !self.engine.holds(&version.guards[of_link])? {
                 continue;
             }
             let version = Version::Embedded(version);

@@ -147,7 +147,7 @@ type Parked = (ResponseId, Vec<(Entry, Misfit)>);
 /// Reads the events; also says which cannot be read. The conversations were loaded after their events came in: an
 /// event with our own answer came after the answer was noted as `Sending`, so it cannot be mistaken for a colleague's.
 fn read_all(shared: &Shared, all: Vec<Bodies>) -> (Vec<Job>, Vec<Parked>) {
-    let (mut jobs, mut parked) = (Vec::new(), Vec::new());
+    let (mut jobs, mut parked) = (Vec::with_capacity(all.len()), Vec::new());
     for bodies in all {
         let Bodies { loaded, entries, bytes, mut misfits } = bodies;
         let (rkey, response_id) = (loaded.rkey(), loaded.now.response_id.clone());

@@ -250,7 +250,7 @@ impl InboundWorker {
     /// Plans as many conversations as one call may write, and those that need no write.
     fn plan_all(&mut self, shared: &Shared, context: &OwnedPlanContext, jobs: Vec<Job>) -> Planned {
         let settle_ms = millis(shared.config.settle);
-        let mut planned = Planned::default();
+        let mut planned = Planned { batch: Vec::with_capacity(jobs.len()), ..Planned::default() };
         let mut nodes = 0;
         for job in jobs {
             let plan = match aside::if_large(job.size, || self.plan(context, &job)) {

@@ -328,24 +328,28 @@ impl Poller {
         let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
-            for (n, rows) in page.rows.chunks(ROWS_AT_ONCE).enumerate() {
-                // Not for a small page: the dispatcher would meet the lock, and pause, at each poll.
-                if n > 0 {
-                    tokio::task::yield_now().await;
-                }
-                match index {
-                    CASES => apply_case_rows(shared, &applying, rows).await?,
-                    COMMENTS => apply_comment_rows(shared, &applying, rows).await?,
-                    MERGED => apply_merged_rows(shared, (&context, seen_until), rows).await?,
-                    _ => apply_deleted_comments(shared, rows).await?,
-                }
-            }
+            let last = page.rows.last().and_then(stamp);
+            let full = page.rows.len() >= PAGE || !page.done;
             for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
                 let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
                 *place = at.max(*place);
             }
-            let last = page.rows.last().and_then(stamp);
-            let full = page.rows.len() >= PAGE || !page.done;
+            let mut rows = page.rows.into_iter();
+            // Each row is freed once it is applied: a full page takes some megabytes.
+            while let Some(first) = rows.next() {
+                let some: Vec<Value> =
+                    [first].into_iter().chain(rows.by_ref().take(ROWS_AT_ONCE - 1)).collect();
+                match index {
+                    CASES => apply_case_rows(shared, &applying, &some).await?,
+                    COMMENTS => apply_comment_rows(shared, &applying, &some).await?,
+                    MERGED => apply_merged_rows(shared, (&context, seen_until), &some).await?,
+                    _ => apply_deleted_comments(shared, &some).await?,
+                }
+                // Not after the last ones: on a small page the dispatcher would meet the lock, and pause, at each poll.
+                if rows.len() > 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
             match last {
                 Some((at, id)) => {
                     progress[index] = Progress { after: After { at, id: Some(id) }, done: !full };
