@@ -88,8 +88,9 @@ impl Store {
         }
     }
 
-    /// The number of this term, which no other term of this state has. On PostgreSQL the epoch of the lease; the term of
-    /// a store of one process begins with this call, and is negative: a copied state knows the terms of both.
+    /// The number of this term, which no other term of this store has. On PostgreSQL the epoch of the lease; the term of
+    /// a store of one process begins with this call. It is negative, so that a state that is copied from one kind to the
+    /// other has no attempt that looks like one of a term there.
     pub fn begin_term(&self) -> i64 {
         match self {
             Self::Embedded(records) => -i64::try_from(records.engine.next_seq()).unwrap_or(i64::MAX),

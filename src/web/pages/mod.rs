@@ -36,7 +36,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -97,10 +97,11 @@ pub fn router(
     });
     Router::new()
         .route("/console", get(overview::page))
+        .route("/console/", get(async || to(PAGES.root)))
         .route("/console/live", get(live::stream))
         .route("/console/login", get(login::page).post(login::log_in))
-        .route("/console/logout", post(login::log_out))
-        .route("/console/language", post(login::language))
+        .route("/console/logout", get(async || to(PAGES.root)).post(login::log_out))
+        .route("/console/language", get(async || to(PAGES.root)).post(login::language))
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/feedback", get(feedback::search).post(feedback::found))
         .route("/console/feedback/{id}", get(feedback::page))
@@ -113,13 +114,13 @@ pub fn router(
         .route("/console/mappings", get(mappings::page).post(mappings::try_event))
         .route("/console/mappings/touched", get(async || to("/console/mappings")).post(mappings::touched))
         .route("/console/instances", get(instances::page))
-        .route("/console/{*elsewhere}", get(async || StatusCode::NOT_FOUND))
+        .route("/console/{*elsewhere}", any(async || StatusCode::NOT_FOUND))
         .layer(middleware::from_fn_with_state(console.clone(), in_words))
         .with_state(console)
 }
 
 /// What the router refuses by itself (no such page, an address that cannot be read) becomes a page in the reader's
-/// language.
+/// language. But for a method that an existing page does not take: no browser sends it.
 async fn in_words(asked: Asked, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let html = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");

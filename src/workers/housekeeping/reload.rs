@@ -119,7 +119,7 @@ impl Shared {
         version
     }
 
-    /// Logged once for the same mistakes. Returns them as text.
+    /// Logged once for the same files with the same mistakes. Returns them as text.
     fn refuse_mapping(&self, mistakes: Vec<Diagnostic>) -> String {
         let text = text_of(&mistakes);
         if **self.mapping_trouble.load() != mistakes {

@@ -176,6 +176,7 @@ async fn an_address_that_is_no_page_is_told_in_french() {
         page.has("<h1>Cette page n’existe pas</h1>");
         is_french(&page);
     }
+    assert_eq!(browser.open("/console/").await.to.as_deref(), Some("/console"));
 }
 
 /// The switch of languages leads to the address of the page, also of one that a form made.
@@ -189,6 +190,8 @@ async fn the_language_can_be_switched_on_a_page_that_a_form_made() {
         ("/console/mappings/touched", "/console/mappings"),
         (&words, &feedback),
         ("/console/sweep", "/console"),
+        ("/console/language", "/console"),
+        ("/console/logout", "/console"),
     ] {
         let switched = [("language", "en"), ("to", here)];
         assert_eq!(browser.send("/console", "/console/language", &switched).await.to.as_deref(), Some(page));

@@ -23,7 +23,7 @@ Y008-do = L’enregistrer en UTF-8.
 ## Mappings
 
 M001-means = Le dossier des mappings ou l’un de ses fichiers manque, ou ne peut pas être lu.
-M001-do = Corriger le chemin. Le dossier mappings/ livré avec le programme peut servir de point de départ.
+M001-do = Corriger le chemin ou les droits de lecture ; le texte exact dit ce qui a manqué. Le dossier mappings/ livré avec le programme peut servir de point de départ.
 M002-means = Un fichier `case*.yaml` placé avant prend tous les avis : celui-ci n’est jamais choisi.
 M002-do = Donner un `when` au premier, ou un nom placé plus loin dans l’ordre alphabétique.
 M003-means = Un fichier du dossier porte un nom qui n’est pas lu, comme une copie `case (1).yaml`.
