@@ -104,6 +104,22 @@ impl RemoteClock {
 /// each response took some time to arrive.
 pub const CARRIED_MS: i64 = 5_000;
 
+/// How far our own clock may be ahead of both remotes' and still tell ages (milliseconds).
+const AHEAD_MS: i64 = 24 * 3_600_000;
+
+/// The time by which the age of our own records counts (milliseconds): what is removed for its age does not come back, so a
+/// wrong clock of this machine must not age it. None before a remote has said its time. The one exception from the rule
+/// that clocks are not compared.
+pub fn age_clock_ms(
+    ours_ms: i64,
+    goodays: Option<GoodaysTime>,
+    salesforce: Option<SalesforceTime>,
+) -> Option<i64> {
+    let theirs = [goodays.map(GoodaysTime::to_millis), salesforce.map(SalesforceTime::to_millis)];
+    let theirs_ms = theirs.into_iter().flatten().max()?;
+    Some(ours_ms.min(theirs_ms.saturating_add(AHEAD_MS)))
+}
+
 /// Converts a time of Salesforce's clock to Goodays' clock. Both current times must be of the same moment.
 pub fn salesforce_to_goodays(
     moment: SalesforceTime,
@@ -116,6 +132,17 @@ pub fn salesforce_to_goodays(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_far_ahead_of_both_remotes_ages_nothing() {
+        let (goodays, salesforce) = (GoodaysTime::from_millis(1_000), SalesforceTime::from_millis(2_000));
+        assert_eq!(age_clock_ms(5_000, None, None), None, "nobody has said the time yet");
+        assert_eq!(age_clock_ms(5_000, Some(goodays), None), Some(5_000), "a little ahead is no matter");
+        assert_eq!(age_clock_ms(-5_000, Some(goodays), None), Some(-5_000), "behind ages later");
+        let far = 100 * AHEAD_MS;
+        assert_eq!(age_clock_ms(far, Some(goodays), None), Some(1_000 + AHEAD_MS));
+        assert_eq!(age_clock_ms(far, Some(goodays), Some(salesforce)), Some(2_000 + AHEAD_MS));
+    }
 
     #[test]
     fn a_remotes_time_is_kept_as_milliseconds() {

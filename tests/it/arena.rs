@@ -1,7 +1,10 @@
 //! The daemon between both simulators, and the laws that must hold after every run, checked by counting.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use goodays_salesforce::clock::Clock;
 use goodays_salesforce::decide::{Intent, IntentState};
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::operator::ParkedItem;
@@ -19,6 +22,37 @@ pub use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 /// Longer than any single step takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const AGENT: &str = "jennifer.parker@brand.example";
+
+/// A clock that a test sets ahead; it goes on meanwhile.
+pub struct Ahead {
+    by_ms: Arc<AtomicI64>,
+    now_ms: Arc<AtomicI64>,
+}
+
+impl Ahead {
+    pub fn none() -> Self {
+        let by_ms = Arc::new(AtomicI64::new(0));
+        let now_ms = Arc::new(AtomicI64::new(Clock::System.now_ms()));
+        let (by, now) = (by_ms.clone(), now_ms.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                ticks.tick().await;
+                now.store(Clock::System.now_ms() + by.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
+        });
+        Self { by_ms, now_ms }
+    }
+
+    pub fn set(&self, by_ms: i64) {
+        self.by_ms.store(by_ms, Ordering::SeqCst);
+        self.now_ms.store(Clock::System.now_ms() + by_ms, Ordering::SeqCst);
+    }
+
+    pub fn clock(&self) -> Clock {
+        Clock::Manual(self.now_ms.clone())
+    }
+}
 
 pub struct World {
     pub stage: Stage,

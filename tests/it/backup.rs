@@ -1,18 +1,15 @@
 //! Backup and restore with the exact commands of docs/operations.md, and events that are repeated after pruning.
 
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use goodays_salesforce::app::App;
-use goodays_salesforce::clock::Clock;
 use goodays_salesforce::demo::stage::load;
 use goodays_salesforce::goodays::signature::HEADER;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::{Value, json};
 
-use crate::arena::{PATIENCE, World};
+use crate::arena::{Ahead, PATIENCE, Tuning, World, quick};
 use crate::now;
 
 const GUIDE: &str = include_str!("../../docs/operations.md");
@@ -180,7 +177,8 @@ async fn an_old_backup_is_recognised_by_a_case_that_it_does_not_know() {
 /// Only an event's ids and its hash are left.
 #[tokio::test]
 async fn what_comes_again_after_it_was_pruned_changes_nothing() {
-    let mut world = World::start().await;
+    let ahead = Ahead::none();
+    let mut world = World::with(Tuning { goodays_clock: ahead.clock(), ..quick() }).await;
     let (id, case) = world.answered().await;
     world.customer_writes(&id);
     world.quiet().await;
@@ -192,9 +190,8 @@ async fn what_comes_again_after_it_was_pruned_changes_nothing() {
     world.quiet().await;
     assert!(world.stage.stop_daemon().await);
     let config = load(&world.stage.config_file()).unwrap();
-    let later = Clock::System.now_ms() + i64::try_from(config.state.keep_events.as_millis()).unwrap() + 1;
-    let clock = Clock::Manual(Arc::new(AtomicI64::new(later)));
-    world.stage.app = Some(App::start(config, clock).await.unwrap());
+    ahead.set(i64::try_from(config.state.keep_events.as_millis()).unwrap() + 60_000);
+    world.stage.app = Some(App::start(config, ahead.clock()).await.unwrap());
     let events = || now(world.stage.app().shared.store.events_from(0, 10)).unwrap().records.len();
     world.holds("the events are pruned", || (events() == 0).then_some(())).await;
     assert!(world.stage.stop_daemon().await);

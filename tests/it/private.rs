@@ -2,12 +2,8 @@
 //! tests search for it in logs at every level, metrics, refusals and, at the end, the state.
 
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use goodays_salesforce::app::{App, panics_without_words};
-use goodays_salesforce::clock::Clock;
 use goodays_salesforce::demo::stage::load;
 use goodays_salesforce::http::client;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -16,7 +12,7 @@ use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::state::engine::prefix_end;
 use serde_json::{Map, Value, json};
 
-use crate::arena::{PATIENCE, Stage, quick, until};
+use crate::arena::{Ahead, PATIENCE, Stage, Tuning, quick, until};
 use crate::now;
 use crate::world::log::Log;
 
@@ -62,6 +58,7 @@ fn alone(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
 
 struct House {
     stage: Stage,
+    goodays_clock: Ahead,
     http: reqwest::Client,
     log: Log,
 }
@@ -69,10 +66,12 @@ struct House {
 impl House {
     async fn start() -> Self {
         let log = Log::at("trace");
-        let mut stage = Stage::set(quick()).await.unwrap();
+        let goodays_clock = Ahead::none();
+        let tuning = Tuning { goodays_clock: goodays_clock.clock(), ..quick() };
+        let mut stage = Stage::set(tuning).await.unwrap();
         crate::world::text_status(&stage.salesforce);
         stage.start_daemon().await.unwrap();
-        Self { stage, http: client(PATIENCE), log }
+        Self { stage, goodays_clock, http: client(PATIENCE), log }
     }
 
     async fn holds<T>(&self, what: &str, holds: impl FnMut() -> Option<T>) -> T {
@@ -178,21 +177,19 @@ impl House {
         }
     }
 
-    /// Restarts some days later, by the clock of the daemon, not of the simulators.
+    /// Restarts some days later, by the daemon's clock and by Goodays'.
     async fn days_later(&mut self, days: i64) {
+        self.goodays_clock.set(days * DAY_MS);
+        self.restarts_ahead(days).await;
+    }
+
+    /// Restarts with a clock that is so many days ahead of now.
+    async fn restarts_ahead(&mut self, days: i64) {
         assert!(self.stage.stop_daemon().await);
-        let later = move || Clock::System.now_ms() + days * DAY_MS;
-        let millis = Arc::new(AtomicI64::new(later()));
-        let clock = Clock::Manual(millis.clone());
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(10));
-            loop {
-                ticks.tick().await;
-                millis.store(later(), Ordering::SeqCst);
-            }
-        });
+        let ours = Ahead::none();
+        ours.set(days * DAY_MS);
         let config = load(&self.stage.config_file()).unwrap();
-        self.stage.app = Some(App::start(config, clock).await.unwrap());
+        self.stage.app = Some(App::start(config, ours.clock()).await.unwrap());
     }
 }
 
@@ -371,6 +368,22 @@ async fn what_nobody_decides_on_is_announced_and_then_dropped_with_its_words() {
     house.holds("both are dropped", || (parked(&house) == 0).then_some(())).await;
     house.holds("nothing is on the disk", || house.on_disk(MARK).is_empty().then_some(())).await;
     assert!(house.log.text().contains("nobody decided within state.keep_parked"));
+}
+
+/// A machine that starts in the wrong year: nobody had the time to decide, so nothing is dropped.
+#[tokio::test]
+async fn b04_a_clock_far_ahead_of_both_remotes_drops_nothing() {
+    let mut house = House::start().await;
+    house.signed(&json!({ "words": MARK }).to_string()).await;
+    let parked = |house: &House| now(house.stage.app().shared.parked(10)).unwrap().len();
+    house.holds("it is parked", || (parked(&house) == 1).then_some(())).await;
+    house.restarts_ahead(100).await;
+    let ends = || house.stage.app().shared.parked_ends_ms.load().map(|_| ());
+    house.holds("what is old was looked for", ends).await;
+    assert_eq!(parked(&house), 1);
+    house.goodays_clock.set(100 * DAY_MS);
+    house.restarts_ahead(100).await;
+    house.holds("it is dropped when the time has really come", || (parked(&house) == 0).then_some(())).await;
 }
 
 // --- forget

@@ -61,25 +61,25 @@ impl What {
 
     /// `120 of 2000`; or how many responses were compared, and where in its period the sweep is.
     fn words(&self, look: &Look) -> String {
-        let (name, args) = match self {
+        let t = |name: &str, args: Vec<(&str, String)>| words::say(look.language, name, args);
+        match self {
             Self::Parked { done, total } => {
                 let done = done.load(Ordering::Relaxed);
-                ("job-running", vec![("done", done.to_string()), ("total", total.to_string())])
+                t("job-running", vec![("done", done.to_string()), ("total", total.to_string())])
             }
             Self::Sweep(progress) => {
                 let how_far = progress.how_far();
                 let compared = ("done", how_far.looked_at.to_string());
                 match how_far.place {
-                    None => ("job-compared", vec![compared]),
+                    None => t("job-compared", vec![compared]),
                     Some(place) => {
                         let date = place.date.to_zoned(look.zone.clone()).strftime("%Y-%m-%d").to_string();
                         let percent = ("percent", place.percent.to_string());
-                        ("job-compared-to", vec![compared, ("date", date), percent])
+                        t("job-compared-to", vec![compared, ("date", date), percent])
                     }
                 }
             }
-        };
-        words::say(look.language, name, args)
+        }
     }
 }
 

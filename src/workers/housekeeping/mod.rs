@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tracing::error;
 
 use crate::config::{Auth, Config};
+use crate::time::age_clock_ms;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -109,12 +110,13 @@ impl Worker for Keeper {
             self.noted_ms = now_ms;
             self.minutes.turn(shared, now_ms).await?;
         }
-        if now_ms >= self.prune_at_ms {
-            let more = self.prune(shared, now_ms).await?;
+        let aged_ms = age_clock_ms(now_ms, shared.goodays.now(), shared.salesforce.now());
+        if let Some(aged_ms) = aged_ms.filter(|_| now_ms >= self.prune_at_ms) {
+            let more = self.prune(shared, aged_ms).await?;
             self.prune_at_ms = if more { now_ms } else { now_ms + PRUNE_EVERY_MS };
             if !more {
                 // After the pruning: what it removed need not be kept in a younger journal.
-                shared.store.retire(now_ms - millis(shared.config.state.keep_events)).await?;
+                shared.store.retire(aged_ms - millis(shared.config.state.keep_events)).await?;
                 shared.store.wipe().await?;
             }
         }
@@ -123,14 +125,14 @@ impl Worker for Keeper {
 }
 
 impl Keeper {
-    async fn prune(&mut self, shared: &Shared, now_ms: i64) -> Result<bool, Fatal> {
-        let oldest_ms = now_ms - millis(shared.config.state.keep_events);
+    async fn prune(&mut self, shared: &Shared, aged_ms: i64) -> Result<bool, Fatal> {
+        let oldest_ms = aged_ms - millis(shared.config.state.keep_events);
         let aside = shared.store.set_actions_aside().await?;
         if aside > 0 {
             error!(code = "damaged", actions = aside, "parked: its record is damaged");
         }
         // Before the pruning, which removes their words.
-        let since_ms = shared.drop_overdue(now_ms - millis(shared.config.state.keep_parked)).await?;
+        let since_ms = shared.drop_overdue(aged_ms - millis(shared.config.state.keep_parked)).await?;
         let ends_ms = since_ms.map(|since_ms| since_ms + millis(shared.config.state.keep_parked));
         shared.parked_ends_ms.store(Arc::new(ends_ms));
         let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE).await?;
