@@ -98,6 +98,7 @@ fn planned(event: &Event) -> Plan {
         intents: &[],
         comments: &[],
         first_start: Some(goodays_salesforce::time::GoodaysTime::default()),
+        goodays_now: None,
     };
     plan(&input, &plan_context())
 }

@@ -169,6 +169,7 @@ pub fn with(context: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Pre
         intents: ledger.intents,
         comments: &[],
         first_start: ledger.first_start,
+        goodays_now: None,
     };
     View::new(context, event).preview(&plan(&input, context))
 }

@@ -123,7 +123,25 @@ impl Client {
     pub async fn act(&self, id: &ResponseId, action: &Action) -> Result<(), Failure> {
         let url = self.url(&["responses", id.as_str(), action.path_segment()])?;
         let answer = self.send(self.http.request(Method::PUT, url).json(&action.body())).await?;
-        checked(&answer)
+        match checked(&answer) {
+            Err(Failure::Login { .. }) if answer.status == 403 => Err(self.whose_403(id, &answer).await),
+            known => known,
+        }
+    }
+
+    /// What a 403 with words about a token means. A firewall may use them of a text that it does not like; a token that
+    /// is bad is refused for a read, too.
+    async fn whose_403(&self, id: &ResponseId, answer: &Answer) -> Failure {
+        match self.response(id).await {
+            Err(Failure::Login { .. }) => bad_token(answer.status),
+            Err(Failure::Refused { problem, .. })
+                if problem.code == GATEWAY && is_about_login(&problem.message) =>
+            {
+                bad_token(answer.status)
+            }
+            Ok(_) | Err(Failure::Refused { .. }) => refusal(answer),
+            Err(failure) => Failure::no_answer(format!("status {}, and then {failure}", answer.status)),
+        }
     }
 
     /// The users with exactly this e-mail address, ignoring case.
@@ -285,7 +303,6 @@ fn refused_one(answer: &Answer) -> Option<Problem> {
 
 /// Interprets the status (Goodays reference, 4.1).
 fn checked(answer: &Answer) -> Result<(), Failure> {
-    let problem = || problem(&answer.body);
     match answer.status {
         200..300 => Ok(()),
         429 => Err(Failure::Busy {
@@ -294,12 +311,19 @@ fn checked(answer: &Answer) -> Result<(), Failure> {
             daily_limit: false,
         }),
         401 => Err(bad_token(answer.status)),
-        403 if is_about_login(&problem().message) => Err(bad_token(answer.status)),
+        403 if is_about_login(&problem(&answer.body).message) => Err(bad_token(answer.status)),
         408 | 500.. => Err(Failure::no_answer(format!("status {}", answer.status))),
-        status if !is_its_own(answer) => {
-            Err(Failure::Road(format!("status {status}, and not Goodays' own words")))
-        }
-        status => Err(Failure::Refused { status, problem: problem() }),
+        _ => Err(refusal(answer)),
+    }
+}
+
+/// A refusal that is not about the token: Goodays' own, or one of something on the way.
+fn refusal(answer: &Answer) -> Failure {
+    let status = answer.status;
+    if is_its_own(answer) {
+        Failure::Refused { status, problem: problem(&answer.body) }
+    } else {
+        Failure::Road(format!("status {status}, and not Goodays' own words"))
     }
 }
 

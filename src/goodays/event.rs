@@ -115,7 +115,8 @@ pub fn peek_response_id(body: &Value) -> Result<ResponseId, Unreadable> {
 fn response_id(response: &Value) -> Result<ResponseId, Unreadable> {
     let object = response.as_object().ok_or(Unreadable::NoObject("response"))?;
     match object.get("id") {
-        Some(Value::String(id)) => Ok(ResponseId::new(id.trim())?),
+        // As it is: an id without its blanks may be that of another response.
+        Some(Value::String(id)) => Ok(ResponseId::new(id.as_str())?),
         Some(Value::Number(id)) if !id.is_f64() => Ok(ResponseId::new(id.to_string())?),
         _ => Err(Unreadable::NoId),
     }
@@ -394,17 +395,26 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_where() {
+        const BLANK: &str =
+            "response.id begins or ends with a blank, which the Case's key field does not keep";
         let table = [
             (json!([]), "the body is missing or no object"),
             (json!({}), "response is missing or no object"),
             (json!({"response": null}), "response is missing or no object"),
             (json!({"response": {}}), "response.id is missing, or neither a text nor an integer"),
             (json!({"response": {"id": 1.5}}), "response.id is missing, or neither a text nor an integer"),
-            (json!({"response": {"id": " "}}), "response.id is empty"),
+            (json!({"response": {"id": ""}}), "response.id is empty"),
+            (json!({"response": {"id": " "}}), BLANK),
+            (json!({"response": {"id": "abc "}}), BLANK),
+            (json!({"response": {"id": "\u{a0}abc"}}), BLANK),
+            (json!({"response": {"id": "abc\n"}}), "response.id holds a control character"),
         ];
         for (body, words) in table {
             assert_eq!(read(&body).unwrap_err().to_string(), words);
             assert_eq!(peek_response_id(&body).unwrap_err().to_string(), words);
+            if let Some(response) = body.get("response") {
+                assert_eq!(Response::from_value(response).unwrap_err().to_string(), words);
+            }
         }
         assert_eq!(peek_response_id(&json!({"response": {"id": 9}})).unwrap().as_str(), "9");
     }

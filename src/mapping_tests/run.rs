@@ -58,6 +58,7 @@ fn carried(link: Option<Link>, body: &Value, context: &PlanContext<'_>) -> Optio
         intents: &[],
         comments: &[],
         first_start: None,
+        goodays_now: None,
     };
     let plan = plan(&input, context);
     let Some(write) = plan.write else { return link };

@@ -145,6 +145,7 @@ impl Both {
                 intents: &[],
                 comments: &self.read,
                 first_start: Some(GoodaysTime::default()),
+                goodays_now: None,
             };
             let plan = plan(&input, context);
             let more = plan.more;

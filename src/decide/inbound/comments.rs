@@ -10,6 +10,10 @@ use crate::mapping::{Facts, Rendered};
 use crate::messages::Words;
 use crate::salesforce::describe::Purpose;
 use crate::salesforce::query::split_comment;
+use crate::time::GoodaysTime;
+
+/// A date counts as ahead of Goodays' clock from here on (milliseconds). That clock is known to a second or two only.
+const AHEAD_MS: i64 = 60_000;
 
 impl<'a> Planner<'a> {
     /// Comments for the new messages, and the messages that they contain.
@@ -121,19 +125,30 @@ impl<'a> Planner<'a> {
     /// Whether the newest message of the conversation is a customer's and is imported now. The fourth event (`reply`)
     /// never counts (design, rule 15).
     pub(super) fn customer_wrote_last(&self, taken: &[Turn<'_>]) -> bool {
-        let Some(newest) = taken.last().filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
+        let by_now = taken.iter().rev().find(|t| !self.is_ahead(t.at)).or(taken.last());
+        let Some(newest) = by_now.filter(|t| t.whose == Whose::Customer && !self.plan.more) else {
             return false;
+        };
+        // Nothing can have been written after now. If the newest is ahead, too, only the order of the dates is left.
+        let is_later = |later: Option<GoodaysTime>, at: Option<GoodaysTime>| {
+            later > at && (self.is_ahead(newest.at) || !self.is_ahead(later))
         };
         let timed = || with_times(self.turns.iter().map(AsRef::as_ref));
         let Some(place) = timed().position(|(_, turn)| turn.id == newest.id) else { return false };
         let at = timed().nth(place).and_then(|(at, _)| at);
-        let known_later = at.is_some() && self.link().is_some_and(|l| l.known.iter().any(|k| k.at > at));
+        let known_later =
+            at.is_some() && self.link().is_some_and(|l| l.known.iter().any(|k| is_later(k.at, at)));
         // A message without a date has its place alone.
         let told_later = timed()
             .skip(place + 1)
-            .any(|(later, turn)| later > at || turn.at.is_none() || newest.at.is_none());
+            .any(|(later, turn)| is_later(later, at) || turn.at.is_none() || newest.at.is_none());
         let only_reply = self.input.events.iter().all(|e| e.kind == EventKind::Reply);
         !known_later && !told_later && !only_reply
+    }
+
+    /// Whether a message has a date that Goodays' clock has not reached, which is a wrong one.
+    fn is_ahead(&self, at: Option<GoodaysTime>) -> bool {
+        at.zip(self.input.goodays_now).is_some_and(|(at, now)| at.millis_since(now) > AHEAD_MS)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Input<'a> {
     /// Our first start by Goodays' clock; `None` while that is not known. An older view may lack messages that are
     /// comments already.
     pub first_start: Option<GoodaysTime>,
+    /// Goodays' clock as these events are planned; `None` while that is not known.
+    pub goodays_now: Option<GoodaysTime>,
 }
 
 /// What to write and to record.

@@ -324,6 +324,30 @@ fn a_late_event_brings_what_is_missing_and_changes_no_field() {
 }
 
 #[test]
+fn a_message_dated_ahead_of_goodays_clock_does_not_hide_that_the_customer_wrote_last() {
+    let ahead = said("b2", 'b', 63, "An hour ahead.");
+    let begin = [said("b1", 'b', 1, "Hello."), ahead];
+    let link = linked(&begin);
+    let talk = |ids: &[&str]| {
+        let new = ids.iter().zip(3..).map(|(id, at)| said(id, 'c', at, "Still broken."));
+        begin.iter().cloned().chain(new).collect::<Vec<_>>()
+    };
+    let status = |link: &Link, talk: &[Said], now: Option<i64>| {
+        let now = now.map(|at| GoodaysTime::from_millis(minute(at)));
+        let plan = Seen { events: &[event(talk)], link: Some(link), now, ..Seen::default() }.plan();
+        let status = plan.write.as_ref().unwrap().fields.get("Status").cloned();
+        (status, learned(&plan, Some(link)))
+    };
+    let replied = Some(json!("Customer Replied"));
+    let (first, link_after) = status(&link, &talk(&["c1"]), Some(3));
+    assert_eq!(first, replied);
+    assert_eq!(status(&link_after, &talk(&["c1", "c2"]), Some(4)).0, replied);
+    assert_eq!(status(&linked(&begin[..1]), &talk(&["c1"]), Some(3)).0, replied, "it is new as well");
+    assert_eq!(status(&link, &talk(&["c1"]), Some(63)).0, None, "the date is reached");
+    assert_eq!(status(&link, &talk(&["c1"]), None).0, None, "only the dates are known");
+}
+
+#[test]
 fn a_read_back_view_does_not_turn_back_who_wrote_last() {
     let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "Hm."), said("c2", 'c', 3, "Well.")];
     let link = linked(&talk);

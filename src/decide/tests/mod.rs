@@ -169,6 +169,8 @@ struct Seen<'a> {
     link: Option<&'a Link>,
     intents: &'a [Intent],
     comments: &'a [String],
+    /// Goodays' clock.
+    now: Option<GoodaysTime>,
 }
 
 impl Seen<'_> {
@@ -177,7 +179,7 @@ impl Seen<'_> {
     }
 
     fn plan_with(self, context: &PlanContext<'_>) -> Plan {
-        let Self { events, notes, link, intents, comments } = self;
+        let Self { events, notes, link, intents, comments, now } = self;
         let response_id = events.first().map_or_else(response_id, |e| e.response.id.clone());
         let input = Input {
             response_id: &response_id,
@@ -187,6 +189,7 @@ impl Seen<'_> {
             intents,
             comments,
             first_start: Some(GoodaysTime::default()),
+            goodays_now: now,
         };
         plan(&input, context)
     }

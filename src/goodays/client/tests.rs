@@ -40,15 +40,10 @@ async fn c11_a_list_of_users_that_leads_back_ends() {
 
 #[tokio::test]
 async fn what_is_known_after_an_action() {
-    let credentials = r#"{"message":"Invalid authentication credentials"}"#;
     let table = [
         (json(200, "{\"a\":"), "done"),
         (with(429, "retry-after: 7\r\n", ""), "busy: Goodays limits the rate of calls"),
         (json(401, ""), "Goodays does not accept the token (status 401): check goodays.token with Goodays"),
-        (
-            json(403, credentials),
-            "Goodays does not accept the token (status 403): check goodays.token with Goodays",
-        ),
         (json(403, r#"{"detail":"Not accessible"}"#), "refused with status 403 "),
         (json(400, r#"{"code":"no_reply"}"#), "refused with status 400 no_reply"),
         (json(404, r#"{"detail":"Not found."}"#), "refused with status 404 "),
@@ -68,6 +63,31 @@ async fn what_is_known_after_an_action() {
         let said = said.map_or_else(|failure| failure.to_string(), |()| "done".to_owned());
         assert!(said.starts_with(expected), "{said} for {answer}");
         assert!(!said.contains("127.0.0.1"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_403_with_words_about_a_token_is_one_of_the_token_only_if_a_read_gets_it_too() {
+    let bad_token = "Goodays does not accept the token (status 403)";
+    let gateways = r#"{"message":"Invalid authentication credentials"}"#;
+    let own = r#"{"detail":"Invalid token."}"#;
+    let of_a_text = r#"{"detail":"Request blocked: forbidden token in content"}"#;
+    let shown = r#"{"id":"a?b%é&c"}"#;
+    let table = [
+        (gateways, json(403, gateways), bad_token),
+        (own, json(403, own), bad_token),
+        (own, json(401, ""), bad_token),
+        (of_a_text, json(200, shown), "refused with status 403 "),
+        (r#"{"detail":"CSRF token missing"}"#, json(200, shown), "refused with status 403 "),
+        (of_a_text, json(404, r#"{"detail":"Not found."}"#), "refused with status 403 "),
+        (gateways, json(200, shown), "the way there is disturbed: status 403"),
+        (own, json(500, ""), "no answer: status 403, and then no answer: status 500"),
+        (own, json(404, "<html>"), "no answer: status 403, and then the way there is disturbed"),
+    ];
+    for (put, read, expected) in table {
+        let script = serve(vec![json(403, put), read.clone()]).await;
+        let said = client(&script).act(&id(), &spam()).await.unwrap_err().to_string();
+        assert!(said.starts_with(expected), "{said} for {put} and {read}");
     }
 }
 

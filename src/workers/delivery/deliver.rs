@@ -38,6 +38,8 @@ pub(crate) struct Delivery {
     /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
     pub(super) refusals: Mutex<HashMap<Verb, Refusals<Refused>>>,
     pub(super) read_failures: ReadFailures,
+    /// Failed look-ups of the agent's user, which say nothing about the response.
+    look_ups: ReadFailures,
     /// This term, as the store numbers it: a `Sending` of another one ended before this one began.
     pub(super) epoch: i64,
     /// When this term began (milliseconds).
@@ -51,6 +53,7 @@ impl Delivery {
             blocked: Mutex::default(),
             refusals: Mutex::default(),
             read_failures: ReadFailures::default(),
+            look_ups: ReadFailures::default(),
             epoch,
             began_ms,
         }
@@ -65,6 +68,7 @@ impl Delivery {
         self.postponements().remove(&seq);
         self.blocks().remove(&seq);
         self.read_failures.forget(seq);
+        self.look_ups.forget(seq);
     }
 
     pub(crate) fn postponed_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
@@ -101,9 +105,10 @@ impl Delivery {
 
     async fn send(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
         let Ok(user) = shared.user(intent.author.as_deref()).await else {
-            self.wait(shared, &intent);
+            self.user_not_found_out(shared, &intent);
             return Ok(());
         };
+        self.look_ups.forget(intent.seq);
         let asked_ms = shared.clock.now_ms();
         let Some(view) = self.look(shared, &intent).await? else { return Ok(()) };
         let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
@@ -209,6 +214,13 @@ impl Delivery {
     pub(super) fn not_shown(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
         let before = self.read_failures.again(intent.seq, now_ms);
+        self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
+    }
+
+    /// Waits longer after each failed look-up in a row: one address may be refused on the way while all else works.
+    fn user_not_found_out(&self, shared: &Shared, intent: &Intent) {
+        let now_ms = shared.clock.now_ms();
+        let before = self.look_ups.again(intent.seq, now_ms);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 

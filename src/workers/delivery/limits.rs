@@ -22,6 +22,10 @@ impl Shared {
                 self.goodays_said::<()>(&Ok(()), began_ms);
                 name
             }
+            // An account that gave its name once has this endpoint: it is compared, or nothing is sent.
+            Err(failure @ (Failure::Refused { .. } | Failure::Road(_))) if stored.is_some() => {
+                return Err(not_compared(&failure.to_string()).into());
+            }
             // Not every account has this endpoint; then only the token counts.
             Err(Failure::Refused { .. }) => None,
             Err(failure @ Failure::Road(_)) => match self.whose_refusal(failure, began_ms).await {
@@ -32,6 +36,9 @@ impl Shared {
             Err(Failure::NoAnswer(_)) if stored.is_none() => return Ok(()),
             Err(failure) => return Err(failure.into()),
         };
+        if name.is_none() && stored.is_some() {
+            return Err(not_compared("an answer without the account's name").into());
+        }
         if let Some(hash) = name.map(|n| hash64(&n)) {
             if stored.is_some_and(|s| s != hash) {
                 let advice = "This state belongs to another Goodays account than the token: use a state folder \
@@ -46,4 +53,11 @@ impl Shared {
         *checked = Some(token);
         Ok(())
     }
+}
+
+/// The state knows its account, and the token's is not told now. All waits for it.
+fn not_compared(why: &str) -> Failure {
+    Failure::Road(format!(
+        "GET /session does not tell the token's account, and this state belongs to one: {why}"
+    ))
 }

@@ -39,7 +39,8 @@ impl Directory {
 }
 
 impl Shared {
-    /// The agent's Goodays user: the only match, if it may write; otherwise the default user, or none.
+    /// The agent's Goodays user: the only match, if it may write; otherwise the default user, or none. Fails if Goodays
+    /// itself did not answer the look-up.
     pub(crate) async fn user(&self, email: Option<&str>) -> Result<Sender, Failure> {
         let default = || Sender { id: self.config.goodays.default_user.clone(), is_author: false };
         let Some(email) = email.map(str::to_lowercase) else { return Ok(default()) };
@@ -59,19 +60,18 @@ impl Shared {
                 let only = if same.next().is_some() { None } else { first };
                 only.filter(|u| !u.read_only).map(|u| u.id)
             }
-            Err(failure @ (Failure::Refused { .. } | Failure::Road(_))) => {
+            Err(failure) => match self.whose_refusal(failure, began_ms).await {
                 // An account that does not list its users has none for us; waiting would not help.
-                if let Err(failure) = self.goodays.is_well().await {
-                    self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+                failure @ Failure::Refused { .. } => {
+                    warn!(%failure, "Goodays does not look up users; actions go out without the agent's name");
+                    None
+                }
+                // What something on the way answered says nothing about users.
+                failure => {
+                    warn!(%failure, "the look-up of a user failed; the agent's actions wait for it");
                     return Err(failure);
                 }
-                warn!(%failure, "Goodays does not look up users; actions go out without the agent's name");
-                None
-            }
-            Err(failure) => {
-                self.goodays_said::<()>(&Err(failure.clone()), began_ms);
-                return Err(failure);
-            }
+            },
         };
         self.users.known().insert(email, (found.clone(), now_ms));
         Ok(Sender::author(found).unwrap_or_else(default))

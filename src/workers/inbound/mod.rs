@@ -57,6 +57,8 @@ pub struct InboundWorker {
     /// When this step began (milliseconds).
     stepped_ms: i64,
     first_start: Option<GoodaysTime>,
+    /// Goodays' clock at the beginning of this step.
+    goodays_now: Option<GoodaysTime>,
     /// The call of this step, once it has ended.
     request: Option<Request>,
 }
@@ -144,6 +146,7 @@ impl InboundWorker {
             worker_state,
             stepped_ms: 0,
             first_start: None,
+            goodays_now: None,
             request: None,
         }
     }
@@ -167,6 +170,7 @@ impl InboundWorker {
             Err(failure) => return Ok(pause(shared, &failure)),
         };
         self.first_start = shared.on_goodays_clock(contact.first_start);
+        self.goodays_now = shared.goodays.now();
         self.mark_for_refresh(&jobs, &contact);
         match self.reconcile(shared, &mut jobs).await {
             Ok(()) => {}
@@ -303,6 +307,7 @@ impl InboundWorker {
             intents: &job.intents,
             comments: &comments,
             first_start: self.first_start,
+            goodays_now: self.goodays_now,
         };
         Ok(plan(&input, &context.with(&fixes)))
     }
@@ -317,6 +322,7 @@ impl InboundWorker {
             intents: &job.intents,
             comments: &[],
             first_start: self.first_start,
+            goodays_now: self.goodays_now,
         };
         let plan = plan(&input, &context.plan_context());
         plan.write.is_some().then_some(plan.link_update)

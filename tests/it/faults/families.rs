@@ -318,6 +318,38 @@ async fn c13_what_is_no_code_is_not_shown_as_one() {
     }
 }
 
+/// Without its blanks the id would be that of another response, whose Case is there.
+#[tokio::test]
+async fn c12_an_id_with_a_blank_around_it_is_not_another_responses() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    let before = world.stage.salesforce.count("Case");
+    let ids = [format!("{id} "), format!(" {id}"), format!("{id}\n"), format!("\u{a0}{id}"), " ".to_owned()];
+    for odd in &ids {
+        posted(&world, odd, "Somebody else's words.").await;
+    }
+    let mut reasons: Vec<String> = world.parked().await.into_iter().map(|item| item.reason).collect();
+    reasons.sort();
+    let blank = |reason: &&String| reason.contains("begins or ends with a blank");
+    assert_eq!((reasons.len(), reasons.iter().filter(blank).count()), (5, 4), "{reasons:?}");
+    world.quiet().await;
+    assert_eq!(world.stage.salesforce.count("Case"), before);
+    assert_eq!(world.stage.salesforce.comments_of(&id).len(), 0);
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+}
+
+/// Posts a signed event of this response, which is accepted whatever becomes of it.
+async fn posted(world: &World, id: &str, words: &str) {
+    let response = json!({ "id": id, "actions": {}, "message": { "id": "m", "content": words } });
+    let body = json!({ "event_type": "response", "response": response }).to_string();
+    let signature = world.stage.goodays.sign(body.as_bytes()).unwrap();
+    let url = format!("http://{}/webhooks/goodays", world.stage.webhook_addr());
+    let client = goodays_salesforce::http::client(std::time::Duration::from_secs(10));
+    let answer = client.post(url).header("X-HMAC-SHA256", signature).body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{id:?}");
+}
+
 /// These ids would be a path of the API, or another Case's key. They wait for a human, and nothing else does.
 #[tokio::test]
 async fn c12_ids_that_cannot_stand_in_a_path_or_key_are_parked() {
@@ -325,13 +357,8 @@ async fn c12_ids_that_cannot_stand_in_a_path_or_key_are_parked() {
     world.arrives().await;
     let before = world.stage.salesforce.count("Case");
     let ids = ["bulk", "..", "a/b", "x@{refCase.id}", "a\nb", ""];
-    let client = goodays_salesforce::http::client(std::time::Duration::from_secs(10));
     for id in ids {
-        let body = json!({ "event_type": "response", "response": { "id": id, "actions": {} } }).to_string();
-        let signature = world.stage.goodays.sign(body.as_bytes()).unwrap();
-        let url = format!("http://{}/webhooks/goodays", world.stage.webhook_addr());
-        let answer = client.post(url).header("X-HMAC-SHA256", signature).body(body).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{id:?}");
+        posted(&world, id, "Words.").await;
     }
     let parked = world.parked().await;
     assert_eq!(parked.len(), ids.len());

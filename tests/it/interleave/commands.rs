@@ -91,6 +91,7 @@ impl World {
             intents: &conversation.intents,
             comments: &[],
             first_start: Some(GoodaysTime::default()),
+            goodays_now: None,
         };
         let plan = plan(&input, &context);
         let written = plan.write.map(|write| write.fields).unwrap_or_default();

@@ -122,6 +122,7 @@ impl World {
             intents: &conversation.intents,
             comments: &[],
             first_start: Some(GoodaysTime::default()),
+            goodays_now: None,
         };
         let plan = plan(&input, &context);
         if let Some(link) = &mut conversation.link {

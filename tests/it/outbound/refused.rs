@@ -51,7 +51,13 @@ fn try_now(world: &World) {
 /// A role that lost its right to write. A few answers are tried, none stays parked, and one at a time is tried again.
 #[tokio::test]
 async fn c01_a_refusal_of_everything_parks_nothing_and_pauses_what_is_sent() {
-    let refusals = [(403, NO_RIGHT), (400, r#"{"detail":"Not allowed, request 4711."}"#), (404, NO_RIGHT)];
+    const NO_CSRF: &str = r#"{"detail":"CSRF Failed: CSRF token missing."}"#;
+    let refusals = [
+        (403, NO_RIGHT),
+        (403, NO_CSRF),
+        (400, r#"{"detail":"Not allowed, request 4711."}"#),
+        (404, NO_RIGHT),
+    ];
     join_all(refusals.into_iter().map(|(code, body)| async move {
         let mut world = World::with(brisk()).await;
         every_put(&world, instead(code, body, "application/json"));
@@ -85,6 +91,33 @@ async fn c01_a_refusal_of_everything_parks_nothing_and_pauses_what_is_sent() {
         world.end().await;
     }))
     .await;
+}
+
+/// The words are those of a bad token, but the refusal is of one text: everything else is shown and taken.
+#[tokio::test]
+async fn c01_a_text_that_is_refused_with_words_about_a_token_stops_itself_alone() {
+    let mut world = World::with(brisk()).await;
+    let blocked =
+        instead(403, r#"{"detail":"Request blocked: forbidden token in content"}"#, "application/json");
+    let fault = Fault {
+        method: Some("PUT".to_owned()),
+        times: None,
+        body_contains: Some("DROP TABLE".to_owned()),
+        ..Fault::once("/reply", blocked)
+    };
+    world.goodays.wire().fault(fault);
+    let bad = world.arrives(Feedback::default()).await;
+    world.agent_comments(&bad, "Our shop is called DROP TABLE & sons.");
+    told(&world, &bad, "Not sent").await;
+    assert_eq!(world.the_parked().await.reason_code, "status_403");
+    let ids = answered(&world, 2).await;
+    for id in &ids {
+        told(&world, id, "Sent: public reply").await;
+    }
+    assert_eq!(world.app().shared.goodays_breaker.trouble(), None);
+    world.parked_is_fine();
+    world.errors_are_fine();
+    world.end().await;
 }
 
 /// Goodays refuses three texts for their own sake, and takes the others.

@@ -1,5 +1,6 @@
 //! Rule 16: guards against writing to the wrong customers, or to too many.
 
+use futures_util::future::join_all;
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::operator::RetryOutcome;
 use goodays_salesforce::sim::goodays::Feedback;
@@ -88,6 +89,37 @@ async fn rule_16_a_state_of_another_goodays_account_sends_nothing() {
     world.until("it is refused", || world.app().shared.goodays_breaker.trouble().is_some()).await;
     assert_eq!(world.app().shared.goodays_breaker.trouble().unwrap().code, "other_account");
     assert_eq!(world.puts(&id).len(), 1);
+}
+
+/// The account is known, and whoever refuses the question does not answer it.
+#[tokio::test]
+async fn rule_16_a_known_account_that_is_not_told_sends_nothing_until_it_is() {
+    const NOT_TOLD: [(u16, &str); 5] = [
+        (404, r#"{"detail":"Not found."}"#),
+        (403, r#"{"detail":"Not accessible"}"#),
+        (404, r#"{"message":"no Route matched with those values"}"#),
+        (403, "<html>Blocked</html>"),
+        (200, "{}"),
+    ];
+    join_all(NOT_TOLD.map(|(status, body)| async move {
+        let mut world = World::start().await;
+        let id = world.replied().await;
+        world.stop().await;
+        world.goodays.wire().fault(Fault { times: None, ..Fault::once("/session", refusal(status, body)) });
+        world.go_on().await;
+        world.customer_writes(&id, "One more question, please.");
+        world.agent_comments(&id, "An answer that waits.");
+        world.until("it is told", || world.app().shared.goodays_breaker.trouble().is_some()).await;
+        assert_eq!(world.app().shared.goodays_breaker.trouble().unwrap().code, "road", "{status} {body}");
+        world.polled().await;
+        assert_eq!(world.puts(&id).len(), 1, "{status} {body}");
+        world.goodays.wire().clear_faults();
+        world.settle().await;
+        assert_eq!(world.puts(&id).len(), 2, "{status} {body}");
+        world.errors_are_fine();
+        world.end().await;
+    }))
+    .await;
 }
 
 #[tokio::test]

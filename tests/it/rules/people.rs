@@ -61,6 +61,43 @@ async fn rule_13_a_look_up_that_fails_is_waited_for() {
     assert_eq!(puts, [("reply".to_owned(), json!({ "user": AGENT_USER, "content": "It is me, Jennifer." }))]);
 }
 
+/// What something on the way answers is no word of Goodays about its users.
+#[tokio::test]
+async fn rule_13_a_look_up_that_is_answered_on_the_way_is_waited_for() {
+    const ON_THE_WAY: [(u16, &str); 4] = [
+        (404, r#"{"message":"no Route matched with those values"}"#),
+        (404, "<html>Not here</html>"),
+        (403, "<html>Blocked</html>"),
+        (403, r#"{"message":"Forbidden"}"#),
+    ];
+    let world = World::start().await;
+    for (status, body) in ON_THE_WAY {
+        let email = format!("agent-{status}-{}@brand.example", body.len());
+        world.goodays.add_user(&email, &email, false);
+        world.goodays.wire().fault(Fault { times: Some(2), ..Fault::once("/users", refusal(status, body)) });
+        assert_eq!(user_of(&world, &email).await, Value::from(email), "{status} {body}");
+    }
+}
+
+/// A firewall that does not like one address holds up nobody else.
+#[tokio::test]
+async fn rule_13_a_look_up_that_never_gets_through_holds_up_its_agent_alone() {
+    let mut world = World::start().await;
+    world.open_is_fine();
+    let blocked = refusal(403, "<html>Blocked</html>");
+    let fault = Fault { times: None, ..Fault::once("nobody%40", blocked) };
+    world.goodays.wire().fault(fault);
+    let (held, sent) = (world.arrives(Feedback::default()).await, world.arrives(Feedback::default()).await);
+    world.comments_by(&held, "An answer by somebody.", true, NOBODY);
+    world.agent_comments(&sent, "An answer by Jennifer.");
+    world.until("the other one is sent", || world.puts(&sent).len() == 1).await;
+    // One look-up is the other agent's.
+    let tries = || world.goodays.wire().requests().iter().filter(|r| r.path.ends_with("/users")).count();
+    world.until("it is looked up again", || tries() > 3).await;
+    assert_eq!(world.puts(&held), []);
+    assert_eq!(world.parked().await, []);
+}
+
 #[tokio::test]
 async fn rule_13_users_are_asked_for_once() {
     let world = World::start().await;

@@ -103,8 +103,14 @@ fn our_own_answer_stays_ours_when_the_case_was_read_back_meanwhile() {
         [intent(7, answer("Hello.", Audience::Public), IntentState::Sending(on_its_way(Verb::Reply, &[])))];
     let comments = ["Hello.".to_owned()];
     let events = [event(&[said("b1", 'b', 1, "Hello.")])];
-    let seen =
-        Seen { events: &events, link: Some(&link), intents: &intents, comments: &comments, notes: &[] };
+    let seen = Seen {
+        events: &events,
+        link: Some(&link),
+        intents: &intents,
+        comments: &comments,
+        notes: &[],
+        now: None,
+    };
     let plan = seen.plan();
     assert_eq!(settled(&plan), [(7, id("b1"))]);
     let link = learned(&plan, Some(&link));
