@@ -67,6 +67,8 @@ pub(crate) struct Dispatcher {
     working: FuturesUnordered<BoxFuture<'static, Result<Ended, Fatal>>>,
     /// Old intents are being read again from Salesforce.
     reading: bool,
+    /// Others that are old, too, and wait for the end of that reading.
+    old: Vec<RKey>,
     /// Intents that wait for a slot.
     line: VecDeque<Intent>,
     queue: Queue,
@@ -122,9 +124,10 @@ impl Worker for Dispatcher {
             Ended::Action(rkey) => self.queue.look_again(rkey),
             Ended::Reading(asked) => {
                 self.reading = false;
-                for rkey in asked {
-                    self.queue.look_again(rkey);
-                }
+                // Before all others: behind many they would be old again before it is their turn, and nothing would ever
+                // be sent.
+                asked.into_iter().rev().for_each(|rkey| self.queue.look_first(rkey));
+                self.old.drain(..).for_each(|rkey| self.queue.look_again(rkey));
             }
         }
         self.ended = true;
@@ -139,6 +142,7 @@ impl Dispatcher {
             delivery: Arc::new(Delivery::new(epoch, now_ms)),
             working: FuturesUnordered::new(),
             reading: false,
+            old: Vec::new(),
             line: VecDeque::new(),
             queue: Queue::default(),
             begun: false,
@@ -191,7 +195,8 @@ impl Dispatcher {
     /// Begins what may be sent now while there is a slot; returns when the next may be (milliseconds).
     async fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
         self.begin(shared, now_ms).await?;
-        if self.is_full(shared) {
+        // Enough is old while some is read: to check more of it would only cost loads.
+        if self.is_full(shared) || self.reading && self.old.len() >= LOADED_AT_ONCE {
             return Ok(None);
         }
         let mut old = Vec::new();
@@ -202,7 +207,10 @@ impl Dispatcher {
                     self.queue.begin(rkey);
                     self.line.push_back(*intent);
                 }
-                Next::ReadAgain(_) if self.reading => self.queue.at(rkey, now_ms + 50),
+                Next::ReadAgain(_) if self.reading => {
+                    self.queue.at(rkey, i64::MAX);
+                    self.old.push(rkey);
+                }
                 Next::ReadAgain(intent) => {
                     self.queue.begin(rkey);
                     old.push(*intent);

@@ -28,18 +28,29 @@ impl Queue {
         }
     }
 
-    /// The response is not busy any more, and is checked now.
+    /// The response is not busy any more, and is checked now, behind those that are to be checked already.
     pub(super) fn look_again(&mut self, rkey: RKey) {
-        self.busy.remove(&rkey);
-        if let Some(at_ms) = self.time_of.remove(&rkey) {
-            self.later.remove(&(at_ms, rkey));
-        }
-        if self.queued.insert(rkey) {
+        if self.is_new_now(rkey) {
             self.now.push_back(rkey);
         }
     }
 
-    /// Nothing of the response may be sent before `at_ms`.
+    /// The same, before those that are to be checked already.
+    pub(super) fn look_first(&mut self, rkey: RKey) {
+        if self.is_new_now(rkey) {
+            self.now.push_front(rkey);
+        }
+    }
+
+    fn is_new_now(&mut self, rkey: RKey) -> bool {
+        self.busy.remove(&rkey);
+        if let Some(at_ms) = self.time_of.remove(&rkey) {
+            self.later.remove(&(at_ms, rkey));
+        }
+        self.queued.insert(rkey)
+    }
+
+    /// Nothing of the response may be sent before `at_ms`; with `i64::MAX` not before [`Self::look_again`].
     pub(super) fn at(&mut self, rkey: RKey, at_ms: i64) {
         self.time_of.insert(rkey, at_ms);
         self.later.insert((at_ms, rkey));
@@ -77,11 +88,44 @@ impl Queue {
         taken.into_iter().filter(|rkey| !self.busy.contains(rkey)).collect()
     }
 
-    /// When the next check is due (milliseconds).
+    /// When the next check is due (milliseconds); none if each waits for something to happen.
     pub(super) fn due_ms(&self, now_ms: i64) -> Option<i64> {
         if !self.now.is_empty() {
             return Some(now_ms);
         }
-        self.later.first().map(|(at_ms, _)| *at_ms)
+        self.later.first().map(|(at_ms, _)| *at_ms).filter(|at_ms| *at_ms < i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(ids: &[&str]) -> (Queue, Vec<RKey>) {
+        let mut queue = Queue::default();
+        let ids = ids.iter().map(|id| ResponseId::new(*id).unwrap());
+        let rkeys = ids.map(|id| {
+            let rkey = RKey::of(&id);
+            queue.changed(rkey, id);
+            rkey
+        });
+        let rkeys = rkeys.collect();
+        (queue, rkeys)
+    }
+
+    #[test]
+    fn what_was_just_read_is_checked_before_all_others() {
+        let (mut queue, rkeys) = queue(&["a", "b", "c", "d"]);
+        let read = queue.take(2, 0);
+        assert_eq!(read, rkeys[..2]);
+        read.iter().for_each(|rkey| queue.begin(*rkey));
+        read.iter().rev().for_each(|rkey| queue.look_first(*rkey));
+        assert_eq!(queue.take(3, 0), rkeys[..3], "in their order");
+        queue.at(rkeys[0], i64::MAX);
+        assert_eq!(queue.due_ms(7), Some(7), "one is left");
+        assert_eq!(queue.take(9, 7), rkeys[3..]);
+        assert_eq!(queue.due_ms(7), None, "it waits for something else");
+        queue.look_again(rkeys[0]);
+        assert_eq!(queue.take(9, 7), rkeys[..1]);
     }
 }
