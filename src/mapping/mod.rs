@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::document::diagnostic::{Diagnostic, Place, Severity};
 pub use codes::codes;
-pub use files::actions::{Act, ActionMapping, CommentsSource, Outcome, Told, Wanted};
+pub use files::actions::{Act, ActionMapping, CASE_USER_TYPE, CommentsSource, Outcome, Told, Wanted};
 pub use files::case::{Assignment, CaseMapping};
 pub use files::comment::CommentMapping;
 pub use files::is_mapping_file;

@@ -223,6 +223,7 @@ impl World {
     fn case_row(&self) -> Value {
         json!({"Id": CASE, "CaseNumber": "00001001", "Status": if self.closed { "Closed" } else { "New" },
                "IsClosed": self.closed, "LastModifiedDate": stamp(self.closed_ms.max(self.command_ms)),
+               "LastModifiedBy": {"UserType": "Standard"},
                "Goodays_Command__c": self.command.map(|_| "answer"),
                "Goodays_Answer__c": self.command.map(commands::words)})
     }
