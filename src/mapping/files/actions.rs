@@ -98,8 +98,10 @@ pub struct ActionMapping {
     pub case_author: Option<String>,
     /// The field with the agent's command, which we empty, for example `Goodays_Command__c`.
     pub command: Option<String>,
+    pub(in crate::mapping) command_at: Option<Place>,
     /// The field by which somebody approves a public reply, for example `Goodays_Approved__c`.
     pub approved: Option<String>,
+    pub(in crate::mapping) approved_at: Option<Place>,
     pub comments: CommentsSource,
     pub at: Place,
     pub(in crate::mapping) rules: Vec<ActionRule>,
