@@ -227,7 +227,7 @@ proptest! {
         ours in any::<bool>(),
     ) {
         let mut body = response(&talk);
-        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!("https://x.example/…"))).collect();
+        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!(format!("https://x.example/{v}")))).collect();
         body["actions"] = Value::Object(listed);
         body["state"] = json!(state);
         body["source"] = json!(source);

@@ -20,7 +20,7 @@ fn listing(verbs: &str, state: &str, replied: bool) -> Value {
     let talk = [said("b1", 'b', 1, "Hello.")];
     let mut body = response(if replied { &talk } else { &[] });
     let verbs: Map<String, Value> =
-        verbs.split_whitespace().map(|v| (v.to_owned(), json!("https://x.example/…"))).collect();
+        verbs.split_whitespace().map(|v| (v.to_owned(), json!(format!("https://x.example/{v}")))).collect();
     body["actions"] = Value::Object(verbs);
     body["state"] = json!(state);
     body
