@@ -303,6 +303,31 @@ fn the_customer_reads_plain_text() {
     assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
     assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The answer is empty.");
     assert_snapshot!(send("\u{200b} \u{feff}\n"), @"not sent (empty) The answer is empty.");
+    assert_snapshot!(send("I <3 it"), @r#"send reply {"content":"I <3 it"}"#);
+    assert_snapshot!(send("❤\u{fe0f}"), @r#"send reply {"content":"❤️"}"#);
+}
+
+#[test]
+fn a_text_that_shows_nothing_is_not_sent() {
+    let body = listing("reply", "open", false);
+    let blank = [
+        "\u{200e}",
+        "\u{2063}",
+        "\u{180e}",
+        "\u{2800}",
+        "\u{3164}",
+        "\u{fe0f}",
+        "\u{202e}\u{34f}\u{e0020}",
+        "&nbsp;",
+        "&#8203; &zwj;",
+        "<p></p>",
+        "<p>&nbsp;</p>\n<br/>",
+        "<!-- nothing -->",
+    ];
+    for text in blank {
+        let said = told(&decided(&answer(text, Audience::Public), &body, None));
+        assert_eq!(said, "not sent (empty) The answer is empty.", "{text:?}");
+    }
 }
 
 #[test]
