@@ -56,6 +56,7 @@ not-listed = Goodays does not list "{ $verb }" for this feedback at the moment.
 no-address = Goodays names "{ $verb }" for this feedback, but with no address: the connector takes that as not allowed.
 call-not-carried = The call's note and rating did not travel: please enter them in Goodays.
 rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
+remark-left-out = The type “{ $chosen }” did not travel: Goodays takes { $known }.
 note-cut = The call's note was cut after { $max } characters.
 call-changed = The call's note or rating was changed after it was sent; the change does not travel. Please enter it in Goodays.
 hourly-limit = Held back: more than { $limit } actions in one hour. Somebody has to look and release them (goodays-salesforce retry --all --reason max_actions_per_hour).

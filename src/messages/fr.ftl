@@ -56,6 +56,7 @@ not-listed = Goodays ne propose pas « { $verb } » pour cet avis en ce moment.
 no-address = Goodays nomme « { $verb } » pour cet avis, mais sans adresse : le connecteur considère que ce n’est pas autorisé.
 call-not-carried = La note et l’évaluation de l’appel n’ont pas été transmises : merci de les saisir dans Goodays.
 rating-left-out = L’évaluation de l’appel n’a pas été transmise : Goodays accepte de 0 à 5.
+remark-left-out = Le type « { $chosen } » n’a pas été transmis : Goodays accepte { $known }.
 note-cut = La note de l’appel a été coupée après { $max } caractères.
 call-changed = La note ou l’évaluation de l’appel a été modifiée après l’envoi ; la modification n’est pas transmise. Merci de la saisir dans Goodays.
 hourly-limit = Retenu : plus de { $limit } actions en une heure. Une vérification est nécessaire avant l’envoi (goodays-salesforce retry --all --reason max_actions_per_hour).

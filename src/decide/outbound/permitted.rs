@@ -164,11 +164,35 @@ fn is_in_exchange(view: &Response, beside: Beside<'_>) -> bool {
 /// The agent's choice, if it is one of the page's values. `Message` if Goodays requires a value and the agent's tool
 /// has no choice (Goodays reference, 3.7). `NoType` is never sent.
 fn remark(chosen: Option<&str>, required: bool) -> Option<String> {
-    const ALLOWED: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
-    let chosen = chosen.map(str::trim).unwrap_or_default();
-    let found = ALLOWED.iter().find(|a| a.eq_ignore_ascii_case(chosen)).copied();
+    let found = known_remark(chosen.unwrap_or_default());
     found.or(required.then_some("Message")).map(str::to_owned)
 }
+
+const REMARKS: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
+
+fn known_remark(chosen: &str) -> Option<&'static str> {
+    REMARKS.into_iter().find(|known| known.eq_ignore_ascii_case(chosen.trim()))
+}
+
+/// Tells that the type which the agent chose did not travel with this action. A private message takes none from most
+/// sources, and `NoType` is no choice.
+pub(super) fn remark_left_out(kind: &ActionKind, verb: Verb, view: Option<&Response>) -> Words {
+    let (ActionKind::Answer { remark_type, .. } | ActionKind::Close { remark_type, .. }) = kind else {
+        return Words::default();
+    };
+    let chosen = remark_type.as_deref().map(str::trim).unwrap_or_default();
+    let no_choice = chosen.is_empty() || chosen.eq_ignore_ascii_case("NoType");
+    let source = view.and_then(|view| view.source.as_deref());
+    let takes = verb != Verb::Message || takes_remark_type(verb, source);
+    if no_choice || !takes || known_remark(chosen).is_some() {
+        return Words::default();
+    }
+    let shown: String = chosen.chars().take(MAX_SHOWN_REMARK).collect();
+    Words::new("remark-left-out").with("chosen", shown).with("known", REMARKS.join(", "))
+}
+
+/// How much of an unknown type the Case repeats (characters).
+const MAX_SHOWN_REMARK: usize = 80;
 
 /// Whether the customer would see nothing: no letter is left without markup and characters that show nothing. Editors
 /// leave such characters and empty tags in an emptied field.

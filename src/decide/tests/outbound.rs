@@ -331,6 +331,27 @@ fn a_text_that_shows_nothing_is_not_sent() {
 }
 
 #[test]
+fn a_type_that_goodays_does_not_take_is_named_on_the_case() {
+    let view = |source: &str| {
+        let mut body = listing("reply", "open", false);
+        body["source"] = json!(source);
+        read_view(&body)
+    };
+    let named = |chosen: &str, verb: Verb, source: &str| {
+        let wish = answer_with(Some(chosen.to_owned()), Audience::Public);
+        let mut conversation =
+            Conversation { intents: vec![intent(7, wish, ready())], ..Conversation::new(response_id()) };
+        conversation.delivered(7, verb, None, Some(&view(source)), 0);
+        conversation.notes[0].reason.to_string().contains(&format!("“{chosen}” did not travel"))
+    };
+    assert!(named("Complaint", Verb::Reply, "google") && named("Complaint", Verb::Reply, "email"));
+    for known in ["Praise", " problem ", "NoType", ""] {
+        assert!(!named(known, Verb::Reply, "google"), "{known}");
+    }
+    assert!(!named("Complaint", Verb::Message, "email"), "a message takes no type");
+}
+
+#[test]
 fn what_was_seen_is_every_id_once() {
     let talk = [said("b1", 'b', 1, "Hello."), said("c1", 'c', 2, "Hi.")];
     assert_eq!(seen(&view(&talk)), [id("b1"), id("c1"), id("v")]);
