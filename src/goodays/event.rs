@@ -216,7 +216,8 @@ fn verbs(actions: Option<&Value>) -> (BTreeSet<String>, BTreeSet<String>) {
     match actions {
         Some(Value::Object(actions)) => {
             let named = actions.iter().filter(|(_, value)| !is_blank(value));
-            let (listed, odd): (Vec<_>, Vec<_>) = named.partition(|(_, value)| is_address_of_action(value));
+            let (listed, odd): (Vec<_>, Vec<_>) =
+                named.partition(|(name, value)| is_address_of_action(&lower(name), value));
             let lowered =
                 |list: Vec<(&String, &Value)>| list.into_iter().map(|(name, _)| lower(name)).collect();
             (lowered(listed), lowered(odd))
@@ -237,9 +238,21 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// Only the form counts, because the hosts in the documentation's samples are broken (Goodays reference, 5.3).
-fn is_address_of_action(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.contains('/'))
+/// Only the form counts, because the hosts in the documentation's samples are broken (Goodays reference, 5.3): an
+/// absolute URL or path that ends with the verb. `n/a` is a text with a slash, and no address.
+fn is_address_of_action(verb: &str, value: &Value) -> bool {
+    let path = |address: &str| {
+        let after_scheme = ["https://", "http://"].iter().find_map(|scheme| {
+            let (start, rest) = address.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(rest)
+        });
+        let start = after_scheme.map_or(address.starts_with('/').then_some(0), |rest| {
+            rest.find('/').filter(|at| *at > 0).map(|at| address.len() - rest.len() + at)
+        })?;
+        let path = address[start..].split(['?', '#']).next()?;
+        path.trim_end_matches('/').rsplit('/').next().map(str::to_ascii_lowercase)
+    };
+    value.as_str().and_then(|text| path(text.trim())).is_some_and(|last| last == verb)
 }
 
 #[cfg(test)]
@@ -327,7 +340,18 @@ mod tests {
     #[test]
     fn only_a_verb_with_an_address_is_listed() {
         let table = [
-            (json!({"reply": "https://x/y", " Close ": "/v2/responses/r/close"}), "close reply", ""),
+            (json!({"reply": "https://x/y/reply", " Close ": "/v2/responses/r/close"}), "close reply", ""),
+            (
+                json!({"reply": "https://api.goodays.coapi/v2/r/Reply/?a=/b", "close": " HTTP://x/close#c "}),
+                "close reply",
+                "",
+            ),
+            (
+                json!({"reply": "n/a", "close": "https://x/y", "spam": "v2/spam", "call": "https://call",
+                       "message": "no / message"}),
+                "",
+                "call close message reply spam",
+            ),
             (json!({"reply": null, "close": "", "spam": " "}), "", ""),
             (
                 json!({"reply": false, "close": 0, "spam": [], "call": {"enabled": false}}),

@@ -3,7 +3,8 @@
 use super::{FEEDBACK_FIELD, NEVER_CHOSEN, NO_FILE, OTHER_KEY, SAME_WHEN, files};
 use crate::document::yaml;
 use crate::mapping::files::{
-    agents_fields, case, comment, map_table, matching, read_actions, read_rules, suspect, user_types,
+    agents_fields, case, comment, distinct, map_table, matching, read_actions, read_rules, suspect,
+    user_types,
 };
 use crate::mapping::language::{check, mistake};
 
@@ -69,5 +70,6 @@ pub fn codes() -> &'static [&'static str] {
         comment::NO_CUSTOMERS,
         comment::NO_WORDS,
         matching::NO_CLUE,
+        distinct::SHARED_FIELD,
     ]
 }

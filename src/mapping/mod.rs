@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::document::diagnostic::{Diagnostic, Place, Severity};
 pub use codes::codes;
-pub use files::actions::{Act, ActionMapping, CommentsSource, Outcome, Told, Wanted};
+pub use files::actions::{Act, ActionMapping, CASE_USER_TYPE, CommentsSource, Outcome, Told, Wanted};
 pub use files::case::{Assignment, CaseMapping};
 pub use files::comment::CommentMapping;
 pub use files::is_mapping_file;
@@ -30,7 +30,7 @@ pub use language::kinds::{FieldKind, Misuse, compared_texts, misused};
 pub use language::scope::Facts;
 
 use crate::document::diagnostic::Page;
-use files::{FileKind, agents_fields};
+use files::{FileKind, agents_fields, distinct};
 
 pub const NO_FILE: &str = "M001";
 pub const NEVER_CHOSEN: &str = "M002";
@@ -94,6 +94,7 @@ impl Mapping {
         check_choice(&cases, &mut pages);
         check_same_when(&cases, &mut pages);
         check_same_case(&cases, &mut pages);
+        distinct::check(&cases, actions.as_ref(), &mut pages);
         if let Some(actions) = &actions {
             check_feedback(&cases, actions, &mut pages);
             agents_fields::check(&cases, actions, &mut pages);

@@ -134,7 +134,9 @@ impl Compare<'_> {
             Some(comment) => {
                 let kind = comment.pointer("/CreatedBy/UserType").and_then(Value::as_str);
                 let asked = actions.on_comment(&gesture.case, comment);
-                asked.map(|wanted| wanted.filter(|_| actions.comments.may_answer(kind)))
+                // A mapping test says who wrote only where that matters to it.
+                let may = kind.is_none_or(|kind| actions.comments.may_answer(kind));
+                asked.map(|wanted| wanted.filter(|_| may))
             }
             // A command counts beside the status; a test names what it asks for.
             None => match actions.on_command(&gesture.case) {

@@ -46,6 +46,8 @@ wait-for-customer = Goodays takes the next one after the customer writes.
 no-answer-listed = Goodays lists no answer for this feedback at the moment.
 still-takes = Goodays still takes: { $verbs }.
 survivor-without-key = This Case took over a feedback by a merge, but Salesforce refuses the feedback's id on it ({ $code }): comments here do not reach the customer. Please answer in Goodays.
+author-may-not = A user whose kind may not answer customers (comments.authors in actions.yaml) asked for this answer, or changed its text. An agent has to look at the text, and choose the command again.
+author-unseen = It cannot be seen who wrote this: Salesforce does not show the user, or his kind (UserType), to the connector. The administrator lets the connector's user see all users (View All Users).
 merged = This Case holds several feedbacks (merged), and it cannot be told which one the comment answers.
 
 ## Why another action is not sent
@@ -54,6 +56,7 @@ not-listed = Goodays does not list "{ $verb }" for this feedback at the moment.
 no-address = Goodays names "{ $verb }" for this feedback, but with no address: the connector takes that as not allowed.
 call-not-carried = The call's note and rating did not travel: please enter them in Goodays.
 rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
+remark-left-out = The type “{ $chosen }” did not travel: Goodays takes { $known }.
 note-cut = The call's note was cut after { $max } characters.
 call-changed = The call's note or rating was changed after it was sent; the change does not travel. Please enter it in Goodays.
 hourly-limit = Held back: more than { $limit } actions in one hour. Somebody has to look and release them (goodays-salesforce retry --all --reason max_actions_per_hour).
@@ -104,6 +107,8 @@ advice-empty = `drop`: the comment has no text
 advice-spam = `drop`; if it is no spam, undo that in Goodays, then `retry`
 advice-not-allowed = look in Goodays why it is not listed there; when it is, `retry`
 advice-merged = answer in Goodays by hand; `drop`
+advice-author-may-not = the agent looks at the text and chooses the command again; `drop`
+advice-author-unseen = give the integration user View All Users; an agent wrote it: `retry`; a customer: `drop`
 advice-max-actions-per-hour = a mistake: `drop --all --reason max_actions_per_hour`; meant so: the same with `retry`
 advice-no-answer = look at this response in Goodays; `retry` later
 advice-status-403 = the shop has it again: `drop`. If all say so: the token's account changed

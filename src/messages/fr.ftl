@@ -46,6 +46,8 @@ wait-for-customer = Goodays acceptera la prochaine réponse quand le client aura
 no-answer-listed = Goodays n’accepte aucune réponse à cet avis pour le moment.
 still-takes = Goodays accepte encore : { $verbs }.
 survivor-without-key = Cette requête a repris un avis par une fusion, mais Salesforce y refuse l'identifiant de l'avis ({ $code }) : les commentaires d'ici n'atteignent pas le client. Veuillez répondre dans Goodays.
+author-may-not = Un utilisateur dont le type ne permet pas de répondre aux clients (comments.authors dans actions.yaml) a demandé cette réponse, ou en a changé le texte. Un agent doit regarder le texte, puis choisir de nouveau la commande.
+author-unseen = On ne voit pas qui l’a écrit : Salesforce ne montre pas l’utilisateur, ou son type (UserType), au connecteur. L’administrateur permet à l’utilisateur du connecteur de voir tous les utilisateurs (View All Users).
 merged = Cette requête réunit plusieurs avis (fusion), et rien ne dit auquel le commentaire répond.
 
 ## Pourquoi une autre action n’est pas envoyée
@@ -54,6 +56,7 @@ not-listed = Goodays ne propose pas « { $verb } » pour cet avis en ce moment.
 no-address = Goodays nomme « { $verb } » pour cet avis, mais sans adresse : le connecteur considère que ce n’est pas autorisé.
 call-not-carried = La note et l’évaluation de l’appel n’ont pas été transmises : merci de les saisir dans Goodays.
 rating-left-out = L’évaluation de l’appel n’a pas été transmise : Goodays accepte de 0 à 5.
+remark-left-out = Le type « { $chosen } » n’a pas été transmis : Goodays accepte { $known }.
 note-cut = La note de l’appel a été coupée après { $max } caractères.
 call-changed = La note ou l’évaluation de l’appel a été modifiée après l’envoi ; la modification n’est pas transmise. Merci de la saisir dans Goodays.
 hourly-limit = Retenu : plus de { $limit } actions en une heure. Une vérification est nécessaire avant l’envoi (goodays-salesforce retry --all --reason max_actions_per_hour).
@@ -104,6 +107,8 @@ advice-empty = `drop` : le commentaire est vide
 advice-spam = `drop` ; si c’est une erreur, corriger dans Goodays, puis `retry`
 advice-not-allowed = chercher dans Goodays pourquoi cela n’y est pas proposé ; dès que oui, `retry`
 advice-merged = répondre à la main dans Goodays ; `drop`
+advice-author-may-not = l’agent regarde le texte et choisit de nouveau la commande ; `drop`
+advice-author-unseen = donner View All Users à l’utilisateur d’intégration ; écrit par un agent : `retry` ; par un client : `drop`
 advice-max-actions-per-hour = une erreur : `drop --all --reason max_actions_per_hour` ; voulu : la même commande avec `retry`
 advice-no-answer = regarder cet avis dans Goodays ; `retry` plus tard
 advice-status-403 = le magasin l’a repris : `drop`. Si tous le disent : le compte du jeton a changé

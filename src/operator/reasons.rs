@@ -16,6 +16,8 @@ pub fn advice(code: &str) -> Words {
         "spam" => Words::new("advice-spam"),
         "not_allowed" => Words::new("advice-not-allowed"),
         "merged" => Words::new("advice-merged"),
+        "author_may_not" => Words::new("advice-author-may-not"),
+        "author_unseen" => Words::new("advice-author-unseen"),
         "max_actions_per_hour" => Words::new("advice-max-actions-per-hour"),
         "no_answer" => Words::new("advice-no-answer"),
         "status_403" | "status_404" => Words::new("advice-status-403"),

@@ -223,6 +223,7 @@ impl World {
     fn case_row(&self) -> Value {
         json!({"Id": CASE, "CaseNumber": "00001001", "Status": if self.closed { "Closed" } else { "New" },
                "IsClosed": self.closed, "LastModifiedDate": stamp(self.closed_ms.max(self.command_ms)),
+               "LastModifiedBy": {"UserType": "Standard"},
                "Goodays_Command__c": self.command.map(|_| "answer"),
                "Goodays_Answer__c": self.command.map(commands::words)})
     }
@@ -265,7 +266,7 @@ impl World {
         };
         attached.reverse();
         let actions: serde_json::Map<String, Value> =
-            verbs.iter().map(|v| ((*v).to_owned(), json!("https://x.example/a"))).collect();
+            verbs.iter().map(|v| ((*v).to_owned(), json!(format!("https://x.example/{v}")))).collect();
         json!({"id": "r1", "source": "email", "state": state, "created_date": stamp(0), "reply": reply,
                "user": person("ann"), "actions": actions, "attached_messages": attached,
                "message": {"id": "v", "content": "It is broken.", "created_date": stamp(0)}})

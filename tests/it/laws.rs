@@ -474,7 +474,8 @@ fn view() -> impl Strategy<Value = Response> {
         |(verbs, state, replied, call)| {
             let mut body = told(&[], 0)["response"].clone();
             body["state"] = json!(state);
-            body["actions"] = verbs.iter().map(|v| ((*v).to_owned(), json!("https://x.example"))).collect();
+            body["actions"] =
+                verbs.iter().map(|v| ((*v).to_owned(), json!(format!("https://x.example/{v}")))).collect();
             if replied {
                 let kind = if call { "call" } else { "text" };
                 body["reply"] =

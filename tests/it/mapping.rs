@@ -138,6 +138,7 @@ fn the_poll_knows_which_fields_expressions_read() {
             "Goodays_Remark_Type__c",
             "IsClosed",
             "LastModifiedBy.Email",
+            "LastModifiedBy.UserType",
             "Status"
         ]
     );

@@ -10,7 +10,7 @@ use crate::decide::ledger::link::CallSent;
 use crate::decide::ledger::note::DROPPED;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
 use crate::decide::outbound::outcome::Proof;
-use crate::decide::outbound::permitted::seen;
+use crate::decide::outbound::permitted::{remark_left_out, seen};
 use crate::decide::{
     ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
     RepliedBy, Sending, hash64,
@@ -102,7 +102,7 @@ impl Conversation {
         let Some(intent) = self.intent(seq) else { return };
         let reason = match &intent.kind {
             ActionKind::Call { left_out, .. } => left_out.clone(),
-            _ => Words::default(),
+            kind => remark_left_out(kind, verb, view),
         };
         let call = call_content(&intent.kind).map(|content| CallSent { content, told: false });
         let message = proof.map(|proof| proof.id.clone());

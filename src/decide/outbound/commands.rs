@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::decide::outbound::comment_rows::answer_kind;
+use crate::decide::outbound::comment_rows::{AUTHOR_UNSEEN, Author, answer_kind, author_of_kind};
 use crate::decide::outbound::rows::{MergedCase, RuleFailure, Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::outbound::waiting::text_of;
@@ -13,8 +13,9 @@ use crate::decide::{
     ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, Sending, hash64,
 };
 use crate::goodays::event::normalised;
-use crate::mapping::{Act, ActionMapping, Wanted};
+use crate::mapping::{Act, ActionMapping, CASE_USER_TYPE, Wanted};
 use crate::messages::Words;
+use crate::salesforce::RecordId;
 
 /// How much of an unknown command the Case repeats (characters).
 const MAX_SHOWN: usize = 80;
@@ -55,7 +56,8 @@ impl Conversation {
         };
         link.command.text = wanted.as_ref().map_or(0, text_hash);
         if value == before.value {
-            self.follow_command(&before, wanted.as_ref(), since.now_ms);
+            let author = author_of_command(row, rules, since.us);
+            self.follow_command(&before, wanted.as_ref(), author, since.now_ms);
             return Seen::default();
         }
         let taken_back = self.take_command_back(&before, since.now_ms);
@@ -96,10 +98,15 @@ impl Conversation {
         link.command.count += 1;
         let number = link.command.count;
         let kind = command_kind(wanted, link)?;
-        if !known {
+        let author = if answers { author_of_command(row, rules, since.us) } else { Author::MayAnswer };
+        let untouched = match author {
             // It may have been carried out before our state was lost.
-            let mut note =
-                Note::new(Feedback::Unclear, kind.name(), "stood_before", Words::new("command-stood-before"));
+            _ if !known => Some((Feedback::Unclear, "stood_before", Words::new("command-stood-before"))),
+            Author::MayNot => Some((Feedback::Failed, "author_may_not", Words::new("author-may-not"))),
+            Author::MayAnswer | Author::Unseen => None,
+        };
+        if let Some((told, code, why)) = untouched {
+            let mut note = Note::new(told, kind.name(), code, why);
             note.command = Some(crate::decide::CommandDone { number, answer: None });
             self.tell(note);
             return None;
@@ -114,15 +121,18 @@ impl Conversation {
             command: Some(number),
             ..Intent::new(seq, self.response_id.clone(), case_id, kind, since.now_ms)
         });
-        if answers && since.merged == MergedCase::Unsure {
+        if author == Author::Unseen {
+            self.park(seq, AUTHOR_UNSEEN, Words::new("author-unseen"), None, since.now_ms);
+        } else if answers && since.merged == MergedCase::Unsure {
             self.park(seq, "merged", Words::new("merged"), None, since.now_ms);
         }
         Some(name)
     }
 
     /// The same command with other words or another rating: one that waits gets them, and waits anew, since the agent
-    /// is still writing. What was sent once keeps the words that may have arrived.
-    fn follow_command(&mut self, before: &CommandSeen, wanted: Option<&Wanted>, now_ms: i64) {
+    /// is still writing. What was sent once keeps the words that may have arrived. Words that somebody else put there are
+    /// not sent, and neither are the earlier ones before a human looked.
+    fn follow_command(&mut self, before: &CommandSeen, wanted: Option<&Wanted>, author: Author, now_ms: i64) {
         let Some(seq) = before.intent else { return };
         let kind = wanted.zip(self.link.as_ref()).and_then(|(wanted, link)| command_kind(wanted, link));
         let Some(intent) = self.intent_mut(seq) else { return };
@@ -131,7 +141,14 @@ impl Conversation {
             && intent.unconfirmed.as_ref().is_none_or(Sending::is_refused)
         {
             let kind = kind.with_audience_of(&intent.kind);
-            if intent.kind != kind {
+            let is_new = intent.kind != kind;
+            if is_new && kind.is_answer() && author != Author::MayAnswer {
+                let (code, why) = match author {
+                    Author::Unseen => (AUTHOR_UNSEEN, Words::new("author-unseen")),
+                    _ => ("author_may_not", Words::new("author-may-not")),
+                };
+                self.park(seq, code, why, None, now_ms);
+            } else if is_new {
                 (intent.kind, intent.seen_ms, intent.told_waiting) = (kind, now_ms, None);
             }
         }
@@ -200,9 +217,19 @@ impl Conversation {
         if let Some(link) = &mut self.link {
             link.command.text = wanted.as_ref().map_or(0, text_hash);
         }
-        self.follow_command(&command, wanted.as_ref(), now_ms);
+        let author = author_of_command(row, rules, &[]);
+        self.follow_command(&command, wanted.as_ref(), author, now_ms);
         Ok(true)
     }
+}
+
+/// Who last changed the Case: as far as Salesforce shows, that user gave the command. What we write says nothing of it,
+/// and the command came before.
+fn author_of_command(row: &Value, rules: Rules<'_>, us: &[RecordId]) -> Author {
+    if record(row, "LastModifiedById").is_some_and(|by| us.contains(&by)) {
+        return Author::MayAnswer;
+    }
+    author_of_kind(path(row, Some(CASE_USER_TYPE)).as_deref(), &rules.now.actions().comments)
 }
 
 fn command_kind(wanted: &Wanted, link: &crate::decide::Link) -> Option<ActionKind> {

@@ -10,7 +10,7 @@ use crate::decide::{
     answer_identity, hash64,
 };
 use crate::goodays::event::normalised;
-use crate::mapping::{Act, ActionMapping, Wanted};
+use crate::mapping::{Act, ActionMapping, CommentsSource, Wanted};
 use crate::messages::Words;
 use crate::salesforce::RecordId;
 use crate::time::SalesforceTime;
@@ -24,8 +24,22 @@ pub(super) struct Shown {
     pub acted: SalesforceTime,
     /// Several responses share the Case, and it is not known which one the comment answers.
     pub unsure: bool,
+    /// Who wrote it cannot be seen.
+    pub unseen: bool,
     pub now_ms: i64,
 }
+
+/// Whether a user may answer customers (design, rule 24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Author {
+    MayAnswer,
+    MayNot,
+    /// Salesforce does not show the user or his kind to the connector: a human decides.
+    Unseen,
+}
+
+/// The reason code of an answer whose author cannot be seen.
+pub const AUTHOR_UNSEEN: &str = "author_unseen";
 
 impl Conversation {
     /// Applies a comment that was written, published, unpublished or edited. `case` is its Case's row; `unsure`:
@@ -43,7 +57,8 @@ impl Conversation {
         else {
             return Seen::default();
         };
-        if !is_agents(row, rules.now.actions(), since) {
+        let author_is = author(row, rules.now.actions(), since);
+        if author_is == Author::MayNot {
             return Seen::default();
         }
         let unsure = match self.comment_of_joined(row) {
@@ -73,7 +88,9 @@ impl Conversation {
         };
         let author = path(row, rules.now.actions().comments.author_email.as_deref());
         let acted = time(row, "CreatedDate").unwrap_or(since.now);
-        let shown = Shown { comment, case: case_id, wanted, author, acted, unsure, now_ms: since.now_ms };
+        let unseen = author_is == Author::Unseen;
+        let shown =
+            Shown { comment, case: case_id, wanted, author, acted, unsure, unseen, now_ms: since.now_ms };
         match known {
             Some(known) => self.changed_answer(&known, &shown, next_seq),
             None => self.new_answer(&shown, next_seq),
@@ -102,7 +119,9 @@ impl Conversation {
             let (comment, text) = (shown.comment.clone(), text_hash(&shown.wanted));
             link.answers.retain(|a| a.comment != comment);
             link.answers.push(Answered { comment, intent: seq, text, told: false });
-            if shown.unsure {
+            if shown.unseen {
+                self.park(seq, AUTHOR_UNSEEN, Words::new("author-unseen"), None, shown.now_ms);
+            } else if shown.unsure {
                 self.park(seq, "merged", Words::new("merged"), None, shown.now_ms);
             }
         }
@@ -176,14 +195,23 @@ impl Conversation {
     }
 }
 
-/// Written since our first start, by an internal user, and not by us (design, rules 6 and 24).
-pub(super) fn is_agents(row: &Value, actions: &ActionMapping, since: &Since<'_>) -> bool {
+/// Who wrote the comment. A comment of ours, or one older than our first start, may not be sent (design, rule 6).
+pub(super) fn author(row: &Value, actions: &ActionMapping, since: &Since<'_>) -> Author {
     let ours = record(row, "CreatedById").is_some_and(|by| since.us.contains(&by));
-    let created = time(row, "CreatedDate");
-    let user_type = path(row, Some("CreatedBy.UserType"));
-    !ours
-        && created.is_some_and(|created| created >= since.first_start)
-        && actions.comments.may_answer(user_type.as_deref())
+    let is_new = time(row, "CreatedDate").is_some_and(|created| created >= since.first_start);
+    if ours || !is_new {
+        return Author::MayNot;
+    }
+    author_of_kind(path(row, Some("CreatedBy.UserType")).as_deref(), &actions.comments)
+}
+
+/// `None`: the row does not say, because the user or the field is hidden from the connector.
+pub(super) fn author_of_kind(user_type: Option<&str>, source: &CommentsSource) -> Author {
+    match user_type {
+        None => Author::Unseen,
+        Some(kind) if source.may_answer(kind) => Author::MayAnswer,
+        Some(_) => Author::MayNot,
+    }
 }
 
 pub(super) fn answer_kind(wanted: &Wanted, link: &Link, comment: Option<RecordId>) -> ActionKind {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::decide::ledger::joined::CommentOfJoined;
-use crate::decide::outbound::comment_rows::{Shown, is_agents};
+use crate::decide::outbound::comment_rows::{Author, Shown, author};
 use crate::decide::outbound::rows::{Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
 use crate::decide::{ActionKind, Conversation, active_status_rule, answer_identity};
@@ -45,7 +45,7 @@ impl Conversation {
         let comment = record(row, "Id").filter(|_| self.link.is_some());
         let (Some(comment), Some(created)) = (comment, time(row, "CreatedDate")) else { return Ok(None) };
         let is_earlier = self.comment_of_joined(row) == CommentOfJoined::Earlier;
-        if is_earlier || !is_agents(row, rules.now.actions(), since) {
+        if is_earlier || author(row, rules.now.actions(), since) == Author::MayNot {
             return Ok(None);
         }
         let answers = |wanted: &Wanted| wanted.act == Act::Answer;
@@ -54,7 +54,7 @@ impl Conversation {
         };
         let asked_before = |actions: &ActionMapping| {
             let wanted = actions.on_comment(case, row).ok().flatten();
-            is_agents(row, actions, since) && wanted.as_ref().is_some_and(answers)
+            author(row, actions, since) != Author::MayNot && wanted.as_ref().is_some_and(answers)
         };
         let mut before = rules.earlier.iter().filter(|before| created <= before.until);
         let is_new = before.any(|before| !asked_before(before.mapping.actions()));
@@ -95,10 +95,11 @@ impl Conversation {
             return Ok(None);
         };
         let identity = answer_identity(&comment);
+        let unseen = author(row, rules.now.actions(), since) == Author::Unseen;
         let author = path(row, source.author_email.as_deref());
         let acted = time(row, "CreatedDate").unwrap_or(since.now);
         let unsure = unsure || self.comment_of_joined(row) == CommentOfJoined::Unsure;
-        let shown = Shown { comment, case: of, wanted, author, acted, unsure, now_ms: since.now_ms };
+        let shown = Shown { comment, case: of, wanted, author, acted, unsure, unseen, now_ms: since.now_ms };
         let Seen { fired, .. } = self.new_answer(&shown, next_seq);
         self.asked_for(&identity);
         Ok(fired)

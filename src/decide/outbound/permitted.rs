@@ -4,6 +4,7 @@ use crate::decide::{ActionKind, Audience, Intent, Link, RepliedBy};
 use crate::goodays::action::{Action, is_outside_source, takes_remark_type};
 use crate::goodays::event::{Response, Whose, normalised};
 use crate::goodays::{MessageId, Verb};
+use crate::mapping::strip_html;
 use crate::messages::Words;
 use crate::time::GoodaysTime;
 
@@ -163,16 +164,52 @@ fn is_in_exchange(view: &Response, beside: Beside<'_>) -> bool {
 /// The agent's choice, if it is one of the page's values. `Message` if Goodays requires a value and the agent's tool
 /// has no choice (Goodays reference, 3.7). `NoType` is never sent.
 fn remark(chosen: Option<&str>, required: bool) -> Option<String> {
-    const ALLOWED: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
-    let chosen = chosen.map(str::trim).unwrap_or_default();
-    let found = ALLOWED.iter().find(|a| a.eq_ignore_ascii_case(chosen)).copied();
+    let found = known_remark(chosen.unwrap_or_default());
     found.or(required.then_some("Message")).map(str::to_owned)
 }
 
-/// Whether the customer would see nothing. Some editors leave a zero-width character in an emptied field.
+const REMARKS: [&str; 5] = ["Praise", "Question", "Idea", "Problem", "Message"];
+
+fn known_remark(chosen: &str) -> Option<&'static str> {
+    REMARKS.into_iter().find(|known| known.eq_ignore_ascii_case(chosen.trim()))
+}
+
+/// Tells that the type which the agent chose did not travel with this action. A private message takes none from most
+/// sources, and `NoType` is no choice.
+pub(super) fn remark_left_out(kind: &ActionKind, verb: Verb, view: Option<&Response>) -> Words {
+    let (ActionKind::Answer { remark_type, .. } | ActionKind::Close { remark_type, .. }) = kind else {
+        return Words::default();
+    };
+    let chosen = remark_type.as_deref().map(str::trim).unwrap_or_default();
+    let no_choice = chosen.is_empty() || chosen.eq_ignore_ascii_case("NoType");
+    let source = view.and_then(|view| view.source.as_deref());
+    let takes = verb != Verb::Message || takes_remark_type(verb, source);
+    if no_choice || !takes || known_remark(chosen).is_some() {
+        return Words::default();
+    }
+    let shown: String = chosen.chars().take(MAX_SHOWN_REMARK).collect();
+    Words::new("remark-left-out").with("chosen", shown).with("known", REMARKS.join(", "))
+}
+
+/// How much of an unknown type the Case repeats (characters).
+const MAX_SHOWN_REMARK: usize = 80;
+
+/// Whether the customer would see nothing: no letter is left without markup and characters that show nothing. Editors
+/// leave such characters and empty tags in an emptied field.
 fn shows_nothing(text: &str) -> bool {
-    const ZERO_WIDTH: [char; 6] = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
-    text.chars().all(|c| c.is_whitespace() || c.is_control() || ZERO_WIDTH.contains(&c))
+    strip_html(text).chars().all(is_blank)
+}
+
+/// White space, control characters, Unicode's Default_Ignorable_Code_Point, and letters that are drawn as a blank.
+fn is_blank(c: char) -> bool {
+    const HANGUL_FILLERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+    const BRAILLE_BLANK: char = '\u{2800}';
+    let ignorable = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    c.is_whitespace() || c.is_control() || ignorable || c == BRAILLE_BLANK || HANGUL_FILLERS.contains(&c)
 }
 
 /// Plain text for customers: `\n` as line end, no surrounding blanks.

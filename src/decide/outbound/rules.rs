@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::decide::outbound::comment_rows::{Author, author_of_kind};
 use crate::decide::outbound::rows::path;
 use crate::decide::{Intent, active_status_rule};
 use crate::goodays::Verb;
@@ -74,7 +75,7 @@ impl<'a> Rules<'a> {
         let since = self.earlier.iter().filter(|rules| created <= rules.until);
         since
             .map(|rules| &rules.mapping.actions().comments)
-            .all(|source| source.may_answer(user_type.as_deref()))
+            .all(|source| author_of_kind(user_type.as_deref(), source) != Author::MayNot)
     }
 
     /// The status rule that was active on the Case when last seen, by the rules that apply now.

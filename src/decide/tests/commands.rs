@@ -5,8 +5,19 @@ use crate::decide::{Conversation, Feedback};
 
 /// Applies a row with this command and answer, as asked for at that minute.
 fn see(conversation: &mut Conversation, command: Option<&str>, answer: &str, asked: i64) -> Seen {
+    see_by(conversation, command, answer, asked, &json!({ "UserType": "Standard" }))
+}
+
+/// The same, last changed by this user.
+fn see_by(
+    conversation: &mut Conversation,
+    command: Option<&str>,
+    answer: &str,
+    asked: i64,
+    by: &Value,
+) -> Seen {
     let row = json!({
-        "Id": case_id(), "Status": "New", "IsClosed": false,
+        "Id": case_id(), "Status": "New", "IsClosed": false, "LastModifiedBy": by,
         "Goodays_Command__c": command, "Goodays_Answer__c": answer,
     });
     let now = SalesforceTime::from_millis(minute(20));
@@ -66,11 +77,61 @@ fn a_command_whose_fate_is_not_known_is_told_and_not_sent() {
     assert_eq!(conversation.notes.len(), 1);
 }
 
+/// A12: a customer of a portal who may edit the Case presses no button of agents.
+#[test]
+fn a_command_of_who_may_not_answer_is_told_and_not_sent() {
+    let portal = json!({ "UserType": "CspLitePortal" });
+    let mut conversation = known();
+    assert_eq!(see_by(&mut conversation, Some("answer"), "Buy!", 1, &portal).fired, None);
+    assert_eq!(conversation.intents, []);
+    let note = &conversation.notes[0];
+    assert_eq!((note.told, note.code.as_str()), (Feedback::Failed, "author_may_not"));
+    assert!(note.command.is_some(), "the field is emptied, so an agent can press the button");
+    assert_eq!(
+        see(&mut conversation, Some("answer"), "Buy!", 2).fired,
+        None,
+        "an agent changes another field"
+    );
+    assert_eq!(conversation.intents, []);
+}
+
+#[test]
+fn a_command_whose_author_cannot_be_seen_is_parked() {
+    for by in [json!(null), json!({ "Email": "ann@x.example" })] {
+        let mut conversation = known();
+        assert_eq!(see_by(&mut conversation, Some("answer"), "Hello.", 1, &by).fired, Some("answer"));
+        let state = &conversation.intents[0].state;
+        assert!(matches!(state, IntentState::Parked { code, .. } if code == "author_unseen"), "{state:?}");
+        let mut closes = known();
+        assert_eq!(see_by(&mut closes, Some("close"), "", 1, &by).fired, Some("close"));
+        assert!(matches!(closes.intents[0].state, IntentState::Ready { .. }), "only words need an author");
+    }
+}
+
+#[test]
+fn words_that_somebody_else_puts_into_a_waiting_answer_are_not_sent() {
+    for (by, expected) in [(json!({ "UserType": "Guest" }), "author_may_not"), (json!(null), "author_unseen")]
+    {
+        let mut conversation = known();
+        see(&mut conversation, Some("answer"), "Hello.", 1);
+        see_by(&mut conversation, Some("answer"), "Hello.", 2, &by);
+        assert!(
+            matches!(conversation.intents[0].state, IntentState::Ready { .. }),
+            "the words are the agent's"
+        );
+        see_by(&mut conversation, Some("answer"), "Buy!", 3, &by);
+        let intent = &conversation.intents[0];
+        assert!(matches!(&intent.state, IntentState::Parked { code, .. } if code == expected), "{intent:?}");
+        assert!(matches!(&intent.kind, ActionKind::Answer { content, .. } if content == "Hello."));
+    }
+}
+
 #[test]
 fn of_a_merged_case_the_one_who_waits_is_answered() {
     let command = |merged| {
         let mut conversation = known();
-        let row = json!({ "Id": case_id(), "Goodays_Command__c": "answer", "Goodays_Answer__c": "Hello." });
+        let row = json!({ "Id": case_id(), "Goodays_Command__c": "answer", "Goodays_Answer__c": "Hello.",
+                          "LastModifiedBy": {"UserType": "Standard"} });
         let at = SalesforceTime::from_millis(minute(20));
         let since =
             Since { first_start: at, us: &[], now_ms: minute(20), now: at, asked_ms: minute(20), merged };

@@ -32,7 +32,8 @@ fn row(created: i64, modified: i64) -> Value {
 
 fn note(created: i64) -> Value {
     json!({"Id": comment_id(), "CommentBody": "Hello.", "IsPublished": false, "ParentId": case_id(),
-           "CreatedById": "005000000000002", "CreatedDate": stamp(minute(created)),
+           "CreatedById": "005000000000002", "CreatedBy": {"UserType": "Standard"},
+           "CreatedDate": stamp(minute(created)),
            "LastModifiedDate": stamp(minute(created))})
 }
 

@@ -227,7 +227,7 @@ proptest! {
         ours in any::<bool>(),
     ) {
         let mut body = response(&talk);
-        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!("https://x.example/…"))).collect();
+        let listed: Map<String, Value> = verbs.iter().map(|v| (v.to_string(), json!(format!("https://x.example/{v}")))).collect();
         body["actions"] = Value::Object(listed);
         body["state"] = json!(state);
         body["source"] = json!(source);
@@ -364,7 +364,7 @@ proptest! {
         let us = RecordId::new("005000000000001").unwrap();
         let by = if ours { "005000000000001" } else { "005000000000002" };
         let row = json!({"Id": comment_id(), "CommentBody": text, "IsPublished": true,
-                         "CreatedDate": stamp(minute(5)), "CreatedById": by, "ParentId": case_id()});
+                         "CreatedDate": stamp(minute(5)), "CreatedById": by, "CreatedBy": {"UserType": "Standard"}, "ParentId": case_id()});
         let at = |n| SalesforceTime::from_millis(minute(n));
         let us = [us];
         let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10), asked_ms: minute(10), merged: MergedCase::default() };

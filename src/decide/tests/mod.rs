@@ -134,7 +134,8 @@ fn response(talk: &[Said]) -> Value {
         reply
     });
     let verbs: &[&str] = if reply.is_some() { &["message"] } else { &["reply", "close", "spam", "call"] };
-    let actions: Map<String, Value> = verbs.iter().map(|v| ((*v).to_owned(), json!("https://…"))).collect();
+    let actions: Map<String, Value> =
+        verbs.iter().map(|v| ((*v).to_owned(), json!(format!("https://x.example/{v}")))).collect();
     json!({
         "id": "r1", "source": "email", "state": if reply.is_some() { "closed" } else { "open" },
         "created_date": stamp(minute(0)), "updated_date": stamp(minute(0)),

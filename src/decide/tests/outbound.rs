@@ -20,7 +20,7 @@ fn listing(verbs: &str, state: &str, replied: bool) -> Value {
     let talk = [said("b1", 'b', 1, "Hello.")];
     let mut body = response(if replied { &talk } else { &[] });
     let verbs: Map<String, Value> =
-        verbs.split_whitespace().map(|v| (v.to_owned(), json!("https://x.example/…"))).collect();
+        verbs.split_whitespace().map(|v| (v.to_owned(), json!(format!("https://x.example/{v}")))).collect();
     body["actions"] = Value::Object(verbs);
     body["state"] = json!(state);
     body
@@ -303,6 +303,52 @@ fn the_customer_reads_plain_text() {
     assert_snapshot!(send("  Dear Ann,\r\nall is well.\rBob \n"), @r#"send reply {"content":"Dear Ann,\nall is well.\nBob"}"#);
     assert_snapshot!(send(" \r\n\t"), @"not sent (empty) The answer is empty.");
     assert_snapshot!(send("\u{200b} \u{feff}\n"), @"not sent (empty) The answer is empty.");
+    assert_snapshot!(send("I <3 it"), @r#"send reply {"content":"I <3 it"}"#);
+    assert_snapshot!(send("❤\u{fe0f}"), @r#"send reply {"content":"❤️"}"#);
+}
+
+#[test]
+fn a_text_that_shows_nothing_is_not_sent() {
+    let body = listing("reply", "open", false);
+    let blank = [
+        "\u{200e}",
+        "\u{2063}",
+        "\u{180e}",
+        "\u{2800}",
+        "\u{3164}",
+        "\u{fe0f}",
+        "\u{202e}\u{34f}\u{e0020}",
+        "&nbsp;",
+        "&#8203; &zwj;",
+        "<p></p>",
+        "<p>&nbsp;</p>\n<br/>",
+        "<!-- nothing -->",
+    ];
+    for text in blank {
+        let said = told(&decided(&answer(text, Audience::Public), &body, None));
+        assert_eq!(said, "not sent (empty) The answer is empty.", "{text:?}");
+    }
+}
+
+#[test]
+fn a_type_that_goodays_does_not_take_is_named_on_the_case() {
+    let view = |source: &str| {
+        let mut body = listing("reply", "open", false);
+        body["source"] = json!(source);
+        read_view(&body)
+    };
+    let named = |chosen: &str, verb: Verb, source: &str| {
+        let wish = answer_with(Some(chosen.to_owned()), Audience::Public);
+        let mut conversation =
+            Conversation { intents: vec![intent(7, wish, ready())], ..Conversation::new(response_id()) };
+        conversation.delivered(7, verb, None, Some(&view(source)), 0);
+        conversation.notes[0].reason.to_string().contains(&format!("“{chosen}” did not travel"))
+    };
+    assert!(named("Complaint", Verb::Reply, "google") && named("Complaint", Verb::Reply, "email"));
+    for known in ["Praise", " problem ", "NoType", ""] {
+        assert!(!named(known, Verb::Reply, "google"), "{known}");
+    }
+    assert!(!named("Complaint", Verb::Message, "email"), "a message takes no type");
 }
 
 #[test]

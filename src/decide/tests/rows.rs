@@ -200,7 +200,7 @@ fn us() -> RecordId {
 /// An agent's comment on a Case of ours.
 fn comment(text: &str, published: bool) -> Value {
     json!({"Id": comment_id(), "CommentBody": text, "IsPublished": published, "CreatedDate": stamp(minute(5)),
-           "CreatedById": "005000000000002", "ParentId": case_id()})
+           "CreatedById": "005000000000002", "CreatedBy": {"UserType": "Standard"}, "ParentId": case_id()})
 }
 
 /// Applies a comment's row.
@@ -270,6 +270,27 @@ fn comments_that_are_nobodys_answer() {
     let internal = with("CreatedBy", json!({"UserType": "Standard"}));
     assert_eq!(hear(&mut conversation(None, &[]), &internal).fired, Some("answer"));
     assert!(hear(&mut conversation(None, &[]), &with("IsPublished", json!("maybe"))).problem.is_some());
+}
+
+/// A customer of a portal may have written it: nothing goes out before a human looked.
+#[test]
+fn a_comment_whose_author_cannot_be_seen_is_parked_and_says_why() {
+    let hidden = [json!(null), json!({}), json!({"UserType": null}), json!({"Email": "ann@x.example"})];
+    for by in hidden {
+        let mut row = comment("Hello.", true);
+        row["CreatedBy"] = by.clone();
+        let mut conversation = conversation(Some(ours()), &[]);
+        assert_eq!(hear(&mut conversation, &row).fired, Some("answer"), "{by}");
+        let IntentState::Parked { code, why, .. } = &conversation.intents[0].state else {
+            panic!("{by}: {:?}", conversation.intents[0].state)
+        };
+        assert_eq!(code, "author_unseen");
+        assert!(why.to_string().contains("View All Users"), "{why}");
+        assert_eq!(conversation.notes[0].told, Feedback::Failed);
+        // The same row again leaves it to the human.
+        assert_eq!(hear(&mut conversation, &row), Came::default());
+        assert!(conversation.intents[0].state.is_parked());
+    }
 }
 
 #[test]

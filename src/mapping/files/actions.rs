@@ -9,6 +9,9 @@ use crate::mapping::files::rules::{On, Rendered};
 use crate::mapping::language::expr::{EvalProblem, Expr, Template};
 use crate::mapping::language::scope::{scope, to_value};
 
+/// The kind of the user who changed the Case. It decides whether a command may answer.
+pub const CASE_USER_TYPE: &str = "LastModifiedBy.UserType";
+
 /// An action that a rule asks Goodays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
@@ -95,8 +98,10 @@ pub struct ActionMapping {
     pub case_author: Option<String>,
     /// The field with the agent's command, which we empty, for example `Goodays_Command__c`.
     pub command: Option<String>,
+    pub(in crate::mapping) command_at: Option<Place>,
     /// The field by which somebody approves a public reply, for example `Goodays_Approved__c`.
     pub approved: Option<String>,
+    pub(in crate::mapping) approved_at: Option<Place>,
     pub comments: CommentsSource,
     pub at: Place,
     pub(in crate::mapping) rules: Vec<ActionRule>,
@@ -112,7 +117,7 @@ pub struct CommentsSource {
     pub parent: String,
     pub body: String,
     pub author_email: Option<String>,
-    /// The kinds of users (`User.UserType`) whose comments may be sent.
+    /// The kinds of users (`User.UserType`) whose comments and commands may be sent.
     pub authors: Vec<String>,
     pub(in crate::mapping) when: Option<Expr>,
 }
@@ -123,9 +128,9 @@ impl CommentsSource {
         self.when.as_ref().is_none_or(|when| when.source.trim() != "true")
     }
 
-    /// Whether comments of this kind of user may be sent, ignoring case. `None` (the org did not say) may.
-    pub fn may_answer(&self, user_type: Option<&str>) -> bool {
-        user_type.is_none_or(|kind| self.authors.iter().any(|known| known.eq_ignore_ascii_case(kind)))
+    /// Whether what users of this kind write may be sent, ignoring case.
+    pub fn may_answer(&self, user_type: &str) -> bool {
+        self.authors.iter().any(|known| known.eq_ignore_ascii_case(user_type))
     }
 }
 
@@ -211,6 +216,7 @@ impl ActionMapping {
     pub fn case_paths(&self) -> Vec<String> {
         let listed = self.case_fields.iter().chain(&self.case_author).chain(&self.command);
         let listed = listed.chain(&self.approved).cloned();
+        let listed = listed.chain(self.command.as_ref().map(|_| CASE_USER_TYPE.to_owned()));
         listed.chain(self.paths("case")).collect::<BTreeSet<_>>().into_iter().collect()
     }
 

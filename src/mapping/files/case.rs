@@ -29,6 +29,7 @@ pub struct CaseMapping {
     pub object: String,
     pub key_field: String,
     pub marker_field: String,
+    pub marker_at: Place,
     pub assignment: Assignment,
     pub file: String,
     pub at: Place,
@@ -44,8 +45,9 @@ impl CaseMapping {
         let mut keys = Keys::of(&root, page, "a case mapping");
         let object = keys.take("object").and_then(|node| name(node, page, "`object`"));
         let key_field = keys.need(page, "key", "a case mapping").and_then(|node| key(node, page));
-        let marker =
-            keys.need(page, "marker", "a case mapping").and_then(|node| name(node, page, "`marker`"));
+        let marker = keys.need(page, "marker", "a case mapping");
+        let marker_at = page.place(&marker.unwrap_or(&root).span);
+        let marker = marker.and_then(|node| name(node, page, "`marker`"));
         let assignment = keys.take("assignment").and_then(|node| assignment(node, page));
         let when = keys.take("when").and_then(|node| Checker::new(page, Names::Case).condition(node));
         let matching = keys.take("match").map(|node| Matching::read(node, page));
@@ -68,6 +70,7 @@ impl CaseMapping {
             object: object.unwrap_or_else(|| "Case".to_owned()),
             key_field: key_field?,
             marker_field: marker?,
+            marker_at,
             assignment: assignment.unwrap_or(Assignment::Create),
             file: page.file.to_string(),
             at: page.place(&root.span),

@@ -4,6 +4,7 @@ pub(super) mod actions;
 pub(super) mod agents_fields;
 pub(super) mod case;
 pub(super) mod comment;
+pub(super) mod distinct;
 pub(super) mod map_table;
 pub(super) mod matching;
 pub(super) mod ranges;

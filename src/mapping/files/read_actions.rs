@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::document::diagnostic::{Page, one_of};
+use crate::document::diagnostic::{Page, Place, one_of};
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
 use crate::mapping::files::actions::{
@@ -53,7 +53,9 @@ impl ActionMapping {
             case_fields: case.fields,
             case_author: case.author,
             command: case.command,
+            command_at: case.command_at,
             approved: case.approved,
+            approved_at: case.approved_at,
             comments: source,
             at,
             rules,
@@ -69,7 +71,9 @@ struct CaseSource {
     fields: Vec<String>,
     author: Option<String>,
     command: Option<String>,
+    command_at: Option<Place>,
     approved: Option<String>,
+    approved_at: Option<Place>,
 }
 
 fn read_case(node: &Node, page: &mut Page) -> CaseSource {
@@ -80,10 +84,12 @@ fn read_case(node: &Node, page: &mut Page) -> CaseSource {
         fields.extend(path(item, page, "a field"));
     }
     let author = keys.take("author_email").and_then(|node| author_email(node, page));
-    let command = keys.take("command").and_then(|node| path(node, page, "`command`"));
-    let approved = keys.take("approved").and_then(|node| path(node, page, "`approved`"));
+    let (command, approved) = (keys.take("command"), keys.take("approved"));
+    let [command_at, approved_at] = [command, approved].map(|node| node.map(|node| page.place(&node.span)));
+    let command = command.and_then(|node| path(node, page, "`command`"));
+    let approved = approved.and_then(|node| path(node, page, "`approved`"));
     keys.finish(page, "`case`");
-    CaseSource { fields, author, command, approved }
+    CaseSource { fields, author, command, command_at, approved, approved_at }
 }
 
 /// A field, or a path over relations, for example `LastModifiedBy.Email`.

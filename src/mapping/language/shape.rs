@@ -128,7 +128,7 @@ fn everyday() -> Sample {
             "crm_id": "", "last_name": "COPPERPOT", "first_name": "Chester"},
         "place": {"id": "12AB34", "partner_id": "1234", "name": "place name", "enabled": true, "detail_url": "https://x"},
         "delegated_to": null, "attached_messages": [message.clone()], "state": "open", "thread": "z4RjEyMP4r",
-        "actions": {"reply": "https://x", "spam": "https://x", "close": "https://x", "call": "https://x"},
+        "actions": {"reply": "https://x/reply", "spam": "https://x/spam", "close": "https://x/close", "call": "https://x/call"},
         "alert_triggered": false});
     Sample { everyday: true, facts: Facts::new("response", &response), message }
 }

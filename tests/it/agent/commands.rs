@@ -30,6 +30,20 @@ fn puts(world: &World, id: &str) -> Vec<String> {
     world.puts(id).into_iter().map(|(verb, _)| verb).collect()
 }
 
+/// A12: a customer of a portal who may edit the Case.
+#[tokio::test]
+async fn a_portal_users_command_sends_nothing_and_is_emptied() {
+    let world = desk().await;
+    let id = world.arrives(Feedback::default()).await;
+    let fields = json!({ "Goodays_Command__c": "answer", "Goodays_Answer__c": "We are the worst." });
+    world.salesforce.agent_updates_case(&id, fields, "portal.customer@sim.example").unwrap();
+    world.settle().await;
+    assert_eq!((world.received(&id), left(&world, &id).0), (Vec::new(), String::new()));
+    answers(&world, &id, "Thank you for your visit.");
+    world.settle().await;
+    assert_eq!(world.received(&id), [("reply".to_owned(), "Thank you for your visit.".to_owned())]);
+}
+
 #[tokio::test]
 async fn an_answer_goes_once_is_told_becomes_a_comment_and_the_command_is_emptied() {
     let world = desk().await;

@@ -21,6 +21,7 @@ fn odd() -> Vec<Value> {
         Value::Null,
         json!(true),
         json!("no"),
+        json!("n/a"),
         json!({"href": null}),
     ]
 }

@@ -191,7 +191,7 @@ async fn rule_16_a_mass_edit_is_held_back_and_released_by_retry() {
 #[tokio::test]
 async fn rule_16_attachments_and_action_urls_are_never_called() {
     let world = World::start().await;
-    let trap = format!("{}/trap", world.salesforce.url());
+    let trap = format!("{}/trap/reply", world.salesforce.url());
     let message = json!({ "id": "m1", "content": "See my picture.", "attachment": trap });
     let patch = json!({ "actions": { "reply": trap }, "place": { "detail_url": trap }, "message": message });
     let id = world.arrives(Feedback { patch, ..Feedback::default() }).await;

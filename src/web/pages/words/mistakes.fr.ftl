@@ -124,6 +124,8 @@ M051-means = Une méthode est appelée comme dans un autre langage, par exemple 
 M051-do = Écrire `case.Subject is startingwith('SPAM')`, `'SPAM' in case.Subject` ou `case.Subject | lower`.
 M052-means = Un format de `date` n’a pas de `%`, comme `YYYY-MM-DD`, ou a une partie qui n’existe pas ; ou le fuseau horaire n’existe pas.
 M052-do = Écrire par exemple `%Y-%m-%d` ou `%d.%m.%Y %H:%M` ; un fuseau s’appelle par exemple `Europe/Paris`.
+M053-means = Deux éléments parmi `key`, `marker`, `case.command`, `case.approved` et les champs de `feedback` ont le même champ : ce qui est écrit pour l’un détruit l’autre.
+M053-do = Donner à chacun son propre champ.
 
 ## What the org lacks when an edit is saved
 
