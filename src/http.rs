@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use sha2::{Digest, Sha256};
 
+mod beginning;
 mod failure;
 
+pub use beginning::beginning;
 pub use failure::{Concerns, Failure, Problem, code_word};
 
 use crate::aside;

@@ -74,6 +74,7 @@ failure-status-other = status { $status } that is not Salesforce's
 failure-page = a page with status { $status }
 failure-no-json = an answer that is not JSON, or was cut
 failure-too-long = an answer too long to read
+failure-behind = a response too large to read, and no word of the page behind it
 failure-too-many = an answer with too many values to read
 failure-other-response = another response than the one asked for
 failure-within = it ended within a call

@@ -72,6 +72,7 @@ failure-status-other = statut { $status } qui n’est pas de Salesforce
 failure-page = une page avec le statut { $status }
 failure-no-json = une réponse qui n’est pas du JSON, ou qui est coupée
 failure-too-long = une réponse trop longue pour être lue
+failure-behind = un avis trop grand pour être lu, et rien sur la page suivante
 failure-too-many = une réponse avec trop de valeurs pour être lue
 failure-other-response = un autre avis que celui qui était demandé
 failure-within = elle s’est terminée pendant un appel
