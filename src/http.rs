@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use sha2::{Digest, Sha256};
 
+mod beginning;
 mod failure;
 
+pub use beginning::beginning;
 pub use failure::{Concerns, Failure, Problem, code_word};
 
 use crate::aside;
@@ -150,7 +152,7 @@ pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failur
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| Failure::NoAnswer(described(e)))? {
         if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(Failure::no_answer("an answer too long to read"));
+            return Err(too_large(status, "an answer too long to read"));
         }
         body.extend_from_slice(&chunk);
         // Decompressed chunks never wait for the network, so other tasks get a turn here.
@@ -158,9 +160,15 @@ pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failur
     }
     // Checked here for all readers: logins are parsed by a library without such a limit.
     if aside::if_large(body.len(), || crate::json::values(&body)) > crate::json::MAX_VALUES {
-        return Err(Failure::no_answer("an answer with too many values to read"));
+        return Err(too_large(status, "an answer with too many values to read"));
     }
     Ok(Answer { status, headers, body })
+}
+
+/// A refusal or a page in front of the remote is never this large, so there it says nothing about what was asked.
+fn too_large(status: u16, why: &str) -> Failure {
+    let failure = Failure::TooLarge(why.to_owned());
+    if (200..300).contains(&status) { failure } else { failure.never_large() }
 }
 
 /// A request is certainly not sent only if no connection was made, or if it could not be built.

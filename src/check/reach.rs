@@ -51,12 +51,14 @@ impl Visit<'_> {
             fields: &fields,
             key: &case.key_field,
             not_by: None,
+            except: &[],
             limit: 1,
         };
         let key = format!("{}.{}", relation_of(&source.parent), case.key_field);
         let fields: Vec<&str> = comment_paths.iter().map(String::as_str).collect();
         let not_by = Some(&session.user_id);
-        let on_comment = query::Poll { object: &source.object, fields: &fields, key: &key, not_by, limit: 1 };
+        let on_comment =
+            query::Poll { object: &source.object, fields: &fields, key: &key, not_by, except: &[], limit: 1 };
         let mut good = true;
         for poll in [on_case, on_comment] {
             let object = poll.object;

@@ -188,6 +188,11 @@ impl Report {
                     "check the address in connector.yaml, and what stands in between: a proxy, a firewall",
                 );
             }
+            Failure::TooLarge(why) => {
+                self.error(area, refuses, format!("{what}: {name} gives {why}")).help(
+                    "check the address in connector.yaml, and what stands in between: a proxy, a firewall",
+                );
+            }
             Failure::NotSent(_)
             | Failure::NoAnswer(_)
             | Failure::SessionOver(_)

@@ -223,7 +223,11 @@ pub fn swept(report: &Value, dry_run: bool) -> String {
     let _ = writeln!(text, "unanswered    {}", n("unanswered_count"));
     name(&mut text, &report["unanswered"], n("unanswered_count"));
     if n("unreadable") > 0 {
-        let _ = writeln!(text, "unreadable    {} that Goodays shows without a usable id", n("unreadable"));
+        let _ = writeln!(
+            text,
+            "unreadable    {} that Goodays shows without a usable id, or too large to read",
+            n("unreadable")
+        );
     }
     if n("lists_without_end") > 0 {
         text += "Goodays' list led back to a page read before: what stands behind it was not compared. Ask Goodays.\n";

@@ -10,20 +10,30 @@ use serde_json::Value;
 use url::Url;
 
 use super::action::Action;
+use super::cut_page;
 use super::event::Response;
 use super::problem::problem;
 use super::{GATEWAY, ResponseId};
-use crate::http::{Answer, Failure, Problem, Trail, exchange};
+use crate::http::{Answer, Failure, Problem, Trail, beginning, exchange};
 use crate::time::{GoodaysTime, RemoteClock};
 
 /// Maximum concurrent calls. Goodays does not publish its limits (Goodays reference, 4.3).
 const AT_ONCE: usize = 5;
 
-/// Items per page of the bulk list. Each item contains its whole conversation.
+/// Items per page of the bulk list, at most. Each item contains its whole conversation.
+pub const BULK_PAGE: usize = 100;
+
+/// Users per page of a list of users.
 const PAGE_SIZE: &str = "100";
+
+/// The parameter of a list for the size of its pages.
+const SIZE: &str = "page_size";
 
 /// Maximum pages of a list of users. One e-mail address has few users, so a longer list is an endless one.
 const MAX_PAGES: usize = 20;
+
+/// The path of the bulk list.
+const BULK: [&str; 2] = ["responses", "bulk"];
 
 /// The client. It sends the token only to the configured host.
 pub struct Client {
@@ -65,6 +75,24 @@ pub struct Page {
     pub next: Option<Url>,
 }
 
+/// What stands behind an item that is too large to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Its id, if it is among the first bytes.
+    pub id: Option<String>,
+    pub next: Option<Url>,
+}
+
+/// Which page of the bulk list: by creation date, or the one that the page before named.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub since: Timestamp,
+    pub until: Option<Timestamp>,
+    pub page: Option<Url>,
+    /// Items per page.
+    pub size: usize,
+}
+
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page").field("items", &self.items.len()).field("next", &self.next.is_some()).finish()
@@ -89,8 +117,8 @@ impl Client {
 
     /// Whether Goodays answers about other responses. If not, a refusal may come from a proxy and not from Goodays.
     pub async fn is_well(&self) -> Result<(), Failure> {
-        let mut url = self.url(&["responses", "bulk"])?;
-        url.query_pairs_mut().append_pair("page_size", "1");
+        let mut url = self.url(&BULK)?;
+        url.query_pairs_mut().append_pair(SIZE, "1");
         match self.get(url).await {
             // Goodays refuses every request, so the refusal says nothing about one response.
             Err(Failure::Refused { status, .. }) => {
@@ -147,7 +175,7 @@ impl Client {
     /// The users with exactly this e-mail address, ignoring case.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<User>, Failure> {
         let mut url = self.url(&["users"])?;
-        url.query_pairs_mut().append_pair("email", email).append_pair("page_size", PAGE_SIZE);
+        url.query_pairs_mut().append_pair("email", email).append_pair(SIZE, PAGE_SIZE);
         let mut found = Vec::new();
         let (mut page, mut trail) = (Some(url), Trail::default());
         for _ in 0..MAX_PAGES {
@@ -201,31 +229,46 @@ impl Client {
         }
     }
 
-    /// A page of responses by creation date. Query times are UTC without a zone (Goodays reference, 4.4).
-    pub async fn bulk(
-        &self,
-        since: Timestamp,
-        until: Option<Timestamp>,
-        page: Option<Url>,
-    ) -> Result<Page, Failure> {
-        const PATH: [&str; 2] = ["responses", "bulk"];
-        let mut url = self.url(&PATH)?;
-        if let Some(page) = page {
-            url.set_query(page.query());
-        } else {
-            let mut query = url.query_pairs_mut();
-            query.append_pair("start_date", &query_time(since)).append_pair("page_size", PAGE_SIZE);
-            if let Some(until) = until {
-                // Query times have whole seconds, and it is unknown if the bound is inclusive: one second more
-                // (reference, 6).
-                query.append_pair("end_date", &query_time(until + 1.second()));
-            }
-        }
+    /// A page of responses by creation date.
+    pub async fn bulk(&self, wanted: &Wanted) -> Result<Page, Failure> {
+        let url = self.bulk_url(wanted)?;
         let value = self.get(url).await?;
         if !value.is_array() && !value.get("results").is_some_and(Value::is_array) {
             return Err(Failure::no_answer("a page without results"));
         }
-        Ok(Page { items: items(&value).to_vec(), next: self.next(&value, &PATH)? })
+        Ok(Page { items: items(&value).to_vec(), next: self.next(&value, &BULK)? })
+    }
+
+    /// The page behind this one, whose only item is too large to read: its beginning names the next page. Fails if it does
+    /// not.
+    pub async fn behind(&self, wanted: &Wanted) -> Result<Behind, Failure> {
+        let request = self.with_token(self.http.get(self.bulk_url(wanted)?))?;
+        let _slot = self.slots.acquire().await.expect("never closed");
+        let cut = cut_page::read(&beginning(request).await?);
+        let next = cut.next.ok_or_else(|| {
+            Failure::TooLarge("a response too large to read, and no word of the page behind it".to_owned())
+        })?;
+        let next = self.next(&serde_json::json!({ "next": next }), &BULK)?;
+        Ok(Behind { id: cut.id, next })
+    }
+
+    /// Query times are UTC without a zone (Goodays reference, 4.4).
+    fn bulk_url(&self, wanted: &Wanted) -> Result<Url, Failure> {
+        let mut url = self.url(&BULK)?;
+        if let Some(page) = &wanted.page {
+            url.set_query(page.query().map(|query| sized(query, wanted.size)).as_deref());
+            return Ok(url);
+        }
+        let mut query = url.query_pairs_mut();
+        query.append_pair("start_date", &query_time(wanted.since));
+        query.append_pair(SIZE, &wanted.size.to_string());
+        if let Some(until) = wanted.until {
+            // Query times have whole seconds, and it is unknown if the bound is inclusive: one second more
+            // (reference, 6).
+            query.append_pair("end_date", &query_time(until + 1.second()));
+        }
+        drop(query);
+        Ok(url)
     }
 
     /// The configured events.
@@ -273,14 +316,19 @@ impl Client {
         json_of(&answer)
     }
 
-    /// Sends the token without a `Bearer` prefix (Goodays reference, 1).
-    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+    /// The token has no `Bearer` prefix (Goodays reference, 1).
+    fn with_token(&self, request: RequestBuilder) -> Result<RequestBuilder, Failure> {
         let mut token = HeaderValue::from_str((self.token)().expose_secret()).map_err(|_| {
             Failure::login("TOKEN", "goodays.token holds a character that no header can carry")
         })?;
         token.set_sensitive(true);
+        Ok(request.header(AUTHORIZATION, token))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let request = self.with_token(request)?;
         let _slot = self.slots.acquire().await.expect("never closed");
-        let answer = exchange(request.header(AUTHORIZATION, token)).await?;
+        let answer = exchange(request).await?;
         if let Some(date) = answer.date() {
             self.clock.set(date);
         }
@@ -373,6 +421,22 @@ fn user(value: &Value) -> Option<User> {
 
 fn is_same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.trim().to_lowercase()
+}
+
+/// The query of a next page with pages of this size. Its cursor is a place between items and fits any size. A query that
+/// names no size stays as it is while pages have their full size.
+fn sized(query: &str, size: usize) -> String {
+    let parameter = format!("{SIZE}=");
+    let (mut pieces, mut named) = (Vec::new(), false);
+    for piece in query.split('&') {
+        let is_size = piece.starts_with(&parameter);
+        named |= is_size;
+        pieces.push(if is_size { format!("{parameter}{size}") } else { piece.to_owned() });
+    }
+    if !named && size < BULK_PAGE {
+        pieces.push(format!("{parameter}{size}"));
+    }
+    pieces.join("&")
 }
 
 fn query_time(time: Timestamp) -> String {

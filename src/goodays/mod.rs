@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod action;
 pub mod client;
+mod cut_page;
 pub mod event;
 pub mod message;
 pub mod peek;

@@ -66,6 +66,10 @@ pub enum Failure {
     /// Sent, but no usable answer: it may have been done or not.
     #[error("no answer: {0}")]
     NoAnswer(String),
+    /// It was answered with success, and the answer is too large to read: a question for less may be read. What was sent
+    /// was probably done.
+    #[error("{0}")]
+    TooLarge(String),
     /// An answer that is not the API's own: a proxy's, a firewall's, a page of a host that has moved. What was sent
     /// may have been done or not.
     #[error("the way there is disturbed: {0}")]
@@ -118,7 +122,7 @@ impl Failure {
     /// Whether all calls pause, or only this request failed.
     pub fn concerns(&self) -> Concerns {
         match self {
-            Self::Refused { .. } => Concerns::ThisRequest,
+            Self::Refused { .. } | Self::TooLarge(_) => Concerns::ThisRequest,
             Self::Store(_) => Concerns::Ourselves,
             _ => Concerns::Everything,
         }
@@ -126,7 +130,16 @@ impl Failure {
 
     /// The remote may have done what was sent: it is read back before it is sent again.
     pub fn may_have_been_done(&self) -> bool {
-        matches!(self, Self::NoAnswer(_) | Self::Road(_))
+        matches!(self, Self::NoAnswer(_) | Self::TooLarge(_) | Self::Road(_))
+    }
+
+    /// The same of a call whose answer is never large: what answers is not what was asked.
+    #[must_use]
+    pub fn never_large(self) -> Self {
+        match self {
+            Self::TooLarge(why) => Self::NoAnswer(why),
+            other => other,
+        }
     }
 
     /// A word for metrics and pipelines.
@@ -141,6 +154,7 @@ impl Failure {
                 code.clone()
             }
             Self::NoAnswer(_) => "no_answer".to_owned(),
+            Self::TooLarge(_) => "answer_too_large".to_owned(),
             Self::Road(_) => "road".to_owned(),
             Self::SessionOver(_) => "session_over".to_owned(),
             Self::Store(_) => "store".to_owned(),
@@ -173,6 +187,8 @@ mod tests {
     #[test]
     fn a_store_that_fails_says_nothing_of_a_remote() {
         assert_eq!(Failure::Store("x".into()).concerns(), Concerns::Ourselves);
+        assert_eq!(Failure::TooLarge("x".into()).concerns(), Concerns::ThisRequest);
+        assert_eq!(Failure::TooLarge("x".into()).never_large(), Failure::NoAnswer("x".into()));
         assert_eq!(Failure::Road("x".into()).concerns(), Concerns::Everything);
         assert!(Failure::Road("x".into()).may_have_been_done());
         assert!(!Failure::SessionOver("x".into()).may_have_been_done());

@@ -195,6 +195,7 @@ mod tests {
             busy(false),
             Failure::Refused { status: 403, problem: Problem::new("CODE", "") },
             Failure::NoAnswer(x()),
+            Failure::TooLarge("an answer too long to read".to_owned()),
             Failure::Road(x()),
             Failure::SessionOver(x()),
             Failure::Store(x()),
@@ -240,7 +241,8 @@ mod tests {
         text.truncate(text.find("#[cfg(test)]").unwrap());
         source(&root.join("goodays"), &mut text);
         source(&root.join("salesforce"), &mut text);
-        let calls = ["no_answer(", "Failure::Road(", "Failure::SessionOver(", "reason: "];
+        let calls =
+            ["no_answer(", "too_large(status, ", "Failure::Road(", "Failure::SessionOver(", "reason: "];
         let found = literals_behind(&text, &calls);
         assert!(found.len() > 20, "{found:?}");
         all_known(found);

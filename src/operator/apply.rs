@@ -12,14 +12,15 @@ use crate::decide::outbound::edits;
 use crate::goodays::ResponseId;
 use crate::http::Failure;
 use crate::salesforce::RecordId;
-use crate::salesforce::client::Asked;
+use crate::salesforce::client::{Asked, Page};
 use crate::salesforce::query::After;
 use crate::time::SalesforceTime;
 use crate::workers::poll::apply_rows::{
     Addressed, Applying, id_of, responses_of_cases, responses_of_comments,
 };
-use crate::workers::poll::columns::{Columns, PAGE};
+use crate::workers::poll::columns::{Columns, PAGE, Part};
 use crate::workers::poll::stamp;
+use crate::workers::runtime::page_size::PageSize;
 use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
 
 /// Pages of one call; the caller continues at `next`.
@@ -73,7 +74,7 @@ pub struct Applied {
     pub published_comments: usize,
     /// How many actions were added to the outbox.
     pub begun: usize,
-    /// Rows on which a rule cannot be evaluated.
+    /// Rows on which a rule cannot be evaluated, or that are too large to read.
     pub unreadable: usize,
     /// Where to continue; `None`: all was read.
     pub next: Option<Place>,
@@ -89,6 +90,21 @@ pub struct Touched {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment_id: Option<RecordId>,
     pub action: &'static str,
+}
+
+/// What one call has learned about reading rows.
+#[derive(Default)]
+struct Reader {
+    columns: Columns,
+    size: PageSize<PAGE>,
+}
+
+/// What is behind a place.
+enum Existing {
+    Rows(Page),
+    /// A column is not shown: the same place is read without it.
+    OtherColumns,
+    Nothing,
 }
 
 /// A row and a response that it concerns.
@@ -118,7 +134,7 @@ impl Shared {
         self.refresh_schema().await?;
         let mut applied =
             Applied { files_refused: !self.mapping_trouble.load().is_empty(), ..Applied::default() };
-        let mut columns = Columns::default();
+        let mut reader = Reader::default();
         let mut place = options.after.unwrap_or_else(|| Place::first(Kind::Comments, contact.first_start));
         for _ in 0..PAGES_AT_ONCE {
             let (context, earlier) = self.rules_in_force(&contact).await?;
@@ -127,7 +143,7 @@ impl Shared {
             let asked_ms = self.clock.now_ms();
             let applying = Applying::new(self, &contact, &context, &earlier, asked_ms);
             let next =
-                self.apply_page(&applying, (&contact, options.dry_run), &mut columns, &place, &mut applied);
+                self.apply_page(&applying, (&contact, options.dry_run), &mut reader, &place, &mut applied);
             let Some(next) = next.await? else {
                 self.applied(&applied, options.dry_run).await?;
                 return Ok(applied);
@@ -153,40 +169,74 @@ impl Shared {
         &self,
         applying: &Applying<'_>,
         (contact, dry_run): (&OrgIdentity, bool),
-        columns: &mut Columns,
+        reader: &mut Reader,
         place: &Place,
         applied: &mut Applied,
     ) -> Result<Option<Place>, Stop> {
-        let (context, earlier) = (applying.context, applying.earlier);
-        let after = After { at: place.at_ms.timestamp(), id: place.id.clone() };
-        let soql = match place.of {
-            Kind::Comments => columns.comments(context, earlier, &contact.us, &after)?,
-            Kind::Cases => columns.cases(context, earlier, &after)?,
+        let (page, part) = loop {
+            let part = Part { rows: reader.size.now(), except: &[], only_ids: false };
+            match self.existing(applying, contact, reader, place, &part).await {
+                Err(Stop::Remote(Failure::TooLarge(_))) if reader.size.shrink() => {}
+                Err(Stop::Remote(Failure::TooLarge(_))) => {
+                    let part = part.next_id();
+                    break (self.existing(applying, contact, reader, place, &part).await?, part);
+                }
+                page => break (page?, part),
+            }
         };
-        let Some(soql) = soql else { return Ok(None) };
-        self.allowance(true).await?;
-        let began_ms = self.clock.now_ms();
-        let result = self.salesforce.pages(&[Asked::Current(soql)]).await;
-        self.salesforce_said(&result, began_ms);
-        let page = match result?.pop() {
-            Some(Ok(page)) => page,
-            Some(Err(problem)) if columns.without(&problem) => return Ok(Some(place.clone())),
-            Some(Err(problem)) => return Err(Failure::Refused { status: 400, problem }.into()),
-            None => return Ok(None),
+        let page = match page {
+            Existing::Rows(page) => page,
+            Existing::OtherColumns => return Ok(Some(place.clone())),
+            Existing::Nothing => return Ok(None),
         };
+        if part.only_ids {
+            let Some((at, id)) = page.rows.first().and_then(stamp) else { return Ok(None) };
+            warn!(record = %id, "this record is too large to read: no rule is carried out on it");
+            applied.unreadable += 1;
+            return Ok(Some(Place { of: place.of, at_ms: at.into(), id: Some(id) }));
+        }
+        reader.size.grow();
         for rows in page.rows.chunks(ROWS_AT_ONCE) {
             let concerned = self.concerned(applying, place.of, rows).await?;
             self.apply_rows(applying, &concerned, dry_run, applied).await?;
             applied.looked_at += rows.len();
             tokio::task::yield_now().await;
         }
-        let full = page.rows.len() >= PAGE || !page.done;
+        let full = page.rows.len() >= part.rows || !page.done;
         let last = page.rows.last().and_then(stamp).filter(|_| full);
         Ok(match (last, place.of) {
             (Some((at, id)), of) => Some(Place { of, at_ms: at.into(), id: Some(id) }),
             (None, Kind::Comments) => Some(Place::first(Kind::Cases, contact.first_start)),
             (None, Kind::Cases) => None,
         })
+    }
+
+    /// The rows behind this place.
+    async fn existing(
+        &self,
+        applying: &Applying<'_>,
+        contact: &OrgIdentity,
+        reader: &Reader,
+        place: &Place,
+        part: &Part<'_>,
+    ) -> Result<Existing, Stop> {
+        let (context, earlier, columns) = (applying.context, applying.earlier, &reader.columns);
+        let after = After { at: place.at_ms.timestamp(), id: place.id.clone() };
+        let soql = match place.of {
+            Kind::Comments => columns.comments(context, earlier, &contact.us, &after, part)?,
+            Kind::Cases => columns.cases(context, earlier, &after, part)?,
+        };
+        let Some(soql) = soql else { return Ok(Existing::Nothing) };
+        self.allowance(true).await?;
+        let began_ms = self.clock.now_ms();
+        let result = self.salesforce.pages(&[Asked::Current(soql)]).await;
+        self.salesforce_said(&result, began_ms);
+        match result?.pop() {
+            Some(Ok(page)) => Ok(Existing::Rows(page)),
+            Some(Err(problem)) if columns.without(&problem) => Ok(Existing::OtherColumns),
+            Some(Err(problem)) => Err(Failure::Refused { status: 400, problem }.into()),
+            None => Ok(Existing::Nothing),
+        }
     }
 
     /// The rows, each with a response that it concerns.

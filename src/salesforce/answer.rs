@@ -28,8 +28,11 @@ pub(super) enum Standing {
     Heard,
     /// Refused before anything was done. A new login may help, because the org may have moved.
     Over,
-    /// No response, or an HTML page: the org may have moved, or a proxy on the way has a problem.
+    /// No response, an HTML page, or JSON that is not the API's: the org may have moved, or a proxy on the way has a
+    /// problem.
     Doubtful,
+    /// What was asked for is not there. It may be gone, or the org may have moved.
+    Silent,
 }
 
 /// A response, and its body as JSON if it is JSON. A body is read once: an answer about many Cases is long.
@@ -49,18 +52,57 @@ impl Said {
     }
 }
 
-pub(super) fn standing(said: &Said) -> Standing {
+/// What a path asks for. The first kinds exist in each org, so an API that lacks one is not the org's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    /// Its answer has a list with this name.
+    List(&'static str),
+    Limits,
+    /// A record, an object, or the next page of a query: each may be gone.
+    Other,
+}
+
+impl Resource {
+    fn of(path: &str) -> Self {
+        let below = path.strip_prefix("/services/data/").and_then(|path| path.split_once('/'));
+        let resource = below.map_or("", |(_, resource)| resource);
+        match resource.split_once('?').map_or(resource, |(name, _)| name) {
+            "query" | "queryAll" => Self::List("records"),
+            "composite" => Self::List("compositeResponse"),
+            "composite/graph" => Self::List("graphs"),
+            "limits" => Self::Limits,
+            _ => Self::Other,
+        }
+    }
+
+    fn reads(self, value: &Value) -> bool {
+        match self {
+            Self::List(name) => value.get(name).is_some_and(Value::is_array),
+            Self::Limits => value.is_object(),
+            Self::Other => true,
+        }
+    }
+}
+
+/// What the response to a call of this path shows.
+pub(super) fn standing(said: &Said, path: &str) -> Standing {
+    let resource = Resource::of(path);
     let (answer, problem) = (&said.answer, said.first_problem());
     let code = problem.as_ref().map_or("", |p| p.code.as_str());
     let not_by_login = problem.as_ref().is_some_and(|p| no_login_helps(&p.message));
     match answer.status {
         401 if not_by_login => Standing::Heard,
         401 | 301..=303 | 305..=399 => Standing::Over,
-        _ if answer.is_success() && said.json.is_some() => Standing::Heard,
+        _ if answer.is_success() && said.json.as_ref().is_some_and(|json| resource.reads(json)) => {
+            Standing::Heard
+        }
+        _ if answer.is_success() && said.json.is_some() => Standing::Doubtful,
         _ if speaks_of_session(code) && !not_by_login => Standing::Over,
         // An empty body with this status shows only that a server is busy.
         420 | 429 | 503 if answer.body.is_empty() => Standing::Heard,
         _ if code.is_empty() => Standing::Doubtful,
+        404 | 405 | 410 if resource == Resource::Other => Standing::Silent,
+        404 | 405 | 410 => Standing::Doubtful,
         _ => Standing::Heard,
     }
 }
@@ -202,6 +244,8 @@ mod tests {
 
     use super::*;
 
+    const RECORD: &str = "/services/data/v66.0/sobjects/Case/500000000000001";
+
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, headers: reqwest::header::HeaderMap::new(), body: body.as_bytes().to_vec() }
     }
@@ -268,7 +312,7 @@ mod tests {
             (302, String::new(), Standing::Over),
             (307, "<html>".to_owned(), Standing::Over),
             (404, "<html>".to_owned(), Standing::Doubtful),
-            (404, said("NOT_FOUND", "x"), Standing::Heard),
+            (404, said("NOT_FOUND", "x"), Standing::Silent),
             (420, "<html>".to_owned(), Standing::Doubtful),
             (420, String::new(), Standing::Heard),
             (502, "<html>".to_owned(), Standing::Doubtful),
@@ -278,8 +322,30 @@ mod tests {
             (400, said("MALFORMED_QUERY", "x"), Standing::Heard),
         ];
         for (status, body, expected) in table {
-            assert_eq!(standing(&Said::of(answer(status, &body))), expected, "{status} {body}");
+            assert_eq!(standing(&Said::of(answer(status, &body)), RECORD), expected, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn c04_a_resource_of_each_org_that_is_missing_is_doubtful() {
+        let missing = json!([{"errorCode": "NOT_FOUND", "message": "x"}]).to_string();
+        let other = r#"{"status":"ok"}"#;
+        let of = |resource: &str, status: u16, body: &str| {
+            standing(&Said::of(answer(status, body)), &format!("/services/data/v66.0/{resource}"))
+        };
+        for resource in ["query?q=SELECT", "queryAll?q=SELECT", "composite", "composite/graph"] {
+            for status in [404, 405, 410] {
+                assert_eq!(of(resource, status, &missing), Standing::Doubtful, "{status} {resource}");
+            }
+            assert_eq!(of(resource, 200, other), Standing::Doubtful, "{resource}");
+        }
+        assert_eq!(of("limits", 404, &missing), Standing::Doubtful);
+        for resource in ["query/01g-500", "sobjects/Case/describe", "sobjects/Case/500"] {
+            assert_eq!(of(resource, 404, &missing), Standing::Silent, "{resource}");
+        }
+        assert_eq!(of("query?q=SELECT", 200, r#"{"done":true,"records":[]}"#), Standing::Heard);
+        assert_eq!(of("composite", 200, r#"{"compositeResponse":[]}"#), Standing::Heard);
+        assert_eq!(of("composite/graph", 200, r#"{"graphs":[]}"#), Standing::Heard);
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn typed(body: Vec<u8>) -> Vec<u8> {
 
 /// Sends a login request. A failing server, or a response that is not JSON, does not count as a refusal.
 async fn answered(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
-    let answer = exchange(request).await?;
+    let answer = exchange(request).await.map_err(Failure::never_large)?;
     match answer.status {
         429 | 503 => Err(Failure::Busy {
             reason: format!("Salesforce's login answered {}", answer.status),

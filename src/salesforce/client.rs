@@ -303,14 +303,14 @@ impl Client {
     ) -> Result<(Said, Standing), Failure> {
         let result = self.once(&live.session, method, path, prepare).await.map(Said::of);
         let standing = match &result {
-            Ok(answer) => standing(answer),
+            Ok(answer) => standing(answer, path),
             Err(Failure::NotSent(_) | Failure::NoAnswer(_)) => Standing::Doubtful,
             Err(_) => Standing::Heard,
         };
         match standing {
             Standing::Heard if result.is_ok() => live.heard(),
             Standing::Doubtful => self.sessions.lock().await.drop_if_old(live, Instant::now()),
-            Standing::Heard | Standing::Over => {}
+            Standing::Heard | Standing::Silent | Standing::Over => {}
         }
         result.map(|answer| (answer, standing))
     }

@@ -60,6 +60,7 @@ impl Shared {
             fields: &[&case.key_field, &case.marker_field, "CreatedDate"],
             key: &case.key_field,
             not_by: None,
+            except: &[],
             limit: LOOKED_AT,
         };
         let at = Timestamp::from_millisecond(cursor_ms).unwrap_or_default();

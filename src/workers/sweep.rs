@@ -24,12 +24,13 @@ use crate::decide::Link;
 use crate::decide::inbound::freshness;
 use crate::decide::pace::older_piece;
 use crate::goodays::ResponseId;
-use crate::goodays::client::Page;
+use crate::goodays::client::{BULK_PAGE, Page, Wanted};
 use crate::goodays::event::{self, Message, Response, Whose};
 use crate::http::{Failure, Trail};
 use crate::json;
 use crate::state::{EntryState, RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime, salesforce_to_goodays};
+use crate::workers::runtime::page_size::PageSize;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 use progress::Dates;
@@ -76,7 +77,7 @@ pub struct SweepOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SweepReport {
     pub looked_at: usize,
-    /// Shown by Goodays without a readable id.
+    /// Shown by Goodays without a readable id, or too large to read.
     pub unreadable: usize,
     /// Responses that Salesforce lacks, or whose messages it lacks.
     pub missing: Vec<String>,
@@ -104,6 +105,7 @@ struct Sweep {
     /// From and until, by the date of the feedback; the last one is being read.
     spans: Vec<(Timestamp, Option<Timestamp>)>,
     next: Option<Url>,
+    size: PageSize<BULK_PAGE>,
     /// Pages of the current span that were read.
     trail: Trail,
     empty_pages: u32,
@@ -119,6 +121,7 @@ impl Sweep {
         Self {
             spans,
             next: None,
+            size: PageSize::default(),
             trail: Trail::default(),
             empty_pages: 0,
             dates: Dates::default(),
@@ -198,7 +201,7 @@ impl Worker for Sweeper {
             Err(Stop::Remote(failure)) => {
                 self.tries += 1;
                 // A refusal is the same in a second.
-                let is_refused = matches!(failure, Failure::Refused { .. });
+                let is_refused = matches!(failure, Failure::Refused { .. } | Failure::TooLarge(_));
                 let most = if is_refused { MAX_REFUSED } else { MAX_TRIES };
                 warn!(%failure, tries = self.tries, "the sweep was interrupted; it is tried again");
                 if self.tries < most {
@@ -271,10 +274,16 @@ impl Shared {
         })?;
         let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
         let began_ms = self.clock.now_ms();
-        let result = self.goodays.bulk(since, until, sweep.next.clone()).await;
+        let wanted = Wanted { since, until, page: sweep.next.clone(), size: sweep.size.now() };
+        let result = self.goodays.bulk(&wanted).await;
         self.goodays_said(&result, began_ms);
         let page = match result {
-            Ok(page) => page,
+            Ok(page) => {
+                sweep.size.grow();
+                page
+            }
+            Err(Failure::TooLarge(_)) if sweep.size.shrink() => return Ok(true),
+            Err(Failure::TooLarge(_)) => self.pass_over(&wanted, sweep).await?,
             Err(failure) => {
                 // A cursor may expire (Goodays reference, 4.2): restart at the first page.
                 if matches!(failure, Failure::Refused { .. }) {
@@ -306,6 +315,18 @@ impl Shared {
             }
         }
         Ok(!sweep.spans.is_empty())
+    }
+
+    /// A response that is too large by itself is named, and the list goes on behind it.
+    async fn pass_over(&self, wanted: &Wanted, sweep: &mut Sweep) -> Result<Page, Failure> {
+        let behind = self.goodays.behind(wanted).await?;
+        let response = behind.id.as_deref().map_or("its id is not among its first bytes", shown);
+        warn!(response, "Goodays shows a response that is too large to read; it is not compared");
+        sweep.report.looked_at += 1;
+        sweep.report.unreadable += 1;
+        // The page is not empty: it only looks so.
+        sweep.empty_pages = 0;
+        Ok(Page { items: Vec::new(), next: behind.next })
     }
 
     /// Finishes a sweep after all pages.
@@ -410,6 +431,11 @@ impl Shared {
         let parked = self.store.parked_intents(0, COUNTED).await?;
         Ok(open.into_iter().chain(parked).map(|i| i.response_id.to_string()).collect())
     }
+}
+
+/// An id that may stand in a log line.
+fn shown(id: &str) -> &str {
+    if ResponseId::new(id).is_ok() { id } else { "its id cannot be read" }
 }
 
 /// Whether the ledger lacks something that Goodays shows.

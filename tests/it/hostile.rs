@@ -137,9 +137,9 @@ async fn packed_answer(body: &[u8]) -> Result<usize, Failure> {
 /// A few kilobytes that unpack to more bytes or more values than any answer may have.
 #[tokio::test]
 async fn c09_an_answer_that_unpacks_without_end_is_not_read_to_it() {
-    let no_answer = |why: &str| Err(Failure::NoAnswer(why.to_owned()));
-    let long = no_answer("an answer too long to read");
-    let many = no_answer("an answer with too many values to read");
+    let too_large = |why: &str| Err(Failure::TooLarge(why.to_owned()));
+    let long = too_large("an answer too long to read");
+    let many = too_large("an answer with too many values to read");
     assert_eq!(packed_answer(&vec![b' '; 80 << 20]).await, long);
     assert_eq!(packed_answer(&vec![b'['; 80 << 20]).await, long);
     assert_eq!(packed_answer(&vec![b'['; 15 << 20]).await, many);

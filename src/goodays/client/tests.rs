@@ -119,6 +119,10 @@ async fn half_a_character_costs_no_read() {
     assert_eq!(read.first.unwrap().content, "cut \u{fffd}");
 }
 
+fn wanted(since: Timestamp, until: Option<Timestamp>, page: Option<Url>) -> Wanted {
+    Wanted { since, until, page, size: BULK_PAGE }
+}
+
 #[tokio::test]
 async fn pages_are_followed_on_our_own_host_and_path() {
     let script = serve(vec![
@@ -130,13 +134,13 @@ async fn pages_are_followed_on_our_own_host_and_path() {
     .await;
     let client = client(&script);
     let since: Timestamp = "2018-07-10T02:00:00.5+02:00".parse().unwrap();
-    let first = client.bulk(since, Some(since), None).await.unwrap();
+    let first = client.bulk(&wanted(since, Some(since), None)).await.unwrap();
     assert_eq!(first.items.len(), 1);
-    assert_eq!(client.bulk(since, None, first.next).await.unwrap().next, None);
+    assert_eq!(client.bulk(&wanted(since, None, first.next)).await.unwrap().next, None);
     // The token goes to our own host, whatever host the list names.
-    let own = client.bulk(since, None, None).await.unwrap().next.unwrap();
+    let own = client.bulk(&wanted(since, None, None)).await.unwrap().next.unwrap();
     assert_eq!((own.host_str(), own.query()), (Some("127.0.0.1"), Some("cursor=a")));
-    assert!(matches!(client.bulk(since, None, None).await, Err(Failure::NoAnswer(_))));
+    assert!(matches!(client.bulk(&wanted(since, None, None)).await, Err(Failure::NoAnswer(_))));
     let asked = script.asked();
     assert!(
         asked[0].starts_with(
@@ -200,4 +204,17 @@ async fn one_user_and_the_custom_parameters() {
     let asked = script.asked();
     assert!(asked[0].starts_with("GET /v2/users/u%2F1 "), "{}", asked[0]);
     assert!(asked[3].starts_with("GET /v2/configuration "), "{}", asked[3]);
+}
+
+#[test]
+fn a_next_page_has_the_size_that_is_wanted() {
+    let table = [
+        ("cursor=a%3D", 100, "cursor=a%3D"),
+        ("cursor=a%3D", 50, "cursor=a%3D&page_size=50"),
+        ("cursor=a%3D&page_size=100&start_date=x", 25, "cursor=a%3D&page_size=25&start_date=x"),
+        ("page_size=1&cursor=a", 2, "page_size=2&cursor=a"),
+    ];
+    for (query, size, expected) in table {
+        assert_eq!(sized(query, size), expected);
+    }
 }

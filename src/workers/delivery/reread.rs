@@ -139,12 +139,32 @@ impl Shared {
         let asked = [(&actions.comments.object, of_comment, comments), (&case.object, of_case, cases)];
         for (object, fields, ids) in asked {
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-            let queries = query::by_ids(object, &fields, &ids)
-                .map_err(|e| crate::workers::inbound::reconcile::unsayable(&e))?;
-            for soql in queries {
-                self.allowance(false).await?;
-                rows.extend(self.salesforce.query_all(&soql).await?);
+            let mut parts = vec![ids];
+            while let Some(mut ids) = parts.pop() {
+                match self.rows_by_ids(object, &fields, &ids).await {
+                    Err(Failure::TooLarge(_)) if ids.len() > 1 => {
+                        let half = ids.split_off(ids.len() / 2);
+                        parts.extend([half, ids]);
+                    }
+                    found => rows.extend(found?),
+                }
             }
+        }
+        Ok(rows)
+    }
+
+    async fn rows_by_ids(
+        &self,
+        object: &str,
+        fields: &[&str],
+        ids: &[RecordId],
+    ) -> Result<Vec<Value>, Failure> {
+        let queries = query::by_ids(object, fields, ids)
+            .map_err(|e| crate::workers::inbound::reconcile::unsayable(&e))?;
+        let mut rows = Vec::new();
+        for soql in queries {
+            self.allowance(false).await?;
+            rows.extend(self.salesforce.query_all(&soql).await?);
         }
         Ok(rows)
     }

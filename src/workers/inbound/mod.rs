@@ -368,7 +368,8 @@ impl InboundWorker {
                 let next = after_failed_call(&written, sent, &failure, &context.plan_context());
                 if next == AfterFailedCall::Unknown {
                     self.unanswered(&rkeys, ended_ms);
-                    return Ok(Step::Idle { until_ms });
+                    // An answer that is too large pauses nothing, and nothing else may come that wakes the worker.
+                    return Ok(Step::Idle { until_ms: until_ms.or(Some(ended_ms + AFTER_REFUSAL_MS)) });
                 }
                 self.worker_state.answered(&shared.store, &rkeys).await?;
                 let step = if next == AfterFailedCall::NotDone { Step::Idle { until_ms } } else { Step::Did };

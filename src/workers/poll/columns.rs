@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tracing::warn;
 
 use crate::decide::outbound::EarlierRules;
@@ -15,10 +16,27 @@ use crate::salesforce::query::{self, After, Poll};
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 
-/// Rows per page.
+/// Rows per page, at most.
 pub(crate) const PAGE: usize = 2000;
 /// The Case into which a Case was merged.
 pub(crate) const SURVIVOR: &str = "MasterRecordId";
+
+/// How much a page shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub rows: usize,
+    /// Rows that are too large to read.
+    pub except: &'a [(RecordId, Timestamp)],
+    /// Only which rows there are, and since when.
+    pub only_ids: bool,
+}
+
+impl Part<'_> {
+    /// The next row alone, without what makes it large.
+    pub(crate) fn next_id(self) -> Self {
+        Self { rows: 1, only_ids: true, ..self }
+    }
+}
 
 /// The columns of all readers of agents' work. They learn which of them the org does not show.
 #[derive(Default)]
@@ -34,6 +52,7 @@ impl Columns {
         context: &OwnedPlanContext,
         earlier: &[EarlierRules],
         after: &After,
+        part: &Part<'_>,
     ) -> Result<Option<String>, Failure> {
         let Some(case) = context.mapping.case_mappings().first() else { return Ok(None) };
         let mut fields = self.of_case(context, earlier, ActionMapping::case_paths);
@@ -43,7 +62,8 @@ impl Columns {
         let described = context.plan_context().case.is_some_and(|d| d.field(SURVIVOR).is_some());
         fields.extend((described && self.shows(SURVIVOR)).then(|| SURVIVOR.to_owned()));
         let (key, object) = (case.key_field.as_str(), case.object.as_str());
-        let poll = Poll { object, fields: &refs(&fields), key, not_by: None, limit: PAGE };
+        let fields = if part.only_ids { Vec::new() } else { refs(&fields) };
+        let poll = Poll { object, fields: &fields, key, not_by: None, except: part.except, limit: part.rows };
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
     }
 
@@ -54,6 +74,7 @@ impl Columns {
         earlier: &[EarlierRules],
         us: &RecordId,
         after: &After,
+        part: &Part<'_>,
     ) -> Result<Option<String>, Failure> {
         let Some(case) = context.mapping.case_mappings().first() else { return Ok(None) };
         let source = &context.mapping.actions().comments;
@@ -66,7 +87,9 @@ impl Columns {
         );
         fields.retain(|path| self.shows(path));
         let object = source.object.as_str();
-        let poll = Poll { object, fields: &refs(&fields), key: &key, not_by: Some(us), limit: PAGE };
+        let fields = if part.only_ids { Vec::new() } else { refs(&fields) };
+        let (key, not_by) = (key.as_str(), Some(us));
+        let poll = Poll { object, fields: &fields, key, not_by, except: part.except, limit: part.rows };
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
     }
 

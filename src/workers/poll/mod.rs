@@ -7,6 +7,7 @@ pub(crate) mod apply_rows;
 pub(crate) mod columns;
 mod deleted_comments;
 pub(crate) mod rules;
+mod too_large;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -29,9 +30,11 @@ use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::{
     Applying, apply_case_rows, apply_comment_rows, apply_merged_rows, id_of,
 };
-use crate::workers::poll::columns::{Columns, PAGE};
+use crate::workers::poll::columns::{Columns, PAGE, Part};
 use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comments};
 use crate::workers::poll::rules::READ_ALL;
+use crate::workers::poll::too_large::TooLarge;
+use crate::workers::runtime::page_size::PageSize;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, OrgIdentity, Shared, Step, Stop, Worker};
@@ -59,6 +62,8 @@ pub struct Poller {
     deleted_comments: DeletedComments,
     /// The newest row of this pass with a time ahead of Salesforce's own clock.
     ahead: Option<SalesforceTime>,
+    size: PageSize<PAGE>,
+    too_large: TooLarge,
 }
 
 /// When the next poll is due (milliseconds).
@@ -117,6 +122,10 @@ impl Worker for Poller {
                 self.next = Next::At(after_ms + 60_000);
             }
             Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
+            Err(failure @ Failure::TooLarge(_)) => {
+                shared.salesforce_said::<()>(&Err(failure), now_ms);
+                cannot_be_read(shared);
+            }
             // The circuit breaker says how long to wait, and may end the pause early.
             Err(failure) => {
                 shared.salesforce_said::<()>(&Err(failure), now_ms);
@@ -130,6 +139,14 @@ fn refused(shared: &Shared, problem: &Problem) {
     warn!(code = %problem.code, "Salesforce refuses the poll's query; agents' actions are not seen");
     let told = format!("Salesforce refuses the poll's query with {}; run `check`", problem.code);
     shared.poll_state.trouble.store(Arc::new(Some(told)));
+}
+
+/// Not even which row comes next can be read.
+fn cannot_be_read(shared: &Shared) {
+    warn!("the answer to the poll's smallest query is too large; agents' actions are not seen");
+    let told = "The answer to the smallest query of a poll is too large to read: check what answers in Salesforce's \
+                place";
+    shared.poll_state.trouble.store(Arc::new(Some(told.to_owned())));
 }
 
 /// What a pass reads, and what was stored before it.
@@ -178,7 +195,10 @@ impl Poller {
                 Err(stop) => {
                     let failure = stop.remote()?;
                     // Queries for deleted rows must not stop the others, so they are left out for a while.
-                    if matches!(failure, Failure::Refused { .. } | Failure::NoAnswer(_)) {
+                    if matches!(
+                        failure,
+                        Failure::Refused { .. } | Failure::NoAnswer(_) | Failure::TooLarge(_)
+                    ) {
                         self.leave_gone_out(shared, now_ms);
                         self.gone_from.get_or_insert(span.cursor);
                     }
@@ -198,7 +218,9 @@ impl Poller {
             shared.store.set_meta(READ_ALL, &false).await?;
         }
         self.completed(shared, &span, newest.min(now), now_ms).await?;
-        shared.poll_state.trouble.store(shared.poll_state.not_shown.load_full());
+        let not_shown = shared.poll_state.not_shown.load_full();
+        let trouble = if not_shown.is_some() { not_shown } else { Arc::new(self.too_large.told()) };
+        shared.poll_state.trouble.store(trouble);
         Ok(())
     }
 
@@ -290,8 +312,14 @@ impl Poller {
         // Earlier comments of our Cases were seen by the passes before, unless they became visible late.
         let seen_until = cursor.plus_millis(-millis(shared.live().poll.overlap));
         let (context, earlier) = shared.rules_in_force(contact).await?;
-        let mut queries = queries(&shared.columns, (&context, &earlier), contact, progress)?;
+        let part = Part { rows: self.size.now(), except: self.too_large.rows(), only_ids: false };
+        let mut queries = queries(&shared.columns, (&context, &earlier), contact, progress, &part)?;
+        let rows = part.rows;
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
+        if rows == 1 {
+            // One row of each may be too large together.
+            queries.truncate(1);
+        }
         self.spacing_ms = shared.allowance(true).await?;
         let began_ms = shared.clock.now_ms();
         let asked = |(index, soql): &(usize, String)| match *index {
@@ -303,9 +331,18 @@ impl Poller {
         if result.is_ok() {
             shared.salesforce_said(&result, began_ms);
         }
-        let pages = result?;
         let mut newest = SalesforceTime::default();
         let horizon = shared.salesforce.now().map_or(newest, |now| now.plus_millis(CLOCKS_MS));
+        let pages = match result {
+            Err(Failure::TooLarge(_)) if self.size.shrink() => return Ok(newest),
+            Err(failure @ Failure::TooLarge(_)) => {
+                let Some((index, _)) = queries.first() else { return Err(failure.into()) };
+                let rules = (&context, earlier.as_slice());
+                let at = self.pass_over(shared, (contact, rules), (*index, progress), failure).await?;
+                return Ok(self.newest_of([at], horizon));
+            }
+            result => result?,
+        };
         // One refused query stops both cursors, so results are checked before any row is applied.
         let mut refused = None;
         for ((index, _), page) in queries.iter().zip(&pages) {
@@ -326,14 +363,16 @@ impl Poller {
         // Actions are sent only when the whole page is in the outbox, so that one write reports on all of them.
         let whole_page = shared.page.write().await;
         let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
+        let mut any_full = false;
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
             let last = page.rows.last().and_then(stamp);
-            let full = page.rows.len() >= PAGE || !page.done;
-            for at in page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at)) {
-                let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
-                *place = at.max(*place);
-            }
+            // The query for deleted comments has no limit.
+            let full = (index != DELETED && page.rows.len() >= rows) || !page.done;
+            any_full |= full;
+            self.too_large.were_read(&page.rows);
+            let times = page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at));
+            newest = newest.max(self.newest_of(times, horizon));
             let mut rows = page.rows.into_iter();
             // Each row is freed once it is applied: a full page takes some megabytes.
             while let Some(first) = rows.next() {
@@ -357,9 +396,55 @@ impl Poller {
                 None => progress[index].done = true,
             }
         }
+        // While a page is not full, a larger one would show the same rows.
+        if any_full || rows == 1 {
+            self.size.grow();
+        }
         drop(whole_page);
         shared.deliver.notify_one();
         Ok(newest)
+    }
+
+    /// The newest of these times. Those ahead of Salesforce's own clock are only noted.
+    fn newest_of(
+        &mut self,
+        times: impl IntoIterator<Item = SalesforceTime>,
+        horizon: SalesforceTime,
+    ) -> SalesforceTime {
+        let mut newest = SalesforceTime::default();
+        for at in times {
+            let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
+            *place = at.max(*place);
+        }
+        newest
+    }
+
+    /// The next row of this query is too large by itself: the query goes on behind it. Returns when the row was changed.
+    async fn pass_over(
+        &mut self,
+        shared: &Shared,
+        (contact, rules): (&OrgIdentity, (&OwnedPlanContext, &[EarlierRules])),
+        (index, progress): (usize, &mut [Progress; 4]),
+        failure: Failure,
+    ) -> Result<SalesforceTime, Stop> {
+        if matches!(index, MERGED | DELETED) {
+            progress[index].done = true;
+            self.leave_gone_out(shared, shared.clock.now_ms());
+            return Ok(SalesforceTime::default());
+        }
+        let part = Part { rows: 1, except: self.too_large.rows(), only_ids: false }.next_id();
+        let queries = queries(&shared.columns, rules, contact, progress, &part)?;
+        let soql = queries.into_iter().find(|(of, _)| *of == index).map(|(_, soql)| Asked::Current(soql));
+        shared.allowance(true).await?;
+        let pages = shared.salesforce.pages(&soql.into_iter().collect::<Vec<_>>()).await?;
+        let page = pages.into_iter().next().transpose();
+        let page = page.map_err(|problem| Failure::Refused { status: 400, problem })?;
+        let row = page.and_then(|page| page.rows.first().and_then(stamp));
+        // Something else than rows makes the answer large.
+        let (at, id) = row.ok_or(failure)?;
+        self.too_large.pass_over(id.clone(), at);
+        progress[index].after = After { at, id: Some(id) };
+        Ok(at.into())
     }
 }
 
@@ -368,17 +453,18 @@ fn queries(
     (context, earlier): (&OwnedPlanContext, &[EarlierRules]),
     contact: &OrgIdentity,
     progress: &[Progress; 4],
+    part: &Part<'_>,
 ) -> Result<Vec<(usize, String)>, Failure> {
     let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
     let mut queries = Vec::new();
     let mut add = |index: usize, soql: Option<String>| {
         queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
     };
-    add(CASES, columns.cases(context, earlier, &progress[CASES].after)?);
-    add(COMMENTS, columns.comments(context, earlier, &contact.us, &progress[COMMENTS].after)?);
+    add(CASES, columns.cases(context, earlier, &progress[CASES].after, part)?);
+    add(COMMENTS, columns.comments(context, earlier, &contact.us, &progress[COMMENTS].after, part)?);
     let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
-    let merged =
-        Poll { object: &case.object, fields: &merged, key: "MasterRecordId", not_by: None, limit: PAGE };
+    let (object, key, limit) = (case.object.as_str(), "MasterRecordId", part.rows);
+    let merged = Poll { object, fields: &merged, key, not_by: None, except: &[], limit };
     let merged = query::poll(&merged, &progress[MERGED].after).map_err(|e| unsayable(&e))?;
     add(MERGED, Some(merged));
     Ok(queries)

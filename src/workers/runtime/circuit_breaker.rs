@@ -151,7 +151,9 @@ fn advice(failure: &Failure) -> String {
             .to_owned(),
         Failure::Busy { .. } => "It asks to come later.".to_owned(),
         Failure::NotSent(_) => "It cannot be reached: check the address and the network.".to_owned(),
-        Failure::NoAnswer(_) => "It does not answer as it should; nothing is lost meanwhile.".to_owned(),
+        Failure::NoAnswer(_) | Failure::TooLarge(_) => {
+            "It does not answer as it should; nothing is lost meanwhile.".to_owned()
+        }
         Failure::Road(_) => {
             "Something on the way answers in its place, or its address has moved: check proxies, \
                              firewalls and the address; nothing is lost meanwhile."

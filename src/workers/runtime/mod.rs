@@ -5,6 +5,7 @@ pub(crate) mod budget;
 mod change;
 pub(crate) mod circuit_breaker;
 pub(crate) mod org_identity;
+pub(crate) mod page_size;
 pub(crate) mod plan_context;
 pub(crate) mod read_failures;
 pub(crate) mod recent;

@@ -242,3 +242,51 @@ async fn what_agents_wrote_while_we_were_down_is_sent_in_order() {
     world.laws_hold().await;
     assert!(!world.received(&id).contains(&second));
 }
+
+/// A poll's answer with more bytes than any answer may have.
+fn too_large(body_contains: &str, times: Option<u32>) -> Fault {
+    let body = " ".repeat(17 << 20);
+    let act = Act::Answer { status: 200, body, content_type: None, headers: BTreeMap::new() };
+    Fault { body_contains: Some(body_contains.to_owned()), times, ..poll_fault(act, 0) }
+}
+
+/// Many Cases with long texts are one page that is too large, at each poll.
+#[tokio::test]
+async fn c09_a_page_that_is_too_large_is_read_in_smaller_ones() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    world.quiet().await;
+    for rows in [2000, 1000, 500] {
+        world.stage.salesforce.wire().fault(too_large(&format!("LIMIT%20{rows}"), None));
+    }
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    assert_eq!(world.salesforce_trouble(), None);
+    let late = world.leaves();
+    world.case(&late).await;
+    world.quiet().await;
+    world.laws_hold().await;
+    assert_eq!(world.stage.salesforce.wire().faults().len(), 3);
+}
+
+/// A Case that is too large by itself is named, and read again when it has changed.
+#[tokio::test]
+async fn c09_a_row_that_is_too_large_stops_no_other() {
+    let mut world = World::start().await;
+    let (_, large) = world.arrives().await;
+    world.quiet().await;
+    // Pages of 2000, 1000, 500, 250, 125, 62, 31, 15, 7, 3 rows and of one.
+    world.stage.salesforce.wire().fault(too_large("CreatedDate", Some(11)));
+    let trouble = |world: &World| (**world.stage.app().shared.poll_state.trouble.load()).clone();
+    world.holds("its name", || trouble(&world).filter(|told| told.contains(&large))).await;
+    assert_eq!(world.salesforce_trouble(), None);
+    let (id, case) = world.arrives().await;
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    assert!(trouble(&world).is_some(), "it is still not read");
+    world.stage.salesforce.advance(1000);
+    world.agent_sets(&large, json!({ "Priority": "High" }));
+    world.holds("it is read", || trouble(&world).is_none().then_some(())).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}

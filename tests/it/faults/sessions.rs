@@ -135,7 +135,11 @@ fn pages() -> Vec<(&'static str, Act)> {
         headers: [("Location".to_owned(), "http://127.0.0.1:1/".to_owned())].into(),
     };
     let auth = |code: &str| answer(401, &format!(r#"[{{"message":"x","errorCode":"{code}"}}]"#));
+    let missing = |status: u16| answer(status, r#"[{"message":"x","errorCode":"NOT_FOUND"}]"#);
     vec![
+        ("404 in the API's words", missing(404)),
+        ("410 in the API's words", missing(410)),
+        ("other JSON", answer(200, r#"{"status":"ok"}"#)),
         ("cut", Act::ResetBefore),
         ("301", redirect(301)),
         ("302", redirect(302)),

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use goodays_salesforce::workers::{SweepOptions, SweepReport};
 use jiff::{Timestamp, ToSpan};
 
+use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};
 
@@ -141,4 +143,46 @@ async fn c11_a_list_that_leads_back_ends_loudly() {
     assert!(asked <= 4, "{asked} pages");
     wire.clear_faults();
     assert_eq!(sweep(&world, true).await.lists_without_end, 0);
+}
+
+/// A few large conversations are one page that is too large; Goodays answers all the same.
+#[tokio::test]
+async fn c09_a_page_that_is_too_large_is_swept_in_smaller_ones() {
+    let mut world = World::start().await;
+    world.answered().await;
+    world.stage.goodays.drop_webhooks(3);
+    let lost = [world.leaves(), world.leaves(), world.leaves()];
+    for size in
+        ["page_size=100", "page_size=50", "page_size=25", "page_size=12", "page_size=6", "page_size=3"]
+    {
+        let body = " ".repeat(17 << 20);
+        let large = Act::Answer { status: 200, body, content_type: None, headers: [].into() };
+        world.stage.goodays.wire().fault(Fault { times: None, ..Fault::once(size, large) });
+    }
+    let report = sweep(&world, false).await;
+    assert_eq!((report.looked_at, report.unreadable, report.repaired), (4, 0, 3));
+    assert_eq!((report.lists_without_end, world.goodays_trouble()), (0, None));
+    for id in &lost {
+        world.case(id).await;
+    }
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
+/// A conversation that is too large by itself: the ones behind it are imported.
+#[tokio::test]
+async fn c09_a_response_that_is_too_large_stops_no_other() {
+    let mut world = World::start().await;
+    world.answered().await;
+    world.stage.goodays.drop_webhooks(3);
+    let before = world.leaves();
+    let patch = json!({ "more": "x".repeat(17 << 20) });
+    world.stage.goodays.customer_leaves(Feedback { patch, ..Feedback::default() });
+    let behind = world.leaves();
+    let report = sweep(&world, false).await;
+    assert_eq!((report.looked_at, report.unreadable, report.repaired), (4, 1, 2));
+    assert_eq!((report.lists_without_end, world.goodays_trouble()), (0, None));
+    world.case(&before).await;
+    world.case(&behind).await;
+    world.quiet().await;
 }
