@@ -118,8 +118,12 @@ mod tests {
         let (mut queue, rkeys) = queue(&["a", "b", "c", "d"]);
         let read = queue.take(2, 0);
         assert_eq!(read, rkeys[..2]);
-        read.iter().for_each(|rkey| queue.begin(*rkey));
-        read.iter().rev().for_each(|rkey| queue.look_first(*rkey));
+        for rkey in &read {
+            queue.begin(*rkey);
+        }
+        for rkey in read.iter().rev() {
+            queue.look_first(*rkey);
+        }
         assert_eq!(queue.take(3, 0), rkeys[..3], "in their order");
         queue.at(rkeys[0], i64::MAX);
         assert_eq!(queue.due_ms(7), Some(7), "one is left");
