@@ -82,6 +82,7 @@ failure-other-user = the login has another Salesforce user than before
 failure-login-over = it ended, and the login failed
 failure-rate = Goodays limits the rate of calls
 failure-status-plain = status { $status }
+failure-then = status { $status }, and then { $why }
 failure-unreadable = unreadable: { $why }
 failure-users = a list of users without end
 failure-dashboard = a dashboard without its counts

@@ -80,6 +80,7 @@ failure-other-user = la connexion a un autre utilisateur Salesforce qu’avant
 failure-login-over = elle s’est terminée, et la connexion a échoué
 failure-rate = Goodays limite le rythme des appels
 failure-status-plain = statut { $status }
+failure-then = statut { $status }, puis : { $why }
 failure-unreadable = illisible : { $why }
 failure-users = une liste d’utilisateurs sans fin
 failure-dashboard = un tableau de bord sans ses nombres
