@@ -161,7 +161,7 @@ async fn what_is_shipped_is_ready() {
       ok: statuses that close a Case: Closed, Closed by phone
       ok: mappings/case.yaml: 12 fields of Case are there and take what is written
       ok: mappings/comment.yaml: 3 fields of CaseComment are there and take what is written
-      ok: mappings/actions.yaml: 9 fields of Case can be read, 2 feedback fields can be written
+      ok: mappings/actions.yaml: 10 fields of Case can be read, 2 feedback fields can be written
       ok: the mappings hold on 4 samples of Goodays
       ok: the queries that polls ask run
       ok: Case records of other people can be seen
