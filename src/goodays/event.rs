@@ -238,21 +238,13 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// Only the form counts, because the hosts in the documentation's samples are broken (Goodays reference, 5.3): an
-/// absolute URL or path that ends with the verb. `n/a` is a text with a slash, and no address.
+/// Only the form counts, because the hosts in the documentation's samples are broken (Goodays reference, 5.3): a path that
+/// ends with the verb, with a host or without. `n/a` is a text with a slash, and no address.
 fn is_address_of_action(verb: &str, value: &Value) -> bool {
-    let path = |address: &str| {
-        let after_scheme = ["https://", "http://"].iter().find_map(|scheme| {
-            let (start, rest) = address.split_at_checked(scheme.len())?;
-            start.eq_ignore_ascii_case(scheme).then_some(rest)
-        });
-        let start = after_scheme.map_or(address.starts_with('/').then_some(0), |rest| {
-            rest.find('/').filter(|at| *at > 0).map(|at| address.len() - rest.len() + at)
-        })?;
-        let path = address[start..].split(['?', '#']).next()?;
-        path.trim_end_matches('/').rsplit('/').next().map(str::to_ascii_lowercase)
-    };
-    value.as_str().and_then(|text| path(text.trim())).is_some_and(|last| last == verb)
+    let Some(text) = value.as_str() else { return false };
+    let address = text.trim().split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let path = address.split_once("://").map_or(address, |(_, rest)| rest);
+    path.rsplit_once('/').is_some_and(|(_, last)| last.eq_ignore_ascii_case(verb))
 }
 
 #[cfg(test)]
@@ -347,7 +339,7 @@ mod tests {
                 "",
             ),
             (
-                json!({"reply": "n/a", "close": "https://x/y", "spam": "v2/spam", "call": "https://call",
+                json!({"reply": "n/a", "close": "https://x/y", "spam": "v2/close", "call": "https://call",
                        "message": "no / message"}),
                 "",
                 "call close message reply spam",
