@@ -68,6 +68,8 @@ impl OrgIdentities {
 }
 
 const REFRESH_MS: i64 = 3_600_000;
+/// When what could not be read anew is tried again.
+const AGAIN_MS: i64 = 300_000;
 const CONTACT: &str = "contact";
 
 impl OrgIdentity {
@@ -197,7 +199,8 @@ impl Shared {
     }
 
     /// Reads the describe again after an hour, or when an edited mapping may name other objects, owners and record
-    /// types. If the org refuses a describe, fields are sent without it.
+    /// types. If the org refuses a describe, fields are sent without it. If it has none to give at the moment, the one
+    /// of before stays in force: an org may answer everything else.
     pub async fn refresh_schema(&self) -> Result<(), Failure> {
         let now_ms = self.clock.now_ms();
         let old = self.contacts.schema.load();
@@ -209,19 +212,24 @@ impl Shared {
         }
         let case = mapping.case_mappings().first().map_or("Case", |c| c.object.as_str()).to_owned();
         let comment = mapping.comment().object.clone();
+        let (case, case_is_new) = self.describe(&case, old.case.as_ref()).await?;
+        let (comment, comment_is_new) = self.describe(&comment, old.comment.as_ref()).await?;
+        let is_new = case_is_new && comment_is_new;
         let schema = Schema {
-            case: self.describe(&case).await?,
-            comment: self.describe(&comment).await?,
+            case,
+            comment,
             closed: self.closed_statuses().await?,
             names: self.names(&mapping).await?,
             mapping: mapping.version().to_owned(),
-            read_ms: now_ms,
+            read_ms: if is_new { now_ms } else { now_ms - REFRESH_MS + AGAIN_MS },
         };
         self.contacts.schema.store(Arc::new(schema));
         self.contacts.stale.store(false, Ordering::SeqCst);
-        // A field that was refused for a missing permission may be allowed now; if not, it is refused once more.
-        self.fixes.forget();
-        self.columns.forget();
+        if is_new {
+            // A field that was refused for a missing permission may be allowed now; if not, it is refused once more.
+            self.fixes.forget();
+            self.columns.forget();
+        }
         Ok(())
     }
 
@@ -237,18 +245,35 @@ impl Shared {
         self.contacts.stale.store(true, Ordering::SeqCst);
     }
 
-    async fn describe(&self, object: &str) -> Result<Option<Describe>, Failure> {
+    /// The describe of an object, and whether it was read now. `old` is the last one that was read.
+    async fn describe(
+        &self,
+        object: &str,
+        old: Option<&Describe>,
+    ) -> Result<(Option<Describe>, bool), Failure> {
         self.allowance(false).await?;
-        match self.salesforce.describe(object).await {
-            Ok(describe) => Ok(Some(describe)),
-            Err(Failure::Refused { status, .. }) => {
+        let old = old.filter(|old| old.object.eq_ignore_ascii_case(object));
+        match (self.salesforce.describe(object).await, old) {
+            (Ok(describe), _) => Ok((Some(describe), true)),
+            (Err(Failure::Refused { status, .. }), _) => {
                 warn!(
                     object,
                     status, "Salesforce does not describe this object; fields are sent as they are"
                 );
-                Ok(None)
+                Ok((None, true))
             }
-            Err(failure) => Err(failure),
+            (Err(failure @ (Failure::NoAnswer(_) | Failure::Road(_) | Failure::TooLarge(_))), Some(old)) => {
+                warn!(object, %failure, "Salesforce's description of this object cannot be read now; the last one stays in force");
+                Ok((Some(old.clone()), false))
+            }
+            (Err(Failure::TooLarge(_)), None) => {
+                warn!(
+                    object,
+                    "Salesforce's description of this object is too large to read; fields are sent as they are"
+                );
+                Ok((None, true))
+            }
+            (Err(failure), _) => Err(failure),
         }
     }
 

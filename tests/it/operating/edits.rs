@@ -117,6 +117,24 @@ async fn e05_an_org_that_cannot_be_asked_refuses_nothing() {
     world.arrives(words("Too loud.")).await;
 }
 
+/// It answers everything but that. What was read of it before stays in force, and is not asked for at each poll.
+#[tokio::test]
+async fn e05_an_org_that_cannot_describe_itself_any_more_is_served_all_the_same() {
+    let world = World::start().await;
+    let id = world.arrives(words("Too loud.")).await;
+    let body = r#"[{"errorCode":"UNKNOWN_EXCEPTION","message":"An unexpected error occurred."}]"#.to_owned();
+    let no = Act::Answer { status: 500, body, content_type: None, headers: [].into() };
+    world.salesforce.wire().fault(Fault { times: None, ..Fault::once("/describe", no) });
+    world.app().shared.reload_mappings().await.unwrap();
+    world.agent_comments(&id, "It was repaired.");
+    world.until("the customer has it", || !world.received(&id).is_empty()).await;
+    world.arrives(words("Too cold.")).await;
+    world.settle().await;
+    let asked = world.salesforce.wire().requests();
+    let asked = asked.iter().filter(|seen| seen.path.ends_with("/describe") && seen.status == 500).count();
+    assert_eq!(asked, 2, "once for Cases, once for comments");
+}
+
 /// An edit is not refused for problems that existed before it.
 #[tokio::test]
 async fn e05_what_the_version_in_force_lacks_as_well_refuses_no_edit() {
