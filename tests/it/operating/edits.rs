@@ -7,6 +7,7 @@ use goodays_salesforce::config::Actions;
 use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 use goodays_salesforce::sim::salesforce::schema::Field;
 use goodays_salesforce::sim::wire::{Act, Fault};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::world::{World, words};
@@ -225,9 +226,8 @@ impl Drop for Child {
 }
 
 impl Child {
-    fn signal(&self, name: &str) {
-        let pid = self.0.id().to_string();
-        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 }
 
@@ -244,7 +244,7 @@ async fn e05_a_signal_reads_all_files_anew_and_the_logs_level_follows() {
     until(PATIENCE, || addr.exists().then_some(())).await.expect("it runs");
     let yaml = std::fs::read_to_string(stage.config_file()).unwrap();
     std::fs::write(stage.config_file(), yaml.replace("level: error", "level: info")).unwrap();
-    child.signal("-HUP");
+    child.signal(Signal::HUP);
     let told = tokio::task::spawn_blocking(move || {
         let mut lines = log.lines().map(Result::unwrap);
         (lines.find(|line| line.contains("are in force")), lines)
@@ -252,8 +252,8 @@ async fn e05_a_signal_reads_all_files_anew_and_the_logs_level_follows() {
     let (line, rest) = tokio::time::timeout(PATIENCE, told).await.expect("a line").unwrap();
     assert!(line.unwrap().contains("log.level"));
     // A stop is handled while files are read anew.
-    child.signal("-HUP");
-    child.signal("-TERM");
+    child.signal(Signal::HUP);
+    child.signal(Signal::TERM);
     tokio::task::spawn_blocking(move || rest.for_each(drop)).await.unwrap();
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }

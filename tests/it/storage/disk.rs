@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use goodays_salesforce::demo::stage::{Stage, until};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arena::PATIENCE;
 
@@ -66,8 +67,7 @@ impl Child {
 
     /// Stops it as a service manager would.
     pub fn terminate(&self) {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(told.success());
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
     pub async fn stop(&mut self) {
