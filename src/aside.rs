@@ -1,9 +1,9 @@
 //! Runs slow work without blocking the runtime's workers.
 //!
-//! Two runtime workers run everything: the listeners, `/health/live`, the daemon's workers. Work that computes or
-//! blocks for long there stops all else. Inside [`tokio::task::block_in_place`], tokio moves the worker's other tasks
-//! to a new thread. That works only on the daemon's multi-threaded runtime. It is not allowed on the single-threaded
-//! one of most tests, where the work runs in place.
+//! The runtime's workers, one for each core, run everything: the listeners, `/health/live`, the daemon's workers. Work
+//! that computes or blocks for long there stops all else. Inside [`tokio::task::block_in_place`], tokio moves the
+//! worker's other tasks to a new thread. That works only on the daemon's multi-threaded runtime. It is not allowed on
+//! the single-threaded one of most tests, where the work runs in place.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 

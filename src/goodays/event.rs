@@ -60,7 +60,7 @@ pub struct Response {
     pub source: Option<String>,
     /// In lower case.
     pub state: Option<String>,
-    /// The verbs that are allowed now: those listed with an address, whatever it is.
+    /// The verbs that are allowed now: those listed with an address, a path that ends with the verb.
     pub actions: BTreeSet<String>,
     /// Verbs listed with a value that is not an address. They count as not allowed.
     pub odd_actions: BTreeSet<String>,

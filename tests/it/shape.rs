@@ -40,11 +40,41 @@ pub fn files(room: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Production code only: without comments and what follows `#[cfg(test)]`.
+/// Production code only: without comments, and without the items behind `#[cfg(test)]`.
 pub fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let production = text.split("#[cfg(test)]").next().unwrap_or_default();
-    production.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut kept = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            skip_item(&mut lines);
+        } else {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+/// Goes past one item. Its last line is known by its indentation, as all code here is formatted.
+fn skip_item<'t>(lines: &mut impl Iterator<Item = &'t str>) {
+    let Some(first) = lines.find(|line| !line.trim_start().starts_with("#[")) else { return };
+    let indent = &first[..first.len() - first.trim_start().len()];
+    let ends = |line: &str| line.strip_prefix(indent).is_some_and(|rest| rest.starts_with('}'));
+    if !first.ends_with([';', ',']) && !first.trim_end().ends_with('}') {
+        lines.find(|line| ends(line));
+    }
+}
+
+#[test]
+fn code_behind_a_test_item_is_seen() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (file, lines) in
+        [("src/decide/outcome.rs", 200), ("src/state/embedded/mod.rs", 300), ("src/json.rs", 50)]
+    {
+        let code = code(&root.join(file));
+        assert!(code.lines().count() > lines, "{file}: {} lines", code.lines().count());
+        assert!(!code.contains("#[test]"), "{file}");
+    }
 }
 
 #[test]
@@ -186,6 +216,23 @@ fn the_functions_that_the_architecture_page_names_are_there() {
         named += 1;
     }
     assert!(named >= 15, "{named}");
+}
+
+#[test]
+fn the_files_of_the_source_that_pages_name_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|x| x == "md"));
+    let mut named = 0;
+    for page in pages.chain(["CONTRIBUTING.md", "README.md"].map(|name| root.join(name))) {
+        let text = fs::read_to_string(&page).unwrap();
+        for (at, _) in text.match_indices("`src/") {
+            let path = text[at + 1..].split('`').next().unwrap();
+            assert!(root.join(path).exists(), "{} names {path}", page.display());
+            named += 1;
+        }
+    }
+    assert!(named >= 10, "{named}");
 }
 
 /// Which rooms of the source each room names.

@@ -1,5 +1,5 @@
 //! The lease: one row that says which instance works, and the instances that there are. Only statements; when to take,
-//! to beat and to give up is decided in `workers`.
+//! to beat and to give up is decided in `decide::lease`.
 
 use std::sync::Arc;
 use std::time::Duration;
