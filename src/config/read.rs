@@ -74,11 +74,12 @@ pub fn config(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Vec<Diagnostic>> {
     let Some(mut root) = yaml::parse(&mut page) else { return Err(page.found) };
-    let mut variables = Variables { secrets, lookup, unset: HashSet::new() };
+    let mut variables = Variables { secrets, lookup, unset: HashSet::new(), varying: HashSet::new() };
     variables.replace(&mut root, &mut page);
     let folder = path.parent().unwrap_or(Path::new(""));
-    let unset = variables.unset;
-    let mut reader = Reader { page, secrets, unset, secret_files: Vec::new(), in_admin: false, folder };
+    let (unset, varying) = (variables.unset, variables.varying);
+    let mut reader =
+        Reader { page, secrets, unset, varying, secret_files: Vec::new(), in_admin: false, folder };
     let config = reader.root(path, &root);
     let mut found = std::mem::take(&mut reader.page.found);
     found.sort_by_key(|one| (one.line, one.column));
@@ -144,8 +145,11 @@ impl Reader<'_> {
     fn admin(&mut self, node: Option<&Node>, webhook: SocketAddr) -> Admin {
         let mut keys = self.section(node, "admin");
         let listen = self.listen(&mut keys, &key::ADMIN_LISTEN);
-        // Without secrets, as for `check --offline`, a variable may be unset, but the key has to stand there.
-        let may_be_unset = self.secrets == Secrets::Optional && keys.nearly(&["token", "token_file"]);
+        // Without secrets, as for `check --offline`, a variable may be unset, but the key has to stand there, with
+        // something behind it.
+        let may_be_unset = self.secrets == Secrets::Optional
+            && keys.nearly(&["token", "token_file"])
+            && !keys.value("token").is_some_and(|node| self.is_left_empty(node));
         self.in_admin = true;
         let token = self.secret(&mut keys, ("token", "token_file"), Slot::AdminToken);
         self.in_admin = false;

@@ -23,6 +23,7 @@ pub struct Reader<'p> {
     pub page: Page,
     pub secrets: Secrets,
     pub unset: HashSet<usize>,
+    pub varying: HashSet<usize>,
     pub secret_files: Vec<SecretFile>,
     pub in_admin: bool,
     pub folder: &'p Path,

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::document::diagnostic::Diagnostic;
 use crate::document::keys::Keys;
-use crate::document::yaml::{Kind, MISSING_KEY, Node};
+use crate::document::yaml::{Kind, MISSING_KEY, Node, Scalar};
 
 use super::reader::Reader;
 use super::{Auth, Config, Secrets};
@@ -88,15 +88,16 @@ impl Reader<'_> {
         if unset {
             return None; // said already, where it matters
         }
-        let text = node.scalar().map(|scalar| bare(&scalar.text).to_owned());
-        match text {
+        // The parser has `~` for a value that is left empty. It must not become a secret that everybody knows.
+        let text = node.scalar().map(|scalar| if scalar.is_null() { "" } else { bare(&scalar.text) });
+        match text.map(str::to_owned) {
             None => {
                 node.wrong_kind(&mut self.page, &format!("`{name}`"), "a text");
                 None
             }
             // The admin listener on loopback needs no token, so the token's variable may be empty.
             Some(text) if text.is_empty() && name == "token" && self.in_admin => None,
-            Some(text) if text.is_empty() && self.secrets == Secrets::Optional => None,
+            Some(text) if text.is_empty() && self.may_be_empty(node) => None,
             Some(text) if text.is_empty() => {
                 self.page
                     .error(EMPTY_SECRET, &node.span, format!("`{name}` is empty"))
@@ -105,6 +106,17 @@ impl Reader<'_> {
             }
             Some(text) => Some(self.secret_value(text, node, (name, slot))),
         }
+    }
+
+    /// Whether an empty secret is fine: its variable is set, but to nothing, and secrets are not needed.
+    fn may_be_empty(&self, node: &Node) -> bool {
+        self.secrets == Secrets::Optional && self.varying.contains(&node.span.start)
+    }
+
+    /// Whether the file itself says that there is no secret.
+    pub(super) fn is_left_empty(&self, node: &Node) -> bool {
+        let is_empty = |scalar: &Scalar| scalar.is_null() || bare(&scalar.text).is_empty();
+        node.scalar().is_some_and(is_empty) && !self.varying.contains(&node.span.start)
     }
 
     fn secret_file(&mut self, node: &Node, name: &str, slot: Slot) -> Option<SecretString> {

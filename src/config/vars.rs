@@ -21,6 +21,8 @@ pub struct Variables<'v> {
     pub lookup: &'v dyn Fn(&str) -> Option<String>,
     /// Start positions of values with a variable that is not set.
     pub unset: HashSet<usize>,
+    /// Start positions of values with any variable.
+    pub varying: HashSet<usize>,
 }
 
 impl Variables<'_> {
@@ -32,6 +34,7 @@ impl Variables<'_> {
             Kind::Scalar(scalar) if scalar.text.contains("${") => {
                 let text = scalar.text.clone();
                 let replaced = self.text(&text, node, page);
+                self.varying.insert(node.span.start);
                 if let Kind::Scalar(scalar) = &mut node.kind {
                     scalar.quoted = true; // what a variable holds is a text, also when it is `null`
                     scalar.text = replaced;

@@ -24,6 +24,11 @@ impl<'n> Keys<'n> {
 
     pub fn take(&mut self, name: &'static str) -> Option<&'n Node> {
         self.known.push(name);
+        self.value(name)
+    }
+
+    /// The key's value, which is not taken by that.
+    pub fn value(&self, name: &str) -> Option<&'n Node> {
         self.entries
             .iter()
             .find(|(key, _)| key.scalar().is_some_and(|scalar| scalar.text == name))

@@ -1,5 +1,7 @@
 //! connector.yaml: the shipped file, defaults, secrets, and every mistake with its message.
 
+mod secrets;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
