@@ -23,8 +23,29 @@ pub fn wrong_host(host: &str, client_credentials: bool) -> Option<(String, Strin
     None
 }
 
-/// The host that the shipped connector.yaml names.
-pub const EXAMPLE: &str = "acme.my.salesforce.com";
+/// Why this host is surely an example, and no org of the admin.
+pub fn example(host: &str) -> Option<&'static str> {
+    /// The name in the shipped connector.yaml.
+    const SHIPPED: &str = "acme";
+    /// Names that stand for an org's own in our pages and in those of others.
+    const WORDS: [&str; 10] = [
+        "name",
+        "yourname",
+        "your-name",
+        "domain",
+        "yourdomain",
+        "your-domain",
+        "mydomain",
+        "mydomainname",
+        "my-domain",
+        "yourorg",
+    ];
+    match host.strip_suffix(".my.salesforce.com")? {
+        SHIPPED => Some("`login_url` is still the address of the shipped example"),
+        name if WORDS.contains(&name) => Some("`login_url` has a word where your org's name belongs"),
+        _ => None,
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -45,6 +66,12 @@ mod tests {
         for host in ["login.salesforce.com", "test.salesforce.com"] {
             assert!(wrong_host(host, true).is_some(), "{host}");
             assert_eq!(wrong_host(host, false), None, "{host} takes JWT");
+        }
+        for host in ["acme.my.salesforce.com", "name.my.salesforce.com", "mydomainname.my.salesforce.com"] {
+            assert!(example(host).is_some(), "{host}");
+        }
+        for host in ["shop.my.salesforce.com", "acme--uat.sandbox.my.salesforce.com", "127.0.0.1"] {
+            assert_eq!(example(host), None, "{host}");
         }
         assert_eq!(wrong_host("acme.my.salesforce.com", true), None);
         assert_eq!(wrong_host("acme--uat.sandbox.my.salesforce.com", true), None);

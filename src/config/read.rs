@@ -64,6 +64,7 @@ pub fn codes() -> &'static [&'static str] {
         EXAMPLE_LOGIN,
         yaml::INVISIBLE,
         yaml::NOT_UTF8,
+        yaml::TAG,
     ]
 }
 
@@ -285,9 +286,9 @@ impl Reader<'_> {
             self.page
                 .error(WRONG_LOGIN, &node.span, "`login_url` must be the org's address alone")
                 .help("leave out what stands behind the server's name");
-        } else if host == login::EXAMPLE {
+        } else if let Some(message) = login::example(host) {
             self.page
-                .warn(EXAMPLE_LOGIN, &node.span, "`login_url` is still the address of the shipped example")
+                .warn(EXAMPLE_LOGIN, &node.span, message)
                 .help("write your org's own address, https://NAME.my.salesforce.com (Setup, My Domain), or set SALESFORCE_LOGIN_URL");
         }
     }
@@ -298,7 +299,7 @@ impl Reader<'_> {
         let jwt = self.choice(&mut keys, &key::FLOW, &[false, true]);
         let mut text = |name: &'static str, reader: &mut Self| {
             let found = if present { keys.need(&mut reader.page, name, "`auth`") } else { None };
-            found.and_then(|node| reader.needed_text(node, &format!("`{name}`"))).unwrap_or_default()
+            found.and_then(|node| reader.login_name(node, name)).unwrap_or_default()
         };
         let client_id = text("client_id", self);
         let auth = if jwt {

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::document::diagnostic::Diagnostic;
+use crate::document::encoding;
 use crate::document::keys::Keys;
 use crate::document::yaml::{Kind, MISSING_KEY, Node, Scalar};
 
 use super::reader::Reader;
+use super::stand_ins::Use;
 use super::{Auth, Config, Secrets};
 use super::{private_key, stand_ins};
 
@@ -34,6 +36,21 @@ pub enum Slot {
     Postgres,
     /// The address of an alert's destination, by its place in the list.
     Alert(usize),
+}
+
+impl Slot {
+    /// Whether a remote made the secret. Those have no quotes; people may choose what they like.
+    fn is_issued(self) -> bool {
+        matches!(self, Self::GoodaysToken | Self::ClientSecret)
+    }
+
+    fn used_as(self) -> Use {
+        match self {
+            Self::AdminToken | Self::GoodaysToken => Use::Header,
+            Self::Postgres | Self::Alert(_) => Use::Address,
+            Self::Webhook(_) | Self::ClientSecret | Self::PrivateKey => Use::Other,
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -121,7 +138,7 @@ impl Reader<'_> {
 
     fn secret_file(&mut self, node: &Node, name: &str, slot: Slot) -> Option<SecretString> {
         let path = self.path(node, name)?;
-        match std::fs::read_to_string(&path) {
+        match read(&path) {
             Ok(text) if bare(&text).is_empty() => {
                 self.page
                     .error(EMPTY_SECRET, &node.span, format!("the file of `{name}` is empty"))
@@ -132,16 +149,17 @@ impl Reader<'_> {
                 self.secret_files.push(SecretFile { slot, path });
                 Some(self.secret_value(bare(&text).to_owned(), node, (name, slot)))
             }
-            Err(error) => {
-                if self.secrets == Secrets::Required {
+            Err(why) => {
+                // Without secrets their files need not be here, or be readable by whoever looks.
+                if self.secrets == Secrets::Required || matches!(why, Unread::Encoding(_)) {
                     let written = node.scalar().map(|scalar| scalar.text.as_str()).unwrap_or_default();
                     self.page
                         .error(
                             NO_SECRET_FILE,
                             &node.span,
-                            format!("{} cannot be read: {}", shown(written, &path, name), unreadable(&error)),
+                            format!("{} cannot be read: {}", shown(written, &path, name), why),
                         )
-                        .help("mend the path, which belongs to this file's folder, or who may read the file");
+                        .help(why.help());
                 }
                 None
             }
@@ -151,8 +169,23 @@ impl Reader<'_> {
     fn secret_value(&mut self, text: String, node: &Node, (name, slot): (&str, Slot)) -> SecretString {
         if let Some((why, help)) = doubtful(&text, slot) {
             self.page.error(BAD_SECRET, &node.span, format!("`{name}` {why}")).help(help);
+        } else if !slot.is_issued() && has_one_quote(&text) {
+            self.page.warn(BAD_SECRET, &node.span, format!("`{name}` {ONE_QUOTE}")).help(ONE_QUOTE_HELP);
         }
         SecretString::from(text)
+    }
+
+    /// A name that belongs to a secret, such as `client_id`: the same texts stand in its place.
+    pub(super) fn login_name(&mut self, node: &Node, name: &str) -> Option<String> {
+        let text = self.needed_text(node, &format!("`{name}`"))?;
+        let text = bare(&text);
+        let nothing = text.is_empty().then_some(("is empty", "write it as Salesforce shows it"));
+        if let Some((why, help)) =
+            nothing.or_else(|| pasted(text)).or_else(|| stand_ins::problem(text, Use::Other))
+        {
+            self.page.error(BAD_SECRET, &node.span, format!("`{name}` {why}")).help(help);
+        }
+        Some(text.to_owned())
     }
 }
 
@@ -162,7 +195,7 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     for file in &config.secret_files {
         let shown = file.path.display().to_string();
-        match std::fs::read_to_string(&file.path) {
+        match read(&file.path) {
             Ok(text) => match (bare(&text), doubtful(bare(&text), file.slot)) {
                 ("", _) => problems.push(Diagnostic::of_file(EMPTY_SECRET, shown, "the secret is empty")),
                 (_, Some((why, _))) => {
@@ -170,9 +203,8 @@ pub fn reload(config: &Config) -> Result<Config, Vec<Diagnostic>> {
                 }
                 (secret, None) => put(&mut fresh, file.slot, SecretString::from(secret.to_owned())),
             },
-            Err(error) => {
-                let message = format!("cannot be read: {}", unreadable(&error));
-                problems.push(Diagnostic::of_file(NO_SECRET_FILE, shown, message));
+            Err(why) => {
+                problems.push(Diagnostic::of_file(NO_SECRET_FILE, shown, format!("cannot be read: {why}")));
             }
         }
     }
@@ -215,20 +247,37 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}')
 }
 
-/// Why this is probably not the intended secret, and what to do. A token is sent in a header, so it is one line. A
-/// private key has many lines and names its kind.
+const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+const ONE_QUOTE: &str = "has a quote at one end";
+const ONE_QUOTE_HELP: &str = "write it alone, without quotes; was only a part of it copied?";
+
+/// Why this is probably not the intended secret, and what to do. A private key has many lines and names its kind.
 fn doubtful(text: &str, slot: Slot) -> Option<(&'static str, &'static str)> {
-    const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
-    let quoted = QUOTES
-        .iter()
-        .any(|(open, close)| text.strip_prefix(*open).is_some_and(|rest| rest.ends_with(*close)));
-    if quoted {
-        return Some(("stands in quotes", "write the secret alone, without quotes"));
-    }
     if slot == Slot::PrivateKey {
-        return private_key::problem(text);
+        return quoted(text).or_else(|| private_key::problem(text));
     }
-    if let Some(found) = stand_ins::problem(text, slot) {
+    let one_quote = slot.is_issued() && has_one_quote(text);
+    pasted(text)
+        .or_else(|| stand_ins::problem(text, slot.used_as()))
+        .or(one_quote.then_some((ONE_QUOTE, ONE_QUOTE_HELP)))
+}
+
+fn quoted(text: &str) -> Option<(&'static str, &'static str)> {
+    let within =
+        |(open, close): &(char, char)| text.strip_prefix(*open).is_some_and(|rest| rest.ends_with(*close));
+    QUOTES.iter().any(within).then_some(("stands in quotes", "write it alone, without quotes"))
+}
+
+/// Whether a quote begins or ends the text, and stands nowhere else in it.
+fn has_one_quote(text: &str) -> bool {
+    let ends = |quote: char| text.starts_with(quote) || text.ends_with(quote);
+    let quotes = QUOTES.iter().flat_map(|(open, close)| [*open, *close]);
+    quotes.into_iter().any(|quote| ends(quote) && text.matches(quote).count() == 1)
+}
+
+/// What came along when the text was copied. What we send is one line.
+fn pasted(text: &str) -> Option<(&'static str, &'static str)> {
+    if let Some(found) = quoted(text) {
         return Some(found);
     }
     if text.chars().any(is_invisible) {
@@ -241,12 +290,27 @@ fn doubtful(text: &str, slot: Slot) -> Option<(&'static str, &'static str)> {
     ))
 }
 
-/// The reason without the path, which the diagnostic shows anyway.
-fn unreadable(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::InvalidData => "it is not UTF-8 (was it saved as UTF-16?)".to_owned(),
-        kind => kind.to_string(),
+/// Why a secret's file was not read. Without the path, which the diagnostic shows anyway.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("{}", .0.kind())]
+    File(std::io::Error),
+    #[error("{0}")]
+    Encoding(String),
+}
+
+impl Unread {
+    fn help(&self) -> &'static str {
+        match self {
+            Self::File(_) => "mend the path, which belongs to this file's folder, or who may read the file",
+            Self::Encoding(_) => encoding::HELP,
+        }
     }
+}
+
+fn read(path: &Path) -> Result<String, Unread> {
+    let bytes = std::fs::read(path).map_err(Unread::File)?;
+    encoding::text(bytes).map_err(|other| Unread::Encoding(other.message()))
 }
 
 fn put(config: &mut Config, slot: Slot, secret: SecretString) {
@@ -309,12 +373,27 @@ mod tests {
         for text in ["", "\n", "\u{feff}", "\u{feff}\u{200b} \r\n"] {
             assert_eq!(bare(text), "", "{text:?}");
         }
-        for text in ["\"s3cret\"", "'s3cret'", "“s3cret”", "`s3cret`", "a\u{200b}b", "a\nb", "\"\""] {
+        for text in [
+            "\"s3cret\"",
+            "'s3cret'",
+            "“s3cret”",
+            "`s3cret`",
+            "a\u{200b}b",
+            "a\nb",
+            "\"\"",
+            "\"",
+            "'a",
+            "a\"",
+            "a”",
+        ] {
             assert!(doubtful(text, Slot::ClientSecret).is_some(), "{text:?}");
         }
-        for text in ["it's", "\"", "a\"b", "a b", "é", "'a"] {
+        for text in ["it's", "a\"b", "a b", "é", "'a'b"] {
             assert_eq!(doubtful(text, Slot::ClientSecret), None, "{text:?}");
         }
+        // Somebody may have chosen it like that: a warning is enough.
+        assert_eq!(doubtful("'a", Slot::Webhook(0)), None);
+        assert!(has_one_quote("'a") && has_one_quote("a\"") && !has_one_quote("'a'b'"));
         let key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----";
         assert_eq!(doubtful(bare(&format!("\u{feff}{key}\r\n")), Slot::PrivateKey), None);
         assert!(doubtful(&format!("\"{key}\""), Slot::PrivateKey).is_some());

@@ -19,6 +19,7 @@ pub const WRONG_KIND: &str = "Y005";
 pub const CUT_BY_YAML: &str = "Y006";
 pub const INVISIBLE: &str = "Y007";
 pub const NOT_UTF8: &str = "Y008";
+pub const TAG: &str = "Y009";
 
 /// Limits the nodes of a file with its aliases expanded. A person does not write more.
 const MAX_NODES: usize = 20_000;
@@ -259,15 +260,9 @@ impl Tree<'_> {
         if self.made > MAX_NODES {
             return Err(ScanError::new(span.start, "too many values in one file"));
         }
+        self.check_tag(&event, span);
         let (anchor, node) = match event {
-            Event::Scalar(text, style, anchor, _) => {
-                let quoted = !matches!(style, ScalarStyle::Plain);
-                if !quoted {
-                    layout::check_plain(self.page, &bytes(span), &text);
-                }
-                let kind = Kind::Scalar(Scalar { text: text.into_owned(), quoted });
-                (anchor, Node { span: bytes(span), kind })
-            }
+            Event::Scalar(_, _, anchor, _) => (anchor, self.scalar(event, span)),
             Event::SequenceStart(_, anchor, _) => (anchor, self.list(events, span)?),
             Event::MappingStart(_, anchor, _) => (anchor, self.map(events, span)?),
             Event::Alias(id) => {
@@ -282,6 +277,47 @@ impl Tree<'_> {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(Some(node))
+    }
+
+    /// Not a part of `node`, which calls itself: what it holds is on the stack once for each level.
+    fn scalar(&mut self, event: Event<'_>, span: &Span) -> Node {
+        let Event::Scalar(text, style, _, tag) = event else { return empty(span) };
+        let plain = matches!(style, ScalarStyle::Plain);
+        if plain {
+            layout::check_plain(self.page, &bytes(span), &text);
+        }
+        let quoted = !plain || tag.is_some_and(|tag| tag.core_suffix() == Some("str"));
+        Node { span: bytes(span), kind: Kind::Scalar(Scalar { text: text.into_owned(), quoted }) }
+    }
+
+    /// Reports a tag that asks for more than the value as it stands: `!env NAME` would be the text `NAME`. The tags of
+    /// YAML itself are fine where they say what the value is anyway; `!!str` makes a text of it.
+    fn check_tag(&mut self, event: &Event<'_>, span: &Span) {
+        let (Event::Scalar(.., tag) | Event::SequenceStart(.., tag) | Event::MappingStart(.., tag)) = event
+        else {
+            return;
+        };
+        let Some(tag) = tag else { return };
+        let is_fine = match (tag.core_suffix(), event) {
+            (Some("int"), Event::Scalar(text, ..)) => text.parse::<i64>().is_ok(),
+            (Some("float"), Event::Scalar(text, ..)) => text.parse::<f64>().is_ok(),
+            (Some("bool"), Event::Scalar(text, ..)) => matches!(&**text, "true" | "false"),
+            (Some("null"), Event::Scalar(text, ..)) => matches!(&**text, "" | "~" | "null"),
+            (Some("str"), Event::Scalar(..))
+            | (Some("seq"), Event::SequenceStart(..))
+            | (Some("map"), Event::MappingStart(..)) => true,
+            _ => false,
+        };
+        if is_fine {
+            return;
+        }
+        let help = if self.page.is_secret() {
+            "write the value itself, `${NAME}` for a variable, or a path under a key that ends with `_file`"
+        } else {
+            "write the value itself; a text that begins with `!` needs double quotes"
+        };
+        let message = "a tag of YAML (`!...`) before this value asks for what is not done here";
+        self.page.error(TAG, &bytes(span), message).help(help);
     }
 
     fn list(&mut self, events: &mut Events<'_>, span: &Span) -> Result<Node, ScanError> {

@@ -19,6 +19,7 @@ pub fn codes() -> &'static [&'static str] {
         yaml::CUT_BY_YAML,
         yaml::INVISIBLE,
         yaml::NOT_UTF8,
+        yaml::TAG,
         NO_FILE,
         NEVER_CHOSEN,
         files::STRANGE_FILE,

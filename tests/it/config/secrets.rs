@@ -59,3 +59,50 @@ fn a_variable_may_be_empty_where_secrets_are_not_needed() {
     assert_eq!(run, ["C003", "C003", "C003", "C009"]);
     assert_eq!(offline, [""; 0]);
 }
+
+/// The findings of a file beside a secret's file with these bytes, as `check --offline` shows them.
+fn beside(secret: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("hook"), secret).unwrap();
+    let text = file("[{ file: hook }]", "t", "s", HERE);
+    let read = Config::parse(&dir.path().join("connector.yaml"), &text, Secrets::Optional, &|_| None);
+    let found = read.map_or_else(|found| found, |config| config.warnings);
+    found.iter().map(Diagnostic::render).collect()
+}
+
+#[test]
+fn d07_a_secret_file_in_another_encoding_is_told_without_the_secret() {
+    let utf16: Vec<u8> =
+        [0xfeff].into_iter().chain("geheim".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let shown = beside(&utf16);
+    assert!(shown.contains("error[C005]") && shown.contains("UTF-16"), "{shown}");
+    let shown = beside(b"geh\xe9im\n");
+    assert!(shown.contains("error[C005]") && shown.contains("Latin-1") && !shown.contains("geh"), "{shown}");
+    let shown = beside(b"geheim\"\n");
+    assert!(shown.contains("warning[C011]") && shown.contains("a quote at one end"), "{shown}");
+    assert_eq!(beside("gehéim\n".as_bytes()), "");
+}
+
+#[test]
+fn e08_what_stands_for_a_name_of_the_login_is_refused() {
+    for word in
+        ["$ID", "'<client id>'", "'\"abc\"'", "\"ab\\u200bc\"", "SALESFORCE_CLIENT_ID", "env:ID", "'...'"]
+    {
+        let text = file("[s]", "t", "s", HERE).replace("client_id: i", &format!("client_id: {word}"));
+        assert_eq!(codes(&text), [["C011"], ["C011"]], "{word}");
+        let flow = format!("flow: jwt_bearer\n    client_id: i\n    username: {word}");
+        let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/salesforce/jwt_private_for_tests.pem");
+        let text = file("[s]", "t", "s", HERE)
+            .replace("client_id: i", &flow)
+            .replace("client_secret: s", &format!("private_key_file: {key}"));
+        assert_eq!(codes(&text), [["C011"], ["C011"]], "{word}");
+    }
+    let around = file("[s]", "t", "s", HERE).replace("client_id: i", "client_id: \"i\\u200b\"");
+    assert_eq!(codes(&around), [[""; 0], [""; 0]]);
+}
+
+#[test]
+fn e08_a_word_in_place_of_the_orgs_name_is_told() {
+    let text = file("[s]", "t", "s", HERE).replace("//shop.", "//NAME.");
+    assert_eq!(codes(&text), [["C018"], ["C018"]]);
+}

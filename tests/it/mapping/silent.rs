@@ -181,6 +181,11 @@ fn e06_help_names_the_mistake_that_was_made() {
 }
 
 #[test]
+fn e08_tags_that_are_not_carried_out_are_told() {
+    all_are_told("e8_");
+}
+
+#[test]
 fn f_what_fails_or_never_holds_is_told() {
     all_are_told("f_");
 }
@@ -188,7 +193,7 @@ fn f_what_fails_or_never_holds_is_told() {
 /// Every file belongs to a test.
 #[test]
 fn e_each_file_is_of_a_number_with_a_test() {
-    let numbers = ["a5_", "e1_", "e2_", "e3_", "e4_", "e6_", "f_"];
+    let numbers = ["a5_", "e1_", "e2_", "e3_", "e4_", "e6_", "e8_", "f_"];
     let strays: Vec<String> = fixtures().iter().map(|path| name(path)).collect();
     let strays: Vec<&String> =
         strays.iter().filter(|name| !numbers.iter().any(|number| name.starts_with(number))).collect();

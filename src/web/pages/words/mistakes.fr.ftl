@@ -19,6 +19,8 @@ Y007-means = Une espace insécable, une marque d’ordre des octets ou un autre 
 Y007-do = L’effacer et taper une espace ordinaire.
 Y008-means = Le fichier n’est pas en UTF-8, mais en Latin-1 (Windows-1252) ou en UTF-16 ; le texte exact nomme la ligne.
 Y008-do = L’enregistrer en UTF-8.
+Y009-means = Une étiquette YAML, comme `!include`, précède la valeur et demande ce qui ne se fait pas ici.
+Y009-do = Écrire la valeur elle-même. Un texte qui commence par `!` se met entre guillemets doubles.
 
 ## Mappings
 
