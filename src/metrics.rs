@@ -103,7 +103,7 @@ pub struct Metrics {
     pub mapping_refused: Counter,
     /// 1 while the current mapping files are refused, and an earlier version is used.
     pub mapping_files_refused: Gauge,
-    /// 1 while the current connector.yaml is refused, and the earlier one is used.
+    /// 1 while the current connector.yaml or a secret's file is refused, and what was read earlier is used.
     pub configuration_refused: Gauge,
     /// Number of edited keys of connector.yaml that wait for a restart.
     pub configuration_waits: Gauge,

@@ -180,7 +180,7 @@ fn topic(finding: &Finding) -> Option<Topic> {
     match finding.code {
         "unclear" => Some(Topic::Unclear),
         "parked" => Some(Topic::Parked),
-        "mapping" | "rule" | "configuration" => Some(Topic::Mapping),
+        "mapping" | "rule" | "configuration" | "secrets" => Some(Topic::Mapping),
         BUDGET => Some(Topic::Budget),
         SILENT => Some(Topic::Silent),
         _ if finding.level == Level::Trouble => Some(Topic::Trouble),

@@ -103,6 +103,12 @@ fn edits(text: &mut String, status: &Value) {
         );
     }
     let waiting = words(&configuration["waits_for_restart"]);
+    if let Some(problem) = configuration["secrets"].as_str() {
+        let _ = writeln!(
+            text,
+            "secrets       a file cannot be used, what was read before goes on, and a restart would fail:\n{problem}"
+        );
+    }
     if !waiting.is_empty() {
         let _ = writeln!(text, "configuration edited, in force after a restart: {}", waiting.join(", "));
     }
@@ -339,7 +345,7 @@ mod tests {
             "goodays": { "trouble": trouble },
             "unprocessed": { "count": 5 },
             "mapping": { "version": "abc", "trouble": null },
-            "configuration": { "refused": "error[Y003]: nonsense", "waits_for_restart": ["settle", "state.path"] },
+            "configuration": { "refused": "error[Y003]: nonsense", "secrets": "error[C003]: nothing", "waits_for_restart": ["settle", "state.path"] },
             "fields_refused": fields,
         });
         let text = super::status(&status, &[]);
@@ -376,6 +382,8 @@ mod tests {
         to the Case   half of the last 812 within 0.3 s, nine tenths within 11 min
         to Goodays    half of the last 90 within 12.0 s, nine tenths within 2.5 h
         Goodays says  reply rate 93.5, reply time 7200
+        secrets       a file cannot be used, what was read before goes on, and a restart would fail:
+        error[C003]: nothing
         ");
     }
 

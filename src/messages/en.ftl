@@ -134,6 +134,7 @@ finding-sweep = The sweep does not get through: { $why }. Feedback that no webho
 finding-mapping = The edited mapping files are refused; the version before goes on.
 finding-rule = A rule of actions.yaml cannot be evaluated ({ $rule }), so agents’ actions are not carried out: correct it, then see `apply-actions --dry-run`.
 finding-configuration = The edited connector.yaml is refused; what was read before goes on.
+finding-secrets = A file of a secret cannot be used: `status` names it. What was read before goes on, but a restart would fail.
 finding-restart = Edited keys of connector.yaml wait for a restart: { $keys }.
 
 ## What happened to a feedback

@@ -134,6 +134,7 @@ finding-sweep = Le balayage n’aboutit pas : { $why }. Les avis qu’aucun webh
 finding-mapping = Les fichiers de mapping modifiés sont refusés ; la version précédente continue.
 finding-rule = Une règle d’actions.yaml ne peut pas être évaluée ({ $rule }) : les actions des agents ne sont pas exécutées. La corriger, puis voir `apply-actions --dry-run`.
 finding-configuration = Le connector.yaml modifié est refusé ; ce qui a été lu avant continue.
+finding-secrets = Le fichier d’un secret n’est pas utilisable : `status` le nomme. Ce qui a été lu avant continue, mais un redémarrage échouerait.
 finding-restart = Clés modifiées de connector.yaml en attente d’un redémarrage : { $keys }.
 
 ## Ce qui est arrivé à un avis

@@ -51,6 +51,8 @@ pub struct Facts {
     /// A rule of actions.yaml that could not be evaluated since it is in force.
     pub rule_failure: Option<String>,
     pub configuration_refused: bool,
+    /// Why a secret's file cannot be used any more.
+    pub secrets: Option<String>,
     /// Edited keys that need a restart.
     pub waits_for_restart: Vec<&'static str>,
 }
@@ -108,6 +110,9 @@ fn waits(facts: &Facts) -> Vec<Finding> {
     if facts.configuration_refused {
         found.push(Finding::new("configuration", Level::Waits, Words::new("finding-configuration")));
     }
+    if facts.secrets.is_some() {
+        found.push(Finding::new("secrets", Level::Waits, Words::new("finding-secrets")));
+    }
     if !facts.waits_for_restart.is_empty() {
         let words = Words::new("finding-restart").with("keys", facts.waits_for_restart.join(", "));
         found.push(Finding::new("restart", Level::Waits, words));
@@ -164,10 +169,11 @@ mod tests {
             mapping_refused: true,
             rule_failure: Some("actions.yaml:12: it is no condition".to_owned()),
             configuration_refused: true,
+            secrets: Some("the secret is empty".to_owned()),
             waits_for_restart: vec!["state.path"],
         };
         let trouble = ["not_accepting", "salesforce", "goodays", "poll", "sweep", "budget"];
-        let waits = ["unclear", "parked", "mapping", "rule", "configuration", "restart"];
+        let waits = ["unclear", "parked", "mapping", "rule", "configuration", "secrets", "restart"];
         let expected: Vec<_> = trouble
             .map(|code| (code, Level::Trouble))
             .into_iter()

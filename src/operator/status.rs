@@ -68,6 +68,7 @@ impl Status {
             mapping_refused: !shared.mapping_trouble.load().is_empty(),
             rule_failure: (**shared.rule_failure.load()).clone(),
             configuration_refused: edits.refused.is_some(),
+            secrets: edits.secrets.clone(),
             waits_for_restart: edits.waiting.clone(),
         }))
     }
@@ -140,6 +141,7 @@ impl Status {
             },
             "configuration": {
                 "refused": edits.refused,
+                "secrets": edits.secrets,
                 "waits_for_restart": edits.waiting,
             },
             "fields_refused": shared.metrics.dropped().into_iter().take(FIELDS).map(|(field, code, count)| {
@@ -179,7 +181,7 @@ impl Status {
         m.goodays_up.set(shared.goodays_breaker.trouble().is_none().into());
         m.mapping_files_refused.set((!shared.mapping_trouble.load().is_empty()).into());
         let edits = shared.edits.load();
-        m.configuration_refused.set(edits.refused.is_some().into());
+        m.configuration_refused.set((edits.refused.is_some() || edits.secrets.is_some()).into());
         m.configuration_waits.set(whole(edits.waiting.len()));
         m.observing.set((shared.live().actions == Actions::Observe).into());
         m.leader.set(shared.works.into());

@@ -148,6 +148,40 @@ async fn the_admin_token_is_rotated_without_a_restart() {
     assert!(stage.stop_daemon().await);
 }
 
+/// What `/status` and `/metrics` tell of secrets' files and connector.yaml: the findings' codes, and the gauge.
+async fn refused(stage: &Stage) -> (Vec<String>, bool) {
+    let base = format!("http://{}", stage.app().doors.admin_addr());
+    let get = |path: &str| client(PATIENCE).get(format!("{base}{path}")).send();
+    let status: Value = get("/status").await.unwrap().json().await.unwrap();
+    let metrics = get("/metrics").await.unwrap().text().await.unwrap();
+    let codes =
+        status["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap().to_owned());
+    (codes.collect(), metrics.contains("\ngoodays_salesforce_configuration_refused 1\n"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e05_a_secret_file_that_breaks_is_told_until_it_is_mended() {
+    let changes = [("secrets: [demo-secret]", "secrets: [{ file: secret.txt }]")];
+    let mut stage = stage_with(&changes, &[("secret.txt", SECRET)]).await;
+    let edits = |stage: &Stage| stage.app().shared.edits.load_full();
+    assert_eq!(refused(&stage).await, (vec![], false));
+    // Nobody asks for it: the files are looked at.
+    fs::remove_file(stage.dir.path().join("secret.txt")).unwrap();
+    until(PATIENCE, || edits(&stage).secrets.clone()).await.expect("it is noticed");
+    assert_eq!(refused(&stage).await, (vec!["secrets".to_owned()], true));
+    assert!(edits(&stage).secrets.as_ref().unwrap().contains("secret.txt"));
+    assert_eq!(knock(&stage, EVENT, SECRET).await, 200, "what was read before goes on");
+    write(&stage, "secret.txt", "");
+    assert!(stage.app().shared.reload().await.is_err());
+    assert_eq!(refused(&stage).await, (vec!["configuration".to_owned(), "secrets".to_owned()], true));
+    write(&stage, "secret.txt", SECRET);
+    until(PATIENCE, || (*edits(&stage) == goodays_salesforce::workers::Edits::default()).then_some(()))
+        .await
+        .expect("it is noticed that both are mended");
+    assert_eq!(refused(&stage).await, (vec![], false));
+    assert!(stage.stop_daemon().await);
+}
+
 /// The account of a new token is compared with that of the state before anything is sent (design, rule 16).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_token_of_another_account_sends_nothing() {

@@ -36,7 +36,7 @@ impl Worker for FileWatch {
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
         self.watch_files(shared).await;
         if self.looks.is_multiple_of(SECRETS_EVERY) {
-            shared.reload_secrets();
+            shared.look_at_secrets();
         }
         self.looks += 1;
         Ok(Step::Idle { until_ms: Some(shared.clock.now_ms() + millis(LOOK)) })

@@ -18,13 +18,15 @@ use crate::workers::housekeeping::in_force;
 /// How long a check of an edited mapping waits for the org's answer.
 const ASKING: Duration = Duration::from_secs(15);
 
-/// How connector.yaml on disk differs from the running configuration.
+/// How connector.yaml and the secrets' files on disk differ from what runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Keys that were edited and wait for a restart.
     pub waiting: Vec<&'static str>,
     /// Why the current file is refused, for people.
     pub refused: Option<String>,
+    /// Why files of secrets cannot be used now, for people. A restart would fail.
+    pub secrets: Option<String>,
 }
 
 impl Shared {
@@ -136,7 +138,7 @@ impl Shared {
         match Config::load(&self.config.file, Secrets::Required) {
             Ok(edited) => {
                 self.apply_live(Live::of(&edited));
-                self.note_waiting(waiting(&self.config, &edited));
+                self.note_waiting(&waiting(&self.config, &edited));
                 Ok(())
             }
             Err(mistakes) => {
@@ -164,27 +166,50 @@ impl Shared {
         self.wake_all();
     }
 
-    fn note_waiting(&self, waiting: Vec<&'static str>) {
-        let now = Edits { waiting, refused: None };
-        if !now.waiting.is_empty() && self.edits.load().waiting != now.waiting {
-            warn!(keys = %now.waiting.join(", "), "edited keys of connector.yaml wait for a restart");
+    fn note_waiting(&self, waiting: &[&'static str]) {
+        if !waiting.is_empty() && self.edits.load().waiting != waiting {
+            warn!(keys = %waiting.join(", "), "edited keys of connector.yaml wait for a restart");
         }
-        self.edits.store(now.into());
+        self.edits.rcu(|before| Edits {
+            waiting: waiting.to_vec(),
+            refused: None,
+            secrets: before.secrets.clone(),
+        });
     }
 
     fn refuse_config(&self, text: &str) {
-        let before = self.edits.load_full();
-        if before.refused.as_deref() != Some(text) {
+        if self.edits.load().refused.as_deref() != Some(text) {
             error!("the edited connector.yaml is refused, what was read before goes on:\n{text}");
         }
-        let now = Edits { waiting: before.waiting.clone(), refused: Some(text.to_owned()) };
-        self.edits.store(now.into());
+        self.edits.rcu(|before| Edits { refused: Some(text.to_owned()), ..Edits::clone(before) });
     }
 
-    /// Reads secrets again from their files: rotation needs no restart.
+    /// Logged once for the same files with the same problems; `status` shows them until they are mended.
+    fn note_secrets(&self, problem: Option<&str>) {
+        if self.edits.load().secrets.as_deref() == problem {
+            return;
+        }
+        if let Some(text) = problem {
+            warn!("files of secrets cannot be used, what was read before goes on:\n{text}");
+        }
+        self.edits.rcu(|before| Edits { secrets: problem.map(str::to_owned), ..Edits::clone(before) });
+    }
+
+    /// Reads secrets again from their files: rotation needs no restart. A connector.yaml that is refused is read again,
+    /// too: a secret's file may have been all that was wrong.
+    pub fn look_at_secrets(&self) {
+        self.reload_secrets();
+        if self.edits.load().refused.is_some() {
+            // It is in the log and in `status`.
+            let _ = self.reload_config();
+        }
+    }
+
+    /// Reads secrets again from their files.
     pub fn reload_secrets(&self) {
         match self.config.reload_secrets() {
             Ok(fresh) => {
+                self.note_secrets(None);
                 let taken = self.secrets.take(&fresh);
                 if taken.salesforce {
                     self.salesforce.set_credentials(credentials(&fresh));
@@ -198,11 +223,7 @@ impl Shared {
                     self.wake_all();
                 }
             }
-            Err(problems) => {
-                for problem in problems {
-                    warn!("{}", problem.render());
-                }
-            }
+            Err(problems) => self.note_secrets(Some(&text_of(&problems))),
         }
     }
 }
