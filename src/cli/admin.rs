@@ -35,15 +35,37 @@ pub struct Admin {
     http: reqwest::Client,
 }
 
+/// Why the daemon's address is not known. Without the file none runs; a file that cannot be read says nothing about it.
+fn not_found(file: &Path, error: &std::io::Error) -> anyhow::Error {
+    let (shown, kind) = (file.display(), error.kind());
+    match kind {
+        std::io::ErrorKind::NotFound => {
+            let said = format!("no running daemon was found ({shown} is not there): start it with `run`");
+            NoDaemon(said).into()
+        }
+        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "{shown} cannot be read ({kind}): use this command as the user of the daemon, or as one who may read its \
+             state folder"
+        ),
+        _ => anyhow::anyhow!("{shown} cannot be read ({kind})"),
+    }
+}
+
 impl Admin {
     pub fn find(path: &Path) -> anyhow::Result<Self> {
         let config = load(path, Secrets::Optional)?;
         let file = config.state.path.join(ADMIN_FILE);
-        let addr = std::fs::read_to_string(&file).map_err(|_| {
-            let file = file.display();
-            NoDaemon(format!("no running daemon was found ({file} is not there): start it with `run`"))
-        })?;
+        let addr = std::fs::read_to_string(&file).map_err(|error| not_found(&file, &error))?;
         Ok(Self::at(&config, addr.trim()))
+    }
+
+    /// The daemon, for what can be done without it, too.
+    pub fn if_running(path: &Path) -> Option<Self> {
+        let found = Self::find(path);
+        if let Some(error) = found.as_ref().err().filter(|error| !error.is::<NoDaemon>()) {
+            warn_user!("note: whether a daemon runs is not known: {error:#}");
+        }
+        found.ok()
     }
 
     fn at(config: &Config, addr: &str) -> Self {
@@ -395,4 +417,18 @@ pub async fn case(path: &Path, name: &str, json: bool) -> anyhow::Result<u8> {
 /// A stored event's body.
 pub async fn event(path: &Path, id: &str) -> anyhow::Result<Value> {
     Admin::find(path)?.get(&format!("/events/{id}")).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f03_only_a_missing_file_says_that_no_daemon_runs() {
+        let of = |kind: std::io::ErrorKind| not_found(Path::new("state/admin.addr"), &kind.into());
+        assert!(of(std::io::ErrorKind::NotFound).is::<NoDaemon>());
+        let denied = of(std::io::ErrorKind::PermissionDenied);
+        assert!(!denied.is::<NoDaemon>());
+        assert!(denied.to_string().contains("as the user of the daemon"), "{denied}");
+    }
 }

@@ -24,7 +24,7 @@ pub async fn check(path: &Path, offline: bool, json: bool) -> anyhow::Result<u8>
 
 /// If a daemon runs, reports the existing records for which the last edit of its rules holds. Otherwise nothing.
 async fn edited(path: &Path, report: &mut Report) {
-    let Ok(daemon) = Admin::find(path) else { return };
+    let Some(daemon) = Admin::if_running(path) else { return };
     match daemon.apply_actions(true).await {
         Ok(applied) => {
             let stood = Stood {

@@ -74,7 +74,7 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     async fn open(path: &Path, config: &'a Config, mapping: &'a Mapping, how: How) -> Result<Self, Failure> {
         let org = if how.diff { Some(Org::open(config, mapping).await?) } else { None };
-        Ok(Self { config, mapping, how, daemon: Admin::find(path).ok(), org, in_force: None })
+        Ok(Self { config, mapping, how, daemon: Admin::if_running(path), org, in_force: None })
     }
 
     async fn show(&mut self, name: &str, body: &Value) -> Result<String, Failure> {

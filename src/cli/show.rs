@@ -39,6 +39,7 @@ pub fn status(status: &Value, parked: &[Value]) -> String {
     figures(&mut text, &status["figures"]);
     edits(&mut text, status);
     troubles(&mut text, status);
+    findings(&mut text, &status["findings"]);
     fields(&mut text, &status["fields_refused"]);
     let operators = verdict::for_an_operator(status, parked);
     let agents = n("/inbox/parked") + n("/outbox/parked") + n("/outbox/unclear") - operators;
@@ -102,13 +103,13 @@ fn edits(text: &mut String, status: &Value) {
             "configuration the edited connector.yaml is refused, what was read before goes on:\n{refused}"
         );
     }
-    let waiting = words(&configuration["waits_for_restart"]);
     if let Some(problem) = configuration["secrets"].as_str() {
         let _ = writeln!(
             text,
             "secrets       a file cannot be used, what was read before goes on, and a restart would fail:\n{problem}"
         );
     }
+    let waiting = words(&configuration["waits_for_restart"]);
     if !waiting.is_empty() {
         let _ = writeln!(text, "configuration edited, in force after a restart: {}", waiting.join(", "));
     }
@@ -148,6 +149,29 @@ fn troubles(text: &mut String, status: &Value) {
             text,
             "poll          a row of Salesforce has a time ahead of Salesforce's own clock ({time}); it is read at each poll"
         );
+    }
+}
+
+/// The findings that have no lines of their own. Each finding decides the exit code, so none may be left out.
+fn findings(text: &mut String, findings: &Value) {
+    const SHOWN: [&str; 11] = [
+        "not_accepting",
+        "salesforce",
+        "goodays",
+        "poll",
+        "budget",
+        "unclear",
+        "parked",
+        "mapping",
+        "configuration",
+        "secrets",
+        "restart",
+    ];
+    for one in findings.as_array().into_iter().flatten() {
+        let t = |key: &str| one[key].as_str().unwrap_or("-");
+        if !SHOWN.contains(&t("code")) {
+            let _ = writeln!(text, "{:<13} {}", t("code"), t("words"));
+        }
     }
 }
 
@@ -338,6 +362,12 @@ mod tests {
         let status = json!({
             "actions": "observe",
             "refusing": "10 MB are free",
+            "findings": [
+                { "code": "goodays", "level": "trouble", "words": "Goodays is away." },
+                { "code": "sweep", "level": "trouble", "words": "The sweep does not get through: 403." },
+                { "code": "rule", "level": "waits", "words": "A rule of actions.yaml cannot be evaluated." },
+                { "code": "of_a_later_version", "level": "waits", "words": "Something new." },
+            ],
             "inbox": { "pending": 1, "parked": 0, "done": 2 },
             "outbox": { "pending": 3, "unclear": 1, "parked": 0, "delivered": 4 },
             "poll": { "last_completed": "T", "trouble": "Salesforce refuses the poll's query", "stopped_by_budget": true },
@@ -352,6 +382,8 @@ mod tests {
         insta::assert_snapshot!(text.split_once("abc\n").unwrap().1, @r"
         configuration the edited connector.yaml is refused, what was read before goes on:
         error[Y003]: nonsense
+        secrets       a file cannot be used, what was read before goes on, and a restart would fail:
+        error[C003]: nothing
         configuration edited, in force after a restart: settle, state.path
         actions       observe: nothing is sent to customers
         webhooks      are not accepted: 10 MB are free
@@ -359,6 +391,9 @@ mod tests {
                       code not_sent, since S, tried again at R
         poll          stopped: nine tenths of salesforce.api_calls_per_day are used. Agents' actions wait, new feedback goes on; polls go on as calls of the last 24 hours expire
         poll          Salesforce refuses the poll's query
+        sweep         The sweep does not get through: 403.
+        rule          A rule of actions.yaml cannot be evaluated.
+        of_a_later_version Something new.
         fields        Store__c left out or shortened 30x since the start (FIELD_LACKING)
         fields        Subject left out or shortened 1x since the start (STRING_TOO_LONG)
         Something waits for a human: goodays-salesforce parked
@@ -382,8 +417,6 @@ mod tests {
         to the Case   half of the last 812 within 0.3 s, nine tenths within 11 min
         to Goodays    half of the last 90 within 12.0 s, nine tenths within 2.5 h
         Goodays says  reply rate 93.5, reply time 7200
-        secrets       a file cannot be used, what was read before goes on, and a restart would fail:
-        error[C003]: nothing
         ");
     }
 

@@ -97,6 +97,32 @@ fn a_missing_file_says_what_to_do() {
     assert!(said.contains("nowhere.yaml") && !said.contains("/etc/"), "{said}");
 }
 
+/// A watchdog starts a daemon on 5, so 5 is only for one that surely does not run.
+#[test]
+fn f03_an_address_that_cannot_be_read_is_no_missing_daemon() {
+    let dir = set_up();
+    let none = bin().current_dir(dir.path()).arg("status").assert().code(5);
+    assert!(stderr(&none).contains("no running daemon was found"), "{}", stderr(&none));
+    fs::create_dir_all(dir.path().join("state/admin.addr")).unwrap();
+    let unread = bin().current_dir(dir.path()).arg("status").assert().code(2);
+    assert!(stderr(&unread).contains("admin.addr cannot be read (is a directory)"), "{}", stderr(&unread));
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/goodays/response.json");
+    let plan = bin().current_dir(dir.path()).args(["plan", plan]).assert().success();
+    assert!(stderr(&plan).contains("whether a daemon runs is not known"), "{}", stderr(&plan));
+}
+
+#[test]
+fn c19_a_variable_that_names_no_proxy_is_told_without_its_value() {
+    let dir = set_up();
+    let mut command = bin();
+    let check = with_secrets(&mut command)
+        .current_dir(dir.path())
+        .arg("check")
+        .env("HTTPS_PROXY", "http://me:geheim@[");
+    let said = stdout(&check.assert());
+    assert!(said.contains("C019") && said.contains("`HTTPS_PROXY`") && !said.contains("geheim"), "{said}");
+}
+
 #[test]
 fn a_folder_without_an_event_is_told() {
     let dir = set_up();
