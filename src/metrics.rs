@@ -271,7 +271,11 @@ impl Metrics {
             "Salesforce API calls allowed in 24 hours",
             self.calls_allowed.clone(),
         );
-        r.register("salesforce_up", "1 when the last call to Salesforce worked", self.salesforce_up.clone());
+        r.register(
+            "salesforce_up",
+            "1 when the last call to Salesforce worked, and while another instance works",
+            self.salesforce_up.clone(),
+        );
         r.register("goodays_up", "0 while calls to Goodays fail", self.goodays_up.clone());
         r.register(
             "log_lines_dropped",

@@ -176,7 +176,9 @@ impl Status {
         m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
         m.calls.set(self.calls.0.cast_signed());
         m.calls_allowed.set(self.calls.1.cast_signed());
-        m.salesforce_up.set(shared.salesforce_breaker.is_well().into());
+        // An instance that does not work calls nobody.
+        let waits = !shared.works;
+        m.salesforce_up.set((waits || shared.salesforce_breaker.is_well()).into());
         // Goodays may not have been called yet, so no failure counts as up.
         m.goodays_up.set(shared.goodays_breaker.trouble().is_none().into());
         m.mapping_files_refused.set((!shared.mapping_trouble.load().is_empty()).into());
@@ -224,4 +226,27 @@ fn rfc3339(ms: i64) -> Option<String> {
 
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// One that works has not logged in to Salesforce before its first call: that counts as down.
+    #[tokio::test]
+    async fn f01_an_instance_that_waits_raises_no_alarm() {
+        let dir = tempfile::tempdir().unwrap();
+        let works = crate::workers::runtime::worker::tests::shared(dir.path()).await;
+        let waits = Shared::waiting(works.process.clone(), works.store.clone()).await.unwrap();
+        let mut seen = Vec::new();
+        for shared in [works, Arc::new(waits)] {
+            let long_ago = shared.clock.now_ms() - 3_600_000;
+            Status::read(&shared, long_ago).await.unwrap().gauge(&shared);
+            let m = &shared.metrics;
+            seen.push([m.leader.get(), m.salesforce_up.get(), m.goodays_up.get(), m.poll_lag.get().min(1)]);
+        }
+        assert_eq!(seen, [[1, 0, 1, 1], [0, 1, 1, 0]]);
+    }
 }
