@@ -97,7 +97,7 @@ impl Admin {
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(|error| self.silent(error))?;
         if status == 401 {
-            bail!("the admin door wants its token: set admin.token in connector.yaml as the daemon has it");
+            bail!("{}", self.refused());
         }
         let body = serde_json::from_str(&text).map_err(|_| self.strange("is no JSON"))?;
         Ok((status, body))
@@ -115,6 +115,16 @@ impl Admin {
             bail!("{path}: status {status}");
         }
         Ok(answer.text().await.map_err(|error| self.silent(error))?)
+    }
+
+    /// Why the door does not let this command in.
+    fn refused(&self) -> &'static str {
+        if self.token.is_some() {
+            "the admin door takes another token: set admin.token in connector.yaml as the daemon has it"
+        } else {
+            "the admin door wants its token, and admin.token is empty here: set it in connector.yaml, or, where it \
+             comes from a variable, set the variable for this command, too (docs/setup.md, step 9)"
+        }
     }
 
     fn silent(&self, error: reqwest::Error) -> NoDaemon {

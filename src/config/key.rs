@@ -3,6 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::document::diagnostic::one_of;
+
 /// One key.
 #[derive(Debug)]
 pub struct Key {
@@ -221,6 +223,17 @@ impl Key {
             Kind::Listen | Kind::Number(_) | Kind::Duration(_) | Kind::Choice(_) | Kind::ApiVersion
         )
     }
+}
+
+/// Where a key or section of this name belongs, as help for one that stands in another place.
+pub fn home(name: &str) -> Option<String> {
+    let secret = name.strip_suffix("_file").unwrap_or(name);
+    let fits = |key: &&&Key| key.name() == name || (key.name() == secret && matches!(key.kind, Kind::Secret));
+    let of_keys = ALL.iter().filter(fits).map(|key| key.section());
+    let of_sections = SECTIONS.iter().filter_map(|one| one.path.rsplit_once('.'));
+    let of_sections = of_sections.filter(|(_, own)| *own == name).map(|(section, _)| section);
+    let homes: Vec<&str> = of_keys.chain(of_sections).filter(|section| !section.is_empty()).collect();
+    (!homes.is_empty()).then(|| format!("it belongs under {}", one_of(&homes)))
 }
 
 /// The keys as a Markdown table, for docs/configuration.md.

@@ -109,7 +109,7 @@ impl Reader<'_> {
         let messages = self.messages(&mut keys);
         let alerts = keys.take(key::ALERTS.name());
         let alerts = self.alerts(alerts);
-        keys.finish(&mut self.page, what);
+        self.finish(keys, what);
         Config {
             file: path.to_owned(),
             server,
@@ -134,7 +134,7 @@ impl Reader<'_> {
         let listen = self.listen(&mut keys, &key::SERVER_LISTEN);
         let webhook_path = keys.take("webhook_path").and_then(|node| self.url_path(node));
         let max_body_bytes = self.number(&mut keys, &key::MAX_BODY_BYTES);
-        keys.finish(&mut self.page, "`server`");
+        self.finish(keys, "`server`");
         Server {
             listen,
             webhook_path: webhook_path.unwrap_or_else(|| key::WEBHOOK_PATH.default.to_owned()),
@@ -170,7 +170,7 @@ impl Reader<'_> {
                 )
                 .help("take another port for `admin.listen`: the webhook's door is open to the world");
         }
-        keys.finish(&mut self.page, "`admin`");
+        self.finish(keys, "`admin`");
         Admin { listen, token }
     }
 
@@ -196,7 +196,7 @@ impl Reader<'_> {
             keys.take("default_user").and_then(|node| self.optional_text(node, "`default_user`"));
         let undo = self.undo(keys.take("undo"));
         let approval = self.choice(&mut keys, &key::APPROVAL, &[Approval::None, Approval::Public]);
-        keys.finish(&mut self.page, "`goodays`");
+        self.finish(keys, "`goodays`");
         Goodays {
             base_url: base_url.unwrap_or_else(|| default_url(&key::BASE_URL)),
             token: token.unwrap_or_else(secrets::none),
@@ -215,7 +215,7 @@ impl Reader<'_> {
         let mut keys = self.section(node, "undo");
         let reply = self.duration(&mut keys, &key::UNDO_REPLY);
         let message = self.duration(&mut keys, &key::UNDO_MESSAGE);
-        keys.finish(&mut self.page, "`undo`");
+        self.finish(keys, "`undo`");
         Undo { reply, message }
     }
 
@@ -244,7 +244,7 @@ impl Reader<'_> {
                 .error(MISSING_KEY, &span, "`secrets` is missing: signatures cannot be verified without")
                 .help("list the secret agreed with Goodays, or set `signature: off`");
         }
-        keys.finish(&mut self.page, "`webhook`");
+        self.finish(keys, "`webhook`");
         Webhook { signature, secrets }
     }
 
@@ -256,7 +256,8 @@ impl Reader<'_> {
                 .error(MISSING_KEY, &keys.span, "`login_url` is missing")
                 .help("your org's own address: https://NAME.my.salesforce.com");
         }
-        let login_url = self.url(&mut keys, &key::LOGIN_URL).unwrap_or_else(no_login_url);
+        let given_url = self.url(&mut keys, &key::LOGIN_URL);
+        let login_url = given_url.clone().unwrap_or_else(no_login_url);
         let api_version = keys.take("api_version").and_then(|node| self.api_version(node));
         let auth = keys.take("auth");
         if node.is_some() && auth.is_none() {
@@ -265,11 +266,12 @@ impl Reader<'_> {
                 .help("give `auth: { client_id: ..., client_secret: ... }`, see docs/setup.md");
         }
         let auth = self.auth(auth, &login_url);
-        if let Some(node) = login.filter(|node| self.given(Some(node)).is_some()) {
-            self.login_host(node, &login_url, matches!(auth, Auth::ClientCredentials { .. }));
+        // What is no address at all was reported as such.
+        if let (Some(node), Some(url)) = (login, &given_url) {
+            self.login_host(node, url, matches!(auth, Auth::ClientCredentials { .. }));
         }
         let api_calls_per_day = self.number(&mut keys, &key::API_CALLS_PER_DAY);
-        keys.finish(&mut self.page, "`salesforce`");
+        self.finish(keys, "`salesforce`");
         Salesforce {
             login_url,
             api_version: api_version.unwrap_or_else(|| key::API_VERSION.default.to_owned()),
@@ -334,7 +336,7 @@ impl Reader<'_> {
         let quiet = keys.take(key::QUIET.name()).and_then(|node| self.quiet(node, interval));
         let overlap = self.duration(&mut keys, &key::OVERLAP);
         let close_grace = self.duration(&mut keys, &key::CLOSE_GRACE);
-        keys.finish(&mut self.page, "`poll`");
+        self.finish(keys, "`poll`");
         Poll { interval, quiet: quiet.unwrap_or(interval * 3), overlap, close_grace }
     }
 
@@ -377,7 +379,7 @@ impl Reader<'_> {
                 )
                 .help("make it several times as long: feedback is looked at until it is that old");
         }
-        keys.finish(&mut self.page, "`sweep`");
+        self.finish(keys, "`sweep`");
         Sweep { every: Some(every).filter(|every| !every.is_zero()), window }
     }
 
@@ -387,7 +389,7 @@ impl Reader<'_> {
         let keep_events = self.duration(&mut keys, &key::KEEP_EVENTS);
         let keep_parked = self.duration(&mut keys, &key::KEEP_PARKED);
         let postgres = self.postgres(keys.take("postgres"));
-        keys.finish(&mut self.page, "`state`");
+        self.finish(keys, "`state`");
         State {
             path: path.unwrap_or_else(|| self.folder.join(bare(key::STATE_PATH.default))),
             keep_events,
@@ -404,7 +406,7 @@ impl Reader<'_> {
         let root_cert =
             keys.take(key::POSTGRES_ROOT_CERT.name()).and_then(|node| self.path(node, "root_cert"));
         let lease = self.duration(&mut keys, &key::POSTGRES_LEASE);
-        keys.finish(&mut self.page, "`postgres`");
+        self.finish(keys, "`postgres`");
         Some(Postgres {
             url: url.unwrap_or_else(secrets::none),
             schema: schema.unwrap_or_else(|| key::POSTGRES_SCHEMA.default.to_owned()),
@@ -440,7 +442,7 @@ impl Reader<'_> {
         let mut keys = self.section(node, "log");
         let format = self.choice(&mut keys, &key::LOG_FORMAT, &[LogFormat::Text, LogFormat::Json]);
         let level = keys.take("level").and_then(|node| self.level(node));
-        keys.finish(&mut self.page, "`log`");
+        self.finish(keys, "`log`");
         Log { format, level: level.unwrap_or_else(|| key::LOG_LEVEL.default.to_owned()) }
     }
 }

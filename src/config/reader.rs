@@ -13,7 +13,7 @@ use crate::document::keys::{Keys, choice};
 use crate::document::yaml::Node;
 
 use super::Secrets;
-use super::key::{Key, Kind, LEVELS};
+use super::key::{self, Key, Kind, LEVELS};
 use super::secrets::SecretFile;
 use super::values::{self, BAD_VALUE};
 
@@ -36,6 +36,11 @@ impl Reader<'_> {
             Some(node) => Keys::of(node, &mut self.page, &format!("`{name}`")),
             None => Keys::none(),
         }
+    }
+
+    /// Reports the keys that were not taken. One that has its place in another section is sent there.
+    pub(super) fn finish(&mut self, keys: Keys<'_>, what: &str) {
+        keys.finish_with(&mut self.page, what, &key::home);
     }
 
     /// The node, unless one of its variables is not set.

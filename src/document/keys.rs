@@ -62,6 +62,11 @@ impl<'n> Keys<'n> {
 
     /// Reports every key that was not taken as unknown.
     pub fn finish(self, page: &mut Page, what: &str) {
+        self.finish_with(page, what, &|_| None);
+    }
+
+    /// The same. `elsewhere`: what to do about a key that belongs to another place.
+    pub fn finish_with(self, page: &mut Page, what: &str, elsewhere: &dyn Fn(&str) -> Option<String>) {
         for (key, value) in self.entries {
             let Some(name) = key.scalar() else {
                 key.wrong_kind(page, "a key", "a text");
@@ -72,7 +77,7 @@ impl<'n> Keys<'n> {
                 let help = if self.known.contains(&"fields") && is_rule(value) {
                     format!("if `{}` is a field, indent it like the others under `fields`", name.text)
                 } else {
-                    suggest(&name.text, &self.known)
+                    elsewhere(&name.text).unwrap_or_else(|| suggest(&name.text, &self.known))
                 };
                 page.error(UNKNOWN_KEY, &key.span, message).help(help);
             }

@@ -303,6 +303,37 @@ fn wrong_values_are_told_together() {
     ");
 }
 
+/// Each with the code and the help alone.
+fn told(text: &str) -> Vec<(String, String)> {
+    let dir = tempfile::tempdir().expect("as arranged");
+    let found = load(dir.path(), text).unwrap_err();
+    found
+        .iter()
+        .map(|one| (format!("{} {}", one.code, one.message), one.help.clone().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn e06_a_key_in_the_wrong_section_is_sent_to_its_own() {
+    let key = |name: &str, what: &str| format!("Y003 unknown key `{name}` in {what}");
+    let misplaced = |text: &str| told(&format!("{LEAST}{text}\n"));
+    let of = |name: &str, what: &str, help: &str| vec![(key(name, what), help.to_owned())];
+    let top = "connector.yaml";
+    assert_eq!(misplaced("actions: observe"), of("actions", top, "it belongs under `goodays`"));
+    assert_eq!(misplaced("webhook: {}"), of("webhook", top, "it belongs under `goodays`"));
+    let doors = "it belongs under `admin` or `goodays`";
+    assert_eq!(misplaced("token_file: x"), of("token_file", top, doors));
+    assert_eq!(misplaced("poll: { window: 1h }"), of("window", "`poll`", "it belongs under `sweep`"));
+    assert_eq!(misplaced("pol: {}"), of("pol", top, "did you mean `poll`?"));
+}
+
+#[test]
+fn e06_an_address_that_is_none_is_told_once() {
+    let without = LEAST.replace("https://shop", "shop");
+    let said = told(&without);
+    assert!(said.len() == 1 && said[0].0.starts_with("C006 `login_url` is no address"), "{said:?}");
+}
+
 #[test]
 fn files_and_variables_that_are_wrong() {
     let text = "goodays:\n  token: ${GOODAYS-TOKEN}\n  webhook: { secrets: [\"${EMPTY}\", { file: none }], signature: hmac-sha256 }\n\

@@ -125,3 +125,27 @@ async fn f04_dropping_all_needs_a_reason() {
     let url = format!("http://{}/parked/drop", world.app().doors.admin_addr());
     assert_eq!(http.post(url).send().await.unwrap().status(), 400);
 }
+
+/// What a command on a copy of the world's connector.yaml with this change says on standard error, and its exit code.
+async fn says_on(world: &World, (old, new): (&str, &str)) -> (i32, String) {
+    let yaml = std::fs::read_to_string(world.config_file()).unwrap();
+    assert!(yaml.contains(old), "{yaml}");
+    let copy = world.dir.path().join("copy.yaml");
+    std::fs::write(&copy, yaml.replace(old, new)).unwrap();
+    let mut command = Command::cargo_bin("goodays-salesforce").unwrap();
+    command.arg("status").arg("-c").arg(copy);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn f03_a_command_without_the_admin_token_says_where_it_is_missing() {
+    let token = ", token: the-door's-own";
+    let world = World::with(Tuning { admin: "token: the-door's-own".to_owned(), ..Tuning::default() }).await;
+    let (code, said) = says_on(&world, (token, ", token: '${NOT_SET_ANYWHERE:-}'")).await;
+    assert!(code == 2 && said.contains("set the variable for this command, too"), "{code} {said}");
+    let (code, said) = says_on(&world, (token, ", token: another")).await;
+    assert!(code == 2 && said.contains("takes another token"), "{code} {said}");
+    let (code, said) = says_on(&world, (token, token)).await;
+    assert_eq!((code, said.as_str()), (0, ""));
+}
