@@ -10,8 +10,8 @@ use tracing::{error, info, warn};
 
 use crate::alerts;
 use crate::clock::Clock;
-use crate::config::{Actions, Config, Perimeter, Signature};
-use crate::http::TimeLimits;
+use crate::config::{Actions, Config, Perimeter};
+use crate::http::{self, TimeLimits};
 use crate::mapping::{Diagnostic, Mapping};
 use crate::mutant;
 use crate::remotes;
@@ -215,11 +215,11 @@ fn announce(shared: &Shared, doors: &Doors) {
     if config.goodays.actions == Actions::Observe {
         warn!("goodays.actions is observe: nothing is sent to customers");
     }
-    if config.goodays.webhook.signature == Signature::Off {
-        warn!("goodays.webhook.signature is off: anyone who knows the address can send events");
-    }
     if config.goodays.perimeter == Perimeter::Delegated {
         info!("only feedback that is delegated to customer service is carried");
+    }
+    for name in http::unusable_proxies() {
+        warn!("{name} in the environment is no address of a proxy: calls do not use it");
     }
     for warning in &config.warnings {
         warn!("{}", warning.render());

@@ -97,17 +97,43 @@ const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// The proxies of the environment, in the order in which they are tried.
 fn proxies(variable: &dyn Fn(&str) -> Option<String>) -> Vec<reqwest::Proxy> {
+    let no_proxy = first(variable, ["no_proxy", "NO_PROXY"]);
+    let direct = no_proxy.map_or(LOOPBACK.to_owned(), |(_, more)| format!("{more},{LOOPBACK}"));
+    let usable = named_proxies(variable).into_iter().filter_map(|(_, proxy)| proxy.ok());
+    usable.map(|proxy| proxy.no_proxy(reqwest::NoProxy::from_string(&direct))).collect()
+}
+
+/// Variables of the environment that should name a proxy and do not: calls go around what was meant. Their values may
+/// hold a password, so only the names are told.
+pub fn unusable_proxies() -> Vec<&'static str> {
+    unusable(&|name| std::env::var(name).ok())
+}
+
+fn unusable(variable: &dyn Fn(&str) -> Option<String>) -> Vec<&'static str> {
+    let broken = named_proxies(variable).into_iter().filter(|(_, proxy)| proxy.is_err());
+    broken.map(|(name, _)| name).collect()
+}
+
+/// The first of the variables that is set, and its value, unless that is empty.
+fn first(
+    variable: &dyn Fn(&str) -> Option<String>,
+    names: [&'static str; 2],
+) -> Option<(&'static str, String)> {
+    names.into_iter().find_map(|name| Some((name, variable(name)?))).filter(|(_, value)| !value.is_empty())
+}
+
+/// Each variable that names a proxy, and what can be made of it.
+fn named_proxies(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Vec<(&'static str, reqwest::Result<reqwest::Proxy>)> {
     type Make = fn(&str) -> reqwest::Result<reqwest::Proxy>;
-    let first = |names: [&str; 2]| names.iter().find_map(|name| variable(name)).filter(|v| !v.is_empty());
-    let direct =
-        first(["no_proxy", "NO_PROXY"]).map_or(LOOPBACK.to_owned(), |more| format!("{more},{LOOPBACK}"));
-    let known: [([&str; 2], Make); 3] = [
+    let known: [([&'static str; 2], Make); 3] = [
         (["https_proxy", "HTTPS_PROXY"], |at| reqwest::Proxy::https(at)),
         (["http_proxy", "HTTP_PROXY"], |at| reqwest::Proxy::http(at)),
         (["all_proxy", "ALL_PROXY"], |at| reqwest::Proxy::all(at)),
     ];
-    let named = known.into_iter().filter_map(|(names, make)| make(&first(names)?).ok());
-    named.map(|proxy| proxy.no_proxy(reqwest::NoProxy::from_string(&direct))).collect()
+    let found = known.into_iter().filter_map(|(names, make)| Some((first(variable, names)?, make)));
+    found.map(|((name, value), make)| (name, make(&value))).collect()
 }
 
 /// A complete response with any status.
@@ -358,7 +384,12 @@ mod tests {
     fn d06_an_environment_without_proxies_or_with_broken_ones_has_none() {
         assert!(proxies(&|_| None).is_empty());
         assert!(proxies(&|_| Some(String::new())).is_empty());
-        assert!(proxies(&|_| Some("http://[".to_owned())).is_empty());
+        assert!(unusable(&|_| Some(String::new())).is_empty());
+        let broken = |_: &str| Some("http://user:geheim@[".to_owned());
+        assert!(proxies(&broken).is_empty());
+        assert_eq!(unusable(&broken), ["https_proxy", "http_proxy", "all_proxy"]);
+        let one = |name: &str| (name == "HTTPS_PROXY").then(|| "http://[".to_owned());
+        assert_eq!(unusable(&one), ["HTTPS_PROXY"]);
     }
 
     #[test]

@@ -48,7 +48,6 @@ pub mod minutes;
 pub mod mutant;
 pub mod operator;
 pub mod out;
-
 pub mod preview;
 pub mod remotes;
 pub mod salesforce;

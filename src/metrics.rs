@@ -125,7 +125,7 @@ pub struct Metrics {
     pub calls_allowed: Gauge,
     pub salesforce_up: Gauge,
     pub goodays_up: Gauge,
-    pub free_disk: Gauge<f64, AtomicU64>,
+    pub used_disk: Gauge<f64, AtomicU64>,
     /// 1 while the workers of this instance run.
     pub leader: Gauge,
     /// The number of the term, while this instance works together with others.
@@ -183,7 +183,7 @@ impl Metrics {
             calls_allowed: Gauge::default(),
             salesforce_up: Gauge::default(),
             goodays_up: Gauge::default(),
-            free_disk: Gauge::default(),
+            used_disk: Gauge::default(),
             leader: Gauge::default(),
             epoch: Gauge::default(),
             store_round_trip: Gauge::default(),
@@ -282,7 +282,7 @@ impl Metrics {
             "Log lines that nobody read in time",
             crate::log_writer::dropped().clone(),
         );
-        r.register("disk_used_bytes", "Bytes of the state on disk", self.free_disk.clone());
+        r.register("disk_used_bytes", "Bytes of the state on disk", self.used_disk.clone());
     }
 
     /// Creates all counters with known labels, at 0.

@@ -8,6 +8,7 @@ macro_rules! codes {
 }
 
 codes! {
+    BAD_PROXY = "C019",
     SALESFORCE_LOGIN = "S001",
     SALESFORCE_AWAY = "S002",
     SALESFORCE_REFUSES = "S003",

@@ -58,11 +58,22 @@ pub fn offline(config_path: &Path) -> Report {
 /// Checks both remotes for files that are loaded already. Each call may take as long as `limit`.
 pub async fn online(config: &Config, mapping: &Mapping, limit: Duration) -> Report {
     let mut report = Report { asked: true, ..Report::default() };
+    proxies(&mut report);
     let samples = goodays::check(config, mapping, limit, &mut report).await;
     salesforce::check(config, mapping, &samples, limit, &mut report).await;
     budget::settings(config, &mut report);
     database::check(config, &mut report).await;
     report
+}
+
+/// A proxy that cannot be one is not used, so calls leave this machine in another way than was meant.
+fn proxies(report: &mut Report) {
+    for name in crate::http::unusable_proxies() {
+        let message = format!("the variable `{name}` is no address of a proxy: calls do not use it");
+        report
+            .warn(Area::Configuration, codes::BAD_PROXY, message)
+            .help("write it like http://proxy.example:3128, or unset it");
+    }
 }
 
 fn files(config_path: &Path, secrets: Secrets) -> (Report, Option<(Config, Mapping)>) {

@@ -180,7 +180,7 @@ impl Status {
         let waits = !shared.works;
         m.salesforce_up.set((waits || shared.salesforce_breaker.is_well()).into());
         // Goodays may not have been called yet, so no failure counts as up.
-        m.goodays_up.set(shared.goodays_breaker.trouble().is_none().into());
+        m.goodays_up.set((waits || shared.goodays_breaker.trouble().is_none()).into());
         m.mapping_files_refused.set((!shared.mapping_trouble.load().is_empty()).into());
         let edits = shared.edits.load();
         m.configuration_refused.set((edits.refused.is_some() || edits.secrets.is_some()).into());
@@ -193,7 +193,7 @@ impl Status {
         }
         if let Some(bytes) = shared.store.disk_bytes() {
             #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
-            m.free_disk.set(bytes as f64);
+            m.used_disk.set(bytes as f64);
         }
     }
 

@@ -13,7 +13,6 @@ mod idle;
 mod pages;
 mod seats;
 mod serve;
-
 mod strangers;
 mod webhook;
 
@@ -25,11 +24,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use crate::config::Signature;
 use crate::workers::Current;
-use serve::Door;
+use serve::{Door, Which};
 
 /// Limits of the listeners. The defaults are generous for Goodays and strict for other clients.
 #[derive(Debug, Clone)]
@@ -81,13 +79,12 @@ impl Default for Limits {
 /// A listener could not bind its address.
 #[derive(Debug, Error)]
 #[error(
-    "the {door} door cannot listen on {address} (`{key}` in connector.yaml): {}; \
+    "the {} door cannot listen on {address} (`{}` in connector.yaml): {}; \
      stop what listens there, or give another address (port 0 takes a free port)",
-    .reason.kind()
+    .which.title(), .which.key(), .reason.kind()
 )]
 pub struct DoorError {
-    door: &'static str,
-    key: &'static str,
+    which: Which,
     address: SocketAddr,
     reason: std::io::Error,
 }
@@ -118,8 +115,8 @@ impl Doors {
     ) -> Result<Self, DoorError> {
         let current = current.into();
         let config = &current.process().config;
-        let webhook = bind("webhook's", "server.listen", config.server.listen).await?;
-        let admin = bind("admin", "admin.listen", config.admin.listen).await?;
+        let webhook = bind(Which::Webhook, config.server.listen).await?;
+        let admin = bind(Which::Admin, config.admin.listen).await?;
         let mut doors = Self {
             webhook: webhook.1,
             admin: admin.1,
@@ -130,29 +127,20 @@ impl Doors {
         };
         let path = &config.server.webhook_path;
         debug!(webhook = %doors.webhook, path, admin = %doors.admin, "the doors are open");
-        if config.goodays.webhook.signature == Signature::Off {
-            warn!("webhooks are believed without signature (goodays.webhook.signature: off)");
-        }
         let webhooks = crate::descriptors::for_connections(doors.limits.webhook_connections);
         let connections = (webhooks, doors.limits.admin_connections);
-        doors.serve("webhook", webhook.0, webhook::router(&current, &doors.limits), connections.0);
+        doors.serve(Which::Webhook, webhook.0, webhook::router(&current, &doors.limits), connections.0);
         let console = admin::router(&current, admin.1, &doors.limits, doors.closing.clone());
-        let console = console.map_err(|reason| DoorError {
-            door: "admin",
-            key: "admin.listen",
-            address: admin.1,
-            reason,
-        })?;
-        doors.serve("admin", admin.0, console, connections.1);
+        let console =
+            console.map_err(|reason| DoorError { which: Which::Admin, address: admin.1, reason })?;
+        doors.serve(Which::Admin, admin.0, console, connections.1);
         doors.tracker.close();
         Ok(doors)
     }
 
-    fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router, connections: usize) {
+    fn serve(&mut self, which: Which, listener: TcpListener, router: Router, connections: usize) {
         let door = Door {
-            name,
-            // The admin guard authenticates its requests; webhooks are authenticated one by one.
-            believes: name == "admin",
+            which,
             router,
             limits: self.limits.clone(),
             closing: self.closing.clone(),
@@ -188,12 +176,8 @@ impl Drop for Doors {
     }
 }
 
-async fn bind(
-    door: &'static str,
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), DoorError> {
-    let failed = |reason| DoorError { door, key, address, reason };
+async fn bind(which: Which, address: SocketAddr) -> Result<(TcpListener, SocketAddr), DoorError> {
+    let failed = |reason| DoorError { which, address, reason };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))

@@ -26,12 +26,49 @@ use super::strangers::Throttle;
 /// Pause after a failed accept (usually: no file descriptors left), so that other connections can end.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// The two doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Webhook,
+    Admin,
+}
+
+impl Which {
+    /// As an error message names it: "the ... door".
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook's",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// As the log names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Its address in connector.yaml.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Webhook => "server.listen",
+            Self::Admin => "admin.listen",
+        }
+    }
+
+    /// Whether every request counts as authenticated. The admin guard sees to that; webhooks are authenticated one by
+    /// one.
+    fn believes(self) -> bool {
+        self == Self::Admin
+    }
+}
+
 /// One listener.
 #[derive(Clone)]
 pub struct Door {
-    pub name: &'static str,
-    /// Every request counts as authenticated.
-    pub believes: bool,
+    pub which: Which,
     pub router: Router,
     pub limits: Limits,
     pub closing: CancellationToken,
@@ -56,7 +93,7 @@ impl Door {
                 }
                 Err(error) => {
                     if let Some(left_out) = FAILED.line(Instant::now()) {
-                        warn!(door = self.name, %error, left_out, "a connection could not be taken");
+                        warn!(door = self.which.name(), %error, left_out, "a connection could not be taken");
                     }
                     tokio::time::sleep(BREATH).await;
                 }
@@ -72,7 +109,7 @@ impl Door {
                 return Some(seat);
             }
             if let Some(left_out) = FULL.line(Instant::now()) {
-                warn!(door = self.name, left_out, "as many connections as allowed: new ones wait");
+                warn!(door = self.which.name(), left_out, "as many connections as allowed: new ones wait");
             }
             tokio::time::sleep(BREATH).await;
         }
@@ -83,7 +120,7 @@ impl Door {
         let _ = stream.set_nodelay(true);
         let in_request = Arc::new(AtomicBool::new(false));
         let stream = Timed::new(stream, self.limits.head_time, in_request.clone());
-        let (router, sitting, believes) = (self.router, seat.clone(), self.believes);
+        let (router, sitting, believes) = (self.router, seat.clone(), self.which.believes());
         let answer = service_fn(move |request: Request<Incoming>| {
             let (router, seat) = (router.clone(), sitting.clone());
             async move {
@@ -117,7 +154,7 @@ impl Door {
             connection.as_mut().graceful_shutdown();
         };
         if let Err(error) = ended {
-            debug!(door = self.name, %error, "a connection broke");
+            debug!(door = self.which.name(), %error, "a connection broke");
         }
     }
 }
