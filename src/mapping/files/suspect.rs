@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::document::diagnostic::Page;
 use crate::document::yaml::{CUT_BY_YAML, Node, Style};
-use crate::mapping::language::jinja::{self, Kind};
+use crate::mapping::language::jinja::{self, Kind, Token};
 use crate::mapping::language::known::Names;
+use crate::mapping::language::mistake::Mistake;
 use crate::mapping::language::shape::Shape;
 
 pub const CODE_AS_TEXT: &str = "M031";
@@ -70,6 +71,67 @@ pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
         return;
     }
     literal_escape(page, node, text, &whole);
+}
+
+/// Quoted texts in code that are the name of a value: customers would receive the name.
+pub fn quoted(tokens: &[Token<'_>], names: Names) -> Vec<Mistake> {
+    let texts = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Text);
+    texts
+        .filter(|(at, _)| !names_an_attribute(&tokens[..*at]))
+        .filter_map(|(_, token)| quoted_name(token, names))
+        .collect()
+}
+
+/// Filters that are told by a text which part of an item they shall take.
+const BY_ATTRIBUTE: &[&str] =
+    &["attr", "groupby", "map", "rejectattr", "selectattr", "sort", "sum", "unique", "min", "max"];
+
+fn names_an_attribute(before: &[Token<'_>]) -> bool {
+    match before {
+        [.., name, equals] if equals.is("=") => name.is("attribute"),
+        [.., filter, open] if open.is("(") => BY_ATTRIBUTE.iter().any(|name| filter.is(name)),
+        _ => false,
+    }
+}
+
+fn quoted_name(token: &Token<'_>, names: Names) -> Option<Mistake> {
+    let text = token.text.get(1..token.text.len().saturating_sub(1))?;
+    let whole = text.trim();
+    if is_field_path(whole, names) || (names.is_goodays() && is_answer(whole)) {
+        let message = format!("`{whole}` stands in quotes, so it is a text and not its value");
+        return Some(Mistake::error(
+            CODE_AS_TEXT,
+            token.span(),
+            message,
+            format!("write {whole} without quotes"),
+        ));
+    }
+    let found = bare_path(text, &(0..text.len()), names, "", "")?;
+    let path = text[found.part.clone()].to_owned();
+    let part = found.behind(token.at + 1).part;
+    let message = format!("`{path}` stands in quotes, so it is a text and not its value");
+    if path == whole {
+        return Some(Mistake::error(CODE_AS_TEXT, part, message, format!("write {path} without quotes")));
+    }
+    let help = format!("to join a text and a value, write `'...' ~ {path}`");
+    Some(Mistake::warning(CODE_AS_TEXT, part, message, help))
+}
+
+/// `case.Status`: fields of Salesforce begin with a capital letter.
+fn is_field_path(text: &str, names: Names) -> bool {
+    let Some((root, fields)) = text.split_once('.') else { return false };
+    let is_field = |field: &str| {
+        field.starts_with(|c: char| c.is_ascii_uppercase())
+            && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let is_record = names.roots().iter().any(|(name, shape)| *name == root && matches!(shape, Shape::Any));
+    is_record && fields.split('.').all(is_field)
+}
+
+/// `answer(type='nps')`, also with the quotes left out.
+fn is_answer(text: &str) -> bool {
+    let arguments = text.strip_prefix("answer(").and_then(|rest| rest.strip_suffix(')'));
+    arguments.is_some_and(|rest| rest.starts_with("type=") || rest.starts_with("id="))
 }
 
 /// Curly quotes around an unquoted text: a text processor replaced the straight quotes that YAML needs.

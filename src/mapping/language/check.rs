@@ -19,7 +19,7 @@ use crate::mapping::language::methods::methods;
 use crate::mapping::language::mistake::{Mistake, NEVER_EQUAL};
 use crate::mapping::language::names::{Path, Step, Use, uses};
 use crate::mapping::language::shape::{QUESTION_TYPES, Shape};
-use crate::mapping::language::{documented, kinds, nesting, plain};
+use crate::mapping::language::{documented, kinds, lists, nesting, plain};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -192,6 +192,7 @@ impl Checker<'_> {
             }
         }
         let seen = methods(tokens).into_iter().chain(formats(tokens));
+        let seen = seen.chain(suspect::quoted(tokens, self.names)).chain(lists::wrong(tokens));
         let strangers = if self.names.is_goodays() { documented::compared(tokens) } else { Vec::new() };
         for mistake in seen.chain(strangers) {
             self.report(node, mistake);

@@ -81,6 +81,12 @@ impl Expr {
         names::paths(&jinja::expression(&self.source), root)
     }
 
+    /// Whether the expression reads anything of `root`, in whatever way.
+    pub fn reads(&self, root: &str) -> bool {
+        let used = names::uses(&jinja::expression(&self.source));
+        used.iter().any(|used| matches!(used, names::Use::Path(path) if path.root == root))
+    }
+
     /// The name that the expression is, if Goodays documents what it sends there.
     pub fn documented(&self) -> Option<(String, Documented)> {
         documented::whole(&jinja::expression(&self.source))

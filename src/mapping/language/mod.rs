@@ -10,6 +10,7 @@ pub(super) mod html;
 pub(super) mod jinja;
 pub(super) mod kinds;
 pub(super) mod known;
+pub(super) mod lists;
 pub(super) mod methods;
 pub(super) mod mistake;
 pub(super) mod names;

@@ -92,8 +92,15 @@ fn listed<'s>(tokens: &[Token<'s>], at: usize) -> Option<Comparison<'s>> {
         }
     }
     tokens.get(next).filter(|close| close.is("]") || close.is(")"))?;
+    // `('a')` is no list, but the text in brackets.
+    let is_list = tokens[at + 1].is("[") || tokens[at + 2..next].iter().any(|token| token.is(","));
     let ends = tokens.get(next + 1).is_none_or(|after| is_boundary(after) || after.is(")"));
-    (ends && !with.is_empty()).then_some(Comparison { subject, operator: token.text, with })
+    (ends && is_list && !with.is_empty()).then_some(Comparison { subject, operator: token.text, with })
+}
+
+/// What stands before an operator, if it is a path or an answer and nothing more.
+pub fn subject_before<'s>(tokens: &[Token<'s>], operator: usize) -> Option<Subject<'s>> {
+    subject(&tokens[operand_start(tokens, operator)?..operator])
 }
 
 fn single<'s>(tokens: &[Token<'s>]) -> Option<Literal<'s>> {
@@ -236,6 +243,7 @@ mod tests {
             "'a' < case.Name < 'b'",
             "case.Status in ['a' ~ 'b']",
             "case.Status in ['a'] ~ 'b'",
+            "case.Status in ('a')",
             "case.Status in case.Names__c",
             "'Spam' in case.Subject",
             "case.Status.lower() == 'spam'",

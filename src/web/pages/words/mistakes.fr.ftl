@@ -80,8 +80,8 @@ M029-means = Le connecteur écrit lui-même ce champ, ou une règle le remplit d
 M029-do = Le retirer de `fields`.
 M030-means = Goodays ne prend pas cette clé avec cette action.
 M030-do = La retirer.
-M031-means = Une valeur est demandée comme dans un autre langage et resterait du texte : { "{ x }" }, { "{!x}" }, { "${x}" }, `%x%`, ou `response.place.name` seul.
-M031-do = Écrire { "{{ x }}" } dans un `template`, ou `from:` ; un texte voulu tel quel se met dans { "{% raw %}" }.
+M031-means = Une valeur est demandée comme dans un autre langage et resterait du texte : { "{ x }" }, { "{!x}" }, { "${x}" }, `%x%`, `response.place.name` seul, ou un nom entre guillemets : `'comment.CommentBody'`.
+M031-do = Écrire { "{{ x }}" } dans un `template`, ou `from:` ; pas de guillemets autour d’un nom ; un texte voulu tel quel se met dans { "{% raw %}" }.
 M032-means = Un modèle de texte (template) ne contient pas de { "{{ }}" }, ou est vide.
 M032-do = Pour un texte fixe, écrire `value:`.
 M033-means = Des guillemets courbes entourent un texte sans guillemets droits : ils en feraient partie.
@@ -108,7 +108,7 @@ M043-means = `answer` sur la requête n’a pas de `case.command`, ou son `when`
 M043-do = Nommer le champ de commande et demander sa valeur : `when: "case.Goodays_Command__c == 'answer'"`.
 M044-means = Un mapping de requête ou `feedback` écrit la commande ou l’approbation, que seuls les agents posent.
 M044-do = Prendre un autre champ.
-M045-means = Le `content` d’une réponse n’est que ce que le connecteur remplit lui-même : les clients recevraient leurs propres mots.
+M045-means = Le `content` d’une réponse n’est que ce que le connecteur remplit lui-même : les clients recevraient leurs propres mots. Ou il ne lit rien : tous recevraient le même texte.
 M045-do = Écrire `content: comment.CommentBody`, ou prendre un champ que les agents remplissent.
 M046-means = `import` dans comment.yaml laisse de côté ce que les clients écrivent.
 M046-do = Écrire `[customer, brand]` ou `[customer]`.
@@ -126,6 +126,8 @@ M052-means = Un format de `date` n’a pas de `%`, comme `YYYY-MM-DD`, ou a une 
 M052-do = Écrire par exemple `%Y-%m-%d` ou `%d.%m.%Y %H:%M` ; un fuseau s’appelle par exemple `Europe/Paris`.
 M053-means = Deux éléments parmi `key`, `marker`, `case.command`, `case.approved` et les champs de `feedback` ont le même champ : ce qui est écrit pour l’un détruit l’autre.
 M053-do = Donner à chacun son propre champ.
+M054-means = `in` est suivi d’un texte, entre parenthèses ou non : `case.Status in ('Closed')` cherche une partie du texte, et le vide se trouve dans tout texte.
+M054-do = Une liste prend des crochets : `in ['Closed']`, `in ['Closed', 'Solved']`.
 
 ## What the org lacks when an edit is saved
 
