@@ -24,6 +24,11 @@ pub fn template(page: &mut Page, node: &Node, text: &str, names: Names) {
         return;
     }
     let (parts, coded) = plain_parts(text);
+    if let Some(name) = bare_name(text.trim(), names) {
+        let message = format!("`{name}` stands here as a text, not as its value");
+        page.error(CODE_AS_TEXT, &node.span, message).help(format!("write \"{{{{ {name} }}}}\""));
+        return;
+    }
     for part in &parts {
         let inside = &text[part.clone()];
         let found = other_braces(inside, names).map(|found| found.behind(part.start));
@@ -58,7 +63,8 @@ pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
         return;
     }
     let whole = 0..text.len();
-    let found = ["{!", "${"].iter().find_map(|open| enclosed(text, open, "}"));
+    let others = [("{!", "}"), ("${", "}"), ("｛｛", "｝｝")];
+    let found = others.iter().find_map(|(open, close)| enclosed(text, open, close));
     let found = found.map(|(part, _)| {
         Suspect::error(
             part,
@@ -234,7 +240,9 @@ fn without_comments(text: &str, part: Range<usize>) -> Vec<Range<usize>> {
 }
 
 /// Signs that other template languages put around a name, and a description of each.
-const BRACES: [(&str, &str, &str); 7] = [
+const BRACES: [(&str, &str, &str); 9] = [
+    ("｛｛", "｝｝", "in wide braces"),
+    ("｛", "｝", "in wide braces"),
     ("{!", "}", "a merge field of Salesforce"),
     ("${", "}", "a variable, which only connector.yaml knows"),
     ("<%", "%>", "of another template language"),
@@ -247,7 +255,7 @@ const BRACES: [(&str, &str, &str); 7] = [
 fn other_braces(text: &str, names: Names) -> Option<Suspect> {
     for (open, close, what) in BRACES {
         let Some((part, inner)) = enclosed(text, open, close) else { continue };
-        let surely = matches!(open, "{!" | "${" | "<%") || starts_with_root(inner, names);
+        let surely = matches!(open, "{!" | "${" | "<%" | "｛｛") || starts_with_root(inner, names);
         if !surely && !(is_name(inner, open == "%") && (open != "%" || stands_alone(text, &part))) {
             continue;
         }
@@ -304,6 +312,12 @@ fn starts_with_root(inner: &str, names: Names) -> bool {
     let is_root = names.roots().iter().any(|(root, _)| *root == word);
     (is_root && (names == Names::Feedback || inner.len() > word.len()))
         || (word == "answer" && inner.contains('('))
+}
+
+/// The name of a value of `feedback` that is the whole text.
+fn bare_name(text: &str, names: Names) -> Option<&'static str> {
+    let roots = names.roots().iter().filter(|_| names == Names::Feedback);
+    roots.map(|(name, _)| *name).find(|name| *name == text)
 }
 
 /// A path, for example `response.place.name`, that stands in the text without code around it.
