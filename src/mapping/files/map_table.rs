@@ -45,6 +45,9 @@ pub struct MapTable {
     spans: Vec<(Bounds, Option<Json>)>,
 }
 
+/// A range, where it stands, and how it is written.
+type Place = (Bounds, Range<usize>, String);
+
 /// Both ends belong to the range. A single number is a range with equal ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Bounds {
@@ -58,7 +61,7 @@ impl MapTable {
     /// `keys`: what the keys stand for, as far as the table's source tells.
     pub fn read(node: &Node, page: &mut Page, has_default: bool, keys: Option<&Keys>) -> MapTable {
         let mut table = MapTable { texts: Vec::new(), spans: Vec::new() };
-        let mut places: Vec<(Bounds, Range<usize>, String)> = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
         let (mut texts, mut unread) = (Vec::new(), false);
         if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
             page.error(EMPTY_VALUE, &node.span, "`map` is empty: nothing has a value")
@@ -174,15 +177,22 @@ fn check_text(
 }
 
 /// Warns about scores below the lowest range, or above the highest.
-fn check_ends(page: &mut Page, places: &[(Bounds, Range<usize>, String)], scores: Option<Scores>) {
+fn check_ends(page: &mut Page, places: &[Place], scores: Option<Scores>) {
     let Some(Scores { kind, ends: Some((lowest, highest)) }) = scores else { return };
     let covered = |score: i64| {
         #[expect(clippy::cast_precision_loss, reason = "scores are small")]
         let score = score as f64;
         places.iter().any(|(bounds, ..)| bounds.low <= score && score <= bounds.high)
     };
-    let missing = [lowest, highest].into_iter().find(|score| !covered(*score));
-    let Some((missing, (_, span, _))) = missing.zip(places.first()) else { return };
+    let lower = |a: &&Place, b: &&Place| a.0.low.total_cmp(&b.0.low);
+    let nearest = if !covered(lowest) {
+        places.iter().min_by(lower).map(|place| (lowest, place))
+    } else if !covered(highest) {
+        places.iter().max_by(lower).map(|place| (highest, place))
+    } else {
+        None
+    };
+    let Some((missing, (_, span, _))) = nearest else { return };
     let message = format!("nothing stands for the score {missing}: `{kind}` goes from {lowest} to {highest}");
     page.warn(GAP, span, message)
         .help("add a range, or say with `default:` what the others become (`null`: nothing)");
@@ -259,7 +269,7 @@ fn parse(text: &str) -> Option<f64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-fn check_ranges(page: &mut Page, mut places: Vec<(Bounds, Range<usize>, String)>, has_default: bool) {
+fn check_ranges(page: &mut Page, mut places: Vec<Place>, has_default: bool) {
     places.sort_by(|a, b| a.0.low.total_cmp(&b.0.low));
     for pair in places.windows(2) {
         let [(before, _, before_name), (after, span, name)] = pair else { continue };
