@@ -3,6 +3,7 @@
 //! A test names an event, or what an agent did, and what shall come of it. `goodays-salesforce test` and
 //! `check --offline` run all of them. Each uses the planner of `run`, without an org and without a store.
 
+mod names;
 mod personal;
 mod read;
 mod run;
@@ -71,7 +72,13 @@ impl Results {
         for (name, text) in read::files(mappings, &mut results.mistakes) {
             let folder = mappings.join(read::FOLDER);
             match read::test(&name, &text, &folder) {
-                Ok(test) => results.tests.push(run::test(test, mapping, perimeter)),
+                Ok(test) => {
+                    let unknown = names::unknown(&test, &text, mapping);
+                    if unknown.is_empty() {
+                        results.tests.push(run::test(test, mapping, perimeter));
+                    }
+                    results.mistakes.extend(unknown);
+                }
                 Err(found) => results.mistakes.extend(found),
             }
         }

@@ -185,7 +185,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(context: &'a PlanContext<'a>, event: &'a Event) -> Self {
         let facts = Facts::new(&event.name, &event.response.raw);
-        let chosen = context.mapping.case_mapping(&facts).ok().flatten();
+        let chosen = context.mapping.case_mapping(&facts).mapping;
         let case = chosen.or_else(|| context.mapping.case_mappings().first());
         Self { context, event, facts, case }
     }
@@ -302,10 +302,10 @@ impl<'a> View<'a> {
         left.collect()
     }
 
-    /// Reports a file's `when` that fails. The event is not lost: the first file maps it.
+    /// Reports a file's `when` that fails. The event is not lost: this file maps it if no other takes it.
     fn no_choice(&self) -> Option<Left> {
-        let problem = self.context.mapping.case_mapping(&self.facts).err()?;
-        let why = format!("it fails: {}; the first mapping is used", problem.reason);
+        let problem = self.context.mapping.case_mapping(&self.facts).problem?;
+        let why = format!("it fails: {}; this mapping is used only if no other `when` holds", problem.reason);
         let (field, code) = ("when".to_owned(), "mapping".to_owned());
         Some(Left { field, code, why, at: Some(problem.at.to_string()) })
     }

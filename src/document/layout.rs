@@ -3,13 +3,75 @@
 use std::ops::Range;
 
 use crate::document::diagnostic::Page;
-use crate::document::yaml::{INVISIBLE, SYNTAX};
+use crate::document::yaml::{INVISIBLE, Kind, Node, SYNTAX};
 
 /// Letters that look like a blank or are invisible, and that YAML reads as text.
-const LOOKS_BLANK: [char; 9] = [
-    '\u{a0}', '\u{202f}', '\u{2007}', '\u{3000}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}',
-];
+fn is_unseen(letter: char) -> bool {
+    is_odd_blank(letter)
+        || is_direction(letter)
+        || matches!(letter, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}')
+        || matches!(letter, '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{feff}')
+}
 
+/// Blanks other than the ordinary one.
+fn is_odd_blank(letter: char) -> bool {
+    matches!(letter, '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+}
+
+/// Marks that say in which direction letters are written.
+fn is_direction(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether an unseen letter belongs to the text: a no-break space before a French `!`, what joins the parts of an
+/// emoji or of Persian words, a mark of direction beside Hebrew.
+fn belongs(text: &str, at: usize, letter: char) -> bool {
+    let before = text[..at].chars().next_back();
+    let after = text[at + letter.len_utf8()..].chars().next();
+    let (Some(before), Some(after)) = (before, after) else { return false };
+    if is_direction(letter) {
+        return text.chars().any(|c| ('\u{590}'..='\u{8ff}').contains(&c));
+    }
+    match letter {
+        '\u{200c}' | '\u{200d}' => !before.is_ascii() && !after.is_ascii(),
+        '\u{3000}' => before >= '\u{2e80}' || after >= '\u{2e80}',
+        _ if is_odd_blank(letter) => {
+            "!?:;»%€$£–—".contains(after)
+                || "«–—°".contains(before)
+                || (before.is_ascii_digit() && after.is_alphanumeric())
+        }
+        _ => false,
+    }
+}
+
+/// Warns of letters that nobody sees, wherever in a key or a value they stand. Those at the ends of a plain text are
+/// errors already.
+pub fn check_texts(page: &mut Page, node: &Node) {
+    match &node.kind {
+        Kind::Scalar(_) => check_text(page, node),
+        Kind::List(items) => items.iter().for_each(|item| check_texts(page, item)),
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                check_texts(page, key);
+                check_texts(page, value);
+            }
+        }
+    }
+}
+
+/// The source is looked at, not the value: who writes `\u200B` means it.
+fn check_text(page: &mut Page, node: &Node) {
+    let raw = page.text[node.span.clone()].to_owned();
+    let unseen = raw.char_indices().find(|(at, letter)| is_unseen(*letter) && !belongs(&raw, *at, *letter));
+    let Some((at, letter)) = unseen else { return };
+    let number = u32::from(letter);
+    let message = format!("{} (U+{number:04X}) stands in this text", what(letter));
+    let help = format!("{TEXTS_HELP}; if it is meant, write `\\u{number:04X}` in double quotes");
+    let at = node.span.start + at;
+    page.warn(INVISIBLE, &(at..at + letter.len_utf8()), message).help(help);
+}
+
+const TEXTS_HELP: &str = "delete it, or type an ordinary blank: such letters come with texts that were copied, and make equal words unequal";
 const BLANKS_HELP: &str =
     "delete it and type an ordinary blank: it came with a text that was copied from a web page or a document";
 
@@ -27,7 +89,7 @@ pub fn syntax(page: &mut Page, at: usize, detail: &str) {
                 .help("indent with blanks, two for each step");
             return;
         }
-        let blank = text[near.clone()].char_indices().find(|(_, letter)| LOOKS_BLANK.contains(letter));
+        let blank = text[near.clone()].char_indices().find(|(_, letter)| is_unseen(*letter));
         if let Some((offset, letter)) = blank {
             invisible(page, near.start + offset, letter);
             return;
@@ -64,11 +126,11 @@ fn usual_help(line: &str) -> &'static str {
 /// Reports an invisible letter at either end of a plain text, or after its `:`.
 pub fn check_plain(page: &mut Page, span: &Range<usize>, text: &str) {
     let raw = page.text[span.clone()].to_owned();
-    let trimmed = text.trim_matches(LOOKS_BLANK);
-    let inside =
-        LOOKS_BLANK.iter().find_map(|letter| raw.find(&format!(":{letter}")).map(|at| (at + 1, *letter)));
-    let first = raw.chars().next().filter(|letter| LOOKS_BLANK.contains(letter)).map(|letter| (0, letter));
-    let last = raw.char_indices().next_back().filter(|(_, letter)| LOOKS_BLANK.contains(letter));
+    let trimmed = text.trim_matches(is_unseen);
+    let behind_colon = |at: usize| raw[at + 1..].chars().next().filter(|letter| is_unseen(*letter));
+    let inside = raw.match_indices(':').find_map(|(at, _)| Some((at + 1, behind_colon(at)?)));
+    let first = raw.chars().next().filter(|letter| is_unseen(*letter)).map(|letter| (0, letter));
+    let last = raw.char_indices().next_back().filter(|(_, letter)| is_unseen(*letter));
     if trimmed == text && inside.is_none() {
         return;
     }
@@ -77,15 +139,22 @@ pub fn check_plain(page: &mut Page, span: &Range<usize>, text: &str) {
     }
 }
 
-fn invisible(page: &mut Page, at: usize, letter: char) {
-    let what = match letter {
+fn what(letter: char) -> &'static str {
+    match letter {
         '\u{a0}' | '\u{202f}' | '\u{2007}' => "a no-break space",
         '\u{3000}' => "a wide space",
         '\u{feff}' => "a byte order mark",
+        letter if is_odd_blank(letter) => "a blank of another width",
         _ => "a letter that nobody sees",
-    };
-    let message =
-        format!("{what} (U+{:04X}) stands where YAML wants an ordinary blank, or nothing", u32::from(letter));
+    }
+}
+
+fn invisible(page: &mut Page, at: usize, letter: char) {
+    let message = format!(
+        "{} (U+{:04X}) stands where YAML wants an ordinary blank, or nothing",
+        what(letter),
+        u32::from(letter)
+    );
     page.error(INVISIBLE, &(at..at + letter.len_utf8()), message).help(BLANKS_HELP);
 }
 

@@ -48,6 +48,7 @@ pub fn codes() -> &'static [&'static str] {
         mistake::NEVER_EQUAL,
         mistake::METHOD,
         mistake::BAD_FORMAT,
+        mistake::IN_A_TEXT,
         read_rules::MAP_ON_FIXED,
         case::KEY_IS_ID,
         read_rules::BAD_FIELD_NAME,

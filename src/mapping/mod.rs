@@ -56,6 +56,15 @@ pub struct Mapping {
     actions: ActionMapping,
 }
 
+/// Which Case mapping takes a response.
+#[derive(Debug)]
+pub struct Choice<'m> {
+    /// `None`: no mapping takes it.
+    pub mapping: Option<&'m CaseMapping>,
+    /// A `when` that was tried before, and failed.
+    pub problem: Option<EvalProblem>,
+}
+
 type Loaded = Result<(Mapping, Vec<Diagnostic>), Vec<Diagnostic>>;
 
 impl Mapping {
@@ -126,14 +135,20 @@ impl Mapping {
         self.rules_version
     }
 
-    /// The first Case mapping whose `when` holds. `None`: no mapping takes this response.
-    pub fn case_mapping(&self, facts: &Facts) -> Result<Option<&CaseMapping>, EvalProblem> {
+    /// The first Case mapping whose `when` holds. One whose `when` fails is passed over; it is taken if no other holds,
+    /// so that no feedback is lost. One whose `when` does not hold is never taken.
+    pub fn case_mapping(&self, facts: &Facts) -> Choice<'_> {
+        let mut choice = Choice { mapping: None, problem: None };
         for case in &self.cases {
-            if case.wants(facts)? {
-                return Ok(Some(case));
+            match case.wants(facts) {
+                Ok(true) => return Choice { mapping: Some(case), ..choice },
+                Err(problem) if choice.problem.is_none() => {
+                    choice = Choice { mapping: Some(case), problem: Some(problem) };
+                }
+                Ok(false) | Err(_) => {}
             }
         }
-        Ok(None)
+        choice
     }
 
     /// The keys of `response.context.extra` that any rule reads. They differ per customer, and Goodays can list them.
@@ -196,19 +211,21 @@ fn check_choice(cases: &[CaseMapping], pages: &mut [Page]) {
     }
 }
 
-/// Of two Case mappings with the same condition, the second is never chosen.
+/// A Case mapping after one that takes whatever it would take is never chosen.
 fn check_same_when(cases: &[CaseMapping], pages: &mut [Page]) {
     for (index, later) in cases.iter().enumerate() {
-        let Some(condition) = later.condition() else { continue };
-        let same = |case: &&CaseMapping| case.condition().as_ref() == Some(&condition);
-        let Some(first) = cases[..index].iter().find(same) else { continue };
+        let condition = later.condition();
+        // One that takes everything is told by itself.
+        let covers = |case: &&CaseMapping| !case.takes_all() && case.condition().covers(&condition);
+        let Some(first) = cases[..index].iter().find(covers) else { continue };
+        let has = if first.condition() == condition {
+            "has the same `when`"
+        } else {
+            "takes all that this one would"
+        };
         if let Some(page) = pages.iter_mut().find(|page| *page.file == later.file) {
-            page.error_at(
-                SAME_WHEN,
-                &later.at,
-                format!("never chosen: `{}` has the same `when`", first.file),
-            )
-            .help("remove one of them if it is a copy, or give each its own `when`");
+            page.error_at(SAME_WHEN, &later.at, format!("never chosen: `{}` {has}", first.file))
+                .help("remove one of them if it is a copy, or give each its own `when`; the narrower one needs the earlier name");
         }
     }
 }

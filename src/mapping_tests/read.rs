@@ -5,10 +5,11 @@ use std::path::Path;
 use serde_json::{Map, Number, Value};
 
 use super::NO_TEST;
-use crate::document::diagnostic::{Diagnostic, Page, Place};
+use crate::document::diagnostic::{Diagnostic, Page, Place, one_of, suggest};
 use crate::document::encoding;
 use crate::document::keys::Keys;
 use crate::document::yaml::{self, Kind, Node};
+use crate::goodays::event;
 
 /// The folder of the tests, in the mappings' folder.
 pub const FOLDER: &str = "tests";
@@ -60,14 +61,21 @@ pub fn files(mappings: &Path, found: &mut Vec<Diagnostic>) -> Vec<(String, Strin
     let folder = mappings.join(FOLDER);
     let Ok(entries) = std::fs::read_dir(&folder) else { return Vec::new() };
     let parent = mappings.file_name().map_or_else(|| "mappings".into(), |name| name.to_string_lossy());
-    let ends = |name: &String| Path::new(name).extension().is_some_and(|ending| ending == "yaml");
-    let is_test = |name: &String| ends(name) && !name.starts_with('.');
     let names = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(is_test).collect();
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort();
     let mut read = Vec::new();
     for name in names {
+        let Some(ending) = Path::new(&name).extension() else { continue };
         let shown = format!("{parent}/{FOLDER}/{name}");
+        if ending != "yaml" {
+            if ["yml", "yaml"].iter().any(|other| ending.eq_ignore_ascii_case(other)) {
+                let unread =
+                    Diagnostic::of_file(NO_TEST, shown, format!("`{name}` is not run: tests end in `.yaml`"));
+                found.push(unread.with_help("rename it"));
+            }
+            continue;
+        }
         match std::fs::read(folder.join(&name)).map(encoding::text) {
             Ok(Ok(text)) => read.push((shown, text)),
             Ok(Err(other)) => {
@@ -124,13 +132,26 @@ impl Reader<'_> {
 
     /// An event as it stands, or the name of a JSON file.
     fn event(&mut self, node: &Node) -> Option<Value> {
-        let Some(name) = node.scalar() else { return Some(value(node)) };
+        let Some(name) = node.scalar() else { return self.readable(node, value(node)) };
         let read = std::fs::read(self.folder.join(&name.text)).map_err(|error| error.to_string());
         match read.and_then(|bytes| crate::json::read(&bytes).map_err(|_| "it is not JSON".to_owned())) {
-            Ok(event) => Some(event),
+            Ok(event) => self.readable(node, event),
             Err(why) => {
                 let message = format!("`{}` cannot be read: {why}", name.text);
                 let help = "name a JSON file, relative to this file's folder, or write the event here";
+                self.page.error(NO_TEST, &node.span, message).help(help);
+                None
+            }
+        }
+    }
+
+    /// What is no event becomes nothing, whatever the mappings say.
+    fn readable(&mut self, node: &Node, event: Value) -> Option<Value> {
+        match event::read(&event) {
+            Ok(_) => Some(event),
+            Err(why) => {
+                let message = format!("this is no event of Goodays: {why}");
+                let help = "it has `event_type`, and a `response` with an `id`";
                 self.page.error(NO_TEST, &node.span, message).help(help);
                 None
             }
@@ -155,6 +176,11 @@ impl Reader<'_> {
             let all = all.iter().map(|one| self.at(one, value(one))).collect();
             self.at(node, all)
         });
+        let span = keys.span.clone();
+        if case.is_none() && mapping.is_none() && fields.is_empty() && comments.is_none() {
+            let help = "name at least one of `case`, `mapping`, `fields` and `comments`";
+            self.page.error(NO_TEST, &span, "`expect` names nothing, so nothing is compared").help(help);
+        }
         keys.finish(self.page, "`expect`");
         Expected { case, mapping, fields, comments }
     }
@@ -179,7 +205,27 @@ impl Reader<'_> {
         keys.finish(self.page, "an action's test");
         let (case, expect) = (case?, expect?);
         case.map(self.page, "`case`");
+        self.parts(expect);
         Some(Gesture { case: value(case), comment, expect: self.at(expect, value(expect)) })
+    }
+
+    /// The values of an action that a test can name.
+    fn parts(&mut self, expect: &Node) {
+        const PARTS: [&str; 5] = ["do", "content", "remark_type", "note", "rating"];
+        let Kind::Map(entries) = &expect.kind else { return };
+        if entries.is_empty() {
+            let help = format!("name at least one of {}", one_of(&PARTS));
+            self.page
+                .error(NO_TEST, &expect.span, "`expect` names nothing, so nothing is compared")
+                .help(help);
+        }
+        for (key, _) in entries {
+            let name = key.scalar().map(|key| key.text.as_str()).unwrap_or_default();
+            if !PARTS.contains(&name) {
+                let message = format!("an action has no `{name}`");
+                self.page.error(NO_TEST, &key.span, message).help(suggest(name, &PARTS));
+            }
+        }
     }
 
     fn at<T>(&self, node: &Node, value: T) -> At<T> {

@@ -422,7 +422,7 @@ impl Shared {
         let context = self.plan_context();
         let facts = crate::mapping::Facts::new("response", &response.raw);
         context.plan_context().perimeter.holds(response)
-            && !matches!(context.mapping.case_mapping(&facts), Ok(None))
+            && context.mapping.case_mapping(&facts).mapping.is_some()
     }
 
     /// Responses with answers that have not reached Goodays.

@@ -43,7 +43,7 @@ fn facts(event: &Value) -> Facts {
 
 fn fields(mapping: &Mapping, event: &Value, create: bool, message: bool) -> Value {
     let facts = facts(event);
-    let case = mapping.case_mapping(&facts).expect("as arranged").expect("wanted");
+    let case = mapping.case_mapping(&facts).mapping.expect("wanted");
     let rendered = case.fields(&facts, Moment { create, message });
     rendered
         .into_iter()

@@ -108,6 +108,37 @@ fn a_mistake_in_a_test_is_shown_at_its_place() {
     assert_eq!(said(&dir, &["test"]).0, 1);
 }
 
+/// A test that passes whatever the mappings say is a mistake.
+#[test]
+fn a_test_that_tests_nothing_is_told() {
+    let told = |from: &str, to: &str, why: &str| {
+        let dir = set_up("tests/no-score.yaml", from, to);
+        let (code, text) = said(&dir, &["test"]);
+        assert!(code == 1 && text.contains("T002") && text.contains(why), "{to}: {text}");
+        assert!(text.ends_with("3 passed, 1 failed\n"), "{to}: {text}");
+    };
+    told("  response:\n", "  respnse:\n", "this is no event of Goodays");
+    told("    id: ExampleId1\n", "    di: ExampleId1\n", "this is no event of Goodays");
+    told("    Description: null", "    Descripton: null", "did you mean `Description`?");
+    told("  case: new\n", "  case: new\n  comments: [{ CommentBdy: null }]\n", "did you mean `CommentBody`?");
+    let expect = "  case: new\n  fields:\n    Subject: Feedback - Lyon Part-Dieu\n    Description: null\n    SuppliedName: Alex\n    Priority: Medium\n";
+    told(&format!("expect:\n{expect}"), "expect: {}\n", "`expect` names nothing");
+    let actions =
+        "expect: { case: new }\nactions: [{ case: { Status: Spam }, expect: { do: spam, contnt: null } }]\n";
+    told(&format!("expect:\n{expect}"), actions, "did you mean `content`?");
+}
+
+#[test]
+fn a_test_with_another_ending_is_told() {
+    let dir = set_up("case.yaml", "object: Case", "object: Case");
+    let tests = dir.path().join("mappings/tests");
+    fs::copy(tests.join("agents.yaml"), tests.join("agents-2.yml")).unwrap();
+    fs::write(tests.join("event.json"), "{}").unwrap();
+    let (code, text) = said(&dir, &["test"]);
+    assert!(code == 1 && text.contains("`agents-2.yml` is not run"), "{text}");
+    assert!(!text.contains("event.json"), "{text}");
+}
+
 #[test]
 fn an_update_writes_a_test_without_personal_details() {
     let dir = set_up("case.yaml", "object: Case", "object: Case");

@@ -139,11 +139,7 @@ impl<'a> Planner<'a> {
         if !self.context.perimeter.holds(&view.response) {
             return Some("outside the perimeter");
         }
-        match self.context.mapping.case_mapping(facts) {
-            Ok(None) => Some("no mapping wants it"),
-            // A condition that cannot be evaluated must not lose feedback.
-            Ok(Some(_)) | Err(_) => None,
-        }
+        self.context.mapping.case_mapping(facts).mapping.is_none().then_some("no mapping wants it")
     }
 
     /// Separates new messages from those that Salesforce has, and from our own answers.
@@ -323,7 +319,7 @@ impl<'a> Planner<'a> {
 
     /// The mapping of this response; if none matches any more, a known Case keeps the first one.
     pub(super) fn mapping(&self, facts: &Facts) -> Option<&'a CaseMapping> {
-        let chosen = self.context.mapping.case_mapping(facts).ok().flatten();
+        let chosen = self.context.mapping.case_mapping(facts).mapping;
         chosen.or_else(|| self.context.mapping.case_mappings().first())
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::document::diagnostic::Place;
 use crate::mapping::files::rules::{On, Rendered};
+use crate::mapping::language::conditions::Condition;
 use crate::mapping::language::expr::{EvalProblem, Expr, Template};
 use crate::mapping::language::scope::{scope, to_value};
 
@@ -123,9 +124,9 @@ pub struct CommentsSource {
 }
 
 impl CommentsSource {
-    /// Whether there is a condition that not every comment fulfils.
-    pub(in crate::mapping) fn filters(&self) -> bool {
-        self.when.as_ref().is_none_or(|when| when.source.trim() != "true")
+    /// What is asked of each comment. `None`: it could not be read.
+    pub(in crate::mapping) fn condition(&self) -> Option<Condition> {
+        self.when.as_ref().map(|when| Condition::of(&when.source))
     }
 
     /// Whether what users of this kind write may be sent, ignoring case.
@@ -145,8 +146,8 @@ pub(in crate::mapping) struct ActionRule {
     pub(in crate::mapping) remark_type: Option<Expr>,
     pub(in crate::mapping) note: Option<Expr>,
     pub(in crate::mapping) rating: Option<Expr>,
-    /// The rule has no condition. A condition that could not be read still counts as one.
-    pub(in crate::mapping) always: bool,
+    /// When it holds, as far as that can be compared. `None`: it could not be read.
+    pub(in crate::mapping) condition: Option<Condition>,
     pub(in crate::mapping) at: Place,
 }
 

@@ -22,16 +22,15 @@ pub fn check(cases: &[CaseMapping], actions: &ActionMapping, pages: &mut [Page])
         }
     }
     for rule in actions.rules.iter().filter(|rule| rule.act == Act::Answer) {
-        let Some(field) = only_what_we_write(rule, cases, actions) else { continue };
+        let Some(what) = no_agents_words(rule, cases, actions) else { continue };
         // A text for the agent to start from may stand in a field of the Case; a comment has the agent's own text.
         let severity = if rule.on_comment { Severity::Error } else { Severity::Warning };
-        let message = format!("`content` is `{field}`, which the connector fills: it is no agent's answer");
         let help = if rule.on_comment {
             "for a comment: `content: comment.CommentBody`"
         } else {
             "take a field that agents write, if this one is not a draft for them"
         };
-        report(severity, NO_AGENTS_WORDS, &rule.at, message, help);
+        report(severity, NO_AGENTS_WORDS, &rule.at, what, help);
     }
 }
 
@@ -56,11 +55,18 @@ fn agents_own(actions: &ActionMapping, field: &str) -> Option<&'static str> {
     is(&actions.approved).then_some("the approval")
 }
 
-/// A field of the answer's text, if the connector fills all of them and the comment has no part in it.
-fn only_what_we_write(rule: &ActionRule, cases: &[CaseMapping], actions: &ActionMapping) -> Option<String> {
+/// Why the answer's text holds no word of an agent. `None`: it may hold some.
+fn no_agents_words(rule: &ActionRule, cases: &[CaseMapping], actions: &ActionMapping) -> Option<String> {
     let content = rule.content.as_ref()?;
+    if content.reads("comment") {
+        return None;
+    }
+    // A button may well send a fixed text.
+    if rule.on_comment && !content.reads("case") {
+        return Some("`content` reads nothing: every customer would get the same text".to_owned());
+    }
     let fields = content.paths("case");
     let ours = |field: &String| written(cases, actions).any(|(ours, _)| ours.eq_ignore_ascii_case(field));
-    let reads_comment = !content.paths("comment").is_empty();
-    (!reads_comment && fields.iter().all(ours)).then(|| fields.first().cloned()).flatten()
+    let first = fields.first().filter(|_| fields.iter().all(ours))?;
+    Some(format!("`content` is `{first}`, which the connector fills: it is no agent's answer"))
 }

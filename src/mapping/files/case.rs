@@ -2,11 +2,13 @@
 
 use crate::document::diagnostic::{Page, Place};
 use crate::document::keys::Keys;
+use crate::document::layout::check_texts;
 use crate::document::yaml::{Node, parse};
 use crate::mapping::files::matching::Matching;
 use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use crate::mapping::files::rules::{FieldRules, Moment, Rendered};
 use crate::mapping::language::check::Checker;
+use crate::mapping::language::conditions::Condition;
 use crate::mapping::language::expr::{EvalProblem, Expr};
 use crate::mapping::language::known::Names;
 use crate::mapping::language::scope::Facts;
@@ -42,6 +44,7 @@ pub struct CaseMapping {
 impl CaseMapping {
     pub(in crate::mapping) fn read(page: &mut Page) -> Option<CaseMapping> {
         let root = parse(page)?;
+        check_texts(page, &root);
         let mut keys = Keys::of(&root, page, "a case mapping");
         let object = keys.take("object").and_then(|node| name(node, page, "`object`"));
         let key_field = keys.need(page, "key", "a case mapping").and_then(|node| key(node, page));
@@ -105,16 +108,14 @@ impl CaseMapping {
         self.when.as_ref().map_or(Ok(true), |when| when.holds(&facts.scope))
     }
 
-    /// The condition without differences of spaces and quotes. `None`: the mapping takes every response.
-    pub(in crate::mapping) fn condition(&self) -> Option<String> {
-        let when = self.when.as_ref().filter(|_| !self.takes_all())?;
-        let words = crate::mapping::language::jinja::expression(&when.source).into_iter();
-        Some(words.map(|word| word.text.replace('"', "'")).collect::<Vec<_>>().join(" "))
+    /// When the mapping takes a response.
+    pub(in crate::mapping) fn condition(&self) -> Condition {
+        self.when.as_ref().map_or_else(Condition::none, |when| Condition::of(&when.source))
     }
 
     /// Whether the mapping takes every response that reaches it.
     pub(in crate::mapping) fn takes_all(&self) -> bool {
-        self.when.as_ref().is_none_or(|when| when.source.trim() == "true")
+        self.condition().always()
     }
 }
 

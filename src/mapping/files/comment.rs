@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::document::diagnostic::{Page, Place, Severity};
 use crate::document::keys::{Keys, choice};
+use crate::document::layout::check_texts;
 use crate::document::yaml::{MISSING_KEY, Node, parse};
 use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use crate::mapping::files::rules::{FieldRules, Moment, On, Rendered};
@@ -34,6 +35,7 @@ enum Side {
 impl CommentMapping {
     pub(in crate::mapping) fn read(page: &mut Page) -> Option<CommentMapping> {
         let root = parse(page)?;
+        check_texts(page, &root);
         let what = "the comment mapping";
         let mut keys = Keys::of(&root, page, what);
         let object = name(keys.take("object"), page, "`object`", "CaseComment");

@@ -11,6 +11,30 @@ use crate::mapping::files::{ranges, suspect};
 use crate::mapping::language::documented::{self, Documented};
 use crate::mapping::language::mistake::NEVER_EQUAL;
 
+/// How the answers to a kind of question look that are numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scores {
+    /// For messages: `nps`.
+    pub kind: &'static str,
+    /// The lowest and the highest, if Goodays documents them.
+    ends: Option<(i64, i64)>,
+}
+
+/// The kinds of questions that are answered with numbers.
+pub const SCORES: [Scores; 3] = [
+    Scores { kind: "nps", ends: Some((0, 10)) },
+    Scores { kind: "stars", ends: None },
+    Scores { kind: "csat", ends: None },
+];
+
+/// What the keys of a table stand for, as far as its source tells.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// A name of Goodays, and what it documents for it.
+    Words(String, Documented),
+    Scores(Scores),
+}
+
 pub const OVERLAP: &str = "M014";
 pub const GAP: &str = "M015";
 pub const BAD_RANGE: &str = "M016";
@@ -20,6 +44,9 @@ pub struct MapTable {
     texts: Vec<(String, Option<Json>)>,
     spans: Vec<(Bounds, Option<Json>)>,
 }
+
+/// A range, where it stands, and how it is written.
+type Place = (Bounds, Range<usize>, String);
 
 /// Both ends belong to the range. A single number is a range with equal ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,9 +58,10 @@ struct Bounds {
 }
 
 impl MapTable {
-    pub fn read(node: &Node, page: &mut Page, has_default: bool) -> MapTable {
+    /// `keys`: what the keys stand for, as far as the table's source tells.
+    pub fn read(node: &Node, page: &mut Page, has_default: bool, keys: Option<&Keys>) -> MapTable {
         let mut table = MapTable { texts: Vec::new(), spans: Vec::new() };
-        let mut places: Vec<(Bounds, Range<usize>, String)> = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
         let (mut texts, mut unread) = (Vec::new(), false);
         if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
             page.error(EMPTY_VALUE, &node.span, "`map` is empty: nothing has a value")
@@ -60,27 +88,22 @@ impl MapTable {
                 None => unread = true,
             }
         }
-        for (name, span) in texts.iter().filter(|_| !places.is_empty()) {
-            if let Some(help) = ranges::among_numbers(name) {
-                page.error(BAD_RANGE, span, format!("`{name}` is neither a number nor a range")).help(help);
-            }
+        let scores = match keys {
+            Some(Keys::Scores(scores)) => Some(*scores),
+            _ => None,
+        };
+        for (name, span) in &texts {
+            check_text(page, span, name, (scores, !places.is_empty(), has_default));
+        }
+        if let Some(Keys::Words(name, known)) = keys {
+            check_words(node, page, (name, *known), has_default);
+        }
+        if !(has_default || unread || places.is_empty()) {
+            check_ends(page, &places, scores);
         }
         check_ranges(page, places, has_default || unread);
         table
     }
-
-    /// Warns about keys that are none of the words that Goodays documents for `name`.
-    pub fn check_words(node: &Node, page: &mut Page, name: &str, known: Documented) {
-        let Kind::Map(entries) = &node.kind else { return };
-        for (key, _) in entries {
-            let Some(text) = key.scalar().map(|scalar| scalar.text.trim()) else { continue };
-            let quoted = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
-            if let Some((message, help)) = documented::stranger(name, known, quoted.unwrap_or(text)) {
-                page.warn(NEVER_EQUAL, &key.span, message).help(help);
-            }
-        }
-    }
-
     /// The value for `key`. The outer `None`: no key fits.
     pub fn get(&self, key: &Json) -> Option<&Option<Json>> {
         let text = match key {
@@ -102,6 +125,77 @@ impl MapTable {
         let texts = self.texts.iter().map(|(_, value)| value);
         texts.chain(self.spans.iter().map(|(_, value)| value)).flatten()
     }
+}
+
+/// Warns about keys that are none of the words that Goodays documents for `name`.
+fn check_words(node: &Node, page: &mut Page, (name, known): (&str, Documented), has_default: bool) {
+    let Kind::Map(entries) = &node.kind else { return };
+    for (key, _) in entries {
+        let Some(text) = key.scalar().map(|scalar| scalar.text.trim()) else { continue };
+        let quoted = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let strange = documented::stranger(name, known, quoted.unwrap_or(text));
+        let told = EVERYTHING_ELSE.contains(&text) || (PERHAPS_ELSE.contains(&text) && !has_default);
+        if let Some((message, help)) = strange.filter(|_| !told) {
+            page.warn(NEVER_EQUAL, &key.span, message).help(help);
+        }
+    }
+}
+
+/// Keys that can only mean everything else.
+const EVERYTHING_ELSE: &[&str] =
+    &["default", "else", "otherwise", "*", "_", "?", "", ".*", "...", "sonst", "sinon"];
+/// Keys that mean everything else, unless they are an answer.
+const PERHAPS_ELSE: &[&str] = &[
+    "other", "others", "rest", "any", "all", "none", "absent", "missing", "empty", "autre", "autres",
+    "andere",
+];
+
+/// A key that is a text. `scores`: the source gives numbers; `numbers`: other keys are numbers or ranges.
+fn check_text(
+    page: &mut Page,
+    span: &Range<usize>,
+    name: &str,
+    (scores, numbers, has_default): (Option<Scores>, bool, bool),
+) {
+    let lower = name.to_lowercase();
+    let perhaps = PERHAPS_ELSE.contains(&lower.as_str());
+    let beside = "write `default: ...` beside `map`, not in it";
+    let quoted = format!("; if the text is meant, put it in quotes of its own: \"'{name}'\"");
+    if EVERYTHING_ELSE.contains(&lower.as_str()) || (perhaps && (numbers || scores.is_some())) {
+        let message = format!("`{name}` is a text here: it does not stand for everything else");
+        page.error(NEVER_EQUAL, span, message).help(format!("{beside}{quoted}"));
+    } else if let Some(help) = ranges::among_numbers(name).filter(|_| numbers) {
+        page.error(BAD_RANGE, span, format!("`{name}` is neither a number nor a range")).help(help);
+    } else if let Some(Scores { kind, .. }) = scores {
+        let message =
+            format!("`{name}` is neither a number nor a range, and answers to `{kind}` are numbers");
+        page.warn(NEVER_EQUAL, span, message).help(format!("{}{quoted}", ranges::SPELLING));
+    } else if PERHAPS_ELSE.contains(&name) && !has_default {
+        let message = format!("`{name}` is a text here: it does not stand for everything else");
+        page.warn(NEVER_EQUAL, span, message).help(format!("{beside}{quoted}"));
+    }
+}
+
+/// Warns about scores below the lowest range, or above the highest.
+fn check_ends(page: &mut Page, places: &[Place], scores: Option<Scores>) {
+    let Some(Scores { kind, ends: Some((lowest, highest)) }) = scores else { return };
+    let covered = |score: i64| {
+        #[expect(clippy::cast_precision_loss, reason = "scores are small")]
+        let score = score as f64;
+        places.iter().any(|(bounds, ..)| bounds.low <= score && score <= bounds.high)
+    };
+    let lower = |a: &&Place, b: &&Place| a.0.low.total_cmp(&b.0.low);
+    let nearest = if !covered(lowest) {
+        places.iter().min_by(lower).map(|place| (lowest, place))
+    } else if !covered(highest) {
+        places.iter().max_by(lower).map(|place| (highest, place))
+    } else {
+        None
+    };
+    let Some((missing, (_, span, _))) = nearest else { return };
+    let message = format!("nothing stands for the score {missing}: `{kind}` goes from {lowest} to {highest}");
+    page.warn(GAP, span, message)
+        .help("add a range, or say with `default:` what the others become (`null`: nothing)");
 }
 
 enum Key {
@@ -175,7 +269,7 @@ fn parse(text: &str) -> Option<f64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-fn check_ranges(page: &mut Page, mut places: Vec<(Bounds, Range<usize>, String)>, has_default: bool) {
+fn check_ranges(page: &mut Page, mut places: Vec<Place>, has_default: bool) {
     places.sort_by(|a, b| a.0.low.total_cmp(&b.0.low));
     for pair in places.windows(2) {
         let [(before, _, before_name), (after, span, name)] = pair else { continue };

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::document::diagnostic::{Page, Place, one_of};
 use crate::document::keys::{Keys, choice};
+use crate::document::layout::check_texts;
 use crate::document::yaml::{MISSING_KEY, Node, UNKNOWN_KEY, parse};
 use crate::mapping::files::actions::{
     ACTS, Act, ActionMapping, ActionRule, CommentsSource, FeedbackField, OUTCOMES, Outcome, condition_fields,
@@ -11,10 +12,11 @@ use crate::mapping::files::actions::{
 };
 use crate::mapping::files::comment::name;
 use crate::mapping::files::read_rules::{
-    BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, UNREACHABLE, canonical, field_name, is_true,
+    BAD_FIELD_NAME, SAME_RULE, UNKNOWN_WORD, canonical, field_name, never_reached, report_unreachable,
 };
 use crate::mapping::files::user_types;
 use crate::mapping::language::check::Checker;
+use crate::mapping::language::conditions::Condition;
 use crate::mapping::language::known::Names;
 
 pub const USELESS_KEY: &str = "M030";
@@ -26,13 +28,14 @@ pub const NO_COMMAND: &str = "M043";
 impl ActionMapping {
     pub(in crate::mapping) fn read(page: &mut Page) -> Option<ActionMapping> {
         let root = parse(page)?;
+        check_texts(page, &root);
         let what = "the action mapping";
         let mut keys = Keys::of(&root, page, what);
         let case = keys.take("case").map(|node| read_case(node, page)).unwrap_or_default();
         let comments = keys.take("comments");
         let source = read_comments(comments, page);
         let rules = keys.need(page, "actions", what);
-        let rules = rules.map(|node| read_rules(node, page, (source.filters(), case.command.as_deref())));
+        let rules = rules.map(|node| read_rules(node, page, &source, case.command.as_deref()));
         let rules = rules.unwrap_or_default();
         if comments.is_none() && rules.iter().any(|rule| rule.on_comment) {
             no_condition(page, &keys.key_span("actions"), "rules on comments need `comments.when`");
@@ -182,24 +185,27 @@ fn author_email(node: &Node, page: &mut Page) -> Option<String> {
     Some(text)
 }
 
-/// `filtered`: comments have a condition, which applies to rules without one of their own.
-fn read_rules(node: &Node, page: &mut Page, (filtered, command): (bool, Option<&str>)) -> Vec<ActionRule> {
+fn read_rules(
+    node: &Node,
+    page: &mut Page,
+    comments: &CommentsSource,
+    command: Option<&str>,
+) -> Vec<ActionRule> {
     let mut rules: Vec<ActionRule> = Vec::new();
     let mut seen: Vec<(String, usize)> = Vec::new();
     for item in node.list(page, "`actions`") {
-        let Some(rule) = read_rule(item, page, command) else { continue };
+        let Some(rule) = read_rule(item, page, comments, command) else { continue };
         let written = canonical(item);
-        // `comments.when` applies to a comment's rule without `when`, so that rule does not always hold.
-        let under = rule.on_comment && filtered;
-        let always = rules.iter().find(|other| other.always && !under && other.on_comment == rule.on_comment);
+        // Rules on comments, on commands and on the Case's state are asked apart from each other.
+        let covers = |other: &&ActionRule| {
+            (other.on_comment, other.of_command) == (rule.on_comment, rule.of_command)
+                && never_reached(other.condition.as_ref(), rule.condition.as_ref())
+        };
         if let Some((_, line)) = seen.iter().find(|(other, _)| *other == written) {
             page.error(SAME_RULE, &item.span, format!("the same rule stands on line {line}"))
                 .help("remove one of them");
-        } else if let Some(always) = always {
-            let message =
-                format!("this rule is never reached: the one on line {} always holds", always.at.line);
-            page.error(UNREACHABLE, &item.span, message)
-                .help("the first rule that holds decides: put the one without `when` last");
+        } else if let Some(first) = rules.iter().find(covers) {
+            report_unreachable(page, &item.span, first.condition.as_ref(), first.at.line);
         }
         seen.push((written, rule.at.line));
         rules.push(rule);
@@ -207,7 +213,12 @@ fn read_rules(node: &Node, page: &mut Page, (filtered, command): (bool, Option<&
     rules
 }
 
-fn read_rule(node: &Node, page: &mut Page, command: Option<&str>) -> Option<ActionRule> {
+fn read_rule(
+    node: &Node,
+    page: &mut Page,
+    comments: &CommentsSource,
+    command: Option<&str>,
+) -> Option<ActionRule> {
     let at = page.place(&node.span);
     let mut keys = Keys::of(node, page, "an action");
     let act = keys.need(page, "do", "an action").and_then(|node| act(node, page));
@@ -216,9 +227,15 @@ fn read_rule(node: &Node, page: &mut Page, command: Option<&str>) -> Option<Acti
         .and_then(|node| choice(node, page, UNKNOWN_WORD, "`on`", &[("comment", true), ("case", false)]))
         .unwrap_or(false);
     let names = if on_comment { Names::CommentAction } else { Names::CaseAction };
-    let condition = keys.take("when");
-    let always = condition.is_none_or(is_true);
-    let when = condition.and_then(|node| Checker::new(page, names).condition(node));
+    let own = keys.take("when");
+    let when = own.and_then(|node| Checker::new(page, names).condition(node));
+    let condition = match (&when, own) {
+        (Some(when), _) => Some(Condition::of(&when.source)),
+        (None, Some(_)) => None,
+        // `comments.when` applies to a comment's rule without `when`.
+        (None, None) if on_comment => comments.condition(),
+        (None, None) => Some(Condition::none()),
+    };
     let mut value = |key: &'static str, page: &mut Page| {
         let node = keys.take(key)?;
         let span = keys.key_span(key);
@@ -241,7 +258,7 @@ fn read_rule(node: &Node, page: &mut Page, command: Option<&str>) -> Option<Acti
         page.error(MISSING_KEY, &node.span, "`answer` needs `content`, the text for the customer")
             .help("for a comment: `content: comment.CommentBody`");
     }
-    if !on_comment && on.is_some() && always {
+    if !on_comment && on.is_some() && condition.as_ref().is_some_and(Condition::always) {
         page.error(MISSING_KEY, &node.span, "an action on a Case needs `when`, or every Case would cause it")
             .help("for example `when: case.IsClosed`");
     }
@@ -261,7 +278,7 @@ fn read_rule(node: &Node, page: &mut Page, command: Option<&str>) -> Option<Acti
         remark_type,
         note: call_note,
         rating,
-        always,
+        condition,
         at,
     })
 }

@@ -7,10 +7,12 @@ use serde_json::{Number, Value as Json};
 use crate::document::diagnostic::Page;
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::{Kind, Node, Scalar, WRONG_KIND};
-use crate::mapping::files::map_table::MapTable;
+use crate::mapping::files::map_table::{self, MapTable};
 use crate::mapping::files::rules::{FieldRules, On, Rule, Source};
 use crate::mapping::files::suspect;
 use crate::mapping::language::check::Checker;
+use crate::mapping::language::conditions::Condition;
+use crate::mapping::language::expr::Expr;
 use crate::mapping::language::known::Names;
 
 pub const NOT_ONE_SOURCE: &str = "M017";
@@ -113,7 +115,7 @@ fn read_rules(node: &Node, page: &mut Page, names: Names, timed: bool) -> Vec<Ru
     rules
 }
 
-/// Reports a rule that can never apply: one after a rule that always holds, or after an equal rule.
+/// Reports a rule that can never apply: one after a rule that holds whenever it does, or after an equal rule.
 fn check_order(
     page: &mut Page,
     item: &Node,
@@ -128,13 +130,32 @@ fn check_order(
             .help("remove one of them");
         return;
     }
-    let always = before.iter().find(|other| other.always && (other.on == On::Always || other.on == rule.on));
-    if let Some(always) = always {
-        let message = format!("this rule is never reached: the one on line {} always holds", always.at.line);
-        page.error(UNREACHABLE, &item.span, message)
-            .help("the first rule that holds wins: put the one without `when` last, or give it a `when`");
+    let covers = |other: &&Rule| {
+        let at_its_time = other.on == On::Always || other.on == rule.on;
+        at_its_time && never_reached(other.condition.as_ref(), rule.condition.as_ref())
+    };
+    if let Some(first) = before.iter().find(covers) {
+        report_unreachable(page, &item.span, first.condition.as_ref(), first.at.line);
     }
     seen.push((written, item.span.clone()));
+}
+
+/// Whether a rule with the second condition never gets its turn after one with the first. `None`: it cannot be read.
+pub fn never_reached(first: Option<&Condition>, later: Option<&Condition>) -> bool {
+    first.zip(later).is_some_and(|(first, later)| first.covers(later))
+}
+
+pub fn report_unreachable(page: &mut Page, span: &Range<usize>, first: Option<&Condition>, line: usize) {
+    let (holds, help) = if first.is_some_and(Condition::always) {
+        (
+            "always holds",
+            "the first rule that holds wins: put the one without `when` last, or give it a `when`",
+        )
+    } else {
+        ("holds whenever this one does", "the first rule that holds wins: put the narrower one first")
+    };
+    let message = format!("this rule is never reached: the one on line {line} {holds}");
+    page.error(UNREACHABLE, span, message).help(help);
 }
 
 /// The node's meaning as text, independent of its notation.
@@ -175,9 +196,11 @@ fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<
     let clear = keys.take("clear");
     let span = keys.span.clone();
     let value_span = keys.key_span("value");
-    let always = when.is_none_or(is_true);
+    let unconditional = when.is_none();
     let mut checker = Checker::new(page, names);
     let when = when.and_then(|node| checker.condition(node));
+    let condition = when.as_ref().map(|when| Condition::of(&when.source));
+    let condition = condition.or_else(|| unconditional.then(Condition::none));
     let source = match sources {
         (Some(from), None, None) => checker.expression(from, "`from`").map(Source::Expr),
         (None, Some(text), None) => checker.template(text, "`template`").map(Source::Template),
@@ -205,29 +228,32 @@ fn read_rule(node: &Node, page: &mut Page, names: Names, timed: bool) -> Option<
         page.error(MAP_ON_FIXED, &value_span, "`map` on a fixed `value` always gives the same")
             .help("use `from:` with an expression, or drop `map`");
     }
-    if let (Some(Source::Expr(from)), Some(map)) = (&source, map)
-        && let Some((name, known)) = from.documented()
-    {
-        MapTable::check_words(map, page, &name, known);
-    }
+    let stands_for = match &source {
+        Some(Source::Expr(from)) => stands_for(from),
+        _ => None,
+    };
     let has_default = default.is_some();
     let rule = Rule {
-        map: map.map(|node| MapTable::read(node, page, has_default)),
+        map: map.map(|node| MapTable::read(node, page, has_default, stands_for.as_ref())),
         default: default.and_then(|node| fixed(node, page, "`default`")),
         on: on.and_then(|node| moment(node, page)).unwrap_or(On::Always),
         clear: clear.and_then(|node| node.boolean(page, "`clear`")).unwrap_or(false),
         source: source.unwrap_or(Source::Fixed(None)),
         when,
-        always,
+        condition,
         at,
     };
     keys.finish(page, "a rule");
     Some(rule)
 }
 
-/// `when: true` is not a condition.
-pub fn is_true(when: &Node) -> bool {
-    when.scalar().is_some_and(|scalar| scalar.text.trim() == "true")
+/// What the keys of a table with this source stand for.
+fn stands_for(from: &Expr) -> Option<map_table::Keys> {
+    if let Some((name, known)) = from.documented() {
+        return Some(map_table::Keys::Words(name, known));
+    }
+    let kind = from.answer_kind()?;
+    map_table::SCORES.iter().find(|scores| scores.kind == kind).copied().map(map_table::Keys::Scores)
 }
 
 fn moment(node: &Node, page: &mut Page) -> Option<On> {

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use crate::document::diagnostic::Place;
 use crate::mapping::files::map_table::MapTable;
+use crate::mapping::language::conditions::Condition;
 use crate::mapping::language::expr::{EvalProblem, Expr, Template};
 
 /// When a rule writes its field.
@@ -67,8 +68,8 @@ pub struct Rule {
     pub(in crate::mapping) default: Option<Json>,
     pub(in crate::mapping) on: On,
     pub(in crate::mapping) clear: bool,
-    /// The rule has no condition. A condition that could not be read still counts as one.
-    pub(in crate::mapping) always: bool,
+    /// When it holds, as far as that can be compared. `None`: it could not be read.
+    pub(in crate::mapping) condition: Option<Condition>,
     pub(in crate::mapping) at: Place,
 }
 

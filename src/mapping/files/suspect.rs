@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::document::diagnostic::Page;
 use crate::document::yaml::{CUT_BY_YAML, Node, Style};
-use crate::mapping::language::jinja::{self, Kind};
+use crate::mapping::language::jinja::{self, Kind, Token};
 use crate::mapping::language::known::Names;
+use crate::mapping::language::mistake::Mistake;
 use crate::mapping::language::shape::Shape;
 
 pub const CODE_AS_TEXT: &str = "M031";
@@ -23,6 +24,11 @@ pub fn template(page: &mut Page, node: &Node, text: &str, names: Names) {
         return;
     }
     let (parts, coded) = plain_parts(text);
+    if let Some(name) = bare_name(text.trim(), names) {
+        let message = format!("`{name}` stands here as a text, not as its value");
+        page.error(CODE_AS_TEXT, &node.span, message).help(format!("write \"{{{{ {name} }}}}\""));
+        return;
+    }
     for part in &parts {
         let inside = &text[part.clone()];
         let found = other_braces(inside, names).map(|found| found.behind(part.start));
@@ -57,7 +63,8 @@ pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
         return;
     }
     let whole = 0..text.len();
-    let found = ["{!", "${"].iter().find_map(|open| enclosed(text, open, "}"));
+    let others = [("{!", "}"), ("${", "}"), ("｛｛", "｝｝")];
+    let found = others.iter().find_map(|(open, close)| enclosed(text, open, close));
     let found = found.map(|(part, _)| {
         Suspect::error(
             part,
@@ -70,6 +77,67 @@ pub fn value(page: &mut Page, node: &Node, text: &str, names: Names) {
         return;
     }
     literal_escape(page, node, text, &whole);
+}
+
+/// Quoted texts in code that are the name of a value: customers would receive the name.
+pub fn quoted(tokens: &[Token<'_>], names: Names) -> Vec<Mistake> {
+    let texts = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Text);
+    texts
+        .filter(|(at, _)| !names_an_attribute(&tokens[..*at]))
+        .filter_map(|(_, token)| quoted_name(token, names))
+        .collect()
+}
+
+/// Filters that are told by a text which part of an item they shall take.
+const BY_ATTRIBUTE: &[&str] =
+    &["attr", "groupby", "map", "rejectattr", "selectattr", "sort", "sum", "unique", "min", "max"];
+
+fn names_an_attribute(before: &[Token<'_>]) -> bool {
+    match before {
+        [.., name, equals] if equals.is("=") => name.is("attribute"),
+        [.., filter, open] if open.is("(") => BY_ATTRIBUTE.iter().any(|name| filter.is(name)),
+        _ => false,
+    }
+}
+
+fn quoted_name(token: &Token<'_>, names: Names) -> Option<Mistake> {
+    let text = token.text.get(1..token.text.len().saturating_sub(1))?;
+    let whole = text.trim();
+    if is_field_path(whole, names) || (names.is_goodays() && is_answer(whole)) {
+        let message = format!("`{whole}` stands in quotes, so it is a text and not its value");
+        return Some(Mistake::error(
+            CODE_AS_TEXT,
+            token.span(),
+            message,
+            format!("write {whole} without quotes"),
+        ));
+    }
+    let found = bare_path(text, &(0..text.len()), names, "", "")?;
+    let path = text[found.part.clone()].to_owned();
+    let part = found.behind(token.at + 1).part;
+    let message = format!("`{path}` stands in quotes, so it is a text and not its value");
+    if path == whole {
+        return Some(Mistake::error(CODE_AS_TEXT, part, message, format!("write {path} without quotes")));
+    }
+    let help = format!("to join a text and a value, write `'...' ~ {path}`");
+    Some(Mistake::warning(CODE_AS_TEXT, part, message, help))
+}
+
+/// `case.Status`: fields of Salesforce begin with a capital letter.
+fn is_field_path(text: &str, names: Names) -> bool {
+    let Some((root, fields)) = text.split_once('.') else { return false };
+    let is_field = |field: &str| {
+        field.starts_with(|c: char| c.is_ascii_uppercase())
+            && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let is_record = names.roots().iter().any(|(name, shape)| *name == root && matches!(shape, Shape::Any));
+    is_record && fields.split('.').all(is_field)
+}
+
+/// `answer(type='nps')`, also with the quotes left out.
+fn is_answer(text: &str) -> bool {
+    let arguments = text.strip_prefix("answer(").and_then(|rest| rest.strip_suffix(')'));
+    arguments.is_some_and(|rest| rest.starts_with("type=") || rest.starts_with("id="))
 }
 
 /// Curly quotes around an unquoted text: a text processor replaced the straight quotes that YAML needs.
@@ -172,7 +240,9 @@ fn without_comments(text: &str, part: Range<usize>) -> Vec<Range<usize>> {
 }
 
 /// Signs that other template languages put around a name, and a description of each.
-const BRACES: [(&str, &str, &str); 7] = [
+const BRACES: [(&str, &str, &str); 9] = [
+    ("｛｛", "｝｝", "in wide braces"),
+    ("｛", "｝", "in wide braces"),
     ("{!", "}", "a merge field of Salesforce"),
     ("${", "}", "a variable, which only connector.yaml knows"),
     ("<%", "%>", "of another template language"),
@@ -185,7 +255,7 @@ const BRACES: [(&str, &str, &str); 7] = [
 fn other_braces(text: &str, names: Names) -> Option<Suspect> {
     for (open, close, what) in BRACES {
         let Some((part, inner)) = enclosed(text, open, close) else { continue };
-        let surely = matches!(open, "{!" | "${" | "<%") || starts_with_root(inner, names);
+        let surely = matches!(open, "{!" | "${" | "<%" | "｛｛") || starts_with_root(inner, names);
         if !surely && !(is_name(inner, open == "%") && (open != "%" || stands_alone(text, &part))) {
             continue;
         }
@@ -242,6 +312,12 @@ fn starts_with_root(inner: &str, names: Names) -> bool {
     let is_root = names.roots().iter().any(|(root, _)| *root == word);
     (is_root && (names == Names::Feedback || inner.len() > word.len()))
         || (word == "answer" && inner.contains('('))
+}
+
+/// The name of a value of `feedback` that is the whole text.
+fn bare_name(text: &str, names: Names) -> Option<&'static str> {
+    let roots = names.roots().iter().filter(|_| names == Names::Feedback);
+    roots.map(|(name, _)| *name).find(|name| *name == text)
 }
 
 /// A path, for example `response.place.name`, that stands in the text without code around it.

@@ -8,7 +8,8 @@ use minijinja::value::Value;
 use crate::document::diagnostic::{Page, Severity, nearest, one_of, suggest};
 use crate::document::yaml::{CUT_BY_YAML, Node};
 use crate::mapping::files::suspect;
-use crate::mapping::language::expr::{EvalProblem, Expr, NOT_A_VALUE, Template};
+use crate::mapping::language::behind::{self, Before};
+use crate::mapping::language::expr::{EvalProblem, Expr, NOT_A_VALUE, NOT_BOOLEAN, Template};
 use crate::mapping::language::filters::{
     BAD_FORMAT, MIXED_ORDER, NO_ORDER, NO_SUCH_ZONE, NO_ZONES, NOT_A_DATE, OWN_FILTERS,
 };
@@ -18,8 +19,9 @@ use crate::mapping::language::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TES
 use crate::mapping::language::methods::methods;
 use crate::mapping::language::mistake::{Mistake, NEVER_EQUAL};
 use crate::mapping::language::names::{Path, Step, Use, uses};
-use crate::mapping::language::shape::{QUESTION_TYPES, Shape};
-use crate::mapping::language::{documented, kinds, nesting, plain};
+use crate::mapping::language::operands::{Subject, results, subject};
+use crate::mapping::language::shape::{Filled, QUESTION_TYPES, Shape};
+use crate::mapping::language::{documented, kinds, lists, names, nesting, plain};
 
 pub const BAD_EXPRESSION: &str = "M007";
 pub const BAD_TEMPLATE: &str = "M008";
@@ -34,6 +36,8 @@ pub const UNKNOWN_QUESTION: &str = "M022";
 pub const FAILS_ON_SAMPLE: &str = "M023";
 pub const NOT_CONDITION: &str = "M024";
 pub const TOO_LONG: &str = "M049";
+
+const NO_CONDITION_HELP: &str = "compare it with something, or ask whether it is there: `... is not none`";
 
 /// Compiles the expressions and templates of a page, and notes the mistakes in them.
 pub struct Checker<'p> {
@@ -50,15 +54,33 @@ impl Checker<'_> {
     pub fn condition(&mut self, node: &Node) -> Option<Expr> {
         let expr = self.compile(node, "`when`")?;
         self.check_kinds(node, true)?;
+        let before = self.page.found.len();
         self.try_out(node, |scope| expr.holds(scope).map(|_| ()));
+        if self.page.found.len() == before {
+            self.check_results(node);
+        }
         Some(expr)
     }
 
     pub fn expression(&mut self, node: &Node, what: &str) -> Option<Expr> {
         let expr = self.compile(node, what)?;
         self.check_kinds(node, false)?;
+        self.not_a_record(node)?;
         self.try_out(node, |scope| expr.json(scope).map(|_| ()));
         Some(expr)
+    }
+
+    /// A whole record of Salesforce is no value.
+    fn not_a_record(&mut self, node: &Node) -> Option<()> {
+        let name = node.scalar().map(|scalar| scalar.text.trim().to_owned()).unwrap_or_default();
+        if !self.names.is_record(&name) {
+            return Some(());
+        }
+        let message = format!("`{name}` is a whole record: {NOT_A_VALUE}");
+        self.page
+            .error(FAILS_ON_SAMPLE, &node.span, message)
+            .help(format!("name one field of it, as in `{name}.Id`"));
+        None
     }
 
     pub fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
@@ -148,22 +170,57 @@ impl Checker<'_> {
     }
 
     fn try_out(&mut self, node: &Node, run: impl Fn(&Value) -> Result<(), EvalProblem>) {
-        for (everyday, scope) in self.names.scopes() {
-            let Err(problem) = run(&scope) else { continue };
-            if problem.reason == crate::mapping::language::expr::NOT_BOOLEAN {
-                self.page
-                    .error(NOT_CONDITION, &node.span, problem.reason)
-                    .help("compare it with something, or ask whether it is there: `... is not none`");
-            } else if everyday {
-                let message = format!("fails on a sample event: {}", problem.reason);
-                self.page.error(FAILS_ON_SAMPLE, &node.span, message).help(way_out(problem.reason));
-            } else {
-                let message = format!("fails on an event with a rating only: {}", problem.reason);
-                self.page
-                    .warn(FAILS_ON_SAMPLE, &node.span, message)
-                    .help("what may be absent can get a value with `| default(...)`");
+        for (filled, scope) in self.names.scopes() {
+            let Err(EvalProblem { reason, .. }) = run(&scope) else { continue };
+            if reason == NOT_BOOLEAN {
+                self.page.error(NOT_CONDITION, &node.span, reason).help(NO_CONDITION_HELP);
+                return;
             }
+            // A value of one's own may be such that this does not fail; of a wrong kind it is always.
+            let surely = matches!(reason, NOT_A_VALUE | MIXED_ORDER | NO_ORDER);
+            let (on, help) = match filled {
+                Filled::Everyday => ("a sample event", way_out(reason)),
+                Filled::Wholly => ("an event in which nothing is absent", way_out(reason)),
+                Filled::Barely => (
+                    "an event with a rating only",
+                    "what may be absent can get a value with `| default(...)`",
+                ),
+            };
+            let message = format!("fails on {on}: {reason}");
+            let found = match filled {
+                Filled::Everyday => self.page.error(FAILS_ON_SAMPLE, &node.span, message),
+                Filled::Wholly if surely => self.page.error(FAILS_ON_SAMPLE, &node.span, message),
+                _ => self.page.warn(FAILS_ON_SAMPLE, &node.span, message),
+            };
+            found.help(help);
             return;
+        }
+    }
+
+    /// Names of Goodays that the whole condition can be, and that are neither true nor false on any event.
+    fn check_results(&mut self, node: &Node) {
+        if !self.names.is_goodays() {
+            return;
+        }
+        let text = node.scalar().map(|scalar| scalar.text.clone()).unwrap_or_default();
+        let tokens = jinja::expression(&text);
+        for part in results(&tokens) {
+            let (Some(Subject::Path(root, path)), Some(first), Some(last)) =
+                (subject(part), part.first(), part.last())
+            else {
+                continue;
+            };
+            let shape = self.shape(&names::path(part, 0).0, &HashMap::new());
+            let is = match shape {
+                Some(Shape::Object(_)) => "an object",
+                Some(Shape::List(_)) => "a list",
+                Some(Shape::Leaf) if documented::is_text(root, &path) => "a text",
+                _ => continue,
+            };
+            let name = &text[first.at..last.span().end];
+            let message = format!("`{name}` is {is}, and `when` must give true or false");
+            let span = self.at(node, &(first.at..last.span().end));
+            self.page.error(NOT_CONDITION, &span, message).help(NO_CONDITION_HELP);
         }
     }
 
@@ -182,21 +239,86 @@ impl Checker<'_> {
                     });
                     locals.insert(name, shape);
                 }
+                Use::Alias(name, path) => {
+                    let shape = match &path.call {
+                        Some(_) if path.root == "answer" => Some(Shape::Leaf),
+                        Some(_) => None,
+                        None => self.shape(&path, &locals),
+                    };
+                    // Set again, perhaps in another branch: it may be either.
+                    let shape = shape.filter(|_| !locals.contains_key(name)).unwrap_or(Shape::Any);
+                    locals.insert(name, shape);
+                }
                 Use::Path(path) => {
                     if let Some(arguments) = &path.call {
                         self.check_call(node, &path, &tokens[arguments.clone()], &locals);
-                    } else {
-                        self.resolve(node, &path, &locals);
+                    } else if let Some(shape) = self.resolve(node, &path, &locals) {
+                        self.check_joined(node, &path, shape, tokens);
                     }
                 }
             }
         }
+        self.check_behind(node, tokens, &locals);
         let seen = methods(tokens).into_iter().chain(formats(tokens));
+        let seen = seen.chain(suspect::quoted(tokens, self.names)).chain(lists::wrong(tokens));
         let strangers = if self.names.is_goodays() { documented::compared(tokens) } else { Vec::new() };
         for mistake in seen.chain(strangers) {
             self.report(node, mistake);
         }
         self.page.found.iter().filter(|found| found.is_error()).count() == before
+    }
+
+    /// Names behind a bracket: `answer(...).value`, `(a or b).name`.
+    fn check_behind(&mut self, node: &Node, tokens: &[Token<'_>], locals: &HashMap<&str, Shape>) {
+        for behind in behind::names(tokens) {
+            let (message, help) = match behind.before {
+                Before::Answer => (
+                    format!("`answer(...)` is the answer's value and has no `{}`", behind.name),
+                    "write `answer(...)` alone".to_owned(),
+                ),
+                Before::Group(paths) => {
+                    let shapes = paths.iter().map(|one| {
+                        let shape = self.shape(&one.path, locals)?;
+                        match shape {
+                            Shape::List(item) if one.item => Some(*item),
+                            Shape::Object(_) if !one.item => Some(shape),
+                            _ => None,
+                        }
+                    });
+                    let Some(shapes) = shapes.collect::<Option<Vec<_>>>() else { continue };
+                    let entries: Vec<&str> = shapes.iter().flat_map(|shape| shape.names()).collect();
+                    let all_objects = shapes.iter().all(|shape| matches!(shape, Shape::Object(_)));
+                    if !all_objects || entries.contains(&behind.name) {
+                        continue;
+                    }
+                    (
+                        format!("what stands in the brackets has no `{}`", behind.name),
+                        suggest(behind.name, &entries),
+                    )
+                }
+            };
+            let span = self.at(node, &behind.span);
+            self.page.error(UNKNOWN_NAME, &span, message).help(help);
+        }
+    }
+
+    /// A whole object that becomes a part of a text by `~` or a filter.
+    fn check_joined(&mut self, node: &Node, path: &Path<'_>, shape: Shape, tokens: &[Token<'_>]) {
+        let is_list = matches!(shape, Shape::List(Shape::Object(_)));
+        if !(is_list || matches!(shape, Shape::Object(_))) {
+            return;
+        }
+        let Some(first) = tokens.iter().position(|token| token.at == path.root_span.start) else { return };
+        let (_, next) = names::path(tokens, first);
+        let is = |at: usize, sign: &str| tokens.get(at).is_some_and(|token| token.is(sign));
+        let joined = is(next, "~") || (first > 0 && is(first - 1, "~") && !is(next, "|"));
+        let text_filter = |name: &str| TEXT_FILTERS.contains(&name) || (is_list && name == "join");
+        let filtered = is(next, "|") && tokens.get(next + 1).is_some_and(|token| text_filter(token.text));
+        if joined || filtered {
+            let span = self.at(node, &(path.root_span.start..tokens[next - 1].span().end));
+            let message = format!("fails on each event: {NOT_A_VALUE}");
+            self.page.error(FAILS_ON_SAMPLE, &span, message).help(way_out(NOT_A_VALUE));
+        }
     }
 
     /// Fixed texts of `remark_type`.
@@ -289,6 +411,25 @@ impl Checker<'_> {
                     return None;
                 }
                 (Step::Item, shape) => shape,
+            };
+        }
+        Some(shape)
+    }
+
+    /// The shape of a path, without a word about what is unknown.
+    fn shape(&self, path: &Path<'_>, locals: &HashMap<&str, Shape>) -> Option<Shape> {
+        let roots = self.names.roots();
+        let root = roots.iter().find(|(name, _)| *name == path.root).map(|(_, shape)| *shape);
+        let mut shape = locals.get(path.root).copied().or(root)?;
+        for step in &path.steps {
+            shape = match (step, shape) {
+                (_, Shape::Any) | (Step::Computed, _) => Shape::Any,
+                (Step::Item, Shape::List(item)) => *item,
+                (Step::Item, shape) => shape,
+                (Step::Name(name, _), Shape::Object(entries)) => {
+                    entries.iter().find(|(entry, _)| entry == name).map(|(_, shape)| *shape)?
+                }
+                (Step::Name(..), _) => return None,
             };
         }
         Some(shape)
@@ -396,6 +537,24 @@ impl Checker<'_> {
         }
     }
 }
+
+/// Filters that make a text of what they are given.
+const TEXT_FILTERS: &[&str] = &[
+    "capitalize",
+    "date",
+    "e",
+    "escape",
+    "indent",
+    "lower",
+    "place",
+    "replace",
+    "string",
+    "strip_html",
+    "strip_markdown",
+    "title",
+    "trim",
+    "upper",
+];
 
 /// How to fix a rule that fails.
 fn way_out(reason: &str) -> &'static str {

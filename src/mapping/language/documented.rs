@@ -5,6 +5,7 @@ use crate::document::diagnostic::{nearest, one_of};
 use crate::mapping::language::jinja::{Kind, Token};
 use crate::mapping::language::mistake::{Mistake, NEVER_EQUAL};
 use crate::mapping::language::operands::{Comparison, Literal, Subject, comparisons, subject};
+use crate::mapping::language::shape::is_leaf;
 
 /// What Goodays sends under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Documented {
     Words(&'static [&'static str]),
     /// True or false.
     Flag,
+    /// A text of any kind.
+    Text,
 }
 
 /// What an answer, a close or a message takes as `remark_type`.
@@ -38,7 +41,7 @@ fn documented(root: &str, path: &str) -> Option<Documented> {
             | "delegated_to.enabled"
             | "survey.enabled",
         ) => Some(Documented::Flag),
-        _ => None,
+        _ => is_leaf(root, path).then_some(Documented::Text),
     }
 }
 
@@ -46,6 +49,11 @@ fn named(subject: &Subject<'_>) -> Option<(String, Documented)> {
     let Subject::Path(root, path) = subject else { return None };
     let name = if path.is_empty() { (*root).to_owned() } else { format!("{root}.{path}") };
     documented(root, path).map(|known| (name, known))
+}
+
+/// Whether it is a text in every event that has it.
+pub fn is_text(root: &str, path: &str) -> bool {
+    matches!(documented(root, path), Some(Documented::Text | Documented::Words(_)))
 }
 
 /// The name that the whole expression is, if Goodays documents its words.
@@ -58,28 +66,48 @@ pub fn compared(tokens: &[Token<'_>]) -> Vec<Mistake> {
     let all = comparisons(tokens);
     // Who writes `x == '7' or x == 7` knows that one of them never holds.
     let both = |one: &Comparison<'_>| {
-        all.iter().any(|other| other.subject == one.subject && other.with.iter().any(|with| !with.is_text))
+        let same = || all.iter().filter(|other| other.subject == one.subject).flat_map(|other| &other.with);
+        same().any(|with| !with.is_text) && same().any(|with| with.is_text)
     };
     let equal = all.iter().filter(|one| one.asks_equality() && !both(one));
     equal.flat_map(|one| one.with.iter().filter_map(|with| one_comparison(one, with))).collect()
 }
 
 fn one_comparison(one: &Comparison<'_>, with: &Literal<'_>) -> Option<Mistake> {
-    if with.is_blank() || !with.is_text {
+    if with.is_blank() {
         return None;
     }
     if let Subject::Answer(kind) = one.subject {
-        return answer(kind, with);
+        return answer(kind, with).filter(|_| with.is_text);
     }
     let (name, known) = named(&one.subject)?;
+    if !with.is_text {
+        return (known != Documented::Flag).then(|| number(&name, with));
+    }
     let (message, help) = match known {
         Documented::Words(_) => stranger(&name, known, with.text)?,
         Documented::Flag => (
             format!("`{name}` is true or false, so it never equals the text '{}'", with.text),
             format!("write `{name}` alone, or `not {name}`"),
         ),
+        Documented::Text => return None,
     };
     Some(Mistake::warning(NEVER_EQUAL, with.span.clone(), message, help))
+}
+
+/// A text of Goodays beside a number, or beside true or false.
+fn number(name: &str, with: &Literal<'_>) -> Mistake {
+    let message = format!("`{name}` is a text, so it never equals {}", with.shown());
+    let help = if with.is_truth() {
+        format!("ask whether it is there: `{name} is not none`")
+    } else {
+        format!("write it in quotes: '{}'", with.text)
+    };
+    // What stands under `context` comes from the shop's own link, and Goodays documents no kind.
+    if name.starts_with("response.context.") {
+        return Mistake::warning(NEVER_EQUAL, with.span.clone(), message, help);
+    }
+    Mistake::error(NEVER_EQUAL, with.span.clone(), message, help)
 }
 
 /// A text that is a number arrives as a number, whatever the kind of the question.
@@ -100,6 +128,7 @@ fn answer(kind: Option<&str>, with: &Literal<'_>) -> Option<Mistake> {
 pub fn stranger(name: &str, known: Documented, word: &str) -> Option<(String, String)> {
     match known {
         Documented::Words(words) => (!words.contains(&word)).then(|| undocumented(name, words, word)),
+        Documented::Text => None,
         Documented::Flag if matches!(word, "true" | "false") => None,
         Documented::Flag => Some((
             format!("`{name}` is true or false, never `{word}`"),

@@ -24,10 +24,15 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_recursion_limit(RECURSION);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     engine.set_formatter(|out, _, value| {
-        if value.is_none() || value.is_undefined() {
-            return Ok(());
+        use minijinja::value::ValueKind;
+        match value.kind() {
+            ValueKind::Undefined | ValueKind::None => Ok(()),
+            ValueKind::Map | ValueKind::Seq | ValueKind::Iterable => {
+                let text = to_json(value).map_err(filters::fail)?;
+                out.write_str(text.as_ref().and_then(Json::as_str).unwrap_or_default()).map_err(Error::from)
+            }
+            _ => std::fmt::Write::write_fmt(out, format_args!("{value}")).map_err(Error::from),
         }
-        std::fmt::Write::write_fmt(out, format_args!("{value}")).map_err(Error::from)
     });
     filters::add_all(&mut engine);
     engine
@@ -81,17 +86,34 @@ impl Expr {
         names::paths(&jinja::expression(&self.source), root)
     }
 
+    /// Whether the expression reads anything of `root`, in whatever way.
+    pub fn reads(&self, root: &str) -> bool {
+        let used = names::uses(&jinja::expression(&self.source));
+        used.iter().any(|used| matches!(used, names::Use::Path(path) if path.root == root))
+    }
+
+    /// The type of question whose answer the expression is: `nps` of `answer(type='nps')`.
+    pub fn answer_kind(&self) -> Option<String> {
+        let tokens = jinja::expression(&self.source);
+        let is_answer = tokens.first().is_some_and(|first| first.is("answer"));
+        let arguments = is_answer.then(|| names::path(&tokens, 0).0.call).flatten()?;
+        let whole = arguments.end + 1 == tokens.len();
+        let mut named = tokens[arguments].windows(3).filter(|_| whole);
+        let kind = named.find(|three| three[0].is("type") && three[1].is("="))?;
+        Some(kind[2].text.trim_matches(['"', '\'']).to_owned())
+    }
+
     /// The name that the expression is, if Goodays documents what it sends there.
     pub fn documented(&self) -> Option<(String, Documented)> {
         documented::whole(&jinja::expression(&self.source))
     }
 
-    /// A condition. An absent value does not hold. A value other than true and false is a problem.
+    /// A condition. What is absent or blank does not hold. A value other than true and false is a problem.
     pub fn holds(&self, scope: &Value) -> Result<bool, EvalProblem> {
         let value = self.eval(scope)?;
         match value.kind() {
             minijinja::value::ValueKind::Bool => Ok(value.is_true()),
-            minijinja::value::ValueKind::Undefined | minijinja::value::ValueKind::None => Ok(false),
+            _ if filters::blank(&value) => Ok(false),
             _ => Err(self.problem(NOT_BOOLEAN)),
         }
     }
@@ -160,7 +182,9 @@ pub const NOT_A_VALUE: &str = "a field needs one value, this gives an object";
 
 /// Our own errors have these texts. An engine's detail may quote data and is never passed on.
 fn reason(error: &Error) -> &'static str {
-    let own = error.detail().and_then(|detail| filters::REASONS.iter().find(|own| **own == detail));
+    let own = error
+        .detail()
+        .and_then(|detail| filters::REASONS.iter().chain(&[NOT_A_VALUE]).find(|own| **own == detail));
     match (own, error.kind()) {
         (Some(own), _) => own,
         (None, ErrorKind::SyntaxError) => "it is no expression",

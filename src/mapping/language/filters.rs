@@ -32,7 +32,11 @@ pub fn add_all(engine: &mut Environment<'static>) {
     engine.add_filter("strip_html", |text: Value| html::strip_html(&shown(&text)));
     engine.add_filter("place", place);
     engine.add_filter("answers_text", answers_text);
+    engine.add_filter("default", default);
+    engine.add_filter("d", default);
     engine.add_test("none", |value: &Value| blank(value));
+    engine.add_test("undefined", |value: &Value| blank(value));
+    engine.add_test("defined", |value: &Value| !blank(value));
     for loose in ["lt", "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">="] {
         engine.remove_test(loose); // they would order a text against a number
     }
@@ -47,6 +51,16 @@ pub fn fail(reason: &'static str) -> Error {
 
 pub fn blank(value: &Value) -> bool {
     value.is_undefined() || value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// The value, or another one where it is absent or blank. A second argument that is true: also where it counts as false.
+fn default(value: Value, others: Rest<Value>) -> Result<Value, Error> {
+    if others.len() > 2 {
+        return Err(Error::from(ErrorKind::TooManyArguments));
+    }
+    let lax = others.get(1).is_some_and(Value::is_true);
+    let replaced = blank(&value) || (lax && !value.is_true());
+    Ok(if replaced { others.first().cloned().unwrap_or_else(|| Value::from("")) } else { value })
 }
 
 /// `a < b <= c`, as [`crate::mapping::language::jinja::with_comparisons`] writes it: values with operators between them.

@@ -101,13 +101,15 @@ fn never(name: &str, kind: FieldKind, one: &Comparison<'_>, with: &Literal<'_>) 
     if with.is_blank() || (fits(kind, with) && !is_flag_in_order) {
         return None;
     }
-    let other =
-        if with.is_text { format!("the text '{}'", with.text) } else { format!("the number {}", with.text) };
+    let other = with.shown();
     let (is, help) = match kind {
         FieldKind::Flag => ("true or false", format!("write `{name}` alone, or `not {name}`")),
         FieldKind::Number => ("a number", format!("write a number without quotes, as in `{name} > 5`")),
         FieldKind::Text if ordered => {
             ("a text", format!("a text of digits becomes a number with `{name} | int`"))
+        }
+        FieldKind::Text if with.is_truth() => {
+            ("a text", format!("ask whether it is there: `{name} is not none`"))
         }
         FieldKind::Text => ("a text", format!("write it in quotes: '{}'", with.text)),
     };

@@ -2,7 +2,7 @@
 
 use minijinja::value::Value;
 
-use crate::mapping::language::shape::{MESSAGE, RESPONSE, Shape, feedback_sample, samples};
+use crate::mapping::language::shape::{Filled, MESSAGE, RESPONSE, Shape, feedback_sample, samples};
 
 pub const FILTERS: &[&str] = &[
     "abs",
@@ -114,17 +114,23 @@ impl Names {
         }
     }
 
+    /// Whether the name is a whole record of Salesforce.
+    pub fn is_record(self, name: &str) -> bool {
+        !self.is_goodays()
+            && self.roots().iter().any(|(root, shape)| *root == name && matches!(shape, Shape::Any))
+    }
+
     /// Whether expressions read what Goodays sends, and not records of Salesforce.
     pub fn is_goodays(self) -> bool {
         matches!(self, Names::Case | Names::Comment)
     }
 
-    /// Samples to try expressions on, and whether they are everyday ones.
-    pub fn scopes(self) -> Vec<(bool, Value)> {
+    /// Samples to try expressions on, and what they stand for.
+    pub fn scopes(self) -> Vec<(Filled, Value)> {
         match self {
-            Names::Case => samples().iter().map(|one| (one.everyday, one.case_scope())).collect(),
-            Names::Comment => samples().iter().map(|one| (one.everyday, one.comment_scope())).collect(),
-            Names::Feedback => vec![(true, feedback_sample())],
+            Names::Case => samples().iter().map(|one| (one.filled, one.case_scope())).collect(),
+            Names::Comment => samples().iter().map(|one| (one.filled, one.comment_scope())).collect(),
+            Names::Feedback => vec![(Filled::Everyday, feedback_sample())],
             // Only the org knows what its records hold.
             Names::CaseAction | Names::CommentAction => Vec::new(),
         }

@@ -8,6 +8,8 @@ use crate::document::diagnostic::Severity;
 pub const NEVER_EQUAL: &str = "M050";
 pub const METHOD: &str = "M051";
 pub const BAD_FORMAT: &str = "M052";
+/// `in` with a text behind it, where a list is meant.
+pub const IN_A_TEXT: &str = "M054";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {

@@ -1,6 +1,8 @@
 //! The language in mapping files: expressions, templates, filters, and the names that they may use.
 
+pub(super) mod behind;
 pub(super) mod check;
+pub(super) mod conditions;
 pub(super) mod dates;
 pub(super) mod documented;
 pub(super) mod expr;
@@ -10,6 +12,7 @@ pub(super) mod html;
 pub(super) mod jinja;
 pub(super) mod kinds;
 pub(super) mod known;
+pub(super) mod lists;
 pub(super) mod methods;
 pub(super) mod mistake;
 pub(super) mod names;

@@ -34,6 +34,8 @@ pub enum Use<'s> {
     Test(&'s str, Range<usize>),
     /// `for local in path`, `set local = ...`: after this the name is the template's own.
     Local(&'s str, Option<Path<'s>>),
+    /// `set local = path`: another name for what the path leads to.
+    Alias(&'s str, Path<'s>),
 }
 
 const WORDS: &[&str] = &[
@@ -140,6 +142,15 @@ fn block<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize
             }
             close + 1
         }
+        "set" | "with" if alias(tokens, at + 1).is_some() => {
+            let (value, next) = path(tokens, at + 3);
+            let local = tokens[at + 1].text;
+            // The value is read before the name changes its meaning.
+            let (first, _) = path(tokens, at + 3);
+            found.push(Use::Path(first));
+            found.push(Use::Alias(local, value));
+            next
+        }
         "set" | "macro" | "call" | "with" => {
             let mut next = at + 1;
             for token in tokens[at + 1..].iter().take_while(|token| token.kind != Kind::Close) {
@@ -163,6 +174,16 @@ fn block<'s>(tokens: &[Token<'s>], at: usize, found: &mut Vec<Use<'s>>) -> usize
         },
         _ => at + 1,
     }
+}
+
+/// `name = path` up to the end of the block.
+fn alias(tokens: &[Token<'_>], at: usize) -> Option<()> {
+    let [name, equals, value] = tokens.get(at..at + 3)? else { return None };
+    let named = name.kind == Kind::Name && equals.is("=") && value.kind == Kind::Name;
+    let own = named && !WORDS.contains(&value.text);
+    let (read, next) = own.then(|| path(tokens, at + 2))?;
+    let end = read.call.as_ref().map_or(next, |arguments| arguments.end + 1);
+    tokens.get(end).filter(|token| token.kind == Kind::Close).map(|_| ())
 }
 
 fn copy<'s>(path: &Path<'s>) -> Path<'s> {
@@ -224,6 +245,15 @@ pub fn path<'s>(tokens: &[Token<'s>], from: usize) -> (Path<'s>, usize) {
                 }
                 path.steps.push(Step::Name(name.text, name.span()));
                 at += 2;
+            }
+            (Some(open), Some(minus), Some(key))
+                if open.is("[")
+                    && minus.is("-")
+                    && key.kind == Kind::Number
+                    && tokens.get(at + 3).is_some_and(|close| close.is("]")) =>
+            {
+                path.steps.push(Step::Item);
+                at += 4;
             }
             (Some(open), Some(key), Some(close)) if open.is("[") && close.is("]") => {
                 path.steps.push(match key.kind {

@@ -30,7 +30,7 @@ pub enum Subject<'s> {
     Answer(Option<&'s str>),
 }
 
-/// A text or a number that stands in the expression.
+/// A text, a number, or true or false, that stands in the expression.
 #[derive(Debug, Clone)]
 pub struct Literal<'s> {
     pub text: &'s str,
@@ -47,7 +47,26 @@ impl<'s> Literal<'s> {
                 span: token.at + 1..token.span().end - 1,
             }),
             Kind::Number => Some(Self { text: token.text, is_text: false, span: token.span() }),
+            Kind::Name if is_truth(token.text) => {
+                Some(Self { text: token.text, is_text: false, span: token.span() })
+            }
             _ => None,
+        }
+    }
+
+    /// True or false.
+    pub fn is_truth(&self) -> bool {
+        !self.is_text && is_truth(self.text)
+    }
+
+    /// For messages.
+    pub fn shown(&self) -> String {
+        if self.is_text {
+            format!("the text '{}'", self.text)
+        } else if self.is_truth() {
+            format!("`{}`", self.text)
+        } else {
+            format!("the number {}", self.text)
         }
     }
 
@@ -55,6 +74,10 @@ impl<'s> Literal<'s> {
     pub fn is_blank(&self) -> bool {
         self.is_text && self.text.trim().is_empty()
     }
+}
+
+fn is_truth(word: &str) -> bool {
+    matches!(word, "true" | "false" | "True" | "False")
 }
 
 pub fn comparisons<'s>(tokens: &[Token<'s>]) -> Vec<Comparison<'s>> {
@@ -92,8 +115,15 @@ fn listed<'s>(tokens: &[Token<'s>], at: usize) -> Option<Comparison<'s>> {
         }
     }
     tokens.get(next).filter(|close| close.is("]") || close.is(")"))?;
+    // `('a')` is no list, but the text in brackets.
+    let is_list = tokens[at + 1].is("[") || tokens[at + 2..next].iter().any(|token| token.is(","));
     let ends = tokens.get(next + 1).is_none_or(|after| is_boundary(after) || after.is(")"));
-    (ends && !with.is_empty()).then_some(Comparison { subject, operator: token.text, with })
+    (ends && is_list && !with.is_empty()).then_some(Comparison { subject, operator: token.text, with })
+}
+
+/// What stands before an operator, if it is a path or an answer and nothing more.
+pub fn subject_before<'s>(tokens: &[Token<'s>], operator: usize) -> Option<Subject<'s>> {
+    subject(&tokens[operand_start(tokens, operator)?..operator])
 }
 
 fn single<'s>(tokens: &[Token<'s>]) -> Option<Literal<'s>> {
@@ -105,7 +135,7 @@ fn single<'s>(tokens: &[Token<'s>]) -> Option<Literal<'s>> {
 
 /// The path or the answer that these tokens are, and nothing more.
 pub fn subject<'s>(tokens: &[Token<'s>]) -> Option<Subject<'s>> {
-    let first = tokens.first().filter(|token| token.kind == Kind::Name)?;
+    let first = tokens.first().filter(|token| token.kind == Kind::Name && !is_truth(token.text))?;
     let (path, next) = path(tokens, 0);
     if first.text == "answer" {
         return answer(tokens);
@@ -236,6 +266,7 @@ mod tests {
             "'a' < case.Name < 'b'",
             "case.Status in ['a' ~ 'b']",
             "case.Status in ['a'] ~ 'b'",
+            "case.Status in ('a')",
             "case.Status in case.Names__c",
             "'Spam' in case.Subject",
             "case.Status.lower() == 'spam'",

@@ -18,6 +18,17 @@ pub enum Shape {
     Object(&'static [(&'static str, Shape)]),
 }
 
+impl Shape {
+    /// The names of an object's parts.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let entries = match self {
+            Shape::Object(entries) => entries,
+            _ => &[],
+        };
+        entries.iter().map(|(name, _)| *name)
+    }
+}
+
 use Shape::{Any, Leaf, List, Object};
 
 const SENDER: Shape = Object(&[("email", Leaf), ("first_name", Leaf), ("last_name", Leaf)]);
@@ -76,13 +87,40 @@ pub const RESPONSE: Shape = Object(&[
     ("alert_triggered", Leaf),
 ]);
 
+/// Whether the path below a root is one value, for example `place.name` below `response`.
+pub fn is_leaf(root: &str, path: &str) -> bool {
+    let mut shape = match root {
+        "event" => Leaf,
+        "response" => RESPONSE,
+        "message" => MESSAGE,
+        _ => return false,
+    };
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        let Object(entries) = shape else { return false };
+        let Some((_, found)) = entries.iter().find(|(entry, _)| *entry == name) else { return false };
+        shape = *found;
+    }
+    matches!(shape, Leaf)
+}
+
 /// Question types that Goodays documents.
 pub const QUESTION_TYPES: &[&str] =
     &["none", "stars", "yesno", "choices", "nps", "emoji", "text", "multiple_answers", "csat"];
 
-/// A sample to try expressions on. If it is not `everyday`, values may be absent.
+/// What a sample to try expressions on stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filled {
+    /// What an ordinary survey brings.
+    Everyday,
+    /// Everything that may be absent has a value, and the alert was raised.
+    Wholly,
+    /// A public review with only a rating: every optional value is absent.
+    Barely,
+}
+
+/// A sample to try expressions on.
 pub struct Sample {
-    pub everyday: bool,
+    pub filled: Filled,
     pub facts: Facts,
     pub message: serde_json::Value,
 }
@@ -98,7 +136,7 @@ impl Sample {
 }
 
 pub fn samples() -> &'static [Sample] {
-    static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| vec![everyday(), sparse()]);
+    static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| vec![everyday(), whole(), sparse()]);
     &SAMPLES
 }
 
@@ -130,10 +168,32 @@ fn everyday() -> Sample {
         "delegated_to": null, "attached_messages": [message.clone()], "state": "open", "thread": "z4RjEyMP4r",
         "actions": {"reply": "https://x/reply", "spam": "https://x/spam", "close": "https://x/close", "call": "https://x/call"},
         "alert_triggered": false});
-    Sample { everyday: true, facts: Facts::new("response", &response), message }
+    Sample { filled: Filled::Everyday, facts: Facts::new("response", &response), message }
 }
 
-/// A public review with only a rating: every optional value is absent.
+fn whole() -> Sample {
+    let sender = json!({"email": "chester@example.com", "first_name": "Chester", "last_name": "COPPERPOT"});
+    let message = json!({"id": "mxo1B0eGdj", "created_date": "2020-02-05T10:20:39.810686+01:00", "type": "Problem",
+        "content": "The seller was in a hurry.", "attachment": "https://x/photo.jpg", "sender": sender});
+    let place = json!({"id": "12AB34", "partner_id": "1234", "name": "place name", "enabled": true, "detail_url": "https://x"});
+    let answer = |kind: &str, value: u8| json!({"id": kind, "value": value, "question": {"id": kind, "title": "How was it?", "type": kind, "enabled": true}});
+    let response = json!({"id": "vdOpL1NJ74l", "created_date": "2020-02-05T10:20:39.810686+01:00",
+        "updated_date": "2020-02-05T10:21:15.952136+01:00", "source": "email",
+        "survey": {"id": "12AB34", "slug": "survey1", "label": "survey 1", "enabled": true, "detail_url": "https://x"},
+        "answers": [answer("nps", 5), answer("stars", 4), answer("csat", 4)],
+        "message": message.clone(), "reply": message.clone(),
+        "user": {"email": "chester@example.com", "first_name": "Chester", "last_name": "COPPERPOT",
+            "opt_in": {"newsletter": true, "email": true, "sms": true}},
+        "context": {"email": "chester@example.com", "extra": {"transaction_date": "2020-01-28"}, "cz_tag": "survey1",
+            "crm_id": "1234", "phone": "0123456789", "last_name": "COPPERPOT", "first_name": "Chester"},
+        "place": place.clone(), "delegated_to": place, "attached_messages": [message.clone(), message.clone()],
+        "state": "open", "thread": "z4RjEyMP4r",
+        "actions": {"reply": "https://x/reply", "spam": "https://x/spam", "close": "https://x/close",
+            "call": "https://x/call", "message": "https://x/message"},
+        "alert_triggered": true});
+    Sample { filled: Filled::Wholly, facts: Facts::new("response", &response), message }
+}
+
 fn sparse() -> Sample {
     let message = json!({"id": "m1", "created_date": "2020-02-05T10:20:39Z", "type": "Message", "content": "Hello",
         "attachment": null, "sender": null});
@@ -141,5 +201,5 @@ fn sparse() -> Sample {
         "survey": null, "answers": [], "message": null, "reply": null, "user": null, "context": null,
         "place": {"id": "12AB34", "partner_id": "1234", "name": "place name"}, "delegated_to": null,
         "attached_messages": [], "state": "open", "actions": {}, "alert_triggered": false});
-    Sample { everyday: false, facts: Facts::new("response", &response), message }
+    Sample { filled: Filled::Barely, facts: Facts::new("response", &response), message }
 }

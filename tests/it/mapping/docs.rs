@@ -75,7 +75,7 @@ fn run(word: &str, mapping: &Mapping) -> String {
             format!("{}\n{told}", wanted.join("\n"))
         }
         _ => {
-            let case = mapping.case_mapping(&facts).expect("it runs").expect("it is wanted");
+            let case = mapping.case_mapping(&facts).mapping.expect("it is wanted");
             shown(case.fields(&facts, Moment { create: true, message: false }))
         }
     }

@@ -333,3 +333,64 @@ fn a_text_of_blanks_counts_as_no_text() {
     assert_eq!(value("{ template: \"{{ response.message.type or 'Feedback' }}\" }"), "Feedback");
     assert_eq!(value("{ from: \"response.message.type == ''\" }"), true);
 }
+
+/// Null, absent and blank are one thing, also for `default` and `is defined`.
+#[test]
+fn blank_is_told_from_absent_by_no_filter_and_no_test() {
+    for given in [serde_json::json!("  "), serde_json::json!(""), serde_json::Value::Null] {
+        let response =
+            serde_json::json!({"id": "x", "user": {"first_name": given}, "place": {"name": "Lille"}});
+        let value = |rule: &str| super::value_of(rule, &response).unwrap().unwrap();
+        assert_eq!(
+            value("{ template: \"{{ response.user.first_name | default('Anonymous') }}!\" }"),
+            "Anonymous!"
+        );
+        assert_eq!(value("{ from: response.user.first_name | d('none') }"), "none");
+        assert_eq!(value("{ from: response.user.first_name is defined }"), false);
+        assert_eq!(value("{ from: response.user.first_name is undefined }"), true);
+        assert_eq!(value("{ from: response.place.name | default('x') }"), "Lille");
+        assert_eq!(value("{ from: \"(0 | default(1)) ~ (0 | default(1, true))\" }"), "01");
+        let condition = "response.user.first_name and response.id == 'x'";
+        assert_eq!(value(&format!("[{{ value: A, when: {condition:?} }}, {{ value: B }}]")), "B");
+    }
+}
+
+/// A list in a template is written as `from` writes it.
+#[test]
+fn a_list_in_a_template_is_joined_and_an_object_is_a_problem() {
+    let question = serde_json::json!({"type": "choices"});
+    let answers = serde_json::json!([{"value": ["Price", "Staff"], "question": question}]);
+    let response = serde_json::json!({"id": "x", "answers": answers, "context": {"extra": {"a": {"b": 1}}}});
+    let value = |rule: &str| super::value_of(rule, &response);
+    assert_eq!(value("{ template: \"{{ answer(type='choices') }}\" }").unwrap().unwrap(), "Price;Staff");
+    let problem = value("{ template: \"{{ response.context.extra.a }}\" }").unwrap_err();
+    assert!(problem.ends_with("a field needs one value, this gives an object"), "{problem}");
+}
+
+/// A Case mapping whose own `when` does not hold makes no Case, whatever fails in another one.
+#[test]
+fn a_when_that_fails_lets_no_other_mapping_take_what_it_does_not_want() {
+    use goodays_salesforce::mapping::{Facts, Mapping, Source};
+    let file = |name: &str, when: &str| {
+        let text =
+            super::case_with("A: { value: x }").replace("fields:", &format!("when: {when:?}\nfields:"));
+        Source { name: format!("mappings/{name}"), text }
+    };
+    let mut sources = super::with("case.yaml", "");
+    sources.retain(|source| !source.name.ends_with("case.yaml"));
+    let fails = "response.context.extra.age > 18";
+    sources.extend([file("case-a.yaml", "response.source == 'sms'"), file("case-b.yaml", fails)]);
+    sources.push(file("case-c.yaml", "response.source == 'google'"));
+    let mapping = Mapping::from_sources(sources).unwrap().0;
+    let chosen = |source: &str, age: serde_json::Value| {
+        let response = serde_json::json!({"id": "x", "source": source, "context": {"extra": {"age": age}}});
+        let choice = mapping.case_mapping(&Facts::new("response", &response));
+        (choice.mapping.map(|case| case.file.clone()), choice.problem.is_some())
+    };
+    let file = |name: &str| Some(format!("mappings/case-{name}.yaml"));
+    let text = || serde_json::json!("old");
+    assert_eq!(chosen("sms", text()), (file("a"), false));
+    assert_eq!(chosen("google", text()), (file("c"), true), "another one wants it");
+    assert_eq!(chosen("email", text()), (file("b"), true), "no feedback is lost");
+    assert_eq!(chosen("email", serde_json::json!(17)), (None, false));
+}

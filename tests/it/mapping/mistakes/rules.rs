@@ -5,18 +5,18 @@ use super::{fields, mistake, said};
 
 #[test]
 fn ranges_that_overlap() {
-    insta::assert_snapshot!(fields("M014", r#"Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low } }"#), @r#"
+    insta::assert_snapshot!(fields("M014", r#"Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low }, default: x }"#), @r#"
     error[M014]: `6..8` and `0..6` overlap
      --> mappings/case.yaml:4:64
       |
-    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low } }
+    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low }, default: x }
       |                                                                ^^^^^^ both ends belong to a range
       |
       = help: a value in both would be 0..6's or 6..8's by chance; move one end
     error[M014]: `8` and `6..8` overlap
      --> mappings/case.yaml:4:80
       |
-    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low } }
+    4 |   Priority: { from: "answer(type='nps')", map: { "0..6": High, "6..8": Medium, 8: Low }, default: x }
       |                                                                                ^ both ends belong to a range
       |
       = help: a value in both would be 6..8's or 8's by chance; move one end
@@ -113,7 +113,7 @@ feedback: { sent: { A__c: x }, settled: { A__c: x }, unclear: { A__c: x }, faile
     4 |   - { do: close, on: comment, when: case.IsClosed }
       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: the first rule that holds decides: put the one without `when` last
+      = help: the first rule that holds wins: put the one without `when` last, or give it a `when`
     ");
 }
 
