@@ -64,6 +64,7 @@ use tx::Guard;
 use watchdog::{Busy, Watchdog, Working};
 
 pub use errors::{OpenError, StoreError, TxError};
+pub(in crate::state) use segments::is_pointed_to;
 pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
 
 const SEQ_KEY: &[u8] = b"\0seq";

@@ -232,6 +232,19 @@ impl Store {
         }
     }
 
+    /// Parks events with a damaged header that do not wait, as far as they are listed or old. `name` reads the response's
+    /// id in an event's body. Returns how many were parked now. (On PostgreSQL a header is a row, which is read or not.)
+    pub fn set_events_aside(
+        &self,
+        name: fn(&[u8]) -> Option<ResponseId>,
+        now_ms: i64,
+    ) -> Result<u64, StoreError> {
+        match self {
+            Self::Embedded(records) => records.set_events_aside(name, now_ms),
+            Self::Postgres(_) => Ok(0),
+        }
+    }
+
     /// Everything that waits for a human, at most `limit` items: actions, then events, each by number.
     pub async fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
         match self {

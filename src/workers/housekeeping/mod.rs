@@ -15,6 +15,7 @@ use tracing::error;
 
 use crate::config::{Auth, Config};
 use crate::time::age_clock_ms;
+use crate::workers::inbound::damaged;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -136,6 +137,7 @@ impl Keeper {
         let ends_ms = since_ms.map(|since_ms| since_ms + millis(shared.config.state.keep_parked));
         shared.parked_ends_ms.store(Arc::new(ends_ms));
         let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE).await?;
+        damaged::set_aside(shared)?;
         let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE).await?;
         (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
         Ok(events.is_some() || intents.is_some())
