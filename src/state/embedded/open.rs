@@ -26,10 +26,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::state::embedded::Fault;
-use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::errors::{OpenError, StoreError};
 use crate::state::embedded::rebuild::Damage;
 use crate::state::embedded::segments::Segments;
-use crate::state::embedded::{checkpointer, journal, migrate, patient, rebuild, retire};
+use crate::state::embedded::{checkpointer, format4, journal, migrate, patient, rebuild, retire};
 
 pub(super) const FORMAT: u32 = 5;
 /// The oldest format that is migrated.
@@ -139,6 +139,16 @@ impl From<io::Error> for Trouble {
     }
 }
 
+/// What cannot be read now may be read later: that is no damage, so the database is not made anew.
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(reason) => Self::Damaged(reason),
+            other => Self::Io(other.to_string()),
+        }
+    }
+}
+
 impl Trouble {
     pub fn of(error: sled::Error) -> Self {
         let text = error.to_string();
@@ -205,7 +215,7 @@ impl Tables {
     pub fn finish(self, path: &Path) -> Result<(), Trouble> {
         self.db.flush().map_err(Trouble::of)?;
         drop(self);
-        note_format(path)?;
+        note_format(path, FORMAT)?;
         sync_all(path).map_err(|error| Trouble::Io(error.to_string()))
     }
 }
@@ -218,8 +228,8 @@ pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
     settle(places, Fault::None)?;
     retire::remove_leftovers(places).and_then(|()| migrate::remove_leftovers(places)).map_err(folder)?;
     let tables = open_live(places)?;
-    check_format(places, &tables)?;
-    kept(places).map_err(folder)?;
+    let format = check_format(places, &tables)?;
+    kept(places, format).map_err(folder)?;
     Ok((lock, tables))
 }
 
@@ -261,11 +271,13 @@ fn damage(places: &Places, tables: &Tables) -> Result<Option<&'static str>, Trou
     Ok(first.filter(|first| applied + 1 < *first).map(|_| "it is older than the oldest journal"))
 }
 
-/// Syncs the database that was just opened, whichever process wrote its files, and removes the replaced one.
-fn kept(places: &Places) -> io::Result<()> {
-    // A database of an older format keeps its note until it is migrated.
+/// Syncs the database that was just opened, whichever process wrote its files, and removes the replaced one. `format`:
+/// what the database says of itself.
+fn kept(places: &Places, format: u32) -> io::Result<()> {
+    // A database of an older format keeps its note until it is migrated, whatever it says of itself meanwhile.
     if noted_format(&places.live).is_none() {
-        note_format(&places.live)?;
+        let migrates = format4::has_files(&places.dir)?;
+        note_format(&places.live, if migrates { MIGRATED } else { format })?;
     }
     sync_all(&places.live)?;
     sync_dir(&places.dir)?;
@@ -279,7 +291,7 @@ pub(super) fn open_replaced(places: &Places) -> Result<Tables, OpenError> {
         Err(Trouble::Damaged(reason)) if places.old.exists() => put_back(places, &reason)?,
         Err(other) => return Err(other.into_error(places)),
     };
-    kept(places).map_err(|error| places.folder_error(&error))?;
+    kept(places, FORMAT).map_err(|error| places.folder_error(&error))?;
     Ok(tables)
 }
 
@@ -346,8 +358,8 @@ pub(super) fn noted_format(path: &Path) -> Option<u32> {
     }
 }
 
-fn note_format(path: &Path) -> io::Result<()> {
-    fs::write(path.join(FORMAT_FILE), format!("{FORMAT} {FORMAT}"))
+fn note_format(path: &Path, format: u32) -> io::Result<()> {
+    fs::write(path.join(FORMAT_FILE), format!("{format} {format}"))
 }
 
 /// Locks the folder until it is dropped.
@@ -373,11 +385,12 @@ fn lock(places: &Places) -> Result<Lock, OpenError> {
     }
 }
 
-fn check_format(places: &Places, tables: &Tables) -> Result<(), OpenError> {
+fn check_format(places: &Places, tables: &Tables) -> Result<u32, OpenError> {
     let found = tables.format().map_err(|trouble| trouble.into_error(places))?;
     // A database gets its version before its live name, so one without a version has lost its content.
     let found = found.ok_or_else(|| places.damaged_error(&"it holds no format version"))?;
-    check_known_format(places, Some(found))
+    check_known_format(places, Some(found))?;
+    Ok(found)
 }
 
 fn check_known_format(places: &Places, found: Option<u32>) -> Result<(), OpenError> {
