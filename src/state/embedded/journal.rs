@@ -15,13 +15,16 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use tracing::error;
+
 use crate::state::embedded::memtable::Writes;
-use crate::state::embedded::open::{JOURNAL, Places, Trouble, sync_dir};
+use crate::state::embedded::open::{JOURNAL, Places, sync_dir};
 use crate::state::embedded::patient;
 use crate::state::embedded::segments::{Pointer, is_pointed_to};
+use crate::state::errors::is_bad_place;
 
 /// Bytes of a record's length and checksum.
 const HEADER: usize = 8;
@@ -112,14 +115,14 @@ impl Journal {
 
 /// The numbers of the existing journals, in order.
 pub(super) fn numbers(places: &Places) -> io::Result<Vec<u64>> {
-    let mut numbers = places.numbered(JOURNAL)?;
+    let mut numbers = patient::open(|| places.numbered(JOURNAL))?;
     numbers.sort_unstable();
     Ok(numbers)
 }
 
 /// Size of all journals, in bytes.
 pub(super) fn size(places: &Places) -> io::Result<u64> {
-    numbers(places)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
+    places.numbered(JOURNAL)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
 }
 
 pub(super) type Pointers = BTreeMap<Vec<u8>, Pointer>;
@@ -137,10 +140,46 @@ pub(super) struct Content {
     pub whole: usize,
 }
 
-/// Reads a journal. Only the `last` one may end in the middle of a record.
-pub(super) fn read(places: &Places, number: u64, last: bool) -> Result<Content, Trouble> {
-    let bytes = fs::read(places.journal(number))?;
-    Ok(content(&bytes, number, last))
+/// Bytes that the disk gives or refuses together.
+const PAGE: usize = 4096;
+
+/// The bytes of a journal.
+pub(super) struct Bytes {
+    pub bytes: Vec<u8>,
+    /// Whether the disk refused a part (a bad sector). There are zeros in its place.
+    pub refused: bool,
+}
+
+/// Reads the bytes of a journal. A bad sector costs only what lies there.
+pub(super) fn bytes(places: &Places, number: u64) -> io::Result<Bytes> {
+    let file = patient::open(|| File::open(places.journal(number)))?;
+    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let bytes = read_pages(len, |part, at| file.read_exact_at(part, at))?;
+    if bytes.refused {
+        error!(journal = number, "the disk cannot read a part of a journal");
+    }
+    Ok(bytes)
+}
+
+fn read_pages(len: usize, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> io::Result<Bytes> {
+    let mut bytes = vec![0; len];
+    match read(&mut bytes, 0) {
+        Err(error) if is_bad_place(&error) => {}
+        all => return all.map(|()| Bytes { bytes, refused: false }),
+    }
+    for (page, at) in bytes.chunks_mut(PAGE).zip((0..).step_by(PAGE)) {
+        match read(page, at) {
+            Err(error) if is_bad_place(&error) => page.fill(0),
+            page => page?,
+        }
+    }
+    Ok(Bytes { bytes, refused: true })
+}
+
+/// Reads a journal. Only the `last` one may end in the middle of a record, and only if the disk shows all of it.
+pub(super) fn read(places: &Places, number: u64, last: bool) -> io::Result<Content> {
+    let Bytes { bytes, refused } = bytes(places, number)?;
+    Ok(content(&bytes, number, last && !refused))
 }
 
 fn content(bytes: &[u8], number: u64, last: bool) -> Content {
@@ -155,7 +194,10 @@ fn content(bytes: &[u8], number: u64, last: bool) -> Content {
             }
             // A cut end: nothing that can be read follows.
             Part::Unreadable { at, len } if last && at + len == bytes.len() => {}
-            Part::Unreadable { at, len } => content.unreadable.push((at, len)),
+            Part::Unreadable { at, len } => {
+                content.whole = at + len;
+                content.unreadable.push((at, len));
+            }
         }
     }
     content
@@ -171,7 +213,7 @@ impl Content {
 
 /// Where the values of a journal lie that sled only points to.
 pub(super) fn pointers(places: &Places, number: u64) -> io::Result<Pointers> {
-    let bytes = fs::read(places.journal(number))?;
+    let bytes = bytes(places, number)?.bytes;
     let mut pointers = Pointers::new();
     for part in Parts::of(&bytes) {
         let Part::Record { at, writes } = part else { continue };
@@ -328,6 +370,8 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     /// The bytes of two records, the end of the first, and the writes after none, one and both of them.
@@ -395,6 +439,44 @@ mod tests {
             assert_eq!(content.writes.contains_key(b"b".as_slice()), at >= first, "{at}");
             assert_eq!(content.writes.contains_key(b"c".as_slice()), at < first, "{at}");
         }
+    }
+
+    /// The disk refuses a page: the records on it are lost, and those on other pages are not. What is refused is never
+    /// taken for the end that a crash cut.
+    #[test]
+    fn a_bad_sector_costs_the_records_on_it() {
+        let mut bytes = Vec::new();
+        for n in 0..20u8 {
+            let mut record = Record::default();
+            record.add(&[n], Some(&[n; 1000]));
+            bytes.extend_from_slice(record.sealed());
+        }
+        for (bad, errno) in [(0, Errno::IO), (2, Errno::IO), (4, Errno::IO), (1, Errno::NXIO)] {
+            let read = |part: &mut [u8], at: u64| {
+                let at = usize::try_from(at).unwrap();
+                part.copy_from_slice(&bytes[at..at + part.len()]);
+                let hit = at < (bad + 1) * PAGE && bad * PAGE < at + part.len();
+                if hit { Err(io::Error::from_raw_os_error(errno.raw_os_error())) } else { Ok(()) }
+            };
+            let read = read_pages(bytes.len(), read);
+            let Ok(read) = read else {
+                assert_eq!(errno, Errno::NXIO, "that is no bad place");
+                continue;
+            };
+            assert!(read.refused);
+            let content = content(&read.bytes, 1, !read.refused);
+            assert_eq!((content.unreadable.len(), content.whole), (1, bytes.len()), "{bad}");
+            let lost: Vec<u8> = (0..20).filter(|n| !content.writes.contains_key([*n].as_slice())).collect();
+            let record = bytes.len() / 20;
+            let on_page = |n: usize| n * record < (bad + 1) * PAGE && bad * PAGE < (n + 1) * record;
+            assert_eq!(lost, (0..20).filter(|n| on_page(usize::from(*n))).collect::<Vec<u8>>(), "{bad}");
+        }
+        let whole = read_pages(bytes.len(), |part, _| {
+            part.copy_from_slice(&bytes);
+            Ok(())
+        });
+        let whole = whole.unwrap();
+        assert!(!whole.refused && whole.bytes == bytes);
     }
 
     #[test]

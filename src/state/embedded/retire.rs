@@ -5,7 +5,7 @@
 //! once and wherever they lie.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use crate::state::embedded::memtable::Memtable;
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
 use crate::state::embedded::segments::is_ledger;
 use crate::state::embedded::tx::{Guard, MAX_WRITES};
-use crate::state::embedded::{Store, Tx, journal, prefix_end};
+use crate::state::embedded::{Store, Tx, journal, patient, prefix_end};
 
 /// Before the mark's number and the key whose earlier values are to be overwritten.
 const MARK: &[u8] = b"\0wipe";
@@ -75,7 +75,7 @@ impl Store {
     /// Writes again what is not in any other journal. Returns how many values that were.
     fn move_out_of(&self, number: u64) -> Result<usize, StoreError> {
         let content = journal::read(&self.inner.places, number, false);
-        let content = content.map_err(|trouble| StoreError::Unreadable(trouble.to_string()))?;
+        let content = content.map_err(|error| unreadable(&error))?;
         let mut keys: Vec<Vec<u8>> = Vec::new();
         for (key, value) in content.writes {
             if value.is_some() && !is_ledger(&key) && self.is_now(&key, value.as_deref())? {
@@ -172,12 +172,12 @@ impl Store {
         let mut found: BTreeSet<Vec<u8>> = self.inner.front.read().written(prefix).collect();
         let places = &self.inner.places;
         for number in journal::numbers(places).map_err(|error| unreadable(&error))? {
-            let bytes = match fs::read(places.journal(number)) {
+            let read = match journal::bytes(places, number) {
                 // It was removed meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 read => read.map_err(|error| unreadable(&error))?,
             };
-            let keys = writes_of(&bytes).into_iter().map(|write| write.key);
+            let keys = writes_of(&read.bytes).into_iter().map(|write| write.key);
             found.extend(keys.filter(|key| key.starts_with(prefix)).map(<[u8]>::to_vec));
         }
         Ok(found)
@@ -230,7 +230,7 @@ impl Store {
         let places = &self.inner.places;
         let numbers = journal::numbers(places).map_err(|error| unreadable(&error))?;
         for number in numbers.into_iter().rev().filter(|number| *number <= last) {
-            let bytes = fs::read(places.journal(number)).map_err(|error| unreadable(&error))?;
+            let bytes = journal::bytes(places, number).map_err(|error| unreadable(&error))?.bytes;
             let unwanted = unwanted(&bytes, &keys, &mut met);
             if let Some(after) = journal::wiped(&bytes, |write| unwanted.contains(&write.at)) {
                 replace(places, number, &after).map_err(|error| unreadable(&error))?;
@@ -262,7 +262,8 @@ fn replace(places: &Places, number: u64, bytes: &[u8]) -> io::Result<()> {
     let new = places.dir.join(format!("{WIPING}{number}"));
     let written = fs::metadata(places.journal(number))?.modified()?;
     let mut options = fs::OpenOptions::new();
-    let mut file: File = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = patient::open(|| options.open(&new))?;
     file.write_all(bytes)?;
     file.set_modified(written)?;
     file.sync_all()?;
