@@ -20,7 +20,6 @@ use std::thread::JoinHandle;
 
 use tracing::error;
 
-use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::Pointers;
 use crate::state::embedded::memtable::{SharedMemtable, Writes};
 use crate::state::embedded::open::{Places, Tables, Trouble};
@@ -142,9 +141,8 @@ impl SledTables {
     }
 
     fn write_members(&mut self, block: &[u8], members: &[(&[u8], Option<&[u8]>)]) -> Result<(), Trouble> {
-        let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
-        let before = self.tables.own_value(block).map_err(unreadable)?.unwrap_or_default();
-        let after = blocks::merged(&before, members).map_err(unreadable)?;
+        let before = self.tables.own_value(block)?.unwrap_or_default();
+        let after = blocks::merged(&before, members)?;
         self.write(block, after.as_deref()).map_err(Trouble::of)
     }
 

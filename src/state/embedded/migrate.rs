@@ -4,7 +4,7 @@
 //! The copy of sled gets the number of the new format, so its rename ends the migration. After a kill before that, the
 //! next start begins the migration again. A version that knows only format 4 refuses the folder from the first step on.
 
-use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::errors::{OpenError, StoreError};
 use crate::state::embedded::journal::{Journal, Record};
 use crate::state::embedded::open::{self, FORMAT, Places, Tables, Trouble};
 use crate::state::embedded::segments::is_ledger;
@@ -22,7 +22,7 @@ pub(super) fn migrate(places: &Places, tables: &Tables, next: u64) -> Result<Opt
     tables.set_format(FORMAT)?;
     tables.db.flush().map_err(Trouble::of)?;
     let mut copy = Copy { places, tables, next, record: Record::default() };
-    if let Some(reserved) = tables.own_value(SEQ_KEY).map_err(|error| unreadable(&error))? {
+    if let Some(reserved) = tables.own_value(SEQ_KEY)? {
         copy.record.add(SEQ_KEY, Some(&reserved));
     }
     let mut from = vec![1];
@@ -69,12 +69,16 @@ impl Copy<'_> {
     fn page(&mut self, from: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
         let mut last = None;
         for row in self.tables.rows(from, &[u8::MAX]) {
-            let key = row.map_err(|error| unreadable(&error))?.0.into_owned();
-            if !is_ledger(&key) && self.tables.pointer(&key).map_err(|error| unreadable(&error))?.is_none() {
+            let key = row?.0.into_owned();
+            if !is_ledger(&key) && self.tables.pointer(&key)?.is_none() {
                 // A value that cannot be read stays as it is: its reader parks it or goes on without it.
                 match self.tables.value(&key) {
                     Ok(value) => self.record.add(&key, value.as_deref()),
-                    Err(error) => tracing::error!(key = hex::encode(&key), %error, "a record is damaged"),
+                    Err(StoreError::Damaged(reason)) => {
+                        tracing::error!(key = hex::encode(&key), reason, "a record is damaged");
+                    }
+                    // It may be readable later, so the migration does not end without it.
+                    Err(other) => return Err(other.into()),
                 }
             }
             last = Some(key);
@@ -97,8 +101,4 @@ impl Copy<'_> {
         self.next = checkpointer::replay(self.tables, self.places)?.next;
         Ok(())
     }
-}
-
-fn unreadable(error: &super::StoreError) -> Trouble {
-    Trouble::Damaged(error.to_string())
 }

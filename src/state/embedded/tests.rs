@@ -345,6 +345,15 @@ fn d01_what_sled_asks_for_is_a_real_sync() {
     assert!(crate::state::sled_syncs() > opened);
 }
 
+/// Too many open files, for example, while a block is read for a checkpoint.
+#[test]
+fn d05_what_cannot_be_read_now_is_no_damage() {
+    let now = open::Trouble::from(StoreError::Unreadable("too many open files".into()));
+    assert!(matches!(now, open::Trouble::Io(_)));
+    let damaged = open::Trouble::from(StoreError::Damaged("a block is cut off".into()));
+    assert!(matches!(damaged, open::Trouble::Damaged(_)));
+}
+
 /// A store after a checkpoint, and the content of its snapshot file.
 fn settled() -> (TempDir, Vec<u8>) {
     let (dir, store) = fresh();
