@@ -12,7 +12,6 @@
 //! ([`segments`](super::segments)), and sled can be made anew from the journals ([`rebuild`](super::rebuild)).
 //! [`retire`](super::retire) removes it when it is old.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -20,10 +19,9 @@ use std::path::Path;
 
 use tracing::error;
 
-use crate::state::embedded::memtable::Writes;
+use crate::state::embedded::memtable::{Writes, Written};
 use crate::state::embedded::open::{JOURNAL, Places, sync_dir};
 use crate::state::embedded::patient;
-use crate::state::embedded::segments::{Pointer, is_pointed_to};
 use crate::state::errors::is_bad_place;
 
 /// Bytes of a record's length and checksum.
@@ -44,11 +42,14 @@ impl Default for Record {
 }
 
 impl Record {
-    pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) {
+    /// Returns the offset of the value.
+    pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) -> usize {
         self.0.extend_from_slice(&length(key).to_be_bytes());
         self.0.extend_from_slice(&value.map_or(DELETED, length).to_be_bytes());
         self.0.extend_from_slice(key);
+        let at = self.0.len();
         self.0.extend_from_slice(value.unwrap_or_default());
+        at
     }
 
     pub fn is_empty(&self) -> bool {
@@ -125,15 +126,11 @@ pub(super) fn size(places: &Places) -> io::Result<u64> {
     places.numbered(JOURNAL)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
 }
 
-pub(super) type Pointers = BTreeMap<Vec<u8>, Pointer>;
-
 /// What a journal holds.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     /// The last write to each key.
     pub writes: Writes,
-    /// Where each of those values lies that sled only points to.
-    pub pointers: Pointers,
     /// Offset and length of the parts that cannot be read.
     pub unreadable: Vec<(usize, usize)>,
     /// The length without the record that a crash cut at the end.
@@ -179,17 +176,18 @@ fn read_pages(len: usize, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> io
 /// Reads a journal. Only the `last` one may end in the middle of a record, and only if the disk shows all of it.
 pub(super) fn read(places: &Places, number: u64, last: bool) -> io::Result<Content> {
     let Bytes { bytes, refused } = bytes(places, number)?;
-    Ok(content(&bytes, number, last && !refused))
+    Ok(content(&bytes, last && !refused))
 }
 
-fn content(bytes: &[u8], number: u64, last: bool) -> Content {
+fn content(bytes: &[u8], last: bool) -> Content {
     let mut content = Content::default();
     for part in Parts::of(bytes) {
         match part {
             Part::Record { at, writes } => {
                 content.whole = at + writes.len();
-                for write in writes_in(writes, at).into_iter().flatten() {
-                    content.take_in(&write, number);
+                for JournalWrite { key, value, at, wiped } in writes_in(writes, at).into_iter().flatten() {
+                    let value = value.filter(|_| !wiped).map(<[u8]>::to_vec);
+                    content.writes.insert(key.to_vec(), Written { value, at });
                 }
             }
             // A cut end: nothing that can be read follows.
@@ -201,41 +199,6 @@ fn content(bytes: &[u8], number: u64, last: bool) -> Content {
         }
     }
     content
-}
-
-impl Content {
-    fn take_in(&mut self, write: &JournalWrite<'_>, journal: u64) {
-        note_pointer(&mut self.pointers, write, journal);
-        let value = write.value.filter(|_| !write.wiped);
-        self.writes.insert(write.key.to_vec(), value.map(<[u8]>::to_vec));
-    }
-}
-
-/// Where the values of a journal lie that sled only points to.
-pub(super) fn pointers(places: &Places, number: u64) -> io::Result<Pointers> {
-    let bytes = bytes(places, number)?.bytes;
-    let mut pointers = Pointers::new();
-    for part in Parts::of(&bytes) {
-        let Part::Record { at, writes } = part else { continue };
-        for write in writes_in(writes, at).into_iter().flatten() {
-            note_pointer(&mut pointers, &write, number);
-        }
-    }
-    Ok(pointers)
-}
-
-fn note_pointer(pointers: &mut Pointers, write: &JournalWrite<'_>, journal: u64) {
-    if !is_pointed_to(write.key) {
-        return;
-    }
-    match write.value.filter(|_| !write.wiped) {
-        Some(value) => {
-            let at = u32::try_from(write.at).expect("a journal is far shorter than 4 GiB");
-            let pointer = Pointer { journal, at, len: length(value), crc: crc32fast::hash(value) };
-            pointers.insert(write.key.to_vec(), pointer);
-        }
-        None => drop(pointers.remove(write.key)),
-    }
 }
 
 /// Cuts what a crash left of the last record, so that it does not count as damage when other journals follow.
@@ -370,16 +333,20 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rustix::io::Errno;
 
     use super::*;
 
+    type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
     /// The bytes of two records, the end of the first, and the writes after none, one and both of them.
-    fn two() -> (Vec<u8>, usize, Vec<Writes>) {
+    fn two() -> (Vec<u8>, usize, Vec<Values>) {
         let groups: [&[(&str, Option<&str>)]; 2] =
             [&[("a", Some("1")), ("b", None)], &[("a", None), ("c", Some(""))]];
         let (mut bytes, mut first, mut after, mut state) =
-            (Vec::new(), 0, vec![Writes::new()], Writes::new());
+            (Vec::new(), 0, vec![Values::new()], Values::new());
         for group in groups {
             let mut record = Record::default();
             for (key, value) in group {
@@ -394,9 +361,10 @@ mod tests {
     }
 
     /// The writes, or none if a part is unreadable.
-    fn read_bytes(bytes: &[u8], last: bool) -> Option<Writes> {
-        let content = content(bytes, 1, last);
-        content.unreadable.is_empty().then_some(content.writes)
+    fn read_bytes(bytes: &[u8], last: bool) -> Option<Values> {
+        let content = content(bytes, last);
+        let values = content.writes.into_iter().map(|(key, written)| (key, written.value));
+        content.unreadable.is_empty().then(|| values.collect())
     }
 
     #[test]
@@ -428,12 +396,12 @@ mod tests {
     #[test]
     fn what_cannot_be_read_costs_its_record_only() {
         let (bytes, first, _) = two();
-        let all = content(&bytes, 1, false);
+        let all = content(&bytes, false);
         assert_eq!((all.whole, all.unreadable.len()), (bytes.len(), 0));
         for at in 0..bytes.len() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1;
-            let content = content(&bytes, 1, false);
+            let content = content(&bytes, false);
             let (start, len) = if at < first { (0, first) } else { (first, bytes.len() - first) };
             assert_eq!(content.unreadable, [(start, len)], "{at}");
             assert_eq!(content.writes.contains_key(b"b".as_slice()), at >= first, "{at}");
@@ -464,7 +432,7 @@ mod tests {
                 continue;
             };
             assert!(read.refused);
-            let content = content(&read.bytes, 1, !read.refused);
+            let content = content(&read.bytes, !read.refused);
             assert_eq!((content.unreadable.len(), content.whole), (1, bytes.len()), "{bad}");
             let lost: Vec<u8> = (0..20).filter(|n| !content.writes.contains_key([*n].as_slice())).collect();
             let record = bytes.len() / 20;
@@ -486,19 +454,18 @@ mod tests {
             record.add(key, Some(value.as_bytes()));
         }
         let bytes = record.sealed().to_vec();
-        let before = content(&bytes, 7, false);
-        let pointer = before.pointers[b"P2".as_slice()];
-        let from = pointer.at as usize;
-        assert_eq!(&bytes[from..from + pointer.len as usize], b"others words");
+        let before = content(&bytes, false);
+        let others = &before.writes[b"P2".as_slice()];
+        assert_eq!(&bytes[others.at..others.at + 12], b"others words");
 
         let after = wiped(&bytes, |write| write.key == b"P1").unwrap();
         for words in ["she said", "she added"] {
             assert!(!after.windows(words.len()).any(|part| part == words.as_bytes()));
         }
-        let read = content(&after, 7, false);
+        let read = content(&after, false);
         assert!(read.unreadable.is_empty());
-        assert_eq!(read.pointers, [(b"P2".to_vec(), pointer)].into());
-        assert_eq!(read.writes[b"P1".as_slice()], None);
+        assert_eq!(&read.writes[b"P2".as_slice()], others);
+        assert_eq!(read.writes[b"P1".as_slice()].value, None);
         assert!(wiped(&after, |write| write.key == b"P1").is_none(), "nothing is left to wipe");
     }
 }

@@ -73,7 +73,7 @@ impl Copy<'_> {
             if !is_ledger(&key) && self.tables.pointer(&key)?.is_none() {
                 // A value that cannot be read stays as it is: its reader parks it or goes on without it.
                 match self.tables.value(&key) {
-                    Ok(value) => self.record.add(&key, value.as_deref()),
+                    Ok(value) => drop(self.record.add(&key, value.as_deref())),
                     Err(StoreError::Damaged(reason)) => {
                         tracing::error!(key = hex::encode(&key), reason, "a record is damaged");
                     }

@@ -180,8 +180,8 @@ impl Store {
         let watched = vec![busy.clone(), committing.clone(), checkpointing.clone()];
         let watchdog = Watchdog::start(watched, settings.stuck_after, health.clone()).map_err(folder)?;
         let front = Arc::new(SharedMemtable::new(health.clone(), journal.number));
-        let checkpointer = Checkpointer::start(tables.clone(), places.clone(), front.clone(), checkpointing)
-            .map_err(folder)?;
+        let checkpointer =
+            Checkpointer::start(tables.clone(), &places, front.clone(), checkpointing).map_err(folder)?;
         let work = Work {
             journal,
             checkpointer,

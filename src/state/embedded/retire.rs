@@ -15,7 +15,7 @@ use tracing::{debug, error};
 use crate::aside::aside;
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::JournalWrite;
-use crate::state::embedded::memtable::Memtable;
+use crate::state::embedded::memtable::{Memtable, Written};
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
 use crate::state::embedded::segments::is_ledger;
 use crate::state::embedded::tx::{Guard, MAX_WRITES};
@@ -77,7 +77,7 @@ impl Store {
         let content = journal::read(&self.inner.places, number, false);
         let content = content.map_err(|error| unreadable(&error))?;
         let mut keys: Vec<Vec<u8>> = Vec::new();
-        for (key, value) in content.writes {
+        for (key, Written { value, .. }) in content.writes {
             if value.is_some() && !is_ledger(&key) && self.is_now(&key, value.as_deref())? {
                 keys.push(key);
             }

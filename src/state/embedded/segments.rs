@@ -39,6 +39,12 @@ pub(super) struct Pointer {
 impl Pointer {
     pub const BYTES: usize = 21;
 
+    /// To a value at this offset.
+    pub fn to(journal: u64, at: usize, value: &[u8]) -> Self {
+        let short = |length: usize| u32::try_from(length).expect("a journal is far shorter than 4 GiB");
+        Self { journal, at: short(at), len: short(value.len()), crc: crc32fast::hash(value) }
+    }
+
     /// The encoding in sled.
     pub fn bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [TAG; Self::BYTES];
