@@ -59,7 +59,6 @@ use memtable::{Memtable, SharedMemtable};
 use open::{Lock, Places, Tables};
 use prepare::Prepared;
 use read::{Piece, Row};
-use space::Space;
 use tx::Guard;
 use watchdog::{Busy, Watchdog, Working};
 
@@ -137,7 +136,6 @@ struct Inner {
     places: Arc<Places>,
     settings: Settings,
     seq: Mutex<Seq>,
-    space: Space,
     /// Keys of the damaged records that were read since the start.
     damaged: Mutex<BTreeSet<Vec<u8>>>,
     /// Whether acknowledged writes were lost, because a journal was damaged.
@@ -202,7 +200,6 @@ impl Store {
             places,
             settings,
             seq: Mutex::new(Seq { next: reserved, reserved }),
-            space: Space::default(),
             damaged: Mutex::default(),
             incomplete: replayed.incomplete,
             tidying: tokio::sync::Mutex::default(),
@@ -252,11 +249,10 @@ impl Store {
     /// Applies all writes if all guards hold, and nothing otherwise (`TxError::Conflict`).
     pub fn transact(&self, tx: &Tx) -> Result<(), TxError> {
         self.inner.health.check()?;
-        let bytes = tx.check()?;
+        tx.check()?;
         if tx.is_empty() {
             return Ok(());
         }
-        self.inner.space.written(bytes);
         let mark = if tx.wipes.is_empty() { 0 } else { self.next_seq() };
         let applied = self.exclusive(|recent| {
             let held = self.guards_hold(recent, tx)?;
@@ -354,7 +350,7 @@ impl Store {
     /// Fails if new events may not be accepted: the store is broken, or too little disk space is free.
     pub fn accepting(&self) -> Result<(), StoreError> {
         self.inner.health.check()?;
-        self.inner.space.check(&self.inner.places.dir, self.inner.settings.free_space_floor)
+        space::check(&self.inner.places.dir, self.inner.settings.free_space_floor)
     }
 
     /// Resolves when a write, a flush or a sync has failed: stop acknowledging, and exit.
