@@ -273,9 +273,7 @@ impl Store {
             let value = match piece {
                 None => return Ok(None),
                 Some(Piece::Value(value)) => value.into_owned(),
-                Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?.into_owned(),
-                // The checkpointer may have replaced it meanwhile, so its entry is read again.
-                Some(Piece::PointedTo) => match self.inner.tables.value(&key)? {
+                Some(Piece::InSled) => match self.inner.tables.value(&key)? {
                     Some(value) => value,
                     None => return Ok(None),
                 },
@@ -443,7 +441,11 @@ impl Store {
         match recent.get(key) {
             Some(value) => Ok(value == expected),
             None if *read == Some(recent.applied) => Ok(true),
-            None => self.inner.tables.is_value(key, expected.as_deref()),
+            None => match self.inner.tables.value(key) {
+                // It is not what was read.
+                Err(StoreError::Damaged(_)) => Ok(false),
+                value => Ok(value? == *expected),
+            },
         }
     }
 

@@ -119,10 +119,7 @@ impl Store {
             for guard in guards {
                 let mut tx = Tx::new();
                 tx.guards.push(guard);
-                let holds = match self.guards_hold(recent, &tx) {
-                    Err(StoreError::Damaged(_)) => false,
-                    holds => holds?,
-                };
+                let holds = self.guards_hold(recent, &tx)?;
                 if let Some(Guard { key, expected, .. }) = tx.guards.pop().filter(|_| holds) {
                     recent.write(&key, expected.as_deref());
                 }
