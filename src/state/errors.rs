@@ -37,9 +37,6 @@ pub enum OpenError {
     Damaged { dir: PathBuf, reason: String },
     #[error("the state in {dir} is not to be used: {mark}")]
     Marked { dir: PathBuf, mark: Mark },
-    /// Only tests get this.
-    #[error("stopped at step {0}, as asked")]
-    Stopped(u8),
 }
 
 /// The store cannot do this now.

@@ -2,11 +2,11 @@
 //!
 //! It runs only at start, and correctness never depends on it: any failure leaves the live database unchanged.
 
+use crate::state::embedded::Settings;
 use crate::state::embedded::errors::OpenError;
 use crate::state::embedded::open::{self, Places, Tables, Trouble};
 use crate::state::embedded::sled_writer::{self, Writer};
 use crate::state::embedded::space;
-use crate::state::embedded::{Fault, Settings};
 
 /// Copied when at least two thirds of the files' bytes are dead.
 const DEAD: u64 = 3;
@@ -22,28 +22,27 @@ pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> R
     if live > disk / DEAD || !has_room(places, live, settings) {
         return Ok(tables);
     }
-    settings.fault.stop_at(1)?;
     if let Err(trouble) = copy(&tables, places) {
         let error = trouble.into_error(places);
         tracing::warn!(%error, "the state was not compacted");
         let _ = open::remove(&places.new);
         return Ok(tables);
     }
-    let tables = install(places, tables, settings.fault)?;
+    let tables = install(places, tables)?;
     let now = open::size(&places.live).unwrap_or(0);
     tracing::info!(before = disk, after = now, "the state was compacted");
     Ok(tables)
 }
 
 /// Copies the database whatever its size, and uses the copy.
-pub(super) fn replace(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, OpenError> {
+pub(super) fn replace(places: &Places, tables: Tables) -> Result<Tables, OpenError> {
     copy(&tables, places).map_err(|trouble| trouble.into_error(places))?;
-    install(places, tables, fault)
+    install(places, tables)
 }
 
-fn install(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, OpenError> {
+fn install(places: &Places, tables: Tables) -> Result<Tables, OpenError> {
     drop(tables);
-    open::install(places, fault)?;
+    open::install(places)?;
     open::open_replaced(places)
 }
 
@@ -61,13 +60,14 @@ fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     let fresh = Tables::open(places, &places.new)?;
     let mut writer = Writer::new(fresh.db.clone(), 0);
     // The journals are empty: they were replayed when the database was opened.
-    for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
+    let trees = [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)];
+    for (from, to) in trees {
         for entry in from {
             let (key, value) = entry.map_err(Trouble::of)?;
             writer.put(to, &key, &value).map_err(Trouble::of)?;
         }
     }
-    for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
+    for (from, to) in trees {
         same(from, to)?;
     }
     // Counted again, because crashes may have made the old count inexact.
@@ -90,10 +90,4 @@ fn same(one: &sled::Tree, two: &sled::Tree) -> Result<(), Trouble> {
         return Err(Trouble::Damaged("the copy holds more".into()));
     }
     Ok(())
-}
-
-impl Fault {
-    pub(super) fn stop_at(self, step: u8) -> Result<(), OpenError> {
-        if self == Self::CompactionStops(step) { Err(OpenError::Stopped(step)) } else { Ok(()) }
-    }
 }

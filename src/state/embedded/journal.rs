@@ -66,12 +66,6 @@ impl Record {
         header.copy_from_slice(&seal(writes));
         &self.0
     }
-
-    /// Empties the record, and shrinks its buffer to `keep` bytes.
-    pub fn clear(&mut self, keep: usize) {
-        self.0.truncate(HEADER);
-        self.0.shrink_to(keep);
-    }
 }
 
 fn seal(writes: &[u8]) -> [u8; HEADER] {
@@ -183,9 +177,9 @@ fn content(bytes: &[u8], last: bool) -> Content {
     let mut content = Content::default();
     for part in Parts::of(bytes) {
         match part {
-            Part::Record { at, writes } => {
-                content.whole = at + writes.len();
-                for JournalWrite { key, value, at, wiped } in writes_in(writes, at).into_iter().flatten() {
+            Part::Record { at, len, writes } => {
+                content.whole = at + len;
+                for JournalWrite { key, value, at, wiped } in writes {
                     let value = value.filter(|_| !wiped).map(<[u8]>::to_vec);
                     content.writes.insert(key.to_vec(), Written { value, at });
                 }
@@ -213,10 +207,11 @@ pub(super) fn cut(path: &Path, whole: usize) -> io::Result<()> {
 
 /// A part of a journal.
 pub(super) enum Part<'b> {
-    /// The writes of a whole record, and their offset.
+    /// The writes of a whole record, and their place.
     Record {
         at: usize,
-        writes: &'b [u8],
+        len: usize,
+        writes: Vec<JournalWrite<'b>>,
     },
     Unreadable {
         at: usize,
@@ -246,9 +241,9 @@ impl<'b> Iterator for Parts<'b> {
         }
         let found = (from..self.bytes.len()).find_map(|at| Some((at, record_at(self.bytes, at)?)));
         match found {
-            Some((at, writes)) if at == from => {
-                self.at = at + HEADER + writes.len();
-                Some(Part::Record { at: at + HEADER, writes })
+            Some((at, (len, writes))) if at == from => {
+                self.at = at + HEADER + len;
+                Some(Part::Record { at: at + HEADER, len, writes })
             }
             Some((at, _)) => {
                 self.at = at;
@@ -262,14 +257,15 @@ impl<'b> Iterator for Parts<'b> {
     }
 }
 
-/// The writes of the record that begins here, if it is whole.
-fn record_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
+/// Length and writes of the record that begins here, if it is whole.
+fn record_at(bytes: &[u8], at: usize) -> Option<(usize, Vec<JournalWrite<'_>>)> {
     let mut rest = bytes.get(at..)?;
     let (length, checksum) = (number(&mut rest)?, number(&mut rest)?);
     let writes = rest.get(..usize::try_from(length).ok()?)?;
     // An empty record is never written, but a cut file may end in zeros.
-    let whole = !writes.is_empty() && crc32fast::hash(writes) == checksum && writes_in(writes, 0).is_some();
-    whole.then_some(writes)
+    let whole = !writes.is_empty() && crc32fast::hash(writes) == checksum;
+    let parsed = whole.then(|| writes_in(writes, at + HEADER))??;
+    Some((writes.len(), parsed))
 }
 
 /// One write in a journal.
@@ -284,7 +280,7 @@ pub(super) struct JournalWrite<'b> {
 }
 
 /// The writes of a record that begin at this offset of the file; none if they cannot be read.
-pub(super) fn writes_in(mut rest: &[u8], mut at: usize) -> Option<Vec<JournalWrite<'_>>> {
+fn writes_in(mut rest: &[u8], mut at: usize) -> Option<Vec<JournalWrite<'_>>> {
     let mut writes = Vec::new();
     while !rest.is_empty() {
         let (key_length, value_length) = (number(&mut rest)?, number(&mut rest)?);
@@ -316,8 +312,8 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
     let mut after = bytes.to_vec();
     let mut changed = false;
     for part in Parts::of(bytes) {
-        let Part::Record { at, writes } = part else { continue };
-        for write in writes_in(writes, at)? {
+        let Part::Record { at, len, writes } = part else { continue };
+        for write in writes {
             let Some(value) = write.value.filter(|_| !write.wiped && unwanted(&write)) else { continue };
             after[write.at..write.at + value.len()].fill(0);
             let key_length = write.at - write.key.len() - LENGTHS;
@@ -325,7 +321,7 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
             after[key_length..key_length + 4].copy_from_slice(&marked.to_be_bytes());
             changed = true;
         }
-        let header = seal(&after[at..at + writes.len()]);
+        let header = seal(&after[at..at + len]);
         after[at - HEADER..at].copy_from_slice(&header);
     }
     changed.then_some(after)

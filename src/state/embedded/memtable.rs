@@ -84,29 +84,16 @@ impl SharedMemtable {
         }
     }
 
-    /// Resolves when there is room. Calls `full` each time there is none. It blocks no runtime worker.
-    pub async fn has_room(&self, full: impl Fn()) -> Result<(), StoreError> {
+    /// Resolves when this holds. Calls `wake` each time it does not. It blocks no runtime worker.
+    pub async fn until(&self, holds: impl Fn(&Memtable) -> bool, wake: impl Fn()) -> Result<(), StoreError> {
         loop {
             let freed = self.freed.notified();
             self.health.check()?;
-            if self.read().has_room() {
+            if holds(&self.read()) {
                 return Ok(());
             }
-            full();
+            wake();
             // With a time limit: a store that becomes broken meanwhile checkpoints nothing.
-            let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
-        }
-    }
-
-    /// Resolves when sled holds this journal. Calls `close` each time it does not.
-    pub async fn has_applied(&self, journal: u64, close: impl Fn()) -> Result<(), StoreError> {
-        loop {
-            let freed = self.freed.notified();
-            self.health.check()?;
-            if self.read().applied >= journal {
-                return Ok(());
-            }
-            close();
             let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
         }
     }
@@ -193,11 +180,11 @@ impl Memtable {
     }
 
     /// Takes the writes that follow in the journal, and leaves an empty record.
-    pub fn next_record(&mut self, empty: Record) -> Record {
+    pub fn next_record(&mut self) -> Record {
         if !self.record.is_empty() {
             self.record_at += self.record.len();
         }
-        std::mem::replace(&mut self.record, empty)
+        std::mem::take(&mut self.record)
     }
 
     /// If the journal is full (or `anyway`) and no other is being checkpointed: its writes, for the checkpointer. The

@@ -35,7 +35,7 @@ pub(super) fn migrate(places: &Places, tables: &Tables, next: u64) -> Result<Opt
 
 /// Copies sled, which ends the migration, and removes what format 4 kept elsewhere.
 pub(super) fn finish(places: &Places, tables: Tables) -> Result<Tables, OpenError> {
-    let tables = compact::replace(places, tables, super::Fault::None)?;
+    let tables = compact::replace(places, tables)?;
     let clean = || {
         format4::remove_files(&places.dir)?;
         for number in places.numbered(open::DAMAGED)? {
@@ -97,7 +97,7 @@ impl Copy<'_> {
         let mut journal = Journal::create(self.places, self.next)?;
         journal.append(&mut self.record)?;
         journal.sync()?;
-        self.record.clear(FULL);
+        self.record = Record::default();
         self.next = checkpointer::replay(self.tables, self.places)?.next;
         Ok(())
     }

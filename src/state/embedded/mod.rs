@@ -60,7 +60,7 @@ use open::{Lock, Places, Tables};
 use prepare::Prepared;
 use read::{Piece, Row};
 use tx::Guard;
-use watchdog::{Busy, Watchdog, Working};
+use watchdog::{Busy, Working};
 
 pub use errors::{OpenError, StoreError, TxError};
 pub(in crate::state) use segments::is_pointed_to;
@@ -106,16 +106,12 @@ impl Default for Settings {
 pub enum Fault {
     #[default]
     None,
-    /// Every sync fails.
-    FailSync,
     /// Every sync after this many successful ones fails.
     FailSyncAfter(u64),
     /// A sync does not return until the store is declared broken.
     HangSync,
     /// A mutant: reports durable without a sync.
     SkipSync,
-    /// Opening stops at this step of a compaction (1 to 5), as a crash would.
-    CompactionStops(u8),
 }
 
 /// An open store. Clones share it; dropping the last one closes it.
@@ -127,7 +123,6 @@ pub struct Store {
 struct Inner {
     /// Dropped first: its last commit needs the other fields.
     committer: Committer,
-    _watchdog: Watchdog,
     /// Writers hold its lock exclusively, readers share it.
     front: Arc<SharedMemtable>,
     busy: Arc<Busy>,
@@ -176,7 +171,7 @@ impl Store {
         let begun = Instant::now();
         let [busy, committing, checkpointing] = [(); 3].map(|()| Busy::new(begun));
         let watched = vec![busy.clone(), committing.clone(), checkpointing.clone()];
-        let watchdog = Watchdog::start(watched, settings.stuck_after, health.clone()).map_err(folder)?;
+        watchdog::start(watched, settings.stuck_after, &health).map_err(folder)?;
         let front = Arc::new(SharedMemtable::new(health.clone(), journal.number));
         let checkpointer =
             Checkpointer::start(tables.clone(), &places, front.clone(), checkpointing).map_err(folder)?;
@@ -192,7 +187,6 @@ impl Store {
         let committer = Committer::start(work).map_err(folder)?;
         let inner = Inner {
             committer,
-            _watchdog: watchdog,
             front,
             busy,
             tables,
@@ -311,27 +305,27 @@ impl Store {
     pub fn next_seq(&self) -> u64 {
         let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
         if seq.next == seq.reserved {
-            let reserved = seq.reserved + SEQ_BLOCK;
-            // If this fails, no later write becomes durable, so no number can appear twice on disk.
-            let _ = self.exclusive(|recent| {
-                recent.write(SEQ_KEY, Some(&reserved.to_be_bytes()));
-                Ok(())
-            });
-            seq.reserved = reserved;
+            self.reserve(&mut seq, SEQ_BLOCK);
         }
         seq.next += 1;
         seq.next
+    }
+
+    fn reserve(&self, seq: &mut Seq, more: u64) {
+        seq.reserved = seq.next + more;
+        // If this fails, no later write becomes durable, so no number can appear twice on disk.
+        let _ = self.exclusive(|recent| {
+            recent.write(SEQ_KEY, Some(&seq.reserved.to_be_bytes()));
+            Ok(())
+        });
     }
 
     /// Later numbers are greater than this one.
     pub fn skip_seqs(&self, last: u64) {
         let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
         if seq.next < last {
-            *seq = Seq { next: last, reserved: last };
-            let _ = self.exclusive(|recent| {
-                recent.write(SEQ_KEY, Some(&last.to_be_bytes()));
-                Ok(())
-            });
+            seq.next = last;
+            self.reserve(&mut seq, 0);
         }
     }
 
@@ -342,7 +336,7 @@ impl Store {
 
     /// Resolves when there is room for a write. A write after that waits only if other writers were faster.
     pub async fn room(&self) -> Result<(), StoreError> {
-        self.inner.front.has_room(|| self.inner.committer.wake()).await
+        self.inner.front.until(Memtable::has_room, || self.inner.committer.wake()).await
     }
 
     /// Fails if new events may not be accepted: the store is broken, or too little disk space is free.

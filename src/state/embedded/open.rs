@@ -25,7 +25,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::state::embedded::Fault;
 use crate::state::embedded::errors::{OpenError, StoreError};
 use crate::state::embedded::rebuild::Damage;
 use crate::state::embedded::segments::Segments;
@@ -225,7 +224,7 @@ pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
     let folder = |error: io::Error| places.folder_error(&error);
     make_dirs(&places.dir).map_err(folder)?;
     let lock = lock(places)?;
-    settle(places, Fault::None)?;
+    settle(places)?;
     retire::remove_leftovers(places).and_then(|()| migrate::remove_leftovers(places)).map_err(folder)?;
     let tables = open_live(places)?;
     let format = check_format(places, &tables)?;
@@ -405,7 +404,7 @@ fn check_known_format(places: &Places, found: Option<u32>) -> Result<(), OpenErr
 /// Builds it under another name, so that a crash never leaves an incomplete database under the live name.
 fn create(places: &Places) -> Result<(), OpenError> {
     build(places, |_| Ok(())).map_err(|trouble| trouble.into_error(places))?;
-    install(places, Fault::None)
+    install(places)
 }
 
 /// Makes an empty database in `sled.new`, with what `fill` writes into it.
@@ -418,18 +417,16 @@ pub(super) fn build(places: &Places, fill: impl Fn(&Tables) -> Result<(), Troubl
     tables.finish(&places.new)
 }
 
-/// Renames a finished `sled.new` to the live name. The steps have numbers for the test that stops at each.
-pub(super) fn install(places: &Places, fault: Fault) -> Result<(), OpenError> {
+/// Renames a finished `sled.new` to the live name.
+pub(super) fn install(places: &Places) -> Result<(), OpenError> {
     let folder = |error: io::Error| places.folder_error(&error);
-    fault.stop_at(2)?;
     fs::rename(&places.new, &places.ready).map_err(folder)?;
     sync_dir(&places.dir).map_err(folder)?;
-    fault.stop_at(3)?;
-    settle(places, fault)
+    settle(places)
 }
 
 /// Completes or undoes a replacement that a crash interrupted.
-pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
+fn settle(places: &Places) -> Result<(), OpenError> {
     let folder = |error: io::Error| places.folder_error(&error);
     remove(&places.new).map_err(folder)?;
     if places.ready.exists() {
@@ -438,10 +435,8 @@ pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
             fs::rename(&places.live, &places.old).map_err(folder)?;
             sync_dir(&places.dir).map_err(folder)?;
         }
-        fault.stop_at(4)?;
         fs::rename(&places.ready, &places.live).map_err(folder)?;
         sync_dir(&places.dir).map_err(folder)?;
-        fault.stop_at(5)?;
     }
     // If there is a live database, the old one is removed after the live one was opened.
     if !places.live.exists() && places.old.exists() {

@@ -68,7 +68,7 @@ pub(super) fn rebuild(places: &Places, reason: &str) -> Result<Tables, OpenError
         "the database was damaged and is made anew from the journals: nothing that waits is lost; the ledger of older \
          responses is read from Salesforce again when they change"
     );
-    open::install(places, super::Fault::None)?;
+    open::install(places)?;
     if places.rebuild.exists() {
         fs::remove_file(&places.rebuild).map_err(folder)?;
     }

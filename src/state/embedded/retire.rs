@@ -216,7 +216,7 @@ impl Store {
     pub(super) async fn close_journal(&self) -> Result<u64, StoreError> {
         let last = self.inner.front.write().close();
         self.durable().await?;
-        self.inner.front.has_applied(last, || self.inner.committer.wake()).await?;
+        self.inner.front.until(|recent| recent.applied >= last, || self.inner.committer.wake()).await?;
         Ok(last)
     }
 
@@ -248,7 +248,7 @@ fn unwanted(bytes: &[u8], keys: &HashSet<&[u8]>, met: &mut HashSet<Vec<u8>>) -> 
 /// All writes of a journal that can be read, in order.
 fn writes_of(bytes: &[u8]) -> Vec<JournalWrite<'_>> {
     let records = journal::Parts::of(bytes).filter_map(|part| match part {
-        journal::Part::Record { at, writes } => journal::writes_in(writes, at),
+        journal::Part::Record { writes, .. } => Some(writes),
         journal::Part::Unreadable { .. } => None,
     });
     records.flatten().collect()
