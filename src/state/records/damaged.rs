@@ -5,9 +5,7 @@ use crate::state::StoreError;
 use crate::state::embedded::Tx;
 use crate::state::records::Records;
 use crate::state::records::keys;
-
-/// How many actions are read together.
-const SLICE: usize = 500;
+use crate::state::records::pages::Pages;
 
 pub(super) fn is_damaged<T>(read: Result<Option<T>, StoreError>) -> Result<bool, StoreError> {
     match read {
@@ -43,23 +41,19 @@ impl Records {
     /// Parks open actions with a damaged record. They are never sent, because it is unknown whether they were sent
     /// before. Returns how many were parked now.
     pub fn set_actions_aside(&self) -> Result<u64, StoreError> {
-        let (mut from, to) = keys::room(b'Y');
+        let mut open = Pages::new(keys::room(b'Y'));
         let mut aside = 0;
-        loop {
-            let found = self.engine.keys(&from, &to, SLICE)?;
-            for key in &found {
-                let Some(seq) = keys::tail_seq(key) else { continue };
+        while let Some(found) = open.keys(self)? {
+            for key in found {
+                let Some(seq) = keys::tail_seq(&key) else { continue };
                 if self.is_damaged_intent(seq)? {
                     let mut tx = Tx::default();
-                    tx.remove(key.clone()).set(keys::parked(b'a', seq), Vec::new());
+                    tx.remove(key).set(keys::parked(b'a', seq), Vec::new());
                     aside += u64::from(self.try_transact(&tx)?);
                 }
             }
-            match found.last() {
-                Some(last) if found.len() == SLICE => from = [last.as_slice(), &[0]].concat(),
-                _ => return Ok(aside),
-            }
         }
+        Ok(aside)
     }
 }
 

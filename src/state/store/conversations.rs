@@ -159,15 +159,8 @@ impl Store {
         }
     }
 
-    /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
-    pub async fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
-        match self {
-            Self::Embedded(records) => records.intent_by_identity(identity),
-            Self::Postgres(records) => Box::pin(records.intent_by_identity(identity)).await,
-        }
-    }
-
-    /// [`Self::intent_by_identity`] of several, in their order.
+    /// The intents with these identities, as far as there are any, in their order. A damaged one is an error: it may have
+    /// been sent.
     pub async fn intents_by_identity(
         &self,
         identities: &[String],
@@ -183,13 +176,6 @@ impl Store {
         match self {
             Self::Embedded(records) => records.intents_from(from, limit),
             Self::Postgres(records) => Box::pin(records.intents_from(from, limit)).await,
-        }
-    }
-
-    pub async fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
-        match self {
-            Self::Embedded(records) => records.open_intents(rkey),
-            Self::Postgres(records) => Box::pin(records.open_intents(rkey)).await,
         }
     }
 
