@@ -18,15 +18,16 @@ use crate::state::embedded::journal::JournalWrite;
 use crate::state::embedded::memtable::{Memtable, Written};
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
 use crate::state::embedded::segments::is_ledger;
-use crate::state::embedded::tx::{Guard, MAX_WRITES};
+use crate::state::embedded::tx::MAX_WRITES;
 use crate::state::embedded::{Store, Tx, journal, patient, prefix_end};
 
 /// Before the mark's number and the key whose earlier values are to be overwritten.
 const MARK: &[u8] = b"\0wipe";
 /// Bytes before the key in a mark.
 const MARK_HEAD: usize = MARK.len() + 8;
-/// Writes that are moved under one lock.
-const MOVED_AT_ONCE: usize = 100;
+/// Writes that are moved under one lock, which includes reading them. They were read before, so the system has them in
+/// memory.
+const MOVED_AT_ONCE: usize = 20;
 
 /// Notes which keys the transaction wants wiped.
 pub(super) fn mark(recent: &mut Memtable, tx: &Tx, number: u64) {
@@ -102,26 +103,19 @@ impl Store {
     }
 
     fn write_again(&self, keys: &[Vec<u8>]) -> Result<(), StoreError> {
-        let mut guards = Vec::with_capacity(keys.len());
-        for key in keys {
-            match self.any(key) {
-                Ok((Some(value), applied)) => {
-                    guards.push(Guard { key: key.clone(), expected: Some(value), read: Some(applied) });
-                }
-                Ok((None, _)) => {}
-                Err(StoreError::Damaged(reason)) => {
-                    error!(key = hex::encode(key), reason, "a stored value is damaged");
-                }
-                Err(other) => return Err(other),
-            }
-        }
         self.exclusive(|recent| {
-            for guard in guards {
-                let mut tx = Tx::new();
-                tx.guards.push(guard);
-                let holds = self.guards_hold(recent, &tx)?;
-                if let Some(Guard { key, expected, .. }) = tx.guards.pop().filter(|_| holds) {
-                    recent.write(&key, expected.as_deref());
+            for key in keys {
+                // What the memtable has was written to a later journal.
+                if recent.get(key).is_some() {
+                    continue;
+                }
+                match self.inner.tables.value(key) {
+                    Ok(Some(value)) => recent.write(key, Some(&value)),
+                    Ok(None) => {}
+                    Err(StoreError::Damaged(reason)) => {
+                        error!(key = hex::encode(key), reason, "a stored value is damaged");
+                    }
+                    Err(other) => return Err(other),
                 }
             }
             Ok(())
