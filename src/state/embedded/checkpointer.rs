@@ -118,7 +118,7 @@ impl SledTables {
             writes.iter().map(|(key, written)| (key.as_slice(), held(key, written, number))).peekable();
         while let Some((key, value)) = writes.next() {
             let Some(block) = blocks::block_key(key) else {
-                self.write(key, value.as_deref()).map_err(Trouble::of)?;
+                self.write(key, value.as_deref())?;
                 continue;
             };
             let mut members = vec![(key, value)];
@@ -128,16 +128,16 @@ impl SledTables {
             }
             self.write_members(&block, &members)?;
         }
-        self.writer.put(&self.tables.state, APPLIED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
-        self.writer.note_live(&self.tables.state).map_err(Trouble::of)?;
-        self.tables.db.flush().map_err(Trouble::of)?;
+        self.writer.put(&self.tables.state, APPLIED_KEY, &number.to_be_bytes())?;
+        self.writer.note_live(&self.tables.state)?;
+        self.tables.db.flush()?;
         Ok(self.log.sync_data()?)
     }
 
     fn write_members(&mut self, block: &[u8], members: &[Held<'_>]) -> Result<(), Trouble> {
         let before = self.tables.own_value(block)?.unwrap_or_default();
         let after = blocks::merged(&before, members)?;
-        self.write(block, after.as_deref()).map_err(Trouble::of)
+        Ok(self.write(block, after.as_deref())?)
     }
 
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
@@ -244,13 +244,13 @@ impl SledTables {
 
 /// The number of the last journal that sled holds completely.
 pub(super) fn applied(tables: &Tables) -> Result<u64, Trouble> {
-    let bytes = tables.state.get(APPLIED_KEY).map_err(Trouble::of)?;
+    let bytes = tables.state.get(APPLIED_KEY)?;
     Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// Notes in a new database that it holds the journals up to this one.
 pub(super) fn note_applied(tables: &Tables, number: u64) -> Result<(), Trouble> {
-    tables.state.insert(APPLIED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
+    tables.state.insert(APPLIED_KEY, &number.to_be_bytes())?;
     Ok(())
 }
 
@@ -267,7 +267,7 @@ pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
 #[cfg(test)]
 pub(super) fn apply_until(dir: &std::path::Path, number: u64, left: usize) {
     let places = Places::in_dir(dir);
-    let (_lock, tables) = crate::state::embedded::open::open(&places).ok().unwrap();
+    let tables = Tables::open(&places, &places.live).unwrap();
     let mut sled = SledTables::open(tables.clone(), &places).unwrap();
     sled.writer.left = Some(left);
     let _ = sled.apply(number, &journal::read(&places, number, false).unwrap().writes);

@@ -4,7 +4,7 @@
 //! The copy of sled gets the number of the new format, so its rename ends the migration. After a kill before that, the
 //! next start begins the migration again. A version that knows only format 4 refuses the folder from the first step on.
 
-use crate::state::embedded::errors::{OpenError, StoreError};
+use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::{Journal, Record};
 use crate::state::embedded::open::{self, FORMAT, Places, Tables, Trouble};
 use crate::state::embedded::segments::is_ledger;
@@ -13,14 +13,14 @@ use crate::state::embedded::{SEQ_KEY, checkpointer, compact, format4};
 /// Bytes after which a journal is written.
 const FULL: usize = 2 << 20;
 
-/// Copies what must not be lost into journals. Returns the next journal's number; none if nothing is to migrate.
-pub(super) fn migrate(places: &Places, tables: &Tables, next: u64) -> Result<Option<u64>, Trouble> {
+/// Copies what must not be lost into journals, and sled. False if nothing is to migrate.
+pub(super) fn migrate(places: &Places, tables: &Tables, next: u64) -> Result<bool, Trouble> {
     if open::noted_format(&places.live) != Some(FORMAT - 1) {
-        return Ok(None);
+        return Ok(false);
     }
     tracing::info!(from = FORMAT - 1, to = FORMAT, "the state gets its new format");
     tables.set_format(FORMAT)?;
-    tables.db.flush().map_err(Trouble::of)?;
+    tables.db.flush()?;
     let mut copy = Copy { places, tables, next, record: Record::default() };
     if let Some(reserved) = tables.own_value(SEQ_KEY)? {
         copy.record.add(SEQ_KEY, Some(&reserved));
@@ -30,29 +30,15 @@ pub(super) fn migrate(places: &Places, tables: &Tables, next: u64) -> Result<Opt
         from = [keys.as_slice(), &[0]].concat();
     }
     copy.write()?;
-    Ok(Some(copy.next))
+    compact::copy(tables, places)?;
+    for number in places.numbered(open::DAMAGED)? {
+        tracing::warn!(number, "a damaged database of the format before is removed: it holds people's words");
+        open::remove(&places.damaged(number))?;
+    }
+    Ok(true)
 }
 
-/// Copies sled, which ends the migration, and removes what format 4 kept elsewhere.
-pub(super) fn finish(places: &Places, tables: Tables) -> Result<Tables, OpenError> {
-    let tables = compact::replace(places, tables)?;
-    let clean = || {
-        format4::remove_files(&places.dir)?;
-        for number in places.numbered(open::DAMAGED)? {
-            tracing::warn!(
-                number,
-                "a damaged database of the format before is removed: it holds people's words"
-            );
-            open::remove(&places.damaged(number))?;
-        }
-        Ok(())
-    };
-    clean().map_err(|error: std::io::Error| places.folder_error(&error))?;
-    tracing::info!(format = FORMAT, "the state has its new format");
-    Ok(tables)
-}
-
-/// Files that a killed migration left behind.
+/// Removes what format 4 kept elsewhere, once the copy, which ends the migration, was opened.
 pub(super) fn remove_leftovers(places: &Places) -> std::io::Result<()> {
     if open::noted_format(&places.live) == Some(FORMAT) { format4::remove_files(&places.dir) } else { Ok(()) }
 }

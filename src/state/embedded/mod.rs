@@ -150,8 +150,7 @@ impl Store {
     /// Opens the store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
-        let (lock, tables) = open::open(&places)?;
-        let prepared = prepare::prepare(&places, tables, &settings)?;
+        let (lock, prepared) = prepare::prepare(&places, &settings)?;
         let folder = |error: std::io::Error| places.folder_error(&error);
         let journal = Journal::create(&places, prepared.replayed.next).map_err(folder)?;
         Self::start(lock, places, prepared, settings, journal)

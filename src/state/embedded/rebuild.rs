@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::error;
 
-use crate::state::embedded::errors::{OpenError, StoreError};
+use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::open::{self, FORMAT, Places, Tables, Trouble};
 use crate::state::embedded::{Store, checkpointer, journal, value};
 
@@ -51,17 +51,14 @@ pub(super) fn is_possible(places: &Places) -> bool {
 }
 
 /// Sets the damaged database aside and puts an empty one in its place, into which the journals are to be replayed.
-pub(super) fn rebuild(places: &Places, reason: &str) -> Result<Tables, OpenError> {
-    let folder = |error: io::Error| places.folder_error(&error);
-    let numbers = journal::numbers(places).map_err(folder)?;
+pub(super) fn rebuild(places: &Places, reason: &str) -> Result<(), Trouble> {
+    let numbers = journal::numbers(places)?;
     let (first, last) = (numbers.first().copied().unwrap_or(1), numbers.last().copied().unwrap_or(0));
-    let trouble = |trouble: Trouble| trouble.into_error(places);
-    let fill = |tables: &Tables| {
+    open::build(places, |tables| {
         note_anew(tables, last)?;
         checkpointer::note_applied(tables, first - 1)
-    };
-    open::build(places, fill).map_err(trouble)?;
-    let aside = set_aside(places).map_err(folder)?;
+    })?;
+    let aside = set_aside(places)?;
     error!(
         reason,
         aside = %aside.display(),
@@ -70,9 +67,9 @@ pub(super) fn rebuild(places: &Places, reason: &str) -> Result<Tables, OpenError
     );
     open::install(places)?;
     if places.rebuild.exists() {
-        fs::remove_file(&places.rebuild).map_err(folder)?;
+        fs::remove_file(&places.rebuild)?;
     }
-    Tables::open(places, &places.live).map_err(trouble)
+    Ok(())
 }
 
 /// The last journal from which this database was made anew.
@@ -82,7 +79,7 @@ const INDEXED_KEY: &[u8] = b"\0indexed";
 
 fn note_anew(tables: &Tables, last: u64) -> Result<(), Trouble> {
     let entry = value::whole(&last.to_be_bytes()).unwrap_or_default();
-    tables.state.insert(ANEW_KEY, entry).map_err(Trouble::of)?;
+    tables.state.insert(ANEW_KEY, entry)?;
     Ok(())
 }
 

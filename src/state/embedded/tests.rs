@@ -72,7 +72,7 @@ fn crashed(dir: &Path, number: u64, records: &[&[Write<'_>]]) {
 /// The store must be closed.
 fn next_journal(dir: &Path) -> u64 {
     let places = Places::in_dir(dir);
-    let (_lock, tables) = open::open(&places).unwrap();
+    let tables = open::Tables::open(&places, &places.live).unwrap();
     let next = checkpointer::replay(&tables, &places).unwrap().next;
     assert_eq!(checkpointer::applied(&tables).unwrap() + 1, next, "a closed store has all in sled");
     next
@@ -405,6 +405,19 @@ fn d01_an_unfinished_snapshot_never_keeps_a_state_from_opening() {
     }
 }
 
+/// A journal is missing, and the same start copies the database.
+#[test]
+fn a_loss_is_said_also_by_a_start_that_compacts() {
+    let (dir, _) = settled();
+    crashed(dir.path(), next_journal(dir.path()) + 1, &[&[("a", Some(b"1"))]]);
+    let folder = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(dir.path().join("sled")).unwrap());
+    let before = folder();
+    let store = Store::open(dir.path(), Settings { compact_above: 0, ..Settings::default() }).unwrap();
+    assert_ne!(folder(), before, "it was not copied");
+    assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert!(store.is_incomplete());
+}
+
 /// The replaced database is kept until the new one was opened once.
 #[test]
 fn d01_a_compacted_copy_that_does_not_open_gives_way_to_the_one_before() {
@@ -490,7 +503,7 @@ fn d01_a_replay_that_fails_again_and_again_succeeds_at_last() {
     let places = Places::in_dir(dir.path());
     Journal::create(&places, number).unwrap().append(&mut record).unwrap();
     for _ in 0..6 {
-        let (_lock, tables) = open::open(&places).unwrap();
+        let tables = open::Tables::open(&places, &places.live).unwrap();
         checkpointer::replay_until(&tables, &places, 2);
     }
     let store = open(dir.path());
