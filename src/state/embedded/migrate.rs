@@ -35,6 +35,7 @@ pub(super) fn migrate(places: &Places, tables: &Tables, next: u64) -> Result<boo
         tracing::warn!(number, "a damaged database of the format before is removed: it holds people's words");
         open::remove(&places.damaged(number))?;
     }
+    tracing::info!(format = FORMAT, "the state has its new format: the copy takes its place now");
     Ok(true)
 }
 
