@@ -37,9 +37,6 @@ pub enum OpenError {
     Damaged { dir: PathBuf, reason: String },
     #[error("the state in {dir} is not to be used: {mark}")]
     Marked { dir: PathBuf, mark: Mark },
-    /// Only tests get this.
-    #[error("stopped at step {0}, as asked")]
-    Stopped(u8),
 }
 
 /// The store cannot do this now.
@@ -78,12 +75,16 @@ impl StoreError {
     /// An error of a file with values. If the file is missing, cut off, changed or on a bad sector, only this value is
     /// damaged. Any other error, for example too many open files, is not damage.
     pub(in crate::state) fn of_file(name: &str, error: &std::io::Error) -> Self {
-        let bad_place = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
         let what = format!("{name}: {error}");
         match error.kind() {
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::NotFound => Self::Damaged(what),
-            _ if bad_place => Self::Damaged(what),
+            _ if is_bad_place(error) => Self::Damaged(what),
             _ => Self::Unreadable(what),
         }
     }
+}
+
+/// Whether the disk refuses one place: a bad sector.
+pub(in crate::state) fn is_bad_place(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }

@@ -186,10 +186,10 @@ async fn a_word_of_an_operator_counts_only_for_the_event_that_he_saw(place: Plac
     };
     change(&store, 1, park).await;
     let seen = store.entry(seq).await.unwrap().unwrap();
-    assert_eq!(store.count_parked_events(10).await.unwrap(), 1);
+    assert_eq!(store.figures(10).await.unwrap().parked_events, 1);
     assert!(store.retry_event(&seen, &id(1), 5).await.unwrap());
     assert_eq!(
-        (store.count_parked_events(10).await.unwrap(), store.counters().await.unwrap().pending),
+        (store.figures(10).await.unwrap().parked_events, store.counters().await.unwrap().pending),
         (0, 1)
     );
     assert!(
@@ -293,7 +293,7 @@ async fn links_are_found_by_case_by_customer_and_by_a_walk(place: Place) {
         assert_eq!(of_cases.into_iter().map(names).collect::<Vec<_>>(), expected);
         let customers = store.links_of_customer(hash64("0@x.example")).await.unwrap();
         assert_eq!(names(customers), set(&["r2", "r4"]));
-        assert_eq!(store.unprocessed(10).await.unwrap(), (4, Some(GoodaysTime::from_millis(96))));
+        assert_eq!(store.figures(10).await.unwrap().unprocessed, (4, Some(GoodaysTime::from_millis(96))));
         let (mut from, mut all) = (Some(RKey::FIRST), Vec::new());
         while let Some(first) = from {
             let page = store.links_from(first).await.unwrap();

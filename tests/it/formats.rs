@@ -48,6 +48,26 @@ async fn holds_the_story(store: &Store) {
     }
 }
 
+/// The note beside the database is missing or damaged: the database says which format it has.
+#[tokio::test]
+async fn a_state_of_format_4_without_its_note_is_opened_with_all_that_it_holds() {
+    for note in [None, Some("\0\0"), Some("junk"), Some("4 5")] {
+        let dir = tempfile::tempdir().unwrap();
+        unpack(FORMAT_4, dir.path());
+        for folder in ["killed", "stopped"] {
+            let path = dir.path().join(folder);
+            let file = path.join("sled/format");
+            note.map_or_else(|| std::fs::remove_file(&file), |note| std::fs::write(&file, note)).unwrap();
+            for _ in 0..3 {
+                let store = Store::open(&path, Settings::default()).unwrap();
+                holds_the_story(&store).await;
+                store.close().unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), "5 5");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_state_of_format_4_is_opened_with_all_that_it_holds() {
     let dir = tempfile::tempdir().unwrap();

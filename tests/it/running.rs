@@ -207,7 +207,7 @@ async fn what_nobody_processed_is_counted_on_both_sides() {
         .await
         .unwrap();
     let shared = stage.app().shared.clone();
-    let ours = || now(shared.store.unprocessed(100)).unwrap().0;
+    let ours = || now(shared.store.figures(100)).unwrap().unprocessed.0;
     until(PATIENCE, || (ours() == 3).then_some(())).await.expect("three wait");
     let case = stage.salesforce.case_by_key(&ids[0]).unwrap();
     let agent = "jennifer.parker@brand.example";

@@ -49,14 +49,19 @@ impl Post {
     async fn feedback(&mut self, webhook: &str, words: &str) -> Option<u16> {
         let feedback = Feedback { content: Some(words.to_owned()), ..Feedback::default() };
         let id = self.stage.goodays.customer_leaves(feedback);
-        let body = self.stage.goodays.event_body(&id, "response");
-        let signature = self.stage.goodays.sign(&body).unwrap();
-        let sent = self.http.post(webhook).header(HEADER, signature).body(body).send().await;
-        let status = sent.ok().map(|answer| answer.status().as_u16());
+        let status = self.event(webhook, &id).await;
         if status == Some(200) {
             self.acknowledged.push(id);
         }
         status
+    }
+
+    /// Posts the webhook of a response. Returns its status, if any.
+    async fn event(&self, webhook: &str, id: &str) -> Option<u16> {
+        let body = self.stage.goodays.event_body(id, "response");
+        let signature = self.stage.goodays.sign(&body).unwrap();
+        let sent = self.http.post(webhook).header(HEADER, signature).body(body).send().await;
+        sent.ok().map(|answer| answer.status().as_u16())
     }
 
     fn own_webhook(&self) -> String {

@@ -67,7 +67,10 @@ impl Sample {
         for seq in &self.actions.records {
             let (before, after) = (source.intent(*seq).await?, target.intent(*seq).await?);
             let found = match &after {
-                Some(intent) => target.intent_by_identity(&intent.identity()).await?.is_some(),
+                Some(intent) => {
+                    let found = target.intents_by_identity(&[intent.identity()]).await?.pop();
+                    found.transpose()?.flatten().is_some()
+                }
                 None => false,
             };
             if before != after || !found {

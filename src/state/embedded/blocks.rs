@@ -121,7 +121,10 @@ pub(super) fn member(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreE
 }
 
 /// The block after these writes, which are in the order of keys; none if no member is left.
-pub(super) fn merged(block: &[u8], writes: &[(&[u8], Option<&[u8]>)]) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn merged(
+    block: &[u8],
+    writes: &[(&[u8], Option<impl AsRef<[u8]>>)],
+) -> Result<Option<Vec<u8>>, StoreError> {
     let mut after = Vec::with_capacity(block.len());
     let mut old = members(block)?.into_iter().peekable();
     for (key, value) in writes {
@@ -130,7 +133,7 @@ pub(super) fn merged(block: &[u8], writes: &[(&[u8], Option<&[u8]>)]) -> Result<
         }
         old.next_if(|(other, _)| other == key);
         if let Some(value) = value {
-            push(&mut after, key, value);
+            push(&mut after, key, value.as_ref());
         }
     }
     old.for_each(|(key, value)| push(&mut after, key, value));

@@ -9,7 +9,7 @@
 //! latest writes. sled gets no write that is not on disk in a journal, so it never holds a part of a group that a replay
 //! cannot complete.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -20,9 +20,7 @@ use std::thread::JoinHandle;
 
 use tracing::error;
 
-use crate::state::embedded::errors::StoreError;
-use crate::state::embedded::journal::Pointers;
-use crate::state::embedded::memtable::{SharedMemtable, Writes};
+use crate::state::embedded::memtable::{SharedMemtable, Writes, Written};
 use crate::state::embedded::open::{Places, Tables, Trouble};
 use crate::state::embedded::segments::{Pointer, is_pointed_to};
 use crate::state::embedded::sled_writer::{self, Writer};
@@ -32,6 +30,9 @@ use crate::state::embedded::{blocks, journal};
 
 /// The number of the last journal that is completely in sled.
 const APPLIED_KEY: &[u8] = b"\0settled";
+
+/// A key and what sled is to hold for it; none for a deletion.
+type Held<'w> = (&'w [u8], Option<Cow<'w, [u8]>>);
 
 /// A journal that is to be written into sled, and its writes.
 pub(super) struct Full {
@@ -48,19 +49,16 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub fn start(
         tables: Tables,
-        places: Arc<Places>,
+        places: &Places,
         front: Arc<SharedMemtable>,
         busy: Arc<Busy>,
     ) -> io::Result<Self> {
-        let mut sled = SledTables::open(tables, &places)?;
+        let mut sled = SledTables::open(tables, places)?;
         let (queue, full) = mpsc::channel::<Full>();
         let run = move || {
             for full in full {
                 let _working = busy.start();
-                let work = || {
-                    let pointers = journal::pointers(&places, full.number)?;
-                    sled.apply(full.number, &full.writes, &pointers)
-                };
+                let work = || sled.apply(full.number, &full.writes);
                 let failed = match catch_unwind(AssertUnwindSafe(work)) {
                     Ok(Ok(())) => {
                         front.checkpointed(full.number);
@@ -115,17 +113,12 @@ impl SledTables {
     }
 
     /// Writes a journal's content and syncs it.
-    fn apply(&mut self, number: u64, writes: &Writes, pointers: &Pointers) -> Result<(), Trouble> {
-        let pointers: BTreeMap<&[u8], [u8; Pointer::BYTES]> =
-            pointers.iter().map(|(key, pointer)| (key.as_slice(), pointer.bytes())).collect();
-        let rows = writes.iter().map(|(key, value)| {
-            let pointer = if is_pointed_to(key) { pointers.get(key.as_slice()) } else { None };
-            (key.as_slice(), pointer.map(<[u8; Pointer::BYTES]>::as_slice).or(value.as_deref()))
-        });
-        let mut writes = rows.peekable();
+    fn apply(&mut self, number: u64, writes: &Writes) -> Result<(), Trouble> {
+        let mut writes =
+            writes.iter().map(|(key, written)| (key.as_slice(), held(key, written, number))).peekable();
         while let Some((key, value)) = writes.next() {
             let Some(block) = blocks::block_key(key) else {
-                self.write(key, value).map_err(Trouble::of)?;
+                self.write(key, value.as_deref())?;
                 continue;
             };
             let mut members = vec![(key, value)];
@@ -135,17 +128,16 @@ impl SledTables {
             }
             self.write_members(&block, &members)?;
         }
-        self.writer.put(&self.tables.state, APPLIED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
-        self.writer.note_live(&self.tables.state).map_err(Trouble::of)?;
-        self.tables.db.flush().map_err(Trouble::of)?;
+        self.writer.put(&self.tables.state, APPLIED_KEY, &number.to_be_bytes())?;
+        self.writer.note_live(&self.tables.state)?;
+        self.tables.db.flush()?;
         Ok(self.log.sync_data()?)
     }
 
-    fn write_members(&mut self, block: &[u8], members: &[(&[u8], Option<&[u8]>)]) -> Result<(), Trouble> {
-        let unreadable = |error: StoreError| Trouble::Damaged(error.to_string());
-        let before = self.tables.own_value(block).map_err(unreadable)?.unwrap_or_default();
-        let after = blocks::merged(&before, members).map_err(unreadable)?;
-        self.write(block, after.as_deref()).map_err(Trouble::of)
+    fn write_members(&mut self, block: &[u8], members: &[Held<'_>]) -> Result<(), Trouble> {
+        let before = self.tables.own_value(block)?.unwrap_or_default();
+        let after = blocks::merged(&before, members)?;
+        Ok(self.write(block, after.as_deref())?)
     }
 
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
@@ -197,6 +189,13 @@ impl SledTables {
     }
 }
 
+/// What sled holds for a key: a pointer if the value lies in journals only.
+fn held<'w>(key: &[u8], written: &'w Written, journal: u64) -> Option<Cow<'w, [u8]>> {
+    let value = written.value.as_deref()?;
+    let pointer = || Pointer::to(journal, written.at, value).bytes();
+    Some(if is_pointed_to(key) { Cow::Owned(pointer().into()) } else { Cow::Borrowed(value) })
+}
+
 /// Replays the journals that sled does not hold. Returns the number of the next one.
 pub(super) fn replay(tables: &Tables, places: &Places) -> Result<Replayed, Trouble> {
     SledTables::open(tables.clone(), places)?.replay(places)
@@ -237,7 +236,7 @@ impl SledTables {
             if number == last {
                 journal::cut(&places.journal(number), content.whole)?;
             }
-            self.apply(number, &content.writes, &content.pointers)?;
+            self.apply(number, &content.writes)?;
         }
         Ok(replayed)
     }
@@ -245,13 +244,13 @@ impl SledTables {
 
 /// The number of the last journal that sled holds completely.
 pub(super) fn applied(tables: &Tables) -> Result<u64, Trouble> {
-    let bytes = tables.state.get(APPLIED_KEY).map_err(Trouble::of)?;
+    let bytes = tables.state.get(APPLIED_KEY)?;
     Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// Notes in a new database that it holds the journals up to this one.
 pub(super) fn note_applied(tables: &Tables, number: u64) -> Result<(), Trouble> {
-    tables.state.insert(APPLIED_KEY, &number.to_be_bytes()).map_err(Trouble::of)?;
+    tables.state.insert(APPLIED_KEY, &number.to_be_bytes())?;
     Ok(())
 }
 
@@ -266,11 +265,11 @@ pub(super) fn replay_until(tables: &Tables, places: &Places, left: usize) {
 
 /// A checkpoint that crashes after this many writes to sled.
 #[cfg(test)]
-pub(super) fn apply_until(dir: &std::path::Path, number: u64, writes: &Writes, left: usize) {
+pub(super) fn apply_until(dir: &std::path::Path, number: u64, left: usize) {
     let places = Places::in_dir(dir);
-    let (_lock, tables) = crate::state::embedded::open::open(&places).ok().unwrap();
+    let tables = Tables::open(&places, &places.live).unwrap();
     let mut sled = SledTables::open(tables.clone(), &places).unwrap();
     sled.writer.left = Some(left);
-    let _ = sled.apply(number, writes, &journal::pointers(&places, number).unwrap());
+    let _ = sled.apply(number, &journal::read(&places, number, false).unwrap().writes);
     tables.db.flush().unwrap();
 }

@@ -24,8 +24,6 @@ type Answer = Result<(), StoreError>;
 
 /// How long a write may stay out of the journal when no caller waits for it.
 const LATEST: Duration = Duration::from_millis(500);
-/// Largest record buffer, in bytes, that is kept for reuse.
-const BUFFER: usize = 1 << 20;
 
 /// Whether the disk still accepts writes. A failure is permanent: after a failed sync the kernel forgets which pages
 /// were dirty, so a later sync that succeeds proves nothing.
@@ -93,7 +91,6 @@ impl Committer {
             attempts: 0,
             is_waited_for: false,
             began: Instant::now(),
-            spare: Record::default(),
         };
         let thread =
             std::thread::Builder::new().name("store-committer".into()).spawn(move || thread.run(&waiters))?;
@@ -149,8 +146,6 @@ struct Thread {
     is_waited_for: bool,
     /// When the running journal was begun.
     began: Instant,
-    /// An empty record with a large buffer, exchanged for the next full one.
-    spare: Record,
 }
 
 impl Thread {
@@ -199,12 +194,10 @@ impl Thread {
             if let Err(failure) = self.work.front.health.check() {
                 return (Err(failure), None);
             }
-            (recent.next_record(std::mem::take(&mut self.spare)), recent.turn(last))
+            (recent.next_record(), recent.turn(last))
         };
         // If everything is on disk already, no sync is needed.
         let written = if record.is_empty() { Ok(()) } else { self.write(&mut record) };
-        record.clear(BUFFER);
-        self.spare = record;
         match written {
             Ok(()) => {
                 let number = self.work.journal.number;
@@ -225,7 +218,6 @@ impl Thread {
                 }
                 return Err(std::io::Error::other("injected"));
             }
-            Fault::FailSync => return Err(std::io::Error::other("injected")),
             Fault::FailSyncAfter(good) if self.attempts > good => {
                 return Err(std::io::Error::other("injected"));
             }

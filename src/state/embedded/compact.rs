@@ -2,49 +2,29 @@
 //!
 //! It runs only at start, and correctness never depends on it: any failure leaves the live database unchanged.
 
-use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::Settings;
 use crate::state::embedded::open::{self, Places, Tables, Trouble};
 use crate::state::embedded::sled_writer::{self, Writer};
 use crate::state::embedded::space;
-use crate::state::embedded::{Fault, Settings};
 
 /// Copied when at least two thirds of the files' bytes are dead.
 const DEAD: u64 = 3;
 
-/// Returns the tables to use: those of the copy if it was worth it, otherwise the same.
-pub(super) fn compact(places: &Places, tables: Tables, settings: &Settings) -> Result<Tables, OpenError> {
-    let disk = open::size(&places.live).map_err(|error| places.folder_error(&error))?;
-    if !settings.compact || disk <= settings.compact_above {
-        return Ok(tables);
+/// Copies the database to `sled.new` if that is worth it. False if it was not copied.
+pub(super) fn compact(places: &Places, tables: &Tables, settings: &Settings) -> Result<bool, Trouble> {
+    let disk = open::size(&places.live)?;
+    let live = u64::try_from(sled_writer::live(&tables.state)?).unwrap_or(0);
+    if disk <= settings.compact_above || live > disk / DEAD || !has_room(places, live, settings) {
+        return Ok(false);
     }
-    let live = sled_writer::live(&tables.state).map_err(|error| Trouble::of(error).into_error(places))?;
-    let live = u64::try_from(live).unwrap_or(0);
-    if live > disk / DEAD || !has_room(places, live, settings) {
-        return Ok(tables);
-    }
-    settings.fault.stop_at(1)?;
-    if let Err(trouble) = copy(&tables, places) {
-        let error = trouble.into_error(places);
+    if let Err(error) = copy(tables, places) {
         tracing::warn!(%error, "the state was not compacted");
         let _ = open::remove(&places.new);
-        return Ok(tables);
+        return Ok(false);
     }
-    let tables = install(places, tables, settings.fault)?;
-    let now = open::size(&places.live).unwrap_or(0);
-    tracing::info!(before = disk, after = now, "the state was compacted");
-    Ok(tables)
-}
-
-/// Copies the database whatever its size, and uses the copy.
-pub(super) fn replace(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, OpenError> {
-    copy(&tables, places).map_err(|trouble| trouble.into_error(places))?;
-    install(places, tables, fault)
-}
-
-fn install(places: &Places, tables: Tables, fault: Fault) -> Result<Tables, OpenError> {
-    drop(tables);
-    open::install(places, fault)?;
-    open::open_replaced(places)
+    let after = open::size(&places.new).unwrap_or(0);
+    tracing::info!(before = disk, after, "the state was compacted");
+    Ok(true)
 }
 
 fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
@@ -55,23 +35,25 @@ fn has_room(places: &Places, live: u64, settings: &Settings) -> bool {
     room
 }
 
-fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
+/// Copies the database to `sled.new`, whatever its size.
+pub(super) fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
     open::remove(&places.new)?;
     open::make_dir(&places.new)?;
     let fresh = Tables::open(places, &places.new)?;
     let mut writer = Writer::new(fresh.db.clone(), 0);
     // The journals are empty: they were replayed when the database was opened.
-    for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
+    let trees = [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)];
+    for (from, to) in trees {
         for entry in from {
-            let (key, value) = entry.map_err(Trouble::of)?;
-            writer.put(to, &key, &value).map_err(Trouble::of)?;
+            let (key, value) = entry?;
+            writer.put(to, &key, &value)?;
         }
     }
-    for (from, to) in [(&tables.state, &fresh.state), (&tables.chunks, &fresh.chunks)] {
+    for (from, to) in trees {
         same(from, to)?;
     }
     // Counted again, because crashes may have made the old count inexact.
-    writer.note_live(&fresh.state).map_err(Trouble::of)?;
+    writer.note_live(&fresh.state)?;
     drop(writer);
     fresh.finish(&places.new)
 }
@@ -80,8 +62,8 @@ fn copy(tables: &Tables, places: &Places) -> Result<(), Trouble> {
 fn same(one: &sled::Tree, two: &sled::Tree) -> Result<(), Trouble> {
     let mut other = two.iter();
     for entry in one {
-        let entry = entry.map_err(Trouble::of)?;
-        let copied = other.next().transpose().map_err(Trouble::of)?;
+        let entry = entry?;
+        let copied = other.next().transpose()?;
         if copied.as_ref() != Some(&entry) {
             return Err(Trouble::Damaged("the copy differs".into()));
         }
@@ -90,10 +72,4 @@ fn same(one: &sled::Tree, two: &sled::Tree) -> Result<(), Trouble> {
         return Err(Trouble::Damaged("the copy holds more".into()));
     }
     Ok(())
-}
-
-impl Fault {
-    pub(super) fn stop_at(self, step: u8) -> Result<(), OpenError> {
-        if self == Self::CompactionStops(step) { Err(OpenError::Stopped(step)) } else { Ok(()) }
-    }
 }

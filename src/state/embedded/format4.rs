@@ -43,6 +43,11 @@ fn read(path: &Path, at: u32, len: u32, crc: u32) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Whether bodies lie in files: the migration has not ended, or was killed at its end.
+pub(super) fn has_files(dir: &Path) -> io::Result<bool> {
+    Ok(!numbered::<u64>(dir, FILES)?.is_empty())
+}
+
 /// Removes the files, which nothing points into after the migration.
 pub(super) fn remove_files(dir: &Path) -> io::Result<()> {
     for number in numbered::<u64>(dir, FILES)? {

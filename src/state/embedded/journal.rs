@@ -12,16 +12,17 @@
 //! ([`segments`](super::segments)), and sled can be made anew from the journals ([`rebuild`](super::rebuild)).
 //! [`retire`](super::retire) removes it when it is old.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::state::embedded::memtable::Writes;
-use crate::state::embedded::open::{JOURNAL, Places, Trouble, sync_dir};
+use tracing::error;
+
+use crate::state::embedded::memtable::{Writes, Written};
+use crate::state::embedded::open::{JOURNAL, Places, sync_dir};
 use crate::state::embedded::patient;
-use crate::state::embedded::segments::{Pointer, is_pointed_to};
+use crate::state::errors::is_bad_place;
 
 /// Bytes of a record's length and checksum.
 const HEADER: usize = 8;
@@ -41,11 +42,14 @@ impl Default for Record {
 }
 
 impl Record {
-    pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) {
+    /// Returns the offset of the value.
+    pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) -> usize {
         self.0.extend_from_slice(&length(key).to_be_bytes());
         self.0.extend_from_slice(&value.map_or(DELETED, length).to_be_bytes());
         self.0.extend_from_slice(key);
+        let at = self.0.len();
         self.0.extend_from_slice(value.unwrap_or_default());
+        at
     }
 
     pub fn is_empty(&self) -> bool {
@@ -61,12 +65,6 @@ impl Record {
         let (header, writes) = self.0.split_at_mut(HEADER);
         header.copy_from_slice(&seal(writes));
         &self.0
-    }
-
-    /// Empties the record, and shrinks its buffer to `keep` bytes.
-    pub fn clear(&mut self, keep: usize) {
-        self.0.truncate(HEADER);
-        self.0.shrink_to(keep);
     }
 }
 
@@ -112,88 +110,89 @@ impl Journal {
 
 /// The numbers of the existing journals, in order.
 pub(super) fn numbers(places: &Places) -> io::Result<Vec<u64>> {
-    let mut numbers = places.numbered(JOURNAL)?;
+    let mut numbers = patient::open(|| places.numbered(JOURNAL))?;
     numbers.sort_unstable();
     Ok(numbers)
 }
 
 /// Size of all journals, in bytes.
 pub(super) fn size(places: &Places) -> io::Result<u64> {
-    numbers(places)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
+    places.numbered(JOURNAL)?.into_iter().map(|number| Ok(fs::metadata(places.journal(number))?.len())).sum()
 }
-
-pub(super) type Pointers = BTreeMap<Vec<u8>, Pointer>;
 
 /// What a journal holds.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     /// The last write to each key.
     pub writes: Writes,
-    /// Where each of those values lies that sled only points to.
-    pub pointers: Pointers,
     /// Offset and length of the parts that cannot be read.
     pub unreadable: Vec<(usize, usize)>,
     /// The length without the record that a crash cut at the end.
     pub whole: usize,
 }
 
-/// Reads a journal. Only the `last` one may end in the middle of a record.
-pub(super) fn read(places: &Places, number: u64, last: bool) -> Result<Content, Trouble> {
-    let bytes = fs::read(places.journal(number))?;
-    Ok(content(&bytes, number, last))
+/// Bytes that the disk gives or refuses together.
+const PAGE: usize = 4096;
+
+/// The bytes of a journal.
+pub(super) struct Bytes {
+    pub bytes: Vec<u8>,
+    /// Whether the disk refused a part (a bad sector). There are zeros in its place.
+    pub refused: bool,
 }
 
-fn content(bytes: &[u8], number: u64, last: bool) -> Content {
+/// Reads the bytes of a journal. A bad sector costs only what lies there.
+pub(super) fn bytes(places: &Places, number: u64) -> io::Result<Bytes> {
+    let file = patient::open(|| File::open(places.journal(number)))?;
+    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let bytes = read_pages(len, |part, at| file.read_exact_at(part, at))?;
+    if bytes.refused {
+        error!(journal = number, "the disk cannot read a part of a journal");
+    }
+    Ok(bytes)
+}
+
+fn read_pages(len: usize, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> io::Result<Bytes> {
+    let mut bytes = vec![0; len];
+    match read(&mut bytes, 0) {
+        Err(error) if is_bad_place(&error) => {}
+        all => return all.map(|()| Bytes { bytes, refused: false }),
+    }
+    for (page, at) in bytes.chunks_mut(PAGE).zip((0..).step_by(PAGE)) {
+        match read(page, at) {
+            Err(error) if is_bad_place(&error) => page.fill(0),
+            page => page?,
+        }
+    }
+    Ok(Bytes { bytes, refused: true })
+}
+
+/// Reads a journal. Only the `last` one may end in the middle of a record, and only if the disk shows all of it.
+pub(super) fn read(places: &Places, number: u64, last: bool) -> io::Result<Content> {
+    let Bytes { bytes, refused } = bytes(places, number)?;
+    Ok(content(&bytes, last && !refused))
+}
+
+fn content(bytes: &[u8], last: bool) -> Content {
     let mut content = Content::default();
     for part in Parts::of(bytes) {
         match part {
-            Part::Record { at, writes } => {
-                content.whole = at + writes.len();
-                for write in writes_in(writes, at).into_iter().flatten() {
-                    content.take_in(&write, number);
+            Part::Record { at, len, writes } => {
+                content.whole = at + len;
+                for JournalWrite { key, value, at, wiped } in writes {
+                    let value = value.filter(|_| !wiped).map(<[u8]>::to_vec);
+                    content.writes.insert(key.to_vec(), Written { value, at });
                 }
             }
             // A cut end: nothing that can be read follows.
             Part::Unreadable { at, len } if last && at + len == bytes.len() => {}
-            Part::Unreadable { at, len } => content.unreadable.push((at, len)),
+            Part::Unreadable { at, len } => {
+                content.whole = at + len;
+                content.unreadable.push((at, len));
+            }
         }
     }
     content
-}
-
-impl Content {
-    fn take_in(&mut self, write: &JournalWrite<'_>, journal: u64) {
-        note_pointer(&mut self.pointers, write, journal);
-        let value = write.value.filter(|_| !write.wiped);
-        self.writes.insert(write.key.to_vec(), value.map(<[u8]>::to_vec));
-    }
-}
-
-/// Where the values of a journal lie that sled only points to.
-pub(super) fn pointers(places: &Places, number: u64) -> io::Result<Pointers> {
-    let bytes = fs::read(places.journal(number))?;
-    let mut pointers = Pointers::new();
-    for part in Parts::of(&bytes) {
-        let Part::Record { at, writes } = part else { continue };
-        for write in writes_in(writes, at).into_iter().flatten() {
-            note_pointer(&mut pointers, &write, number);
-        }
-    }
-    Ok(pointers)
-}
-
-fn note_pointer(pointers: &mut Pointers, write: &JournalWrite<'_>, journal: u64) {
-    if !is_pointed_to(write.key) {
-        return;
-    }
-    match write.value.filter(|_| !write.wiped) {
-        Some(value) => {
-            let at = u32::try_from(write.at).expect("a journal is far shorter than 4 GiB");
-            let pointer = Pointer { journal, at, len: length(value), crc: crc32fast::hash(value) };
-            pointers.insert(write.key.to_vec(), pointer);
-        }
-        None => drop(pointers.remove(write.key)),
-    }
 }
 
 /// Cuts what a crash left of the last record, so that it does not count as damage when other journals follow.
@@ -208,10 +207,11 @@ pub(super) fn cut(path: &Path, whole: usize) -> io::Result<()> {
 
 /// A part of a journal.
 pub(super) enum Part<'b> {
-    /// The writes of a whole record, and their offset.
+    /// The writes of a whole record, and their place.
     Record {
         at: usize,
-        writes: &'b [u8],
+        len: usize,
+        writes: Vec<JournalWrite<'b>>,
     },
     Unreadable {
         at: usize,
@@ -241,9 +241,9 @@ impl<'b> Iterator for Parts<'b> {
         }
         let found = (from..self.bytes.len()).find_map(|at| Some((at, record_at(self.bytes, at)?)));
         match found {
-            Some((at, writes)) if at == from => {
-                self.at = at + HEADER + writes.len();
-                Some(Part::Record { at: at + HEADER, writes })
+            Some((at, (len, writes))) if at == from => {
+                self.at = at + HEADER + len;
+                Some(Part::Record { at: at + HEADER, len, writes })
             }
             Some((at, _)) => {
                 self.at = at;
@@ -257,14 +257,15 @@ impl<'b> Iterator for Parts<'b> {
     }
 }
 
-/// The writes of the record that begins here, if it is whole.
-fn record_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
+/// Length and writes of the record that begins here, if it is whole.
+fn record_at(bytes: &[u8], at: usize) -> Option<(usize, Vec<JournalWrite<'_>>)> {
     let mut rest = bytes.get(at..)?;
     let (length, checksum) = (number(&mut rest)?, number(&mut rest)?);
     let writes = rest.get(..usize::try_from(length).ok()?)?;
     // An empty record is never written, but a cut file may end in zeros.
-    let whole = !writes.is_empty() && crc32fast::hash(writes) == checksum && writes_in(writes, 0).is_some();
-    whole.then_some(writes)
+    let whole = !writes.is_empty() && crc32fast::hash(writes) == checksum;
+    let parsed = whole.then(|| writes_in(writes, at + HEADER))??;
+    Some((writes.len(), parsed))
 }
 
 /// One write in a journal.
@@ -279,7 +280,7 @@ pub(super) struct JournalWrite<'b> {
 }
 
 /// The writes of a record that begin at this offset of the file; none if they cannot be read.
-pub(super) fn writes_in(mut rest: &[u8], mut at: usize) -> Option<Vec<JournalWrite<'_>>> {
+fn writes_in(mut rest: &[u8], mut at: usize) -> Option<Vec<JournalWrite<'_>>> {
     let mut writes = Vec::new();
     while !rest.is_empty() {
         let (key_length, value_length) = (number(&mut rest)?, number(&mut rest)?);
@@ -311,8 +312,8 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
     let mut after = bytes.to_vec();
     let mut changed = false;
     for part in Parts::of(bytes) {
-        let Part::Record { at, writes } = part else { continue };
-        for write in writes_in(writes, at)? {
+        let Part::Record { at, len, writes } = part else { continue };
+        for write in writes {
             let Some(value) = write.value.filter(|_| !write.wiped && unwanted(&write)) else { continue };
             after[write.at..write.at + value.len()].fill(0);
             let key_length = write.at - write.key.len() - LENGTHS;
@@ -320,7 +321,7 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
             after[key_length..key_length + 4].copy_from_slice(&marked.to_be_bytes());
             changed = true;
         }
-        let header = seal(&after[at..at + writes.len()]);
+        let header = seal(&after[at..at + len]);
         after[at - HEADER..at].copy_from_slice(&header);
     }
     changed.then_some(after)
@@ -328,14 +329,20 @@ pub(super) fn wiped(bytes: &[u8], unwanted: impl Fn(&JournalWrite<'_>) -> bool) 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use rustix::io::Errno;
+
     use super::*;
 
+    type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
     /// The bytes of two records, the end of the first, and the writes after none, one and both of them.
-    fn two() -> (Vec<u8>, usize, Vec<Writes>) {
+    fn two() -> (Vec<u8>, usize, Vec<Values>) {
         let groups: [&[(&str, Option<&str>)]; 2] =
             [&[("a", Some("1")), ("b", None)], &[("a", None), ("c", Some(""))]];
         let (mut bytes, mut first, mut after, mut state) =
-            (Vec::new(), 0, vec![Writes::new()], Writes::new());
+            (Vec::new(), 0, vec![Values::new()], Values::new());
         for group in groups {
             let mut record = Record::default();
             for (key, value) in group {
@@ -350,9 +357,10 @@ mod tests {
     }
 
     /// The writes, or none if a part is unreadable.
-    fn read_bytes(bytes: &[u8], last: bool) -> Option<Writes> {
-        let content = content(bytes, 1, last);
-        content.unreadable.is_empty().then_some(content.writes)
+    fn read_bytes(bytes: &[u8], last: bool) -> Option<Values> {
+        let content = content(bytes, last);
+        let values = content.writes.into_iter().map(|(key, written)| (key, written.value));
+        content.unreadable.is_empty().then(|| values.collect())
     }
 
     #[test]
@@ -384,17 +392,55 @@ mod tests {
     #[test]
     fn what_cannot_be_read_costs_its_record_only() {
         let (bytes, first, _) = two();
-        let all = content(&bytes, 1, false);
+        let all = content(&bytes, false);
         assert_eq!((all.whole, all.unreadable.len()), (bytes.len(), 0));
         for at in 0..bytes.len() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1;
-            let content = content(&bytes, 1, false);
+            let content = content(&bytes, false);
             let (start, len) = if at < first { (0, first) } else { (first, bytes.len() - first) };
             assert_eq!(content.unreadable, [(start, len)], "{at}");
             assert_eq!(content.writes.contains_key(b"b".as_slice()), at >= first, "{at}");
             assert_eq!(content.writes.contains_key(b"c".as_slice()), at < first, "{at}");
         }
+    }
+
+    /// The disk refuses a page: the records on it are lost, and those on other pages are not. What is refused is never
+    /// taken for the end that a crash cut.
+    #[test]
+    fn a_bad_sector_costs_the_records_on_it() {
+        let mut bytes = Vec::new();
+        for n in 0..20u8 {
+            let mut record = Record::default();
+            record.add(&[n], Some(&[n; 1000]));
+            bytes.extend_from_slice(record.sealed());
+        }
+        for (bad, errno) in [(0, Errno::IO), (2, Errno::IO), (4, Errno::IO), (1, Errno::NXIO)] {
+            let read = |part: &mut [u8], at: u64| {
+                let at = usize::try_from(at).unwrap();
+                part.copy_from_slice(&bytes[at..at + part.len()]);
+                let hit = at < (bad + 1) * PAGE && bad * PAGE < at + part.len();
+                if hit { Err(io::Error::from_raw_os_error(errno.raw_os_error())) } else { Ok(()) }
+            };
+            let read = read_pages(bytes.len(), read);
+            let Ok(read) = read else {
+                assert_eq!(errno, Errno::NXIO, "that is no bad place");
+                continue;
+            };
+            assert!(read.refused);
+            let content = content(&read.bytes, !read.refused);
+            assert_eq!((content.unreadable.len(), content.whole), (1, bytes.len()), "{bad}");
+            let lost: Vec<u8> = (0..20).filter(|n| !content.writes.contains_key([*n].as_slice())).collect();
+            let record = bytes.len() / 20;
+            let on_page = |n: usize| n * record < (bad + 1) * PAGE && bad * PAGE < (n + 1) * record;
+            assert_eq!(lost, (0..20).filter(|n| on_page(usize::from(*n))).collect::<Vec<u8>>(), "{bad}");
+        }
+        let whole = read_pages(bytes.len(), |part, _| {
+            part.copy_from_slice(&bytes);
+            Ok(())
+        });
+        let whole = whole.unwrap();
+        assert!(!whole.refused && whole.bytes == bytes);
     }
 
     #[test]
@@ -404,19 +450,18 @@ mod tests {
             record.add(key, Some(value.as_bytes()));
         }
         let bytes = record.sealed().to_vec();
-        let before = content(&bytes, 7, false);
-        let pointer = before.pointers[b"P2".as_slice()];
-        let from = pointer.at as usize;
-        assert_eq!(&bytes[from..from + pointer.len as usize], b"others words");
+        let before = content(&bytes, false);
+        let others = &before.writes[b"P2".as_slice()];
+        assert_eq!(&bytes[others.at..others.at + 12], b"others words");
 
         let after = wiped(&bytes, |write| write.key == b"P1").unwrap();
         for words in ["she said", "she added"] {
             assert!(!after.windows(words.len()).any(|part| part == words.as_bytes()));
         }
-        let read = content(&after, 7, false);
+        let read = content(&after, false);
         assert!(read.unreadable.is_empty());
-        assert_eq!(read.pointers, [(b"P2".to_vec(), pointer)].into());
-        assert_eq!(read.writes[b"P1".as_slice()], None);
+        assert_eq!(&read.writes[b"P2".as_slice()], others);
+        assert_eq!(read.writes[b"P1".as_slice()].value, None);
         assert!(wiped(&after, |write| write.key == b"P1").is_none(), "nothing is left to wipe");
     }
 }

@@ -18,7 +18,17 @@ use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::Record;
 use crate::state::embedded::read::{Piece, Row};
 
-pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// The last write to each key in a journal.
+pub(super) type Writes = BTreeMap<Vec<u8>, Written>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    /// None for a deletion.
+    pub value: Option<Vec<u8>>,
+    /// Offset of the value in the journal.
+    pub at: usize,
+}
+
 /// Bytes after which a journal is checkpointed and the next one begun.
 const FULL: usize = 2 << 20;
 /// Bytes after which writers wait for the checkpoint of the journal before: it bounds memory when the disk is slow.
@@ -74,29 +84,16 @@ impl SharedMemtable {
         }
     }
 
-    /// Resolves when there is room. Calls `full` each time there is none. It blocks no runtime worker.
-    pub async fn has_room(&self, full: impl Fn()) -> Result<(), StoreError> {
+    /// Resolves when this holds. Calls `wake` each time it does not. It blocks no runtime worker.
+    pub async fn until(&self, holds: impl Fn(&Memtable) -> bool, wake: impl Fn()) -> Result<(), StoreError> {
         loop {
             let freed = self.freed.notified();
             self.health.check()?;
-            if self.read().has_room() {
+            if holds(&self.read()) {
                 return Ok(());
             }
-            full();
+            wake();
             // With a time limit: a store that becomes broken meanwhile checkpoints nothing.
-            let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
-        }
-    }
-
-    /// Resolves when sled holds this journal. Calls `close` each time it does not.
-    pub async fn has_applied(&self, journal: u64, close: impl Fn()) -> Result<(), StoreError> {
-        loop {
-            let freed = self.freed.notified();
-            self.health.check()?;
-            if self.read().applied >= journal {
-                return Ok(());
-            }
-            close();
             let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
         }
     }
@@ -148,12 +145,15 @@ pub(super) struct Memtable {
     closes: bool,
     /// The writes that are not in a journal yet.
     record: Record,
+    /// Where the record will begin in the running journal.
+    record_at: usize,
 }
 
 impl Memtable {
     /// The latest write to this key, a value or a deletion. `None`: the value is in sled, if there is one.
     pub fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.filling.get(key).or_else(|| self.checkpointing.as_ref()?.get(key))
+        let written = self.filling.get(key).or_else(|| self.checkpointing.as_ref()?.get(key))?;
+        Some(&written.value)
     }
 
     /// The keys with this prefix that were written or removed.
@@ -166,9 +166,9 @@ impl Memtable {
     }
 
     pub fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
-        self.record.add(key, value);
+        let at = self.record_at + self.record.add(key, value);
         self.bytes += key.len() + value.map_or(0, <[u8]>::len) + OVERHEAD;
-        self.filling.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+        self.filling.insert(key.to_vec(), Written { value: value.map(<[u8]>::to_vec), at });
     }
 
     pub fn is_full(&self) -> bool {
@@ -179,19 +179,23 @@ impl Memtable {
         self.bytes < TOO_FULL
     }
 
-    /// Takes the writes for the journal, and leaves an empty record.
-    pub fn next_record(&mut self, empty: Record) -> Record {
-        std::mem::replace(&mut self.record, empty)
+    /// Takes the writes that follow in the journal, and leaves an empty record.
+    pub fn next_record(&mut self) -> Record {
+        if !self.record.is_empty() {
+            self.record_at += self.record.len();
+        }
+        std::mem::take(&mut self.record)
     }
 
-    /// If the journal is full (or `anyway`) and no other is being checkpointed: its writes, for the checkpointer.
+    /// If the journal is full (or `anyway`) and no other is being checkpointed: its writes, for the checkpointer. The
+    /// record was taken before.
     pub fn turn(&mut self, anyway: bool) -> Option<Arc<Writes>> {
         let wanted = anyway || self.closes || self.is_full();
         if self.checkpointing.is_some() || self.filling.is_empty() || !wanted {
             return None;
         }
         let writes = Arc::new(std::mem::take(&mut self.filling));
-        self.bytes = 0;
+        (self.bytes, self.record_at) = (0, 0);
         self.closes = false;
         self.running += 1;
         self.checkpointing = Some(writes.clone());
@@ -223,8 +227,9 @@ fn within<'a>(
     range: (Bound<&[u8]>, Bound<&[u8]>),
 ) -> impl Iterator<Item = Row<'a>> + use<'a> {
     let rows = writes.range::<[u8], _>(range);
-    rows.map(|(key, value)| {
-        Ok((Cow::Borrowed(key.as_slice()), value.as_deref().map(|v| Piece::Value(Cow::Borrowed(v)))))
+    rows.map(|(key, written)| {
+        let value = written.value.as_deref();
+        Ok((Cow::Borrowed(key.as_slice()), value.map(|value| Piece::Value(Cow::Borrowed(value)))))
     })
 }
 

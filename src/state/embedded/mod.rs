@@ -59,11 +59,11 @@ use memtable::{Memtable, SharedMemtable};
 use open::{Lock, Places, Tables};
 use prepare::Prepared;
 use read::{Piece, Row};
-use space::Space;
 use tx::Guard;
-use watchdog::{Busy, Watchdog, Working};
+use watchdog::{Busy, Working};
 
 pub use errors::{OpenError, StoreError, TxError};
+pub(in crate::state) use segments::is_pointed_to;
 pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
 
 const SEQ_KEY: &[u8] = b"\0seq";
@@ -106,16 +106,12 @@ impl Default for Settings {
 pub enum Fault {
     #[default]
     None,
-    /// Every sync fails.
-    FailSync,
     /// Every sync after this many successful ones fails.
     FailSyncAfter(u64),
     /// A sync does not return until the store is declared broken.
     HangSync,
     /// A mutant: reports durable without a sync.
     SkipSync,
-    /// Opening stops at this step of a compaction (1 to 5), as a crash would.
-    CompactionStops(u8),
 }
 
 /// An open store. Clones share it; dropping the last one closes it.
@@ -127,7 +123,6 @@ pub struct Store {
 struct Inner {
     /// Dropped first: its last commit needs the other fields.
     committer: Committer,
-    _watchdog: Watchdog,
     /// Writers hold its lock exclusively, readers share it.
     front: Arc<SharedMemtable>,
     busy: Arc<Busy>,
@@ -136,7 +131,6 @@ struct Inner {
     places: Arc<Places>,
     settings: Settings,
     seq: Mutex<Seq>,
-    space: Space,
     /// Keys of the damaged records that were read since the start.
     damaged: Mutex<BTreeSet<Vec<u8>>>,
     /// Whether acknowledged writes were lost, because a journal was damaged.
@@ -156,8 +150,7 @@ impl Store {
     /// Opens the store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let places = Places::in_dir(dir);
-        let (lock, tables) = open::open(&places)?;
-        let prepared = prepare::prepare(&places, tables, &settings)?;
+        let (lock, prepared) = prepare::prepare(&places, &settings)?;
         let folder = |error: std::io::Error| places.folder_error(&error);
         let journal = Journal::create(&places, prepared.replayed.next).map_err(folder)?;
         Self::start(lock, places, prepared, settings, journal)
@@ -177,10 +170,10 @@ impl Store {
         let begun = Instant::now();
         let [busy, committing, checkpointing] = [(); 3].map(|()| Busy::new(begun));
         let watched = vec![busy.clone(), committing.clone(), checkpointing.clone()];
-        let watchdog = Watchdog::start(watched, settings.stuck_after, health.clone()).map_err(folder)?;
+        watchdog::start(watched, settings.stuck_after, &health).map_err(folder)?;
         let front = Arc::new(SharedMemtable::new(health.clone(), journal.number));
-        let checkpointer = Checkpointer::start(tables.clone(), places.clone(), front.clone(), checkpointing)
-            .map_err(folder)?;
+        let checkpointer =
+            Checkpointer::start(tables.clone(), &places, front.clone(), checkpointing).map_err(folder)?;
         let work = Work {
             journal,
             checkpointer,
@@ -193,7 +186,6 @@ impl Store {
         let committer = Committer::start(work).map_err(folder)?;
         let inner = Inner {
             committer,
-            _watchdog: watchdog,
             front,
             busy,
             tables,
@@ -201,7 +193,6 @@ impl Store {
             places,
             settings,
             seq: Mutex::new(Seq { next: reserved, reserved }),
-            space: Space::default(),
             damaged: Mutex::default(),
             incomplete: replayed.incomplete,
             tidying: tokio::sync::Mutex::default(),
@@ -251,11 +242,10 @@ impl Store {
     /// Applies all writes if all guards hold, and nothing otherwise (`TxError::Conflict`).
     pub fn transact(&self, tx: &Tx) -> Result<(), TxError> {
         self.inner.health.check()?;
-        let bytes = tx.check()?;
+        tx.check()?;
         if tx.is_empty() {
             return Ok(());
         }
-        self.inner.space.written(bytes);
         let mark = if tx.wipes.is_empty() { 0 } else { self.next_seq() };
         let applied = self.exclusive(|recent| {
             let held = self.guards_hold(recent, tx)?;
@@ -276,9 +266,7 @@ impl Store {
             let value = match piece {
                 None => return Ok(None),
                 Some(Piece::Value(value)) => value.into_owned(),
-                Some(Piece::Entry(entry)) => self.inner.tables.load(&key, &entry)?.into_owned(),
-                // The checkpointer may have replaced it meanwhile, so its entry is read again.
-                Some(Piece::PointedTo) => match self.inner.tables.value(&key)? {
+                Some(Piece::InSled) => match self.inner.tables.value(&key)? {
                     Some(value) => value,
                     None => return Ok(None),
                 },
@@ -316,27 +304,27 @@ impl Store {
     pub fn next_seq(&self) -> u64 {
         let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
         if seq.next == seq.reserved {
-            let reserved = seq.reserved + SEQ_BLOCK;
-            // If this fails, no later write becomes durable, so no number can appear twice on disk.
-            let _ = self.exclusive(|recent| {
-                recent.write(SEQ_KEY, Some(&reserved.to_be_bytes()));
-                Ok(())
-            });
-            seq.reserved = reserved;
+            self.reserve(&mut seq, SEQ_BLOCK);
         }
         seq.next += 1;
         seq.next
+    }
+
+    fn reserve(&self, seq: &mut Seq, more: u64) {
+        seq.reserved = seq.next + more;
+        // If this fails, no later write becomes durable, so no number can appear twice on disk.
+        let _ = self.exclusive(|recent| {
+            recent.write(SEQ_KEY, Some(&seq.reserved.to_be_bytes()));
+            Ok(())
+        });
     }
 
     /// Later numbers are greater than this one.
     pub fn skip_seqs(&self, last: u64) {
         let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
         if seq.next < last {
-            *seq = Seq { next: last, reserved: last };
-            let _ = self.exclusive(|recent| {
-                recent.write(SEQ_KEY, Some(&last.to_be_bytes()));
-                Ok(())
-            });
+            seq.next = last;
+            self.reserve(&mut seq, 0);
         }
     }
 
@@ -347,13 +335,13 @@ impl Store {
 
     /// Resolves when there is room for a write. A write after that waits only if other writers were faster.
     pub async fn room(&self) -> Result<(), StoreError> {
-        self.inner.front.has_room(|| self.inner.committer.wake()).await
+        self.inner.front.until(Memtable::has_room, || self.inner.committer.wake()).await
     }
 
     /// Fails if new events may not be accepted: the store is broken, or too little disk space is free.
     pub fn accepting(&self) -> Result<(), StoreError> {
         self.inner.health.check()?;
-        self.inner.space.check(&self.inner.places.dir, self.inner.settings.free_space_floor)
+        space::check(&self.inner.places.dir, self.inner.settings.free_space_floor)
     }
 
     /// Resolves when a write, a flush or a sync has failed: stop acknowledging, and exit.
@@ -446,7 +434,11 @@ impl Store {
         match recent.get(key) {
             Some(value) => Ok(value == expected),
             None if *read == Some(recent.applied) => Ok(true),
-            None => self.inner.tables.is_value(key, expected.as_deref()),
+            None => match self.inner.tables.value(key) {
+                // It is not what was read.
+                Err(StoreError::Damaged(_)) => Ok(false),
+                value => Ok(value? == *expected),
+            },
         }
     }
 

@@ -25,11 +25,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::state::embedded::Fault;
-use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::errors::{OpenError, StoreError};
 use crate::state::embedded::rebuild::Damage;
 use crate::state::embedded::segments::Segments;
-use crate::state::embedded::{checkpointer, journal, migrate, patient, rebuild, retire};
+use crate::state::embedded::{format4, patient};
 
 pub(super) const FORMAT: u32 = 5;
 /// The oldest format that is migrated.
@@ -89,10 +88,6 @@ impl Places {
     pub fn folder_error(&self, reason: &dyn Display) -> OpenError {
         OpenError::Folder { dir: self.dir.clone(), reason: reason.to_string() }
     }
-
-    fn damaged_error(&self, reason: &dyn Display) -> OpenError {
-        OpenError::Damaged { dir: self.dir.clone(), reason: reason.to_string() }
-    }
 }
 
 /// The numbers in `<name><number>`, for all entries of the folder with such a name.
@@ -120,6 +115,8 @@ pub(super) struct Tables {
 #[derive(Debug)]
 pub(super) enum Trouble {
     Locked,
+    /// It has this format, which this version does not know.
+    Format(u32),
     Damaged(String),
     Io(String),
 }
@@ -128,6 +125,7 @@ impl Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locked => f.write_str("somebody else holds its lock"),
+            Self::Format(found) => write!(f, "it has the format {found}"),
             Self::Damaged(reason) | Self::Io(reason) => f.write_str(reason),
         }
     }
@@ -139,8 +137,8 @@ impl From<io::Error> for Trouble {
     }
 }
 
-impl Trouble {
-    pub fn of(error: sled::Error) -> Self {
+impl From<sled::Error> for Trouble {
+    fn from(error: sled::Error) -> Self {
         let text = error.to_string();
         match error {
             sled::Error::Io(_) if text.contains("could not acquire lock") => Self::Locked,
@@ -152,12 +150,27 @@ impl Trouble {
             _ => Self::Damaged(text),
         }
     }
+}
 
+/// What cannot be read now may be read later: that is no damage, so the database is not made anew.
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(reason) => Self::Damaged(reason),
+            other => Self::Io(other.to_string()),
+        }
+    }
+}
+
+impl Trouble {
     pub fn into_error(self, places: &Places) -> OpenError {
+        let (dir, known) = (places.dir.clone(), FORMAT);
         match self {
-            Self::Locked => OpenError::Locked { dir: places.dir.clone() },
-            Self::Damaged(reason) => places.damaged_error(&reason),
-            Self::Io(reason) => places.folder_error(&reason),
+            Self::Locked => OpenError::Locked { dir },
+            Self::Format(found) if found > FORMAT => OpenError::Newer { dir, found, known },
+            Self::Format(found) => OpenError::Older { dir, found, known },
+            Self::Damaged(reason) => OpenError::Damaged { dir, reason },
+            Self::Io(reason) => OpenError::Folder { dir, reason },
         }
     }
 }
@@ -183,121 +196,54 @@ impl Tables {
         // Unflushed writes are in the journal, so sled needs no periodic flush.
         let cache = (CACHE_BYTES + size(path).unwrap_or(0) / CACHE_SHARE).min(CACHE_MOST);
         let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
-        let db = config.open().map_err(Trouble::of)?;
-        let state = db.open_tree("state").map_err(Trouble::of)?;
-        let chunks = db.open_tree("chunks").map_err(Trouble::of)?;
+        let db = config.open()?;
+        let state = db.open_tree("state")?;
+        let chunks = db.open_tree("chunks")?;
         let (segments, damage) = (Arc::new(Segments::in_dir(&places.dir)), Arc::new(Damage::of(places)));
         Ok(Self { db, state, chunks, segments, damage })
     }
 
     /// The format version that the database was written with.
     pub fn format(&self) -> Result<Option<u32>, Trouble> {
-        let bytes = self.state.get(VERSION_KEY).map_err(Trouble::of)?;
+        let bytes = self.state.get(VERSION_KEY)?;
         Ok(bytes.and_then(|bytes| Some(u32::from_be_bytes(bytes.as_ref().try_into().ok()?))))
     }
 
     pub fn set_format(&self, format: u32) -> Result<(), Trouble> {
-        self.state.insert(VERSION_KEY, &format.to_be_bytes()).map_err(Trouble::of)?;
+        self.state.insert(VERSION_KEY, &format.to_be_bytes())?;
         Ok(())
     }
 
     /// Flushes, closes and syncs. The folder may be renamed afterwards.
     pub fn finish(self, path: &Path) -> Result<(), Trouble> {
-        self.db.flush().map_err(Trouble::of)?;
+        self.db.flush()?;
         drop(self);
-        note_format(path)?;
-        sync_all(path).map_err(|error| Trouble::Io(error.to_string()))
+        note_format(path, FORMAT)?;
+        Ok(sync_all(path)?)
     }
 }
 
-/// Locks the folder and opens the live database. Creates it, or makes it anew, if necessary.
-pub(super) fn open(places: &Places) -> Result<(Lock, Tables), OpenError> {
-    let folder = |error: io::Error| places.folder_error(&error);
-    make_dirs(&places.dir).map_err(folder)?;
-    let lock = lock(places)?;
-    settle(places, Fault::None)?;
-    retire::remove_leftovers(places).and_then(|()| migrate::remove_leftovers(places)).map_err(folder)?;
-    let tables = open_live(places)?;
-    check_format(places, &tables)?;
-    kept(places).map_err(folder)?;
-    Ok((lock, tables))
-}
-
-fn open_live(places: &Places) -> Result<Tables, OpenError> {
-    if !places.live.exists() {
-        if rebuild::is_possible(places) {
-            return rebuild::rebuild(places, "the folder of the database is missing");
-        }
-        create(places)?;
-    }
-    check_known_format(places, noted_format(&places.live))?;
-    if let Some(reason) = rebuild::asked_for(places) {
-        return rebuild::rebuild(places, &reason);
-    }
-    let tables = match Tables::open(places, &places.live) {
-        Ok(tables) => tables,
-        Err(Trouble::Damaged(reason)) if places.old.exists() => return put_back(places, &reason),
-        Err(Trouble::Damaged(reason)) if rebuild::is_possible(places) => {
-            return rebuild::rebuild(places, &reason);
-        }
-        Err(other) => return Err(other.into_error(places)),
-    };
-    match damage(places, &tables).map_err(|trouble| trouble.into_error(places))? {
-        Some(reason) if rebuild::is_possible(places) => {
-            drop(tables);
-            rebuild::rebuild(places, reason)
-        }
-        _ => Ok(tables),
-    }
-}
-
-/// Why a database that opens is not to be used.
-fn damage(places: &Places, tables: &Tables) -> Result<Option<&'static str>, Trouble> {
-    if tables.format()?.is_none() {
-        return Ok(Some("it has lost its content"));
-    }
-    let applied = checkpointer::applied(tables)?;
-    let first = journal::numbers(places)?.first().copied();
-    Ok(first.filter(|first| applied + 1 < *first).map(|_| "it is older than the oldest journal"))
-}
-
-/// Syncs the database that was just opened, whichever process wrote its files, and removes the replaced one.
-fn kept(places: &Places) -> io::Result<()> {
-    // A database of an older format keeps its note until it is migrated.
+/// Syncs the database that was just opened, whichever process wrote its files, and removes the replaced one. `format`:
+/// what the database says of itself.
+pub(super) fn kept(places: &Places, format: u32) -> io::Result<()> {
+    // A database of an older format keeps its note until it is migrated, whatever it says of itself meanwhile.
     if noted_format(&places.live).is_none() {
-        note_format(&places.live)?;
+        let migrates = format4::has_files(&places.dir)?;
+        note_format(&places.live, if migrates { MIGRATED } else { format })?;
     }
     sync_all(&places.live)?;
     sync_dir(&places.dir)?;
     remove(&places.old)
 }
 
-/// After a replacement: opens the new database, or the replaced one if that fails. Neither was written to meanwhile.
-pub(super) fn open_replaced(places: &Places) -> Result<Tables, OpenError> {
-    let tables = match Tables::open(places, &places.live) {
-        Ok(tables) => tables,
-        Err(Trouble::Damaged(reason)) if places.old.exists() => put_back(places, &reason)?,
-        Err(other) => return Err(other.into_error(places)),
-    };
-    kept(places).map_err(|error| places.folder_error(&error))?;
-    Ok(tables)
-}
-
 /// Makes the replaced database the live one again, because the new one does not open.
-fn put_back(places: &Places, reason: &str) -> Result<Tables, OpenError> {
+pub(super) fn put_back(places: &Places, reason: &str) -> io::Result<()> {
     tracing::warn!(%reason, "the compacted state does not open: going on with the one before");
-    let renames = || {
-        fs::rename(&places.live, &places.new)?;
-        sync_dir(&places.dir)?;
-        fs::rename(&places.old, &places.live)?;
-        sync_dir(&places.dir)?;
-        remove(&places.new)
-    };
-    renames().map_err(|error| places.folder_error(&error))?;
-    match Tables::open(places, &places.live) {
-        Err(Trouble::Damaged(reason)) if rebuild::is_possible(places) => rebuild::rebuild(places, &reason),
-        opened => opened.map_err(|trouble| trouble.into_error(places)),
-    }
+    fs::rename(&places.live, &places.new)?;
+    sync_dir(&places.dir)?;
+    fs::rename(&places.old, &places.live)?;
+    sync_dir(&places.dir)?;
+    remove(&places.new)
 }
 
 /// Creates the folder and syncs the parents of all new folders. If there is no state yet, its existing parent is synced
@@ -346,8 +292,8 @@ pub(super) fn noted_format(path: &Path) -> Option<u32> {
     }
 }
 
-fn note_format(path: &Path) -> io::Result<()> {
-    fs::write(path.join(FORMAT_FILE), format!("{FORMAT} {FORMAT}"))
+fn note_format(path: &Path, format: u32) -> io::Result<()> {
+    fs::write(path.join(FORMAT_FILE), format!("{format} {format}"))
 }
 
 /// Locks the folder until it is dropped.
@@ -361,38 +307,28 @@ impl Drop for Lock {
     }
 }
 
-/// Taken before anything else: two processes that start together must not both complete a replacement.
-fn lock(places: &Places) -> Result<Lock, OpenError> {
+/// Makes the folder and locks it. Before anything else: two processes that start together must not both complete a
+/// replacement.
+pub(super) fn lock(places: &Places) -> Result<Lock, Trouble> {
+    make_dirs(&places.dir)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(places.dir.join("sled.lock")).map_err(|error| places.folder_error(&error))?;
+    let file = options.open(places.dir.join("sled.lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: places.dir.clone() }),
-        Err(TryLockError::Error(error)) => Err(places.folder_error(&error)),
+        Err(TryLockError::WouldBlock) => Err(Trouble::Locked),
+        Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
 
-fn check_format(places: &Places, tables: &Tables) -> Result<(), OpenError> {
-    let found = tables.format().map_err(|trouble| trouble.into_error(places))?;
-    // A database gets its version before its live name, so one without a version has lost its content.
-    let found = found.ok_or_else(|| places.damaged_error(&"it holds no format version"))?;
-    check_known_format(places, Some(found))
-}
-
-fn check_known_format(places: &Places, found: Option<u32>) -> Result<(), OpenError> {
-    let dir = places.dir.clone();
-    match found {
-        Some(found) if found > FORMAT => Err(OpenError::Newer { dir, found, known: FORMAT }),
-        Some(found) if found < MIGRATED => Err(OpenError::Older { dir, found, known: FORMAT }),
-        _ => Ok(()),
-    }
+pub(super) fn check_format(found: u32) -> Result<(), Trouble> {
+    if (MIGRATED..=FORMAT).contains(&found) { Ok(()) } else { Err(Trouble::Format(found)) }
 }
 
 /// Builds it under another name, so that a crash never leaves an incomplete database under the live name.
-fn create(places: &Places) -> Result<(), OpenError> {
-    build(places, |_| Ok(())).map_err(|trouble| trouble.into_error(places))?;
-    install(places, Fault::None)
+pub(super) fn create(places: &Places) -> Result<(), Trouble> {
+    build(places, |_| Ok(()))?;
+    Ok(install(places)?)
 }
 
 /// Makes an empty database in `sled.new`, with what `fill` writes into it.
@@ -405,34 +341,28 @@ pub(super) fn build(places: &Places, fill: impl Fn(&Tables) -> Result<(), Troubl
     tables.finish(&places.new)
 }
 
-/// Renames a finished `sled.new` to the live name. The steps have numbers for the test that stops at each.
-pub(super) fn install(places: &Places, fault: Fault) -> Result<(), OpenError> {
-    let folder = |error: io::Error| places.folder_error(&error);
-    fault.stop_at(2)?;
-    fs::rename(&places.new, &places.ready).map_err(folder)?;
-    sync_dir(&places.dir).map_err(folder)?;
-    fault.stop_at(3)?;
-    settle(places, fault)
+/// Renames a finished `sled.new` to the live name.
+pub(super) fn install(places: &Places) -> io::Result<()> {
+    fs::rename(&places.new, &places.ready)?;
+    sync_dir(&places.dir)?;
+    settle(places)
 }
 
 /// Completes or undoes a replacement that a crash interrupted.
-pub(super) fn settle(places: &Places, fault: Fault) -> Result<(), OpenError> {
-    let folder = |error: io::Error| places.folder_error(&error);
-    remove(&places.new).map_err(folder)?;
+pub(super) fn settle(places: &Places) -> io::Result<()> {
+    remove(&places.new)?;
     if places.ready.exists() {
         if places.live.exists() {
-            remove(&places.old).map_err(folder)?;
-            fs::rename(&places.live, &places.old).map_err(folder)?;
-            sync_dir(&places.dir).map_err(folder)?;
+            remove(&places.old)?;
+            fs::rename(&places.live, &places.old)?;
+            sync_dir(&places.dir)?;
         }
-        fault.stop_at(4)?;
-        fs::rename(&places.ready, &places.live).map_err(folder)?;
-        sync_dir(&places.dir).map_err(folder)?;
-        fault.stop_at(5)?;
+        fs::rename(&places.ready, &places.live)?;
+        sync_dir(&places.dir)?;
     }
     // If there is a live database, the old one is removed after the live one was opened.
     if !places.live.exists() && places.old.exists() {
-        fs::rename(&places.old, &places.live).map_err(folder)?;
+        fs::rename(&places.old, &places.live)?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Opening a file while too many files are open: it retries, because that ends and must not break the store.
 
-use std::fs::File;
 use std::io;
 use std::time::Duration;
 
@@ -12,15 +11,15 @@ use crate::aside::aside;
 const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens a file. Retries while this process or the machine has too many open files.
-pub(super) fn open(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+/// Opens a file or a folder. Retries while this process or the machine has too many open files.
+pub(super) fn open<T>(open: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match open() {
         Err(error) if is_too_many(&error) => aside(|| again(&open, TRIES, PAUSE)),
         opened => opened,
     }
 }
 
-fn again(open: impl Fn() -> io::Result<File>, tries: u32, pause: Duration) -> io::Result<File> {
+fn again<T>(open: impl Fn() -> io::Result<T>, tries: u32, pause: Duration) -> io::Result<T> {
     let mut opened = open();
     for _ in 1..tries {
         if !opened.as_ref().is_err_and(is_too_many) {
@@ -40,6 +39,7 @@ fn is_too_many(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::fs::File;
 
     use super::*;
 

@@ -13,11 +13,10 @@ use crate::state::embedded::value::{self, Head, Stored};
 /// A key and where its value is; `None`: it was deleted.
 pub(super) type Row<'a> = Result<(Cow<'a, [u8]>, Option<Piece<'a>>), StoreError>;
 
-/// A value, or the entry from which it is loaded, or that it lies in a journal.
+/// A value, or that it has to be looked up by its key.
 pub(super) enum Piece<'a> {
     Value(Cow<'a, [u8]>),
-    Entry(IVec),
-    PointedTo,
+    InSled,
 }
 
 impl Tables {
@@ -48,17 +47,6 @@ impl Tables {
     pub fn own_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let entry = self.state.get(key).map_err(|error| self.unreadable(error))?;
         entry.map(|entry| self.load(key, &entry).map(Cow::into_owned)).transpose()
-    }
-
-    /// Whether this is the value. A large value is compared by its hash.
-    pub fn is_value(&self, key: &[u8], expected: Option<&[u8]>) -> Result<bool, StoreError> {
-        if blocks::block_key(key).is_some() || is_pointed_to(key) {
-            return Ok(self.value(key)?.as_deref() == expected);
-        }
-        Ok(match (expected, self.state.get(key).map_err(|error| self.unreadable(error))?) {
-            (Some(expected), Some(entry)) => value::is(&entry, expected),
-            (expected, entry) => expected.is_none() && entry.is_none(),
-        })
     }
 
     pub fn load<'e>(&self, key: &[u8], entry: &'e [u8]) -> Result<Cow<'e, [u8]>, StoreError> {
@@ -119,10 +107,7 @@ impl Tables {
         let entries = one.and_then(sled::Result::transpose).into_iter().chain(many.into_iter().flatten());
         entries.flat_map(move |entry| match entry.map_err(|error| tables.unreadable(error)) {
             Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, entry, &from, &to),
-            Ok((key, _)) if is_pointed_to(&key) => {
-                vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::PointedTo)))]
-            }
-            Ok((key, entry)) => vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::Entry(entry))))],
+            Ok((key, _)) => vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::InSled)))],
             Err(error) => vec![Err(error)],
         })
     }
@@ -132,7 +117,7 @@ impl Tables {
             let within = blocks::members(block)?.into_iter().filter(|(key, _)| from <= *key && *key < to);
             let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
             let piece = |key: &[u8], held: &[u8]| {
-                if is_pointed_to(key) { Piece::PointedTo } else { Piece::Value(owned(held)) }
+                if is_pointed_to(key) { Piece::InSled } else { Piece::Value(owned(held)) }
             };
             Ok(within.map(|(key, held)| Ok((owned(key), Some(piece(key, held))))).collect())
         });

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::error;
 
-use crate::state::embedded::errors::OpenError;
+use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::open::{self, FORMAT, Places, Tables, Trouble};
-use crate::state::embedded::{checkpointer, journal};
+use crate::state::embedded::{Store, checkpointer, journal, value};
 
 /// Whether the running process found sled damaged. Then the next start makes it anew.
 pub(super) struct Damage {
@@ -51,23 +51,54 @@ pub(super) fn is_possible(places: &Places) -> bool {
 }
 
 /// Sets the damaged database aside and puts an empty one in its place, into which the journals are to be replayed.
-pub(super) fn rebuild(places: &Places, reason: &str) -> Result<Tables, OpenError> {
-    let folder = |error: io::Error| places.folder_error(&error);
-    let first = journal::numbers(places).map_err(folder)?.first().copied().unwrap_or(1);
-    let trouble = |trouble: Trouble| trouble.into_error(places);
-    open::build(places, |tables| checkpointer::note_applied(tables, first - 1)).map_err(trouble)?;
-    let aside = set_aside(places).map_err(folder)?;
+pub(super) fn rebuild(places: &Places, reason: &str) -> Result<(), Trouble> {
+    let numbers = journal::numbers(places)?;
+    let (first, last) = (numbers.first().copied().unwrap_or(1), numbers.last().copied().unwrap_or(0));
+    open::build(places, |tables| {
+        note_anew(tables, last)?;
+        checkpointer::note_applied(tables, first - 1)
+    })?;
+    let aside = set_aside(places)?;
     error!(
         reason,
         aside = %aside.display(),
         "the database was damaged and is made anew from the journals: nothing that waits is lost; the ledger of older \
          responses is read from Salesforce again when they change"
     );
-    open::install(places, super::Fault::None)?;
+    open::install(places)?;
     if places.rebuild.exists() {
-        fs::remove_file(&places.rebuild).map_err(folder)?;
+        fs::remove_file(&places.rebuild)?;
     }
-    Tables::open(places, &places.live).map_err(trouble)
+    Ok(())
+}
+
+/// The last journal from which this database was made anew.
+const ANEW_KEY: &[u8] = b"\0anew";
+/// The same number, in a journal, once the indexes are there. A later rebuild has a greater one.
+const INDEXED_KEY: &[u8] = b"\0indexed";
+
+fn note_anew(tables: &Tables, last: u64) -> Result<(), Trouble> {
+    let entry = value::whole(&last.to_be_bytes()).unwrap_or_default();
+    tables.state.insert(ANEW_KEY, entry)?;
+    Ok(())
+}
+
+impl Store {
+    /// Whether the database was made anew, and indexes of records may be missing: those of a record that was written
+    /// again lie in the journals that it was first written to, and they may be gone.
+    pub fn lacks_indexes(&self) -> Result<bool, StoreError> {
+        let (anew, indexed) = (self.any(ANEW_KEY)?.0, self.any(INDEXED_KEY)?.0);
+        Ok(anew.is_some() && anew != indexed)
+    }
+
+    /// All indexes were written.
+    pub fn note_indexed(&self) -> Result<(), StoreError> {
+        let anew = self.any(ANEW_KEY)?.0;
+        self.exclusive(|recent| {
+            recent.write(INDEXED_KEY, anew.as_deref());
+            Ok(())
+        })
+    }
 }
 
 /// Renames the damaged database. Only the newest damaged one is kept.

@@ -5,7 +5,7 @@
 //! once and wherever they lie.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,18 +15,19 @@ use tracing::{debug, error};
 use crate::aside::aside;
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::JournalWrite;
-use crate::state::embedded::memtable::Memtable;
+use crate::state::embedded::memtable::{Memtable, Written};
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
 use crate::state::embedded::segments::is_ledger;
-use crate::state::embedded::tx::{Guard, MAX_WRITES};
-use crate::state::embedded::{Store, Tx, journal, prefix_end};
+use crate::state::embedded::tx::MAX_WRITES;
+use crate::state::embedded::{Store, Tx, journal, patient, prefix_end};
 
 /// Before the mark's number and the key whose earlier values are to be overwritten.
 const MARK: &[u8] = b"\0wipe";
 /// Bytes before the key in a mark.
 const MARK_HEAD: usize = MARK.len() + 8;
-/// Writes that are moved under one lock.
-const MOVED_AT_ONCE: usize = 100;
+/// Writes that are moved under one lock, which includes reading them. They were read before, so the system has them in
+/// memory.
+const MOVED_AT_ONCE: usize = 20;
 
 /// Notes which keys the transaction wants wiped.
 pub(super) fn mark(recent: &mut Memtable, tx: &Tx, number: u64) {
@@ -75,9 +76,9 @@ impl Store {
     /// Writes again what is not in any other journal. Returns how many values that were.
     fn move_out_of(&self, number: u64) -> Result<usize, StoreError> {
         let content = journal::read(&self.inner.places, number, false);
-        let content = content.map_err(|trouble| StoreError::Unreadable(trouble.to_string()))?;
+        let content = content.map_err(|error| unreadable(&error))?;
         let mut keys: Vec<Vec<u8>> = Vec::new();
-        for (key, value) in content.writes {
+        for (key, Written { value, .. }) in content.writes {
             if value.is_some() && !is_ledger(&key) && self.is_now(&key, value.as_deref())? {
                 keys.push(key);
             }
@@ -102,29 +103,19 @@ impl Store {
     }
 
     fn write_again(&self, keys: &[Vec<u8>]) -> Result<(), StoreError> {
-        let mut guards = Vec::with_capacity(keys.len());
-        for key in keys {
-            match self.any(key) {
-                Ok((Some(value), applied)) => {
-                    guards.push(Guard { key: key.clone(), expected: Some(value), read: Some(applied) });
-                }
-                Ok((None, _)) => {}
-                Err(StoreError::Damaged(reason)) => {
-                    error!(key = hex::encode(key), reason, "a stored value is damaged");
-                }
-                Err(other) => return Err(other),
-            }
-        }
         self.exclusive(|recent| {
-            for guard in guards {
-                let mut tx = Tx::new();
-                tx.guards.push(guard);
-                let holds = match self.guards_hold(recent, &tx) {
-                    Err(StoreError::Damaged(_)) => false,
-                    holds => holds?,
-                };
-                if let Some(Guard { key, expected, .. }) = tx.guards.pop().filter(|_| holds) {
-                    recent.write(&key, expected.as_deref());
+            for key in keys {
+                // What the memtable has was written to a later journal.
+                if recent.get(key).is_some() {
+                    continue;
+                }
+                match self.inner.tables.value(key) {
+                    Ok(Some(value)) => recent.write(key, Some(&value)),
+                    Ok(None) => {}
+                    Err(StoreError::Damaged(reason)) => {
+                        error!(key = hex::encode(key), reason, "a stored value is damaged");
+                    }
+                    Err(other) => return Err(other),
                 }
             }
             Ok(())
@@ -172,12 +163,12 @@ impl Store {
         let mut found: BTreeSet<Vec<u8>> = self.inner.front.read().written(prefix).collect();
         let places = &self.inner.places;
         for number in journal::numbers(places).map_err(|error| unreadable(&error))? {
-            let bytes = match fs::read(places.journal(number)) {
+            let read = match journal::bytes(places, number) {
                 // It was removed meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 read => read.map_err(|error| unreadable(&error))?,
             };
-            let keys = writes_of(&bytes).into_iter().map(|write| write.key);
+            let keys = writes_of(&read.bytes).into_iter().map(|write| write.key);
             found.extend(keys.filter(|key| key.starts_with(prefix)).map(<[u8]>::to_vec));
         }
         Ok(found)
@@ -219,7 +210,7 @@ impl Store {
     pub(super) async fn close_journal(&self) -> Result<u64, StoreError> {
         let last = self.inner.front.write().close();
         self.durable().await?;
-        self.inner.front.has_applied(last, || self.inner.committer.wake()).await?;
+        self.inner.front.until(|recent| recent.applied >= last, || self.inner.committer.wake()).await?;
         Ok(last)
     }
 
@@ -230,7 +221,7 @@ impl Store {
         let places = &self.inner.places;
         let numbers = journal::numbers(places).map_err(|error| unreadable(&error))?;
         for number in numbers.into_iter().rev().filter(|number| *number <= last) {
-            let bytes = fs::read(places.journal(number)).map_err(|error| unreadable(&error))?;
+            let bytes = journal::bytes(places, number).map_err(|error| unreadable(&error))?.bytes;
             let unwanted = unwanted(&bytes, &keys, &mut met);
             if let Some(after) = journal::wiped(&bytes, |write| unwanted.contains(&write.at)) {
                 replace(places, number, &after).map_err(|error| unreadable(&error))?;
@@ -251,7 +242,7 @@ fn unwanted(bytes: &[u8], keys: &HashSet<&[u8]>, met: &mut HashSet<Vec<u8>>) -> 
 /// All writes of a journal that can be read, in order.
 fn writes_of(bytes: &[u8]) -> Vec<JournalWrite<'_>> {
     let records = journal::Parts::of(bytes).filter_map(|part| match part {
-        journal::Part::Record { at, writes } => journal::writes_in(writes, at),
+        journal::Part::Record { writes, .. } => Some(writes),
         journal::Part::Unreadable { .. } => None,
     });
     records.flatten().collect()
@@ -262,7 +253,8 @@ fn replace(places: &Places, number: u64, bytes: &[u8]) -> io::Result<()> {
     let new = places.dir.join(format!("{WIPING}{number}"));
     let written = fs::metadata(places.journal(number))?.modified()?;
     let mut options = fs::OpenOptions::new();
-    let mut file: File = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = patient::open(|| options.open(&new))?;
     file.write_all(bytes)?;
     file.set_modified(written)?;
     file.sync_all()?;

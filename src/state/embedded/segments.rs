@@ -23,7 +23,7 @@ const LINK: usize = 17;
 const TAG: u8 = 0xf5;
 
 /// Whether sled holds only a pointer to this key's value.
-pub(super) fn is_pointed_to(key: &[u8]) -> bool {
+pub(in crate::state) fn is_pointed_to(key: &[u8]) -> bool {
     matches!(key.first(), Some(b'E' | b'N' | b'O' | b'P'))
 }
 
@@ -38,6 +38,12 @@ pub(super) struct Pointer {
 
 impl Pointer {
     pub const BYTES: usize = 21;
+
+    /// To a value at this offset.
+    pub fn to(journal: u64, at: usize, value: &[u8]) -> Self {
+        let short = |length: usize| u32::try_from(length).expect("a journal is far shorter than 4 GiB");
+        Self { journal, at: short(at), len: short(value.len()), crc: crc32fast::hash(value) }
+    }
 
     /// The encoding in sled.
     pub fn bytes(self) -> [u8; Self::BYTES] {

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 use crate::state::embedded::journal::Record;
-use crate::state::embedded::memtable::Writes;
 use crate::state::embedded::*;
 use journals::body;
 
@@ -73,11 +72,13 @@ fn crashed(dir: &Path, number: u64, records: &[&[Write<'_>]]) {
 /// The store must be closed.
 fn next_journal(dir: &Path) -> u64 {
     let places = Places::in_dir(dir);
-    let (_lock, tables) = open::open(&places).unwrap();
+    let tables = open::Tables::open(&places, &places.live).unwrap();
     let next = checkpointer::replay(&tables, &places).unwrap().next;
     assert_eq!(checkpointer::applied(&tables).unwrap() + 1, next, "a closed store has all in sled");
     next
 }
+
+type Writes = std::collections::BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Leaves the journal of these writes after sled got the first `left` of them, as a crash would.
 fn cut(dir: &Path, writes: &Writes, left: usize) {
@@ -87,7 +88,7 @@ fn cut(dir: &Path, writes: &Writes, left: usize) {
         record.add(key, value.as_deref());
     }
     Journal::create(&Places::in_dir(dir), number).unwrap().append(&mut record).unwrap();
-    checkpointer::apply_until(dir, number, writes, left);
+    checkpointer::apply_until(dir, number, left);
 }
 
 #[test]
@@ -345,6 +346,15 @@ fn d01_what_sled_asks_for_is_a_real_sync() {
     assert!(crate::state::sled_syncs() > opened);
 }
 
+/// Too many open files, for example, while a block is read for a checkpoint.
+#[test]
+fn d05_what_cannot_be_read_now_is_no_damage() {
+    let now = open::Trouble::from(StoreError::Unreadable("too many open files".into()));
+    assert!(matches!(now, open::Trouble::Io(_)));
+    let damaged = open::Trouble::from(StoreError::Damaged("a block is cut off".into()));
+    assert!(matches!(damaged, open::Trouble::Damaged(_)));
+}
+
 /// A store after a checkpoint, and the content of its snapshot file.
 fn settled() -> (TempDir, Vec<u8>) {
     let (dir, store) = fresh();
@@ -393,6 +403,19 @@ fn d01_an_unfinished_snapshot_never_keeps_a_state_from_opening() {
             assert!(!dir.path().join("sled.damaged-1").exists(), "nothing was damaged");
         }
     }
+}
+
+/// A journal is missing, and the same start copies the database.
+#[test]
+fn a_loss_is_said_also_by_a_start_that_compacts() {
+    let (dir, _) = settled();
+    crashed(dir.path(), next_journal(dir.path()) + 1, &[&[("a", Some(b"1"))]]);
+    let folder = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(dir.path().join("sled")).unwrap());
+    let before = folder();
+    let store = Store::open(dir.path(), Settings { compact_above: 0, ..Settings::default() }).unwrap();
+    assert_ne!(folder(), before, "it was not copied");
+    assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert!(store.is_incomplete());
 }
 
 /// The replaced database is kept until the new one was opened once.
@@ -451,11 +474,14 @@ fn d01_a_state_of_another_format_is_refused_before_anything_is_written() {
 #[test]
 fn d01_a_failed_last_checkpoint_is_told() {
     let (dir, store) = fresh();
-    put(&store, "a", b"1".to_vec());
-    let running = journal::numbers(&Places::in_dir(dir.path())).unwrap().pop().unwrap();
-    fs::remove_file(Places::in_dir(dir.path()).journal(running)).unwrap();
+    // A block that cannot be read.
+    store.inner.tables.state.insert(blocks::block_key(b"Labc-1").unwrap(), b"\0junk").unwrap();
+    put(&store, "Labc-1", b"1".to_vec());
     assert!(matches!(store.finish(), Err(StoreError::Broken(_))));
     assert!(matches!(store.close(), Err(StoreError::Broken(_))));
+
+    // The next start makes sled anew.
+    assert_eq!(open(dir.path()).get(b"Labc-1").unwrap(), Some(b"1".to_vec()));
 
     let (_dir, store) = fresh();
     put(&store, "a", b"1".to_vec());
@@ -477,7 +503,7 @@ fn d01_a_replay_that_fails_again_and_again_succeeds_at_last() {
     let places = Places::in_dir(dir.path());
     Journal::create(&places, number).unwrap().append(&mut record).unwrap();
     for _ in 0..6 {
-        let (_lock, tables) = open::open(&places).unwrap();
+        let tables = open::Tables::open(&places, &places.live).unwrap();
         checkpointer::replay_until(&tables, &places, 2);
     }
     let store = open(dir.path());

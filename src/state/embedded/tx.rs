@@ -60,22 +60,19 @@ impl Tx {
         self.guards.is_empty() && self.writes.is_empty()
     }
 
-    /// Refuses keys, values and counts out of bounds. Returns the size of the writes in bytes.
-    pub(super) fn check(&self) -> Result<u64, StoreError> {
+    /// Refuses keys, values and counts out of bounds.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
         self.guards.iter().try_for_each(|guard| check_key(&guard.key))?;
         if self.writes.len() > MAX_WRITES {
             return Err(StoreError::Refused("more than 4096 writes in one transaction"));
         }
-        let mut bytes = 0;
         for (key, value) in &self.writes {
             check_key(key)?;
-            let size = value.as_ref().map_or(0, Vec::len);
-            if size > MAX_VALUE {
+            if value.as_ref().is_some_and(|value| value.len() > MAX_VALUE) {
                 return Err(StoreError::Refused("a value is larger than 64 MiB"));
             }
-            bytes += (key.len() + size) as u64;
         }
-        Ok(bytes)
+        Ok(())
     }
 }
 

@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::state::embedded::committer::Health;
@@ -58,40 +56,25 @@ impl Drop for Working<'_> {
     }
 }
 
-/// Stops when it is dropped.
-pub(super) struct Watchdog {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Watchdog {
-    pub fn start(watched: Vec<Arc<Busy>>, limit: Duration, health: Arc<Health>) -> std::io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let watch = move || {
-            let mut declared = None;
-            while stopped.recv_timeout(limit / 4) == Err(RecvTimeoutError::Timeout) {
-                let stalls = watched.iter().map(|busy| busy.stalls()).max().unwrap_or_default();
-                if stalls <= limit {
-                    declared = None;
-                    continue;
-                }
-                health.fail(&format_args!("it has not answered for {} s", stalls.as_secs()));
-                if declared.get_or_insert_with(Instant::now).elapsed() > limit.max(GRACE) {
-                    tracing::error!("the store hangs and the process goes on: aborting it");
-                    std::process::abort();
-                }
+/// Watches until the store is closed.
+pub(super) fn start(watched: Vec<Arc<Busy>>, limit: Duration, health: &Arc<Health>) -> std::io::Result<()> {
+    let health = Arc::downgrade(health);
+    let watch = move || {
+        let mut declared = None;
+        loop {
+            std::thread::sleep(limit / 4);
+            let Some(health) = health.upgrade() else { return };
+            let stalls = watched.iter().map(|busy| busy.stalls()).max().unwrap_or_default();
+            if stalls <= limit {
+                declared = None;
+                continue;
             }
-        };
-        let thread = std::thread::Builder::new().name("store-watchdog".into()).spawn(watch)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            health.fail(&format_args!("it has not answered for {} s", stalls.as_secs()));
+            if declared.get_or_insert_with(Instant::now).elapsed() > limit.max(GRACE) {
+                tracing::error!("the store hangs and the process goes on: aborting it");
+                std::process::abort();
+            }
         }
-    }
+    };
+    std::thread::Builder::new().name("store-watchdog".into()).spawn(watch).map(drop)
 }

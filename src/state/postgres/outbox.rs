@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use crate::decide::Intent;
 use crate::state::postgres::rows::{self, ActionColumns, decode, hash, signed, unsigned};
 use crate::state::postgres::{Postgres, fenced};
-use crate::state::{Page, RKey, StoreError, Wipe};
+use crate::state::{Page, StoreError, Wipe};
 
 impl Postgres {
     pub async fn intent(&self, seq: u64) -> Result<Option<Intent>, StoreError> {
@@ -20,13 +20,7 @@ impl Postgres {
         Ok(rows.first().map(|row| row.get(0)))
     }
 
-    /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
-    pub async fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
-        let mut found = self.intents_by_identity(&[identity.to_owned()]).await?;
-        found.pop().unwrap_or(Ok(None))
-    }
-
-    /// [`Self::intent_by_identity`] of several, in their order.
+    /// The intents with these identities, in their order. A damaged one is an error: it may have been sent.
     pub async fn intents_by_identity(
         &self,
         identities: &[String],
@@ -49,11 +43,6 @@ impl Postgres {
         let rows = self.read(SQL, &[&signed(from), &rows::limit(limit)]).await?;
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| unsigned(row.get(0)) + 1);
         Ok(Page { records: self.intents_in(&rows)?, next })
-    }
-
-    pub async fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
-        const SQL: &str = "select seq, record::text from actions where is_open and rkey = $1 order by seq";
-        self.intents_in(&self.read(SQL, &[&rkey.0.as_slice()]).await?)
     }
 
     pub async fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {

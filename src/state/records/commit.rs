@@ -111,7 +111,12 @@ impl Records {
             }
             // Another conversation may only have changed a counter.
             for guard in drafts.iter().flat_map(|draft| &draft.tx.guards) {
-                if self.engine.get(&guard.key)? != guard.expected {
+                let held = match self.engine.get(&guard.key) {
+                    // It is not what was read.
+                    Err(StoreError::Damaged(_)) => false,
+                    now => now? == guard.expected,
+                };
+                if !held {
                     return Ok(false);
                 }
             }

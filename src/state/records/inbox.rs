@@ -19,9 +19,6 @@ struct Incoming<'a> {
     parked: Option<(&'static str, &'a str)>,
 }
 
-/// How many rows are read together.
-const PAGE: usize = 1000;
-
 impl Records {
     /// Stores an event. The caller acknowledges it only after `durable`.
     ///
@@ -211,13 +208,15 @@ impl Records {
     /// Reads what waits for a response, and guards each event and note.
     pub(super) fn guard_waiting(&self, guards: &mut Tx, rkey: RKey) -> Result<Waiting, StoreError> {
         let mut waiting = Waiting::new(rkey);
-        let (mut from, to) = keys::all_of_response(rkey);
+        let mut listed = Pages::new(keys::all_of_response(rkey));
         loop {
-            let rows = match self.engine.range(&from, &to, PAGE) {
+            let rows = match listed.rows(self) {
+                Ok(Some(rows)) => rows,
+                Ok(None) => return Ok(waiting),
                 Err(StoreError::Damaged(reason)) => {
                     return Ok(Waiting { unreadable: Some(reason), ..Waiting::new(rkey) });
                 }
-                rows => rows?,
+                Err(other) => return Err(other),
             };
             for (key, value) in &rows {
                 match value.first() {
@@ -228,10 +227,6 @@ impl Records {
                 if waiting.entries.len() + waiting.notes.len() >= AT_ONCE {
                     return Ok(waiting);
                 }
-            }
-            match rows.last() {
-                Some((key, _)) if rows.len() == PAGE => from = [key.as_slice(), &[0]].concat(),
-                _ => return Ok(waiting),
             }
         }
     }

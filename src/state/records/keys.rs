@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::salesforce::RecordId;
 use crate::state::RKey;
+use crate::state::embedded::prefix_end;
 
 fn join(room: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -172,13 +173,7 @@ pub fn open_intents_of(rkey: RKey) -> (Vec<u8>, Vec<u8>) {
 
 /// The range of all keys with this prefix.
 pub fn prefix(from: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
-    let mut to = from.clone();
-    while let Some(last) = to.pop() {
-        if last < u8::MAX {
-            to.push(last + 1);
-            break;
-        }
-    }
+    let to = prefix_end(&from);
     (from, to)
 }
 

@@ -111,6 +111,26 @@ impl Records {
         Ok(LinkPage { links, next: last.and_then(RKey::next) })
     }
 
+    /// Writes the indexes of all links, if sled was made anew: a link that was written again is in a younger journal than
+    /// its indexes, which change seldom.
+    pub(super) fn complete_indexes(&self) -> Result<(), StoreError> {
+        if !self.engine.lacks_indexes()? {
+            return Ok(());
+        }
+        let mut room = Pages::new(keys::room(b'L'));
+        while let Some(rows) = room.rows(self)? {
+            let mut tx = Tx::default();
+            for (key, value) in rows.iter().filter(|(key, _)| keys::is_link(key)) {
+                let link = self.or_damaged("link", key, decode::<Link>(value).map(Some))?;
+                if let Some((rkey, link)) = keys::tail_rkey(key).zip(link) {
+                    put_indexes(&mut tx, rkey, None, &link);
+                }
+            }
+            self.try_transact(&tx)?;
+        }
+        self.engine.note_indexed()
+    }
+
     /// Totals since the state began, and how many events wait.
     pub fn counters(&self) -> Result<Counters, StoreError> {
         let mut counters = Counters { pending: self.count_pending()?, ..Counters::default() };
@@ -134,6 +154,11 @@ impl Records {
 
 /// Writes a link and updates its indexes. `before` is the guarded link.
 pub(super) fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
+    put_indexes(tx, rkey, before, after);
+    tx.set(keys::link(rkey), encode(after));
+}
+
+fn put_indexes(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &Link) {
     let case_before = before.and_then(|l| l.case.as_ref()).map(|c| &c.id);
     let case_after = after.case.as_ref().map(|c| &c.id);
     if case_before != case_after {
@@ -156,5 +181,68 @@ pub(super) fn put_link(tx: &mut Tx, rkey: RKey, before: Option<&Link>, after: &L
     if let Some(customer) = after.customer.filter(|c| before.and_then(|l| l.customer) != Some(*c)) {
         tx.set(keys::customer(customer, rkey), Vec::new());
     }
-    tx.set(keys::link(rkey), encode(after));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::decide::CaseRef;
+    use crate::goodays::ResponseId;
+    use crate::state::Settings;
+
+    fn open(dir: &Path) -> Records {
+        Records::open(dir, Settings::default()).unwrap()
+    }
+
+    /// Makes all journals of a closed store old.
+    fn age(dir: &Path) {
+        for file in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.file_name().unwrap().to_str().unwrap().starts_with("sled.journal-") {
+                let file = fs::File::options().write(true).open(file).unwrap();
+                file.set_modified(UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+            }
+        }
+    }
+
+    /// A conversation goes on, and the journal with its indexes is gone when sled is made anew, twice.
+    #[tokio::test]
+    async fn a_living_link_is_found_after_sled_was_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (id, case) = (ResponseId::new("r1").unwrap(), RecordId::new("500000000000001").unwrap());
+        let rkey = RKey::of(&id);
+        let mut link = Link::new(id);
+        link.case = Some(CaseRef { id: case.clone(), number: None });
+        link.customer = Some(7);
+        link.waiting_since = Some(GoodaysTime::from_millis(1_000));
+        let store = open(dir.path());
+        let mut tx = Tx::default();
+        put_link(&mut tx, rkey, None, &link);
+        assert!(store.try_transact(&tx).unwrap());
+        store.engine.close().unwrap();
+        for round in 0..2 {
+            age(dir.path());
+            let store = open(dir.path());
+            let before = link.clone();
+            link.version += 1;
+            let mut tx = Tx::default();
+            put_link(&mut tx, rkey, Some(&before), &link);
+            assert!(store.try_transact(&tx).unwrap());
+            store.engine.durable().await.unwrap();
+            assert!(store.retire(10_000).await.unwrap() > 0);
+            store.engine.close().unwrap();
+            fs::remove_dir_all(dir.path().join("sled")).unwrap();
+            for _ in 0..2 {
+                let store = open(dir.path());
+                assert_eq!(store.links_of_case(&case).unwrap(), [link.clone()], "{round}");
+                assert_eq!(store.links_of_customer(7).unwrap(), [link.clone()], "{round}");
+                assert_eq!(store.responses_of_customer(7).unwrap(), [rkey], "{round}");
+                assert_eq!(store.unprocessed(9).unwrap().0, 1, "{round}");
+                assert!(!store.engine.lacks_indexes().unwrap());
+            }
+        }
+    }
 }

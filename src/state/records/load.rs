@@ -70,36 +70,35 @@ impl Records {
         now: &mut Conversation,
         action: Option<u64>,
     ) -> Result<(), StoreError> {
+        let mut wishes = Vec::new();
+        for identity in now.link.as_ref().map(identities).unwrap_or_default() {
+            if let Some(seq) = self.action_with(&identity)? {
+                wishes.push((identity, seq));
+            }
+        }
         let mut seqs = self.actions_of(rkey, now.link.as_ref())?;
-        seqs.extend(action.filter(|seq| !seqs.contains(seq)));
+        seqs.extend(wishes.iter().map(|(_, seq)| *seq).chain(action));
+        seqs.sort_unstable();
+        seqs.dedup();
         for seq in seqs {
             let read = self.guarded::<Intent>(version, "action", &keys::intent(seq))?;
             if let Some(intent) = read.filter(|it| action != Some(seq) || RKey::of(&it.response_id) == rkey) {
                 now.put(intent);
             }
         }
-        for identity in now.link.as_ref().map(identities).unwrap_or_default() {
-            let seq = self.engine.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq);
-            if seq.is_some_and(|seq| now.intent(seq).is_none()) {
-                now.unreadable.push(identity);
-            }
-        }
+        wishes.retain(|(_, seq)| now.intent(*seq).is_none());
+        now.unreadable.extend(wishes.into_iter().map(|(identity, _)| identity));
         Ok(())
     }
 
-    /// The open actions, those of comments, and those that the Case's state could request again.
+    /// The open actions, and those of comments and of the command.
     fn actions_of(&self, rkey: RKey, link: Option<&Link>) -> Result<Vec<u64>, StoreError> {
         let open = self.all_keys(keys::open_intents_of(rkey))?;
         let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
         if let Some(link) = link {
             seqs.extend(link.answers.iter().map(|answered| answered.intent));
             seqs.extend(link.command.intent);
-            for identity in identities(link) {
-                seqs.extend(self.engine.get(&keys::identity(&identity))?.as_deref().and_then(keys::tail_seq));
-            }
         }
-        seqs.sort_unstable();
-        seqs.dedup();
         Ok(seqs)
     }
 }

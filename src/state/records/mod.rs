@@ -33,8 +33,7 @@ impl Records {
     /// Opens the store in `<dir>/sled`; creates it, makes it anew from the journals, migrates or compacts it if necessary.
     pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
         let records = Self::open_marked(dir, settings)?;
-        let folder = |error: StoreError| OpenError::Folder { dir: dir.to_owned(), reason: error.to_string() };
-        match records.mark().map_err(folder)? {
+        match records.mark().map_err(|error| unreadable(dir, &error))? {
             Some(mark) => Err(OpenError::Marked { dir: dir.to_owned(), mark }),
             None => Ok(records),
         }
@@ -42,7 +41,9 @@ impl Records {
 
     /// The same of a state that is being copied, or copied to.
     pub fn open_marked(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
-        Engine::open(dir, settings).map(|engine| Self { engine })
+        let records = Self { engine: Engine::open(dir, settings)? };
+        records.complete_indexes().map_err(|error| unreadable(dir, &error))?;
+        Ok(records)
     }
 
     /// Removes from the disk what was last written before this time (milliseconds, wall clock) and is needed no more.
@@ -55,6 +56,10 @@ impl Records {
             retired => retired,
         }
     }
+}
+
+fn unreadable(dir: &Path, error: &StoreError) -> OpenError {
+    OpenError::Folder { dir: dir.to_owned(), reason: error.to_string() }
 }
 
 /// Version of the records: the first byte of each, for later programs.

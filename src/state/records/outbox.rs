@@ -14,25 +14,24 @@ impl Records {
         self.or_damaged("action", &keys::intent(seq), self.read(&keys::intent(seq)))
     }
 
-    /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
-    pub fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
-        let seq = self.engine.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq);
-        seq.map_or(Ok(None), |seq| self.read(&keys::intent(seq)))
+    /// The intents with these identities, in their order. A damaged one is an error: it may have been sent.
+    pub fn intents_by_identity(&self, identities: &[String]) -> Vec<Result<Option<Intent>, StoreError>> {
+        let of = |identity: &String| match self.action_with(identity)? {
+            Some(seq) => self.read(&keys::intent(seq)),
+            None => Ok(None),
+        };
+        identities.iter().map(of).collect()
     }
 
-    /// [`Self::intent_by_identity`] of several, in their order.
-    pub fn intents_by_identity(&self, identities: &[String]) -> Vec<Result<Option<Intent>, StoreError>> {
-        identities.iter().map(|identity| self.intent_by_identity(identity)).collect()
+    /// The number of the action with this identity.
+    pub(super) fn action_with(&self, identity: &str) -> Result<Option<u64>, StoreError> {
+        Ok(self.engine.get(&keys::identity(identity))?.as_deref().and_then(keys::tail_seq))
     }
 
     /// Parked and unclear actions by number, starting with `from`.
     pub fn parked_intents(&self, from: u64, limit: usize) -> Result<Vec<Intent>, StoreError> {
         let (_, to) = keys::prefix(vec![b'X', b'a']);
         self.intents_at(&self.engine.keys(&keys::parked(b'a', from), &to, limit)?)
-    }
-
-    pub fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
-        self.intents_at(&self.all_keys(keys::open_intents_of(rkey))?)
     }
 
     pub fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {

@@ -52,7 +52,13 @@ impl Records {
     fn without_old(&self, events: &[u64], oldest_ms: i64) -> Result<(Tx, bool), StoreError> {
         let (mut tx, mut young) = (Tx::default(), false);
         for seq in events {
-            let Some(entry) = self.guarded::<Entry>(&mut tx, "event", &keys::entry(*seq))? else { continue };
+            let Some(entry) = self.guarded::<Entry>(&mut tx, "event", &keys::entry(*seq))? else {
+                // It is listed, so that it is parked and does not stay for ever.
+                if self.is_damaged_event(*seq)? {
+                    tx.set(keys::parked(b'e', *seq), Vec::new());
+                }
+                continue;
+            };
             young |= entry.received_ms > oldest_ms;
             let finished = matches!(entry.state, EntryState::Done { .. } | EntryState::Dropped { .. });
             if finished && entry.received_ms <= oldest_ms {

@@ -159,15 +159,8 @@ impl Store {
         }
     }
 
-    /// The intent with this identity, if there is one. A damaged one is an error: it may have been sent.
-    pub async fn intent_by_identity(&self, identity: &str) -> Result<Option<Intent>, StoreError> {
-        match self {
-            Self::Embedded(records) => records.intent_by_identity(identity),
-            Self::Postgres(records) => Box::pin(records.intent_by_identity(identity)).await,
-        }
-    }
-
-    /// [`Self::intent_by_identity`] of several, in their order.
+    /// The intents with these identities, as far as there are any, in their order. A damaged one is an error: it may have
+    /// been sent.
     pub async fn intents_by_identity(
         &self,
         identities: &[String],
@@ -183,13 +176,6 @@ impl Store {
         match self {
             Self::Embedded(records) => records.intents_from(from, limit),
             Self::Postgres(records) => Box::pin(records.intents_from(from, limit)).await,
-        }
-    }
-
-    pub async fn open_intents(&self, rkey: RKey) -> Result<Vec<Intent>, StoreError> {
-        match self {
-            Self::Embedded(records) => records.open_intents(rkey),
-            Self::Postgres(records) => Box::pin(records.open_intents(rkey)).await,
         }
     }
 
@@ -229,6 +215,19 @@ impl Store {
         match self {
             Self::Embedded(records) => records.set_actions_aside(),
             Self::Postgres(records) => Box::pin(records.set_actions_aside()).await,
+        }
+    }
+
+    /// Parks events with a damaged header that do not wait, as far as they are listed or old. `name` reads the response's
+    /// id in an event's body. Returns how many were parked now. (On PostgreSQL a header is a row, which is read or not.)
+    pub fn set_events_aside(
+        &self,
+        name: fn(&[u8]) -> Option<ResponseId>,
+        now_ms: i64,
+    ) -> Result<u64, StoreError> {
+        match self {
+            Self::Embedded(records) => records.set_events_aside(name, now_ms),
+            Self::Postgres(_) => Ok(0),
         }
     }
 

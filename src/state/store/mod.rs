@@ -63,7 +63,7 @@ impl Store {
     }
 
     /// Fails if new events may not be accepted: the store is broken or out of reach, or too little disk space is free.
-    /// Answers from memory.
+    /// Answers at once.
     pub fn accepting(&self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.engine.accepting(),

@@ -3,8 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aside::aside;
-use crate::state::{Counters, Figures, Outbox, RKey, Store, StoreError};
-use crate::time::GoodaysTime;
+use crate::state::{Counters, Figures, RKey, Store, StoreError};
 
 impl Store {
     pub async fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
@@ -51,38 +50,6 @@ impl Store {
             // Thousands of rows are read, so a worker of the runtime must not block on it.
             Self::Embedded(records) => aside(|| records.figures(limit)),
             Self::Postgres(records) => Box::pin(records.figures(limit)).await,
-        }
-    }
-
-    /// Unprocessed responses: their number (counted up to `limit`), and the time of the oldest.
-    pub async fn unprocessed(&self, limit: usize) -> Result<(usize, Option<GoodaysTime>), StoreError> {
-        match self {
-            Self::Embedded(records) => records.unprocessed(limit),
-            Self::Postgres(records) => Box::pin(records.unprocessed(limit)).await,
-        }
-    }
-
-    /// How many events are parked, counted up to `limit`.
-    pub async fn count_parked_events(&self, limit: usize) -> Result<usize, StoreError> {
-        match self {
-            Self::Embedded(records) => records.count_parked_events(limit),
-            Self::Postgres(records) => Box::pin(records.count_parked_events(limit)).await,
-        }
-    }
-
-    /// When the oldest waiting event was received; `limit` entries of each lane are looked at.
-    pub async fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
-        match self {
-            Self::Embedded(records) => records.oldest_waiting_ms(limit),
-            Self::Postgres(records) => Box::pin(records.oldest_waiting_ms(limit)).await,
-        }
-    }
-
-    /// Counts the waiting actions, at most `limit` of each kind.
-    pub async fn outbox(&self, limit: usize) -> Result<Outbox, StoreError> {
-        match self {
-            Self::Embedded(records) => records.outbox(limit),
-            Self::Postgres(records) => Box::pin(records.outbox(limit)).await,
         }
     }
 }

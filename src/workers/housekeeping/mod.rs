@@ -15,6 +15,7 @@ use tracing::error;
 
 use crate::config::{Auth, Config};
 use crate::time::age_clock_ms;
+use crate::workers::inbound::damaged;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -136,6 +137,7 @@ impl Keeper {
         let ends_ms = since_ms.map(|since_ms| since_ms + millis(shared.config.state.keep_parked));
         shared.parked_ends_ms.store(Arc::new(ends_ms));
         let events = shared.store.prune_events(self.events_from, oldest_ms, SLICE).await?;
+        damaged::set_aside(shared)?;
         let intents = shared.store.prune_intents(self.intents_from, oldest_ms, SLICE).await?;
         (self.events_from, self.intents_from) = (events.unwrap_or(0), intents.unwrap_or(0));
         Ok(events.is_some() || intents.is_some())
@@ -160,7 +162,9 @@ mod tests {
         tx.set(keys::identity("a wish"), 7u64.to_be_bytes().to_vec());
         shared.store.engine().unwrap().transact(&tx).unwrap();
         assert!(shared.store.all_open_intents().await.unwrap().is_empty());
-        assert!(matches!(shared.store.intent_by_identity("a wish").await, Err(StoreError::Damaged(_))));
+        let wish = ["a wish".to_owned()];
+        let wished = shared.store.intents_by_identity(&wish).await.unwrap();
+        assert!(matches!(wished[..], [Err(StoreError::Damaged(_))]));
         assert_eq!(
             (shared.store.set_actions_aside().await, shared.store.set_actions_aside().await),
             (Ok(1), Ok(0))
@@ -172,7 +176,8 @@ mod tests {
         );
         assert_eq!(shared.drop_parked("a7").await.unwrap(), crate::operator::RetryOutcome::Again);
         assert!(shared.parked(9).await.unwrap().is_empty());
-        assert!(shared.store.intent_by_identity("a wish").await.is_err(), "it must not begin anew");
+        let wished = shared.store.intents_by_identity(&wish).await.unwrap();
+        assert!(wished[0].is_err(), "it must not begin anew");
         assert_eq!(shared.store.damaged(), 1);
     }
 }

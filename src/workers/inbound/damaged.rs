@@ -40,6 +40,16 @@ pub(crate) async fn mend(shared: &Shared, rkey: RKey) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Parks events that wait for nothing and whose record is damaged: what they were is not known any more.
+pub(crate) fn set_aside(shared: &Shared) -> Result<(), StoreError> {
+    let parked = shared.store.set_events_aside(named, shared.clock.now_ms())?;
+    (0..parked).for_each(|_| shared.metrics.event("parked"));
+    if parked > 0 {
+        error!(code = CODE, events = parked, "parked: its record is damaged");
+    }
+    Ok(())
+}
+
 /// The response that the stored bytes name.
 fn named(body: &[u8]) -> Option<ResponseId> {
     peek_response_id(&json::read(body).ok()?).ok()

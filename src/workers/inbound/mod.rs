@@ -5,7 +5,7 @@
 //! before they are written again.
 
 mod customers;
-mod damaged;
+pub(crate) mod damaged;
 pub(crate) mod in_progress;
 mod load;
 pub(crate) mod reconcile;

@@ -228,9 +228,9 @@ async fn a_status_counts_actions_without_reading_them() {
     for seq in 700_001..700_004 {
         unclear(&house, seq, "one of three").await;
     }
-    let Outbox { pending, unclear, parked } = house.shared.store.outbox(10).await.unwrap();
+    let Outbox { pending, unclear, parked } = house.shared.store.figures(10).await.unwrap().outbox;
     assert_eq!((pending, unclear, parked), (0, 3, 0));
-    assert_eq!(house.shared.store.outbox(2).await.unwrap().unclear, 2, "no more than asked for");
+    assert_eq!(house.shared.store.figures(2).await.unwrap().outbox.unclear, 2, "no more than asked for");
     assert_eq!(house.shared.store.some_open_intents(2).await.unwrap().len(), 2);
 }
 

@@ -151,7 +151,7 @@ async fn turned_away(house: &House) {
 
 #[tokio::test]
 async fn a_disk_that_refuses_turns_webhooks_away() {
-    let store = Settings { fault: Fault::FailSync, ..Settings::default() };
+    let store = Settings { fault: Fault::FailSyncAfter(0), ..Settings::default() };
     turned_away(&Plan { store, ..Plan::default() }.build().await).await;
 }
 

@@ -44,7 +44,7 @@ async fn d12_a_page_of_2000_rows_lets_others_have_their_turn() {
     let watching = tokio::spawn(async move {
         let mut seen = BTreeSet::new();
         loop {
-            let waiting = shared.store.outbox(10_000).await.unwrap().pending;
+            let waiting = shared.store.figures(10_000).await.unwrap().outbox.pending;
             seen.insert(waiting);
             if waiting == ROWS {
                 return seen;

@@ -87,6 +87,92 @@ async fn d02_one_flipped_bit_in_a_body_costs_that_event_and_no_other() {
     child.stop().await;
 }
 
+/// Flips a bit in each value of this key in the journals.
+fn flip(state: &Path, key: &[u8]) {
+    let mut flipped = 0;
+    for file in journals(state) {
+        let mut bytes = fs::read(&file).unwrap();
+        let length = u32::try_from(key.len()).unwrap().to_be_bytes();
+        for at in 8..bytes.len() - key.len() {
+            if bytes[at..].starts_with(key) && bytes[at - 8..at - 4] == length {
+                bytes[at + key.len() + 9] ^= 4;
+                flipped += 1;
+            }
+        }
+        fs::write(&file, bytes).unwrap();
+    }
+    assert!(flipped > 0, "no journal holds it");
+}
+
+#[tokio::test]
+async fn d02_one_flipped_bit_in_a_header_costs_that_event_and_no_other() {
+    let (post, mut child, parked) =
+        harmed(8, 7, |state, events| flip(state, &keys::entry(events[3].0))).await;
+    assert_eq!(parked.len(), 1);
+    let lost = parked[0]["response_id"].as_str().unwrap();
+    assert_eq!(post.cases(lost), 0);
+    child.stop().await;
+    let mut child = Child::start(&post.stage, "exec");
+    let (_, admin) = child.doors().await;
+    let again = post.asked(&admin, "/parked").await.1;
+    assert_eq!((again[0]["id"].as_str(), again.as_array().unwrap().len()), (parked[0]["id"].as_str(), 1));
+    child.stop().await;
+}
+
+/// An action that waits, and one that was sent and that the ledger names: neither is sent, and its conversation goes on.
+#[tokio::test]
+async fn d02_one_flipped_bit_in_an_action_costs_that_action() {
+    let mut post = Post::new().await;
+    post.stage.goodays.pause_webhooks(false);
+    post.stage.start_daemon().await.unwrap();
+    let id = post.stage.goodays.customer_leaves(Feedback::default());
+    let case = until(PATIENCE, || post.stage.salesforce.case_by_key(&id)).await.unwrap();
+    let case = case["Id"].as_str().unwrap().to_owned();
+    let answers = |post: &Post, words: &str| {
+        post.stage.salesforce.agent_comments(&case, words, true, "a@brand.example").unwrap();
+    };
+    answers(&post, "the first answer");
+    let received = |post: &Post| post.stage.goodays.received_by_customer(&id).len();
+    until(PATIENCE, || (received(&post) == 1).then_some(())).await.unwrap();
+    until(PATIENCE, || {
+        now(post.stage.app().shared.store.all_open_intents()).unwrap().is_empty().then_some(())
+    })
+    .await
+    .unwrap();
+    post.stage.goodays.wire().fault(Wired { times: None, ..Wired::once("/v2/", Act::ResetBefore) });
+    answers(&post, "the second answer");
+    until(PATIENCE, || now(post.stage.app().shared.store.all_open_intents()).unwrap().pop()).await.unwrap();
+    let actions = post.stage.app().shared.store.intents_from(0, 9).await.unwrap().records;
+    assert_eq!(actions.len(), 2);
+    assert!(post.stage.stop_daemon().await);
+    for action in &actions {
+        flip(&post.state(), &keys::intent(action.seq));
+    }
+    post.stage.goodays.wire().clear_faults();
+
+    for life in 0..2 {
+        let mut child = Child::start(&post.stage, "exec");
+        let (webhook, admin) = child.doors().await;
+        post.stage.goodays.customer_writes(&id, &format!("later words {life}")).unwrap();
+        assert_eq!(post.event(&webhook, &id).await, Some(200));
+        let arrived = || {
+            let all = post.stage.salesforce.comments_of(&case);
+            all.iter()
+                .any(|comment| comment["CommentBody"].to_string().contains(&format!("later words {life}")))
+        };
+        let there = until(PATIENCE, || arrived().then_some(())).await;
+        assert!(there.is_some(), "{}", child.log());
+        let mut parked = Value::Null;
+        while parked.as_array().is_none_or(Vec::is_empty) && child.ended().is_none() {
+            parked = post.asked(&admin, "/parked").await.1;
+        }
+        let codes: Vec<&Value> = parked.as_array().unwrap().iter().map(|item| &item["reason_code"]).collect();
+        assert_eq!(codes, ["damaged"], "{parked}");
+        assert_eq!((received(&post), post.cases(&id)), (1, 1), "{}", child.log());
+        child.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn d02_headers_links_and_bodies_that_are_damaged_or_gone_cost_themselves() {
     let (mut post, mut child, parked) = harmed(8, 6, |state, events| {
@@ -115,14 +201,27 @@ async fn d02_headers_links_and_bodies_that_are_damaged_or_gone_cost_themselves()
 async fn d01_a_last_checkpoint_that_fails_is_told_by_the_exit_code() {
     let mut post = Post::new().await;
     post.stage.salesforce.wire().fault(Wired { times: None, ..Wired::once("/oauth2/", Act::ResetBefore) });
+    // The next bodies belong into parts of sled that cannot be read.
+    let store = Store::open(&post.state(), Settings::default()).unwrap();
+    let next = store.last_seq().await.unwrap();
+    store.close().unwrap();
+    let sled = sled::open(post.state().join("sled")).unwrap();
+    let state = sled.open_tree("state").unwrap();
+    for seq in (0..2048).map(|more| (next + more) / 64 * 64) {
+        state.insert(keys::payload(seq), b"\0junk").unwrap();
+    }
+    drop((state, sled));
     let mut child = Child::start(&post.stage, "exec");
     let (webhook, _) = child.doors().await;
     assert_eq!(post.feedback(&webhook, "kept").await, Some(200));
-    for journal in journals(&post.state()) {
-        fs::remove_file(journal).unwrap();
-    }
     child.terminate();
     assert_eq!(child.code().await, 1, "{}", child.log());
+
+    post.stage.salesforce.wire().clear_faults();
+    let mut child = Child::start(&post.stage, "exec");
+    child.doors().await;
+    post.all_arrive().await;
+    child.stop().await;
 }
 
 fn journals(state: &Path) -> Vec<PathBuf> {

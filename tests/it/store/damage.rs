@@ -114,20 +114,20 @@ fn mostly_dead(dir: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     content
 }
 
-fn compacting(fault: Fault) -> Settings {
-    Settings { compact_above: 2 << 20, fault, ..Settings::default() }
+fn compacting() -> Settings {
+    Settings { compact_above: 2 << 20, ..Settings::default() }
 }
 
 #[test]
 fn a_mostly_dead_store_is_copied_small_once() {
     let dir = tempfile::tempdir().unwrap();
     let content = mostly_dead(dir.path());
-    let off = Settings { compact: false, ..compacting(Fault::None) };
+    let off = Settings { compact: false, ..compacting() };
     let store = Store::open(dir.path(), off).unwrap();
     let (before, last) = (store.disk_bytes(), store.next_seq());
     store.close().unwrap();
 
-    let store = Store::open(dir.path(), compacting(Fault::None)).unwrap();
+    let store = Store::open(dir.path(), compacting()).unwrap();
     assert_eq!(everything(&store), content);
     assert!(store.disk_bytes() * 3 < before, "{} of {before}", store.disk_bytes());
     assert!(store.next_seq() > last);
@@ -142,24 +142,48 @@ fn a_mostly_living_store_is_left_alone() {
         store.transact(Tx::new().set(format!("key/{n:03}"), value(n, 20_000))).unwrap();
     }
     store.close().unwrap();
-    // With this fault a compaction would fail if it began.
-    Store::open(dir.path(), compacting(Fault::CompactionStops(1))).unwrap();
+    let folder = || fs::metadata(dir.path().join("sled")).unwrap().ino();
+    let before = folder();
+    Store::open(dir.path(), compacting()).unwrap();
+    assert_eq!(folder(), before, "it was copied");
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// The folders as a kill leaves them: after half of a copy, after the copy, and after each rename.
 #[test]
 fn a_compaction_may_be_cut_at_every_step() {
-    for step in 1..=5 {
-        let dir = tempfile::tempdir().unwrap();
-        let content = mostly_dead(dir.path());
-        let stopped = Store::open(dir.path(), compacting(Fault::CompactionStops(step))).err();
-        assert!(matches!(stopped, Some(OpenError::Stopped(at)) if at == step), "{step}: {stopped:?}");
-        if step == 1 {
-            // Interrupted while copying: an incomplete copy exists.
-            fs::create_dir(dir.path().join("sled.new")).unwrap();
-            fs::write(dir.path().join("sled.new/db"), "half").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let content = mostly_dead(dir.path());
+    let copied = tempfile::tempdir().unwrap();
+    let copy = copied.path().join("state");
+    copy_folder(dir.path(), &copy);
+    copy_folder(&dir.path().join("sled"), &copy.join("sled"));
+    Store::open(&copy, compacting()).unwrap().close().unwrap();
+
+    // Where the database before and its copy are.
+    let steps =
+        [("sled", "sled.new"), ("sled", "sled.ready"), ("sled.old", "sled.ready"), ("sled.old", "sled")];
+    for (step, (before, after)) in [("sled", "")].into_iter().chain(steps).enumerate() {
+        let cut = tempfile::tempdir().unwrap();
+        let state = cut.path().join("state");
+        copy_folder(dir.path(), &state);
+        copy_folder(&dir.path().join("sled"), &state.join(before));
+        if after.is_empty() {
+            fs::create_dir(state.join("sled.new")).unwrap();
+            fs::write(state.join("sled.new/db"), "half").unwrap();
+        } else {
+            copy_folder(&copy.join("sled"), &state.join(after));
         }
-        let store = Store::open(dir.path(), compacting(Fault::None)).unwrap();
+        let store = Store::open(&state, compacting()).unwrap();
         assert_eq!(everything(&store), content, "step {step}");
-        assert_eq!(names(dir.path()), ["admin.addr", "sled", "sled.lock"], "step {step}");
+        assert_eq!(names(&state), ["admin.addr", "sled", "sled.lock"], "step {step}");
     }
 }

@@ -86,7 +86,7 @@ async fn a_failed_sync_is_for_ever() {
 #[tokio::test]
 async fn everybody_in_a_failed_group_hears_of_it() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), Fault::FailSync);
+    let store = open_with(dir.path(), Fault::FailSyncAfter(0));
     store.transact(Tx::new().set("a", "1")).unwrap();
     let answers = join_all((0..64).map(|_| store.durable())).await;
     assert!(answers.iter().all(Result::is_err));

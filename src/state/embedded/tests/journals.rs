@@ -46,6 +46,32 @@ fn words_lie_in_journals_only_and_are_read_from_there() {
     }
 }
 
+/// The disk changes a journal before its checkpoint, or nobody can open it then: sled still gets no words, and the
+/// checkpoint does not need it.
+#[tokio::test]
+async fn words_never_go_into_sled_whatever_the_disk_does_to_their_journal() {
+    for gone in [false, true] {
+        let (dir, store) = fresh();
+        store.transact(Tx::new().set("Oaction-1", "her answer").set("Nnote-123", "a note")).unwrap();
+        store.durable().await.unwrap();
+        let path = Places::in_dir(dir.path()).journal(*journals(dir.path()).last().unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        if gone {
+            fs::remove_file(&path).unwrap();
+        } else {
+            fs::write(&path, bytes).unwrap();
+        }
+        store.close().unwrap();
+        let store = open(dir.path());
+        for key in ["Oaction-1", "Nnote-123"] {
+            assert!(store.inner.tables.pointer(key.as_bytes()).unwrap().is_some(), "{key}");
+        }
+        assert!(matches!(store.get(b"Nnote-123"), Err(StoreError::Damaged(_))));
+        assert_eq!(store.get(b"Oaction-1").is_ok(), !gone);
+    }
+}
+
 #[test]
 fn a_value_that_the_disk_changed_is_said_not_guessed() {
     let (dir, store) = fresh();
