@@ -71,6 +71,7 @@ on_each_store! {
     an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten,
     bodies_are_given_in_order_as_far_as_there_is_room,
     at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written,
+    values_are_found_by_their_names_in_the_order_of_the_names,
     links_are_found_by_case_by_customer_and_by_a_walk,
     what_is_forgotten_is_gone_and_the_ids_stay,
     a_store_that_starts_over_keeps_events_and_nothing_else,
@@ -156,6 +157,15 @@ async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice(place: P
     };
     let before = store.change_many(&twice, 0, count).await.unwrap();
     assert_eq!(before.into_iter().map(|(words, _)| words).collect::<Vec<_>>(), [0, 0, 1]);
+}
+
+async fn values_are_found_by_their_names_in_the_order_of_the_names(place: Place) {
+    let store = place.open().await;
+    store.set_meta("a", &1).await.unwrap();
+    store.set_meta("b", &2).await.unwrap();
+    let names = ["b", "missing", "a", "b"].map(str::to_owned);
+    assert_eq!(store.metas::<i32>(&names).await.unwrap(), [Some(2), None, Some(1), Some(2)]);
+    assert!(store.metas::<i32>(&[]).await.unwrap().is_empty());
 }
 
 async fn threads_that_change_one_conversation_lose_no_change(place: Place) {

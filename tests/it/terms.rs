@@ -109,6 +109,34 @@ async fn every_instance_stores_and_one_works_and_a_clean_stop_hands_over_at_once
     assert!(second.stop().await);
 }
 
+/// The lease's beat, as others see it.
+async fn beats(lease: &Lease) -> i64 {
+    lease.read(PATIENCE).await.unwrap().beat
+}
+
+/// A count that takes longer than the lease: the table is locked meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_term_begins_however_long_the_database_takes_to_tell_what_waits() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let lease = cluster.lease().await;
+    let database = database::connect(&cluster.database).await;
+    database.batch_execute("begin; lock table events in access exclusive mode").await.unwrap();
+    let starting = tokio::spawn(Cluster::run(cluster.config("only")));
+    let beginning = lease.read(PATIENCE).await.unwrap().epoch;
+    // The kernel's timer would have ended this process by then.
+    while beats(&lease).await < 6 {
+        assert!(!starting.is_finished());
+        tokio::task::yield_now().await;
+    }
+    database.batch_execute("commit").await.unwrap();
+    let app = starting.await.unwrap();
+    assert!(app.current.shared().works);
+    assert!(lease.read(PATIENCE).await.unwrap().epoch <= beginning + 1, "it was the first term");
+    cluster.door(&app);
+    cluster.carries("after a long beginning").await;
+    assert!(app.stop().await);
+}
+
 async fn post(app: &App, path: &str, meant: Option<&str>) -> (u16, Value) {
     let url = format!("http://{}{path}", app.doors.admin_addr());
     let mut request = goodays_salesforce::http::direct_client(PATIENCE).post(url);
