@@ -175,6 +175,10 @@ async fn what_only_the_working_instance_can_do_is_handed_on_to_it() {
     assert_eq!(status, 421, "{refused}");
     assert_eq!(post(&first, "/sweep", Some(&leader)).await.0, 200);
     assert_eq!(post(&second, "/sweep", Some(&standing.me)).await.0, 409, "it does not work");
+    // The number of a Case that the ledger does not have: the one that works asks Salesforce.
+    let calls = cluster.stage.salesforce.api_calls();
+    assert_eq!(get(&second, "/timeline/99999999").await.0, 404);
+    assert!(cluster.stage.salesforce.api_calls() > calls);
     assert!(first.stop().await && second.stop().await);
 }
 
@@ -211,6 +215,11 @@ async fn a_working_instance_that_cannot_be_asked_is_named() {
     let (status, refused) = post(&app, "/sweep", None).await;
     let words = refused["error"].as_str().unwrap();
     assert!(status == 503 && words.contains("something else answers there"), "{words}");
+    // Not even a look: the calls would not be in the books of the one that works.
+    let (status, refused) = get(&app, "/timeline/99999999").await;
+    let words = refused["error"].as_str().unwrap();
+    assert!(status == 503 && words.contains("the instance ghost works"), "{words}");
+    assert_eq!(cluster.stage.salesforce.api_calls(), 0);
     // What needs no remote is done here.
     assert_eq!(post(&app, "/parked/a999/retry", None).await.0, 404);
     assert!(app.stop().await);
