@@ -1,16 +1,18 @@
 //! Two instances on one database: one works, the other one waits with its doors open. Not tested where there is no
 //! PostgreSQL.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use goodays_salesforce::app::App;
 use goodays_salesforce::clock::Clock;
-use goodays_salesforce::config::{Config, Postgres};
+use goodays_salesforce::config::{Config, Postgres, Secrets};
 use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::state::Store;
 use goodays_salesforce::state::postgres::Settings;
 use goodays_salesforce::state::postgres::lease::{Instance, Lease};
+use goodays_salesforce::workers::Shared;
 use serde_json::{Value, json};
 
 use crate::arena::PATIENCE;
@@ -37,6 +39,17 @@ impl Cluster {
         let Settings { url, schema, .. } = self.database.clone();
         config.state.postgres = Some(Postgres { url: url.into(), schema, root_cert: None, lease: LEASE });
         config
+    }
+
+    /// From connector.yaml with this as its `state`.
+    fn written(&self, state: &str) -> Config {
+        self.stage.config().unwrap();
+        let file = self.stage.config_file();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let edited = text.replace("state: { path: ./state }", state);
+        assert_ne!(edited, text);
+        std::fs::write(&file, edited).unwrap();
+        Config::load(&file, Secrets::Required).unwrap()
     }
 
     async fn instance(&self, name: &str) -> App {
@@ -83,6 +96,16 @@ async fn reqwest_get(url: &str) -> (u16, String) {
 
 async fn works(app: &App) {
     until(PATIENCE, || app.current.shared().works.then_some(())).await.expect("it works");
+}
+
+/// In another term than the one `before`, with its door open.
+async fn works_again(app: &App, before: &Arc<Shared>) {
+    until(PATIENCE, || {
+        let now = app.current.shared();
+        (now.works && !Arc::ptr_eq(&now, before) && now.accepting().is_ok()).then_some(())
+    })
+    .await
+    .expect("it works again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,6 +158,39 @@ async fn a_term_begins_however_long_the_database_takes_to_tell_what_waits() {
     cluster.door(&app);
     cluster.carries("after a long beginning").await;
     assert!(app.stop().await);
+}
+
+/// The password in the file of the address is replaced, and the old one counts no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_address_of_the_database_is_used_without_a_restart() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let somebody = database::connect(&cluster.database).await;
+    let (old, new) = (format!("old_{}", cluster.database.schema), format!("new_{}", cluster.database.schema));
+    for role in [&old, &new] {
+        somebody.batch_execute(&format!("create role {role} superuser login")).await.unwrap();
+    }
+    let url = |role: &str| cluster.database.url.replace("//goodays@", &format!("//{role}@"));
+    let file = cluster.stage.dir.path().join("address");
+    std::fs::write(&file, url(&old)).unwrap();
+    let section = format!(
+        "state: {{ path: ./only, postgres: {{ url_file: ./address, schema: {}, lease: 2s }} }}",
+        cluster.database.schema
+    );
+    let config = cluster.written(&section);
+    let app = Cluster::run(config).await;
+    cluster.door(&app);
+    cluster.carries("before").await;
+    let before = app.current.shared();
+    std::fs::write(&file, url(&new)).unwrap();
+    let refuse = format!(
+        "alter role {old} nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '{old}'"
+    );
+    somebody.batch_execute(&refuse).await.unwrap();
+    works_again(&app, &before).await;
+    cluster.carries("after").await;
+    assert!(app.stop().await);
+    let tidy = format!("reassign owned by {old} to goodays; drop role {old}; drop role {new}");
+    somebody.batch_execute(&tidy).await.unwrap();
 }
 
 async fn post(app: &App, path: &str, meant: Option<&str>) -> (u16, Value) {

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::future::select_ok;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::task::AbortHandle;
@@ -34,12 +35,21 @@ const OPEN: Duration = Duration::from_secs(5);
 /// How often a statement is sent that waited for another one and the other one for it.
 const TRIES: usize = 5;
 
-/// How to connect.
+/// What connections of a store are opened to.
 pub(super) struct Target {
+    /// May be replaced: a connection that is open stays, and the next one is opened by the new one.
+    pub reach: ArcSwap<Reach>,
+    pub schema: String,
+}
+
+/// How to reach the database.
+pub(super) struct Reach {
+    /// What the rest was made of.
+    pub url: String,
+    pub root_cert: Option<Vec<u8>>,
     /// One for each host.
     pub hosts: Vec<Config>,
     pub tls: MakeRustlsConnect,
-    pub schema: String,
 }
 
 /// What a connection is for. Each has its own way of planning.
@@ -223,11 +233,18 @@ async fn own_task<T: Send + 'static>(
 impl Live {
     /// Opens a connection to the host that lets us write first.
     async fn open(target: &Target, usage: Use) -> Result<Self, Failure> {
-        let all = target.hosts.iter().map(|host| Self::open_to(host, target, usage).boxed());
+        let reach = target.reach.load_full();
+        let open = |host| Self::open_to(host, &reach.tls, &target.schema, usage).boxed();
+        let all = reach.hosts.iter().map(open);
         select_ok(all).await.map(|(live, _)| live)
     }
 
-    async fn open_to(host: &Config, target: &Target, usage: Use) -> Result<Self, Failure> {
+    async fn open_to(
+        host: &Config,
+        tls: &MakeRustlsConnect,
+        schema: &str,
+        usage: Use,
+    ) -> Result<Self, Failure> {
         let lost = |error: tokio_postgres::Error| match Failure::of(&error) {
             Failure::Refused(reason) => Failure::Lost(reason),
             other => other,
@@ -237,12 +254,12 @@ impl Live {
             let (client, connection) = host.connect(NoTls).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         } else {
-            let (client, connection) = host.connect(target.tls.clone()).await.map_err(lost)?;
+            let (client, connection) = host.connect(tls.clone()).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         };
         let (statements, task, is_lost) = (Mutex::default(), task.abort_handle(), AtomicBool::new(false));
         let live = Self { client, statements, doubtful, task, is_lost };
-        live.client.batch_execute(&session(&target.schema, usage)).await.map_err(lost)?;
+        live.client.batch_execute(&session(schema, usage)).await.map_err(lost)?;
         Ok(live)
     }
 
