@@ -260,7 +260,11 @@ impl Live {
         let (statements, task, is_lost) = (Mutex::default(), task.abort_handle(), AtomicBool::new(false));
         let live = Self { client, statements, doubtful, task, is_lost };
         live.client.batch_execute(&session(schema, usage)).await.map_err(lost)?;
-        Ok(live)
+        match live.client.batch_execute(LOOK_FOR_US).await {
+            // A server on another kind of system than Linux cannot.
+            Err(error) if error.as_db_error().is_none() => Err(lost(error)),
+            _ => Ok(live),
+        }
     }
 
     fn is_usable(&self) -> bool {
@@ -282,8 +286,11 @@ impl Live {
     }
 }
 
-/// Settings of a session. The database's own may be weaker, and its notices must be seen. The server looks whether we are
-/// still there, so that statements that we gave up do not fill it while they wait for a lock.
+/// The server looks whether we are still there, so that statements that we gave up do not fill it while they wait for a
+/// lock.
+const LOOK_FOR_US: &str = "set client_connection_check_interval = '2s'";
+
+/// Settings of a session. The database's own may be weaker, and its notices must be seen.
 fn session(schema: &str, usage: Use) -> String {
     let joins = match usage {
         Use::Receive => "",
@@ -293,9 +300,7 @@ fn session(schema: &str, usage: Use) -> String {
     format!(
         "set search_path to \"{schema}\"; set synchronous_commit = {durable}; set client_min_messages = warning;
          set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
-         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
-         select set_config('client_connection_check_interval', '2s', false)
-             where current_setting('server_version_num')::int >= 140000"
+         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}"
     )
 }
 

@@ -105,6 +105,24 @@ async fn a_webhook_that_waits_in_the_database_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_inside_of_the_server_is_no_refusal_of_the_statement() {
+    let Some((settings, _store)) = fresh().await else { return };
+    for (code, is_lost) in [("XX000", true), ("XX001", true), ("40003", true), ("22P02", false)] {
+        let raise = format!("do $$ begin raise exception 'secret' using errcode = '{code}'; end $$");
+        let error = other(&settings).batch(&raise, SOON).await.unwrap_err();
+        assert_eq!(matches!(error, StoreError::Unavailable(_)), is_lost, "{code}: {error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_looks_whether_we_are_still_there() {
+    let Some((settings, _store)) = fresh().await else { return };
+    let set = "select current_setting('client_connection_check_interval')";
+    assert_eq!(other(&settings).row(set, &[], SOON).await.unwrap().get::<_, String>(0), "2s");
+}
+
+#[tokio::test]
 async fn a_schema_that_needs_a_newer_program_is_refused() {
     let Some((settings, store)) = fresh().await else { return };
     drop(store);
