@@ -18,7 +18,9 @@ use crate::remotes;
 use crate::state::postgres::{ConnectError, lease::Lease};
 use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
-use crate::workers::{Current, Daemon, Process, Shared, Term, Terms, last_good_mapping, remember_mapping};
+use crate::workers::{
+    Current, Daemon, Process, Shared, Term, Terms, last_good_mapping, remember_mapping, supervised,
+};
 
 /// File in the state folder with the admin listener's address, for the command line.
 pub const ADMIN_FILE: &str = "admin.addr";
@@ -154,7 +156,11 @@ impl Begun {
 
     fn work(self, current: Current, admin: String, token: CancellationToken) -> Work {
         match self.terms {
-            Some((terms, first)) => Work::InTurn(tokio::spawn(terms.run(current, first, admin))),
+            Some((terms, first)) => {
+                let process = current.process().clone();
+                let turns = terms.run(current, first, admin);
+                Work::InTurn(tokio::spawn(supervised("terms", process, token, turns)))
+            }
             None => Work::Alone(Daemon::start(self.shared, token)),
         }
     }

@@ -26,7 +26,7 @@ use crate::messages::Words;
 use crate::operator::findings::{Finding, Level};
 use crate::operator::status::Status;
 use crate::state::StoreError;
-use crate::workers::{Current, Shared};
+use crate::workers::{Current, Shared, supervised};
 use memory::Memory;
 use send::{Sender, Taken};
 use watch::{Told, Watch};
@@ -50,11 +50,12 @@ pub fn start(current: &Current, token: CancellationToken) {
     let destination = |(place, alert): (usize, &Alert)| Destination {
         name: memory::name(alert),
         watch: Watch::new(alert),
-        sender: Sender::start(place, alert, acks.clone(), &token),
+        sender: Sender::start(place, alert, acks.clone(), current.process(), &token),
     };
     let destinations = alerts.iter().enumerate().map(destination).collect();
     let teller = Teller { destinations, memory: Memory::default(), is_noted: true, term: None };
-    tokio::spawn(watch(current.clone(), teller, acked, token));
+    let watching = watch(current.clone(), teller, acked, token.clone());
+    tokio::spawn(supervised("alerts", current.process().clone(), token, watching));
 }
 
 struct Destination {
@@ -91,7 +92,7 @@ async fn watch(
         tokio::select! {
             () = token.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
-            ack = acked.recv() => teller.note(ack),
+            Some(ack) = acked.recv() => teller.note(&ack),
         }
     }
 }
@@ -131,9 +132,8 @@ impl Teller {
         Ok(())
     }
 
-    fn note(&mut self, ack: Option<Taken>) {
-        let Some((place, told)) = ack else { return };
-        self.memory.note(&self.destinations[place].name, &told);
+    fn note(&mut self, (place, told): &Taken) {
+        self.memory.note(&self.destinations[*place].name, told);
         self.is_noted = false;
     }
 }

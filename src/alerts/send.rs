@@ -1,5 +1,6 @@
 //! Messages in the form of their destination, sent from a short queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 use super::watch::Told;
 use crate::config::{Alert, Config, Destination};
 use crate::messages::Words;
+use crate::workers::{Process, supervised};
 
 /// How long a destination may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -45,7 +47,13 @@ pub type Taken = (usize, Told);
 
 impl Sender {
     /// Starts the task that sends, and says what was taken. It ends with the token.
-    pub fn start(place: usize, alert: &Alert, acks: mpsc::Sender<Taken>, token: &CancellationToken) -> Self {
+    pub fn start(
+        place: usize,
+        alert: &Alert,
+        acks: mpsc::Sender<Taken>,
+        process: &Arc<Process>,
+        token: &CancellationToken,
+    ) -> Self {
         let (queue, mut waiting) = mpsc::channel::<(Message, Told)>(QUEUE);
         let alert = alert.clone();
         let sending = async move {
@@ -56,7 +64,8 @@ impl Sender {
                 }
             }
         };
-        tokio::spawn(token.clone().run_until_cancelled_owned(sending));
+        let sending = token.clone().run_until_cancelled_owned(sending);
+        tokio::spawn(supervised("an alert's destination", process.clone(), token.clone(), sending));
         Self { queue }
     }
 

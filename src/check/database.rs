@@ -8,6 +8,7 @@ use super::codes::{
 };
 use super::report::{Area, Report};
 use crate::config::Config;
+use crate::decide::lease::LeaseTimes;
 use crate::remotes;
 use crate::state::postgres::ConnectError;
 use crate::state::postgres::inspect::{Found, Standbys, inspect};
@@ -16,6 +17,9 @@ use crate::state::postgres::inspect::{Found, Standbys, inspect};
 const OLDEST: i32 = 140_000;
 /// A round trip that is longer than this slows everything down.
 const FAR: Duration = Duration::from_millis(20);
+/// Between two beats, an instance that works asks so many times: it beats, reads the lease, says that it is there, and
+/// reads the other instances.
+const ASKED: u32 = 4;
 
 pub async fn check(config: &Config, report: &mut Report) {
     let Some(postgres) = &config.state.postgres else { return };
@@ -24,7 +28,10 @@ pub async fn check(config: &Config, report: &mut Report) {
         Err(error) => Err(error),
     };
     match found {
-        Ok(found) => tell(&found, report),
+        Ok(found) => {
+            tell(&found, report);
+            distance(found.round_trip, postgres.lease, report);
+        }
         Err(ConnectError::Database(error)) => {
             report.unreachable = true;
             report
@@ -48,11 +55,24 @@ fn tell(found: &Found, report: &mut Report) {
             .warn(Area::Database, OPEN_ROAD, "the road to the database is not encrypted")
             .help("leave `sslmode=disable` out of the address");
     }
-    let millis = found.round_trip.as_secs_f64() * 1000.0;
-    if found.round_trip > FAR {
+}
+
+fn distance(round_trip: Duration, lease: Duration, report: &mut Report) {
+    const NEARER: &str = "run the instances near the database: everything waits for some round trips";
+    let millis = round_trip.as_secs_f64() * 1000.0;
+    let times = LeaseTimes::of(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+    let longest = Duration::from_millis(u64::try_from(times.beat_ms).unwrap_or_default()) / ASKED;
+    if round_trip > longest {
+        let message = format!(
+            "a round trip takes {millis:.0} ms; a lease of {} s is renewed safely up to {} ms",
+            lease.as_secs(),
+            longest.as_millis()
+        );
         report
-            .warn(Area::Database, FAR_AWAY, format!("a round trip takes {millis:.0} ms"))
-            .help("run the instances near the database: everything waits for some round trips");
+            .warn(Area::Database, FAR_AWAY, message)
+            .help("run the instances near the database, or make `state.postgres.lease` longer");
+    } else if round_trip > FAR {
+        report.warn(Area::Database, FAR_AWAY, format!("a round trip takes {millis:.0} ms")).help(NEARER);
     } else {
         report.ok(Area::Database, format!("a round trip takes {millis:.1} ms"));
     }
@@ -153,6 +173,7 @@ mod tests {
     fn codes(found: &Found) -> Vec<&'static str> {
         let mut report = Report::default();
         tell(found, &mut report);
+        distance(found.round_trip, Duration::from_secs(5), &mut report);
         report.findings.iter().map(|one| one.code).filter(|code| *code != "ok").collect()
     }
 
@@ -175,6 +196,12 @@ mod tests {
             assert_eq!(codes(&found), expected, "{found:?}");
         }
         let old = Found { schema_version: 0, needs_version: 0, may_create: true, ..good() };
+        let mut report = Report::default();
+        distance(Duration::from_millis(120), Duration::from_secs(2), &mut report);
+        distance(Duration::from_millis(120), Duration::from_secs(5), &mut report);
+        let said: Vec<&str> = report.findings.iter().map(|one| one.message.as_str()).collect();
+        let near = "a round trip takes 120 ms";
+        assert_eq!(said, [&format!("{near}; a lease of 2 s is renewed safely up to 100 ms"), near]);
         assert!(codes(&old).is_empty() && codes(&Found { schema_version: 3, ..good() }).is_empty());
     }
 }

@@ -198,7 +198,8 @@ impl Report {
             | Failure::SessionOver(_)
             | Failure::Store(_)
             | Failure::Busy { .. }
-            | Failure::Budget => {
+            | Failure::Budget
+            | Failure::Elsewhere(_) => {
                 self.unreachable = true;
                 let left = match left {
                     [] => String::new(),

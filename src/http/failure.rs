@@ -89,6 +89,9 @@ pub enum Failure {
     /// Our own daily budget of Salesforce calls is used up; nothing was sent.
     #[error("the budget of Salesforce calls is used up")]
     Budget,
+    /// Another instance works: this one asks no remote. Says which one to ask.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 /// Which calls a failure concerns.
@@ -123,7 +126,7 @@ impl Failure {
     pub fn concerns(&self) -> Concerns {
         match self {
             Self::Refused { .. } | Self::TooLarge(_) => Concerns::ThisRequest,
-            Self::Store(_) => Concerns::Ourselves,
+            Self::Store(_) | Self::Elsewhere(_) => Concerns::Ourselves,
             _ => Concerns::Everything,
         }
     }
@@ -159,6 +162,7 @@ impl Failure {
             Self::SessionOver(_) => "session_over".to_owned(),
             Self::Store(_) => "store".to_owned(),
             Self::Budget => "budget".to_owned(),
+            Self::Elsewhere(_) => "elsewhere".to_owned(),
         }
     }
 }
@@ -187,6 +191,7 @@ mod tests {
     #[test]
     fn a_store_that_fails_says_nothing_of_a_remote() {
         assert_eq!(Failure::Store("x".into()).concerns(), Concerns::Ourselves);
+        assert_eq!(Failure::Elsewhere("x".into()).concerns(), Concerns::Ourselves);
         assert_eq!(Failure::TooLarge("x".into()).concerns(), Concerns::ThisRequest);
         assert_eq!(Failure::TooLarge("x".into()).never_large(), Failure::NoAnswer("x".into()));
         assert_eq!(Failure::Road("x".into()).concerns(), Concerns::Everything);

@@ -200,6 +200,7 @@ mod tests {
             Failure::SessionOver(x()),
             Failure::Store(x()),
             Failure::Budget,
+            Failure::Elsewhere("the instance x works: ask that one".to_owned()),
         ];
         all_known(failures.iter().map(ToString::to_string));
         all_known(failures.iter().map(|failure| {

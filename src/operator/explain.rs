@@ -106,7 +106,10 @@ impl Shared {
 
     async fn explain_one(&self, link: &Link) -> Result<Explained, StoreError> {
         let asked_ms = self.clock.now_ms();
-        let view = self.goodays.response(&link.response_id).await;
+        let view = match self.may_ask() {
+            Ok(()) => self.goodays.response(&link.response_id).await,
+            Err(elsewhere) => Err(elsewhere),
+        };
         let conversation = self.store.load(&link.response_id).await?.now;
         let mut actions = Vec::new();
         for intent in &conversation.intents {

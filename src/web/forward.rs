@@ -36,7 +36,10 @@ fn needs(method: &Method, path: &str) -> Option<Needs> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method, parts.as_slice()) {
         (&Method::POST, ["sweep" | "apply-actions"]) | (&Method::GET, ["cases", _]) => Some(Needs::Leader),
-        (&Method::POST, ["parked", "retry"] | ["parked", _, "retry"]) => Some(Needs::LeaderIfThere),
+        // The number of a Case that the ledger does not have is asked of Salesforce.
+        (&Method::POST, ["parked", "retry"] | ["parked", _, "retry"]) | (&Method::GET, ["timeline", _]) => {
+            Some(Needs::LeaderIfThere)
+        }
         _ => None,
     }
 }
@@ -129,6 +132,7 @@ mod tests {
         assert_eq!(of(&Method::POST, "/apply-actions"), Some(Needs::Leader));
         assert_eq!(of(&Method::POST, "/parked/a7/retry"), Some(Needs::LeaderIfThere));
         assert_eq!(of(&Method::POST, "/parked/retry"), Some(Needs::LeaderIfThere));
+        assert_eq!(of(&Method::GET, "/timeline/00001001"), Some(Needs::LeaderIfThere));
         for (method, path) in
             [(Method::GET, "/status"), (Method::POST, "/parked/a7/drop"), (Method::GET, "/")]
         {

@@ -33,6 +33,7 @@ pub use runtime::budget::{Allowance, Forecast};
 pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
 pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;
+pub(crate) use runtime::worker::supervised;
 use runtime::worker::{Worker, run_worker};
 pub use shared::{Counts, Shared};
 pub use sweep::{HowFar, SweepOptions, SweepProgress, SweepReport};

@@ -21,7 +21,7 @@ use crate::workers::delivery::{dispatcher, facts, users};
 use crate::workers::inbound::in_progress;
 use crate::workers::runtime::{activity, budget, org_identity, plan_context};
 use crate::workers::{
-    Allowance, CircuitBreaker, OrgIdentities, Process, figures, housekeeping, poll, stale_state,
+    Allowance, CircuitBreaker, OrgIdentities, Process, Standing, figures, housekeeping, poll, stale_state,
 };
 use crate::{goodays, salesforce};
 
@@ -196,7 +196,14 @@ impl Shared {
     /// For an operator, if this instance asks no remote: which one does.
     pub fn works_elsewhere(&self) -> Option<String> {
         let standing = self.standing.load();
-        (!self.works).then(|| standing.as_ref().map_or_else(String::new, |standing| standing.ask_there()))
+        let nobody = || Standing::default().ask_there();
+        (!self.works).then(|| standing.as_ref().map_or_else(nobody, |standing| standing.ask_there()))
+    }
+
+    /// Whether this instance may ask a remote. Only the one that works does: calls are counted in its books, and it alone
+    /// knows what is under way.
+    pub(crate) fn may_ask(&self) -> Result<(), Failure> {
+        self.works_elsewhere().map_or(Ok(()), |there| Err(Failure::Elsewhere(there)))
     }
 
     /// Something came in for this inbound worker.
@@ -213,6 +220,7 @@ impl Shared {
     /// Asks the budget before a call to Salesforce, and gives the distance to the next call (milliseconds). Inbound
     /// workers share one distance; polls keep their own, so that feedback never waits for them.
     pub(crate) async fn allowance(&self, poll: bool) -> Result<i64, Failure> {
+        self.may_ask()?;
         let now_ms = self.clock.now_ms();
         match self.budget.ask(now_ms, poll).await.map_err(|e| org_identity::disk(&e))? {
             Allowance::Go { spacing_ms } => {

@@ -71,6 +71,9 @@ on_each_store! {
     an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten,
     bodies_are_given_in_order_as_far_as_there_is_room,
     at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written,
+    the_newest_events_of_a_response_are_given_in_their_order_and_notes_are_none,
+    nothing_that_is_due_waits_for_the_end_of_what_comes_in,
+    values_are_found_by_their_names_in_the_order_of_the_names,
     links_are_found_by_case_by_customer_and_by_a_walk,
     what_is_forgotten_is_gone_and_the_ids_stay,
     a_store_that_starts_over_keeps_events_and_nothing_else,
@@ -156,6 +159,63 @@ async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice(place: P
     };
     let before = store.change_many(&twice, 0, count).await.unwrap();
     assert_eq!(before.into_iter().map(|(words, _)| words).collect::<Vec<_>>(), [0, 0, 1]);
+}
+
+async fn the_newest_events_of_a_response_are_given_in_their_order_and_notes_are_none(place: Place) {
+    let store = place.open().await;
+    let mut seqs = Vec::new();
+    for body in 0..5 {
+        seqs.push(accepted(&store, 1, &body.to_string()).await);
+    }
+    let newest = async |limit| -> Vec<u64> {
+        let entries = store.entries_of(RKey::of(&id(1)), limit).await.unwrap();
+        entries.iter().map(|entry| entry.seq).collect()
+    };
+    assert_eq!(
+        (newest(1).await, newest(3).await, newest(9).await),
+        (seqs[4..].into(), seqs[2..].into(), seqs.clone())
+    );
+    change(&store, 1, |loaded| {
+        linked(loaded, 1);
+        loaded.now.notes.extend([note(1), note(2)]);
+    })
+    .await;
+    assert_eq!(newest(3).await, seqs[2..]);
+}
+
+async fn nothing_that_is_due_waits_for_the_end_of_what_comes_in(place: Place) {
+    let store = place.open().await;
+    accepted(&store, 1, "postponed").await;
+    change(&store, 1, |loaded| {
+        let waiting = loaded.waiting.entries.clone();
+        loaded.postpone_events(&waiting, 50, 1);
+    })
+    .await;
+    change(&store, 2, |loaded| {
+        linked(loaded, 1);
+        loaded.now.notes.push(note(1));
+    })
+    .await;
+    let both = [id(1), id(2)].map(|id| RKey::of(&id));
+    for n in 3..60 {
+        accept(&store, n, "new", 100).await;
+    }
+    for lane in 0..LANES {
+        let due = store.due(lane, 1000, 4).await.unwrap();
+        let expected = both.iter().filter(|rkey| rkey.lane() == lane);
+        for rkey in expected {
+            assert!(due.iter().any(|item| item.rkey == *rkey), "{rkey:?} waits: {due:?}");
+        }
+    }
+}
+
+async fn values_are_found_by_their_names_in_the_order_of_the_names(place: Place) {
+    let store = place.open().await;
+    store.set_meta("a", &1).await.unwrap();
+    store.set_meta("b", &2).await.unwrap();
+    let names = ["b", "missing", "a", "b"].map(str::to_owned);
+    assert_eq!(store.metas::<i32>(&names).await.unwrap(), [Some(2), None, Some(1), Some(2)]);
+    assert!(store.metas::<i32>(&[]).await.unwrap().is_empty());
 }
 
 async fn threads_that_change_one_conversation_lose_no_change(place: Place) {

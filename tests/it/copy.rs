@@ -304,6 +304,51 @@ async fn a_database_that_was_left_takes_no_write_until_it_is_reopened() {
     away.accept(body, "message", &Ok(id(1)), NOW_MS).await.unwrap();
 }
 
+/// A role that may write the tables, and may not change them, as a copy out of them has to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_cannot_be_frozen_is_not_left_either() {
+    let Some(places) = Places::new() else { return };
+    let schema = places.settings.schema.clone();
+    let store = Store::connect(&places.settings).await.unwrap();
+    converse(&store, 1).await;
+    let owner = database::connect(&places.settings).await;
+    let role = format!("clerk_{schema}");
+    let grant = format!(
+        "create role {role} login; grant usage on schema {schema} to {role};
+         grant all on all tables in schema {schema} to {role}; grant all on all sequences in schema {schema} to {role}"
+    );
+    owner.batch_execute(&grant).await.unwrap();
+    let url = places.settings.url.replace("//goodays@", &format!("//{role}@"));
+    let by_clerk = Place::Postgres(postgres::Settings { url, ..places.settings.clone() });
+    let refused = move_over(&by_clerk, &places.folder("here")).await.unwrap_err();
+    assert!(refused.to_string().contains("owner"), "{refused}");
+    Store::connect(&places.settings).await.expect("it is as it was");
+    owner.batch_execute(&format!("drop owned by {role}; drop role {role}")).await.unwrap();
+}
+
+/// An attempt of a term there is no attempt of a term here, though both count from one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_terms_of_a_copy_come_after_those_of_its_attempts() {
+    let Some(places) = Places::new() else { return };
+    let dir = places.dir.path().join("here");
+    let store = open(&dir);
+    let attempt = Sending { epoch: 40, ..Sending::new(Verb::Message, NOW_MS, Vec::new()) };
+    let of = id(1);
+    let made = store.change(&of, NOW_MS, |loaded| {
+        link(loaded, 1);
+        let unconfirmed = Some(Sending { epoch: 41, ..attempt.clone() });
+        let state = IntentState::Sending(attempt.clone());
+        loaded.now.put(Intent { unconfirmed, state, ..action(&store, 1) });
+        Ok(())
+    });
+    made.await.unwrap();
+    store.close().unwrap();
+    move_over(&places.folder("here"), &places.database()).await.unwrap();
+    let lease = Lease::of(&Store::connect(&places.settings).await.unwrap()).unwrap();
+    let seen = lease.read(PATIENCE).await.unwrap();
+    assert_eq!(lease.take(&seen, "one", PATIENCE).await.unwrap(), Some(42));
+}
+
 /// What cannot be read is said, and what may have been sent is not begun again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_records_stay_what_they_are() {

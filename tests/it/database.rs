@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use goodays_salesforce::state::Store;
 use goodays_salesforce::state::postgres::Settings;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 /// The server's address; none without a server, which is said once.
 pub fn url() -> Option<String> {
@@ -28,6 +28,14 @@ pub fn schema() -> String {
 /// Settings with a schema of their own.
 pub fn settings() -> Option<Settings> {
     url().map(|url| Settings { url, schema: schema(), root_cert: None })
+}
+
+/// A connection of somebody else, who sees the tables of these settings. It is carried until the client is dropped.
+pub async fn connect(settings: &Settings) -> Client {
+    let (client, connection) = tokio_postgres::connect(&settings.url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("set search_path to {}", settings.schema)).await.unwrap();
+    client
 }
 
 /// The queries of docs/operations.md fit the tables.

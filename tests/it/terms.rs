@@ -1,16 +1,18 @@
 //! Two instances on one database: one works, the other one waits with its doors open. Not tested where there is no
 //! PostgreSQL.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use goodays_salesforce::app::App;
 use goodays_salesforce::clock::Clock;
-use goodays_salesforce::config::{Config, Postgres};
+use goodays_salesforce::config::{Config, Postgres, Secrets};
 use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::state::Store;
 use goodays_salesforce::state::postgres::Settings;
 use goodays_salesforce::state::postgres::lease::{Instance, Lease};
+use goodays_salesforce::workers::Shared;
 use serde_json::{Value, json};
 
 use crate::arena::PATIENCE;
@@ -37,6 +39,17 @@ impl Cluster {
         let Settings { url, schema, .. } = self.database.clone();
         config.state.postgres = Some(Postgres { url: url.into(), schema, root_cert: None, lease: LEASE });
         config
+    }
+
+    /// From connector.yaml with this as its `state`.
+    fn written(&self, state: &str) -> Config {
+        self.stage.config().unwrap();
+        let file = self.stage.config_file();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let edited = text.replace("state: { path: ./state }", state);
+        assert_ne!(edited, text);
+        std::fs::write(&file, edited).unwrap();
+        Config::load(&file, Secrets::Required).unwrap()
     }
 
     async fn instance(&self, name: &str) -> App {
@@ -85,6 +98,16 @@ async fn works(app: &App) {
     until(PATIENCE, || app.current.shared().works.then_some(())).await.expect("it works");
 }
 
+/// In another term than the one `before`, with its door open.
+async fn works_again(app: &App, before: &Arc<Shared>) {
+    until(PATIENCE, || {
+        let now = app.current.shared();
+        (now.works && !Arc::ptr_eq(&now, before) && now.accepting().is_ok()).then_some(())
+    })
+    .await
+    .expect("it works again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_instance_stores_and_one_works_and_a_clean_stop_hands_over_at_once() {
     let Some(cluster) = Cluster::start().await else { return };
@@ -107,6 +130,67 @@ async fn every_instance_stores_and_one_works_and_a_clean_stop_hands_over_at_once
     assert!(stopped.elapsed() < LEASE / 2, "handed over after {:?}", stopped.elapsed());
     cluster.carries("by the other one").await;
     assert!(second.stop().await);
+}
+
+/// The lease's beat, as others see it.
+async fn beats(lease: &Lease) -> i64 {
+    lease.read(PATIENCE).await.unwrap().beat
+}
+
+/// A count that takes longer than the lease: the table is locked meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_term_begins_however_long_the_database_takes_to_tell_what_waits() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let lease = cluster.lease().await;
+    let database = database::connect(&cluster.database).await;
+    database.batch_execute("begin; lock table events in access exclusive mode").await.unwrap();
+    let starting = tokio::spawn(Cluster::run(cluster.config("only")));
+    let beginning = lease.read(PATIENCE).await.unwrap().epoch;
+    // The kernel's timer would have ended this process by then.
+    while beats(&lease).await < 6 {
+        assert!(!starting.is_finished());
+        tokio::task::yield_now().await;
+    }
+    database.batch_execute("commit").await.unwrap();
+    let app = starting.await.unwrap();
+    assert!(app.current.shared().works);
+    assert!(lease.read(PATIENCE).await.unwrap().epoch <= beginning + 1, "it was the first term");
+    cluster.door(&app);
+    cluster.carries("after a long beginning").await;
+    assert!(app.stop().await);
+}
+
+/// The password in the file of the address is replaced, and the old one counts no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_address_of_the_database_is_used_without_a_restart() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let somebody = database::connect(&cluster.database).await;
+    let (old, new) = (format!("old_{}", cluster.database.schema), format!("new_{}", cluster.database.schema));
+    for role in [&old, &new] {
+        somebody.batch_execute(&format!("create role {role} superuser login")).await.unwrap();
+    }
+    let url = |role: &str| cluster.database.url.replace("//goodays@", &format!("//{role}@"));
+    let file = cluster.stage.dir.path().join("address");
+    std::fs::write(&file, url(&old)).unwrap();
+    let section = format!(
+        "state: {{ path: ./only, postgres: {{ url_file: ./address, schema: {}, lease: 2s }} }}",
+        cluster.database.schema
+    );
+    let config = cluster.written(&section);
+    let app = Cluster::run(config).await;
+    cluster.door(&app);
+    cluster.carries("before").await;
+    let before = app.current.shared();
+    std::fs::write(&file, url(&new)).unwrap();
+    let refuse = format!(
+        "alter role {old} nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '{old}'"
+    );
+    somebody.batch_execute(&refuse).await.unwrap();
+    works_again(&app, &before).await;
+    cluster.carries("after").await;
+    assert!(app.stop().await);
+    let tidy = format!("reassign owned by {old} to goodays; drop role {old}; drop role {new}");
+    somebody.batch_execute(&tidy).await.unwrap();
 }
 
 async fn post(app: &App, path: &str, meant: Option<&str>) -> (u16, Value) {
@@ -147,6 +231,10 @@ async fn what_only_the_working_instance_can_do_is_handed_on_to_it() {
     assert_eq!(status, 421, "{refused}");
     assert_eq!(post(&first, "/sweep", Some(&leader)).await.0, 200);
     assert_eq!(post(&second, "/sweep", Some(&standing.me)).await.0, 409, "it does not work");
+    // The number of a Case that the ledger does not have: the one that works asks Salesforce.
+    let calls = cluster.stage.salesforce.api_calls();
+    assert_eq!(get(&second, "/timeline/99999999").await.0, 404);
+    assert!(cluster.stage.salesforce.api_calls() > calls);
     assert!(first.stop().await && second.stop().await);
 }
 
@@ -183,6 +271,11 @@ async fn a_working_instance_that_cannot_be_asked_is_named() {
     let (status, refused) = post(&app, "/sweep", None).await;
     let words = refused["error"].as_str().unwrap();
     assert!(status == 503 && words.contains("something else answers there"), "{words}");
+    // Not even a look: the calls would not be in the books of the one that works.
+    let (status, refused) = get(&app, "/timeline/99999999").await;
+    let words = refused["error"].as_str().unwrap();
+    assert!(status == 503 && words.contains("the instance ghost works"), "{words}");
+    assert_eq!(cluster.stage.salesforce.api_calls(), 0);
     // What needs no remote is done here.
     assert_eq!(post(&app, "/parked/a999/retry", None).await.0, 404);
     assert!(app.stop().await);

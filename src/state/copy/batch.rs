@@ -1,6 +1,6 @@
 //! Records on their way from one store to the other, in no store's own form.
 
-use crate::decide::{DAMAGED, Intent, Link, Note};
+use crate::decide::{DAMAGED, Intent, IntentState, Link, Note};
 use crate::state::{Entry, EntryState, RKey};
 
 /// Some records of any kinds.
@@ -67,6 +67,18 @@ impl ActionCopy {
 }
 
 impl Batch {
+    /// The greatest epoch of an attempt: no term of the target may look like the one that made it.
+    pub fn epoch(&self) -> i64 {
+        let attempts = |intent: &Intent| {
+            let of_state = match &intent.state {
+                IntentState::Sending(sending) | IntentState::Unclear { sending, .. } => sending.epoch,
+                _ => 0,
+            };
+            of_state.max(intent.unconfirmed.as_ref().map_or(0, |attempt| attempt.epoch))
+        };
+        self.actions.iter().filter_map(ActionCopy::whole).map(attempts).max().unwrap_or_default()
+    }
+
     pub fn counts(&self) -> Counts {
         let number = |length: usize| length as u64;
         Counts {

@@ -128,8 +128,11 @@ pub async fn copy(
     let left = Mark::Left { since_ms: now_ms, to: to.name() };
     // The daemon does so at its start, too.
     source.set_actions_aside().await?;
-    source.set_mark(Some(&left)).await?;
-    let done = fill(&source, &target, now_ms, told).await;
+    // The mark is set in two steps, so it may stand although this fails.
+    let done = match source.set_mark(Some(&left)).await {
+        Ok(()) => fill(&source, &target, now_ms, told).await,
+        Err(error) => Err(error.into()),
+    };
     if done.is_err() {
         // If this fails, too, the mark says what to do.
         let _ = source.set_mark(None).await;
@@ -191,14 +194,15 @@ async fn fill(
     let counts = source.counts().await?;
     told(Step::Total(counts.total()));
     let (mut reader, mut sample) = (Reader::new(source, now_ms), Sample::default());
-    let mut copied = Counts::default();
+    let (mut copied, mut epoch) = (Counts::default(), 0);
     while let Some(batch) = reader.next().await? {
         target.put(&batch).await?;
         sample.add(&batch);
         copied.add(batch.counts());
+        epoch = epoch.max(batch.epoch());
         told(Step::More(batch.counts().total()));
     }
-    target.end_of_copy(source.greatest_seq().await?).await?;
+    target.end_of_copy(source.greatest_seq().await?, epoch).await?;
     let unreadable = reader.unreadable();
     check_counts(counts, copied, target.counts().await?, unreadable)?;
     let compared = sample.compare(source, target).await?;

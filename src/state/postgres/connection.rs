@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::future::select_ok;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::task::AbortHandle;
@@ -34,12 +35,21 @@ const OPEN: Duration = Duration::from_secs(5);
 /// How often a statement is sent that waited for another one and the other one for it.
 const TRIES: usize = 5;
 
-/// How to connect.
+/// What connections of a store are opened to.
 pub(super) struct Target {
+    /// May be replaced: a connection that is open stays, and the next one is opened by the new one.
+    pub reach: ArcSwap<Reach>,
+    pub schema: String,
+}
+
+/// How to reach the database.
+pub(super) struct Reach {
+    /// What the rest was made of.
+    pub url: String,
+    pub root_cert: Option<Vec<u8>>,
     /// One for each host.
     pub hosts: Vec<Config>,
     pub tls: MakeRustlsConnect,
-    pub schema: String,
 }
 
 /// What a connection is for. Each has its own way of planning.
@@ -223,11 +233,18 @@ async fn own_task<T: Send + 'static>(
 impl Live {
     /// Opens a connection to the host that lets us write first.
     async fn open(target: &Target, usage: Use) -> Result<Self, Failure> {
-        let all = target.hosts.iter().map(|host| Self::open_to(host, target, usage).boxed());
+        let reach = target.reach.load_full();
+        let open = |host| Self::open_to(host, &reach.tls, &target.schema, usage).boxed();
+        let all = reach.hosts.iter().map(open);
         select_ok(all).await.map(|(live, _)| live)
     }
 
-    async fn open_to(host: &Config, target: &Target, usage: Use) -> Result<Self, Failure> {
+    async fn open_to(
+        host: &Config,
+        tls: &MakeRustlsConnect,
+        schema: &str,
+        usage: Use,
+    ) -> Result<Self, Failure> {
         let lost = |error: tokio_postgres::Error| match Failure::of(&error) {
             Failure::Refused(reason) => Failure::Lost(reason),
             other => other,
@@ -237,13 +254,17 @@ impl Live {
             let (client, connection) = host.connect(NoTls).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         } else {
-            let (client, connection) = host.connect(target.tls.clone()).await.map_err(lost)?;
+            let (client, connection) = host.connect(tls.clone()).await.map_err(lost)?;
             (client, tokio::spawn(carry(connection, Arc::clone(&doubtful))))
         };
         let (statements, task, is_lost) = (Mutex::default(), task.abort_handle(), AtomicBool::new(false));
         let live = Self { client, statements, doubtful, task, is_lost };
-        live.client.batch_execute(&session(&target.schema, usage)).await.map_err(lost)?;
-        Ok(live)
+        live.client.batch_execute(&session(schema, usage)).await.map_err(lost)?;
+        match live.client.batch_execute(LOOK_FOR_US).await {
+            // A server on another kind of system than Linux cannot.
+            Err(error) if error.as_db_error().is_none() => Err(lost(error)),
+            _ => Ok(live),
+        }
     }
 
     fn is_usable(&self) -> bool {
@@ -265,8 +286,11 @@ impl Live {
     }
 }
 
-/// Settings of a session. The database's own may be weaker, and its notices must be seen. The server looks whether we are
-/// still there, so that statements that we gave up do not fill it while they wait for a lock.
+/// The server looks whether we are still there, so that statements that we gave up do not fill it while they wait for a
+/// lock.
+const LOOK_FOR_US: &str = "set client_connection_check_interval = '2s'";
+
+/// Settings of a session. The database's own may be weaker, and its notices must be seen.
 fn session(schema: &str, usage: Use) -> String {
     let joins = match usage {
         Use::Receive => "",
@@ -276,9 +300,7 @@ fn session(schema: &str, usage: Use) -> String {
     format!(
         "set search_path to \"{schema}\"; set synchronous_commit = {durable}; set client_min_messages = warning;
          set application_name = 'goodays-salesforce'; set default_transaction_isolation = 'read committed';
-         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}
-         select set_config('client_connection_check_interval', '2s', false)
-             where current_setting('server_version_num')::int >= 140000"
+         set statement_timeout = 0; set jit = off; set enable_seqscan = off; {joins}"
     )
 }
 

@@ -29,6 +29,9 @@ impl Failure {
             Some("08" | "25" | "28" | "3D" | "53" | "55" | "57" | "58") => {
                 Self::Lost(format!("{} ({})", db.message(), code.code()))
             }
+            // A transaction that was rolled back, or whose end is not known; and what is wrong inside of the server, of which
+            // the data may be well elsewhere. The words may quote values.
+            Some("40" | "XX") => Self::Lost(format!("error {}", code.code())),
             // Another session answers: there is a pooler that gives each transaction another one.
             Some("26") => Self::Lost(format!(
                 "the session has lost its statements ({}): behind PgBouncer use pool_mode = session",

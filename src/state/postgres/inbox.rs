@@ -167,15 +167,21 @@ impl Postgres {
         Ok(entries)
     }
 
-    /// A lane's due events and notes, oldest first, at most `limit`.
+    /// A lane's due events and notes, at most `limit`: by turns one that came in, one that was postponed, and a note, each
+    /// kind oldest first. Those that came in are due since [`DUE_NOW`], so the others would wait for the last of them.
     pub async fn due(&self, lane: u8, now_ms: i64, limit: usize) -> Result<Vec<Item>, StoreError> {
         const SQL: &str = "
-            (select rkey, due_ms, seq, true from events
-             where state = 'waiting' and lane = $1 and due_ms <= $2 order by due_ms, seq limit $3)
-            union all
-            (select rkey, due_ms, seq, false from notes
-             where lane = $1 and due_ms <= $2 order by due_ms, seq limit $3)
-            order by 2, 3 limit $3";
+            select rkey, due_ms, seq, is_event from (
+                (select rkey, due_ms, seq, true as is_event, row_number() over (order by due_ms, seq) as turn
+                 from events where state = 'waiting' and lane = $1 and due_ms <= 0 order by due_ms, seq limit $3)
+                union all
+                (select rkey, due_ms, seq, true, row_number() over (order by due_ms, seq)
+                 from events where state = 'waiting' and lane = $1 and due_ms > 0 and due_ms <= $2
+                 order by due_ms, seq limit $3)
+                union all
+                (select rkey, due_ms, seq, false, row_number() over (order by due_ms, seq)
+                 from notes where lane = $1 and due_ms <= $2 order by due_ms, seq limit $3)) due
+            order by turn, due_ms, seq limit $3";
         let rows = self.read(SQL, &[&i16::from(lane), &now_ms, &rows::limit(limit)]).await?;
         let item = |row: &tokio_postgres::Row| {
             let rkey = rows::rkey(row.get(0))?;
@@ -217,9 +223,12 @@ impl Postgres {
         Ok(one.waiting().clone())
     }
 
-    /// Stored events of a response, finished ones included; at most `limit`.
+    /// Stored events of a response, finished ones included: the newest `limit`, in order of arrival.
     pub async fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        const SQL: &str = "select seq, record::text from events where rkey = $1 order by seq limit $2";
+        const SQL: &str = "
+            select seq, record::text from (
+                select seq, record from events where rkey = $1 order by seq desc limit $2) newest
+            order by seq";
         let rows = self.read(SQL, &[&rkey.0.as_slice(), &rows::limit(limit)]).await?;
         self.entries(&rows)
     }

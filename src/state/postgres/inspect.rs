@@ -50,7 +50,7 @@ pub enum Standbys {
 /// Asks the database.
 pub async fn inspect(settings: &Settings) -> Result<Found, ConnectError> {
     let target = Arc::new(target(settings)?);
-    let is_open_road = target.hosts.iter().any(address::is_open_road);
+    let is_open_road = target.reach.load().hosts.iter().any(address::is_open_road);
     let connection = Connection::new(Arc::clone(&target), Use::Records);
     ask(&connection, &target.schema, is_open_road).await.map_err(ConnectError::Database)
 }

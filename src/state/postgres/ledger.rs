@@ -99,6 +99,19 @@ impl Postgres {
         self.or_damaged("meta", 0, kept.map(|kept| decode(&kept)).transpose()).map(Option::flatten)
     }
 
+    /// The values of these names, in their order, in one request.
+    pub async fn metas<T: DeserializeOwned>(&self, names: &[String]) -> Result<Vec<Option<T>>, StoreError> {
+        const SQL: &str = "
+            select m.value::text from unnest($1::text[]) with ordinality as a(name, place)
+            left join meta m on m.name = a.name order by a.place";
+        let rows = self.read(SQL, &[&names]).await?;
+        let value = |row: &Row| {
+            let kept: Option<&str> = row.get(0);
+            self.or_damaged("meta", 0, kept.map(decode).transpose()).map(Option::flatten)
+        };
+        rows.iter().map(value).collect()
+    }
+
     pub(super) async fn meta_text(&self, name: &str) -> Result<Option<String>, StoreError> {
         let rows = self.read("select value::text from meta where name = $1", &[&name]).await?;
         Ok(rows.first().and_then(|row| row.get(0)))

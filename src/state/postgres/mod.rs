@@ -36,6 +36,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use crate::mutant;
 use crate::state::StoreError;
 use crate::state::mark::Mark;
-use connection::{Connection, Params, Target, Use};
+use connection::{Connection, Params, Reach, Target, Use};
 pub(in crate::state) use copy::Reader as CopyReader;
 pub use load::Version;
 use numbers::Numbers;
@@ -146,6 +147,16 @@ impl Postgres {
     #[must_use]
     pub fn for_term(&self, epoch: i64, ended: CancellationToken) -> Self {
         Self { shared: Arc::clone(&self.shared), epoch: Some(epoch), ended: Some(ended) }
+    }
+
+    /// From here on connections are opened by these settings, but for the schema. False if nothing is new.
+    pub fn reach_by(&self, settings: &Settings) -> Result<bool, ConnectError> {
+        let before = self.shared.target.reach.load();
+        if before.url == settings.url && before.root_cert == settings.root_cert {
+            return Ok(false);
+        }
+        self.shared.target.reach.store(Arc::new(reach(settings)?));
+        Ok(true)
     }
 
     pub fn has_term(&self) -> bool {
@@ -266,12 +277,18 @@ fn holds_every_letter(encoding: &str) -> bool {
 }
 
 fn target(settings: &Settings) -> Result<Target, ConnectError> {
-    let config = address::read(&settings.url).map_err(ConnectError::Address)?;
-    let tls = tls::connector(settings.root_cert.as_deref()).map_err(ConnectError::RootCert)?;
+    let reach = ArcSwap::from_pointee(reach(settings)?);
     if !address::is_schema(&settings.schema) {
         return Err(ConnectError::Schema(settings.schema.clone()));
     }
-    Ok(Target { hosts: address::each_host(&config), tls, schema: settings.schema.clone() })
+    Ok(Target { reach, schema: settings.schema.clone() })
+}
+
+fn reach(settings: &Settings) -> Result<Reach, ConnectError> {
+    let config = address::read(&settings.url).map_err(ConnectError::Address)?;
+    let tls = tls::connector(settings.root_cert.as_deref()).map_err(ConnectError::RootCert)?;
+    let (url, root_cert) = (settings.url.clone(), settings.root_cert.clone());
+    Ok(Reach { url, root_cert, hosts: address::each_host(&config), tls })
 }
 
 #[cfg(test)]

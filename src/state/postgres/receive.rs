@@ -3,10 +3,12 @@
 //! While a statement waits for the standby, what arrives becomes the next one.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -120,7 +122,7 @@ impl Receivers {
         let (waiting, health) = (Arc::new(tokio::sync::Mutex::new(waiting)), Arc::new(Health::default()));
         let tasks = (0..COMMITTERS).map(|_| {
             let connection = Connection::new(Arc::clone(target), Use::Receive);
-            tokio::spawn(receive(connection, Arc::clone(&waiting), Arc::clone(&health))).abort_handle()
+            tokio::spawn(keep_receiving(connection, Arc::clone(&waiting), Arc::clone(&health))).abort_handle()
         });
         let tasks = tasks.collect();
         Self { queue, health, tasks }
@@ -157,19 +159,26 @@ impl Receivers {
     }
 }
 
+type Waiting = Arc<tokio::sync::Mutex<mpsc::Receiver<Asked>>>;
+
+/// Goes on after a panic: it concerns the webhooks of one statement, whose callers are told that they were not stored.
+async fn keep_receiving(connection: Connection, waiting: Waiting, health: Arc<Health>) {
+    while AssertUnwindSafe(receive(&connection, &waiting, &health)).catch_unwind().await.is_err() {
+        health.note::<()>(&Err(unavailable("storing webhooks broke off")));
+    }
+}
+
 /// Stores what waits until the store is closed.
-async fn receive(
-    connection: Connection,
-    waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Asked>>>,
-    health: Arc<Health>,
-) {
+async fn receive(connection: &Connection, waiting: &Waiting, health: &Health) {
     loop {
         let mut batch = Vec::new();
-        match gather(&mut *waiting.lock().await, &mut batch).await {
+        // Not inside of the match: there the queue would stay locked until the statement has its answer.
+        let gathered = gather(&mut *waiting.lock().await, &mut batch).await;
+        match gathered {
             Gathered::Closed => return,
             Gathered::Nothing => {}
             Gathered::Some => {
-                let written = store_all(&connection, batch).await;
+                let written = store_all(connection, batch).await;
                 health.commits.fetch_add(1, Ordering::Relaxed);
                 if !matches!(written, Err(StoreError::Unreadable(_))) {
                     health.note(&written);
@@ -179,7 +188,7 @@ async fn receive(
         }
         // After a refusal, too: it may be of this event, or of all.
         if !health.is_known_good() {
-            health.note(&probe(&connection).await);
+            health.note(&probe(connection).await);
         }
     }
 }

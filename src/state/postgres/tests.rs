@@ -80,6 +80,48 @@ async fn an_answer_that_nobody_takes_holds_up_no_other() {
     assert_eq!(large.await.unwrap().len(), 20_000);
 }
 
+/// One statement waits for a row that somebody else has locked.
+#[tokio::test]
+async fn a_webhook_that_waits_in_the_database_holds_up_no_other() {
+    const BLOCKS: &str = "
+        select exists (select from pg_locks l where not l.granted and pg_backend_pid() = any(pg_blocking_pids(l.pid)))";
+    let Some((settings, store)) = fresh().await else { return };
+    let somebody = other(&settings);
+    somebody.batch("begin", SOON).await.unwrap();
+    let same = "insert into receipts (owner, hash, seq) values ($1, $2, 2) returning seq";
+    let (owner, hash) = (RKey::of(&id(1)).0, rows::hash(b"a"));
+    somebody.row(same, &[&owner.as_slice(), &hash.as_slice()], SOON).await.unwrap();
+    let held = tokio::spawn({
+        let store = store.clone();
+        async move { store.accept(b"a", "message", &Ok(id(1)), 0).await }
+    });
+    while !somebody.row(BLOCKS, &[], SOON).await.unwrap().get::<_, bool>(0) {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(accept(&store, 2, "b").await, Receipt::Accepted { .. }));
+    assert!(!held.is_finished());
+    somebody.batch("rollback", SOON).await.unwrap();
+    assert!(matches!(held.await.unwrap(), Ok(Receipt::Accepted { .. })));
+}
+
+#[tokio::test]
+async fn what_is_wrong_inside_of_the_server_is_no_refusal_of_the_statement() {
+    let Some((settings, _store)) = fresh().await else { return };
+    for (code, is_lost) in [("XX000", true), ("XX001", true), ("40003", true), ("22P02", false)] {
+        let raise = format!("do $$ begin raise exception 'secret' using errcode = '{code}'; end $$");
+        let error = other(&settings).batch(&raise, SOON).await.unwrap_err();
+        assert_eq!(matches!(error, StoreError::Unavailable(_)), is_lost, "{code}: {error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_looks_whether_we_are_still_there() {
+    let Some((settings, _store)) = fresh().await else { return };
+    let set = "select current_setting('client_connection_check_interval')";
+    assert_eq!(other(&settings).row(set, &[], SOON).await.unwrap().get::<_, String>(0), "2s");
+}
+
 #[tokio::test]
 async fn a_schema_that_needs_a_newer_program_is_refused() {
     let Some((settings, store)) = fresh().await else { return };

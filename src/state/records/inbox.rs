@@ -266,16 +266,22 @@ impl Records {
         Ok(())
     }
 
-    /// Stored events of a response, finished ones included; at most `limit`.
+    /// Stored events of a response, finished ones included: the newest `limit`, in order of arrival.
     pub fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let (from, to) = keys::all_of_response(rkey);
-        let mut found = Vec::new();
-        for key in self.engine.keys(&from, &to, limit)? {
-            if let Some(seq) = keys::tail_seq(&key) {
-                found.extend(self.entry(seq)?);
-            }
+        let (mut pages, mut seqs) = (Pages::new(keys::all_of_response(rkey)), Vec::new());
+        while let Some(found) = pages.keys(self)? {
+            seqs.extend(found.iter().filter_map(|key| keys::tail_seq(key)));
         }
-        Ok(found)
+        // Its notes are among them.
+        let mut newest = Vec::new();
+        for seq in seqs.into_iter().rev() {
+            if newest.len() == limit {
+                break;
+            }
+            newest.extend(self.entry(seq)?);
+        }
+        newest.reverse();
+        Ok(newest)
     }
 
     /// Events of a response with a damaged or missing header; at most [`AT_ONCE`] records are read.

@@ -61,11 +61,12 @@ impl Store {
         }
     }
 
-    /// The end of a copy: all of it is kept, and later numbers are greater than `last`.
-    pub(in crate::state) async fn end_of_copy(&self, last: u64) -> Result<(), StoreError> {
+    /// The end of a copy: all of it is kept, later numbers are greater than `last`, and later terms than `epoch`. Those of
+    /// an embedded store are negative.
+    pub(in crate::state) async fn end_of_copy(&self, last: u64, epoch: i64) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.end_of_copy(last).await,
-            Self::Postgres(records) => records.end_of_copy(last).await,
+            Self::Postgres(records) => records.end_of_copy(last, epoch).await,
         }
     }
 }

@@ -56,7 +56,7 @@ impl Store {
         }
     }
 
-    /// Stored events of a response, finished ones included; at most `limit`.
+    /// Stored events of a response, finished ones included: the newest `limit`, in order of arrival.
     pub async fn entries_of(&self, rkey: RKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         match self {
             Self::Embedded(records) => records.entries_of(rkey, limit),

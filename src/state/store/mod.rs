@@ -37,6 +37,15 @@ impl Store {
         Postgres::connect(settings).await.map(Self::Postgres)
     }
 
+    /// From here on connections are opened by these settings, but for the schema; those that are open stay. False if nothing
+    /// is new.
+    pub fn reach_by(&self, settings: &postgres::Settings) -> Result<bool, ConnectError> {
+        match self {
+            Self::Embedded(_) => Ok(false),
+            Self::Postgres(records) => records.reach_by(settings),
+        }
+    }
+
     /// The embedded database, for tests and benches that damage or build records. Production code uses the records
     /// (tests/it/shape.rs).
     pub fn engine(&self) -> Option<&Engine> {

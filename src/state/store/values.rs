@@ -13,6 +13,14 @@ impl Store {
         }
     }
 
+    /// The values of these names, in their order.
+    pub async fn metas<T: DeserializeOwned>(&self, names: &[String]) -> Result<Vec<Option<T>>, StoreError> {
+        match self {
+            Self::Embedded(records) => names.iter().map(|name| records.meta(name)).collect(),
+            Self::Postgres(records) => Box::pin(records.metas(names)).await,
+        }
+    }
+
     pub async fn set_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {
         match self {
             Self::Embedded(records) => records.set_meta(name, value),

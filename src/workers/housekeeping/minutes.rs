@@ -64,10 +64,8 @@ pub(crate) async fn save_last(shared: &Shared) -> Result<(), StoreError> {
 
 /// The stored minutes of the last day.
 pub(crate) async fn read(store: &Store, now_ms: i64) -> Result<Minutes, StoreError> {
-    let mut hours: Vec<Hour> = Vec::new();
-    for hour in 0..HOURS {
-        hours.extend(store.meta(&name(hour)).await?);
-    }
+    let names: Vec<String> = (0..HOURS).map(name).collect();
+    let hours: Vec<Hour> = store.metas(&names).await?.into_iter().flatten().collect();
     let received = store.meta(RECEIVED).await?.unwrap_or_default();
     Ok(Minutes::of(hours, received, now_ms.div_euclid(MINUTE_MS)))
 }

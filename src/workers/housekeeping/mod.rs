@@ -11,9 +11,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
-use tracing::error;
+use tracing::{error, info};
 
 use crate::config::{Auth, Config};
+use crate::remotes;
+use crate::state::Store;
+use crate::state::postgres::ConnectError;
 use crate::time::age_clock_ms;
 use crate::workers::inbound::damaged;
 use crate::workers::runtime::retry::millis;
@@ -65,6 +68,17 @@ impl Secrets {
             doors: webhook || admin,
         }
     }
+}
+
+/// The database's address and certificate as their files have them now: its password may have been replaced. Connections
+/// that are open stay. False if nothing is new.
+pub(crate) fn reach_database(store: &Store, fresh: &Config) -> Result<bool, ConnectError> {
+    let Some(postgres) = &fresh.state.postgres else { return Ok(false) };
+    let is_new = store.reach_by(&remotes::database(postgres)?)?;
+    if is_new {
+        info!("the database's address was read anew");
+    }
+    Ok(is_new)
 }
 
 fn of_login(auth: &Auth) -> &SecretString {

@@ -13,7 +13,7 @@ use crate::remotes::credentials;
 use crate::salesforce::describe::Describe;
 use crate::state::StoreError;
 use crate::workers::Shared;
-use crate::workers::housekeeping::in_force;
+use crate::workers::housekeeping::{in_force, reach_database};
 
 /// How long a check of an edited mapping waits for the org's answer.
 const ASKING: Duration = Duration::from_secs(15);
@@ -209,7 +209,9 @@ impl Shared {
     pub fn reload_secrets(&self) {
         match self.config.reload_secrets() {
             Ok(fresh) => {
-                self.note_secrets(None);
+                let unreached = reach_database(&self.store, &fresh).err();
+                let unreached = unreached.map(|error| format!("the database is reached as before: {error}"));
+                self.note_secrets(unreached.as_deref());
                 let taken = self.secrets.take(&fresh);
                 if taken.salesforce {
                     self.salesforce.set_credentials(credentials(&fresh));

@@ -161,6 +161,7 @@ fn advice(failure: &Failure) -> String {
         }
         Failure::SessionOver(_) => "The session ended; the next call logs in again.".to_owned(),
         Failure::Store(_) => "Our own store does not work.".to_owned(),
+        Failure::Elsewhere(there) => there.clone(),
         Failure::Refused { status, .. } => format!("It refuses with status {status}."),
     }
 }

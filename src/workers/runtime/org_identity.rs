@@ -87,6 +87,7 @@ impl Shared {
     /// Makes contact when there is none yet. The client refuses any org but the state's own. It sends nothing for
     /// another user until this function has stored that user (design, rule 16).
     pub async fn contact(&self) -> Result<Arc<OrgIdentity>, Failure> {
+        self.may_ask()?;
         let mut known = self.contacts.known.lock().await;
         let session = self.salesforce.session().await?;
         // A later login may have another user.

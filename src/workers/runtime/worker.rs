@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::workers::{Fatal, Shared, Step};
+use crate::workers::{Fatal, Process, Shared, Step};
 
 /// A loop of the daemon.
 pub(crate) trait Worker: Send {
@@ -27,16 +27,16 @@ pub(crate) trait Worker: Send {
     }
 }
 
-/// Ends the process when a worker ends by a fatal error or a panic.
+/// Ends the process when what it must not go on without ends by a fatal error or a panic.
 struct Alarm {
     name: &'static str,
-    shared: Arc<Shared>,
+    process: Arc<Process>,
     token: CancellationToken,
 }
 
 impl Alarm {
     fn ring(&self) {
-        self.shared.failed.store(true, Ordering::SeqCst);
+        self.process.failed.store(true, Ordering::SeqCst);
         self.token.cancel();
     }
 
@@ -63,9 +63,20 @@ impl Drop for Alarm {
     }
 }
 
+/// Runs what is no worker and what the process must not go on without: a panic in it ends the process.
+pub(crate) async fn supervised<T>(
+    name: &'static str,
+    process: Arc<Process>,
+    token: CancellationToken,
+    work: impl Future<Output = T>,
+) -> T {
+    let _alarm = Alarm { name, process, token };
+    work.await
+}
+
 /// Runs steps until the token is cancelled.
 pub(crate) async fn run_worker<H: Worker>(hands: H, shared: Arc<Shared>, token: CancellationToken) {
-    let alarm = Alarm { name: H::NAME, shared: shared.clone(), token: token.clone() };
+    let alarm = Alarm { name: H::NAME, process: shared.process.clone(), token: token.clone() };
     if let Err(fatal) = steps(hands, &shared, &token).await {
         alarm.end(&fatal);
     }
@@ -166,6 +177,18 @@ pub(crate) mod tests {
         assert!(driving.await.unwrap_err().is_panic());
         assert!(token.is_cancelled());
         assert!(shared.failed.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_worker_and_panics_takes_the_process_with_it_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shared, token) = (shared(dir.path()).await, CancellationToken::new());
+        let quiet = supervised("quiet", shared.process.clone(), token.clone(), async { 7 });
+        assert_eq!((quiet.await, token.is_cancelled()), (7, false));
+        let clumsy = async { panic!("on purpose") };
+        let running = supervised::<()>("clumsy", shared.process.clone(), token.clone(), clumsy);
+        assert!(tokio::spawn(running).await.unwrap_err().is_panic());
+        assert!(token.is_cancelled() && shared.failed.load(Ordering::SeqCst));
     }
 
     /// Has calls in flight, which the test ends.

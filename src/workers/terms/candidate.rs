@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::decide::lease::{Beat, Watch};
 use crate::state::postgres::lease::LeaseRow;
 use crate::workers::terms::{READ_EVERY, Term, Terms, now_ms};
-use crate::workers::{Current, Daemon};
+use crate::workers::{Current, Daemon, housekeeping};
 
 /// Nobody has it: it was given back, or was never taken.
 pub(super) fn is_free(row: &LeaseRow) -> bool {
@@ -22,11 +22,11 @@ impl Terms {
     /// Waits until this instance has the lease; none when the process ends.
     pub(super) async fn candidate(&self, current: &Current) -> Option<Term> {
         let mut watch = Watch::default();
-        let mut unseen = false;
+        let (mut unseen, mut unready) = (false, false);
         let mut waiting: Option<Daemon> = None;
         let term = loop {
             if waiting.is_none() {
-                waiting = self.wait_beside(current).await;
+                waiting = self.wait_beside(current, &mut unready).await;
             }
             if let Some(term) = self.try_to_take(current, &mut watch, &mut unseen).await {
                 break Some(term);
@@ -43,7 +43,8 @@ impl Terms {
     }
 
     /// Gives the doors a state that belongs to no term, and watches the files; none while the database is away.
-    async fn wait_beside(&self, current: &Current) -> Option<Daemon> {
+    /// `unready`: that was so the last time, and was logged.
+    async fn wait_beside(&self, current: &Current, unready: &mut bool) -> Option<Daemon> {
         match self.without_work().await {
             Ok(shared) => {
                 let shared = Arc::new(shared);
@@ -51,9 +52,20 @@ impl Terms {
                 Some(Daemon::stand_by(shared, self.token.child_token()))
             }
             Err(error) => {
-                warn!(%error, "this instance cannot wait for work yet");
+                if !std::mem::replace(unready, true) {
+                    warn!(%error, "this instance cannot wait for work yet");
+                }
+                self.reach_database();
                 None
             }
+        }
+    }
+
+    /// The database's password may have been replaced. Nothing else reads it anew while the database is away.
+    fn reach_database(&self) {
+        let Ok(fresh) = self.process.config.reload_secrets() else { return };
+        if let Err(error) = housekeeping::reach_database(&self.store, &fresh) {
+            debug!(%error, "the database is reached as before");
         }
     }
 

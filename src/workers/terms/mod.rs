@@ -55,6 +55,12 @@ pub struct Term {
     pub shared: Arc<Shared>,
     /// Cancelled when a write of the term has no answer, or another instance has taken over.
     ended: CancellationToken,
+    held: Held,
+}
+
+/// The lease, while this instance has it. Whoever drops it disarms the kernel's timer.
+struct Held {
+    epoch: i64,
     deadline: Deadline,
     /// When the last beat that arrived was sent (milliseconds).
     beaten_ms: i64,
@@ -137,16 +143,21 @@ impl Terms {
         }
     }
 
-    /// Reads anew what the workers know. The kernel's timer runs from here on.
+    /// Reads anew what the workers know. The kernel's timer runs from here on, so the lease is renewed meanwhile: where
+    /// the database is far away or has much to count, reading takes longer than the lease.
     async fn begin(&self, epoch: i64, sent_ms: i64) -> Result<Term, StoreError> {
         let deadline = Deadline::at(sent_ms + self.times.end_ms)?;
+        let mut held = Held { epoch, deadline, beaten_ms: sent_ms };
         let ended = CancellationToken::new();
         let store = self.store.for_term(epoch, ended.clone());
-        let begun = Shared::begin(self.process.clone(), store).await;
+        let begun = tokio::select! {
+            begun = Shared::begin(self.process.clone(), store) => begun,
+            () = self.beat(None, &mut held) => Err(StoreError::TermOver),
+        };
         match begun {
-            Ok(shared) => Ok(Term { epoch, shared: Arc::new(shared), ended, deadline, beaten_ms: sent_ms }),
+            Ok(shared) => Ok(Term { epoch, shared: Arc::new(shared), ended, held }),
             Err(error) => {
-                drop(deadline);
+                drop(held);
                 let _ = self.lease.release(epoch, self.limit()).await;
                 Err(error)
             }

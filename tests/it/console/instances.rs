@@ -62,6 +62,11 @@ async fn the_instances_are_shown_with_who_works_and_whose_door_accepts() {
     page.has("aria-current=\"page\">Instances</a>");
     let french = browser.send("/console", "/console/language", &[("language", "fr"), ("to", HERE)]).await;
     french.has("mappings différents").has(">travaille<").has(">acceptés<");
+    // What would ask Salesforce, or Goodays, is asked of the one that works.
+    let before = cluster.stage.salesforce.api_calls();
+    let touched = browser.send("/console/mappings", "/console/mappings/touched", &[]).await;
+    touched.has(&format!("l’instance {leader} travaille")).has(&first.doors.admin_addr().to_string());
+    assert_eq!(cluster.stage.salesforce.api_calls(), before);
     assert!(second.stop().await && first.stop().await);
 }
 

@@ -52,13 +52,19 @@ impl Postgres {
             insert into meta (name, value) values ($1, $2::text::json)
             on conflict (name) do update set value = excluded.value";
         const GONE: &str = "delete from meta where name = $1";
+        const FROZEN: &str = "
+            select exists (select from pg_constraint where conname = 'copied'
+                           and connamespace = current_schema()::regnamespace)";
         let records = &self.shared.records;
         if let Some(mark) = mark {
             records.rows(SET, &[&MARK, &encode(mark)], LIMIT).await?;
             let is_left = matches!(mark, Mark::Left { .. });
             return if is_left { records.batch(FREEZE, LIMIT).await } else { Ok(()) };
         }
-        records.batch(THAW, LIMIT).await?;
+        // Only the tables' owner may change them, and whoever is not could not freeze them either.
+        if records.row(FROZEN, &[], LIMIT).await?.get(0) {
+            records.batch(THAW, LIMIT).await?;
+        }
         records.rows(GONE, &[&MARK], LIMIT).await.map(drop)
     }
 

@@ -34,13 +34,15 @@ impl Postgres {
         self.put_values(&batch.values).await
     }
 
-    /// The end of a copy: later numbers are greater than `last`, and the planner knows the tables.
-    pub async fn end_of_copy(&self, last: u64) -> Result<(), StoreError> {
+    /// The end of a copy: later numbers are greater than `last`, later terms than `epoch`, and the planner knows the tables.
+    pub async fn end_of_copy(&self, last: u64, epoch: i64) -> Result<(), StoreError> {
+        const EPOCH: &str = "update lease set epoch = greatest(epoch, $1)";
         const NUMBERS: &str = "select setval('numbers', $1, false), setval('blocks', $2, false)";
         const KNOW: &str =
             "analyze receipts; analyze events; analyze notes; analyze conversations; analyze actions";
         let (even, block) = ((last / 2 + 1) * 2, (last >> BLOCK_BITS) + 1);
         self.run(NUMBERS, &[&signed(even), &signed(block)]).await?;
+        self.run(EPOCH, &[&epoch]).await?;
         self.shared.records.batch(KNOW, LIMIT).await
     }
 
