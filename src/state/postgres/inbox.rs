@@ -168,7 +168,7 @@ impl Postgres {
     }
 
     /// A lane's due events and notes, at most `limit`: by turns one that came in, one that was postponed, and a note, each
-    /// kind oldest first. Those that came in are due since [`DUE_NOW`], so the others would wait for the last of them.
+    /// kind oldest first. Those that came in are due since `DUE_NOW`, so the others would wait for the last of them.
     pub async fn due(&self, lane: u8, now_ms: i64, limit: usize) -> Result<Vec<Item>, StoreError> {
         const SQL: &str = "
             select rkey, due_ms, seq, is_event from (
