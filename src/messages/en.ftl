@@ -49,6 +49,7 @@ survivor-without-key = This Case took over a feedback by a merge, but Salesforce
 author-may-not = A user whose kind may not answer customers (comments.authors in actions.yaml) asked for this answer, or changed its text. An agent has to look at the text, and choose the command again.
 author-unseen = It cannot be seen who wrote this: Salesforce does not show the user, or his kind (UserType), to the connector. The administrator lets the connector's user see all users (View All Users).
 merged = This Case holds several feedbacks (merged), and it cannot be told which one the comment answers.
+linked = Somebody put the feedback on this Case, and it cannot be told whether the comment was written for its customer or before, about another matter. Write it anew for the customer, or leave it.
 
 ## Why another action is not sent
 
@@ -107,6 +108,7 @@ advice-empty = `drop`: the comment has no text
 advice-spam = `drop`; if it is no spam, undo that in Goodays, then `retry`
 advice-not-allowed = look in Goodays why it is not listed there; when it is, `retry`
 advice-merged = answer in Goodays by hand; `drop`
+advice-linked = written for this customer: `retry`; about another matter: `drop`
 advice-author-may-not = the agent looks at the text and chooses the command again; `drop`
 advice-author-unseen = give the integration user View All Users; an agent wrote it: `retry`; a customer: `drop`
 advice-max-actions-per-hour = a mistake: `drop --all --reason max_actions_per_hour`; meant so: the same with `retry`

@@ -49,6 +49,7 @@ survivor-without-key = Cette requête a repris un avis par une fusion, mais Sale
 author-may-not = Un utilisateur dont le type ne permet pas de répondre aux clients (comments.authors dans actions.yaml) a demandé cette réponse, ou en a changé le texte. Un agent doit regarder le texte, puis choisir de nouveau la commande.
 author-unseen = On ne voit pas qui l’a écrit : Salesforce ne montre pas l’utilisateur, ou son type (UserType), au connecteur. L’administrateur permet à l’utilisateur du connecteur de voir tous les utilisateurs (View All Users).
 merged = Cette requête réunit plusieurs avis (fusion), et rien ne dit auquel le commentaire répond.
+linked = Quelqu’un a mis l’avis sur cette requête, et rien ne dit si le commentaire a été écrit pour son client ou avant, sur un autre sujet. Écrivez-le de nouveau pour le client, ou laissez-le.
 
 ## Pourquoi une autre action n’est pas envoyée
 
@@ -107,6 +108,7 @@ advice-empty = `drop` : le commentaire est vide
 advice-spam = `drop` ; si c’est une erreur, corriger dans Goodays, puis `retry`
 advice-not-allowed = chercher dans Goodays pourquoi cela n’y est pas proposé ; dès que oui, `retry`
 advice-merged = répondre à la main dans Goodays ; `drop`
+advice-linked = écrit pour ce client : `retry` ; sur un autre sujet : `drop`
 advice-author-may-not = l’agent regarde le texte et choisit de nouveau la commande ; `drop`
 advice-author-unseen = donner View All Users à l’utilisateur d’intégration ; écrit par un agent : `retry` ; par un client : `drop`
 advice-max-actions-per-hour = une erreur : `drop --all --reason max_actions_per_hour` ; voulu : la même commande avec `retry`

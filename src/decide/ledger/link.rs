@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::decide::ledger::command::CommandSeen;
 use crate::decide::ledger::joined::{Joined, KeyOfSurvivor};
+use crate::decide::ledger::linked::Linked;
 use crate::decide::ledger::note::Feedback;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
@@ -62,6 +63,9 @@ pub struct Link {
     /// The merge that led to this Case, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<Joined>,
+    /// Somebody else put the key on this Case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<Linked>,
     /// The Case has feedback on an agent's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answer_told: bool,
@@ -229,6 +233,7 @@ impl Link {
             version: 0,
             rules: 0,
             joined: None,
+            linked: None,
             answer_told: false,
             approved: false,
             command: CommandSeen::default(),

@@ -22,8 +22,8 @@ pub(super) struct Shown {
     pub wanted: Wanted,
     pub author: Option<String>,
     pub acted: SalesforceTime,
-    /// Several responses share the Case, and it is not known which one the comment answers.
-    pub unsure: bool,
+    /// Why it is not known whether the comment answers this response: the code of the reason, and its words.
+    pub unsure: Option<&'static str>,
     /// Who wrote it cannot be seen.
     pub unseen: bool,
     pub now_ms: i64,
@@ -40,6 +40,10 @@ pub(super) enum Author {
 
 /// The reason code of an answer whose author cannot be seen.
 pub const AUTHOR_UNSEEN: &str = "author_unseen";
+/// The reason code of an answer on a Case with several responses, or written about the time of a merge; also its words.
+pub(super) const MERGED: &str = "merged";
+/// The reason code of an answer that may have been written before somebody put the key on the Case; also its words.
+const LINKED: &str = "linked";
 
 impl Conversation {
     /// Applies a comment that was written, published, unpublished or edited. `case` is its Case's row; `unsure`:
@@ -61,11 +65,11 @@ impl Conversation {
         if author_is == Author::MayNot {
             return Seen::default();
         }
-        let unsure = match self.comment_of_joined(row) {
-            CommentOfJoined::Earlier => return Seen::default(),
-            CommentOfJoined::Unsure => true,
-            CommentOfJoined::Ours => unsure,
-        };
+        let (of, why) = self.comment_of(row, &case_id);
+        if of == CommentOfJoined::Earlier {
+            return Seen::default();
+        }
+        let unsure = unsure.then_some(MERGED).or(why);
         let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
         let (by, wanted) = match &known {
             Some(known) => {
@@ -97,14 +101,25 @@ impl Conversation {
         }
     }
 
-    /// Whether an unknown comment is for this response, after a merge led to a Case that was not ours.
-    pub(super) fn comment_of_joined(&self, row: &Value) -> CommentOfJoined {
-        let Some((link, joined)) = self.link.as_ref().and_then(|link| Some((link, link.joined?))) else {
-            return CommentOfJoined::Ours;
+    /// Whether an unknown comment on this Case is for this response, after a merge or somebody's link led to a Case that
+    /// was not ours. With the reason code if that cannot be told.
+    pub(super) fn comment_of(&self, row: &Value, case: &RecordId) -> (CommentOfJoined, Option<&'static str>) {
+        let known = |link: &&Link| record(row, "Id").is_some_and(|comment| link.answer(&comment).is_some());
+        let Some(link) = self.link.as_ref().filter(|link| !known(link)) else {
+            return (CommentOfJoined::Ours, None);
         };
-        match record(row, "Id") {
-            Some(comment) if link.answer(&comment).is_some() => CommentOfJoined::Ours,
-            _ => joined.comment(time(row, "CreatedDate"), time(row, "LastModifiedDate")),
+        let (created, modified) = (time(row, "CreatedDate"), time(row, "LastModifiedDate"));
+        let joined = link.joined.map(|joined| (joined.comment(created, modified), MERGED));
+        let linked = link.linked.as_ref().map(|linked| (linked.comment(created, modified), LINKED));
+        // The key has moved to a Case whose row was not seen yet.
+        let elsewhere = link.case.as_ref().is_some_and(|known| known.id != *case);
+        let elsewhere = elsewhere.then_some((CommentOfJoined::Unsure, LINKED));
+        let all = || [joined, linked, elsewhere].into_iter().flatten();
+        let is = |which: CommentOfJoined| all().find(|(of, _)| *of == which);
+        match (is(CommentOfJoined::Earlier), is(CommentOfJoined::Unsure)) {
+            (Some(_), _) => (CommentOfJoined::Earlier, None),
+            (None, Some((_, why))) => (CommentOfJoined::Unsure, Some(why)),
+            (None, None) => (CommentOfJoined::Ours, None),
         }
     }
 
@@ -121,8 +136,8 @@ impl Conversation {
             link.answers.push(Answered { comment, intent: seq, text, told: false });
             if shown.unseen {
                 self.park(seq, AUTHOR_UNSEEN, Words::new("author-unseen"), None, shown.now_ms);
-            } else if shown.unsure {
-                self.park(seq, "merged", Words::new("merged"), None, shown.now_ms);
+            } else if let Some(why) = shown.unsure {
+                self.park(seq, why, Words::new(why), None, shown.now_ms);
             }
         }
         Seen { fired, ..Seen::default() }

@@ -23,6 +23,7 @@ fn see_by(
     let now = SalesforceTime::from_millis(minute(20));
     let since = Since {
         first_start: SalesforceTime::from_millis(minute(0)),
+        seen_until: SalesforceTime::from_millis(minute(0)),
         us: &[],
         now_ms: minute(20),
         now,
@@ -133,8 +134,15 @@ fn of_a_merged_case_the_one_who_waits_is_answered() {
         let row = json!({ "Id": case_id(), "Goodays_Command__c": "answer", "Goodays_Answer__c": "Hello.",
                           "LastModifiedBy": {"UserType": "Standard"} });
         let at = SalesforceTime::from_millis(minute(20));
-        let since =
-            Since { first_start: at, us: &[], now_ms: minute(20), now: at, asked_ms: minute(20), merged };
+        let since = Since {
+            first_start: at,
+            seen_until: at,
+            us: &[],
+            now_ms: minute(20),
+            now: at,
+            asked_ms: minute(20),
+            merged,
+        };
         conversation.see_case(&row, (Rules::only(&SHIPPED), &plan_context()), &since, &mut || 1);
         conversation.intents.first().map(|intent| intent.state.name())
     };

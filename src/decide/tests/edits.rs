@@ -17,6 +17,7 @@ fn since() -> Since<'static> {
     let at = |n| SalesforceTime::from_millis(minute(n));
     Since {
         first_start: at(0),
+        seen_until: at(0),
         us: &[],
         now_ms: minute(10),
         now: at(10),
