@@ -26,6 +26,7 @@ needs-approval = The public reply waits until it is approved.
 outage = Goodays cannot be reached since { $time }. It goes out by itself when Goodays is back: please do not answer a second time.
 goodays-refuses = Goodays accepts nothing from the connector since { $time }, and an administrator was told. It goes out by itself when Goodays accepts it again: please do not answer a second time.
 behind-action = It waits: it is unclear whether another action of this Case reached Goodays. Somebody has to look at that one first.
+not-polled = It waits: what agents do has not been read from Salesforce since { $time }, and an answer may have been given with it. It goes when that can be read again.
 behind-answer = It waits: an answer on this Case was not sent, or it is unclear whether it was. Somebody has to look at that answer first.
 answer-still-waits = Another answer on this Case waits.
 call-still-waits = The call of this Case waits.

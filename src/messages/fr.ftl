@@ -26,6 +26,7 @@ needs-approval = La réponse publique attend une approbation.
 outage = Goodays est injoignable depuis { $time }. L’envoi se fera tout seul dès son retour : merci de ne pas répondre une deuxième fois.
 goodays-refuses = Goodays n’accepte plus rien du connecteur depuis { $time }, et un administrateur en est averti. L’envoi se fera tout seul dès que ce sera rétabli : merci de ne pas répondre une deuxième fois.
 behind-action = En attente : on ne sait pas si une autre action de cette requête est arrivée dans Goodays. Quelqu’un doit d’abord regarder celle-là.
+not-polled = En attente : ce que font les agents n’est plus lu dans Salesforce depuis { $time }, et une réponse a pu être donnée en même temps. L’action part dès que la lecture reprend.
 behind-answer = En attente : une réponse sur cette requête n’a pas été envoyée, ou on ne sait pas si elle l’a été. Quelqu’un doit d’abord examiner cette réponse.
 answer-still-waits = Une autre réponse sur cette requête est en attente.
 call-still-waits = L’appel de cette requête est en attente.

@@ -46,6 +46,8 @@ pub(crate) const CURSOR: &str = "cursor";
 pub(crate) const LOOKED: &str = "cursor at the last look back";
 /// When the daily deep read was completed (milliseconds).
 pub(crate) const DEEP: &str = "last daily look";
+/// How long an action waits, at most, for a pass of its own after the last one (milliseconds).
+const LONGEST_GAP_MS: i64 = 5_000;
 /// For how many poll intervals the queries for deleted rows are left out after one fails.
 const WITHOUT_GONE: i64 = 60;
 
@@ -87,6 +89,10 @@ pub struct PollState {
     pub(crate) seen_until: ArcSwap<Option<SalesforceTime>>,
     /// The newest row time that was read (milliseconds).
     newest_ms: AtomicI64,
+    /// When the last completed pass began (milliseconds).
+    began_ms: AtomicI64,
+    /// An action waits for a pass that begins then or later (milliseconds).
+    wanted_ms: AtomicI64,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
     /// The same for the query that reads actions again before they are sent.
@@ -103,6 +109,11 @@ impl PollState {
         let state = Self::default();
         state.read_up_to(cursor);
         state
+    }
+
+    /// When the last completed pass began (milliseconds); 0: none since the start.
+    pub(crate) fn began_ms(&self) -> i64 {
+        self.began_ms.load(Ordering::SeqCst)
     }
 
     /// Rows up to this time were read.
@@ -140,7 +151,11 @@ impl Worker for Poller {
         let after_ms = shared.clock.now_ms();
         self.next = Next::After(now_ms);
         match passed {
-            Ok(()) => shared.poll_state.last_completed_ms.store(Arc::new(Some(after_ms))),
+            Ok(()) => {
+                shared.poll_state.began_ms.store(now_ms, Ordering::SeqCst);
+                shared.poll_state.last_completed_ms.store(Arc::new(Some(after_ms)));
+                shared.deliver.notify_one();
+            }
             Err(Failure::Budget) => {
                 info!("polling waits: the rest of the daily budget is kept for new feedback");
                 self.next = Next::At(after_ms + 60_000);
@@ -174,6 +189,13 @@ fn cannot_be_read(shared: &Shared) {
 }
 
 impl Shared {
+    /// An action waits for a poll that begins at `due_ms` or later (milliseconds).
+    pub(crate) fn want_poll(&self, due_ms: i64) {
+        if self.poll_state.wanted_ms.fetch_max(due_ms, Ordering::SeqCst) < due_ms {
+            self.poll.notify_one();
+        }
+    }
+
     /// Salesforce's clock now. Something on the network path may remove the `Date` from its answers: then it is this
     /// machine's clock, or the newest row that was read, whichever is later. So what people did before an edit of the
     /// rules never looks as if it was done after.
@@ -215,7 +237,14 @@ impl Poller {
         };
         let poll = &shared.live().poll;
         let pace = PollPace { active_ms: millis(poll.interval), quiet_ms: millis(poll.quiet) };
-        polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms)
+        let regular_ms = polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms);
+        let wanted_ms = shared.poll_state.wanted_ms.load(Ordering::SeqCst);
+        if wanted_ms <= polled_ms {
+            return regular_ms;
+        }
+        // One pass for all that wait by then, and no closer to the last one than the budget wants.
+        let gap_ms = (pace.active_ms / 2).min(LONGEST_GAP_MS).max(self.spacing_ms);
+        regular_ms.min(wanted_ms.max(polled_ms + gap_ms))
     }
 
     async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod clocks;
+mod grace;
 mod proof;
 mod refused;
 mod road;
