@@ -50,6 +50,7 @@ survivor-without-key = This Case took over a feedback by a merge, but Salesforce
 author-may-not = A user whose kind may not answer customers (comments.authors in actions.yaml) asked for this answer, or changed its text. An agent has to look at the text, and choose the command again.
 author-unseen = It cannot be seen who wrote this: Salesforce does not show the user, or his kind (UserType), to the connector. The administrator lets the connector's user see all users (View All Users).
 merged = This Case holds several feedbacks (merged), and it cannot be told which one the comment answers.
+author-covered = It cannot be seen who asked for this, or who wrote the text: the connector itself changed the Case right afterwards. An agent has to look at the text, and choose the command again.
 linked = Somebody put the feedback on this Case, and it cannot be told whether the comment was written for its customer or before, about another matter. Write it anew for the customer, or leave it.
 
 ## Why another action is not sent
@@ -60,6 +61,7 @@ call-not-carried = The call's note and rating did not travel: please enter them 
 rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
 remark-left-out = The type “{ $chosen }” did not travel: Goodays takes { $known }.
 note-cut = The call's note was cut after { $max } characters.
+close-changed = The type was chosen or changed after the feedback was closed in Goodays; it does not travel any more. Please enter it in Goodays.
 call-changed = The call's note or rating was changed after it was sent; the change does not travel. Please enter it in Goodays.
 hourly-limit = Held back: more than { $limit } actions in one hour. Somebody has to look and release them (goodays-salesforce retry --all --reason max_actions_per_hour).
 breach-other-response = Held back, because it must never happen: it was decided by the view of another response. Please report it; nothing was sent.

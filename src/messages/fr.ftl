@@ -50,6 +50,7 @@ survivor-without-key = Cette requête a repris un avis par une fusion, mais Sale
 author-may-not = Un utilisateur dont le type ne permet pas de répondre aux clients (comments.authors dans actions.yaml) a demandé cette réponse, ou en a changé le texte. Un agent doit regarder le texte, puis choisir de nouveau la commande.
 author-unseen = On ne voit pas qui l’a écrit : Salesforce ne montre pas l’utilisateur, ou son type (UserType), au connecteur. L’administrateur permet à l’utilisateur du connecteur de voir tous les utilisateurs (View All Users).
 merged = Cette requête réunit plusieurs avis (fusion), et rien ne dit auquel le commentaire répond.
+author-covered = On ne voit pas qui a demandé cette réponse, ou écrit son texte : le connecteur a lui-même modifié la requête juste après. Un agent doit regarder le texte, puis choisir de nouveau la commande.
 linked = Quelqu’un a mis l’avis sur cette requête, et rien ne dit si le commentaire a été écrit pour son client ou avant, sur un autre sujet. Écrivez-le de nouveau pour le client, ou laissez-le.
 
 ## Pourquoi une autre action n’est pas envoyée
@@ -60,6 +61,7 @@ call-not-carried = La note et l’évaluation de l’appel n’ont pas été tra
 rating-left-out = L’évaluation de l’appel n’a pas été transmise : Goodays accepte de 0 à 5.
 remark-left-out = Le type « { $chosen } » n’a pas été transmis : Goodays accepte { $known }.
 note-cut = La note de l’appel a été coupée après { $max } caractères.
+close-changed = Le type a été choisi ou modifié après la clôture de l’avis dans Goodays ; il n’est plus transmis. Merci de le saisir dans Goodays.
 call-changed = La note ou l’évaluation de l’appel a été modifiée après l’envoi ; la modification n’est pas transmise. Merci de la saisir dans Goodays.
 hourly-limit = Retenu : plus de { $limit } actions en une heure. Une vérification est nécessaire avant l’envoi (goodays-salesforce retry --all --reason max_actions_per_hour).
 breach-other-response = Retenu, car cela ne doit jamais arriver : la décision repose sur un autre avis. Merci de le signaler ; rien n’a été envoyé.

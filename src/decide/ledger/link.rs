@@ -81,6 +81,9 @@ pub struct Link {
     /// The last call that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallSent>,
+    /// The last close that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<CallSent>,
     /// Hashes of sent texts whose message id was not read back yet: only in states of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unidentified: Vec<u64>,
@@ -172,15 +175,18 @@ pub struct Answered {
     pub intent: u64,
     /// Hash of the normalised text that the intent had.
     pub text: u64,
-    /// The agent has feedback that a later edit is not sent.
+    /// The agent has feedback that a later edit is not sent: only in states of earlier versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
+    /// Hash of the later text that the agent was told is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_of: Option<u64>,
 }
 
-/// The content of a sent call.
+/// The content of a sent call or close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallSent {
-    /// Hash of note and rating.
+    /// Hash of note and rating, or of the type.
     pub content: u64,
     /// The agent has feedback that a later change is not sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -239,6 +245,7 @@ impl Link {
             command: CommandSeen::default(),
             rule_failures: Vec::new(),
             call: None,
+            close: None,
             unidentified: Vec::new(),
             source: None,
             customer: None,

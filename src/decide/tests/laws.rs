@@ -240,7 +240,7 @@ proptest! {
         };
         let mut link = linked(&talk);
         link.replied = ours.then_some(RepliedBy::Us);
-        link.answers = vec![Answered { comment: comment_id(), intent: 1, text: 0, told: false }];
+        link.answers = vec![Answered { comment: comment_id(), intent: 1, text: 0, told: false, told_of: None }];
         let one = intent(1, wish.clone(), ready());
         let view = Response::from_value(&body).unwrap();
         match permitted(&one, &view, Beside { link: Some(&link), ..Beside::default() }) {

@@ -88,7 +88,9 @@ impl Shared {
     async fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
         let known =
             before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
-        if now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
+        let command = before.and_then(|rules| rules.mapping.actions().command.as_ref());
+        let is_new_command = now.actions().command.is_some() && now.actions().command.as_ref() != command;
+        if is_new_command || now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
             self.store.set_meta(READ_ALL, &true).await?;
         }
         Ok(())
