@@ -281,8 +281,7 @@ impl Wait {
     pub fn until_ms(self) -> Option<i64> {
         match self {
             Self::Until { at_ms } => Some(at_ms),
-            Self::EarlierAttempt { look_again_ms } => Some(look_again_ms),
-            Self::Poll { look_again_ms } => Some(look_again_ms),
+            Self::EarlierAttempt { look_again_ms } | Self::Poll { look_again_ms } => Some(look_again_ms),
             Self::StaleView { until_ms } | Self::Refused { until_ms } => Some(until_ms),
             _ => None,
         }
