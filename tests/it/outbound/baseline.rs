@@ -63,8 +63,8 @@ async fn a_condition_on_a_field_that_was_never_read_does_not_begin_to_hold() {
 async fn what_stands_in_a_field_is_no_command_when_an_edit_names_it() {
     let mut world = World::with(brisk()).await;
     world.stop().await;
-    let without = SHIPPED.lines().filter(|line| !line.contains("Goodays_Command__c"));
-    let without: String = without.map(|line| format!("{line}\n")).collect();
+    let without = SHIPPED.split_inclusive('\n').filter(|line| !line.contains("Goodays_Command__c"));
+    let without: String = without.collect();
     std::fs::write(world.dir.path().join("mappings/actions.yaml"), without).unwrap();
     world.go_on_without_state().await;
     let id = world.arrives(Feedback::default()).await;
