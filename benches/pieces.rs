@@ -175,8 +175,15 @@ fn look_at_2000_known_cases(bencher: Bencher) {
         Some(CaseRef { id: RecordId::new(CASE).expect("an id"), number: Some("00000001".to_owned()) });
     conversation.link = Some(link);
     let at = SalesforceTime::default();
-    let since =
-        Since { first_start: at, us: &[], now_ms: 0, now: at, asked_ms: 0, merged: MergedCase::default() };
+    let since = Since {
+        first_start: at,
+        seen_until: at,
+        us: &[],
+        now_ms: 0,
+        now: at,
+        asked_ms: 0,
+        merged: MergedCase::default(),
+    };
     bencher.bench_local(|| {
         for row in rows {
             conversation.see_case(

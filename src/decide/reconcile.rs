@@ -105,7 +105,7 @@ pub fn bury(link: Option<Link>, response: &ResponseId, row: &Row) -> Link {
     for id in &row.marked {
         link.learn(id.clone(), None, MessageOrigin::Imported);
     }
-    (link.unread, link.joined) = (false, None);
+    (link.unread, link.joined, link.linked) = (false, None, None);
     let known = link.case.take();
     if !link.gone.iter().any(|g| g.id == case.id) {
         link.gone.push(case.clone().or_known(known.as_ref()));

@@ -26,6 +26,7 @@ needs-approval = The public reply waits until it is approved.
 outage = Goodays cannot be reached since { $time }. It goes out by itself when Goodays is back: please do not answer a second time.
 goodays-refuses = Goodays accepts nothing from the connector since { $time }, and an administrator was told. It goes out by itself when Goodays accepts it again: please do not answer a second time.
 behind-action = It waits: it is unclear whether another action of this Case reached Goodays. Somebody has to look at that one first.
+not-polled = It waits: what agents do has not been read from Salesforce since { $time }, and an answer may have been given with it. It goes when that can be read again.
 behind-answer = It waits: an answer on this Case was not sent, or it is unclear whether it was. Somebody has to look at that answer first.
 answer-still-waits = Another answer on this Case waits.
 call-still-waits = The call of this Case waits.
@@ -49,6 +50,8 @@ survivor-without-key = This Case took over a feedback by a merge, but Salesforce
 author-may-not = A user whose kind may not answer customers (comments.authors in actions.yaml) asked for this answer, or changed its text. An agent has to look at the text, and choose the command again.
 author-unseen = It cannot be seen who wrote this: Salesforce does not show the user, or his kind (UserType), to the connector. The administrator lets the connector's user see all users (View All Users).
 merged = This Case holds several feedbacks (merged), and it cannot be told which one the comment answers.
+author-covered = It cannot be seen who asked for this, or who wrote the text: the connector itself changed the Case right afterwards. An agent has to look at the text, and choose the command again.
+linked = Somebody put the feedback on this Case, and it cannot be told whether the comment was written for its customer or before, about another matter. Write it anew for the customer, or leave it.
 
 ## Why another action is not sent
 
@@ -58,6 +61,7 @@ call-not-carried = The call's note and rating did not travel: please enter them 
 rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
 remark-left-out = The type “{ $chosen }” did not travel: Goodays takes { $known }.
 note-cut = The call's note was cut after { $max } characters.
+close-changed = The type was chosen or changed after the feedback was closed in Goodays; it does not travel any more. Please enter it in Goodays.
 call-changed = The call's note or rating was changed after it was sent; the change does not travel. Please enter it in Goodays.
 hourly-limit = Held back: more than { $limit } actions in one hour. Somebody has to look and release them (goodays-salesforce retry --all --reason max_actions_per_hour).
 breach-other-response = Held back, because it must never happen: it was decided by the view of another response. Please report it; nothing was sent.
@@ -107,6 +111,7 @@ advice-empty = `drop`: the comment has no text
 advice-spam = `drop`; if it is no spam, undo that in Goodays, then `retry`
 advice-not-allowed = look in Goodays why it is not listed there; when it is, `retry`
 advice-merged = answer in Goodays by hand; `drop`
+advice-linked = written for this customer: `retry`; about another matter: `drop`
 advice-author-may-not = the agent looks at the text and chooses the command again; `drop`
 advice-author-unseen = give the integration user View All Users; an agent wrote it: `retry`; a customer: `drop`
 advice-max-actions-per-hour = a mistake: `drop --all --reason max_actions_per_hour`; meant so: the same with `retry`

@@ -26,6 +26,7 @@ needs-approval = La réponse publique attend une approbation.
 outage = Goodays est injoignable depuis { $time }. L’envoi se fera tout seul dès son retour : merci de ne pas répondre une deuxième fois.
 goodays-refuses = Goodays n’accepte plus rien du connecteur depuis { $time }, et un administrateur en est averti. L’envoi se fera tout seul dès que ce sera rétabli : merci de ne pas répondre une deuxième fois.
 behind-action = En attente : on ne sait pas si une autre action de cette requête est arrivée dans Goodays. Quelqu’un doit d’abord regarder celle-là.
+not-polled = En attente : ce que font les agents n’est plus lu dans Salesforce depuis { $time }, et une réponse a pu être donnée en même temps. L’action part dès que la lecture reprend.
 behind-answer = En attente : une réponse sur cette requête n’a pas été envoyée, ou on ne sait pas si elle l’a été. Quelqu’un doit d’abord examiner cette réponse.
 answer-still-waits = Une autre réponse sur cette requête est en attente.
 call-still-waits = L’appel de cette requête est en attente.
@@ -49,6 +50,8 @@ survivor-without-key = Cette requête a repris un avis par une fusion, mais Sale
 author-may-not = Un utilisateur dont le type ne permet pas de répondre aux clients (comments.authors dans actions.yaml) a demandé cette réponse, ou en a changé le texte. Un agent doit regarder le texte, puis choisir de nouveau la commande.
 author-unseen = On ne voit pas qui l’a écrit : Salesforce ne montre pas l’utilisateur, ou son type (UserType), au connecteur. L’administrateur permet à l’utilisateur du connecteur de voir tous les utilisateurs (View All Users).
 merged = Cette requête réunit plusieurs avis (fusion), et rien ne dit auquel le commentaire répond.
+author-covered = On ne voit pas qui a demandé cette réponse, ou écrit son texte : le connecteur a lui-même modifié la requête juste après. Un agent doit regarder le texte, puis choisir de nouveau la commande.
+linked = Quelqu’un a mis l’avis sur cette requête, et rien ne dit si le commentaire a été écrit pour son client ou avant, sur un autre sujet. Écrivez-le de nouveau pour le client, ou laissez-le.
 
 ## Pourquoi une autre action n’est pas envoyée
 
@@ -58,6 +61,7 @@ call-not-carried = La note et l’évaluation de l’appel n’ont pas été tra
 rating-left-out = L’évaluation de l’appel n’a pas été transmise : Goodays accepte de 0 à 5.
 remark-left-out = Le type « { $chosen } » n’a pas été transmis : Goodays accepte { $known }.
 note-cut = La note de l’appel a été coupée après { $max } caractères.
+close-changed = Le type a été choisi ou modifié après la clôture de l’avis dans Goodays ; il n’est plus transmis. Merci de le saisir dans Goodays.
 call-changed = La note ou l’évaluation de l’appel a été modifiée après l’envoi ; la modification n’est pas transmise. Merci de la saisir dans Goodays.
 hourly-limit = Retenu : plus de { $limit } actions en une heure. Une vérification est nécessaire avant l’envoi (goodays-salesforce retry --all --reason max_actions_per_hour).
 breach-other-response = Retenu, car cela ne doit jamais arriver : la décision repose sur un autre avis. Merci de le signaler ; rien n’a été envoyé.
@@ -107,6 +111,7 @@ advice-empty = `drop` : le commentaire est vide
 advice-spam = `drop` ; si c’est une erreur, corriger dans Goodays, puis `retry`
 advice-not-allowed = chercher dans Goodays pourquoi cela n’y est pas proposé ; dès que oui, `retry`
 advice-merged = répondre à la main dans Goodays ; `drop`
+advice-linked = écrit pour ce client : `retry` ; sur un autre sujet : `drop`
 advice-author-may-not = l’agent regarde le texte et choisit de nouveau la commande ; `drop`
 advice-author-unseen = donner View All Users à l’utilisateur d’intégration ; écrit par un agent : `retry` ; par un client : `drop`
 advice-max-actions-per-hour = une erreur : `drop --all --reason max_actions_per_hour` ; voulu : la même commande avec `retry`

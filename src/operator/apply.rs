@@ -137,7 +137,7 @@ impl Shared {
         let mut reader = Reader::default();
         let mut place = options.after.unwrap_or_else(|| Place::first(Kind::Comments, contact.first_start));
         for _ in 0..PAGES_AT_ONCE {
-            let (context, earlier) = self.rules_in_force(&contact).await?;
+            let (context, earlier) = self.rules_in_force().await?;
             let Some(edited) = earlier.last() else { return Ok(applied) };
             applied.edited_at = Some(edited.until.to_string());
             let asked_ms = self.clock.now_ms();

@@ -16,6 +16,7 @@ pub fn advice(code: &str) -> Words {
         "spam" => Words::new("advice-spam"),
         "not_allowed" => Words::new("advice-not-allowed"),
         "merged" => Words::new("advice-merged"),
+        "linked" => Words::new("advice-linked"),
         "author_may_not" => Words::new("advice-author-may-not"),
         "author_unseen" => Words::new("advice-author-unseen"),
         "max_actions_per_hour" => Words::new("advice-max-actions-per-hour"),

@@ -145,6 +145,7 @@ impl Shared {
         let minutes = housekeeping::minutes::read(&store, clock.now_ms()).await?;
         let version = process.mapping().version().to_owned();
         let since_ms = housekeeping::in_force::since(&store, &version, clock.now_ms()).await?;
+        let poll_state = poll::PollState::after(store.meta(poll::CURSOR).await?);
         let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
         Ok(Self {
             salesforce,
@@ -157,7 +158,7 @@ impl Shared {
             counts,
             minutes,
             mapping_since_ms: AtomicI64::new(since_ms),
-            poll_state: poll::PollState::default(),
+            poll_state,
             columns: poll::columns::Columns::default(),
             activity: activity::Activity::default(),
             figures: figures::Figures::default(),

@@ -278,6 +278,7 @@ impl World {
             close_grace_ms: GRACE_MS,
             settle_ms: SETTLE_MS,
             poll_ms: 100_000,
+            polled_ms: i64::MAX,
             observe: false,
             undo_reply_ms: 0,
             undo_message_ms: 0,

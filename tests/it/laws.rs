@@ -400,6 +400,7 @@ proptest! {
             close_grace_ms: 0,
             settle_ms: 0,
             poll_ms: 1000,
+        polled_ms: i64::MAX,
             observe: false,
             undo_reply_ms: 0,
             undo_message_ms: 0,

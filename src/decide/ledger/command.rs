@@ -10,6 +10,9 @@ pub struct CommandSeen {
     /// The value of the command field; `None`: it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// The field that it was read from; `None`: none was read yet, or an earlier version did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// How many commands the Case has had: each is an action of its own.
     #[serde(default)]
     pub count: u64,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::decide::ledger::command::CommandSeen;
 use crate::decide::ledger::joined::{Joined, KeyOfSurvivor};
+use crate::decide::ledger::linked::Linked;
 use crate::decide::ledger::note::Feedback;
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
@@ -62,6 +63,9 @@ pub struct Link {
     /// The merge that led to this Case, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<Joined>,
+    /// Somebody else put the key on this Case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<Linked>,
     /// The Case has feedback on an agent's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answer_told: bool,
@@ -77,6 +81,9 @@ pub struct Link {
     /// The last call that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallSent>,
+    /// The last close that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<CallSent>,
     /// Hashes of sent texts whose message id was not read back yet: only in states of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unidentified: Vec<u64>,
@@ -168,15 +175,18 @@ pub struct Answered {
     pub intent: u64,
     /// Hash of the normalised text that the intent had.
     pub text: u64,
-    /// The agent has feedback that a later edit is not sent.
+    /// The agent has feedback that a later edit is not sent: only in states of earlier versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
+    /// Hash of the later text that the agent was told is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_of: Option<u64>,
 }
 
-/// The content of a sent call.
+/// The content of a sent call or close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallSent {
-    /// Hash of note and rating.
+    /// Hash of note and rating, or of the type.
     pub content: u64,
     /// The agent has feedback that a later change is not sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -229,11 +239,13 @@ impl Link {
             version: 0,
             rules: 0,
             joined: None,
+            linked: None,
             answer_told: false,
             approved: false,
             command: CommandSeen::default(),
             rule_failures: Vec::new(),
             call: None,
+            close: None,
             unidentified: Vec::new(),
             source: None,
             customer: None,

@@ -53,6 +53,7 @@ impl LinkUpdate {
     /// Makes what our insert wrote the baseline for changes: an agent may have changed the Case before we knew that it
     /// exists (design, rule 6).
     pub fn rebase(&self, link: &mut Link) {
+        link.linked = None;
         if let Some(active_status_rule) = self.active_status_rule {
             (link.active_status_rule, link.rules) = (active_status_rule, self.rules);
             link.last_seen_fields.clone_from(&self.last_seen_fields);
@@ -62,6 +63,9 @@ impl LinkUpdate {
     /// Applies the update; `inserted` is the new Case of the write.
     pub fn apply(self, link: &mut Link, inserted: Option<RecordId>) {
         if let Some(id) = inserted {
+            if link.case.as_ref().is_none_or(|known| known.id != id) {
+                link.linked = None;
+            }
             // A poll may have seen the Case before its insert was answered.
             link.case = Some(CaseRef { id, number: None }.or_known(link.case.as_ref()));
             link.last_seen_fields.clear();

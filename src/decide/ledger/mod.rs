@@ -7,5 +7,6 @@ pub(super) mod intent;
 pub mod joined;
 pub(super) mod link;
 pub mod link_update;
+pub mod linked;
 pub mod marker;
 pub(super) mod note;

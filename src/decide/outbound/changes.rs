@@ -104,7 +104,9 @@ impl Conversation {
             ActionKind::Call { left_out, .. } => left_out.clone(),
             kind => remark_left_out(kind, verb, view),
         };
-        let call = call_content(&intent.kind).map(|content| CallSent { content, told: false });
+        let reason = reason.and(self.edited_meanwhile(&intent.kind));
+        let sent = content(&intent.kind).map(|content| CallSent { content, told: false });
+        let (call, close) = if verb == Verb::Close { (None, sent) } else { (sent, None) };
         let message = proof.map(|proof| proof.id.clone());
         self.conclude(
             seq,
@@ -118,7 +120,7 @@ impl Conversation {
         if verb == Verb::Reply {
             link.replied.get_or_insert(RepliedBy::Us);
         }
-        link.call = call.or(link.call);
+        (link.call, link.close) = (call.or(link.call), close.or(link.close));
         if let Some(view) = view {
             link.waiting_since = waiting_since(view);
         }
@@ -218,8 +220,14 @@ fn answer_sent(intent: &Intent, state: &IntentState) -> Option<AnswerSent> {
     }
 }
 
-/// A hash of a call's content, to notice a later change.
-pub fn call_content(wish: &ActionKind) -> Option<u64> {
-    let ActionKind::Call { rating, note, .. } = wish else { return None };
-    Some(hash64(&format!("{rating:?} {}", note.as_deref().unwrap_or_default())))
+/// A hash of what a call or close carries, to notice a later change.
+pub fn content(wish: &ActionKind) -> Option<u64> {
+    let carried = match wish {
+        ActionKind::Call { rating, note, .. } => {
+            format!("{rating:?} {}", note.as_deref().unwrap_or_default())
+        }
+        ActionKind::Close { remark_type, .. } => remark_type.clone().unwrap_or_default(),
+        ActionKind::Answer { .. } | ActionKind::Spam { .. } => return None,
+    };
+    Some(hash64(&carried))
 }

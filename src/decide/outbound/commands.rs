@@ -20,6 +20,17 @@ use crate::salesforce::RecordId;
 /// How much of an unknown command the Case repeats (characters).
 const MAX_SHOWN: usize = 80;
 
+impl Author {
+    /// Why he cannot be seen, if he cannot.
+    fn unseen(self) -> Option<Words> {
+        match self {
+            Self::Unseen => Some(Words::new("author-unseen")),
+            Self::Covered => Some(Words::new("author-covered")),
+            Self::MayAnswer | Self::MayNot => None,
+        }
+    }
+}
+
 impl Conversation {
     /// Applies the command of a Case's row. `known`: the Case was known before this row; otherwise the command stood
     /// there before we knew the Case.
@@ -42,6 +53,7 @@ impl Conversation {
         let by = rules.of_row(row);
         let wanted = by.actions().on_command(row);
         link.command.value.clone_from(&value);
+        link.command.field = Some(field.to_owned());
         let was_unread = std::mem::take(&mut link.command.unread);
         let wanted = match wanted {
             Ok(wanted) => wanted,
@@ -103,7 +115,7 @@ impl Conversation {
             // It may have been carried out before our state was lost.
             _ if !known => Some((Feedback::Unclear, "stood_before", Words::new("command-stood-before"))),
             Author::MayNot => Some((Feedback::Failed, "author_may_not", Words::new("author-may-not"))),
-            Author::MayAnswer | Author::Unseen => None,
+            Author::MayAnswer | Author::Unseen | Author::Covered => None,
         };
         if let Some((told, code, why)) = untouched {
             let mut note = Note::new(told, kind.name(), code, why);
@@ -121,8 +133,8 @@ impl Conversation {
             command: Some(number),
             ..Intent::new(seq, self.response_id.clone(), case_id, kind, since.now_ms)
         });
-        if author == Author::Unseen {
-            self.park(seq, AUTHOR_UNSEEN, Words::new("author-unseen"), None, since.now_ms);
+        if let Some(why) = author.unseen() {
+            self.park(seq, AUTHOR_UNSEEN, why, None, since.now_ms);
         } else if answers && since.merged == MergedCase::Unsure {
             self.park(seq, "merged", Words::new("merged"), None, since.now_ms);
         }
@@ -143,9 +155,9 @@ impl Conversation {
             let kind = kind.with_audience_of(&intent.kind);
             let is_new = intent.kind != kind;
             if is_new && kind.is_answer() && author != Author::MayAnswer {
-                let (code, why) = match author {
-                    Author::Unseen => (AUTHOR_UNSEEN, Words::new("author-unseen")),
-                    _ => ("author_may_not", Words::new("author-may-not")),
+                let (code, why) = match author.unseen() {
+                    Some(why) => (AUTHOR_UNSEEN, why),
+                    None => ("author_may_not", Words::new("author-may-not")),
                 };
                 self.park(seq, code, why, None, now_ms);
             } else if is_new {
@@ -223,11 +235,11 @@ impl Conversation {
     }
 }
 
-/// Who last changed the Case: as far as Salesforce shows, that user gave the command. What we write says nothing of it,
-/// and the command came before.
+/// Who last changed the Case: as far as Salesforce shows, that user gave the command. Behind what we write ourselves he
+/// cannot be seen.
 fn author_of_command(row: &Value, rules: Rules<'_>, us: &[RecordId]) -> Author {
     if record(row, "LastModifiedById").is_some_and(|by| us.contains(&by)) {
-        return Author::MayAnswer;
+        return Author::Covered;
     }
     author_of_kind(path(row, Some(CASE_USER_TYPE)).as_deref(), &rules.now.actions().comments)
 }

@@ -22,8 +22,8 @@ pub(super) struct Shown {
     pub wanted: Wanted,
     pub author: Option<String>,
     pub acted: SalesforceTime,
-    /// Several responses share the Case, and it is not known which one the comment answers.
-    pub unsure: bool,
+    /// Why it is not known whether the comment answers this response: the code of the reason.
+    pub unsure: Option<&'static str>,
     /// Who wrote it cannot be seen.
     pub unseen: bool,
     pub now_ms: i64,
@@ -36,10 +36,16 @@ pub(super) enum Author {
     MayNot,
     /// Salesforce does not show the user or his kind to the connector: a human decides.
     Unseen,
+    /// The connector itself changed the Case after whoever asked for the answer: a human decides.
+    Covered,
 }
 
 /// The reason code of an answer whose author cannot be seen.
 pub const AUTHOR_UNSEEN: &str = "author_unseen";
+/// The reason code of an answer on a Case with several responses, or written about the time of a merge.
+pub(super) const MERGED: &str = "merged";
+/// The reason code of an answer that may have been written before somebody put the key on the Case.
+const LINKED: &str = "linked";
 
 impl Conversation {
     /// Applies a comment that was written, published, unpublished or edited. `case` is its Case's row; `unsure`:
@@ -61,11 +67,11 @@ impl Conversation {
         if author_is == Author::MayNot {
             return Seen::default();
         }
-        let unsure = match self.comment_of_joined(row) {
-            CommentOfJoined::Earlier => return Seen::default(),
-            CommentOfJoined::Unsure => true,
-            CommentOfJoined::Ours => unsure,
-        };
+        let (of, why) = self.comment_of(row, &case_id);
+        if of == CommentOfJoined::Earlier {
+            return Seen::default();
+        }
+        let unsure = unsure.then_some(MERGED).or(why);
         let known = self.link.as_ref().and_then(|l| l.answer(&comment)).cloned();
         let (by, wanted) = match &known {
             Some(known) => {
@@ -97,14 +103,25 @@ impl Conversation {
         }
     }
 
-    /// Whether an unknown comment is for this response, after a merge led to a Case that was not ours.
-    pub(super) fn comment_of_joined(&self, row: &Value) -> CommentOfJoined {
-        let Some((link, joined)) = self.link.as_ref().and_then(|link| Some((link, link.joined?))) else {
-            return CommentOfJoined::Ours;
+    /// Whether an unknown comment on this Case is for this response, after a merge or somebody's link led to a Case that
+    /// was not ours. With the reason code if that cannot be told.
+    pub(super) fn comment_of(&self, row: &Value, case: &RecordId) -> (CommentOfJoined, Option<&'static str>) {
+        let known = |link: &&Link| record(row, "Id").is_some_and(|comment| link.answer(&comment).is_some());
+        let Some(link) = self.link.as_ref().filter(|link| !known(link)) else {
+            return (CommentOfJoined::Ours, None);
         };
-        match record(row, "Id") {
-            Some(comment) if link.answer(&comment).is_some() => CommentOfJoined::Ours,
-            _ => joined.comment(time(row, "CreatedDate"), time(row, "LastModifiedDate")),
+        let (created, modified) = (time(row, "CreatedDate"), time(row, "LastModifiedDate"));
+        let joined = link.joined.map(|joined| (joined.comment(created, modified), MERGED));
+        let linked = link.linked.as_ref().map(|linked| (linked.comment(created, modified), LINKED));
+        // The key has moved to a Case whose row was not seen yet.
+        let elsewhere = link.case.as_ref().is_some_and(|known| known.id != *case);
+        let elsewhere = elsewhere.then_some((CommentOfJoined::Unsure, LINKED));
+        let all = || [joined, linked, elsewhere].into_iter().flatten();
+        let is = |which: CommentOfJoined| all().find(|(of, _)| *of == which);
+        match (is(CommentOfJoined::Earlier), is(CommentOfJoined::Unsure)) {
+            (Some(_), _) => (CommentOfJoined::Earlier, None),
+            (None, Some((_, why))) => (CommentOfJoined::Unsure, Some(why)),
+            (None, None) => (CommentOfJoined::Ours, None),
         }
     }
 
@@ -118,11 +135,12 @@ impl Conversation {
         if let (Some(_), Some(seq), Some(link)) = (fired, seq, &mut self.link) {
             let (comment, text) = (shown.comment.clone(), text_hash(&shown.wanted));
             link.answers.retain(|a| a.comment != comment);
-            link.answers.push(Answered { comment, intent: seq, text, told: false });
+            link.answers.push(Answered { comment, intent: seq, text, told: false, told_of: None });
             if shown.unseen {
                 self.park(seq, AUTHOR_UNSEEN, Words::new("author-unseen"), None, shown.now_ms);
-            } else if shown.unsure {
-                self.park(seq, "merged", Words::new("merged"), None, shown.now_ms);
+            } else if let Some(why) = shown.unsure {
+                let words = if why == LINKED { Words::new("linked") } else { Words::new("merged") };
+                self.park(seq, why, words, None, shown.now_ms);
             }
         }
         Seen { fired, ..Seen::default() }
@@ -137,14 +155,29 @@ impl Conversation {
         }
         if intent.is_some_and(Intent::is_unsent) {
             self.follow_comment(known, &shown.wanted, shown.now_ms);
-        } else if text_hash(&shown.wanted) != known.text && !known.told {
-            if let Some(link) = &mut self.link {
-                link.answers.iter_mut().filter(|a| a.comment == known.comment).for_each(|a| a.told = true);
-            }
+        } else if self.is_new_edit(known, text_hash(&shown.wanted)) {
             let words = edited(state.as_ref());
             self.tell(Note::new(Feedback::Failed, "answer", "edited_after_sending", words));
         }
         Seen::default()
+    }
+
+    /// Notes the current text of a comment that was sent. Whether the agent has to be told that it is not the one that was.
+    fn is_new_edit(&mut self, known: &Answered, text: u64) -> bool {
+        let told_of = (text != known.text).then_some(text);
+        if let Some(link) = &mut self.link {
+            let same = link.answers.iter_mut().filter(|answered| answered.comment == known.comment);
+            same.for_each(|answered| (answered.told, answered.told_of) = (false, told_of));
+        }
+        // An earlier version told of an edit, and did not keep of which.
+        told_of.is_some() && told_of != known.told_of && !known.told
+    }
+
+    /// What the note about a sent answer says besides, if its comment reads otherwise by then.
+    pub(super) fn edited_meanwhile(&self, kind: &ActionKind) -> Words {
+        let answered = kind.comment().and_then(|comment| self.link.as_ref()?.answer(comment));
+        let is_edited = answered.is_some_and(|answered| answered.told || answered.told_of.is_some());
+        if is_edited { Words::new("comment-edited-after-sending") } else { Words::default() }
     }
 
     /// An unsent answer gets the comment's current text and remark type.
@@ -164,9 +197,11 @@ impl Conversation {
         }
     }
 
-    /// The comment was unpublished: an unsent answer is cancelled.
+    /// The comment was unpublished: an unsent answer is cancelled, and so is one that was only observed. Published again, it
+    /// is an answer again.
     fn unpublished(&mut self, seq: u64, now_ms: i64) -> Seen {
-        let taken_back = self.intent(seq).is_some_and(Intent::is_unsent);
+        let was_observed = |intent: &Intent| matches!(intent.state, IntentState::Observed { .. });
+        let taken_back = self.intent(seq).is_some_and(|intent| intent.is_unsent() || was_observed(intent));
         if taken_back {
             self.take_back(seq, "unpublished before it was sent", now_ms);
         }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::decide::ledger::joined::CommentOfJoined;
-use crate::decide::outbound::comment_rows::{Author, Shown, author};
+use crate::decide::outbound::comment_rows::{Author, MERGED, Shown, author};
 use crate::decide::outbound::rows::{Seen, Since, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
 use crate::decide::{ActionKind, Conversation, active_status_rule, answer_identity};
@@ -44,8 +44,9 @@ impl Conversation {
     ) -> Result<Option<Wanted>, EvalProblem> {
         let comment = record(row, "Id").filter(|_| self.link.is_some());
         let (Some(comment), Some(created)) = (comment, time(row, "CreatedDate")) else { return Ok(None) };
-        let is_earlier = self.comment_of_joined(row) == CommentOfJoined::Earlier;
-        if is_earlier || author(row, rules.now.actions(), since) == Author::MayNot {
+        let of = record(row, &rules.now.actions().comments.parent);
+        let is_earlier = |of| self.comment_of(row, &of).0 == CommentOfJoined::Earlier;
+        if of.is_some_and(is_earlier) || author(row, rules.now.actions(), since) == Author::MayNot {
             return Ok(None);
         }
         let answers = |wanted: &Wanted| wanted.act == Act::Answer;
@@ -98,7 +99,7 @@ impl Conversation {
         let unseen = author(row, rules.now.actions(), since) == Author::Unseen;
         let author = path(row, source.author_email.as_deref());
         let acted = time(row, "CreatedDate").unwrap_or(since.now);
-        let unsure = unsure || self.comment_of_joined(row) == CommentOfJoined::Unsure;
+        let unsure = unsure.then_some(MERGED).or(self.comment_of(row, &of).1);
         let shown = Shown { comment, case: of, wanted, author, acted, unsure, unseen, now_ms: since.now_ms };
         let Seen { fired, .. } = self.new_answer(&shown, next_seq);
         self.asked_for(&identity);

@@ -36,6 +36,9 @@ pub enum Wait {
     Answer,
     /// The same, and that answer is parked.
     ParkedAnswer,
+    /// Close, spam and call wait until a poll that began after their grace has shown whether an answer was given with them, or
+    /// whether they were taken back. It is looked whether one has (milliseconds).
+    Poll { look_again_ms: i64 },
     /// Another action of the response is in flight, or its outcome is not known.
     OtherUnderWay,
     /// This action is in flight.
@@ -82,6 +85,8 @@ pub struct Circumstances {
     pub settle_ms: i64,
     /// `poll.interval`, or longer behind a slow store: see [`fresh_ms`].
     pub poll_ms: i64,
+    /// When the last completed poll began.
+    pub polled_ms: i64,
     pub observe: bool,
     /// `goodays.undo`: how long a public reply and a private message can be taken back.
     pub undo_reply_ms: i64,
@@ -113,6 +118,8 @@ pub struct Look<'a> {
     pub beside: Beside<'a>,
 }
 
+/// The shortest and the longest pause between two looks whether a poll has shown what is waited for (milliseconds).
+const LOOKS_MS: (i64, i64) = (100, 10_000);
 /// Requests to the store, at most, between a read of Salesforce and the decision on what it showed.
 const TRIPS: i64 = 10;
 /// However slow the store is: the interval of polls as it is shipped (milliseconds).
@@ -150,6 +157,10 @@ pub fn eligibility(
     if at_ms > now.now_ms {
         return Eligibility::NotYet(Wait::Until { at_ms });
     }
+    if let Some(due_ms) = poll_due_ms(intent, now) {
+        let pause_ms = ((now.now_ms - due_ms) / 4).clamp(LOOKS_MS.0, LOOKS_MS.1);
+        return Eligibility::NotYet(Wait::Poll { look_again_ms: now.now_ms.saturating_add(pause_ms) });
+    }
     if let Some(refuses) = now.refuses.filter(|refuses| refuses.until_ms > now.now_ms) {
         return Eligibility::NotYet(Wait::Refused { until_ms: refuses.until_ms });
     }
@@ -162,6 +173,12 @@ pub fn eligibility(
         None => Eligibility::Look,
         Some(look) => by_look(conversation, intent, look, now),
     }
+}
+
+/// Since when a poll has to show what was done together with a close, spam or call; `None`: one has (design, rule 7).
+pub(super) fn poll_due_ms(intent: &Intent, now: &Circumstances) -> Option<i64> {
+    let due_ms = intent.seen_ms.saturating_add(held_ms(&intent.kind, now));
+    (!intent.kind.is_answer() && due_ms <= now.now_ms && now.polled_ms < due_ms).then_some(due_ms)
 }
 
 /// Whether other actions of the response come first (design, rules 7 and 9).
@@ -264,7 +281,7 @@ impl Wait {
     pub fn until_ms(self) -> Option<i64> {
         match self {
             Self::Until { at_ms } => Some(at_ms),
-            Self::EarlierAttempt { look_again_ms } => Some(look_again_ms),
+            Self::EarlierAttempt { look_again_ms } | Self::Poll { look_again_ms } => Some(look_again_ms),
             Self::StaleView { until_ms } | Self::Refused { until_ms } => Some(until_ms),
             _ => None,
         }
@@ -277,6 +294,9 @@ impl Wait {
             Self::Approval => "it waits until somebody approves it on the Case",
             Self::EarlierAnswer => "an answer that was given earlier goes first",
             Self::Answer => "an answer of the same Case goes first",
+            Self::Poll { .. } => {
+                "agents' work is read from Salesforce first: an answer may have been given with it"
+            }
             Self::ParkedAnswer => "an answer of the same Case waits for a human: see `parked`",
             Self::OtherUnderWay => "another action of the same response is on its way, or unclear",
             Self::UnderWay => "it is on its way",

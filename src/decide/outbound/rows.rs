@@ -1,9 +1,10 @@
 //! Turns rows of Salesforce into actions: what an agent did that Goodays has to get. Comments:
 //! [`crate::decide::outbound::comment_rows`].
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::decide::outbound::changes::call_content;
+use crate::decide::ledger::linked::Met;
+use crate::decide::outbound::changes::content;
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::reconcile::action_fields;
 use crate::decide::{
@@ -24,6 +25,8 @@ const MAX_NOTE: usize = 4000;
 pub struct Since<'a> {
     /// Our first start: nothing older is ever sent.
     pub first_start: SalesforceTime,
+    /// Until when earlier polls have seen everything (Salesforce's clock).
+    pub seen_until: SalesforceTime,
     /// Our current and former Salesforce users.
     pub us: &'a [RecordId],
     /// Our clock (milliseconds).
@@ -33,6 +36,12 @@ pub struct Since<'a> {
     /// When the rows were asked for, by our clock (milliseconds).
     pub asked_ms: i64,
     pub merged: MergedCase,
+}
+
+impl<'a> Since<'a> {
+    fn met(&self, row: &'a Map<String, Value>) -> Met<'a> {
+        Met { row, us: self.us, seen_until: self.seen_until, now: self.now }
+    }
 }
 
 /// Which response of a Case an answer from the Case is for.
@@ -82,7 +91,7 @@ impl Conversation {
         since: &Since<'_>,
         next_seq: &mut dyn FnMut() -> u64,
     ) -> Seen {
-        let Some(id) = record(row, "Id") else { return Seen::default() };
+        let (Some(id), Some(fields)) = (record(row, "Id"), row.as_object()) else { return Seen::default() };
         let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
         let by = rules.of_row(row);
         let known = self.link.as_ref().is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
@@ -90,18 +99,23 @@ impl Conversation {
             Ok(wanted) => wanted,
             Err(problem) => {
                 let failure = RuleFailure::of(&problem, by, rules);
+                if let Some(link) = &mut self.link {
+                    link.note_linked(&id, since.met(fields));
+                }
                 return self.see_without_status(row, (rules, context), since, known, failure, next_seq);
             }
         };
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
+        link.note_linked(&id, since.met(fields));
         let before = if known { rules.rule_active_before(by, link, row) } else { link.active_status_rule };
+        let is_new_command = rules.is_new_command_field(link);
         link.case = Some(CaseRef { id: id.clone(), number }.or_known(link.case.as_ref()));
-        link.last_seen_fields = row.as_object().map(|r| action_fields(r, context)).unwrap_or_default();
+        link.last_seen_fields = action_fields(fields, context);
         link.active_status_rule = active_status_rule(by, row);
         link.rules = by.rules_version();
         let (now_holds, after) = (link.active_status_rule, link.last_customer.clone());
-        let mut seen = self.see_command(row, rules, since, known, next_seq);
+        let mut seen = self.see_command(row, rules, since, known && !is_new_command, next_seq);
         self.see_approval(row, rules, since, known);
         if known && before.is_some() && now_holds != before {
             seen.taken_back += self.take_status_back(since.now_ms);
@@ -130,7 +144,8 @@ impl Conversation {
     ) -> Seen {
         let mut seen = Seen::default();
         if known {
-            seen = self.see_command(row, rules, since, known, next_seq);
+            let is_new_command = self.link.as_ref().is_some_and(|link| rules.is_new_command_field(link));
+            seen = self.see_command(row, rules, since, !is_new_command, next_seq);
             self.see_approval(row, rules, since, known);
         }
         // What we write ourselves is no reason to tell it again.
@@ -171,11 +186,11 @@ impl Conversation {
     /// The rule stays active, but the agent may have changed the fields of the action. A waiting action gets the new
     /// values; for a sent one the agent gets a note.
     fn follow_case(&mut self, wish: &ActionKind, now_ms: i64) {
-        let same = |intent: &&mut Intent| intent.kind.name() == wish.name() && intent.is_of_status();
+        let same = |intent: &Intent| intent.kind.name() == wish.name() && intent.is_of_status();
         let waiting = self
             .intents
             .iter_mut()
-            .filter(same)
+            .filter(|intent| same(intent))
             .find(|intent| matches!(intent.state, IntentState::Ready { .. }) && intent.kind != *wish);
         if let Some(intent) = waiting {
             if intent.kind.identity(&intent.case_id) == wish.identity(&intent.case_id) {
@@ -184,12 +199,23 @@ impl Conversation {
             }
             return;
         }
+        // It may still carry them, and what was sent before it does not count any more.
+        if self.intents.iter().any(|intent| same(intent) && intent.state.is_open()) {
+            return;
+        }
         let Some(link) = &mut self.link else { return };
-        let (Some(content), Some(sent)) = (call_content(wish), &mut link.call) else { return };
-        let blank = matches!(wish, ActionKind::Call { rating: None, note: None, .. });
+        let (sent, code, words) = match wish {
+            ActionKind::Close { .. } => (&mut link.close, "close_changed", Words::new("close-changed")),
+            _ => (&mut link.call, "call_changed", Words::new("call-changed")),
+        };
+        let (Some(content), Some(sent)) = (content(wish), sent) else { return };
+        let blank = matches!(
+            wish,
+            ActionKind::Call { rating: None, note: None, .. } | ActionKind::Close { remark_type: None, .. }
+        );
         if sent.content != content && !sent.told && !blank {
             sent.told = true;
-            self.tell(Note::new(Feedback::Sent, "call", "call_changed", Words::new("call-changed")));
+            self.tell(Note::new(Feedback::Sent, wish.name(), code, words));
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::decide::outbound::comment_rows::{Author, author_of_kind};
 use crate::decide::outbound::rows::path;
-use crate::decide::{Intent, active_status_rule};
+use crate::decide::{Intent, Link, active_status_rule};
 use crate::goodays::Verb;
 use crate::mapping::{EvalProblem, Mapping, Wanted};
 use crate::time::SalesforceTime;
@@ -78,19 +78,36 @@ impl<'a> Rules<'a> {
             .all(|source| author_of_kind(user_type.as_deref(), source) != Author::MayNot)
     }
 
-    /// The status rule that was active on the Case when last seen, by the rules that apply now.
-    pub fn rule_active_before(
-        self,
-        rules: &Mapping,
-        link: &crate::decide::Link,
-        row: &Value,
-    ) -> Option<Verb> {
+    /// Whether the field of commands was not read before: what stands there may have stood before the edit that names it.
+    pub fn is_new_command_field(self, link: &Link) -> bool {
+        let Some(field) = self.now.actions().command.as_deref() else { return false };
+        match link.command.field.as_deref() {
+            Some(read) => read != field,
+            None => {
+                self.rules_of(link).is_some_and(|rules| rules.actions().command.as_deref() != Some(field))
+            }
+        }
+    }
+
+    /// The rules by which the Case was seen last, if those are known and not the current ones.
+    fn rules_of(self, link: &Link) -> Option<&'a Mapping> {
+        let mut earlier = self.earlier.iter().map(|rules| &*rules.mapping);
+        let is_current = link.rules == self.now.rules_version();
+        earlier.find(|rules| !is_current && rules.rules_version() == link.rules)
+    }
+
+    /// The status rule that was active on the Case when last seen, by the rules that apply now. Fields that were not read
+    /// then count as they are now: nothing begins to hold by being read for the first time.
+    pub fn rule_active_before(self, rules: &Mapping, link: &Link, row: &Value) -> Option<Verb> {
         if link.rules == rules.rules_version() || link.rules == 0 {
             return link.active_status_rule;
         }
-        // Fields that were not read then count as blank.
+        let seen_by = self.rules_of(link).map(|rules| rules.actions().condition_fields.as_slice());
+        let was_read = |name: &String| {
+            link.last_seen_fields.contains_key(name) || seen_by.is_some_and(|fields| fields.contains(name))
+        };
         let mut before = row.as_object().cloned().unwrap_or_default();
-        for name in &rules.actions().condition_fields {
+        for name in rules.actions().condition_fields.iter().filter(|name| was_read(name)) {
             before.insert(name.clone(), link.last_seen_fields.get(name).cloned().unwrap_or(Value::Null));
         }
         active_status_rule(rules, &Value::Object(before))

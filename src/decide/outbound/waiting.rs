@@ -3,9 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::outbound::eligibility::Circumstances;
+use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Wait, eligibility, poll_due_ms};
 use crate::decide::{ActionKind, Audience, Conversation, Feedback, Intent, IntentState, Note};
 use crate::messages::Words;
+
+/// How long a poll may be due before the agent reads of it (milliseconds): a budget that runs short spaces polls by a minute.
+const UNREAD_MS: i64 = 120_000;
 
 /// Why an action waits. Times are our clock's, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,8 @@ pub enum Waiting {
     Outage { since_ms: i64 },
     /// Goodays refuses everything that is sent, since then.
     Refused { since_ms: i64 },
+    /// No poll has shown since then what agents do: close, spam and call go after an answer given with them.
+    Unread { since_ms: i64 },
     /// Another action of the same Case is unclear, or an answer is parked that close, spam and call go after (design,
     /// rule 7).
     Answer,
@@ -31,6 +36,7 @@ impl Waiting {
             Self::Approval => "approval",
             Self::Outage { .. } => "outage",
             Self::Refused { .. } => "refused",
+            Self::Unread { .. } => "unread",
             Self::Answer => "behind_answer",
         }
     }
@@ -42,6 +48,7 @@ impl Waiting {
             (Self::Approval, _) => Words::new("needs-approval"),
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
             (Self::Refused { since_ms }, _) => Words::new("goodays-refuses").at("time", since_ms),
+            (Self::Unread { since_ms }, _) => Words::new("not-polled").at("time", since_ms),
             (Self::Answer, _) => {
                 let stuck = stuck(conversation, intent);
                 let behind = if stuck.is_some_and(|(is_answer, _)| !is_answer) {
@@ -97,6 +104,15 @@ pub(super) fn text_of(intent: &Intent) -> u64 {
 }
 
 impl Conversation {
+    /// Since when a poll is wanted, so that an action may go (milliseconds).
+    pub fn wants_poll(&self, now: &Circumstances) -> Option<i64> {
+        let waits = |intent: &&Intent| {
+            let due = poll_due_ms(intent, now).is_some();
+            due && matches!(eligibility(self, intent.seq, None, now), Eligibility::NotYet(Wait::Poll { .. }))
+        };
+        self.intents.iter().filter(waits).filter_map(|intent| poll_due_ms(intent, now)).max()
+    }
+
     /// Whether [`Conversation::tell_waiting`] has something to say.
     pub fn has_waiting_to_tell(&self, now: &Circumstances) -> bool {
         self.intents.iter().any(|intent| news(self, intent, now).is_some())
@@ -180,6 +196,9 @@ fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) ->
     }
     if stuck(conversation, intent).is_some() {
         return Some(Waiting::Answer);
+    }
+    if let Some(since_ms) = poll_due_ms(intent, now).filter(|since_ms| now.now_ms - since_ms >= UNREAD_MS) {
+        return Some(Waiting::Unread { since_ms });
     }
     let until_ms = intent.seen_ms.saturating_add(held_ms(&intent.kind, now));
     (intent.kind.is_answer() && until_ms > now.now_ms).then_some(Waiting::Undo { until_ms })

@@ -23,6 +23,7 @@ fn see_by(
     let now = SalesforceTime::from_millis(minute(20));
     let since = Since {
         first_start: SalesforceTime::from_millis(minute(0)),
+        seen_until: SalesforceTime::from_millis(minute(0)),
         us: &[],
         now_ms: minute(20),
         now,
@@ -133,12 +134,58 @@ fn of_a_merged_case_the_one_who_waits_is_answered() {
         let row = json!({ "Id": case_id(), "Goodays_Command__c": "answer", "Goodays_Answer__c": "Hello.",
                           "LastModifiedBy": {"UserType": "Standard"} });
         let at = SalesforceTime::from_millis(minute(20));
-        let since =
-            Since { first_start: at, us: &[], now_ms: minute(20), now: at, asked_ms: minute(20), merged };
+        let since = Since {
+            first_start: at,
+            seen_until: at,
+            us: &[],
+            now_ms: minute(20),
+            now: at,
+            asked_ms: minute(20),
+            merged,
+        };
         conversation.see_case(&row, (Rules::only(&SHIPPED), &plan_context()), &since, &mut || 1);
         conversation.intents.first().map(|intent| intent.state.name())
     };
     assert_eq!(command(MergedCase::AnswersThis), Some("pending"));
     assert_eq!(command(MergedCase::AnswersAnother), None);
     assert_eq!(command(MergedCase::Unsure), Some("parked"));
+}
+
+/// Who gave the command cannot be told from the row any more.
+#[test]
+fn a_command_behind_our_own_write_is_parked_with_what_covered_it() {
+    let us = [RecordId::new("005000000000001").unwrap()];
+    let see = |conversation: &mut Conversation, command: Option<&str>, answer: &str| {
+        let row = json!({ "Id": case_id(), "Status": "New", "IsClosed": false, "LastModifiedById": us[0].as_str(),
+                          "LastModifiedBy": {"UserType": "Standard"}, "Goodays_Command__c": command,
+                          "Goodays_Answer__c": answer });
+        let at = SalesforceTime::from_millis(minute(20));
+        let since = Since {
+            first_start: at,
+            seen_until: at,
+            us: &us,
+            now_ms: minute(20),
+            now: at,
+            asked_ms: minute(20),
+            merged: MergedCase::default(),
+        };
+        conversation.see_case(&row, (Rules::only(&SHIPPED), &plan_context()), &since, &mut || 7)
+    };
+    let mut conversation = known();
+    assert_eq!(see(&mut conversation, Some("answer"), "Hello.").fired, Some("answer"));
+    let parked = |intent: &Intent| match &intent.state {
+        IntentState::Parked { code, why, .. } => (code.clone(), why.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let (code, why) = parked(&conversation.intents[0]);
+    assert_eq!(
+        (code.as_str(), why.contains("the connector itself changed the Case")),
+        ("author_unseen", true)
+    );
+    let mut waiting = known();
+    self::see(&mut waiting, Some("answer"), "Hello.", 1);
+    see(&mut waiting, Some("answer"), "Hello.");
+    assert!(matches!(waiting.intents[0].state, IntentState::Ready { .. }), "the words are the agent's");
+    see(&mut waiting, Some("answer"), "Buy!");
+    assert_eq!(parked(&waiting.intents[0]).0, "author_unseen");
 }

@@ -17,6 +17,7 @@ fn since() -> Since<'static> {
     let at = |n| SalesforceTime::from_millis(minute(n));
     Since {
         first_start: at(0),
+        seen_until: at(0),
         us: &[],
         now_ms: minute(10),
         now: at(10),
@@ -146,6 +147,7 @@ fn a06_a_note_that_stood_is_touched_unless_it_is_nobodys_answer() {
         intent: 7,
         text: 0,
         told: false,
+        told_of: None,
     });
     assert!(!by(&known, &note(1), NOTES));
     let mut portal = note(1);

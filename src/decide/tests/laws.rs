@@ -240,7 +240,7 @@ proptest! {
         };
         let mut link = linked(&talk);
         link.replied = ours.then_some(RepliedBy::Us);
-        link.answers = vec![Answered { comment: comment_id(), intent: 1, text: 0, told: false }];
+        link.answers = vec![Answered { comment: comment_id(), intent: 1, text: 0, told: false, told_of: None }];
         let one = intent(1, wish.clone(), ready());
         let view = Response::from_value(&body).unwrap();
         match permitted(&one, &view, Beside { link: Some(&link), ..Beside::default() }) {
@@ -332,7 +332,7 @@ proptest! {
         let ends = |status: &str| matches!(status, "Closed" | "Closed by phone" | "Spam");
         let mut conversation = Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) };
         let since = Since {
-            first_start: SalesforceTime::default(),
+            first_start: SalesforceTime::default(), seen_until: SalesforceTime::default(),
             us: &[],
             now_ms: minute(10),
             now: SalesforceTime::default(),
@@ -367,7 +367,7 @@ proptest! {
                          "CreatedDate": stamp(minute(5)), "CreatedById": by, "CreatedBy": {"UserType": "Standard"}, "ParentId": case_id()});
         let at = |n| SalesforceTime::from_millis(minute(n));
         let us = [us];
-        let since = Since { first_start: at(0), us: &us, now_ms: minute(10), now: at(10), asked_ms: minute(10), merged: MergedCase::default() };
+        let since = Since { first_start: at(0), seen_until: at(0), us: &us, now_ms: minute(10), now: at(10), asked_ms: minute(10), merged: MergedCase::default() };
         let mut conversation = Conversation { link: Some(linked(&[])), ..Conversation::new(response_id()) };
         let mut answers = 0;
         for _ in 0..times {

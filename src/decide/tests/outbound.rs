@@ -366,11 +366,16 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
 fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligibility {
     let mut conversation = Conversation::new(response_id());
     others.iter().chain([one]).for_each(|intent| conversation.put(intent.clone()));
-    let now = Circumstances {
+    eligibility(&conversation, one.seq, None, &circumstances(now_ms, poll_ms))
+}
+
+fn circumstances(now_ms: i64, poll_ms: i64) -> Circumstances {
+    Circumstances {
         now_ms,
         close_grace_ms: 15_000,
         settle_ms: 10_000,
         poll_ms,
+        polled_ms: i64::MAX,
         observe: false,
         undo_reply_ms: 0,
         undo_message_ms: 0,
@@ -378,8 +383,7 @@ fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligi
         goodays_away_ms: None,
         refuses: None,
         message_ends_turn: None,
-    };
-    eligibility(&conversation, one.seq, None, &now)
+    }
 }
 
 fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
@@ -451,4 +455,24 @@ fn whose_turn_it_is() {
     assert_eq!(of(&close(), &[]), Eligibility::Look);
     assert_eq!(at(&close(), &[], 15_999), waits(Wait::Until { at_ms: 16_000 }));
     assert_eq!(at(&close(), &[], 16_000), Eligibility::Look);
+}
+
+#[test]
+fn a_close_goes_only_when_a_poll_that_began_after_its_grace_has_shown_what_came_with_it() {
+    let close = || Intent { seen_ms: 1_000, ..intent(4, ActionKind::Spam { after: None }, ready()) };
+    let polled = |one: &Intent, now_ms: i64, polled_ms: i64| {
+        let mut conversation = Conversation::new(response_id());
+        conversation.put(one.clone());
+        let now = Circumstances { polled_ms, ..circumstances(now_ms, 1_000_000) };
+        let told = conversation.has_waiting_to_tell(&now);
+        (eligibility(&conversation, one.seq, None, &now), conversation.wants_poll(&now), told)
+    };
+    let waits = |look_again_ms| Eligibility::NotYet(Wait::Poll { look_again_ms });
+    assert_eq!(polled(&close(), 15_999, 0).1, None, "its grace is not over");
+    assert_eq!(polled(&close(), 16_000, 15_999), (waits(16_100), Some(16_000), false));
+    assert_eq!(polled(&close(), 16_000, 16_000), (Eligibility::Look, None, false));
+    // For longer than the budget spaces polls, it is told, and looked for less often.
+    assert_eq!(polled(&close(), 136_000, 15_999), (waits(146_000), Some(16_000), true));
+    let answer = text(1, 10, "00a000000000001", ready());
+    assert_eq!(polled(&answer, 16_000, 0).0, Eligibility::Look, "an answer waits for nothing else");
 }

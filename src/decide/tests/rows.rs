@@ -20,6 +20,7 @@ fn since(us: &[RecordId]) -> Since<'_> {
     let at = |n| SalesforceTime::from_millis(minute(n));
     Since {
         first_start: at(0),
+        seen_until: at(0),
         us,
         now_ms: minute(10),
         now: at(10),
@@ -216,7 +217,13 @@ fn hear_by(conversation: &mut Conversation, row: &Value, rules: Rules<'_>) -> Ca
 /// The ledger and the outbox with an action for the comment with this text.
 fn taken(text: &str, state: IntentState) -> Conversation {
     let mut link = ours();
-    link.answers.push(Answered { comment: comment_id(), intent: 7, text: hash64(text), told: false });
+    link.answers.push(Answered {
+        comment: comment_id(),
+        intent: 7,
+        text: hash64(text),
+        told: false,
+        told_of: None,
+    });
     conversation(Some(link), &[intent(7, answer(text, Audience::Public), state)])
 }
 

@@ -259,12 +259,12 @@ impl ActionMapping {
     fn first(
         &self,
         of: impl Fn(&ActionRule) -> bool,
-        fallback: Option<&Expr>,
+        of_all: Option<&Expr>,
         scope: &minijinja::value::Value,
     ) -> Result<Option<Wanted>, EvalProblem> {
         for rule in self.rules.iter().filter(|rule| of(rule)) {
-            let when = rule.when.as_ref().or(fallback);
-            if when.map_or(Ok(true), |when| when.holds(scope))? {
+            let holds = |when: Option<&Expr>| when.map_or(Ok(true), |when| when.holds(scope));
+            if holds(of_all)? && holds(rule.when.as_ref())? {
                 return rule.wanted(scope).map(Some);
             }
         }

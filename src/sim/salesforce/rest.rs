@@ -153,7 +153,7 @@ pub async fn handle(
     };
     let mut response = to_response(&reply, pretty);
     // The org's time, not this machine's, because clients may measure by it.
-    let date = stamp_http(sim.now_ms());
+    let date = if sim.settings().no_date { "-".to_owned() } else { stamp_http(sim.now_ms()) };
     if let Ok(date) = HeaderValue::from_str(&date) {
         response.headers_mut().insert(http::header::DATE, date);
     }

@@ -85,6 +85,8 @@ pub struct Settings {
     pub commit_delay_ms: i64,
     /// The same for changes through the API: transactions that continue after their clients gave up.
     pub api_commit_delay_ms: i64,
+    /// Something on the way makes the `Date` of answers unreadable.
+    pub no_date: bool,
     /// A record that another open transaction changed cannot be written until that one commits.
     pub open_records_are_locked: bool,
     /// Locked Cases, with the number of writes that will still fail.
@@ -167,6 +169,7 @@ impl Default for Settings {
             session_calls: 0,
             commit_delay_ms: 0,
             api_commit_delay_ms: 0,
+            no_date: false,
             open_records_are_locked: false,
             locked: BTreeMap::new(),
             not_my_domain: false,

@@ -292,6 +292,9 @@ impl Dispatcher {
             if conversation.has_waiting_to_tell(&now) {
                 conversation = tell_waiting(shared, id, &now).await?;
             }
+            if let Some(due_ms) = conversation.wants_poll(&now) {
+                shared.want_poll(due_ms);
+            }
             found.push((rkey, self.next(&conversation, &now)));
         }
         Ok(found)

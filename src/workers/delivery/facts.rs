@@ -28,6 +28,7 @@ impl Shared {
             close_grace_ms: millis(self.live().poll.close_grace),
             settle_ms,
             poll_ms: fresh_ms(millis(self.live().poll.interval), millis(self.store.round_trip())),
+            polled_ms: self.poll_state.began_ms(),
             observe: self.live().actions == Actions::Observe,
             undo_reply_ms: millis(self.live().undo.reply),
             undo_message_ms: millis(self.live().undo.message),

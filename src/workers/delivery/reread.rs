@@ -95,8 +95,8 @@ async fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), F
 
 impl Shared {
     async fn again(&self, intents: &[Intent]) -> Result<Again, Stop> {
-        let contact = self.contact().await?;
-        let (context, earlier) = self.rules_in_force(&contact).await?;
+        self.contact().await?;
+        let (context, earlier) = self.rules_in_force().await?;
         loop {
             match self.salesforce_rows(&context, &earlier, intents).await {
                 // Ends: each time another column is left out.

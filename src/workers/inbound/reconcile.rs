@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tracing::{debug, info};
 
+use crate::decide::ledger::linked::Met;
 use crate::decide::reconcile::{Found, Row, adopt, adopt_survivor, bury, find, read_row};
 use crate::decide::{Link, LinkUpdate, PlanContext};
 use crate::goodays::ResponseId;
@@ -38,11 +39,18 @@ impl InboundWorker {
             let ours = self.state().unconfirmed.contains_key(&job.rkey) && job.is_unwritten();
             if ours { self.baseline(&context, job) } else { None }
         };
+        let contact = shared.contact().await?;
+        let (us, now) = (contact.all_of_us(), shared.salesforce_now());
+        let seen_until = shared.poll_state.seen_until(&contact);
         let baselines: Vec<Option<LinkUpdate>> = asked.iter().map(|i| baseline(&jobs[*i])).collect();
         let ids: Vec<ResponseId> = asked.iter().map(|i| jobs[*i].response_id.clone()).collect();
         let links = shared
             .change_many(&ids, |place, loaded| {
-                let before = loaded.now.link.take();
+                let mut before = loaded.now.link.take();
+                if let Found::Live(row) = read.of(&ids[place]).0 {
+                    let link = before.get_or_insert_with(|| Link::unread(ids[place].clone()));
+                    link.note_linked(&row.case.id, Met { row: &row.fields, us: &us, seen_until, now });
+                }
                 loaded.now.link =
                     read.apply(before, &ids[place], &context.plan_context(), baselines[place].as_ref());
                 Ok(loaded.now.link.clone())
@@ -146,6 +154,7 @@ async fn read<'j>(
     };
     let (key, marker) = (case.key_field.as_str(), case.marker_field.as_str());
     let mut extra = visible(context, context.mapping.actions().case_fields.iter().map(String::as_str));
+    extra.extend(["CreatedById", "LastModifiedDate"]);
     extra.retain(|field| shared.columns.shows(field));
     let keys: Vec<&str> = jobs.iter().map(|j| j.response_id.as_str()).collect();
     let queries =

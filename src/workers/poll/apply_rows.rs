@@ -25,6 +25,7 @@ pub(crate) struct Applying<'a> {
     pub context: &'a OwnedPlanContext,
     pub earlier: &'a [EarlierRules],
     pub first_start: SalesforceTime,
+    seen_until: SalesforceTime,
     /// Our own users in Salesforce.
     us: Vec<RecordId>,
     now: SalesforceTime,
@@ -40,9 +41,9 @@ impl<'a> Applying<'a> {
         earlier: &'a [EarlierRules],
         asked_ms: i64,
     ) -> Self {
-        let us = contact.formerly.iter().chain([&contact.us]).cloned().collect();
-        let now = shared.salesforce.now().unwrap_or(contact.first_start);
-        Self { context, earlier, first_start: contact.first_start, us, now, asked_ms }
+        let (us, now) = (contact.all_of_us(), shared.salesforce_now());
+        let seen_until = shared.poll_state.seen_until(contact);
+        Self { context, earlier, first_start: contact.first_start, seen_until, us, now, asked_ms }
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {
@@ -51,7 +52,8 @@ impl<'a> Applying<'a> {
 
     pub(crate) fn since(&self, now_ms: i64) -> Since<'_> {
         let (first_start, asked_ms) = (self.first_start, self.asked_ms);
-        Since { first_start, us: &self.us, now_ms, now: self.now, asked_ms, merged: MergedCase::default() }
+        let (seen_until, us, now) = (self.seen_until, self.us.as_slice(), self.now);
+        Since { first_start, seen_until, us, now_ms, now, asked_ms, merged: MergedCase::default() }
     }
 
     /// The row of a comment's Case.

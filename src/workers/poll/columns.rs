@@ -56,7 +56,14 @@ impl Columns {
     ) -> Result<Option<String>, Failure> {
         let Some(case) = context.mapping.case_mappings().first() else { return Ok(None) };
         let mut fields = self.of_case(context, earlier, ActionMapping::case_paths);
-        let ours = ["CaseNumber", "CreatedDate", "LastModifiedById", "LastModifiedDate", &case.key_field];
+        let ours = [
+            "CaseNumber",
+            "CreatedById",
+            "CreatedDate",
+            "LastModifiedById",
+            "LastModifiedDate",
+            &case.key_field,
+        ];
         fields.extend(ours.map(str::to_owned));
         // Not in an org that hides it: a refusal would stop the poll.
         let described = context.plan_context().case.is_some_and(|d| d.field(SURVIVOR).is_some());

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -46,6 +46,8 @@ pub(crate) const CURSOR: &str = "cursor";
 pub(crate) const LOOKED: &str = "cursor at the last look back";
 /// When the daily deep read was completed (milliseconds).
 pub(crate) const DEEP: &str = "last daily look";
+/// How long an action waits, at most, for a pass of its own after the last one (milliseconds).
+const LONGEST_GAP_MS: i64 = 5_000;
 /// For how many poll intervals the queries for deleted rows are left out after one fails.
 const WITHOUT_GONE: i64 = 60;
 
@@ -83,6 +85,14 @@ impl Default for Next {
 #[derive(Default)]
 pub struct PollState {
     pub last_completed_ms: ArcSwap<Option<i64>>,
+    /// Salesforce's clock when the last completed pass began.
+    pub(crate) seen_until: ArcSwap<Option<SalesforceTime>>,
+    /// The newest row time that was read (milliseconds).
+    newest_ms: AtomicI64,
+    /// When the last completed pass began (milliseconds).
+    began_ms: AtomicI64,
+    /// An action waits for a pass that begins then or later (milliseconds).
+    wanted_ms: AtomicI64,
     /// A query that Salesforce refuses, for people.
     pub trouble: ArcSwap<Option<String>>,
     /// The same for the query that reads actions again before they are sent.
@@ -91,6 +101,31 @@ pub struct PollState {
     pub not_shown_times: AtomicU32,
     /// The newest row time ahead of Salesforce's own clock, as of the last poll. Such rows are read at each poll.
     pub ahead: ArcSwap<Option<SalesforceTime>>,
+}
+
+impl PollState {
+    /// After a start: what polls had read before.
+    pub(crate) fn after(cursor: Option<SalesforceTime>) -> Self {
+        let state = Self::default();
+        state.read_up_to(cursor);
+        state
+    }
+
+    /// When the last completed pass began (milliseconds); 0: none since the start.
+    pub(crate) fn began_ms(&self) -> i64 {
+        self.began_ms.load(Ordering::SeqCst)
+    }
+
+    /// Rows up to this time were read.
+    fn read_up_to(&self, newest: Option<SalesforceTime>) {
+        let newest_ms = newest.map_or(0, SalesforceTime::to_millis);
+        self.newest_ms.fetch_max(newest_ms, Ordering::SeqCst);
+    }
+
+    /// Until when polls have seen what was done (Salesforce's clock); since a start none is known to have.
+    pub(crate) fn seen_until(&self, contact: &OrgIdentity) -> SalesforceTime {
+        (**self.seen_until.load()).unwrap_or(contact.first_start)
+    }
 }
 
 impl Worker for Poller {
@@ -116,7 +151,11 @@ impl Worker for Poller {
         let after_ms = shared.clock.now_ms();
         self.next = Next::After(now_ms);
         match passed {
-            Ok(()) => shared.poll_state.last_completed_ms.store(Arc::new(Some(after_ms))),
+            Ok(()) => {
+                shared.poll_state.began_ms.store(now_ms, Ordering::SeqCst);
+                shared.poll_state.last_completed_ms.store(Arc::new(Some(after_ms)));
+                shared.deliver.notify_one();
+            }
             Err(Failure::Budget) => {
                 info!("polling waits: the rest of the daily budget is kept for new feedback");
                 self.next = Next::At(after_ms + 60_000);
@@ -149,6 +188,29 @@ fn cannot_be_read(shared: &Shared) {
     shared.poll_state.trouble.store(Arc::new(Some(told.to_owned())));
 }
 
+impl Shared {
+    /// An action waits for a poll that begins at `due_ms` or later (milliseconds).
+    pub(crate) fn want_poll(&self, due_ms: i64) {
+        if self.poll_state.wanted_ms.fetch_max(due_ms, Ordering::SeqCst) < due_ms {
+            self.poll.notify_one();
+        }
+    }
+
+    /// Salesforce's clock now. Something on the network path may remove the `Date` from its answers: then it is this
+    /// machine's clock, or the newest row that was read, whichever is later. So what people did before an edit of the
+    /// rules never looks as if it was done after.
+    pub(crate) fn salesforce_now(&self) -> SalesforceTime {
+        let newest_ms = self.poll_state.newest_ms.load(Ordering::SeqCst);
+        let without_date = || self.our_time().max(SalesforceTime::from_millis(newest_ms));
+        self.salesforce.now().unwrap_or_else(without_date)
+    }
+
+    /// This machine's clock, in place of Salesforce's.
+    fn our_time(&self) -> SalesforceTime {
+        SalesforceTime::from_millis(self.clock.now_ms())
+    }
+}
+
 /// What a pass reads, and what was stored before it.
 struct Span {
     from: SalesforceTime,
@@ -175,7 +237,14 @@ impl Poller {
         };
         let poll = &shared.live().poll;
         let pace = PollPace { active_ms: millis(poll.interval), quiet_ms: millis(poll.quiet) };
-        polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms)
+        let regular_ms = polled_ms + shared.activity.interval_ms(pace, now_ms).max(self.spacing_ms);
+        let wanted_ms = shared.poll_state.wanted_ms.load(Ordering::SeqCst);
+        if wanted_ms <= polled_ms {
+            return regular_ms;
+        }
+        // One pass for all that wait by then, and no closer to the last one than the budget wants.
+        let gap_ms = (pace.active_ms / 2).min(LONGEST_GAP_MS).max(self.spacing_ms);
+        regular_ms.min(wanted_ms.max(polled_ms + gap_ms))
     }
 
     async fn pass(&mut self, shared: &Shared) -> Result<(), Stop> {
@@ -183,8 +252,8 @@ impl Poller {
         shared.refresh_schema().await?;
         let deleted = self.deleted_comments.query(&shared.store, &shared.plan_context()).await?;
         let now_ms = shared.clock.now_ms();
-        let salesforce_now = shared.salesforce.now().unwrap_or(contact.first_start);
-        let rules = shared.rules_in_force(&contact).await?.0.mapping.rules_version();
+        let salesforce_now = shared.salesforce_now();
+        let rules = shared.rules_in_force().await?.0.mapping.rules_version();
         let span = self.span(shared, contact.first_start, salesforce_now, now_ms).await?;
         let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
         let mut newest = span.cursor;
@@ -212,12 +281,13 @@ impl Poller {
         self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
         self.note_time_ahead(shared);
         // Never past Salesforce's own clock: rows written before that time would not be read any more.
-        let now = shared.salesforce.now().unwrap_or(newest);
+        let now = shared.salesforce_now();
         // An edit during the pass may need another read of all Cases.
         if span.all && shared.mapping().rules_version() == rules {
             shared.store.set_meta(READ_ALL, &false).await?;
         }
         self.completed(shared, &span, newest.min(now), now_ms).await?;
+        shared.poll_state.seen_until.store(Arc::new(Some(salesforce_now)));
         let not_shown = shared.poll_state.not_shown.load_full();
         let trouble = if not_shown.is_some() { not_shown } else { Arc::new(self.too_large.told()) };
         shared.poll_state.trouble.store(trouble);
@@ -311,7 +381,7 @@ impl Poller {
     ) -> Result<SalesforceTime, Stop> {
         // Earlier comments of our Cases were seen by the passes before, unless they became visible late.
         let seen_until = cursor.plus_millis(-millis(shared.live().poll.overlap));
-        let (context, earlier) = shared.rules_in_force(contact).await?;
+        let (context, earlier) = shared.rules_in_force().await?;
         let part = Part { rows: self.size.now(), except: self.too_large.rows(), only_ids: false };
         let mut queries = queries(&shared.columns, (&context, &earlier), contact, progress, &part)?;
         let rows = part.rows;
@@ -332,7 +402,7 @@ impl Poller {
             shared.salesforce_said(&result, began_ms);
         }
         let mut newest = SalesforceTime::default();
-        let horizon = shared.salesforce.now().map_or(newest, |now| now.plus_millis(CLOCKS_MS));
+        let horizon = shared.salesforce.now().unwrap_or_else(|| shared.our_time()).plus_millis(CLOCKS_MS);
         let pages = match result {
             Err(Failure::TooLarge(_)) if self.size.shrink() => return Ok(newest),
             Err(failure @ Failure::TooLarge(_)) => {
@@ -372,6 +442,7 @@ impl Poller {
             any_full |= full;
             self.too_large.were_read(&page.rows);
             let times = page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at));
+            shared.poll_state.read_up_to(times.clone().max());
             newest = newest.max(self.newest_of(times, horizon));
             let mut rows = page.rows.into_iter();
             // Each row is freed once it is applied: a full page takes some megabytes.

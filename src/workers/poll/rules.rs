@@ -12,7 +12,7 @@ use crate::mapping::{Mapping, Source};
 use crate::state::StoreError;
 use crate::time::SalesforceTime;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
-use crate::workers::{Fatal, OrgIdentity, Shared};
+use crate::workers::{Fatal, Shared};
 
 const RULES: &str = "action rules";
 /// Set until all Cases were read once more: new rules may use fields that were not read before.
@@ -48,13 +48,10 @@ impl Edited {
 impl Shared {
     /// The rules for rows: the mapping in force, and earlier rules of actions.yaml. An edit is stored before its
     /// mapping judges a row: otherwise existing rows would look as if they were changed after the edit.
-    pub(crate) async fn rules_in_force(
-        &self,
-        contact: &OrgIdentity,
-    ) -> Result<(OwnedPlanContext, Arc<Vec<EarlierRules>>), Fatal> {
+    pub(crate) async fn rules_in_force(&self) -> Result<(OwnedPlanContext, Arc<Vec<EarlierRules>>), Fatal> {
         let _noting = self.rules_edited.noting.lock().await;
         let context = self.plan_context();
-        self.keep_rules(&context.mapping, self.salesforce.now().unwrap_or(contact.first_start)).await?;
+        self.keep_rules(&context.mapping, self.salesforce_now()).await?;
         Ok((context, self.earlier_rules.load_full()))
     }
 
@@ -91,7 +88,9 @@ impl Shared {
     async fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
         let known =
             before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
-        if now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
+        let command = before.and_then(|rules| rules.mapping.actions().command.as_ref());
+        let is_new_command = now.actions().command.is_some() && now.actions().command.as_ref() != command;
+        if is_new_command || now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
             self.store.set_meta(READ_ALL, &true).await?;
         }
         Ok(())

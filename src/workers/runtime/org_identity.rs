@@ -73,6 +73,11 @@ const AGAIN_MS: i64 = 300_000;
 const CONTACT: &str = "contact";
 
 impl OrgIdentity {
+    /// Our current and former users.
+    pub(crate) fn all_of_us(&self) -> Vec<RecordId> {
+        self.formerly.iter().chain([&self.us]).cloned().collect()
+    }
+
     fn owner(&self) -> Owner {
         Owner { org: self.org.clone(), user: self.us.clone() }
     }

@@ -77,6 +77,7 @@ impl World {
         let at = SalesforceTime::from_millis(0);
         let since = Since {
             first_start: at,
+            seen_until: at,
             us: &[],
             now_ms: self.now_ms,
             now: at,

@@ -3,6 +3,7 @@
 use assert_cmd::Command;
 use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::time::SalesforceTime;
 use serde_json::{Value, json};
 
 use crate::world::{World, text, words};
@@ -79,6 +80,43 @@ async fn a06_an_edit_alone_touches_nothing() {
     let received = world.received(&noted);
     assert_eq!(received.len(), 1, "{received:?}");
     assert_eq!(received[0].1, "This one is written after the edit.");
+}
+
+/// Something on the way removes the `Date` from Salesforce's answers.
+#[tokio::test]
+async fn a06_an_edit_touches_nothing_when_salesforce_does_not_tell_the_time() {
+    let mut world = World::start().await;
+    world.stop().await;
+    world.salesforce.with_settings(|settings| settings.no_date = true);
+    world.go_on_without_state().await;
+    let open = world.arrives(words("Too loud.")).await;
+    let noted = world.arrives(words("Too cold.")).await;
+    world.agent_drafts(&noted, "He calls every week.");
+    world.settle().await;
+    save(&world, &[CLOSE, ALL_COMMENTS]).await;
+    assert_eq!(world.app().shared.salesforce.now(), None);
+    nothing_is_sent(&world, &[&open, &noted]).await;
+    world.agent_sets(&open, json!({ "Priority": "High" }));
+    nothing_is_sent(&world, &[&open, &noted]).await;
+    world.agent_drafts(&noted, "This one is written after the edit.");
+    world.settle().await;
+    assert_eq!(world.received(&noted).len(), 1);
+    assert_eq!(world.received(&noted)[0].1, "This one is written after the edit.");
+}
+
+/// Polls go on from where they were: without Salesforce's clock by this machine's.
+#[tokio::test]
+async fn polls_move_on_when_salesforce_does_not_tell_the_time() {
+    let mut world = World::start().await;
+    world.stop().await;
+    world.salesforce.with_settings(|settings| settings.no_date = true);
+    world.go_on_without_state().await;
+    let id = world.arrives(Feedback::default()).await;
+    world.settle().await;
+    assert_eq!(**world.app().shared.poll_state.ahead.load(), None, "no row is ahead of the clock");
+    let cursor: Option<SalesforceTime> = world.app().shared.store.meta("cursor").await.unwrap();
+    let case = world.field(&id, "SystemModstamp");
+    assert!(cursor >= SalesforceTime::parse(&case), "{cursor:?} {case}");
 }
 
 #[tokio::test]

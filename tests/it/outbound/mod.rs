@@ -1,7 +1,9 @@
 //! Decisions about what reaches customers: each fault that was found, by its number, with similar cases.
 
 mod addresses;
+mod baseline;
 mod clocks;
+mod grace;
 mod proof;
 mod refused;
 mod road;

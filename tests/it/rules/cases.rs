@@ -1,6 +1,7 @@
 //! Rules 11 and 12: Cases that are deleted, merged, linked by hand or reopened, and several Cases of one customer.
 
 use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
 use crate::world::{AGENT, World, words};
@@ -108,6 +109,79 @@ async fn rule_11_a_case_that_had_the_key_before_its_event_is_used() {
     world.settle().await;
     assert_eq!(world.field(&id, "Subject"), "By hand");
     world.answers(&id, "Answered on the Case made by hand.").await;
+}
+
+/// A Case that was never ours, with a public comment about another matter.
+async fn about_another_matter(world: &World) -> String {
+    let case = world.salesforce.create_case(json!({ "Subject": "Another matter" }), AGENT).unwrap();
+    world.salesforce.agent_comments(&case, "Your refund is on its way.", true, AGENT).unwrap();
+    world.polled().await;
+    world.salesforce.advance(60_000);
+    world.polled().await;
+    case
+}
+
+#[tokio::test]
+async fn rule_06_what_a_case_said_before_somebody_linked_it_is_not_sent() {
+    let mut world = World::start().await;
+    let (moved, early) = (world.replied().await, about_another_matter(&world).await);
+    let first = world.field(&moved, "Id");
+    world.agent_sets(&first, json!({ "Goodays_Response_Id__c": null }));
+    world.agent_sets(&early, json!({ "Goodays_Response_Id__c": moved }));
+    world.settle().await;
+    // The key is there before the event, and before any poll has seen it with the Case.
+    world.goodays.pause_webhooks(true);
+    let (new, case) = (world.customer_leaves(Feedback::default()), about_another_matter(&world).await);
+    world.agent_sets(&case, json!({ "Goodays_Response_Id__c": new }));
+    world.goodays.pause_webhooks(false);
+    world.settle().await;
+    world.salesforce.touch_all();
+    world.settle().await;
+    world.restart().await;
+    // As the daily look and any later change show them.
+    world.salesforce.touch_all();
+    world.settle().await;
+    assert_eq!((world.received(&moved).len(), world.received(&new).len()), (1, 0));
+    assert_eq!((world.told(&new).0, world.parked().await.len()), (String::new(), 0));
+    world.salesforce.advance(1_000);
+    world.answers(&new, "This one is for you.").await;
+    world.customer_writes(&moved, "And me?");
+    world.settle().await;
+    world.answers(&moved, "And this one is for you.").await;
+}
+
+#[tokio::test]
+async fn rule_06_an_old_comment_that_is_published_after_the_link_is_for_a_human() {
+    let mut world = World::start().await;
+    world.parked_is_fine();
+    let (id, case) = (world.replied().await, about_another_matter(&world).await);
+    let draft = world.salesforce.agent_comments(&case, "He calls every week.", false, AGENT).unwrap();
+    world.polled().await;
+    world.salesforce.advance(60_000);
+    world.polled().await;
+    world.agent_sets(&world.field(&id, "Id"), json!({ "Goodays_Response_Id__c": null }));
+    world.agent_sets(&case, json!({ "Goodays_Response_Id__c": id }));
+    world.settle().await;
+    world.salesforce.agent_publishes(&draft, true).unwrap();
+    world.settle().await;
+    assert_eq!((world.received(&id).len(), world.the_parked().await.reason_code.as_str()), (1, "linked"));
+    assert_eq!(world.told(&id).0, "Not sent");
+    assert!(world.told(&id).1.starts_with("Somebody put the feedback on this Case"), "{:?}", world.told(&id));
+}
+
+/// The agent answers before the insert of his Case is answered: nothing was said before on a Case of ours.
+#[tokio::test]
+async fn rule_06_what_is_written_on_a_case_of_ours_before_its_insert_is_answered_is_sent() {
+    let world = World::start().await;
+    let fault = Fault::once("/composite/graph", Act::ResetAfter);
+    world.salesforce.wire().fault(fault);
+    let id = world.customer_leaves(Feedback::default());
+    world.until("its Case", || world.cases(&id).len() == 1).await;
+    world.agent_comments(&id, "We are quick.");
+    world.salesforce.advance(5_000);
+    world.agent_sets(&id, json!({ "Priority": "High" }));
+    world.settle().await;
+    assert_eq!(world.received(&id).len(), 1);
 }
 
 #[tokio::test]
