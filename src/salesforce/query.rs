@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::RecordId;
 pub use super::comment::{MAX_COMMENT_BYTES, clean_text, comment_bytes, cut_at_units, split_comment, units};
+use crate::time::SalesforceTime;
 
 /// Maximum encoded length of a query in a URL (the limit is 16,384 bytes for the whole request line and headers).
 pub const MAX_QUERY: usize = 12_000;
@@ -107,6 +108,21 @@ pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
         field(poll.object)?,
         field(poll.key)?,
         poll.limit
+    ))
+}
+
+/// The newest row with this key that changed between these times.
+pub fn newest(
+    object: &str,
+    key: &str,
+    (after, before): (SalesforceTime, SalesforceTime),
+) -> Result<String, BadName> {
+    let (after, before) = (moment(after.timestamp()), moment(before.timestamp()));
+    Ok(format!(
+        "SELECT Id, SystemModstamp FROM {} WHERE SystemModstamp > {after} AND SystemModstamp < {before} AND {} != \
+         null ORDER BY SystemModstamp DESC LIMIT 1",
+        field(object)?,
+        field(key)?
     ))
 }
 
