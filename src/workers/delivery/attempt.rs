@@ -194,10 +194,10 @@ impl Delivery {
                 self.read_failures.shown(seq, shared.clock.now_ms());
                 return self.read_back(shared, intent, &view, began_ms).await;
             }
-            Err(failure) => shared.whose_refusal(failure, began_ms).await,
+            Err(failure) => shared.whose_unread(id, failure, began_ms).await,
         };
         let now_ms = shared.clock.now_ms();
-        self.not_shown(shared, intent);
+        self.not_shown(shared, intent, &failure);
         let reads = self.read_failures.of(seq);
         let Some(why) = unread_after_put(&failure, now_ms - sending.since_ms, reads) else { return Ok(()) };
         self.read_failures.forget(seq);
