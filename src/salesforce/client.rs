@@ -239,6 +239,10 @@ impl Client {
                 return Err(Failure::Road("a query's pages that lead back to one read before".to_owned()));
             }
             let (more, after) = page_at(&mut self.get(&path).await?)?;
+            // A new address for the same rows leads nowhere, either.
+            if !more.rows.is_empty() && !trail.is_new(&serde_json::to_vec(&more.rows).unwrap_or_default()) {
+                return Err(Failure::Road("a query's pages that repeat the same rows".to_owned()));
+            }
             empty = if more.rows.is_empty() { empty + 1 } else { 0 };
             rows.extend(more.rows);
             (done, next) = (more.done, after);

@@ -46,6 +46,12 @@ pub fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A row's own time as a literal, as exact as the row shows it: cut to its second, the row would count as changed since.
+fn moment_of(row: Timestamp) -> String {
+    let is_whole = row.subsec_nanosecond() == 0;
+    if is_whole { moment(row) } else { row.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string() }
+}
+
 /// Parses a time in Salesforce's format: `2026-07-07T00:37:00.000+0000`.
 pub fn parse_moment(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
@@ -92,10 +98,10 @@ pub struct Poll<'a> {
 /// One page of changed rows, ordered by time of change and id (Salesforce reference, 5 and 7.2).
 pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
     let fields = list(&["Id", "SystemModstamp"], poll.fields)?;
-    let at = moment(after.at);
     let since = match &after.id {
-        None => format!("SystemModstamp >= {at}"),
+        None => format!("SystemModstamp >= {}", moment(after.at)),
         Some(id) => {
+            let at = moment_of(after.at);
             let id = quote(id.as_str());
             format!("(SystemModstamp > {at} OR (SystemModstamp = {at} AND Id > {id}))")
         }
@@ -128,7 +134,7 @@ pub fn newest(
 
 /// Leaves a row out until it changes.
 fn unchanged((id, at): &(RecordId, Timestamp)) -> String {
-    format!(" AND (Id != {} OR SystemModstamp > {})", quote(id.as_str()), moment(*at))
+    format!(" AND (Id != {} OR SystemModstamp > {})", quote(id.as_str()), moment_of(*at))
 }
 
 /// Queries for Cases by key, including deleted and merged ones (use `queryAll`); several if one would be too long.
