@@ -247,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn a_page_begins_behind_its_row_to_the_millisecond() {
+        let at = |text: &str| {
+            let after = After { at: text.parse().unwrap(), id: Some(id("500000000000001")) };
+            let asked =
+                Poll { object: "Case", fields: &[], key: "K__c", not_by: None, except: &[], limit: 1 };
+            poll(&asked, &after).unwrap()
+        };
+        assert!(at("2026-07-07T00:37:00Z").contains("SystemModstamp = 2026-07-07T00:37:00Z AND Id >"));
+        assert!(at("2026-07-07T00:37:00.25Z").contains("SystemModstamp > 2026-07-07T00:37:00.250Z OR"));
+    }
+
+    #[test]
     fn names_are_names() {
         for good in ["Id", "Goodays_Response_Id__c", "Parent.Goodays_Response_Id__c", "CreatedBy.Email"] {
             assert_eq!(field(good), Ok(good));
