@@ -210,10 +210,10 @@ impl Client {
         let parts = parts.map_or(&mut [][..], Vec::as_mut_slice);
         let read = (0..asked.len()).map(|i| {
             let name = format!("q{i}");
-            step(parts.iter_mut().find(|p| p["referenceId"] == name.as_str())?)
+            let part = parts.iter_mut().find(|p| p["referenceId"] == name.as_str());
+            step(part.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?)
         });
-        let read = read.collect::<Option<Vec<_>>>();
-        let read = read.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?;
+        let read = read.collect::<Result<Vec<_>, _>>()?;
         if read.iter().any(|(page, _)| page.as_ref().is_err_and(|p| speaks_of_session(&p.code))) {
             self.sessions.lock().await.drop_current();
             return Err(Failure::SessionOver("it ended within a call".to_owned()));

@@ -199,7 +199,10 @@ impl Poller {
                     // Queries for deleted rows must not stop the others, so they are left out for a while.
                     if matches!(
                         failure,
-                        Failure::Refused { .. } | Failure::NoAnswer(_) | Failure::TooLarge(_)
+                        Failure::Refused { .. }
+                            | Failure::NoAnswer(_)
+                            | Failure::TooLarge(_)
+                            | Failure::Road(_)
                     ) {
                         self.leave_gone_out(shared, now_ms);
                         self.gone_from.get_or_insert(span.cursor);

@@ -12,6 +12,37 @@ fn poll_fault(act: Act, skip: u32) -> Fault {
     Fault { method, body_contains: Some("SystemModstamp".to_owned()), skip, ..Fault::once("/composite", act) }
 }
 
+/// A step of the call says what a whole answer may say of everything: it pauses all calls, and is no refused query.
+#[tokio::test]
+async fn c04_a_step_that_speaks_of_everything_pauses_as_an_answer_does() {
+    let error = |code: &str, message: &str| json!([{ "errorCode": code, "message": message }]);
+    let table = [
+        (json!(502), json!("<html>"), "road"),
+        (json!(403), error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), "daily_limit"),
+        (json!(503), error("SERVER_UNAVAILABLE", "x"), "no_answer"),
+        (json!("200"), json!({ "done": true, "records": [] }), "road"),
+    ];
+    for (status, body, trouble) in table {
+        let mut world = World::start().await;
+        let (id, case) = world.arrives().await;
+        world.quiet().await;
+        let step = |name: &str| json!({ "referenceId": name, "httpStatusCode": status, "body": body });
+        let body =
+            json!({ "compositeResponse": [step("q0"), step("q1"), step("q2"), step("q3")] }).to_string();
+        let act = Act::Answer { status: 200, body, content_type: None, headers: BTreeMap::new() };
+        world.stage.salesforce.wire().fault(Fault { times: None, ..poll_fault(act, 0) });
+        world.holds(trouble, || world.salesforce_trouble().filter(|code| code == trouble)).await;
+        assert_eq!(**world.stage.app().shared.poll_state.trouble.load(), None, "{status}");
+        world.stage.salesforce.wire().clear_faults();
+        world.stage.app().shared.salesforce_breaker.reopen();
+        world.stage.app().shared.wake_all();
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
+        world.quiet().await;
+        world.laws_hold().await;
+    }
+}
+
 /// Something answers for Salesforce that shows the same rows for ever, and says that more follow.
 #[tokio::test]
 async fn c11_pages_that_repeat_the_same_rows_end_the_poll_loudly() {
