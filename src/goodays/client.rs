@@ -165,7 +165,7 @@ impl Client {
         if let Some(problem) = refused_one(&answer) {
             return Err(Failure::Refused { status: answer.status, problem });
         }
-        checked(&answer)?;
+        read_checked(&answer)?;
         let value = json_of(&answer)?;
         let response =
             Response::from_value(&value).map_err(|e| Failure::no_answer(format!("unreadable: {e}")))?;
@@ -342,7 +342,7 @@ impl Client {
 
     pub(super) async fn get(&self, url: Url) -> Result<Value, Failure> {
         let answer = self.send(self.http.get(url)).await?;
-        checked(&answer)?;
+        read_checked(&answer)?;
         json_of(&answer)
     }
 
@@ -390,6 +390,18 @@ fn refused_one(answer: &Answer) -> Option<Problem> {
     let message = body.get("message").and_then(Value::as_str)?;
     let is_of_route = message.to_ascii_lowercase().contains("no route");
     (!is_of_route && !is_its_own(answer)).then(|| Problem::new(GATEWAY, message))
+}
+
+/// The same of a read, which changes nothing: a server that is away and names a time to come back asks for a pause.
+fn read_checked(answer: &Answer) -> Result<(), Failure> {
+    match answer.retry_after().filter(|_| answer.status == 503) {
+        Some(after) => Err(Failure::Busy {
+            reason: "Goodays is away for a while (status 503)".into(),
+            retry_after: Some(after),
+            daily_limit: false,
+        }),
+        None => checked(answer),
+    }
 }
 
 /// Interprets the status (Goodays reference, 4.1).

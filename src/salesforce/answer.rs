@@ -172,6 +172,18 @@ pub(super) fn read(said: Said) -> Result<Value, Failure> {
     }
 }
 
+/// The same of a question, which changes nothing: a 503 that names a time to come back asks for a pause. After a write it
+/// may hide that the write was done.
+pub(super) fn read_question(said: Said) -> Result<Value, Failure> {
+    let retry_after = said.answer.retry_after().filter(|_| said.answer.status == 503);
+    match read(said) {
+        Err(Failure::NoAnswer(reason) | Failure::Road(reason)) if retry_after.is_some() => {
+            Err(Failure::Busy { reason, retry_after, daily_limit: false })
+        }
+        result => result,
+    }
+}
+
 /// Turns a refusal of the address or the API version, and not of one request's content, into one that pauses all calls.
 pub(super) fn of_the_resource(failure: Failure) -> Failure {
     match failure {
@@ -252,6 +264,7 @@ pub fn is_halted(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::{HeaderValue, RETRY_AFTER};
     use serde_json::json;
 
     use super::*;
@@ -304,6 +317,30 @@ mod tests {
             };
             assert_eq!(kind, expected, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_server_that_is_away_until_a_time_is_asked_then() {
+        let away = |status: u16, body: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("120"))]);
+            Said::of(Answer { status, headers, body: body.as_bytes().to_vec() })
+        };
+        let busy = error_list("SERVER_UNAVAILABLE");
+        for body in ["<html>", "", busy.as_str()] {
+            let failure = read_question(away(503, body)).unwrap_err();
+            let expected = Some(std::time::Duration::from_secs(120));
+            assert!(
+                matches!(failure, Failure::Busy { retry_after, daily_limit: false, .. } if retry_after == expected)
+            );
+            let failure = read(away(503, body)).unwrap_err();
+            assert!(failure.may_have_been_done(), "a write is read back: {failure}");
+        }
+        assert!(matches!(read_question(away(502, "<html>")), Err(Failure::Road(_))));
+        assert!(matches!(read_question(Said::of(answer(503, "<html>"))), Err(Failure::Road(_))));
+    }
+
+    fn error_list(code: &str) -> String {
+        json!([{"errorCode": code, "message": "x"}]).to_string()
     }
 
     #[test]

@@ -17,8 +17,8 @@ use url::Url;
 use super::RecordId;
 pub use super::answer::Page;
 use super::answer::{
-    Said, Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_after_login,
-    speaks_of_session, standing, step,
+    Said, Standing, not_a_page, of_the_resource, page, page_at, path_of, read, read_question,
+    refused_after_login, speaks_of_session, standing, step,
 };
 use super::auth::{Credentials, Session};
 use super::describe::Describe;
@@ -287,6 +287,9 @@ impl Client {
         path: &str,
         prepare: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, Failure> {
+        // Of our POSTs, only this one asks.
+        let is_question = method == Method::GET || path.ends_with("/composite");
+        let read = if is_question { read_question } else { read };
         let live = self.usable().await?;
         let (answer, first) = self.asked(&live, method.clone(), path, &prepare).await?;
         if first != Standing::Over {

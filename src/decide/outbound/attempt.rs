@@ -96,6 +96,11 @@ impl FailedReads {
     }
 }
 
+/// Whether a read was refused for this response alone.
+pub fn is_of_one(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { .. })
+}
+
 /// Why an action is parked whose response could not be read before it is sent; `None`: it is read again later.
 pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> {
     match failure {
@@ -104,6 +109,10 @@ pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> 
             let is_gateway = problem.code == GATEWAY;
             let code = if is_gateway { format!("status_{status}") } else { failure.code() };
             Some(Park { code, why: Words::new("left-perimeter") })
+        }
+        // Goodays shows it, so it is of no use to wait until it shows another one.
+        Failure::TooLarge(_) if reads.times >= MAX_READS => {
+            Some(Park { code: "no_answer".to_owned(), why: Words::new("answer-too-large") })
         }
         _ if failure.may_have_been_done() && reads.is_hopeless() => {
             Some(Park { code: "no_answer".to_owned(), why: Words::new("no-answer-here") })

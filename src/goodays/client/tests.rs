@@ -135,6 +135,19 @@ async fn a_value_that_cannot_be_read_is_not_a_cut() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_away_until_a_time_is_asked_then() {
+    let away = || with(503, "Retry-After: 120\r\n", "<html>");
+    let script = serve(vec![away(), away(), away(), json(503, "<html>")]).await;
+    let (client, id) = (client(&script), ResponseId::new("r").unwrap());
+    let is_busy = |failure: &Failure| matches!(failure, Failure::Busy { retry_after: Some(after), daily_limit: false, .. } if after.as_secs() == 120);
+    assert!(is_busy(&client.response(&id).await.unwrap_err()));
+    assert!(is_busy(&client.dashboard().await.unwrap_err()));
+    let sent = client.act(&id, &spam()).await.unwrap_err();
+    assert!(matches!(sent, Failure::NoAnswer(_)), "it may have been done: {sent}");
+    assert!(matches!(client.response(&id).await, Err(Failure::NoAnswer(_))));
+}
+
+#[tokio::test]
 async fn what_is_no_list_names_no_users_and_no_events() {
     let bodies = ["{}", r#"{"results":null}"#, r#"{"status":"maintenance"}"#, "null", "7"];
     let script =

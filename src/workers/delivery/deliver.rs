@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::decide::outbound::attempt::{Park, held_back, unread_before_put};
+use crate::decide::outbound::attempt::{Park, held_back, is_of_one, unread_before_put};
 use crate::decide::outbound::changes::Attempt;
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
@@ -15,7 +15,6 @@ use crate::decide::outcome::refusals::Refusals;
 use crate::decide::{Intent, IntentState};
 use crate::goodays::event::Response;
 use crate::goodays::{ResponseId, Verb};
-use crate::http::Failure;
 use crate::mutant;
 use crate::state::{Loaded, RKey, SentMinutes};
 use crate::workers::delivery::dispatcher::When;
@@ -187,7 +186,7 @@ impl Delivery {
             Err(failure) => failure,
         };
         let failure = shared.whose_unread(&intent.response_id, failure, began_ms).await;
-        self.not_shown(shared, intent, &failure);
+        self.not_shown(shared, intent, is_of_one(&failure));
         if let Some(park) = unread_before_put(&failure, self.read_failures.of(intent.seq)) {
             self.read_failures.forget(intent.seq);
             Self::park(shared, intent, &park).await?;
@@ -212,9 +211,8 @@ impl Delivery {
     }
 
     /// Waits longer after each failure in a row, so that one response does not keep Goodays paused for all.
-    pub(super) fn not_shown(&self, shared: &Shared, intent: &Intent, failure: &Failure) {
+    pub(super) fn not_shown(&self, shared: &Shared, intent: &Intent, is_refused: bool) {
         let now_ms = shared.clock.now_ms();
-        let is_refused = matches!(failure, Failure::Refused { .. });
         let before = self.read_failures.again(intent.seq, now_ms, is_refused);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }

@@ -47,6 +47,9 @@ fn an_outage_is_waited_out_and_one_response_is_given_to_a_human() {
     assert_eq!(code(&silent, reads(15, true)), None);
     assert_eq!(code(&silent, reads(16, false)), None, "nobody else was shown either");
     assert_eq!(code(&silent, reads(16, true)).as_deref(), Some("no_answer"));
+    let large = Failure::TooLarge("too long".to_owned());
+    assert_eq!(code(&large, reads(15, false)), None);
+    assert_eq!(code(&large, reads(16, false)).as_deref(), Some("no_answer"), "it is shown");
     assert_eq!(code(&Failure::NotSent("no way".to_owned()), reads(16, true)), None);
     assert_eq!(unread_after_put(&silent, 600_000, FailedReads::default()), None);
     assert!(
