@@ -1,4 +1,5 @@
-//! File descriptors: raises the limit, and reserves some that connections may not use.
+//! File descriptors: raises the limit, and reserves some that connections may not use. The limit of a file's size is raised
+//! with it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -8,8 +9,13 @@ const RESERVED: u64 = 256;
 /// More than we ever use, for systems without a limit.
 const ENOUGH: u64 = 65_536;
 
-/// Raises the soft limit to the hard limit. If that fails, fewer connections are allowed.
+/// Raises the soft limits to the hard ones. If that fails, fewer connections are allowed, and files stay as small as
+/// they may be.
 pub fn raise() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Fsize);
+    if current != maximum {
+        let _ = setrlimit(Resource::Fsize, Rlimit { current: maximum, maximum });
+    }
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
     if current.is_some_and(|current| current < wanted) {

@@ -120,6 +120,17 @@ pub fn age_clock_ms(
     Some(ours_ms.min(theirs_ms.saturating_add(AHEAD_MS)))
 }
 
+/// Goodays' current time, for questions by its dates; none if Goodays has not told it, or if what it tells is far ahead of
+/// both other clocks: a list of what is newer than that time would be empty.
+pub fn credible(
+    goodays: Option<GoodaysTime>,
+    salesforce: Option<SalesforceTime>,
+    ours_ms: i64,
+) -> Option<GoodaysTime> {
+    let others_ms = ours_ms.max(salesforce.map_or(i64::MIN, SalesforceTime::to_millis));
+    goodays.filter(|at| at.to_millis() <= others_ms.saturating_add(AHEAD_MS))
+}
+
 /// Converts a time of Salesforce's clock to Goodays' clock. Both current times must be of the same moment.
 pub fn salesforce_to_goodays(
     moment: SalesforceTime,
@@ -132,6 +143,16 @@ pub fn salesforce_to_goodays(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_far_ahead_of_both_other_clocks_is_not_believed() {
+        let (goodays, salesforce) = (GoodaysTime::from_millis(AHEAD_MS + 5), SalesforceTime::from_millis(5));
+        assert_eq!(credible(Some(goodays), Some(salesforce), 0), Some(goodays));
+        assert_eq!(credible(Some(goodays), None, 5), Some(goodays), "a day is no matter");
+        assert_eq!(credible(Some(goodays), Some(SalesforceTime::from_millis(4)), 4), None);
+        assert_eq!(credible(Some(goodays), None, 4), None);
+        assert_eq!(credible(None, Some(salesforce), 5), None);
+    }
 
     #[test]
     fn a_clock_far_ahead_of_both_remotes_ages_nothing() {

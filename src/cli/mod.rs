@@ -433,6 +433,9 @@ struct Signals {
     hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
+    /// The system's limit of a file's size (`ulimit -f`, `LimitFSIZE=`) is met. It would end the process without a word;
+    /// while the signal is received, the write fails as on a full disk.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -441,6 +444,8 @@ impl Signals {
             hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?,
             interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?,
             terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?,
+            _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))
+                .context("SIGXFSZ cannot be awaited")?,
         })
     }
 

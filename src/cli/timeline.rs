@@ -18,6 +18,10 @@ pub async fn timeline(path: &Path, id: &str, json: bool) -> anyhow::Result<u8> {
         warn_user!("{id}: {}", said(&body));
         return Ok(if status == 503 { UNREACHABLE } else { FINDINGS });
     }
+    if !body["steps"].is_array() {
+        warn_user!("{id}: what answers at the daemon's admin address shows no timeline");
+        return Ok(UNREACHABLE);
+    }
     if json {
         say!("{body:#}");
     } else {

@@ -124,6 +124,36 @@ impl Client {
             Err(Failure::Refused { status, .. }) => {
                 Err(Failure::Road(format!("status {status} for every response")))
             }
+            // What is listed cannot be read, and Goodays answers.
+            Err(Failure::TooLarge(_)) => Ok(()),
+            other => list(&other?).map(drop),
+        }
+    }
+
+    /// Whether Goodays shows any response but this one. If it shows none at all, or refuses one that it lists, a refusal of
+    /// this one says nothing about it. A list of nothing else leaves that open.
+    pub async fn shows_others(&self, refused: &ResponseId) -> Result<(), Failure> {
+        let mut url = self.url(&BULK)?;
+        url.query_pairs_mut().append_pair(SIZE, "2");
+        let listed = match self.get(url).await {
+            Err(Failure::Refused { status, .. }) => {
+                return Err(Failure::Road(format!("status {status} for every response")));
+            }
+            // It is shown.
+            Err(Failure::TooLarge(_)) => return Ok(()),
+            other => other?,
+        };
+        let listed = list(&listed)?;
+        if listed.is_empty() {
+            return Err(Failure::Road("no response is shown any more".to_owned()));
+        }
+        let others = listed.iter().filter_map(|item| ResponseId::new(item.get("id")?.as_str()?).ok());
+        let Some(other) = others.into_iter().find(|other| other != refused) else { return Ok(()) };
+        match self.get(self.url(&["responses", other.as_str()])?).await {
+            Err(Failure::Refused { status, .. }) => {
+                Err(Failure::Road(format!("status {status} for a response that is listed")))
+            }
+            Err(Failure::TooLarge(_)) => Ok(()),
             other => other.map(drop),
         }
     }
@@ -135,7 +165,7 @@ impl Client {
         if let Some(problem) = refused_one(&answer) {
             return Err(Failure::Refused { status: answer.status, problem });
         }
-        checked(&answer)?;
+        read_checked(&answer)?;
         let value = json_of(&answer)?;
         let response =
             Response::from_value(&value).map_err(|e| Failure::no_answer(format!("unreadable: {e}")))?;
@@ -184,7 +214,7 @@ impl Client {
                 break;
             }
             let value = self.get(url).await?;
-            found.extend(items(&value).iter().filter_map(user).filter(|u| is_same(&u.email, email)));
+            found.extend(list(&value)?.iter().filter_map(user).filter(|u| is_same(&u.email, email)));
             page = self.next(&value, &["users"])?;
         }
         Err(Failure::no_answer("a list of users without end"))
@@ -193,7 +223,11 @@ impl Client {
     /// The user with this id; none if Goodays does not know it.
     pub async fn user(&self, id: &str) -> Result<Option<User>, Failure> {
         match self.get(self.url(&["users", id])?).await {
-            Ok(value) => Ok(user(items(&value).first().unwrap_or(&value))),
+            Ok(value) if list(&value).is_ok_and(<[Value]>::is_empty) => Ok(None),
+            Ok(value) => {
+                let one = user(items(&value).first().unwrap_or(&value));
+                one.map(Some).ok_or_else(|| Failure::Road("a user without an id".to_owned()))
+            }
             Err(Failure::Refused { status: 404, .. }) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -233,10 +267,7 @@ impl Client {
     pub async fn bulk(&self, wanted: &Wanted) -> Result<Page, Failure> {
         let url = self.bulk_url(wanted)?;
         let value = self.get(url).await?;
-        if !value.is_array() && !value.get("results").is_some_and(Value::is_array) {
-            return Err(Failure::no_answer("a page without results"));
-        }
-        Ok(Page { items: items(&value).to_vec(), next: self.next(&value, &BULK)? })
+        Ok(Page { items: list(&value)?.to_vec(), next: self.next(&value, &BULK)? })
     }
 
     /// The page behind this one, whose only item is too large to read: its beginning names the next page. Fails if it does
@@ -274,11 +305,7 @@ impl Client {
     /// The configured events.
     pub async fn events(&self) -> Result<Vec<Value>, Failure> {
         let value = self.get(self.url(&["events"])?).await?;
-        Ok(if items(&value).is_empty() && value.get("id").is_some() {
-            vec![value]
-        } else {
-            items(&value).to_vec()
-        })
+        Ok(if value.get("id").is_some() { vec![value] } else { list(&value)?.to_vec() })
     }
 
     /// A sample webhook body for the account's configuration. `kind` is response, message, delegated or reply.
@@ -301,10 +328,13 @@ impl Client {
     /// The next page's query on our own URL: hosts and paths in response bodies are not the public ones (5.3), and the token
     /// goes nowhere else.
     fn next(&self, page: &Value, path: &[&str]) -> Result<Option<Url>, Failure> {
-        let Some(next) = page.get("next").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
-            return Ok(None);
+        let no_address = || Failure::no_answer("a next page that is no address");
+        let next = match page.get("next") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(next)) if next.is_empty() => return Ok(None),
+            Some(Value::String(next)) => self.base.join(next).map_err(|_| no_address())?,
+            Some(_) => return Err(no_address()),
         };
-        let next = self.base.join(next).map_err(|_| Failure::no_answer("a next page that is no address"))?;
         let mut url = self.url(path)?;
         url.set_query(next.query());
         Ok(Some(url))
@@ -312,7 +342,7 @@ impl Client {
 
     pub(super) async fn get(&self, url: Url) -> Result<Value, Failure> {
         let answer = self.send(self.http.get(url)).await?;
-        checked(&answer)?;
+        read_checked(&answer)?;
         json_of(&answer)
     }
 
@@ -337,7 +367,20 @@ impl Client {
 }
 
 fn json_of(answer: &Answer) -> Result<Value, Failure> {
-    answer.json().ok_or_else(|| Failure::no_answer("an answer that is not JSON, or was cut"))
+    answer.json().ok_or_else(|| {
+        if is_whole(&answer.body) {
+            Failure::TooLarge("an answer with a value that cannot be read".to_owned())
+        } else {
+            Failure::no_answer("an answer that is not JSON, or was cut")
+        }
+    })
+}
+
+/// Whether the body begins and ends as an object or a list: one value in it may be nested too deep, or be a number that
+/// no machine holds, and a question for less may be read.
+fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    body.starts_with(b"{") && body.ends_with(b"}") || body.starts_with(b"[") && body.ends_with(b"]")
 }
 
 /// Why one response is not shown: 403 also means that it is not accessible, and 404 that it is gone, and both may have the
@@ -347,6 +390,18 @@ fn refused_one(answer: &Answer) -> Option<Problem> {
     let message = body.get("message").and_then(Value::as_str)?;
     let is_of_route = message.to_ascii_lowercase().contains("no route");
     (!is_of_route && !is_its_own(answer)).then(|| Problem::new(GATEWAY, message))
+}
+
+/// The same of a read, which changes nothing: a server that is away and names a time to come back asks for a pause.
+fn read_checked(answer: &Answer) -> Result<(), Failure> {
+    match answer.retry_after().filter(|_| answer.status == 503) {
+        Some(after) => Err(Failure::Busy {
+            reason: "Goodays is away for a while (status 503)".into(),
+            retry_after: Some(after),
+            daily_limit: false,
+        }),
+        None => checked(answer),
+    }
 }
 
 /// Interprets the status (Goodays reference, 4.1).
@@ -406,6 +461,12 @@ fn is_about_login(message: &str) -> bool {
 /// The items of a list. Lists may be paged or bare; a single object may be in a list (Goodays reference, 4.2).
 pub(super) fn items(value: &Value) -> &[Value] {
     value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The same of what has to be a list: a body without one is no word of Goodays about what is listed.
+fn list(value: &Value) -> Result<&[Value], Failure> {
+    let listed = value.get("results").unwrap_or(value).as_array();
+    listed.map(Vec::as_slice).ok_or_else(|| Failure::Road("an answer that is no list".to_owned()))
 }
 
 fn user(value: &Value) -> Option<User> {

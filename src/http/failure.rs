@@ -66,7 +66,8 @@ pub enum Failure {
     /// Sent, but no usable answer: it may have been done or not.
     #[error("no answer: {0}")]
     NoAnswer(String),
-    /// It was answered with success, and the answer is too large to read: a question for less may be read. What was sent
+    /// It was answered with success, and the answer is too large to read, or one value in it cannot be read: a question
+    /// for less may be read. What was sent
     /// was probably done.
     #[error("{0}")]
     TooLarge(String),

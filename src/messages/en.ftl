@@ -72,6 +72,7 @@ observe-only = goodays.actions is observe: nothing was sent to the customer.
 
 refused = Goodays refused it ({ $status }): { $message }
 left-perimeter = Goodays does not show this feedback any more: it may have left the perimeter.
+answer-too-large = Goodays' answer about this feedback is too large to read, or holds a value that cannot be read.
 no-answer-here = Goodays gives no answer about this feedback, though it does about others.
 does-not-arrive = Goodays gives no answer, and it does not arrive.
 blocked = Something between the connector and Goodays refuses this text and lets others pass: a firewall, perhaps. Please answer in Goodays, or in other words.

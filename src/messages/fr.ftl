@@ -72,6 +72,7 @@ observe-only = goodays.actions vaut observe : rien n’a été envoyé au client
 
 refused = Goodays a refusé ({ $status }) : { $message }
 left-perimeter = Goodays ne montre plus cet avis : il a peut-être quitté le périmètre.
+answer-too-large = La réponse de Goodays au sujet de cet avis est trop volumineuse pour être lue, ou contient une valeur illisible.
 no-answer-here = Goodays ne répond pas au sujet de cet avis, mais répond pour les autres.
 does-not-arrive = Goodays ne répond pas, et l’envoi n’aboutit pas.
 blocked = Entre le connecteur et Goodays, quelque chose bloque ce texte et laisse passer les autres : un pare-feu, peut-être. Merci de répondre dans Goodays, ou avec d’autres mots.

@@ -86,15 +86,23 @@ failure-then = status { $status }, and then { $why }
 failure-unreadable = unreadable: { $why }
 failure-users = a list of users without end
 failure-dashboard = a dashboard without its counts
-failure-results = a page without results
+failure-list = an answer that is no list
+failure-user = a user without an id
+failure-nothing = no response is shown any more
+failure-listed = status { $status } for a response that is listed
+failure-value = an answer with a value that cannot be read
+failure-away = Goodays is away for a while (status 503)
+failure-dates = answers whose Date headers contradict each other
 failure-next = a next page that is no address
 failure-figures = statistics without their figures
 failure-describe = a describe without fields
 failure-steps = an answer without all of its steps
 failure-step = an answer without a step
-failure-graphs = an answer without all of its graphs
+failure-graphs = an answer without all of its graphs, or with one that contradicts itself
 failure-query = a query's answer that cannot be read
 failure-circle = a query's pages that lead back to one read before
+failure-rows = a query's pages that repeat the same rows
+failure-poll = a poll's pages that repeat the same rows
 
 ## The store
 

@@ -84,15 +84,23 @@ failure-then = statut { $status }, puis : { $why }
 failure-unreadable = illisible : { $why }
 failure-users = une liste d’utilisateurs sans fin
 failure-dashboard = un tableau de bord sans ses nombres
-failure-results = une page sans résultats
+failure-list = une réponse qui n’est pas une liste
+failure-user = un utilisateur sans identifiant
+failure-nothing = plus aucun avis n’est montré
+failure-listed = statut { $status } pour un avis qui figure dans la liste
+failure-value = une réponse qui contient une valeur illisible
+failure-away = Goodays est indisponible pour un moment (statut 503)
+failure-dates = des réponses dont les en-têtes Date se contredisent
 failure-next = une page suivante qui n’est pas une adresse
 failure-figures = des statistiques sans leurs chiffres
 failure-describe = une description d’objet sans champs
 failure-steps = une réponse à laquelle manquent des étapes
 failure-step = une réponse sans étape
-failure-graphs = une réponse à laquelle manquent des graphes
+failure-graphs = une réponse à laquelle manquent des graphes, ou dont l’un se contredit
 failure-query = la réponse à une requête de lecture, illisible
 failure-circle = les pages d’une requête de lecture ramènent à une page déjà lue
+failure-rows = les pages d’une requête de lecture répètent les mêmes lignes
+failure-poll = les pages d’une interrogation répètent les mêmes lignes
 
 ## The store
 

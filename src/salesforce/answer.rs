@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-use super::graph::problems;
+use super::graph::{problems, status_of};
 use crate::http::{Answer, Failure, Problem};
 
 /// One page of a query's result. `Debug` shows no rows.
@@ -171,6 +172,18 @@ pub(super) fn read(said: Said) -> Result<Value, Failure> {
     }
 }
 
+/// The same of a question, which changes nothing: a 503 that names a time to come back asks for a pause. After a write it
+/// may hide that the write was done.
+pub(super) fn read_question(said: Said) -> Result<Value, Failure> {
+    let retry_after = said.answer.retry_after().filter(|_| said.answer.status == 503);
+    match read(said) {
+        Err(Failure::NoAnswer(reason) | Failure::Road(reason)) if retry_after.is_some() => {
+            Err(Failure::Busy { reason, retry_after, daily_limit: false })
+        }
+        result => result,
+    }
+}
+
 /// Turns a refusal of the address or the API version, and not of one request's content, into one that pauses all calls.
 pub(super) fn of_the_resource(failure: Failure) -> Failure {
     match failure {
@@ -196,14 +209,25 @@ fn busy(answer: &Answer, code: &str, daily_limit: bool) -> Failure {
     Failure::Busy { reason, retry_after: answer.retry_after(), daily_limit }
 }
 
-/// One step of a composite response: a page and the address of the next one, or an error.
-pub(super) fn step(part: &mut Value) -> Option<(Result<Page, Problem>, Option<String>)> {
-    if part["httpStatusCode"] == 200 {
-        let (page, next) = page(part.get_mut("body")?)?;
-        return Some((Ok(page), next));
+/// One step of a composite response: a page and the address of the next one, or the refusal of this query. What a whole
+/// answer would say of everything fails the call.
+pub(super) fn step(part: &mut Value) -> Result<(Result<Page, Problem>, Option<String>), Failure> {
+    let status = status_of(part);
+    let mut body = part["body"].take();
+    if status == 200 {
+        let (page, next) = page_at(&mut body)?;
+        return Ok((Ok(page), next));
     }
-    let problem = problems(&part["body"]).into_iter().next().unwrap_or_default();
-    Some((Err(problem), None))
+    let problem = problems(&body).into_iter().next().unwrap_or_default();
+    if speaks_of_session(&problem.code) {
+        return Ok((Err(problem), None));
+    }
+    let answer = Answer { status, headers: HeaderMap::new(), body: Vec::new() };
+    match read(Said { answer, json: Some(body) }) {
+        Err(Failure::Refused { problem, .. }) if !problem.code.is_empty() => Ok((Err(problem), None)),
+        Err(Failure::Refused { .. }) | Ok(_) => Err(not_a_page()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The rows are taken out of the value.
@@ -240,6 +264,7 @@ pub fn is_halted(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::{HeaderValue, RETRY_AFTER};
     use serde_json::json;
 
     use super::*;
@@ -291,6 +316,60 @@ mod tests {
                 other => panic!("{other:?}"),
             };
             assert_eq!(kind, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_away_until_a_time_is_asked_then() {
+        let away = |status: u16, body: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("120"))]);
+            Said::of(Answer { status, headers, body: body.as_bytes().to_vec() })
+        };
+        let busy = error_list("SERVER_UNAVAILABLE");
+        for body in ["<html>", "", busy.as_str()] {
+            let failure = read_question(away(503, body)).unwrap_err();
+            let expected = Some(std::time::Duration::from_secs(120));
+            assert!(
+                matches!(failure, Failure::Busy { retry_after, daily_limit: false, .. } if retry_after == expected)
+            );
+            let failure = read(away(503, body)).unwrap_err();
+            assert!(failure.may_have_been_done(), "a write is read back: {failure}");
+        }
+        assert!(matches!(read_question(away(502, "<html>")), Err(Failure::Road(_))));
+        assert!(matches!(read_question(Said::of(answer(503, "<html>"))), Err(Failure::Road(_))));
+    }
+
+    fn error_list(code: &str) -> String {
+        json!([{"errorCode": code, "message": "x"}]).to_string()
+    }
+
+    #[test]
+    fn a_step_is_read_as_a_whole_answer_is() {
+        let of = |status: Value, body: Value| step(&mut json!({"httpStatusCode": status, "body": body}));
+        let error = |code: &str, message: &str| json!([{"errorCode": code, "message": message}]);
+        let page = || json!({"done": true, "records": [1]});
+        assert!(matches!(of(json!(200), page()), Ok((Ok(_), None))));
+        for (status, body) in [
+            (json!(400), error("MALFORMED_QUERY", "x")),
+            (json!(403), error("INSUFFICIENT_ACCESS", "x")),
+            (json!(401), error("INVALID_SESSION_ID", "x")),
+        ] {
+            assert!(matches!(of(status, body.clone()), Ok((Err(_), None))), "{body}");
+        }
+        let daily = of(json!(403), error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."));
+        assert!(matches!(daily, Err(Failure::Busy { daily_limit: true, .. })));
+        assert!(matches!(of(json!(502), json!("<html>")), Err(Failure::Road(_))));
+        for (status, body) in [
+            (json!(503), error("SERVER_UNAVAILABLE", "x")),
+            (json!(500), error("UNKNOWN_EXCEPTION", "x")),
+            (json!(200), json!("<html>")),
+            (json!(414), json!("<html>")),
+            (json!(201), page()),
+        ] {
+            assert!(matches!(of(status, body.clone()), Err(Failure::NoAnswer(_))), "{body}");
+        }
+        for status in [json!("200"), Value::Null] {
+            assert!(of(status, page()).is_err());
         }
     }
 

@@ -14,6 +14,7 @@ use oauth2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 use super::RecordId;
@@ -119,17 +120,19 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Adapter {
             let request = self.0.request(parts.method, url).timeout(self.1).headers(parts.headers).body(body);
             let answer = answered(request).await?;
             let response = http::Response::builder().status(answer.status);
-            response.body(typed(answer.body)).map_err(|_| unusable())
+            response.body(needed(answer.body)).map_err(|_| unusable())
         })
     }
 }
 
-/// A token is a bearer token, also if the answer leaves its type out; oauth2 insists on one.
-fn typed(body: Vec<u8>) -> Vec<u8> {
-    let Ok(mut said) = serde_json::from_slice::<serde_json::Map<_, _>>(&body) else { return body };
-    if !said.contains_key("access_token") || said.contains_key("token_type") {
+/// What is read of a token's answer. oauth2 refuses the whole answer for the form of the rest, which nothing here uses; a
+/// token is a bearer token, and oauth2 insists that its type is named.
+fn needed(body: Vec<u8>) -> Vec<u8> {
+    let Ok(mut said) = serde_json::from_slice::<serde_json::Map<String, Value>>(&body) else { return body };
+    if !said.contains_key("access_token") {
         return body;
     }
+    said.retain(|key, _| matches!(key.as_str(), "access_token" | "instance_url" | "id"));
     said.insert("token_type".to_owned(), "Bearer".into());
     serde_json::to_vec(&said).unwrap_or(body)
 }

@@ -17,8 +17,8 @@ use url::Url;
 use super::RecordId;
 pub use super::answer::Page;
 use super::answer::{
-    Said, Standing, not_a_page, of_the_resource, page, page_at, path_of, read, refused_after_login,
-    speaks_of_session, standing, step,
+    Said, Standing, not_a_page, of_the_resource, page, page_at, path_of, read, read_question,
+    refused_after_login, speaks_of_session, standing, step,
 };
 use super::auth::{Credentials, Session};
 use super::describe::Describe;
@@ -210,10 +210,10 @@ impl Client {
         let parts = parts.map_or(&mut [][..], Vec::as_mut_slice);
         let read = (0..asked.len()).map(|i| {
             let name = format!("q{i}");
-            step(parts.iter_mut().find(|p| p["referenceId"] == name.as_str())?)
+            let part = parts.iter_mut().find(|p| p["referenceId"] == name.as_str());
+            step(part.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?)
         });
-        let read = read.collect::<Option<Vec<_>>>();
-        let read = read.ok_or_else(|| Failure::no_answer("an answer without all of its steps"))?;
+        let read = read.collect::<Result<Vec<_>, _>>()?;
         if read.iter().any(|(page, _)| page.as_ref().is_err_and(|p| speaks_of_session(&p.code))) {
             self.sessions.lock().await.drop_current();
             return Err(Failure::SessionOver("it ended within a call".to_owned()));
@@ -239,6 +239,10 @@ impl Client {
                 return Err(Failure::Road("a query's pages that lead back to one read before".to_owned()));
             }
             let (more, after) = page_at(&mut self.get(&path).await?)?;
+            // A new address for the same rows leads nowhere, either.
+            if !more.rows.is_empty() && !trail.is_new(&serde_json::to_vec(&more.rows).unwrap_or_default()) {
+                return Err(Failure::Road("a query's pages that repeat the same rows".to_owned()));
+            }
             empty = if more.rows.is_empty() { empty + 1 } else { 0 };
             rows.extend(more.rows);
             (done, next) = (more.done, after);
@@ -283,6 +287,9 @@ impl Client {
         path: &str,
         prepare: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, Failure> {
+        // Of our POSTs, only this one asks.
+        let is_question = method == Method::GET || path.ends_with("/composite");
+        let read = if is_question { read_question } else { read };
         let live = self.usable().await?;
         let (answer, first) = self.asked(&live, method.clone(), path, &prepare).await?;
         if first != Standing::Over {

@@ -44,11 +44,13 @@ pub struct Field {
 }
 
 impl Describe {
-    /// Reads the response of `/sobjects/{object}/describe`.
+    /// Reads the response of `/sobjects/{object}/describe`. Each object has a field `Id` that nobody can hide: an answer
+    /// without it describes nothing, and fields that it does not name would be left out of all that is written.
     pub fn from_value(value: &Value) -> Option<Self> {
         let object = value.get("name")?.as_str()?.to_owned();
         let fields = value.get("fields")?.as_array()?.iter().filter_map(Field::from_value);
-        Some(Self { object, fields: fields.map(|f| (f.name.to_lowercase(), f)).collect() })
+        let described = Self { object, fields: fields.map(|f| (f.name.to_lowercase(), f)).collect() };
+        described.fields.contains_key("id").then_some(described)
     }
 
     /// Finds a field by name, ignoring case.
@@ -115,12 +117,24 @@ mod tests {
             {"name": "Origin", "label": "Case Origin", "type": "picklist"},
             {"name": "Store__c", "type": "reference", "relationshipName": "Store__r", "referenceTo": ["Store__c"]},
             {"label": "no name"},
+            {"name": "Id"},
         ]}))
         .unwrap();
-        assert_eq!(describe.fields.len(), 2);
+        assert_eq!(describe.fields.len(), 3);
         assert!(describe.field("ORIGIN").is_some());
         assert!(describe.field_or_label("Case Origin").is_some());
         assert_eq!(describe.relation("store__r").unwrap().name, "Store__c");
         assert_eq!(Describe::from_value(&json!([])), None);
+    }
+
+    #[test]
+    fn a_description_without_the_field_that_each_object_has_is_none() {
+        for fields in
+            [json!([]), json!([{"label": "Case ID"}]), json!([{"name": "Subject"}]), json!({"Id": {}})]
+        {
+            let value = json!({"name": "Case", "fields": fields});
+            assert_eq!(Describe::from_value(&value), None, "{value}");
+        }
+        assert!(Describe::from_value(&json!({"name": "Case", "fields": [{"name": "ID"}]})).is_some());
     }
 }

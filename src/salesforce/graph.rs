@@ -246,7 +246,8 @@ pub fn request<'a>(graphs: &'a [Graph], version: &str, assign: &'a str) -> Reque
     Request { graphs: graphs.iter().map(wire).collect() }
 }
 
-/// Reads the response, in the order of the request. If any graph is missing, the response counts as no answer.
+/// Reads the response, in the order of the request. If any graph is missing, or says of a node what Salesforce never says,
+/// the response counts as no answer.
 pub fn outcomes(graphs: &[Graph], answer: &Value) -> Result<Vec<GraphOutcome>, Failure> {
     let list = answer.get("graphs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let by_id: BTreeMap<&str, &Value> =
@@ -256,7 +257,9 @@ pub fn outcomes(graphs: &[Graph], answer: &Value) -> Result<Vec<GraphOutcome>, F
         outcome(graph, answer)
     };
     let all: Option<Vec<_>> = graphs.iter().map(one).collect();
-    all.ok_or_else(|| Failure::no_answer("an answer without all of its graphs"))
+    all.ok_or_else(|| {
+        Failure::no_answer("an answer without all of its graphs, or with one that contradicts itself")
+    })
 }
 
 fn outcome(graph: &Graph, answer: &Value) -> Option<GraphOutcome> {
@@ -264,23 +267,36 @@ fn outcome(graph: &Graph, answer: &Value) -> Option<GraphOutcome> {
     let part = |node: &Node| parts.iter().find(|p| p["referenceId"] == node.reference.as_str());
     if answer["isSuccessful"].as_bool()? {
         let done = graph.nodes.iter().map(|node| {
-            let made = part(node)?["body"]["id"].as_str().and_then(RecordId::new);
+            let part = part(node).filter(|part| is_done(part))?;
+            let made = part["body"]["id"].as_str().and_then(RecordId::new);
             let id = node.record.clone().or(made)?;
             Some((node.reference.clone(), Some(id)))
         });
         return done.collect::<Option<Vec<_>>>().map(GraphOutcome::Done);
     }
-    let errors = graph.nodes.iter().filter_map(|n| Some((n, part(n)?)));
-    let errors: Vec<NodeError> = errors.flat_map(|(n, p)| node_errors(n, p)).collect();
+    let failed = graph.nodes.iter().filter_map(|n| Some((n, part(n).filter(|p| !is_done(p))?)));
+    let failed: Vec<(&Node, &Value)> = failed.collect();
+    // Salesforce gives each node that failed a code: without one, something else says that it failed.
+    let has_code = |(_, part): &(&Node, &Value)| problems(&part["body"]).iter().any(|p| !p.code.is_empty());
+    if failed.is_empty() || !failed.iter().all(has_code) {
+        return None;
+    }
+    let errors: Vec<NodeError> = failed.into_iter().flat_map(|(n, p)| node_errors(n, p)).collect();
     Some(if errors.is_empty() { GraphOutcome::Halted } else { GraphOutcome::Failed(errors) })
 }
 
+/// The status of a node, or of a step; 0 if it has none.
+pub(super) fn status_of(part: &Value) -> u16 {
+    part["httpStatusCode"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0)
+}
+
+fn is_done(part: &Value) -> bool {
+    (200..300).contains(&status_of(part))
+}
+
 fn node_errors(node: &Node, part: &Value) -> Vec<NodeError> {
-    let status = part["httpStatusCode"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
-    if (200..300).contains(&status) {
-        return Vec::new();
-    }
-    let own = problems(&part["body"]).into_iter().filter(|p| !is_halted(&p.code));
+    let status = status_of(part);
+    let own = problems(&part["body"]).into_iter().filter(|p| !p.code.is_empty() && !is_halted(&p.code));
     let own = own.map(|mut problem| {
         if problem.fields.is_empty() {
             problem.fields = fields_of_value(&problem, &node.fields);
@@ -394,6 +410,43 @@ mod tests {
         assert_eq!(answered(false, &json!([halted])).unwrap(), [GraphOutcome::Halted]);
         assert!(matches!(answered(true, &json!([halted])), Err(Failure::NoAnswer(_))));
         assert!(matches!(outcomes(&[graph()], &json!({})), Err(Failure::NoAnswer(_))));
+    }
+
+    /// A claim that the nodes do not bear out is no answer: what was written is read back.
+    #[test]
+    fn a_graph_that_contradicts_its_nodes_is_no_answer() {
+        let made = |status: &Value| {
+            json!([{"referenceId": "refCase", "httpStatusCode": 201, "body": {"id": "500000000000001"}},
+                {"referenceId": "c1", "httpStatusCode": status, "body": {"id": "00a000000000001"}}])
+        };
+        for status in [json!(400), json!("201"), Value::Null, json!(70_000)] {
+            assert!(matches!(answered(true, &made(&status)), Err(Failure::NoAnswer(_))), "{status}");
+        }
+        assert!(matches!(answered(false, &made(&json!(201))), Err(Failure::NoAnswer(_))));
+        assert!(matches!(answered(false, &json!([])), Err(Failure::NoAnswer(_))));
+        let halted = json!({"referenceId": "refCase", "httpStatusCode": 400,
+            "body": [{"errorCode": "PROCESSING_HALTED", "message": "rolled back"}]});
+        for body in [
+            Value::Null,
+            json!("<html>"),
+            json!({}),
+            json!([]),
+            json!({"message": "x"}),
+            json!([{"errorCode": 7}]),
+        ] {
+            let bare = json!({"referenceId": "c1", "httpStatusCode": 400, "body": body});
+            for parts in [json!([bare]), json!([halted, bare])] {
+                assert!(matches!(answered(false, &parts), Err(Failure::NoAnswer(_))), "{parts}");
+            }
+        }
+        let node = Node::update("n", "Case", RecordId::new("500000000000001").unwrap(), Map::new());
+        let answer = |status: u16| {
+            let parts = json!([{"referenceId": "n", "httpStatusCode": status, "body": null}]);
+            json!({"graphs": [{"graphId": "g", "isSuccessful": true, "graphResponse": {"compositeResponse": parts}}]})
+        };
+        let graphs = [Graph { id: "g".into(), nodes: vec![node] }];
+        assert!(matches!(outcomes(&graphs, &answer(204)).unwrap()[0], GraphOutcome::Done(_)));
+        assert!(matches!(outcomes(&graphs, &answer(400)), Err(Failure::NoAnswer(_))));
     }
 
     /// The query stands before the sentence, so that neither end of the message names the column.

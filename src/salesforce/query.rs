@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::RecordId;
 pub use super::comment::{MAX_COMMENT_BYTES, clean_text, comment_bytes, cut_at_units, split_comment, units};
+use crate::time::SalesforceTime;
 
 /// Maximum encoded length of a query in a URL (the limit is 16,384 bytes for the whole request line and headers).
 pub const MAX_QUERY: usize = 12_000;
@@ -43,6 +44,12 @@ pub fn quote(text: &str) -> String {
 /// A time literal: whole seconds, UTC, without quotes.
 pub fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A row's own time as a literal, as exact as the row shows it: cut to its second, the row would count as changed since.
+fn moment_of(row: Timestamp) -> String {
+    let is_whole = row.subsec_nanosecond() == 0;
+    if is_whole { moment(row) } else { row.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string() }
 }
 
 /// Parses a time in Salesforce's format: `2026-07-07T00:37:00.000+0000`.
@@ -91,10 +98,10 @@ pub struct Poll<'a> {
 /// One page of changed rows, ordered by time of change and id (Salesforce reference, 5 and 7.2).
 pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
     let fields = list(&["Id", "SystemModstamp"], poll.fields)?;
-    let at = moment(after.at);
     let since = match &after.id {
-        None => format!("SystemModstamp >= {at}"),
+        None => format!("SystemModstamp >= {}", moment(after.at)),
         Some(id) => {
+            let at = moment_of(after.at);
             let id = quote(id.as_str());
             format!("(SystemModstamp > {at} OR (SystemModstamp = {at} AND Id > {id}))")
         }
@@ -110,9 +117,24 @@ pub fn poll(poll: &Poll<'_>, after: &After) -> Result<String, BadName> {
     ))
 }
 
+/// The newest row with this key that changed between these times.
+pub fn newest(
+    object: &str,
+    key: &str,
+    (after, before): (SalesforceTime, SalesforceTime),
+) -> Result<String, BadName> {
+    let (after, before) = (moment(after.timestamp()), moment(before.timestamp()));
+    Ok(format!(
+        "SELECT Id, SystemModstamp FROM {} WHERE SystemModstamp > {after} AND SystemModstamp < {before} AND {} != \
+         null ORDER BY SystemModstamp DESC LIMIT 1",
+        field(object)?,
+        field(key)?
+    ))
+}
+
 /// Leaves a row out until it changes.
 fn unchanged((id, at): &(RecordId, Timestamp)) -> String {
-    format!(" AND (Id != {} OR SystemModstamp > {})", quote(id.as_str()), moment(*at))
+    format!(" AND (Id != {} OR SystemModstamp > {})", quote(id.as_str()), moment_of(*at))
 }
 
 /// Queries for Cases by key, including deleted and merged ones (use `queryAll`); several if one would be too long.
@@ -222,6 +244,18 @@ mod tests {
         for (text, literal) in table {
             assert_eq!(quote(text), literal);
         }
+    }
+
+    #[test]
+    fn a_page_begins_behind_its_row_to_the_millisecond() {
+        let at = |text: &str| {
+            let after = After { at: text.parse().unwrap(), id: Some(id("500000000000001")) };
+            let asked =
+                Poll { object: "Case", fields: &[], key: "K__c", not_by: None, except: &[], limit: 1 };
+            poll(&asked, &after).unwrap()
+        };
+        assert!(at("2026-07-07T00:37:00Z").contains("SystemModstamp = 2026-07-07T00:37:00Z AND Id >"));
+        assert!(at("2026-07-07T00:37:00.25Z").contains("SystemModstamp > 2026-07-07T00:37:00.250Z OR"));
     }
 
     #[test]

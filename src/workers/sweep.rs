@@ -29,7 +29,7 @@ use crate::goodays::event::{self, Message, Response, Whose};
 use crate::http::{Failure, Trail};
 use crate::json;
 use crate::state::{EntryState, RKey, Receipt, StoreError};
-use crate::time::{CARRIED_MS, GoodaysTime, salesforce_to_goodays};
+use crate::time::{CARRIED_MS, GoodaysTime, credible, salesforce_to_goodays};
 use crate::workers::runtime::page_size::PageSize;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
@@ -243,9 +243,15 @@ impl Shared {
         Ok(self.swept(sweep).await?)
     }
 
-    /// Goodays' clock, since the list is queried by its times; our own clock before the first answer.
+    /// Goodays' clock, since the list is queried by its times; our own clock before the first answer, and while Goodays'
+    /// cannot be right.
     pub fn goodays_now(&self) -> Timestamp {
-        self.goodays.now().map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
+        let told = self.goodays.now();
+        let credible = credible(told, self.salesforce.now(), self.clock.now_ms());
+        if let Some(date) = told.filter(|_| credible.is_none()) {
+            warn!(%date, "Goodays' Date header is far ahead of all other clocks; lists are asked for by our own clock");
+        }
+        credible.map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
     }
 
     /// When the first sweep after a start is due: terms may be shorter than the time between two sweeps, so the last one
@@ -296,7 +302,7 @@ impl Shared {
         // Something on the way may take `Date` out of answers; then our own clock stands for the remote's.
         let ours = self.clock.now();
         let salesforce_now = self.salesforce.now().unwrap_or_else(|| ours.into());
-        let goodays_now = self.goodays.now().unwrap_or_else(|| ours.into());
+        let goodays_now = self.goodays_now().into();
         let start = salesforce_to_goodays(contact.first_start, salesforce_now, goodays_now);
         let oldest = if beyond_the_start { since.into() } else { start.plus_millis(-CARRIED_MS) };
         self.compare(oldest, &page.items, sweep).await?;

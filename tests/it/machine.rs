@@ -150,11 +150,14 @@ async fn d05_few_descriptors_are_shared_so_that_the_store_has_some() {
 
 #[tokio::test]
 async fn d05_the_soft_limit_is_raised_to_the_hard_one() {
-    let process = Process::start("ulimit -Sn 200; ulimit -Hn 2000;");
+    let process = Process::start("ulimit -Sn 200; ulimit -Hn 2000; ulimit -Sf 8192;");
     let limits = fs::read_to_string(format!("/proc/{}/limits", process.child.id())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let words: Vec<&str> = files.split_whitespace().collect();
     assert_eq!(words[3..5], ["2000", "2000"], "{files}");
+    let size = limits.lines().find(|line| line.starts_with("Max file size")).unwrap();
+    let words: Vec<&str> = size.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{size}");
     process.ends_well();
 }
 

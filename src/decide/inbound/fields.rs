@@ -41,11 +41,25 @@ impl Planner<'_> {
                 // What was not written is not what was last written: the value of before must not look new when it comes
                 // again, since an agent may have corrected it.
                 None if !moment.create => drop(self.plan.link_update.fields.remove(&rendered.field)),
+                None if self.is_not_shown(&rendered.field) => self.nothing_was_written(&rendered.field),
                 None => {}
             }
         }
         fields.retain(|_, value| !value.is_object() || !value.as_object().is_some_and(Map::is_empty));
         fields
+    }
+
+    /// Whether the org's description does not name this field of the Case: it is not there, or hidden from us.
+    fn is_not_shown(&self, field: &str) -> bool {
+        self.context.case.is_some_and(|case| case.field(field).is_none() && case.relation(field).is_none())
+    }
+
+    /// The new Case is without this field, as if Goodays had sent no value: once the org shows the field, the value
+    /// is written.
+    fn nothing_was_written(&mut self, field: &str) {
+        if let Some(hash) = self.plan.link_update.fields.get_mut(field) {
+            *hash = hash64("");
+        }
     }
 
     /// Replaces names of record types and owners by ids. A name that the org does not know is left out and reported;

@@ -25,9 +25,9 @@ const MAX_OVERTAKEN: u32 = 3;
 /// Reads without an answer before an action is parked: with the pauses between them, some ten minutes.
 const MAX_READS: u32 = 16;
 
-/// Reads in a row that the gateway refuses for one response before that is taken for Goodays' own word: a gateway may answer
-/// so for a moment, or on one of its nodes.
-const GATEWAY_READS: u32 = 4;
+/// Reads in a row that are refused for one response before that is taken for its own: Goodays, or a gateway in front of it,
+/// may answer so for a moment, or on one of its nodes.
+const REFUSED_READS: u32 = 4;
 
 /// What follows after the PUT of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Park {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FailedReads {
     pub times: u32,
+    /// The last ones of them that were refused for this response alone.
+    pub refused: u32,
     /// Whether Goodays has shown any other response since the first of them.
     pub others_are_shown: bool,
 }
@@ -94,14 +96,24 @@ impl FailedReads {
     }
 }
 
+/// Whether a read was refused for this response alone.
+pub fn is_of_one(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { .. })
+}
+
 /// Why an action is parked whose response could not be read before it is sent; `None`: it is read again later.
 pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> {
     match failure {
-        Failure::Refused { status, problem } if problem.code == GATEWAY => {
-            let park = || Park { code: format!("status_{status}"), why: Words::new("left-perimeter") };
-            (reads.times >= GATEWAY_READS).then(park)
+        Failure::Refused { .. } if reads.refused < REFUSED_READS => None,
+        Failure::Refused { status, problem } => {
+            let is_gateway = problem.code == GATEWAY;
+            let code = if is_gateway { format!("status_{status}") } else { failure.code() };
+            Some(Park { code, why: Words::new("left-perimeter") })
         }
-        Failure::Refused { .. } => Some(Park { code: failure.code(), why: Words::new("left-perimeter") }),
+        // Goodays shows it, so it is of no use to wait until it shows another one.
+        Failure::TooLarge(_) if reads.times >= MAX_READS => {
+            Some(Park { code: "no_answer".to_owned(), why: Words::new("answer-too-large") })
+        }
         _ if failure.may_have_been_done() && reads.is_hopeless() => {
             Some(Park { code: "no_answer".to_owned(), why: Words::new("no-answer-here") })
         }
@@ -113,7 +125,7 @@ pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> 
 /// attempt began.
 pub fn unread_after_put(failure: &Failure, age_ms: i64, reads: FailedReads) -> Option<Words> {
     match failure {
-        Failure::Refused { problem, .. } if problem.code == GATEWAY && reads.times < GATEWAY_READS => None,
+        Failure::Refused { .. } if reads.refused < REFUSED_READS => None,
         Failure::Refused { .. } => Some(Words::new("not-shown-any-more")),
         _ if age_ms > UNCLEAR_AFTER_MS => Some(Words::new("not-read-back")),
         _ => None,

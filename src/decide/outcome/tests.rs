@@ -273,7 +273,7 @@ fn the_key_and_the_marker_are_never_left_out() {
 /// A text of the Case that is refused at any length is left out in the end; a comment's text never is.
 #[test]
 fn a_text_that_is_refused_at_any_length_is_shortened_and_then_left_out() {
-    let fields = serde_json::json!({"name": "Case", "fields": [{"name": "Subject", "label": "Subject"}]});
+    let fields = serde_json::json!({"name": "Case", "fields": [{"name": "Id"}, {"name": "Subject", "label": "Subject"}]});
     let describe = Describe::from_value(&fields).unwrap();
     let context = PlanContext { case: Some(&describe), ..plan_context() };
     for (field, end) in [("Subject", "fix without Subject"), ("CommentBody", "park")] {

@@ -118,6 +118,28 @@ async fn a_token_without_a_type_is_taken() {
     }
 }
 
+/// Only the token, its address and its owner are read, in both flows.
+#[tokio::test]
+async fn a_token_is_taken_whatever_else_the_answer_says() {
+    let odd = [
+        r#""expires_in":"7200""#,
+        r#""expires_in":-1"#,
+        r#""expires_in":7200.0"#,
+        r#""expires_in":null"#,
+        r#""token_type":null"#,
+        r#""scope":["api"]"#,
+        r#""refresh_token":7"#,
+    ];
+    for more in odd {
+        let plain = GRANTED.replace(r#""token_type":"Bearer","scope":"api""#, more);
+        assert!(plain.contains(more) && !plain.contains("Bearer"), "{plain}");
+        for credentials in [secret(), signed()] {
+            let (session, _) = logged_in(&credentials, json(200, &plain)).await;
+            assert_eq!(session.unwrap().access_token.expose_secret(), "00D!t", "{more}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_assertion_is_signed_for_three_minutes() {
     #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::deliver::{Delivery, Refused, UNCLEAR_LOOKS_MS};
 use crate::decide::outbound::attempt::{
-    AfterPut, after_put, blocked_on_the_way, refuses_everything, unread_after_put,
+    AfterPut, after_put, blocked_on_the_way, is_of_one, refuses_everything, unread_after_put,
 };
 use crate::decide::outbound::{Outcome, outcome};
 use crate::decide::outcome::refusals::{Refusals, Whose};
@@ -194,10 +194,10 @@ impl Delivery {
                 self.read_failures.shown(seq, shared.clock.now_ms());
                 return self.read_back(shared, intent, &view, began_ms).await;
             }
-            Err(failure) => shared.whose_refusal(failure, began_ms).await,
+            Err(failure) => shared.whose_unread(id, failure, began_ms).await,
         };
         let now_ms = shared.clock.now_ms();
-        self.not_shown(shared, intent);
+        self.not_shown(shared, intent, is_of_one(&failure));
         let reads = self.read_failures.of(seq);
         let Some(why) = unread_after_put(&failure, now_ms - sending.since_ms, reads) else { return Ok(()) };
         self.read_failures.forget(seq);

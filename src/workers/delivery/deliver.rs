@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::decide::outbound::attempt::{Park, held_back, unread_before_put};
+use crate::decide::outbound::attempt::{Park, held_back, is_of_one, unread_before_put};
 use crate::decide::outbound::changes::Attempt;
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
@@ -185,8 +185,8 @@ impl Delivery {
             }
             Err(failure) => failure,
         };
-        let failure = shared.whose_refusal(failure, began_ms).await;
-        self.not_shown(shared, intent);
+        let failure = shared.whose_unread(&intent.response_id, failure, began_ms).await;
+        self.not_shown(shared, intent, is_of_one(&failure));
         if let Some(park) = unread_before_put(&failure, self.read_failures.of(intent.seq)) {
             self.read_failures.forget(intent.seq);
             Self::park(shared, intent, &park).await?;
@@ -211,16 +211,16 @@ impl Delivery {
     }
 
     /// Waits longer after each failure in a row, so that one response does not keep Goodays paused for all.
-    pub(super) fn not_shown(&self, shared: &Shared, intent: &Intent) {
+    pub(super) fn not_shown(&self, shared: &Shared, intent: &Intent, is_refused: bool) {
         let now_ms = shared.clock.now_ms();
-        let before = self.read_failures.again(intent.seq, now_ms);
+        let before = self.read_failures.again(intent.seq, now_ms, is_refused);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
     /// Waits longer after each failed look-up in a row: one address may be refused on the way while all else works.
     fn user_not_found_out(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
-        let before = self.look_ups.again(intent.seq, now_ms);
+        let before = self.look_ups.again(intent.seq, now_ms, false);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::{Actions, Approval};
 use crate::decide::outbound::{Circumstances, Outcome, Reading, Refuses, fresh_ms};
 use crate::decide::{Intent, Link};
+use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
 use crate::http::Failure;
 use crate::mutant;
@@ -81,6 +82,17 @@ impl Shared {
             Ok(()) => failure,
             Err(all) => all,
         }
+    }
+
+    /// The same of a read of this response: something that Goodays lists besides may be shown or not.
+    pub(super) async fn whose_unread(&self, id: &ResponseId, failure: Failure, began_ms: i64) -> Failure {
+        let failure = self.whose_refusal(failure, began_ms).await;
+        if !matches!(failure, Failure::Refused { .. }) {
+            return failure;
+        }
+        let shown = self.goodays.shows_others(id).await;
+        self.goodays_said(&shown, began_ms);
+        shown.err().unwrap_or(failure)
     }
 
     /// A time of Salesforce's clock converted to Goodays' clock; `None` while either clock is not known.

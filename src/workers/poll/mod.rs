@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::decide::outbound::EarlierRules;
 use crate::decide::pace::{LooksBack, PollPace, poll_back};
-use crate::http::{Failure, Problem};
+use crate::http::{Failure, Problem, Trail};
 use crate::mutant;
 use crate::salesforce::RecordId;
 use crate::salesforce::client::Asked;
@@ -66,6 +66,8 @@ pub struct Poller {
     ahead: Option<SalesforceTime>,
     size: PageSize<PAGE>,
     too_large: TooLarge,
+    /// The last row of each page of this pass.
+    trail: Trail,
 }
 
 /// When the next poll is due (milliseconds).
@@ -257,7 +259,7 @@ impl Poller {
         let span = self.span(shared, contact.first_start, salesforce_now, now_ms).await?;
         let mut progress = self.beginnings(&span, now_ms, deleted.is_some());
         let mut newest = span.cursor;
-        self.ahead = None;
+        (self.ahead, self.trail) = (None, Trail::default());
         while progress.iter().any(|p| !p.done) {
             match self.page(shared, (&contact, span.cursor), &mut progress, deleted.as_deref()).await {
                 Ok(seen) => newest = newest.max(seen),
@@ -266,7 +268,10 @@ impl Poller {
                     // Queries for deleted rows must not stop the others, so they are left out for a while.
                     if matches!(
                         failure,
-                        Failure::Refused { .. } | Failure::NoAnswer(_) | Failure::TooLarge(_)
+                        Failure::Refused { .. }
+                            | Failure::NoAnswer(_)
+                            | Failure::TooLarge(_)
+                            | Failure::Road(_)
                     ) {
                         self.leave_gone_out(shared, now_ms);
                         self.gone_from.get_or_insert(span.cursor);
@@ -433,7 +438,7 @@ impl Poller {
         // Actions are sent only when the whole page is in the outbox, so that one write reports on all of them.
         let whole_page = shared.page.write().await;
         let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
-        let mut any_full = false;
+        let (mut any_full, mut is_stuck) = (false, false);
         for ((index, _), page) in queries.into_iter().zip(pages) {
             let Ok(page) = page else { continue };
             let last = page.rows.last().and_then(stamp);
@@ -460,7 +465,12 @@ impl Poller {
                     tokio::task::yield_now().await;
                 }
             }
+            let full = full && index != DELETED;
             match last {
+                last if full && !self.moves_on(index, last.as_ref()) => {
+                    progress[index].done = true;
+                    is_stuck |= index != MERGED;
+                }
                 Some((at, id)) => {
                     progress[index] = Progress { after: After { at, id: Some(id) }, done: !full };
                 }
@@ -473,7 +483,16 @@ impl Poller {
         }
         drop(whole_page);
         shared.deliver.notify_one();
+        if is_stuck {
+            return Err(Failure::Road("a poll's pages that repeat the same rows".to_owned()).into());
+        }
         Ok(newest)
+    }
+
+    /// Whether a page that is not the last one ends behind all pages of this pass: the next one is asked for by its last row,
+    /// so it would show the same rows without end.
+    fn moves_on(&mut self, index: usize, last: Option<&(Timestamp, RecordId)>) -> bool {
+        last.is_some_and(|(at, id)| self.trail.is_new(format!("{index} {at} {id}").as_bytes()))
     }
 
     /// The newest of these times. Those ahead of Salesforce's own clock are only noted.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,16 @@ use crate::http::Failure;
 use crate::mapping::Mapping;
 use crate::salesforce::RecordId;
 use crate::salesforce::auth::Session;
-use crate::salesforce::client::Led;
+use crate::salesforce::client::{Asked, Led};
 use crate::salesforce::describe::Describe;
+use crate::salesforce::query;
 use crate::salesforce::sessions::Owner;
 use crate::state::{Store, StoreError};
 use crate::time::SalesforceTime;
 use crate::workers::Shared;
+use crate::workers::inbound::reconcile::unsayable;
+use crate::workers::poll::stamp;
+use crate::workers::runtime::retry::millis;
 
 /// Our identity in the org, stored with the state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +76,10 @@ const REFRESH_MS: i64 = 3_600_000;
 /// When what could not be read anew is tried again.
 const AGAIN_MS: i64 = 300_000;
 const CONTACT: &str = "contact";
+/// How far a `Date` header may be from the one before, and from the times of the records (milliseconds).
+const ODD_DATE_MS: i64 = 60_000;
+/// How far a row's time may be ahead of Salesforce's `Date` and of our own clock to be believed (milliseconds).
+const ROW_AHEAD_MS: i64 = 24 * 3_600_000;
 
 impl OrgIdentity {
     /// Our current and former users.
@@ -159,23 +168,62 @@ impl Shared {
         inherited: bool,
         formerly: Vec<RecordId>,
     ) -> Result<OrgIdentity, Failure> {
-        let now = self.salesforce.server_time().unwrap_or_else(|| {
-            // Something on the network path removes the header. Only our own clock is left.
-            warn!(
-                "Salesforce's answers have no Date header: the first start is dated by this machine's clock"
-            );
-            self.clock.now()
-        });
-        // Salesforce's timestamps have whole seconds. If an earlier state may have acted on Cases (`inherited`), what
-        // was written in this second counts as written before.
-        let first_start_ms = (now.as_millisecond() / 1000 + i64::from(inherited)) * 1000;
-        let first_start = SalesforceTime::from_millis(first_start_ms);
+        let first_start = self.first_start(inherited).await?;
         let (org, us) = (session.org_id.clone(), session.user_id.clone());
         let contact = OrgIdentity { org, us, formerly, first_start, inherited };
         self.store.set_meta(CONTACT, &contact).await.map_err(|e| disk(&e))?;
         self.store.durable().await.map_err(|e| disk(&e))?;
         info!(org = %contact.org, inherited, "first contact with Salesforce: nothing older is ever sent to customers");
         Ok(contact)
+    }
+
+    /// The second from which on people's work counts. If an earlier state may have acted on Cases (`inherited`), what
+    /// stands there already counts as written before.
+    async fn first_start(&self, inherited: bool) -> Result<SalesforceTime, Failure> {
+        let date = self.salesforce.server_time();
+        let now = date.unwrap_or_else(|| {
+            // Something on the network path removes the header. Only our own clock is left.
+            warn!(
+                "Salesforce's answers have no Date header: the first start is dated by this machine's clock"
+            );
+            self.clock.now()
+        });
+        let now = SalesforceTime::from(now);
+        let second_ms = |at: SalesforceTime| at.to_millis() / 1000 * 1000;
+        if !inherited {
+            // Salesforce's timestamps have whole seconds.
+            return Ok(SalesforceTime::from_millis(second_ms(now)));
+        }
+        let asked = Instant::now();
+        let newest = self.newest_row(now).await?.unwrap_or(now);
+        let after = self.salesforce.server_time().filter(|_| date.is_some()).map(SalesforceTime::from);
+        let passed_ms = after.map_or(0, |after| after.millis_since(now)) - millis(asked.elapsed());
+        if after.is_some() && passed_ms.abs() > ODD_DATE_MS {
+            return Err(Failure::no_answer("answers whose Date headers contradict each other"));
+        }
+        if newest.millis_since(now) > ODD_DATE_MS {
+            warn!(date = %now, %newest, "Salesforce's Date header is behind its own records; the records count");
+        }
+        Ok(SalesforceTime::from_millis(second_ms(newest.max(now)) + 1000))
+    }
+
+    /// When the newest Case of ours or comment on one was changed, if that is after this `Date`: a `Date` header is
+    /// made by whatever answers, and may be behind the times in the org's records.
+    async fn newest_row(&self, date: SalesforceTime) -> Result<Option<SalesforceTime>, Failure> {
+        let mapping = self.mapping();
+        let Some(case) = mapping.case_mappings().first() else { return Ok(None) };
+        let comments = &mapping.actions().comments;
+        let key = format!("{}.{}", comments.parent.trim_end_matches("Id"), case.key_field);
+        // A row with a time far ahead of every clock says nothing.
+        let until = date.to_millis().max(self.clock.now_ms()).saturating_add(ROW_AHEAD_MS);
+        let between = (date, SalesforceTime::from_millis(until));
+        let newest = |object: &str, key: &str| query::newest(object, key, between).map_err(|e| unsayable(&e));
+        let asked = [newest(&case.object, &case.key_field)?, newest(&comments.object, &key)?];
+        self.allowance(false).await?;
+        let pages = self.salesforce.pages(&asked.map(Asked::Current)).await?;
+        // A refused query names a missing field or object: `check` and the first write report it.
+        let rows = pages.into_iter().flatten().flat_map(|page| page.rows);
+        Ok(rows.filter_map(|row| stamp(&row)).map(|(at, _)| SalesforceTime::from(at)).max())
     }
 
     /// Stores the app's new user. Comments of the user before do not count as an agent's.

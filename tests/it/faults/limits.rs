@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::workers::Allowance;
 use serde_json::json;
@@ -186,6 +187,46 @@ async fn a_response_that_is_not_ours_any_more_parks_its_own_answer_only() {
     world.laws_hold().await;
     let case = world.stage.salesforce.case_by_key(&id).unwrap();
     assert_eq!(case["Goodays_Sync_Status__c"], json!("Not sent"));
+}
+
+/// Goodays lists its responses, or nothing, and shows none of them for a while.
+#[tokio::test]
+async fn reads_that_are_refused_for_every_response_park_nothing() {
+    let table = [
+        (404, r#"{"detail":"Not found."}"#, false),
+        (403, r#"{"detail":"You do not have permission to perform this action."}"#, false),
+        (410, r#"{"detail":"Gone."}"#, false),
+        (404, r#"{"message":"Not found"}"#, true),
+    ];
+    join_all(table.map(|(status, body, is_list_empty)| async move {
+        let mut world = World::start().await;
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            all.push(world.arrives().await);
+        }
+        for (id, _) in &all {
+            world.stage.goodays.wire().fault(always(&format!("/responses/{id}"), answer(status, body, &[])));
+        }
+        if is_list_empty {
+            let empty = answer(200, r#"{"next":null,"previous":null,"results":[]}"#, &[]);
+            world.stage.goodays.wire().fault(always("/responses/bulk", empty));
+        }
+        let texts: Vec<String> = all.iter().map(|(_, case)| world.agent_answers(case)).collect();
+        world.holds("the trouble", || world.goodays_trouble().filter(|code| code == "road")).await;
+        let reads = || {
+            let requests = world.stage.goodays.wire().requests();
+            requests.iter().filter(|r| r.status == status && r.path.ends_with(&all[0].0)).count()
+        };
+        world.holds("reads", || (reads() > 1).then_some(())).await;
+        assert_eq!(world.parked().await, [], "{status} {body}");
+        world.stage.goodays.wire().clear_faults();
+        for ((id, _), text) in all.iter().zip(&texts) {
+            world.receives(id, text).await;
+        }
+        world.quiet().await;
+        world.laws_hold().await;
+    }))
+    .await;
 }
 
 /// Salesforce refuses the login until an admin fixes it.

@@ -1,7 +1,7 @@
 //! Restarts at bad moments, and state that is gone (design, rules 2, 5 and 6).
 
 use goodays_salesforce::sim::goodays::Feedback;
-use goodays_salesforce::sim::wire::Act;
+use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::workers::SweepOptions;
 use serde_json::json;
 
@@ -156,6 +156,55 @@ async fn lose_state(world: &mut World) {
     world.stage.stop_daemon().await;
     std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
     restart(world).await;
+}
+
+/// The `Date` header is made by whatever answers for Salesforce, here an hour behind the org's records. What stands there
+/// when the state is lost was written before the new start.
+#[tokio::test]
+async fn a_date_behind_the_records_sends_nothing_twice() {
+    let mut world = World::start().await;
+    world.stage.salesforce.advance(3_600_000);
+    let (id, case) = world.answered().await;
+    world.customer_writes(&id);
+    world.quiet().await;
+    lose_state(&mut world).await;
+    assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
+    world.quiet().await;
+    assert_eq!(world.received(&id).len(), 1, "{:?}", world.received(&id));
+    assert_eq!(world.parked().await, []);
+    // What is written from now on counts. Stamps have whole seconds.
+    world.stage.salesforce.advance(2000);
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
+/// One answer on the way has a `Date` of its own: the first start is not dated by it.
+#[tokio::test]
+async fn one_odd_date_dates_no_first_start() {
+    for date in ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 2099 00:00:00 GMT"] {
+        let mut world = World::start().await;
+        let (id, case) = world.answered().await;
+        world.customer_writes(&id);
+        world.quiet().await;
+        world.stage.stop_daemon().await;
+        std::fs::remove_dir_all(world.stage.dir.path().join("state")).unwrap();
+        let headers = [("Date".to_owned(), date.to_owned())].into();
+        let body = json!({"totalSize": 1, "done": true, "records": [{"Id": case}]}).to_string();
+        let odd = Act::Answer { status: 200, body, content_type: None, headers };
+        // The question whether the org has Cases of ours is the last one before the first start is dated.
+        world.stage.salesforce.wire().fault(Fault::once("!= null LIMIT 1", odd));
+        restart(&mut world).await;
+        assert_eq!(world.stage.goodays.send_event(&id, "message").await, Ok(200));
+        world.quiet().await;
+        assert_eq!(world.received(&id).len(), 1, "{date}: {:?}", world.received(&id));
+        world.stage.salesforce.advance(2000);
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
+        world.quiet().await;
+        world.laws_hold().await;
+    }
 }
 
 /// Feedback from between the loss and the new start is older than that start. A sweep with the time of the loss

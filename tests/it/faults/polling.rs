@@ -12,6 +12,64 @@ fn poll_fault(act: Act, skip: u32) -> Fault {
     Fault { method, body_contains: Some("SystemModstamp".to_owned()), skip, ..Fault::once("/composite", act) }
 }
 
+/// A step of the call says what a whole answer may say of everything: it pauses all calls, and is no refused query.
+#[tokio::test]
+async fn c04_a_step_that_speaks_of_everything_pauses_as_an_answer_does() {
+    let error = |code: &str, message: &str| json!([{ "errorCode": code, "message": message }]);
+    let table = [
+        (json!(502), json!("<html>"), "road"),
+        (json!(403), error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), "daily_limit"),
+        (json!(503), error("SERVER_UNAVAILABLE", "x"), "no_answer"),
+        (json!("200"), json!({ "done": true, "records": [] }), "road"),
+    ];
+    for (status, body, trouble) in table {
+        let mut world = World::start().await;
+        let (id, case) = world.arrives().await;
+        world.quiet().await;
+        let step = |name: &str| json!({ "referenceId": name, "httpStatusCode": status, "body": body });
+        let body =
+            json!({ "compositeResponse": [step("q0"), step("q1"), step("q2"), step("q3")] }).to_string();
+        let act = Act::Answer { status: 200, body, content_type: None, headers: BTreeMap::new() };
+        world.stage.salesforce.wire().fault(Fault { times: None, ..poll_fault(act, 0) });
+        world.holds(trouble, || world.salesforce_trouble().filter(|code| code == trouble)).await;
+        assert_eq!(**world.stage.app().shared.poll_state.trouble.load(), None, "{status}");
+        world.stage.salesforce.wire().clear_faults();
+        world.stage.app().shared.salesforce_breaker.reopen();
+        world.stage.app().shared.wake_all();
+        let text = world.agent_answers(&case);
+        world.receives(&id, &text).await;
+        world.quiet().await;
+        world.laws_hold().await;
+    }
+}
+
+/// Something answers for Salesforce that shows the same rows for ever, and says that more follow.
+#[tokio::test]
+async fn c11_pages_that_repeat_the_same_rows_end_the_poll_loudly() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    world.quiet().await;
+    let mut row = world.stage.salesforce.case_by_key(&id).unwrap();
+    row["SystemModstamp"] = json!("2026-07-07T00:37:00.250+0000");
+    let page = |rows: &[serde_json::Value], done: bool| json!({ "totalSize": rows.len(), "done": done, "records": rows });
+    let step = |name: &str, body| json!({ "referenceId": name, "httpStatusCode": 200, "body": body });
+    let body = json!({ "compositeResponse":
+        [step("q0", page(&[row], false)), step("q1", page(&[], true)), step("q2", page(&[], true))] });
+    let act =
+        Act::Answer { status: 200, body: body.to_string(), content_type: None, headers: BTreeMap::new() };
+    world.stage.salesforce.wire().clear_requests();
+    world.stage.salesforce.wire().fault(Fault { times: None, ..poll_fault(act, 0) });
+    world.holds("the trouble", || world.salesforce_trouble().filter(|code| code == "road")).await;
+    let polls = world.stage.salesforce.wire().requests();
+    let polls = polls.iter().filter(|seen| seen.path.ends_with("/composite")).count();
+    assert!(polls < 10, "{polls} calls");
+    world.stage.salesforce.wire().clear_faults();
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
 /// A comment becomes visible after a later one was seen.
 #[tokio::test]
 async fn rows_that_become_visible_late_are_met() {

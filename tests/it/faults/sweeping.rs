@@ -169,6 +169,58 @@ async fn c09_a_page_that_is_too_large_is_swept_in_smaller_ones() {
     world.laws_hold().await;
 }
 
+/// What cannot be read is not too large, and is passed over all the same. Goodays works, so an agent's answer is sent, and
+/// one to a response that is not shown any more is given to a human.
+#[tokio::test]
+async fn c09_a_response_that_cannot_be_read_stops_no_other() {
+    let mut world = World::start().await;
+    let (id, case) = world.arrives().await;
+    let (gone, gone_case) = world.arrives().await;
+    world.stage.goodays.drop_webhooks(3);
+    let before = world.leaves();
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let patch = json!({ "more": deep });
+    let odd = Feedback { patch, ..Feedback::default() };
+    let behind = world.leaves();
+    world.stage.goodays.customer_leaves(odd);
+    let report = sweep(&world, false).await;
+    assert_eq!((report.looked_at, report.unreadable, report.repaired), (5, 1, 2));
+    assert_eq!((report.lists_without_end, world.goodays_trouble()), (0, None));
+    world.case(&before).await;
+    world.case(&behind).await;
+    let body = r#"{"detail":"Not found."}"#.to_owned();
+    let no = Act::Answer { status: 404, body, content_type: None, headers: [].into() };
+    let fault = Fault { times: None, ..Fault::once(&format!("/responses/{gone}"), no) };
+    world.stage.goodays.wire().fault(fault);
+    world.agent_answers(&gone_case);
+    let parked = world.parked_with("status_404").await.response_id;
+    assert_eq!((parked.as_deref(), world.goodays_trouble()), (Some(gone.as_str()), None));
+    let text = world.agent_answers(&case);
+    world.receives(&id, &text).await;
+    world.quiet().await;
+}
+
+/// A `Date` of the next century: a list of what is newer would be empty.
+#[tokio::test]
+async fn a_date_far_ahead_empties_no_sweep() {
+    let sections = "sweep: { every: 500ms, window: 1h }\n".to_owned();
+    let mut world = World::with(Tuning { sections, ..quick() }).await;
+    let headers = [("Date".to_owned(), "Thu, 01 Jan 2099 00:00:00 GMT".to_owned())].into();
+    let body = r#"{"pending_alert":0,"pending_reply":0}"#.to_owned();
+    let odd = Act::Answer { status: 200, body, content_type: None, headers };
+    // Each sweep ends with this question.
+    world.stage.goodays.wire().fault(Fault { times: None, ..Fault::once("/dashboard", odd) });
+    let asked =
+        || world.stage.goodays.wire().requests().iter().filter(|r| r.path.ends_with("/dashboard")).count();
+    let before = asked();
+    world.holds("the odd date", || (asked() > before).then_some(())).await;
+    world.stage.goodays.drop_webhooks(1);
+    let lost = world.leaves();
+    world.case(&lost).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
 /// A conversation that is too large by itself: the ones behind it are imported.
 #[tokio::test]
 async fn c09_a_response_that_is_too_large_stops_no_other() {

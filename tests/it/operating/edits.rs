@@ -8,7 +8,7 @@ use goodays_salesforce::demo::stage::{Stage, Tuning, until};
 use goodays_salesforce::sim::salesforce::schema::Field;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{World, words};
 
@@ -134,6 +134,21 @@ async fn e05_an_org_that_cannot_describe_itself_any_more_is_served_all_the_same(
     let asked = world.salesforce.wire().requests();
     let asked = asked.iter().filter(|seen| seen.path.ends_with("/describe") && seen.status == 500).count();
     assert_eq!(asked, 2, "once for Cases, once for comments");
+}
+
+/// An answer that names no field is no description: the fields of new Cases are not left out for it.
+#[tokio::test]
+async fn e05_a_description_without_fields_costs_no_words() {
+    let world = World::start().await;
+    for fields in [json!([]), json!([{"label": "Case ID"}]), json!([{"name": "Subject"}])] {
+        let body = json!({"name": "Case", "fields": fields}).to_string();
+        let empty = Act::Answer { status: 200, body, content_type: None, headers: [].into() };
+        world.salesforce.wire().fault(Fault::once("/sobjects/Case/describe", empty));
+        world.app().shared.reload_mappings().await.unwrap();
+        world.polled().await;
+        let id = world.arrives(words("Too loud.")).await;
+        assert_eq!(world.case(&id)["Description"], json!("Too loud."), "{fields}");
+    }
 }
 
 /// An edit is not refused for problems that existed before it.

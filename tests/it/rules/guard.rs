@@ -91,6 +91,24 @@ async fn rule_16_a_state_of_another_goodays_account_sends_nothing() {
     assert_eq!(world.puts(&id).len(), 1);
 }
 
+/// An answer that does not name the account compares nothing: the next one may name it.
+#[tokio::test]
+async fn rule_16_an_account_that_is_not_told_at_first_is_asked_again() {
+    let mut world = World::start().await;
+    let id = world.arrives(Feedback::default()).await;
+    world.stop().await;
+    world.goodays.wire().fault(Fault::once("/session", refusal(200, "{}")));
+    world.go_on_without_state().await;
+    world.agent_comments(&id, "An answer to the first words.");
+    world.settle().await;
+    world.customer_writes(&id, "One more question, please.");
+    world.settle().await;
+    world.agent_comments(&id, "An answer to the question.");
+    world.settle().await;
+    assert_eq!(world.puts(&id).len(), 2);
+    assert!(world.app().shared.store.meta::<u64>("goodays_account").await.unwrap().is_some());
+}
+
 /// The account is known, and whoever refuses the question does not answer it.
 #[tokio::test]
 async fn rule_16_a_known_account_that_is_not_told_sends_nothing_until_it_is() {

@@ -64,11 +64,14 @@ async fn rule_13_a_look_up_that_fails_is_waited_for() {
 /// What something on the way answers is no word of Goodays about its users.
 #[tokio::test]
 async fn rule_13_a_look_up_that_is_answered_on_the_way_is_waited_for() {
-    const ON_THE_WAY: [(u16, &str); 4] = [
+    const ON_THE_WAY: [(u16, &str); 7] = [
         (404, r#"{"message":"no Route matched with those values"}"#),
         (404, "<html>Not here</html>"),
         (403, "<html>Blocked</html>"),
         (403, r#"{"message":"Forbidden"}"#),
+        (200, "{}"),
+        (200, r#"{"results":null}"#),
+        (200, r#"{"status":"maintenance"}"#),
     ];
     let world = World::start().await;
     for (status, body) in ON_THE_WAY {

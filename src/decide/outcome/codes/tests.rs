@@ -143,7 +143,7 @@ fn c02_any_refusal_that_names_a_field_costs_that_field() {
 
 #[test]
 fn c02_a_label_of_the_orgs_own_names_a_field() {
-    let describe = Describe::from_value(&serde_json::json!({"name": "Case", "fields": [
+    let describe = Describe::from_value(&serde_json::json!({"name": "Case", "fields": [{"name": "Id"},
         {"name": "Store_Country__c", "label": "Land"}, {"name": "Subject", "label": "Betreff"}]}));
     let describe = describe.unwrap();
     let named = |message: &str| {

@@ -97,11 +97,43 @@ fn refused_fields_are_left_out_or_shortened_and_reported() {
     assert!(again.write.is_none());
 }
 
+/// The Case was made while the org did not show a field. The value is written once it does, and a value that was refused
+/// for its own sake is left to the agent.
+#[test]
+fn a_field_that_was_hidden_when_the_case_was_made_is_written_later() {
+    let shows = |names: &[&str]| {
+        let fields: Vec<Value> = names.iter().map(|name| json!({"name": name, "type": "string"})).collect();
+        Describe::from_value(&json!({"name": "Case", "fields": fields})).unwrap()
+    };
+    let (some, more) = (["Id", "SuppliedName"], ["Id", "SuppliedName", "SuppliedEmail", "Subject"]);
+    let (some, more) = (shows(&some), shows(&more));
+    let refused = [FieldFix::Drop { field: "SuppliedName".to_owned(), code: "INVALID".to_owned() }];
+    let events = [event(&[])];
+    let context = PlanContext { case: Some(&some), fixes: &refused, ..plan_context() };
+    let plan = Seen { events: &events, ..Seen::default() }.plan_with(&context);
+    let fields: Vec<String> = plan.write.as_ref().unwrap().fields.keys().cloned().collect();
+    assert_eq!(fields, ["Goodays_Message_Ids__c", "Goodays_Response_Id__c"]);
+    let link = learned(&plan, None);
+    let plan = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&context);
+    assert!(plan.write.is_none(), "it is still hidden");
+    let link = learned(&plan, Some(&link));
+    let context = PlanContext { case: Some(&more), ..plan_context() };
+    let plan = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&context);
+    assert_eq!(
+        plan.write.as_ref().unwrap().fields,
+        *json!({"SuppliedEmail": "ann@customer.example"}).as_object().unwrap()
+    );
+    let link = learned(&plan, Some(&link));
+    let plan = Seen { events: &events, link: Some(&link), ..Seen::default() }.plan_with(&context);
+    assert!(plan.write.is_none(), "it is written once");
+}
+
 #[test]
 fn values_fit_what_the_org_says_of_its_fields() {
     let names = ["Subject", "Description", "SuppliedName", "Origin", "Status", "Goodays_Next_Action__c"];
     let mut fields: Vec<Value> =
         names.iter().map(|n| json!({"name": n, "type": "string", "length": 10})).collect();
+    fields.push(json!({"name": "Id"}));
     fields.push(json!({"name": "SuppliedEmail", "type": "email", "length": 80}));
     fields.push(json!({"name": "Priority", "type": "picklist", "restrictedPicklist": true,
                        "picklistValues": [{"value": "High", "active": true}]}));

@@ -39,17 +39,23 @@ fn only_what_surely_was_not_done_is_sent_again_without_reading_back() {
 #[test]
 fn an_outage_is_waited_out_and_one_response_is_given_to_a_human() {
     let silent = Failure::no_answer("cut");
-    let reads = |times, others_are_shown| FailedReads { times, others_are_shown };
+    let reads = |times, others_are_shown| FailedReads { times, refused: 0, others_are_shown };
+    let refusals = |refused| FailedReads { times: 9, refused, others_are_shown: true };
     let code = |failure: &Failure, reads| unread_before_put(failure, reads).map(|park| park.code);
-    assert_eq!(code(&refused(), FailedReads::default()).as_deref(), Some("status_403"));
+    assert_eq!(code(&refused(), refusals(3)), None, "it may be so for a moment");
+    assert_eq!(code(&refused(), refusals(4)).as_deref(), Some("status_403"));
     assert_eq!(code(&silent, reads(15, true)), None);
     assert_eq!(code(&silent, reads(16, false)), None, "nobody else was shown either");
     assert_eq!(code(&silent, reads(16, true)).as_deref(), Some("no_answer"));
+    let large = Failure::TooLarge("too long".to_owned());
+    assert_eq!(code(&large, reads(15, false)), None);
+    assert_eq!(code(&large, reads(16, false)).as_deref(), Some("no_answer"), "it is shown");
     assert_eq!(code(&Failure::NotSent("no way".to_owned()), reads(16, true)), None);
     assert_eq!(unread_after_put(&silent, 600_000, FailedReads::default()), None);
     assert!(
         unread_after_put(&silent, 600_001, FailedReads::default()).is_some()
-            && unread_after_put(&refused(), 0, FailedReads::default()).is_some()
+            && unread_after_put(&refused(), 0, FailedReads::default()).is_none()
+            && unread_after_put(&refused(), 0, refusals(4)).is_some()
     );
 }
 
