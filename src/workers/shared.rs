@@ -145,7 +145,7 @@ impl Shared {
         let minutes = housekeeping::minutes::read(&store, clock.now_ms()).await?;
         let version = process.mapping().version().to_owned();
         let since_ms = housekeeping::in_force::since(&store, &version, clock.now_ms()).await?;
-        let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
+        let message_ends_turn = facts::message_ends_turn_of(&store).await?;
         Ok(Self {
             salesforce,
             goodays,

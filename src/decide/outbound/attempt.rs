@@ -218,6 +218,8 @@ impl Conversation {
             self.unclear(seq, sending, Doubt::MayBeOurs.words(), now_ms);
             return true;
         }
+            // The next one is another question.
+            sending.sent_again = false;
         if intent.kind.is_answer() {
             // Somebody was faster. The next read names the reason; a remote that takes it back and forth is left alone.
             let is_overtaken = !view.allows(sending.verb) && intent.attempts <= MAX_OVERTAKEN;
@@ -274,5 +276,6 @@ impl Conversation {
 /// The attempt, and those before it, as far as a refusal leaves it open whether one arrived.
 pub(super) fn refused_attempt(sending: &Sending, ended_ms: i64) -> Sending {
     let ended_ms = sending.ended_ms.or(Some(ended_ms));
-    Sending { ended_ms, refusal: (!sending.again).then_some(Refusal::This), ..sending.clone() }
+    let refusal = (!sending.again).then_some(Refusal::This);
+    Sending { ended_ms, refusal, sent_again: false, ..sending.clone() }
 }

@@ -225,3 +225,8 @@ pub fn seen(view: &Response) -> Vec<MessageId> {
     ids.dedup();
     ids
 }
+
+/// The latest date of a message that a view shows.
+pub fn newest_of(view: &Response) -> Option<GoodaysTime> {
+    view.turns.iter().chain(&view.first).chain(&view.reply).filter_map(|message| message.at).max()
+}

@@ -6,11 +6,11 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
-use super::deliver::{Delivery, Refused, UNCLEAR_LOOKS_MS};
+use super::deliver::{Delivery, OfAction, UNCLEAR_LOOKS_MS};
+use crate::decide::outbound::Outcome;
 use crate::decide::outbound::attempt::{
     AfterPut, after_put, blocked_on_the_way, refuses_everything, unread_after_put,
 };
-use crate::decide::outbound::{Outcome, outcome};
 use crate::decide::outcome::refusals::{Refusals, Whose};
 use crate::decide::{Intent, IntentState, Sending};
 use crate::goodays::Verb;
@@ -124,7 +124,7 @@ impl Delivery {
         Ok(true)
     }
 
-    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<Refused>>> {
+    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<OfAction>>> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -236,21 +236,21 @@ impl Delivery {
             shared.reached_goodays(now.millis_since(intent.acted));
         }
         match found {
-            Some(Outcome::Arrived(Some(proof))) => {
+            Some(Outcome::Arrived(Some(_))) => {
                 self.blocks().remove(&seq);
-                if let Some(ends) = outcome::message_ends_turn(view, &proof.id) {
-                    shared.learn_turns(ends).await?;
-                }
             }
             Some(Outcome::NotYet { look_again_ms }) => self.postpone(seq, look_again_ms),
             Some(Outcome::DidNotArrive) => {
                 info!(response = %intent.response_id, "read back twice: it did not arrive; it is sent again");
                 if intent.attempts > 1 {
                     self.wait(shared, intent);
+        shared.learn_turns(view, None).await?;
                 }
             }
+        let mut verb = None;
             _ => {}
         }
+                verb = loaded.now.intent(seq).and_then(Intent::attempt).map(|attempt| attempt.verb);
         Ok(())
     }
 
@@ -261,6 +261,9 @@ impl Delivery {
         intent: &Intent,
         since_ms: i64,
     ) -> Result<(), Fatal> {
+        if let Some(Outcome::Arrived(Some(proof))) = &found {
+            shared.learn_turns(view, Some((&proof.id, verb))).await?;
+        }
         if let Err(stop) = shared.look_for(intent).await {
             stop.remote()?;
         }

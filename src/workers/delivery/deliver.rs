@@ -26,8 +26,11 @@ use crate::workers::{Fatal, Shared};
 pub(super) const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
 const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
 
-/// A refused action, by its response and its number.
-pub(super) type Refused = (ResponseId, u64);
+/// Failed look-ups of a user in a row that nobody is told of: most are over before anybody reads of them.
+const LOOK_UPS_UNTOLD: u32 = 2;
+
+/// A refused action: its response and its number.
+pub(super) type OfAction = (ResponseId, u64);
 
 /// State shared by the actions in flight. Not stored: it starts empty after a restart.
 pub(crate) struct Delivery {
@@ -36,7 +39,7 @@ pub(crate) struct Delivery {
     /// How often something on the network path refused the PUT, by intent.
     blocked: Mutex<HashMap<u64, u32>>,
     /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
-    pub(super) refusals: Mutex<HashMap<Verb, Refusals<Refused>>>,
+    pub(super) refusals: Mutex<HashMap<Verb, Refusals<OfAction>>>,
     pub(super) read_failures: ReadFailures,
     /// Failed look-ups of the agent's user, which say nothing about the response.
     look_ups: ReadFailures,
@@ -112,6 +115,7 @@ impl Delivery {
         let asked_ms = shared.clock.now_ms();
         let Some(view) = self.look(shared, &intent).await? else { return Ok(()) };
         let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
+        shared.learn_turns(&view, None).await?;
         let newer = shared.newer_case(&intent).await?;
         let beside = Beside {
             link: None,

@@ -2,10 +2,12 @@
 
 mod addresses;
 mod clocks;
+mod learnt;
 mod proof;
 mod refused;
 mod road;
 mod sequence;
+mod skew;
 mod words;
 
 use std::collections::BTreeMap;
