@@ -164,7 +164,11 @@ fn news(conversation: &Conversation, intent: &Intent, now: &Circumstances) -> Op
 }
 
 fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) -> Option<Waiting> {
+        let is_answer = intent.kind.is_answer();
     if !matches!(intent.state, IntentState::Ready { .. }) {
+        if let Some(link) = self.link.as_mut().filter(|_| is_answer) {
+            link.answer_note = None;
+        }
         return None;
     }
     // A short trouble is over before anybody reads of it.

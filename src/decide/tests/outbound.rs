@@ -12,7 +12,7 @@ use crate::decide::outbound::{
     permitted,
 };
 use crate::decide::tests::*;
-use crate::decide::{Conversation, MessageOrigin, RepliedBy, hash64};
+use crate::decide::{Conversation, Feedback, MessageOrigin, RepliedBy, hash64};
 use crate::goodays::action::Action;
 
 /// A response that lists these verbs, in this state, with or without a reply.
@@ -366,11 +366,16 @@ fn at(one: &Intent, others: &[Intent], now_ms: i64) -> Eligibility {
 fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligibility {
     let mut conversation = Conversation::new(response_id());
     others.iter().chain([one]).for_each(|intent| conversation.put(intent.clone()));
-    let now = Circumstances {
+    eligibility(&conversation, one.seq, None, &Circumstances { poll_ms, ..at_ms(now_ms) })
+}
+
+/// What applies at that time when nothing is out of order.
+fn at_ms(now_ms: i64) -> Circumstances {
+    Circumstances {
         now_ms,
         close_grace_ms: 15_000,
         settle_ms: 10_000,
-        poll_ms,
+        poll_ms: 10_000,
         observe: false,
         undo_reply_ms: 0,
         undo_message_ms: 0,
@@ -378,8 +383,7 @@ fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligi
         goodays_away_ms: None,
         refuses: None,
         message_ends_turn: None,
-    };
-    eligibility(&conversation, one.seq, None, &now)
+    }
 }
 
 fn text(seq: u64, acted: i64, comment: &str, state: IntentState) -> Intent {
@@ -451,4 +455,39 @@ fn whose_turn_it_is() {
     assert_eq!(of(&close(), &[]), Eligibility::Look);
     assert_eq!(at(&close(), &[], 15_999), waits(Wait::Until { at_ms: 16_000 }));
     assert_eq!(at(&close(), &[], 16_000), Eligibility::Look);
+}
+
+/// What the Case says of an answer is said again when nothing came of what was told over it.
+#[test]
+fn a08_a_note_that_covered_the_answers_uncovers_it() {
+    let note = |told, action: &str, reason: Words| Note::new(told, action, "", reason);
+    let quiet = || Words::default();
+    let shown = |notes: Vec<Note>| {
+        let mut now = Conversation::new(response_id());
+        now.link = Some(Link::new(response_id()));
+        for note in notes {
+            now.tell(note);
+        }
+        let last = now.notes.pop().unwrap();
+        (last.told, last.action)
+    };
+    let sent = || note(Feedback::Sent, "reply", quiet());
+    let waits = |action| note(Feedback::Waiting, action, Words::new("needs-approval"));
+    let ends = [Feedback::Settled, Feedback::TakenBack];
+    for action in ["close", "call", "spam"] {
+        for end in ends {
+            let last = shown(vec![sent(), waits(action), note(end, action, quiet())]);
+            assert_eq!(last, (Feedback::Sent, "reply".to_owned()), "{action} {end:?}");
+        }
+        let last = shown(vec![waits(action), note(Feedback::Settled, action, quiet())]);
+        assert_eq!(last, (Feedback::Settled, action.to_owned()), "there is no answer");
+        let partly = note(Feedback::Settled, action, Words::new("call-not-carried"));
+        assert_eq!(
+            shown(vec![sent(), waits(action), partly]).0,
+            Feedback::Settled,
+            "it has something to say"
+        );
+    }
+    let last = shown(vec![sent(), note(Feedback::Settled, "close", quiet())]);
+    assert_eq!(last.0, Feedback::Nothing, "nothing covers it");
 }

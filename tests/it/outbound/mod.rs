@@ -2,6 +2,7 @@
 
 mod addresses;
 mod clocks;
+mod covered;
 mod learnt;
 mod proof;
 mod refused;
