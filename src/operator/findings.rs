@@ -41,6 +41,8 @@ pub struct Facts {
     pub poll: Option<String>,
     /// Why the sweep does not get through.
     pub sweep: Option<String>,
+    /// What is wrong with the Goodays users that actions are sent as.
+    pub users: Option<String>,
     /// Nine tenths of the budget are used.
     pub polls_stopped: bool,
     /// Actions whose outcome is not known.
@@ -81,6 +83,9 @@ fn troubles(facts: &Facts) -> Vec<Finding> {
     }
     if let Some(why) = &facts.sweep {
         found.push(Finding::new("sweep", Level::Trouble, Words::new("finding-sweep").with("why", why)));
+    }
+    if let Some(why) = &facts.users {
+        found.push(Finding::new("users", Level::Trouble, Words::new("finding-users").with("why", why)));
     }
     if facts.polls_stopped {
         found.push(Finding::new("budget", Level::Trouble, Words::new("finding-budget")));
@@ -158,6 +163,7 @@ mod tests {
             goodays: Some(away),
             poll: Some("refused".to_owned()),
             sweep: Some("refused".to_owned()),
+            users: Some("refused".to_owned()),
             polls_stopped: true,
             unclear: 1,
             parked: 2,
@@ -166,7 +172,7 @@ mod tests {
             configuration_refused: true,
             waits_for_restart: vec!["state.path"],
         };
-        let trouble = ["not_accepting", "salesforce", "goodays", "poll", "sweep", "budget"];
+        let trouble = ["not_accepting", "salesforce", "goodays", "poll", "sweep", "users", "budget"];
         let waits = ["unclear", "parked", "mapping", "rule", "configuration", "restart"];
         let expected: Vec<_> = trouble
             .map(|code| (code, Level::Trouble))

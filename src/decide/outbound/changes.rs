@@ -210,8 +210,8 @@ impl Conversation {
         note.resets_approval = intent.approved_text.take().is_some();
         intent.told_waiting = None;
         intent.state = state;
-        note.reason = note.reason.and(self.still_waits(seq));
-        self.tell(note);
+        let also = self.still_waits(seq);
+        self.tell_beside(note, also);
     }
 
     /// An operator gives a parked or unclear action up, or nobody decided in time: nothing more is sent for it, and the Case
@@ -225,8 +225,8 @@ impl Conversation {
         intent.state = IntentState::Settled { at_ms: now_ms, why: why.to_owned() };
         let mut note = Note::new(Feedback::Settled, intent.kind.name(), DROPPED, Words::default());
         note.resets_approval = intent.approved_text.take().is_some();
-        note.reason = self.still_waits(seq);
-        self.tell(note);
+        let also = self.still_waits(seq);
+        self.tell_beside(note, also);
     }
 
     /// An operator's retry. An attempt with unknown outcome is read back first.

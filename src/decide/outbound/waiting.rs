@@ -19,6 +19,8 @@ pub enum Waiting {
     Outage { since_ms: i64 },
     /// Goodays refuses everything that is sent, since then.
     Refused { since_ms: i64 },
+    /// Goodays cannot be asked for the agent's user.
+    User,
     /// Another action of the same Case is unclear, or an answer is parked that close, spam and call go after (design,
     /// rule 7).
     Answer,
@@ -31,6 +33,7 @@ impl Waiting {
             Self::Approval => "approval",
             Self::Outage { .. } => "outage",
             Self::Refused { .. } => "refused",
+            Self::User => "user",
             Self::Answer => "behind_answer",
         }
     }
@@ -42,6 +45,7 @@ impl Waiting {
             (Self::Approval, _) => Words::new("needs-approval"),
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
             (Self::Refused { since_ms }, _) => Words::new("goodays-refuses").at("time", since_ms),
+            (Self::User, _) => Words::new("user-not-asked"),
             (Self::Answer, _) => {
                 let stuck = stuck(conversation, intent);
                 let behind = if stuck.is_some_and(|(is_answer, _)| !is_answer) {
@@ -119,6 +123,18 @@ impl Conversation {
         }
     }
 
+    /// Tells once that Goodays cannot be asked for the agent's user.
+    pub fn tell_user_not_asked(&mut self, seq: u64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        let is_told = intent.told_waiting == Some(Waiting::User);
+        if is_told || !matches!(intent.state, IntentState::Ready { .. }) {
+            return;
+        }
+        intent.told_waiting = Some(Waiting::User);
+        let action = intent.kind.name();
+        self.tell(Note::new(Feedback::Waiting, action, Waiting::User.code(), Words::new("user-not-asked")));
+    }
+
     /// Words about another action of which the Case says that it waits: the note about the action `seq` would cover that.
     pub(super) fn still_waits(&self, seq: u64) -> Words {
         let waits = |other: &&Intent| {
@@ -148,7 +164,11 @@ impl Conversation {
         let told = intent.told_waiting.take().is_some();
         let resets_approval = intent.approved_text.take().is_some();
         let action = intent.kind.name();
+        let is_answer = intent.kind.is_answer();
         intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
+        if let Some(link) = self.link.as_mut().filter(|_| is_answer) {
+            link.answer_note = None;
+        }
         if told {
             let mut note = Note::new(Feedback::TakenBack, action, "taken_back", Words::default());
             note.resets_approval = resets_approval;
@@ -164,11 +184,7 @@ fn news(conversation: &Conversation, intent: &Intent, now: &Circumstances) -> Op
 }
 
 fn waiting(conversation: &Conversation, intent: &Intent, now: &Circumstances) -> Option<Waiting> {
-        let is_answer = intent.kind.is_answer();
     if !matches!(intent.state, IntentState::Ready { .. }) {
-        if let Some(link) = self.link.as_mut().filter(|_| is_answer) {
-            link.answer_note = None;
-        }
         return None;
     }
     // A short trouble is over before anybody reads of it.

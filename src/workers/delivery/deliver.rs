@@ -15,6 +15,7 @@ use crate::decide::outcome::refusals::Refusals;
 use crate::decide::{Intent, IntentState};
 use crate::goodays::event::Response;
 use crate::goodays::{ResponseId, Verb};
+use crate::http::Failure;
 use crate::mutant;
 use crate::state::{Loaded, RKey, SentMinutes};
 use crate::workers::delivery::dispatcher::When;
@@ -107,15 +108,15 @@ impl Delivery {
     }
 
     async fn send(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
-        let Ok(user) = shared.user(intent.author.as_deref()).await else {
-            self.user_not_found_out(shared, &intent);
-            return Ok(());
+        let user = match shared.user(intent.author.as_deref()).await {
+            Ok(user) => user,
+            Err(failure) => return self.user_not_found_out(shared, &intent, &failure).await,
         };
         self.look_ups.forget(intent.seq);
         let asked_ms = shared.clock.now_ms();
         let Some(view) = self.look(shared, &intent).await? else { return Ok(()) };
-        let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
         shared.learn_turns(&view, None).await?;
+        let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
         let newer = shared.newer_case(&intent).await?;
         let beside = Beside {
             link: None,
@@ -221,11 +222,26 @@ impl Delivery {
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
-    /// Waits longer after each failed look-up in a row: one address may be refused on the way while all else works.
-    fn user_not_found_out(&self, shared: &Shared, intent: &Intent) {
+    /// Waits longer after each failed look-up in a row: one address may be refused on the way while all else works. Then
+    /// nothing else tells it, so the Case does.
+    async fn user_not_found_out(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        failure: &Failure,
+    ) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let before = self.look_ups.again(intent.seq, now_ms);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
+        if before < LOOK_UPS_UNTOLD || !matches!(failure, Failure::Road(_)) {
+            return Ok(());
+        }
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.tell_user_not_asked(intent.seq);
+                Ok(())
+            })
+            .await
     }
 
     /// Postpones the action, and changes nothing else.

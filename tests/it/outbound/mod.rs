@@ -1,6 +1,7 @@
 //! Decisions about what reaches customers: each fault that was found, by its number, with similar cases.
 
 mod addresses;
+mod asked_for;
 mod clocks;
 mod covered;
 mod learnt;
