@@ -26,6 +26,8 @@ const MAX_OVERTAKEN: u32 = 3;
 /// Reads without an answer before an action is parked: with the pauses between them, some ten minutes.
 const MAX_READS: u32 = 16;
 
+/// Failed look-ups of a user in a row that nobody is told of: most are over before anybody reads of them.
+const LOOK_UPS_UNTOLD: u32 = 2;
 /// Reads in a row that the gateway refuses for one response before that is taken for Goodays' own word: a gateway may answer
 /// so for a moment, or on one of its nodes.
 const GATEWAY_READS: u32 = 4;
@@ -150,6 +152,12 @@ pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> 
         }
         _ => None,
     }
+}
+
+/// Whether the Case tells that the agent's user could not be looked up, after so many failures before. An outage is told
+/// for itself; what refuses one address on the way is not.
+pub fn is_told_of_look_up(failure: &Failure, before: u32) -> bool {
+    before >= LOOK_UPS_UNTOLD && matches!(failure, Failure::Road(_))
 }
 
 /// Why an attempt is unclear that could not be read back; `None`: it is read back again later. `age_ms`: time since the

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::decide::outbound::attempt::{Park, held_back, unread_before_put};
+use crate::decide::outbound::attempt::{Park, held_back, is_told_of_look_up, unread_before_put};
 use crate::decide::outbound::changes::Attempt;
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
@@ -26,9 +26,6 @@ use crate::workers::{Fatal, Shared};
 /// An unclear action is read back again: after `settle`, then after half its age, at least hourly, for three days.
 pub(super) const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
 const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
-
-/// Failed look-ups of a user in a row that nobody is told of: most are over before anybody reads of them.
-const LOOK_UPS_UNTOLD: u32 = 2;
 
 /// A refused action: its response and its number.
 pub(super) type OfAction = (ResponseId, u64);
@@ -233,7 +230,7 @@ impl Delivery {
         let now_ms = shared.clock.now_ms();
         let before = self.look_ups.again(intent.seq, now_ms);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
-        if before < LOOK_UPS_UNTOLD || !matches!(failure, Failure::Road(_)) {
+        if !is_told_of_look_up(failure, before) {
             return Ok(());
         }
         shared
