@@ -12,31 +12,15 @@ use super::Verb;
 #[serde(tag = "do", rename_all = "lowercase")]
 pub enum Action {
     /// A public answer.
-    Reply {
-        content: String,
-        user: Option<String>,
-        remark_type: Option<String>,
-    },
+    Reply { content: String, user: Option<String>, remark_type: Option<String> },
     /// A private message. Goodays accepts it only after an answer.
-    Message {
-        content: String,
-        user: Option<String>,
-        remark_type: Option<String>,
-    },
+    Message { content: String, user: Option<String>, remark_type: Option<String> },
     /// The customer was called. This closes the thread; the note is private, the rating is 0 to 5.
-    Call {
-        user: Option<String>,
-        rating: Option<u8>,
-        note: Option<String>,
-    },
+    Call { user: Option<String>, rating: Option<u8>, note: Option<String> },
     /// Closed without an answer.
-    Close {
-        user: Option<String>,
-        remark_type: Option<String>,
-    },
-    Spam {
-        user: Option<String>,
-    },
+    Close { user: Option<String>, remark_type: Option<String> },
+    /// Goodays asks for a remark type only now and then (Goodays reference, 5.3).
+    Spam { user: Option<String>, remark_type: Option<String> },
 }
 
 impl Action {
@@ -69,16 +53,17 @@ impl Action {
             | Self::Message { user, .. }
             | Self::Call { user, .. }
             | Self::Close { user, .. }
-            | Self::Spam { user } => user.as_deref(),
+            | Self::Spam { user, .. } => user.as_deref(),
         }
     }
 
-    fn remark_type(&self) -> Option<&str> {
+    pub fn remark_type(&self) -> Option<&str> {
         match self {
             Self::Reply { remark_type, .. }
             | Self::Message { remark_type, .. }
-            | Self::Close { remark_type, .. } => remark_type.as_deref(),
-            Self::Call { .. } | Self::Spam { .. } => None,
+            | Self::Close { remark_type, .. }
+            | Self::Spam { remark_type, .. } => remark_type.as_deref(),
+            Self::Call { .. } => None,
         }
     }
 
@@ -198,8 +183,8 @@ mod tests {
                 Action::Close { user: user(), remark_type: Some("Problem".to_owned()) },
                 fixture!("action_close.json"),
             ),
-            (Action::Spam { user: user() }, fixture!("action_spam.json")),
-            (Action::Spam { user: None }, serde_json::json!({})),
+            (Action::Spam { user: user(), remark_type: None }, fixture!("action_spam.json")),
+            (Action::Spam { user: None, remark_type: None }, serde_json::json!({})),
             (Action::Call { user: None, rating: None, note: None }, serde_json::json!({})),
         ];
         for (action, body) in table {

@@ -41,6 +41,8 @@ pub struct Facts {
     pub poll: Option<String>,
     /// Why the sweep does not get through.
     pub sweep: Option<String>,
+    /// What is wrong with the Goodays users that actions are sent as.
+    pub users: Option<String>,
     /// Nine tenths of the budget are used.
     pub polls_stopped: bool,
     /// Actions whose outcome is not known.
@@ -83,6 +85,9 @@ fn troubles(facts: &Facts) -> Vec<Finding> {
     }
     if let Some(why) = &facts.sweep {
         found.push(Finding::new("sweep", Level::Trouble, Words::new("finding-sweep").with("why", why)));
+    }
+    if let Some(why) = &facts.users {
+        found.push(Finding::new("users", Level::Trouble, Words::new("finding-users").with("why", why)));
     }
     if facts.polls_stopped {
         found.push(Finding::new("budget", Level::Trouble, Words::new("finding-budget")));
@@ -163,6 +168,7 @@ mod tests {
             goodays: Some(away),
             poll: Some("refused".to_owned()),
             sweep: Some("refused".to_owned()),
+            users: Some("refused".to_owned()),
             polls_stopped: true,
             unclear: 1,
             parked: 2,
@@ -172,7 +178,7 @@ mod tests {
             secrets: Some("the secret is empty".to_owned()),
             waits_for_restart: vec!["state.path"],
         };
-        let trouble = ["not_accepting", "salesforce", "goodays", "poll", "sweep", "budget"];
+        let trouble = ["not_accepting", "salesforce", "goodays", "poll", "sweep", "users", "budget"];
         let waits = ["unclear", "parked", "mapping", "rule", "configuration", "secrets", "restart"];
         let expected: Vec<_> = trouble
             .map(|code| (code, Level::Trouble))

@@ -62,6 +62,7 @@ impl Status {
             goodays: shared.goodays_breaker.trouble(),
             poll: (**shared.poll_state.trouble.load()).clone(),
             sweep: (**shared.sweep_trouble.load()).clone(),
+            users: shared.trouble_with_users(),
             polls_stopped: shared.budget.polls_wait(self.calls.0),
             unclear: self.outbox.unclear,
             parked: self.parked_for_operators(shared).await?,

@@ -146,7 +146,7 @@ impl Shared {
         let version = process.mapping().version().to_owned();
         let since_ms = housekeeping::in_force::since(&store, &version, clock.now_ms()).await?;
         let poll_state = poll::PollState::after(store.meta(poll::CURSOR).await?);
-        let message_ends_turn = store.meta(facts::MESSAGE_ENDS_TURN).await?;
+        let message_ends_turn = facts::message_ends_turn_of(&store).await?;
         Ok(Self {
             salesforce,
             goodays,

@@ -29,6 +29,7 @@ fn goodays() -> Vec<Guess> {
             s.reply_event_echo = true;
         }),
         ("html_entities", |s| s.html_entities = true),
+        ("date_ahead_ms", |s| s.date_ahead_ms = 10_000),
         ("trim_texts", |s| s.trim_texts = false),
         ("ascii_bodies", |s| s.ascii_bodies = true),
         ("refusal_status", |s| s.refusal_status = 409),

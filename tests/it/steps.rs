@@ -114,7 +114,7 @@ impl Trial {
         trial.live().await;
         // An account in use: it is known to remove `message` from the list once the brand has answered.
         let shared = trial.mortal.shared().unwrap();
-        shared.store.set_meta("message ends turn", &true).await.unwrap();
+        shared.store.set_meta("a message ends the turn", &true).await.unwrap();
         trial
     }
 

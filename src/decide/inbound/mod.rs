@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::decide::inbound::snapshot::{Snapshot, freshest, told_turns};
-use crate::decide::outbound::outcome::{Proof, arrived, content, message_ends_turn};
-use crate::decide::outbound::recognise::{Fit, fit, likeness};
+use crate::decide::outbound::outcome::{Proof, arrived, message_ends_turn};
+use crate::decide::outbound::recognise::{Fit, fit, likeness_to};
 use crate::decide::{
     Intent, IntentState, Known, Link, LinkUpdate, MessageOrigin, Note, PlanContext, Report, hash64,
 };
 use crate::goodays::event::{Event, Message, Whose, normalised};
-use crate::goodays::{ResponseId, Verb};
+use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::mapping::{Assignment, CaseMapping, Facts, Moment};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
@@ -226,7 +226,7 @@ impl<'a> Planner<'a> {
         // the older one, since they were sent in that order.
         let best = fits.max_by_key(|(fit, intent, attempt)| {
             let may_have_arrived = intent.state.is_open() && !attempt.is_refused();
-            let alike = likeness(content(intent), &turn.content);
+            let alike = likeness_to(intent, attempt, turn);
             (*fit, alike, may_have_arrived, std::cmp::Reverse(intent.seq))
         });
         let Some((fit, intent, attempt)) = best else { return Fit::Stranger };
@@ -235,7 +235,7 @@ impl<'a> Planner<'a> {
             return Fit::Stranger;
         }
         if fit == Fit::Ours {
-            let proof = Proof { id: turn.id.clone(), at: turn.at };
+            let proof = Proof::new(intent, attempt, turn);
             self.plan.settles.push((intent.seq, attempt.verb, Some(proof)));
             self.learn(turn, MessageOrigin::Sent);
         }
@@ -243,13 +243,27 @@ impl<'a> Planner<'a> {
         fit
     }
 
-    /// Whether `message` is still listed when an answer of ours is the newest message of the view.
+    /// Whether `message` is still listed when the brand wrote the newest message of the view.
     fn ends_turn(&self, view: &Snapshot<'_>) -> Option<bool> {
         let last = view.response.turns.last().filter(|_| !view.stale)?;
-        let now =
-            self.plan.link_update.known.iter().any(|k| k.id == last.id && k.origin == MessageOrigin::Sent);
-        let ours = now || self.link().is_some_and(|l| l.sent(&last.id));
-        ours.then(|| message_ends_turn(&view.response, &last.id)).flatten()
+        let sent = |id: &MessageId| self.link().is_some_and(|link| link.sent(id));
+        let now = |id: &MessageId| {
+            self.plan.link_update.known.iter().any(|k| k.id == *id && k.origin == MessageOrigin::Sent)
+        };
+        let ours = (sent(&last.id) || now(&last.id)).then(|| (&last.id, self.verb_of(&last.id)));
+        message_ends_turn(&view.response, ours)
+    }
+
+    /// The verb that created this message of ours; `None` if it is not known any more.
+    fn verb_of(&self, id: &MessageId) -> Option<Verb> {
+        let now = |(_, verb, proof): &(u64, Verb, Option<Proof>)| {
+            proof.as_ref().is_some_and(|proof| proof.id == *id).then_some(*verb)
+        };
+        let before = |intent: &Intent| match &intent.state {
+            IntentState::Delivered { verb, message: Some(of), .. } if of == id => Some(*verb),
+            _ => None,
+        };
+        self.plan.settles.iter().find_map(now).or_else(|| self.input.intents.iter().find_map(before))
     }
 
     /// Settles a close, spam or call with unknown outcome if the view's state proves it.

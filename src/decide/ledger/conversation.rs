@@ -1,8 +1,8 @@
 //! One conversation: the unit that is decided on and written, under one version (design, rule 22).
 
-use crate::decide::ledger::note::DROPPED;
 use crate::decide::{Feedback, Intent, Link, Note};
 use crate::goodays::ResponseId;
+use crate::messages::Words;
 
 /// What is known of one response and of the agents' actions for it. The store loads it as a whole, and writes a change
 /// as a whole if nothing in it changed meanwhile.
@@ -44,18 +44,31 @@ impl Conversation {
         self.intents.sort_by_key(|intent| intent.seq);
     }
 
-    /// Adds a note for the Case. A note that nothing had to be sent does not replace the note about an answer, but it
-    /// ends what is told as waiting.
-    pub fn tell(&mut self, mut note: Note) {
-        let told = self.link.as_ref().is_some_and(|link| link.answer_told);
-        if note.told == Feedback::Settled && note.code != DROPPED && note.reason.is_empty() && told {
-            note.told = Feedback::Nothing;
+    /// Adds a note for the Case.
+    pub fn tell(&mut self, note: Note) {
+        self.tell_beside(note, Words::default());
+    }
+
+    /// The same, with words about another action. A note that nothing had to be sent does not replace the note about an
+    /// answer. If what it ends was told over that note, the answer's is told again.
+    pub fn tell_beside(&mut self, mut note: Note, also: Words) {
+        if let Some(link) = &mut self.link {
+            let stays = link.answer_told && note.told == Feedback::Settled && also.is_empty();
+            match &link.answer_note {
+                _ if !note.says_nothing_new() => {}
+                _ if stays => note.told = Feedback::Nothing,
+                Some(answer) => note = note.instead(answer),
+                None => {}
+            }
+            let is_about_answer = note.is_about_answer();
+            if is_about_answer && note.told != Feedback::Waiting {
+                link.answer_note = Some(Box::new(note.without_view()));
+            }
+            if is_about_answer || note.told == Feedback::Waiting {
+                link.answer_told = is_about_answer && also.is_empty();
+            }
         }
-        if let Some(link) = &mut self.link
-            && (note.is_about_answer() || note.told == Feedback::Waiting)
-        {
-            link.answer_told = note.is_about_answer();
-        }
+        note.reason = note.reason.and(also);
         self.notes.push(note);
     }
 }

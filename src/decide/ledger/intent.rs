@@ -12,6 +12,7 @@ use crate::time::{GoodaysTime, SalesforceTime};
 
 /// One thing that an agent did and that has to be sent to Goodays, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Intent {
     pub seq: u64,
     pub response_id: ResponseId,
@@ -53,6 +54,9 @@ pub struct Intent {
     /// It waits again after it was parked, and then the command on the Case was emptied: that does not take it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outlives_command: bool,
+    /// Goodays refused it without a remark type, where none is sent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_remark_type: bool,
     /// When what was done with it, for the timeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moments: Vec<Moment>,
@@ -158,6 +162,10 @@ pub struct Sending {
     /// Goodays' clock at that read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<GoodaysTime>,
+    /// The latest date of what Goodays showed just before: by the clock that dates messages, which is not that of
+    /// [`Self::looked`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<GoodaysTime>,
     /// Another attempt came before, and its outcome is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -167,6 +175,13 @@ pub struct Sending {
     /// Sent as the Goodays user with the agent's own address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_author: bool,
+    /// The texts of this attempt and of those before it, once the agent changed the text after one of them; empty: all
+    /// had the text that the action has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+    /// An operator saw that its outcome is not known, and asked to send it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sent_again: bool,
 }
 
 impl Sending {
@@ -184,9 +199,12 @@ impl Sending {
             ended_ms: None,
             seen,
             looked: None,
+            newest: None,
             again: false,
             refusal: None,
             as_author: false,
+            words: Vec::new(),
+            sent_again: false,
         }
     }
 }
@@ -254,6 +272,15 @@ impl ActionKind {
         self
     }
 
+    /// The text that it carries: an answer's, or the note of a call.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Answer { content, .. } => Some(content),
+            Self::Call { note, .. } => note.as_deref(),
+            Self::Close { .. } | Self::Spam { .. } => None,
+        }
+    }
+
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Answer { .. })
     }
@@ -304,6 +331,7 @@ impl Intent {
             approved_text: None,
             command: None,
             outlives_command: false,
+            needs_remark_type: false,
             moments: Vec::new(),
         }
     }
@@ -337,6 +365,24 @@ impl Intent {
     /// Waiting to be sent, or parked: as far as is known, the customer has nothing of it.
     pub fn is_unsent(&self) -> bool {
         matches!(self.state, IntentState::Ready { .. } | IntentState::Parked { .. })
+    }
+
+    /// The texts that an attempt of it was made with.
+    pub fn words_of<'a>(&'a self, sending: &'a Sending) -> impl Iterator<Item = &'a str> {
+        let current = self.kind.words().filter(|_| sending.words.is_empty());
+        current.into_iter().chain(sending.words.iter().map(String::as_str))
+    }
+
+    /// The agent changed it. An attempt with unknown outcome keeps the text that it was made with: the customer may have
+    /// that one.
+    pub fn change(&mut self, kind: ActionKind) {
+        if let Some(attempt) = &mut self.unconfirmed
+            && attempt.words.is_empty()
+            && self.kind.words() != kind.words()
+        {
+            attempt.words.extend(self.kind.words().map(str::to_owned));
+        }
+        self.kind = kind;
     }
 
     /// Notes what was done with it, for the timeline.
@@ -380,6 +426,13 @@ impl Intent {
             ActionKind::Call { note, .. } => note.take().is_some(),
             ActionKind::Close { .. } | ActionKind::Spam { .. } => false,
         };
-        author || text
+        let attempt = match &mut self.state {
+            IntentState::Sending(sending) | IntentState::Unclear { sending, .. } => Some(sending),
+            _ => None,
+        };
+        let attempts = attempt.into_iter().chain(&mut self.unconfirmed);
+        let earlier =
+            attempts.map(|one| std::mem::take(&mut one.words)).filter(|words| !words.is_empty()).count();
+        author || text || earlier > 0
     }
 }

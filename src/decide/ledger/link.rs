@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::decide::ledger::command::CommandSeen;
 use crate::decide::ledger::joined::{Joined, KeyOfSurvivor};
 use crate::decide::ledger::linked::Linked;
-use crate::decide::ledger::note::Feedback;
+use crate::decide::ledger::note::{Feedback, Note};
 use crate::goodays::{MessageId, ResponseId, Verb};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
@@ -69,6 +69,10 @@ pub struct Link {
     /// The Case has feedback on an agent's answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answer_told: bool,
+    /// The last note about an agent's answer, without what is told beside it: told again when nothing came of what the
+    /// Case said over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_note: Option<Box<Note>>,
     /// The Case's approval is set, as last seen or written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approved: bool,
@@ -241,6 +245,7 @@ impl Link {
             joined: None,
             linked: None,
             answer_told: false,
+            answer_note: None,
             approved: false,
             command: CommandSeen::default(),
             rule_failures: Vec::new(),

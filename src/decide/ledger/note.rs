@@ -117,6 +117,28 @@ impl Note {
         }
     }
 
+    /// Whether it only says that nothing had to be sent, or that something other than an answer was taken back.
+    pub fn says_nothing_new(&self) -> bool {
+        match self.told {
+            Feedback::Settled => self.code != DROPPED && self.reason.is_empty(),
+            Feedback::TakenBack => !self.is_about_answer(),
+            _ => false,
+        }
+    }
+
+    /// What `answer` says, with what this one does beside.
+    #[must_use]
+    pub fn instead(self, answer: &Self) -> Self {
+        let Self { told, action, code, reason, .. } = answer.clone();
+        Self { told, action, reason, code, ..self }
+    }
+
+    /// Only what it says.
+    #[must_use]
+    pub fn without_view(&self) -> Self {
+        Self::new(self.told, &self.action, &self.code, self.reason.clone())
+    }
+
     /// Whether it reports on an agent's answer.
     pub fn is_about_answer(&self) -> bool {
         matches!(self.action.as_str(), "answer" | "reply" | "message")

@@ -9,8 +9,9 @@ use crate::decide::outbound::outcome::{Doubt, Outcome, Reading, arrived, outcome
 use crate::decide::outbound::permitted::{Beside, Permitted, permitted};
 use crate::decide::outcome::refusals::same_words;
 use crate::decide::{Conversation, IntentState, Sending};
+use crate::goodays::action::Action;
 use crate::goodays::event::Response;
-use crate::goodays::{GATEWAY, ResponseId};
+use crate::goodays::{GATEWAY, ResponseId, Verb};
 use crate::http::Failure;
 use crate::messages::Words;
 
@@ -25,6 +26,8 @@ const MAX_OVERTAKEN: u32 = 3;
 /// Reads without an answer before an action is parked: with the pauses between them, some ten minutes.
 const MAX_READS: u32 = 16;
 
+/// Failed look-ups of a user in a row that nobody is told of: most are over before anybody reads of them.
+const LOOK_UPS_UNTOLD: u32 = 2;
 /// Reads in a row that are refused for one response before that is taken for its own: Goodays, or a gateway in front of it,
 /// may answer so for a moment, or on one of its nodes.
 const REFUSED_READS: u32 = 4;
@@ -41,18 +44,60 @@ pub enum AfterPut {
     /// Too many calls, or a refused token: all others would be refused as well. It is sent again after a pause, if it
     /// did not arrive all the same.
     PutOff,
-    /// Goodays refused it. That may be only because it is done already, so the response is read. `like`: refusals with
-    /// the same words are equal; `None`: it names what is wrong with this one.
-    Refused { code: String, why: Words, like: Option<String> },
+    /// Goodays refused it. That may be only because it is done already, so the response is read.
+    Refused(Refused),
 }
 
-pub fn after_put(id: &ResponseId, result: &Result<(), Failure>) -> AfterPut {
+/// A refusal of an action in the API's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub code: String,
+    pub why: Words,
+    /// Refusals with the same words are equal; `None`: it names what is wrong with this one.
+    pub like: Option<String>,
+    /// What can be put right without a human.
+    pub mend: Option<Mend>,
+}
+
+/// What may be wrong with an action beside what the agent did: it is sent once more in another form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mend {
+    /// It needs a remark type, and had none.
+    pub remark_type: bool,
+    /// Goodays does not take this user.
+    pub user: Option<String>,
+}
+
+impl Mend {
+    /// `None` if the refusal names anything else.
+    fn of(action: &Action, fields: &[String]) -> Option<Self> {
+        let mut mend = Self::default();
+        for field in fields {
+            match field.as_str() {
+                "remark_type" if action.remark_type().is_none() && action.verb() != Verb::Call => {
+                    mend.remark_type = true;
+                }
+                "user" => mend.user = Some(action.user()?.to_owned()),
+                _ => return None,
+            }
+        }
+        Some(mend).filter(|mend| *mend != Self::default())
+    }
+}
+
+pub fn after_put(id: &ResponseId, action: &Action, result: &Result<(), Failure>) -> AfterPut {
     match result {
         Ok(()) => AfterPut::ReadBack,
         Err(failure @ Failure::Refused { status, problem }) => {
             let why = Words::new("refused").with("status", status).with("message", &problem.message);
-            let like = problem.fields.is_empty().then(|| same_words(&problem.message, id.as_str()));
-            AfterPut::Refused { code: failure.code(), why, like }
+            // A refusal of the user says nothing of what the agent wrote.
+            let is_of_user = !problem.fields.is_empty() && problem.fields.iter().all(|field| field == "user");
+            let like = match &problem.fields[..] {
+                [] => Some(same_words(&problem.message, id.as_str())),
+                _ => is_of_user.then(|| "user".to_owned()),
+            };
+            let mend = Mend::of(action, &problem.fields);
+            AfterPut::Refused(Refused { code: failure.code(), why, like, mend })
         }
         Err(failure) if failure.may_have_been_done() => {
             AfterPut::ReadBackLater { blocked: matches!(failure, Failure::Road(_)) }
@@ -121,6 +166,12 @@ pub fn unread_before_put(failure: &Failure, reads: FailedReads) -> Option<Park> 
     }
 }
 
+/// Whether the Case tells that the agent's user could not be looked up, after so many failures before. An outage is told
+/// for itself; what refuses one address on the way is not.
+pub fn is_told_of_look_up(failure: &Failure, before: u32) -> bool {
+    before >= LOOK_UPS_UNTOLD && matches!(failure, Failure::Road(_))
+}
+
 /// Why an attempt is unclear that could not be read back; `None`: it is read back again later. `age_ms`: time since the
 /// attempt began.
 pub fn unread_after_put(failure: &Failure, age_ms: i64, reads: FailedReads) -> Option<Words> {
@@ -172,6 +223,14 @@ impl Conversation {
         }
     }
 
+    /// The same, and the next attempt is made in another form.
+    pub fn put_off_and_mend(&mut self, seq: u64, mend: &Mend, ended_ms: i64, settle_ms: i64) {
+        self.put_off(seq, ended_ms, settle_ms);
+        if let Some(intent) = self.intent_mut(seq) {
+            intent.needs_remark_type |= mend.remark_type;
+        }
+    }
+
     /// The attempt has ended without proof: a 2xx answer, which is a claim, or no answer.
     pub fn attempt_ended(&mut self, seq: u64, ended_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };
@@ -179,6 +238,8 @@ impl Conversation {
             && sending.ended_ms.is_none()
         {
             sending.ended_ms = Some(ended_ms);
+            // The next one is another question.
+            sending.sent_again = false;
             let since_ms = sending.since_ms;
             intent.note(What::Sent, since_ms, ended_ms - since_ms);
         }
@@ -286,5 +347,6 @@ impl Conversation {
 /// The attempt, and those before it, as far as a refusal leaves it open whether one arrived.
 pub(super) fn refused_attempt(sending: &Sending, ended_ms: i64) -> Sending {
     let ended_ms = sending.ended_ms.or(Some(ended_ms));
-    Sending { ended_ms, refusal: (!sending.again).then_some(Refusal::This), ..sending.clone() }
+    let refusal = (!sending.again).then_some(Refusal::This);
+    Sending { ended_ms, refusal, sent_again: false, ..sending.clone() }
 }

@@ -10,7 +10,7 @@ use crate::decide::ledger::link::CallSent;
 use crate::decide::ledger::note::DROPPED;
 use crate::decide::outbound::eligibility::{Circumstances, Eligibility, Ending, Look, eligibility};
 use crate::decide::outbound::outcome::Proof;
-use crate::decide::outbound::permitted::{remark_left_out, seen};
+use crate::decide::outbound::permitted::{newest_of, remark_left_out, seen};
 use crate::decide::{
     ActionKind, AnswerSent, CommandDone, Conversation, Feedback, Intent, IntentState, MessageOrigin, Note,
     RepliedBy, Sending, hash64,
@@ -56,11 +56,27 @@ impl Conversation {
         let refusal = before.as_ref().is_some_and(Sending::is_refused).then_some(Refusal::Earlier);
         let again = before.is_some() && refusal.is_none();
         let seen = before.as_ref().map_or_else(|| seen(view), |first| first.seen.clone());
-        let looked = before.and_then(|first| first.looked).or(attempt.looked);
+        let looked = before.as_ref().and_then(|first| first.looked).or(attempt.looked);
+        let newest = before.as_ref().map_or_else(|| newest_of(view), |first| first.newest);
+        let mut words = before.as_ref().map(|first| first.words.clone()).unwrap_or_default();
+        if !words.is_empty() && !words.iter().any(|one| intent.kind.words() == Some(one)) {
+            words.extend(intent.kind.words().map(str::to_owned));
+        }
+        let sent_again = before.is_some_and(|first| first.sent_again);
         intent.attempts += 1;
         let as_author = attempt.as_author && action.user().is_some();
         let new = Sending::new(action.verb(), now_ms, seen);
-        let sending = Sending { epoch: attempt.epoch, looked, again, refusal, as_author, ..new };
+        let sending = Sending {
+            epoch: attempt.epoch,
+            looked,
+            newest,
+            again,
+            refusal,
+            as_author,
+            words,
+            sent_again,
+            ..new
+        };
         intent.state = IntentState::Sending(sending);
     }
 
@@ -99,8 +115,11 @@ impl Conversation {
         view: Option<&Response>,
         now_ms: i64,
     ) {
+        let has_earlier_text = self.take_earlier_text(seq, proof);
         let Some(intent) = self.intent(seq) else { return };
         let reason = match &intent.kind {
+            // A command's note compares the texts itself.
+            _ if has_earlier_text && intent.command.is_none() => Words::new("comment-edited-after-sending"),
             ActionKind::Call { left_out, .. } => left_out.clone(),
             kind => remark_left_out(kind, verb, view),
         };
@@ -124,6 +143,23 @@ impl Conversation {
         if let Some(view) = view {
             link.waiting_since = waiting_since(view);
         }
+    }
+
+    /// The customer has a text that the agent has changed since: that one is the action's again. True if it is so.
+    fn take_earlier_text(&mut self, seq: u64, proof: Option<&Proof>) -> bool {
+        let Some(intent) = self.intent_mut(seq) else { return false };
+        let place = proof.and_then(|proof| proof.earlier);
+        let Some(earlier) = place.and_then(|place| intent.attempt()?.words.get(place).cloned()) else {
+            return false;
+        };
+        if let ActionKind::Answer { content, .. } = &mut intent.kind {
+            *content = earlier;
+        }
+        if let Some(link) = &mut self.link {
+            // Told with the outcome.
+            link.answers.iter_mut().filter(|a| a.intent == seq).for_each(|a| a.told = true);
+        }
+        true
     }
 
     /// Not sent; a human decides.
@@ -176,8 +212,8 @@ impl Conversation {
         note.resets_approval = intent.approved_text.take().is_some();
         intent.told_waiting = None;
         intent.state = state;
-        note.reason = note.reason.and(self.still_waits(seq));
-        self.tell(note);
+        let also = self.still_waits(seq);
+        self.tell_beside(note, also);
     }
 
     /// An operator gives a parked or unclear action up, or nobody decided in time: nothing more is sent for it, and the Case
@@ -191,15 +227,15 @@ impl Conversation {
         intent.state = IntentState::Settled { at_ms: now_ms, why: why.to_owned() };
         let mut note = Note::new(Feedback::Settled, intent.kind.name(), DROPPED, Words::default());
         note.resets_approval = intent.approved_text.take().is_some();
-        note.reason = self.still_waits(seq);
-        self.tell(note);
+        let also = self.still_waits(seq);
+        self.tell_beside(note, also);
     }
 
     /// An operator's retry. An attempt with unknown outcome is read back first.
     pub fn try_again(&mut self, seq: u64, now_ms: i64) {
         let Some(intent) = self.intent_mut(seq) else { return };
         if let IntentState::Unclear { sending, .. } = &intent.state {
-            intent.unconfirmed = Some(Sending { refusal: None, ..sending.clone() });
+            intent.unconfirmed = Some(Sending { refusal: None, sent_again: true, ..sending.clone() });
         }
         intent.note(What::Retried, now_ms, 0);
         intent.state = IntentState::Ready { not_before_ms: now_ms };

@@ -161,7 +161,8 @@ impl Conversation {
                 };
                 self.park(seq, code, why, None, now_ms);
             } else if is_new {
-                (intent.kind, intent.seen_ms, intent.told_waiting) = (kind, now_ms, None);
+                intent.change(kind);
+                (intent.seen_ms, intent.told_waiting) = (now_ms, None);
             }
         }
     }

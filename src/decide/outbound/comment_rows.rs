@@ -183,12 +183,13 @@ impl Conversation {
     /// An unsent answer gets the comment's current text and remark type.
     pub(super) fn follow_comment(&mut self, known: &Answered, wanted: &Wanted, now_ms: i64) {
         let Some(intent) = self.intent_mut(known.intent) else { return };
-        let ActionKind::Answer { content, remark_type, .. } = &mut intent.kind else { return };
-        let text = wanted.content.clone().unwrap_or_default();
-        if *content == text && *remark_type == wanted.remark_type {
+        let mut kind = intent.kind.clone();
+        let ActionKind::Answer { content, remark_type, .. } = &mut kind else { return };
+        (*content, *remark_type) = (wanted.content.clone().unwrap_or_default(), wanted.remark_type.clone());
+        if kind == intent.kind {
             return;
         }
-        (*content, *remark_type) = (text, wanted.remark_type.clone());
+        intent.change(kind);
         // The agent is still writing: the time to take it back begins again.
         (intent.read_ms, intent.seen_ms, intent.told_waiting) = (now_ms, now_ms, None);
         if let Some(link) = &mut self.link {

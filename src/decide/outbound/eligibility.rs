@@ -230,8 +230,8 @@ fn by_look(conversation: &Conversation, intent: &Intent, look: Look<'_>, now: &C
             Outcome::NotYet { look_again_ms } => {
                 return Eligibility::NotYet(Wait::EarlierAttempt { look_again_ms });
             }
-            // An operator saw that it is unclear, and asked to send it again. Of what was refused he saw no doubt.
-            Outcome::CannotBeTold(_) if intent.approved && !attempt.is_refused() => {}
+            // An operator saw that it is unclear, and asked to send it again. Of what was parked he saw no doubt.
+            Outcome::CannotBeTold(_) if attempt.sent_again => {}
             Outcome::CannotBeTold(why) => return unclear(attempt, why.words()),
             Outcome::DidNotArrive if attempt.is_refused() => unconfirmed = None,
             Outcome::DidNotArrive => {}

@@ -7,9 +7,9 @@
 use std::cmp::Reverse;
 
 use crate::decide::outbound::permitted::is_processed;
-use crate::decide::outbound::recognise::{Fit, fit, likeness};
-use crate::decide::{ActionKind, Intent, Link, Sending};
-use crate::goodays::event::{Message, Response, normalised};
+use crate::decide::outbound::recognise::{Fit, fit, likeness, likeness_to};
+use crate::decide::{Intent, Link, Sending};
+use crate::goodays::event::{Message, Response, Whose, normalised};
 use crate::goodays::{MessageId, Verb};
 use crate::messages::Words;
 use crate::time::GoodaysTime;
@@ -56,11 +56,17 @@ impl Doubt {
 pub struct Proof {
     pub id: MessageId,
     pub at: Option<GoodaysTime>,
+    /// It has a text that the agent has changed since: the place of that text in [`Sending::words`].
+    pub earlier: Option<usize>,
 }
 
 impl Proof {
-    fn of(message: &Message) -> Self {
-        Self { id: message.id.clone(), at: message.at }
+    pub fn new(intent: &Intent, sending: &Sending, message: &Message) -> Self {
+        let like = |words: &str| likeness(words, &message.content);
+        let best = sending.words.iter().enumerate().max_by_key(|(_, words)| like(words));
+        let earlier =
+            best.filter(|(_, words)| intent.kind.words() != Some(words.as_str())).map(|(place, _)| place);
+        Self { id: message.id.clone(), at: message.at, earlier }
     }
 }
 
@@ -114,13 +120,13 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
         Verb::Reply | Verb::Message => {
             let mut all = candidates(sending, link, view);
             // The same text before altered ones, older before newer.
-            all.sort_by_key(|m| (Reverse(likeness(content(intent), &m.content)), m.at));
+            all.sort_by_key(|m| (Reverse(likeness_to(intent, sending, m)), m.at));
             let ours = all.into_iter().find(|m| fit(intent, sending, m) == Fit::Ours);
-            ours.map(|m| Outcome::Arrived(Some(Proof::of(m))))
+            ours.map(|m| Outcome::Arrived(Some(Proof::new(intent, sending, m))))
         }
         Verb::Call => {
             let call = view.reply.as_ref().filter(|r| r.is_call() && !sending.seen.contains(&r.id))?;
-            (!sending.is_refused() || is_its_note(intent, call)).then_some(Outcome::Arrived(None))
+            (!sending.is_refused() || is_its_note(intent, sending, call)).then_some(Outcome::Arrived(None))
         }
         Verb::Close | Verb::Spam if sending.is_refused() => None,
         Verb::Close => state("closed"),
@@ -128,15 +134,8 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
     }
 }
 
-fn is_its_note(intent: &Intent, call: &Message) -> bool {
-    matches!(&intent.kind, ActionKind::Call { note: Some(note), .. } if normalised(note) == normalised(&call.content))
-}
-
-pub fn content(intent: &Intent) -> &str {
-    match &intent.kind {
-        ActionKind::Answer { content, .. } => content,
-        _ => "",
-    }
+fn is_its_note(intent: &Intent, sending: &Sending, call: &Message) -> bool {
+    intent.words_of(sending).any(|note| normalised(note) == normalised(&call.content))
 }
 
 /// Messages that are newer than the attempt, and of which the ledger does not say where they come from.
@@ -175,8 +174,14 @@ fn is_displaced(intent: &Intent, sending: &Sending, view: &Response) -> bool {
     sending.verb == Verb::Reply && new.is_some_and(|reply| fit(intent, sending, reply) == Fit::Stranger)
 }
 
-/// Whether the account stops listing `message` once the brand has answered; `None` if the view does not show it.
-pub fn message_ends_turn(view: &Response, ours: &MessageId) -> Option<bool> {
+/// Whether the account stops listing `message` once the brand has written; `None` if the view does not show it. `ours`: a
+/// message of ours, and the verb that created it, if that is known. That `message` is gone after a public reply says
+/// nothing of private messages. That it is listed is enough, whoever of the brand wrote last.
+pub fn message_ends_turn(view: &Response, ours: Option<(&MessageId, Option<Verb>)>) -> Option<bool> {
     let last = view.turns.last()?;
-    (last.id == *ours).then(|| !view.allows(Verb::Message))
+    let ours = ours.filter(|(id, _)| **id == last.id);
+    if view.allows(Verb::Message) {
+        return (ours.is_some() || last.whose == Whose::Brand).then_some(false);
+    }
+    (ours?.1 == Some(Verb::Message)).then_some(true)
 }

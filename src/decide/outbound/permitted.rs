@@ -38,7 +38,8 @@ pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permit
     let user = beside.user.map(str::to_owned);
     match &intent.kind {
         ActionKind::Answer { content, remark_type, audience, .. } => {
-            answer(content, remark_type.as_deref(), *audience, view, beside)
+            let remark = Remark { chosen: remark_type.as_deref(), asked_for: intent.needs_remark_type };
+            answer(content, remark, *audience, view, beside)
         }
         ActionKind::Call { rating, note, left_out, .. } => {
             let send = Action::Call { user, rating: *rating, note: note.clone() };
@@ -46,16 +47,28 @@ pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permit
             status(view, Verb::Call, send, lost)
         }
         ActionKind::Close { remark_type, .. } => {
-            let remark_type = remark(remark_type.as_deref(), is_outside_source(view.source.as_deref()));
+            let required = intent.needs_remark_type || is_outside_source(view.source.as_deref());
+            let remark_type = remark(remark_type.as_deref(), required);
             status(view, Verb::Close, Action::Close { user, remark_type }, false)
         }
-        ActionKind::Spam { .. } => status(view, Verb::Spam, Action::Spam { user }, false),
+        ActionKind::Spam { .. } => {
+            let remark_type = remark(None, intent.needs_remark_type);
+            status(view, Verb::Spam, Action::Spam { user, remark_type }, false)
+        }
     }
+}
+
+/// The remark type of an answer.
+#[derive(Clone, Copy)]
+struct Remark<'a> {
+    chosen: Option<&'a str>,
+    /// Goodays refused the answer without one.
+    asked_for: bool,
 }
 
 fn answer(
     content: &str,
-    chosen: Option<&str>,
+    Remark { chosen, asked_for }: Remark<'_>,
     audience: Audience,
     view: &Response,
     beside: Beside<'_>,
@@ -70,11 +83,11 @@ fn answer(
             not_sent("answered_by_other", Words::new("answered-by-other"))
         }
         (true, _, Audience::Public) => {
-            let remark_type = remark(chosen, is_outside_source(view.source.as_deref()));
+            let remark_type = remark(chosen, asked_for || is_outside_source(view.source.as_deref()));
             Permitted::Send(Action::Reply { content, user, remark_type })
         }
         (_, true, _) => {
-            let takes = takes_remark_type(Verb::Message, view.source.as_deref());
+            let takes = asked_for || takes_remark_type(Verb::Message, view.source.as_deref());
             let remark_type = if takes { remark(chosen, true) } else { None };
             Permitted::Send(Action::Message { content, user, remark_type })
         }
@@ -224,4 +237,9 @@ pub fn seen(view: &Response) -> Vec<MessageId> {
     ids.sort();
     ids.dedup();
     ids
+}
+
+/// The latest date of a message that a view shows.
+pub fn newest_of(view: &Response) -> Option<GoodaysTime> {
+    view.turns.iter().chain(&view.first).chain(&view.reply).filter_map(|message| message.at).max()
 }

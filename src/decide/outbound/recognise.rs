@@ -4,13 +4,16 @@
 //! user that we sent as, and the time of the PUT on Goodays' clock. Its text is one more clue. Another text is no
 //! proof against it: Goodays may drop emoji, cut, mask or wrap what it shows.
 
-use crate::decide::{ActionKind, Intent, Sending};
+use crate::decide::{Intent, Sending};
 use crate::goodays::event::{Message, Whose, normalised};
 
 /// How much later than the PUT's end Goodays may date a message, in milliseconds.
 const DATED_LATER_MS: i64 = 60_000;
 /// A `Date` header has whole seconds, and the message is dated with a finer clock.
 const DATED_EARLIER_MS: i64 = 2_000;
+/// How far the clocks of two machines at Goodays may be apart (milliseconds): the gateway's `Date`, and the dates of
+/// messages, which may be cut to minutes.
+const CLOCKS_MS: i64 = 60_000;
 
 /// How well a message fits an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +45,12 @@ enum Clue {
 
 /// How `message` fits the attempt `sending` of this intent; [`Fit::Stranger`] if the intent is no answer.
 pub fn fit(intent: &Intent, sending: &Sending, message: &Message) -> Fit {
-    let ActionKind::Answer { content, .. } = &intent.kind else { return Fit::Stranger };
+    let likeness = likeness_to(intent, sending, message).filter(|_| intent.kind.is_answer());
+    let Some(likeness) = likeness else { return Fit::Stranger };
     if message.whose == Whose::Customer || sending.seen.contains(&message.id) {
         return Fit::Stranger;
     }
     let (user, time) = (user_clue(intent, sending, message), time_clue(sending, message));
-    let likeness = likeness(content, &message.content);
     if sending.is_refused() {
         return fit_of_refused(likeness, user, time);
     }
@@ -83,15 +86,25 @@ fn user_clue(intent: &Intent, sending: &Sending, message: &Message) -> Clue {
     }
 }
 
-/// Compares by Goodays' clock: the message's date with that of the read before the PUT.
+/// Compares the message's date with those that were shown before the PUT, and with the `Date` of that read. The latter
+/// is another machine's: it speaks against a message only if no date was shown, and by more than both may be apart.
 fn time_clue(sending: &Sending, message: &Message) -> Clue {
-    let (Some(looked), Some(at)) = (sending.looked, message.at) else { return Clue::Silent };
+    let Some(at) = message.at else { return Clue::Silent };
+    if sending.newest.is_some_and(|newest| at < newest) {
+        return Clue::Against;
+    }
+    let Some(looked) = sending.looked else { return Clue::Silent };
     let took_ms = sending.ended_ms.map_or(0, |ended_ms| (ended_ms - sending.since_ms).max(0));
     match at.millis_since(looked) {
-        later if later < -DATED_EARLIER_MS => Clue::Against,
-        later if later <= took_ms + DATED_LATER_MS => Clue::For,
+        later if later < -CLOCKS_MS && sending.newest.is_none() => Clue::Against,
+        later if (-DATED_EARLIER_MS..=took_ms + DATED_LATER_MS).contains(&later) => Clue::For,
         _ => Clue::Silent,
     }
+}
+
+/// How the shown text relates to the one of the attempt's texts that it is most like; `None` if it has none.
+pub fn likeness_to(intent: &Intent, sending: &Sending, message: &Message) -> Option<Likeness> {
+    intent.words_of(sending).map(|words| likeness(words, &message.content)).max()
 }
 
 /// Compares the sent text with the shown one.

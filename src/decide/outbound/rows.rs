@@ -195,7 +195,8 @@ impl Conversation {
         if let Some(intent) = waiting {
             if intent.kind.identity(&intent.case_id) == wish.identity(&intent.case_id) {
                 // The agent is still writing: `close_grace` starts again.
-                (intent.kind, intent.seen_ms) = (wish.clone(), now_ms);
+                intent.change(wish.clone());
+                intent.seen_ms = now_ms;
             }
             return;
         }

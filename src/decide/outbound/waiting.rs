@@ -24,6 +24,8 @@ pub enum Waiting {
     Refused { since_ms: i64 },
     /// No poll has shown since then what agents do: close, spam and call go after an answer given with them.
     Unread { since_ms: i64 },
+    /// Goodays cannot be asked for the agent's user.
+    User,
     /// Another action of the same Case is unclear, or an answer is parked that close, spam and call go after (design,
     /// rule 7).
     Answer,
@@ -37,6 +39,7 @@ impl Waiting {
             Self::Outage { .. } => "outage",
             Self::Refused { .. } => "refused",
             Self::Unread { .. } => "unread",
+            Self::User => "user",
             Self::Answer => "behind_answer",
         }
     }
@@ -49,6 +52,7 @@ impl Waiting {
             (Self::Outage { since_ms }, _) => Words::new("outage").at("time", since_ms),
             (Self::Refused { since_ms }, _) => Words::new("goodays-refuses").at("time", since_ms),
             (Self::Unread { since_ms }, _) => Words::new("not-polled").at("time", since_ms),
+            (Self::User, _) => Words::new("user-not-asked"),
             (Self::Answer, _) => {
                 let stuck = stuck(conversation, intent);
                 let behind = if stuck.is_some_and(|(is_answer, _)| !is_answer) {
@@ -135,6 +139,18 @@ impl Conversation {
         }
     }
 
+    /// Tells once that Goodays cannot be asked for the agent's user.
+    pub fn tell_user_not_asked(&mut self, seq: u64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        let is_told = intent.told_waiting == Some(Waiting::User);
+        if is_told || !matches!(intent.state, IntentState::Ready { .. }) {
+            return;
+        }
+        intent.told_waiting = Some(Waiting::User);
+        let action = intent.kind.name();
+        self.tell(Note::new(Feedback::Waiting, action, Waiting::User.code(), Words::new("user-not-asked")));
+    }
+
     /// Words about another action of which the Case says that it waits: the note about the action `seq` would cover that.
     pub(super) fn still_waits(&self, seq: u64) -> Words {
         let waits = |other: &&Intent| {
@@ -164,7 +180,11 @@ impl Conversation {
         let told = intent.told_waiting.take().is_some();
         let resets_approval = intent.approved_text.take().is_some();
         let action = intent.kind.name();
+        let is_answer = intent.kind.is_answer();
         intent.state = IntentState::Cancelled { at_ms: now_ms, why: why.to_owned() };
+        if let Some(link) = self.link.as_mut().filter(|_| is_answer) {
+            link.answer_note = None;
+        }
         if told {
             let mut note = Note::new(Feedback::TakenBack, action, "taken_back", Words::default());
             note.resets_approval = resets_approval;

@@ -60,6 +60,12 @@ impl<K: Clone + Eq + Hash> Refusals<K> {
         Whose::Everything { before }
     }
 
+    /// Whether this one's refusal has turned out to concern everything. Others may have shown that while it was being
+    /// parked, and looked for it in vain.
+    pub fn concerns_everything(&self, one: &K, reason: &str) -> bool {
+        self.reason == reason && self.of.len() >= EQUAL && self.of.contains(one)
+    }
+
     /// Notes that the remote accepted this one: it does not refuse everything.
     pub fn accepted(&mut self, one: &K) {
         let refused = std::mem::take(&mut self.of);
@@ -91,6 +97,22 @@ mod tests {
         assert_eq!(refusals.refused(&4, "403"), Whose::Everything { before: Vec::new() });
         assert_eq!(refusals.refused(&4, "403"), Whose::Everything { before: Vec::new() });
         assert_eq!(refusals.refused(&5, "400"), Whose::Own, "another reason");
+    }
+
+    #[test]
+    fn c01_one_that_is_parked_while_others_are_refused_learns_that_it_was_of_everything() {
+        let mut refusals = Refusals::default();
+        for one in [1, 2] {
+            refusals.refused(&one, "403");
+            assert!(!refusals.concerns_everything(&one, "403"));
+        }
+        refusals.refused(&3, "403");
+        assert!(refusals.concerns_everything(&1, "403") && refusals.concerns_everything(&3, "403"));
+        assert!(!refusals.concerns_everything(&1, "400") && !refusals.concerns_everything(&9, "403"));
+        refusals.accepted(&9);
+        assert!(!refusals.concerns_everything(&1, "403"));
+        refusals.refused(&1, "403");
+        assert!(!refusals.concerns_everything(&1, "403"), "its own");
     }
 
     #[test]

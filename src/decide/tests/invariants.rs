@@ -29,7 +29,7 @@ fn no_write_leaves_that_lacks_its_key_or_marker_or_is_for_another_case() {
 #[test]
 fn no_action_leaves_that_goodays_does_not_list_or_that_is_for_another_response() {
     let one = intent(1, ActionKind::Spam { after: None }, IntentState::Ready { not_before_ms: 0 });
-    let spam = Action::Spam { user: None };
+    let spam = Action::Spam { user: None, remark_type: None };
     let mut view = Response::from_value(&response(&[])).unwrap();
     view.actions = ["spam".to_owned()].into();
     assert_eq!(breach_of_action(&spam, &one, &view), None);

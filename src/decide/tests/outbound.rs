@@ -12,7 +12,7 @@ use crate::decide::outbound::{
     permitted,
 };
 use crate::decide::tests::*;
-use crate::decide::{Conversation, MessageOrigin, RepliedBy, hash64};
+use crate::decide::{Conversation, Feedback, MessageOrigin, RepliedBy, hash64};
 use crate::goodays::action::Action;
 
 /// A response that lists these verbs, in this state, with or without a reply.
@@ -369,6 +369,11 @@ fn at_fresh(one: &Intent, others: &[Intent], now_ms: i64, poll_ms: i64) -> Eligi
     eligibility(&conversation, one.seq, None, &circumstances(now_ms, poll_ms))
 }
 
+/// What applies at that time when nothing is out of order.
+fn at_ms(now_ms: i64) -> Circumstances {
+    circumstances(now_ms, 10_000)
+}
+
 fn circumstances(now_ms: i64, poll_ms: i64) -> Circumstances {
     Circumstances {
         now_ms,
@@ -475,4 +480,39 @@ fn a_close_goes_only_when_a_poll_that_began_after_its_grace_has_shown_what_came_
     assert_eq!(polled(&close(), 136_000, 15_999), (waits(146_000), Some(16_000), true));
     let answer = text(1, 10, "00a000000000001", ready());
     assert_eq!(polled(&answer, 16_000, 0).0, Eligibility::Look, "an answer waits for nothing else");
+}
+
+/// What the Case says of an answer is said again when nothing came of what was told over it.
+#[test]
+fn a08_a_note_that_covered_the_answers_uncovers_it() {
+    let note = |told, action: &str, reason: Words| Note::new(told, action, "", reason);
+    let quiet = || Words::default();
+    let shown = |notes: Vec<Note>| {
+        let mut now = Conversation::new(response_id());
+        now.link = Some(Link::new(response_id()));
+        for note in notes {
+            now.tell(note);
+        }
+        let last = now.notes.pop().unwrap();
+        (last.told, last.action)
+    };
+    let sent = || note(Feedback::Sent, "reply", quiet());
+    let waits = |action| note(Feedback::Waiting, action, Words::new("needs-approval"));
+    let ends = [Feedback::Settled, Feedback::TakenBack];
+    for action in ["close", "call", "spam"] {
+        for end in ends {
+            let last = shown(vec![sent(), waits(action), note(end, action, quiet())]);
+            assert_eq!(last, (Feedback::Sent, "reply".to_owned()), "{action} {end:?}");
+        }
+        let last = shown(vec![waits(action), note(Feedback::Settled, action, quiet())]);
+        assert_eq!(last, (Feedback::Settled, action.to_owned()), "there is no answer");
+        let partly = note(Feedback::Settled, action, Words::new("call-not-carried"));
+        assert_eq!(
+            shown(vec![sent(), waits(action), partly]).0,
+            Feedback::Settled,
+            "it has something to say"
+        );
+    }
+    let last = shown(vec![sent(), note(Feedback::Settled, "close", quiet())]);
+    assert_eq!(last.0, Feedback::Nothing, "nothing covers it");
 }

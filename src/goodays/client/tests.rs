@@ -15,13 +15,13 @@ fn id() -> ResponseId {
 }
 
 fn spam() -> Action {
-    Action::Spam { user: None }
+    Action::Spam { user: None, remark_type: None }
 }
 
 #[tokio::test]
 async fn the_token_stands_alone_and_ids_are_one_segment() {
     let script = serve(vec![json(200, "{}")]).await;
-    client(&script).act(&id(), &Action::Spam { user: Some("u".into()) }).await.unwrap();
+    client(&script).act(&id(), &Action::Spam { user: Some("u".into()), remark_type: None }).await.unwrap();
     let asked = script.asked().remove(0);
     assert!(asked.starts_with("PUT /v2/responses/a%3Fb%25%C3%A9&c/spam HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("authorization: 0123abcd\r\n"), "{asked}");

@@ -98,7 +98,10 @@ pub async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> R
         "v2" => shared.with(|state| gate(state, &call).unwrap_or_else(|| route(state, &call))),
         _ => Answer::new(404, json!({"message": "no Route matched with those values"})),
     };
-    let now = shared.state().clock.now();
+    let now = {
+        let state = shared.state();
+        state.clock.now() + jiff::SignedDuration::from_millis(state.switches.date_ahead_ms)
+    };
     answer.headers.push(("Date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
     answer.into_response()
 }

@@ -56,6 +56,8 @@ pub struct Switches {
     pub trim_texts: bool,
     /// How stored texts are altered when they are shown.
     pub altered: Altered,
+    /// How far the gateway's clock, which makes the header `Date`, is ahead of the one that dates messages.
+    pub date_ahead_ms: i64,
     /// Webhook bodies spell everything outside of ASCII as `\uXXXX`.
     pub ascii_bodies: bool,
     /// The status of a refused action.
@@ -93,6 +95,7 @@ impl Default for Switches {
             html_entities: false,
             trim_texts: true,
             altered: Altered::Kept,
+            date_ahead_ms: 0,
             ascii_bodies: false,
             refusal_status: 400,
             remark_type_required_on: vec!["reply".to_owned(), "close".to_owned()],

@@ -215,7 +215,7 @@ pub(super) mod tests {
         let ActionKind::Answer { comment: Some(comment), .. } = delivered.kind.clone() else {
             panic!("it is an answer")
         };
-        link.answers = vec![Answered { intent: 1, comment, text: 0, told: false }];
+        link.answers = vec![Answered { intent: 1, comment, text: 0, told: false, told_of: None }];
         loaded.now.link = Some(link);
         loaded.now.put(delivered);
         loaded.now.put(action(2, IntentState::Ready { not_before_ms: 0 }));

@@ -6,17 +6,16 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
-use super::deliver::{Delivery, Refused, UNCLEAR_LOOKS_MS};
+use super::deliver::{Delivery, OfAction, UNCLEAR_LOOKS_MS};
+use crate::decide::outbound::Outcome;
 use crate::decide::outbound::attempt::{
-    AfterPut, after_put, blocked_on_the_way, is_of_one, refuses_everything, unread_after_put,
+    AfterPut, Mend, Refused, after_put, blocked_on_the_way, is_of_one, refuses_everything, unread_after_put,
 };
-use crate::decide::outbound::{Outcome, outcome};
 use crate::decide::outcome::refusals::{Refusals, Whose};
 use crate::decide::{Intent, IntentState, Sending};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
-use crate::messages::Words;
 use crate::mutant;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared};
@@ -30,7 +29,7 @@ impl Delivery {
         if mutant::is_on("log-words") {
             info!(wish = ?intent.kind, "an action was sent");
         }
-        let (verb, next) = (action.verb(), after_put(id, &result));
+        let (verb, next) = (action.verb(), after_put(id, &action, &result));
         // What something on the way refused says nothing about Goodays: the read back asks Goodays itself.
         if next != (AfterPut::ReadBackLater { blocked: true }) {
             shared.goodays_said(&result, began_ms);
@@ -63,9 +62,7 @@ impl Delivery {
                 }
                 self.put_off(shared, intent, ended_ms).await
             }
-            AfterPut::Refused { code, why, like } => {
-                self.refused(shared, intent, verb, (code, why, like)).await
-            }
+            AfterPut::Refused(refused) => self.refused(shared, intent, verb, refused).await,
         }
     }
 
@@ -75,7 +72,7 @@ impl Delivery {
         shared: &Shared,
         intent: &Intent,
         verb: Verb,
-        (code, why, like): (String, Words, Option<String>),
+        Refused { code, why, like, mend }: Refused,
     ) -> Result<(), Fatal> {
         let (seq, id) = (intent.seq, &intent.response_id);
         let Ok(view) = shared.goodays.response(id).await else {
@@ -87,8 +84,11 @@ impl Delivery {
         if is_shown {
             return Ok(());
         }
-        if let Some(like) = like
-            && self.is_of_everything(shared, intent, verb, (&code, &like)).await?
+        if let Some(mend) = mend {
+            return self.mend(shared, intent, &mend, now_ms).await;
+        }
+        if let Some(like) = &like
+            && self.is_of_everything(shared, intent, verb, (&code, like)).await?
         {
             return self.put_off(shared, intent, now_ms).await;
         }
@@ -97,7 +97,33 @@ impl Delivery {
                 loaded.now.refused(seq, &code, why.clone(), &view, now_ms);
                 Ok(())
             })
-            .await
+            .await?;
+        // Others may have shown meanwhile that everything is refused, when this one was not parked yet.
+        let concerns_everything = like.is_some_and(|like| {
+            let (one, reason) = ((id.clone(), seq), equal_reason(&code, &like));
+            self.refusals().entry(verb).or_default().concerns_everything(&one, &reason)
+        });
+        if concerns_everything {
+            let now_ms = shared.clock.now_ms();
+            shared.change_with(id, seq, |loaded| loaded.now.waits_again(seq, &code, now_ms)).await?;
+        }
+        Ok(())
+    }
+
+    /// The action is sent once more in another form, after a look that shows that it did not arrive all the same.
+    async fn mend(&self, shared: &Shared, intent: &Intent, mend: &Mend, ended_ms: i64) -> Result<(), Fatal> {
+        if let Some(user) = &mend.user {
+            shared.users.refused(user, ended_ms);
+        }
+        let settle_ms = millis(shared.config.settle);
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.put_off_and_mend(intent.seq, mend, ended_ms, settle_ms);
+                Ok(())
+            })
+            .await?;
+        self.wait(shared, intent);
+        Ok(())
     }
 
     fn accepted(&self, shared: &Shared, intent: &Intent, verb: Verb) {
@@ -114,7 +140,7 @@ impl Delivery {
         (code, like): (&str, &str),
     ) -> Result<bool, Fatal> {
         let one = (intent.response_id.clone(), intent.seq);
-        let whose = self.refusals().entry(verb).or_default().refused(&one, &format!("{code} {like}"));
+        let whose = self.refusals().entry(verb).or_default().refused(&one, &equal_reason(code, like));
         let Whose::Everything { before } = whose else { return Ok(false) };
         shared.refuses_writes("goodays", &shared.goodays_breaker, &refuses_everything(code));
         for (id, seq) in before {
@@ -124,7 +150,7 @@ impl Delivery {
         Ok(true)
     }
 
-    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<Refused>>> {
+    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<OfAction>>> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -221,10 +247,13 @@ impl Delivery {
     ) -> Result<(), Fatal> {
         let seq = intent.seq;
         let now_ms = shared.clock.now_ms();
+        shared.learn_turns(view, None).await?;
         let reading = shared.reading(view, asked_ms);
         let blocked = self.blocks().get(&seq).copied().unwrap_or_default();
+        let mut verb = None;
         let found = shared
             .change(&intent.response_id, |loaded| {
+                verb = loaded.now.intent(seq).and_then(Intent::attempt).map(|attempt| attempt.verb);
                 let found = loaded.now.read_back(seq, reading, now_ms);
                 if let Some(park) = blocked_on_the_way(found.as_ref(), blocked) {
                     loaded.now.park(seq, &park.code, park.why, None, now_ms);
@@ -235,12 +264,12 @@ impl Delivery {
         if let (Some(Outcome::Arrived(_)), Some(now)) = (&found, shared.salesforce.now()) {
             shared.reached_goodays(now.millis_since(intent.acted));
         }
+        if let Some(Outcome::Arrived(Some(proof))) = &found {
+            shared.learn_turns(view, Some((&proof.id, verb))).await?;
+        }
         match found {
-            Some(Outcome::Arrived(Some(proof))) => {
+            Some(Outcome::Arrived(Some(_))) => {
                 self.blocks().remove(&seq);
-                if let Some(ends) = outcome::message_ends_turn(view, &proof.id) {
-                    shared.learn_turns(ends).await?;
-                }
             }
             Some(Outcome::NotYet { look_again_ms }) => self.postpone(seq, look_again_ms),
             Some(Outcome::DidNotArrive) => {
@@ -269,4 +298,9 @@ impl Delivery {
         self.postpone(intent.seq, now_ms + pause_ms);
         Ok(())
     }
+}
+
+/// The reason by which refusals are compared.
+fn equal_reason(code: &str, like: &str) -> String {
+    format!("{code} {like}")
 }

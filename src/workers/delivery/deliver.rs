@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::decide::outbound::attempt::{Park, held_back, is_of_one, unread_before_put};
+use crate::decide::outbound::attempt::{Park, held_back, is_of_one, is_told_of_look_up, unread_before_put};
 use crate::decide::outbound::changes::Attempt;
 use crate::decide::outbound::eligibility::Wait;
 use crate::decide::outbound::{Beside, Circumstances, Eligibility, Look};
@@ -15,6 +15,7 @@ use crate::decide::outcome::refusals::Refusals;
 use crate::decide::{Intent, IntentState};
 use crate::goodays::event::Response;
 use crate::goodays::{ResponseId, Verb};
+use crate::http::Failure;
 use crate::mutant;
 use crate::state::{Loaded, RKey, SentMinutes};
 use crate::workers::delivery::dispatcher::When;
@@ -26,8 +27,8 @@ use crate::workers::{Fatal, Shared};
 pub(super) const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
 const UNCLEAR_LOOKED_FOR_MS: i64 = 3 * 24 * 3_600_000;
 
-/// A refused action, by its response and its number.
-pub(super) type Refused = (ResponseId, u64);
+/// A refused action: its response and its number.
+pub(super) type OfAction = (ResponseId, u64);
 
 /// State shared by the actions in flight. Not stored: it starts empty after a restart.
 pub(crate) struct Delivery {
@@ -36,7 +37,7 @@ pub(crate) struct Delivery {
     /// How often something on the network path refused the PUT, by intent.
     blocked: Mutex<HashMap<u64, u32>>,
     /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
-    pub(super) refusals: Mutex<HashMap<Verb, Refusals<Refused>>>,
+    pub(super) refusals: Mutex<HashMap<Verb, Refusals<OfAction>>>,
     pub(super) read_failures: ReadFailures,
     /// Failed look-ups of the agent's user, which say nothing about the response.
     look_ups: ReadFailures,
@@ -104,13 +105,14 @@ impl Delivery {
     }
 
     async fn send(&self, shared: &Shared, intent: Intent) -> Result<(), Fatal> {
-        let Ok(user) = shared.user(intent.author.as_deref()).await else {
-            self.user_not_found_out(shared, &intent);
-            return Ok(());
+        let user = match shared.user(intent.author.as_deref()).await {
+            Ok(user) => user,
+            Err(failure) => return self.user_not_found_out(shared, &intent, &failure).await,
         };
         self.look_ups.forget(intent.seq);
         let asked_ms = shared.clock.now_ms();
         let Some(view) = self.look(shared, &intent).await? else { return Ok(()) };
+        shared.learn_turns(&view, None).await?;
         let view = if mutant::is_on("skip-allowed") { everything_allowed(view) } else { view };
         let newer = shared.newer_case(&intent).await?;
         let beside = Beside {
@@ -217,11 +219,26 @@ impl Delivery {
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
     }
 
-    /// Waits longer after each failed look-up in a row: one address may be refused on the way while all else works.
-    fn user_not_found_out(&self, shared: &Shared, intent: &Intent) {
+    /// Waits longer after each failed look-up in a row: one address may be refused on the way while all else works. Then
+    /// nothing else tells it, so the Case does.
+    async fn user_not_found_out(
+        &self,
+        shared: &Shared,
+        intent: &Intent,
+        failure: &Failure,
+    ) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let before = self.look_ups.again(intent.seq, now_ms, false);
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, before, None)));
+        if !is_told_of_look_up(failure, before) {
+            return Ok(());
+        }
+        shared
+            .change(&intent.response_id, |loaded| {
+                loaded.now.tell_user_not_asked(intent.seq);
+                Ok(())
+            })
+            .await
     }
 
     /// Postpones the action, and changes nothing else.

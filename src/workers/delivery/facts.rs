@@ -3,19 +3,31 @@
 use std::sync::Arc;
 
 use crate::config::{Actions, Approval};
+use crate::decide::outbound::outcome::message_ends_turn;
 use crate::decide::outbound::{Circumstances, Outcome, Reading, Refuses, fresh_ms};
 use crate::decide::{Intent, Link};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
+use crate::goodays::{MessageId, Verb};
 use crate::http::Failure;
 use crate::mutant;
-use crate::state::{RKey, StoreError};
+use crate::state::{RKey, Store, StoreError};
 use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Shared, Stop};
 
-/// Whether this account stops listing `message` once the brand has answered.
-pub(crate) const MESSAGE_ENDS_TURN: &str = "message ends turn";
+/// Whether this account stops listing `message` once the brand has written a private message.
+const MESSAGE_ENDS_TURN: &str = "a message ends the turn";
+/// The same of earlier versions, which took it from public replies, too: only *no* counts.
+const ANSWER_ENDS_TURN: &str = "message ends turn";
+
+/// What is stored of [`Shared::learn_turns`].
+pub(crate) async fn message_ends_turn_of(store: &Store) -> Result<Option<bool>, StoreError> {
+    match store.meta(MESSAGE_ENDS_TURN).await? {
+        Some(ends) => Ok(Some(ends)),
+        None => Ok(store.meta(ANSWER_ENDS_TURN).await?.filter(|ends: &bool| !ends)),
+    }
+}
 
 impl Shared {
     /// What applies to all actions now.
@@ -46,9 +58,21 @@ impl Shared {
         Reading { view, asked_ms, settle_ms: now.settle_ms, message_ends_turn: now.message_ends_turn }
     }
 
-    /// Stores whether `message` is listed right after an answer of ours. Once it was, a listed `message` no longer
-    /// shows that an answer did not arrive.
-    pub(crate) async fn learn_turns(&self, ends: bool) -> Result<(), StoreError> {
+    /// Learns from a view of Goodays whether `message` stays listed; `ours` as for [`message_ends_turn`].
+    pub(super) async fn learn_turns(
+        &self,
+        view: &Response,
+        ours: Option<(&MessageId, Option<Verb>)>,
+    ) -> Result<(), StoreError> {
+        match message_ends_turn(view, ours) {
+            Some(ends) => self.learn(ends).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stores whether `message` is listed after the brand wrote. Once it was, a listed `message` no longer shows that an
+    /// answer did not arrive.
+    pub(crate) async fn learn(&self, ends: bool) -> Result<(), StoreError> {
         let known = **self.message_ends_turn.load();
         if known.is_none() || (known == Some(true) && !ends) {
             self.store.set_meta(MESSAGE_ENDS_TURN, &ends).await?;
@@ -63,6 +87,7 @@ impl Shared {
         let result = self.goodays.response(&intent.response_id).await;
         self.goodays_said(&result, asked_ms);
         let view = result?;
+        self.learn_turns(&view, None).await?;
         let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
         let found = self
             .change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))

@@ -11,10 +11,17 @@ use crate::workers::Shared;
 /// How long a found or missing user is kept (milliseconds).
 const AGE_MS: i64 = 3_600_000;
 
+const UNASKED: &str = "something on the way to Goodays refuses the look-up of an agent's user, so his actions wait: check the proxies and firewalls on the way";
+const DEFAULT_REFUSED: &str = "Goodays does not take the user of goodays.default_user, so actions of agents without a user of their own go out as the account: correct it";
+
 #[derive(Default)]
 pub struct Directory {
     /// Lower-case e-mail to the user id, and when it was queried (milliseconds).
     known: Mutex<Known>,
+    /// Ids of users that Goodays refused to act as, and when (milliseconds).
+    refused: Mutex<HashMap<String, i64>>,
+    /// Lower-case e-mails of users whose look-up something on the way refuses, and when it last did (milliseconds).
+    unasked: Mutex<HashMap<String, i64>>,
 }
 
 /// The Goodays user that an action is sent as.
@@ -24,17 +31,30 @@ pub(crate) struct Sender {
     pub is_author: bool,
 }
 
-impl Sender {
-    fn author(id: Option<String>) -> Option<Self> {
-        id.map(|id| Self { id: Some(id), is_author: true })
-    }
-}
-
 type Known = HashMap<String, (Option<String>, i64)>;
 
 impl Directory {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goodays refused to act as this user: it was deleted, or may not act for this place. It is not used for a while,
+    /// and whoever has it is looked up again.
+    pub(crate) fn refused(&self, id: &str, now_ms: i64) {
+        warn!("Goodays does not take a user: actions go out as the default user, or as the account");
+        self.known().retain(|_, (known, _)| known.as_deref() != Some(id));
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|_, at_ms| now_ms - *at_ms < AGE_MS);
+        refused.insert(id.to_owned(), now_ms);
+    }
+
+    fn is_refused(&self, id: &str, now_ms: i64) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(id).is_some_and(|at_ms| now_ms - at_ms < AGE_MS)
+    }
+
+    fn unasked(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        self.unasked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -42,14 +62,14 @@ impl Shared {
     /// The agent's Goodays user: the only match, if it may write; otherwise the default user, or none. Fails if Goodays
     /// itself did not answer the look-up.
     pub(crate) async fn user(&self, email: Option<&str>) -> Result<Sender, Failure> {
-        let default = || Sender { id: self.config.goodays.default_user.clone(), is_author: false };
+        let default = || Sender { id: self.default_user(), is_author: false };
         let Some(email) = email.map(str::to_lowercase) else { return Ok(default()) };
         let now_ms = self.clock.now_ms();
         let known = self.users.known().get(&email).cloned();
         if let Some((id, asked_ms)) = known
             && now_ms - asked_ms < AGE_MS
         {
-            return Ok(Sender::author(id).unwrap_or_else(default));
+            return Ok(self.author(id).unwrap_or_else(default));
         }
         let began_ms = now_ms;
         let found = match self.goodays.users_by_email(&email).await {
@@ -69,11 +89,36 @@ impl Shared {
                 // What something on the way answered says nothing about users.
                 failure => {
                     warn!(%failure, "the look-up of a user failed; the agent's actions wait for it");
+                    if matches!(failure, Failure::Road(_)) {
+                        self.users.unasked().insert(email, now_ms);
+                    }
                     return Err(failure);
                 }
             },
         };
+        self.users.unasked().remove(&email);
         self.users.known().insert(email, (found.clone(), now_ms));
-        Ok(Sender::author(found).unwrap_or_else(default))
+        Ok(self.author(found).unwrap_or_else(default))
+    }
+
+    fn author(&self, id: Option<String>) -> Option<Sender> {
+        let now_ms = self.clock.now_ms();
+        let id = id.filter(|id| !self.users.is_refused(id, now_ms))?;
+        Some(Sender { id: Some(id), is_author: true })
+    }
+
+    fn default_user(&self) -> Option<String> {
+        let now_ms = self.clock.now_ms();
+        self.config.goodays.default_user.clone().filter(|id| !self.users.is_refused(id, now_ms))
+    }
+
+    /// What is wrong with users, for `status`.
+    pub(crate) fn trouble_with_users(&self) -> Option<String> {
+        let now_ms = self.clock.now_ms();
+        if self.users.unasked().values().any(|at_ms| now_ms - at_ms < AGE_MS) {
+            return Some(UNASKED.to_owned());
+        }
+        let default = self.config.goodays.default_user.as_ref()?;
+        self.users.is_refused(default, now_ms).then(|| DEFAULT_REFUSED.to_owned())
     }
 }

@@ -134,7 +134,7 @@ impl InboundWorker {
             self.state().postponed.insert(job.rkey, now_ms + WAITS_MS);
         }
         if let Some(ends) = plan.message_ends_turn {
-            shared.learn_turns(ends).await?;
+            shared.learn(ends).await?;
         }
         if finished > 0 && plan.write.is_some() {
             let webhooks = job.waiting.entries.iter().filter(|entry| entry.event != SWEEP);

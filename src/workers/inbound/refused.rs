@@ -14,14 +14,14 @@ use crate::decide::outcome::{
 use crate::decide::pace::BatchSize;
 use crate::http::Failure;
 use crate::salesforce::graph::GraphOutcome;
-use crate::state::{EntryState, Parked, RKey};
+use crate::state::{EntryState, RKey};
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared};
 
-/// Parked items that are read to find those of a few conversations.
-const MAX_PARKED_READ: usize = 1_000;
+/// Events of one conversation that are read to find those that were parked.
+const MAX_EVENTS_READ: usize = 10_000;
 
 impl Job {
     fn attempts(&self) -> u32 {
@@ -257,11 +257,18 @@ impl InboundWorker {
         shared.counts.pending.fetch_sub(i64::try_from(parked).unwrap_or_default(), Ordering::Relaxed);
         warn!(response = %job.response_id, code, events = job.waiting.entries.len(),
               notes = job.waiting.notes.len(), "parked: Salesforce does not take it");
-        let mut state = self.state();
-        state.fixes.remove(&job.rkey);
-        state.at_once.remove(&job.rkey);
-        if !unread {
-            state.unconfirmed.remove(&job.rkey);
+        let is_of_everything = {
+            let mut state = self.state();
+            state.fixes.remove(&job.rkey);
+            state.at_once.remove(&job.rkey);
+            if !unread {
+                state.unconfirmed.remove(&job.rkey);
+            }
+            state.refusals.concerns_everything(&job.rkey, code)
+        };
+        // The other lane may have learnt it meanwhile, when nothing was parked yet.
+        if is_of_everything {
+            bring_back(shared, &[job.rkey], code).await?;
         }
         Ok(())
     }
@@ -269,17 +276,14 @@ impl InboundWorker {
 
 /// Events of these conversations that were parked with this code wait again.
 async fn bring_back(shared: &Shared, rkeys: &[RKey], code: &str) -> Result<(), Fatal> {
-    for parked in shared.store.parked(MAX_PARKED_READ).await? {
-        let Parked::Event(entry) = parked else { continue };
-        let Some(response) = entry.response_id.clone() else { continue };
-        let is_of_it = matches!(&entry.state, EntryState::Parked { code: of, .. } if of == code);
-        let rkey = RKey::of(&response);
-        if is_of_it
-            && rkeys.contains(&rkey)
-            && shared.store.retry_event(&entry, &response, shared.clock.now_ms()).await?
-        {
-            shared.counts.pending.fetch_add(1, Ordering::Relaxed);
-            shared.wake_lane(rkey.lane());
+    for rkey in rkeys {
+        for entry in shared.store.entries_of(*rkey, MAX_EVENTS_READ).await? {
+            let is_of_it = matches!(&entry.state, EntryState::Parked { code: of, .. } if of == code);
+            let Some(response) = entry.response_id.clone().filter(|_| is_of_it) else { continue };
+            if shared.store.retry_event(&entry, &response, shared.clock.now_ms()).await? {
+                shared.counts.pending.fetch_add(1, Ordering::Relaxed);
+                shared.wake_lane(rkey.lane());
+            }
         }
     }
     Ok(())
@@ -374,6 +378,32 @@ mod tests {
         let parked = shared.parked(10).await.unwrap();
         let found: Vec<_> = parked.iter().map(|item| item.reason_code.as_str()).collect();
         assert_eq!(found, ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"]);
+    }
+
+    /// One lane parks what it was refused first, after the other lane has met the refusal that shows that it was of
+    /// everything. Three are refused, and all three wait.
+    #[tokio::test]
+    async fn c01_what_is_parked_after_everything_was_found_refused_waits_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = SharedWorkerState::default();
+        let (shared, mut lanes) =
+            (shared(dir.path()).await, [0, 1].map(|number| InboundWorker::new(number, state.clone())));
+        let refusal = || Next::Park { code: "NO_RIGHT".to_owned(), why: "You may not.".to_owned() };
+        let context = shared.plan_context();
+        let slow = waits(&shared, "a", true).await;
+        let of_slow = lanes[0].of_everything(&shared, &slow, refusal()).await.unwrap();
+        assert_eq!(of_slow, refusal(), "as far as is known, it is its own");
+        for id in ["b", "c"] {
+            let job = waits(&shared, id, true).await;
+            let next = lanes[1].of_everything(&shared, &job, refusal()).await.unwrap();
+            lanes[1].apply(&shared, &context, (&job, &Plan::default()), next).await.unwrap();
+        }
+        lanes[0].apply(&shared, &context, (&slow, &Plan::default()), of_slow).await.unwrap();
+        assert_eq!(shared.parked(10).await.unwrap(), []);
+        for id in ["a", "b", "c"] {
+            let waits = again(&shared, ResponseId::new(id).unwrap()).await;
+            assert_eq!(waits.waiting.entries.len(), 1, "{id}");
+        }
     }
 
     /// A server that halts a transaction each time because of another one of the call.

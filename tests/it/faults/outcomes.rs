@@ -127,6 +127,12 @@ async fn an_answer_without_an_answer_reaches_the_customer_once() {
             let (id, case) = world.answered().await;
             world.customer_writes(&id);
             world.quiet().await;
+            // This shows that the account takes `message` away with each message.
+            let first = world.agent_answers(&case);
+            world.receives(&id, &first).await;
+            world.quiet().await;
+            world.customer_writes(&id);
+            world.quiet().await;
             (id, case)
         };
         world.goodays_fault(verb, act.clone());

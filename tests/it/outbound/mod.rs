@@ -1,13 +1,17 @@
 //! Decisions about what reaches customers: each fault that was found, by its number, with similar cases.
 
 mod addresses;
+mod asked_for;
 mod baseline;
 mod clocks;
+mod covered;
 mod grace;
+mod learnt;
 mod proof;
 mod refused;
 mod road;
 mod sequence;
+mod skew;
 mod words;
 
 use std::collections::BTreeMap;

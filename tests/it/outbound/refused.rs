@@ -30,7 +30,7 @@ async fn answered(world: &World, count: usize) -> Vec<String> {
 }
 
 /// The admin door's `/status`, as a watchdog reads it.
-async fn status(world: &World) -> Value {
+pub(super) async fn status(world: &World) -> Value {
     let url = format!("http://{}/status", world.app().doors.admin_addr());
     goodays_salesforce::http::client(std::time::Duration::from_secs(10))
         .get(url)

@@ -3,6 +3,7 @@
 use crate::decide::outbound::Outcome;
 use crate::decide::outbound::attempt::*;
 use crate::goodays::ResponseId;
+use crate::goodays::action::Action;
 use crate::http::{Failure, Problem};
 use crate::messages::Words;
 
@@ -23,17 +24,41 @@ fn only_what_surely_was_not_done_is_sent_again_without_reading_back() {
         (Err(Failure::login("401", "token")), AfterPut::PutOff),
     ];
     for (result, expected) in table {
-        assert_eq!(after_put(&id, &result), expected, "{result:?}");
+        assert_eq!(after_put(&id, &close(None, None), &result), expected, "{result:?}");
     }
     let why = Words::new("refused").with("status", 403).with("message", "no");
     assert_eq!(why.to_string(), "Goodays refused it (403): no");
     let code = "status_403".to_owned();
-    let expected = AfterPut::Refused { code: code.clone(), why: why.clone(), like: Some("no".to_owned()) };
-    assert_eq!(after_put(&id, &Err(refused())), expected);
-    let mut named = Problem::new("", "no");
-    named.fields = vec!["content".to_owned()];
-    let named = Err(Failure::Refused { status: 403, problem: named });
-    assert_eq!(after_put(&id, &named), AfterPut::Refused { code, why, like: None }, "of this text");
+    let all = Refused { code, why, like: Some("no".to_owned()), mend: None };
+    assert_eq!(after_put(&id, &close(None, None), &Err(refused())), AfterPut::Refused(all.clone()));
+    let of = |action: &Action, fields: &[&str]| {
+        let mut named = Problem::new("", "no");
+        named.fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        let AfterPut::Refused(refused) =
+            after_put(&id, action, &Err(Failure::Refused { status: 403, problem: named }))
+        else {
+            panic!("{fields:?}")
+        };
+        assert_eq!((&refused.code, &refused.why), (&all.code, &all.why));
+        (refused.like, refused.mend)
+    };
+    let (bare, full) = (close(None, None), close(Some("u1"), Some("Idea")));
+    assert_eq!(of(&bare, &["content"]), (None, None), "of this text");
+    let typed = Mend { remark_type: true, user: None };
+    assert_eq!(of(&bare, &["remark_type"]), (None, Some(typed.clone())));
+    assert_eq!(of(&full, &["remark_type"]), (None, None), "it had one");
+    let of_user = Mend { remark_type: false, user: Some("u1".to_owned()) };
+    assert_eq!(of(&full, &["user"]), (Some("user".to_owned()), Some(of_user.clone())), "of no text");
+    assert_eq!(of(&bare, &["user"]), (Some("user".to_owned()), None), "it wants one, and there is none");
+    let both = Mend { remark_type: true, ..of_user };
+    assert_eq!(of(&close(Some("u1"), None), &["remark_type", "user"]), (None, Some(both)));
+    assert_eq!(of(&close(Some("u1"), None), &["content", "user"]), (None, None));
+    let call = Action::Call { user: None, rating: None, note: None };
+    assert_eq!(of(&call, &["remark_type"]), (None, None), "a call takes none");
+}
+
+fn close(user: Option<&str>, remark_type: Option<&str>) -> Action {
+    Action::Close { user: user.map(str::to_owned), remark_type: remark_type.map(str::to_owned) }
 }
 
 #[test]

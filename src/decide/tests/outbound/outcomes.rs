@@ -2,14 +2,17 @@
 
 use super::*;
 use crate::decide::ledger::intent::Refusal;
-use crate::decide::outbound::outcome::Doubt;
+use crate::decide::outbound::Look;
+use crate::decide::outbound::changes::Attempt;
+use crate::decide::outbound::outcome::{Doubt, message_ends_turn};
 
 fn looked(wish: &ActionKind, sending: &Sending, view: &Response) -> Option<Outcome> {
     arrived(&intent(1, wish.clone(), IntentState::Sending(sending.clone())), sending, None, view)
 }
 
 fn proof(id: &str, at: Option<i64>) -> Outcome {
-    Outcome::Arrived(Some(Proof { id: crate::decide::tests::id(id), at: at.map(GoodaysTime::from_millis) }))
+    let (id, at) = (crate::decide::tests::id(id), at.map(GoodaysTime::from_millis));
+    Outcome::Arrived(Some(Proof { id, at, earlier: None }))
 }
 
 #[test]
@@ -232,4 +235,102 @@ fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
     for (verb, body, ends_turn, expected) in table {
         assert_eq!(of(verb, &body, ends_turn), expected, "{verb} {body} {ends_turn:?}");
     }
+}
+
+/// What a view shows after our message `b2`, with `message` listed or not.
+#[test]
+fn only_a_private_message_shows_that_message_ends_the_turn() {
+    let of = |last: char, listed: bool, verb: Option<Verb>| {
+        let mut body = response(&[said("b1", 'b', 1, "Hello."), said("b2", last, 2, "Blue.")]);
+        body["actions"] = if listed { json!({"message": "https://x.example/message"}) } else { json!({}) };
+        let b2 = crate::decide::tests::id("b2");
+        message_ends_turn(&read_view(&body), verb.map(|verb| (&b2, Some(verb))))
+    };
+    assert_eq!(of('b', false, Some(Verb::Message)), Some(true));
+    assert_eq!(of('b', false, Some(Verb::Reply)), None, "of private messages it says nothing");
+    assert_eq!(of('b', false, None), None, "a colleague's");
+    for verb in [Some(Verb::Message), Some(Verb::Reply), None] {
+        assert_eq!(of('b', true, verb), Some(false), "{verb:?}");
+    }
+    assert_eq!(of('u', true, Some(Verb::Message)), Some(false), "ours, under another name");
+    assert_eq!((of('u', true, None), of('c', true, None)), (None, None), "the customer may have written");
+}
+
+/// Dates are compared with dates; `Date` is another machine's.
+#[test]
+fn an_altered_answer_is_ours_unless_it_is_older_than_what_was_shown_before_it() {
+    let of = |newest: Option<i64>, looked_ms: i64, at: i64| {
+        let time = |ms| GoodaysTime::from_millis(ms);
+        let sending = Sending {
+            ended_ms: Some(0),
+            looked: Some(time(looked_ms)),
+            newest: newest.map(|n| time(minute(n))),
+            ..on_its_way(Verb::Message, &["v"])
+        };
+        let one =
+            intent(1, answer("Call 0612345678.", Audience::Private), IntentState::Sending(sending.clone()));
+        let shown = view(&[said("b1", 'b', at, "Call **********.")]);
+        outcome(&one, &sending, None, reading(&shown, 60_000, Some(true))) == proof("b1", Some(minute(at)))
+    };
+    assert!(of(Some(5), minute(5), 5) && of(Some(5), minute(5) + 10_000, 5), "a gateway that is ahead");
+    assert!(of(Some(5), minute(5) + 59_000, 5), "dates that are cut to minutes");
+    assert!(of(Some(5), minute(305), 5), "dates of another zone, without its name");
+    assert!(!of(Some(6), minute(5), 5), "something newer was shown before");
+    assert!(of(None, minute(5) + 59_000, 5) && !of(None, minute(6) + 1_000, 5), "no date was shown");
+}
+
+/// The attempt was refused, and the agent wrote other words since. The customer may have the first ones.
+#[test]
+fn an_attempt_is_recognised_by_the_words_that_it_was_made_with() {
+    let sending =
+        Sending { refusal: Some(Refusal::This), ended_ms: Some(0), ..on_its_way(Verb::Message, &["v"]) };
+    let parked = IntentState::Parked { since_ms: 0, code: "status_400".to_owned(), why: Words::default() };
+    let one = intent(1, answer("The colour is blue.", Audience::Private), parked);
+    let mut one = Intent { unconfirmed: Some(sending), ..one };
+    one.change(answer("It is green, and other words.", Audience::Private));
+    let of = |one: &Intent, words: &str| {
+        let shown = view(&[said("b1", 'b', 1, words)]);
+        outcome(one, one.attempt().unwrap(), None, reading(&shown, 60_000, None))
+    };
+    let earlier = |place| {
+        let proof = Proof { id: crate::decide::tests::id("b1"), at: None, earlier: Some(place) };
+        Outcome::Arrived(Some(Proof { at: Some(GoodaysTime::from_millis(minute(1))), ..proof }))
+    };
+    assert_eq!(of(&one, "The colour is blue."), earlier(0));
+    assert_eq!(of(&one, "It is green, and other words."), Outcome::DidNotArrive, "these never went out");
+    one.change(answer("The colour is blue.", Audience::Private));
+    assert_eq!(of(&one, "The colour is blue."), proof("b1", Some(minute(1))), "the agent took it back");
+
+    one.change(answer("It is red.", Audience::Private));
+    let mut now = Conversation::new(response_id());
+    now.put(one);
+    let proof = Proof { id: crate::decide::tests::id("b1"), at: None, earlier: Some(0) };
+    now.delivered(1, Verb::Message, Some(&proof), None, 9);
+    let told = now.notes.pop().unwrap();
+    assert!(told.reason.to_string().contains("the customer has the first text"), "{}", told.reason);
+    let mut one = now.intents.remove(0);
+    assert_eq!(one.kind.words(), Some("The colour is blue."));
+    assert!(one.forget_texts());
+    assert_eq!((one.kind.words(), one.unconfirmed.unwrap().words), (Some(""), Vec::new()));
+}
+
+/// A human let an unclear answer go again. A parked one whose earlier attempt is in doubt nobody has judged.
+#[test]
+fn only_an_unclear_action_is_sent_again_in_doubt() {
+    let attempt = Sending { ended_ms: Some(0), ..on_its_way(Verb::Message, &["v"]) };
+    let parked = IntentState::Parked { since_ms: 0, code: "no_answer".to_owned(), why: Words::default() };
+    let unclear = IntentState::Unclear { since_ms: 0, why: Words::default(), sending: attempt.clone() };
+    let doubtful = read_view(&listing("message", "closed", true));
+    let begun = |state: IntentState| {
+        let one = intent(1, answer("Our words.", Audience::Private), state);
+        let mut now = Conversation::new(response_id());
+        now.put(Intent { unconfirmed: Some(attempt.clone()), ..one });
+        now.try_again(1, 90_000);
+        now.intent_mut(1).unwrap().read_ms = 90_000;
+        let look = Look { view: &doubtful, asked_ms: 90_000, beside: Beside::default() };
+        now.begin(1, look, Attempt::default(), &super::at_ms(90_000));
+        now.intents.remove(0).state
+    };
+    assert!(matches!(begun(unclear), IntentState::Sending(_)));
+    assert!(matches!(begun(parked), IntentState::Unclear { .. }));
 }
