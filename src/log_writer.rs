@@ -45,6 +45,7 @@ struct Inner {
     queue: Mutex<Queue>,
     /// Notified when there are lines for an idle thread, and after each write while the process ends.
     changed: Condvar,
+    dropped: Counter,
 }
 
 /// Queues log lines for the thread.
@@ -56,7 +57,12 @@ pub struct Pending(Arc<Inner>);
 
 impl LogWriter {
     pub fn start(to: impl Write + Send + 'static) -> io::Result<(Self, Pending)> {
-        let inner = Arc::new(Inner::default());
+        Self::counting(to, dropped().clone())
+    }
+
+    /// `dropped`: counts the lines that are lost.
+    fn counting(to: impl Write + Send + 'static, dropped: Counter) -> io::Result<(Self, Pending)> {
+        let inner = Arc::new(Inner { dropped, ..Inner::default() });
         let thread = inner.clone();
         std::thread::Builder::new().name("log".into()).spawn(move || thread.run(to))?;
         Ok((Self(inner.clone()), Pending(inner)))
@@ -71,7 +77,7 @@ impl Inner {
     fn push(&self, line: Vec<u8>) {
         let mut queue = self.lock();
         if queue.bytes + line.len() > ROOM {
-            dropped().inc();
+            self.dropped.inc();
             return;
         }
         queue.bytes += line.len();
@@ -88,7 +94,7 @@ impl Inner {
         loop {
             let count = self.next(&mut lines);
             if to.write_all(&lines).and_then(|()| to.flush()).is_err() {
-                dropped().inc_by(count);
+                self.dropped.inc_by(count);
             }
             let mut queue = self.lock();
             queue.bytes -= lines.len();
@@ -192,13 +198,14 @@ mod tests {
     fn d03_who_logs_does_not_wait_and_what_does_not_fit_is_counted() {
         let (go_on, told) = mpsc::channel();
         let written = Arc::new(Mutex::new(Vec::new()));
-        let (writer, pending) = LogWriter::start(Stuck(told, written.clone())).unwrap();
-        let before = dropped().get();
+        let dropped = Counter::default();
+        let stuck = Stuck(told, written.clone());
+        let (writer, pending) = LogWriter::counting(stuck, dropped.clone()).unwrap();
         let line = vec![b'x'; 1 << 10];
         for _ in 0..2000 {
             writer.make_writer().write_all(&line).unwrap();
         }
-        assert_eq!(dropped().get() - before, 2000 - 1024);
+        assert_eq!(dropped.get(), 2000 - 1024);
         drop(go_on);
         drop(pending);
         assert_eq!(written.lock().unwrap().len(), ROOM);
@@ -219,12 +226,14 @@ mod tests {
 
     #[test]
     fn d04_a_reader_that_is_gone_costs_the_lines_only() {
-        let (writer, pending) = LogWriter::start(Gone).unwrap();
+        let dropped = Counter::default();
+        let (writer, pending) = LogWriter::counting(Gone, dropped.clone()).unwrap();
         for _ in 0..10 {
             writer.make_writer().write_all(b"a line\n").unwrap();
         }
         let waits = Instant::now();
         drop(pending);
         assert!(waits.elapsed() < LAST, "the thread goes on");
+        assert_eq!(dropped.get(), 10);
     }
 }

@@ -172,6 +172,12 @@ async fn an_answer_that_hangs_past_its_limit_is_read_back_and_arrives_once() {
         let (id, case) = world.answered().await;
         world.customer_writes(&id);
         world.quiet().await;
+        // This shows that the account takes `message` away with each message.
+        let first = world.agent_answers(&case);
+        world.receives(&id, &first).await;
+        world.quiet().await;
+        world.customer_writes(&id);
+        world.quiet().await;
         world.goodays_fault("message", act.clone());
         let text = world.agent_answers(&case);
         world.receives(&id, &text).await;

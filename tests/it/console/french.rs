@@ -136,7 +136,7 @@ async fn a_refused_edit_is_explained_in_french_above_its_exact_text() {
     english.has(exact).lacks("The exact text").lacks("À faire");
     let page = french(&world).await.open("/console/mappings").await;
     is_french(&page);
-    page.has("Les données de Goodays n’ont pas ce nom.")
+    page.has("Les données de Goodays n’ont pas ce nom, non plus derrière")
         .has("À faire : Prendre le nom proposé")
         .has("Le texte exact, en anglais :");
     let order =

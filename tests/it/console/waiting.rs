@@ -53,7 +53,7 @@ async fn something_unclear_is_sent_again_after_a_word() {
     world.parked_is_fine();
     world.open_is_fine();
     let id = world.arrives(Feedback::default()).await;
-    // The look before the action works; the PUT is lost, and the read back does not find the response.
+    // The look before the action works; the PUT is lost, and no read back finds the response.
     world
         .goodays
         .wire()
@@ -64,7 +64,9 @@ async fn something_unclear_is_sent_again_after_a_word() {
         content_type: None,
         headers: BTreeMap::new(),
     };
-    let read_back = Fault { method: Some("GET".to_owned()), skip: 1, ..Fault::once("/responses/", gone) };
+    let get = Some("GET".to_owned());
+    let read_back =
+        Fault { method: get, skip: 1, times: Some(4), ..Fault::once(&format!("/responses/{id}"), gone) };
     world.goodays.wire().fault(read_back);
     world.agent_comments(&id, "We are sorry about that.");
     world.until("it is unclear", || now(world.parked()).iter().any(|item| item.state == "unclear")).await;

@@ -21,9 +21,10 @@ async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
     };
     world.stage.goodays.wire().fault(Fault {
         method: Some("GET".to_owned()),
-        // The look before the action works, the one after it fails.
+        // The look before the action works, those after it fail: one refusal may be a moment's.
         skip: 1,
-        ..Fault::once("/responses/", gone)
+        times: Some(4),
+        ..Fault::once(&format!("/responses/{id}"), gone)
     });
     let text = world.agent_answers(&case);
     let item = world.parked_with("unclear").await;
