@@ -130,9 +130,9 @@ impl Client {
         }
     }
 
-    /// Whether Goodays shows any response but this one. If it refuses one that it lists, a refusal of this one says nothing
-    /// about it. A list of nothing else leaves that open: this may have been the account's only one.
-    pub async fn shows_others(&self, refused: &ResponseId) -> Result<(), Failure> {
+    /// Whether Goodays shows any response but this one. If it shows none of those that there are (`others`), or refuses one
+    /// that it lists, a refusal of this one says nothing about it. A list of nothing else leaves that open.
+    pub async fn shows_others(&self, refused: &ResponseId, others: bool) -> Result<(), Failure> {
         let mut url = self.url(&BULK)?;
         url.query_pairs_mut().append_pair(SIZE, "2");
         let listed = match self.get(url).await {
@@ -144,6 +144,9 @@ impl Client {
             other => other?,
         };
         let listed = list(&listed)?;
+        if listed.is_empty() && others {
+            return Err(Failure::Road("no response is shown any more".to_owned()));
+        }
         let others = listed.iter().filter_map(|item| ResponseId::new(item.get("id")?.as_str()?).ok());
         let Some(other) = others.into_iter().find(|other| other != refused) else { return Ok(()) };
         match self.get(self.url(&["responses", other.as_str()])?).await {

@@ -90,6 +90,7 @@ failure-users = a list of users without end
 failure-dashboard = a dashboard without its counts
 failure-list = an answer that is no list
 failure-user = a user without an id
+failure-nothing = no response is shown any more
 failure-listed = status { $status } for a response that is listed
 failure-value = an answer with a value that cannot be read
 failure-away = Goodays is away for a while (status 503)

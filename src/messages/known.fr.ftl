@@ -88,6 +88,7 @@ failure-users = une liste d’utilisateurs sans fin
 failure-dashboard = un tableau de bord sans ses nombres
 failure-list = une réponse qui n’est pas une liste
 failure-user = un utilisateur sans identifiant
+failure-nothing = plus aucun avis n’est montré
 failure-listed = statut { $status } pour un avis qui figure dans la liste
 failure-value = une réponse qui contient une valeur illisible
 failure-away = Goodays est indisponible pour un moment (statut 503)

@@ -220,7 +220,7 @@ impl Delivery {
                 self.read_failures.shown(seq, shared.clock.now_ms());
                 return self.read_back(shared, intent, &view, began_ms).await;
             }
-            Err(failure) => shared.whose_unread(id, failure, began_ms).await,
+            Err(failure) => shared.whose_unread(id, failure, began_ms).await?,
         };
         let now_ms = shared.clock.now_ms();
         self.not_shown(shared, intent, is_of_one(&failure));

@@ -187,7 +187,7 @@ impl Delivery {
             }
             Err(failure) => failure,
         };
-        let failure = shared.whose_unread(&intent.response_id, failure, began_ms).await;
+        let failure = shared.whose_unread(&intent.response_id, failure, began_ms).await?;
         self.not_shown(shared, intent, is_of_one(&failure));
         if let Some(park) = unread_before_put(&failure, self.read_failures.of(intent.seq)) {
             self.read_failures.forget(intent.seq);

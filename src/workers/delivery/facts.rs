@@ -110,14 +110,25 @@ impl Shared {
     }
 
     /// The same of a read of this response: something that Goodays lists besides may be shown or not.
-    pub(super) async fn whose_unread(&self, id: &ResponseId, failure: Failure, began_ms: i64) -> Failure {
+    pub(super) async fn whose_unread(
+        &self,
+        id: &ResponseId,
+        failure: Failure,
+        began_ms: i64,
+    ) -> Result<Failure, StoreError> {
         let failure = self.whose_refusal(failure, began_ms).await;
         if !matches!(failure, Failure::Refused { .. }) {
-            return failure;
+            return Ok(failure);
         }
-        let shown = self.goodays.shows_others(id).await;
+        let shown = self.goodays.shows_others(id, self.knows_others(id).await?).await;
         self.goodays_said(&shown, began_ms);
-        shown.err().unwrap_or(failure)
+        Ok(shown.err().unwrap_or(failure))
+    }
+
+    /// Whether the ledger has another response than this one.
+    async fn knows_others(&self, id: &ResponseId) -> Result<bool, StoreError> {
+        let first = self.store.links_from(RKey::FIRST).await?;
+        Ok(first.next.is_some() || first.links.iter().any(|link| link.response_id != *id))
     }
 
     /// A time of Salesforce's clock converted to Goodays' clock; `None` while either clock is not known.
