@@ -11,6 +11,9 @@ use crate::messages::{Language, Messages};
 /// The message that is only its argument `text`: words of a remote, or of an earlier version of this program.
 const PLAIN: &str = "plain";
 
+/// The argument of any other message that holds words of a remote.
+const QUOTE: &str = "message";
+
 /// What people are told: sentences of the catalogue, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
@@ -78,6 +81,15 @@ impl Words {
         self
     }
 
+    /// Without what a remote said, which may quote people: for a record that outlives their words.
+    #[must_use]
+    pub fn without_quotes(&self) -> Self {
+        let mut words = Self(self.0.iter().filter(|one| one.plain_text().is_none()).cloned().collect());
+        let quotes = words.0.iter_mut().filter_map(|one| one.args.get_mut(QUOTE));
+        quotes.for_each(|quote| *quote = Arg::Text("…".to_owned()));
+        words
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -120,6 +132,14 @@ impl fmt::Display for Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_remote_said_can_be_left_out() {
+        let words =
+            Words::new("refused").with("status", 400).with("message", "secret").and(Words::plain("secret"));
+        let stored = serde_json::to_string(&words.without_quotes()).unwrap();
+        assert!(stored.contains("400") && !stored.contains("secret"), "{stored}");
+    }
 
     #[test]
     fn words_are_stored_without_a_language_and_old_texts_are_read() {

@@ -62,7 +62,7 @@ impl Conversation {
             }
             let is_about_answer = note.is_about_answer();
             if is_about_answer && note.told != Feedback::Waiting {
-                link.answer_note = Some(Box::new(note.without_view()));
+                link.answer_note = Some(Box::new(note.in_short()));
             }
             if is_about_answer || note.told == Feedback::Waiting {
                 link.answer_told = is_about_answer && also.is_empty();

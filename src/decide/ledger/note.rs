@@ -133,10 +133,10 @@ impl Note {
         Self { told, action, reason, code, ..self }
     }
 
-    /// Only what it says.
+    /// Only what it says, without words of people: a link is kept for longer than those.
     #[must_use]
-    pub fn without_view(&self) -> Self {
-        Self::new(self.told, &self.action, &self.code, self.reason.clone())
+    pub fn in_short(&self) -> Self {
+        Self::new(self.told, &self.action, &self.code, self.reason.without_quotes())
     }
 
     /// Whether it reports on an agent's answer.
