@@ -18,6 +18,8 @@ const ROOM: usize = 1 << 20;
 const AT_ONCE: usize = 32 << 10;
 /// Room for an ordinary line.
 const LINE: usize = 256;
+/// How long lines gather after a write, so that many in a row wake the thread once.
+const GATHER: Duration = Duration::from_millis(5);
 /// How long the process waits at its end for the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -99,10 +101,10 @@ impl Inner {
             let mut queue = self.lock();
             queue.bytes -= lines.len();
             queue.writing = false;
-            let ending = queue.ending;
-            drop(queue);
-            if ending {
+            if queue.ending {
                 self.changed.notify_all();
+            } else {
+                drop(self.changed.wait_timeout(queue, GATHER));
             }
         }
     }

@@ -10,6 +10,9 @@ use crate::state::{
     AT_ONCE, Entry, EntryState, Item, LANES, Page, RKey, Receipt, StoreError, Waiting, WaitingNote,
 };
 
+/// In a backlog, what arrived first is due first. Webhooks wait while rows are read, so few are.
+const LOOKED_AT: usize = 256;
+
 #[derive(Debug)]
 struct Incoming<'a> {
     body: &'a [u8],
@@ -181,11 +184,12 @@ impl Records {
         Ok(count)
     }
 
-    /// When the oldest waiting event was received; `limit` entries of each lane are looked at. Numbers grow with time.
-    pub fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
+    /// When the oldest waiting event was received, of the [`LOOKED_AT`] of each lane that are due first. Numbers grow with
+    /// time.
+    pub fn oldest_waiting_ms(&self) -> Result<Option<i64>, StoreError> {
         let mut oldest: Option<u64> = None;
         for lane in 0..LANES {
-            let waiting = self.due(lane, i64::MAX, limit)?;
+            let waiting = self.due(lane, i64::MAX, LOOKED_AT)?;
             let first = waiting.iter().filter(|item| item.event).map(|item| item.seq).min();
             oldest = oldest.into_iter().chain(first).min();
         }

@@ -146,7 +146,7 @@ impl Records {
         Ok(Figures {
             unprocessed: self.unprocessed(limit)?,
             parked_events: self.count_parked_events(limit)?,
-            oldest_waiting_ms: self.oldest_waiting_ms(limit)?,
+            oldest_waiting_ms: self.oldest_waiting_ms()?,
             outbox: self.outbox(limit)?,
         })
     }
