@@ -155,6 +155,12 @@ impl Daemon {
         if self.instances[place].child.is_some() { self.signal(place, Signal::CONT) } else { Ok(()) }
     }
 
+    /// Whether the kernel has killed it, which also ends a process that is paused.
+    pub fn was_killed(&mut self, place: usize) -> anyhow::Result<bool> {
+        let child = self.instances[place].child.as_mut().context("nothing was started")?;
+        Ok(child.try_wait()?.is_some_and(|status| status.signal() == Some(Signal::KILL.as_raw())))
+    }
+
     /// Asks it to end, and waits for that.
     pub async fn end(&mut self, place: usize) -> anyhow::Result<()> {
         self.signal(place, Signal::TERM)?;

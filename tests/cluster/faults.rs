@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::TAKEOVER;
 use crate::chance::Chance;
@@ -125,6 +125,9 @@ pub async fn strike(
         _ => chance.below(2000),
     };
     tokio::time::sleep(Duration::from_millis(pause)).await;
+    if matches!(fault, StopLeader) {
+        ensure!(daemon.was_killed(leader)?, "the stopped instance outlived its lease: no timer ended it");
+    }
     daemon.wake(leader)?;
     daemon.mend(leader);
     Ok(took)
