@@ -18,7 +18,7 @@ const ROOM: usize = 1 << 20;
 const AT_ONCE: usize = 32 << 10;
 /// Room for an ordinary line.
 const LINE: usize = 256;
-/// How long lines gather after a write, so that many in a row wake the thread once.
+/// How long lines gather after a write, so that many in a row wake the thread once. A kill -9 takes them along.
 const GATHER: Duration = Duration::from_millis(5);
 /// How long the process waits at its end for the last lines.
 const LAST: Duration = Duration::from_secs(1);

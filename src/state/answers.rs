@@ -72,7 +72,8 @@ pub struct Figures {
     /// Unprocessed responses, and the time of the oldest.
     pub unprocessed: (usize, Option<GoodaysTime>),
     pub parked_events: usize,
-    /// When the oldest waiting event was received (milliseconds).
+    /// When the oldest waiting event was received (milliseconds), of the [`LOOKED_AT`](super::LOOKED_AT) of each lane that
+    /// are due first.
     pub oldest_waiting_ms: Option<i64>,
     pub outbox: Outbox,
 }

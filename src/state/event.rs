@@ -99,3 +99,7 @@ pub struct Item {
 
 /// Maximum of events and notes of one response that are processed together.
 pub const AT_ONCE: usize = 400;
+
+/// Of how many waiting events of each lane, those that are due first, the oldest is told. In a backlog, what arrived first
+/// is due first; and webhooks wait while the embedded store reads rows.
+pub const LOOKED_AT: usize = 256;

@@ -50,7 +50,7 @@ pub use answers::{Counters, Figures, ForgottenConversation, LinkPage, Outbox, Pa
 pub use conversation::{Changed, Commit, Due, Ended, Loaded};
 pub use embedded::{Fault, Settings};
 pub use errors::{OpenError, StoreError};
-pub use event::{AT_ONCE, Entry, EntryState, Item, Receipt, Waiting, WaitingNote};
+pub use event::{AT_ONCE, Entry, EntryState, Item, LOOKED_AT, Receipt, Waiting, WaitingNote};
 pub use mark::Mark;
 pub use rkey::{LANES, RKey};
 pub use sent::SentMinutes;

@@ -4,7 +4,9 @@ use crate::goodays::ResponseId;
 use crate::state::postgres::receive::{self, Incoming, Taken};
 use crate::state::postgres::rows::{self, EventColumns, entry, hash, lane, limit, signed, text, unsigned};
 use crate::state::postgres::{Postgres, fenced};
-use crate::state::{AT_ONCE, Entry, EntryState, Item, LANES, Page, RKey, Receipt, StoreError, Waiting};
+use crate::state::{
+    AT_ONCE, Entry, EntryState, Item, LANES, LOOKED_AT, Page, RKey, Receipt, StoreError, Waiting,
+};
 
 /// When an event is due that comes in, or that somebody asks to be tried again. The clock of the instance that stores it
 /// is not the clock of the one that works: a door's may be an hour ahead. Events that are due at once have the order of
@@ -196,14 +198,14 @@ impl Postgres {
         Ok(unsigned(row.get(0)))
     }
 
-    /// When the oldest waiting event was received; `limit` events of each lane are looked at.
-    pub async fn oldest_waiting_ms(&self, limit: usize) -> Result<Option<i64>, StoreError> {
+    /// When the oldest waiting event was received, of the [`LOOKED_AT`] of each lane that are due first.
+    pub async fn oldest_waiting_ms(&self) -> Result<Option<i64>, StoreError> {
         const SQL: &str = "
             select min(oldest.received_ms) from generate_series(0, $1::smallint - 1) as l(lane)
             cross join lateral (
                 select received_ms from events where state = 'waiting' and events.lane = l.lane
                 order by due_ms, seq limit $2) oldest";
-        let row = self.read_row(SQL, &[&i16::from(LANES), &rows::limit(limit)]).await?;
+        let row = self.read_row(SQL, &[&i16::from(LANES), &limit(LOOKED_AT)]).await?;
         Ok(row.get(0))
     }
 

@@ -183,7 +183,7 @@ impl Postgres {
         Ok(Figures {
             unprocessed: self.unprocessed(limit).await?,
             parked_events: self.count_parked_events(limit).await?,
-            oldest_waiting_ms: self.oldest_waiting_ms(limit).await?,
+            oldest_waiting_ms: self.oldest_waiting_ms().await?,
             outbox: self.outbox(limit).await?,
         })
     }

@@ -7,11 +7,8 @@ use crate::state::records::pages::Pages;
 use crate::state::records::queue::{KEPT, NOTE, PENDING, enqueue, item, read_noted, revive};
 use crate::state::records::{Records, decode, encode};
 use crate::state::{
-    AT_ONCE, Entry, EntryState, Item, LANES, Page, RKey, Receipt, StoreError, Waiting, WaitingNote,
+    AT_ONCE, Entry, EntryState, Item, LANES, LOOKED_AT, Page, RKey, Receipt, StoreError, Waiting, WaitingNote,
 };
-
-/// In a backlog, what arrived first is due first. Webhooks wait while rows are read, so few are.
-const LOOKED_AT: usize = 256;
 
 #[derive(Debug)]
 struct Incoming<'a> {
