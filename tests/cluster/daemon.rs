@@ -150,11 +150,6 @@ impl Daemon {
         self.signal(place, Signal::STOP)
     }
 
-    /// Lets it go on, if it was paused and its kernel's timer has not ended it.
-    pub fn wake(&self, place: usize) -> anyhow::Result<()> {
-        if self.instances[place].child.is_some() { self.signal(place, Signal::CONT) } else { Ok(()) }
-    }
-
     /// Whether the kernel has killed it, which also ends a process that is paused.
     pub fn was_killed(&mut self, place: usize) -> anyhow::Result<bool> {
         let child = self.instances[place].child.as_mut().context("nothing was started")?;

@@ -118,7 +118,7 @@ pub async fn strike(
     let (door, term) = tokio::join!(door, term);
     let took = Took { fault, term: fault.ends_the_term().then_some(term?), door };
     let pause = match fault {
-        // The successor has read back and sent by then.
+        // The successor has read back and sent by then, and the timer has ended the stopped one.
         StopLeader => 1500 + chance.below(3000),
         // Sometimes what was held back arrives before the successor has begun.
         _ if chance.percent(40) => 0,
@@ -128,7 +128,6 @@ pub async fn strike(
     if matches!(fault, StopLeader) {
         ensure!(daemon.was_killed(leader)?, "the stopped instance outlived its lease: no timer ended it");
     }
-    daemon.wake(leader)?;
     daemon.mend(leader);
     Ok(took)
 }
@@ -152,8 +151,8 @@ async fn begun(field: &Field, daemon: &Daemon, patience: Duration) -> anyhow::Re
     Ok(())
 }
 
-/// Stops the leader after the database has stored that an action is being sent, and before the leader hears so. It hears
-/// so when it wakes up: it was about to send. A beat is under way, too, so that it does not give up at once.
+/// Stops the leader after the database has stored that an action is being sent, and before the leader hears so. If it woke
+/// up, it would hear so and send. A beat is under way, too, so that it would not give up at once.
 async fn stop_before_a_put(field: &Field, daemon: &Daemon, leader: usize) -> anyhow::Result<()> {
     daemon.hold_answers(leader);
     tokio::time::sleep(LEASE / 4).await;

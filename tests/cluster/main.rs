@@ -141,7 +141,10 @@ async fn keep_evidence(
         let done = field.goodays.processed(id).into_iter().chain(shown).map(|done| done.to_string());
         let known = daemon.database.ask(KNOWN, &[&id]).await?;
         let known = known.iter().map(|row| row.get::<_, String>(0));
-        evidence += &format!("{id}\n{}\n", done.chain(known).collect::<Vec<_>>().join("\n"));
+        for text in [id.to_owned()].into_iter().chain(done).chain(known) {
+            evidence.push_str(&text);
+            evidence.push('\n');
+        }
     }
     Ok(std::fs::write(logs.join("evidence"), evidence)?)
 }
