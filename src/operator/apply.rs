@@ -20,6 +20,7 @@ use crate::workers::poll::apply_rows::{
 };
 use crate::workers::poll::columns::{Columns, PAGE, Part};
 use crate::workers::poll::stamp;
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::page_size::PageSize;
 use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
 
@@ -227,7 +228,7 @@ impl Shared {
             Kind::Cases => columns.cases(context, earlier, &after, part)?,
         };
         let Some(soql) = soql else { return Ok(Existing::Nothing) };
-        self.allowance(true).await?;
+        self.allowance(Purpose::Poll).await?;
         let began_ms = self.clock.now_ms();
         let result = self.salesforce.pages(&[Asked::Current(soql)]).await;
         self.salesforce_said(&result, began_ms);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 use tracing::info;
 
-use crate::operator::{ParkedItem, RetryOutcome};
+use crate::operator::{IfUnclear, Outcome, ParkedItem};
 use crate::workers::{Fatal, Shared};
 
 /// State of an action that may or may not have reached the customer.
@@ -42,12 +42,12 @@ impl Shared {
             if item.state == UNCLEAR {
                 tally.confirm += 1;
             } else {
-                match self.retry(&item.id, false).await? {
-                    RetryOutcome::Again => tally.retrying += 1,
-                    RetryOutcome::Arrived => tally.delivered += 1,
-                    RetryOutcome::Confirm => tally.confirm += 1,
-                    RetryOutcome::Unknown | RetryOutcome::WrongState(_) => tally.refused += 1,
-                    RetryOutcome::NotNow(_) => tally.not_now += 1,
+                match self.retry(item.id, IfUnclear::Confirm).await? {
+                    Outcome::Done => tally.retrying += 1,
+                    Outcome::Arrived => tally.delivered += 1,
+                    Outcome::Confirm => tally.confirm += 1,
+                    Outcome::Unknown | Outcome::WrongState(_) => tally.refused += 1,
+                    Outcome::NotNow(_) => tally.not_now += 1,
                 }
             }
             done.fetch_add(1, Ordering::Relaxed);
@@ -66,8 +66,8 @@ impl Shared {
             if item.state == UNCLEAR {
                 tally.unclear += 1;
             } else {
-                match self.drop_parked(&item.id).await? {
-                    RetryOutcome::Again => tally.dropped += 1,
+                match self.drop_parked(item.id).await? {
+                    Outcome::Done => tally.dropped += 1,
                     _ => tally.refused += 1,
                 }
             }

@@ -8,9 +8,11 @@ use crate::decide::{Conversation, Intent, Link};
 use crate::goodays::ResponseId;
 use crate::goodays::event::Response;
 use crate::http::Failure;
+use crate::operator::ItemId;
 use crate::salesforce::{RecordId, query};
 use crate::state::{RKey, StoreError};
 use crate::workers::poll::apply_rows::id_of;
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::{Shared, Stop};
 
 /// One response of the Case.
@@ -36,7 +38,7 @@ pub struct Listed {
 /// An agent's action, without its text.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExplainedAction {
-    pub id: String,
+    pub id: ItemId,
     pub action: String,
     pub state: String,
     /// What would happen if it were sent now.
@@ -81,7 +83,7 @@ impl Shared {
         let Some(case) = mapping.case_mappings().first() else { return Ok(None) };
         let Ok(soql) = query::case_by_number(&case.object, number) else { return Ok(None) };
         // Counts like a poll: the part of the budget that is kept for feedback is not used.
-        self.allowance(true).await?;
+        self.allowance(Purpose::Poll).await?;
         let result = self.salesforce.query(&soql).await;
         self.salesforce_said(&result, now_ms);
         Ok(result?.first().and_then(|row| id_of(row, "Id")))
@@ -131,7 +133,7 @@ impl Shared {
 
 fn action(intent: &Intent, now: String) -> ExplainedAction {
     ExplainedAction {
-        id: format!("a{}", intent.seq),
+        id: ItemId::Action(intent.seq),
         action: intent.kind.name().to_owned(),
         state: intent.state.name().to_owned(),
         now,

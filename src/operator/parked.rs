@@ -8,6 +8,7 @@ use crate::goodays::ResponseId;
 use crate::goodays::event::peek_response_id;
 use crate::json;
 use crate::messages::Words;
+use crate::operator::ItemId;
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
 
@@ -18,7 +19,7 @@ const OVERDUE_AT_ONCE: usize = 10_000;
 /// `reason_code`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParkedItem {
-    pub id: String,
+    pub id: ItemId,
     /// `event` or `action`.
     pub kind: &'static str,
     pub response_id: Option<String>,
@@ -38,11 +39,11 @@ pub struct ParkedItem {
     pub attempts: u32,
 }
 
-/// The result of a retry.
+/// What came of a retry or a drop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RetryOutcome {
-    /// It is retried.
-    Again,
+pub enum Outcome {
+    /// It is retried, or dropped.
+    Done,
     /// A read back showed that it had arrived.
     Arrived,
     /// A read back does not show it: sending it again needs a confirmation.
@@ -54,11 +55,12 @@ pub enum RetryOutcome {
     NotNow(String),
 }
 
-/// An id as people see it: `e12` is an event, `a7` an action.
-fn parse(id: &str) -> Option<(u8, u64)> {
-    let kind = *id.as_bytes().first()?;
-    let seq = id.get(1..)?.parse().ok()?;
-    matches!(kind, b'e' | b'a').then_some((kind, seq))
+/// What a retry does with an action that is unclear and that Goodays does not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfUnclear {
+    /// It asks for a confirmation, because the action may still be on its way.
+    Confirm,
+    SendAgain,
 }
 
 fn when(ms: i64) -> String {
@@ -106,7 +108,7 @@ impl Shared {
         };
         let (case_id, case_number) = id_and_number(case);
         Ok(Some(ParkedItem {
-            id: format!("e{}", entry.seq),
+            id: ItemId::Event(entry.seq),
             kind: "event",
             response_id: entry.response_id.map(|id| id.to_string()),
             case_number,
@@ -129,7 +131,7 @@ impl Shared {
         };
         let (case_id, case_number) = id_and_number(self.case_of(&intent.response_id).await?);
         Ok(Some(ParkedItem {
-            id: format!("a{}", intent.seq),
+            id: ItemId::Action(intent.seq),
             kind: "action",
             response_id: Some(intent.response_id.to_string()),
             case_number,
@@ -148,31 +150,29 @@ impl Shared {
         Ok(self.store.link(RKey::of(response)).await?.and_then(|link| link.case))
     }
 
-    /// Retries a parked item with the current mapping. An unclear action is read back first, and sent again only with
-    /// `again`.
-    pub async fn retry(&self, id: &str, again: bool) -> Result<RetryOutcome, Fatal> {
-        match parse(id) {
-            Some((b'e', seq)) => self.retry_event(seq).await,
-            Some((_, seq)) => self.retry_action(seq, again).await,
-            None => Ok(RetryOutcome::Unknown),
+    /// Retries a parked item with the current mapping. An unclear action is read back first.
+    pub async fn retry(&self, id: ItemId, if_unclear: IfUnclear) -> Result<Outcome, Fatal> {
+        match id {
+            ItemId::Event(seq) => self.retry_event(seq).await,
+            ItemId::Action(seq) => self.retry_action(seq, if_unclear).await,
         }
     }
 
-    async fn retry_event(&self, seq: u64) -> Result<RetryOutcome, Fatal> {
-        let Some(entry) = self.store.entry(seq).await? else { return Ok(RetryOutcome::Unknown) };
+    async fn retry_event(&self, seq: u64) -> Result<Outcome, Fatal> {
+        let Some(entry) = self.store.entry(seq).await? else { return Ok(Outcome::Unknown) };
         match &entry.state {
             EntryState::Parked { .. } | EntryState::Dropped { .. } => {}
-            other => return Ok(RetryOutcome::WrongState(state_name(other).to_owned())),
+            other => return Ok(Outcome::WrongState(state_name(other).to_owned())),
         }
         let Some(response) = self.response_of(&entry).await? else {
-            return Ok(RetryOutcome::WrongState("unreadable: the event has no response id".to_owned()));
+            return Ok(Outcome::WrongState("unreadable: the event has no response id".to_owned()));
         };
         if !self.store.retry_event(&entry, &response, self.clock.now_ms()).await? {
-            return Ok(RetryOutcome::WrongState("pending".to_owned()));
+            return Ok(Outcome::WrongState("pending".to_owned()));
         }
         self.counts.pending.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.wake_lane(RKey::of(&response).lane());
-        Ok(RetryOutcome::Again)
+        Ok(Outcome::Done)
     }
 
     /// A later version may read an id that the version that accepted the event could not.
@@ -184,39 +184,39 @@ impl Shared {
         Ok(body.and_then(|body| peek_response_id(&body).ok()))
     }
 
-    async fn retry_action(&self, seq: u64, again: bool) -> Result<RetryOutcome, Fatal> {
+    async fn retry_action(&self, seq: u64, if_unclear: IfUnclear) -> Result<Outcome, Fatal> {
         if self.store.is_damaged_intent(seq).await? {
-            return Ok(RetryOutcome::WrongState("damaged: it can only be dropped".to_owned()));
+            return Ok(Outcome::WrongState("damaged: it can only be dropped".to_owned()));
         }
-        let Some(intent) = self.store.intent(seq).await? else { return Ok(RetryOutcome::Unknown) };
+        let Some(intent) = self.store.intent(seq).await? else { return Ok(Outcome::Unknown) };
         if matches!(intent.state, IntentState::Unclear { .. }) {
             if let Some(there) = self.works_elsewhere() {
-                return Ok(RetryOutcome::NotNow(there));
+                return Ok(Outcome::NotNow(there));
             }
             match self.look_for(&intent).await {
-                Ok(true) => return Ok(RetryOutcome::Arrived),
-                Ok(false) if again => {}
-                Ok(false) => return Ok(RetryOutcome::Confirm),
-                Err(stop) => return Ok(RetryOutcome::NotNow(stop.remote()?.to_string())),
+                Ok(true) => return Ok(Outcome::Arrived),
+                Ok(false) if if_unclear == IfUnclear::SendAgain => {}
+                Ok(false) => return Ok(Outcome::Confirm),
+                Err(stop) => return Ok(Outcome::NotNow(stop.remote()?.to_string())),
             }
         } else if !intent.state.is_parked() {
-            return Ok(RetryOutcome::WrongState(intent.state.name().to_owned()));
+            return Ok(Outcome::WrongState(intent.state.name().to_owned()));
         }
         let now_ms = self.clock.now_ms();
         self.change_with(&intent.response_id, seq, |loaded| {
             let now = loaded.now.intent(seq).map(|now| &now.state);
             if now != Some(&intent.state) {
-                return RetryOutcome::WrongState(now.map_or("unknown", IntentState::name).to_owned());
+                return Outcome::WrongState(now.map_or("unknown", IntentState::name).to_owned());
             }
             self.changes.retried(seq);
             loaded.now.try_again(seq, now_ms);
-            RetryOutcome::Again
+            Outcome::Done
         })
         .await
     }
 
     /// Drops a parked item. Its record stays until it is pruned; a repeat of the event is accepted again.
-    pub async fn drop_parked(&self, id: &str) -> Result<RetryOutcome, Fatal> {
+    pub async fn drop_parked(&self, id: ItemId) -> Result<Outcome, Fatal> {
         self.end_parked(id, "dropped by an operator").await
     }
 
@@ -227,22 +227,22 @@ impl Shared {
         for parked in self.store.parked(OVERDUE_AT_ONCE).await? {
             let (id, since_ms, code) = match &parked {
                 Parked::Event(Entry { seq, state: EntryState::Parked { since_ms, code, .. }, .. }) => {
-                    (format!("e{seq}"), *since_ms, code.as_str())
+                    (ItemId::Event(*seq), *since_ms, code.as_str())
                 }
                 Parked::Intent(intent) => match &intent.state {
                     IntentState::Parked { since_ms, code, .. } => {
-                        (format!("a{}", intent.seq), *since_ms, code.as_str())
+                        (ItemId::Action(intent.seq), *since_ms, code.as_str())
                     }
                     IntentState::Unclear { since_ms, .. } => {
-                        (format!("a{}", intent.seq), *since_ms, "unclear")
+                        (ItemId::Action(intent.seq), *since_ms, "unclear")
                     }
                     _ => continue,
                 },
                 _ => continue,
             };
             if since_ms <= oldest_ms {
-                warn!(id, code, "nobody decided within state.keep_parked: dropped");
-                self.end_parked(&id, "nobody decided within state.keep_parked").await?;
+                warn!(%id, code, "nobody decided within state.keep_parked: dropped");
+                self.end_parked(id, "nobody decided within state.keep_parked").await?;
             } else {
                 oldest_left = Some(oldest_left.map_or(since_ms, |left: i64| left.min(since_ms)));
             }
@@ -250,37 +250,36 @@ impl Shared {
         Ok(oldest_left)
     }
 
-    async fn end_parked(&self, id: &str, why: &str) -> Result<RetryOutcome, Fatal> {
+    async fn end_parked(&self, id: ItemId, why: &str) -> Result<Outcome, Fatal> {
         let now_ms = self.clock.now_ms();
-        match parse(id) {
-            Some((b'e', seq)) => self.drop_event(seq, now_ms).await,
-            Some((_, seq)) if self.store.is_damaged_intent(seq).await? => {
+        match id {
+            ItemId::Event(seq) => self.drop_event(seq, now_ms).await,
+            ItemId::Action(seq) if self.store.is_damaged_intent(seq).await? => {
                 self.store.drop_damaged_intent(seq).await?;
                 self.deliver.notify_one();
-                Ok(RetryOutcome::Again)
+                Ok(Outcome::Done)
             }
-            Some((_, seq)) => self.drop_action(seq, now_ms, why).await,
-            None => Ok(RetryOutcome::Unknown),
+            ItemId::Action(seq) => self.drop_action(seq, now_ms, why).await,
         }
     }
 
-    async fn drop_event(&self, seq: u64, now_ms: i64) -> Result<RetryOutcome, Fatal> {
-        let Some(entry) = self.store.entry(seq).await? else { return Ok(RetryOutcome::Unknown) };
+    async fn drop_event(&self, seq: u64, now_ms: i64) -> Result<Outcome, Fatal> {
+        let Some(entry) = self.store.entry(seq).await? else { return Ok(Outcome::Unknown) };
         if !matches!(entry.state, EntryState::Parked { .. }) {
-            return Ok(RetryOutcome::WrongState(state_name(&entry.state).to_owned()));
+            return Ok(Outcome::WrongState(state_name(&entry.state).to_owned()));
         }
         if !self.store.drop_event(&entry, now_ms).await? {
-            return Ok(RetryOutcome::WrongState("it changed just now".to_owned()));
+            return Ok(Outcome::WrongState("it changed just now".to_owned()));
         }
         self.deliver.notify_one();
-        Ok(RetryOutcome::Again)
+        Ok(Outcome::Done)
     }
 }
 
 fn damaged_action(seq: u64) -> ParkedItem {
     let words = Words::new("action-damaged");
     ParkedItem {
-        id: format!("a{seq}"),
+        id: ItemId::Action(seq),
         kind: "action",
         response_id: None,
         case_number: None,
@@ -296,15 +295,15 @@ fn damaged_action(seq: u64) -> ParkedItem {
 }
 
 impl Shared {
-    async fn drop_action(&self, seq: u64, now_ms: i64, why: &str) -> Result<RetryOutcome, Fatal> {
-        let Some(intent) = self.store.intent(seq).await? else { return Ok(RetryOutcome::Unknown) };
+    async fn drop_action(&self, seq: u64, now_ms: i64, why: &str) -> Result<Outcome, Fatal> {
+        let Some(intent) = self.store.intent(seq).await? else { return Ok(Outcome::Unknown) };
         self.change_with(&intent.response_id, seq, |loaded| match loaded.now.intent(seq) {
-            None => RetryOutcome::Unknown,
+            None => Outcome::Unknown,
             Some(now) if now.waits_for_a_human() => {
                 loaded.now.drop_action(seq, why, now_ms);
-                RetryOutcome::Again
+                Outcome::Done
             }
-            Some(now) => RetryOutcome::WrongState(now.state.name().to_owned()),
+            Some(now) => Outcome::WrongState(now.state.name().to_owned()),
         })
         .await
     }

@@ -9,6 +9,7 @@ use crate::goodays::ResponseId;
 use crate::goodays::event::{self, Whose};
 use crate::json;
 use crate::messages::Words;
+use crate::operator::ItemId;
 use crate::state::{Entry, EntryState, RKey, StoreError};
 use crate::workers::Shared;
 
@@ -71,7 +72,7 @@ pub fn steps(events: &[Entry], conversation: &Conversation) -> Vec<Step> {
 }
 
 fn of_event(entry: &Entry) -> Vec<Step> {
-    let of = format!("e{}", entry.seq);
+    let of = ItemId::Event(entry.seq).to_string();
     let received = Words::new("timeline-received").with("event", &entry.event);
     let mut steps = vec![Step::new(entry.received_ms, &of, "received", received)];
     match &entry.state {
@@ -115,7 +116,7 @@ fn done(how: &str) -> Words {
 }
 
 fn of_action(intent: &Intent) -> Vec<Step> {
-    let of = format!("a{}", intent.seq);
+    let of = ItemId::Action(intent.seq).to_string();
     let seen = Words::new("timeline-seen").with("action", intent.kind.name()).with("acted", intent.acted);
     let mut steps = vec![Step::new(intent.seen_ms, &of, "seen", seen)];
     steps.extend(intent.moments.iter().map(|moment| of_moment(moment, &of)));
@@ -208,7 +209,7 @@ impl Shared {
             if let ActionKind::Answer { content, .. } = &intent.kind
                 && !content.is_empty()
             {
-                said.push(Said { by: format!("a{}", intent.seq), text: content.clone() });
+                said.push(Said { by: ItemId::Action(intent.seq).to_string(), text: content.clone() });
             }
         }
         Ok(said)

@@ -26,7 +26,7 @@ pub struct Which {
 impl Which {
     fn means(&self, item: &ParkedItem) -> bool {
         self.reason.as_ref().is_none_or(|reason| *reason == item.reason_code)
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&item.id))
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&item.id.to_string()))
     }
 }
 

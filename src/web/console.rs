@@ -20,7 +20,7 @@ use super::answer;
 use super::body::Unread;
 use crate::config::parse_duration;
 use crate::goodays::ResponseId;
-use crate::operator::RetryOutcome;
+use crate::operator::{IfUnclear, ItemId, NoItem, Outcome};
 use crate::state::StoreError;
 use crate::workers::{Fatal, Shared, Stop, SweepOptions, SweepProgress};
 
@@ -58,25 +58,32 @@ pub async fn retry(
     request: Request,
 ) -> Answer {
     let wish: Again = context.wish(request).await?;
+    let id: ItemId = id.parse().map_err(|NoItem| nothing_has_this_id())?;
+    let if_unclear = if wish.send_again { IfUnclear::SendAgain } else { IfUnclear::Confirm };
     let shared = context.shared();
     let outcome = through(async move {
-        let outcome = shared.retry(&id, wish.send_again).await?;
+        let outcome = shared.retry(id, if_unclear).await?;
         shared.store.durable().await?;
-        info!(id, outcome = word(&outcome), "retried by hand");
+        info!(%id, outcome = word(&outcome), "retried by hand");
         Ok(outcome)
     });
     Ok(retry_answer(outcome.await?, "retrying"))
 }
 
 pub async fn give_up(State(context): State<Arc<AdminContext>>, Path(id): Path<String>) -> Answer {
+    let id: ItemId = id.parse().map_err(|NoItem| nothing_has_this_id())?;
     let shared = context.shared();
     let outcome = through(async move {
-        let outcome = shared.drop_parked(&id).await?;
+        let outcome = shared.drop_parked(id).await?;
         shared.store.durable().await?;
-        info!(id, outcome = word(&outcome), "dropped by hand");
+        info!(%id, outcome = word(&outcome), "dropped by hand");
         Ok(outcome)
     });
     Ok(retry_answer(outcome.await?, "dropped"))
+}
+
+fn nothing_has_this_id() -> Response {
+    answer::error(StatusCode::NOT_FOUND, "nothing has this id")
 }
 
 /// A stored event's body as JSON, with all tokens removed.
@@ -282,11 +289,11 @@ pub(super) async fn through<T: Send + 'static>(
     }
 }
 
-fn retry_answer(outcome: RetryOutcome, done: &str) -> Response {
+fn retry_answer(outcome: Outcome, done: &str) -> Response {
     match outcome {
-        RetryOutcome::Again => answer::json(StatusCode::OK, json!({ "status": done })),
-        RetryOutcome::Arrived => answer::json(StatusCode::OK, json!({ "status": "delivered" })),
-        RetryOutcome::Confirm => answer::json(
+        Outcome::Done => answer::json(StatusCode::OK, json!({ "status": done })),
+        Outcome::Arrived => answer::json(StatusCode::OK, json!({ "status": "delivered" })),
+        Outcome::Confirm => answer::json(
             StatusCode::CONFLICT,
             json!({
                 "status": "confirm",
@@ -294,25 +301,25 @@ fn retry_answer(outcome: RetryOutcome, done: &str) -> Response {
                           say `send_again` (`retry ID --send-again`)",
             }),
         ),
-        RetryOutcome::Unknown => answer::error(StatusCode::NOT_FOUND, "nothing has this id"),
-        RetryOutcome::WrongState(state) => {
+        Outcome::Unknown => nothing_has_this_id(),
+        Outcome::WrongState(state) => {
             answer::error(StatusCode::CONFLICT, &format!("it does not wait for anybody: {state}"))
         }
-        RetryOutcome::NotNow(why) => answer::error(
+        Outcome::NotNow(why) => answer::error(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("Goodays could not be read back, so nothing was done: {why}"),
         ),
     }
 }
 
-fn word(outcome: &RetryOutcome) -> &'static str {
+fn word(outcome: &Outcome) -> &'static str {
     match outcome {
-        RetryOutcome::Again => "done",
-        RetryOutcome::Arrived => "arrived",
-        RetryOutcome::Confirm => "confirm",
-        RetryOutcome::Unknown => "unknown",
-        RetryOutcome::WrongState(_) => "wrong state",
-        RetryOutcome::NotNow(_) => "not now",
+        Outcome::Done => "done",
+        Outcome::Arrived => "arrived",
+        Outcome::Confirm => "confirm",
+        Outcome::Unknown => "unknown",
+        Outcome::WrongState(_) => "wrong state",
+        Outcome::NotNow(_) => "not now",
     }
 }
 

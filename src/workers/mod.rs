@@ -29,7 +29,7 @@ pub use current::Current;
 use delivery::dispatcher;
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 pub use process::{EditCheck, LogLevel, Process};
-pub use runtime::budget::{Allowance, Forecast};
+pub use runtime::budget::{Allowance, Forecast, Purpose};
 pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
 pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;

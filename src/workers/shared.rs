@@ -19,6 +19,7 @@ use crate::remotes::credentials;
 use crate::state::{Counters, LANES, Store, StoreError};
 use crate::workers::delivery::{dispatcher, facts, users};
 use crate::workers::inbound::in_progress;
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::{activity, budget, org_identity, plan_context};
 use crate::workers::{
     Allowance, CircuitBreaker, OrgIdentities, Process, Standing, figures, housekeeping, poll, stale_state,
@@ -220,12 +221,12 @@ impl Shared {
 
     /// Asks the budget before a call to Salesforce, and gives the distance to the next call (milliseconds). Inbound
     /// workers share one distance; polls keep their own, so that feedback never waits for them.
-    pub(crate) async fn allowance(&self, poll: bool) -> Result<i64, Failure> {
+    pub(crate) async fn allowance(&self, purpose: Purpose) -> Result<i64, Failure> {
         self.may_ask()?;
         let now_ms = self.clock.now_ms();
-        match self.budget.ask(now_ms, poll).await.map_err(|e| org_identity::disk(&e))? {
+        match self.budget.ask(now_ms, purpose).await.map_err(|e| org_identity::disk(&e))? {
             Allowance::Go { spacing_ms } => {
-                if !poll {
+                if purpose == Purpose::Feedback {
                     self.next_call_ms.store(now_ms + spacing_ms, Ordering::Relaxed);
                 }
                 Ok(spacing_ms)

@@ -17,6 +17,7 @@ use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::apply_rows::id_of;
 use crate::workers::poll::{CURSOR, DEEP, LOOKED};
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::org_identity::disk;
 
 /// After the disk lost writes that had been acknowledged: unsent actions wait for a human, and the next poll reads the
@@ -65,7 +66,7 @@ impl Shared {
         };
         let at = Timestamp::from_millisecond(cursor_ms).unwrap_or_default();
         let soql = query::poll(&poll, &After { at, id: None }).map_err(|e| unsayable(&e))?;
-        self.allowance(false).await?;
+        self.allowance(Purpose::Feedback).await?;
         let rows = match self.salesforce.query(&soql).await {
             Ok(rows) => rows,
             // A field is missing: `check` and the first write report it.

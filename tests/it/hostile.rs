@@ -88,7 +88,7 @@ async fn no_redirect_of_goodays_is_followed() {
         world.settle().await;
         for item in world.parked().await {
             assert_eq!(item.reason_code, format!("status_{status}"));
-            world.retry(&item.id).await;
+            world.retry(item.id).await;
         }
         world.settle().await;
         assert_eq!(world.received(&id).len(), 1, "{method} {status}");

@@ -9,6 +9,7 @@ use goodays_salesforce::demo::stage::{SECRET, Stage, Tuning, until};
 use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::goodays::signature::sign;
 use goodays_salesforce::http::{Failure, client};
+use goodays_salesforce::operator::{IfUnclear, ItemId};
 use goodays_salesforce::salesforce::auth::Credentials;
 use goodays_salesforce::salesforce::client::{Client, Meter};
 use goodays_salesforce::sim::goodays::Feedback;
@@ -245,9 +246,9 @@ async fn c10_an_event_that_ended_three_processes_is_parked_and_the_others_go_on(
     let shared = stage.app().shared.clone();
     let parked = || now(shared.parked(10)).unwrap().into_iter().next();
     let parked = until(PATIENCE, parked).await.expect("one waits for a human");
-    assert_eq!((parked.id.clone(), parked.reason_code.as_str()), (format!("e{bad}"), "crashed"));
+    assert_eq!((parked.id, parked.reason_code.as_str()), (ItemId::Event(bad), "crashed"));
     assert!(stage.salesforce.case_by_key("bad").is_none());
-    shared.retry(&parked.id, false).await.unwrap();
+    shared.retry(parked.id, IfUnclear::Confirm).await.unwrap();
     until(PATIENCE, || stage.salesforce.case_by_key("bad"))
         .await
         .expect("its Case, once somebody asks for it");

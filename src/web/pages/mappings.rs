@@ -17,6 +17,7 @@ use crate::goodays::event;
 use crate::json;
 use crate::mapping::Diagnostic;
 use crate::messages::Language;
+use crate::operator::ItemId;
 use crate::operator::{ApplyOptions, Knowledge};
 use crate::preview::{self, Preview};
 use crate::state::StoreError;
@@ -157,7 +158,7 @@ async fn stored_event(console: &Console, id: &str) -> Result<Option<Vec<u8>>, St
     let Ok(seq) = id.strip_prefix('e').unwrap_or(id).parse() else { return Ok(None) };
     let body = console.shared().store.body(seq).await?;
     if body.is_some() {
-        info!(page = "mappings", event = %format!("e{seq}"), "what people wrote was shown in the console");
+        info!(page = "mappings", event = %ItemId::Event(seq), "what people wrote was shown in the console");
     }
     Ok(body)
 }

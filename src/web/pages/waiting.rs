@@ -16,7 +16,7 @@ use super::jobs::What;
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, broken, to};
 use crate::goodays::ResponseId;
-use crate::operator::{ParkedItem, RetryOutcome, reasons};
+use crate::operator::{IfUnclear, ItemId, NoItem, Outcome, ParkedItem, reasons};
 use crate::state::StoreError;
 use crate::web::console::SHOWN;
 use crate::workers::Fatal;
@@ -125,8 +125,8 @@ async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<Parke
     let ticked: std::collections::HashSet<&str> = form.all("id").collect();
     items.retain(|item| match which {
         "all" => item.reason_code == reason,
-        "chosen" => ticked.contains(item.id.as_str()),
-        id => item.id == id,
+        "chosen" => ticked.contains(item.id.to_string().as_str()),
+        id => item.id.to_string() == id,
     });
     Ok(items)
 }
@@ -155,7 +155,7 @@ pub async fn ask(State(console): State<Arc<Console>>, asked: Asked, Path(id): Pa
 
 async fn look_first(console: &Console, look: &Look, id: &str, wrong_word: bool) -> Shown {
     let items = parked(console).await.map_err(|error| broken(look, &error))?;
-    let item = items.into_iter().find(|item| item.id == id && item.state == "unclear");
+    let item = items.into_iter().find(|item| item.id.to_string() == id && item.state == "unclear");
     let Some(item) = item else {
         return Err(look.message(StatusCode::NOT_FOUND, look.t("waiting-gone"), ""));
     };
@@ -196,11 +196,12 @@ pub async fn send_again(
     if form.one("word").trim() != look.t("again-word") {
         return look_first(&console, look, &id, true).await;
     }
-    let shared = console.shared();
-    let (seq, shown) = (id.clone(), look.clone());
+    let gone = || look.message(StatusCode::CONFLICT, look.t("waiting-gone"), "");
+    let item: ItemId = id.parse().map_err(|NoItem| gone())?;
+    let (shared, shown) = (console.shared(), look.clone());
     // It is carried out even if the browser goes away.
     let work = tokio::spawn(async move {
-        let outcome = shared.retry(&seq, true).await?;
+        let outcome = shared.retry(item, IfUnclear::SendAgain).await?;
         shared.store.durable().await?;
         Ok::<_, Fatal>(outcome)
     });
@@ -211,13 +212,11 @@ pub async fn send_again(
     };
     info!(id, page = "waiting", "an unclear action was sent again from the console");
     Ok(match outcome {
-        RetryOutcome::Again => shown.message(StatusCode::OK, look.t("again-done"), ""),
-        RetryOutcome::Arrived => shown.message(StatusCode::OK, look.t("again-arrived"), ""),
-        RetryOutcome::NotNow(why) => {
+        Outcome::Done => shown.message(StatusCode::OK, look.t("again-done"), ""),
+        Outcome::Arrived => shown.message(StatusCode::OK, look.t("again-arrived"), ""),
+        Outcome::NotNow(why) => {
             shown.message(StatusCode::SERVICE_UNAVAILABLE, look.t("again-not-now"), look.said(&why))
         }
-        RetryOutcome::Confirm | RetryOutcome::Unknown | RetryOutcome::WrongState(_) => {
-            shown.message(StatusCode::CONFLICT, look.t("waiting-gone"), "")
-        }
+        Outcome::Confirm | Outcome::Unknown | Outcome::WrongState(_) => gone(),
     })
 }

@@ -15,6 +15,7 @@ use crate::mapping::ActionMapping;
 use crate::salesforce::{RecordId, query};
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::poll::apply_rows::id_of;
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
 use crate::workers::{Fatal, Shared, Stop};
@@ -163,7 +164,7 @@ impl Shared {
             .map_err(|e| crate::workers::inbound::reconcile::unsayable(&e))?;
         let mut rows = Vec::new();
         for soql in queries {
-            self.allowance(false).await?;
+            self.allowance(Purpose::Feedback).await?;
             rows.extend(self.salesforce.query_all(&soql).await?);
         }
         Ok(rows)

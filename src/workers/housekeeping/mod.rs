@@ -161,6 +161,7 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use crate::goodays::ResponseId;
+    use crate::operator::{ItemId, Outcome};
     use crate::state::RKey;
     use crate::state::StoreError;
     use crate::state::engine::{Tx, keys};
@@ -185,10 +186,10 @@ mod tests {
         );
         let parked = shared.parked(9).await.unwrap();
         assert_eq!(
-            (parked.len(), parked[0].id.as_str(), parked[0].reason_code.as_str()),
-            (1, "a7", "damaged")
+            (parked.len(), parked[0].id, parked[0].reason_code.as_str()),
+            (1, ItemId::Action(7), "damaged")
         );
-        assert_eq!(shared.drop_parked("a7").await.unwrap(), crate::operator::RetryOutcome::Again);
+        assert_eq!(shared.drop_parked(ItemId::Action(7)).await.unwrap(), Outcome::Done);
         assert!(shared.parked(9).await.unwrap().is_empty());
         let wished = shared.store.intents_by_identity(&wish).await.unwrap();
         assert!(wished[0].is_err(), "it must not begin anew");

@@ -14,6 +14,7 @@ use crate::salesforce::describe::Describe;
 use crate::state::StoreError;
 use crate::workers::Shared;
 use crate::workers::housekeeping::{in_force, reach_database};
+use crate::workers::runtime::budget::Purpose;
 
 /// How long a check of an edited mapping waits for the org's answer.
 const ASKING: Duration = Duration::from_secs(15);
@@ -88,7 +89,7 @@ impl Shared {
         let case = mapping.case_mappings().first().map_or("Case", |case| case.object.as_str());
         let mut org = Vec::new();
         for object in [case, &mapping.comment().object] {
-            self.allowance(false).await?;
+            self.allowance(Purpose::Feedback).await?;
             match self.salesforce.describe(object).await {
                 Ok(describe) => org.push(describe),
                 Err(Failure::Refused { .. }) => {}

@@ -10,6 +10,7 @@ use crate::salesforce::customers::{MAX_ROWS, queries};
 use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::inbound::{InboundWorker, Job};
+use crate::workers::runtime::budget::Purpose;
 
 /// How often a query whose answer was cut is made again without those that it decided. Each time some are decided.
 const PASSES: usize = 3;
@@ -108,7 +109,7 @@ async fn ask_object(shared: &Shared, wanted: &[&Wanted]) -> Result<Vec<Option<Fo
 }
 
 async fn rows(shared: &Shared, soql: &str) -> Result<Vec<Value>, Failure> {
-    shared.allowance(false).await?;
+    shared.allowance(Purpose::Feedback).await?;
     let began_ms = shared.clock.now_ms();
     let result = shared.salesforce.query(soql).await;
     if result.is_ok() {

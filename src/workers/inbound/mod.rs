@@ -41,6 +41,7 @@ use crate::time::{CARRIED_MS, GoodaysTime};
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
@@ -334,7 +335,7 @@ impl InboundWorker {
         context: &OwnedPlanContext,
         batch: Vec<(Job, Plan)>,
     ) -> Result<Step, Fatal> {
-        if let Err(failure) = shared.allowance(false).await {
+        if let Err(failure) = shared.allowance(Purpose::Feedback).await {
             return Ok(pause(shared, &failure));
         }
         let rkeys: Vec<RKey> = batch.iter().map(|(job, _)| job.rkey).collect();

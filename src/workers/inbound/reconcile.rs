@@ -14,6 +14,7 @@ use crate::http::Failure;
 use crate::salesforce::RecordId;
 use crate::salesforce::query;
 use crate::workers::inbound::{InboundWorker, Job};
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::{Shared, Stop};
 
 impl InboundWorker {
@@ -253,7 +254,7 @@ pub(crate) fn visible<'n>(context: &PlanContext<'_>, names: impl Iterator<Item =
 async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure> {
     let mut rows = Vec::new();
     for soql in queries {
-        shared.allowance(false).await?;
+        shared.allowance(Purpose::Feedback).await?;
         let began_ms = shared.clock.now_ms();
         let result = shared.salesforce.query_all(soql).await;
         if result.is_ok() {

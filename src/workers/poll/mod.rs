@@ -34,6 +34,7 @@ use crate::workers::poll::columns::{Columns, PAGE, Part};
 use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comments};
 use crate::workers::poll::rules::READ_ALL;
 use crate::workers::poll::too_large::TooLarge;
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::page_size::PageSize;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -395,7 +396,7 @@ impl Poller {
             // One row of each may be too large together.
             queries.truncate(1);
         }
-        self.spacing_ms = shared.allowance(true).await?;
+        self.spacing_ms = shared.allowance(Purpose::Poll).await?;
         let began_ms = shared.clock.now_ms();
         let asked = |(index, soql): &(usize, String)| match *index {
             MERGED | DELETED => Asked::All(soql.clone()),
@@ -525,7 +526,7 @@ impl Poller {
         let part = Part { rows: 1, except: self.too_large.rows(), only_ids: false }.next_id();
         let queries = queries(&shared.columns, rules, contact, progress, &part)?;
         let soql = queries.into_iter().find(|(of, _)| *of == index).map(|(_, soql)| Asked::Current(soql));
-        shared.allowance(true).await?;
+        shared.allowance(Purpose::Poll).await?;
         let pages = shared.salesforce.pages(&soql.into_iter().collect::<Vec<_>>()).await?;
         let page = pages.into_iter().next().transpose();
         let page = page.map_err(|problem| Failure::Refused { status: 400, problem })?;

@@ -86,6 +86,15 @@ pub struct Forecast {
     pub ahead: Vec<(i64, u64)>,
 }
 
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read what agents did, and what may wait as it does.
+    Poll,
+    /// Everything else: feedback, and what it needs.
+    Feedback,
+}
+
 /// What the budget allows now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
@@ -104,7 +113,7 @@ impl Budget {
     }
 
     /// Makes sure that a few calls are granted. Polls are refused before feedback is.
-    pub async fn ask(&self, now_ms: i64, poll: bool) -> Result<Allowance, StoreError> {
+    pub async fn ask(&self, now_ms: i64, purpose: Purpose) -> Result<Allowance, StoreError> {
         let mut books = self.books.lock().await;
         let hour = now_ms / HOUR_MS;
         let granted = self.meter.left();
@@ -114,7 +123,7 @@ impl Budget {
         let left = self.allowed.saturating_sub(used);
         let left = if crate::mutant::is_on("skip-budget") { self.allowed } else { left };
         let until_ms = books.hours.keys().next().map_or(now_ms + HOUR_MS, |hour| (hour + KEPT) * HOUR_MS);
-        let floor = if poll { self.allowed / RESERVE } else { 0 };
+        let floor = if purpose == Purpose::Poll { self.allowed / RESERVE } else { 0 };
         if left <= floor && !crate::mutant::is_on("skip-budget") {
             return Ok(Allowance::Exhausted { until_ms });
         }
@@ -225,7 +234,7 @@ mod tests {
         for deed in deeds {
             match deed {
                 Do::Wait { minutes } => now_ms += minutes * MINUTE_MS,
-                Do::Ask => drop(budget.ask(now_ms, false).await.unwrap()),
+                Do::Ask => drop(budget.ask(now_ms, Purpose::Feedback).await.unwrap()),
                 Do::Call { times } => {
                     made.extend((0..*times).filter(|_| budget.meter.take().is_ok()).map(|_| now_ms));
                 }

@@ -24,6 +24,7 @@ use crate::time::SalesforceTime;
 use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::stamp;
+use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::retry::millis;
 
 /// Our identity in the org, stored with the state.
@@ -219,7 +220,7 @@ impl Shared {
         let between = (date, SalesforceTime::from_millis(until));
         let newest = |object: &str, key: &str| query::newest(object, key, between).map_err(|e| unsayable(&e));
         let asked = [newest(&case.object, &case.key_field)?, newest(&comments.object, &key)?];
-        self.allowance(false).await?;
+        self.allowance(Purpose::Feedback).await?;
         let pages = self.salesforce.pages(&asked.map(Asked::Current)).await?;
         // A refused query names a missing field or object: `check` and the first write report it.
         let rows = pages.into_iter().flatten().flat_map(|page| page.rows);
@@ -243,7 +244,7 @@ impl Shared {
         let mapping = self.mapping();
         let Some(case) = mapping.case_mappings().first() else { return Ok(false) };
         let soql = format!("SELECT Id FROM {} WHERE {} != null LIMIT 1", case.object, case.key_field);
-        self.allowance(false).await?;
+        self.allowance(Purpose::Feedback).await?;
         match self.salesforce.query_all(&soql).await {
             Ok(rows) => Ok(!rows.is_empty()),
             // The key field is missing: `check` and the first write report it.
@@ -305,7 +306,7 @@ impl Shared {
         object: &str,
         old: Option<&Describe>,
     ) -> Result<(Option<Describe>, bool), Failure> {
-        self.allowance(false).await?;
+        self.allowance(Purpose::Feedback).await?;
         let old = old.filter(|old| old.object.eq_ignore_ascii_case(object));
         match (self.salesforce.describe(object).await, old) {
             (Ok(describe), _) => Ok((Some(describe), true)),
@@ -335,7 +336,7 @@ impl Shared {
     async fn names(&self, mapping: &Mapping) -> Result<Names, Failure> {
         let mut names = Names::new();
         for lookup in lookups(mapping) {
-            self.allowance(false).await?;
+            self.allowance(Purpose::Feedback).await?;
             match self.salesforce.query(lookup.soql).await {
                 Ok(rows) => lookup.add(&rows, &mut names),
                 Err(Failure::Refused { problem, .. }) => {
@@ -349,7 +350,7 @@ impl Shared {
 
     async fn closed_statuses(&self) -> Result<Vec<String>, Failure> {
         let soql = "SELECT ApiName, IsClosed FROM CaseStatus";
-        self.allowance(false).await?;
+        self.allowance(Purpose::Feedback).await?;
         match self.salesforce.query(soql).await {
             Ok(rows) => Ok(rows
                 .iter()

@@ -1,7 +1,7 @@
 //! The buttons on the Case: one command, carried out once, told, and emptied.
 
 use goodays_salesforce::demo::stage::Tuning;
-use goodays_salesforce::operator::RetryOutcome;
+use goodays_salesforce::operator::Outcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ async fn an_operator_sends_a_parked_command_whose_field_was_emptied() {
     assert_eq!(parked.reason_code, "wait_for_customer");
     world.customer_writes(&id, "Go on.");
     world.settle().await;
-    assert_eq!(world.retry(&parked.id).await, RetryOutcome::Again);
+    assert_eq!(world.retry(parked.id).await, Outcome::Done);
     world.settle().await;
     assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second.".to_owned())]);
     assert_eq!(world.thread(&id), ["First.", "Go on.", "Second."]);

@@ -44,7 +44,7 @@ async fn what_waits_is_told_once_and_again_when_it_is_over() {
     world.post_bytes(b"{}".to_vec()).await;
     world.until("it is told", || got.lock().unwrap().len() == 1).await;
     let id = world.the_parked().await.id;
-    world.app().shared.drop_parked(&id).await.unwrap();
+    world.app().shared.drop_parked(id).await.unwrap();
     world.until("its end is told", || got.lock().unwrap().len() == 2).await;
     let told = got.lock().unwrap().clone();
     assert_eq!((&told[0]["code"], &told[0]["over"]), (&"parked".into(), &false.into()));
@@ -69,7 +69,7 @@ async fn what_was_told_before_a_restart_is_not_told_again() {
     world.until("it is noted", noted).await;
     world.restart().await;
     for item in world.parked().await {
-        world.app().shared.drop_parked(&item.id).await.unwrap();
+        world.app().shared.drop_parked(item.id).await.unwrap();
     }
     world.until("its end is told", || got.lock().unwrap().len() == 2).await;
     let told = got.lock().unwrap().clone();
@@ -109,7 +109,7 @@ async fn another_instance_does_not_tell_it_again() {
     assert!(first.stop().await);
     until(PATIENCE, || second.current.shared().works.then_some(())).await.expect("the other one works");
     for item in second.current.shared().parked(9).await.unwrap() {
-        second.current.shared().drop_parked(&item.id).await.unwrap();
+        second.current.shared().drop_parked(item.id).await.unwrap();
     }
     until(PATIENCE, || (got.lock().unwrap().len() == 2).then_some(())).await.expect("its end is told");
     let told = got.lock().unwrap().clone();

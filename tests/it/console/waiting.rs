@@ -15,7 +15,7 @@ const HERE: &str = "/console/waiting";
 async fn parked(world: &mut World) -> String {
     world.parked_is_fine();
     world.post_bytes(b"{}".to_vec()).await;
-    world.the_parked().await.id
+    world.the_parked().await.id.to_string()
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use goodays_salesforce::clock::Clock;
 use goodays_salesforce::state::{Settings, Store};
-use goodays_salesforce::workers::Allowance;
+use goodays_salesforce::workers::{Allowance, Purpose};
 use serde_json::Value;
 
 use super::{House, Plan, answered, house};
@@ -85,7 +85,7 @@ async fn f03_polls_that_stopped_for_the_budget_are_told() {
         let said: Value = answered(house.get("/status")).await.1;
         assert_eq!(said["poll"]["stopped_by_budget"], stopped, "{said}");
         assert_eq!(said["salesforce"]["api_calls_today"], calls);
-        let asked = house.shared.budget.ask(Clock::System.now_ms(), true).await.unwrap();
+        let asked = house.shared.budget.ask(Clock::System.now_ms(), Purpose::Poll).await.unwrap();
         assert_eq!(matches!(asked, Allowance::Exhausted { .. }), stopped);
     }
 }

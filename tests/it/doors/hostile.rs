@@ -2,6 +2,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use goodays_salesforce::goodays::signature::{HEADER, sign};
+use goodays_salesforce::operator::ItemId;
 use goodays_salesforce::web::Limits;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -105,7 +106,7 @@ async fn c10_signed_events_beyond_all_measure_are_parked_and_nothing_is_lost() {
     let codes: Vec<&str> = waiting.iter().map(|item| item.reason_code.as_str()).collect();
     assert_eq!(codes, ["too_large", "too_large", "too_large", "unreadable", "unreadable"]);
     assert_eq!(waiting[0].response_id.as_deref(), Some("big"));
-    let seq = waiting[0].id[1..].parse().unwrap();
+    let ItemId::Event(seq) = waiting[0].id else { panic!("{:?} is no event", waiting[0]) };
     assert_eq!(house.shared.store.body(seq).await.unwrap().unwrap(), bombs[0].0.as_bytes());
     assert_eq!(house.pending(), 0);
     assert_eq!(house.post(event("big")).await.1["status"], "accepted", "the next one of it goes on");

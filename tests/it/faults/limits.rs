@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use goodays_salesforce::sim::wire::{Act, Fault};
-use goodays_salesforce::workers::Allowance;
+use goodays_salesforce::workers::{Allowance, Purpose};
 use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};
@@ -92,7 +92,7 @@ async fn our_own_budget_is_never_exceeded_by_one_call() {
     for _ in 0..2 {
         let shared = &world.stage.app().shared;
         let now_ms = || shared.clock.now_ms();
-        while let Allowance::Go { .. } = shared.budget.ask(now_ms(), false).await.unwrap() {
+        while let Allowance::Go { .. } = shared.budget.ask(now_ms(), Purpose::Feedback).await.unwrap() {
             if shared.salesforce.query("SELECT Id FROM Case LIMIT 1").await.is_err() {
                 break;
             }

@@ -1,6 +1,7 @@
 //! A refusal of Salesforce affects only what it refuses (laws 2 and 8; Salesforce reference, 2.4 and 4.2).
 
 use goodays_salesforce::goodays::ResponseId;
+use goodays_salesforce::operator::IfUnclear;
 use goodays_salesforce::sim::salesforce::settings::ValidationRule;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use goodays_salesforce::state::RKey;
@@ -50,7 +51,7 @@ async fn one_bad_record_among_many_blocks_nobody() {
     assert_eq!(world.parked().await.len(), 1);
     // An admin fixes the rule and retries the item.
     world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
-    world.stage.app().shared.retry(&item.id, false).await.unwrap();
+    world.stage.app().shared.retry(item.id, IfUnclear::Confirm).await.unwrap();
     world.case(&bad).await;
     world.quiet().await;
     world.laws_hold().await;

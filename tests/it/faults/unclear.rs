@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goodays_salesforce::operator::RetryOutcome;
+use goodays_salesforce::operator::{IfUnclear, ItemId, Outcome};
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::arena::{Tuning, World, quick};
 use crate::now;
 
 /// An answer with an unknown outcome, for a response that Goodays does not show when it is read back.
-async fn unclear(world: &mut World, put: Act) -> (String, String, String) {
+async fn unclear(world: &mut World, put: Act) -> (String, String, ItemId) {
     let (id, case) = world.arrives().await;
     world.goodays_fault("reply", put);
     let gone = Act::Answer {
@@ -45,7 +45,7 @@ async fn patient() -> World {
 async fn something_unclear_that_arrived_is_never_sent_again() {
     let mut world = patient().await;
     let (id, text, item) = unclear(&mut world, Act::ResetAfter).await;
-    assert_eq!(world.stage.app().shared.retry(&item, true).await.unwrap(), RetryOutcome::Arrived);
+    assert_eq!(world.stage.app().shared.retry(item, IfUnclear::SendAgain).await.unwrap(), Outcome::Arrived);
     world.quiet().await;
     assert_eq!(world.received(&id), [text]);
     assert_eq!(world.puts("/reply"), 1);
@@ -57,10 +57,10 @@ async fn something_unclear_that_arrived_is_never_sent_again() {
 async fn something_unclear_that_did_not_arrive_is_sent_when_a_human_says_so() {
     let mut world = patient().await;
     let (id, text, item) = unclear(&mut world, Act::ResetBefore).await;
-    assert_eq!(world.stage.app().shared.retry(&item, false).await.unwrap(), RetryOutcome::Confirm);
+    assert_eq!(world.stage.app().shared.retry(item, IfUnclear::Confirm).await.unwrap(), Outcome::Confirm);
     world.quiet().await;
     assert_eq!(world.received(&id), Vec::<String>::new());
-    assert_eq!(world.stage.app().shared.retry(&item, true).await.unwrap(), RetryOutcome::Again);
+    assert_eq!(world.stage.app().shared.retry(item, IfUnclear::SendAgain).await.unwrap(), Outcome::Done);
     world.receives(&id, &text).await;
     world.quiet().await;
     assert_eq!(world.received(&id), [text]);

@@ -24,7 +24,7 @@ async fn a_close_behind_an_answer_that_was_not_sent_says_so_on_the_case() {
         "the answer's own reason: {reason}"
     );
     // A human decides about the answer; then the close is settled.
-    world.stage.app().shared.drop_parked(&parked.id).await.unwrap();
+    world.stage.app().shared.drop_parked(parked.id).await.unwrap();
     let settled = || (case_now()["Goodays_Sync_Status__c"] != "Waiting: close").then_some(());
     world.holds("the close ends", settled).await;
 }

@@ -34,7 +34,7 @@ async fn what_is_sent_does_not_cover_that_the_close_waits() {
     let reason = field("Goodays_Sync_Error__c");
     assert!(reason.contains("The close of this Case waits."), "{reason}");
     assert!(reason.contains("an answer on this Case was not sent"), "{reason}");
-    world.stage.app().shared.drop_parked(&parked.id).await.unwrap();
+    world.stage.app().shared.drop_parked(parked.id).await.unwrap();
     world.quiet().await;
 }
 

@@ -155,7 +155,7 @@ async fn a06_apply_actions_lists_and_carries_out_what_stands() {
     assert_eq!(touched(&world).await, (0, 0, 0), "each is known, sent or held back");
     world.polled().await;
     for item in parked {
-        world.retry(&item.id).await;
+        world.retry(item.id).await;
     }
     world.settle().await;
     assert_eq!(sent(), 4);

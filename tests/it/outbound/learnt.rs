@@ -91,7 +91,7 @@ async fn a02_an_edit_does_not_hide_the_text_that_was_refused_and_arrived() {
     world.polled().await;
     let parked = world.the_parked().await;
     clock.set(2 * HOUR_MS);
-    world.retry(&parked.id).await;
+    world.retry(parked.id).await;
     told(&world, &id, "Sent: private message").await;
     world.settle().await;
     assert!(world.told(&id).1.contains("the customer has the first text"), "{:?}", world.told(&id));

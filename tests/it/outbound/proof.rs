@@ -1,7 +1,7 @@
 //! A1, A2, A4: only what Goodays shows afterwards proves that a message arrived.
 
 use futures_util::future::join_all;
-use goodays_salesforce::operator::RetryOutcome;
+use goodays_salesforce::operator::Outcome;
 use goodays_salesforce::sim::goodays::{Altered, Feedback};
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
@@ -112,7 +112,7 @@ async fn a02_a_retry_of_what_is_unclear_asks_and_sends_nothing() {
     told(&world, &id, UNCLEAR).await;
     let item = world.the_parked().await;
     assert_eq!(item.state, "unclear");
-    assert_eq!(world.retry(&item.id).await, RetryOutcome::Confirm);
+    assert_eq!(world.retry(item.id).await, Outcome::Confirm);
     told(&world, &id, "Sent: public reply").await;
     world.settle().await;
     assert_eq!(world.received(&id).len(), 1);

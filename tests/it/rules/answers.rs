@@ -1,6 +1,6 @@
 //! Rules 9 and 10: several answers, and answers that change.
 
-use goodays_salesforce::operator::RetryOutcome;
+use goodays_salesforce::operator::Outcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn rule_09_the_next_answer_waits_for_the_customer_and_for_a_human() {
     world.customer_writes(&id, "And the second part?");
     world.settle().await;
     assert_eq!(world.received(&id).len(), 1, "never sent later by itself");
-    assert_eq!(world.retry(&parked.id).await, RetryOutcome::Again);
+    assert_eq!(world.retry(parked.id).await, Outcome::Done);
     world.settle().await;
     assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second part.".to_owned())]);
     assert_eq!(world.parked().await, []);
@@ -59,7 +59,7 @@ async fn rule_09_a_public_text_is_not_sent_after_somebody_else_answered() {
     world.customer_writes(&id, "Thank you both.");
     world.settle().await;
     // A private message would be possible now, but the text was not written as one.
-    assert_eq!(world.retry(&world.the_parked().await.id).await, RetryOutcome::Again);
+    assert_eq!(world.retry(world.the_parked().await.id).await, Outcome::Done);
     world.settle().await;
     assert_eq!(world.the_parked().await.reason_code, "answered_by_other");
     assert_eq!(world.puts(&id), []);

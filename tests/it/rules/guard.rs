@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use goodays_salesforce::demo::stage::Tuning;
-use goodays_salesforce::operator::RetryOutcome;
+use goodays_salesforce::operator::Outcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;
 use serde_json::{Value, json};
@@ -197,7 +197,7 @@ async fn rule_16_a_mass_edit_is_held_back_and_released_by_retry() {
         assert!(told.1.contains("Held back"), "{told:?}");
     }
     for item in parked {
-        assert_eq!(world.retry(&item.id).await, RetryOutcome::Again);
+        assert_eq!(world.retry(item.id).await, Outcome::Done);
     }
     world.settle().await;
     assert_eq!(sent(), 6);

@@ -1,7 +1,7 @@
 //! Rules 7 and 8: answer and close at the same moment, and actions that Goodays does not allow.
 
 use goodays_salesforce::demo::stage::Tuning;
-use goodays_salesforce::operator::RetryOutcome;
+use goodays_salesforce::operator::Outcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
@@ -44,7 +44,7 @@ async fn rule_07_close_spam_and_call_wait_for_an_answer_that_is_parked() {
     assert_eq!(parked.action.as_deref(), Some("answer"));
     assert!(world.told(&id).1.contains("Too rude."), "{:?}", world.told(&id));
     assert_eq!(world.processed(&id), [] as [&str; 0]);
-    assert_eq!(world.app().shared.drop_parked(&parked.id).await.unwrap(), RetryOutcome::Again);
+    assert_eq!(world.app().shared.drop_parked(parked.id).await.unwrap(), Outcome::Done);
     world.settle().await;
     assert_eq!(world.processed(&id), ["close"]);
 }

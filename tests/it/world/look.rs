@@ -1,6 +1,6 @@
 //! Views of a world: the Case and its comments, what reached the customer, the requests.
 
-use goodays_salesforce::operator::{ParkedItem, RetryOutcome};
+use goodays_salesforce::operator::{IfUnclear, ItemId, Outcome, ParkedItem};
 use goodays_salesforce::sim::wire::Seen;
 use serde_json::Value;
 
@@ -77,8 +77,8 @@ impl World {
         parked.remove(0)
     }
 
-    pub async fn retry(&self, id: &str) -> RetryOutcome {
-        self.app().shared.retry(id, false).await.unwrap()
+    pub async fn retry(&self, id: ItemId) -> Outcome {
+        self.app().shared.retry(id, IfUnclear::Confirm).await.unwrap()
     }
 
     /// Requests to Salesforce that write, since the log was cleared.
