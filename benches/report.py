@@ -146,16 +146,14 @@ def scale_targets(find):
     many = next((row["what"] for row in find.rows("known", "", OURS) if row["what"] != "1000 known"), "many")
     known = lambda name, run=many: find.number("known", run, name)
     cpu = find.ratio(known("cpu_ms_per_event"), known("cpu_ms_per_event", "1000 known"))
-    memory = lambda run: find.number("outage", run, "memory_mb")
+    memory = lambda run, who=OURS: find.number("outage", run, "memory_mb", who)
+    grown = lambda who=OURS: find.ratio(memory("long outage, drained", who), memory("long outage, taken in", who))
     return [
         target(f"memory with {many}", known("peak_mb"), most=200, unit=" MB"),
         target(f"cost of an event with {many}, times that with 1000", cpu, most=1.3),
         target(f"start with {many}", known("start_ms"), most=2000, unit=" ms"),
-        target(
-            "memory at the end of a long drain, times that at its beginning",
-            find.ratio(memory("long outage, drained"), memory("long outage, taken in")),
-            most=1.2,
-        ),
+        target("memory at the end of a long drain, times that at its beginning", grown(), most=1.2),
+        target("the same on PostgreSQL", grown("on PostgreSQL"), most=1.2),
     ]
 
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::load::{Acknowledged, post};
 use crate::org::Org;
-use crate::process::folder;
+use crate::process::{folder, size};
 use crate::report::Row;
 use crate::scenes::{CONNECTIONS, ROUNDS, Scenes, requests, row};
 use crate::target::{Kind, Target};
@@ -36,11 +36,12 @@ fn script(arguments: &[&str], dir: &Path) -> anyhow::Result<std::process::Output
 
 impl Database {
     /// None where there is no PostgreSQL.
-    fn start() -> anyhow::Result<Option<Self>> {
+    pub fn start() -> anyhow::Result<Option<Self>> {
         let dir = folder()?;
         fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let started = script(&["start", "--standby"], dir.path())?;
         if started.status.code() == Some(3) {
+            eprintln!("no PostgreSQL here: the second store is not measured (apt-get install postgresql)");
             return Ok(None);
         }
         ensure!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
@@ -49,19 +50,21 @@ impl Database {
     }
 
     /// A daemon with its records there, in a schema of its own.
-    async fn target(&self, schema: &str, org: &Org) -> anyhow::Result<Target> {
+    pub async fn target(&self, schema: &str, org: &Org) -> anyhow::Result<Target> {
         let section = format!("postgres: {{ url: '{}', schema: {schema} }}", self.url);
         Target::on_postgres(org, &section).await
+    }
+
+    /// What the primary has on disk, its log included, in bytes.
+    pub fn disk(&self) -> u64 {
+        size(&self.dir.path().join("primary"))
     }
 }
 
 impl Scenes {
     /// Acknowledgements in turns while Salesforce is down, then the drain of an outage, on either store.
     pub async fn stores(&self) -> anyhow::Result<Vec<Row>> {
-        let Some(database) = Database::start()? else {
-            eprintln!("no PostgreSQL here: the second store is not measured (apt-get install postgresql)");
-            return Ok(Vec::new());
-        };
+        let Some(database) = Database::start()? else { return Ok(Vec::new()) };
         let mut rows = self.doors_of_stores(&database).await?;
         for kind in [Kind::Ours, Kind::OnPostgres] {
             let mut org = Org::start().await?;

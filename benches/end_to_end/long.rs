@@ -8,6 +8,7 @@ use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::state::{EntryState, Receipt, Settings, Store};
 use serde_json::json;
 
+use crate::database::Database;
 use crate::load::{Acknowledged, event, per_second, post, quantile};
 use crate::org::Org;
 use crate::report::Row;
@@ -24,37 +25,17 @@ const ANSWERS: usize = 40;
 const INTERVAL_MS: u64 = 400;
 
 impl Scenes {
-    /// Many events while Salesforce is down, then it is available again. Memory and disk are measured at both ends.
+    /// Many events while Salesforce is down, then it is available again; on either store.
     pub async fn outage(&self, events: usize) -> anyhow::Result<Vec<Row>> {
-        let mut org = Org::start().await?;
+        let org = Org::start().await?;
         let target = Target::start(Kind::Ours, &org, &self.peers).await?;
-        org.go_down().await?;
-        let mut taken = row("long outage, taken in", Kind::Ours, 0, events);
-        let mut all = Acknowledged { took: Duration::ZERO, latencies: Vec::new() };
-        for from in (0..events).step_by(AHEAD) {
-            let ack = post(target.addr, requests(from, AHEAD.min(events - from)), CONNECTIONS).await?;
-            all.took += ack.took;
-            all.latencies.extend(ack.latencies);
+        let mut rows = outage_of(Kind::Ours, org, target, &Target::disk, events).await?;
+        if let Some(database) = Database::start()? {
+            let org = Org::start().await?;
+            let target = database.target("outage", &org).await?;
+            rows.extend(outage_of(Kind::OnPostgres, org, target, &|_| database.disk(), events).await?);
         }
-        all.latencies.sort_unstable();
-        taken.acknowledged(&all);
-        taken.process(&target.process, target.disk());
-        taken.memory_mb = Some(target.process.memory_mb());
-        target.process.forget_peak()?;
-        let mut drained = row("long outage, drained", Kind::Ours, 0, events);
-        let (calls, cpu_ms) = (org.calls().await?, target.process.cpu_ms());
-        org.come_up().await?;
-        while org.calls().await? == calls {
-            tokio::time::sleep(LOOK).await;
-        }
-        let began = Instant::now();
-        org.holds(events, 20 * LOOK).await?;
-        drained.events_per_s = Some(per_second(events, began.elapsed()));
-        drained.calls_per_event = Some(share(org.calls().await? - calls, events));
-        drained.process(&target.process, target.disk());
-        drained.memory_mb = Some(target.process.memory_mb());
-        drained.cpu_ms_per_event = Some(share(target.process.cpu_ms() - cpu_ms, events));
-        Ok(vec![taken, drained])
+        Ok(rows)
     }
 
     /// The same load on a state of finished events: recent ones, and ones that are being pruned.
@@ -110,6 +91,43 @@ impl Scenes {
         row.process(&target.process, target.disk());
         Ok(row)
     }
+}
+
+/// Memory and disk are measured before and after the drain.
+async fn outage_of(
+    kind: Kind,
+    mut org: Org,
+    target: Target,
+    disk: &dyn Fn(&Target) -> u64,
+    events: usize,
+) -> anyhow::Result<Vec<Row>> {
+    org.go_down().await?;
+    let mut taken = row("long outage, taken in", kind, 0, events);
+    let mut all = Acknowledged { took: Duration::ZERO, latencies: Vec::new() };
+    for from in (0..events).step_by(AHEAD) {
+        let ack = post(target.addr, requests(from, AHEAD.min(events - from)), CONNECTIONS).await?;
+        all.took += ack.took;
+        all.latencies.extend(ack.latencies);
+    }
+    all.latencies.sort_unstable();
+    taken.acknowledged(&all);
+    taken.process(&target.process, disk(&target));
+    taken.memory_mb = Some(target.process.memory_mb());
+    target.process.forget_peak()?;
+    let mut drained = row("long outage, drained", kind, 0, events);
+    let (calls, cpu_ms) = (org.calls().await?, target.process.cpu_ms());
+    org.come_up().await?;
+    while org.calls().await? == calls {
+        tokio::time::sleep(LOOK).await;
+    }
+    let began = Instant::now();
+    org.holds(events, 20 * LOOK).await?;
+    drained.events_per_s = Some(per_second(events, began.elapsed()));
+    drained.calls_per_event = Some(share(org.calls().await? - calls, events));
+    drained.process(&target.process, disk(&target));
+    drained.memory_mb = Some(target.process.memory_mb());
+    drained.cpu_ms_per_event = Some(share(target.process.cpu_ms() - cpu_ms, events));
+    Ok(vec![taken, drained])
 }
 
 /// A state with `count` finished events that are `age_ms` old.
