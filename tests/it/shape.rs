@@ -136,10 +136,11 @@ fn retry_intervals_are_computed_in_one_place() {
 
 /// Files of the workers that read an answer of a remote for a fact (an account's name, an expired cursor),
 /// and the circuit breaker, which only pauses.
-const READ_FACTS: [&str; 10] = [
+const READ_FACTS: [&str; 11] = [
     "runtime/circuit_breaker.rs",
     "runtime/org_identity.rs",
     "poll/mod.rs",
+    "poll/page.rs",
     "delivery/facts.rs",
     "delivery/limits.rs",
     "delivery/reread.rs",

@@ -6,42 +6,34 @@
 pub(crate) mod apply_rows;
 pub(crate) mod columns;
 mod deleted_comments;
+mod page;
+mod poll_state;
 pub(crate) mod rules;
 mod too_large;
 
-use arc_swap::ArcSwap;
-use jiff::Timestamp;
-use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
+
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::decide::outbound::EarlierRules;
 use crate::decide::pace::{LooksBack, PollPace, poll_back};
 use crate::http::{Failure, Problem, Trail};
 use crate::mutant;
-use crate::salesforce::RecordId;
-use crate::salesforce::client::Asked;
-use crate::salesforce::query::{self, After, Poll};
+use crate::salesforce::query::After;
 use crate::state::StoreError;
 use crate::time::SalesforceTime;
-use crate::workers::inbound::reconcile::unsayable;
-use crate::workers::poll::apply_rows::{
-    Applying, apply_case_rows, apply_comment_rows, apply_merged_rows, id_of,
-};
-use crate::workers::poll::columns::{Columns, PAGE, Part};
-use crate::workers::poll::deleted_comments::{DeletedComments, apply_deleted_comments};
+use crate::workers::poll::columns::PAGE;
+use crate::workers::poll::deleted_comments::DeletedComments;
+use crate::workers::poll::page::Progress;
+pub(crate) use crate::workers::poll::page::stamp;
+pub use crate::workers::poll::poll_state::PollState;
 use crate::workers::poll::rules::READ_ALL;
 use crate::workers::poll::too_large::TooLarge;
-use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::page_size::PageSize;
-use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, OrgIdentity, Shared, Step, Stop, Worker};
+use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
-/// Rows whose conversations are loaded and written together, before other tasks have their turn.
-const ROWS_AT_ONCE: usize = 50;
 pub(crate) const CURSOR: &str = "cursor";
 /// The cursor before the last completed read of the overlap.
 pub(crate) const LOOKED: &str = "cursor at the last look back";
@@ -81,53 +73,6 @@ enum Next {
 impl Default for Next {
     fn default() -> Self {
         Self::At(0)
-    }
-}
-
-/// When polls were completed, for `status`.
-#[derive(Default)]
-pub struct PollState {
-    pub last_completed_ms: ArcSwap<Option<i64>>,
-    /// Salesforce's clock when the last completed pass began.
-    pub(crate) seen_until: ArcSwap<Option<SalesforceTime>>,
-    /// The newest row time that was read (milliseconds).
-    newest_ms: AtomicI64,
-    /// When the last completed pass began (milliseconds).
-    began_ms: AtomicI64,
-    /// An action waits for a pass that begins then or later (milliseconds).
-    wanted_ms: AtomicI64,
-    /// A query that Salesforce refuses, for people.
-    pub trouble: ArcSwap<Option<String>>,
-    /// The same for the query that reads actions again before they are sent.
-    pub not_shown: ArcSwap<Option<String>>,
-    /// How often that was refused in a row.
-    pub not_shown_times: AtomicU32,
-    /// The newest row time ahead of Salesforce's own clock, as of the last poll. Such rows are read at each poll.
-    pub ahead: ArcSwap<Option<SalesforceTime>>,
-}
-
-impl PollState {
-    /// After a start: what polls had read before.
-    pub(crate) fn after(cursor: Option<SalesforceTime>) -> Self {
-        let state = Self::default();
-        state.read_up_to(cursor);
-        state
-    }
-
-    /// When the last completed pass began (milliseconds); 0: none since the start.
-    pub(crate) fn began_ms(&self) -> i64 {
-        self.began_ms.load(Ordering::SeqCst)
-    }
-
-    /// Rows up to this time were read.
-    fn read_up_to(&self, newest: Option<SalesforceTime>) {
-        let newest_ms = newest.map_or(0, SalesforceTime::to_millis);
-        self.newest_ms.fetch_max(newest_ms, Ordering::SeqCst);
-    }
-
-    /// Until when polls have seen what was done (Salesforce's clock); since a start none is known to have.
-    pub(crate) fn seen_until(&self, contact: &OrgIdentity) -> SalesforceTime {
-        (**self.seen_until.load()).unwrap_or(contact.first_start)
     }
 }
 
@@ -191,29 +136,6 @@ fn cannot_be_read(shared: &Shared) {
     shared.poll_state.trouble.store(Arc::new(Some(told.to_owned())));
 }
 
-impl Shared {
-    /// An action waits for a poll that begins at `due_ms` or later (milliseconds).
-    pub(crate) fn want_poll(&self, due_ms: i64) {
-        if self.poll_state.wanted_ms.fetch_max(due_ms, Ordering::SeqCst) < due_ms {
-            self.poll.notify_one();
-        }
-    }
-
-    /// Salesforce's clock now. Something on the network path may remove the `Date` from its answers: then it is this
-    /// machine's clock, or the newest row that was read, whichever is later. So what people did before an edit of the
-    /// rules never looks as if it was done after.
-    pub(crate) fn salesforce_now(&self) -> SalesforceTime {
-        let newest_ms = self.poll_state.newest_ms.load(Ordering::SeqCst);
-        let without_date = || self.our_time().max(SalesforceTime::from_millis(newest_ms));
-        self.salesforce.now().unwrap_or_else(without_date)
-    }
-
-    /// This machine's clock, in place of Salesforce's.
-    fn our_time(&self) -> SalesforceTime {
-        SalesforceTime::from_millis(self.clock.now_ms())
-    }
-}
-
 /// What a pass reads, and what was stored before it.
 struct Span {
     from: SalesforceTime,
@@ -223,12 +145,6 @@ struct Span {
     before: LooksBack,
     /// All Cases are read, from the first one on.
     all: bool,
-}
-
-/// How far a query has come.
-struct Progress {
-    after: After,
-    done: bool,
 }
 
 impl Poller {
@@ -375,203 +291,4 @@ impl Poller {
         }
         Ok(())
     }
-
-    /// One call: the next page of each query that is not done. Cases come before comments, so that a comment is judged
-    /// by the current Case.
-    async fn page(
-        &mut self,
-        shared: &Shared,
-        (contact, cursor): (&OrgIdentity, SalesforceTime),
-        progress: &mut [Progress; 4],
-        deleted: Option<&str>,
-    ) -> Result<SalesforceTime, Stop> {
-        // Earlier comments of our Cases were seen by the passes before, unless they became visible late.
-        let seen_until = cursor.plus_millis(-millis(shared.live().poll.overlap));
-        let (context, earlier) = shared.rules_in_force().await?;
-        let part = Part { rows: self.size.now(), except: self.too_large.rows(), only_ids: false };
-        let mut queries = queries(&shared.columns, (&context, &earlier), contact, progress, &part)?;
-        let rows = part.rows;
-        queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
-        if rows == 1 {
-            // One row of each may be too large together.
-            queries.truncate(1);
-        }
-        self.spacing_ms = shared.allowance(Purpose::Poll).await?;
-        let began_ms = shared.clock.now_ms();
-        let asked = |(index, soql): &(usize, String)| match *index {
-            MERGED | DELETED => Asked::All(soql.clone()),
-            _ => Asked::Current(soql.clone()),
-        };
-        let asked: Vec<Asked> = queries.iter().map(asked).collect();
-        let result = shared.salesforce.pages(&asked).await;
-        if result.is_ok() {
-            shared.salesforce_said(&result, began_ms);
-        }
-        let mut newest = SalesforceTime::default();
-        let horizon = shared.salesforce.now().unwrap_or_else(|| shared.our_time()).plus_millis(CLOCKS_MS);
-        let pages = match result {
-            Err(Failure::TooLarge(_)) if self.size.shrink() => return Ok(newest),
-            Err(failure @ Failure::TooLarge(_)) => {
-                let Some((index, _)) = queries.first() else { return Err(failure.into()) };
-                let rules = (&context, earlier.as_slice());
-                let at = self.pass_over(shared, (contact, rules), (*index, progress), failure).await?;
-                return Ok(self.newest_of([at], horizon));
-            }
-            result => result?,
-        };
-        // One refused query stops both cursors, so results are checked before any row is applied.
-        let mut refused = None;
-        for ((index, _), page) in queries.iter().zip(&pages) {
-            if let Err(problem) = page {
-                match (*index, shared.columns.without(problem)) {
-                    (MERGED | DELETED, _) => {
-                        progress[*index].done = true;
-                        self.leave_gone_out(shared, began_ms);
-                    }
-                    (_, true) => return Ok(newest),
-                    _ => refused = Some(problem.clone()),
-                }
-            }
-        }
-        if let Some(problem) = refused {
-            return Err(Failure::Refused { status: 400, problem }.into());
-        }
-        // Actions are sent only when the whole page is in the outbox, so that one write reports on all of them.
-        let whole_page = shared.page.write().await;
-        let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
-        let (mut any_full, mut is_stuck) = (false, false);
-        for ((index, _), page) in queries.into_iter().zip(pages) {
-            let Ok(page) = page else { continue };
-            let last = page.rows.last().and_then(stamp);
-            // The query for deleted comments has no limit.
-            let full = (index != DELETED && page.rows.len() >= rows) || !page.done;
-            any_full |= full;
-            self.too_large.were_read(&page.rows);
-            let times = page.rows.iter().filter_map(stamp).map(|(at, _)| SalesforceTime::from(at));
-            shared.poll_state.read_up_to(times.clone().max());
-            newest = newest.max(self.newest_of(times, horizon));
-            let mut rows = page.rows.into_iter();
-            // Each row is freed once it is applied: a full page takes some megabytes.
-            while let Some(first) = rows.next() {
-                let some: Vec<Value> =
-                    [first].into_iter().chain(rows.by_ref().take(ROWS_AT_ONCE - 1)).collect();
-                match index {
-                    CASES => apply_case_rows(shared, &applying, &some).await?,
-                    COMMENTS => apply_comment_rows(shared, &applying, &some).await?,
-                    MERGED => apply_merged_rows(shared, (&context, seen_until), &some).await?,
-                    _ => apply_deleted_comments(shared, &some).await?,
-                }
-                // Not after the last ones: on a small page the dispatcher would meet the lock, and pause, at each poll.
-                if rows.len() > 0 {
-                    tokio::task::yield_now().await;
-                }
-            }
-            let full = full && index != DELETED;
-            match last {
-                last if full && !self.moves_on(index, last.as_ref()) => {
-                    progress[index].done = true;
-                    is_stuck |= index != MERGED;
-                }
-                Some((at, id)) => {
-                    progress[index] = Progress { after: After { at, id: Some(id) }, done: !full };
-                }
-                None => progress[index].done = true,
-            }
-        }
-        // While a page is not full, a larger one would show the same rows.
-        if any_full || rows == 1 {
-            self.size.grow();
-        }
-        drop(whole_page);
-        shared.deliver.notify_one();
-        if is_stuck {
-            return Err(Failure::Road("a poll's pages that repeat the same rows".to_owned()).into());
-        }
-        Ok(newest)
-    }
-
-    /// Whether a page that is not the last one ends behind all pages of this pass: the next one is asked for by its last row,
-    /// so it would show the same rows without end.
-    fn moves_on(&mut self, index: usize, last: Option<&(Timestamp, RecordId)>) -> bool {
-        last.is_some_and(|(at, id)| self.trail.is_new(format!("{index} {at} {id}").as_bytes()))
-    }
-
-    /// The newest of these times. Those ahead of Salesforce's own clock are only noted.
-    fn newest_of(
-        &mut self,
-        times: impl IntoIterator<Item = SalesforceTime>,
-        horizon: SalesforceTime,
-    ) -> SalesforceTime {
-        let mut newest = SalesforceTime::default();
-        for at in times {
-            let place = if at > horizon { self.ahead.get_or_insert(at) } else { &mut newest };
-            *place = at.max(*place);
-        }
-        newest
-    }
-
-    /// The next row of this query is too large by itself: the query goes on behind it. Returns when the row was changed.
-    async fn pass_over(
-        &mut self,
-        shared: &Shared,
-        (contact, rules): (&OrgIdentity, (&OwnedPlanContext, &[EarlierRules])),
-        (index, progress): (usize, &mut [Progress; 4]),
-        failure: Failure,
-    ) -> Result<SalesforceTime, Stop> {
-        if matches!(index, MERGED | DELETED) {
-            progress[index].done = true;
-            self.leave_gone_out(shared, shared.clock.now_ms());
-            return Ok(SalesforceTime::default());
-        }
-        let part = Part { rows: 1, except: self.too_large.rows(), only_ids: false }.next_id();
-        let queries = queries(&shared.columns, rules, contact, progress, &part)?;
-        let soql = queries.into_iter().find(|(of, _)| *of == index).map(|(_, soql)| Asked::Current(soql));
-        shared.allowance(Purpose::Poll).await?;
-        let pages = shared.salesforce.pages(&soql.into_iter().collect::<Vec<_>>()).await?;
-        let page = pages.into_iter().next().transpose();
-        let page = page.map_err(|problem| Failure::Refused { status: 400, problem })?;
-        let row = page.and_then(|page| page.rows.first().and_then(stamp));
-        // Something else than rows makes the answer large.
-        let (at, id) = row.ok_or(failure)?;
-        self.too_large.pass_over(id.clone(), at);
-        progress[index].after = After { at, id: Some(id) };
-        Ok(at.into())
-    }
-}
-
-fn queries(
-    columns: &Columns,
-    (context, earlier): (&OwnedPlanContext, &[EarlierRules]),
-    contact: &OrgIdentity,
-    progress: &[Progress; 4],
-    part: &Part<'_>,
-) -> Result<Vec<(usize, String)>, Failure> {
-    let Some(case) = context.mapping.case_mappings().first() else { return Ok(Vec::new()) };
-    let mut queries = Vec::new();
-    let mut add = |index: usize, soql: Option<String>| {
-        queries.extend(soql.filter(|_| !progress[index].done).map(|soql| (index, soql)));
-    };
-    add(CASES, columns.cases(context, earlier, &progress[CASES].after, part)?);
-    add(COMMENTS, columns.comments(context, earlier, &contact.us, &progress[COMMENTS].after, part)?);
-    let merged = ["MasterRecordId", case.key_field.as_str(), case.marker_field.as_str(), "CaseNumber"];
-    let (object, key, limit) = (case.object.as_str(), "MasterRecordId", part.rows);
-    let merged = Poll { object, fields: &merged, key, not_by: None, except: &[], limit };
-    let merged = query::poll(&merged, &progress[MERGED].after).map_err(|e| unsayable(&e))?;
-    add(MERGED, Some(merged));
-    Ok(queries)
-}
-
-/// Audit times and the `Date` header come from different machines, and the header has whole seconds.
-const CLOCKS_MS: i64 = 60_000;
-
-const CASES: usize = 0;
-const COMMENTS: usize = 1;
-/// Cases that were merged away: an answer on the master Case may be meant for their customer.
-const MERGED: usize = 2;
-/// Comments of parked answers that were deleted.
-const DELETED: usize = 3;
-
-pub(crate) fn stamp(row: &Value) -> Option<(Timestamp, RecordId)> {
-    let at = row.get("SystemModstamp").and_then(Value::as_str).and_then(query::parse_moment)?;
-    Some((at, id_of(row, "Id")?))
 }
