@@ -54,7 +54,7 @@ impl Visit<'_> {
             except: &[],
             limit: 1,
         };
-        let key = format!("{}.{}", relation_of(&source.parent), case.key_field);
+        let key = format!("{}.{}", source.parent_relation(), case.key_field);
         let fields: Vec<&str> = comment_paths.iter().map(String::as_str).collect();
         let not_by = Some(&session.user_id);
         let on_comment =
@@ -110,13 +110,5 @@ impl Visit<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// `ParentId` gives `Parent`, `Case__c` gives `Case__r`.
-fn relation_of(parent: &str) -> String {
-    match parent.strip_suffix("__c") {
-        Some(custom) => format!("{custom}__r"),
-        None => parent.strip_suffix("Id").unwrap_or(parent).to_owned(),
     }
 }

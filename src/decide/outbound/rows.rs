@@ -313,8 +313,7 @@ fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Optio
     let by = rules.of_action(Some(intent), row);
     let actions = by.actions();
     if intent.kind.is_answer() {
-        let parent = actions.comments.parent.trim_end_matches("Id");
-        let case = row.get(parent).cloned().unwrap_or(Value::Null);
+        let case = row.get(actions.comments.parent_relation()).cloned().unwrap_or(Value::Null);
         return match actions.on_comment(&case, row) {
             Ok(wanted) => {
                 let wanted = wanted.filter(|w| w.act == Act::Answer);

@@ -129,6 +129,15 @@ impl CommentsSource {
         self.when.as_ref().map(|when| Condition::of(&when.source))
     }
 
+    /// The relation that leads from a comment to its Case (Salesforce reference, 5): `ParentId` gives `Parent`, `Case__c`
+    /// gives `Case__r`.
+    pub fn parent_relation(&self) -> String {
+        match self.parent.strip_suffix("__c") {
+            Some(custom) => format!("{custom}__r"),
+            None => self.parent.strip_suffix("Id").unwrap_or(&self.parent).to_owned(),
+        }
+    }
+
     /// Whether what users of this kind write may be sent, ignoring case.
     pub fn may_answer(&self, user_type: &str) -> bool {
         self.authors.iter().any(|known| known.eq_ignore_ascii_case(user_type))
@@ -321,5 +330,26 @@ impl ActionRule {
 
     fn expressions(&self) -> impl Iterator<Item = &Expr> {
         [&self.when, &self.content, &self.remark_type, &self.note, &self.rating].into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_leads_to_its_case_by_the_relation_of_its_parent_field() {
+        for (parent, relation) in [("ParentId", "Parent"), ("Case__c", "Case__r"), ("FeedbackId", "Feedback")]
+        {
+            let source = CommentsSource {
+                object: "Note__c".to_owned(),
+                parent: parent.to_owned(),
+                body: "Text__c".to_owned(),
+                author_email: None,
+                authors: Vec::new(),
+                when: None,
+            };
+            assert_eq!(source.parent_relation(), relation);
+        }
     }
 }

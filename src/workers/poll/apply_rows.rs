@@ -58,8 +58,8 @@ impl<'a> Applying<'a> {
 
     /// The row of a comment's Case.
     pub(crate) fn parent_of(&self, comment: &Value) -> Value {
-        let parent = &self.context.mapping.actions().comments.parent;
-        comment.get(parent.trim_end_matches("Id")).cloned().unwrap_or(Value::Null)
+        let relation = self.context.mapping.actions().comments.parent_relation();
+        comment.get(relation).cloned().unwrap_or(Value::Null)
     }
 }
 

@@ -85,7 +85,7 @@ impl Columns {
     ) -> Result<Option<String>, Failure> {
         let Some(case) = context.mapping.case_mappings().first() else { return Ok(None) };
         let source = &context.mapping.actions().comments;
-        let parent = source.parent.trim_end_matches("Id");
+        let parent = source.parent_relation();
         let key = format!("{parent}.{}", case.key_field);
         let mut fields = self.of_comment(context, earlier);
         fields.push(key.clone());
@@ -103,7 +103,7 @@ impl Columns {
     /// Paths of comments, and of their Cases through the parent field.
     pub(crate) fn of_comment(&self, context: &OwnedPlanContext, earlier: &[EarlierRules]) -> Vec<String> {
         let source = &context.mapping.actions().comments;
-        let parent = source.parent.trim_end_matches("Id");
+        let parent = source.parent_relation();
         // Rules about another object's comments do not apply to these.
         let same = |actions: &&ActionMapping| actions.comments.object == source.object;
         let own = rules(context, earlier).filter(same).flat_map(ActionMapping::comment_paths);

@@ -214,7 +214,7 @@ impl Shared {
         let mapping = self.mapping();
         let Some(case) = mapping.case_mappings().first() else { return Ok(None) };
         let comments = &mapping.actions().comments;
-        let key = format!("{}.{}", comments.parent.trim_end_matches("Id"), case.key_field);
+        let key = format!("{}.{}", comments.parent_relation(), case.key_field);
         // A row with a time far ahead of every clock says nothing.
         let until = date.to_millis().max(self.clock.now_ms()).saturating_add(ROW_AHEAD_MS);
         let between = (date, SalesforceTime::from_millis(until));
