@@ -166,6 +166,9 @@ pub struct Sending {
     /// [`Self::looked`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<GoodaysTime>,
+    /// The response's state that Goodays showed just before: what was so before proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_before: Option<String>,
     /// Another attempt came before, and its outcome is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -200,6 +203,7 @@ impl Sending {
             seen,
             looked: None,
             newest: None,
+            state_before: None,
             again: false,
             refusal: None,
             as_author: false,

@@ -58,6 +58,8 @@ impl Conversation {
         let seen = before.as_ref().map_or_else(|| seen(view), |first| first.seen.clone());
         let looked = before.as_ref().and_then(|first| first.looked).or(attempt.looked);
         let newest = before.as_ref().map_or_else(|| newest_of(view), |first| first.newest);
+        let state_before =
+            before.as_ref().map_or_else(|| view.state.clone(), |first| first.state_before.clone());
         let mut words = before.as_ref().map(|first| first.words.clone()).unwrap_or_default();
         if !words.is_empty() && !words.iter().any(|one| intent.kind.words() == Some(one)) {
             words.extend(intent.kind.words().map(str::to_owned));
@@ -70,6 +72,7 @@ impl Conversation {
             epoch: attempt.epoch,
             looked,
             newest,
+            state_before,
             again,
             refusal,
             as_author,

@@ -129,7 +129,11 @@ pub fn arrived(intent: &Intent, sending: &Sending, link: Option<&Link>, view: &R
             (!sending.is_refused() || is_its_note(intent, sending, call)).then_some(Outcome::Arrived(None))
         }
         Verb::Close | Verb::Spam if sending.is_refused() => None,
-        Verb::Close => state("closed"),
+        // A customer who writes again finds it closed, and then only the list of actions shows that it was processed.
+        Verb::Close => {
+            let was_closed = sending.state_before.as_deref() == Some("closed");
+            state("closed").filter(|_| !was_closed || !view.allows(Verb::Close))
+        }
         Verb::Spam => state("spam"),
     }
 }

@@ -198,6 +198,21 @@ fn reading(view: &Response, asked_ms: i64, message_ends_turn: Option<bool>) -> R
     Reading { view, asked_ms, settle_ms: 10_000, message_ends_turn }
 }
 
+/// After our reply it stays closed, also when the customer writes again.
+#[test]
+fn a_response_that_was_closed_before_is_closed_again_when_close_is_not_listed() {
+    let close = ActionKind::Close { remark_type: None, after: None };
+    let state_before = Some("closed".to_owned());
+    let sending = Sending { state_before, ended_ms: Some(0), ..on_its_way(Verb::Close, &["v", "b1"]) };
+    let one = intent(1, close, IntentState::Sending(sending.clone()));
+    let of = |listed: &str| {
+        let view = read_view(&listing(listed, "closed", true));
+        outcome(&one, &sending, None, reading(&view, 60_000, None))
+    };
+    assert_eq!(of("message close"), Outcome::DidNotArrive);
+    assert_eq!(of("message"), Outcome::Arrived(None));
+}
+
 /// An attempt whose verb is not listed any more is never *not arrived*: it may be shown later (design, rule 8).
 #[test]
 fn what_is_not_shown_and_not_taken_any_more_cannot_be_told() {
