@@ -12,7 +12,6 @@ use crate::out::{say, warn_user};
 use crate::remotes;
 use crate::state::StoreError;
 use crate::state::copy::{self, CopyError, Place, Step, Unreadable};
-use crate::state::postgres::ConnectError;
 
 #[derive(Debug, Subcommand)]
 pub enum State {
@@ -72,13 +71,11 @@ impl State {
 }
 
 fn is_unreachable(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(
-            CopyError::Connect(ConnectError::Database(StoreError::Unavailable(_)))
-                | CopyError::Store(StoreError::Unavailable(_))
-        )
-    )
+    match error.downcast_ref() {
+        Some(CopyError::Connect(error)) => error.may_pass(),
+        Some(CopyError::Store(error)) => matches!(error, StoreError::Unavailable(_)),
+        _ => false,
+    }
 }
 
 /// The state of this kind, and the other one.

@@ -191,17 +191,23 @@ async fn apply(field: &Field, daemon: &mut Daemon, leader: usize, fault: Fault) 
     }
 }
 
-/// Commits that the standbys do not have become visible on the primary, because their sessions are ended while they
-/// wait. Whoever takes them for done loses them with the primary.
+/// Commits that the standbys do not have become visible on the primary, because their waits are cancelled or their sessions
+/// ended meanwhile. Whoever takes them for done loses them with the primary.
 async fn lose_primary(daemon: &mut Daemon) -> anyhow::Result<()> {
-    const END_WAITING: &str = "
-        select pg_terminate_backend(pid) from pg_stat_activity
-        where wait_event = 'SyncRep' and application_name = 'goodays-salesforce'";
+    const END_WAITING: [&str; 2] = [
+        "select pg_cancel_backend(pid) from pg_stat_activity
+         where wait_event = 'SyncRep' and application_name = 'goodays-salesforce'",
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where wait_event = 'SyncRep' and application_name = 'goodays-salesforce'",
+    ];
     let primary = daemon.database.patroni()?.primary().await?;
     daemon.database.patroni()?.cut_replication(primary);
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(3) {
-        daemon.database.ask(END_WAITING, &[]).await?;
+    for end in END_WAITING.into_iter().cycle() {
+        if began.elapsed() > Duration::from_secs(3) {
+            break;
+        }
+        daemon.database.ask(end, &[]).await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let patroni = daemon.database.patroni()?;

@@ -181,11 +181,16 @@ impl Connection {
     /// Closes the connection of a statement that is lost, without a word to the server: others under way on it fail. Waits for
     /// nothing: the next connection may be being opened.
     fn close_if_lost<T>(done: Result<T, Failure>, used: &Used) -> Result<T, Failure> {
-        if let (Err(Failure::Lost(_)), Some(live)) = (&done, used.get()) {
+        if let (Err(Failure::Lost(_) | Failure::NotLetIn(_)), Some(live)) = (&done, used.get()) {
             live.is_lost.store(true, Ordering::SeqCst);
             live.task.abort();
         }
         done
+    }
+
+    /// Opens the connection, if it is not open.
+    pub(super) async fn open(&self) -> Result<(), Failure> {
+        self.live().await.map(drop)
     }
 
     /// How many requests were sent, each of which waited for its answer.
@@ -304,6 +309,10 @@ fn session(schema: &str, usage: Use) -> String {
     )
 }
 
+/// The server's function that waits for the standby. A wait that is cancelled there is a warning without a code of its own,
+/// and its words are in the server's language.
+const STANDBY_WAIT: &str = "SyncRepWaitForLSN";
+
 /// Carries bytes until the connection ends. A notice comes before the answer of its statement, so the mark is set before
 /// anybody takes that answer for a success.
 async fn carry<S>(mut connection: tokio_postgres::Connection<Socket, S>, doubtful: Arc<AtomicBool>)
@@ -314,7 +323,7 @@ where
     while let Some(Ok(message)) = messages.next().await {
         if let AsyncMessage::Notice(notice) = message {
             let cancelled = [SqlState::QUERY_CANCELED, SqlState::ADMIN_SHUTDOWN].contains(notice.code());
-            if cancelled {
+            if cancelled || notice.routine() == Some(STANDBY_WAIT) {
                 doubtful.store(true, Ordering::SeqCst);
             }
             tracing::warn!(code = notice.code().code(), "the database says: {}", notice.message());

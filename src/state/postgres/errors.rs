@@ -13,6 +13,8 @@ pub(super) enum Failure {
     Again,
     /// Its outcome is not known, or the server cannot do it now. The connection is closed.
     Lost(String),
+    /// The server knows neither the role with this password nor this database, or does not let the role in.
+    NotLetIn(String),
     /// The server refused it, and did nothing.
     Refused(String),
 }
@@ -26,7 +28,8 @@ impl Failure {
                 Self::Again
             }
             // Messages of these classes name objects and settings of the server; those of others may quote values.
-            Some("08" | "25" | "28" | "3D" | "53" | "55" | "57" | "58") => {
+            Some("28" | "3D") => Self::NotLetIn(format!("{} ({})", db.message(), code.code())),
+            Some("08" | "25" | "53" | "55" | "57" | "58") => {
                 Self::Lost(format!("{} ({})", db.message(), code.code()))
             }
             // A transaction that was rolled back, or whose end is not known; and what is wrong inside of the server, of which
@@ -51,7 +54,7 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Again => unavailable("statements waited for each other"),
-            Failure::Lost(reason) => unavailable(reason),
+            Failure::Lost(reason) | Failure::NotLetIn(reason) => unavailable(reason),
             Failure::Refused(reason) => StoreError::Unreadable(reason),
         }
     }

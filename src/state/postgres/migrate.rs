@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::state::StoreError;
 use crate::state::postgres::connection::Connection;
-use crate::state::postgres::errors::unavailable;
 
 /// A migration, numbered from 1 by its place.
 struct Migration {
@@ -102,14 +101,4 @@ fn script(found: &Found, schema: &str, number: i32, migration: &Migration) -> St
          {make_schema} {make_table} insert into migrations (number, needs) values ({number}, {}); {}",
         migration.needs, migration.sql
     )
-}
-
-/// Why a schema cannot be used, for people.
-pub(super) fn words(unusable: Unusable) -> StoreError {
-    match unusable {
-        Unusable::Failed(error) => error,
-        Unusable::Newer { found } => {
-            unavailable(format!("its schema has version {found}, this program knows {}", known()))
-        }
-    }
 }

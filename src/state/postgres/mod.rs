@@ -44,6 +44,8 @@ use tokio_util::sync::CancellationToken;
 use crate::mutant;
 use crate::state::StoreError;
 use crate::state::mark::Mark;
+use crate::state::postgres::errors::Failure;
+use crate::state::postgres::migrate::Unusable;
 use connection::{Connection, Params, Reach, Target, Use};
 pub(in crate::state) use copy::Reader as CopyReader;
 pub use load::Version;
@@ -88,6 +90,11 @@ pub enum ConnectError {
     RootCert(String),
     #[error("the database cannot be used: {0}")]
     Database(StoreError),
+    #[error("the database does not let us in: {0}")]
+    NotLetIn(String),
+    /// A newer program removed what this one needs.
+    #[error("its schema has version {found}, this program knows {known}")]
+    Newer { found: i32, known: i32 },
     #[error(
         "the database's encoding is {0}, which lacks letters that people write: make one with `create database ... \
          encoding 'UTF8' template template0`"
@@ -95,6 +102,13 @@ pub enum ConnectError {
     Encoding(String),
     #[error("the state in the schema {schema} is not to be used: {mark}")]
     Marked { schema: String, mark: Mark },
+}
+
+impl ConnectError {
+    /// The database is away, and may come back by itself.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Database(StoreError::Unavailable(_)))
+    }
 }
 
 /// The store of one instance. Clones share it; dropping the last one closes the connections.
@@ -129,12 +143,18 @@ impl Postgres {
     pub async fn connect_marked(settings: &Settings) -> Result<Self, ConnectError> {
         let target = Arc::new(target(settings)?);
         let records = Arc::new(Connection::new(Arc::clone(&target), Use::Records));
+        records.open().await.map_err(|failure| match failure {
+            Failure::NotLetIn(reason) => ConnectError::NotLetIn(reason),
+            other => ConnectError::Database(other.into()),
+        })?;
         let encoding = encoding(&records).await.map_err(ConnectError::Database)?;
         if !holds_every_letter(&encoding) {
             return Err(ConnectError::Encoding(encoding));
         }
-        let migrated = migrate::migrate(&records, &target.schema).await;
-        migrated.map_err(|unusable| ConnectError::Database(migrate::words(unusable)))?;
+        migrate::migrate(&records, &target.schema).await.map_err(|unusable| match unusable {
+            Unusable::Failed(error) => ConnectError::Database(error),
+            Unusable::Newer { found } => ConnectError::Newer { found, known: migrate::known() },
+        })?;
         let block =
             records.row("select nextval('blocks')", &[], WORK).await.map_err(ConnectError::Database)?;
         let numbers = Numbers::of_block(rows::unsigned(block.get(0)));

@@ -2,9 +2,12 @@
 
 use crate::decide::{DAMAGED, Intent};
 use crate::goodays::ResponseId;
-use crate::state::postgres::rows::{self, EventColumns, decode, entry, signed, text, unsigned};
+use crate::state::postgres::rows::{EventColumns, decode, entry, signed, text, unsigned};
 use crate::state::postgres::{Postgres, fenced};
 use crate::state::{Entry, EntryState, RKey, StoreError};
+
+/// Rows that one statement removes or changes when a state counts as lost.
+const SLICE: i64 = 2000;
 
 impl Postgres {
     /// Parks waiting events of a response whose record cannot be read, and removes such notes. `name` reads the
@@ -95,20 +98,54 @@ impl Postgres {
         Ok(unsigned(self.write(ASIDE, &[&damaged]).await?.get(1)))
     }
 
-    /// Removes the ledger, the outbox and all notes; received events stay. The values named `last` go with them.
+    /// Removes the ledger, the outbox and all notes; received events stay. The values named `last` are removed last: who finds
+    /// them knows that something may be left. Each statement ends soon, because others wait behind it on the connection.
     pub async fn start_over(&self, last: &[&str]) -> Result<(), StoreError> {
-        const SQL: &str = fenced!(
-            "actions_gone as (delete from actions where exists (select from may)),
-             customers_gone as (delete from customers where exists (select from may)),
-             notes_gone as (delete from notes where exists (select from may)),
-             attempts_gone as (delete from attempts where exists (select from may)),
-             meta_gone as (delete from meta where name = any($2) and exists (select from may)),
-             unlinked as (
-                update conversations set version = version + 1, link = null, case_id = null, case_number = null,
-                    waiting_ms = null, customer = null, asked = '{}', wishes = '{}'
-                where exists (select from may))
+        const ACTIONS: &str = fenced!(
+            "slice as (select seq from actions order by seq limit $2),
+             gone as (
+                delete from actions where seq in (select seq from slice) and exists (select from may) returning 1)
+             select exists (select from may), (select count(*) from gone)"
+        );
+        const NOTES: &str = fenced!(
+            "slice as (select seq from notes order by seq limit $2),
+             gone as (
+                delete from notes where seq in (select seq from slice) and exists (select from may) returning 1)
+             select exists (select from may), (select count(*) from gone)"
+        );
+        const CUSTOMERS: &str = fenced!(
+            "slice as (select hash, rkey from customers order by hash, rkey limit $2),
+             gone as (
+                delete from customers where (hash, rkey) in (select hash, rkey from slice)
+                    and exists (select from may) returning 1)
+             select exists (select from may), (select count(*) from gone)"
+        );
+        const LAST: &str = fenced!(
+            "attempts_gone as (delete from attempts where exists (select from may)),
+             meta_gone as (delete from meta where name = any($2) and exists (select from may))
              select exists (select from may)"
         );
-        self.write_within(SQL, &[&last], rows::START_OVER).await.map(drop)
+        // An interrupted start sends nothing.
+        for sql in [ACTIONS, NOTES, CUSTOMERS] {
+            while self.write(sql, &[&SLICE]).await?.get::<_, i64>(1) > 0 {}
+        }
+        self.unlink().await?;
+        self.write(LAST, &[&last]).await.map(drop)
+    }
+
+    async fn unlink(&self) -> Result<(), StoreError> {
+        const SQL: &str = fenced!(
+            "slice as (select rkey from conversations where rkey > $2 order by rkey limit $3),
+             unlinked as (
+                update conversations c set version = c.version + 1, link = null, case_id = null, case_number = null,
+                    waiting_ms = null, customer = null, asked = '{}', wishes = '{}'
+                from slice where c.rkey = slice.rkey and exists (select from may))
+             select exists (select from may), (select rkey from slice order by rkey desc limit 1)"
+        );
+        let mut after = Vec::new();
+        while let Some(next) = self.write(SQL, &[&after, &SLICE]).await?.get::<_, Option<Vec<u8>>>(1) {
+            after = next;
+        }
+        Ok(())
     }
 }

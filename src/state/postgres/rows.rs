@@ -6,9 +6,6 @@ use sha2::{Digest, Sha256};
 use crate::decide::{Intent, IntentState, Link};
 use crate::state::{Entry, EntryState, RKey, StoreError};
 
-/// Time limit for removing the whole ledger.
-pub(super) const START_OVER: std::time::Duration = std::time::Duration::from_secs(300);
-
 /// A number as the database holds it.
 pub(super) fn signed(number: u64) -> i64 {
     number.cast_signed()

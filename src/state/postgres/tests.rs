@@ -174,6 +174,31 @@ async fn a_term_that_is_over_writes_nothing_and_says_so() {
     assert_eq!(store.attempt(0).await.unwrap(), []);
 }
 
+/// One statement would hold up the others on the connection, each of which has a limit, and then the term would end.
+#[tokio::test]
+async fn a_large_ledger_is_removed_in_slices() {
+    const LEFT: &str = "
+        select (select count(*) from conversations where link is not null or case_id is not null)
+            + (select count(*) from customers) + (select count(*) from actions)
+            + (select count(*) from conversations where version <> 2)";
+    let Some((settings, store)) = fresh().await else { return };
+    let many = "
+        insert into conversations (rkey, version, response_id, case_id, link)
+            select decode(md5(n::text), 'hex'), 1, n::text, '500', '{}' from generate_series(1, 4500) n;
+        insert into customers select n, decode(md5(n::text), 'hex') from generate_series(1, 4500) n;
+        insert into actions (seq, rkey, response_id, case_id, kind, state, is_open, for_human, seen_ms, identity, record)
+            select n, decode(md5(n::text), 'hex'), n::text, '500', 'close', 'ready', true, false, 0, '', '{}'
+            from generate_series(1, 4500) n;
+        insert into meta values ('x', '1'), ('y', '2')";
+    other(&settings).batch(many, SOON).await.unwrap();
+    let trips = store.trips();
+    store.start_over(&["x"]).await.unwrap();
+    assert!(store.trips() - trips > 12, "{} requests", store.trips() - trips);
+    let left: i64 = store.read_row(LEFT, &[]).await.unwrap().get(0);
+    let kept = (store.meta::<i32>("x").await.unwrap(), store.meta::<i32>("y").await.unwrap());
+    assert_eq!((left, kept), (0, (None, Some(2))));
+}
+
 /// A statement of the term that is still under way is either before the takeover or nothing: the takeover waits for it.
 #[tokio::test]
 async fn a_takeover_waits_for_a_statement_of_the_term_before_and_a_beat_does_not() {
