@@ -17,16 +17,37 @@ use crate::config::{Config, Secrets};
 use crate::goodays::ResponseId;
 use crate::operator::Knowledge;
 use crate::out::{self, say, warn_user};
+use crate::web::LONGEST_REQUEST;
 
 /// Items that the daemon is asked about in one request.
 const AT_ONCE: usize = 1000;
+/// How long the daemon may take for most requests.
+const LIMIT: Duration = Duration::from_secs(120);
 /// How often somebody at a terminal sees how far long work is.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// No daemon answers for this state folder: none runs, it hangs, or something else listens at its address.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NoDaemon(String);
+#[error("{words}")]
+pub struct NoDaemon {
+    words: String,
+    /// It was reached, and took too long.
+    is_late: bool,
+}
+
+impl NoDaemon {
+    fn new(words: String) -> Self {
+        Self { words, is_late: false }
+    }
+}
+
+/// The daemon works longer on it than one request may take.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the daemon has not answered within {} minutes and goes on with it; its log says how it ends",
+    LONGEST_REQUEST.as_secs() / 60
+)]
+pub struct StillAtIt;
 
 /// A client of the running daemon's admin API.
 pub struct Admin {
@@ -41,7 +62,7 @@ fn not_found(file: &Path, error: &std::io::Error) -> anyhow::Error {
     match kind {
         std::io::ErrorKind::NotFound => {
             let said = format!("no running daemon was found ({shown} is not there): start it with `run`");
-            NoDaemon(said).into()
+            NoDaemon::new(said).into()
         }
         std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
             "{shown} cannot be read ({kind}): use this command as the user of the daemon, or as one who may read its \
@@ -73,11 +94,7 @@ impl Admin {
             config.admin.token.as_ref().map(|t| t.expose_secret().to_owned()).filter(|t| !t.is_empty());
         // A daemon that listens on all addresses is reached over loopback.
         let addr = addr.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
-        Self {
-            base: format!("http://{addr}"),
-            token,
-            http: crate::http::direct_client(Duration::from_secs(120)),
-        }
+        Self { base: format!("http://{addr}"), token, http: crate::http::direct_client(LIMIT) }
     }
 
     pub(super) async fn ask(
@@ -86,7 +103,23 @@ impl Admin {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<(u16, Value)> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        self.read(self.http.request(method, format!("{}{path}", self.base)), body).await
+    }
+
+    /// Has the daemon do what may take long. It goes on with it when nobody waits any more.
+    async fn long(&self, path: &str, body: Value) -> anyhow::Result<(u16, Value)> {
+        let request = self.http.post(format!("{}{path}", self.base)).timeout(LONGEST_REQUEST);
+        self.read(request, Some(body)).await.map_err(|error| {
+            let is_late = error.downcast_ref().is_some_and(|no: &NoDaemon| no.is_late);
+            if is_late { StillAtIt.into() } else { error }
+        })
+    }
+
+    async fn read(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        body: Option<Value>,
+    ) -> anyhow::Result<(u16, Value)> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -129,12 +162,13 @@ impl Admin {
 
     fn silent(&self, error: reqwest::Error) -> NoDaemon {
         let (base, error) = (&self.base, error.without_url());
-        NoDaemon(format!("the daemon does not answer at {base}: is it still running? ({error})"))
+        let words = format!("the daemon does not answer at {base}: is it still running? ({error})");
+        NoDaemon { words, is_late: error.is_timeout() && !error.is_connect() }
     }
 
     fn strange(&self, what: &str) -> NoDaemon {
         let base = &self.base;
-        NoDaemon(format!("what answers at {base} is not this program's daemon: its answer {what}"))
+        NoDaemon::new(format!("what answers at {base} is not this program's daemon: its answer {what}"))
     }
 
     /// The answer, if it has all these numbers. A missing number must not be read as zero.
@@ -228,7 +262,7 @@ impl Admin {
         line: fn(&Value) -> Option<String>,
     ) -> anyhow::Result<(u16, Value)> {
         let mut shown = Line::new();
-        let mut answer = pin!(self.post(path, Some(body)));
+        let mut answer = pin!(self.long(path, body));
         if !shown.is_shown() {
             return answer.await;
         }
@@ -392,7 +426,7 @@ pub async fn forget(
 ) -> anyhow::Result<u8> {
     let body = json!({ "response": response, "email": email });
     let admin = Admin::find(path)?;
-    let (status, body) = admin.post("/forget", Some(body)).await?;
+    let (status, body) = admin.long("/forget", body).await?;
     if status != 200 {
         warn_user!("error: {}", said(&body));
         return Ok(FINDINGS);

@@ -21,18 +21,20 @@ mod verdict;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{App, panics_without_words};
+use crate::app::{App, StartError, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, PACKAGED, Secrets, USUAL, parse_duration};
 use crate::demo;
 use crate::mapping::Diagnostic;
 use crate::out::{self, say, warn_user};
 use crate::schemas::SchemaKind;
+use crate::state::StoreError;
 
 /// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 ///
@@ -298,6 +300,8 @@ const CONFIGURATION: u8 = 2;
 const UNREACHABLE: u8 = 3;
 const TROUBLE: u8 = 4;
 const DOWN: u8 = 5;
+/// Between two tries of a start to reach the database.
+const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 
 impl Cli {
     pub fn run(self) -> ExitCode {
@@ -313,9 +317,19 @@ impl Cli {
             Ok(code) => ExitCode::from(code),
             Err(error) => {
                 warn_user!("error: {error:#}");
-                ExitCode::from(if error.is::<admin::NoDaemon>() { DOWN } else { CONFIGURATION })
+                ExitCode::from(code_of(&error))
             }
         }
+    }
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        _ if error.is::<admin::NoDaemon>() => DOWN,
+        _ if error.is::<admin::StillAtIt>() => UNREACHABLE,
+        // It was there when the start began, and is away now.
+        Some(StartError::Store(StoreError::Unavailable(_))) => UNREACHABLE,
+        _ => CONFIGURATION,
     }
 }
 
@@ -414,7 +428,7 @@ async fn run(path: &Path) -> anyhow::Result<u8> {
     let (set_level, _log) = logging::start(&config.log)?;
     panics_without_words();
     crate::descriptors::raise();
-    let app = App::start(config, Clock::System).await?;
+    let Some(app) = start(&config, &mut signals).await? else { return Ok(OK) };
     app.shared.log_level_by(set_level);
     let failed = tokio::select! {
         () = app.failed() => true,
@@ -426,6 +440,21 @@ async fn run(path: &Path) -> anyhow::Result<u8> {
     let clean = app.stop().await;
     tracing::info!(clean, "stopped");
     Ok(if clean && !failed { OK } else { FINDINGS })
+}
+
+/// A database that is away may come back, so a start waits for it, as a running instance does. None: a signal said to stop.
+async fn start(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<App>> {
+    loop {
+        let why = match App::start(config.clone(), Clock::System).await {
+            Err(StartError::Database(error)) if error.may_pass() => error,
+            started => return Ok(Some(started?)),
+        };
+        tracing::warn!(%why, "the database of `state.postgres` is away: the start waits for it");
+        tokio::select! {
+            () = tokio::time::sleep(DATABASE_PAUSE) => {}
+            () = signals.stop() => return Ok(None),
+        }
+    }
 }
 
 /// One receiver of each signal for the whole run. A signal that arrives while another one is handled waits here.
@@ -456,6 +485,10 @@ impl Signals {
             // The log and `status` report refusals.
             tokio::spawn(async move { shared.reload().await });
         }
+    }
+
+    async fn stop(&mut self) {
+        while self.next_is_hangup().await {}
     }
 
     /// Waits for the next signal. A stop takes precedence over a reload that arrived at the same time.

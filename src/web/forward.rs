@@ -14,13 +14,15 @@ use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use tracing::info;
 
+use super::LONGEST_REQUEST;
 use super::admin::AdminContext;
 use super::answer;
 use super::console::unread;
 
 /// The instance that a request is meant for; in an answer, the one that gave it.
 const INSTANCE: HeaderName = HeaderName::from_static("x-goodays-instance");
-/// As long as the command line waits.
+
+/// As long as the command line waits for most requests.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What an instance does that does not work.
@@ -90,6 +92,11 @@ fn misdirected(me: &str) -> Response {
     answer::error(StatusCode::MISDIRECTED_REQUEST, &format!("this is the instance {me}"))
 }
 
+/// How long the leader may take: as long as the command line waits.
+fn limit(head: &request::Parts) -> Duration {
+    if head.uri.path() == "/sweep" { LONGEST_REQUEST } else { LIMIT }
+}
+
 /// The leader's answer; or why there is none.
 async fn hand_on(
     context: &AdminContext,
@@ -99,7 +106,7 @@ async fn hand_on(
     door: &str,
 ) -> Result<Response, String> {
     let url = format!("http://{door}{}", head.uri);
-    let mut asked = crate::http::direct_client(LIMIT)
+    let mut asked = crate::http::direct_client(limit(head))
         .request(head.method.clone(), url)
         .header(INSTANCE, leader)
         .header(header::CONTENT_TYPE, "application/json")

@@ -29,6 +29,10 @@ use tracing::{debug, info};
 use crate::workers::Current;
 use serve::{Door, Which};
 
+/// How long a request to the admin door may take: a connection that is older is closed soon. What such a request has begun
+/// goes on.
+pub const LONGEST_REQUEST: Duration = Duration::from_secs(600);
+
 /// Limits of the listeners. The defaults are generous for Goodays and strict for other clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -64,7 +68,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             body_time: Duration::from_secs(30),
             linger: Duration::from_secs(5),
-            lifetime: Duration::from_secs(600),
+            lifetime: LONGEST_REQUEST,
             stop: Duration::from_secs(5),
             headers: 64,
             head_bytes: 32 << 10,

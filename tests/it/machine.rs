@@ -31,16 +31,23 @@ struct Process {
     dir: TempDir,
 }
 
-impl Process {
-    /// `limits` are shell commands that run before `exec` of the daemon.
-    fn start(limits: &str) -> Self {
+/// The same before its listeners are open.
+struct Begun {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    dir: TempDir,
+}
+
+impl Begun {
+    /// `more` is added to its connector.yaml.
+    fn of(limits: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
         let yaml = format!(
             "server: {{ listen: '127.0.0.1:0' }}\nadmin: {{ listen: '127.0.0.1:0' }}\n\
              goodays: {{ base_url: 'http://127.0.0.1:1', token: t, webhook: {{ secrets: [s3cret] }} }}\n\
              salesforce: {{ login_url: 'http://127.0.0.1:1', auth: {{ client_id: i, client_secret: s }} }}\n\
-             mappings: '{}'\n",
+             mappings: '{}'\n{more}",
             mappings.display()
         );
         fs::write(dir.path().join("connector.yaml"), yaml).unwrap();
@@ -48,14 +55,29 @@ impl Process {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{limits} exec \"$0\" run"), bin.to_str().unwrap()]);
         let mut child = command.current_dir(dir.path()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self { child, stderr, dir }
+    }
+
+    /// Reads its log up to the next line with this text.
+    fn line_with(&mut self, text: &str) -> String {
         let mut line = String::new();
-        while !line.contains("listening") {
+        while !line.contains(text) {
             line.clear();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended before it listened");
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "it ended before it said: {text}");
         }
+        line
+    }
+}
+
+impl Process {
+    /// `limits` are shell commands that run before `exec` of the daemon.
+    fn start(limits: &str) -> Self {
+        let mut begun = Begun::of(limits, "");
+        let line = begun.line_with("listening");
         let found =
             |name: &str| line.split(name).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        let Begun { child, stderr, dir } = begun;
         Self { hook: found("webhook="), admin: found("admin="), child, stderr: Some(stderr), dir }
     }
 
@@ -119,6 +141,18 @@ fn the_service_manager_is_told_when_the_doors_are_open() {
     let mut message = [0; 64];
     let length = socket.recv(&mut message).unwrap();
     assert_eq!(std::str::from_utf8(&message[..length]).unwrap().trim_end(), "READY=1");
+}
+
+/// As at a boot, or while another server of the cluster takes over.
+#[test]
+fn a_start_waits_for_a_database_that_is_away() {
+    let away = "state: { postgres: { url: 'postgres://x@127.0.0.1:1/x?sslmode=disable' } }\n";
+    let mut begun = Begun::of("", away);
+    for _ in 0..2 {
+        begun.line_with("the start waits for it");
+    }
+    kill_process(Pid::from_child(&begun.child), Signal::TERM).unwrap();
+    assert_eq!(begun.child.wait().unwrap().code(), Some(0));
 }
 
 /// A pipe holds 64 KiB. This log is longer.
