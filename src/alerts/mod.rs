@@ -10,6 +10,7 @@ mod send;
 mod silence;
 mod watch;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub use send::{Message, test};
 
 use crate::config::{Alert, Topic};
 use crate::messages::Words;
-use crate::operator::findings::{Finding, Level};
+use crate::operator::findings::{Finding, Level, not_accepting};
 use crate::operator::status::Status;
 use crate::state::StoreError;
 use crate::workers::{Current, Shared, supervised};
@@ -86,7 +87,6 @@ async fn watch(
         if current.works()
             && let Err(error) = teller.look(&current.shared(), started_ms).await
         {
-            // The store's own trouble ends the process, or is told at the next look.
             warn!(%error, "the alerts could not look at the state");
         }
         tokio::select! {
@@ -107,14 +107,18 @@ impl Teller {
                 Err(error) => warn!(%error, "what was told could not be noted"),
             }
         }
-        let findings = findings(shared, started_ms).await?;
-        let unsure = unsure(shared);
+        let found = findings(shared, started_ms).await;
+        let (unsure, now_ms) = (unsure(shared), shared.clock.now_ms());
         for Destination { watch, sender, .. } in &mut self.destinations {
-            for told in watch.look(&findings, &unsure, shared.clock.now_ms()) {
+            let told = match &found {
+                Ok(findings) => watch.look(findings, &unsure, now_ms),
+                Err(error) => watch.look_at_these(&[not_accepting(&error.to_string())], now_ms),
+            };
+            for told in told {
                 sender.send(message(shared, &told), told);
             }
         }
-        Ok(())
+        found.map(drop)
     }
 
     /// At the beginning of a term: what was told before it.
@@ -144,6 +148,7 @@ fn unsure(shared: &Shared) -> Vec<&'static str> {
         ("salesforce", shared.salesforce_breaker.is_well()),
         ("goodays", shared.goodays_breaker.is_well()),
         ("poll", shared.poll_state.last_completed_ms.load().is_some()),
+        ("sweep", shared.config.sweep.every.is_none() || shared.has_swept.load(Ordering::Relaxed)),
     ];
     asked.into_iter().filter(|(_, known)| !known).map(|(code, _)| code).collect()
 }

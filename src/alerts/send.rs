@@ -55,11 +55,11 @@ impl Sender {
         token: &CancellationToken,
     ) -> Self {
         let (queue, mut waiting) = mpsc::channel::<(Message, Told)>(QUEUE);
-        let alert = alert.clone();
+        let to = To { alert: alert.clone(), place, process: Arc::clone(process) };
         let sending = async move {
             let client = crate::http::client(TIME_LIMIT);
             while let Some((message, told)) = waiting.recv().await {
-                if deliver(&client, &alert, &message).await {
+                if deliver(&client, &to, &message).await {
                     let _ = acks.send((place, told)).await;
                 }
             }
@@ -78,11 +78,27 @@ impl Sender {
     }
 }
 
+/// A destination of the running process.
+struct To {
+    alert: Alert,
+    place: usize,
+    process: Arc<Process>,
+}
+
+impl To {
+    /// With the address that its file has now.
+    fn now(&self) -> Alert {
+        let addresses = self.process.secrets.alerts.load();
+        let url = addresses.get(self.place).unwrap_or(&self.alert.url).clone();
+        Alert { url, ..self.alert.clone() }
+    }
+}
+
 /// Whether the destination has taken it.
-async fn deliver(client: &reqwest::Client, alert: &Alert, message: &Message) -> bool {
+async fn deliver(client: &reqwest::Client, to: &To, message: &Message) -> bool {
     let (mut pause, mut refused) = (PAUSE, 0);
     loop {
-        match post(client, alert, message).await {
+        match post(client, &to.now(), message).await {
             Ok(()) => {
                 info!(code = %message.code, over = message.over, "an alert was sent");
                 return true;

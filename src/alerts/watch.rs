@@ -46,9 +46,26 @@ impl Watch {
     /// What has to be told now. Trouble is told when it has lasted; the rest at once. `unsure` has the codes of which
     /// nobody knows yet whether they are over.
     pub fn look(&mut self, findings: &[Finding], unsure: &[&str], now_ms: i64) -> Vec<Told> {
-        let wanted = |finding: &&Finding| topic(finding).is_some_and(|topic| self.on.contains(&topic));
-        let findings: Vec<&Finding> = findings.iter().filter(wanted).collect();
+        let findings = self.wanted(findings);
         let mut told = self.over(&findings, unsure);
+        told.extend(self.begun(&findings, now_ms));
+        told
+    }
+
+    /// The same when nothing but these is known, so that nothing is over.
+    pub fn look_at_these(&mut self, findings: &[Finding], now_ms: i64) -> Vec<Told> {
+        let findings = self.wanted(findings);
+        self.begun(&findings, now_ms)
+    }
+
+    fn wanted<'f>(&self, findings: &'f [Finding]) -> Vec<&'f Finding> {
+        let wanted = |finding: &&Finding| topic(finding).is_some_and(|topic| self.on.contains(&topic));
+        findings.iter().filter(wanted).collect()
+    }
+
+    /// Notes what is, and tells what has lasted.
+    fn begun(&mut self, findings: &[&Finding], now_ms: i64) -> Vec<Told> {
+        let mut told = Vec::new();
         for finding in findings {
             let open = self.open.entry(finding.code.to_owned()).or_insert_with(|| Open {
                 since_ms: finding.since_ms.unwrap_or(now_ms),
@@ -118,6 +135,17 @@ mod tests {
         // Again: it is told again.
         let again = [finding("goodays", Level::Trouble, Some(1_000_000))];
         assert_eq!(codes(&watch.look(&again, &[], 1_300_000)), [("goodays", false)]);
+    }
+
+    #[test]
+    fn nothing_is_over_while_only_one_thing_is_known() {
+        let mut watch = watch(&[Topic::Trouble, Topic::Parked]);
+        let parked = finding("parked", Level::Waits, None);
+        assert_eq!(codes(&watch.look(std::slice::from_ref(&parked), &[], 0)), [("parked", false)]);
+        let away = [finding("not_accepting", Level::Trouble, None)];
+        assert_eq!(watch.look_at_these(&away, 1_000), []);
+        assert_eq!(codes(&watch.look_at_these(&away, 301_000)), [("not_accepting", false)]);
+        assert_eq!(codes(&watch.look(&[parked], &[], 302_000)), [("not_accepting", true)]);
     }
 
     #[test]

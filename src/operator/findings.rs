@@ -65,14 +65,15 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     found.collect()
 }
 
+/// No webhook can be stored.
+pub fn not_accepting(why: &str) -> Finding {
+    Finding::new("not_accepting", Level::Trouble, Words::new("finding-not-accepting").with("why", why))
+}
+
 fn troubles(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(why) = &facts.refusing {
-        found.push(Finding::new(
-            "not_accepting",
-            Level::Trouble,
-            Words::new("finding-not-accepting").with("why", why),
-        ));
+        found.push(not_accepting(why));
     }
     if let Some(trouble) = &facts.salesforce {
         found.push(away("salesforce", Words::new("finding-salesforce"), trouble));

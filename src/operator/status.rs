@@ -116,7 +116,7 @@ impl Status {
             },
             "poll": {
                 "last_completed": completed.and_then(rfc3339),
-                "lag_seconds": self.poll_lag(shared),
+                "lag_seconds": poll_lag(shared, self.started_ms, self.now_ms),
                 "trouble": &**shared.poll_state.trouble.load(),
                 "rows_ahead_of_clock": shared.poll_state.ahead.load().map(|at| at.to_string()),
                 "stopped_by_budget": shared.budget.polls_wait(self.calls.0),
@@ -159,7 +159,7 @@ impl Status {
         rfc3339(ends_ms)
     }
 
-    /// Sets the gauges to the same values.
+    /// Sets the gauges that tell what is stored.
     pub fn gauge(&self, shared: &Shared) {
         let m = &shared.metrics;
         m.inbox_pending.set(self.counters.pending.cast_signed());
@@ -173,38 +173,46 @@ impl Status {
             m.unprocessed_dashboard.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         m.unprocessed_oldest.set(self.oldest_unprocessed.unwrap_or_default());
-        m.poll_lag.set(self.poll_lag(shared));
-        m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
         m.calls.set(self.calls.0.cast_signed());
         m.calls_allowed.set(self.calls.1.cast_signed());
-        // An instance that does not work calls nobody.
-        let waits = !shared.works;
-        m.salesforce_up.set((waits || shared.salesforce_breaker.is_well()).into());
-        // Goodays may not have been called yet, so no failure counts as up.
-        m.goodays_up.set((waits || shared.goodays_breaker.trouble().is_none()).into());
-        m.mapping_files_refused.set((!shared.mapping_trouble.load().is_empty()).into());
-        let edits = shared.edits.load();
-        m.configuration_refused.set((edits.refused.is_some() || edits.secrets.is_some()).into());
-        m.configuration_waits.set(whole(edits.waiting.len()));
-        m.observing.set((shared.live().actions == Actions::Observe).into());
-        m.leader.set(shared.works.into());
-        if let Some(standing) = &*shared.standing.load() {
-            m.epoch.set(standing.epoch.unwrap_or_default());
-            m.store_round_trip.set(standing.round_trip);
-        }
         if let Some(bytes) = shared.store.disk_bytes() {
             #[expect(clippy::cast_precision_loss, reason = "bytes on a disk")]
             m.used_disk.set(bytes as f64);
         }
     }
+}
 
-    /// Seconds since the last completed poll, or since the start if there was none.
-    fn poll_lag(&self, shared: &Shared) -> i64 {
-        if !shared.works {
-            return 0;
-        }
-        seconds(shared.poll_state.last_completed_ms.load().unwrap_or(self.started_ms), self.now_ms)
+/// Sets the gauges that need no store: they tell what is so also while the store is away.
+pub fn gauge_process(shared: &Shared, started_ms: i64) {
+    let (m, now_ms) = (&shared.metrics, shared.clock.now_ms());
+    m.poll_lag.set(poll_lag(shared, started_ms, now_ms));
+    m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
+    // An instance that does not work calls nobody.
+    let waits = !shared.works;
+    m.salesforce_up.set((waits || shared.salesforce_breaker.is_well()).into());
+    // Goodays may not have been called yet, so no failure counts as up.
+    m.goodays_up.set((waits || shared.goodays_breaker.trouble().is_none()).into());
+    m.mapping_files_refused.set((!shared.mapping_trouble.load().is_empty()).into());
+    let edits = shared.edits.load();
+    m.configuration_refused.set((edits.refused.is_some() || edits.secrets.is_some()).into());
+    m.configuration_waits.set(whole(edits.waiting.len()));
+    m.observing.set((shared.live().actions == Actions::Observe).into());
+    // Whoever has lost the database has stopped working.
+    let standing = shared.standing.load_full();
+    let leads = standing.as_ref().is_none_or(|standing| standing.leader.is_some());
+    m.leader.set((shared.works && leads).into());
+    if let Some(standing) = standing {
+        m.epoch.set(standing.epoch.unwrap_or_default());
+        m.store_round_trip.set(standing.round_trip);
     }
+}
+
+/// Seconds since the last completed poll, or since the start if there was none.
+fn poll_lag(shared: &Shared, started_ms: i64, now_ms: i64) -> i64 {
+    if !shared.works {
+        return 0;
+    }
+    seconds(shared.poll_state.last_completed_ms.load().unwrap_or(started_ms), now_ms)
 }
 
 /// A remote's failure, with times in RFC 3339.
@@ -234,6 +242,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::workers::Standing;
 
     /// One that works has not logged in to Salesforce before its first call: that counts as down.
     #[tokio::test]
@@ -244,10 +253,21 @@ mod tests {
         let mut seen = Vec::new();
         for shared in [works, Arc::new(waits)] {
             let long_ago = shared.clock.now_ms() - 3_600_000;
-            Status::read(&shared, long_ago).await.unwrap().gauge(&shared);
+            gauge_process(&shared, long_ago);
             let m = &shared.metrics;
             seen.push([m.leader.get(), m.salesforce_up.get(), m.goodays_up.get(), m.poll_lag.get().min(1)]);
         }
         assert_eq!(seen, [[1, 0, 1, 1], [0, 1, 1, 0]]);
+    }
+
+    #[tokio::test]
+    async fn who_has_lost_the_database_does_not_lead() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = crate::workers::runtime::worker::tests::shared(dir.path()).await;
+        for (leader, leads) in [(Some("me".to_owned()), 1), (None, 0)] {
+            shared.standing.store(Some(Arc::new(Standing { leader, ..Standing::default() })));
+            gauge_process(&shared, 0);
+            assert_eq!(shared.metrics.leader.get(), leads);
+        }
     }
 }

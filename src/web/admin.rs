@@ -16,7 +16,7 @@ use super::body::Reader;
 use super::guard::{self, Guard};
 use super::pages::Sessions;
 use super::{Limits, answer, bulk, console, forward, pages};
-use crate::operator::status::{Status, trouble};
+use crate::operator::status::{Status, gauge_process, trouble};
 use crate::state::StoreError;
 use crate::workers::{Current, Shared, SweepProgress};
 
@@ -164,12 +164,14 @@ fn waits(shared: &Shared) -> Response {
 }
 
 async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
-    match Status::read(&context.shared(), context.started_ms).await {
-        Ok(status) => status.gauge(&context.shared()),
-        // The counters are still useful without the gauges.
-        Err(problem) => error!(%problem, "the gauges could not be read"),
+    let shared = context.shared();
+    gauge_process(&shared, context.started_ms);
+    match Status::read(&shared, context.started_ms).await {
+        Ok(status) => status.gauge(&shared),
+        // The counters and the other gauges are still useful.
+        Err(problem) => error!(%problem, "what is stored could not be read for the gauges"),
     }
-    let text = context.shared().metrics.text();
+    let text = shared.metrics.text();
     ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }
 

@@ -39,6 +39,8 @@ pub struct Process {
     pub(crate) rules_edited: rules::Edited,
     /// Why the sweep does not get through.
     pub(crate) sweep_trouble: ArcSwap<Option<String>>,
+    /// Whether a sweep of this process has ended, well or not.
+    pub(crate) has_swept: AtomicBool,
     /// A rule of actions.yaml that could not be evaluated since the mapping is in force.
     pub(crate) rule_failure: ArcSwap<Option<String>>,
     /// The other instances; none if there can be none.
@@ -73,6 +75,7 @@ impl Process {
             mapping_trouble: ArcSwap::default(),
             rules_edited: rules::Edited::default(),
             sweep_trouble: ArcSwap::default(),
+            has_swept: AtomicBool::new(false),
             rule_failure: ArcSwap::default(),
             standing: ArcSwapOption::empty(),
             failed: AtomicBool::new(false),

@@ -191,7 +191,7 @@ impl Worker for Sweeper {
                 let report = shared.swept(sweep).await?;
                 info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
                 self.tries = 0;
-                shared.sweep_trouble.store(Arc::default());
+                shared.sweep_ended(None);
                 self.next_ms = Some(now_ms + millis(every));
                 if shared.store.is_common() {
                     shared.store.set_meta(SWEPT, &now_ms).await?;
@@ -208,7 +208,7 @@ impl Worker for Sweeper {
                     self.running = Some(sweep);
                 }
                 if self.tries >= most {
-                    shared.sweep_trouble.store(Arc::new(Some(failure.to_string())));
+                    shared.sweep_ended(Some(failure.to_string()));
                 }
                 let wait_ms = if self.tries < most { 1000 } else { 60_000 };
                 self.next_ms = Some(now_ms + millis(every).min(wait_ms));
@@ -219,6 +219,12 @@ impl Worker for Sweeper {
 }
 
 impl Shared {
+    /// `trouble`: why the scheduled sweep does not get through.
+    fn sweep_ended(&self, trouble: Option<String>) {
+        self.sweep_trouble.store(Arc::new(trouble));
+        self.has_swept.store(true, Ordering::Relaxed);
+    }
+
     /// Sweeps at once everything that Goodays shows since `options.since`.
     pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
         self.sweep_telling(options, &SweepProgress::default()).await

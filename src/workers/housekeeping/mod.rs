@@ -37,6 +37,8 @@ pub struct Secrets {
     pub goodays_token: Arc<ArcSwap<SecretString>>,
     pub webhook: ArcSwap<Vec<SecretString>>,
     pub admin: ArcSwap<Option<SecretString>>,
+    /// The addresses of `alerts`, in their order.
+    pub alerts: ArcSwap<Vec<SecretString>>,
     /// Salesforce's consumer secret or private key.
     salesforce: ArcSwap<SecretString>,
 }
@@ -46,7 +48,8 @@ pub struct Secrets {
 pub(crate) struct Fresh {
     pub goodays: bool,
     pub salesforce: bool,
-    pub doors: bool,
+    /// Those of the doors and of the alerts.
+    pub others: bool,
 }
 
 impl Secrets {
@@ -55,6 +58,7 @@ impl Secrets {
             goodays_token: Arc::new(ArcSwap::from_pointee(config.goodays.token.clone())),
             webhook: ArcSwap::from_pointee(config.goodays.webhook.secrets.clone()),
             admin: ArcSwap::from_pointee(config.admin.token.clone()),
+            alerts: ArcSwap::from_pointee(addresses(config)),
             salesforce: ArcSwap::from_pointee(of_login(&config.salesforce.auth).clone()),
         }
     }
@@ -62,10 +66,11 @@ impl Secrets {
     pub(crate) fn take(&self, config: &Config) -> Fresh {
         let webhook = replace(&self.webhook, &config.goodays.webhook.secrets, |s| s);
         let admin = replace(&self.admin, &config.admin.token, |s| s.as_slice());
+        let alerts = replace(&self.alerts, &addresses(config), |s| s);
         Fresh {
             goodays: replace(&self.goodays_token, &config.goodays.token, std::slice::from_ref),
             salesforce: replace(&self.salesforce, of_login(&config.salesforce.auth), std::slice::from_ref),
-            doors: webhook || admin,
+            others: webhook || admin || alerts,
         }
     }
 }
@@ -79,6 +84,10 @@ pub(crate) fn reach_database(store: &Store, fresh: &Config) -> Result<bool, Conn
         info!("the database's address was read anew");
     }
     Ok(is_new)
+}
+
+fn addresses(config: &Config) -> Vec<SecretString> {
+    config.alerts.iter().map(|alert| alert.url.clone()).collect()
 }
 
 fn of_login(auth: &Auth) -> &SecretString {

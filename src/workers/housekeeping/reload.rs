@@ -221,7 +221,7 @@ impl Shared {
                 if taken.goodays {
                     self.goodays_breaker.reopen();
                 }
-                if taken.goodays || taken.salesforce || taken.doors {
+                if taken.goodays || taken.salesforce || taken.others {
                     info!("secrets were changed in their files");
                     self.wake_all();
                 }
