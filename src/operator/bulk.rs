@@ -34,6 +34,14 @@ pub struct Dropped {
     pub refused: usize,
 }
 
+/// What a drop of several items does with those whose outcome is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unclear {
+    LeaveAlone,
+    /// A human named the item itself.
+    Drop,
+}
+
 impl Shared {
     /// Tries items again. `done` counts them.
     pub async fn retry_each(&self, items: &[ParkedItem], done: &AtomicUsize) -> Result<Retried, Fatal> {
@@ -60,10 +68,15 @@ impl Shared {
     }
 
     /// Gives items up. `done` counts them.
-    pub async fn drop_each(&self, items: &[ParkedItem], done: &AtomicUsize) -> Result<Dropped, Fatal> {
+    pub async fn drop_each(
+        &self,
+        items: &[ParkedItem],
+        unclear: Unclear,
+        done: &AtomicUsize,
+    ) -> Result<Dropped, Fatal> {
         let mut tally = Dropped::default();
         for item in items {
-            if item.state == UNCLEAR {
+            if item.state == UNCLEAR && unclear == Unclear::LeaveAlone {
                 tally.unclear += 1;
             } else {
                 match self.drop_parked(item.id).await? {

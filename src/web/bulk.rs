@@ -12,6 +12,7 @@ use serde_json::json;
 use super::admin::AdminContext;
 use super::answer;
 use super::console::{Answer, SHOWN, through};
+use crate::operator::bulk::Unclear;
 use crate::operator::{ApplyOptions, ParkedItem, Place};
 
 #[derive(Default, Deserialize)]
@@ -51,7 +52,7 @@ pub async fn drop_all(State(context): State<Arc<AdminContext>>, request: Request
     let tally = through(async move {
         let mut items = shared.parked(SHOWN).await?;
         items.retain(|item| which.means(item));
-        Ok(shared.drop_each(&items, &AtomicUsize::new(0)).await?)
+        Ok(shared.drop_each(&items, Unclear::LeaveAlone, &AtomicUsize::new(0)).await?)
     });
     Ok(answer::json(StatusCode::OK, json!(tally.await?)))
 }

@@ -5,8 +5,8 @@
 //! The console's pages ([`PAGES`]) are for browsers. With a token a browser shows the cookie of a log-in. What a page
 //! of another site sends is kept out three times: its `Origin` is not our own address, the cookie is not sent from
 //! there (`SameSite=Strict`), and a form carries a number that only our own pages know. A page whose name leads to
-//! this machine (DNS rebinding) has its own name as `Host`: without a token only names of this machine are answered, and
-//! with one it has no cookie.
+//! this machine (DNS rebinding) has its own name as `Host`: on a loopback address only names of this machine are answered,
+//! and on another one, which needs a token, it has no cookie.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use super::jobs::What;
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, broken, to};
 use crate::goodays::ResponseId;
+use crate::operator::bulk::Unclear;
 use crate::operator::{IfUnclear, ItemId, NoItem, Outcome, ParkedItem, reasons};
 use crate::state::StoreError;
 use crate::web::console::SHOWN;
@@ -115,7 +116,8 @@ pub async fn act(State(console): State<Arc<Console>>, asked: Asked, request: Req
         let own = context! { title => look.t("drop-title"), items => value(&items), which, reason => form.one("reason") };
         return Ok(look.page(StatusCode::OK, "confirm.html", own));
     }
-    Ok(begin(&console, wish, items).await)
+    let unclear = if matches!(which, "all" | "chosen") { Unclear::LeaveAlone } else { Unclear::Drop };
+    Ok(begin(&console, wish, unclear, items).await)
 }
 
 /// The items that a form means, as they wait now. `which`: `all` of a reason, the `chosen` ones, or the id of one.
@@ -132,14 +134,14 @@ async fn chosen(console: &Console, form: &Form, which: &str) -> Result<Vec<Parke
 }
 
 /// Starts the work. A few items are done at once; for many, a page shows the progress.
-async fn begin(console: &Arc<Console>, wish: Wish, items: Vec<ParkedItem>) -> Response {
+async fn begin(console: &Arc<Console>, wish: Wish, unclear: Unclear, items: Vec<ParkedItem>) -> Response {
     let few = items.len() <= AT_ONCE;
     let shared = console.shared();
     let done = Arc::new(AtomicUsize::new(0));
     let id = console.jobs.begin(What::Parked { done: done.clone(), total: items.len() }, async move {
         Ok::<_, Fatal>(match wish {
             Wish::Retry => serde_json::json!(shared.retry_each(&items, &done).await?),
-            Wish::Drop => serde_json::json!(shared.drop_each(&items, &done).await?),
+            Wish::Drop => serde_json::json!(shared.drop_each(&items, unclear, &done).await?),
         })
     });
     if few {

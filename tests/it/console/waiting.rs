@@ -47,8 +47,8 @@ async fn a_parked_event_is_tried_again() {
     assert_eq!(world.parked().await.len(), 1);
 }
 
-#[tokio::test]
-async fn something_unclear_is_sent_again_after_a_word() {
+/// A feedback with an answer of which nobody knows whether it arrived.
+async fn unclear() -> (World, String) {
     let mut world = World::start().await;
     world.parked_is_fine();
     world.open_is_fine();
@@ -70,6 +70,25 @@ async fn something_unclear_is_sent_again_after_a_word() {
     world.goodays.wire().fault(read_back);
     world.agent_comments(&id, "We are sorry about that.");
     world.until("it is unclear", || now(world.parked()).iter().any(|item| item.state == "unclear")).await;
+    (world, id)
+}
+
+#[tokio::test]
+async fn something_unclear_is_dropped_if_it_is_meant_by_itself() {
+    let (world, id) = unclear().await;
+    let item = world.the_parked().await.id;
+    let browser = Browser::new(&world.stage);
+    let all = [("do", "drop-all"), ("reason", "unclear"), ("sure", "yes")];
+    browser.send(HERE, HERE, &all).await.has("Unclear and left alone");
+    assert_eq!(world.parked().await.len(), 1);
+    let one = [("do", &*format!("drop-{item}")), ("reason", "unclear"), ("sure", "yes")];
+    browser.send(HERE, HERE, &one).await.lacks("Unclear and left alone");
+    assert_eq!((world.parked().await, world.received(&id)), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn something_unclear_is_sent_again_after_a_word() {
+    let (world, id) = unclear().await;
     let item = world.the_parked().await.id;
     let browser = Browser::new(&world.stage);
     browser.open("/console").await.has("Actions whose outcome is not known: 1.");
