@@ -36,16 +36,20 @@ impl Shared {
         let away = self.goodays_breaker.trouble_with_calls();
         let refuses = self.goodays_breaker.trouble_with_writes();
         let until_ms = self.goodays_breaker.writes_paused_until(now_ms);
+        let live = self.live();
+        let observe = live.actions == Actions::Observe;
+        // What is only observed goes nowhere, so nobody has to take it back in time.
+        let undo_ms = |span| if observe { 0 } else { millis(span) };
         Circumstances {
             now_ms,
-            close_grace_ms: millis(self.live().poll.close_grace),
+            close_grace_ms: millis(live.poll.close_grace),
             settle_ms,
-            poll_ms: fresh_ms(millis(self.live().poll.interval), millis(self.store.round_trip())),
+            poll_ms: fresh_ms(millis(live.poll.interval), millis(self.store.round_trip())),
             polled_ms: self.poll_state.began_ms(),
-            observe: self.live().actions == Actions::Observe,
-            undo_reply_ms: millis(self.live().undo.reply),
-            undo_message_ms: millis(self.live().undo.message),
-            approval: self.live().approval == Approval::Public,
+            observe,
+            undo_reply_ms: undo_ms(live.undo.reply),
+            undo_message_ms: undo_ms(live.undo.message),
+            approval: live.approval == Approval::Public,
             goodays_away_ms: away.map(|trouble| trouble.since_ms),
             refuses: refuses
                 .map(|it| Refuses { since_ms: it.since_ms, until_ms: until_ms.unwrap_or(now_ms) }),
