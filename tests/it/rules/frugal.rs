@@ -53,6 +53,8 @@ async fn what_agents_are_told_after_one_poll_is_one_write() {
     let ids: Vec<String> = (0..12).map(|_| world.customer_leaves(Feedback::default())).collect();
     world.settle().await;
     world.salesforce.wire().clear_requests();
+    // One poll shows all of them.
+    world.polled().await;
     for id in &ids {
         world.agent_comments(id, "The same to everybody.");
     }
