@@ -35,6 +35,7 @@ close-still-waits = The close of this Case waits.
 spam-still-waits = The mark as spam of this Case waits.
 rule-fails = A rule of the mapping cannot be evaluated ({ $rule }), so nothing was done with it. The administrator has to correct it; then do it once more.
 unknown-command = The command “{ $value }” is not known, so nothing was done with it. Known are: { $known }.
+command-does-not-fit = The command “{ $value }” is known, but no rule for it holds on this Case as it is, so nothing was done with it. Look at what the rule asks for besides, then choose it again.
 
 ## Why an answer is not sent
 

@@ -35,6 +35,7 @@ close-still-waits = La clôture de cette requête est en attente.
 spam-still-waits = Le signalement comme spam de cette requête est en attente.
 rule-fails = Une règle du mapping ne peut pas être évaluée ({ $rule }) : rien n’a été fait. L’administrateur doit la corriger ; ensuite, refaites-le.
 unknown-command = La commande « { $value } » est inconnue : rien n’a été fait. Commandes connues : { $known }.
+command-does-not-fit = La commande « { $value } » est connue, mais aucune de ses règles ne s’applique à la requête dans son état actuel : rien n’a été fait. Vérifiez ce que la règle demande d’autre, puis choisissez-la à nouveau.
 
 ## Pourquoi une réponse n’est pas envoyée
 

@@ -19,6 +19,9 @@ pub struct CommandSeen {
     /// The outbox entry of the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<u64>,
+    /// The outbox entries of commands before it that may wait for a human.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<u64>,
     /// Hash of the answer's text as last seen.
     #[serde(default)]
     pub text: u64,
@@ -29,6 +32,13 @@ pub struct CommandSeen {
     /// still show the old command.
     #[serde(default)]
     pub emptied_ms: i64,
+}
+
+impl CommandSeen {
+    /// The outbox entries of all commands that the conversation is loaded with.
+    pub fn intents(&self) -> impl Iterator<Item = u64> + use<'_> {
+        self.earlier.iter().copied().chain(self.intent)
+    }
 }
 
 /// The command that a note reports on.

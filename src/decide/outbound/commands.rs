@@ -6,11 +6,13 @@
 use serde_json::Value;
 
 use crate::decide::outbound::comment_rows::{AUTHOR_UNSEEN, Author, answer_kind, author_of_kind};
-use crate::decide::outbound::rows::{MergedCase, RuleFailure, Seen, Since, path, record, status_wish};
+use crate::decide::outbound::rows::{
+    MergedCase, RuleFailure, Seen, Since, author_of_case, path, record, status_wish,
+};
 use crate::decide::outbound::rules::{Rules, modified};
 use crate::decide::outbound::waiting::text_of;
 use crate::decide::{
-    ActionKind, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, Sending, hash64,
+    ActionKind, CommandDone, CommandSeen, Conversation, Feedback, Intent, IntentState, Note, Sending, hash64,
 };
 use crate::goodays::event::normalised;
 use crate::mapping::{Act, ActionMapping, CASE_USER_TYPE, Wanted};
@@ -61,7 +63,8 @@ impl Conversation {
                 // Seen nevertheless: once the rule is mended, nothing goes out that nobody waits for any more.
                 let failure = RuleFailure::of(&problem, by, rules);
                 if known && !was_unread && value != before.value {
-                    self.tell_failure(&failure, "command", &since.asked_ms.to_string());
+                    let note = self.failure_note(&failure, "command", &since.asked_ms.to_string());
+                    note.into_iter().for_each(|note| self.nothing_done(note));
                 }
                 return Seen { problem: Some(failure), ..Seen::default() };
             }
@@ -86,10 +89,24 @@ impl Conversation {
 
     /// No rule carries the command out: the Case says so, since the agent expects that something is done.
     fn tell_unknown_command(&mut self, value: &str, actions: &ActionMapping) {
-        let words = Words::new("unknown-command")
-            .with("value", value.chars().take(MAX_SHOWN).collect::<String>())
-            .with("known", actions.known_commands().join(", "));
-        self.tell(Note::new(Feedback::Failed, "command", "unknown_command", words));
+        let known = actions.known_commands();
+        let shown = value.chars().take(MAX_SHOWN).collect::<String>();
+        let (code, words) = if known.iter().any(|one| one == value) {
+            ("command_does_not_fit", Words::new("command-does-not-fit").with("value", shown))
+        } else {
+            let words = Words::new("unknown-command").with("value", shown);
+            ("unknown_command", words.with("known", known.join(", ")))
+        };
+        self.nothing_done(Note::new(Feedback::Failed, "command", code, words));
+    }
+
+    /// Tells that nothing was done with a command. It counts as one, so that the field is emptied with the note, and the
+    /// same command can be chosen again.
+    fn nothing_done(&mut self, mut note: Note) {
+        let Some(link) = &mut self.link else { return };
+        link.command.count += 1;
+        note.command = Some(CommandDone { number: link.command.count, answer: None });
+        self.tell(note);
     }
 
     fn begin_command(
@@ -106,10 +123,7 @@ impl Conversation {
         if answers && since.merged == MergedCase::AnswersAnother {
             return None;
         }
-        let link = self.link.as_mut()?;
-        link.command.count += 1;
-        let number = link.command.count;
-        let kind = command_kind(wanted, link)?;
+        let kind = command_kind(wanted, self.link.as_ref()?)?;
         let author = if answers { author_of_command(row, rules, since.us) } else { Author::MayAnswer };
         let untouched = match author {
             // It may have been carried out before our state was lost.
@@ -118,17 +132,17 @@ impl Conversation {
             Author::MayAnswer | Author::Unseen | Author::Covered => None,
         };
         if let Some((told, code, why)) = untouched {
-            let mut note = Note::new(told, kind.name(), code, why);
-            note.command = Some(crate::decide::CommandDone { number, answer: None });
-            self.tell(note);
+            self.nothing_done(Note::new(told, kind.name(), code, why));
             return None;
         }
+        let link = self.link.as_mut()?;
+        link.command.count += 1;
+        let number = link.command.count;
         let seq = next_seq();
-        let before = link.command.intent.replace(seq);
-        self.ask_again(before, &kind, since.now_ms);
+        self.begin_behind_earlier(seq, &kind, since.now_ms);
         let name = kind.name();
         self.put(Intent {
-            author: path(row, rules.of_row(row).actions().case_author.as_deref()),
+            author: author_of_case(row, rules.of_row(row), since),
             acted: modified(row).unwrap_or(since.now),
             command: Some(number),
             ..Intent::new(seq, self.response_id.clone(), case_id, kind, since.now_ms)
@@ -167,19 +181,43 @@ impl Conversation {
         }
     }
 
+    /// Notes the new command. Earlier ones stay with the conversation while they are on their way or wait for a human: a
+    /// parked answer holds a later close back, however many commands came between.
+    fn begin_behind_earlier(&mut self, seq: u64, kind: &ActionKind, now_ms: i64) {
+        let before: Vec<u64> = self.link.iter().flat_map(|link| link.command.intents()).collect();
+        before.iter().for_each(|earlier| self.ask_again(*earlier, kind, now_ms));
+        let stays = |seq: &u64| {
+            self.intent(*seq).is_some_and(|intent| intent.state.is_open() || intent.state.is_parked())
+        };
+        let earlier = before.into_iter().filter(stays).collect();
+        if let Some(link) = &mut self.link {
+            (link.command.intent, link.command.earlier) = (Some(seq), earlier);
+        }
+    }
+
     /// The agent asks again for what was parked: the new command is meant, so the parked one must not be sent as well. One
     /// that may have arrived stays for a human.
-    fn ask_again(&mut self, before: Option<u64>, kind: &ActionKind, now_ms: i64) {
-        let Some(old) = before.and_then(|seq| self.intent_mut(seq)) else { return };
+    fn ask_again(&mut self, earlier: u64, kind: &ActionKind, now_ms: i64) {
+        let Some(old) = self.intent_mut(earlier) else { return };
         let surely_not_sent = old.unconfirmed.as_ref().is_none_or(Sending::is_refused);
         if old.state.is_parked() && old.kind.name() == kind.name() && surely_not_sent {
             old.state = IntentState::Cancelled { at_ms: now_ms, why: "the agent asked again".to_owned() };
         }
     }
 
+    /// The outcome of another response's command is about to empty the field of their common Case: what waits here is not
+    /// taken back by that.
+    pub fn outlive_command(&mut self) {
+        let Some(seq) = self.link.as_ref().and_then(|link| link.command.intent) else { return };
+        if let Some(intent) = self.intent_mut(seq).filter(|intent| intent.state.is_open()) {
+            intent.outlives_command = true;
+        }
+    }
+
     fn take_command_back(&mut self, before: &CommandSeen, now_ms: i64) -> usize {
         let intent = before.intent.and_then(|seq| self.intent(seq));
-        let waits = |intent: &&Intent| matches!(intent.state, IntentState::Ready { .. });
+        let waits =
+            |intent: &&Intent| matches!(intent.state, IntentState::Ready { .. }) && !intent.outlives_command;
         let Some(seq) = intent.filter(waits).map(|intent| intent.seq) else { return 0 };
         self.take_back(seq, "the command was taken back by the agent", now_ms);
         1

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::decide::ledger::joined::CommentOfJoined;
 use crate::decide::outbound::comment_rows::{Author, MERGED, Shown, author};
-use crate::decide::outbound::rows::{Seen, Since, path, record, status_wish};
+use crate::decide::outbound::rows::{Seen, Since, author_of_case, path, record, status_wish};
 use crate::decide::outbound::rules::{Rules, modified, time};
 use crate::decide::{ActionKind, Conversation, active_status_rule, answer_identity};
 use crate::mapping::{Act, ActionMapping, EvalProblem, Wanted};
@@ -74,7 +74,7 @@ impl Conversation {
         let Some(wish) = self.touched_case(row, rules, since)? else { return Ok(None) };
         let Some(case) = record(row, "Id") else { return Ok(None) };
         let identity = wish.identity(&case);
-        let author = path(row, rules.now.actions().case_author.as_deref());
+        let author = author_of_case(row, rules.now, since);
         let acted = modified(row).unwrap_or(since.now);
         let fired = self.fire(case, wish, author, acted, since.now_ms, next_seq);
         self.asked_for(&identity);

@@ -42,6 +42,11 @@ impl<'a> Since<'a> {
     fn met(&self, row: &'a Map<String, Value>) -> Met<'a> {
         Met { row, us: self.us, seen_until: self.seen_until, now: self.now }
     }
+
+    /// Whether the connector was the last to change a Case: who did what else is new there cannot be seen.
+    fn changed_by_us(&self, row: &Value) -> bool {
+        record(row, "LastModifiedById").is_some_and(|by| self.us.contains(&by))
+    }
 }
 
 /// Which response of a Case an answer from the Case is for.
@@ -122,7 +127,7 @@ impl Conversation {
         }
         let Some(wish) = wanted.and_then(|wanted| status_wish(&wanted, after)) else { return seen };
         if known && now_holds.is_some() && now_holds != before {
-            let author = path(row, by.actions().case_author.as_deref());
+            let author = author_of_case(row, by, since);
             let acted = modified(row).unwrap_or(since.now);
             seen.fired = self.fire(id, wish, author, acted, since.now_ms, next_seq).or(seen.fired);
         } else {
@@ -149,8 +154,7 @@ impl Conversation {
             self.see_approval(row, rules, since, known);
         }
         // What we write ourselves is no reason to tell it again.
-        let is_ours = record(row, "LastModifiedById").is_some_and(|by| since.us.contains(&by));
-        if known && !is_ours {
+        if known && !since.changed_by_us(row) {
             let values = row.as_object().map(|row| action_fields(row, context)).unwrap_or_default();
             self.tell_failure(&failure, "status", &Value::Object(values).to_string());
         }
@@ -159,17 +163,24 @@ impl Conversation {
 
     /// Tells that a rule cannot be evaluated, once for what it was evaluated on.
     pub(super) fn tell_failure(&mut self, failure: &RuleFailure, action: &str, on: &str) {
-        let Some(link) = &mut self.link else { return };
+        if let Some(note) = self.failure_note(failure, action, on) {
+            self.tell(note);
+        }
+    }
+
+    /// The note about it; `None` if it was told before.
+    pub(super) fn failure_note(&mut self, failure: &RuleFailure, action: &str, on: &str) -> Option<Note> {
+        let link = self.link.as_mut()?;
         let told = hash64(&format!("{} {action} {on}", failure.rule));
         if link.rule_failures.contains(&told) {
-            return;
+            return None;
         }
         if link.rule_failures.len() >= RULE_FAILURES {
             link.rule_failures.remove(0);
         }
         link.rule_failures.push(told);
         let words = Words::new("rule-fails").with("rule", &failure.rule);
-        self.tell(Note::new(Feedback::Failed, action, "rule_fails", words));
+        Some(Note::new(Feedback::Failed, action, "rule_fails", words))
     }
 
     /// Cancels status actions whose rule is not active any more.
@@ -369,6 +380,11 @@ pub(super) fn record(row: &Value, field: &str) -> Option<RecordId> {
 }
 
 /// The value at a path like `CreatedBy.Email`.
+/// The e-mail of who changed the Case. Behind our own write he cannot be seen, and what he did is not credited to us.
+pub(super) fn author_of_case(row: &Value, by: &Mapping, since: &Since<'_>) -> Option<String> {
+    path(row, by.actions().case_author.as_deref()).filter(|_| !since.changed_by_us(row))
+}
+
 pub(super) fn path(row: &Value, path: Option<&str>) -> Option<String> {
     let found = path?.split('.').try_fold(row, |at, name| at.get(name))?;
     found.as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)

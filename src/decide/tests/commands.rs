@@ -189,3 +189,27 @@ fn a_command_behind_our_own_write_is_parked_with_what_covered_it() {
     see(&mut waiting, Some("answer"), "Buy!");
     assert_eq!(parked(&waiting.intents[0]).0, "author_unseen");
 }
+
+/// Behind our own write nobody can be seen, and what an agent did is not credited to the connector's user.
+#[test]
+fn what_stands_behind_our_own_write_has_no_author() {
+    let us = [RecordId::new("005000000000001").unwrap()];
+    for (by, author) in [(us[0].as_str(), None), ("005000000000002", Some("ann@x.example".to_owned()))] {
+        let mut conversation = known();
+        let row = json!({ "Id": case_id(), "Status": "New", "IsClosed": false, "LastModifiedById": by,
+                          "LastModifiedBy": {"UserType": "Standard", "Email": "ann@x.example"},
+                          "Goodays_Command__c": "close" });
+        let at = SalesforceTime::from_millis(minute(20));
+        let since = Since {
+            first_start: at,
+            seen_until: at,
+            us: &us,
+            now_ms: minute(20),
+            now: at,
+            asked_ms: minute(20),
+            merged: MergedCase::default(),
+        };
+        conversation.see_case(&row, (Rules::only(&SHIPPED), &plan_context()), &since, &mut || 7);
+        assert_eq!(conversation.intents[0].author, author);
+    }
+}

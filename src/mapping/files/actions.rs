@@ -195,7 +195,7 @@ impl ActionMapping {
         let quoted = |source: &str| -> Vec<String> {
             source.split(['\'', '"']).skip(1).step_by(2).map(str::to_owned).collect()
         };
-        conditions.flat_map(|when| quoted(&when.source)).collect()
+        conditions.flat_map(|when| quoted(&when.source)).filter(|known| !known.is_empty()).collect()
     }
 
     /// The Case's own fields that a command's answer is read from. They are emptied once the customer has it.

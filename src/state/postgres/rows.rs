@@ -121,7 +121,7 @@ pub(super) struct LinkColumns {
 
 impl LinkColumns {
     pub(super) fn of(link: &Link) -> Self {
-        let asked = link.answers.iter().map(|answered| answered.intent).chain(link.command.intent);
+        let asked = link.answers.iter().map(|answered| answered.intent).chain(link.command.intents());
         let asked: Vec<String> = asked.map(|seq| signed(seq).to_string()).collect();
         let wishes = super::load::identities(link).into_iter();
         let wishes: Vec<String> =

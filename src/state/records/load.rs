@@ -91,13 +91,13 @@ impl Records {
         Ok(())
     }
 
-    /// The open actions, and those of comments and of the command.
+    /// The open actions, and those of comments and of commands.
     fn actions_of(&self, rkey: RKey, link: Option<&Link>) -> Result<Vec<u64>, StoreError> {
         let open = self.all_keys(keys::open_intents_of(rkey))?;
         let mut seqs: Vec<u64> = open.iter().filter_map(|key| keys::tail_seq(key)).collect();
         if let Some(link) = link {
             seqs.extend(link.answers.iter().map(|answered| answered.intent));
-            seqs.extend(link.command.intent);
+            seqs.extend(link.command.intents());
         }
         Ok(seqs)
     }

@@ -4,6 +4,7 @@
 //! conversations. Before a call is sent, the disk says which responses it is about: after a kill they are read back
 //! before they are written again.
 
+mod common_case;
 mod customers;
 pub(crate) mod damaged;
 pub(crate) mod in_progress;
@@ -38,6 +39,7 @@ use crate::salesforce::field_fix::FieldFix;
 use crate::salesforce::graph::{Graph, GraphOutcome, Node};
 use crate::state::{LANES, RKey, Waiting};
 use crate::time::{CARRIED_MS, GoodaysTime};
+use crate::workers::inbound::common_case::keep_commands_of_others;
 use crate::workers::inbound::in_progress::Through;
 use crate::workers::inbound::load::load;
 use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
@@ -181,6 +183,7 @@ impl InboundWorker {
             Err(Stop::Remote(failure)) => return Ok(pause(shared, &failure)),
             Err(Stop::Fatal(fatal)) => return Err(fatal),
         }
+        keep_commands_of_others(shared, &jobs).await?;
         self.write(shared, jobs).await
     }
 

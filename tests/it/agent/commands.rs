@@ -244,10 +244,80 @@ async fn an_answer_on_a_merged_case_goes_to_the_customer_who_waits() {
     world.settle().await;
     world.salesforce.merge_cases(&ids[0], &ids[1]).unwrap();
     world.settle().await;
+    // A command that the first poll of the merged Case meets is told instead: it may have been carried out already.
+    world.polled().await;
     answers(&world, &kept, "For the one who waits.");
     world.settle().await;
     assert_eq!(world.received(&kept), []);
     assert_eq!(world.received(&gone), [("reply".to_owned(), "For the one who waits.".to_owned())]);
     assert_eq!((world.told(&kept).0.as_str(), left(&world, &kept)), ("sent", nothing()));
     world.end().await;
+}
+
+/// Whatever button came between, a parked answer holds a later close back, and is not sent beside a newer one.
+#[tokio::test]
+async fn a_parked_answer_stays_known_behind_other_commands() {
+    let mut world = desk().await;
+    world.parked_is_fine();
+    let id = world.arrives(Feedback::default()).await;
+    answers(&world, &id, "First.");
+    world.settle().await;
+    answers(&world, &id, "Second.");
+    world.settle().await;
+    world.agent_sets(&id, json!({ "Goodays_Command__c": "close" }));
+    world.settle_with_open(1).await;
+    assert_eq!(puts(&world, &id), ["reply"], "an answer waits for a human");
+    world.restart().await;
+    world.settle_with_open(1).await;
+    assert_eq!(puts(&world, &id), ["reply"]);
+    world.customer_writes(&id, "Go on.");
+    world.settle_with_open(1).await;
+    answers(&world, &id, "Second.");
+    world.settle().await;
+    assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Second.".to_owned())]);
+    assert_eq!(world.parked().await.len(), 0, "nobody can send the parked one as well");
+}
+
+#[tokio::test]
+async fn the_outcome_for_one_customer_of_a_merged_case_takes_nothing_back_from_the_other() {
+    let mut world = desk().await;
+    world.parked_is_fine();
+    let (kept, gone) = (world.arrives(Feedback::default()).await, world.arrives(Feedback::default()).await);
+    let ids = [&kept, &gone].map(|id| world.field(id, "Id"));
+    world.salesforce.merge_cases(&ids[0], &ids[1]).unwrap();
+    world.settle().await;
+    world.agent_comments(&kept, "For whom is this?");
+    world.settle().await;
+    let parked = world.the_parked().await;
+    world.agent_sets(&kept, json!({ "Goodays_Command__c": "close" }));
+    world.until("the other is closed", || puts(&world, &gone) == ["close"]).await;
+    world.until("the command is emptied", || left(&world, &kept).0.is_empty()).await;
+    world.polled().await;
+    world.settle_with_open(1).await;
+    assert_eq!(puts(&world, &kept), Vec::<String>::new());
+    assert_eq!(world.app().shared.drop_parked(parked.id).await.unwrap(), Outcome::Done);
+    world.settle().await;
+    assert_eq!(puts(&world, &kept), ["close"], "the agent took nothing back");
+    assert_eq!(puts(&world, &gone), ["close"]);
+}
+
+#[tokio::test]
+async fn a_command_that_nothing_is_done_with_is_emptied_and_can_be_chosen_again() {
+    let actions = include_str!("../../../mappings/actions.yaml");
+    let close = "case.Goodays_Command__c == 'close'";
+    let actions = actions.replacen(close, &format!("{close} and case.Goodays_Remark_Type__c != ''"), 1);
+    let actions =
+        actions.replacen("case.Goodays_Command__c == 'spam'", "case.Goodays_Command__c == 'bin'", 1);
+    let world = World::with_mapping("actions.yaml", &actions).await;
+    let id = world.arrives(Feedback::default()).await;
+    for (command, says) in [("spam", "is not known"), ("close", "is known, but no rule")] {
+        world.agent_sets(&id, json!({ "Goodays_Command__c": command }));
+        world.settle().await;
+        let (status, reason) = world.told(&id);
+        assert!(status == "Not sent" && reason.contains(says), "{status}: {reason}");
+        assert_eq!(left(&world, &id).0, "", "the agent can choose it again");
+    }
+    world.agent_sets(&id, json!({ "Goodays_Command__c": "close", "Goodays_Remark_Type__c": "Praise" }));
+    world.settle().await;
+    assert_eq!(puts(&world, &id), ["close"]);
 }
