@@ -141,13 +141,9 @@ impl Client {
         self.server_time.now().map(SalesforceTime::from)
     }
 
-    /// Writes transactions: at most 75, with at most 500 nodes in total. `assign` is `TRUE`, `FALSE` or the id of an
-    /// assignment rule, and applies to new Cases.
-    pub async fn graphs(&self, graphs: &[Graph], assign: &str) -> Result<Vec<GraphOutcome>, Failure> {
-        let body = graph::request(graphs, &self.version, assign);
-        // Each Case node has its own header. If all nodes are inserts, the call's header has the same value.
-        let patches = graphs.iter().flat_map(|g| &g.nodes).any(|n| n.method == graph::Method::Patch);
-        let assign = if patches { "FALSE" } else { assign };
+    /// Writes transactions: at most 75, with at most 500 nodes in total.
+    pub async fn graphs(&self, graphs: &[Graph]) -> Result<Vec<GraphOutcome>, Failure> {
+        let (body, assign) = (graph::request(graphs, &self.version), graph::auto_assign(graphs));
         let answer = self.post("composite/graph", &body, assign, None).await.map_err(of_the_resource)?;
         let outcomes = graph::outcomes(graphs, &answer)?;
         if outcomes.iter().any(GraphOutcome::speaks_of_session) {

@@ -42,13 +42,16 @@ pub struct Node {
     /// The record to update; none for an insert.
     pub record: Option<RecordId>,
     pub fields: Map<String, Value>,
+    /// `Sforce-Auto-Assign`, if it is a Case.
+    assign: String,
 }
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Node");
         shown.field("reference", &self.reference).field("method", &self.method).field("object", &self.object);
-        shown.field("record", &self.record).field("fields", &self.fields.keys()).finish()
+        shown.field("record", &self.record).field("fields", &self.fields.keys());
+        shown.field("assign", &self.assign).finish()
     }
 }
 
@@ -84,11 +87,19 @@ pub struct NodeError {
 
 /// Key of the placeholder object for a reference. A text from outside cannot create such an object.
 const REFERENCE: &str = "\0reference";
+/// `Sforce-Auto-Assign` that runs no assignment rule.
+const NO_RULE: &str = "FALSE";
 
 impl Node {
     pub fn insert(reference: impl Into<String>, object: &str, fields: Map<String, Value>) -> Self {
-        let object = object.to_owned();
-        Self { reference: reference.into(), method: Method::Post, object, record: None, fields }
+        let (object, assign) = (object.to_owned(), NO_RULE.to_owned());
+        Self { reference: reference.into(), method: Method::Post, object, record: None, fields, assign }
+    }
+
+    /// The new Case is assigned so: `TRUE` (the active rule), `FALSE`, or a rule's id.
+    #[must_use]
+    pub fn assigned(self, assign: &str) -> Self {
+        Self { assign: assign.to_owned(), ..self }
     }
 
     pub fn update(
@@ -97,8 +108,15 @@ impl Node {
         record: RecordId,
         fields: Map<String, Value>,
     ) -> Self {
-        let object = object.to_owned();
-        Self { reference: reference.into(), method: Method::Patch, object, record: Some(record), fields }
+        let (object, assign) = (object.to_owned(), NO_RULE.to_owned());
+        Self {
+            reference: reference.into(),
+            method: Method::Patch,
+            object,
+            record: Some(record),
+            fields,
+            assign,
+        }
     }
 
     /// A placeholder for the id of the record that another node of the graph creates.
@@ -106,18 +124,24 @@ impl Node {
         json!({ REFERENCE: reference })
     }
 
-    /// The node as it is sent. Assignment rules must run only for new Cases, so each Case has its own header.
-    fn wire<'a>(&'a self, version: &str, assign: &'a str) -> WireNode<'a> {
+    /// `Sforce-Auto-Assign` of a Case: assignment rules must run only for new ones. `None`: it is no Case.
+    fn auto_assign(&self) -> Option<&str> {
+        let assign = if self.method == Method::Post { self.assign.as_str() } else { NO_RULE };
+        self.object.eq_ignore_ascii_case("Case").then_some(assign)
+    }
+
+    /// The node as it is sent. The Cases of a call are assigned differently, so each has its own header.
+    fn wire(&self, version: &str) -> WireNode<'_> {
         let mut url = format!("/services/data/v{version}/sobjects/{}", self.object);
         if let Some(id) = &self.record {
             url.push('/');
             url.push_str(id.as_str());
         }
-        let (method, assign) = match self.method {
-            Method::Post => ("POST", assign),
-            Method::Patch => ("PATCH", "FALSE"),
+        let method = match self.method {
+            Method::Post => "POST",
+            Method::Patch => "PATCH",
         };
-        let http_headers = self.object.eq_ignore_ascii_case("Case").then_some(WireHeaders { assign });
+        let http_headers = self.auto_assign().map(|assign| WireHeaders { assign });
         WireNode {
             method,
             url,
@@ -238,12 +262,20 @@ impl Serialize for EscapedFields<'_> {
     }
 }
 
-pub fn request<'a>(graphs: &'a [Graph], version: &str, assign: &'a str) -> Request<'a> {
+pub fn request<'a>(graphs: &'a [Graph], version: &str) -> Request<'a> {
     let wire = |graph: &'a Graph| WireGraph {
         graph_id: &graph.id,
-        composite_request: graph.nodes.iter().map(|node| node.wire(version, assign)).collect(),
+        composite_request: graph.nodes.iter().map(|node| node.wire(version)).collect(),
     };
     Request { graphs: graphs.iter().map(wire).collect() }
+}
+
+/// `Sforce-Auto-Assign` of the whole call. The header of a node decides about its Case (Salesforce reference, 4.1); this
+/// one is what all of them say, and runs no rule where they differ.
+pub fn auto_assign(graphs: &[Graph]) -> &str {
+    let mut all = graphs.iter().flat_map(|graph| &graph.nodes).filter_map(Node::auto_assign);
+    let first = all.next().unwrap_or(NO_RULE);
+    if all.all(|other| other == first) { first } else { NO_RULE }
 }
 
 /// Reads the response, in the order of the request. If any graph is missing, or says of a node what Salesforce never says,
@@ -346,19 +378,20 @@ mod tests {
     }
 
     fn graph() -> Graph {
-        let case = Node::insert("refCase", "Case", fields(&json!({"Subject": "pay @{refCase.id} @@{x}"})));
+        let case = Node::insert("refCase", "Case", fields(&json!({"Subject": "pay @{refCase.id} @@{x}"})))
+            .assigned("TRUE");
         let comment =
             fields(&json!({"ParentId": Node::reference_to("refCase"), "X": {"Y": ["@{z}"]}, "N": 1}));
         Graph { id: "g1".into(), nodes: vec![case, Node::insert("c1", "CaseComment", comment)] }
     }
 
-    fn sent(graphs: &[Graph], assign: &str) -> Value {
-        serde_json::to_value(request(graphs, "66.0", assign)).unwrap()
+    fn sent(graphs: &[Graph]) -> Value {
+        serde_json::to_value(request(graphs, "66.0")).unwrap()
     }
 
     #[test]
     fn only_our_own_references_are_references() {
-        let wire = sent(&[graph()], "TRUE");
+        let wire = sent(&[graph()]);
         let nodes = &wire["graphs"][0]["compositeRequest"];
         assert_eq!(nodes[0]["body"]["Subject"], "pay @\u{200b}{refCase.id} @@\u{200b}{x}");
         assert_eq!(nodes[1]["body"]["ParentId"], "@{refCase.id}");
@@ -371,12 +404,39 @@ mod tests {
     #[test]
     fn updates_go_by_id_and_never_run_assignment_rules() {
         let id = RecordId::new("500000000000001").unwrap();
-        let node = Node::update("refCase", "Case", id.clone(), Map::new());
-        let wire = sent(&[Graph { id: "g".into(), nodes: vec![node] }], "01Q000000000001");
+        let node = Node::update("refCase", "Case", id.clone(), Map::new()).assigned("01Q000000000001");
+        let graphs = [Graph { id: "g".into(), nodes: vec![node] }];
+        let wire = sent(&graphs);
+        assert_eq!(auto_assign(&graphs), "FALSE");
         let node = &wire["graphs"][0]["compositeRequest"][0];
         assert_eq!(node["method"], "PATCH");
         assert_eq!(node["url"], format!("/services/data/v66.0/sobjects/Case/{id}"));
         assert_eq!(node["httpHeaders"]["Sforce-Auto-Assign"], "FALSE");
+    }
+
+    #[test]
+    fn each_new_case_is_assigned_as_it_says_and_the_call_as_all_of_them_say() {
+        let rule = "01Q000000000001";
+        let case = |assign: &str| {
+            let node = Node::insert("refCase", "Case", Map::new()).assigned(assign);
+            let comment = Node::insert("c", "CaseComment", Map::new());
+            Graph { id: assign.into(), nodes: vec![node, comment] }
+        };
+        for (assigned, call) in [
+            (&["TRUE", "TRUE"][..], "TRUE"),
+            (&[rule], rule),
+            (&["FALSE", "TRUE", rule], "FALSE"),
+            (&["TRUE", rule], "FALSE"),
+            (&[], "FALSE"),
+        ] {
+            let graphs: Vec<Graph> = assigned.iter().map(|assign| case(assign)).collect();
+            assert_eq!(auto_assign(&graphs), call, "{assigned:?}");
+            let wire = sent(&graphs);
+            let header =
+                |n: usize| &wire["graphs"][n]["compositeRequest"][0]["httpHeaders"]["Sforce-Auto-Assign"];
+            let sent: Vec<&Value> = (0..assigned.len()).map(header).collect();
+            assert_eq!(sent, assigned);
+        }
     }
 
     fn answered(ok: bool, parts: &Value) -> Result<Vec<GraphOutcome>, Failure> {

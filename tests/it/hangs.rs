@@ -127,7 +127,7 @@ async fn every_call_to_salesforce_has_an_end_of_its_own() {
         ends(&format!("queries, {silence:?}"), reading.pages(&asked)).await;
         let writes = TimeLimits { salesforce_write: SHORT, ..UNLIMITED };
         let writing = salesforce(silent(silence, false).await, writes);
-        ends(&format!("a write, {silence:?}"), writing.graphs(&[], "TRUE")).await;
+        ends(&format!("a write, {silence:?}"), writing.graphs(&[])).await;
         let logins = TimeLimits { login: SHORT, ..UNLIMITED };
         let outside = salesforce(silent(silence, true).await, logins);
         ends(&format!("a login, {silence:?}"), outside.session()).await;

@@ -17,6 +17,7 @@ mod mixed;
 mod order;
 mod people;
 mod perimeter;
+mod several;
 mod start;
 mod switches;
 mod texts;

@@ -345,10 +345,9 @@ impl InboundWorker {
         self.worker_state.leaving(&shared.store, &rkeys).await?;
         shared.store.durable().await?;
         let graphs: Vec<Graph> = batch.iter().enumerate().map(|(i, (_, plan))| graph(i, plan)).collect();
-        let assign = assign(context);
         let began_ms = shared.clock.now_ms();
         let request = Request::new(self.number, began_ms);
-        let result = shared.salesforce.graphs(&graphs, &assign).await;
+        let result = shared.salesforce.graphs(&graphs).await;
         let ended_ms = shared.clock.now_ms();
         self.request = Some(Request { took_ms: ended_ms - began_ms, ..request });
         let until_ms = shared.salesforce_said(&result, began_ms);
@@ -415,7 +414,7 @@ fn graph(index: usize, plan: &Plan) -> Graph {
         fields.retain(|name, _| !name.ends_with("Message_Ids__c"));
     }
     let mut nodes = vec![match &write.patch {
-        None => Node::insert(CASE, &write.object, fields),
+        None => Node::insert(CASE, &write.object, fields).assigned(assigned(&write.assignment)),
         Some(id) => Node::update(CASE, &write.object, id.clone(), fields),
     }];
     for (n, comment) in write.comments.iter().enumerate() {
@@ -430,11 +429,11 @@ fn graph(index: usize, plan: &Plan) -> Graph {
     Graph { id: format!("g{index}"), nodes }
 }
 
-/// Assignment rules run for inserts only, as the mapping says.
-fn assign(context: &OwnedPlanContext) -> String {
-    match context.mapping.case_mappings().first().map(|m| &m.assignment) {
-        Some(Assignment::Create) => "TRUE".to_owned(),
-        Some(Assignment::Rule(id)) => id.clone(),
-        Some(Assignment::Never) | None => "FALSE".to_owned(),
+/// How the mapping wants a new Case to be assigned.
+fn assigned(assignment: &Assignment) -> &str {
+    match assignment {
+        Assignment::Create => "TRUE",
+        Assignment::Rule(id) => id,
+        Assignment::Never => "FALSE",
     }
 }
