@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::decide::inbound::{CaseWrite, Input, Plan, plan};
+use crate::decide::inbound::{CaseWrite, Input, Plan, mapping_of, plan};
 use crate::decide::{Intent, Link, Names, Perimeter, PlanContext};
 use crate::goodays::event::{self, Event};
 use crate::mapping::{CaseMapping, Facts, Mapping, Moment, Rendered};
@@ -171,7 +171,7 @@ pub fn with(context: &PlanContext<'_>, ledger: &Ledger<'_>, body: &Value) -> Pre
         first_start: ledger.first_start,
         goodays_now: None,
     };
-    View::new(context, event).preview(&plan(&input, context))
+    View::new(context, event, ledger.link).preview(&plan(&input, context))
 }
 
 /// An event and the results of its rules.
@@ -183,10 +183,9 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(context: &'a PlanContext<'a>, event: &'a Event) -> Self {
+    fn new(context: &'a PlanContext<'a>, event: &'a Event, link: Option<&Link>) -> Self {
         let facts = Facts::new(&event.name, &event.response.raw);
-        let chosen = context.mapping.case_mapping(&facts).mapping;
-        let case = chosen.or_else(|| context.mapping.case_mappings().first());
+        let case = mapping_of(context.mapping, &facts, link);
         Self { context, event, facts, case }
     }
 
@@ -251,7 +250,8 @@ impl<'a> View<'a> {
     }
 
     fn source(&self, field: &str, value: &Value, rendered: &[Rendered]) -> String {
-        let own = |name: fn(&CaseMapping) -> &String| self.case.is_some_and(|case| name(case) == field);
+        let any = self.context.mapping.case_mappings().first();
+        let own = |name: fn(&CaseMapping) -> &String| any.is_some_and(|case| name(case) == field);
         if own(|case| &case.key_field) {
             return "key".to_owned();
         }

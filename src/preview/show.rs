@@ -35,9 +35,10 @@ pub fn preview(preview: &Preview) -> String {
 }
 
 fn written(out: &mut String, record: &Record) {
+    let by = if record.mapping.is_empty() { "no mapping takes it any more" } else { &record.mapping };
     let _ = match &record.changes {
-        None => writeln!(out, "makes a {} ({})", record.object, record.mapping),
-        Some(id) => writeln!(out, "changes the {} {id} ({})", record.object, record.mapping),
+        None => writeln!(out, "makes a {} ({by})", record.object),
+        Some(id) => writeln!(out, "changes the {} {id} ({by})", record.object),
     };
     table(out, &record.fields);
     let total = record.comments.len();

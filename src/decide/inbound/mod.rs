@@ -26,7 +26,7 @@ use crate::decide::{
 };
 use crate::goodays::event::{Event, Message, Whose, normalised};
 use crate::goodays::{MessageId, ResponseId, Verb};
-use crate::mapping::{Assignment, CaseMapping, Facts, Moment};
+use crate::mapping::{Assignment, CaseMapping, Facts, Mapping, Moment};
 use crate::salesforce::RecordId;
 use crate::time::GoodaysTime;
 
@@ -287,6 +287,9 @@ impl<'a> Planner<'a> {
         comments.extend(self.answer_comments(facts, comments.len()));
         let message = self.customer_wrote_last(&taken);
         let moment = Moment { create: creating, message };
+        if creating || !view.stale {
+            self.plan.link_update.case_file = self.mapping(facts).map(|mapping| mapping.name().to_owned());
+        }
         let mut fields = self.case_fields(view, facts, moment);
         self.note_fields(&mut fields);
         self.finish(view, facts, creating, fields, comments);
@@ -300,7 +303,8 @@ impl<'a> Planner<'a> {
         mut fields: Map<String, Value>,
         comments: Vec<Map<String, Value>>,
     ) {
-        let Some(mapping) = self.mapping(facts) else {
+        // Object, key and marker are the same in all mappings.
+        let Some(mapping) = self.mapping(facts).or(self.context.mapping.case_mappings().first()) else {
             self.plan.skipped = Some("no mapping wants it");
             return;
         };
@@ -331,10 +335,9 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// The mapping of this response; if none matches any more, a known Case keeps the first one.
+    /// The mapping whose rules are written.
     pub(super) fn mapping(&self, facts: &Facts) -> Option<&'a CaseMapping> {
-        let chosen = self.context.mapping.case_mapping(facts).mapping;
-        chosen.or_else(|| self.context.mapping.case_mappings().first())
+        mapping_of(self.context.mapping, facts, self.link())
     }
 
     /// The comment's text, in as many parts as Salesforce requires.
@@ -374,6 +377,20 @@ impl<'a> Planner<'a> {
         });
         self.plan
     }
+}
+
+/// The mapping whose rules are written: the one that takes the response, or else the one that took it last. If that is not
+/// known, or is gone, another one's rules could overwrite what an agent corrected: a Case then keeps its fields as they
+/// are.
+pub fn mapping_of<'a>(mapping: &'a Mapping, facts: &Facts, link: Option<&Link>) -> Option<&'a CaseMapping> {
+    let all = mapping.case_mappings();
+    let last = link.and_then(|link| link.case_file.as_deref());
+    let of_last = || last.and_then(|name| all.iter().find(|case| case.name() == name));
+    let has_case = link.is_some_and(|link| link.case.is_some());
+    // Earlier states know no mapping. A new Case in place of a deleted one has no field that an agent corrected.
+    let may_be_first = !has_case || (last.is_none() && all.len() == 1);
+    let otherwise = || all.first().filter(|_| may_be_first);
+    mapping.case_mapping(facts).mapping.or_else(of_last).or_else(otherwise)
 }
 
 /// Reports by field, for the log: names and codes, no values.

@@ -100,6 +100,10 @@ pub struct Link {
     /// The mapping version that made the last write.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mapping: String,
+    /// The Case mapping (`case-web.yaml`) that last took the response: it stays the Case's own when none takes it any
+    /// more. `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case_file: Option<String>,
     /// When the last results were written on the Case, for the timeline; at most `TOLD`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<ToldAt>,
@@ -255,6 +259,7 @@ impl Link {
             source: None,
             customer: None,
             mapping: String::new(),
+            case_file: None,
             told: Vec::new(),
         }
     }

@@ -31,6 +31,8 @@ pub struct LinkUpdate {
     pub identified: Vec<u64>,
     pub marked: Option<u32>,
     pub mapping: Option<String>,
+    /// The name of the Case mapping that took this view.
+    pub case_file: Option<String>,
     /// This write takes the approval off the Case.
     pub reset_approval: bool,
     /// The number of the command that this write empties.
@@ -112,5 +114,6 @@ impl LinkUpdate {
         if let Some(mapping) = self.mapping {
             link.mapping = mapping;
         }
+        link.case_file = self.case_file.or(link.case_file.take());
     }
 }

@@ -1,6 +1,7 @@
 mod fields;
 mod lost_state;
 mod own_answers;
+mod several;
 
 use crate::messages::Words;
 use insta::assert_snapshot;

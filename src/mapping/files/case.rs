@@ -4,6 +4,7 @@ use crate::document::diagnostic::{Page, Place};
 use crate::document::keys::Keys;
 use crate::document::layout::check_texts;
 use crate::document::yaml::{Node, parse};
+use crate::mapping::files::last;
 use crate::mapping::files::matching::Matching;
 use crate::mapping::files::read_rules::{UNKNOWN_WORD, field_name, read_fields};
 use crate::mapping::files::rules::{FieldRules, Moment, Rendered};
@@ -81,6 +82,11 @@ impl CaseMapping {
             when,
             fields: fields?,
         })
+    }
+
+    /// The file's name without its folder: the folder may be another one after a move.
+    pub fn name(&self) -> &str {
+        last(&self.file)
     }
 
     /// Each field with its first rule that holds at this moment. Fields without one are left out.

@@ -65,6 +65,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
+/// The name without its folder.
 fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }

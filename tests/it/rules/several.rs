@@ -2,7 +2,11 @@
 
 use goodays_salesforce::sim::goodays::Feedback;
 
+use serde_json::json;
+
 use crate::world::{World, words};
+
+const SHIPPED: &str = include_str!("../../../mappings/case.yaml");
 
 /// Beside the shipped case.yaml, and tried before it.
 fn google(rules: &str) -> String {
@@ -30,5 +34,31 @@ async fn each_case_is_assigned_as_its_own_mapping_says() {
     let other = world.arrives(words("Too cold.")).await;
     assert_eq!((in_queue(&google), in_queue(&other)), (false, true));
     assert_eq!(world.field(&google, "Subject"), "From Google");
+    world.end().await;
+}
+
+/// Law 4: what an agent corrected stays.
+#[tokio::test]
+async fn a_case_that_no_mapping_takes_any_more_gets_no_fields_of_another_one() {
+    let mut world = World::start().await;
+    world.stop().await;
+    let folder = world.dir.path().join("mappings");
+    let own = google(
+        "fields:\n  Description: { template: \"Google - {{ response.message.content }}\" }\n  \
+         Status: { value: Escalated, on: message }",
+    );
+    std::fs::write(folder.join("case-google.yaml"), own).unwrap();
+    let open = SHIPPED.replace("when: \"true\"", "when: response.state == 'open'");
+    std::fs::write(folder.join("case.yaml"), open).unwrap();
+    world.go_on_without_state().await;
+    let id = world.arrives(words("Too loud.")).await;
+    world.agent_sets(&id, json!({ "Description": "Mended." }));
+    world.answers(&id, "We'll turn it down.").await;
+    world.restart().await;
+    world.customer_writes(&id, "Thank you, good night.");
+    world.settle().await;
+    let shown = ["Description", "Status"].map(|field| world.field(&id, field));
+    assert_eq!(shown, ["Mended.", "Customer Replied"]);
+    assert_eq!(world.thread(&id).last().unwrap(), "Thank you, good night.");
     world.end().await;
 }
