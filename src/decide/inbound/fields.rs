@@ -266,10 +266,46 @@ impl Planner<'_> {
     }
 }
 
-/// Whether the name in Salesforce's error is this field. For a relation (`Store__r` with `Partner_Id__c` within) it is
-/// the relation's own field (`OwnerId` for `Owner`), or the other object's field if no record has the value.
+/// Whether the name in Salesforce's error is this field. For a relation it is the field that refers (`Store__c` for
+/// `Store__r`, `OwnerId` for `Owner`), or the other object's field if no record has the value.
 fn is_named(named: &str, field: &str, value: &Value) -> bool {
-    let plain = |f: &str| f.trim_end_matches("__r").trim_end_matches("__c").to_ascii_lowercase();
-    let same = |f: &str| plain(f) == plain(named) || plain(named) == format!("{}id", plain(f));
-    same(field) || value.as_object().is_some_and(|within| within.keys().any(|f| same(f)))
+    let is = |name: &str| name.eq_ignore_ascii_case(named);
+    let field = field.to_ascii_lowercase();
+    let refers = match field.strip_suffix("__r") {
+        Some(name) => Some(format!("{name}__c")),
+        None => value.is_object().then(|| format!("{field}id")),
+    };
+    is(&field)
+        || refers.is_some_and(|name| is(&name))
+        || value.as_object().is_some_and(|within| within.keys().any(|name| is(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_field_is_that_of_exactly_this_name() {
+        let (text, store) = (json!("x"), json!({ "Partner_Id__c": "17" }));
+        for (named, field, value, expected) in [
+            ("Type", "Type", &text, true),
+            ("TYPE", "type", &text, true),
+            ("Type", "Type__c", &text, false),
+            ("Type__c", "Type", &text, false),
+            ("Type__c", "Type__c", &text, true),
+            ("ContactId", "Contact", &text, false),
+            ("ContactId", "ContactId", &text, true),
+            ("Contact__c", "ContactId", &text, false),
+            ("Store__c", "Store__r", &store, true),
+            ("store__c", "Store__R", &store, true),
+            ("Store__c", "Store__r", &Value::Null, true),
+            ("Store__r", "Store__r", &store, true),
+            ("Partner_Id__c", "Store__r", &store, true),
+            ("Store", "Store__r", &store, false),
+            ("OwnerId", "Owner", &json!({ "Name": "Service" }), true),
+            ("Owner__c", "Owner", &json!({ "Name": "Service" }), false),
+        ] {
+            assert_eq!(is_named(named, field, value), expected, "{named} of {field}");
+        }
+    }
 }
