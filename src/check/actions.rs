@@ -179,10 +179,11 @@ fn earlier_metadata(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
     }
 }
 
-/// Checks the fields that are emptied when a command is carried out.
+/// Checks the fields that are emptied: command and answer when a command is carried out, and the approval.
 fn emptied(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
     let actions = mapping.actions();
-    for name in actions.command.iter().cloned().chain(actions.answer_fields()) {
+    let agents_own = actions.command.iter().chain(&actions.approved).cloned();
+    for name in agents_own.chain(actions.answer_fields()) {
         let spot = mention(look, &name).or_else(|| mention(look, &format!("case.{name}")));
         if let Some(field) = look.describe.field(&name).filter(|field| !field.updateable) {
             look.read_only(field, spot.as_ref(), report);

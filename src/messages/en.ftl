@@ -94,6 +94,9 @@ state-damaged = A part of the state was damaged on the disk: look in Goodays whe
 gone = It was taken back, or the connector cannot see it any more; nothing was sent.
 command-stood-before = The command was on the Case before the connector knew the Case; it may have been carried out already. Please check in Goodays, then choose it again.
 answer-changed = The answer was changed after it was sent; the customer has the first text. To send the new text, choose the command again.
+command-not-emptied = The command stays in { $field }: the connector cannot empty that field. Empty it yourself: before that, the same command does not count again.
+answer-not-emptied = The answer stays in { $fields }, which the connector cannot empty; the customer has it.
+approval-not-reset = The approval stays in { $field }: the connector cannot take it off. It counts for no other text: take it off yourself, and set it again for the next one.
 comment-edited-after-sending = The comment was edited after it was taken over; the customer has the first text. Write a new comment to say more.
 comment-edited = The comment was edited after it was taken over; the edit is not sent. Write a new comment to say more.
 

@@ -94,6 +94,9 @@ state-damaged = Une partie de l’état a été endommagée sur le disque : rega
 gone = L’action a été annulée, ou le connecteur ne peut plus la voir ; rien n’a été envoyé.
 command-stood-before = La commande se trouvait sur la requête avant que le connecteur ne la connaisse ; elle a peut-être déjà été exécutée. Merci de vérifier dans Goodays, puis de la choisir à nouveau.
 answer-changed = La réponse a été modifiée après l’envoi ; le client a reçu le premier texte. Pour envoyer le nouveau, choisissez à nouveau la commande.
+command-not-emptied = La commande reste dans { $field } : le connecteur ne peut pas vider ce champ. Videz-le vous-même : d’ici là, la même commande ne compte pas à nouveau.
+answer-not-emptied = La réponse reste dans { $fields }, que le connecteur ne peut pas vider ; le client l’a reçue.
+approval-not-reset = L’approbation reste dans { $field } : le connecteur ne peut pas la retirer. Elle ne vaut pour aucun autre texte : retirez-la vous-même, puis posez-la à nouveau pour le suivant.
 comment-edited-after-sending = Le commentaire a été modifié après sa prise en charge ; le client a reçu le premier texte. Écrivez un nouveau commentaire pour en dire plus.
 comment-edited = Le commentaire a été modifié après sa prise en charge ; la modification n’est pas envoyée. Écrivez un nouveau commentaire pour en dire plus.
 

@@ -9,10 +9,11 @@ use crate::decide::{AnswerSent, Note};
 use crate::goodays::event::{Message, Response, Whose};
 use crate::mapping::Facts;
 use crate::messages::Words;
+use crate::salesforce::describe::Purpose;
 
 impl Planner<'_> {
     /// Empties the command that the note reports on. The answer is emptied too once the customer has it, unless the
-    /// agent changed it meanwhile: then the words say so.
+    /// agent changed it meanwhile. The words say what stays.
     pub(super) fn empty_command(&mut self, note: &Note, fields: &mut Map<String, Value>) -> Words {
         let (Some(done), Some(link)) = (&note.command, self.link()) else { return Words::default() };
         let actions = self.context.mapping.actions();
@@ -23,32 +24,44 @@ impl Planner<'_> {
         if link.command.count != done.number || link.command.value.is_none() {
             return Words::default();
         }
-        self.plan.link_update.emptied_command = Some(done.number);
-        self.set_empty(field, fields);
-        let Some(answer) = &done.answer else { return Words::default() };
+        let mut stays = Words::default();
+        if self.empty(field, Value::Null, fields) {
+            self.plan.link_update.emptied_command = Some(done.number);
+        } else {
+            stays = Words::new("command-not-emptied").with("field", field);
+        }
+        let Some(answer) = &done.answer else { return stays };
         if link.command.text != answer_hash(&answer.text) {
-            return Words::new("answer-changed");
+            return stays.and(Words::new("answer-changed"));
         }
-        for field in actions.answer_fields() {
-            self.set_empty(&field, fields);
+        let mut kept = actions.answer_fields();
+        kept.retain(|field| !self.empty(field, Value::Null, fields));
+        if kept.is_empty() {
+            return stays;
         }
-        Words::default()
+        stays.and(Words::new("answer-not-emptied").with("fields", kept.join(", ")))
     }
 
-    /// Takes the approval off the Case.
-    pub(super) fn reset_approval(&mut self, note: &Note, fields: &mut Map<String, Value>) {
+    /// Takes the approval off the Case. The words say that it stays.
+    pub(super) fn reset_approval(&mut self, note: &Note, fields: &mut Map<String, Value>) -> Words {
         let field = self.context.mapping.actions().approved.as_ref().filter(|_| note.resets_approval);
-        let Some(field) = field.filter(|_| self.link().is_some_and(|link| link.approved)) else { return };
-        if self.context.case.is_none_or(|case| case.field(field).is_some()) {
-            fields.insert(field.clone(), Value::Bool(false));
+        let Some(field) = field.filter(|_| self.link().is_some_and(|link| link.approved)) else {
+            return Words::default();
+        };
+        if self.empty(field, Value::Bool(false), fields) {
             self.plan.link_update.reset_approval = true;
+            return Words::default();
         }
+        Words::new("approval-not-reset").with("field", field)
     }
 
-    fn set_empty(&self, field: &str, fields: &mut Map<String, Value>) {
-        if self.context.case.is_none_or(|case| case.field(field).is_some()) {
-            fields.insert(field.to_owned(), Value::Null);
-        }
+    /// Whether the field becomes empty. One that is hidden, that we may not write, or that Salesforce refused is left
+    /// out and reported, as all others are.
+    fn empty(&mut self, field: &str, empty: Value, fields: &mut Map<String, Value>) -> bool {
+        let fitted = self.fitted(field, empty, self.context.case, Purpose::Update);
+        let is_emptied = fitted.is_some();
+        fields.extend(fitted.map(|value| (field.to_owned(), value)));
+        is_emptied
     }
 
     /// The answers of commands that the customer has, beside `others` in the same transaction. One that stands as a

@@ -242,8 +242,7 @@ impl Planner<'_> {
     /// The feedback fields for the agent; the last note wins for each field.
     pub(super) fn note_fields(&mut self, fields: &mut Map<String, Value>) {
         for note in self.input.notes {
-            let kept = self.empty_command(note, fields);
-            self.reset_approval(note, fields);
+            let kept = self.empty_command(note, fields).and(self.reset_approval(note, fields));
             let Some(outcome) = note.told.outcome() else { continue };
             let messages = self.context.messages;
             let (reason, status) =

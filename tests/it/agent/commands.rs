@@ -118,6 +118,37 @@ async fn a_refused_answer_stays_on_the_case_and_goes_when_the_command_is_chosen_
     world.end().await;
 }
 
+/// The integration user may not edit the fields: the org was not asked by `check`, or changed since.
+#[tokio::test]
+async fn a_command_that_cannot_be_emptied_is_told_and_holds_up_nothing() {
+    let world = desk().await;
+    let id = world.arrives(Feedback::default()).await;
+    let own = ["Case.Goodays_Command__c", "Case.Goodays_Answer__c"].map(str::to_owned);
+    world.salesforce.with_settings(|settings| settings.read_only_fields.extend(own));
+    answers(&world, &id, "Thank you.");
+    world.settle().await;
+    assert_eq!(world.received(&id), [("reply".to_owned(), "Thank you.".to_owned())]);
+    let (status, reason) = world.told(&id);
+    assert_eq!(status, "sent");
+    assert!(
+        reason.contains("stays in Goodays_Command__c") && reason.contains("stays in Goodays_Answer__c"),
+        "{reason}"
+    );
+    assert_eq!(left(&world, &id), ("answer".to_owned(), "Thank you.".to_owned()));
+    world.customer_writes(&id, "And on Sunday?");
+    world.settle().await;
+    assert_eq!(world.thread(&id), ["Thank you.", "And on Sunday?"]);
+    assert_eq!((world.received(&id).len(), world.parked().await.len()), (1, 0));
+    // Emptied by hand, it can be chosen again.
+    world.agent_sets(&id, json!({ "Goodays_Command__c": null }));
+    world.settle().await;
+    world.polled().await;
+    answers(&world, &id, "Closed on Sunday.");
+    world.settle().await;
+    assert_eq!(world.received(&id)[1..], [("message".to_owned(), "Closed on Sunday.".to_owned())]);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn an_operator_sends_a_parked_command_whose_field_was_emptied() {
     let world = desk().await;

@@ -99,6 +99,32 @@ async fn a_text_that_is_changed_after_its_approval_needs_another_one() {
     world.end().await;
 }
 
+/// The integration user may not edit the field. The approval of the earlier text counts for no other one.
+#[tokio::test]
+async fn an_approval_that_cannot_be_taken_off_is_told_and_approves_nothing_else() {
+    let world = with("approval: public\nundo: { reply: 3s }\n").await;
+    let own = "Case.Goodays_Approved__c".to_owned();
+    world.salesforce.with_settings(|settings| settings.read_only_fields.extend([own]));
+    let id = world.arrives(Feedback::default()).await;
+    let comment = world.agent_comments(&id, "Approved words.");
+    is_told(&world, &id, "waiting", "approbation").await;
+    world.agent_sets(&id, json!({ "Goodays_Approved__c": true }));
+    world.salesforce.agent_edits_comment(&comment, "Other words.").unwrap();
+    is_told(&world, &id, "waiting", "L’approbation reste dans Goodays_Approved__c").await;
+    world.polled().await;
+    assert_eq!(world.received(&id), []);
+    world.agent_sets(&id, json!({ "Goodays_Approved__c": false }));
+    world.polled().await;
+    world.until("it is in the ledger", || world.is_recorded()).await;
+    world.agent_sets(&id, json!({ "Goodays_Approved__c": true }));
+    world.settle().await;
+    assert_eq!(world.received(&id), [("reply".to_owned(), "Other words.".to_owned())]);
+    let (status, reason) = world.told(&id);
+    assert_eq!((status.as_str(), reason.contains("L’approbation reste dans")), ("sent", true), "{reason}");
+    assert_eq!(world.parked().await.len(), 0);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn an_outage_of_goodays_is_told_and_what_waits_goes_once() {
     let world = with("").await;

@@ -56,6 +56,19 @@ async fn conditions_that_never_hold_by_the_kind_of_their_field() {
 }
 
 #[tokio::test]
+async fn fields_of_agents_that_cannot_be_emptied() {
+    let world = World::new().await;
+    let own = ["Command", "Approved", "Answer"].map(|name| format!("Case.Goodays_{name}__c"));
+    world.set(&json!({ "read_only_fields": own }));
+    insta::assert_snapshot!(world.found().await, @r"
+    error S007 mappings/actions.yaml:9:12: the integration user can't write Case.Goodays_Command__c
+    error S007 mappings/actions.yaml:10:13: the integration user can't write Case.Goodays_Approved__c
+    error S007 mappings/actions.yaml:21:83: the integration user can't write Case.Goodays_Answer__c
+    exit 1
+    ");
+}
+
+#[tokio::test]
 async fn names_that_salesforce_spells_otherwise() {
     let world = World::new().await;
     world.edit("mappings/actions.yaml", "when: case.IsClosed", "when: case.isclosed");
