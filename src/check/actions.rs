@@ -1,6 +1,6 @@
 //! What actions.yaml reads of agents' work, what it compares, and what it writes back.
 
-use super::codes::{NO_CONDITION, NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL};
+use super::codes::{NO_CONDITION, NO_FEEDBACK, NOT_READABLE, UNKNOWN_LITERAL, WRONG_KIND};
 use super::fields::{GRANT_READ, Look};
 use super::objects::{Objects, Walk, case_object};
 use super::places::{Location, MappingFiles};
@@ -33,6 +33,7 @@ pub fn check(
     misuses(&look, mapping, object, report);
     feedback(&look, mapping, report);
     emptied(&look, mapping, report);
+    kinds(&look, mapping, report);
     earlier_metadata(&look, mapping, report);
     if report.findings.len() == before {
         let (read, written) =
@@ -189,4 +190,36 @@ fn emptied(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
             look.read_only(field, spot.as_ref(), report);
         }
     }
+}
+
+/// Checks what the fields of the buttons hold: a command is a text, and an approval is true.
+fn kinds(look: &Look<'_>, mapping: &Mapping, report: &mut Report) {
+    let actions = mapping.actions();
+    let command = "is no text and no picklist, so no command would be seen";
+    let approved = "is no checkbox, so no approval would be seen";
+    for (key, name, is_right, why, shipped) in [
+        (
+            "command",
+            &actions.command,
+            is_text as fn(&Field) -> bool,
+            command,
+            "the picklist Goodays_Command__c",
+        ),
+        ("approved", &actions.approved, is_checkbox, approved, "the checkbox Goodays_Approved__c"),
+    ] {
+        let field = name.as_ref().and_then(|name| look.describe.field(name));
+        let Some(field) = field.filter(|field| !is_right(field)) else { continue };
+        let location = look.files.value(look.file, &["case", key]);
+        let message = format!("`{}` ({}) {why}", field.name, field.kind);
+        let help = format!("take another field, such as {shipped} of salesforce/");
+        look.report(Severity::Error, WRONG_KIND, location.as_ref(), message, &help, report);
+    }
+}
+
+fn is_text(field: &Field) -> bool {
+    matches!(field.kind.as_str(), "string" | "textarea" | "picklist" | "combobox")
+}
+
+fn is_checkbox(field: &Field) -> bool {
+    field.kind == "boolean"
 }

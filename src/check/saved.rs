@@ -2,6 +2,7 @@
 
 use super::codes::{
     BAD_KEY, BAD_MARKER, NO_FIELD, NO_OBJECT, NO_RELATION, NOT_READABLE, READ_ONLY, SPELLED_OTHERWISE,
+    WRONG_KIND,
 };
 use super::objects::{Objects, case_object};
 use super::places::MappingFiles;
@@ -10,10 +11,19 @@ use super::{actions, fields};
 use crate::mapping::{Diagnostic, Mapping};
 use crate::salesforce::describe::Describe;
 
-/// The codes that refuse an edit: things that do not exist or that we may not use. Findings about single values never
+/// The codes that refuse an edit: things that do not exist, that we may not use, or that can never work. Findings about single values never
 /// refuse one.
-pub const REFUSED_WHEN_SAVED: [&str; 8] =
-    [NO_OBJECT, NO_FIELD, READ_ONLY, NO_RELATION, NOT_READABLE, SPELLED_OTHERWISE, BAD_KEY, BAD_MARKER];
+pub const REFUSED_WHEN_SAVED: [&str; 9] = [
+    NO_OBJECT,
+    NO_FIELD,
+    READ_ONLY,
+    NO_RELATION,
+    NOT_READABLE,
+    SPELLED_OTHERWISE,
+    BAD_KEY,
+    BAD_MARKER,
+    WRONG_KIND,
+];
 
 /// What `edited` names and the org lacks. What `in_force` names already is left out: the
 /// edit is not to blame for it.

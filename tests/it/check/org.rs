@@ -69,6 +69,23 @@ async fn fields_of_agents_that_cannot_be_emptied() {
 }
 
 #[tokio::test]
+async fn a_command_and_an_approval_of_the_wrong_kind() {
+    let world = World::new().await;
+    world.edit("mappings/actions.yaml", "approved: Goodays_Approved__c", "approved: Goodays_Answer__c");
+    world.edit("mappings/actions.yaml", "command: Goodays_Command__c", "command: Goodays_Call_Rating__c");
+    world.edit(
+        "mappings/actions.yaml",
+        "case.Goodays_Command__c == 'answer'",
+        "case.Goodays_Call_Rating__c == 5",
+    );
+    insta::assert_snapshot!(world.found().await, @r"
+    error S035 mappings/actions.yaml:9:12: `Goodays_Call_Rating__c` (double) is no text and no picklist, so no command would be seen
+    error S035 mappings/actions.yaml:10:13: `Goodays_Answer__c` (textarea) is no checkbox, so no approval would be seen
+    exit 1
+    ");
+}
+
+#[tokio::test]
 async fn names_that_salesforce_spells_otherwise() {
     let world = World::new().await;
     world.edit("mappings/actions.yaml", "when: case.IsClosed", "when: case.isclosed");

@@ -87,6 +87,11 @@ async fn e05_the_same_holds_for_what_actions_read_and_for_objects() {
             ACTIONS.replace("case.Status == 'Spam'", "case.Spam_Flag__c == 'Spam'"),
             "Spam_Flag__c",
         ),
+        (
+            "actions.yaml",
+            ACTIONS.replace("approved: Goodays_Approved__c", "approved: Goodays_Answer__c"),
+            "Goodays_Answer__c",
+        ),
         ("case.yaml", CASE.replace("object: Case", "object: Caze"), "Caze"),
         (
             "case.yaml",

@@ -149,3 +149,5 @@ S019-means = Un champ que lit actions.yaml n’est pas visible : les actions des
 S019-do = Donner l’accès en lecture, ou corriger le nom.
 S030-means = Salesforce écrit ce nom autrement : il ne serait jamais lu.
 S030-do = L’écrire à la lettre.
+S035-means = La commande n’est ni un texte ni une liste de sélection, ou l’approbation n’est pas une case à cocher : elle ne serait jamais vue.
+S035-do = Prendre un autre champ, par exemple Goodays_Command__c ou Goodays_Approved__c.
