@@ -8,21 +8,19 @@
 //! message that was lost on older feedback is found when its piece is read.
 
 mod progress;
+mod schedule;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Notify;
-use tracing::{info, warn};
+use tracing::warn;
 use url::Url;
 
 use crate::decide::Link;
 use crate::decide::inbound::freshness;
-use crate::decide::pace::older_piece;
 use crate::goodays::ResponseId;
 use crate::goodays::client::{BULK_PAGE, Page, Wanted};
 use crate::goodays::event::{self, Message, Response, Whose};
@@ -31,21 +29,14 @@ use crate::json;
 use crate::state::{EntryState, RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime, credible, salesforce_to_goodays};
 use crate::workers::runtime::page_size::PageSize;
-use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, Shared, Step, Stop, Worker};
+use crate::workers::{Fatal, Shared, Stop};
 use progress::Dates;
 pub use progress::{HowFar, SweepProgress};
+pub use schedule::Sweeper;
+use schedule::{OLDER, Reached};
 
-/// When the last sweep was completed (milliseconds), on a store of several instances.
-const SWEPT: &str = "last sweep";
-/// Until where older feedback was read, by its date (milliseconds).
-const OLDER: &str = "sweep of older feedback";
 /// The name of the events that a sweep queues.
 pub(crate) const SWEEP: &str = "sweep";
-/// Failed pages in a row before the sweep starts again, slowly, and `status` says so.
-const MAX_TRIES: u32 = 20;
-/// The same for pages that Goodays refuses.
-const MAX_REFUSED: u32 = 3;
 /// Empty pages in a row after which a list counts as endless.
 const MAX_EMPTY_PAGES: u32 = 20;
 /// Stored events of one response that are looked at.
@@ -54,13 +45,6 @@ const ENTRIES: usize = 400;
 const LISTED: usize = 1000;
 /// How many waiting actions are counted at most.
 const COUNTED: usize = 10_000;
-
-#[derive(Default)]
-pub struct Sweeper {
-    next_ms: Option<i64>,
-    running: Option<Sweep>,
-    tries: u32,
-}
 
 /// What a sweep reads.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +93,8 @@ struct Sweep {
     /// Pages of the current span that were read.
     trail: Trail,
     empty_pages: u32,
+    /// How far it is.
+    reached: Reached,
     /// Dates of the feedback of the current span.
     dates: Dates,
     named: bool,
@@ -124,6 +110,7 @@ impl Sweep {
             size: PageSize::default(),
             trail: Trail::default(),
             empty_pages: 0,
+            reached: Reached::default(),
             dates: Dates::default(),
             named: false,
             dry_run,
@@ -142,89 +129,27 @@ impl Sweep {
         self.next.is_some() && (held_before || next_before || self.empty_pages > MAX_EMPTY_PAGES)
     }
 
+    fn looked_at(&mut self, responses: usize) {
+        self.report.looked_at += responses;
+        self.reached.responses += responses;
+    }
+
     /// Ends the current span.
     fn span_ends(&mut self) {
         self.spans.pop();
         self.start_over();
+        self.reached.spans += 1;
     }
 
     /// Restarts at the first page of a span.
     fn start_over(&mut self) {
         (self.next, self.trail, self.empty_pages) = (None, Trail::default(), 0);
+        self.reached.responses = 0;
         self.dates = Dates::default();
     }
 }
 
-impl Worker for Sweeper {
-    const NAME: &'static str = "sweep";
-
-    fn wake<'s>(&self, shared: &'s Shared) -> &'s Notify {
-        &shared.sweep
-    }
-
-    /// Reads one page, so that a stop waits for no more than that.
-    async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
-        let Some(every) = shared.config.sweep.every else { return Ok(Step::Idle { until_ms: None }) };
-        let now_ms = shared.clock.now_ms();
-        let next_ms = match self.next_ms {
-            Some(next_ms) => next_ms,
-            None => *self.next_ms.insert(shared.first_sweep_ms(now_ms, millis(every)).await?),
-        };
-        if now_ms < next_ms {
-            return Ok(Step::Idle { until_ms: Some(next_ms) });
-        }
-        for breaker in [&shared.goodays_breaker, &shared.salesforce_breaker] {
-            if let Some(until_ms) = breaker.paused_until(now_ms) {
-                return Ok(Step::Idle { until_ms: Some(until_ms) });
-            }
-        }
-        let mut sweep = match self.running.take() {
-            Some(sweep) => sweep,
-            None => Sweep::new(shared.scheduled(millis(every)).await?, false),
-        };
-        match shared.sweep_page(&mut sweep).await {
-            Ok(true) => {
-                self.running = Some(sweep);
-                self.tries = 0;
-            }
-            Ok(false) => {
-                let report = shared.swept(sweep).await?;
-                info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
-                self.tries = 0;
-                shared.sweep_ended(None);
-                self.next_ms = Some(now_ms + millis(every));
-                if shared.store.is_common() {
-                    shared.store.set_meta(SWEPT, &now_ms).await?;
-                }
-            }
-            Err(Stop::Fatal(fatal)) => return Err(fatal),
-            Err(Stop::Remote(failure)) => {
-                self.tries += 1;
-                // A refusal is the same in a second.
-                let is_refused = matches!(failure, Failure::Refused { .. } | Failure::TooLarge(_));
-                let most = if is_refused { MAX_REFUSED } else { MAX_TRIES };
-                warn!(%failure, tries = self.tries, "the sweep was interrupted; it is tried again");
-                if self.tries < most {
-                    self.running = Some(sweep);
-                }
-                if self.tries >= most {
-                    shared.sweep_ended(Some(failure.to_string()));
-                }
-                let wait_ms = if self.tries < most { 1000 } else { 60_000 };
-                self.next_ms = Some(now_ms + millis(every).min(wait_ms));
-            }
-        }
-        Ok(Step::Did)
-    }
-}
-
 impl Shared {
-    /// `trouble`: why the scheduled sweep does not get through.
-    fn sweep_ended(&self, trouble: Option<String>) {
-        self.sweep_trouble.store(Arc::new(trouble));
-        self.has_swept.store(true, Ordering::Relaxed);
-    }
-
     /// Sweeps at once everything that Goodays shows since `options.since`.
     pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport, Stop> {
         self.sweep_telling(options, &SweepProgress::default()).await
@@ -258,23 +183,6 @@ impl Shared {
             warn!(%date, "Goodays' Date header is far ahead of all other clocks; lists are asked for by our own clock");
         }
         credible.map_or_else(|| self.clock.now(), GoodaysTime::timestamp)
-    }
-
-    /// When the first sweep after a start is due: terms may be shorter than the time between two sweeps, so the last one
-    /// of the term before counts.
-    async fn first_sweep_ms(&self, now_ms: i64, every_ms: i64) -> Result<i64, StoreError> {
-        let swept_ms = if self.store.is_common() { self.store.meta(SWEPT).await? } else { None };
-        Ok(swept_ms.map_or(now_ms, |at_ms: i64| at_ms.min(now_ms)) + every_ms)
-    }
-
-    /// The window, and then a piece of older feedback.
-    async fn scheduled(&self, every_ms: i64) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
-        let now_ms = self.goodays_now().as_millisecond();
-        let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
-        let edge_ms = now_ms - millis(self.config.sweep.window);
-        let piece = older_piece(self.store.meta(OLDER).await?, edge_ms, every_ms, now_ms);
-        let older = piece.map(|(from_ms, until_ms)| (at(from_ms), Some(at(until_ms))));
-        Ok(older.into_iter().chain([(at(edge_ms), None)]).collect())
     }
 
     /// Reads one page; false after the last one. A failed page can be read again.
@@ -334,7 +242,7 @@ impl Shared {
         let behind = self.goodays.behind(wanted).await?;
         let response = behind.id.as_deref().map_or("its id is not among its first bytes", shown);
         warn!(response, "Goodays shows a response that is too large to read; it is not compared");
-        sweep.report.looked_at += 1;
+        sweep.looked_at(1);
         sweep.report.unreadable += 1;
         // The page is not empty: it only looks so.
         sweep.empty_pages = 0;
@@ -365,7 +273,7 @@ impl Shared {
         items: &[Value],
         sweep: &mut Sweep,
     ) -> Result<(), StoreError> {
-        sweep.report.looked_at += items.len();
+        sweep.looked_at(items.len());
         let shown: Vec<Response> = items.iter().filter_map(|item| Response::from_value(item).ok()).collect();
         sweep.report.unreadable += items.len() - shown.len();
         shown.iter().filter_map(|one| one.created).for_each(|date| sweep.dates.read(date.timestamp()));
@@ -443,6 +351,11 @@ impl Shared {
         let parked = self.store.parked_intents(0, COUNTED).await?;
         Ok(open.into_iter().chain(parked).map(|i| i.response_id.to_string()).collect())
     }
+}
+
+/// Whether it is the same in a second.
+fn is_refused(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { .. } | Failure::TooLarge(_))
 }
 
 /// An id that may stand in a log line.

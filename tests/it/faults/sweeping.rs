@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use goodays_salesforce::operator::status::Status;
 use goodays_salesforce::workers::{SweepOptions, SweepReport};
 use jiff::{Timestamp, ToSpan};
 
@@ -10,6 +11,7 @@ use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
 use crate::arena::{Tuning, World, quick};
+use crate::now;
 
 async fn sweep(world: &World, dry_run: bool) -> SweepReport {
     let now = Timestamp::from_millisecond(world.stage.app().shared.clock.now_ms()).unwrap();
@@ -89,6 +91,64 @@ async fn a_sweep_on_its_schedule_goes_on_where_it_was_interrupted() {
     let pages: Vec<_> = pages.iter().filter(|r| r.path.ends_with("/bulk")).collect();
     let refused = pages.iter().position(|r| r.status == 429).unwrap();
     assert_eq!(pages[refused].query, pages[refused + 1].query);
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
+/// A cursor is not known any more.
+fn dead_cursor() -> Act {
+    let body = r#"{"detail":"Invalid cursor"}"#.to_owned();
+    Act::Answer { status: 404, body, content_type: None, headers: [].into() }
+}
+
+async fn findings(world: &World) -> Vec<&'static str> {
+    let shared = &world.stage.app().shared;
+    let status = Status::read(shared, shared.clock.now_ms()).await.unwrap();
+    status.findings(shared).await.unwrap().iter().map(|finding| finding.code).collect()
+}
+
+/// The pages of responses that were asked for, each as the number of its answer.
+fn pages(world: &World) -> Vec<u16> {
+    let pages = world.stage.goodays.wire().requests();
+    pages.iter().filter(|r| r.path.ends_with("/bulk")).map(|r| r.status).collect()
+}
+
+/// A later page that is always refused: the first page is read each time, and that is no progress.
+#[tokio::test]
+async fn a_page_that_is_always_refused_is_told_and_not_read_without_end() {
+    let sections = "sweep: { every: 500ms, window: 1h }\n".to_owned();
+    let mut world = World::with(Tuning { sections, ..quick() }).await;
+    world.stage.goodays.wire().fault(Fault { times: None, ..Fault::once("cursor=", dead_cursor()) });
+    world.stage.goodays.drop_webhooks(150);
+    let ids: Vec<String> = (0..150).map(|_| world.leaves()).collect();
+    world.holds("the trouble", || now(findings(&world)).contains(&"sweep").then_some(())).await;
+    let refused = || pages(&world).iter().filter(|status| **status == 404).count();
+    world.holds("the tries go on", || (refused() > 4).then_some(())).await;
+    assert!(now(findings(&world)).contains(&"sweep"), "a first page that is read ends no trouble");
+    world.stage.goodays.wire().clear_faults();
+    for id in &ids {
+        world.case(id).await;
+    }
+    world.holds("the end of the trouble", || (!now(findings(&world)).contains(&"sweep")).then_some(())).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
+/// Cursors die when items change: the list is read again from its first page.
+#[tokio::test]
+async fn a_cursor_that_dies_once_costs_one_more_page() {
+    let sections = "sweep: { every: 500ms, window: 1h }\n".to_owned();
+    let mut world = World::with(Tuning { sections, ..quick() }).await;
+    world.stage.goodays.wire().fault(Fault::once("cursor=", dead_cursor()));
+    world.stage.goodays.drop_webhooks(150);
+    let ids: Vec<String> = (0..150).map(|_| world.leaves()).collect();
+    for id in &ids {
+        world.case(id).await;
+    }
+    let statuses = pages(&world);
+    let died = statuses.iter().position(|status| *status == 404).unwrap();
+    assert!(statuses[died + 1..].iter().all(|status| *status == 200), "{statuses:?}");
+    assert!(!findings(&world).await.contains(&"sweep"));
     world.quiet().await;
     world.laws_hold().await;
 }
