@@ -14,7 +14,7 @@ use crate::state::StoreError;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
-/// When the last sweep was completed (milliseconds), on a store of several instances.
+/// When the last sweep was completed (milliseconds); before the first one, when this state was started on.
 const SWEPT: &str = "last sweep";
 /// Until where older feedback was read, by its date (milliseconds).
 pub(super) const OLDER: &str = "sweep of older feedback";
@@ -75,9 +75,7 @@ impl Worker for Sweeper {
                 info!(looked_at = report.looked_at, missing = report.missing_count, "swept");
                 shared.sweep_ended(None);
                 *self = Self { next_ms: Some(now_ms + every_ms), ..Self::default() };
-                if shared.store.is_common() {
-                    shared.store.set_meta(SWEPT, &now_ms).await?;
-                }
+                shared.store.set_meta(SWEPT, &now_ms).await?;
             }
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
@@ -125,11 +123,16 @@ impl Shared {
         self.has_swept.store(true, Ordering::Relaxed);
     }
 
-    /// When the first sweep after a start is due: terms may be shorter than the time between two sweeps, so the last one
-    /// of the term before counts.
+    /// When the first sweep after a start is due: starts, and terms, may come more often than sweeps, so the last one before
+    /// the start counts. One that is overdue is due at once.
     async fn first_sweep_ms(&self, now_ms: i64, every_ms: i64) -> Result<i64, StoreError> {
-        let swept_ms = if self.store.is_common() { self.store.meta(SWEPT).await? } else { None };
-        Ok(swept_ms.map_or(now_ms, |at_ms: i64| at_ms.min(now_ms)) + every_ms)
+        let swept_ms: Option<i64> = self.store.meta(SWEPT).await?;
+        // The clock was ahead then: until it is as late again, each start would put the sweep off.
+        let swept_ms = swept_ms.filter(|at_ms| *at_ms <= now_ms);
+        if swept_ms.is_none() {
+            self.store.set_meta(SWEPT, &now_ms).await?;
+        }
+        Ok(swept_ms.unwrap_or(now_ms) + every_ms)
     }
 
     /// The window, and then a piece of older feedback.

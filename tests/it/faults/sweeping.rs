@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use goodays_salesforce::app::App;
 use goodays_salesforce::operator::status::Status;
 use goodays_salesforce::workers::{SweepOptions, SweepReport};
 use jiff::{Timestamp, ToSpan};
@@ -10,7 +11,7 @@ use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
-use crate::arena::{Tuning, World, quick};
+use crate::arena::{Ahead, Tuning, World, quick};
 use crate::now;
 
 async fn sweep(world: &World, dry_run: bool) -> SweepReport {
@@ -149,6 +150,56 @@ async fn a_cursor_that_dies_once_costs_one_more_page() {
     let died = statuses.iter().position(|status| *status == 404).unwrap();
     assert!(statuses[died + 1..].iter().all(|status| *status == 200), "{statuses:?}");
     assert!(!findings(&world).await.contains(&"sweep"));
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
+/// Restarts with a clock that is so many hours ahead of now, and without webhooks; `meanwhile` comes about while the daemon is stopped.
+async fn restarts_ahead<T>(world: &mut World, hours: i64, meanwhile: impl FnOnce(&mut World) -> T) -> T {
+    assert!(world.stage.stop_daemon().await);
+    let came = meanwhile(world);
+    let clock = Ahead::none();
+    clock.set(hours * 3_600_000);
+    let config = world.stage.config().unwrap();
+    world.stage.app = Some(App::start(config, clock.clock()).await.unwrap());
+    world.holds("a poll", || **world.stage.app().shared.poll_state.last_completed_ms.load()).await;
+    came
+}
+
+fn leaves_unheard(world: &mut World) -> String {
+    world.stage.goodays.drop_webhooks(1);
+    world.leaves()
+}
+
+/// Webhooks are lost while the daemon is stopped, and it is stopped more often than it sweeps.
+#[tokio::test]
+async fn a_sweep_that_is_overdue_at_a_start_is_not_put_off() {
+    let sections = "sweep: { every: 24h, window: 48h }\n".to_owned();
+    let mut world = World::with(Tuning { sections, ..quick() }).await;
+    world.arrives().await;
+    for hours in [10, 20] {
+        restarts_ahead(&mut world, hours, |_| ()).await;
+        assert_eq!(pages(&world), Vec::<u16>::new(), "after {hours} hours none is due");
+    }
+    let lost = restarts_ahead(&mut world, 25, leaves_unheard).await;
+    world.case(&lost).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}
+
+/// A clock that was ahead at a start puts no sweep off but the next one.
+#[tokio::test]
+async fn a_clock_that_was_ahead_stops_no_sweep() {
+    let sections = "sweep: { every: 24h, window: 48h }\n".to_owned();
+    let mut world = World::with(Tuning { sections, ..quick() }).await;
+    world.arrives().await;
+    let shared = &world.stage.app().shared;
+    let ahead_ms = shared.clock.now_ms() + 240 * 3_600_000;
+    shared.store.set_meta("last sweep", &ahead_ms).await.unwrap();
+    restarts_ahead(&mut world, 10, |_| ()).await;
+    assert_eq!(pages(&world), Vec::<u16>::new(), "none is due");
+    let lost = restarts_ahead(&mut world, 35, leaves_unheard).await;
+    world.case(&lost).await;
     world.quiet().await;
     world.laws_hold().await;
 }
