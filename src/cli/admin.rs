@@ -344,7 +344,7 @@ pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8
 
 pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
-    let counts = ["retrying", "delivered", "confirm", "refused", "not_now"];
+    let counts = ["retrying", "delivered", "confirm", "refused", "damaged", "not_now"];
     match admin.each("/parked/retry", reason, &counts).await? {
         Ok(tally) => out::print(&show::tally(&tally)),
         Err(code) => return Ok(code),

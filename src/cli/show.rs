@@ -199,11 +199,12 @@ fn words(list: &Value) -> Vec<&str> {
 
 /// The result of `retry --all`.
 pub fn tally(counts: &Value) -> String {
-    const WORDS: [(&str, &str); 5] = [
+    const WORDS: [(&str, &str); 6] = [
         ("retrying", "tried again"),
         ("delivered", "had arrived after all"),
         ("confirm", "unclear and left: look at each in Goodays, then `retry ID`"),
         ("refused", "no longer waiting"),
+        ("damaged", "damaged and left: look at each in Goodays, then `drop ID`"),
         ("not_now", "left: Goodays could not be read back"),
     ];
     let lines = WORDS.iter().filter_map(|(key, words)| {

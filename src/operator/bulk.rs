@@ -21,6 +21,8 @@ pub struct Retried {
     pub confirm: usize,
     /// They did not wait any more.
     pub refused: usize,
+    /// Actions that may have been sent, without a record of it: they can only be dropped.
+    pub damaged: usize,
     /// Goodays could not be read back.
     pub not_now: usize,
 }
@@ -55,6 +57,7 @@ impl Shared {
                     Outcome::Arrived => tally.delivered += 1,
                     Outcome::Confirm => tally.confirm += 1,
                     Outcome::Unknown | Outcome::WrongState(_) => tally.refused += 1,
+                    Outcome::Damaged => tally.damaged += 1,
                     Outcome::NotNow(_) => tally.not_now += 1,
                 }
             }
@@ -62,8 +65,8 @@ impl Shared {
             tokio::task::yield_now().await;
         }
         self.store.durable().await?;
-        let Retried { retrying, delivered, confirm, refused, not_now } = tally;
-        info!(retrying, delivered, confirm, refused, not_now, "several retried by hand");
+        let Retried { retrying, delivered, confirm, refused, damaged, not_now } = tally;
+        info!(retrying, delivered, confirm, refused, damaged, not_now, "several retried by hand");
         Ok(tally)
     }
 

@@ -51,6 +51,8 @@ pub enum Outcome {
     Unknown,
     /// The item does not wait for a human; its state.
     WrongState(String),
+    /// Nobody can tell whether the action was sent: it can only be dropped.
+    Damaged,
     /// Goodays could not be read back now.
     NotNow(String),
 }
@@ -186,9 +188,12 @@ impl Shared {
 
     async fn retry_action(&self, seq: u64, if_unclear: IfUnclear) -> Result<Outcome, Fatal> {
         if self.store.is_damaged_intent(seq).await? {
-            return Ok(Outcome::WrongState("damaged: it can only be dropped".to_owned()));
+            return Ok(Outcome::Damaged);
         }
         let Some(intent) = self.store.intent(seq).await? else { return Ok(Outcome::Unknown) };
+        if intent.state.is_damaged() {
+            return Ok(Outcome::Damaged);
+        }
         if matches!(intent.state, IntentState::Unclear { .. }) {
             if let Some(there) = self.works_elsewhere() {
                 return Ok(Outcome::NotNow(there));

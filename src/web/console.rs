@@ -305,6 +305,10 @@ fn retry_answer(outcome: Outcome, done: &str) -> Response {
         Outcome::WrongState(state) => {
             answer::error(StatusCode::CONFLICT, &format!("it does not wait for anybody: {state}"))
         }
+        Outcome::Damaged => answer::error(
+            StatusCode::CONFLICT,
+            "it is damaged: nobody can tell whether it was sent. Look in Goodays, then drop it (`drop ID`)",
+        ),
         Outcome::NotNow(why) => answer::error(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("Goodays could not be read back, so nothing was done: {why}"),
@@ -319,6 +323,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Confirm => "confirm",
         Outcome::Unknown => "unknown",
         Outcome::WrongState(_) => "wrong state",
+        Outcome::Damaged => "damaged",
         Outcome::NotNow(_) => "not now",
     }
 }

@@ -26,16 +26,10 @@ pub(crate) async fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreEr
     let open = store.all_open_intents().await?;
     let mut parked = 0;
     for intent in &open {
-        let (changed, _) = store
-            .change(&intent.response_id, now_ms, |loaded| {
-                let Some(now) = loaded.now.intent_mut(intent.seq) else { return Ok(false) };
-                let after = now.after_loss(now_ms);
-                let changed = after != now.state;
-                now.state = after;
-                Ok(changed)
-            })
+        let (was_parked, _) = store
+            .change(&intent.response_id, now_ms, |loaded| Ok(loaded.now.after_loss(intent.seq, now_ms)))
             .await?;
-        parked += usize::from(changed);
+        parked += usize::from(was_parked);
     }
     error!(
         code = DAMAGED,

@@ -1,6 +1,6 @@
 //! One conversation: the unit that is decided on and written, under one version (design, rule 22).
 
-use crate::decide::{Feedback, Intent, Link, Note};
+use crate::decide::{DAMAGED, Feedback, Intent, IntentState, Link, Note};
 use crate::goodays::ResponseId;
 use crate::messages::Words;
 
@@ -42,6 +42,17 @@ impl Conversation {
         self.intents.retain(|other| other.seq != intent.seq);
         self.intents.push(intent);
         self.intents.sort_by_key(|intent| intent.seq);
+    }
+
+    /// The disk lost writes that had been acknowledged: an action that looks unsent may have been sent, so it is parked, and
+    /// its Case says so. All other states lead to a look at Goodays, or are final. True if it was parked.
+    pub fn after_loss(&mut self, seq: u64, now_ms: i64) -> bool {
+        let is_ready = |intent: &Intent| matches!(intent.state, IntentState::Ready { .. });
+        let parks = self.intent(seq).is_some_and(is_ready);
+        if parks {
+            self.park(seq, DAMAGED, Words::new("state-damaged"), None, now_ms);
+        }
+        parks
     }
 
     /// Adds a note for the Case.

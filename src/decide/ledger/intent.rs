@@ -236,6 +236,12 @@ impl IntentState {
         matches!(self, Self::Parked { .. })
     }
 
+    /// Whether the disk lost what may have said that it was sent. There is no attempt that Goodays could be compared with,
+    /// so it is never sent again.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Parked { code, .. } if code == DAMAGED)
+    }
+
     /// The name in `status`, metrics and the log.
     pub fn name(&self) -> &'static str {
         match self {
@@ -337,19 +343,6 @@ impl Intent {
             outlives_command: false,
             needs_remark_type: false,
             moments: Vec::new(),
-        }
-    }
-
-    /// The state after the disk lost writes that had been acknowledged. An action that looks unsent may have been sent:
-    /// only a human sends it. All other states lead to a look at Goodays, or are final.
-    pub fn after_loss(&self, now_ms: i64) -> IntentState {
-        match &self.state {
-            IntentState::Ready { .. } => IntentState::Parked {
-                since_ms: now_ms,
-                code: DAMAGED.to_owned(),
-                why: Words::new("state-damaged"),
-            },
-            other => other.clone(),
         }
     }
 

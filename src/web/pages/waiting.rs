@@ -219,6 +219,6 @@ pub async fn send_again(
         Outcome::NotNow(why) => {
             shown.message(StatusCode::SERVICE_UNAVAILABLE, look.t("again-not-now"), look.said(&why))
         }
-        Outcome::Confirm | Outcome::Unknown | Outcome::WrongState(_) => gone(),
+        Outcome::Confirm | Outcome::Unknown | Outcome::Damaged | Outcome::WrongState(_) => gone(),
     })
 }

@@ -119,7 +119,10 @@ async fn all_of_one_reason_can_be_tried_again() {
     }
     let (status, counts) = answered(house.order("/parked/retry").json(&json!({ "reason": "one" }))).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(counts, json!({ "retrying": 2, "delivered": 0, "confirm": 0, "refused": 0, "not_now": 0 }));
+    assert_eq!(
+        counts,
+        json!({ "retrying": 2, "delivered": 0, "confirm": 0, "refused": 0, "damaged": 0, "not_now": 0 })
+    );
     assert_eq!(told(&house, "/parked/retry").await.1["retrying"], 1);
     assert_eq!(house.pending(), 3);
     let misspelt = house.order("/parked/retry").json(&json!({ "reasn": "one" }));
@@ -190,7 +193,10 @@ async fn f04_what_is_unclear_is_left_by_everything_that_is_for_all() {
     let house = Plan { goodays: goodays().await, ..Plan::default() }.build().await;
     let id = unclear(&house, 700_001, "Nobody has seen this.").await;
     let tally = told(&house, "/parked/retry").await.1;
-    assert_eq!(tally, json!({ "retrying": 0, "delivered": 0, "confirm": 1, "refused": 0, "not_now": 0 }));
+    assert_eq!(
+        tally,
+        json!({ "retrying": 0, "delivered": 0, "confirm": 1, "refused": 0, "damaged": 0, "not_now": 0 })
+    );
     let order = house.order("/parked/drop").json(&json!({ "reason": "unclear" }));
     assert_eq!(answered(order).await.1, json!({ "dropped": 0, "unclear": 1, "refused": 0 }));
     let (_, items) = answered(house.get("/parked")).await;

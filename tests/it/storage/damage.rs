@@ -2,6 +2,8 @@
 
 use super::*;
 
+use serde_json::json;
+
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_damaged_snapshot() {
     let mut post = Post::new().await;
@@ -188,7 +190,7 @@ async fn d02_headers_links_and_bodies_that_are_damaged_or_gone_cost_themselves()
     let (webhook, admin) = child.doors().await;
     for item in &parked {
         let url = format!("http://{admin}/parked/{}/retry", item["id"].as_str().unwrap());
-        let answer = post.http.post(url).json(&serde_json::json!({})).send().await.unwrap();
+        let answer = post.http.post(url).json(&json!({})).send().await.unwrap();
         assert!(answer.status().is_success(), "{answer:?}");
     }
     let there = || post.acknowledged.iter().filter(|id| post.cases(id) == 1).count();
@@ -329,6 +331,31 @@ async fn after_a_loss_of_acknowledged_writes_an_unsent_answer_waits_for_a_human(
     let parked = post.asked(&admin, "/parked").await.1;
     let codes: Vec<&Value> = parked.as_array().unwrap().iter().map(|item| &item["reason_code"]).collect();
     assert_eq!(codes, ["damaged"], "{parked}");
+    assert_eq!(post.stage.goodays.received_by_customer(&id).len(), 0);
+    // Its Case says so.
+    let told = || {
+        let case = post.stage.salesforce.case_by_key(&id)?;
+        case["Goodays_Sync_Error__c"]
+            .as_str()?
+            .contains("look in Goodays whether this was sent")
+            .then_some(())
+    };
+    assert!(until(PATIENCE, told).await.is_some(), "{}", child.log());
+    // No retry sends it: the lost record may have said that the customer has it.
+    let item = parked[0]["id"].as_str().unwrap();
+    let order = async |path: &str, body: Value| {
+        let answer = post.http.post(format!("http://{admin}{path}")).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    for body in [json!({}), json!({ "send_again": true })] {
+        let (status, answer) = order(&format!("/parked/{item}/retry"), body).await;
+        assert_eq!(status, 409);
+        assert!(answer["error"].as_str().unwrap().contains("drop it"), "{answer}");
+    }
+    let (_, tally) = order("/parked/retry", json!({ "reason": "damaged" })).await;
+    assert_eq!((&tally["retrying"], &tally["damaged"]), (&json!(0), &json!(1)), "{tally}");
+    assert_eq!(order(&format!("/parked/{item}/drop"), json!({})).await.0, 200);
+    assert_eq!(post.asked(&admin, "/parked").await.1, json!([]));
     assert_eq!(post.stage.goodays.received_by_customer(&id).len(), 0);
     child.stop().await;
 }

@@ -157,6 +157,7 @@ tally-retrying = Tried again
 tally-delivered = They had arrived
 tally-confirm = Unclear and left alone
 tally-refused = They did not wait any more
+tally-damaged = Damaged and left: nobody can tell whether they were sent; drop them after a look into Goodays
 tally-not_now = Goodays could not be read back
 tally-dropped = Dropped
 tally-unclear = Unclear and left alone

@@ -157,6 +157,7 @@ tally-retrying = Réessayés
 tally-delivered = Ils étaient arrivés
 tally-confirm = Incertains, laissés tels quels
 tally-refused = Ils n’attendaient plus
+tally-damaged = Abîmés et laissés : nul ne peut dire s’ils ont été envoyés ; les abandonner après un coup d’œil dans Goodays
 tally-not_now = Goodays n’a pas pu être relu
 tally-dropped = Abandonnés
 tally-unclear = Incertains, laissés tels quels
