@@ -114,7 +114,7 @@ impl Shared {
         };
         let conversation = self.store.load(&link.response_id).await?.now;
         let mut actions = Vec::new();
-        for intent in &conversation.intents {
+        for intent in &self.with_ended(conversation.clone()).await?.intents {
             let now = self.would_happen(&conversation, intent, view.as_ref().ok(), asked_ms).await?;
             actions.push(action(intent, now));
         }
@@ -151,6 +151,9 @@ impl Shared {
         asked_ms: i64,
     ) -> Result<String, StoreError> {
         let mut asked = conversation.clone();
+        if asked.intent(intent.seq).is_none() {
+            asked.put(intent.clone());
+        }
         let now = self.circumstances(asked_ms);
         if intent.state.is_parked() {
             asked.try_again(intent.seq, 0);

@@ -3,6 +3,7 @@
 
 pub(crate) mod apply;
 pub mod bulk;
+mod ended;
 pub(crate) mod explain;
 pub mod findings;
 pub(crate) mod forget;

@@ -182,7 +182,7 @@ impl Shared {
     /// The timeline of a response; none if nothing is known of it.
     pub async fn timeline(&self, response: &ResponseId) -> Result<Option<Timeline>, StoreError> {
         let events = self.store.entries_of(RKey::of(response), EVENTS).await?;
-        let conversation = self.store.load(response).await?.now;
+        let conversation = self.with_ended(self.store.load(response).await?.now).await?;
         if events.is_empty() && conversation.link.is_none() && conversation.intents.is_empty() {
             return Ok(None);
         }
@@ -205,7 +205,7 @@ impl Shared {
         {
             said.extend(said_in(&bytes));
         }
-        for intent in self.store.load(response).await?.now.intents {
+        for intent in self.with_ended(self.store.load(response).await?.now).await?.intents {
             if let ActionKind::Answer { content, .. } = &intent.kind
                 && !content.is_empty()
             {

@@ -1,6 +1,11 @@
 //! The search, the timeline, and what people wrote.
 
+use std::collections::BTreeSet;
+
+use goodays_salesforce::goodays::ResponseId;
 use goodays_salesforce::sim::goodays::Feedback;
+use goodays_salesforce::sim::wire::{Act, Fault};
+use serde_json::json;
 
 use super::Browser;
 use crate::world::World;
@@ -31,7 +36,7 @@ async fn the_timeline_tells_both_ways_in_order() {
     let id = world.arrives(Feedback::default()).await;
     world.answers(&id, "We are sorry to hear that.").await;
     world.settle().await;
-    let response = goodays_salesforce::goodays::ResponseId::new(id.as_str()).unwrap();
+    let response = ResponseId::new(id.as_str()).unwrap();
     let timeline = world.app().shared.timeline(&response).await.unwrap().unwrap();
     let overview = Browser::new(&world.stage).open("/console").await;
     overview.has("data-number=\"in_done\">1</strong>").has("data-number=\"out_delivered\">1</strong>");
@@ -55,6 +60,46 @@ async fn the_timeline_tells_both_ways_in_order() {
     let page = browser.open(&format!("/console/feedback/{id}")).await;
     page.has("The Case was created.").has("Read back: Goodays shows it.").has("The customer has it (reply).");
     assert_eq!(browser.open("/console/feedback/nobody").await.status, 404);
+}
+
+/// An earlier answer by a button, and a close that was parked before the customer wrote again: nothing can ask for them any
+/// more, so no worker loads them.
+#[tokio::test]
+async fn the_timeline_has_actions_that_nothing_can_ask_for_again() {
+    let mut world = World::start().await;
+    world.parked_is_fine();
+    let id = world.arrives(Feedback::default()).await;
+    let body = r#"{"detail":"It cannot be closed."}"#.to_owned();
+    let no = Act::Answer { status: 422, body, content_type: None, headers: [].into() };
+    let refused = Fault { method: Some("PUT".to_owned()), ..Fault::once("/close", no) };
+    world.goodays.wire().fault(refused);
+    world.agent_sets(&id, json!({ "Status": "Closed" }));
+    world.settle().await;
+    let parked = world.the_parked().await.id.to_string();
+    for words in ["We are sorry to hear that.", "A voucher is on its way."] {
+        world.agent_sets(&id, json!({ "Goodays_Answer__c": words, "Goodays_Command__c": "answer" }));
+        world.until(words, || world.received(&id).iter().any(|(_, text)| text == words)).await;
+        world.customer_writes(&id, &format!("About this: {words}"));
+        world.settle().await;
+    }
+
+    let response = ResponseId::new(id.as_str()).unwrap();
+    let shared = &world.app().shared;
+    let timeline = shared.timeline(&response).await.unwrap().unwrap();
+    let of = |code: &str| {
+        let all = timeline.steps.iter().filter(|step| step.code == code);
+        all.map(|step| step.of.clone()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(of("delivered").len(), 2, "{:?}", timeline.steps);
+    assert_eq!(of("parked"), BTreeSet::from([parked.clone()]));
+    let explained = shared.explain_response(&response).await.unwrap().unwrap();
+    let ids: Vec<String> = explained.actions.iter().map(|action| action.id.to_string()).collect();
+    assert!(ids.len() == 3 && ids.contains(&parked), "{ids:?}");
+    let said = shared.texts_of(&response).await.unwrap();
+    assert!(
+        said.iter().any(|said| said.text == "We are sorry to hear that." && said.by != "brand"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]
