@@ -75,6 +75,7 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &Pla
     }
     if !had_case || !same {
         link.last_seen_fields = action_fields(&row.fields, context);
+        link.fields_forgotten = false;
         (link.command.value, link.command.unread) = (None, true);
         link.active_status_rule = active_status_rule(context.mapping, &Value::Object(row.fields.clone()));
         link.rules = context.mapping.rules_version();

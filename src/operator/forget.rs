@@ -114,12 +114,7 @@ impl Shared {
 
     /// Forgets the events, the notes and the ledger's values of one response.
     async fn forget_one(&self, rkey: RKey, done: &mut Forgotten) -> Result<(), StoreError> {
-        let clean = |link: &mut Link| {
-            link.last_seen_fields.clear();
-            link.fields.clear();
-            (link.waiting_since, link.customer) = (None, None);
-        };
-        let forgotten = self.store.forget_conversation(rkey, clean).await?;
+        let forgotten = self.store.forget_conversation(rkey, Link::forget_values).await?;
         self.counts.pending.fetch_sub(forgotten.pending, Ordering::Relaxed);
         done.events += forgotten.events;
         done.responses += usize::from(forgotten.known || forgotten.events > 0);

@@ -15,6 +15,7 @@ use crate::time::GoodaysTime;
 
 /// One response, its Case, and all facts that prevent doing things twice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Link {
     pub response_id: ResponseId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +41,9 @@ pub struct Link {
     /// The Case's action fields as last seen or written.
     #[serde(rename = "row", default, skip_serializing_if = "Map::is_empty")]
     pub last_seen_fields: Map<String, Value>,
+    /// Fields as last seen were forgotten (law 10): one that is missing there is not known, and counts as it is now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fields_forgotten: bool,
     /// The active status rule of the Case; an action begins only when it changes (design, rule 6).
     #[serde(rename = "held", default, skip_serializing_if = "Option::is_none")]
     pub active_status_rule: Option<Verb>,
@@ -239,6 +243,7 @@ impl Link {
             fields: BTreeMap::new(),
             fresh: Freshness::default(),
             last_seen_fields: Map::new(),
+            fields_forgotten: false,
             active_status_rule: None,
             answers: Vec::new(),
             replied: None,
@@ -267,6 +272,14 @@ impl Link {
     /// A link for a Case that we did not create.
     pub fn unread(response_id: ResponseId) -> Self {
         Self { unread: true, ..Self::new(response_id) }
+    }
+
+    /// Removes what tells something about the customer (law 10). Ids stay, so that nothing is imported or sent again.
+    pub fn forget_values(&mut self) {
+        self.last_seen_fields.clear();
+        self.fields_forgotten = true;
+        self.fields.clear();
+        (self.waiting_since, self.customer) = (None, None);
     }
 
     /// Whether a merge led to a Case of which it is not known whether it has a key.

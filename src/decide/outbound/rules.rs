@@ -97,12 +97,13 @@ impl<'a> Rules<'a> {
     }
 
     /// The status rule that was active on the Case when last seen, by the rules that apply now. Fields that were not read
-    /// then count as they are now: nothing begins to hold by being read for the first time.
+    /// then, or were forgotten since, count as they are now: nothing begins to hold by being read for the first time.
     pub fn rule_active_before(self, rules: &Mapping, link: &Link, row: &Value) -> Option<Verb> {
         if link.rules == rules.rules_version() || link.rules == 0 {
             return link.active_status_rule;
         }
-        let seen_by = self.rules_of(link).map(|rules| rules.actions().condition_fields.as_slice());
+        let seen_by = self.rules_of(link).filter(|_| !link.fields_forgotten);
+        let seen_by = seen_by.map(|rules| rules.actions().condition_fields.as_slice());
         let was_read = |name: &String| {
             link.last_seen_fields.contains_key(name) || seen_by.is_some_and(|fields| fields.contains(name))
         };

@@ -228,3 +228,36 @@ fn a_note_of_the_surviving_case_from_before_the_merge_is_not_touched() {
     assert_eq!(applied(3), (Some("answer"), Some(true)), "on one of the two: a human decides");
     assert_eq!(applied(4), (Some("answer"), Some(false)), "after the merge");
 }
+
+/// Rules before which a closed Case was done with, if its status said so.
+const ONLY_DONE: (&str, &str) = (CLOSE.0, "on: case, when: case.IsClosed and case.Status == 'Done'");
+
+/// What a touch after the edit of minute 5 begins, of a Case that was last seen like this before it.
+fn begun_by_a_touch(is_closed: bool, meanwhile: impl FnOnce(&mut Link)) -> Option<&'static str> {
+    let status = |row: &mut Value, is_closed: bool| {
+        row["IsClosed"] = json!(is_closed);
+        row["Status"] = json!(if is_closed { "Closed" } else { "New" });
+    };
+    with_rules(&[(5, &[ONLY_DONE])], &[], |rules| {
+        let mut conversation = ours();
+        let see = |conversation: &mut Conversation, row: &Value| {
+            conversation.see_case(row, (rules, &context_of(rules.now)), &since(), &mut || 7).fired
+        };
+        let (mut before, mut after) = (row(1, 3), row(1, 7));
+        status(&mut before, is_closed);
+        status(&mut after, true);
+        assert_eq!(see(&mut conversation, &before), None);
+        meanwhile(conversation.link.as_mut().unwrap());
+        see(&mut conversation, &after)
+    })
+}
+
+/// Law 10 and A06: what was seen of the Case was forgotten, so nobody knows whether it was closed before the edit.
+#[test]
+fn a06_an_edit_after_a_forget_closes_nothing_that_stood() {
+    assert_eq!(begun_by_a_touch(true, |_| ()), None, "it was closed before");
+    assert_eq!(begun_by_a_touch(false, |_| ()), Some("close"), "it was closed after the edit");
+    assert_eq!(begun_by_a_touch(true, Link::forget_values), None);
+    // Of a Case that we made, what was not written was empty.
+    assert_eq!(begun_by_a_touch(false, |link| link.last_seen_fields.clear()), Some("close"));
+}

@@ -290,6 +290,7 @@ pub(crate) async fn apply_merged_rows(
                 let mut after = adopt(Some(before.clone()), &ids[place], &survivor, &context.plan_context());
                 (after.active_status_rule, after.rules) = (before.active_status_rule, before.rules);
                 after.last_seen_fields.clone_from(&before.last_seen_fields);
+                after.fields_forgotten = before.fields_forgotten;
                 after
             } else {
                 before
