@@ -13,7 +13,6 @@ use crate::metrics::Metrics;
 use crate::salesforce::describe::Describe;
 use crate::workers::housekeeping::Secrets;
 use crate::workers::housekeeping::reload::{Edits, text_of};
-use crate::workers::poll::rules;
 use crate::workers::terms::Standing;
 
 /// What the workers of all terms and the web servers share. It lasts as long as the process.
@@ -36,7 +35,6 @@ pub struct Process {
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// What is wrong with the mapping files on disk; empty if they are in force.
     pub mapping_trouble: ArcSwap<Vec<Diagnostic>>,
-    pub(crate) rules_edited: rules::Edited,
     /// Why the sweep does not get through.
     pub(crate) sweep_trouble: ArcSwap<Option<String>>,
     /// Whether a sweep of this process has ended, well or not.
@@ -73,7 +71,6 @@ impl Process {
             edit_check: OnceLock::new(),
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::default(),
-            rules_edited: rules::Edited::default(),
             sweep_trouble: ArcSwap::default(),
             has_swept: AtomicBool::new(false),
             rule_failure: ArcSwap::default(),
@@ -112,7 +109,6 @@ impl Process {
 
     pub fn set_mapping(&self, mapping: Mapping) {
         if mapping.rules_version() != self.mapping().rules_version() {
-            self.rules_edited.at(self.clock.now_ms());
             self.rule_failure.store(Arc::default());
         }
         self.mapping.store(Arc::new(mapping));

@@ -72,6 +72,7 @@ pub struct Shared {
     pub(crate) changes: dispatcher::Changes,
     /// The rules of actions.yaml before its last edits.
     pub(crate) earlier_rules: ArcSwap<Vec<EarlierRules>>,
+    pub(crate) rules_edited: poll::rules::Edited,
     pub(crate) next_call_ms: AtomicI64,
 }
 
@@ -177,6 +178,7 @@ impl Shared {
             page: tokio::sync::RwLock::new(()),
             changes: dispatcher::Changes::default(),
             earlier_rules: ArcSwap::default(),
+            rules_edited: poll::rules::Edited::default(),
             next_call_ms: AtomicI64::new(0),
             clock,
             store,

@@ -118,6 +118,9 @@ impl Shared {
         let since_ms = in_force::since(&self.store, &version, now_ms).await.unwrap_or(now_ms);
         self.mapping_since_ms.store(since_ms, Ordering::Relaxed);
         self.metrics.mapping_is(&version);
+        if mapping.rules_version() != self.mapping().rules_version() {
+            self.rules_edited.at(self.clock.now_ms());
+        }
         self.set_mapping(mapping);
         version
     }

@@ -30,10 +30,11 @@ struct Kept {
     earlier: Vec<(SalesforceTime, String)>,
 }
 
-/// When the rules were edited.
+/// When the rules were edited in this term. Rules that were edited before it, on an instance that waited, judged nothing
+/// until it began.
 #[derive(Debug, Default)]
 pub struct Edited {
-    /// The last edit by our clock (milliseconds); 0: none since the start.
+    /// The last edit by our clock (milliseconds); 0: none since the term began.
     last_ms: AtomicI64,
     /// Locked while an edit is stored, so that it is stored once.
     noting: Mutex<()>,
@@ -122,4 +123,64 @@ fn compiled(now: &Mapping, kept: &Kept) -> Vec<EarlierRules> {
         }
     }
     earlier
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::demo::stage::MAPPINGS;
+    use crate::workers::Process;
+    use crate::workers::runtime::worker::tests;
+
+    const HALF_AN_HOUR_MS: i64 = 1_800_000;
+
+    fn mapping(condition: &str) -> Mapping {
+        let source = |(name, text): (&str, &str)| {
+            let edited =
+                if name == "actions.yaml" { format!("{text}\n# {condition}\n") } else { text.to_owned() };
+            Source { name: name.to_owned(), text: edited }
+        };
+        Mapping::from_sources(MAPPINGS.map(source).to_vec()).unwrap().0
+    }
+
+    fn write(mapping: &Mapping, dir: &std::path::Path) {
+        std::fs::create_dir_all(dir).unwrap();
+        for source in mapping.sources() {
+            std::fs::write(dir.join(source.name.rsplit('/').next().unwrap()), &source.text).unwrap();
+        }
+    }
+
+    /// What an agent did meanwhile is judged by the rules of the instance that worked.
+    #[tokio::test]
+    async fn rules_that_were_edited_while_waiting_act_from_the_takeover_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let leads = tests::shared(dir.path()).await;
+        let at = |ms: i64| SalesforceTime::from(Timestamp::from_millisecond(ms).unwrap());
+        leads.keep_rules(&leads.mapping(), at(leads.clock.now_ms())).await.unwrap();
+
+        let clock = Arc::new(AtomicI64::new(leads.clock.now_ms()));
+        let process =
+            Process::new(leads.config.clone(), mapping("before"), Clock::Manual(clock.clone()), leads.limits);
+        let process = Arc::new(process);
+        let waits = Shared::waiting(process.clone(), leads.store.clone()).await.unwrap();
+        write(&mapping("after"), &process.config.mappings);
+        waits.reload_mappings().await.unwrap();
+
+        let took_over_ms = clock.fetch_add(HALF_AN_HOUR_MS, Ordering::SeqCst) + HALF_AN_HOUR_MS;
+        let begun = Shared::begin(process, leads.store.clone()).await.unwrap();
+        begun.keep_rules(&begun.mapping(), at(took_over_ms)).await.unwrap();
+        let until = begun.earlier_rules.load().last().unwrap().until;
+        assert!(until >= at(took_over_ms), "the earlier rules judge only until {until}");
+
+        // An edit of the one that works counts from when it was read.
+        write(&mapping("again"), &begun.config.mappings);
+        begun.reload_mappings().await.unwrap();
+        let polled_ms = clock.fetch_add(HALF_AN_HOUR_MS, Ordering::SeqCst) + HALF_AN_HOUR_MS;
+        begun.keep_rules(&begun.mapping(), at(polled_ms)).await.unwrap();
+        let until = begun.earlier_rules.load().last().unwrap().until;
+        assert_eq!(until, at(took_over_ms + EXACT_MS));
+    }
 }
