@@ -19,7 +19,7 @@ use crate::state::postgres::{ConnectError, lease::Lease};
 use crate::state::{Fault, OpenError, Settings, Store, StoreError};
 use crate::web::{DoorError, Doors, Limits};
 use crate::workers::{
-    Current, Daemon, Process, Shared, Term, Terms, last_good_mapping, remember_mapping, supervised,
+    Current, Daemon, Files, Process, Shared, Term, Terms, last_good_mapping, remember_mapping, supervised,
 };
 
 /// File in the state folder with the admin listener's address, for the command line.
@@ -88,6 +88,8 @@ impl App {
     }
 
     pub async fn start_with(config: Config, clock: Clock, knobs: Knobs) -> Result<Self, StartError> {
+        // Before they are read: what is saved meanwhile is an edit.
+        let files = Files::of(&config);
         let store = match &config.state.postgres {
             Some(postgres) => {
                 make_folder(&config.state.path)?;
@@ -99,8 +101,9 @@ impl App {
         let process = Arc::new(Process::new(config, mapping, clock, knobs.calls));
         process.check_edits_by(crate::check::newly_lacking);
         process.mapping_trouble.store(Arc::new(refused));
+        process.files.store(Arc::new(files));
         let token = CancellationToken::new();
-        let begun = Begun::of(process, store.clone(), &token).await?;
+        let begun = Box::pin(Begun::of(process, store.clone(), &token)).await?;
         let current = Current::new(store, begun.shared.clone());
         let doors = Doors::open_with(current.clone(), token.clone(), knobs.doors).await?;
         let shared = begun.shared.clone();

@@ -27,6 +27,7 @@ use tracing::{error, info};
 
 pub use current::Current;
 use delivery::dispatcher;
+pub use housekeeping::files::Files;
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 pub use process::{EditCheck, LogLevel, Process};
 pub use runtime::budget::{Allowance, Forecast, Purpose};

@@ -12,6 +12,7 @@ use crate::mapping::{Diagnostic, Mapping};
 use crate::metrics::Metrics;
 use crate::salesforce::describe::Describe;
 use crate::workers::housekeeping::Secrets;
+use crate::workers::housekeeping::files::Files;
 use crate::workers::housekeeping::reload::{Edits, text_of};
 use crate::workers::terms::Standing;
 
@@ -31,6 +32,8 @@ pub struct Process {
     pub(crate) log_level: OnceLock<LogLevel>,
     /// Checks an edited mapping against the org, where somebody gave such a check.
     pub(crate) edit_check: OnceLock<EditCheck>,
+    /// The files as they were read last.
+    pub(crate) files: ArcSwap<Files>,
     /// One reload at a time: a signal, the admin server and the file watch can each start one.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// What is wrong with the mapping files on disk; empty if they are in force.
@@ -69,6 +72,7 @@ impl Process {
             edits: ArcSwap::default(),
             log_level: OnceLock::new(),
             edit_check: OnceLock::new(),
+            files: ArcSwap::from_pointee(Files::of(&config)),
             reloading: tokio::sync::Mutex::new(()),
             mapping_trouble: ArcSwap::default(),
             sweep_trouble: ArcSwap::default(),

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
+use crate::config::Config;
 use crate::mapping::is_mapping_file;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Shared, Step, Worker};
@@ -18,11 +19,21 @@ const SECRETS_EVERY: u64 = 10;
 /// When a file was last changed, and its length.
 type Stamp = (Option<SystemTime>, u64);
 
+/// The mapping files and connector.yaml as they are at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    mappings: Vec<(String, Stamp)>,
+    config: Stamp,
+}
+
+impl Files {
+    pub fn of(config: &Config) -> Self {
+        Self { mappings: stamps(&config.mappings), config: stamp(&config.file) }
+    }
+}
+
 #[derive(Default)]
 pub struct FileWatch {
-    /// The mapping files and connector.yaml as they were at the last check.
-    mappings: Option<Vec<(String, Stamp)>>,
-    config: Option<Stamp>,
     looks: u64,
 }
 
@@ -34,7 +45,7 @@ impl Worker for FileWatch {
     }
 
     async fn step(&mut self, shared: &Arc<Shared>) -> Result<Step, Fatal> {
-        self.watch_files(shared).await;
+        shared.look_at_files().await;
         if self.looks.is_multiple_of(SECRETS_EVERY) {
             shared.look_at_secrets();
         }
@@ -43,19 +54,20 @@ impl Worker for FileWatch {
     }
 }
 
-impl FileWatch {
-    /// A saved edit takes effect at the next step of each worker; a bad edit is refused.
-    async fn watch_files(&mut self, shared: &Shared) {
-        let config = stamp(&shared.config.file);
-        if self.config.replace(config).is_some_and(|seen| seen != config) {
+impl Shared {
+    /// A saved edit takes effect at the next step of each worker; a bad edit is refused. What was read last is known to the
+    /// process, so an edit counts that was saved while nobody watched: between two terms, or while the database was away.
+    pub(crate) async fn look_at_files(&self) {
+        let now = Files::of(&self.config);
+        if self.files.load().config != now.config {
             // Refusals are in the log and in `status`.
-            let _ = shared.reload_config();
+            let _ = self.reload_config();
+            self.files.rcu(|before| Files { config: now.config, ..Files::clone(before) });
         }
-        let mappings = stamps(&shared.config.mappings);
-        let changed = self.mappings.as_ref().is_some_and(|seen| *seen != mappings);
-        self.mappings = Some(mappings);
-        if changed {
-            let _ = shared.reload_mappings().await;
+        if self.files.load().mappings != now.mappings {
+            let _ = self.reload_mappings().await;
+            // Afterwards: this may be cut off while it reads.
+            self.files.rcu(|before| Files { mappings: now.mappings.clone(), ..Files::clone(before) });
         }
     }
 }
@@ -75,4 +87,30 @@ fn stamps(dir: &Path) -> Vec<(String, Stamp)> {
         .collect();
     stamps.sort();
     stamps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Actions;
+    use crate::demo::stage::MAPPINGS;
+    use crate::workers::runtime::worker::tests;
+
+    /// As while the database was away: the watch of one term has ended, and the next one begins.
+    #[tokio::test]
+    async fn an_edit_that_was_saved_while_nobody_watched_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = tests::shared(dir.path()).await;
+        FileWatch::default().step(&shared).await.unwrap();
+        let (file, before) = (&shared.config.file, shared.mapping().version().to_owned());
+        let text = std::fs::read_to_string(file).unwrap().replace("token: t,", "token: t, actions: observe,");
+        std::fs::write(file, text).unwrap();
+        std::fs::create_dir_all(&shared.config.mappings).unwrap();
+        for (name, text) in MAPPINGS {
+            std::fs::write(shared.config.mappings.join(name), format!("{text}\n# edited\n")).unwrap();
+        }
+        FileWatch::default().step(&shared).await.unwrap();
+        assert_eq!(shared.live().actions, Actions::Observe);
+        assert_ne!(shared.mapping().version(), before);
+    }
 }

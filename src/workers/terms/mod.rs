@@ -151,7 +151,7 @@ impl Terms {
         let ended = CancellationToken::new();
         let store = self.store.for_term(epoch, ended.clone());
         let begun = tokio::select! {
-            begun = Shared::begin(self.process.clone(), store) => begun,
+            begun = self.read(store) => begun,
             () = self.beat(None, &mut held) => Err(StoreError::TermOver),
         };
         match begun {
@@ -162,6 +162,13 @@ impl Terms {
                 Err(error)
             }
         }
+    }
+
+    /// What the term begins with. Files that were edited while nobody watched are read before anything is sent.
+    async fn read(&self, store: Store) -> Result<Shared, StoreError> {
+        let shared = Shared::begin(self.process.clone(), store).await?;
+        shared.look_at_files().await;
+        Ok(shared)
     }
 
     /// How long a statement about the lease may take: a beat can be sent again before the work has to stop.
