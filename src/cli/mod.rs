@@ -10,6 +10,7 @@ mod mapping_tests;
 mod parked;
 mod plan;
 mod progress;
+mod run;
 mod set_up;
 mod show;
 mod simulate;
@@ -21,13 +22,10 @@ mod verdict;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{App, StartError, panics_without_words};
+use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, PACKAGED, Secrets, USUAL, parse_duration};
 use crate::demo;
@@ -300,8 +298,6 @@ const CONFIGURATION: u8 = 2;
 const UNREACHABLE: u8 = 3;
 const TROUBLE: u8 = 4;
 const DOWN: u8 = 5;
-/// Between two tries of a start to reach the database.
-const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 
 impl Cli {
     pub fn run(self) -> ExitCode {
@@ -337,7 +333,7 @@ impl Command {
     async fn run(self) -> anyhow::Result<u8> {
         match self {
             Self::Demo { keep, spoil } => demo::run(keep, spoil).await,
-            Self::Run(at) => run(&at.config).await,
+            Self::Run(at) => run::run(&at.config).await,
             Self::Check { config, offline, json } => files::check(&config.config, offline, json).await,
             Self::Plan { case: Some(case), config, json, .. } => {
                 admin::case(&config.config, &case, json).await
@@ -419,85 +415,4 @@ fn all(mistakes: &[Diagnostic], place: &str) -> anyhow::Error {
     let text = mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n");
     let title = if mistakes.len() == 1 { "a mistake" } else { "mistakes" };
     anyhow::anyhow!("{title} in the {place}\n{text}")
-}
-
-async fn run(path: &Path) -> anyhow::Result<u8> {
-    let config = load(path, Secrets::Required)?;
-    // Before anything that takes long, so that no signal from now on is lost.
-    let mut signals = Signals::listen()?;
-    let (set_level, _log) = logging::start(&config.log)?;
-    panics_without_words();
-    crate::descriptors::raise();
-    let Some(app) = start(&config, &mut signals).await? else { return Ok(OK) };
-    app.shared.log_level_by(set_level);
-    let failed = tokio::select! {
-        () = app.failed() => true,
-        () = signals.reload_until_stopped(&app) => {
-            tracing::info!("stopping");
-            false
-        }
-    };
-    let clean = app.stop().await;
-    tracing::info!(clean, "stopped");
-    Ok(if clean && !failed { OK } else { FINDINGS })
-}
-
-/// A database that is away may come back, so a start waits for it, as a running instance does. None: a signal said to stop.
-async fn start(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<App>> {
-    loop {
-        let why = match App::start(config.clone(), Clock::System).await {
-            Err(StartError::Database(error)) if error.may_pass() => error,
-            started => return Ok(Some(started?)),
-        };
-        tracing::warn!(%why, "the database of `state.postgres` is away: the start waits for it");
-        tokio::select! {
-            () = tokio::time::sleep(DATABASE_PAUSE) => {}
-            () = signals.stop() => return Ok(None),
-        }
-    }
-}
-
-/// One receiver of each signal for the whole run. A signal that arrives while another one is handled waits here.
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-    /// The system's limit of a file's size (`ulimit -f`, `LimitFSIZE=`) is met. It would end the process without a word;
-    /// while the signal is received, the write fails as on a full disk.
-    _file_too_large: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?,
-            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?,
-            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?,
-            _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))
-                .context("SIGXFSZ cannot be awaited")?,
-        })
-    }
-
-    /// SIGHUP reads mappings, connector.yaml and secrets anew, as `POST /reload` does. A stop still works meanwhile.
-    async fn reload_until_stopped(&mut self, app: &App) {
-        while self.next_is_hangup().await {
-            let shared = app.current.shared();
-            // The log and `status` report refusals.
-            tokio::spawn(async move { shared.reload().await });
-        }
-    }
-
-    async fn stop(&mut self) {
-        while self.next_is_hangup().await {}
-    }
-
-    /// Waits for the next signal. A stop takes precedence over a reload that arrived at the same time.
-    async fn next_is_hangup(&mut self) -> bool {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => false,
-            _ = self.interrupt.recv() => false,
-            _ = self.hangup.recv() => true,
-        }
-    }
 }

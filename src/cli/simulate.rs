@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use super::{OK, Signals};
+use super::OK;
+use super::run::Signals;
 use crate::out::say;
 use crate::sim;
 
