@@ -25,14 +25,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, PACKAGED, Secrets, USUAL, parse_duration};
 use crate::demo;
 use crate::mapping::Diagnostic;
 use crate::out::{self, say, warn_user};
 use crate::schemas::SchemaKind;
-use crate::state::StoreError;
 
 /// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 ///
@@ -320,12 +318,12 @@ impl Cli {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref() {
-        _ if error.is::<admin::NoDaemon>() => DOWN,
-        _ if error.is::<admin::StillAtIt>() => UNREACHABLE,
-        // It was there when the start began, and is away now.
-        Some(StartError::Store(StoreError::Unavailable(_))) => UNREACHABLE,
-        _ => CONFIGURATION,
+    if error.is::<admin::NoDaemon>() {
+        DOWN
+    } else if error.is::<admin::StillAtIt>() {
+        UNREACHABLE
+    } else {
+        CONFIGURATION
     }
 }
 

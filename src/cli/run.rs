@@ -10,6 +10,7 @@ use super::{FINDINGS, OK, load, logging};
 use crate::app::{App, StartError, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets};
+use crate::state::StoreError;
 
 /// Between two tries of a start to reach the database.
 const DATABASE_PAUSE: Duration = Duration::from_secs(2);
@@ -39,7 +40,7 @@ pub async fn run(path: &Path) -> anyhow::Result<u8> {
 async fn start(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<App>> {
     loop {
         let why = match App::start(config.clone(), Clock::System).await {
-            Err(StartError::Database(error)) if error.may_pass() => error,
+            Err(error) if may_pass(&error) => error,
             started => return Ok(Some(started?)),
         };
         tracing::warn!(%why, "the database of `state.postgres` is away: the start waits for it");
@@ -47,6 +48,15 @@ async fn start(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<
             () = tokio::time::sleep(DATABASE_PAUSE) => {}
             () = signals.stop() => return Ok(None),
         }
+    }
+}
+
+/// Whether only the database is away. It may answer reads, and writes wait for its standby.
+fn may_pass(error: &StartError) -> bool {
+    match error {
+        StartError::Database(error) => error.may_pass(),
+        StartError::Store(error) => matches!(error, StoreError::Unavailable(_)),
+        _ => false,
     }
 }
 

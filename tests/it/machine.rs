@@ -19,6 +19,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::database;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon whose remotes refuse every connection.
@@ -57,6 +59,11 @@ impl Begun {
         let mut child = command.current_dir(dir.path()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr, dir }
+    }
+
+    /// With a database: `address` is the key that leads to it.
+    fn on(address: &str, schema: &str) -> Self {
+        Self::of("", &format!("state: {{ postgres: {{ {address}, schema: {schema} }} }}\n"))
     }
 
     /// Reads its log up to the next line with this text.
@@ -151,6 +158,21 @@ fn a_start_waits_for_a_database_that_is_away() {
     for _ in 0..2 {
         begun.line_with("the start waits for it");
     }
+    kill_process(Pid::from_child(&begun.child), Signal::TERM).unwrap();
+    assert_eq!(begun.child.wait().unwrap().code(), Some(0));
+}
+
+/// As a primary does that waits for its standby: reads are answered, and no write is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_while_nothing_can_be_written_to_the_database() {
+    let Some(settings) = database::settings() else { return };
+    drop(Store::connect(&settings).await.unwrap());
+    let somebody = database::connect(&settings).await;
+    somebody.batch_execute("begin; lock table meta in share mode").await.unwrap();
+    let mut begun = Begun::on(&format!("url: '{}'", settings.url), &settings.schema);
+    begun.line_with("the start waits for it");
+    somebody.batch_execute("commit").await.unwrap();
+    begun.line_with("listening");
     kill_process(Pid::from_child(&begun.child), Signal::TERM).unwrap();
     assert_eq!(begun.child.wait().unwrap().code(), Some(0));
 }
