@@ -331,7 +331,7 @@ impl Command {
     async fn run(self) -> anyhow::Result<u8> {
         match self {
             Self::Demo { keep, spoil } => demo::run(keep, spoil).await,
-            Self::Run(at) => run::run(&at.config).await,
+            Self::Run(at) => Box::pin(run::run(&at.config)).await,
             Self::Check { config, offline, json } => files::check(&config.config, offline, json).await,
             Self::Plan { case: Some(case), config, json, .. } => {
                 admin::case(&config.config, &case, json).await

@@ -10,7 +10,9 @@ use super::{FINDINGS, OK, load, logging};
 use crate::app::{App, StartError, panics_without_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets};
+use crate::mapping::Diagnostic;
 use crate::state::StoreError;
+use crate::state::postgres::ConnectError;
 
 /// Between two tries of a start to reach the database.
 const DATABASE_PAUSE: Duration = Duration::from_secs(2);
@@ -22,7 +24,9 @@ pub async fn run(path: &Path) -> anyhow::Result<u8> {
     let (set_level, _log) = logging::start(&config.log)?;
     panics_without_words();
     crate::descriptors::raise();
-    let Some(app) = start(&config, &mut signals).await? else { return Ok(OK) };
+    let Some(app) = start(path, config, &mut signals).await? else { return Ok(OK) };
+    // It may have been edited while the start waited.
+    set_level(&app.shared.config.log.level);
     app.shared.log_level_by(set_level);
     let failed = tokio::select! {
         () = app.failed() => true,
@@ -37,10 +41,11 @@ pub async fn run(path: &Path) -> anyhow::Result<u8> {
 }
 
 /// A database that is away may come back, so a start waits for it, as a running instance does. None: a signal said to stop.
-async fn start(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<App>> {
+async fn start(path: &Path, mut config: Config, signals: &mut Signals) -> anyhow::Result<Option<App>> {
+    let mut has_waited = false;
     loop {
         let why = match App::start(config.clone(), Clock::System).await {
-            Err(error) if may_pass(&error) => error,
+            Err(error) if may_pass(&error, has_waited) => error,
             started => return Ok(Some(started?)),
         };
         tracing::warn!(%why, "the database of `state.postgres` is away: the start waits for it");
@@ -48,16 +53,33 @@ async fn start(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<
             () = tokio::time::sleep(DATABASE_PAUSE) => {}
             () = signals.stop() => return Ok(None),
         }
+        has_waited = true;
+        config = read_anew(path, config);
     }
 }
 
 /// Whether only the database is away. It may answer reads, and writes wait for its standby.
-fn may_pass(error: &StartError) -> bool {
+///
+/// An address that leads nowhere or a password that is refused ends a first start at once: whoever installs sees the
+/// mistake. After a wait it is more likely that the password is being replaced, and an end would last until somebody comes.
+fn may_pass(error: &StartError, has_waited: bool) -> bool {
     match error {
+        StartError::Database(
+            ConnectError::Address(_) | ConnectError::RootCert(_) | ConnectError::NotLetIn(_),
+        ) => has_waited,
         StartError::Database(error) => error.may_pass(),
         StartError::Store(error) => matches!(error, StoreError::Unavailable(_)),
         _ => false,
     }
+}
+
+/// The files as they are now: the database's password may have been replaced. Nothing else reads them before the start.
+fn read_anew(path: &Path, before: Config) -> Config {
+    Config::load(path, Secrets::Required).unwrap_or_else(|mistakes| {
+        let text = mistakes.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n");
+        tracing::warn!("connector.yaml or a secret is refused, what was read before goes on:\n{text}");
+        before
+    })
 }
 
 /// One receiver of each signal for the whole run. A signal that arrives while another one is handled waits here.

@@ -177,6 +177,28 @@ async fn a_start_waits_while_nothing_can_be_written_to_the_database() {
     assert_eq!(begun.child.wait().unwrap().code(), Some(0));
 }
 
+/// The password is replaced while the database is away, and the file of its address gets the new one last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_waits_takes_a_new_address_of_the_database() {
+    let Some(settings) = database::settings() else { return };
+    let somebody = database::connect(&settings).await;
+    let old = format!("old_{}", settings.schema);
+    somebody.batch_execute(&format!("create role {old} nologin")).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("address");
+    fs::write(&file, "postgres://goodays@127.0.0.1:1/x").unwrap();
+    let mut begun = Begun::on(&format!("url_file: '{}'", file.display()), &settings.schema);
+    begun.line_with("the start waits for it");
+    fs::write(&file, settings.url.replace("//goodays@", &format!("//{old}@"))).unwrap();
+    let line = begun.line_with("does not let us in");
+    assert!(line.contains("the start waits for it"), "{line}");
+    fs::write(&file, &settings.url).unwrap();
+    begun.line_with("listening");
+    kill_process(Pid::from_child(&begun.child), Signal::TERM).unwrap();
+    assert_eq!(begun.child.wait().unwrap().code(), Some(0));
+    somebody.batch_execute(&format!("drop role {old}")).await.unwrap();
+}
+
 /// A pipe holds 64 KiB. This log is longer.
 #[tokio::test]
 async fn d03_nobody_reads_the_log_and_all_goes_on() {
