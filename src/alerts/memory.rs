@@ -25,7 +25,7 @@ pub struct Was {
 }
 
 /// By destination, and by the code of the finding.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Memory(BTreeMap<String, BTreeMap<String, Was>>);
 

@@ -54,7 +54,7 @@ pub fn start(current: &Current, token: CancellationToken) {
         sender: Sender::start(place, alert, acks.clone(), current.process(), &token),
     };
     let destinations = alerts.iter().enumerate().map(destination).collect();
-    let teller = Teller { destinations, memory: Memory::default(), is_noted: true, term: None };
+    let teller = Teller { destinations, memory: Memory::default(), unwritten: Vec::new(), term: None };
     let watching = watch(current.clone(), teller, acked, token.clone());
     tokio::spawn(supervised("alerts", current.process().clone(), token, watching));
 }
@@ -68,9 +68,10 @@ struct Destination {
 /// What all destinations were told.
 struct Teller {
     destinations: Vec<Destination>,
+    /// As the state has it.
     memory: Memory,
-    /// Whether the state has the memory as it is.
-    is_noted: bool,
+    /// What was taken and is not in the state yet, the last of each destination and code.
+    unwritten: Vec<Taken>,
     /// The term that the memory was read for.
     term: Option<Weak<Shared>>,
 }
@@ -83,31 +84,39 @@ async fn watch(
 ) {
     let started_ms = current.process().clock.now_ms();
     while !token.is_cancelled() {
-        // Of several instances, only the one that works tells people.
-        if current.works()
-            && let Err(error) = teller.look(&current.shared(), started_ms).await
-        {
-            warn!(%error, "the alerts could not look at the state");
+        let shared = current.shared();
+        // Of several instances, only the one that works tells people; so does the one that worked last, while it is without a
+        // database.
+        if shared.works {
+            if let Err(error) = teller.look(&shared, started_ms).await {
+                warn!(%error, "the alerts could not look at the state");
+            }
+        } else if current.standing().is_some_and(|standing| standing.another_works()) {
+            teller.rest(&shared);
         }
         tokio::select! {
             () = token.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
-            Some(ack) = acked.recv() => teller.note(&ack),
+            Some(ack) = acked.recv() => teller.note(ack),
         }
     }
 }
 
 impl Teller {
     async fn look(&mut self, shared: &Arc<Shared>, started_ms: i64) -> Result<(), StoreError> {
-        self.remember(shared).await?;
-        if !self.is_noted {
-            match self.memory.write(&shared.store).await {
-                Ok(()) => self.is_noted = true,
+        let remembered = self.remember(shared).await;
+        if remembered.is_ok() && !self.unwritten.is_empty() {
+            let known = self.known();
+            match known.write(&shared.store).await {
+                Ok(()) => (self.memory, self.unwritten) = (known, Vec::new()),
                 // A disk that takes no writes is something to tell.
                 Err(error) => warn!(%error, "what was told could not be noted"),
             }
         }
-        let found = findings(shared, started_ms).await;
+        let found = match remembered {
+            Ok(()) => findings(shared, started_ms).await,
+            Err(error) => Err(error),
+        };
         let (unsure, now_ms) = (unsure(shared), shared.clock.now_ms());
         for Destination { watch, sender, .. } in &mut self.destinations {
             let told = match &found {
@@ -121,24 +130,46 @@ impl Teller {
         found.map(drop)
     }
 
-    /// At the beginning of a term: what was told before it.
+    /// Another instance works, and tells the rest. That this one had lost the database stands nowhere else, so that it is
+    /// over is told here.
+    fn rest(&mut self, shared: &Shared) {
+        for Destination { name, watch, sender } in &mut self.destinations {
+            let code = not_accepting("").code;
+            let is_noted = self.memory.of(name).contains_key(code);
+            if let Some(told) = watch.ended(code).filter(|_| !is_noted) {
+                sender.send(message(shared, &told), told);
+            }
+        }
+        self.unwritten.clear();
+    }
+
+    /// What was told, also what could not be written.
+    fn known(&self) -> Memory {
+        let mut known = self.memory.clone();
+        for (place, told) in &self.unwritten {
+            known.note(&self.destinations[*place].name, told);
+        }
+        known
+    }
+
+    /// At the beginning of a term: what was told before it, also without a database.
     async fn remember(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
         if self.term.as_ref().is_some_and(|term| term.ptr_eq(&Arc::downgrade(shared))) {
             return Ok(());
         }
         let names: Vec<String> = self.destinations.iter().map(|one| one.name.clone()).collect();
         self.memory = Memory::read(&shared.store, &names).await?;
-        self.is_noted = true;
+        let known = self.known();
         for Destination { name, watch, .. } in &mut self.destinations {
-            watch.remember(&self.memory.of(name));
+            watch.remember(&known.of(name));
         }
         self.term = Some(Arc::downgrade(shared));
         Ok(())
     }
 
-    fn note(&mut self, (place, told): &Taken) {
-        self.memory.note(&self.destinations[*place].name, told);
-        self.is_noted = false;
+    fn note(&mut self, (place, told): Taken) {
+        self.unwritten.retain(|(at, one)| (*at, &one.code) != (place, &told.code));
+        self.unwritten.push((place, told));
     }
 }
 

@@ -6,7 +6,7 @@ use super::memory::Was;
 use super::topic;
 use crate::config::{Alert, Topic};
 use crate::messages::Words;
-use crate::operator::findings::{Finding, Level};
+use crate::operator::findings::{Finding, Level, not_accepting};
 
 /// What one destination was told.
 pub struct Watch {
@@ -37,10 +37,12 @@ impl Watch {
         Self { on: alert.on.clone(), after_ms, open: BTreeMap::new() }
     }
 
-    /// Begins anew with what was told before, by this process or another one.
+    /// Begins anew with what was told before, by this process or another one. Webhooks that are not accepted stay as they
+    /// are: that is told without the state, and its destination may not have taken it yet.
     pub fn remember(&mut self, was: &BTreeMap<String, Was>) {
         let open = |was: &Was| Open { since_ms: was.since_ms, words: was.words.clone(), told: true };
-        self.open = was.iter().map(|(code, was)| (code.clone(), open(was))).collect();
+        self.open.retain(|code, _| code == not_accepting("").code);
+        self.open.extend(was.iter().map(|(code, was)| (code.clone(), open(was))));
     }
 
     /// What has to be told now. Trouble is told when it has lasted; the rest at once. `unsure` has the codes of which
@@ -87,11 +89,13 @@ impl Watch {
     fn over(&mut self, findings: &[&Finding], unsure: &[&str]) -> Vec<Told> {
         let goes_on = |code: &str| unsure.contains(&code) || findings.iter().any(|one| one.code == code);
         let ended: Vec<String> = self.open.keys().filter(|code| !goes_on(code)).cloned().collect();
-        let ended = ended.into_iter().filter_map(|code| self.open.remove(&code).map(|open| (code, open)));
-        ended
-            .filter(|(_, open)| open.told)
-            .map(|(code, open)| Told { code, words: open.words, over: true, since_ms: open.since_ms })
-            .collect()
+        ended.iter().filter_map(|code| self.ended(code)).collect()
+    }
+
+    /// Forgets this, which is over; it has to be told if its beginning was.
+    pub fn ended(&mut self, code: &str) -> Option<Told> {
+        let (code, open) = self.open.remove_entry(code)?;
+        open.told.then_some(Told { code, words: open.words, over: true, since_ms: open.since_ms })
     }
 }
 

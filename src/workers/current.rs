@@ -48,11 +48,6 @@ impl Current {
         self.process.standing.load_full()
     }
 
-    /// Whether this instance does the work; it does if it is the only one.
-    pub fn works(&self) -> bool {
-        self.standing().is_none_or(|standing| standing.epoch.is_some())
-    }
-
     /// Another term, or none, has begun.
     pub(crate) fn is(&self, shared: Arc<Shared>) {
         self.shared.store(shared);

@@ -92,6 +92,11 @@ impl Standing {
         })
     }
 
+    /// Whether this instance has seen that another one works.
+    pub fn another_works(&self) -> bool {
+        self.leader.as_ref().is_some_and(|leader| *leader != self.me)
+    }
+
     /// Says which instance to ask.
     pub fn ask_there(&self) -> String {
         match (&self.leader, self.leaders_door()) {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use axum::Json;
 use axum::routing::post;
 use goodays_salesforce::clock::Clock;
-use goodays_salesforce::config::{Alert, Destination, Topic};
+use goodays_salesforce::config::{Alert, Config, Destination, Topic};
 use goodays_salesforce::demo::stage::{Tuning, until};
 use goodays_salesforce::goodays::ResponseId;
+use goodays_salesforce::state::postgres::Settings;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::arena::PATIENCE;
+use crate::database;
 use crate::now;
 use crate::terms::Cluster;
 use crate::world::World;
@@ -78,6 +80,96 @@ async fn what_was_told_before_a_restart_is_not_told_again() {
     let noted = world.app().shared.store.meta::<Value>("alerts told");
     assert!(now(noted).unwrap().is_some_and(|noted| !noted.to_string().contains("127.0.0.1")));
     world.stop().await;
+}
+
+/// A role of the database that may be shut out.
+struct Role {
+    name: String,
+    somebody: tokio_postgres::Client,
+}
+
+impl Role {
+    async fn make(config: &mut Config) -> Self {
+        let postgres = config.state.postgres.as_mut().unwrap();
+        let name = format!("cut_{}", postgres.schema);
+        let url = database::url().unwrap();
+        let settings = Settings { url: url.clone(), schema: postgres.schema.clone(), root_cert: None };
+        let somebody = database::connect(&settings).await;
+        somebody.batch_execute(&format!("create role {name} superuser login")).await.unwrap();
+        postgres.url = url.replace("//goodays@", &format!("//{name}@")).into();
+        Self { name, somebody }
+    }
+
+    async fn is_shut_out(&self) {
+        let Self { name, somebody } = self;
+        let refuse = format!(
+            "alter role {name} nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '{name}'"
+        );
+        somebody.batch_execute(&refuse).await.unwrap();
+    }
+
+    async fn is_let_in(&self) {
+        self.somebody.batch_execute(&format!("alter role {} login", self.name)).await.unwrap();
+    }
+
+    async fn goes(self) {
+        let Self { name, somebody } = self;
+        let tidy = format!("reassign owned by {name} to goodays; drop role {name}");
+        somebody.batch_execute(&tidy).await.unwrap();
+    }
+}
+
+/// Waits until this was told of the doors: whether it was their end.
+async fn doors_are_told(got: &Got, wanted: &[bool]) {
+    let told = || {
+        let got = got.lock().unwrap();
+        let of_doors = got.iter().filter(|one| one["code"] == "not_accepting");
+        of_doors.map(|one| one["over"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    until(PATIENCE, || (told().len() >= wanted.len()).then_some(())).await.expect("it is told");
+    assert_eq!(told(), wanted);
+}
+
+fn telling(mut config: Config, url: &str) -> Config {
+    let (to, on, after) = (Destination::Webhook, vec![Topic::Trouble], Duration::ZERO);
+    config.alerts = vec![Alert { to, url: url.to_owned().into(), on, after, link: None }];
+    config
+}
+
+/// Not tested where there is no PostgreSQL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_an_outage_of_the_database_is_told() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let got = Got::default();
+    let mut config = telling(cluster.config("only"), &destination(got.clone()).await);
+    let role = Role::make(&mut config).await;
+    let app = Cluster::run(config).await;
+    role.is_shut_out().await;
+    doors_are_told(&got, &[false]).await;
+    role.is_let_in().await;
+    doors_are_told(&got, &[false, true]).await;
+    assert!(app.stop().await);
+    role.goes().await;
+}
+
+/// It lost the database, and nobody else did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_told_of_an_outage_tells_its_end_although_another_instance_works() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let got = Got::default();
+    let url = destination(got.clone()).await;
+    let mut config = telling(cluster.config("first"), &url);
+    let role = Role::make(&mut config).await;
+    let first = Cluster::run(config).await;
+    let second = Cluster::run(telling(cluster.config("second"), &url)).await;
+    role.is_shut_out().await;
+    doors_are_told(&got, &[false]).await;
+    until(PATIENCE, || second.current.shared().works.then_some(())).await.expect("the other one works");
+    role.is_let_in().await;
+    doors_are_told(&got, &[false, true]).await;
+    assert!(second.current.shared().works);
+    assert!(first.stop().await && second.stop().await);
+    role.goes().await;
 }
 
 /// Not tested where there is no PostgreSQL.
