@@ -69,12 +69,14 @@ struct Planner<'a> {
     org: Option<Org<'a>>,
     /// The mapping version that the daemon has in force, once it was asked.
     in_force: Option<String>,
+    /// The daemon that was asked waits, and the one that works could not be reached.
+    waits: bool,
 }
 
 impl<'a> Planner<'a> {
     async fn open(path: &Path, config: &'a Config, mapping: &'a Mapping, how: How) -> Result<Self, Failure> {
         let org = if how.diff { Some(Org::open(config, mapping).await?) } else { None };
-        Ok(Self { config, mapping, how, daemon: Admin::if_running(path), org, in_force: None })
+        Ok(Self { config, mapping, how, daemon: Admin::if_running(path), org, in_force: None, waits: false })
     }
 
     async fn show(&mut self, name: &str, body: &Value) -> Result<String, Failure> {
@@ -103,6 +105,7 @@ impl<'a> Planner<'a> {
             match daemon.knowledge(id).await {
                 Ok(knowledge) => {
                     self.in_force = Some(knowledge.mapping.clone());
+                    self.waits = knowledge.waits;
                     return knowledge;
                 }
                 Err(error) => {
@@ -126,6 +129,9 @@ impl<'a> Planner<'a> {
     fn note(&self) -> String {
         let own = self.mapping.version();
         match (&self.in_force, &self.org) {
+            _ if self.waits => "with the ledger, but what the org's fields take is not known: the daemon that was asked waits, \
+                 and the instance that works cannot be asked from it"
+                .to_owned(),
             (Some(in_force), _) if in_force == own => {
                 format!("as the running daemon would write it now, mapping version {own}")
             }

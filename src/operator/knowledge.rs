@@ -29,6 +29,9 @@ pub struct Knowledge {
     pub first_start: Option<GoodaysTime>,
     /// The mapping version in force.
     pub mapping: String,
+    /// The instance that answered waits: it has not asked the org.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
 }
 
 /// A record type or owner that the mapping names.
@@ -71,6 +74,7 @@ impl Shared {
             first_start: self.contacts.first_start().await.and_then(|at| self.on_goodays_clock(at)),
             mapping: context.mapping.version().to_owned(),
             names: Vec::new(),
+            waits: !self.works,
         };
         knowledge.set_names(&schema.names);
         Ok(knowledge)

@@ -38,10 +38,10 @@ fn needs(method: &Method, path: &str) -> Option<Needs> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method, parts.as_slice()) {
         (&Method::POST, ["sweep" | "apply-actions"]) | (&Method::GET, ["cases", _]) => Some(Needs::Leader),
-        // The number of a Case that the ledger does not have is asked of Salesforce.
-        (&Method::POST, ["parked", "retry"] | ["parked", _, "retry"]) | (&Method::GET, ["timeline", _]) => {
-            Some(Needs::LeaderIfThere)
-        }
+        // The number of a Case that the ledger does not have is asked of Salesforce. What the org's fields take, and how far
+        // a sweep is, only the working instance knows.
+        (&Method::POST, ["parked", "retry"] | ["parked", _, "retry"])
+        | (&Method::GET, ["timeline" | "responses", _] | ["sweep"]) => Some(Needs::LeaderIfThere),
         _ => None,
     }
 }
@@ -94,7 +94,11 @@ fn misdirected(me: &str) -> Response {
 
 /// How long the leader may take: as long as the command line waits.
 fn limit(head: &request::Parts) -> Duration {
-    if head.uri.path() == "/sweep" { LONGEST_REQUEST } else { LIMIT }
+    if is_sweep(head) && head.method == Method::POST { LONGEST_REQUEST } else { LIMIT }
+}
+
+fn is_sweep(head: &request::Parts) -> bool {
+    head.uri.path() == "/sweep"
 }
 
 /// The leader's answer; or why there is none.
@@ -123,7 +127,15 @@ async fn hand_on(
         return Err("something else answers there".to_owned());
     }
     let bytes = answered.bytes().await.map_err(|error| error.without_url().to_string())?;
-    info!(leader, path = head.uri.path(), status = status.as_u16(), "handed on to the instance that works");
+    // The command line asks again and again how far a sweep is.
+    if !is_sweep(head) || head.method == Method::POST {
+        info!(
+            leader,
+            path = head.uri.path(),
+            status = status.as_u16(),
+            "handed on to the instance that works"
+        );
+    }
     Ok((status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
@@ -140,6 +152,8 @@ mod tests {
         assert_eq!(of(&Method::POST, "/parked/a7/retry"), Some(Needs::LeaderIfThere));
         assert_eq!(of(&Method::POST, "/parked/retry"), Some(Needs::LeaderIfThere));
         assert_eq!(of(&Method::GET, "/timeline/00001001"), Some(Needs::LeaderIfThere));
+        assert_eq!(of(&Method::GET, "/responses/r1"), Some(Needs::LeaderIfThere));
+        assert_eq!(of(&Method::GET, "/sweep"), Some(Needs::LeaderIfThere));
         for (method, path) in
             [(Method::GET, "/status"), (Method::POST, "/parked/a7/drop"), (Method::GET, "/")]
         {

@@ -219,6 +219,10 @@ async fn what_only_the_working_instance_can_do_is_handed_on_to_it() {
     let case = &cluster.stage.salesforce.records("Case")[0];
     let (status, explained) = get(&second, &format!("/cases/{}", case["Id"].as_str().unwrap())).await;
     assert!(status == 200 && explained.is_array(), "{explained}");
+    // For a plan: what the org's fields take.
+    let id = cluster.stage.goodays.customer_leaves(Feedback::default());
+    let (status, knowledge) = get(&second, &format!("/responses/{id}")).await;
+    assert!(status == 200 && knowledge["case"].is_object() && knowledge.get("waits").is_none(), "{knowledge}");
     // The leader's own words, from the other one's door.
     let (status, refused) = post(&second, "/parked/a999/retry", None).await;
     assert_eq!(
@@ -278,6 +282,8 @@ async fn a_working_instance_that_cannot_be_asked_is_named() {
     assert_eq!(cluster.stage.salesforce.api_calls(), 0);
     // What needs no remote is done here.
     assert_eq!(post(&app, "/parked/a999/retry", None).await.0, 404);
+    let (status, knowledge) = get(&app, "/responses/r1").await;
+    assert!(status == 200 && knowledge["waits"] == true && knowledge["case"].is_null(), "{knowledge}");
     assert!(app.stop().await);
 }
 
