@@ -116,7 +116,7 @@ impl Status {
             },
             "poll": {
                 "last_completed": completed.and_then(rfc3339),
-                "lag_seconds": poll_lag(shared, self.started_ms, self.now_ms),
+                "lag_seconds": poll_lag(shared, self.now_ms),
                 "trouble": &**shared.poll_state.trouble.load(),
                 "rows_ahead_of_clock": shared.poll_state.ahead.load().map(|at| at.to_string()),
                 "stopped_by_budget": shared.budget.polls_wait(self.calls.0),
@@ -183,9 +183,9 @@ impl Status {
 }
 
 /// Sets the gauges that need no store: they tell what is so also while the store is away.
-pub fn gauge_process(shared: &Shared, started_ms: i64) {
+pub fn gauge_process(shared: &Shared) {
     let (m, now_ms) = (&shared.metrics, shared.clock.now_ms());
-    m.poll_lag.set(poll_lag(shared, started_ms, now_ms));
+    m.poll_lag.set(poll_lag(shared, now_ms));
     m.poll_last.set(shared.poll_state.last_completed_ms.load().map_or(0, |at| at / 1000));
     // An instance that does not work calls nobody.
     let waits = !shared.works;
@@ -207,12 +207,12 @@ pub fn gauge_process(shared: &Shared, started_ms: i64) {
     }
 }
 
-/// Seconds since the last completed poll, or since the start if there was none.
-fn poll_lag(shared: &Shared, started_ms: i64, now_ms: i64) -> i64 {
+/// Seconds since the last completed poll, or since this instance began to work if there was none.
+fn poll_lag(shared: &Shared, now_ms: i64) -> i64 {
     if !shared.works {
         return 0;
     }
-    seconds(shared.poll_state.last_completed_ms.load().unwrap_or(started_ms), now_ms)
+    seconds(shared.poll_state.last_completed_ms.load().unwrap_or(shared.began_ms), now_ms)
 }
 
 /// A remote's failure, with times in RFC 3339.
@@ -249,15 +249,28 @@ mod tests {
     async fn f01_an_instance_that_waits_raises_no_alarm() {
         let dir = tempfile::tempdir().unwrap();
         let works = crate::workers::runtime::worker::tests::shared(dir.path()).await;
+        let mut works = Arc::into_inner(works).unwrap();
         let waits = Shared::waiting(works.process.clone(), works.store.clone()).await.unwrap();
+        works.began_ms -= 3_600_000;
         let mut seen = Vec::new();
-        for shared in [works, Arc::new(waits)] {
-            let long_ago = shared.clock.now_ms() - 3_600_000;
-            gauge_process(&shared, long_ago);
+        for shared in [works, waits] {
+            gauge_process(&shared);
             let m = &shared.metrics;
             seen.push([m.leader.get(), m.salesforce_up.get(), m.goodays_up.get(), m.poll_lag.get().min(1)]);
         }
         assert_eq!(seen, [[1, 0, 1, 1], [0, 1, 1, 0]]);
+    }
+
+    /// It waited for an hour, and has not polled yet.
+    #[tokio::test]
+    async fn the_poll_lag_of_a_new_leader_begins_with_its_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let works = crate::workers::runtime::worker::tests::shared(dir.path()).await;
+        let an_hour_ago_ms = works.clock.now_ms() - 3_600_000;
+        gauge_process(&works);
+        let status = Status::read(&works, an_hour_ago_ms).await.unwrap().show(&works, &[]);
+        let lag_seconds = status["poll"]["lag_seconds"].as_i64().unwrap();
+        assert!(lag_seconds < 3600 && works.metrics.poll_lag.get() < 3600, "{lag_seconds}");
     }
 
     #[tokio::test]
@@ -266,7 +279,7 @@ mod tests {
         let shared = crate::workers::runtime::worker::tests::shared(dir.path()).await;
         for (leader, leads) in [(Some("me".to_owned()), 1), (None, 0)] {
             shared.standing.store(Some(Arc::new(Standing { leader, ..Standing::default() })));
-            gauge_process(&shared, 0);
+            gauge_process(&shared);
             assert_eq!(shared.metrics.leader.get(), leads);
         }
     }

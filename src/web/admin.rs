@@ -165,7 +165,7 @@ fn waits(shared: &Shared) -> Response {
 
 async fn metrics(State(context): State<Arc<AdminContext>>) -> Response {
     let shared = context.shared();
-    gauge_process(&shared, context.started_ms);
+    gauge_process(&shared);
     match Status::read(&shared, context.started_ms).await {
         Ok(status) => status.gauge(&shared),
         // The counters and the other gauges are still useful.

@@ -35,6 +35,8 @@ pub struct Shared {
     pub store: Store,
     /// Whether the workers of this instance run. Otherwise another instance asks the remotes.
     pub works: bool,
+    /// When that began, by the clock (milliseconds).
+    pub began_ms: i64,
     pub salesforce: salesforce::client::Client,
     pub goodays: goodays::client::Client,
     pub salesforce_breaker: CircuitBreaker,
@@ -180,6 +182,7 @@ impl Shared {
             earlier_rules: ArcSwap::default(),
             rules_edited: poll::rules::Edited::default(),
             next_call_ms: AtomicI64::new(0),
+            began_ms: clock.now_ms(),
             clock,
             store,
             works,
