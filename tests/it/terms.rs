@@ -15,10 +15,11 @@ use goodays_salesforce::state::postgres::lease::{Instance, Lease};
 use goodays_salesforce::workers::Shared;
 use serde_json::{Value, json};
 
-use crate::arena::PATIENCE;
+use crate::arena::{Ahead, PATIENCE};
 use crate::database;
 
 const LEASE: Duration = Duration::from_secs(2);
+const HOURS_MS: i64 = 2 * 3_600_000;
 const AGENT: &str = "agent@brand.example";
 
 pub struct Cluster {
@@ -193,6 +194,30 @@ async fn a_new_address_of_the_database_is_used_without_a_restart() {
     somebody.batch_execute(&tidy).await.unwrap();
 }
 
+/// The other one's door takes the webhook; the one that works polls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_at_any_door_ends_the_quiet_time_of_polls() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let clock = Ahead::none();
+    let mut config = cluster.config("first");
+    config.poll.quiet = Duration::from_secs(3600);
+    std::fs::create_dir_all(&config.state.path).unwrap();
+    let first = App::start(config, clock.clock()).await.unwrap();
+    let second = cluster.instance("second").await;
+    cluster.door(&second);
+    let shared = first.current.shared();
+    let polled_ms = || (**shared.poll_state.last_completed_ms.load()).unwrap_or_default();
+    until(PATIENCE, || (polled_ms() > 0).then_some(())).await.expect("a poll");
+    // The poll after that is an hour away.
+    let jumped_ms = clock.clock().now_ms() + HOURS_MS;
+    clock.set(HOURS_MS);
+    until(PATIENCE, || (polled_ms() >= jumped_ms).then_some(())).await.expect("a poll");
+    let before_ms = polled_ms();
+    cluster.stage.goodays.customer_leaves(Feedback::default());
+    until(PATIENCE, || (polled_ms() > before_ms).then_some(())).await.expect("another poll");
+    assert!(first.stop().await && second.stop().await);
+}
+
 async fn post(app: &App, path: &str, meant: Option<&str>) -> (u16, Value) {
     let url = format!("http://{}{path}", app.doors.admin_addr());
     let mut request = goodays_salesforce::http::direct_client(PATIENCE).post(url);
@@ -222,7 +247,10 @@ async fn what_only_the_working_instance_can_do_is_handed_on_to_it() {
     // For a plan: what the org's fields take.
     let id = cluster.stage.goodays.customer_leaves(Feedback::default());
     let (status, knowledge) = get(&second, &format!("/responses/{id}")).await;
-    assert!(status == 200 && knowledge["case"].is_object() && knowledge.get("waits").is_none(), "{knowledge}");
+    assert!(
+        status == 200 && knowledge["case"].is_object() && knowledge.get("waits").is_none(),
+        "{knowledge}"
+    );
     // The leader's own words, from the other one's door.
     let (status, refused) = post(&second, "/parked/a999/retry", None).await;
     assert_eq!(

@@ -141,6 +141,15 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
     Step::Idle { until_ms: until_ms.or(Some(now_ms + AFTER_REFUSAL_MS)) }
 }
 
+/// Another instance may have taken the webhook, and woken no poller here.
+fn note_activity(shared: &Shared, jobs: &[Job]) {
+    if shared.store.is_common()
+        && jobs.iter().any(|job| job.waiting.entries.iter().any(|one| one.attempts == 0))
+    {
+        shared.somebody_is_active();
+    }
+}
+
 impl InboundWorker {
     pub fn new(number: u8, worker_state: SharedWorkerState) -> Self {
         Self {
@@ -168,6 +177,7 @@ impl InboundWorker {
         if jobs.is_empty() {
             return self.idle(shared, now_ms).await;
         }
+        note_activity(shared, &jobs);
         let contact = match shared.contact().await {
             Ok(contact) => contact,
             Err(failure) => return Ok(pause(shared, &failure)),
