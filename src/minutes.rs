@@ -80,6 +80,11 @@ impl Tally {
         self.carried_out.add(ms);
     }
 
+    /// Webhooks so far; they begin at zero again.
+    pub fn take_received(&self) -> u64 {
+        self.received.swap(0, Relaxed)
+    }
+
     /// The counts so far; they begin at zero again.
     pub fn take(&self) -> Minute {
         let [received, written, parked, delivered, not_sent] =
@@ -109,6 +114,11 @@ impl Tally {
 pub struct Minute([u64; 11]);
 
 impl Minute {
+    /// In which nothing else happened.
+    pub fn of_received(received: u64) -> Self {
+        Self([received, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    }
+
     pub fn received(&self) -> u64 {
         self.0[0]
     }

@@ -142,11 +142,12 @@ impl Daemon {
         daemon
     }
 
-    /// Watches the files of an instance that does not work.
+    /// Watches the files of an instance that does not work, and counts what comes in at its door.
     pub(crate) fn stand_by(shared: Arc<Shared>, token: CancellationToken) -> Self {
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let daemon = Self { shared, token, cut, tracker };
         daemon.spawn(housekeeping::files::FileWatch::default());
+        daemon.spawn(housekeeping::minutes::DoorCount::default());
         daemon.tracker.close();
         daemon
     }

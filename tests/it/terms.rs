@@ -218,6 +218,34 @@ async fn a_webhook_at_any_door_ends_the_quiet_time_of_polls() {
     assert!(first.stop().await && second.stop().await);
 }
 
+/// For the plots, and for the alert that nothing comes in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_at_any_door_are_counted_by_the_one_that_works() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let clock = Ahead::none();
+    let start = async |name: &str| {
+        let config = cluster.config(name);
+        std::fs::create_dir_all(&config.state.path).unwrap();
+        App::start(config, clock.clock()).await.unwrap()
+    };
+    let (first, second) = (start("first").await, start("second").await);
+    for door in [&first, &second, &second] {
+        cluster.door(door);
+        let id = cluster.stage.goodays.customer_leaves(Feedback::default());
+        until(PATIENCE, || cluster.stage.salesforce.case_by_key(&id)).await.expect("a Case");
+    }
+    let counted = || -> u64 { first.current.shared().minutes.received_by_hour().values().sum() };
+    let mut ahead_ms = 0;
+    let all = || {
+        ahead_ms += 60_000;
+        clock.set(ahead_ms);
+        (counted() >= 3).then_some(())
+    };
+    until(PATIENCE, all).await.expect("all are counted");
+    assert_eq!(counted(), 3);
+    assert!(first.stop().await && second.stop().await);
+}
+
 async fn post(app: &App, path: &str, meant: Option<&str>) -> (u16, Value) {
     let url = format!("http://{}{path}", app.doors.admin_addr());
     let mut request = goodays_salesforce::http::direct_client(PATIENCE).post(url);

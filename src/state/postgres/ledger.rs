@@ -127,6 +127,29 @@ impl Postgres {
         self.write(SQL, &[&name, &encode(value)]).await.map(drop)
     }
 
+    /// Adds to a number that several instances count in.
+    pub async fn add_to_number(&self, name: &str, count: u64) -> Result<(), StoreError> {
+        const SQL: &str = fenced!(
+            "written as (
+                insert into meta (name, value) select $2, to_json($3::bigint) where exists (select from may)
+                on conflict (name) do update
+                    set value = to_json(coalesce(meta.value::text::bigint, 0) + $3::bigint))
+             select exists (select from may)"
+        );
+        self.write(SQL, &[&name, &signed(count)]).await.map(drop)
+    }
+
+    /// That number; it begins at zero again.
+    pub async fn take_number(&self, name: &str) -> Result<u64, StoreError> {
+        const SQL: &str = fenced!(
+            "before as materialized (
+                select value::text::bigint as number from meta where name = $2 and exists (select from may) for update),
+             written as (update meta set value = to_json(0) from before where name = $2 and number > 0)
+             select exists (select from may), coalesce((select number from before), 0)"
+        );
+        Ok(rows::unsigned(self.write(SQL, &[&name]).await?.get(1)))
+    }
+
     /// How many actions were sent within the last hour: for [`crate::state::Loaded::count_sending`].
     pub async fn sent(&self) -> Result<SentMinutes, StoreError> {
         let kept = self.meta_text(SENT).await?;

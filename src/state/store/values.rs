@@ -28,6 +28,22 @@ impl Store {
         }
     }
 
+    /// Adds to a number that several instances count in. Where there is one only, nothing is added.
+    pub async fn add_to_number(&self, name: &str, count: u64) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Postgres(records) => Box::pin(records.add_to_number(name, count)).await,
+        }
+    }
+
+    /// That number; it begins at zero again.
+    pub async fn take_number(&self, name: &str) -> Result<u64, StoreError> {
+        match self {
+            Self::Embedded(_) => Ok(0),
+            Self::Postgres(records) => Box::pin(records.take_number(name)).await,
+        }
+    }
+
     /// The responses whose write to Salesforce may have been in flight when the process ended.
     pub async fn attempt(&self, lane: u8) -> Result<Vec<RKey>, StoreError> {
         match self {
