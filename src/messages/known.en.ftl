@@ -110,6 +110,7 @@ failure-poll = a poll's pages that repeat the same rows
 
 store-broken = the disk refused a write ({ $why }); nothing is accepted until a restart: check the disk and its space
 store-space = only { $free } bytes are free where the state lives, { $floor } must stay free: make room or enlarge the disk
+store-rebuild = the database is damaged ({ $why }): the process ends, and the next start makes it anew from the journals
 store-damaged = a stored record is damaged: { $why }
 store-unreadable = the store cannot be read: { $why }
 store-unavailable = the database does not answer: { $why }

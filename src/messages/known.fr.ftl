@@ -108,6 +108,7 @@ failure-poll = les pages d’une interrogation répètent les mêmes lignes
 
 store-broken = le disque a refusé une écriture ({ $why }) ; rien n’est accepté avant un redémarrage : vérifier le disque et sa place
 store-space = seulement { $free } octets sont libres à l’endroit de l’état, { $floor } doivent le rester : faire de la place ou agrandir le disque
+store-rebuild = la base est endommagée ({ $why }) : le processus se termine, et le prochain démarrage la refait à partir des journaux
 store-damaged = un enregistrement est endommagé : { $why }
 store-unreadable = l’état ne peut pas être lu : { $why }
 store-unavailable = la base de données ne répond pas : { $why }

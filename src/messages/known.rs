@@ -211,6 +211,7 @@ mod tests {
         all_known([
             StoreError::Broken(x()).to_string(),
             StoreError::NoSpace { free: 1, floor: 2 }.to_string(),
+            StoreError::Rebuild(x()).to_string(),
             StoreError::Damaged(x()).to_string(),
             StoreError::Unreadable(x()).to_string(),
             StoreError::Unavailable(x()).to_string(),

@@ -51,6 +51,11 @@ pub enum StoreError {
         "only {free} bytes are free where the state lives, {floor} must stay free: make room or enlarge the disk"
     )]
     NoSpace { free: u64, floor: u64 },
+    /// Nothing that is read or decided now may last: the process ends, and the next start makes the database anew.
+    #[error(
+        "the database is damaged ({0}): the process ends, and the next start makes it anew from the journals"
+    )]
+    Rebuild(String),
     /// Only this record; others can still be read.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),

@@ -105,7 +105,7 @@ fn first(block: &[u8]) -> Result<(Member<'_>, &[u8]), StoreError> {
         let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*value)).ok()?)?;
         Some(((key, value), rest))
     };
-    parts().ok_or_else(|| StoreError::Damaged("a block is cut off".into()))
+    parts().ok_or_else(|| StoreError::Rebuild("a block is cut off".into()))
 }
 
 pub(super) fn member(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

@@ -11,7 +11,6 @@
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -52,25 +51,19 @@ impl Checkpointer {
         places: &Places,
         front: Arc<SharedMemtable>,
         busy: Arc<Busy>,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, Trouble> {
         let mut sled = SledTables::open(tables, places)?;
         let (queue, full) = mpsc::channel::<Full>();
         let run = move || {
             for full in full {
                 let _working = busy.start();
                 let work = || sled.apply(full.number, &full.writes);
-                let failed = match catch_unwind(AssertUnwindSafe(work)) {
-                    Ok(Ok(())) => {
-                        front.checkpointed(full.number);
-                        continue;
-                    }
-                    Ok(Err(trouble)) => trouble,
-                    Err(_) => Trouble::Damaged("the database panicked".into()),
-                };
-                if let Trouble::Damaged(reason) = &failed {
-                    sled.tables.damage.note(reason);
+                match catch_unwind(AssertUnwindSafe(work)) {
+                    Ok(Ok(())) => front.checkpointed(full.number),
+                    Ok(Err(Trouble::Damaged(reason))) => return drop(front.health.damaged(&reason)),
+                    Ok(Err(other)) => return drop(front.fail(&other)),
+                    Err(_) => return drop(front.health.damaged("the database panicked")),
                 }
-                return drop(front.fail(&failed));
             }
         };
         let thread = std::thread::Builder::new().name("store-checkpointer".into()).spawn(run)?;
@@ -105,9 +98,9 @@ pub(super) struct SledTables {
 }
 
 impl SledTables {
-    pub fn open(tables: Tables, places: &Places) -> io::Result<Self> {
+    pub fn open(tables: Tables, places: &Places) -> Result<Self, Trouble> {
         let log = OpenOptions::new().read(true).write(true).open(places.live.join("db"))?;
-        let live = sled_writer::live(&tables.state).map_err(|error| io::Error::other(error.to_string()))?;
+        let live = sled_writer::live(&tables.state)?;
         let writer = Writer::new(tables.db.clone(), live);
         Ok(Self { writer, tables, log, looks_for_leftovers: false })
     }

@@ -4,6 +4,7 @@
 //! it deadlocks with seven or more asynchronous callers, and does not survive a power cut.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::state::embedded::Fault;
 use crate::state::embedded::checkpointer::{Checkpointer, Full};
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::{Journal, Record};
 use crate::state::embedded::memtable::SharedMemtable;
 use crate::state::embedded::open::Places;
 use crate::state::embedded::watchdog::Busy;
+use crate::state::embedded::{Fault, rebuild};
 
 type Answer = Result<(), StoreError>;
 
@@ -29,11 +30,13 @@ const LATEST: Duration = Duration::from_millis(500);
 /// were dirty, so a later sync that succeeds proves nothing.
 pub(super) struct Health {
     failure: watch::Sender<Option<StoreError>>,
+    /// Where the next start finds that it has to make sled anew.
+    rebuild: PathBuf,
 }
 
 impl Health {
-    pub fn new() -> Self {
-        Self { failure: watch::Sender::new(None) }
+    pub fn new(places: &Places) -> Self {
+        Self { failure: watch::Sender::new(None), rebuild: places.rebuild.clone() }
     }
 
     pub fn check(&self) -> Answer {
@@ -42,7 +45,16 @@ impl Health {
 
     /// Marks the store as broken. Only the first reason is kept.
     pub fn fail(&self, reason: &dyn Display) -> StoreError {
-        let error = StoreError::Broken(reason.to_string());
+        self.end(StoreError::Broken(reason.to_string()))
+    }
+
+    /// sled is damaged, and may give wrong answers. So nothing more becomes durable, and the next start makes it anew.
+    pub fn damaged(&self, reason: &str) -> StoreError {
+        rebuild::ask(&self.rebuild, reason);
+        self.end(StoreError::Rebuild(reason.to_owned()))
+    }
+
+    fn end(&self, error: StoreError) -> StoreError {
         let first = self.failure.send_if_modified(|failure| {
             let first = failure.is_none();
             failure.get_or_insert_with(|| error.clone());

@@ -61,7 +61,7 @@ impl Copy<'_> {
                 // A value that cannot be read stays as it is: its reader parks it or goes on without it.
                 match self.tables.value(&key) {
                     Ok(value) => drop(self.record.add(&key, value.as_deref())),
-                    Err(StoreError::Damaged(reason)) => {
+                    Err(StoreError::Damaged(reason) | StoreError::Rebuild(reason)) => {
                         tracing::error!(key = hex::encode(&key), reason, "a record is damaged");
                     }
                     // It may be readable later, so the migration does not end without it.

@@ -63,7 +63,6 @@ use tx::Guard;
 use watchdog::{Busy, Working};
 
 pub use errors::{OpenError, StoreError, TxError};
-pub(in crate::state) use segments::is_pointed_to;
 pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
 
 const SEQ_KEY: &[u8] = b"\0seq";
@@ -166,14 +165,14 @@ impl Store {
         let Prepared { tables, replayed, reserved } = prepared;
         let places = Arc::new(places);
         let folder = |error: std::io::Error| places.folder_error(&error);
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::new(&places));
         let begun = Instant::now();
         let [busy, committing, checkpointing] = [(); 3].map(|()| Busy::new(begun));
         let watched = vec![busy.clone(), committing.clone(), checkpointing.clone()];
         watchdog::start(watched, settings.stuck_after, &health).map_err(folder)?;
         let front = Arc::new(SharedMemtable::new(health.clone(), journal.number));
-        let checkpointer =
-            Checkpointer::start(tables.clone(), &places, front.clone(), checkpointing).map_err(folder)?;
+        let checkpointer = Checkpointer::start(tables.clone(), &places, front.clone(), checkpointing);
+        let checkpointer = checkpointer.map_err(|trouble| trouble.into_error(&places))?;
         let work = Work {
             journal,
             checkpointer,
@@ -218,6 +217,14 @@ impl Store {
         self.any(key)
     }
 
+    /// What sled gave. If it is damaged, nothing more becomes durable, so that nothing that is decided on it lasts.
+    fn sound<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+        match read {
+            Err(StoreError::Rebuild(reason)) => Err(self.inner.health.damaged(&reason)),
+            read => read,
+        }
+    }
+
     /// The same for any key, also for those of the store itself.
     fn any(&self, key: &[u8]) -> Result<(Option<Vec<u8>>, u64), StoreError> {
         let (_working, recent) = self.shared();
@@ -234,7 +241,7 @@ impl Store {
         let (_working, recent) = self.shared();
         let value = match recent.get(key) {
             Some(value) => value.clone(),
-            None => self.inner.tables.value(key)?,
+            None => self.sound(self.inner.tables.value(key))?,
         };
         Ok((value, recent.applied))
     }
@@ -273,7 +280,7 @@ impl Store {
             };
             Ok(Some((key.into_owned(), value)))
         };
-        self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect()
+        self.sound(self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect())
     }
 
     /// Keys in `[from, to)`, in order, at most `limit`.
@@ -283,7 +290,7 @@ impl Store {
             let (key, piece) = row?;
             Ok(piece.map(|_| key.into_owned()))
         };
-        self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect()
+        self.sound(self.rows(&recent, from, to).filter_map(|row| load(row).transpose()).take(limit).collect())
     }
 
     /// Resolves once everything written before the call is on disk and survives a power cut.
@@ -344,7 +351,7 @@ impl Store {
         space::check(&self.inner.places.dir, self.inner.settings.free_space_floor)
     }
 
-    /// Resolves when a write, a flush or a sync has failed: stop acknowledging, and exit.
+    /// Resolves when a write, a flush or a sync has failed, or sled is damaged: stop acknowledging, and exit.
     pub fn broken(&self) -> impl Future<Output = StoreError> + Send + use<> {
         let mut health = self.inner.health.watch();
         async move {
@@ -417,7 +424,7 @@ impl Store {
     /// Whether the guarded value is still the one that was read.
     pub fn holds(&self, guard: &Guard) -> Result<bool, StoreError> {
         let (_working, recent) = self.shared();
-        self.guard_holds(&recent, guard)
+        self.sound(self.guard_holds(&recent, guard))
     }
 
     fn guards_hold(&self, recent: &Memtable, tx: &Tx) -> Result<bool, StoreError> {
@@ -456,7 +463,7 @@ impl Store {
         let _working = self.inner.busy.start();
         let mut recent = self.inner.front.write_with_room(|| self.inner.committer.wake())?;
         match catch_unwind(AssertUnwindSafe(|| work(&mut recent))) {
-            Ok(done) => done,
+            Ok(done) => self.sound(done),
             Err(_) => Err(self.inner.health.fail(&"the database panicked")),
         }
     }

@@ -25,8 +25,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::state::embedded::errors::{OpenError, StoreError};
-use crate::state::embedded::rebuild::Damage;
+use crate::state::embedded::errors::{OpenError, StoreError, is_damage};
 use crate::state::embedded::segments::Segments;
 use crate::state::embedded::{format4, patient};
 
@@ -108,7 +107,6 @@ pub(super) struct Tables {
     pub state: sled::Tree,
     pub chunks: sled::Tree,
     pub segments: Arc<Segments>,
-    pub damage: Arc<Damage>,
 }
 
 /// Why sled did not open.
@@ -142,21 +140,16 @@ impl From<sled::Error> for Trouble {
         let text = error.to_string();
         match error {
             sled::Error::Io(_) if text.contains("could not acquire lock") => Self::Locked,
-            sled::Error::Io(io)
-                if !matches!(io.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
-            {
-                Self::Io(text)
-            }
-            _ => Self::Damaged(text),
+            error if is_damage(&error) => Self::Damaged(text),
+            _ => Self::Io(text),
         }
     }
 }
 
-/// What cannot be read now may be read later: that is no damage, so the database is not made anew.
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Damaged(reason) => Self::Damaged(reason),
+            StoreError::Rebuild(reason) => Self::Damaged(reason),
             other => Self::Io(other.to_string()),
         }
     }
@@ -199,8 +192,7 @@ impl Tables {
         let db = config.open()?;
         let state = db.open_tree("state")?;
         let chunks = db.open_tree("chunks")?;
-        let (segments, damage) = (Arc::new(Segments::in_dir(&places.dir)), Arc::new(Damage::of(places)));
-        Ok(Self { db, state, chunks, segments, damage })
+        Ok(Self { db, state, chunks, segments: Arc::new(Segments::in_dir(&places.dir)) })
     }
 
     /// The format version that the database was written with.

@@ -1,11 +1,13 @@
 //! Reads from sled: whole values, whether they are inline, in chunks, in a block or in a journal.
 
 use std::borrow::Cow;
+use std::iter::from_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sled::IVec;
 
 use crate::state::embedded::blocks;
-use crate::state::embedded::errors::StoreError;
+use crate::state::embedded::errors::{StoreError, is_damage};
 use crate::state::embedded::open::Tables;
 use crate::state::embedded::segments::{Pointer, is_pointed_to};
 use crate::state::embedded::value::{self, Head, Stored};
@@ -34,9 +36,7 @@ impl Tables {
     fn held(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match blocks::block_key(key) {
             Some(block) => {
-                let Some(entry) = self.state.get(&block).map_err(|error| self.unreadable(error))? else {
-                    return Ok(None);
-                };
+                let Some(entry) = read(|| self.state.get(&block))? else { return Ok(None) };
                 Ok(self.in_block(&block, entry, |block| blocks::member(block, key))?.flatten())
             }
             None => self.own_value(key),
@@ -45,13 +45,13 @@ impl Tables {
 
     /// The value of a key that has an entry of its own.
     pub fn own_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let entry = self.state.get(key).map_err(|error| self.unreadable(error))?;
+        let entry = read(|| self.state.get(key))?;
         entry.map(|entry| self.load(key, &entry).map(Cow::into_owned)).transpose()
     }
 
     pub fn load<'e>(&self, key: &[u8], entry: &'e [u8]) -> Result<Cow<'e, [u8]>, StoreError> {
         match value::parse(entry) {
-            None => Err(StoreError::Damaged("its form is unknown".into())),
+            None => Err(StoreError::Rebuild("its form is unknown".into())),
             Some(Stored::Inline(value)) => Ok(value),
             Some(Stored::Chunked(head)) => self.assemble(key, head).map(Cow::Owned),
         }
@@ -70,9 +70,9 @@ impl Tables {
                 Ok(read) => return Ok(Some(read)),
                 Err(error) => error,
             };
-            match self.state.get(key).map_err(|error| self.unreadable(error))? {
+            match self::read(|| self.state.get(key))? {
                 None => return Ok(None),
-                Some(now) if now == entry => return Err(self.damaged(error)),
+                Some(now) if now == entry => return Err(error),
                 Some(now) => entry = now,
             }
         }
@@ -81,17 +81,13 @@ impl Tables {
     fn assemble(&self, key: &[u8], head: Head) -> Result<Vec<u8>, StoreError> {
         let mut value = Vec::new();
         for index in 0..head.chunks() {
-            match self
-                .chunks
-                .get(value::chunk_key(key, head.slot, index))
-                .map_err(|error| self.unreadable(error))?
-            {
+            match read(|| self.chunks.get(value::chunk_key(key, head.slot, index)))? {
                 Some(chunk) => value.extend_from_slice(&chunk),
-                None => return Err(StoreError::Damaged("a part of it is missing".into())),
+                None => return Err(StoreError::Rebuild("a part of it is missing".into())),
             }
         }
         if Head::of(head.slot, &value) != head {
-            return Err(StoreError::Damaged("its parts do not have the hash of the whole".into()));
+            return Err(StoreError::Rebuild("its parts do not have the hash of the whole".into()));
         }
         Ok(value)
     }
@@ -101,11 +97,16 @@ impl Tables {
         let (tables, from, to) = (self.clone(), from.to_vec(), to.to_vec());
         // To look for one entry costs less than to walk.
         let (one, many) = match blocks::only_block(&from, &to) {
-            Some(block) => (Some(self.state.get(&block).map(|entry| Some((block.into(), entry?)))), None),
+            Some(block) => {
+                (Some(read(|| self.state.get(&block)).map(|entry| Some((block.into(), entry?)))), None)
+            }
             None => (None, Some(self.state.range(blocks::start(&from)..to.clone()))),
         };
-        let entries = one.and_then(sled::Result::transpose).into_iter().chain(many.into_iter().flatten());
-        entries.flat_map(move |entry| match entry.map_err(|error| tables.unreadable(error)) {
+        let many = many
+            .into_iter()
+            .flat_map(|mut rows| from_fn(move || read(|| rows.next().transpose()).transpose()));
+        let entries = one.and_then(Result::transpose).into_iter().chain(many);
+        entries.flat_map(move |entry| match entry {
             Ok((key, entry)) if blocks::is_block(&key) => tables.members(&key, entry, &from, &to),
             Ok((key, _)) => vec![Ok((Cow::Owned(key.to_vec()), Some(Piece::InSled)))],
             Err(error) => vec![Err(error)],
@@ -123,19 +124,13 @@ impl Tables {
         });
         read.map_or_else(|error| vec![Err(error)], Option::unwrap_or_default)
     }
+}
 
-    fn unreadable(&self, error: sled::Error) -> StoreError {
-        match error {
-            sled::Error::Corruption { .. } => self.damaged(StoreError::Damaged(error.to_string())),
-            other => StoreError::Unreadable(other.to_string()),
-        }
-    }
-
-    /// What sled holds is damaged: the next start makes it anew from the journals.
-    fn damaged(&self, error: StoreError) -> StoreError {
-        if let StoreError::Damaged(reason) = &error {
-            self.damage.note(reason);
-        }
-        error
+/// What sled reads. It panics on damage that it does not expect.
+fn read<T>(read: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Err(error)) if is_damage(&error) => Err(StoreError::Rebuild(error.to_string())),
+        Ok(read) => read.map_err(|error| StoreError::Unreadable(error.to_string())),
+        Err(_) => Err(StoreError::Rebuild("the database panicked while it was read".into())),
     }
 }

@@ -6,8 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
 
 use tracing::error;
 
@@ -15,26 +14,10 @@ use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::open::{self, FORMAT, Places, Tables, Trouble};
 use crate::state::embedded::{Store, checkpointer, journal, value};
 
-/// Whether the running process found sled damaged. Then the next start makes it anew.
-pub(super) struct Damage {
-    note: PathBuf,
-    noted: AtomicBool,
-}
-
-impl Damage {
-    pub fn of(places: &Places) -> Self {
-        Self { note: places.rebuild.clone(), noted: AtomicBool::new(false) }
-    }
-
-    /// Asks the next start to make sled anew.
-    pub fn note(&self, reason: &str) {
-        if self.noted.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        error!(reason, "the database is damaged: the next start makes it anew from the journals");
-        if let Err(error) = fs::write(&self.note, reason) {
-            error!(%error, "that could not be noted");
-        }
+/// Asks the next start to make sled anew. `note`: [`Places::rebuild`].
+pub(super) fn ask(note: &Path, reason: &str) {
+    if let Err(error) = fs::write(note, reason) {
+        error!(%error, "that the database is damaged could not be noted");
     }
 }
 

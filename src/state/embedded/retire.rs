@@ -85,7 +85,7 @@ impl Store {
         }
         if !content.unreadable.is_empty() {
             error!(journal = number, "an old journal is damaged: what can still be read of it is kept");
-            keys.extend(self.pointed_into(number)?);
+            keys.extend(self.sound(self.pointed_into(number))?);
         }
         for some in keys.chunks(MOVED_AT_ONCE) {
             self.write_again(some)?;
@@ -148,7 +148,7 @@ impl Store {
         if self.inner.front.read().get(key).is_some() {
             return Ok(true);
         }
-        let pointer = self.inner.tables.pointer(key)?;
+        let pointer = self.sound(self.inner.tables.pointer(key))?;
         Ok(pointer
             .and_then(|pointer| written_ms(&self.inner.places, pointer.journal))
             .is_some_and(|at| at > at_ms))
@@ -203,7 +203,7 @@ impl Store {
         let rows = recent.rows(MARK, &end, self.inner.tables.rows(MARK, &end));
         let marks =
             rows.filter_map(|row| row.map(|(key, piece)| piece.map(|_| key.into_owned())).transpose());
-        marks.take(MAX_WRITES).collect()
+        self.sound(marks.take(MAX_WRITES).collect())
     }
 
     /// Ends the running journal. Returns the last one that holds writes of now or before, when sled holds it.

@@ -23,7 +23,7 @@ const LINK: usize = 17;
 const TAG: u8 = 0xf5;
 
 /// Whether sled holds only a pointer to this key's value.
-pub(in crate::state) fn is_pointed_to(key: &[u8]) -> bool {
+pub(super) fn is_pointed_to(key: &[u8]) -> bool {
     matches!(key.first(), Some(b'E' | b'N' | b'O' | b'P'))
 }
 

@@ -284,9 +284,9 @@ fn a_lost_part_of_a_value_is_said_not_guessed() {
     let store = open(dir.path());
     let (key, _) = store.inner.tables.chunks.first().unwrap().unwrap();
     store.inner.tables.chunks.insert(&key, "other").unwrap();
-    assert!(matches!(store.get(b"a"), Err(StoreError::Damaged(_))));
+    assert!(matches!(store.get(b"a"), Err(StoreError::Rebuild(_))));
     store.inner.tables.chunks.remove(&key).unwrap();
-    assert!(matches!(store.get(b"a"), Err(StoreError::Damaged(_))));
+    assert!(matches!(store.get(b"a"), Err(StoreError::Rebuild(_))));
 }
 
 /// The counted live size agrees with a walk over all entries.
@@ -351,7 +351,7 @@ fn d01_what_sled_asks_for_is_a_real_sync() {
 fn d05_what_cannot_be_read_now_is_no_damage() {
     let now = open::Trouble::from(StoreError::Unreadable("too many open files".into()));
     assert!(matches!(now, open::Trouble::Io(_)));
-    let damaged = open::Trouble::from(StoreError::Damaged("a block is cut off".into()));
+    let damaged = open::Trouble::from(StoreError::Rebuild("a block is cut off".into()));
     assert!(matches!(damaged, open::Trouble::Damaged(_)));
 }
 
@@ -477,8 +477,8 @@ fn d01_a_failed_last_checkpoint_is_told() {
     // A block that cannot be read.
     store.inner.tables.state.insert(blocks::block_key(b"Labc-1").unwrap(), b"\0junk").unwrap();
     put(&store, "Labc-1", b"1".to_vec());
-    assert!(matches!(store.finish(), Err(StoreError::Broken(_))));
-    assert!(matches!(store.close(), Err(StoreError::Broken(_))));
+    assert!(matches!(store.finish(), Err(StoreError::Rebuild(_))));
+    assert!(matches!(store.close(), Err(StoreError::Rebuild(_))));
 
     // The next start makes sled anew.
     assert_eq!(open(dir.path()).get(b"Labc-1").unwrap(), Some(b"1".to_vec()));

@@ -66,6 +66,7 @@ pub(super) mod tests {
     use crate::decide::{ActionKind, Answered, Audience, Intent, IntentState, Link};
     use crate::goodays::ResponseId;
     use crate::salesforce::RecordId;
+    use crate::state::embedded::Store as Engine;
     use crate::state::{Commit, Due, EntryState, Loaded, Parked, RKey, Receipt, Settings};
 
     /// Flips a bit in each value of this key that a journal of a closed store holds.
@@ -116,6 +117,16 @@ pub(super) mod tests {
 
     fn commit(store: &Records, loaded: Loaded) {
         assert!(matches!(store.commit_many(vec![loaded], 1_000).unwrap()[..], [Commit::Applied(_)]));
+    }
+
+    /// Flips a bit of these bytes wherever sled's log has them.
+    fn flip_in_sled(dir: &Path, part: &[u8]) {
+        let log = dir.join("sled/db");
+        let mut bytes = fs::read(&log).unwrap();
+        let found: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(part)).collect();
+        assert!(!found.is_empty(), "sled's log does not have it");
+        found.into_iter().for_each(|at| bytes[at] ^= 1);
+        fs::write(log, bytes).unwrap();
     }
 
     /// The numbers of the parked events, which are all damaged.
@@ -179,7 +190,7 @@ pub(super) mod tests {
             assert_eq!(store.entry(seqs[0]).unwrap().unwrap().response_id, Some(id("r1")));
             assert_eq!(load(&store, "r2").waiting.entries.len(), 1);
             store.prune_events(0, 1_000, 99).unwrap();
-            store.retire(i64::MAX).await.unwrap();
+            store.engine.retire(i64::MAX).await.unwrap();
         }
         // The bytes are there: the same event is taken in once more.
         assert_eq!(receive(&store, "r1"), Receipt::Accepted { seq: seqs[0], rkey: rkeys[0] });
@@ -187,6 +198,51 @@ pub(super) mod tests {
         let store = open(dir.path());
         assert_eq!(load(&store, "r1").waiting.entries.len(), 1);
         assert_eq!(parked(&store), [seqs[2], fourth]);
+    }
+
+    /// sled is damaged where it says where an action lies: no action is set aside for that, and the next start has all.
+    #[test]
+    fn a_damaged_sled_sets_no_action_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let case = RecordId::new("500000000000001").unwrap();
+        let comment = |seq| RecordId::new(&format!("00a0000000000{seq:02}")).unwrap();
+        for seq in 10..50 {
+            let id = id(&format!("r{seq}"));
+            let mut loaded = load(&store, id.as_str());
+            let kind = ActionKind::answer(comment(seq), "Hello.", Audience::Private);
+            loaded.now.put(Intent::new(seq, id, case.clone(), kind, 0));
+            commit(&store, loaded);
+        }
+        let record = store.engine.get(&keys::intent(30)).unwrap().unwrap();
+        store.engine.close().unwrap();
+        flip_in_sled(dir.path(), &crc32fast::hash(&record).to_be_bytes());
+
+        let store = open(dir.path());
+        assert!(matches!(store.set_actions_aside(), Err(StoreError::Rebuild(_))));
+        let _ = store.engine.close();
+        let store = open(dir.path());
+        assert_eq!(store.set_actions_aside(), Ok(0));
+        assert_eq!(store.all_open_intents().unwrap().len(), 40);
+    }
+
+    /// sled is damaged where it has a value: it is not taken for one that never was, and nothing is written over it.
+    #[test]
+    fn a_damaged_sled_forgets_no_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        for n in 10..50 {
+            store.set_meta(&format!("value {n}"), &format!("of value {n}")).unwrap();
+        }
+        store.engine.close().unwrap();
+        flip_in_sled(dir.path(), b"\"of value 30\"");
+
+        let store = Records { engine: Engine::open(dir.path(), Settings::default()).unwrap() };
+        assert!(matches!(store.meta::<String>("value 30"), Err(StoreError::Rebuild(_))));
+        assert!(store.set_meta("value 30", &"another").is_err());
+        let _ = store.engine.close();
+        let store = open(dir.path());
+        assert_eq!(store.meta("value 30"), Ok(Some("of value 30".to_owned())));
     }
 
     /// Actions that the conversation's ledger and its open list name, and whose record the disk has changed.
@@ -235,7 +291,7 @@ pub(super) mod tests {
             assert_eq!(store.set_actions_aside().unwrap(), u64::from(round == 0));
             store.prune_intents(0, 1_000, 99).unwrap();
             assert!(matches!(store.parked(9).unwrap()[..], [Parked::DamagedIntent(2)]));
-            store.retire(i64::MAX).await.unwrap();
+            store.engine.retire(i64::MAX).await.unwrap();
             if round == 1 {
                 store.engine.close().unwrap();
                 store = open(dir.path());

@@ -232,7 +232,7 @@ mod tests {
             put_link(&mut tx, rkey, Some(&before), &link);
             assert!(store.try_transact(&tx).unwrap());
             store.engine.durable().await.unwrap();
-            assert!(store.retire(10_000).await.unwrap() > 0);
+            assert!(store.engine.retire(10_000).await.unwrap() > 0);
             store.engine.close().unwrap();
             fs::remove_dir_all(dir.path().join("sled")).unwrap();
             for _ in 0..2 {

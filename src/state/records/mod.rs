@@ -45,17 +45,6 @@ impl Records {
         records.complete_indexes().map_err(|error| unreadable(dir, &error))?;
         Ok(records)
     }
-
-    /// Removes from the disk what was last written before this time (milliseconds, wall clock) and is needed no more.
-    pub async fn retire(&self, before_ms: i64) -> Result<usize, StoreError> {
-        match self.engine.retire(before_ms).await {
-            Err(StoreError::Damaged(reason)) => {
-                tracing::error!(reason, "old journals stay: the next start makes the database anew");
-                Ok(0)
-            }
-            retired => retired,
-        }
-    }
 }
 
 fn unreadable(dir: &Path, error: &StoreError) -> OpenError {

@@ -2,7 +2,7 @@
 //!
 //! A range of keys is read page by page: writers wait for one page at most, and memory holds one page at most.
 
-use crate::state::embedded::{Entry as Row, Tx, TxError, is_pointed_to};
+use crate::state::embedded::{Entry as Row, Tx, TxError};
 use crate::state::records::keys;
 use crate::state::records::{Records, decode};
 use crate::state::{Page, StoreError};
@@ -69,18 +69,14 @@ impl Records {
         self.engine.get(key)?.as_deref().map(decode).transpose()
     }
 
-    /// Reads a record and guards it; none also if it is damaged. `kind` names it in the log. If sled cannot read it, that
-    /// is an error: the next start makes sled anew, so nothing is decided as if the record were gone.
+    /// Reads a record and guards it; none also if it is damaged. `kind` names it in the log.
     pub(super) fn guarded<T: DeserializeOwned>(
         &self,
         tx: &mut Tx,
         kind: &'static str,
         key: &[u8],
     ) -> Result<Option<T>, StoreError> {
-        let held = match self.engine.guard(tx, key.to_vec()) {
-            Err(damaged @ StoreError::Damaged(_)) if is_pointed_to(key) => Err(damaged),
-            held => Ok(held?),
-        };
+        let held = self.engine.guard(tx, key.to_vec());
         let read = held.and_then(|held| held.as_deref().map(decode).transpose());
         self.or_damaged(kind, key, read)
     }

@@ -134,7 +134,7 @@ impl Store {
     /// Removes from the disk what was last written before this time (milliseconds, wall clock) and is needed no more.
     pub async fn retire(&self, before_ms: i64) -> Result<usize, StoreError> {
         match self {
-            Self::Embedded(records) => records.retire(before_ms).await,
+            Self::Embedded(records) => records.engine.retire(before_ms).await,
             Self::Postgres(_) => Ok(0),
         }
     }

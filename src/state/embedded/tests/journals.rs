@@ -236,7 +236,7 @@ fn a_database_that_was_found_damaged_is_made_anew_by_the_next_start() {
     store.transact(Tx::new().set(body(1), words(1)).set("Zone", "1")).unwrap();
     store.close().unwrap();
     let places = Places::in_dir(dir.path());
-    rebuild::Damage::of(&places).note("a bad page");
+    rebuild::ask(&places.rebuild, "a bad page");
     for _ in 0..2 {
         let store = open(dir.path());
         assert_eq!(store.get(&body(1)).unwrap(), Some(words(1)));
