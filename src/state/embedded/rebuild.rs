@@ -37,10 +37,12 @@ pub(super) fn is_possible(places: &Places) -> bool {
 pub(super) fn rebuild(places: &Places, reason: &str) -> Result<(), Trouble> {
     let numbers = journal::numbers(places)?;
     let (first, last) = (numbers.first().copied().unwrap_or(1), numbers.last().copied().unwrap_or(0));
-    open::build(places, |tables| {
+    let built = open::build(places, |tables| {
         note_anew(tables, last)?;
         checkpointer::note_applied(tables, first - 1)
-    })?;
+    });
+    // What cannot be written today is no damage of the state.
+    built.map_err(|trouble| Trouble::Io(trouble.to_string()))?;
     let aside = set_aside(places)?;
     error!(
         reason,
