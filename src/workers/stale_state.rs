@@ -35,7 +35,9 @@ pub(crate) async fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreEr
         code = DAMAGED,
         parked, "a part of the state is lost: actions that may have been sent wait for a human"
     );
-    store.set_meta(DEEP, &0_i64).await
+    store.set_meta(DEEP, &0_i64).await?;
+    // Last: a start that is cut off before has to do all of this again.
+    store.loss_is_seen_to()
 }
 
 /// How many Cases are checked: as many as a query returns in one call.

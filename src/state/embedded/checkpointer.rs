@@ -25,7 +25,7 @@ use crate::state::embedded::segments::{Pointer, is_pointed_to};
 use crate::state::embedded::sled_writer::{self, Writer};
 use crate::state::embedded::value::{self, CHUNK, Head};
 use crate::state::embedded::watchdog::Busy;
-use crate::state::embedded::{blocks, journal};
+use crate::state::embedded::{blocks, journal, loss};
 
 /// The number of the last journal that is completely in sled.
 const APPLIED_KEY: &[u8] = b"\0settled";
@@ -189,32 +189,23 @@ fn held<'w>(key: &[u8], written: &'w Written, journal: u64) -> Option<Cow<'w, [u
     Some(if is_pointed_to(key) { Cow::Owned(pointer().into()) } else { Cow::Borrowed(value) })
 }
 
-/// Replays the journals that sled does not hold. Returns the number of the next one.
-pub(super) fn replay(tables: &Tables, places: &Places) -> Result<Replayed, Trouble> {
+/// Replays the journals that sled does not hold. Returns the number of the next one. If acknowledged writes could not be
+/// read, sled says so from then on ([`loss`](super::loss)).
+pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
     SledTables::open(tables.clone(), places)?.replay(places)
 }
 
-/// The result of a replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Replayed {
-    /// The number of the next journal.
-    pub next: u64,
-    /// Whether acknowledged writes could not be read.
-    pub incomplete: bool,
-}
-
 impl SledTables {
-    fn replay(&mut self, places: &Places) -> Result<Replayed, Trouble> {
+    fn replay(&mut self, places: &Places) -> Result<u64, Trouble> {
         self.looks_for_leftovers = true;
         let applied = applied(&self.tables)?;
         let numbers = journal::numbers(places)?;
         let last = numbers.last().copied().unwrap_or(0);
-        let mut replayed = Replayed { next: applied.max(last) + 1, incomplete: false };
-        let mut expected = applied + 1;
+        let (next, mut expected) = (applied.max(last) + 1, applied + 1);
         for number in numbers.into_iter().filter(|number| *number > applied) {
             if number != expected {
                 error!(from = expected, to = number - 1, "journals are missing: what only they held is lost");
-                replayed.incomplete = true;
+                loss::note(&self.tables, next)?;
             }
             expected = number + 1;
             let content = journal::read(places, number, number == last)?;
@@ -223,7 +214,7 @@ impl SledTables {
                     journal = number,
                     at, len, "a part of a journal is damaged: what only it held is lost"
                 );
-                replayed.incomplete = true;
+                loss::note(&self.tables, next)?;
             }
             tracing::debug!(number, writes = content.writes.len(), "a journal is carried out");
             if number == last {
@@ -231,7 +222,7 @@ impl SledTables {
             }
             self.apply(number, &content.writes)?;
         }
-        Ok(replayed)
+        Ok(next)
     }
 }
 

@@ -85,7 +85,7 @@ impl Copy<'_> {
         journal.append(&mut self.record)?;
         journal.sync()?;
         self.record = Record::default();
-        self.next = checkpointer::replay(self.tables, self.places)?.next;
+        self.next = checkpointer::replay(self.tables, self.places)?;
         Ok(())
     }
 }

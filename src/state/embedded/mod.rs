@@ -28,6 +28,7 @@ mod damage;
 mod errors;
 mod format4;
 mod journal;
+mod loss;
 mod memtable;
 mod migrate;
 mod open;
@@ -132,7 +133,7 @@ struct Inner {
     seq: Mutex<Seq>,
     /// Keys of the damaged records that were read since the start.
     damaged: Mutex<BTreeSet<Vec<u8>>>,
-    /// Whether acknowledged writes were lost, because a journal was damaged.
+    /// Whether acknowledged writes are lost, and nobody had seen to that at the start.
     incomplete: bool,
     /// One at a time removes or overwrites journals.
     tidying: tokio::sync::Mutex<()>,
@@ -151,7 +152,7 @@ impl Store {
         let places = Places::in_dir(dir);
         let (lock, prepared) = prepare::prepare(&places, &settings)?;
         let folder = |error: std::io::Error| places.folder_error(&error);
-        let journal = Journal::create(&places, prepared.replayed.next).map_err(folder)?;
+        let journal = Journal::create(&places, prepared.next).map_err(folder)?;
         Self::start(lock, places, prepared, settings, journal)
     }
 
@@ -162,7 +163,7 @@ impl Store {
         settings: Settings,
         journal: Journal,
     ) -> Result<Self, OpenError> {
-        let Prepared { tables, replayed, reserved } = prepared;
+        let Prepared { tables, next: _, reserved, incomplete } = prepared;
         let places = Arc::new(places);
         let folder = |error: std::io::Error| places.folder_error(&error);
         let health = Arc::new(Health::new(&places));
@@ -193,7 +194,7 @@ impl Store {
             settings,
             seq: Mutex::new(Seq { next: reserved, reserved }),
             damaged: Mutex::default(),
-            incomplete: replayed.incomplete,
+            incomplete,
             tidying: tokio::sync::Mutex::default(),
             _lock: lock,
         };
@@ -377,8 +378,8 @@ impl Store {
         self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether writes that were acknowledged could not be read at the start, because a journal is damaged or missing.
-    /// What had begun then may look as if it had not.
+    /// Whether writes that were acknowledged could not be read by this start, or by an earlier one and nobody has seen to
+    /// that ([`Self::loss_is_seen_to`]), because a journal is damaged or missing. What had begun may look as if it had not.
     pub fn is_incomplete(&self) -> bool {
         self.inner.incomplete
     }

@@ -2,18 +2,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::state::embedded::checkpointer::{self, Replayed};
+use crate::state::embedded::checkpointer;
 use crate::state::embedded::errors::OpenError;
 use crate::state::embedded::open::{self, Lock, Places, Tables, Trouble};
-use crate::state::embedded::value::{self, Stored};
-use crate::state::embedded::{SEQ_KEY, Settings, compact, journal, migrate, rebuild, retire};
+use crate::state::embedded::{SEQ_KEY, Settings, compact, journal, loss, migrate, rebuild, retire};
 
 /// A database that holds all journals.
 pub(super) struct Prepared {
     pub tables: Tables,
-    pub replayed: Replayed,
+    /// The number of the next journal.
+    pub next: u64,
     /// The last reserved sequence number.
     pub reserved: u64,
+    /// Whether acknowledged writes are lost, and nobody has seen to that.
+    pub incomplete: bool,
 }
 
 /// Opens the database. Creates it, makes it anew, migrates or compacts it if necessary.
@@ -29,17 +31,13 @@ pub(super) fn prepare(places: &Places, settings: &Settings) -> Result<(Lock, Pre
 
 /// A damaged database gives way to the one that it replaced, if there is one, and is made anew otherwise: each once.
 fn attempts(places: &Places, settings: &Settings) -> Result<Prepared, Trouble> {
-    let (mut put_back, mut made_anew, mut compacts, mut incomplete) = (false, false, settings.compact, false);
+    let (mut put_back, mut made_anew, mut compacts) = (false, false, settings.compact);
     loop {
         // sled panics on damage that it does not expect.
         let result = catch_unwind(AssertUnwindSafe(|| attempt(places, settings, compacts)));
         let reason = match result {
-            Ok(Ok((prepared, false))) => {
-                let incomplete = incomplete || prepared.replayed.incomplete;
-                return Ok(Prepared { replayed: Replayed { incomplete, ..prepared.replayed }, ..prepared });
-            }
+            Ok(Ok((prepared, false))) => return Ok(prepared),
             Ok(Ok((prepared, true))) => {
-                incomplete |= prepared.replayed.incomplete;
                 compacts = false;
                 drop(prepared);
                 open::install(places)?;
@@ -85,15 +83,15 @@ fn attempt(places: &Places, settings: &Settings, compacts: bool) -> Result<(Prep
     }
     open::kept(places, format)?;
     migrate::remove_leftovers(places)?;
-    let replayed = checkpointer::replay(&tables, places)?;
-    let copied = migrate::migrate(places, &tables, replayed.next)?
-        || compacts && compact::compact(places, &tables, settings)?;
-    let reserved = read_seq(&tables)?;
-    Ok((Prepared { tables, replayed, reserved }, copied))
+    let next = checkpointer::replay(&tables, places)?;
+    let copied =
+        migrate::migrate(places, &tables, next)? || compacts && compact::compact(places, &tables, settings)?;
+    let (reserved, incomplete) = (read_seq(&tables)?, loss::is_open(&tables)?);
+    Ok((Prepared { tables, next, reserved, incomplete }, copied))
 }
 
-fn read_seq(tables: &Tables) -> sled::Result<u64> {
-    let entry = tables.state.get(SEQ_KEY)?;
-    let Some(Stored::Inline(bytes)) = entry.as_deref().and_then(value::parse) else { return Ok(0) };
-    Ok(bytes.as_ref().try_into().map_or(0, u64::from_be_bytes))
+fn read_seq(tables: &Tables) -> Result<u64, Trouble> {
+    let Some(bytes) = tables.own_value(SEQ_KEY)? else { return Ok(0) };
+    let number = bytes.try_into().map_err(|_| Trouble::Damaged("the last number is damaged".into()))?;
+    Ok(u64::from_be_bytes(number))
 }

@@ -73,7 +73,7 @@ fn crashed(dir: &Path, number: u64, records: &[&[Write<'_>]]) {
 fn next_journal(dir: &Path) -> u64 {
     let places = Places::in_dir(dir);
     let tables = open::Tables::open(&places, &places.live).unwrap();
-    let next = checkpointer::replay(&tables, &places).unwrap().next;
+    let next = checkpointer::replay(&tables, &places).unwrap();
     assert_eq!(checkpointer::applied(&tables).unwrap() + 1, next, "a closed store has all in sled");
     next
 }
@@ -416,6 +416,32 @@ fn a_loss_is_said_also_by_a_start_that_compacts() {
     assert_ne!(folder(), before, "it was not copied");
     assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()));
     assert!(store.is_incomplete());
+}
+
+/// A start that finds a loss and ends before anybody has seen to it, also by a kill, does not hide it from the next.
+#[test]
+fn a_loss_is_said_until_somebody_has_seen_to_it() {
+    let (dir, _) = settled();
+    let missing = next_journal(dir.path());
+    crashed(dir.path(), missing + 1, &[&[("a", Some(b"1"))]]);
+    for _ in 0..2 {
+        let store = open(dir.path());
+        assert!(store.is_incomplete());
+        store.close().unwrap();
+    }
+    let store = open(dir.path());
+    store.loss_is_seen_to().unwrap();
+    store.close().unwrap();
+    for made_anew in [false, true] {
+        if made_anew {
+            fs::remove_dir_all(dir.path().join("sled")).unwrap();
+            // What was lost is missing in between once more, so this is another loss.
+            fs::write(Places::in_dir(dir.path()).journal(missing + 1), "damaged").unwrap();
+        }
+        let store = open(dir.path());
+        assert_eq!(store.is_incomplete(), made_anew);
+        store.close().unwrap();
+    }
 }
 
 /// The replaced database is kept until the new one was opened once.

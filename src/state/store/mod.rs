@@ -123,11 +123,20 @@ impl Store {
         }
     }
 
-    /// Whether writes that were acknowledged could not be read at the start, because a journal is damaged or missing.
+    /// Whether writes that were acknowledged could not be read, because a journal is damaged or missing, and no start
+    /// before this one has seen to it.
     pub fn is_incomplete(&self) -> bool {
         match self {
             Self::Embedded(records) => records.engine.is_incomplete(),
             Self::Postgres(_) => false,
+        }
+    }
+
+    /// What was lost was seen to: later starts find the state whole.
+    pub fn loss_is_seen_to(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(records) => records.engine.loss_is_seen_to(),
+            Self::Postgres(_) => Ok(()),
         }
     }
 
