@@ -7,6 +7,10 @@ use crate::state::embedded::errors::OpenError;
 use crate::state::embedded::open::{self, Lock, Places, Tables, Trouble};
 use crate::state::embedded::{SEQ_KEY, Settings, compact, journal, loss, migrate, rebuild, retire};
 
+/// Numbers that are skipped after a loss: which ones were given is not known then. More than were ever given between two
+/// notes of it, and few enough that they never end.
+const SKIPPED: u64 = 1 << 32;
+
 /// A database that holds all journals.
 pub(super) struct Prepared {
     pub tables: Tables,
@@ -86,7 +90,8 @@ fn attempt(places: &Places, settings: &Settings, compacts: bool) -> Result<(Prep
     let next = checkpointer::replay(&tables, places)?;
     let copied =
         migrate::migrate(places, &tables, next)? || compacts && compact::compact(places, &tables, settings)?;
-    let (reserved, incomplete) = (read_seq(&tables)?, loss::is_open(&tables)?);
+    let incomplete = loss::is_open(&tables)?;
+    let reserved = read_seq(&tables)? + if incomplete { SKIPPED } else { 0 };
     Ok((Prepared { tables, next, reserved, incomplete }, copied))
 }
 

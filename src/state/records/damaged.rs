@@ -67,7 +67,9 @@ pub(super) mod tests {
     use crate::goodays::ResponseId;
     use crate::salesforce::RecordId;
     use crate::state::embedded::Store as Engine;
-    use crate::state::{Commit, Due, EntryState, Loaded, Parked, RKey, Receipt, Settings};
+    use crate::state::records::encode;
+    use crate::state::records::queue::PENDING;
+    use crate::state::{Commit, Due, Entry, EntryState, Loaded, Parked, RKey, Receipt, Settings};
 
     /// Flips a bit in each value of this key that a journal of a closed store holds.
     pub fn flip(dir: &Path, key: &[u8]) {
@@ -198,6 +200,69 @@ pub(super) mod tests {
         let store = open(dir.path());
         assert_eq!(load(&store, "r1").waiting.entries.len(), 1);
         assert_eq!(parked(&store), [seqs[2], fourth]);
+    }
+
+    /// The note of the last number is lost with a place of the journal, and later events are not: no number is given twice.
+    #[tokio::test]
+    async fn no_number_is_given_twice_after_a_loss() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = open(dir.path());
+        for name in ["r1", "r2", "r3"] {
+            receive(&store, name);
+            store.engine.durable().await.unwrap();
+        }
+        // As after a kill, and the first of the journal's records is damaged.
+        std::process::Command::new("cp").arg("-a").arg(dir.path()).arg(copy.path()).status().unwrap();
+        let state = copy.path().join(dir.path().file_name().unwrap());
+        let journal = state.join("sled.journal-1");
+        let mut bytes = fs::read(&journal).unwrap();
+        bytes[20] ^= 1;
+        fs::write(journal, bytes).unwrap();
+        let given = store.engine.last_seq();
+
+        // An earlier start may have ended before it gave a number.
+        for _ in 0..2 {
+            let store = open(&state);
+            assert!(store.engine.is_incomplete());
+            assert!(store.engine.last_seq() > given);
+            store.engine.close().unwrap();
+        }
+        let store = open(&state);
+        for name in ["r1", "r2", "r3"] {
+            assert!(matches!(receive(&store, name), Receipt::Accepted { .. }) == (name == "r1"), "{name}");
+        }
+        for name in ["r1", "r2", "r3"] {
+            let [entry] = &load(&store, name).waiting.entries[..] else { panic!("{name}") };
+            assert_eq!(store.body(entry.seq).unwrap(), Some(body(name)));
+        }
+    }
+
+    /// A number that an earlier program gave twice: the event that stands there is not taken for the other response's,
+    /// which is told instead.
+    #[test]
+    fn an_event_of_another_response_is_not_planned() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let Receipt::Accepted { seq, rkey } = receive(&store, "r1") else { panic!("it is known") };
+        let mut link = Link::new(id("r1"));
+        link.mapping = "known".to_owned();
+        let mut loaded = load(&store, "r1");
+        loaded.now.link = Some(link);
+        commit(&store, loaded);
+        let other = Entry { response_id: Some(id("r2")), ..store.entry(seq).unwrap().unwrap() };
+        let mut tx = Tx::default();
+        tx.set(keys::entry(seq), encode(&other)).set(keys::payload(seq), body("r2"));
+        tx.set(keys::of_response(RKey::of(&id("r2")), seq), vec![PENDING]);
+        assert!(store.try_transact(&tx).unwrap());
+
+        let waiting = load(&store, "r1").waiting;
+        assert_eq!((waiting.entries.len(), waiting.lost), (0, vec![seq]));
+        assert_eq!(store.mend(rkey, named, 2_000), Ok(1));
+        let waiting = load(&store, "r1").waiting;
+        assert!(waiting.entries.is_empty() && waiting.lost.is_empty());
+        let [told] = parked(&store)[..] else { panic!("one is parked") };
+        assert_eq!(store.entry(told).unwrap().unwrap().response_id, Some(id("r1")));
+        assert_eq!(load(&store, "r2").waiting.entries, [other]);
     }
 
     /// sled is damaged where it says where an action lies: no action is set aside for that, and the next start has all.

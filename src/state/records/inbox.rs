@@ -10,6 +10,11 @@ use crate::state::{
     AT_ONCE, Entry, EntryState, Item, LANES, LOOKED_AT, Page, RKey, Receipt, StoreError, Waiting, WaitingNote,
 };
 
+/// Whether the event may be of this response: an event without a readable name may be of any.
+pub(super) fn is_of(entry: &Entry, rkey: RKey) -> bool {
+    entry.response_id.as_ref().is_none_or(|id| RKey::of(id) == rkey)
+}
+
 #[derive(Debug)]
 struct Incoming<'a> {
     body: &'a [u8],
@@ -242,6 +247,8 @@ impl Records {
         let read = self.engine.guard(guards, keys::entry(seq));
         let read = read.and_then(|value| value.as_deref().map(decode).transpose());
         match self.or_damaged::<Entry>("event", &keys::entry(seq), read)? {
+            // Its number was given a second time: it is of another response.
+            Some(entry) if !is_of(&entry, waiting.rkey) => waiting.lost.push(seq),
             // Finished since the list was read.
             Some(entry) if !matches!(entry.state, EntryState::Waiting { .. }) => {}
             Some(entry) => waiting.entries.push(entry),

@@ -4,13 +4,14 @@ use crate::decide::{DAMAGED, Note};
 use crate::goodays::ResponseId;
 use crate::state::embedded::Tx;
 use crate::state::records::damaged::is_damaged;
+use crate::state::records::inbox::is_of;
 use crate::state::records::keys;
 use crate::state::records::pages::Pages;
 use crate::state::records::queue::{KEPT, PENDING, drop_note, is_noted, item};
 use crate::state::records::{Records, decode, encode};
 use crate::state::{Entry, EntryState, Item, LANES, RKey, StoreError};
 
-/// Gives an event with a damaged header a new one. What it was is not known, so a human decides.
+/// Parks an event without a readable header under a new one. What it was is not known, so a human decides.
 fn park_damaged(tx: &mut Tx, seq: u64, response_id: Option<ResponseId>, now_ms: i64) {
     let why = "What is kept of this event is damaged; its bytes may be readable: try it again, or drop it.";
     let state = EntryState::Parked { since_ms: now_ms, code: DAMAGED.into(), why: why.into() };
@@ -67,6 +68,14 @@ impl Records {
         // What the disk has changed cannot be guarded, so the row of its response is.
         let listed = self.engine.guard(tx, row.clone())?;
         match header {
+            Ok(Some(entry)) if !is_of(&entry, rkey) => {
+                tracing::error!(seq, "an event's number was given a second time: what stood there is lost");
+                let (again, named) = (self.engine.next_seq(), self.link(rkey)?.map(|link| link.response_id));
+                tx.remove(row).remove(keys::queue(rkey.lane(), due_ms, seq));
+                tx.set(keys::of_response(rkey, again), vec![KEPT]);
+                park_damaged(tx, again, named, now_ms);
+                return Ok(true);
+            }
             Ok(Some(Entry { state: EntryState::Waiting { due_ms: due }, .. })) if due == due_ms => {
                 if listed.as_deref() != Some(&[PENDING]) {
                     tx.set(row, vec![PENDING]);
