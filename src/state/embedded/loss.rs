@@ -11,7 +11,7 @@ use crate::state::embedded::value;
 /// In sled: the journal that was begun after the last loss was found.
 const LOST_KEY: &[u8] = b"\0lost";
 /// The same number, in a journal, once it was seen to. A later loss has a greater one.
-const SEEN_KEY: &[u8] = b"\0lost-seen";
+pub(super) const SEEN_KEY: &[u8] = b"\0lost-seen";
 
 /// `next`: the number of the next journal.
 pub(super) fn note(tables: &Tables, next: u64) -> Result<(), Trouble> {

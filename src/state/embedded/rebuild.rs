@@ -60,7 +60,7 @@ pub(super) fn rebuild(places: &Places, reason: &str) -> Result<(), Trouble> {
 /// The last journal from which this database was made anew.
 const ANEW_KEY: &[u8] = b"\0anew";
 /// The same number, in a journal, once the indexes are there. A later rebuild has a greater one.
-const INDEXED_KEY: &[u8] = b"\0indexed";
+pub(super) const INDEXED_KEY: &[u8] = b"\0indexed";
 
 fn note_anew(tables: &Tables, last: u64) -> Result<(), Trouble> {
     let entry = value::whole(&last.to_be_bytes()).unwrap_or_default();

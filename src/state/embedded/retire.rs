@@ -19,10 +19,12 @@ use crate::state::embedded::memtable::{Memtable, Written};
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
 use crate::state::embedded::segments::is_ledger;
 use crate::state::embedded::tx::MAX_WRITES;
-use crate::state::embedded::{Store, Tx, journal, patient, prefix_end};
+use crate::state::embedded::{SEQ_KEY, Store, Tx, journal, loss, patient, prefix_end, rebuild};
 
 /// Before the mark's number and the key whose earlier values are to be overwritten.
 const MARK: &[u8] = b"\0wipe";
+/// The other keys of the store itself that journals hold.
+const OWN_KEYS: [&[u8]; 3] = [SEQ_KEY, rebuild::INDEXED_KEY, loss::SEEN_KEY];
 /// Bytes before the key in a mark.
 const MARK_HEAD: usize = MARK.len() + 8;
 /// Writes that are moved under one lock, which includes reading them. They were read before, so the system has them in
@@ -85,7 +87,7 @@ impl Store {
         }
         if !content.unreadable.is_empty() {
             error!(journal = number, "an old journal is damaged: what can still be read of it is kept");
-            keys.extend(self.sound(self.pointed_into(number))?);
+            keys.extend(self.sound(self.only_in_sled(number))?);
         }
         for some in keys.chunks(MOVED_AT_ONCE) {
             self.write_again(some)?;
@@ -122,15 +124,16 @@ impl Store {
         })
     }
 
-    /// The keys whose values lie in this journal, found in sled.
-    fn pointed_into(&self, number: u64) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut found = Vec::new();
-        for letter in *b"ENOP" {
-            for row in self.inner.tables.rows(&[letter], &[letter + 1]) {
-                let key = row?.0.into_owned();
-                if self.inner.tables.pointer(&key)?.is_some_and(|pointer| pointer.journal == number) {
-                    found.push(key);
-                }
+    /// The keys whose values this damaged journal alone may protect, found in sled: those that point into it, and of those
+    /// that sled itself holds all, because nothing tells which journal they came from.
+    fn only_in_sled(&self, number: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let tables = &self.inner.tables;
+        let mut found: Vec<Vec<u8>> = OWN_KEYS.iter().map(|key| key.to_vec()).collect();
+        for row in tables.rows(MARK, &prefix_end(MARK)).chain(tables.rows(&[1], &[u8::MAX])) {
+            let key = row?.0.into_owned();
+            let elsewhere = tables.pointer(&key)?.is_some_and(|pointer| pointer.journal != number);
+            if !elsewhere && !is_ledger(&key) {
+                found.push(key);
             }
         }
         Ok(found)

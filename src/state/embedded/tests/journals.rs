@@ -147,6 +147,7 @@ async fn journals_are_retired_again_and_again() {
 #[tokio::test]
 async fn a_damaged_journal_loses_nothing_that_sled_still_finds() {
     let (dir, store) = fresh();
+    let given = store.next_seq();
     store.transact(Tx::new().set(body(1), words(1)).set("Zone", "1")).unwrap();
     store.durable().await.unwrap();
     store.transact(Tx::new().set(body(2), words(2))).unwrap();
@@ -163,7 +164,12 @@ async fn a_damaged_journal_loses_nothing_that_sled_still_finds() {
         assert_eq!(store.get(&body(n)).unwrap(), Some(words(n)), "{n}");
     }
     store.close().unwrap();
-    assert_eq!(open(dir.path()).get(&body(1)).unwrap(), Some(words(1)));
+    // Also without sled.
+    fs::remove_dir_all(dir.path().join("sled")).unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.get(&body(1)).unwrap(), Some(words(1)));
+    assert_eq!(store.get(b"Zone").unwrap(), Some(b"1".to_vec()));
+    assert!(store.next_seq() > given && !store.is_incomplete());
 }
 
 /// A value that the disk changed cannot be written again, and keeps nothing else from being.
