@@ -25,12 +25,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, PACKAGED, Secrets, USUAL, parse_duration};
 use crate::demo;
 use crate::mapping::Diagnostic;
 use crate::out::{self, say, warn_user};
 use crate::schemas::SchemaKind;
+use crate::state::OpenError;
 
 /// The bridge between Goodays (customer feedback) and Salesforce Service Cloud.
 ///
@@ -292,6 +294,8 @@ enum Kind {
 
 const OK: u8 = 0;
 const FINDINGS: u8 = 1;
+/// The daemon ended by a failure, and is to be started again.
+const FAILED: u8 = 1;
 const CONFIGURATION: u8 = 2;
 const UNREACHABLE: u8 = 3;
 const TROUBLE: u8 = 4;
@@ -318,12 +322,14 @@ impl Cli {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.is::<admin::NoDaemon>() {
-        DOWN
-    } else if error.is::<admin::StillAtIt>() {
-        UNREACHABLE
-    } else {
-        CONFIGURATION
+    match error.downcast_ref() {
+        _ if error.is::<admin::NoDaemon>() => DOWN,
+        _ if error.is::<admin::StillAtIt>() => UNREACHABLE,
+        // A later start may find what this one did not: room, a disk that is written to again, sled made anew.
+        Some(
+            StartError::State(OpenError::Folder { .. }) | StartError::Store(_) | StartError::AdminFile(..),
+        ) => FAILED,
+        _ => CONFIGURATION,
     }
 }
 

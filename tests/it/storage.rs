@@ -251,7 +251,8 @@ async fn a_read_only_disk_is_told_at_the_start() {
     let post = Post::new().await;
     let Some(disk) = SmallDisk::over(&post.state(), "ro") else { return };
     let mut child = Child::start(&post.stage, &disk.enter());
-    assert_eq!(child.code().await, 2);
+    // The system may have made it so after an error, and an admin makes it writable again: so it is started again.
+    assert_eq!(child.code().await, 1);
     let log = child.log();
     for words in ["state folder", "Read-only file system", "check that it exists, is writable and has space"]
     {
