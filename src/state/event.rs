@@ -59,8 +59,6 @@ pub struct Waiting {
     pub notes: Vec<WaitingNote>,
     /// Events and notes with a damaged or missing record.
     pub lost: Vec<u64>,
-    /// Why the list itself cannot be read; then it is empty here.
-    pub unreadable: Option<String>,
 }
 
 /// A note that waits to be written on the Case.
@@ -74,7 +72,7 @@ pub struct WaitingNote {
 
 impl Waiting {
     pub(super) fn new(rkey: RKey) -> Self {
-        Self { rkey, entries: Vec::new(), notes: Vec::new(), lost: Vec::new(), unreadable: None }
+        Self { rkey, entries: Vec::new(), notes: Vec::new(), lost: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {

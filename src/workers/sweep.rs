@@ -282,7 +282,7 @@ impl Shared {
         let mut queued = BTreeSet::new();
         for (response, known) in shown.iter().zip(self.store.load_many(&ids).await?) {
             let link = known.now.link.as_ref();
-            let waits = known.waiting.unreadable.is_some() || !known.waiting.entries.is_empty();
+            let waits = !known.waiting.entries.is_empty();
             let missing = lacks(link, response, oldest) && self.wants(link, response);
             if missing && !waits && queued.insert(&response.id) {
                 match self.left_to_humans(response).await? {

@@ -215,15 +215,7 @@ impl Records {
     pub(super) fn guard_waiting(&self, guards: &mut Tx, rkey: RKey) -> Result<Waiting, StoreError> {
         let mut waiting = Waiting::new(rkey);
         let mut listed = Pages::new(keys::all_of_response(rkey));
-        loop {
-            let rows = match listed.rows(self) {
-                Ok(Some(rows)) => rows,
-                Ok(None) => return Ok(waiting),
-                Err(StoreError::Damaged(reason)) => {
-                    return Ok(Waiting { unreadable: Some(reason), ..Waiting::new(rkey) });
-                }
-                Err(other) => return Err(other),
-            };
+        while let Some(rows) = listed.rows(self)? {
             for (key, value) in &rows {
                 match value.first() {
                     Some(&PENDING) => self.guard_waiting_event(guards, key, &mut waiting)?,
@@ -235,6 +227,7 @@ impl Records {
                 }
             }
         }
+        Ok(waiting)
     }
 
     fn guard_waiting_event(

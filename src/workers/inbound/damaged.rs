@@ -9,19 +9,10 @@ use crate::goodays::event::peek_response_id;
 use crate::json;
 use crate::state::{RKey, StoreError};
 use crate::workers::Shared;
-use crate::workers::inbound::worker_state::SharedWorkerState;
 
-/// How long a conversation is postponed when its list of waiting items cannot be read (milliseconds).
-const LEFT_ALONE_MS: i64 = 600_000;
 const CODE: &str = "damaged";
 const NO_BODY: &str = "The bytes of this event are damaged on the disk. Let Goodays send it again, or sweep: what is \
                        missing is found there.";
-
-/// Postpones a conversation whose list of waiting items cannot be read.
-pub(crate) fn leave_alone(shared: &Shared, worker_state: &SharedWorkerState, rkey: RKey, reason: &str) {
-    error!(rkey = hex::encode(rkey.0), reason, "what waits for a response cannot be read");
-    worker_state.lock().postponed.insert(rkey, shared.clock.now_ms() + LEFT_ALONE_MS);
-}
 
 /// Why an event without a readable body is parked.
 pub(crate) fn no_body() -> (&'static str, String) {

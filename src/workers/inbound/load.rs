@@ -14,7 +14,6 @@ use crate::state::{Due, Entry, EntryState, Loaded, RKey};
 use crate::workers::inbound::Job;
 use crate::workers::inbound::damaged;
 use crate::workers::inbound::in_progress::Through;
-use crate::workers::inbound::worker_state::SharedWorkerState;
 use crate::workers::{Fatal, Shared};
 
 /// Memory for the events of one step in bytes, roughly: their bytes as received, and their values when read.
@@ -36,19 +35,8 @@ type Misfit = (&'static str, String);
 
 /// Loads everything that waits for these conversations, as far as there is room; the rest stays queued. Two requests to
 /// the store, whatever their number.
-pub(crate) async fn load(
-    shared: &Shared,
-    worker_state: &SharedWorkerState,
-    taken: &[RKey],
-) -> Result<Vec<Job>, Fatal> {
-    let mut found = shared.store.load_due(taken).await?;
-    found.retain(|due| match &due.waiting().unreadable {
-        Some(reason) => {
-            damaged::leave_alone(shared, worker_state, due.waiting().rkey, reason);
-            false
-        }
-        None => true,
-    });
+pub(crate) async fn load(shared: &Shared, taken: &[RKey]) -> Result<Vec<Job>, Fatal> {
+    let found = shared.store.load_due(taken).await?;
     let seqs: Vec<u64> = found.iter().flat_map(|due| due.waiting().entries.iter().map(|e| e.seq)).collect();
     let mut bodies = shared.store.bodies(&seqs, ROOM / 2).await?.into_iter();
     let mut room = ROOM;

@@ -173,7 +173,7 @@ impl InboundWorker {
         if next_call_ms > now_ms {
             return Ok(Step::Idle { until_ms: Some(next_call_ms) });
         }
-        let mut jobs = load(shared, &self.worker_state, taken).await?;
+        let mut jobs = load(shared, taken).await?;
         if jobs.is_empty() {
             return self.idle(shared, now_ms).await;
         }
