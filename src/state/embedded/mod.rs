@@ -24,7 +24,7 @@ mod checkpointer;
 mod committer;
 mod compact;
 #[cfg(test)]
-mod damage;
+pub(in crate::state) mod damage;
 mod errors;
 mod format4;
 mod journal;

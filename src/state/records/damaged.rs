@@ -67,6 +67,7 @@ pub(super) mod tests {
     use crate::goodays::ResponseId;
     use crate::salesforce::RecordId;
     use crate::state::embedded::Store as Engine;
+    use crate::state::embedded::damage::{bury, copy_all, flip_in_sled};
     use crate::state::records::encode;
     use crate::state::records::queue::PENDING;
     use crate::state::{Commit, Due, Entry, EntryState, Loaded, Parked, RKey, Receipt, Settings};
@@ -119,16 +120,6 @@ pub(super) mod tests {
 
     fn commit(store: &Records, loaded: Loaded) {
         assert!(matches!(store.commit_many(vec![loaded], 1_000).unwrap()[..], [Commit::Applied(_)]));
-    }
-
-    /// Flips a bit of these bytes wherever sled's log has them.
-    fn flip_in_sled(dir: &Path, part: &[u8]) {
-        let log = dir.join("sled/db");
-        let mut bytes = fs::read(&log).unwrap();
-        let found: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(part)).collect();
-        assert!(!found.is_empty(), "sled's log does not have it");
-        found.into_iter().for_each(|at| bytes[at] ^= 1);
-        fs::write(log, bytes).unwrap();
     }
 
     /// The numbers of the parked events, which are all damaged.
@@ -212,8 +203,8 @@ pub(super) mod tests {
             store.engine.durable().await.unwrap();
         }
         // As after a kill, and the first of the journal's records is damaged.
-        std::process::Command::new("cp").arg("-a").arg(dir.path()).arg(copy.path()).status().unwrap();
-        let state = copy.path().join(dir.path().file_name().unwrap());
+        copy_all(dir.path(), copy.path());
+        let state = copy.path();
         let journal = state.join("sled.journal-1");
         let mut bytes = fs::read(&journal).unwrap();
         bytes[20] ^= 1;
@@ -222,12 +213,12 @@ pub(super) mod tests {
 
         // An earlier start may have ended before it gave a number.
         for _ in 0..2 {
-            let store = open(&state);
+            let store = open(state);
             assert!(store.engine.is_incomplete());
             assert!(store.engine.last_seq() > given);
             store.engine.close().unwrap();
         }
-        let store = open(&state);
+        let store = open(state);
         for name in ["r1", "r2", "r3"] {
             assert!(matches!(receive(&store, name), Receipt::Accepted { .. }) == (name == "r1"), "{name}");
         }
@@ -281,9 +272,10 @@ pub(super) mod tests {
         }
         let record = store.engine.get(&keys::intent(30)).unwrap().unwrap();
         store.engine.close().unwrap();
+        bury(dir.path());
         flip_in_sled(dir.path(), &crc32fast::hash(&record).to_be_bytes());
 
-        let store = open(dir.path());
+        let store = Records { engine: Engine::open(dir.path(), Settings::default()).unwrap() };
         assert!(matches!(store.set_actions_aside(), Err(StoreError::Rebuild(_))));
         let _ = store.engine.close();
         let store = open(dir.path());
@@ -296,18 +288,30 @@ pub(super) mod tests {
     fn a_damaged_sled_forgets_no_value() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
-        for n in 10..50 {
-            store.set_meta(&format!("value {n}"), &format!("of value {n}")).unwrap();
+        let (name, value) = (|n| format!("value {n}"), |n| format!("of value {n}"));
+        for n in 100..200 {
+            store.set_meta(&name(n), &value(n)).unwrap();
         }
         store.engine.close().unwrap();
-        flip_in_sled(dir.path(), b"\"of value 30\"");
-
-        let store = Records { engine: Engine::open(dir.path(), Settings::default()).unwrap() };
-        assert!(matches!(store.meta::<String>("value 30"), Err(StoreError::Rebuild(_))));
-        assert!(store.set_meta("value 30", &"another").is_err());
-        let _ = store.engine.close();
-        let store = open(dir.path());
-        assert_eq!(store.meta("value 30"), Ok(Some("of value 30".to_owned())));
+        bury(dir.path());
+        let mut found = 0;
+        for n in (100..200).step_by(12) {
+            let copy = tempfile::tempdir().unwrap();
+            copy_all(dir.path(), copy.path());
+            flip_in_sled(copy.path(), value(n).as_bytes());
+            let store = Records { engine: Engine::open(copy.path(), Settings::default()).unwrap() };
+            match store.meta::<String>(&name(n)) {
+                Err(StoreError::Rebuild(_)) => {
+                    found += 1;
+                    assert!(store.set_meta(&name(n), &"another").is_err());
+                }
+                // It was found when sled was opened.
+                read => assert_eq!(read, Ok(Some(value(n)))),
+            }
+            let _ = store.engine.close();
+            assert_eq!(open(copy.path()).meta(&name(n)), Ok(Some(value(n))));
+        }
+        assert!(found > 0, "no damage was found after the start: the test shows nothing");
     }
 
     /// Actions that the conversation's ledger and its open list name, and whose record the disk has changed.
