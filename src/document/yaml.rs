@@ -162,15 +162,18 @@ impl Node {
 
     fn offset_of(&self, source: &str, text: &str, wanted: usize) -> usize {
         let raw = &source[self.span.clone()];
+        // What is not read as the parser read it (a cut escape) leads next to a letter, and must not lead into one.
+        let within =
+            |at: usize| (0..=at.min(raw.len())).rev().find(|at| raw.is_char_boundary(*at)).unwrap_or(0);
         let mut at = usize::from(raw.starts_with(['"', '\'']));
         for (offset, letter) in text.char_indices() {
-            at += skipped(&raw[at.min(raw.len())..], letter);
+            at = within(at + skipped(&raw[at..], letter));
             if offset >= wanted {
-                return self.span.start + at.min(raw.len());
+                break;
             }
-            at += escape_len(&raw[at.min(raw.len())..], letter);
+            at = within(at + escape_len(&raw[at..], letter));
         }
-        self.span.start + at.min(raw.len())
+        self.span.start + at
     }
 }
 
@@ -421,6 +424,28 @@ mod tests {
 
     /// A third of the stack of a thread of the daemon.
     const STACK: usize = 2 * 1024 * 1024 / 3;
+
+    /// A template may end in the middle of an escape that YAML does not have, and letters take several bytes.
+    #[test]
+    fn a_place_within_a_text_is_never_within_a_letter() {
+        for text in ["{#\\x[\u{1f600}", "\\u\u{e9}\u{e9}", "''\\U0\u{1f600}\u{1f600}", "\\\\x\u{e9}"] {
+            for source in [
+                format!("a: {text}"),
+                format!("a: '{text}'"),
+                format!("a: \"{text}\""),
+                format!("a: |\n  {text}\n"),
+            ] {
+                let mut page = Page::new("case.yaml", &source);
+                let Some(node) = parse(&mut page) else { continue };
+                let Kind::Map(entries) = &node.kind else { continue };
+                let value = &entries[0].1;
+                for start in 0..=source.len() {
+                    let place = value.inner(&source, &(start..start + 1));
+                    assert!(source.get(place).is_some(), "{source:?} at {start}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_is_not_refused_as_too_deep_fits_into_a_third_of_the_stack() {
