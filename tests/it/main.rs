@@ -54,6 +54,13 @@ mod world;
 #[path = "../crash/judge.rs"]
 mod judge;
 
+/// A port of our own at which nobody listens: one that is only free may be another test's a moment later.
+fn silent_port() -> tokio::net::TcpSocket {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
 /// What the store answers, in a condition that cannot wait. The embedded store answers at once. Another one is asked by a
 /// thread of the runtime on which the world's daemon is (`world::background`), since this thread may have no other.
 fn now<T: Send>(asked: impl Future<Output = T> + Send) -> T {

@@ -8,9 +8,9 @@ use goodays_salesforce::mapping::Mapping;
 use goodays_salesforce::sim::salesforce::schema::Kind;
 use goodays_salesforce::sim::wire::{Act, Fault, Seen};
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use super::{LAST, SECRET, World, field, refusal};
+use crate::silent_port;
 
 #[tokio::test]
 async fn logins_that_fail_say_what_an_admin_has_to_do() {
@@ -77,9 +77,8 @@ async fn an_api_version_that_the_org_does_not_have() {
 #[tokio::test]
 async fn a_remote_out_of_reach_is_no_fault_of_the_files() {
     let world = World::new().await;
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nowhere = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
+    let silent = silent_port();
+    let nowhere = format!("http://{}", silent.local_addr().unwrap());
     world.edit("connector.yaml", &world.org.url(), &nowhere);
     let found = world.found().await.replace(&nowhere, "http://NOWHERE");
     assert!(

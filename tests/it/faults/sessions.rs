@@ -13,6 +13,7 @@ use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::json;
 
 use crate::arena::{PATIENCE, World, quick};
+use crate::silent_port;
 
 const OTHER_ORG: &str = "00Dxx0000001gPLEAY";
 const OUR_ORG: &str = "00DSm0000000004MAA";
@@ -203,9 +204,8 @@ async fn c04_an_org_that_is_nowhere_costs_few_logins() {
 #[tokio::test]
 async fn c04_check_says_where_the_login_leads() {
     let stage = Stage::set(quick()).await.unwrap();
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nowhere = format!("http://localhost:{}", free.local_addr().unwrap().port());
-    drop(free);
+    let silent = silent_port();
+    let nowhere = format!("http://localhost:{}", silent.local_addr().unwrap().port());
     stage.salesforce.with_settings(|s| s.instance_url = nowhere);
     let config = stage.config().unwrap();
     let (mapping, _) = Mapping::load(&config.mappings).unwrap();
