@@ -325,6 +325,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         _ if error.is::<admin::NoDaemon>() => DOWN,
         _ if error.is::<admin::StillAtIt>() => UNREACHABLE,
+        Some(StartError::State(OpenError::Folder { dir, .. })) if dir.is_file() => CONFIGURATION,
         // A later start may find what this one did not: room, a disk that is written to again, sled made anew.
         Some(
             StartError::State(OpenError::Folder { .. }) | StartError::Store(_) | StartError::AdminFile(..),
