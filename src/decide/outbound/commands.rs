@@ -62,9 +62,11 @@ impl Conversation {
             Err(problem) => {
                 // Seen nevertheless: once the rule is mended, nothing goes out that nobody waits for any more.
                 let failure = RuleFailure::of(&problem, by, rules);
-                if known && !was_unread && value != before.value {
-                    let note = self.failure_note(&failure, "command", &since.asked_ms.to_string());
-                    note.into_iter().for_each(|note| self.nothing_done(note));
+                let is_told = known && !was_unread && value != before.value;
+                if is_told
+                    && let Some(note) = self.failure_note(&failure, "command", &since.asked_ms.to_string())
+                {
+                    self.nothing_done(note);
                 }
                 return Seen { problem: Some(failure), ..Seen::default() };
             }
@@ -185,7 +187,9 @@ impl Conversation {
     /// parked answer holds a later close back, however many commands came between.
     fn begin_behind_earlier(&mut self, seq: u64, kind: &ActionKind, now_ms: i64) {
         let before: Vec<u64> = self.link.iter().flat_map(|link| link.command.intents()).collect();
-        before.iter().for_each(|earlier| self.ask_again(*earlier, kind, now_ms));
+        for earlier in &before {
+            self.ask_again(*earlier, kind, now_ms);
+        }
         let stays = |seq: &u64| {
             self.intent(*seq).is_some_and(|intent| intent.state.is_open() || intent.state.is_parked())
         };

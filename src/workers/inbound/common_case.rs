@@ -2,6 +2,7 @@
 //! empties the field, which is no reason to take back what waits for the others.
 
 use crate::salesforce::RecordId;
+use crate::state::Loaded;
 use crate::workers::inbound::Job;
 use crate::workers::{Fatal, Shared};
 
@@ -22,5 +23,9 @@ pub(super) async fn keep_commands_of_others(shared: &Shared, jobs: &[Job]) -> Re
         .filter(|link| link.command.intent.is_some() && !reported(&link.response_id))
         .map(|link| link.response_id)
         .collect();
-    shared.change_many(&others, |_, loaded| Ok(loaded.now.outlive_command())).await.map(drop)
+    let outlives = |_, loaded: &mut Loaded| {
+        loaded.now.outlive_command();
+        Ok(())
+    };
+    shared.change_many(&others, outlives).await.map(drop)
 }
