@@ -30,6 +30,8 @@ impl Store {
     /// What was lost was seen to: later starts find the state whole.
     pub fn loss_is_seen_to(&self) -> Result<(), StoreError> {
         let lost = self.any(LOST_KEY)?.0;
+        // Later starts skip no numbers, so those that were skipped have to be noted.
+        self.skip_seqs(self.last_seq() + 1);
         self.exclusive(|recent| {
             recent.write(SEEN_KEY, lost.as_deref());
             Ok(())

@@ -17,7 +17,7 @@ use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::JournalWrite;
 use crate::state::embedded::memtable::{Memtable, Written};
 use crate::state::embedded::open::{Places, WIPING, sync_dir};
-use crate::state::embedded::segments::is_ledger;
+use crate::state::embedded::segments::{is_ledger, is_pointed_to};
 use crate::state::embedded::tx::MAX_WRITES;
 use crate::state::embedded::{SEQ_KEY, Store, Tx, journal, loss, patient, prefix_end, rebuild};
 
@@ -131,7 +131,8 @@ impl Store {
         let mut found: Vec<Vec<u8>> = OWN_KEYS.iter().map(|key| key.to_vec()).collect();
         for row in tables.rows(MARK, &prefix_end(MARK)).chain(tables.rows(&[1], &[u8::MAX])) {
             let key = row?.0.into_owned();
-            let elsewhere = tables.pointer(&key)?.is_some_and(|pointer| pointer.journal != number);
+            let pointer = if is_pointed_to(&key) { tables.pointer(&key)? } else { None };
+            let elsewhere = pointer.is_some_and(|pointer| pointer.journal != number);
             if !elsewhere && !is_ledger(&key) {
                 found.push(key);
             }

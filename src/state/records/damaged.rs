@@ -219,6 +219,12 @@ pub(super) mod tests {
             store.engine.close().unwrap();
         }
         let store = open(state);
+        // It was seen to, and that start gave no number either.
+        store.engine.loss_is_seen_to().unwrap();
+        store.engine.close().unwrap();
+        let store = open(state);
+        assert!(!store.engine.is_incomplete());
+        assert!(store.engine.last_seq() > given);
         for name in ["r1", "r2", "r3"] {
             assert!(matches!(receive(&store, name), Receipt::Accepted { .. }) == (name == "r1"), "{name}");
         }
@@ -254,6 +260,14 @@ pub(super) mod tests {
         let [told] = parked(&store)[..] else { panic!("one is parked") };
         assert_eq!(store.entry(told).unwrap().unwrap().response_id, Some(id("r1")));
         assert_eq!(load(&store, "r2").waiting.entries, [other]);
+
+        // The lost one is received again: it is taken in, and the other one's bytes stay.
+        let Receipt::Accepted { seq: again, .. } = receive(&store, "r1") else {
+            panic!("it is no duplicate")
+        };
+        assert_ne!(again, seq);
+        assert_eq!(store.body(again).unwrap(), Some(body("r1")));
+        assert_eq!(store.body(seq).unwrap(), Some(body("r2")));
     }
 
     /// sled is damaged where it says where an action lies: no action is set aside for that, and the next start has all.

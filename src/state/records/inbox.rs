@@ -10,6 +10,20 @@ use crate::state::{
     AT_ONCE, Entry, EntryState, Item, LANES, LOOKED_AT, Page, RKey, Receipt, StoreError, Waiting, WaitingNote,
 };
 
+/// The same body was received again: none for a duplicate; otherwise the event is queued again, or stays parked.
+fn again(tx: &mut Tx, entry: Entry, incoming: &Incoming<'_>, now_ms: i64) -> Option<Receipt> {
+    let seq = entry.seq;
+    match (&entry.state, &entry.response_id) {
+        (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id)) if incoming.parked.is_none() => {
+            let rkey = RKey::of(id);
+            revive(tx, entry, rkey, now_ms);
+            Some(Receipt::Accepted { seq, rkey })
+        }
+        (EntryState::Parked { why, .. }, _) => Some(Receipt::Parked { seq, why: why.clone() }),
+        _ => None,
+    }
+}
+
 /// Whether the event may be of this response: an event without a readable name may be of any.
 pub(super) fn is_of(entry: &Entry, rkey: RKey) -> bool {
     entry.response_id.as_ref().is_none_or(|id| RKey::of(id) == rkey)
@@ -62,14 +76,22 @@ impl Records {
             let mut tx = Tx::default();
             let known = self.engine.guard(&mut tx, hash.clone())?;
             let receipt = match known.as_deref().and_then(keys::tail_seq) {
-                Some(seq) => match self.again(&mut tx, seq, incoming, now_ms)? {
-                    None => return Ok(Receipt::Duplicate { seq }),
-                    Some(receipt) => {
+                Some(seq) => {
+                    let entry = self.guarded::<Entry>(&mut tx, "event", &keys::entry(seq))?;
+                    // Its number was given a second time, to another response's event.
+                    let is_lost = |entry: &Entry| incoming.id.is_some_and(|id| !is_of(entry, RKey::of(id)));
+                    if entry.as_ref().is_some_and(is_lost) {
+                        self.first_time(&mut tx, hash.clone(), incoming, now_ms)
+                    } else if let Some(receipt) =
+                        entry.and_then(|entry| again(&mut tx, entry, incoming, now_ms))
+                    {
                         // The stored body may be damaged, and this one is equal to it.
                         tx.set(keys::payload(seq), incoming.body.to_vec());
                         receipt
+                    } else {
+                        return Ok(Receipt::Duplicate { seq });
                     }
-                },
+                }
                 None => self.first_time(&mut tx, hash.clone(), incoming, now_ms),
             };
             if self.try_transact(&tx)? {
@@ -110,28 +132,6 @@ impl Records {
         };
         tx.set(keys::entry(seq), encode(&entry));
         receipt
-    }
-
-    /// The same body was received again: none for a duplicate; otherwise the event is queued again, or stays parked.
-    fn again(
-        &self,
-        tx: &mut Tx,
-        seq: u64,
-        incoming: &Incoming<'_>,
-        now_ms: i64,
-    ) -> Result<Option<Receipt>, StoreError> {
-        let Some(entry) = self.guarded::<Entry>(tx, "event", &keys::entry(seq))? else { return Ok(None) };
-        match (&entry.state, &entry.response_id) {
-            (EntryState::Parked { .. } | EntryState::Dropped { .. }, Some(id))
-                if incoming.parked.is_none() =>
-            {
-                let rkey = RKey::of(id);
-                revive(tx, entry, rkey, now_ms);
-                Ok(Some(Receipt::Accepted { seq, rkey }))
-            }
-            (EntryState::Parked { why, .. }, _) => Ok(Some(Receipt::Parked { seq, why: why.clone() })),
-            _ => Ok(None),
-        }
     }
 
     /// A stored event, if it has not been removed yet.
