@@ -21,7 +21,7 @@ impl Planner<'_> {
             return Words::default();
         };
         // A later command is another note's matter.
-        if link.command.count != done.number || link.command.value.is_none() {
+        if !link.command.stands(done.number) {
             return Words::default();
         }
         let mut stays = Words::default();

@@ -35,6 +35,11 @@ pub struct CommandSeen {
 }
 
 impl CommandSeen {
+    /// Whether this command still stands on the Case, as far as we know: its outcome empties the field.
+    pub fn stands(&self, number: u64) -> bool {
+        self.count == number && self.value.is_some()
+    }
+
     /// The outbox entries of all commands that the conversation is loaded with.
     pub fn intents(&self) -> impl Iterator<Item = u64> + use<'_> {
         self.earlier.iter().copied().chain(self.intent)

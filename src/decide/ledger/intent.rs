@@ -51,7 +51,8 @@ pub struct Intent {
     /// The number of the command on the Case that asked for it; `None`: a comment or a status did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
-    /// It waits again after it was parked, and then the command on the Case was emptied: that does not take it back.
+    /// The command on the Case was emptied by ourselves, and that does not take it back: it waits again after it was parked,
+    /// or the outcome of the same command for another response of the Case was told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outlives_command: bool,
     /// Goodays refused it without a remark type, where none is sent otherwise.

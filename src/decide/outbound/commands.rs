@@ -209,10 +209,12 @@ impl Conversation {
         }
     }
 
-    /// The outcome of another response's command is about to empty the field of their common Case: what waits here is not
-    /// taken back by that.
-    pub fn outlive_command(&mut self) {
-        let Some(seq) = self.link.as_ref().and_then(|link| link.command.intent) else { return };
+    /// The outcome of this command for another response is about to empty the field of their common Case: what waits here
+    /// is not taken back by that.
+    pub fn outlive_command(&mut self, value: &str) {
+        let command = self.link.as_ref().map(|link| &link.command);
+        let same = command.filter(|command| command.value.as_deref() == Some(value));
+        let Some(seq) = same.and_then(|command| command.intent) else { return };
         if let Some(intent) = self.intent_mut(seq).filter(|intent| intent.state.is_open()) {
             intent.outlives_command = true;
         }

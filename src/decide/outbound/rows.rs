@@ -379,12 +379,12 @@ pub(super) fn record(row: &Value, field: &str) -> Option<RecordId> {
     row.get(field).and_then(Value::as_str).and_then(RecordId::new)
 }
 
-/// The value at a path like `CreatedBy.Email`.
 /// The e-mail of who changed the Case. Behind our own write he cannot be seen, and what he did is not credited to us.
 pub(super) fn author_of_case(row: &Value, by: &Mapping, since: &Since<'_>) -> Option<String> {
     path(row, by.actions().case_author.as_deref()).filter(|_| !since.changed_by_us(row))
 }
 
+/// The value at a path like `CreatedBy.Email`.
 pub(super) fn path(row: &Value, path: Option<&str>) -> Option<String> {
     let found = path?.split('.').try_fold(row, |at, name| at.get(name))?;
     found.as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)

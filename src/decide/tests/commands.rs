@@ -213,3 +213,15 @@ fn what_stands_behind_our_own_write_has_no_author() {
         assert_eq!(conversation.intents[0].author, author);
     }
 }
+
+/// The outcome of this very command for another response empties the field, and nothing else does so for us.
+#[test]
+fn only_the_same_commands_outcome_elsewhere_keeps_it_from_being_taken_back() {
+    for (told, expected) in [("close", "pending"), ("answer", "cancelled")] {
+        let mut conversation = known();
+        see(&mut conversation, Some("close"), "", 1);
+        conversation.outlive_command(told);
+        see(&mut conversation, None, "", 2);
+        assert_eq!(conversation.intents[0].state.name(), expected, "{told}");
+    }
+}

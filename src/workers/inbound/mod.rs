@@ -46,6 +46,7 @@ use crate::workers::inbound::worker_state::{SharedWorkerState, WorkerState};
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
+use crate::workers::sweep::SWEEP;
 use crate::workers::{Fatal, Shared, Step, Stop, Worker};
 
 /// How often the queue of a store is looked at that other instances write to (milliseconds).
@@ -64,6 +65,8 @@ pub struct InboundWorker {
     goodays_now: Option<GoodaysTime>,
     /// The call of this step, once it has ended.
     request: Option<Request>,
+    /// When the newest webhook came in that was noted as activity (milliseconds).
+    received_ms: i64,
 }
 
 /// A loaded conversation.
@@ -141,15 +144,6 @@ fn pause(shared: &Shared, failure: &Failure) -> Step {
     Step::Idle { until_ms: until_ms.or(Some(now_ms + AFTER_REFUSAL_MS)) }
 }
 
-/// Another instance may have taken the webhook, and woken no poller here.
-fn note_activity(shared: &Shared, jobs: &[Job]) {
-    if shared.store.is_common()
-        && jobs.iter().any(|job| job.waiting.entries.iter().any(|one| one.attempts == 0))
-    {
-        shared.somebody_is_active();
-    }
-}
-
 impl InboundWorker {
     pub fn new(number: u8, worker_state: SharedWorkerState) -> Self {
         Self {
@@ -160,6 +154,17 @@ impl InboundWorker {
             first_start: None,
             goodays_now: None,
             request: None,
+            received_ms: 0,
+        }
+    }
+
+    /// Another instance may have taken a webhook, and woken no poller here.
+    fn note_activity(&mut self, shared: &Shared, jobs: &[Job]) {
+        let entries = jobs.iter().flat_map(|job| &job.waiting.entries).filter(|one| one.event != SWEEP);
+        let newest_ms = entries.map(|one| one.received_ms).max().unwrap_or_default();
+        if shared.store.is_common() && newest_ms > self.received_ms {
+            self.received_ms = newest_ms;
+            shared.somebody_is_active();
         }
     }
 
@@ -177,7 +182,7 @@ impl InboundWorker {
         if jobs.is_empty() {
             return self.idle(shared, now_ms).await;
         }
-        note_activity(shared, &jobs);
+        self.note_activity(shared, &jobs);
         let contact = match shared.contact().await {
             Ok(contact) => contact,
             Err(failure) => return Ok(pause(shared, &failure)),
