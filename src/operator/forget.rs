@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::decide::{Intent, IntentState, Link, hash64};
 use crate::goodays::{ResponseId, event};
 use crate::json;
-use crate::state::{Entry, RKey, StoreError, Wipe};
+use crate::state::{Entry, ForgottenConversation, RKey, StoreError, Wipe};
 use crate::workers::{Fatal, Shared};
 
 /// Events and actions that are read together.
@@ -38,7 +38,9 @@ impl Shared {
     /// Forgets one response.
     pub async fn forget_response(&self, id: &ResponseId) -> Result<Forgotten, Fatal> {
         let person = Person { responses: [RKey::of(id)].into(), email: None };
-        self.forget(&person, Forgotten::default()).await
+        let mut done = Forgotten::default();
+        self.forget(&person, &mut done).await?;
+        Ok(done)
     }
 
     /// Forgets every response from an address, unreadable events that contain it, and the address as an agent's.
@@ -64,31 +66,38 @@ impl Shared {
             }
             from = page.next;
         }
-        let done = self.forget(&Person { responses, email: Some(email.clone()) }, done).await?;
+        let in_flight = self.forget(&Person { responses, email: Some(email.clone()) }, &mut done).await?;
         // After the links: an address that was changed later has left its old hash.
-        for rkey in index {
+        for rkey in index.into_iter().filter(|rkey| !in_flight.contains(rkey)) {
             self.store.forget_customer(hash64(&email), rkey).await?;
         }
         self.store.durable().await?;
         Ok(done)
     }
 
-    async fn forget(&self, person: &Person, mut done: Forgotten) -> Result<Forgotten, Fatal> {
+    /// Returns the responses with an action in flight. They keep their customer's hash, by which the next run finds them.
+    async fn forget(&self, person: &Person, done: &mut Forgotten) -> Result<BTreeSet<RKey>, Fatal> {
         for rkey in &person.responses {
-            self.forget_one(*rkey, &mut done).await?;
+            self.forget_one(*rkey, done).await?;
         }
+        let mut in_flight = BTreeSet::new();
         let mut from = Some(0);
         while let Some(number) = from {
             let page = self.store.intents_from(number, SLICE).await?;
             for intent in page.records {
-                self.forget_intent(&intent, person, &mut done).await?;
+                if self.forget_intent(&intent, person, done).await? {
+                    in_flight.insert(RKey::of(&intent.response_id));
+                }
                 tokio::task::yield_now().await;
             }
             from = page.next;
         }
+        for rkey in person.responses.difference(&in_flight) {
+            self.forget_conversation(*rkey, Link::forget_values, done).await?;
+        }
         self.store.durable().await?;
         self.store.wipe().await?;
-        Ok(done)
+        Ok(in_flight)
     }
 
     /// Whether the event has the address as its customer's.
@@ -112,22 +121,38 @@ impl Shared {
         Ok(())
     }
 
-    /// Forgets the events, the notes and the ledger's values of one response.
+    /// Forgets the events, the notes and the ledger's values of one response, but not yet whose it is.
     async fn forget_one(&self, rkey: RKey, done: &mut Forgotten) -> Result<(), StoreError> {
-        let forgotten = self.store.forget_conversation(rkey, Link::forget_values).await?;
-        self.counts.pending.fetch_sub(forgotten.pending, Ordering::Relaxed);
-        done.events += forgotten.events;
+        let clean = |link: &mut Link| {
+            let customer = link.customer;
+            link.forget_values();
+            link.customer = customer;
+        };
+        let forgotten = self.forget_conversation(rkey, clean, done).await?;
         done.responses += usize::from(forgotten.known || forgotten.events > 0);
         Ok(())
     }
 
-    /// Forgets the texts and author of a customer's action, or the address of an agent.
+    async fn forget_conversation(
+        &self,
+        rkey: RKey,
+        clean: impl Fn(&mut Link) + Send + Sync,
+        done: &mut Forgotten,
+    ) -> Result<ForgottenConversation, StoreError> {
+        let forgotten = self.store.forget_conversation(rkey, clean).await?;
+        self.counts.pending.fetch_sub(forgotten.pending, Ordering::Relaxed);
+        done.events += forgotten.events;
+        Ok(forgotten)
+    }
+
+    /// Forgets the texts and author of a customer's action, or the address of an agent. True if it is the customer's and
+    /// in flight.
     async fn forget_intent(
         &self,
         found: &Intent,
         person: &Person,
         done: &mut Forgotten,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let of_customer = person.responses.contains(&RKey::of(&found.response_id));
         let change = |intent: &mut Intent| {
             let author = intent.author.as_deref().map(str::to_lowercase);
@@ -140,12 +165,12 @@ impl Shared {
                 }
             }
         };
-        if let Some((before, after)) = self.store.rewrite_intent(found.seq, change, Wipe::Earlier).await? {
-            let sending = matches!(after.state, IntentState::Sending(_));
-            done.in_flight += usize::from(sending && of_customer);
-            done.actions += usize::from(after != before);
-        }
-        Ok(())
+        let rewritten = self.store.rewrite_intent(found.seq, change, Wipe::Earlier).await?;
+        let Some((before, after)) = rewritten else { return Ok(false) };
+        let in_flight = of_customer && matches!(after.state, IntentState::Sending(_));
+        done.in_flight += usize::from(in_flight);
+        done.actions += usize::from(after != before);
+        Ok(in_flight)
     }
 
     /// An unsent action is not sent any more. An action in flight keeps its text: the read back compares it.

@@ -459,7 +459,12 @@ async fn who_is_forgotten_while_an_answer_is_on_its_way_receives_it_once() {
     assert_eq!(forget(&house, &mail).await["in_flight"], 1);
     house.told(&id, "Sent: public reply").await;
     house.rest().await;
-    assert_eq!(forget(&house, &mail).await["in_flight"], 0);
+    assert_eq!(
+        forget(&house, &mail).await,
+        json!({ "responses": 1, "events": 0, "actions": 1, "in_flight": 0 })
+    );
+    assert_eq!((house.held(MARK), house.on_disk(MARK)), (Vec::new(), Vec::new()));
+    assert_eq!(forget(&house, &mail).await["responses"], 0, "nothing leads to the response any more");
     // It is still recognised as our user's answer, and changes nothing.
     house.stage.goodays.send_event(&id, "response").await.unwrap();
     house.rest().await;
