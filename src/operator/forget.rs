@@ -100,11 +100,15 @@ impl Shared {
         Ok(in_flight)
     }
 
-    /// Whether the event has the address as its customer's.
+    /// Whether the event has the address as its customer's; one that cannot be read, whether it has it at all.
     async fn is_from(&self, entry: &Entry, email: &str) -> Result<bool, StoreError> {
         let Some(bytes) = self.store.body(entry.seq).await? else { return Ok(false) };
         let event = json::read(&bytes).ok().and_then(|body| event::read_owned(body).ok());
-        Ok(event.is_some_and(|event| event.response.emails.iter().any(|own| own == email)))
+        Ok(match event {
+            Some(event) => event.response.emails.iter().any(|own| own == email),
+            // It has too many values, for example: nobody can tell whose address it has.
+            None => contains(&bytes, email),
+        })
     }
 
     /// An unreadable event has no known response: it is removed if it contains the address.
@@ -115,7 +119,7 @@ impl Shared {
         done: &mut Forgotten,
     ) -> Result<(), StoreError> {
         let Some(bytes) = self.store.body(entry.seq).await? else { return Ok(()) };
-        if names(&String::from_utf8_lossy(&bytes).to_lowercase(), email) {
+        if contains(&bytes, email) {
             done.events += usize::from(self.store.forget_nameless_event(entry).await?);
         }
         Ok(())
@@ -188,6 +192,11 @@ impl Shared {
         }
         intent.forget_texts();
     }
+}
+
+/// Whether a body has the address anywhere.
+fn contains(body: &[u8], email: &str) -> bool {
+    names(&String::from_utf8_lossy(body).to_lowercase(), email)
 }
 
 /// Whether the text has the address, and not as part of a longer one.

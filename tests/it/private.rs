@@ -472,6 +472,27 @@ async fn who_is_forgotten_while_an_answer_is_on_its_way_receives_it_once() {
     assert_eq!(house.stage.salesforce.comments_of(&case).len(), 1);
 }
 
+/// It was parked at the door: its response has no Case and no link.
+#[tokio::test]
+async fn an_event_too_large_to_read_is_forgotten_by_the_address_in_its_text() {
+    let house = House::start().await;
+    let large = |id: &str, mark: &str| {
+        let mail = format!("{mark}Mail@customer.example");
+        let response = json!({ "id": id, "from": mail, "content": mark, "extra": vec![0; 260_000] });
+        json!({ "event_type": "response", "response": response }).to_string()
+    };
+    for (id, mark) in [("large", MARK), ("others", OTHER)] {
+        assert_eq!(house.signed(&large(id, mark)).await.0, 200);
+    }
+    let codes: Vec<String> =
+        house.stage.app().shared.parked(9).await.unwrap().into_iter().map(|item| item.reason_code).collect();
+    assert_eq!(codes, ["too_large", "too_large"]);
+    let done = forget(&house, &format!("{MARK}mail@customer.example")).await;
+    assert_eq!(done, json!({ "responses": 1, "events": 1, "actions": 0, "in_flight": 0 }));
+    assert_eq!((house.held(MARK), house.on_disk(MARK)), (Vec::new(), Vec::new()));
+    assert!(!house.held(OTHER).is_empty(), "somebody else was forgotten");
+}
+
 // --- panics
 
 const CHILD: &str = "PRIVATE_PANIC";
