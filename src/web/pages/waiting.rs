@@ -205,6 +205,9 @@ pub async fn send_again(
     let work = tokio::spawn(async move {
         let outcome = shared.retry(item, IfUnclear::SendAgain).await?;
         shared.store.durable().await?;
+        if outcome == Outcome::Done {
+            info!(id = %item, page = "waiting", "an unclear action was sent again from the console");
+        }
         Ok::<_, Fatal>(outcome)
     });
     let outcome = match work.await {
@@ -212,7 +215,6 @@ pub async fn send_again(
         Ok(Err(error)) => return Err(broken(look, &error)),
         Err(_) => return Err(broken_off(look)),
     };
-    info!(id, page = "waiting", "an unclear action was sent again from the console");
     Ok(match outcome {
         Outcome::Done => shown.message(StatusCode::OK, look.t("again-done"), ""),
         Outcome::Arrived => shown.message(StatusCode::OK, look.t("again-arrived"), ""),

@@ -97,7 +97,12 @@ async fn something_unclear_is_sent_again_after_a_word() {
     let path = format!("{HERE}/{item}/send-again");
     browser.send(&path, &path, &[("word", "yes")]).await.has("Nothing was sent");
     assert_eq!(world.received(&id), []);
+    let unknown = format!("{HERE}/a4711/send-again");
+    browser.send(&path, &unknown, &[("word", "send again")]).await.lacks("It is sent again");
+    let logged = || world.log().contains("sent again from the console");
+    assert!(!logged(), "nothing was sent");
     browser.send(&path, &path, &[("word", "send again")]).await.has("It is sent again");
+    assert!(logged());
     world.until("the customer has it", || world.received(&id).len() == 1).await;
     world.settle().await;
     let page = browser.open(&format!("/console/feedback/{id}")).await;
