@@ -345,11 +345,24 @@ pub async fn retry(path: &Path, id: &str, send_again: bool) -> anyhow::Result<u8
 pub async fn retry_all(path: &Path, reason: Option<&str>) -> anyhow::Result<u8> {
     let admin = Admin::find(path)?;
     let counts = ["retrying", "delivered", "confirm", "refused", "damaged", "not_now"];
-    match admin.each("/parked/retry", reason, &counts).await? {
-        Ok(tally) => out::print(&show::tally(&tally)),
+    let tally = match admin.each("/parked/retry", reason, &counts).await? {
+        Ok(tally) => tally,
         Err(code) => return Ok(code),
+    };
+    out::print(&show::tally(&tally));
+    Ok(code_of_retries(&tally))
+}
+
+/// What a human has to look at counts for more than what a later retry does.
+fn code_of_retries(tally: &Value) -> u8 {
+    let any = |count: &str| tally[count].as_u64().is_some_and(|count| count > 0);
+    if any("confirm") || any("damaged") {
+        FINDINGS
+    } else if any("not_now") {
+        UNREACHABLE
+    } else {
+        OK
     }
-    Ok(OK)
 }
 
 /// Gives up everything that is parked for this reason.
@@ -466,6 +479,19 @@ pub async fn event(path: &Path, id: &str) -> anyhow::Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retrying_all_ends_with_what_is_left() {
+        let code = |left: &[&str]| {
+            let mut tally = json!({ "retrying": 3, "delivered": 1, "confirm": 0, "refused": 1, "damaged": 0, "not_now": 0 });
+            for one in left {
+                tally[*one] = json!(2);
+            }
+            code_of_retries(&tally)
+        };
+        assert_eq!((code(&[]), code(&["confirm"]), code(&["damaged"])), (OK, FINDINGS, FINDINGS));
+        assert_eq!((code(&["not_now"]), code(&["not_now", "confirm"])), (UNREACHABLE, FINDINGS));
+    }
 
     #[test]
     fn f03_only_a_missing_file_says_that_no_daemon_runs() {
