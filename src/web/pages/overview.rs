@@ -83,9 +83,14 @@ pub fn numbers(snapshot: &Snapshot, language: Language) -> Vec<(&'static str, St
         ("calls_allowed", number("/salesforce/api_calls_allowed").to_string()),
         ("unprocessed", number("/unprocessed/count").to_string()),
         ("unprocessed_oldest", age("/unprocessed/oldest_seconds")),
-        ("findings", snapshot.findings.len().to_string()),
+        ("findings", codes(&snapshot.findings)),
         ("instances", instances(&status["instances"])),
     ]
+}
+
+/// What the list of findings depends on: their number stays the same when one ends and another begins.
+fn codes(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| finding.code).collect::<Vec<_>>().join(" ")
 }
 
 /// What the list of instances depends on: who there is, with which mappings, and who works.
@@ -220,4 +225,23 @@ fn spread(now_ms: i64, pieces: &[(i64, Minute)], count: fn(&Minute) -> u64) -> V
     }
     points.push((now_ms, 0.0));
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Words;
+
+    #[test]
+    fn another_finding_instead_of_one_is_a_change() {
+        let of = |code| Finding {
+            code,
+            level: Level::Waits,
+            words: Words::default(),
+            since_ms: None,
+            retry_ms: None,
+        };
+        assert_eq!(codes(&[of("parked"), of("rule")]), "parked rule");
+        assert_ne!(codes(&[of("parked")]), codes(&[of("mapping")]));
+    }
 }
