@@ -12,7 +12,7 @@ use crate::operator::ItemId;
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 use crate::workers::{Fatal, Shared};
 
-/// How many parked items are looked through for overdue ones.
+/// How many parked actions, and how many parked events, are looked through for overdue ones: the first ones by number.
 const OVERDUE_AT_ONCE: usize = 10_000;
 
 /// One parked or unclear item, as the admin server shows it. `reason` is for people who may see it; the log has only
@@ -74,7 +74,7 @@ fn id_and_number(case: Option<CaseRef>) -> (Option<String>, Option<String>) {
 }
 
 impl Shared {
-    /// Everything parked or unclear, at most `limit` items, oldest first.
+    /// Everything parked or unclear, at most `limit` actions and as many events, oldest first.
     pub async fn parked(&self, limit: usize) -> Result<Vec<ParkedItem>, StoreError> {
         let mut items = Vec::new();
         for parked in self.store.parked(limit).await? {
@@ -88,7 +88,7 @@ impl Shared {
         Ok(items)
     }
 
-    /// The reason codes of what is parked, at most `limit`; what is unclear is left out.
+    /// The reason codes of what is parked, of at most `limit` actions and as many events; what is unclear is left out.
     pub(crate) async fn parked_codes(&self, limit: usize) -> Result<Vec<String>, StoreError> {
         let code = |parked| match parked {
             Parked::Event(Entry { state: EntryState::Parked { code, .. }, .. }) => Some(code),

@@ -352,6 +352,9 @@ async fn what_nobody_decides_on_is_announced_and_then_dropped_with_its_words() {
     house.stage.salesforce.agent_updates_case(&case, note, "agent@brand.example").unwrap();
     let parked = |house: &House| now(house.stage.app().shared.parked(10)).unwrap().len();
     house.holds("both are parked", || (parked(&house) == 2).then_some(())).await;
+    let kinds: Vec<_> =
+        house.stage.app().shared.parked(1).await.unwrap().iter().map(|item| item.kind).collect();
+    assert!(kinds.contains(&"event") && kinds.contains(&"action"), "many actions hide no event: {kinds:?}");
     house.rest().await;
     house.days_later(60).await;
     house.holds("the end is known", || house.stage.app().shared.parked_ends_ms.load().map(|_| ())).await;

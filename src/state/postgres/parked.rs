@@ -7,13 +7,13 @@ use crate::state::postgres::{Postgres, fenced};
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 
 impl Postgres {
-    /// Everything that waits for a human, at most `limit` items: actions, then events, each by number.
+    /// Everything that waits for a human: at most `limit` actions, then at most `limit` events, each by number.
     pub async fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
         const SQL: &str = "
             (select 0 as kind, seq, record::text from actions where for_human order by seq limit $1)
             union all
             (select 1, seq, record::text from events where state = 'parked' order by seq limit $1)
-            order by 1, 2 limit $1";
+            order by 1, 2";
         let rows = self.read(SQL, &[&rows::limit(limit)]).await?;
         let mut items = Vec::with_capacity(rows.len());
         for row in &rows {

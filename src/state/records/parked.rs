@@ -8,11 +8,14 @@ use crate::state::records::{Records, encode};
 use crate::state::{Entry, EntryState, Parked, RKey, StoreError};
 
 impl Records {
-    /// Everything that waits for a human, at most `limit` items: actions, then events, each by number.
+    /// Everything that waits for a human: at most `limit` actions, then at most `limit` events, each by number.
     pub fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
-        let (from, to) = keys::room(b'X');
+        let listed = |kind: u8| {
+            let (from, to) = keys::prefix(vec![b'X', kind]);
+            self.engine.keys(&from, &to, limit)
+        };
         let mut items = Vec::new();
-        for key in self.engine.keys(&from, &to, limit)? {
+        for key in listed(b'a')?.into_iter().chain(listed(b'e')?) {
             let (Some(kind), Some(seq)) = (key.get(1), keys::tail_seq(&key)) else { continue };
             items.extend(match kind {
                 b'e' => self.entry(seq)?.map(Parked::Event),

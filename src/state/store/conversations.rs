@@ -231,7 +231,7 @@ impl Store {
         }
     }
 
-    /// Everything that waits for a human, at most `limit` items: actions, then events, each by number.
+    /// Everything that waits for a human: at most `limit` actions, then at most `limit` events, each by number.
     pub async fn parked(&self, limit: usize) -> Result<Vec<Parked>, StoreError> {
         match self {
             Self::Embedded(records) => records.parked(limit),
