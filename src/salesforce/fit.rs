@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 use serde_json::{Number, Value};
 
 use super::comment::{clean_text, cut_at_units, units};
@@ -162,11 +163,13 @@ fn integer(text: &str) -> Option<Number> {
     text.trim().parse::<i64>().ok().map(Number::from)
 }
 
-/// ISO date; of a date and time, the day as written.
+/// ISO date; of a date and time, the day as written. A time in `Z`, which the library takes for no civil time, is
+/// written in UTC.
 fn date(text: &str) -> Option<String> {
     let text = text.trim();
     let of_moment = || text.parse::<DateTime>().ok().map(DateTime::date);
-    text.parse::<Date>().ok().or_else(of_moment).map(|date| date.to_string())
+    let in_utc = || text.parse::<Timestamp>().ok().map(|at| at.to_zoned(TimeZone::UTC).date());
+    text.parse::<Date>().ok().or_else(of_moment).or_else(in_utc).map(|date| date.to_string())
 }
 
 /// ISO date and time, converted to UTC. Without an offset it is UTC; without a time it is midnight.
@@ -174,7 +177,7 @@ fn datetime(text: &str) -> Option<String> {
     let text = text.trim();
     let local = || text.parse::<DateTime>().ok();
     let day = || text.parse::<Date>().ok().map(|d| d.at(0, 0, 0, 0));
-    let civil = || local().or_else(day)?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp());
+    let civil = || local().or_else(day)?.to_zoned(TimeZone::UTC).ok().map(|z| z.timestamp());
     let time = text.parse::<Timestamp>().ok().or_else(civil)?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
@@ -259,6 +262,10 @@ mod tests {
             ("double", &json!({"precision": 3, "scale": 1}), json!(99.9), Ok(json!(99.9))),
             ("int", &none, json!("7.5"), Err("NOT_A_NUMBER")),
             ("date", &none, json!("2020-02-05T23:20:39.8+01:00"), Ok(json!("2020-02-05"))),
+            ("date", &none, json!("2020-01-28T00:00:00.000Z"), Ok(json!("2020-01-28"))),
+            ("date", &none, json!("2020-01-28T23:30:00z"), Ok(json!("2020-01-28"))),
+            ("date", &none, json!("2020-01-28 23:30:00-0500"), Ok(json!("2020-01-28"))),
+            ("date", &none, json!("2020-01-28T24:30:00Z"), Err("NOT_A_DATE")),
             ("date", &none, json!("2020-02-05"), Ok(json!("2020-02-05"))),
             ("date", &none, json!("soon"), Err("NOT_A_DATE")),
             (
