@@ -22,7 +22,34 @@ pub fn strip_html(text: &str) -> String {
         rest = &rest[length..];
     }
     out.push_str(rest);
-    htmlize::unescape(out.as_str()).trim().to_owned()
+    decoded(&out).trim().to_owned()
+}
+
+/// The longest entity that is decoded (bytes): names have at most 31 letters.
+const LONGEST_ENTITY: usize = 40;
+
+/// Only entities with their `;` count: browsers also know some without, but `&region=` in an address is none.
+fn decoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('&') {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let name = rest[1..].bytes().take(LONGEST_ENTITY).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#');
+        let end = 1 + name.count();
+        let Some(entity) = rest[end..].starts_with(';').then(|| &rest[..=end]) else {
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        };
+        let letter = htmlize::unescape(entity);
+        // `&notit;`: only its beginning is an entity, and the `;` is left over.
+        let is_whole = letter == ";" || !letter.ends_with(';');
+        out.push_str(if is_whole { &letter } else { entity });
+        rest = &rest[entity.len()..];
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The length of the text from its last end of a tag, and from that of a comment. 0: there is none.
@@ -36,7 +63,7 @@ fn tag_length(text: &str, shortest: &Ends) -> Option<usize> {
     let name = text[1..].strip_prefix('/').unwrap_or(&text[1..]);
     let (end, left) = if text.starts_with("<!--") {
         ("-->", shortest.comment)
-    } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_address(name) {
         (">", shortest.tag)
     } else {
         return None;
@@ -45,6 +72,18 @@ fn tag_length(text: &str, shortest: &Ends) -> Option<usize> {
         return None;
     }
     text.find(end).map(|at| at + end.len())
+}
+
+/// Whether what follows a `<` is an e-mail address or a link, as in `<help@shop.fr>`. Names of tags may have a `:`, too
+/// (`<o:p>` of word processors).
+fn is_address(text: &str) -> bool {
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+    let end = text.find(|c: char| !is_sign(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let is_scheme = |one: &&str| one.eq_ignore_ascii_case(name);
+    rest.starts_with('@')
+        || rest.starts_with("://")
+        || (rest.starts_with(':') && ["mailto", "tel", "sms"].iter().any(|one| is_scheme(&one)))
 }
 
 /// Whether a tag, given without its opening bracket, begins a new line of the text.
@@ -69,7 +108,23 @@ mod tests {
         assert_eq!(strip_html("a <!-- <b>no</b> --> c"), "a  c");
         assert_eq!(strip_html("3 < 5"), "3 < 5");
         assert_eq!(strip_html("a <"), "a <");
+        assert_eq!(strip_html("a<o:p>b</o:p>"), "ab");
         assert_eq!(strip_html("break<blockquote>it"), "breakit");
+    }
+
+    #[test]
+    fn addresses_in_a_text_stay() {
+        for text in [
+            "https://shop.fr/?id=1&region=fr&copy=2&amp",
+            "Write to <help@shop.fr> or <jean.dupont+1@shop.fr>.",
+            "See <https://shop.fr/help>, <mailto:help@shop.fr>, <tel:+33123>.",
+            "a & b &; &x; &notit; &#; &#x; AT&T",
+        ] {
+            assert_eq!(strip_html(text), text);
+        }
+        assert_eq!(strip_html("&lt;help@shop.fr&gt; &eacute;&#233;&#xE9;&semi;&#59;"), "<help@shop.fr> ééé;;");
+        assert_eq!(strip_html("&CounterClockwiseContourIntegral;&amp;lt;"), "∳&lt;");
+        assert_eq!(strip_html("<p title='a@b.c'>x</p>"), "x");
     }
 
     /// The time must be linear in the length, also for text in which tags have no end.
@@ -85,6 +140,8 @@ mod tests {
             many("<!--"),
             many("<!--") + "-->",
             many("&lt;"),
+            many("&"),
+            many("&a"),
         ] {
             strip_html(&text);
         }
