@@ -216,6 +216,13 @@ fn values() {
         value("{ from: \"answer(type='nps')\", map: { ..6: H, \"6.1..8\": M, 9..: L } }"),
         Ok(Some(json!("M")))
     );
+    for (map, expected) in [
+        ("{ 0..6: H, 7..8: null }, default: L", Ok(None)),
+        ("{ 0..6: H, 9..10: null }, default: L", Ok(Some(json!("L")))),
+    ] {
+        let rule = format!("{{ from: \"answer(type='nps')\", map: {map} }}");
+        assert_eq!(value(&rule), expected, "{map}");
+    }
     assert_eq!(value("{ from: response.place.partner_id, map: { \"7\": seven } }"), Ok(Some(json!("seven"))));
     assert_eq!(value("[{ value: A, when: \"answer(type='nps') < 7\" }, { value: B }]"), Ok(Some(json!("B"))));
     assert_eq!(value("{ value: A, when: \"answer(type='csat') < 7\" }"), Ok(None));

@@ -132,11 +132,12 @@ impl Rule {
             Source::Template(template) => template.render(scope)?.map(Json::String),
             Source::Fixed(value) => value.clone(),
         };
-        let mapped = match (&self.map, value) {
-            (Some(map), Some(key)) => map.get(&key).cloned().flatten(),
-            (_, value) => value,
+        let given = match (&self.map, value) {
+            // What stands in `map` decides, also `null`; `default` is for what does not stand there.
+            (Some(map), Some(key)) => map.get(&key).cloned(),
+            (_, value) => value.map(Some),
         };
-        Ok(mapped.or_else(|| self.default.clone()))
+        Ok(given.unwrap_or_else(|| self.default.clone()))
     }
 
     fn paths(&self, root: &str) -> Vec<String> {
