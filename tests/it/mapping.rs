@@ -223,7 +223,7 @@ fn values() {
         let rule = format!("{{ from: \"answer(type='nps')\", map: {map} }}");
         assert_eq!(value(&rule), expected, "{map}");
     }
-    assert_eq!(value("{ from: response.place.partner_id, map: { \"7\": seven } }"), Ok(Some(json!("seven"))));
+    assert_eq!(value("{ from: response.place.partner_id, map: { \"7\": seven } }"), Ok(None));
     assert_eq!(value("[{ value: A, when: \"answer(type='nps') < 7\" }, { value: B }]"), Ok(Some(json!("B"))));
     assert_eq!(value("{ value: A, when: \"answer(type='csat') < 7\" }"), Ok(None));
     assert_eq!(
@@ -241,6 +241,40 @@ fn values() {
         problem.starts_with("mappings/case.yaml:4:") && problem.ends_with("`when` must give true or false"),
         "{problem}"
     );
+}
+
+/// Digits that are a name stay what they are: no two of them become one, and none becomes another text.
+#[test]
+fn digits_that_are_a_name_lose_nothing() {
+    let answered = |text: &str, rule: &str| {
+        let answers = [json!({"value": text, "question": {"type": "text", "id": "q"}})];
+        value_of(rule, &json!({"id": "x", "answers": answers, "place": {"partner_id": text}}))
+    };
+    let from = "{ from: \"answer(id='q')\" }";
+    for text in ["89330112345678901234", "12E3", "1e5", "5.10", "007", "-0", "0.1000000000000000055"] {
+        assert_eq!(answered(text, from), Ok(Some(json!(text))), "{text}");
+    }
+    assert_eq!(answered("9007199254740993", from), Ok(Some(json!(9_007_199_254_740_993_u64))));
+    assert_eq!(answered("-7.25", from), Ok(Some(json!(-7.25))));
+    assert_eq!(answered("5.0", "{ value: A, when: \"answer(id='q') <= 5\" }"), Ok(Some(json!("A"))));
+    let score = json!({"id": "x", "answers": [{"value": "4.50", "question": {"type": "stars"}}]});
+    assert_eq!(value_of("{ value: A, when: \"answer(type='stars') < 5\" }", &score), Ok(Some(json!("A"))));
+
+    let map = "{ from: response.place.partner_id, map: { \"75\": Paris, \"0075\": Test, \"1..9\": Near, \
+               \"9007199254740992\": A, \"9007199254740993\": B, \"12E3\": C } }";
+    for (shop, expected) in [
+        ("75", Some("Paris")),
+        ("0075", Some("Test")),
+        ("00075", None),
+        ("75.0", Some("Paris")),
+        ("0007", Some("Near")),
+        ("9007199254740992", Some("A")),
+        ("9007199254740993", Some("B")),
+        ("12E3", Some("C")),
+        ("5E0", None),
+    ] {
+        assert_eq!(answered(shop, map), Ok(expected.map(|name| json!(name))), "{shop}");
+    }
 }
 
 #[test]

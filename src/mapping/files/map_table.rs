@@ -57,6 +57,13 @@ struct Bounds {
     whole: bool,
 }
 
+impl Bounds {
+    /// A range takes digits as what they count, with or without zeros before them. A single number does not.
+    fn is_open_to_codes(&self) -> bool {
+        self.low < self.high
+    }
+}
+
 impl MapTable {
     /// `keys`: what the keys stand for, as far as the table's source tells.
     pub fn read(node: &Node, page: &mut Page, has_default: bool, keys: Option<&Keys>) -> MapTable {
@@ -113,8 +120,12 @@ impl MapTable {
         let exact = self.texts.iter().find(|(name, _)| *name == text).map(|(_, value)| value);
         exact.or_else(|| {
             let number: f64 = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+            // `12E3` is a number only if Goodays sent it as one, and `0075` is not the number 75.
+            let is_name = key.is_string() && text.contains(|c: char| c.is_alphabetic());
+            let is_code = key.is_string() && is_code(text.trim());
             self.spans
                 .iter()
+                .filter(|(span, _)| !is_name && (span.is_open_to_codes() || !is_code))
                 .find(|(span, _)| span.low <= number && number <= span.high)
                 .map(|(_, value)| value)
         })
@@ -164,7 +175,7 @@ fn check_text(
     if EVERYTHING_ELSE.contains(&lower.as_str()) || (perhaps && (numbers || scores.is_some())) {
         let message = format!("`{name}` is a text here: it does not stand for everything else");
         page.error(NEVER_EQUAL, span, message).help(format!("{beside}{quoted}"));
-    } else if let Some(help) = ranges::among_numbers(name).filter(|_| numbers) {
+    } else if let Some(help) = ranges::among_numbers(name).filter(|_| numbers && !is_code(name)) {
         page.error(BAD_RANGE, span, format!("`{name}` is neither a number nor a range")).help(help);
     } else if let Some(Scores { kind, .. }) = scores {
         let message =
@@ -241,7 +252,7 @@ fn read_key(key: &Node, page: &mut Page) -> Option<Key> {
 /// `None`: the key is a text, not a range.
 fn bounds(name: &str) -> Option<Result<Bounds, String>> {
     let Some((low, high)) = name.split_once("..") else {
-        let number = parse(name)?;
+        let number = parse(name).filter(|_| !is_code(name))?;
         return Some(Ok(Bounds { low: number, high: number, whole: !name.contains('.') }));
     };
     let (low, high) = (low.trim(), high.trim());
@@ -260,6 +271,17 @@ fn bounds(name: &str) -> Option<Result<Bounds, String>> {
         return Some(Err(format!("{low} is above {high}")));
     }
     Some(Ok(Bounds { low: from, high: to, whole: !low.contains('.') && !high.contains('.') }))
+}
+
+/// The digits that a number is sure to hold.
+const DIGITS_OF_NUMBERS: usize = 15;
+
+/// Digits that are a name, such as a shop's `0075`: as a number they would be another text, or another name's number.
+fn is_code(text: &str) -> bool {
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    let digits = plain.chars().filter(char::is_ascii_digit).count();
+    let padded = plain.strip_prefix('0').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    parse(text).is_some() && (padded || digits > DIGITS_OF_NUMBERS)
 }
 
 fn parse(text: &str) -> Option<f64> {
@@ -304,6 +326,12 @@ mod tests {
         assert!(matches!(bounds(".."), Some(Err(_))));
         assert!(matches!(bounds("0..a"), Some(Err(_))));
         assert!(bounds("Wait..what").is_none());
+        assert_eq!(of("0"), Some((0.0, 0.0)));
+        assert_eq!(of("0.5"), Some((0.5, 0.5)));
+        assert_eq!(of("999999999999999"), Some((999_999_999_999_999.0, 999_999_999_999_999.0)));
+        for name in ["0075", "00", "-07", "3014260000001234", "12E3"] {
+            assert!(bounds(name).is_none(), "{name} is a text");
+        }
         assert!(bounds("Problem").is_none());
     }
 }

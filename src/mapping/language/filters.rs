@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State};
 
+use crate::mapping::files::map_table::SCORES;
 use crate::mapping::language::jinja::COMPARE;
 use crate::mapping::language::{dates, html};
 
@@ -120,15 +121,22 @@ fn answer(state: &State, named: Kwargs) -> Result<Value, Error> {
     };
     let answers = attr(&state.lookup("response").unwrap_or_default(), "answers");
     let last = answers.try_iter().into_iter().flatten().filter(|one| wanted(&attr(one, "question"))).last();
-    Ok(last.map_or(Value::UNDEFINED, |one| numeric(&attr(&one, "value"))))
+    Ok(last.map_or(Value::UNDEFINED, |one| {
+        let kind = attr(&attr(&one, "question"), "type");
+        let is_score = SCORES.iter().any(|scores| kind.as_str() == Some(scores.kind));
+        numeric(&attr(&one, "value"), is_score)
+    }))
 }
 
-/// A text that is a number, as a number. `007` and telephone numbers stay texts.
-fn numeric(value: &Value) -> Value {
-    let Some(text) = value.as_str() else { return value.clone() };
-    match serde_json::from_str::<serde_json::Number>(text.trim()) {
-        Ok(number) => crate::mapping::language::scope::number(&number),
-        Err(_) => value.clone(),
+/// A text that is a number, as a number. `007`, telephone numbers and what would read differently (`5.10`, `12E3`, more
+/// digits than a number holds) stay texts; a score is a number however it is written.
+fn numeric(value: &Value, is_score: bool) -> Value {
+    let Some(text) = value.as_str().map(str::trim) else { return value.clone() };
+    match serde_json::from_str::<serde_json::Number>(text) {
+        Ok(number) if is_score || (number.to_string() == text && !text.contains(['e', 'E'])) => {
+            crate::mapping::language::scope::number(&number)
+        }
+        _ => value.clone(),
     }
 }
 
