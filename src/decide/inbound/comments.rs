@@ -107,9 +107,7 @@ impl<'a> Planner<'a> {
         let parts = self.texts(turn, &rendered);
         let mut record = Map::new();
         for field in rendered.into_iter().filter(|r| r.field != comment.body_field) {
-            if let Some(value) = self.value(&field, self.context.comment, Purpose::Create) {
-                record.insert(field.field, value);
-            }
+            record.extend(self.value(&field, self.context.comment, Purpose::Create));
         }
         parts
             .into_iter()

@@ -34,8 +34,8 @@ impl Planner<'_> {
                 continue;
             }
             match self.value(&rendered, self.context.case, purpose) {
-                Some(value) => {
-                    let (field, value) = self.by_id(&rendered.field, value);
+                Some((field, value)) => {
+                    let (field, value) = self.by_id(&field, value);
                     fields.insert(field, value);
                 }
                 // What was not written is not what was last written: the value of before must not look new when it comes
@@ -103,13 +103,13 @@ impl Planner<'_> {
         moment.create || (sure && before.is_some_and(|b| b != hash))
     }
 
-    /// The value in the field's type; `None` when nothing is to be written.
+    /// The field that is written, and the value in its type; `None` when nothing is to be written.
     pub(super) fn value(
         &mut self,
         rendered: &Rendered,
         schema: Option<&Describe>,
         purpose: Purpose,
-    ) -> Option<Value> {
+    ) -> Option<(String, Value)> {
         let value = match &rendered.value {
             Ok(Some(value)) => value.clone(),
             Ok(None) if rendered.clear => Value::Null,
@@ -119,7 +119,12 @@ impl Planner<'_> {
                 return None;
             }
         };
-        self.fitted(&rendered.field, value, schema, purpose)
+        let field = match value {
+            Value::Null => emptied(&rendered.field, schema),
+            _ => rendered.field.clone(),
+        };
+        let value = self.fitted(&field, value, schema, purpose)?;
+        Some((field, value))
     }
 
     pub(super) fn fitted(
@@ -263,6 +268,13 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// The field that is emptied for this one: a look-up by another object's external id (`Store__r`) is emptied by the field
+/// that refers (`Store__c`). The record type and the owner of a Case are never empty.
+fn emptied(field: &str, schema: Option<&Describe>) -> String {
+    let refers = schema.and_then(|schema| schema.relation(field)).map(|refers| refers.name.clone());
+    refers.filter(|_| !matches!(field, "RecordType" | "Owner")).unwrap_or_else(|| field.to_owned())
 }
 
 /// Whether the name in Salesforce's error is this field. For a relation it is the field that refers (`Store__c` for

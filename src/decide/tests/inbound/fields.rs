@@ -41,6 +41,33 @@ fn a_blank_overwrites_nothing_unless_the_mapping_says_so() {
     ");
 }
 
+/// A look-up by an external id is emptied, too: by the field that refers.
+#[test]
+fn a_look_up_is_emptied_when_the_mapping_says_so() {
+    let rule = "{ from: response.place.partner_id, clear: true }";
+    let mapping = mapping_with(&[("fields:\n", &format!("fields:\n  Store__r.Partner_Id__c: {rule}\n"))]);
+    let at = |place: Value, n: i64| {
+        let mut body = response(&[]);
+        body["place"] = place;
+        body["updated_date"] = json!(stamp(minute(n)));
+        [read(&json!({"event_type": "response", "response": body})).unwrap()]
+    };
+    let fields = json!([{"name": "Id"}, {"name": "Goodays_Message_Ids__c"}, {"name": "Goodays_Response_Id__c"},
+        {"name": "Store__c", "type": "reference", "relationshipName": "Store__r", "referenceTo": ["Store__c"]}]);
+    let case = Describe::from_value(&json!({"name": "Case", "fields": fields})).unwrap();
+    let context = PlanContext { case: Some(&case), ..context_of(&mapping) };
+    let there = at(json!({"partner_id": "77"}), 0);
+    let plan = Seen { events: &there, ..Seen::default() }.plan_with(&context);
+    assert_eq!(plan.write.as_ref().unwrap().fields["Store__r"], json!({"Partner_Id__c": "77"}));
+    let link = learned(&plan, None);
+    let gone = at(Value::Null, 1);
+    let plan = Seen { events: &gone, link: Some(&link), ..Seen::default() }.plan_with(&context);
+    assert_snapshot!(shown(&plan), @"
+    patch Case 500000000000001AAA
+      Store__c = null
+    ");
+}
+
 /// An agent corrected the value meanwhile.
 #[test]
 fn a_value_that_comes_back_after_a_blank_is_no_new_one() {
