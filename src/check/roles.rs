@@ -7,6 +7,7 @@ use super::report::Report;
 use crate::goodays::MAX_RESPONSE_ID;
 use crate::mapping::{CommentMapping, Mapping, Severity};
 use crate::salesforce::describe::Field;
+use crate::salesforce::fit::is_true;
 
 /// A shorter marker loses the oldest messages of a long conversation.
 const MARKER_CHARS: usize = 32_768;
@@ -104,8 +105,7 @@ pub fn parent(look: &Look<'_>, comment: &CommentMapping, mapping: &Mapping, repo
 /// Warns about comments that we publish, as the org may mail them.
 fn published(look: &Look<'_>, comment: &CommentMapping, report: &mut Report) {
     let rules = comment.field_rules().iter().find(|rule| rule.field.eq_ignore_ascii_case("IsPublished"));
-    let publishes =
-        rules.is_some_and(|rule| rule.fixed_values().iter().any(|v| **v == serde_json::json!(true)));
+    let publishes = rules.is_some_and(|rule| rule.fixed_values().into_iter().any(is_true));
     let location = look.files.key(look.file, &["fields", "IsPublished"]);
     if publishes {
         let message = "imported comments are published: the customer may be mailed what Goodays told him already, \

@@ -135,6 +135,11 @@ fn whole(field: &Field, text: String) -> Fitted {
     if fits { plain(Value::String(text)) } else { dropped(field, "TOO_LONG") }
 }
 
+/// Whether a check box with this value is ticked.
+pub fn is_true(value: &Value) -> bool {
+    scalar(value).is_some_and(|text| truth(&text) == Some(true))
+}
+
 fn truth(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),

@@ -141,6 +141,12 @@ async fn customers_are_not_mailed_twice() {
     warning S025 mappings/comment.yaml:14:3: this org can mail customers when a comment is published; agents' answers would reach them twice
     exit 0
     ");
+    // What the check box takes for true.
+    for published in ["value: 'True'", "value: 1", "from: response.context.extra.public, default: 'true'"] {
+        let world = World::new().await;
+        world.edit("mappings/comment.yaml", "value: false", published);
+        assert!(world.found().await.contains("S025 mappings/comment.yaml:14:3: imported comments"), "{published}");
+    }
 }
 
 #[tokio::test]
