@@ -11,6 +11,7 @@ use url::Url;
 use crate::document::diagnostic::Page;
 use crate::document::keys::{Keys, choice};
 use crate::document::yaml::Node;
+use crate::mapping::{INSTALL_ZONES, NO_ZONES, has_time_zones};
 
 use super::Secrets;
 use super::key::{self, Key, Kind, LEVELS};
@@ -159,7 +160,9 @@ impl Reader<'_> {
     pub(super) fn time_zone(&mut self, node: &Node) -> Option<TimeZone> {
         let text = self.optional_text(node, "`time_zone`")?;
         let found = TimeZone::get(&text).ok();
-        if found.is_none() {
+        if found.is_none() && !has_time_zones() {
+            self.page.error(BAD_VALUE, &node.span, NO_ZONES).help(INSTALL_ZONES);
+        } else if found.is_none() {
             self.page
                 .error(BAD_VALUE, &node.span, "`time_zone` is no time zone")
                 .help("write its IANA name, such as Europe/Paris; without it times are in UTC");

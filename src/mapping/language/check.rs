@@ -556,6 +556,10 @@ const TEXT_FILTERS: &[&str] = &[
     "upper",
 ];
 
+/// What to do on a machine without time zone data.
+pub const INSTALL_ZONES: &str =
+    "install the system's time zone data (the package `tzdata`), or mount /usr/share/zoneinfo";
+
 /// How to fix a rule that fails.
 fn way_out(reason: &str) -> &'static str {
     match reason {
@@ -563,9 +567,7 @@ fn way_out(reason: &str) -> &'static str {
         NO_ORDER => "only numbers can be above or below each other, or texts",
         NOT_A_DATE => "`date` takes times such as `response.created_date`",
         BAD_FORMAT => "formats are like `%d.%m.%Y %H:%M`; a day alone has no hours",
-        NO_ZONES => {
-            "install the system's time zone data (the package `tzdata`), or mount /usr/share/zoneinfo"
-        }
+        NO_ZONES => INSTALL_ZONES,
         NO_SUCH_ZONE => "zones are named like `Europe/Paris`",
         NOT_A_VALUE => "name one part of it, as in `response.place.name`",
         _ => "try it on an event of your own: goodays-salesforce plan EVENT.json",
