@@ -251,12 +251,15 @@ fn digits_that_are_a_name_lose_nothing() {
         value_of(rule, &json!({"id": "x", "answers": answers, "place": {"partner_id": text}}))
     };
     let from = "{ from: \"answer(id='q')\" }";
-    for text in ["89330112345678901234", "12E3", "1e5", "5.10", "007", "-0", "0.1000000000000000055"] {
+    for text in ["89330112345678901234", "12E3", "1e5", "007", "-0", "0.1000000000000000055"] {
         assert_eq!(answered(text, from), Ok(Some(json!(text))), "{text}");
     }
     assert_eq!(answered("9007199254740993", from), Ok(Some(json!(9_007_199_254_740_993_u64))));
     assert_eq!(answered("-7.25", from), Ok(Some(json!(-7.25))));
-    assert_eq!(answered("5.0", "{ value: A, when: \"answer(id='q') <= 5\" }"), Ok(Some(json!("A"))));
+    for (text, when) in [("5.0", "<= 5"), ("5.10", "> 5")] {
+        let rule = format!("{{ value: A, when: \"answer(id='q') {when}\" }}");
+        assert_eq!(answered(text, &rule), Ok(Some(json!("A"))), "{text}");
+    }
     let score = json!({"id": "x", "answers": [{"value": "4.50", "question": {"type": "stars"}}]});
     assert_eq!(value_of("{ value: A, when: \"answer(type='stars') < 5\" }", &score), Ok(Some(json!("A"))));
 

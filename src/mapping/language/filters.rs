@@ -128,15 +128,20 @@ fn answer(state: &State, named: Kwargs) -> Result<Value, Error> {
     }))
 }
 
-/// A text that is a number, as a number. `007`, telephone numbers and what would read differently (`5.10`, `12E3`, more
-/// digits than a number holds) stay texts; a score is a number however it is written.
+/// The digits that a number with decimals is sure to hold.
+const DECIMAL_DIGITS: usize = 15;
+
+/// A text that is a number, as a number: also `5.10`, so that it can be compared. `007`, telephone numbers, `12E3` and more
+/// digits than a number holds stay texts; a score is a number however it is written.
 fn numeric(value: &Value, is_score: bool) -> Value {
     let Some(text) = value.as_str().map(str::trim) else { return value.clone() };
-    match serde_json::from_str::<serde_json::Number>(text) {
-        Ok(number) if is_score || (number.to_string() == text && !text.contains(['e', 'E'])) => {
-            crate::mapping::language::scope::number(&number)
-        }
-        _ => value.clone(),
+    let Ok(number) = serde_json::from_str::<serde_json::Number>(text) else { return value.clone() };
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let is_held = number.to_string() == text || (text.contains('.') && digits <= DECIMAL_DIGITS);
+    if is_score || (is_held && !text.contains(['e', 'E'])) {
+        crate::mapping::language::scope::number(&number)
+    } else {
+        value.clone()
     }
 }
 

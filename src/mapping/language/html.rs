@@ -35,7 +35,8 @@ fn decoded(text: &str) -> String {
     while let Some(start) = rest.find('&') {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
-        let name = rest[1..].bytes().take(LONGEST_ENTITY).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#');
+        let name =
+            rest[1..].bytes().take(LONGEST_ENTITY).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#');
         let end = 1 + name.count();
         let Some(entity) = rest[end..].starts_with(';').then(|| &rest[..=end]) else {
             out.push_str(&rest[..end]);
@@ -83,7 +84,7 @@ fn is_address(text: &str) -> bool {
     let is_scheme = |one: &&str| one.eq_ignore_ascii_case(name);
     rest.starts_with('@')
         || rest.starts_with("://")
-        || (rest.starts_with(':') && ["mailto", "tel", "sms"].iter().any(|one| is_scheme(&one)))
+        || (rest.starts_with(':') && ["mailto", "tel", "sms"].iter().any(is_scheme))
 }
 
 /// Whether a tag, given without its opening bracket, begins a new line of the text.
@@ -122,7 +123,10 @@ mod tests {
         ] {
             assert_eq!(strip_html(text), text);
         }
-        assert_eq!(strip_html("&lt;help@shop.fr&gt; &eacute;&#233;&#xE9;&semi;&#59;"), "<help@shop.fr> ééé;;");
+        assert_eq!(
+            strip_html("&lt;help@shop.fr&gt; &eacute;&#233;&#xE9;&semi;&#59;"),
+            "<help@shop.fr> ééé;;"
+        );
         assert_eq!(strip_html("&CounterClockwiseContourIntegral;&amp;lt;"), "∳&lt;");
         assert_eq!(strip_html("<p title='a@b.c'>x</p>"), "x");
     }

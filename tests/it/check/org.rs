@@ -145,7 +145,10 @@ async fn customers_are_not_mailed_twice() {
     for published in ["value: 'True'", "value: 1", "from: response.context.extra.public, default: 'true'"] {
         let world = World::new().await;
         world.edit("mappings/comment.yaml", "value: false", published);
-        assert!(world.found().await.contains("S025 mappings/comment.yaml:14:3: imported comments"), "{published}");
+        assert!(
+            world.found().await.contains("S025 mappings/comment.yaml:14:3: imported comments"),
+            "{published}"
+        );
     }
 }
 

@@ -280,7 +280,10 @@ fn e06_a_machine_without_time_zones_is_told_as_such() {
     let with_zone = |name: &str| fs::write(&connector, format!("{text}\ntime_zone: {name}\n")).unwrap();
     with_zone("Europe/Berlin");
     let said = run(Some(&empty));
-    assert!(said.contains("no time zone data") && said.contains("tzdata") && !said.contains("IANA"), "{said}");
+    assert!(
+        said.contains("no time zone data") && said.contains("tzdata") && !said.contains("IANA"),
+        "{said}"
+    );
     assert!(!run(None).contains("time zone"), "this machine has zones");
     with_zone("Europe/Nowhere");
     assert!(run(None).contains("`time_zone` is no time zone"));
