@@ -190,7 +190,7 @@ fn held<'w>(key: &[u8], written: &'w Written, journal: u64) -> Option<Cow<'w, [u
 }
 
 /// Replays the journals that sled does not hold. Returns the number of the next one. If acknowledged writes could not be
-/// read, sled says so from then on ([`loss`](super::loss)).
+/// read, sled says so from then on ([`loss`]).
 pub(super) fn replay(tables: &Tables, places: &Places) -> Result<u64, Trouble> {
     SledTables::open(tables.clone(), places)?.replay(places)
 }
