@@ -62,7 +62,7 @@ fn run(word: &str, mapping: &Mapping) -> String {
         "comment" => shown(mapping.comment().fields(&facts, &message)),
         "actions" => {
             let case = json!({"IsClosed": true, "Resolution__c": "Called", "Call_Note__c": "Sorry", "Call_Rating__c": 4});
-            let comment = json!({"CommentBody": "<p>Hello</p>", "IsPublished": true});
+            let comment = json!({"CommentBody": "Hello", "IsPublished": true});
             let actions = mapping.actions();
             let say = Told { action: "reply", reason: "no answer", code: "no_answer", status: "Sent" };
             let told =
