@@ -70,6 +70,7 @@ on_each_store! {
     a_word_of_an_operator_counts_only_for_the_event_that_he_saw,
     an_event_that_names_no_response_is_parked_and_can_be_dropped_or_forgotten,
     bodies_are_given_in_order_as_far_as_there_is_room,
+    open_responses_are_known_by_the_version_of_their_conversation,
     at_most_so_many_actions_are_counted_in_an_hour_and_only_if_they_are_written,
     the_newest_events_of_a_response_are_given_in_their_order_and_notes_are_none,
     nothing_that_is_due_waits_for_the_end_of_what_comes_in,
@@ -469,4 +470,29 @@ async fn a_parked_action_that_nothing_asks_for_again_can_be_ended(place: Place) 
     let state = store.intent(seq).await.unwrap().unwrap().state;
     assert!(matches!(state, IntentState::Settled { .. }) && store.parked(10).await.unwrap().is_empty());
     assert_eq!(store.waiting(RKey::of(&id(1))).await.unwrap().notes.len(), 1, "the Case says so");
+}
+
+/// In a common store a reader sees by the number what another instance changed.
+async fn open_responses_are_known_by_the_version_of_their_conversation(place: Place) {
+    let store = place.open().await;
+    let seqs = [store.next_seq(), store.next_seq(), store.next_seq()];
+    for (n, seq) in [(1, seqs[0]), (1, seqs[1]), (2, seqs[2])] {
+        change(&store, n, |loaded| {
+            linked(loaded, n.into());
+            loaded.now.put(intent(seq, id(n)));
+        })
+        .await;
+    }
+    accepted(&store, 3, "nothing is open").await;
+    let open = async || -> BTreeMap<String, i64> {
+        let open = store.open_responses().await.unwrap();
+        assert_eq!(open.len(), 2, "each once");
+        open.into_iter().map(|(id, version)| (id.as_str().to_owned(), version)).collect()
+    };
+    let before = open().await;
+    assert_eq!(before, open().await, "nothing changed");
+    change(&store, 2, |loaded| loaded.now.intent_mut(seqs[2]).unwrap().attempts = 3).await;
+    let after = open().await;
+    assert_eq!(before[id(1).as_str()], after[id(1).as_str()]);
+    assert_eq!(before[id(2).as_str()] != after[id(2).as_str()], store.is_common());
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 use crate::decide::Intent;
+use crate::goodays::ResponseId;
 use crate::state::postgres::rows::{self, ActionColumns, decode, hash, signed, unsigned};
 use crate::state::postgres::{Postgres, fenced};
 use crate::state::{Page, StoreError, Wipe};
@@ -48,6 +49,18 @@ impl Postgres {
     pub async fn all_open_intents(&self) -> Result<Vec<Intent>, StoreError> {
         const SQL: &str = "select seq, record::text from actions where is_open order by rkey, seq";
         self.intents_in(&self.read(SQL, &[]).await?)
+    }
+
+    /// The responses that have open actions, with the versions of their conversations.
+    pub async fn open_responses(&self) -> Result<Vec<(ResponseId, i64)>, StoreError> {
+        const SQL: &str = "
+            select c.response_id, c.version from conversations c
+            where exists (select from actions a where a.rkey = c.rkey and a.is_open) order by c.rkey";
+        let rows = self.read(SQL, &[]).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| Some((ResponseId::new(row.get::<_, &str>(0)).ok()?, row.get(1))))
+            .collect())
     }
 
     /// Open intents, at most `limit`.

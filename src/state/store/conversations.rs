@@ -186,6 +186,20 @@ impl Store {
         }
     }
 
+    /// The responses that have open actions, each with a number that changes whenever its conversation does; 0 in a store
+    /// that nobody else writes to.
+    pub async fn open_responses(&self) -> Result<Vec<(ResponseId, i64)>, StoreError> {
+        match self {
+            Self::Embedded(records) => {
+                let mut open: Vec<_> =
+                    records.all_open_intents()?.into_iter().map(|intent| (intent.response_id, 0)).collect();
+                open.dedup();
+                Ok(open)
+            }
+            Self::Postgres(records) => Box::pin(records.open_responses()).await,
+        }
+    }
+
     /// Open intents, at most `limit`.
     pub async fn some_open_intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
         match self {

@@ -5,7 +5,7 @@
 //! is checked when it changed or when it is due: never all of them again.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -17,15 +17,16 @@ use crate::decide::outbound::waiting::Waiting;
 use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
-use crate::state::RKey;
+use crate::state::{Loaded, RKey};
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::delivery::queue::Queue;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
 /// Responses that are handled at the same time (Goodays reference, 4.3: start low).
 const AT_ONCE: usize = 5;
-/// Conversations loaded in one step; the next step loads more.
-const LOADED_AT_ONCE: usize = 500;
+/// Conversations loaded in one step, at least and at most; the next step loads more.
+const LOADED_AT_ONCE: (usize, usize) = (2 * AT_ONCE, 500);
+const FIRST_BATCH: usize = 50;
 /// How often the open actions are read from a store that other instances write to (milliseconds): an operator may have
 /// asked one of those.
 const READ_AGAIN_MS: i64 = 5_000;
@@ -36,6 +37,8 @@ pub(crate) struct Changes {
     changed: Mutex<HashMap<RKey, ResponseId>>,
     /// Actions that an operator retries: what postponed them does not count any more.
     retried: Mutex<Vec<u64>>,
+    /// Every open action has to be checked again: what decides when it may be sent was edited.
+    all: AtomicBool,
 }
 
 impl Changes {
@@ -56,6 +59,14 @@ impl Changes {
         std::mem::take(&mut *self.retried.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(crate) fn add_all(&self) {
+        self.all.store(true, Ordering::SeqCst);
+    }
+
+    fn take_all(&self) -> bool {
+        self.all.swap(false, Ordering::SeqCst)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<RKey, ResponseId>> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,10 +83,12 @@ pub(crate) struct Dispatcher {
     /// Intents that wait for a slot.
     line: VecDeque<Intent>,
     queue: Queue,
-    /// The open intents on disk were loaded once.
-    begun: bool,
-    /// When they were loaded last (milliseconds).
-    read_ms: i64,
+    /// The responses with open actions when those were last read, with the numbers of [`crate::state::Store::open_responses`].
+    open: HashMap<RKey, i64>,
+    /// When they were read (milliseconds); none: they were not yet.
+    read_ms: Option<i64>,
+    /// How many conversations the next step loads, at most.
+    batch: usize,
     /// A call has ended since the last step.
     ended: bool,
     /// The token of the calls in flight.
@@ -99,13 +112,13 @@ impl Worker for Dispatcher {
         let now_ms = shared.clock.now_ms();
         self.take_changes(shared).await?;
         let until_ms = match self.pause(shared, now_ms).await? {
+            // The poller wakes the dispatcher when its whole page is in the outbox.
+            None if shared.page.try_read().is_err() => Some(now_ms + 10),
             None => self.fill(shared, now_ms).await?,
             Some(until_ms) => {
                 tell_waiting_in_outage(shared, now_ms).await?;
                 // Intents in line are checked again after the pause.
-                for intent in std::mem::take(&mut self.line) {
-                    self.queue.look_again(RKey::of(&intent.response_id));
-                }
+                self.empty_line();
                 Some(until_ms)
             }
         };
@@ -113,7 +126,7 @@ impl Worker for Dispatcher {
         if shared.delivering.swap(delivering, Ordering::SeqCst) && !delivering {
             shared.lanes.iter().for_each(Notify::notify_one);
         }
-        let again = shared.store.is_common().then_some(self.read_ms + READ_AGAIN_MS);
+        let again = self.read_ms.filter(|_| shared.store.is_common()).map(|read_ms| read_ms + READ_AGAIN_MS);
         let until_ms = until_ms.into_iter().chain(again).min();
         Ok(if std::mem::take(&mut self.ended) { Step::Did } else { Step::Idle { until_ms } })
     }
@@ -145,8 +158,9 @@ impl Dispatcher {
             old: Vec::new(),
             line: VecDeque::new(),
             queue: Queue::default(),
-            begun: false,
-            read_ms: 0,
+            open: HashMap::new(),
+            read_ms: None,
+            batch: FIRST_BATCH,
             ended: false,
             token: None,
         }
@@ -170,18 +184,25 @@ impl Dispatcher {
             // Calls in flight end first: this worker does not poll them while the new token's account is checked.
             return Ok(Some(now_ms + 1000));
         }
-        // The poller wakes the dispatcher when its whole page is in the outbox.
-        Ok(shared.page.try_read().is_err().then_some(now_ms + 10))
+        Ok(None)
     }
 
-    /// Queues what changed since the last step; at first everything that is open.
+    /// Queues what changed since the last step; at first, and after an edit of the configuration, everything that is open.
     async fn take_changes(&mut self, shared: &Shared) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
-        if !self.begun || shared.store.is_common() && now_ms >= self.read_ms + READ_AGAIN_MS {
-            (self.begun, self.read_ms) = (true, now_ms);
-            for intent in shared.store.all_open_intents().await? {
-                self.queue.changed(RKey::of(&intent.response_id), intent.response_id);
+        let all = shared.changes.take_all() || self.read_ms.is_none();
+        if all || shared.store.is_common() && self.read_ms.is_none_or(|at| now_ms >= at + READ_AGAIN_MS) {
+            self.read_ms = Some(now_ms);
+            let mut open = HashMap::new();
+            for (id, version) in shared.store.open_responses().await? {
+                let rkey = RKey::of(&id);
+                // The others wait for what they waited for: to check all of them again would take longer than this pause.
+                if all || self.open.get(&rkey) != Some(&version) {
+                    self.queue.changed(rkey, id);
+                }
+                open.insert(rkey, version);
             }
+            self.open = open;
         }
         for seq in shared.changes.take_retried() {
             self.delivery.begins_anew(seq);
@@ -196,12 +217,15 @@ impl Dispatcher {
     async fn fill(&mut self, shared: &Arc<Shared>, now_ms: i64) -> Result<Option<i64>, Fatal> {
         self.begin(shared, now_ms).await?;
         // Enough is old while some is read: to check more of it would only cost loads.
-        if self.is_full(shared) || self.reading && self.old.len() >= LOADED_AT_ONCE {
+        if self.is_full(shared) || self.reading && self.old.len() >= self.batch {
             return Ok(None);
         }
         let mut old = Vec::new();
-        let asked = self.queue.take(LOADED_AT_ONCE, now_ms);
-        for (rkey, next) in self.next_of(shared, &asked, now_ms).await? {
+        let asked = self.queue.take(self.batch, now_ms);
+        let found = self.next_of(shared, &asked, now_ms).await?;
+        let took_ms = shared.clock.now_ms() - now_ms;
+        self.batch = next_batch(self.batch, took_ms, shared.circumstances(now_ms).poll_ms);
+        for (rkey, next) in found {
             match next {
                 Next::Go(intent) => {
                     self.queue.begin(rkey);
@@ -240,10 +264,18 @@ impl Dispatcher {
             let rkey = RKey::of(&intent.response_id);
             // The next check finds what is sent instead.
             let found = self.next_of(shared, &[rkey], now_ms).await?.pop();
-            let goes = matches!(found, Some((_, Next::Go(still))) if *still == intent);
-            if !goes {
-                self.queue.look_again(rkey);
-                continue;
+            match found {
+                Some((_, Next::Go(still))) if *still == intent => {}
+                // The others in line were read with it: one load checks all of them.
+                Some((_, Next::ReadAgain(_))) => {
+                    self.empty_line();
+                    self.queue.look_first(rkey);
+                    return Ok(());
+                }
+                _ => {
+                    self.queue.look_again(rkey);
+                    continue;
+                }
             }
             let (delivery, shared) = (self.delivery.clone(), shared.clone());
             let action = async move {
@@ -253,6 +285,13 @@ impl Dispatcher {
             self.working.push(action.boxed());
         }
         Ok(())
+    }
+
+    /// What is in line is checked again, before all others.
+    fn empty_line(&mut self) {
+        for intent in std::mem::take(&mut self.line).iter().rev() {
+            self.queue.look_first(RKey::of(&intent.response_id));
+        }
     }
 
     /// While Goodays refuses everything, the one that was tried least: one text must not stop the others.
@@ -334,17 +373,38 @@ impl Dispatcher {
     }
 }
 
+/// How many conversations are loaded at once, after a load of `batch` took this long. What is read of Salesforce counts for
+/// `fresh_ms`: if loads took longer, everything would be read again for ever, and nothing would be sent.
+fn next_batch(batch: usize, took_ms: i64, fresh_ms: i64) -> usize {
+    let (least, most) = LOADED_AT_ONCE;
+    let next = if took_ms > fresh_ms / 4 {
+        batch / 2
+    } else if took_ms < fresh_ms / 16 {
+        batch * 2
+    } else {
+        batch
+    };
+    next.clamp(least, most)
+}
+
 /// While Goodays is away nothing is checked, so everything that waits is told here, each action once.
 async fn tell_waiting_in_outage(shared: &Shared, now_ms: i64) -> Result<(), Fatal> {
     let now = shared.circumstances(now_ms);
     if now.goodays_away_ms.is_none_or(|since_ms| now_ms - since_ms < now.settle_ms) {
         return Ok(());
     }
-    for intent in shared.store.all_open_intents().await? {
+    let tells = |intent: &Intent| {
         let told = matches!(intent.told_waiting, Some(Waiting::Outage { .. }));
-        if !told && matches!(intent.state, IntentState::Ready { .. }) {
-            tell_waiting(shared, &intent.response_id, &now).await?;
-        }
+        !told && matches!(intent.state, IntentState::Ready { .. })
+    };
+    let open = shared.store.all_open_intents().await?;
+    let ids: Vec<ResponseId> = open.into_iter().filter(tells).map(|intent| intent.response_id).collect();
+    for some in ids.chunks(FIRST_BATCH) {
+        let tell = |_, loaded: &mut Loaded| {
+            loaded.now.tell_waiting(&now);
+            Ok(())
+        };
+        shared.change_many(some, tell).await?;
     }
     Ok(())
 }
@@ -377,4 +437,25 @@ pub(crate) enum When {
     ReadAgain,
     At(i64),
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_load_takes_so_long_that_what_was_read_for_it_is_old() {
+        let fresh_ms = 1000;
+        // Five milliseconds for each conversation: a debug build behind a database.
+        let mut batch = LOADED_AT_ONCE.1;
+        for _ in 0..10 {
+            batch = next_batch(batch, 5 * i64::try_from(batch).unwrap(), fresh_ms);
+        }
+        assert!((LOADED_AT_ONCE.0..=50).contains(&batch), "{batch}");
+        assert_eq!(next_batch(batch, 60_000, fresh_ms).clamp(1, LOADED_AT_ONCE.0), LOADED_AT_ONCE.0);
+        for _ in 0..10 {
+            batch = next_batch(batch, 10, fresh_ms);
+        }
+        assert_eq!(batch, LOADED_AT_ONCE.1, "a fast store");
+    }
 }

@@ -167,6 +167,7 @@ impl Shared {
             warn!("goodays.actions is observe: nothing is sent to customers");
         }
         self.live.store(now.into());
+        self.changes.add_all();
         self.wake_all();
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use goodays_salesforce::config::Actions;
 use goodays_salesforce::demo::stage::{Stage, Tuning, until};
+use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::salesforce::schema::Field;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use rustix::process::{Pid, Signal, kill_process};
@@ -196,6 +197,21 @@ async fn e05_polls_and_limits_follow_an_edit_at_once() {
     let live = world.app().shared.live();
     assert_eq!((live.max_actions_per_hour, live.poll.quiet.as_millis()), (7, 1000));
     assert_eq!(status(&world).await["configuration"]["waits_for_restart"], serde_json::json!([]));
+}
+
+/// What waits is checked again, although nothing of its Case changes.
+#[tokio::test]
+async fn e05_an_answer_that_waits_for_an_approval_goes_when_none_is_needed_any_more() {
+    let goodays = "approval: public\n".to_owned();
+    let world = World::as_deployed(Tuning { goodays, ..Tuning::default() }).await;
+    let id = world.arrives(Feedback::default()).await;
+    world.agent_comments(&id, "We are sorry to hear that.");
+    world.until("it waits", || world.told(&id).0 == "waiting" && world.is_recorded()).await;
+    edit(&world, "approval: public", "approval: none");
+    world.app().shared.reload_config().unwrap();
+    world.settle().await;
+    assert_eq!(world.received(&id).len(), 1);
+    world.end().await;
 }
 
 #[tokio::test]
