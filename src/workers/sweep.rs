@@ -194,6 +194,12 @@ impl Shared {
         })?;
         let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
         let began_ms = self.clock.now_ms();
+        // Another account's feedback must not become Cases.
+        if let Err(stop) = self.right_account().await {
+            let failure = stop.remote()?;
+            self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+            return Err(failure.into());
+        }
         let wanted = Wanted { since, until, page: sweep.next.clone(), size: sweep.size.now() };
         let result = self.goodays.bulk(&wanted).await;
         self.goodays_said(&result, began_ms);

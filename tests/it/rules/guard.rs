@@ -5,6 +5,8 @@ use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::operator::Outcome;
 use goodays_salesforce::sim::goodays::Feedback;
 use goodays_salesforce::sim::wire::Fault;
+use goodays_salesforce::workers::SweepOptions;
+use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use super::together::refusal;
@@ -89,6 +91,25 @@ async fn rule_16_a_state_of_another_goodays_account_sends_nothing() {
     world.until("it is refused", || world.app().shared.goodays_breaker.trouble().is_some()).await;
     assert_eq!(world.app().shared.goodays_breaker.trouble().unwrap().code, "other_account");
     assert_eq!(world.puts(&id).len(), 1);
+}
+
+/// A sweep asks for the account's feedback, and another brand's must not become Cases.
+#[tokio::test]
+async fn rule_16_a_sweep_reads_nothing_of_another_goodays_account() {
+    let mut world = World::start().await;
+    world.open_is_fine();
+    world.replied().await;
+    world.stop().await;
+    let other = refusal(200, r#"{"username": "another-brand", "token": "t"}"#);
+    world.goodays.wire().fault(Fault { times: None, ..Fault::once("/session", other) });
+    world.goodays.drop_webhooks(1);
+    let theirs = world.customer_leaves(Feedback::default());
+    world.go_on().await;
+    let since = Timestamp::from_millisecond(world.app().shared.clock.now_ms()).unwrap() - 1.hour();
+    let swept = world.app().shared.sweep(SweepOptions { since, named: false, dry_run: false }).await;
+    assert!(swept.is_err(), "{swept:?}");
+    assert_eq!(world.app().shared.goodays_breaker.trouble().unwrap().code, "other_account");
+    assert_eq!(world.cases(&theirs).len(), 0);
 }
 
 /// An answer that does not name the account compares nothing: the next one may name it.
