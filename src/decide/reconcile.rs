@@ -60,7 +60,7 @@ pub fn read_row(row: &Value, marker_field: &str) -> Option<Row> {
 
 /// Updates the link from a row. If the link had no Case or another one, the row's state is the baseline.
 pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &PlanContext<'_>) -> Link {
-    let had_case = link.as_ref().is_some_and(|l| l.case.is_some());
+    let had_case = link.as_ref().is_some_and(|l| l.case.is_some() && !l.status_unread);
     let mut link = link.unwrap_or_else(|| Link::unread(response.clone()));
     for id in &row.marked {
         link.learn(id.clone(), None, MessageOrigin::Imported);
@@ -75,7 +75,7 @@ pub fn adopt(link: Option<Link>, response: &ResponseId, row: &Row, context: &Pla
     }
     if !had_case || !same {
         link.last_seen_fields = action_fields(&row.fields, context);
-        link.fields_forgotten = false;
+        (link.fields_forgotten, link.status_unread) = (false, false);
         (link.command.value, link.command.unread) = (None, true);
         link.active_status_rule = active_status_rule(context.mapping, &Value::Object(row.fields.clone()));
         link.rules = context.mapping.rules_version();

@@ -217,7 +217,7 @@ impl World {
     fn rules(&self) -> (&'static Mapping, Vec<EarlierRules>) {
         let Some(edited_ms) = self.edited_ms else { return (&RULES[0], Vec::new()) };
         let until = SalesforceTime::from_millis(1_767_261_600_000 + edited_ms);
-        (&RULES[1], vec![EarlierRules { until, mapping: RULES[0].clone() }])
+        (&RULES[1], vec![EarlierRules { until, mapping: Some(RULES[0].clone()) }])
     }
 
     fn case_row(&self) -> Value {

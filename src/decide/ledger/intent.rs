@@ -296,6 +296,14 @@ impl ActionKind {
         matches!(self, Self::Answer { .. })
     }
 
+    /// The customer's last message when the Case asked for it.
+    pub fn after(&self) -> Option<&MessageId> {
+        match self {
+            Self::Answer { .. } => None,
+            Self::Call { after, .. } | Self::Close { after, .. } | Self::Spam { after } => after.as_ref(),
+        }
+    }
+
     /// The comment of an answer.
     pub fn comment(&self) -> Option<&RecordId> {
         match self {
@@ -397,12 +405,14 @@ impl Intent {
         }
     }
 
-    /// [`Self::attempt`], also of an action that was dropped while its outcome was not known: Goodays may still show it,
-    /// and then it is no colleague's.
+    /// [`Self::attempt`], also of an action that was dropped or taken back while its outcome was not known: Goodays may
+    /// still show it, and then it is no colleague's.
     pub fn possible_attempt(&self) -> Option<&Sending> {
         match &self.state {
             // Without its words, which are forgotten in time, anything might be it.
-            IntentState::Settled { .. } => self.unconfirmed.as_ref().filter(|_| self.has_words()),
+            IntentState::Settled { .. } | IntentState::Cancelled { .. } => {
+                self.unconfirmed.as_ref().filter(|_| self.has_words())
+            }
             _ => self.attempt(),
         }
     }

@@ -24,6 +24,9 @@ pub struct Link {
     /// imported before they are read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
+    /// A comment was read before its Case: the status rule that held then is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub status_unread: bool,
     /// Cases of this response that were deleted in Salesforce, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<CaseRef>,
@@ -237,6 +240,7 @@ impl Link {
             response_id,
             case: None,
             unread: false,
+            status_unread: false,
             gone: Vec::new(),
             known: Vec::new(),
             marked: 0,

@@ -59,7 +59,7 @@ impl LinkUpdate {
         if let Some(active_status_rule) = self.active_status_rule {
             (link.active_status_rule, link.rules) = (active_status_rule, self.rules);
             link.last_seen_fields.clone_from(&self.last_seen_fields);
-            link.fields_forgotten = false;
+            (link.fields_forgotten, link.status_unread) = (false, false);
         }
     }
 
@@ -72,7 +72,7 @@ impl LinkUpdate {
             // A poll may have seen the Case before its insert was answered.
             link.case = Some(CaseRef { id, number: None }.or_known(link.case.as_ref()));
             link.last_seen_fields.clear();
-            link.fields_forgotten = false;
+            (link.fields_forgotten, link.status_unread) = (false, false);
         }
         for known in self.known {
             link.learn(known.id, known.at, known.origin);

@@ -52,7 +52,7 @@ impl Conversation {
             return Seen::default();
         }
         let value = path(row, Some(field));
-        let by = rules.of_row(row);
+        let by = rules.of_case(row, since);
         let wanted = by.actions().on_command(row);
         link.command.value.clone_from(&value);
         link.command.field = Some(field.to_owned());
@@ -81,7 +81,7 @@ impl Conversation {
         let known = known && !before.unread;
         let Some(wanted) = wanted else {
             if let Some(value) = value.filter(|_| known) {
-                self.tell_unknown_command(&value, rules.of_row(row).actions());
+                self.tell_unknown_command(&value, by.actions());
             }
             return Seen { taken_back, ..Seen::default() };
         };
@@ -144,7 +144,7 @@ impl Conversation {
         self.begin_behind_earlier(seq, &kind, since.now_ms);
         let name = kind.name();
         self.put(Intent {
-            author: author_of_case(row, rules.of_row(row), since),
+            author: author_of_case(row, rules.of_case(row, since), since),
             acted: modified(row).unwrap_or(since.now),
             command: Some(number),
             ..Intent::new(seq, self.response_id.clone(), case_id, kind, since.now_ms)

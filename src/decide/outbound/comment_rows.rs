@@ -128,6 +128,10 @@ impl Conversation {
     pub(super) fn new_answer(&mut self, shown: &Shown, next_seq: &mut dyn FnMut() -> u64) -> Seen {
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
+        if link.case.is_none() {
+            // What stands on the Case when it is read is no wish of now.
+            (link.status_unread, link.command.unread) = (true, true);
+        }
         let case = link.case.get_or_insert(CaseRef { id: shown.case.clone(), number: None }).id.clone();
         let wish = answer_kind(&shown.wanted, link, Some(shown.comment.clone()));
         let fired = self.fire(case, wish, shown.author.clone(), shown.acted, shown.now_ms, next_seq);

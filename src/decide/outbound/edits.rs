@@ -30,7 +30,9 @@ impl Conversation {
             return Ok(None);
         };
         let mut before = rules.earlier.iter().filter(|before| created <= before.until);
-        let is_new = before.any(|before| active_status_rule(&before.mapping, row) != wish.verb());
+        let is_new = before.any(|before| {
+            before.mapping.as_deref().and_then(|before| active_status_rule(before, row)) != wish.verb()
+        });
         let identity = wish.identity(&case);
         Ok(Some(wish).filter(|_| is_new && !self.is_begun(&identity) && !self.has_open_status()))
     }
@@ -58,7 +60,7 @@ impl Conversation {
             author(row, actions, since) != Author::MayNot && wanted.as_ref().is_some_and(answers)
         };
         let mut before = rules.earlier.iter().filter(|before| created <= before.until);
-        let is_new = before.any(|before| !asked_before(before.mapping.actions()));
+        let is_new = before.any(|before| !before.actions().is_some_and(asked_before));
         let known = self.link.as_ref().is_some_and(|link| link.answer(&comment).is_some());
         Ok(Some(wanted).filter(|_| is_new && !known && !self.is_begun(&answer_identity(&comment))))
     }

@@ -44,7 +44,7 @@ impl<'a> Since<'a> {
     }
 
     /// Whether the connector was the last to change a Case: who did what else is new there cannot be seen.
-    fn changed_by_us(&self, row: &Value) -> bool {
+    pub(super) fn changed_by_us(&self, row: &Value) -> bool {
         record(row, "LastModifiedById").is_some_and(|by| self.us.contains(&by))
     }
 }
@@ -98,7 +98,7 @@ impl Conversation {
     ) -> Seen {
         let (Some(id), Some(fields)) = (record(row, "Id"), row.as_object()) else { return Seen::default() };
         let number = row.get("CaseNumber").and_then(Value::as_str).map(str::to_owned);
-        let by = rules.of_row(row);
+        let by = rules.of_case(row, since);
         let known = self.link.as_ref().is_some_and(|l| l.case.as_ref().is_some_and(|c| c.id == id));
         let wanted = match by.actions().on_case(row) {
             Ok(wanted) => wanted,
@@ -113,6 +113,7 @@ impl Conversation {
         let response_id = self.response_id.clone();
         let link = self.link.get_or_insert_with(|| Link::unread(response_id));
         link.note_linked(&id, since.met(fields));
+        let known = known && !std::mem::take(&mut link.status_unread);
         let before = if known { rules.rule_active_before(by, link, row) } else { link.active_status_rule };
         let is_new_command = rules.is_new_command_field(link);
         link.case = Some(CaseRef { id: id.clone(), number }.or_known(link.case.as_ref()));
@@ -260,7 +261,7 @@ impl Conversation {
     }
 
     /// Applies the current row to an action older than one poll: true if it may still be sent (design, rule 10). `row`
-    /// is the comment's or the Case's; `None` when Salesforce returns none.
+    /// is the comment's or the Case's, or that of the Case into which it was merged; `None` when Salesforce returns none.
     pub fn see_again(
         &mut self,
         seq: u64,
@@ -274,6 +275,12 @@ impl Conversation {
         let alive = row.filter(|r| r.get("IsDeleted") != Some(&Value::Bool(true)));
         let (stays, problem) = match alive {
             None => (Stays::No, None),
+            // The command's field is gone with its Case, which was merged into this one: it was given for this response.
+            Some(row)
+                if intent.command.is_some() && record(row, "Id").is_some_and(|id| id != intent.case_id) =>
+            {
+                (Stays::Yes, None)
+            }
             Some(row) if intent.command.is_some() => match self.command_stays(seq, row, rules, now_ms) {
                 Ok(true) => (Stays::Yes, None),
                 Ok(false) => (Stays::No, None),
@@ -296,13 +303,25 @@ impl Conversation {
             Stays::As(wanted) => {
                 let known = self.intent(seq).and_then(|intent| intent.kind.comment().cloned());
                 let known = known.and_then(|c| self.link.as_ref()?.answer(&c).cloned());
-                if let Some(known) = known {
-                    self.follow_comment(&known, &wanted, now_ms);
+                match known {
+                    Some(known) => self.follow_comment(&known, &wanted, now_ms),
+                    None => self.follow_status(seq, &wanted, now_ms),
                 }
                 self.read_now(seq, now_ms);
             }
         }
         problem.map_or(Ok(self.intent(seq).is_some_and(|i| i.state.is_open())), Err)
+    }
+
+    /// The action of a status gets the current values of its Case. It may have been parked meanwhile.
+    fn follow_status(&mut self, seq: u64, wanted: &Wanted, now_ms: i64) {
+        let Some(intent) = self.intent_mut(seq) else { return };
+        let Some(wish) = status_wish(wanted, intent.kind.after().cloned()) else { return };
+        if intent.kind != wish && intent.kind.name() == wish.name() {
+            intent.change(wish);
+            // The agent is still writing: `close_grace` starts again.
+            intent.seen_ms = now_ms;
+        }
     }
 
     fn read_now(&mut self, seq: u64, now_ms: i64) {
@@ -334,7 +353,9 @@ fn still_wanted(intent: &Intent, row: &Value, rules: Rules<'_>) -> (Stays, Optio
         };
     }
     match actions.on_case(row) {
-        Ok(_) if active_status_rule(by, row) == intent.kind.verb() => (Stays::Yes, None),
+        Ok(Some(wanted)) if active_status_rule(by, row) == intent.kind.verb() => {
+            (Stays::As(Box::new(wanted)), None)
+        }
         Ok(_) => (Stays::No, None),
         Err(problem) => (Stays::Yes, Some(problem.to_string())),
     }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::decide::outbound::comment_rows::{Author, author_of_kind};
-use crate::decide::outbound::rows::path;
+use crate::decide::outbound::rows::{Since, path};
 use crate::decide::{Intent, Link, active_status_rule};
 use crate::goodays::Verb;
-use crate::mapping::{EvalProblem, Mapping, Wanted};
+use crate::mapping::{ActionMapping, EvalProblem, Mapping, Wanted};
 use crate::time::SalesforceTime;
 
 /// Rules that were in force until a time.
@@ -19,7 +19,14 @@ use crate::time::SalesforceTime;
 pub struct EarlierRules {
     /// When they were replaced. What was done in that second counts as done before.
     pub until: SalesforceTime,
-    pub mapping: Arc<Mapping>,
+    /// None: they are not kept any more, or this version cannot read them.
+    pub mapping: Option<Arc<Mapping>>,
+}
+
+impl EarlierRules {
+    pub fn actions(&self) -> Option<&ActionMapping> {
+        self.mapping.as_deref().map(Mapping::actions)
+    }
 }
 
 /// All rules that may apply to rows.
@@ -38,18 +45,43 @@ impl<'a> Rules<'a> {
 
     /// The rules that were in force when somebody last changed the row.
     pub fn of_row(self, row: &Value) -> &'a Mapping {
+        modified(row).map_or(self.now, |at| self.at(at))
+    }
+
+    /// The rules for what is new on a Case. Behind our own write it is not seen when somebody else changed the Case: at any
+    /// time since the last poll.
+    pub fn of_case(self, row: &Value, since: &Since<'_>) -> &'a Mapping {
         let Some(modified) = modified(row) else { return self.now };
-        self.earlier.iter().find(|rules| modified <= rules.until).map_or(self.now, |rules| &*rules.mapping)
+        self.at(if since.changed_by_us(row) { modified.min(since.seen_until) } else { modified })
+    }
+
+    /// The rules that were in force then. For those that are not known, the ones after them.
+    fn at(self, time: SalesforceTime) -> &'a Mapping {
+        let mut since = self.earlier.iter().filter(|rules| time <= rules.until);
+        since.find_map(|rules| rules.mapping.as_deref()).unwrap_or(self.now)
+    }
+
+    /// Whether the rules that were in force then are not known.
+    fn are_unknown_at(self, time: SalesforceTime) -> bool {
+        self.earlier.iter().find(|rules| time <= rules.until).is_some_and(|rules| rules.mapping.is_none())
     }
 
     /// The rules that apply to an action: the current ones if an operator asked for it, since the edit was applied to
-    /// existing rows; otherwise those of its row.
+    /// existing rows. Those of its comment, which only people change. What the Case asked for was asked for once, whoever
+    /// changes the Case later.
     pub fn of_action(self, action: Option<&Intent>, row: &Value) -> &'a Mapping {
-        if action.is_some_and(|action| action.by_operator) { self.now } else { self.of_row(row) }
+        match action {
+            Some(action) if action.by_operator => self.now,
+            Some(action) if action.kind.comment().is_none() => self.at(action.acted),
+            _ => self.of_row(row),
+        }
     }
 
-    /// The action that a new comment asks for.
+    /// The action that a new comment asks for; none if the rules for it are not known.
     pub fn new_comment(self, case: &Value, row: &Value) -> Result<Option<Wanted>, EvalProblem> {
+        if modified(row).is_some_and(|modified| self.are_unknown_at(modified)) {
+            return Ok(None);
+        }
         let rules = self.of_row(row);
         let wanted = rules.actions().on_comment(case, row)?.filter(|_| self.admitted_author(row));
         let Some(edited) = self.earlier.last().map(|rules| rules.until) else { return Ok(wanted) };
@@ -74,7 +106,8 @@ impl<'a> Rules<'a> {
         let user_type = path(row, Some("CreatedBy.UserType"));
         let since = self.earlier.iter().filter(|rules| created <= rules.until);
         since
-            .map(|rules| &rules.mapping.actions().comments)
+            .filter_map(EarlierRules::actions)
+            .map(|actions| &actions.comments)
             .all(|source| author_of_kind(user_type.as_deref(), source) != Author::MayNot)
     }
 
@@ -91,7 +124,7 @@ impl<'a> Rules<'a> {
 
     /// The rules by which the Case was seen last, if those are known and not the current ones.
     fn rules_of(self, link: &Link) -> Option<&'a Mapping> {
-        let mut earlier = self.earlier.iter().map(|rules| &*rules.mapping);
+        let mut earlier = self.earlier.iter().filter_map(|rules| rules.mapping.as_deref());
         let is_current = link.rules == self.now.rules_version();
         earlier.find(|rules| !is_current && rules.rules_version() == link.rules)
     }

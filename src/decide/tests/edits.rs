@@ -51,7 +51,7 @@ fn with_rules<T>(
     let until = |n: i64| SalesforceTime::from_millis(minute(n));
     let earlier = before
         .iter()
-        .map(|(n, changes)| EarlierRules { until: until(*n), mapping: mapping_with(changes).into() });
+        .map(|(n, changes)| EarlierRules { until: until(*n), mapping: Some(mapping_with(changes).into()) });
     let (earlier, now) = (earlier.collect::<Vec<_>>(), mapping_with(now));
     f(Rules { now: &now, earlier: &earlier })
 }

@@ -1,6 +1,7 @@
 //! Reads an action older than one poll again from Salesforce before it is sent: it may have been unpublished, deleted,
 //! edited or taken back (design, rule 10).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +16,7 @@ use crate::mapping::ActionMapping;
 use crate::salesforce::{RecordId, query};
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::poll::apply_rows::id_of;
+use crate::workers::poll::columns::SURVIVOR;
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
@@ -67,13 +69,25 @@ struct Again {
     rows: Vec<Value>,
 }
 
+impl Again {
+    /// The row with this id. For a Case that was merged into another one, the row of that one.
+    fn row(&self, id: &RecordId) -> Option<&Value> {
+        let with = |id: &RecordId| self.rows.iter().find(|row| id_of(row, "Id").as_ref() == Some(id));
+        let mut row = with(id)?;
+        for _ in 0..self.rows.len() {
+            match id_of(row, SURVIVOR).and_then(|survivor| with(&survivor)) {
+                Some(survivor) => row = survivor,
+                None => break,
+            }
+        }
+        Some(row)
+    }
+}
+
 /// Applies the current rows to old intents: still valid, changed, or taken back.
 async fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), Fatal> {
     let rules = Rules { now: &again.context.mapping, earlier: &again.earlier };
-    let row_of = |intent: &Intent| {
-        let id = intent.kind.comment().unwrap_or(&intent.case_id);
-        again.rows.iter().find(|row| id_of(row, "Id").as_ref() == Some(id))
-    };
+    let row_of = |intent: &Intent| again.row(intent.kind.comment().unwrap_or(&intent.case_id));
     let now_ms = shared.clock.now_ms();
     let ids: Vec<ResponseId> = old.iter().map(|intent| intent.response_id.clone()).collect();
     let goes = shared
@@ -136,19 +150,35 @@ impl Shared {
         for fields in [&mut of_case, &mut of_comment] {
             fields.extend(["LastModifiedDate", "SystemModstamp", "IsDeleted"].map(str::to_owned));
         }
-        let mut rows = Vec::new();
-        let asked = [(&actions.comments.object, of_comment, comments), (&case.object, of_case, cases)];
-        for (object, fields, ids) in asked {
-            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-            let mut parts = vec![ids];
-            while let Some(mut ids) = parts.pop() {
-                match self.rows_by_ids(object, &fields, &ids).await {
-                    Err(Failure::TooLarge(_)) if ids.len() > 1 => {
-                        let half = ids.split_off(ids.len() / 2);
-                        parts.extend([half, ids]);
-                    }
-                    found => rows.extend(found?),
+        of_case.extend(columns.survivor(context).map(str::to_owned));
+        let mut rows = self.rows_in_parts(&actions.comments.object, &of_comment, comments).await?;
+        while !cases.is_empty() {
+            let found = self.rows_in_parts(&case.object, &of_case, cases).await?;
+            let survivors = found.iter().filter_map(|row| id_of(row, SURVIVOR));
+            let survivors: BTreeSet<RecordId> = survivors.collect();
+            rows.extend(found);
+            let is_new = |id: &RecordId| rows.iter().all(|row| id_of(row, "Id").as_ref() != Some(id));
+            cases = survivors.into_iter().filter(is_new).collect();
+        }
+        Ok(rows)
+    }
+
+    /// The rows with these ids, in smaller parts if an answer is too large.
+    async fn rows_in_parts(
+        &self,
+        object: &str,
+        fields: &[String],
+        ids: Vec<RecordId>,
+    ) -> Result<Vec<Value>, Failure> {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let (mut rows, mut parts) = (Vec::new(), vec![ids]);
+        while let Some(mut ids) = parts.pop() {
+            match self.rows_by_ids(object, &fields, &ids).await {
+                Err(Failure::TooLarge(_)) if ids.len() > 1 => {
+                    let half = ids.split_off(ids.len() / 2);
+                    parts.extend([half, ids]);
                 }
+                found => rows.extend(found?),
             }
         }
         Ok(rows)

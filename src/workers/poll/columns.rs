@@ -65,9 +65,7 @@ impl Columns {
             &case.key_field,
         ];
         fields.extend(ours.map(str::to_owned));
-        // Not in an org that hides it: a refusal would stop the poll.
-        let described = context.plan_context().case.is_some_and(|d| d.field(SURVIVOR).is_some());
-        fields.extend((described && self.shows(SURVIVOR)).then(|| SURVIVOR.to_owned()));
+        fields.extend(self.survivor(context).map(str::to_owned));
         let (key, object) = (case.key_field.as_str(), case.object.as_str());
         let fields = if part.only_ids { Vec::new() } else { refs(&fields) };
         let poll = Poll { object, fields: &fields, key, not_by: None, except: part.except, limit: part.rows };
@@ -98,6 +96,12 @@ impl Columns {
         let (key, not_by) = (key.as_str(), Some(us));
         let poll = Poll { object, fields: &fields, key, not_by, except: part.except, limit: part.rows };
         query::poll(&poll, after).map(Some).map_err(|e| unsayable(&e))
+    }
+
+    /// The column that names the Case into which one was merged. Not in an org that hides it: a refusal would stop the poll.
+    pub(crate) fn survivor(&self, context: &OwnedPlanContext) -> Option<&'static str> {
+        let described = context.plan_context().case.is_some_and(|d| d.field(SURVIVOR).is_some());
+        (described && self.shows(SURVIVOR)).then_some(SURVIVOR)
     }
 
     /// Paths of comments, and of their Cases through the parent field.
@@ -165,7 +169,7 @@ fn rules<'a>(
     context: &'a OwnedPlanContext,
     earlier: &'a [EarlierRules],
 ) -> impl Iterator<Item = &'a ActionMapping> {
-    [context.mapping.actions()].into_iter().chain(earlier.iter().map(|rules| rules.mapping.actions()))
+    [context.mapping.actions()].into_iter().chain(earlier.iter().filter_map(EarlierRules::actions))
 }
 
 fn refs(names: &[String]) -> Vec<&str> {

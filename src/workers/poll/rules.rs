@@ -17,7 +17,7 @@ use crate::workers::{Fatal, Shared};
 const RULES: &str = "action rules";
 /// Set until all Cases were read once more: new rules may use fields that were not read before.
 pub(crate) const READ_ALL: &str = "all Cases are to be read";
-/// How many edits' rules are kept. What was done before the oldest of them was seen long ago.
+/// How many edits' rules are kept. A comment that was last changed before them is no new answer any more.
 const MAX_EDITS: usize = 8;
 /// A `Date` header has whole seconds.
 const EXACT_MS: i64 = 1000;
@@ -28,6 +28,16 @@ struct Kept {
     now: String,
     /// Until when each was in force (Salesforce's clock); oldest first.
     earlier: Vec<(SalesforceTime, String)>,
+    /// Until when those were in force that are not kept any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dropped: Option<SalesforceTime>,
+}
+
+impl Kept {
+    /// How many rules there are of before the last edit, those included that are not known.
+    fn count(&self) -> usize {
+        self.earlier.len() + usize::from(self.dropped.is_some())
+    }
 }
 
 /// When the rules were edited in this term. Rules that were edited before it, on an instance that waited, judged nothing
@@ -61,7 +71,7 @@ impl Shared {
         let text = actions_text(mapping);
         let kept: Option<Kept> = self.store.meta(RULES).await?;
         let first = kept.is_none();
-        let mut kept = kept.unwrap_or_else(|| Kept { now: text.clone(), earlier: Vec::new() });
+        let mut kept = kept.unwrap_or_else(|| Kept { now: text.clone(), ..Kept::default() });
         let edited = kept.now != text;
         if edited {
             let edited_ms = self.rules_edited.last_ms.load(Ordering::SeqCst);
@@ -69,12 +79,12 @@ impl Shared {
             let before = std::mem::replace(&mut kept.now, text);
             kept.earlier.push((now.plus_millis(EXACT_MS - ago_ms), before));
             let surplus = kept.earlier.len().saturating_sub(MAX_EDITS);
-            kept.earlier.drain(..surplus);
+            kept.dropped = kept.earlier.drain(..surplus).next_back().map(|(until, _)| until).or(kept.dropped);
         }
         if edited || first {
             self.store.set_meta(RULES, &kept).await?;
         }
-        if edited || self.earlier_rules.load().len() != kept.earlier.len() {
+        if edited || self.earlier_rules.load().len() != kept.count() {
             let earlier = compiled(mapping, &kept);
             if edited {
                 self.note_new_fields(mapping, earlier.last()).await?;
@@ -87,9 +97,9 @@ impl Shared {
 
     /// If the new rules use fields that were not read before, all Cases are read once more.
     async fn note_new_fields(&self, now: &Mapping, before: Option<&EarlierRules>) -> Result<(), StoreError> {
-        let known =
-            before.map(|rules| rules.mapping.actions().condition_fields.as_slice()).unwrap_or_default();
-        let command = before.and_then(|rules| rules.mapping.actions().command.as_ref());
+        let before = before.and_then(EarlierRules::actions);
+        let known = before.map(|actions| actions.condition_fields.as_slice()).unwrap_or_default();
+        let command = before.and_then(|actions| actions.command.as_ref());
         let is_new_command = now.actions().command.is_some() && now.actions().command.as_ref() != command;
         if is_new_command || now.actions().condition_fields.iter().any(|field| !known.contains(field)) {
             self.store.set_meta(READ_ALL, &true).await?;
@@ -114,15 +124,17 @@ fn compiled(now: &Mapping, kept: &Kept) -> Vec<EarlierRules> {
         sources.iter_mut().filter(|one| is_actions(one)).for_each(|one| one.text.clone_from(text));
         Mapping::from_sources(sources).ok().map(|(mapping, _)| mapping)
     };
-    let mut earlier = Vec::new();
-    for (until, text) in &kept.earlier {
-        if let Some(mapping) = with(text) {
-            earlier.push(EarlierRules { until: *until, mapping: Arc::new(mapping) });
-        } else {
+    let readable = |until: &SalesforceTime, text: &String| {
+        let mapping = with(text);
+        if mapping.is_none() {
             warn!(%until, "earlier rules of actions.yaml cannot be read by this version");
         }
-    }
-    earlier
+        mapping.map(Arc::new)
+    };
+    let dropped = kept.dropped.map(|until| EarlierRules { until, mapping: None });
+    let earlier = kept.earlier.iter();
+    let earlier = earlier.map(|(until, text)| EarlierRules { until: *until, mapping: readable(until, text) });
+    dropped.into_iter().chain(earlier).collect()
 }
 
 #[cfg(test)]
@@ -151,6 +163,25 @@ mod tests {
         for source in mapping.sources() {
             std::fs::write(dir.join(source.name.rsplit('/').next().unwrap()), &source.text).unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn of_more_edits_than_are_kept_it_is_known_until_when_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = tests::shared(dir.path()).await;
+        let at = |ms: i64| SalesforceTime::from(Timestamp::from_millisecond(ms).unwrap());
+        let edits = i64::try_from(MAX_EDITS).unwrap() + 2;
+        for edit in 0..=edits {
+            shared.keep_rules(&mapping(&edit.to_string()), at(edit * HALF_AN_HOUR_MS)).await.unwrap();
+        }
+        let known = shared.earlier_rules.load();
+        assert_eq!(known.len(), MAX_EDITS + 1);
+        assert!(known[0].mapping.is_none() && known[1..].iter().all(|rules| rules.mapping.is_some()));
+        assert_eq!(known[0].until, at(2 * HALF_AN_HOUR_MS + EXACT_MS));
+        // The same after a restart.
+        shared.earlier_rules.store(Arc::default());
+        shared.keep_rules(&mapping(&edits.to_string()), at(edits * HALF_AN_HOUR_MS)).await.unwrap();
+        assert_eq!(shared.earlier_rules.load()[0].until, known[0].until);
     }
 
     /// What an agent did meanwhile is judged by the rules of the instance that worked.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::decide::Conversation;
 use crate::decide::ledger::intent::Refusal;
+use crate::decide::outbound::Rules;
 
 #[test]
 fn our_own_answer_coming_back_settles_its_intent_and_is_no_comment() {
@@ -191,6 +192,22 @@ fn a_dropped_answer_that_is_shown_at_last_is_no_colleagues() {
     now.drop_action(7, "dropped by an operator", 5);
     let [_, note] = now.notes.as_slice() else { panic!("{:?}", now.notes) };
     assert_eq!((note.told, note.code.as_str()), (Feedback::Settled, "dropped"));
+    let events = [event(&[said("b1", 'b', 2, "It is on its way.")])];
+    let plan =
+        Seen { events: &events, link: now.link.as_ref(), intents: &now.intents, ..Seen::default() }.plan();
+    let link = learned(&plan, now.link.as_ref());
+    assert!(link.sent(&id("b1")) && plan.write.is_none_or(|write| write.comments.is_empty()));
+}
+
+/// An operator let it be sent again, and the agent took it back before that.
+#[test]
+fn an_answer_that_was_taken_back_after_an_unclear_attempt_is_no_colleagues_when_it_is_shown() {
+    let link = linked(&[said("b0", 'b', 1, "Hello.")]);
+    let mut again = intent(7, answer("It is on its way.", Audience::Private), ready());
+    again.unconfirmed = Some(on_its_way(Verb::Message, &["b0"]));
+    let mut now = Conversation { link: Some(link), ..Conversation::new(response_id()) };
+    now.put(again);
+    assert_eq!(now.see_again(7, None, Rules::only(&SHIPPED), minute(5)), Ok(false));
     let events = [event(&[said("b1", 'b', 2, "It is on its way.")])];
     let plan =
         Seen { events: &events, link: now.link.as_ref(), intents: &now.intents, ..Seen::default() }.plan();
