@@ -44,11 +44,12 @@ impl InboundWorker {
 
     /// How many conversations the next call may write. While Salesforce refuses everything, a few show whether it does.
     fn room(&self, shared: &Shared, now_ms: i64) -> usize {
+        let mut state = self.state();
+        // Also in that trouble: what is postponed may be all there is, and nothing else would show that it is over.
+        state.pass(now_ms);
         if shared.salesforce_breaker.trouble_with_writes().is_some() {
             return MAX_TRIED;
         }
-        let mut state = self.state();
-        state.pass(now_ms);
         state.most_graphs(now_ms).map_or(self.size.0, |most| most.min(self.size.0))
     }
 

@@ -373,3 +373,17 @@ async fn c12_ids_that_cannot_stand_in_a_path_or_key_are_parked() {
     let text = world.agent_answers(&case);
     world.receives(&id, &text).await;
 }
+
+/// The org is well again, and no other feedback comes: what waits is tried again by itself.
+#[tokio::test]
+async fn a_refusal_of_everything_that_is_over_is_noticed_by_what_waits() {
+    let mut world = World::start().await;
+    refuse(&world, rule("Subject != null", "STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", &[]));
+    let id = world.leaves();
+    let trouble = || world.stage.app().shared.salesforce_breaker.trouble_with_writes();
+    world.holds("nothing is written", || trouble().map(drop)).await;
+    world.stage.salesforce.with_settings(|s| s.validation_rules.clear());
+    world.holds("its Case", || world.stage.salesforce.case_by_key(&id).map(drop)).await;
+    world.quiet().await;
+    world.laws_hold().await;
+}
