@@ -187,7 +187,8 @@ pub(crate) async fn responses_of_comments(
     };
     let named = |row: &Value| {
         let own = key_of(&applying.parent_of(row), &case_mapping.key_field)?;
-        Some(NamedComment { comment: id_of(row, "Id")?, case: id_of(row, parent)?, own })
+        let created = time(row, "CreatedDate");
+        Some(NamedComment { comment: id_of(row, "Id")?, case: id_of(row, parent)?, own, created })
     };
     let named: Vec<Option<NamedComment>> = rows.iter().map(named).collect();
     let mut found = whose(&shared.store, &named.iter().flatten().collect::<Vec<_>>()).await?.into_iter();
@@ -225,6 +226,7 @@ struct NamedComment {
     case: RecordId,
     /// The response that the Case's key names.
     own: ResponseId,
+    created: Option<SalesforceTime>,
 }
 
 /// Three requests to the store, whatever the number of comments.
@@ -256,6 +258,12 @@ fn by_links(comment: &NamedComment, links: &[Link]) -> Addressed {
     let sure = |response: &ResponseId| Addressed { response: response.clone(), unsure: false };
     if let Some(link) = links.iter().find(|link| link.answer(&comment.comment).is_some()) {
         return sure(&link.response_id);
+    }
+    // A merge moves comments: one from before it may have been written on either of the Cases.
+    let from_before =
+        |at: SalesforceTime| comment.created.is_none_or(|created| created < at) && links.len() > 1;
+    if links.iter().filter_map(|link| link.joined).any(|joined| from_before(joined.at)) {
+        return Addressed { response: comment.own.clone(), unsure: true };
     }
     match addressee(links) {
         Some(link) => sure(&link.response_id),

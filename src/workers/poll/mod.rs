@@ -41,7 +41,7 @@ pub(crate) const LOOKED: &str = "cursor at the last look back";
 pub(crate) const DEEP: &str = "last daily look";
 /// How long an action waits, at most, for a pass of its own after the last one (milliseconds).
 const LONGEST_GAP_MS: i64 = 5_000;
-/// For how many poll intervals the queries for deleted rows are left out after one fails.
+/// For how many poll intervals, at most, the queries for deleted rows are left out after one fails.
 const WITHOUT_GONE: i64 = 60;
 
 #[derive(Default)]
@@ -52,6 +52,8 @@ pub struct Poller {
     spacing_ms: i64,
     /// Deleted rows are not queried before then (milliseconds): Salesforce refused, or did not answer.
     without_gone_ms: i64,
+    /// How many passes with them got no answer, one after the other.
+    gone_unanswered: u32,
     /// The cursor when they were left out for the first time.
     gone_from: Option<SalesforceTime>,
     deleted_comments: DeletedComments,
@@ -182,22 +184,15 @@ impl Poller {
                 Ok(seen) => newest = newest.max(seen),
                 Err(stop) => {
                     let failure = stop.remote()?;
-                    // Queries for deleted rows must not stop the others, so they are left out for a while.
-                    if matches!(
-                        failure,
-                        Failure::Refused { .. }
-                            | Failure::NoAnswer(_)
-                            | Failure::TooLarge(_)
-                            | Failure::Road(_)
-                    ) {
-                        self.leave_gone_out(shared, now_ms);
-                        self.gone_from.get_or_insert(span.cursor);
-                    }
+                    self.after_failed_pass(shared, &failure, span.cursor, now_ms);
                     // An interrupted pass does not count: the next one reads the overlap again.
                     self.looks = LooksBack { overlap_ms: None, ..span.before };
                     return Err(failure.into());
                 }
             }
+        }
+        if now_ms >= self.without_gone_ms {
+            self.gone_unanswered = 0;
         }
         let gone_from = self.gone_from.or(Some(span.cursor));
         self.gone_from = gone_from.filter(|_| now_ms < self.without_gone_ms);
@@ -242,8 +237,23 @@ impl Poller {
         ]
     }
 
-    fn leave_gone_out(&mut self, shared: &Shared, now_ms: i64) {
-        self.without_gone_ms = now_ms + WITHOUT_GONE * millis(shared.live().poll.interval);
+    /// Queries for deleted rows must not stop the others, so they are left out for a while. After a line that was cut once
+    /// only for one poll: until they are asked again, nobody knows of a merge.
+    fn after_failed_pass(&mut self, shared: &Shared, failure: &Failure, cursor: SalesforceTime, now_ms: i64) {
+        let intervals = match failure {
+            Failure::Refused { .. } | Failure::TooLarge(_) => WITHOUT_GONE,
+            Failure::NoAnswer(_) | Failure::Road(_) => {
+                self.gone_unanswered += u32::from(now_ms >= self.without_gone_ms);
+                4_i64.saturating_pow(self.gone_unanswered.saturating_sub(1)).min(WITHOUT_GONE)
+            }
+            _ => return,
+        };
+        self.leave_gone_out(shared, intervals, now_ms);
+        self.gone_from.get_or_insert(cursor);
+    }
+
+    fn leave_gone_out(&mut self, shared: &Shared, intervals: i64, now_ms: i64) {
+        self.without_gone_ms = now_ms + intervals * millis(shared.live().poll.interval);
     }
 
     /// From where this pass reads. A row may have become visible at any time since the last read of the overlap, so

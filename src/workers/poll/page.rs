@@ -10,12 +10,12 @@ use crate::salesforce::client::{Asked, Page};
 use crate::salesforce::query::{self, After, Poll};
 use crate::time::SalesforceTime;
 use crate::workers::inbound::reconcile::unsayable;
-use crate::workers::poll::Poller;
 use crate::workers::poll::apply_rows::{
     Applying, apply_case_rows, apply_comment_rows, apply_merged_rows, id_of,
 };
 use crate::workers::poll::columns::{Columns, Part};
 use crate::workers::poll::deleted_comments::apply_deleted_comments;
+use crate::workers::poll::{Poller, WITHOUT_GONE};
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
@@ -34,6 +34,18 @@ const MERGED: usize = 2;
 /// Comments of parked answers that were deleted.
 const DELETED: usize = 3;
 
+/// The order in which the rows of a page are applied. Merges come first: otherwise what is shown on the surviving Case, also
+/// a comment that moved there, would count as written for its own customer alone. They are asked for behind the others: of a
+/// merge between two queries, the rows of before it are judged with it.
+fn place(index: usize) -> usize {
+    match index {
+        MERGED => 0,
+        CASES => 1,
+        COMMENTS => 2,
+        _ => 3,
+    }
+}
+
 /// How far a query has come.
 pub(super) struct Progress {
     pub after: After,
@@ -41,7 +53,7 @@ pub(super) struct Progress {
 }
 
 impl Poller {
-    /// Asks and applies. Cases come before comments, so that a comment is judged by the current Case. Returns the newest
+    /// Asks and applies, in the order of [`place`]. Cases come before comments, so that a comment is judged by the current Case. Returns the newest
     /// time of a row.
     pub(super) async fn page(
         &mut self,
@@ -57,6 +69,7 @@ impl Poller {
         queries.extend(deleted.filter(|_| !progress[DELETED].done).map(|q| (DELETED, q.to_owned())));
         if rows == 1 {
             // One row of each may be too large together.
+            queries.sort_by_key(|(index, _)| place(*index));
             queries.truncate(1);
         }
         self.spacing_ms = shared.allowance(Purpose::Poll).await?;
@@ -79,7 +92,10 @@ impl Poller {
             result => result?,
         };
         let read = queries.iter().map(|(index, _)| *index).zip(pages);
-        let Some(read) = self.without_refused(shared, read, progress, began_ms)? else { return Ok(newest) };
+        let Some(mut read) = self.without_refused(shared, read, progress, began_ms)? else {
+            return Ok(newest);
+        };
+        read.sort_by_key(|(index, _)| place(*index));
         // Actions are sent only when the whole page is in the outbox, so that one write reports on all of them.
         let whole_page = shared.page.write().await;
         let applying = Applying::new(shared, contact, &context, &earlier, began_ms);
@@ -124,7 +140,7 @@ impl Poller {
                 Err(problem) => match (index, shared.columns.without(&problem)) {
                     (MERGED | DELETED, _) => {
                         progress[index].done = true;
-                        self.leave_gone_out(shared, now_ms);
+                        self.leave_gone_out(shared, WITHOUT_GONE, now_ms);
                     }
                     (_, true) => return Ok(None),
                     _ => refused = Some(problem),
@@ -195,7 +211,7 @@ impl Poller {
     ) -> Result<SalesforceTime, Stop> {
         if matches!(index, MERGED | DELETED) {
             progress[index].done = true;
-            self.leave_gone_out(shared, shared.clock.now_ms());
+            self.leave_gone_out(shared, WITHOUT_GONE, shared.clock.now_ms());
             return Ok(SalesforceTime::default());
         }
         let part = Part { rows: 1, except: self.too_large.rows(), only_ids: false }.next_id();

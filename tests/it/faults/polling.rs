@@ -333,8 +333,8 @@ async fn c09_a_row_that_is_too_large_stops_no_other() {
     let mut world = World::start().await;
     let (_, large) = world.arrives().await;
     world.quiet().await;
-    // Pages of 2000, 1000, 500, 250, 125, 62, 31, 15, 7, 3 rows and of one.
-    world.stage.salesforce.wire().fault(too_large("CreatedDate", Some(11)));
+    // Pages of 2000, 1000, 500, 250, 125, 62, 31, 15, 7, 3 rows; a larger one after the query for merges; one of one row.
+    world.stage.salesforce.wire().fault(too_large("CreatedDate", Some(12)));
     let trouble = |world: &World| (**world.stage.app().shared.poll_state.trouble.load()).clone();
     world.holds("its name", || trouble(&world).filter(|told| told.contains(&large))).await;
     assert_eq!(world.salesforce_trouble(), None);

@@ -77,6 +77,33 @@ async fn rule_11_an_answer_on_a_merged_case_that_could_be_for_either_is_parked()
     assert_eq!(world.told(&kept).0, "Not sent");
 }
 
+/// The comment has moved to the surviving Case when a poll first shows it.
+#[tokio::test]
+async fn rule_11_an_answer_beside_a_merge_that_no_poll_has_shown_is_parked() {
+    for (merged_first, answered) in [(false, false), (true, false), (false, true)] {
+        let mut world = World::start().await;
+        world.parked_is_fine();
+        let kept = world.arrives(words("I want my money back.")).await;
+        let gone = if answered { world.replied().await } else { world.arrives(words("Thank you.")).await };
+        let before = world.received(&gone).len();
+        let ids = [&kept, &gone].map(|id| world.field(id, "Id"));
+        world.stop().await;
+        if !merged_first {
+            world.agent_comments(&gone, "You are welcome.");
+            world.salesforce.advance(2_000);
+        }
+        world.salesforce.merge_cases(&ids[0], &ids[1]).unwrap();
+        if merged_first {
+            world.agent_comments(&kept, "You are welcome.");
+        }
+        world.go_on().await;
+        world.settle().await;
+        assert_eq!(world.the_parked().await.reason_code, "merged");
+        assert_eq!((world.received(&kept).len(), world.received(&gone).len()), (0, before));
+        world.end().await;
+    }
+}
+
 #[tokio::test]
 async fn rule_11_a_case_linked_by_hand_takes_over() {
     let world = World::start().await;
