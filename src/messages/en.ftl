@@ -60,6 +60,7 @@ linked = Somebody put the feedback on this Case, and it cannot be told whether t
 not-listed = Goodays does not list "{ $verb }" for this feedback at the moment.
 no-address = Goodays names "{ $verb }" for this feedback, but with no address: the connector takes that as not allowed.
 call-not-carried = The call's note and rating did not travel: please enter them in Goodays.
+not-reported-as-spam = It was not reported as spam: Goodays takes that only for feedback that nobody has handled.
 rating-left-out = The call's rating was left out: Goodays takes 0 to 5.
 remark-left-out = The type “{ $chosen }” did not travel: Goodays takes { $known }.
 note-cut = The call's note was cut after { $max } characters.

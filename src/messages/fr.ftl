@@ -60,6 +60,7 @@ linked = Quelqu’un a mis l’avis sur cette requête, et rien ne dit si le com
 not-listed = Goodays ne propose pas « { $verb } » pour cet avis en ce moment.
 no-address = Goodays nomme « { $verb } » pour cet avis, mais sans adresse : le connecteur considère que ce n’est pas autorisé.
 call-not-carried = La note et l’évaluation de l’appel n’ont pas été transmises : merci de les saisir dans Goodays.
+not-reported-as-spam = L’avis n’a pas été signalé comme indésirable : Goodays ne l’accepte que pour un avis que personne n’a traité.
 rating-left-out = L’évaluation de l’appel n’a pas été transmise : Goodays accepte de 0 à 5.
 remark-left-out = Le type « { $chosen } » n’a pas été transmis : Goodays accepte { $known }.
 note-cut = La note de l’appel a été coupée après { $max } caractères.

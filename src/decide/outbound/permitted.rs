@@ -43,17 +43,20 @@ pub fn permitted(intent: &Intent, view: &Response, beside: Beside<'_>) -> Permit
         }
         ActionKind::Call { rating, note, left_out, .. } => {
             let send = Action::Call { user, rating: *rating, note: note.clone() };
-            let lost = note.is_some() || rating.is_some() || !left_out.is_empty();
-            status(view, Verb::Call, send, lost)
+            let carries = note.is_some() || rating.is_some() || !left_out.is_empty();
+            let lost = carries.then(|| Words::new("call-not-carried"));
+            status(view, Verb::Call, send, lost.unwrap_or_default())
         }
         ActionKind::Close { remark_type, .. } => {
             let required = intent.needs_remark_type || is_outside_source(view.source.as_deref());
             let remark_type = remark(remark_type.as_deref(), required);
-            status(view, Verb::Close, Action::Close { user, remark_type }, false)
+            status(view, Verb::Close, Action::Close { user, remark_type }, Words::default())
         }
         ActionKind::Spam { .. } => {
             let remark_type = remark(None, intent.needs_remark_type);
-            status(view, Verb::Spam, Action::Spam { user, remark_type }, false)
+            let is_spam = view.state.as_deref() == Some("spam");
+            let lost = (!is_spam).then(|| Words::new("not-reported-as-spam"));
+            status(view, Verb::Spam, Action::Spam { user, remark_type }, lost.unwrap_or_default())
         }
     }
 }
@@ -136,12 +139,13 @@ fn unusable(view: &Response, verbs: &[Verb]) -> Option<Words> {
     Some(Words::new("no-address").with("verb", named))
 }
 
-fn status(view: &Response, verb: Verb, action: Action, carries: bool) -> Permitted {
+/// `lost`: what does not reach Goodays if it has the response as processed already (Goodays reference, 3.2).
+fn status(view: &Response, verb: Verb, action: Action, lost: Words) -> Permitted {
     if view.allows(verb) {
         return Permitted::Send(action);
     }
     if is_processed(view) {
-        return Permitted::Settled(if carries { Words::new("call-not-carried") } else { Words::default() });
+        return Permitted::Settled(lost);
     }
     let why = unusable(view, &[verb]).unwrap_or_else(|| Words::new("not-listed").with("verb", verb));
     not_sent("not_allowed", why)

@@ -140,22 +140,22 @@ fn status_actions_by_what_goodays_lists() {
       call with note: send call {"rating":4,"note":"A good talk."}
     open, replied, lists [reply message]
       close, somebody replied: settled
-      spam, somebody replied: settled
+      spam, somebody replied: settled It was not reported as spam: Goodays takes that only for feedback that nobody has handled.
       call, somebody replied: settled
       call with note, somebody replied: settled The call's note and rating did not travel: please enter them in Goodays.
     closed, replied, lists [message]
       close, somebody replied: settled
-      spam, somebody replied: settled
+      spam, somebody replied: settled It was not reported as spam: Goodays takes that only for feedback that nobody has handled.
       call, somebody replied: settled
       call with note, somebody replied: settled The call's note and rating did not travel: please enter them in Goodays.
     closed, replied, lists []
       close, somebody replied: settled
-      spam, somebody replied: settled
+      spam, somebody replied: settled It was not reported as spam: Goodays takes that only for feedback that nobody has handled.
       call, somebody replied: settled
       call with note, somebody replied: settled The call's note and rating did not travel: please enter them in Goodays.
     closed, lists []
       close: settled
-      spam: settled
+      spam: settled It was not reported as spam: Goodays takes that only for feedback that nobody has handled.
       call: settled
       call with note: settled The call's note and rating did not travel: please enter them in Goodays.
     spam, lists []

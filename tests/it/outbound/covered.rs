@@ -1,5 +1,6 @@
 //! A8: what became of the agent's words stays on the Case when nothing came of what was told over it.
 
+use goodays_salesforce::demo::stage::Tuning;
 use goodays_salesforce::sim::wire::{Act, Fault};
 use serde_json::{Value, json};
 
@@ -21,9 +22,7 @@ fn back(world: &World) {
 /// The agent acts while Goodays is away, when his answer was sent long ago.
 #[tokio::test]
 async fn a08_an_answer_is_told_again_when_nothing_was_to_send_after_an_outage() {
-    for fields in
-        [json!({"Status": "Closed"}), json!({"Status": "Spam"}), json!({"Status": "Closed by phone"})]
-    {
+    for fields in [json!({"Status": "Closed"}), json!({"Status": "Closed by phone"})] {
         let mut world = World::with(brisk()).await;
         let id = world.replied().await;
         told(&world, &id, SENT).await;
@@ -36,6 +35,21 @@ async fn a08_an_answer_is_told_again_when_nothing_was_to_send_after_an_outage() 
         assert_eq!(world.told(&id), (SENT.to_owned(), String::new()), "{fields}");
         assert_eq!(world.processed(&id), ["reply"], "{fields}");
         world.errors_are_fine();
+        world.end().await;
+    }
+}
+
+/// Goodays takes no spam of what was handled: the agent must not believe that it was reported.
+#[tokio::test]
+async fn spam_of_an_answered_feedback_is_told_as_not_reported() {
+    let set = [json!({"Status": "Spam"}), json!({"Goodays_Command__c": "spam"})];
+    for fields in set {
+        let world = World::as_deployed(Tuning::default()).await;
+        let id = world.replied().await;
+        world.agent_sets(&id, fields.clone());
+        world.until("it is told", || world.told(&id).1.contains("not reported as spam")).await;
+        world.settle().await;
+        assert_eq!(world.processed(&id), ["reply"], "{fields}");
         world.end().await;
     }
 }
