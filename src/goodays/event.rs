@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::Value;
 
 pub use super::message::{Message, Whose, normalised};
-use super::message::{News, People, text, time, turns};
+use super::message::{News, People, listed, text, time, turns};
 use super::{BadResponseId, ResponseId, Verb};
 use crate::time::GoodaysTime;
 
@@ -141,6 +141,12 @@ impl Response {
         response.raw = raw;
         if let Some(raw) = response.raw.as_object_mut() {
             raw.shift_remove("token");
+            // As they were read: mappings look for a message in an object.
+            for (name, message) in [("message", &response.first), ("reply", &response.reply)] {
+                if let Some(message) = message.as_ref().filter(|read| raw.get(name) != Some(&read.raw)) {
+                    raw.insert(name.to_owned(), message.raw.clone());
+                }
+            }
         }
         Ok(response)
     }
@@ -159,7 +165,7 @@ impl Response {
         if let Some(reply) = &mut reply {
             reply.whose = Whose::Brand;
         }
-        let attached = get("attached_messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let attached = listed(get("attached_messages"));
         let (actions, odd_actions) = verbs(get("actions"));
         let turns = turns(attached, news, first.as_ref(), reply.as_ref(), &people);
         Ok(Self {
@@ -327,6 +333,29 @@ mod tests {
         assert_eq!(odd.response.created.unwrap().to_string(), "2018-07-10T00:00:00Z");
         assert_eq!((odd.response.updated, odd.response.reply), (None, None));
         assert!(odd.response.odd_actions.contains("reply"));
+    }
+
+    /// Forms that no page shows: nothing of them may be lost.
+    #[test]
+    fn words_are_found_wherever_they_are() {
+        let of = |message: Value, attached: Value| {
+            let response = json!({"id": "r", "message": message, "attached_messages": attached});
+            let read = read(&json!({"response": response})).unwrap().response;
+            let texts = |name: &str| read.raw["message"][name].as_str().map(str::to_owned);
+            let turns = read.turns.iter().map(|turn| turn.content.clone()).collect::<Vec<_>>();
+            (texts("content"), texts("attachment"), turns)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let hi = json!({"id": "m", "content": "Hi."});
+        assert_eq!(of(json!("Hello."), json!({"results": [hi]})), (some("Hello."), None, vec!["Hi.".into()]));
+        assert_eq!(
+            of(json!([{"content": "Hello."}]), json!("Hi.")),
+            (some("Hello."), None, vec!["Hi.".into()])
+        );
+        let odd = json!({"content": {"text": "Hello."}, "attachment": [{"url": "https://a"}, "https://b"]});
+        assert_eq!(of(odd, hi), (some("Hello."), some("https://a https://b"), vec!["Hi.".into()]));
+        let unknown = json!({"content": "Hello.", "attachment": {"size": 3}});
+        assert_eq!(of(unknown, json!(7)), (some("Hello."), some("{\"size\":3}"), vec![]));
     }
 
     #[test]

@@ -112,16 +112,23 @@ impl fmt::Debug for Message {
 impl Message {
     /// None if the message is empty. A message without an id gets one made from its time and text.
     pub(super) fn from_value(value: &Value) -> Option<Self> {
-        let object = match value {
+        let mut object = match value {
             Value::Object(object) => object.clone(),
             Value::String(words) => Map::from_iter([("content".to_owned(), json!(words))]),
+            Value::Array(list) if list.len() == 1 => return Self::from_value(&list[0]),
             _ => return None,
         };
         let content = match object.get("content") {
             Some(Value::String(words)) => words.clone(),
-            other => text(other).unwrap_or_default(),
+            other => other.and_then(|other| flat(other, &["text", "content"])).unwrap_or_default(),
         };
-        let attachment = text(object.get("attachment"));
+        let attachment = object.get("attachment").and_then(|other| flat(other, &["url", "href", "file"]));
+        // Mappings read these two as texts.
+        for (name, flat) in [("content", Some(&content)), ("attachment", attachment.as_ref())] {
+            if let (Some(value @ (Value::Object(_) | Value::Array(_))), flat) = (object.get_mut(name), flat) {
+                *value = json!(flat);
+            }
+        }
         let created = text(object.get("created_date"));
         let id = text(object.get("id"));
         if id.is_none() && content.trim().is_empty() && attachment.is_none() {
@@ -234,6 +241,30 @@ pub(super) fn text(value: Option<&Value>) -> Option<String> {
         _ => return None,
     };
     Some(text).filter(|t| !t.is_empty())
+}
+
+/// The text of a value that should be one: of a list all of its parts, of an object the part with one of these names. What has
+/// none of them is shown as it is, so that nothing is lost.
+fn flat(value: &Value, names: &[&str]) -> Option<String> {
+    match value {
+        Value::Array(parts) => {
+            let parts: Vec<String> = parts.iter().filter_map(|part| flat(part, names)).collect();
+            Some(parts.join(" ")).filter(|all| !all.is_empty())
+        }
+        Value::Object(parts) if !parts.is_empty() => {
+            names.iter().find_map(|name| text(parts.get(*name))).or_else(|| Some(value.to_string()))
+        }
+        other => text(Some(other)),
+    }
+}
+
+/// The messages of a list, which may also be paged, or one alone (Goodays reference, 4.2).
+pub(super) fn listed(value: Option<&Value>) -> &[Value] {
+    match value.map(|value| value.get("results").unwrap_or(value)) {
+        Some(Value::Array(list)) => list,
+        Some(one @ (Value::Object(_) | Value::String(_))) => std::slice::from_ref(one),
+        _ => &[],
+    }
 }
 
 /// Parses ISO 8601 with any number of decimals. Without an offset it is UTC (Goodays reference, 4.4).
