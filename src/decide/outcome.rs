@@ -257,7 +257,10 @@ fn refused(one: &Written, errors: &[NodeError], call: Call, context: &PlanContex
             if let Some(next) = less.flatten() {
                 return next;
             }
-            let why = errors.iter().map(|e| e.problem.message.as_str()).find(|m| !m.is_empty());
+            // Of several errors the words of the one that decided.
+            let decided = errors.iter().filter(|error| error.problem.code == code);
+            let mut messages = decided.chain(errors).map(|error| error.problem.message.as_str());
+            let why = messages.find(|message| !message.is_empty());
             let why = format!("Salesforce refuses it with {code}: {}", why.unwrap_or("no reason given"));
             Next::Park { code, why }
         }

@@ -159,18 +159,28 @@ fn reference(error: &NodeError) -> Verdict {
     }
 }
 
-/// Drops the fields with invalid references, if Salesforce names them.
+/// Drops the fields with invalid references, if Salesforce names them, or all that were sent.
 fn pointing(error: &NodeError) -> Verdict {
     let fields = named_fields(error);
     if !fields.is_empty() {
         return drops(error, fields);
     }
-    id_label(&error.problem.message).map_or_else(|| by_status(error), |field| drops(error, vec![field]))
+    if let Some(field) = id_label(&error.problem.message) {
+        return drops(error, vec![field]);
+    }
+    // It may be any of them: a Contact that was merged away since it was found, for example.
+    let is_reference = |field: &&String| REFERENCES.iter().any(|name| field.eq_ignore_ascii_case(name));
+    let sent = error.sent.iter().filter(|_| is_case(error)).filter(is_reference);
+    let sent: Vec<String> = sent.cloned().collect();
+    if sent.is_empty() { by_status(error) } else { drops(error, sent) }
 }
+
+/// The references of a Case that Salesforce may refuse without naming them.
+const REFERENCES: [&str; 2] = ["OwnerId", "ContactId"];
 
 fn no_access(error: &NodeError) -> Verdict {
     if is_case(error) {
-        drop_or(error, &["OwnerId", "ContactId"])
+        drop_or(error, &REFERENCES)
     } else {
         Verdict::AdminMustAct { code: error.problem.code.clone() }
     }

@@ -131,6 +131,8 @@ const FIXABLE: &[Row] = &[
         &["OwnerId"],
         "fix without OwnerId",
     ),
+    (400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &[], "fix without OwnerId"),
+    (400, "ENTITY_IS_DELETED", "entity is deleted", &[], "fix without OwnerId"),
     (400, "INACTIVE_OWNER_OR_USER", "", &[], "fix without OwnerId"),
     (400, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "", &[], "fix without OwnerId without ContactId"),
     (400, "NUMBER_OUTSIDE_VALID_RANGE", "", &["Legacy__c"], "fix without Legacy__c"),
@@ -226,6 +228,19 @@ fn reads_that_are_refused_and_tries_without_progress_end_too() {
         assert!(matches!(next(0), Next::SendLater { attempts: 1, .. }), "{:?}", next(0));
         assert_eq!(shown(&next(MAX_ATTEMPTS)), "park");
     }
+}
+
+#[test]
+fn of_several_errors_the_words_of_the_one_that_decides_are_told() {
+    let errors = vec![
+        error(400, "INVALID_EMAIL_ADDRESS", "Web Email: invalid email address: x", &[]),
+        error(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Priority must be set by the desk", &[]),
+    ];
+    let one = Written::default();
+    let next = after_call(&[one], vec![GraphOutcome::Failed(errors)], &plan_context()).remove(0);
+    let Next::Park { code, why } = next else { panic!("{next:?}") };
+    assert_eq!(code, "FIELD_CUSTOM_VALIDATION_EXCEPTION");
+    assert!(why.ends_with(": Priority must be set by the desk"), "{why}");
 }
 
 #[test]

@@ -193,7 +193,10 @@ fn a_missing_record_is_gone_whether_it_is_patched_or_commented() {
     for error in [patched, comment, named, deleted] {
         assert_eq!(classify(&[error]), Verdict::Gone);
     }
-    assert!(matches!(classify(&[unknown]), Verdict::Permanent { .. }));
+    // A new Case: one of its references, as far as it has any.
+    let plain = NodeError { sent: vec!["Subject".to_owned()], ..unknown.clone() };
+    assert!(matches!(classify(&[unknown]), Verdict::Fix(fixes) if fixes.len() == 1));
+    assert!(matches!(classify(&[plain]), Verdict::Permanent { .. }));
 }
 
 #[test]
