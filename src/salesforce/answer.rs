@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-use super::graph::{problems, status_of};
+use super::problem::{problems, status_of};
 use crate::http::{Answer, Failure, Problem};
 
 /// One page of a query's result. `Debug` shows no rows.

@@ -17,6 +17,7 @@ pub mod fit;
 pub mod graph;
 pub mod meter;
 pub mod named;
+mod problem;
 pub mod query;
 pub mod sessions;
 

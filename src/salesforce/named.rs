@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::describe::Describe;
-use super::graph::{NodeError, is_a_name};
+use super::graph::NodeError;
+use super::problem::is_a_name;
 use crate::http::Problem;
 
 /// Adds the fields that Salesforce names only by label: the message begins or ends with the label of a sent field, or
@@ -82,24 +83,6 @@ pub fn no_such_field(error: &NodeError) -> Vec<String> {
     one.map_or_else(|| named_fields(error), |field| vec![field.to_owned()])
 }
 
-/// The column or relationship that a query's refusal names, read from the whole message: the query stands before it, and
-/// a shortened message has neither. The words around the quotes are translated; "Didn't" is none of them.
-pub(super) fn missing_column(message: &str) -> Option<String> {
-    let (_, said) = message.rsplit_once("ERROR at Row").unwrap_or(("", message));
-    if said.trim_start().starts_with("Foreign key") {
-        return None;
-    }
-    let is_column = |text: &&str| {
-        text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    said.split(['\'', '"', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}'])
-        .skip(1)
-        .map(str::trim)
-        .find(is_column)
-        .map(str::to_owned)
-}
-
 pub fn named_fields(error: &NodeError) -> Vec<String> {
     error.problem.fields.clone()
 }
@@ -142,4 +125,31 @@ pub(super) fn fields_of_value(problem: &Problem, sent: &Map<String, Value>) -> V
 pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(inner, _)| inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_that_salesforce_cannot_read_names_its_field() {
+        let sent = json!({"Due__c": "2046-04-05 17:00:00", "Subject": "2046", "N__c": 7, "B__c": true});
+        let of = |code: &str, message: &str| {
+            fields_of_value(&Problem::new(code, message), sent.as_object().unwrap())
+        };
+        let parser = |value: &str| {
+            let message = format!(
+                "Cannot deserialize instance of datetime from VALUE_STRING value {value} or request may be missing a \
+                 required field at [line:1, column:123]"
+            );
+            of("JSON_PARSER_ERROR", &message)
+        };
+        assert_eq!(parser("2046-04-05 17:00:00"), ["Due__c"]);
+        assert_eq!((parser("7"), parser("true")), (vec!["N__c".to_owned()], vec!["B__c".to_owned()]));
+        assert_eq!(parser("elsewhere"), Vec::<String>::new());
+        assert_eq!(of("JSON_PARSER_ERROR", "unexpected"), Vec::<String>::new());
+        assert_eq!(of("REQUIRED_FIELD_MISSING", "the value 7 at [line"), Vec::<String>::new());
+    }
 }
