@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::RecordId;
 use super::answer::speaks_of_session;
-use super::comment::{clean_text, cut_at_units, units};
 use super::field_fix::FieldFix;
 use crate::http::Problem;
 
@@ -128,56 +127,8 @@ impl Node {
 
     /// Applies one fix. False if it changes nothing: then sending again would fail in the same way.
     pub fn apply(&mut self, fix: &FieldFix) -> bool {
-        match fix {
-            FieldFix::Drop { field, .. } => self.drop_field(field),
-            FieldFix::Shorten { field, max } => {
-                let key = self.fields.keys().find(|k| is_named(k, field)).cloned();
-                let Some(Value::String(text)) = key.and_then(|k| self.fields.get_mut(&k)) else {
-                    return false;
-                };
-                shorten(text, *max)
-            }
-            // The planner applies these.
-            FieldFix::Fewer { .. } | FieldFix::AsCode { .. } => false,
-            FieldFix::StripControl => {
-                let mut changed = false;
-                for value in self.fields.values_mut() {
-                    if let Value::String(text) = value {
-                        let clean = clean_text(text);
-                        changed |= clean != *text;
-                        *text = clean;
-                    }
-                }
-                changed
-            }
-        }
+        fix.apply_to(&mut self.fields)
     }
-
-    /// Drops the field, or the relation that is looked up by it (`Store__r: {Partner_Id__c: …}`).
-    fn drop_field(&mut self, field: &str) -> bool {
-        let before = self.fields.len();
-        self.fields.retain(|key, value| {
-            let inside = |o: &Map<String, Value>| o.keys().any(|k| is_named(k, field));
-            !is_named(key, field) && !value.as_object().is_some_and(inside)
-        });
-        self.fields.len() < before
-    }
-}
-
-/// Compares with a name, or with a label that differs from the name only in spaces (`Comment Body`).
-fn is_named(key: &str, field: &str) -> bool {
-    key.eq_ignore_ascii_case(field) || key.eq_ignore_ascii_case(&field.replace(' ', ""))
-}
-
-/// Cuts to the stated length. If the text is not longer than that, Salesforce counts differently: cuts off a tenth.
-fn shorten(text: &mut String, max: Option<usize>) -> bool {
-    let length = units(text);
-    let target = max.filter(|max| *max < length).unwrap_or(length * 9 / 10);
-    if target >= length {
-        return false;
-    }
-    text.truncate(cut_at_units(text, target));
-    true
 }
 
 #[cfg(test)]
@@ -194,28 +145,5 @@ mod tests {
         let comment =
             fields(&json!({"ParentId": Node::reference_to("refCase"), "X": {"Y": ["@{z}"]}, "N": 1}));
         Graph { id: "g1".into(), nodes: vec![case, Node::insert("c1", "CaseComment", comment)] }
-    }
-
-    #[test]
-    fn fixes_change_the_node_or_say_that_nothing_changed() {
-        let all =
-            json!({"Subject": "äöü", "Store__r": {"Partner_Id__c": "1"}, "OwnerId": "x", "T": "a\u{1}b"});
-        let mut node = Node::insert("r", "Case", fields(&all));
-        let fix = |field: &str| FieldFix::Drop { field: field.into(), code: String::new() };
-        let short = |max| FieldFix::Shorten { field: "subject".into(), max };
-        let table = [
-            (fix("Partner_Id__c"), true),
-            (fix("Partner_Id__c"), false),
-            (fix("ownerid"), true),
-            (fix("ContactId"), false),
-            (FieldFix::StripControl, true),
-            (FieldFix::StripControl, false),
-            (short(Some(2)), true),
-            (short(Some(2)), true),
-        ];
-        for (fix, changed) in table {
-            assert_eq!(node.apply(&fix), changed, "{fix:?}");
-        }
-        assert_eq!(node.fields, fields(&json!({"Subject": "ä", "T": "ab"})));
     }
 }
