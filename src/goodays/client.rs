@@ -77,7 +77,7 @@ pub struct Page {
 
 /// What stands behind an item that is too large to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Behind {
+pub struct SkippedItem {
     /// Its id, if it is among the first bytes.
     pub id: Option<String>,
     pub next: Option<Url>,
@@ -85,7 +85,7 @@ pub struct Behind {
 
 /// Which page of the bulk list: by creation date, or the one that the page before named.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct BulkQuery {
     pub since: Timestamp,
     pub until: Option<Timestamp>,
     pub page: Option<Url>,
@@ -117,33 +117,13 @@ impl Client {
 
     /// Whether Goodays answers about other responses. If not, a refusal may come from a proxy and not from Goodays.
     pub async fn is_well(&self) -> Result<(), Failure> {
-        let mut url = self.url(&BULK)?;
-        url.query_pairs_mut().append_pair(SIZE, "1");
-        match self.get(url).await {
-            // Goodays refuses every request, so the refusal says nothing about one response.
-            Err(Failure::Refused { status, .. }) => {
-                Err(Failure::Road(format!("status {status} for every response")))
-            }
-            // What is listed cannot be read, and Goodays answers.
-            Err(Failure::TooLarge(_)) => Ok(()),
-            other => list(&other?).map(drop),
-        }
+        self.some_listed("1").await.map(drop)
     }
 
     /// Whether Goodays shows any response but this one. If it shows none of those that there are (`others`), or refuses one
     /// that it lists, a refusal of this one says nothing about it. A list of nothing else leaves that open.
     pub async fn shows_others(&self, refused: &ResponseId, others: bool) -> Result<(), Failure> {
-        let mut url = self.url(&BULK)?;
-        url.query_pairs_mut().append_pair(SIZE, "2");
-        let listed = match self.get(url).await {
-            Err(Failure::Refused { status, .. }) => {
-                return Err(Failure::Road(format!("status {status} for every response")));
-            }
-            // It is shown.
-            Err(Failure::TooLarge(_)) => return Ok(()),
-            other => other?,
-        };
-        let listed = list(&listed)?;
+        let Some(listed) = self.some_listed("2").await? else { return Ok(()) };
         if listed.is_empty() && others {
             return Err(Failure::Road("no response is shown any more".to_owned()));
         }
@@ -155,6 +135,21 @@ impl Client {
             }
             Err(Failure::TooLarge(_)) => Ok(()),
             other => other.map(drop),
+        }
+    }
+
+    /// The first items of the bulk list; none if they are too large to read, and then they are shown.
+    async fn some_listed(&self, size: &str) -> Result<Option<Vec<Value>>, Failure> {
+        let mut url = self.url(&BULK)?;
+        url.query_pairs_mut().append_pair(SIZE, size);
+        match self.get(url).await {
+            // Goodays refuses every request, so the refusal says nothing about one response.
+            Err(Failure::Refused { status, .. }) => {
+                Err(Failure::Road(format!("status {status} for every response")))
+            }
+            // What is listed cannot be read, and Goodays answers.
+            Err(Failure::TooLarge(_)) => Ok(None),
+            other => Ok(Some(list(&other?)?.to_vec())),
         }
     }
 
@@ -225,7 +220,7 @@ impl Client {
         match self.get(self.url(&["users", id])?).await {
             Ok(value) if list(&value).is_ok_and(<[Value]>::is_empty) => Ok(None),
             Ok(value) => {
-                let one = user(items(&value).first().unwrap_or(&value));
+                let one = user(first_or_self(&value));
                 one.map(Some).ok_or_else(|| Failure::Road("a user without an id".to_owned()))
             }
             Err(Failure::Refused { status: 404, .. }) => Ok(None),
@@ -236,7 +231,7 @@ impl Client {
     /// The keys of `context.extra` that this account has declared. They differ per customer.
     pub async fn custom_parameters(&self) -> Result<Vec<String>, Failure> {
         let value = self.get(self.url(&["configuration"])?).await?;
-        let object = items(&value).first().unwrap_or(&value);
+        let object = first_or_self(&value);
         let listed = object["custom_parameters"].as_array().map_or(&[][..], Vec::as_slice);
         Ok(listed.iter().filter_map(|one| one["key"].as_str().or(one.as_str()).map(str::to_owned)).collect())
     }
@@ -244,13 +239,13 @@ impl Client {
     /// The account's name, as a cheap check of the token. The rest of the body, which contains the token, is dropped.
     pub async fn session(&self) -> Result<Option<String>, Failure> {
         let value = self.get(self.url(&["session"])?).await?;
-        let object = items(&value).first().unwrap_or(&value);
+        let object = first_or_self(&value);
         Ok(object.get("username").and_then(Value::as_str).map(str::to_owned))
     }
 
     pub async fn dashboard(&self) -> Result<Waiting, Failure> {
         let value = self.get(self.url(&["dashboard"])?).await?;
-        let object = items(&value).first().unwrap_or(&value);
+        let object = first_or_self(&value);
         let count = |key: &str| {
             let value = object.get(key)?;
             value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
@@ -264,41 +259,39 @@ impl Client {
     }
 
     /// A page of responses by creation date.
-    pub async fn bulk(&self, wanted: &Wanted) -> Result<Page, Failure> {
-        let url = self.bulk_url(wanted)?;
+    pub async fn bulk(&self, query: &BulkQuery) -> Result<Page, Failure> {
+        let url = self.bulk_url(query)?;
         let value = self.get(url).await?;
         Ok(Page { items: list(&value)?.to_vec(), next: self.next(&value, &BULK)? })
     }
 
     /// The page behind this one, whose only item is too large to read: its beginning names the next page. Fails if it does
     /// not.
-    pub async fn behind(&self, wanted: &Wanted) -> Result<Behind, Failure> {
-        let request = self.with_token(self.http.get(self.bulk_url(wanted)?))?;
-        let _slot = self.slots.acquire().await.expect("never closed");
-        let cut = cut_page::read(&beginning(request).await?);
+    pub async fn behind(&self, query: &BulkQuery) -> Result<SkippedItem, Failure> {
+        let cut = cut_page::read(&self.beginning(self.bulk_url(query)?).await?);
         let next = cut.next.ok_or_else(|| {
             Failure::TooLarge("a response too large to read, and no word of the page behind it".to_owned())
         })?;
         let next = self.next(&serde_json::json!({ "next": next }), &BULK)?;
-        Ok(Behind { id: cut.id, next })
+        Ok(SkippedItem { id: cut.id, next })
     }
 
     /// Query times are UTC without a zone (Goodays reference, 4.4).
-    fn bulk_url(&self, wanted: &Wanted) -> Result<Url, Failure> {
+    fn bulk_url(&self, query: &BulkQuery) -> Result<Url, Failure> {
         let mut url = self.url(&BULK)?;
-        if let Some(page) = &wanted.page {
-            url.set_query(page.query().map(|query| sized(query, wanted.size)).as_deref());
+        if let Some(page) = &query.page {
+            url.set_query(page.query().map(|cursor| sized(cursor, query.size)).as_deref());
             return Ok(url);
         }
-        let mut query = url.query_pairs_mut();
-        query.append_pair("start_date", &query_time(wanted.since));
-        query.append_pair(SIZE, &wanted.size.to_string());
-        if let Some(until) = wanted.until {
+        let mut pairs = url.query_pairs_mut();
+        pairs.append_pair("start_date", &query_time(query.since));
+        pairs.append_pair(SIZE, &query.size.to_string());
+        if let Some(until) = query.until {
             // Query times have whole seconds, and it is unknown if the bound is inclusive: one second more
             // (reference, 6).
-            query.append_pair("end_date", &query_time(until + 1.second()));
+            pairs.append_pair("end_date", &query_time(until + 1.second()));
         }
-        drop(query);
+        drop(pairs);
         Ok(url)
     }
 
@@ -344,6 +337,13 @@ impl Client {
         let answer = self.send(self.http.get(url)).await?;
         read_checked(&answer)?;
         json_of(&answer)
+    }
+
+    /// The first bytes of a response that may be too large to read.
+    pub(super) async fn beginning(&self, url: Url) -> Result<Vec<u8>, Failure> {
+        let request = self.with_token(self.http.get(url))?;
+        let _slot = self.slots.acquire().await.expect("never closed");
+        beginning(request).await
     }
 
     /// The token has no `Bearer` prefix (Goodays reference, 1).
@@ -392,18 +392,6 @@ fn refused_one(answer: &Answer) -> Option<Problem> {
     (!is_of_route && !is_its_own(answer)).then(|| Problem::new(GATEWAY, message))
 }
 
-/// The same of a read, which changes nothing: a server that is away and names a time to come back asks for a pause.
-fn read_checked(answer: &Answer) -> Result<(), Failure> {
-    match answer.retry_after().filter(|_| answer.status == 503) {
-        Some(after) => Err(Failure::Busy {
-            reason: "Goodays is away for a while (status 503)".into(),
-            retry_after: Some(after),
-            daily_limit: false,
-        }),
-        None => checked(answer),
-    }
-}
-
 /// Interprets the status (Goodays reference, 4.1).
 fn checked(answer: &Answer) -> Result<(), Failure> {
     match answer.status {
@@ -417,6 +405,18 @@ fn checked(answer: &Answer) -> Result<(), Failure> {
         403 if is_about_login(&problem(&answer.body).message) => Err(bad_token(answer.status)),
         408 | 500.. => Err(Failure::no_answer(format!("status {}", answer.status))),
         _ => Err(refusal(answer)),
+    }
+}
+
+/// The same of a read, which changes nothing: a server that is away and names a time to come back asks for a pause.
+fn read_checked(answer: &Answer) -> Result<(), Failure> {
+    match answer.retry_after().filter(|_| answer.status == 503) {
+        Some(after) => Err(Failure::Busy {
+            reason: "Goodays is away for a while (status 503)".into(),
+            retry_after: Some(after),
+            daily_limit: false,
+        }),
+        None => checked(answer),
     }
 }
 
@@ -459,7 +459,7 @@ fn is_about_login(message: &str) -> bool {
 }
 
 /// The items of a list. Lists may be paged or bare; a single object may be in a list (Goodays reference, 4.2).
-pub(super) fn items(value: &Value) -> &[Value] {
+fn items(value: &Value) -> &[Value] {
     value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -467,6 +467,11 @@ pub(super) fn items(value: &Value) -> &[Value] {
 fn list(value: &Value) -> Result<&[Value], Failure> {
     let listed = value.get("results").unwrap_or(value).as_array();
     listed.map(Vec::as_slice).ok_or_else(|| Failure::Road("an answer that is no list".to_owned()))
+}
+
+/// The object itself, or the one of a list.
+pub(super) fn first_or_self(value: &Value) -> &Value {
+    items(value).first().unwrap_or(value)
 }
 
 fn user(value: &Value) -> Option<User> {

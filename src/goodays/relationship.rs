@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::client::{Client, items};
+use super::client::{Client, first_or_self};
 use crate::http::Failure;
 
 /// The figures, each as Goodays gives it; none where it gives none.
@@ -22,7 +22,7 @@ impl Relationship {
     /// Reads the response, which may be an object or a list of one (Goodays reference, 4.2). `None`: it has no figures,
     /// or several rows, of which none is the account's.
     fn from_value(value: &Value) -> Option<Self> {
-        let object = items(value).first().unwrap_or(value);
+        let object = first_or_self(value);
         let [row] = object["data"].as_array()?.as_slice() else { return None };
         let number = |key: &str| {
             let value = row.get(key)?;

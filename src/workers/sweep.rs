@@ -22,7 +22,7 @@ use url::Url;
 use crate::decide::Link;
 use crate::decide::inbound::freshness;
 use crate::goodays::ResponseId;
-use crate::goodays::client::{BULK_PAGE, Page, Wanted};
+use crate::goodays::client::{BULK_PAGE, BulkQuery, Page};
 use crate::goodays::event::{self, Message, Response, Whose};
 use crate::http::{Failure, Trail};
 use crate::json;
@@ -200,8 +200,8 @@ impl Shared {
             self.goodays_said::<()>(&Err(failure.clone()), began_ms);
             return Err(failure.into());
         }
-        let wanted = Wanted { since, until, page: sweep.next.clone(), size: sweep.size.now() };
-        let result = self.goodays.bulk(&wanted).await;
+        let query = BulkQuery { since, until, page: sweep.next.clone(), size: sweep.size.now() };
+        let result = self.goodays.bulk(&query).await;
         self.goodays_said(&result, began_ms);
         let page = match result {
             Ok(page) => {
@@ -209,7 +209,7 @@ impl Shared {
                 page
             }
             Err(Failure::TooLarge(_)) if sweep.size.shrink() => return Ok(true),
-            Err(Failure::TooLarge(_)) => self.pass_over(&wanted, sweep).await?,
+            Err(Failure::TooLarge(_)) => self.pass_over(&query, sweep).await?,
             Err(failure) => {
                 // A cursor may expire (Goodays reference, 4.2): restart at the first page.
                 if matches!(failure, Failure::Refused { .. }) {
@@ -244,15 +244,15 @@ impl Shared {
     }
 
     /// A response that is too large by itself is named, and the list goes on behind it.
-    async fn pass_over(&self, wanted: &Wanted, sweep: &mut Sweep) -> Result<Page, Failure> {
-        let behind = self.goodays.behind(wanted).await?;
-        let response = behind.id.as_deref().map_or("its id is not among its first bytes", shown);
+    async fn pass_over(&self, query: &BulkQuery, sweep: &mut Sweep) -> Result<Page, Failure> {
+        let skipped = self.goodays.behind(query).await?;
+        let response = skipped.id.as_deref().map_or("its id is not among its first bytes", shown);
         warn!(response, "Goodays shows a response that is too large to read; it is not compared");
         sweep.looked_at(1);
         sweep.report.unreadable += 1;
         // The page is not empty: it only looks so.
         sweep.empty_pages = 0;
-        Ok(Page { items: Vec::new(), next: behind.next })
+        Ok(Page { items: Vec::new(), next: skipped.next })
     }
 
     /// Finishes a sweep after all pages.

@@ -168,8 +168,8 @@ async fn half_a_character_costs_no_read() {
     assert_eq!(read.first.unwrap().content, "cut \u{fffd}");
 }
 
-fn wanted(since: Timestamp, until: Option<Timestamp>, page: Option<Url>) -> Wanted {
-    Wanted { since, until, page, size: BULK_PAGE }
+fn wanted(since: Timestamp, until: Option<Timestamp>, page: Option<Url>) -> BulkQuery {
+    BulkQuery { since, until, page, size: BULK_PAGE }
 }
 
 #[tokio::test]
