@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use jiff::{Timestamp, ToSpan};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,30 +9,25 @@ use serde_json::Value;
 use url::Url;
 
 use super::action::Action;
-use super::cut_page;
+use super::answer::{
+    bad_token, checked, first_or_self, is_about_login, json_of, list, read_checked, refusal, refused_one,
+};
 use super::event::Response;
-use super::problem::problem;
 use super::{GATEWAY, ResponseId};
-use crate::http::{Answer, Failure, Problem, Trail, beginning, exchange};
+use crate::http::{Answer, Failure, Trail, beginning, exchange};
 use crate::time::{GoodaysTime, RemoteClock};
 
 /// Maximum concurrent calls. Goodays does not publish its limits (Goodays reference, 4.3).
 const AT_ONCE: usize = 5;
 
-/// Items per page of the bulk list, at most. Each item contains its whole conversation.
-pub const BULK_PAGE: usize = 100;
-
 /// Users per page of a list of users.
 const PAGE_SIZE: &str = "100";
 
 /// The parameter of a list for the size of its pages.
-const SIZE: &str = "page_size";
+pub(super) const SIZE: &str = "page_size";
 
 /// Maximum pages of a list of users. One e-mail address has few users, so a longer list is an endless one.
 const MAX_PAGES: usize = 20;
-
-/// The path of the bulk list.
-const BULK: [&str; 2] = ["responses", "bulk"];
 
 /// The client. It sends the token only to the configured host.
 pub struct Client {
@@ -68,37 +62,6 @@ pub struct Waiting {
     pub pending_reply: u64,
 }
 
-/// One page of the bulk list. `Debug` shows no items.
-#[derive(Clone, PartialEq)]
-pub struct Page {
-    pub items: Vec<Value>,
-    pub next: Option<Url>,
-}
-
-/// What stands behind an item that is too large to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkippedItem {
-    /// Its id, if it is among the first bytes.
-    pub id: Option<String>,
-    pub next: Option<Url>,
-}
-
-/// Which page of the bulk list: by creation date, or the one that the page before named.
-#[derive(Debug, Clone)]
-pub struct BulkQuery {
-    pub since: Timestamp,
-    pub until: Option<Timestamp>,
-    pub page: Option<Url>,
-    /// Items per page.
-    pub size: usize,
-}
-
-impl fmt::Debug for Page {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Page").field("items", &self.items.len()).field("next", &self.next.is_some()).finish()
-    }
-}
-
 impl Client {
     /// `token` is called for each request, so the token can be replaced while we run.
     pub fn new(
@@ -113,44 +76,6 @@ impl Client {
     /// The current time of Goodays' clock, computed from its latest response; none before the first response.
     pub fn now(&self) -> Option<GoodaysTime> {
         self.clock.now().map(GoodaysTime::from)
-    }
-
-    /// Whether Goodays answers about other responses. If not, a refusal may come from a proxy and not from Goodays.
-    pub async fn is_well(&self) -> Result<(), Failure> {
-        self.some_listed("1").await.map(drop)
-    }
-
-    /// Whether Goodays shows any response but this one. If it shows none of those that there are (`others`), or refuses one
-    /// that it lists, a refusal of this one says nothing about it. A list of nothing else leaves that open.
-    pub async fn shows_others(&self, refused: &ResponseId, others: bool) -> Result<(), Failure> {
-        let Some(listed) = self.some_listed("2").await? else { return Ok(()) };
-        if listed.is_empty() && others {
-            return Err(Failure::Road("no response is shown any more".to_owned()));
-        }
-        let others = listed.iter().filter_map(|item| ResponseId::new(item.get("id")?.as_str()?).ok());
-        let Some(other) = others.into_iter().find(|other| other != refused) else { return Ok(()) };
-        match self.get(self.url(&["responses", other.as_str()])?).await {
-            Err(Failure::Refused { status, .. }) => {
-                Err(Failure::Road(format!("status {status} for a response that is listed")))
-            }
-            Err(Failure::TooLarge(_)) => Ok(()),
-            other => other.map(drop),
-        }
-    }
-
-    /// The first items of the bulk list; none if they are too large to read, and then they are shown.
-    async fn some_listed(&self, size: &str) -> Result<Option<Vec<Value>>, Failure> {
-        let mut url = self.url(&BULK)?;
-        url.query_pairs_mut().append_pair(SIZE, size);
-        match self.get(url).await {
-            // Goodays refuses every request, so the refusal says nothing about one response.
-            Err(Failure::Refused { status, .. }) => {
-                Err(Failure::Road(format!("status {status} for every response")))
-            }
-            // What is listed cannot be read, and Goodays answers.
-            Err(Failure::TooLarge(_)) => Ok(None),
-            other => Ok(Some(list(&other?)?.to_vec())),
-        }
     }
 
     /// Reads the current response. A refusal with words of the API or of the gateway in front of it is one of this response,
@@ -258,43 +183,6 @@ impl Client {
         }
     }
 
-    /// A page of responses by creation date.
-    pub async fn bulk(&self, query: &BulkQuery) -> Result<Page, Failure> {
-        let url = self.bulk_url(query)?;
-        let value = self.get(url).await?;
-        Ok(Page { items: list(&value)?.to_vec(), next: self.next(&value, &BULK)? })
-    }
-
-    /// The page behind this one, whose only item is too large to read: its beginning names the next page. Fails if it does
-    /// not.
-    pub async fn behind(&self, query: &BulkQuery) -> Result<SkippedItem, Failure> {
-        let cut = cut_page::read(&self.beginning(self.bulk_url(query)?).await?);
-        let next = cut.next.ok_or_else(|| {
-            Failure::TooLarge("a response too large to read, and no word of the page behind it".to_owned())
-        })?;
-        let next = self.next(&serde_json::json!({ "next": next }), &BULK)?;
-        Ok(SkippedItem { id: cut.id, next })
-    }
-
-    /// Query times are UTC without a zone (Goodays reference, 4.4).
-    fn bulk_url(&self, query: &BulkQuery) -> Result<Url, Failure> {
-        let mut url = self.url(&BULK)?;
-        if let Some(page) = &query.page {
-            url.set_query(page.query().map(|cursor| sized(cursor, query.size)).as_deref());
-            return Ok(url);
-        }
-        let mut pairs = url.query_pairs_mut();
-        pairs.append_pair("start_date", &query_time(query.since));
-        pairs.append_pair(SIZE, &query.size.to_string());
-        if let Some(until) = query.until {
-            // Query times have whole seconds, and it is unknown if the bound is inclusive: one second more
-            // (reference, 6).
-            pairs.append_pair("end_date", &query_time(until + 1.second()));
-        }
-        drop(pairs);
-        Ok(url)
-    }
-
     /// The configured events.
     pub async fn events(&self) -> Result<Vec<Value>, Failure> {
         let value = self.get(self.url(&["events"])?).await?;
@@ -320,7 +208,7 @@ impl Client {
 
     /// The next page's query on our own URL: hosts and paths in response bodies are not the public ones (5.3), and the token
     /// goes nowhere else.
-    fn next(&self, page: &Value, path: &[&str]) -> Result<Option<Url>, Failure> {
+    pub(super) fn next(&self, page: &Value, path: &[&str]) -> Result<Option<Url>, Failure> {
         let no_address = || Failure::no_answer("a next page that is no address");
         let next = match page.get("next") {
             None | Some(Value::Null) => return Ok(None),
@@ -366,114 +254,6 @@ impl Client {
     }
 }
 
-fn json_of(answer: &Answer) -> Result<Value, Failure> {
-    answer.json().ok_or_else(|| {
-        if is_whole(&answer.body) {
-            Failure::TooLarge("an answer with a value that cannot be read".to_owned())
-        } else {
-            Failure::no_answer("an answer that is not JSON, or was cut")
-        }
-    })
-}
-
-/// Whether the body begins and ends as an object or a list: one value in it may be nested too deep, or be a number that
-/// no machine holds, and a question for less may be read.
-fn is_whole(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    body.starts_with(b"{") && body.ends_with(b"}") || body.starts_with(b"[") && body.ends_with(b"]")
-}
-
-/// Why one response is not shown: 403 also means that it is not accessible, and 404 that it is gone, and both may have the
-/// gateway's shape, `{"message": ...}` (Goodays reference, 4.1). That the gateway knows no route is no word about it.
-fn refused_one(answer: &Answer) -> Option<Problem> {
-    let body = answer.json().filter(|_| matches!(answer.status, 403 | 404))?;
-    let message = body.get("message").and_then(Value::as_str)?;
-    let is_of_route = message.to_ascii_lowercase().contains("no route");
-    (!is_of_route && !is_its_own(answer)).then(|| Problem::new(GATEWAY, message))
-}
-
-/// Interprets the status (Goodays reference, 4.1).
-fn checked(answer: &Answer) -> Result<(), Failure> {
-    match answer.status {
-        200..300 => Ok(()),
-        429 => Err(Failure::Busy {
-            reason: "Goodays limits the rate of calls".into(),
-            retry_after: answer.retry_after(),
-            daily_limit: false,
-        }),
-        401 => Err(bad_token(answer.status)),
-        403 if is_about_login(&problem(&answer.body).message) => Err(bad_token(answer.status)),
-        408 | 500.. => Err(Failure::no_answer(format!("status {}", answer.status))),
-        _ => Err(refusal(answer)),
-    }
-}
-
-/// The same of a read, which changes nothing: a server that is away and names a time to come back asks for a pause.
-fn read_checked(answer: &Answer) -> Result<(), Failure> {
-    match answer.retry_after().filter(|_| answer.status == 503) {
-        Some(after) => Err(Failure::Busy {
-            reason: "Goodays is away for a while (status 503)".into(),
-            retry_after: Some(after),
-            daily_limit: false,
-        }),
-        None => checked(answer),
-    }
-}
-
-/// A refusal that is not about the token: Goodays' own, or one of something on the way.
-fn refusal(answer: &Answer) -> Failure {
-    let status = answer.status;
-    if is_its_own(answer) {
-        Failure::Refused { status, problem: problem(&answer.body) }
-    } else {
-        Failure::Road(format!("status {status}, and not Goodays' own words"))
-    }
-}
-
-/// Whether a refusal comes from the API itself. Kong, proxies and firewalls in front of it answer with a page, a
-/// redirect, or only `{"message": ...}`, for example "no Route matched" (Goodays reference, 4.1).
-fn is_its_own(answer: &Answer) -> bool {
-    let body = match answer.json() {
-        Some(Value::Object(body)) => body,
-        Some(Value::Array(list)) => return !list.is_empty(),
-        _ => return false,
-    };
-    let gateways = body.len() <= 2
-        && body.contains_key("message")
-        && body.keys().all(|k| k == "message" || k == "request_id");
-    let route = matches!(answer.status, 403..=405) && gateways;
-    !(300..400).contains(&answer.status) && !body.is_empty() && !route
-}
-
-fn bad_token(status: u16) -> Failure {
-    Failure::login(
-        status.to_string(),
-        format!("Goodays does not accept the token (status {status}): check goodays.token with Goodays"),
-    )
-}
-
-/// Status 403 has two meanings: a bad token, or a response that this account may not access.
-fn is_about_login(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    ["credential", "api key", "token"].iter().any(|word| message.contains(word))
-}
-
-/// The items of a list. Lists may be paged or bare; a single object may be in a list (Goodays reference, 4.2).
-fn items(value: &Value) -> &[Value] {
-    value.get("results").unwrap_or(value).as_array().map_or(&[], Vec::as_slice)
-}
-
-/// The same of what has to be a list: a body without one is no word of Goodays about what is listed.
-fn list(value: &Value) -> Result<&[Value], Failure> {
-    let listed = value.get("results").unwrap_or(value).as_array();
-    listed.map(Vec::as_slice).ok_or_else(|| Failure::Road("an answer that is no list".to_owned()))
-}
-
-/// The object itself, or the one of a list.
-pub(super) fn first_or_self(value: &Value) -> &Value {
-    items(value).first().unwrap_or(value)
-}
-
 fn user(value: &Value) -> Option<User> {
     let id = match value.get("id")? {
         Value::String(id) if !id.is_empty() => id.clone(),
@@ -489,25 +269,5 @@ fn is_same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.trim().to_lowercase()
 }
 
-/// The query of a next page with pages of this size. Its cursor is a place between items and fits any size. A query that
-/// names no size stays as it is while pages have their full size.
-fn sized(query: &str, size: usize) -> String {
-    let parameter = format!("{SIZE}=");
-    let (mut pieces, mut named) = (Vec::new(), false);
-    for piece in query.split('&') {
-        let is_size = piece.starts_with(&parameter);
-        named |= is_size;
-        pieces.push(if is_size { format!("{parameter}{size}") } else { piece.to_owned() });
-    }
-    if !named && size < BULK_PAGE {
-        pieces.push(format!("{parameter}{size}"));
-    }
-    pieces.join("&")
-}
-
-fn query_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

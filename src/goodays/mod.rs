@@ -7,6 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub mod action;
+mod answer;
+pub mod bulk;
 pub mod client;
 mod cut_page;
 pub mod event;

@@ -6,7 +6,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::client::{Client, first_or_self};
+use super::answer::first_or_self;
+use super::client::Client;
 use crate::http::Failure;
 
 /// The figures, each as Goodays gives it; none where it gives none.

@@ -22,7 +22,7 @@ use url::Url;
 use crate::decide::Link;
 use crate::decide::inbound::freshness;
 use crate::goodays::ResponseId;
-use crate::goodays::client::{BULK_PAGE, BulkQuery, Page};
+use crate::goodays::bulk::{BULK_PAGE, BulkQuery, Page};
 use crate::goodays::event::{self, Message, Response, Whose};
 use crate::http::{Failure, Trail};
 use crate::json;

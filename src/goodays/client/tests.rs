@@ -5,7 +5,7 @@ use crate::http::script::{Script, json, serve, with};
 
 const TIME_LIMIT: Duration = Duration::from_millis(500);
 
-fn client(script: &Script) -> Client {
+pub(in crate::goodays) fn client(script: &Script) -> Client {
     let base = script.url.join("v2").unwrap();
     Client::new(base, || "0123abcd".into(), crate::http::client(TIME_LIMIT))
 }
@@ -112,28 +112,6 @@ async fn reads_want_the_response_they_asked_for() {
     }
 }
 
-/// It is whole, and one value in it cannot be read: less may be.
-#[tokio::test]
-async fn a_value_that_cannot_be_read_is_not_a_cut() {
-    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    let bodies = [
-        format!(r#"{{"results":[{{"id":"1","more":{deep}}}]}}"#),
-        r#"[{"n":1e999}]"#.to_owned(),
-        "[NaN]\n".into(),
-    ];
-    let cut = [r#"{"results":[{"id":"1","#, "<html></html>", "", "null", r#""{"#];
-    let answers = bodies.iter().map(String::as_str).chain(cut).map(|body| json(200, body));
-    let script = serve(answers.collect()).await;
-    let (client, since) = (client(&script), Timestamp::UNIX_EPOCH);
-    for body in &bodies {
-        assert!(matches!(client.bulk(&wanted(since, None, None)).await, Err(Failure::TooLarge(_))), "{body}");
-    }
-    for body in cut {
-        let failed = client.bulk(&wanted(since, None, None)).await.unwrap_err();
-        assert!(matches!(failed, Failure::NoAnswer(_) | Failure::Road(_)), "{body}: {failed}");
-    }
-}
-
 #[tokio::test]
 async fn a_server_that_is_away_until_a_time_is_asked_then() {
     let away = || with(503, "Retry-After: 120\r\n", "<html>");
@@ -166,45 +144,6 @@ async fn half_a_character_costs_no_read() {
     let script = serve(vec![json(200, r#"{"id":"r","message":{"id":"m","content":"cut \ud83d"}}"#)]).await;
     let read = client(&script).response(&ResponseId::new("r").unwrap()).await.unwrap();
     assert_eq!(read.first.unwrap().content, "cut \u{fffd}");
-}
-
-fn wanted(since: Timestamp, until: Option<Timestamp>, page: Option<Url>) -> BulkQuery {
-    BulkQuery { since, until, page, size: BULK_PAGE }
-}
-
-#[tokio::test]
-async fn pages_are_followed_on_our_own_host_and_path() {
-    let script = serve(vec![
-        json(200, r#"{"next":"URL/api/v2/responses/bulk?cursor=a%3D","results":[{"id":"1"}]}"#),
-        json(200, r#"{"next":null,"results":[]}"#),
-        json(200, r#"{"next":"https://evil.example/v2/responses/bulk?cursor=a","results":[]}"#),
-        json(200, r#"{"detail":"?"}"#),
-        json(200, r#"{"next":2,"results":[]}"#),
-        json(200, r#"{"next":{"cursor":"x"},"results":[]}"#),
-        json(200, r#"{"next":true,"results":[]}"#),
-    ])
-    .await;
-    let client = client(&script);
-    let since: Timestamp = "2018-07-10T02:00:00.5+02:00".parse().unwrap();
-    let first = client.bulk(&wanted(since, Some(since), None)).await.unwrap();
-    assert_eq!(first.items.len(), 1);
-    assert_eq!(client.bulk(&wanted(since, None, first.next)).await.unwrap().next, None);
-    // The token goes to our own host, whatever host the list names.
-    let own = client.bulk(&wanted(since, None, None)).await.unwrap().next.unwrap();
-    assert_eq!((own.host_str(), own.query()), (Some("127.0.0.1"), Some("cursor=a")));
-    assert!(matches!(client.bulk(&wanted(since, None, None)).await, Err(Failure::Road(_))));
-    for _ in 0..3 {
-        assert!(matches!(client.bulk(&wanted(since, None, None)).await, Err(Failure::NoAnswer(_))));
-    }
-    let asked = script.asked();
-    assert!(
-        asked[0].starts_with(
-            "GET /v2/responses/bulk?start_date=2018-07-10T00%3A00%3A00&page_size=100&end_date=2018-07-10T00%3A00%3A01 "
-        ),
-        "{}",
-        asked[0]
-    );
-    assert!(asked[1].starts_with("GET /v2/responses/bulk?cursor=a%3D "), "{}", asked[1]);
 }
 
 #[tokio::test]
@@ -259,17 +198,4 @@ async fn one_user_and_the_custom_parameters() {
     let asked = script.asked();
     assert!(asked[0].starts_with("GET /v2/users/u%2F1 "), "{}", asked[0]);
     assert!(asked[3].starts_with("GET /v2/configuration "), "{}", asked[3]);
-}
-
-#[test]
-fn a_next_page_has_the_size_that_is_wanted() {
-    let table = [
-        ("cursor=a%3D", 100, "cursor=a%3D"),
-        ("cursor=a%3D", 50, "cursor=a%3D&page_size=50"),
-        ("cursor=a%3D&page_size=100&start_date=x", 25, "cursor=a%3D&page_size=25&start_date=x"),
-        ("page_size=1&cursor=a", 2, "page_size=2&cursor=a"),
-    ];
-    for (query, size, expected) in table {
-        assert_eq!(sized(query, size), expected);
-    }
 }
