@@ -18,8 +18,9 @@ use crate::mapping::language::jinja::{self, Kind, Token};
 use crate::mapping::language::known::{EVERYWHERE, FILTERS, FUNCTIONS, Names, TESTS};
 use crate::mapping::language::methods::methods;
 use crate::mapping::language::mistake::{Mistake, NEVER_EQUAL};
-use crate::mapping::language::names::{Path, Step, Use, uses};
+use crate::mapping::language::names::{Path, Use, uses};
 use crate::mapping::language::operands::{Subject, results, subject};
+use crate::mapping::language::resolve::{Unknown, walk};
 use crate::mapping::language::shape::{Filled, QUESTION_TYPES, Shape};
 use crate::mapping::language::{documented, kinds, lists, names, nesting, plain};
 
@@ -374,68 +375,27 @@ impl Checker<'_> {
         self.page.error(code, &self.at(node, span), format!("there is no {what} `{name}`")).help(help);
     }
 
+    /// The shape of a path. What is unknown of it is reported.
     fn resolve(&mut self, node: &Node, path: &Path<'_>, locals: &HashMap<&str, Shape>) -> Option<Shape> {
-        let roots = self.names.roots();
-        let known = locals
-            .get(path.root)
-            .copied()
-            .or_else(|| roots.iter().find(|(name, _)| *name == path.root).map(|(_, shape)| *shape));
-        let Some(mut shape) = known else {
-            self.unknown_root(node, path);
-            return None;
-        };
-        let mut so_far = path.root.to_owned();
-        for step in &path.steps {
-            shape = match (step, shape) {
-                (_, Shape::Any) | (Step::Computed, _) => Shape::Any,
-                (Step::Item, Shape::List(item)) => *item,
-                (Step::Name(name, span), Shape::Object(entries)) => {
-                    let found = entries.iter().find(|(entry, _)| entry == name);
-                    let Some((_, found)) = found else {
-                        self.unknown_step(node, &so_far, name, span, entries);
-                        return None;
-                    };
-                    so_far = format!("{so_far}.{name}");
-                    *found
-                }
-                (Step::Name(name, span), shape) => {
-                    let is = if matches!(shape, Shape::List(_)) { "a list" } else { "a single value" };
-                    let message = format!("`{so_far}` is {is} and has no `{name}`");
-                    let found =
-                        self.page.error(UNKNOWN_NAME, &node.inner(&self.page.text.clone(), span), message);
-                    found.help(if so_far == "response.answers" {
-                        "one answer by its question: answer(type='nps') or answer(id='12AB34')".to_owned()
-                    } else {
-                        format!("write `{so_far}` alone")
-                    });
-                    return None;
-                }
-                (Step::Item, shape) => shape,
-            };
+        match walk(self.names.roots(), locals, path) {
+            Ok(shape) => return Some(shape),
+            Err(Unknown::Root) => self.unknown_root(node, path),
+            Err(Unknown::Entry { so_far, name, span, entries }) => {
+                self.unknown_entry(node, &so_far, name, span, entries);
+            }
+            Err(Unknown::NotAnObject { so_far, is_list, name, span }) => {
+                self.not_an_object(node, &so_far, is_list, name, span);
+            }
         }
-        Some(shape)
+        None
     }
 
     /// The shape of a path, without a word about what is unknown.
     fn shape(&self, path: &Path<'_>, locals: &HashMap<&str, Shape>) -> Option<Shape> {
-        let roots = self.names.roots();
-        let root = roots.iter().find(|(name, _)| *name == path.root).map(|(_, shape)| *shape);
-        let mut shape = locals.get(path.root).copied().or(root)?;
-        for step in &path.steps {
-            shape = match (step, shape) {
-                (_, Shape::Any) | (Step::Computed, _) => Shape::Any,
-                (Step::Item, Shape::List(item)) => *item,
-                (Step::Item, shape) => shape,
-                (Step::Name(name, _), Shape::Object(entries)) => {
-                    entries.iter().find(|(entry, _)| entry == name).map(|(_, shape)| *shape)?
-                }
-                (Step::Name(..), _) => return None,
-            };
-        }
-        Some(shape)
+        walk(self.names.roots(), locals, path).ok()
     }
 
-    fn unknown_step(
+    fn unknown_entry(
         &mut self,
         node: &Node,
         so_far: &str,
@@ -455,6 +415,17 @@ impl Checker<'_> {
         };
         let span = self.at(node, span);
         self.page.error(UNKNOWN_NAME, &span, format!("`{so_far}` has no `{name}`")).help(help);
+    }
+
+    fn not_an_object(&mut self, node: &Node, so_far: &str, is_list: bool, name: &str, span: &Range<usize>) {
+        let is = if is_list { "a list" } else { "a single value" };
+        let help = if so_far == "response.answers" {
+            "one answer by its question: answer(type='nps') or answer(id='12AB34')".to_owned()
+        } else {
+            format!("write `{so_far}` alone")
+        };
+        let span = self.at(node, span);
+        self.page.error(UNKNOWN_NAME, &span, format!("`{so_far}` is {is} and has no `{name}`")).help(help);
     }
 
     fn unknown_root(&mut self, node: &Node, path: &Path<'_>) {

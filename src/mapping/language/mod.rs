@@ -19,5 +19,6 @@ pub(super) mod names;
 pub(super) mod nesting;
 pub(super) mod operands;
 pub(super) mod plain;
+pub(super) mod resolve;
 pub(super) mod scope;
 pub(super) mod shape;
