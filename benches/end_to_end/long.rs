@@ -144,7 +144,7 @@ async fn done(state: &std::path::Path, count: usize, age_ms: i64) -> anyhow::Res
         store
             .change(&id, then_ms, |loaded| {
                 let waiting = loaded.waiting.entries.clone();
-                Ok(loaded.end_events(&waiting, &state))
+                loaded.end_events(&waiting, &state)
             })
             .await?;
     }

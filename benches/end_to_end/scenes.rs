@@ -232,7 +232,6 @@ async fn know(state: &std::path::Path, count: usize) -> anyhow::Result<()> {
         store
             .change_many(&ids, 0, |place, loaded| {
                 loaded.now.link = Some(links[place].clone());
-                Ok(())
             })
             .await?;
     }

@@ -292,9 +292,9 @@ impl Shared {
                         now.apply_to_comment((row, &case_row), rules, &since, unsure, next_seq)
                     }
                 };
-                Ok(found.map(|action| {
+                found.map(|action| {
                     action.map(|action| (action, now.link.as_ref().and_then(|l| l.case.clone())))
-                }))
+                })
             })
             .await?;
         for (of, found) in concerned.iter().zip(found) {

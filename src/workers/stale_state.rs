@@ -27,7 +27,7 @@ pub(crate) async fn after_loss(store: &Store, now_ms: i64) -> Result<(), StoreEr
     let mut parked = 0;
     for intent in &open {
         let (was_parked, _) = store
-            .change(&intent.response_id, now_ms, |loaded| Ok(loaded.now.after_loss(intent.seq, now_ms)))
+            .change(&intent.response_id, now_ms, |loaded| loaded.now.after_loss(intent.seq, now_ms))
             .await?;
         parked += usize::from(was_parked);
     }

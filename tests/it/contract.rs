@@ -119,14 +119,8 @@ async fn accepted(store: &Store, n: u8, body: &str) -> u64 {
 }
 
 /// Changes one conversation.
-async fn change(store: &Store, n: u8, mut with: impl FnMut(&mut Loaded) + Send) {
-    let changed = store
-        .change(&id(n), 0, |loaded| {
-            with(loaded);
-            Ok(())
-        })
-        .await;
-    changed.unwrap();
+async fn change(store: &Store, n: u8, with: impl FnMut(&mut Loaded) + Send) {
+    store.change(&id(n), 0, with).await.unwrap();
 }
 
 fn linked(loaded: &mut Loaded, words: u64) {
@@ -143,7 +137,7 @@ async fn a_batch_of_any_size_is_written_whole(place: Place) {
     }
     let all = |_, loaded: &mut Loaded| {
         let waiting = loaded.waiting.entries.clone();
-        Ok(loaded.end_events(&waiting, &done(1)))
+        loaded.end_events(&waiting, &done(1))
     };
     let ended = store.change_many(&ids, 1, all).await.unwrap();
     assert_eq!(ended.iter().map(|(ended, _)| ended).sum::<usize>(), 6000);
@@ -156,7 +150,7 @@ async fn a_conversation_that_is_named_twice_in_a_batch_is_changed_twice(place: P
     let count = |_, loaded: &mut Loaded| {
         let words: u64 = loaded.now.link.as_ref().map_or(0, |link| link.mapping.parse().unwrap());
         linked(loaded, words + 1);
-        Ok(words)
+        words
     };
     let before = store.change_many(&twice, 0, count).await.unwrap();
     assert_eq!(before.into_iter().map(|(words, _)| words).collect::<Vec<_>>(), [0, 0, 1]);

@@ -92,14 +92,12 @@ async fn converse(store: &Store, n: u32) {
         if n.is_multiple_of(7) {
             loaded.now.notes.push(Note::new(Feedback::Sent, &n.to_string(), "", Words::default()));
         }
-        Ok(())
     });
     made.await.unwrap();
     if n.is_multiple_of(14) {
         let later = store.change(&of, NOW_MS, |loaded| {
             let notes = loaded.waiting.notes.clone();
             loaded.postpone_notes(&notes, NOW_MS + 10, 2);
-            Ok(())
         });
         later.await.unwrap();
     }
@@ -129,7 +127,6 @@ async fn fill(store: &Store) {
     let count = |loaded: &mut Loaded| {
         link(loaded, 3).mapping = 3.to_string();
         assert!(loaded.count_sending(&sent, None, NOW_MS));
-        Ok(())
     };
     store.change(&id(3), NOW_MS, count).await.unwrap();
     store.durable().await.unwrap();
@@ -339,7 +336,6 @@ async fn the_terms_of_a_copy_come_after_those_of_its_attempts() {
         let unconfirmed = Some(Sending { epoch: 41, ..attempt.clone() });
         let state = IntentState::Sending(attempt.clone());
         loaded.now.put(Intent { unconfirmed, state, ..action(&store, 1) });
-        Ok(())
     });
     made.await.unwrap();
     store.close().unwrap();

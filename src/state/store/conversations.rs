@@ -54,17 +54,15 @@ impl Store {
         &self,
         ids: &[ResponseId],
         now_ms: i64,
-        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError> + Send,
+        mut change: impl FnMut(usize, &mut Loaded) -> T + Send,
     ) -> Result<Vec<(T, Changed)>, StoreError> {
         let mut done: Vec<Option<(T, Changed)>> = ids.iter().map(|_| None).collect();
         let mut left: Vec<usize> = (0..ids.len()).collect();
         while !left.is_empty() {
             let asked: Vec<ResponseId> = left.iter().map(|place| ids[*place].clone()).collect();
             let mut loaded = self.load_many(&asked).await?;
-            let mut outcomes = Vec::with_capacity(left.len());
-            for (place, one) in left.iter().zip(&mut loaded) {
-                outcomes.push(change(*place, one)?);
-            }
+            let outcomes: Vec<T> =
+                left.iter().zip(&mut loaded).map(|(place, one)| change(*place, one)).collect();
             let commits = self.commit_many(loaded, now_ms).await?;
             let mut again = Vec::new();
             for ((place, outcome), commit) in left.into_iter().zip(outcomes).zip(commits) {
@@ -83,7 +81,7 @@ impl Store {
         &self,
         id: &ResponseId,
         now_ms: i64,
-        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError> + Send,
+        mut change: impl FnMut(&mut Loaded) -> T + Send,
     ) -> Result<(T, Changed), StoreError> {
         let changing = self.change_many(std::slice::from_ref(id), now_ms, |_, loaded| change(loaded));
         Ok(changing.await?.pop().expect("one conversation was asked for"))

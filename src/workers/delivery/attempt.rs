@@ -79,8 +79,7 @@ impl Delivery {
             return self.put_off(shared, intent, shared.clock.now_ms()).await;
         };
         let now_ms = shared.clock.now_ms();
-        let is_shown =
-            shared.change(id, |loaded| Ok(loaded.now.shown_after_refusal(seq, &view, now_ms))).await?;
+        let is_shown = shared.change(id, |loaded| loaded.now.shown_after_refusal(seq, &view, now_ms)).await?;
         if is_shown {
             return Ok(());
         }
@@ -92,12 +91,7 @@ impl Delivery {
         {
             return self.put_off(shared, intent, now_ms).await;
         }
-        shared
-            .change(id, |loaded| {
-                loaded.now.refused(seq, &code, why.clone(), &view, now_ms);
-                Ok(())
-            })
-            .await?;
+        shared.change(id, |loaded| loaded.now.refused(seq, &code, why.clone(), &view, now_ms)).await?;
         // Others may have shown meanwhile that everything is refused, when this one was not parked yet.
         let concerns_everything = like.is_some_and(|like| {
             let (one, reason) = ((id.clone(), seq), equal_reason(&code, &like));
@@ -119,7 +113,6 @@ impl Delivery {
         shared
             .change(&intent.response_id, |loaded| {
                 loaded.now.put_off_and_mend(intent.seq, mend, ended_ms, settle_ms);
-                Ok(())
             })
             .await?;
         self.wait(shared, intent);
@@ -157,31 +150,18 @@ impl Delivery {
     async fn put_off(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
         let settle_ms = millis(shared.config.settle);
         shared
-            .change(&intent.response_id, |loaded| {
-                loaded.now.put_off(intent.seq, ended_ms, settle_ms);
-                Ok(())
-            })
+            .change(&intent.response_id, |loaded| loaded.now.put_off(intent.seq, ended_ms, settle_ms))
             .await?;
         self.wait(shared, intent);
         Ok(())
     }
 
     async fn attempt_ended(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
-        shared
-            .change(&intent.response_id, |loaded| {
-                loaded.now.attempt_ended(intent.seq, ended_ms);
-                Ok(())
-            })
-            .await
+        shared.change(&intent.response_id, |loaded| loaded.now.attempt_ended(intent.seq, ended_ms)).await
     }
 
     pub(super) async fn was_not_done(shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
-        shared
-            .change(&intent.response_id, |loaded| {
-                loaded.now.was_not_done(intent.seq, ended_ms);
-                Ok(())
-            })
-            .await
+        shared.change(&intent.response_id, |loaded| loaded.now.was_not_done(intent.seq, ended_ms)).await
     }
 
     /// After a 2xx answer of the PUT. That answer is a claim; what the response shows now decides.
@@ -207,10 +187,7 @@ impl Delivery {
         if sending.epoch != self.epoch || sending.ended_ms.is_none() {
             let now_ms = shared.clock.now_ms();
             shared
-                .change(id, |loaded| {
-                    loaded.now.found_under_way(seq, self.epoch, self.began_ms, now_ms);
-                    Ok(())
-                })
+                .change(id, |loaded| loaded.now.found_under_way(seq, self.epoch, self.began_ms, now_ms))
                 .await?;
         }
         let began_ms = shared.clock.now_ms();
@@ -233,7 +210,6 @@ impl Delivery {
                 if let Some(IntentState::Sending(sending)) = now {
                     loaded.now.unclear(seq, sending, why.clone(), now_ms);
                 }
-                Ok(())
             })
             .await
     }
@@ -258,7 +234,7 @@ impl Delivery {
                 if let Some(park) = blocked_on_the_way(found.as_ref(), blocked) {
                     loaded.now.park(seq, &park.code, park.why, None, now_ms);
                 }
-                Ok(found)
+                found
             })
             .await?;
         if let (Some(Outcome::Arrived(_)), Some(now)) = (&found, shared.salesforce.now()) {

@@ -207,7 +207,6 @@ impl Delivery {
                 {
                     loaded.now.give_up(intent.seq, &park.code, park.why.clone(), now_ms);
                 }
-                Ok(())
             })
             .await
     }
@@ -233,12 +232,7 @@ impl Delivery {
         if !is_told_of_look_up(failure, before) {
             return Ok(());
         }
-        shared
-            .change(&intent.response_id, |loaded| {
-                loaded.now.tell_user_not_asked(intent.seq);
-                Ok(())
-            })
-            .await
+        shared.change(&intent.response_id, |loaded| loaded.now.tell_user_not_asked(intent.seq)).await
     }
 
     /// Postpones the action, and changes nothing else.

@@ -400,10 +400,7 @@ async fn tell_waiting_in_outage(shared: &Shared, now_ms: i64) -> Result<(), Fata
     let open = shared.store.all_open_intents().await?;
     let ids: Vec<ResponseId> = open.into_iter().filter(tells).map(|intent| intent.response_id).collect();
     for some in ids.chunks(FIRST_BATCH) {
-        let tell = |_, loaded: &mut Loaded| {
-            loaded.now.tell_waiting(&now);
-            Ok(())
-        };
+        let tell = |_, loaded: &mut Loaded| loaded.now.tell_waiting(&now);
         shared.change_many(some, tell).await?;
     }
     Ok(())
@@ -417,7 +414,7 @@ async fn tell_waiting(
     shared
         .change(response_id, |loaded| {
             loaded.now.tell_waiting(now);
-            Ok(loaded.now.clone())
+            loaded.now.clone()
         })
         .await
 }

@@ -94,7 +94,7 @@ impl Shared {
         self.learn_turns(&view, None).await?;
         let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
         let found = self
-            .change(&intent.response_id, |loaded| Ok(loaded.now.read_back(intent.seq, reading, now_ms)))
+            .change(&intent.response_id, |loaded| loaded.now.read_back(intent.seq, reading, now_ms))
             .await?;
         Ok(matches!(found, Some(Outcome::Arrived(_))))
     }

@@ -93,7 +93,7 @@ async fn confirm(shared: &Shared, old: &[Intent], again: &Again) -> Result<(), F
     let goes = shared
         .change_many(&ids, |place, loaded| {
             let intent = &old[place];
-            Ok(loaded.now.see_again(intent.seq, row_of(intent), rules, now_ms))
+            loaded.now.see_again(intent.seq, row_of(intent), rules, now_ms)
         })
         .await?;
     for (intent, goes) in old.iter().zip(goes) {

@@ -24,10 +24,7 @@ pub(super) async fn keep_commands_of_others(shared: &Shared, jobs: &[Job]) -> Re
         .filter(|(link, _)| link.command.intent.is_some() && !reported(&link.response_id))
         .map(|(link, value)| (link.response_id, value))
         .unzip();
-    let outlives = |place: usize, loaded: &mut Loaded| {
-        loaded.now.outlive_command(values[place]);
-        Ok(())
-    };
+    let outlives = |place: usize, loaded: &mut Loaded| loaded.now.outlive_command(values[place]);
     shared.change_many(&others, outlives).await.map(drop)
 }
 

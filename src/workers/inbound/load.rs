@@ -174,7 +174,7 @@ async fn park(shared: &Shared, parked: &[Parked]) -> Result<(), Fatal> {
                 let state = EntryState::Parked { since_ms, code: (*code).to_owned(), why: why.clone() };
                 loaded.end_events(std::slice::from_ref(entry), &state) == 1
             };
-            Ok(parked[place].1.iter().map(park).collect::<Vec<bool>>())
+            parked[place].1.iter().map(park).collect::<Vec<bool>>()
         })
         .await?;
     for ((response, misfits), done) in parked.iter().zip(done) {

@@ -54,7 +54,7 @@ impl InboundWorker {
                 }
                 loaded.now.link =
                     read.apply(before, &ids[place], &context.plan_context(), baselines[place].as_ref());
-                Ok(loaded.now.link.clone())
+                loaded.now.link.clone()
             })
             .await?;
         for (index, link) in asked.into_iter().zip(links) {

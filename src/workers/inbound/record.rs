@@ -108,8 +108,7 @@ impl InboundWorker {
     pub(crate) async fn record(&mut self, shared: &Shared, written: &[Recorded<'_>]) -> Result<(), Fatal> {
         let now_ms = shared.clock.now_ms();
         let ids: Vec<ResponseId> = written.iter().map(|one| one.job.response_id.clone()).collect();
-        let finished =
-            shared.change_many(&ids, |place, loaded| Ok(written[place].apply(loaded, now_ms))).await?;
+        let finished = shared.change_many(&ids, |place, loaded| written[place].apply(loaded, now_ms)).await?;
         for (one, finished) in written.iter().zip(finished) {
             self.recorded(shared, one, finished, now_ms).await?;
         }

@@ -228,7 +228,6 @@ impl InboundWorker {
             .change(&job.response_id, |loaded| {
                 loaded.postpone_events(&job.waiting.entries, due_ms, attempts);
                 loaded.postpone_notes(&job.waiting.notes, due_ms, attempts);
-                Ok(())
             })
             .await?;
         self.state().postponed.insert(job.rkey, due_ms);
@@ -249,7 +248,7 @@ impl InboundWorker {
                 }
                 let parked = loaded.end_events(&job.waiting.entries, &state);
                 let given_up = if only_notes { loaded.end_notes(&job.waiting.notes) } else { 0 };
-                Ok((parked, given_up))
+                (parked, given_up)
             })
             .await?;
         (0..given_up).for_each(|_| shared.metrics.event("note_given_up"));
@@ -309,10 +308,7 @@ mod tests {
             shared.store.accept(id.as_bytes(), "response", &Ok(response_id.clone()), 0).await.unwrap();
         } else {
             let note = Note::new(Feedback::Sent, "reply", "", Words::default());
-            let told = |loaded: &mut crate::state::Loaded| {
-                loaded.now.notes.push(note.clone());
-                Ok(())
-            };
+            let told = |loaded: &mut crate::state::Loaded| loaded.now.notes.push(note.clone());
             shared.store.change(&response_id, 0, told).await.unwrap();
         }
         again(shared, response_id).await

@@ -128,7 +128,7 @@ pub(crate) async fn apply_case_rows(
             let (row, merged) = row_of[place];
             let since = Since { merged, ..applying.since(shared.clock.now_ms()) };
             let next_seq = &mut || shared.store.next_seq();
-            Ok(loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq))
+            loaded.now.see_case(row, (applying.rules(), &context), &since, next_seq)
         })
         .await?;
     for (response, seen) in ids.iter().zip(&seen) {
@@ -212,7 +212,7 @@ pub(crate) async fn apply_comment_rows(
             let since = applying.since(shared.clock.now_ms());
             let next_seq = &mut || shared.store.next_seq();
             let case_row = applying.parent_of(row);
-            Ok(loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq))
+            loaded.now.see_comment((row, &case_row), applying.rules(), &since, *unsure, next_seq)
         })
         .await?;
     for (response, seen) in ids.iter().zip(&seen) {
@@ -289,7 +289,7 @@ pub(crate) async fn apply_merged_rows(
     let moved = shared
         .change_many(&ids, |place, loaded| {
             let (loser, master, survivor, joined) = &rows[place];
-            let Some(before) = loaded.now.link.take() else { return Ok(false) };
+            let Some(before) = loaded.now.link.take() else { return false };
             let moves = before.case.as_ref().map(|case| &case.id) == loser.as_ref();
             loaded.now.link = Some(if moves {
                 let mut survivor = survivor.clone();
@@ -310,7 +310,7 @@ pub(crate) async fn apply_merged_rows(
                 // The survivor is read, and gets our key if it has none.
                 loaded.now.notes.push(Note::new(Feedback::Nothing, "merged", "", Words::default()));
             }
-            Ok(moves)
+            moves
         })
         .await?;
     for response in ids.iter().zip(moved).filter_map(|(id, moved)| moved.then_some(id)) {

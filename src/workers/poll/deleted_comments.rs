@@ -53,9 +53,8 @@ pub(crate) async fn apply_deleted_comments(shared: &Shared, rows: &[Value]) -> R
     }
     let now_ms = shared.clock.now_ms();
     let (ids, comments): (Vec<ResponseId>, Vec<RecordId>) = parked.into_iter().unzip();
-    let taken_back = shared
-        .change_many(&ids, |place, loaded| Ok(loaded.now.see_deleted(&comments[place], now_ms)))
-        .await?;
+    let taken_back =
+        shared.change_many(&ids, |place, loaded| loaded.now.see_deleted(&comments[place], now_ms)).await?;
     for response in ids.iter().zip(taken_back).filter_map(|(id, taken_back)| taken_back.then_some(id)) {
         info!(%response, "an answer was deleted before it was sent");
     }

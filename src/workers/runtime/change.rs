@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use crate::goodays::ResponseId;
 use crate::mutant;
-use crate::state::{Changed, Commit, Ended, Loaded, RKey, SentMinutes, StoreError};
+use crate::state::{Changed, Commit, Ended, Loaded, RKey, SentMinutes};
 use crate::workers::{Fatal, Shared};
 
 impl Shared {
@@ -15,7 +15,7 @@ impl Shared {
     pub(crate) async fn change<T: Send>(
         &self,
         id: &ResponseId,
-        mut change: impl FnMut(&mut Loaded) -> Result<T, StoreError> + Send,
+        mut change: impl FnMut(&mut Loaded) -> T + Send,
     ) -> Result<T, Fatal> {
         let mut done = self.change_many(std::slice::from_ref(id), |_, loaded| change(loaded)).await?;
         Ok(done.pop().expect("one conversation was asked for"))
@@ -26,14 +26,14 @@ impl Shared {
     pub(crate) async fn change_many<T: Send>(
         &self,
         ids: &[ResponseId],
-        mut change: impl FnMut(usize, &mut Loaded) -> Result<T, StoreError> + Send,
+        mut change: impl FnMut(usize, &mut Loaded) -> T + Send,
     ) -> Result<Vec<T>, Fatal> {
         let done = self
             .store
             .change_many(ids, self.clock.now_ms(), |place, loaded| {
-                let outcome = change(place, loaded)?;
+                let outcome = change(place, loaded);
                 mutate(loaded);
-                Ok(outcome)
+                outcome
             })
             .await?;
         let tell = |(id, (outcome, changed)): (&ResponseId, (T, Changed))| {

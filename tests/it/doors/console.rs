@@ -27,7 +27,7 @@ async fn park(house: &House, response: &str, code: &str) -> String {
         .change(&id, 0, |loaded| {
             let waiting = loaded.waiting.entries.clone();
             loaded.end_events(&waiting, &state);
-            Ok(waiting[0].seq)
+            waiting[0].seq
         })
         .await;
     format!("e{}", parked.unwrap().0)
@@ -103,7 +103,6 @@ async fn what_is_parked_names_its_case_as_far_as_it_is_known() {
         let case = Some(CaseRef { id: id.clone(), number: number.clone() });
         let known = |loaded: &mut Loaded| {
             loaded.now.link = Some(Link { case: case.clone(), ..Link::new(response.clone()) });
-            Ok(())
         };
         house.shared.store.change(&response, 0, known).await.unwrap();
         let (_, items) = answered(house.get("/parked")).await;
@@ -143,10 +142,7 @@ async fn unclear(house: &House, seq: u64, content: &str) -> String {
         attempts: 1,
         ..Intent::new(seq, response_id.clone(), case, kind, 0)
     };
-    let begun = |loaded: &mut Loaded| {
-        loaded.now.put(intent.clone());
-        Ok(())
-    };
+    let begun = |loaded: &mut Loaded| loaded.now.put(intent.clone());
     house.shared.store.change(&response_id, 0, begun).await.unwrap();
     format!("a{seq}")
 }

@@ -79,7 +79,6 @@ async fn d12_held_closes_are_not_loaded_at_each_step() {
             .change(&intent.response_id, now_ms, |loaded| {
                 let intent = loaded.now.intent_mut(intent.seq).unwrap();
                 (intent.seen_ms, intent.read_ms) = (0, now_ms + 3_600_000);
-                Ok(())
             })
             .await;
         due.unwrap();
