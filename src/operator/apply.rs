@@ -22,7 +22,7 @@ use crate::workers::poll::columns::{Columns, PAGE, Part};
 use crate::workers::poll::stamp;
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::page_size::PageSize;
-use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
+use crate::workers::{Fatal, OrgIdentity, Remote, Shared, Stop};
 
 /// Pages of one call; the caller continues at `next`.
 const PAGES_AT_ONCE: usize = 5;
@@ -127,11 +127,7 @@ impl Shared {
     /// Reads a few pages of existing rows, and lists what the last edits of the rules touch. Unless it is a dry run,
     /// these actions are added to the outbox.
     pub async fn apply_actions(&self, options: ApplyOptions) -> Result<Applied, Stop> {
-        let began_ms = self.clock.now_ms();
-        let contact = self.contact().await.inspect_err(|failure| {
-            // Failed logins pause the circuit breaker, also here.
-            self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
-        })?;
+        let contact = self.contact_or_pause().await?;
         self.refresh_schema().await?;
         let mut applied =
             Applied { files_refused: !self.mapping_trouble.load().is_empty(), ..Applied::default() };
@@ -231,7 +227,7 @@ impl Shared {
         self.allowance(Purpose::Poll).await?;
         let began_ms = self.clock.now_ms();
         let result = self.salesforce.pages(&[Asked::Current(soql)]).await;
-        self.salesforce_said(&result, began_ms);
+        self.call_ended(Remote::Salesforce, &result, began_ms);
         match result?.pop() {
             Some(Ok(page)) => Ok(Existing::Rows(page)),
             Some(Err(problem)) if columns.without(&problem) => Ok(Existing::OtherColumns),

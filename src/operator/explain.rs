@@ -13,7 +13,7 @@ use crate::salesforce::{RecordId, query};
 use crate::state::{RKey, StoreError};
 use crate::workers::poll::apply_rows::id_of;
 use crate::workers::runtime::budget::Purpose;
-use crate::workers::{Shared, Stop};
+use crate::workers::{Remote, Shared, Stop};
 
 /// One response of the Case.
 #[derive(Debug, Clone, Serialize)]
@@ -85,7 +85,7 @@ impl Shared {
         // Counts like a poll: the part of the budget that is kept for feedback is not used.
         self.allowance(Purpose::Poll).await?;
         let result = self.salesforce.query(&soql).await;
-        self.salesforce_said(&result, now_ms);
+        self.call_ended(Remote::Salesforce, &result, now_ms);
         Ok(result?.first().and_then(|row| id_of(row, "Id")))
     }
 

@@ -31,6 +31,7 @@ pub use housekeeping::files::Files;
 pub use housekeeping::reload::{Edits, last_good_mapping, remember_mapping};
 pub use process::{EditCheck, LogLevel, Process};
 pub use runtime::budget::{Allowance, Forecast, Purpose};
+pub(crate) use runtime::calls::Remote;
 pub use runtime::circuit_breaker::{CircuitBreaker, Trouble};
 pub use runtime::org_identity::{OrgIdentities, OrgIdentity, Schema};
 pub use runtime::plan_context::perimeter;

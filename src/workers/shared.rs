@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
-use tracing::info;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::outbound::EarlierRules;
-use crate::http::{Concerns, Failure, TimeLimits};
+use crate::http::{Failure, TimeLimits};
 use crate::mapping::Mapping;
-use crate::metrics::Metrics;
 use crate::minutes::Minutes;
 use crate::remotes::credentials;
 use crate::state::{Counters, LANES, Store, StoreError};
@@ -240,54 +238,6 @@ impl Shared {
         }
     }
 
-    /// Notes how a call to Salesforce went; returns until when calls pause (milliseconds).
-    pub(crate) fn salesforce_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
-        self.said("salesforce", &self.salesforce_breaker, result, began_ms)
-    }
-
-    /// Notes how a call to Goodays went; returns until when calls pause (milliseconds).
-    pub(crate) fn goodays_said<T>(&self, result: &Result<T, Failure>, began_ms: i64) -> Option<i64> {
-        self.said("goodays", &self.goodays_breaker, result, began_ms)
-    }
-
-    /// Notes that a remote accepted what was written to it. If writes paused, all that wait for it go on.
-    pub(crate) fn takes_writes(&self, remote: &'static str, breaker: &CircuitBreaker) {
-        if breaker.trouble_with_writes().is_some() {
-            info!(remote, "the remote accepts again what is written to it");
-            breaker.write_succeeded(self.clock.now_ms());
-            self.wake_all();
-        }
-    }
-
-    /// Notes that a remote refuses all that is written to it; returns until when writes pause (milliseconds).
-    pub(crate) fn refuses_writes(
-        &self,
-        remote: &'static str,
-        breaker: &CircuitBreaker,
-        failure: &Failure,
-    ) -> i64 {
-        let now_ms = self.clock.now_ms();
-        let until_ms = breaker.writes_failed(failure, now_ms);
-        tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "nothing is written to the remote for a while");
-        until_ms
-    }
-
-    /// One worker's success ends the pause of all: those that sleep until its end are woken.
-    fn said<T>(
-        &self,
-        remote: &'static str,
-        breaker: &CircuitBreaker,
-        result: &Result<T, Failure>,
-        began_ms: i64,
-    ) -> Option<i64> {
-        let was_in_trouble = breaker.trouble_with_calls().is_some();
-        let until_ms = said(remote, breaker, &self.metrics, result, began_ms, self.clock.now_ms());
-        if was_in_trouble && until_ms.is_none() {
-            self.wake_all();
-        }
-        until_ms
-    }
-
     /// Whether both remotes answered when last asked.
     pub fn is_ready(&self) -> bool {
         // An instance that does not work is ready while another one does.
@@ -295,45 +245,6 @@ impl Shared {
             return self.accepting().is_ok() && standing.leader.is_some();
         }
         self.salesforce_breaker.is_well() && self.goodays_breaker.trouble().is_none()
-    }
-}
-
-/// The daemon ends the process if the store is broken; until then the step waits this long (milliseconds).
-const OUR_PAUSE_MS: i64 = 1_000;
-
-/// Until when calls to the remote pause, if they do. A refusal of one request is no failure of the remote.
-fn said<T>(
-    remote: &'static str,
-    breaker: &CircuitBreaker,
-    metrics: &Metrics,
-    result: &Result<T, Failure>,
-    began_ms: i64,
-    now_ms: i64,
-) -> Option<i64> {
-    match result {
-        Ok(_) => {
-            metrics.call(remote, "ok", now_ms - began_ms);
-            if breaker.trouble_with_calls().is_some() {
-                info!(remote, "the remote answers again");
-            }
-            breaker.succeeded(now_ms);
-            None
-        }
-        Err(failure) if failure.concerns() == Concerns::Ourselves => {
-            tracing::warn!(%failure, "this step is done again");
-            Some(now_ms + OUR_PAUSE_MS)
-        }
-        Err(failure) if failure.concerns() == Concerns::ThisRequest => {
-            metrics.call(remote, &failure.code(), now_ms - began_ms);
-            breaker.succeeded(now_ms);
-            None
-        }
-        Err(failure) => {
-            metrics.call(remote, &failure.code(), now_ms - began_ms);
-            let until_ms = breaker.failed(failure, now_ms);
-            tracing::warn!(remote, %failure, pause_ms = until_ms - now_ms, "the remote is left alone for a while");
-            Some(until_ms)
-        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::json;
 use crate::state::{EntryState, RKey, Receipt, StoreError};
 use crate::time::{CARRIED_MS, GoodaysTime, credible, salesforce_to_goodays};
 use crate::workers::runtime::page_size::PageSize;
-use crate::workers::{Fatal, Shared, Stop};
+use crate::workers::{Fatal, Remote, Shared, Stop};
 use progress::Dates;
 pub use progress::{HowFar, SweepProgress};
 pub use schedule::Sweeper;
@@ -187,22 +187,18 @@ impl Shared {
 
     /// Reads one page; false after the last one. A failed page can be read again.
     async fn sweep_page(&self, sweep: &mut Sweep) -> Result<bool, Stop> {
-        let began_ms = self.clock.now_ms();
-        let contact = self.contact().await.inspect_err(|failure| {
-            // Failed logins pause the circuit breaker, also here.
-            self.salesforce_said::<()>(&Err(failure.clone()), began_ms);
-        })?;
+        let contact = self.contact_or_pause().await?;
         let Some(&(since, until)) = sweep.spans.last() else { return Ok(false) };
         let began_ms = self.clock.now_ms();
         // Another account's feedback must not become Cases.
         if let Err(stop) = self.right_account().await {
             let failure = stop.remote()?;
-            self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+            self.call_failed(Remote::Goodays, &failure, began_ms);
             return Err(failure.into());
         }
         let query = BulkQuery { since, until, page: sweep.next.clone(), size: sweep.size.now() };
         let result = self.goodays.bulk(&query).await;
-        self.goodays_said(&result, began_ms);
+        self.call_ended(Remote::Goodays, &result, began_ms);
         let page = match result {
             Ok(page) => {
                 sweep.size.grow();

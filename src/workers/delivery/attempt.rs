@@ -18,7 +18,7 @@ use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::mutant;
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, Shared};
+use crate::workers::{Fatal, Remote, Shared};
 
 impl Delivery {
     pub(super) async fn put(&self, shared: &Shared, intent: &Intent, action: Action) -> Result<(), Fatal> {
@@ -32,7 +32,7 @@ impl Delivery {
         let (verb, next) = (action.verb(), after_put(id, &action, &result));
         // What something on the way refused says nothing about Goodays: the read back asks Goodays itself.
         if next != (AfterPut::ReadBackLater { blocked: true }) {
-            shared.goodays_said(&result, began_ms);
+            shared.call_ended(Remote::Goodays, &result, began_ms);
         }
         match next {
             AfterPut::ReadBack => {
@@ -58,7 +58,7 @@ impl Delivery {
             }
             AfterPut::PutOff => {
                 if let Err(failure) = &result {
-                    shared.refuses_writes("goodays", &shared.goodays_breaker, failure);
+                    shared.writes_refused(Remote::Goodays, failure);
                 }
                 self.put_off(shared, intent, ended_ms).await
             }
@@ -121,7 +121,7 @@ impl Delivery {
 
     fn accepted(&self, shared: &Shared, intent: &Intent, verb: Verb) {
         self.refusals().entry(verb).or_default().accepted(&(intent.response_id.clone(), intent.seq));
-        shared.takes_writes("goodays", &shared.goodays_breaker);
+        shared.writes_accepted(Remote::Goodays);
     }
 
     /// Whether Goodays refuses everything for this reason. Then sending pauses, and what was parked for it waits again.
@@ -135,7 +135,7 @@ impl Delivery {
         let one = (intent.response_id.clone(), intent.seq);
         let whose = self.refusals().entry(verb).or_default().refused(&one, &equal_reason(code, like));
         let Whose::Everything { before } = whose else { return Ok(false) };
-        shared.refuses_writes("goodays", &shared.goodays_breaker, &refuses_everything(code));
+        shared.writes_refused(Remote::Goodays, &refuses_everything(code));
         for (id, seq) in before {
             let now_ms = shared.clock.now_ms();
             shared.change_with(&id, seq, |loaded| loaded.now.waits_again(seq, code, now_ms)).await?;
@@ -168,7 +168,7 @@ impl Delivery {
     pub(super) async fn read_back_now(&self, shared: &Shared, intent: &Intent) -> Result<(), Fatal> {
         let asked_ms = shared.clock.now_ms();
         let result = shared.goodays.response(&intent.response_id).await;
-        shared.goodays_said(&result, asked_ms);
+        shared.call_ended(Remote::Goodays, &result, asked_ms);
         let Ok(view) = result else { return Ok(()) };
         self.read_back(shared, intent, &view, asked_ms).await
     }
@@ -193,7 +193,7 @@ impl Delivery {
         let began_ms = shared.clock.now_ms();
         let failure = match shared.goodays.response(id).await {
             Ok(view) => {
-                shared.goodays_said::<()>(&Ok(()), began_ms);
+                shared.call_succeeded(Remote::Goodays, began_ms);
                 self.read_failures.shown(seq, shared.clock.now_ms());
                 return self.read_back(shared, intent, &view, began_ms).await;
             }

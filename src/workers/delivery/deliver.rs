@@ -21,7 +21,7 @@ use crate::state::{Loaded, RKey, SentMinutes};
 use crate::workers::delivery::dispatcher::When;
 use crate::workers::runtime::read_failures::ReadFailures;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
-use crate::workers::{Fatal, Shared};
+use crate::workers::{Fatal, Remote, Shared};
 
 /// An unclear action is read back again: after `settle`, then after half its age, at least hourly, for three days.
 pub(super) const UNCLEAR_LOOKS_MS: i64 = 3_600_000;
@@ -181,7 +181,7 @@ impl Delivery {
         let began_ms = shared.clock.now_ms();
         let failure = match shared.goodays.response(&intent.response_id).await {
             Ok(view) => {
-                shared.goodays_said::<()>(&Ok(()), began_ms);
+                shared.call_succeeded(Remote::Goodays, began_ms);
                 self.read_failures.shown(intent.seq, shared.clock.now_ms());
                 return Ok(Some(view));
             }

@@ -20,7 +20,7 @@ use crate::goodays::ResponseId;
 use crate::state::{Loaded, RKey};
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::delivery::queue::Queue;
-use crate::workers::{Fatal, Shared, Step, Worker};
+use crate::workers::{Fatal, Remote, Shared, Step, Worker};
 
 /// Responses that are handled at the same time (Goodays reference, 4.3: start low).
 const AT_ONCE: usize = 5;
@@ -176,7 +176,7 @@ impl Dispatcher {
             // Also at the start, so that a wrong token shows before the first answer needs it.
             if let Err(stop) = shared.right_account().await {
                 let failure = stop.remote()?;
-                let until_ms = shared.goodays_said::<()>(&Err(failure), now_ms);
+                let until_ms = shared.call_failed(Remote::Goodays, &failure, now_ms);
                 return Ok(Some(until_ms.unwrap_or(now_ms + 1000)));
             }
             self.token = Some(token);

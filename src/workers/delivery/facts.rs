@@ -14,7 +14,7 @@ use crate::mutant;
 use crate::state::{RKey, Store, StoreError};
 use crate::time::{GoodaysTime, SalesforceTime, salesforce_to_goodays};
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Shared, Stop};
+use crate::workers::{Remote, Shared, Stop};
 
 /// Whether this account stops listing `message` once the brand has written a private message.
 const MESSAGE_ENDS_TURN: &str = "a message ends the turn";
@@ -89,7 +89,7 @@ impl Shared {
     pub(crate) async fn look_for(&self, intent: &Intent) -> Result<bool, Stop> {
         let asked_ms = self.clock.now_ms();
         let result = self.goodays.response(&intent.response_id).await;
-        self.goodays_said(&result, asked_ms);
+        self.call_ended(Remote::Goodays, &result, asked_ms);
         let view = result?;
         self.learn_turns(&view, None).await?;
         let (reading, now_ms) = (self.reading(&view, asked_ms), self.clock.now_ms());
@@ -102,11 +102,11 @@ impl Shared {
     /// Whether a refusal is Goodays' own, for this response, or the network's, for everything. The latter pauses all.
     pub(super) async fn whose_refusal(&self, failure: Failure, began_ms: i64) -> Failure {
         if !matches!(failure, Failure::Refused { .. } | Failure::Road(_)) {
-            self.goodays_said::<()>(&Err(failure.clone()), began_ms);
+            self.call_failed(Remote::Goodays, &failure, began_ms);
             return failure;
         }
         let well = self.goodays.is_well().await;
-        self.goodays_said(&well, began_ms);
+        self.call_ended(Remote::Goodays, &well, began_ms);
         match well {
             Ok(()) => failure,
             Err(all) => all,
@@ -125,7 +125,7 @@ impl Shared {
             return Ok(failure);
         }
         let shown = self.goodays.shows_others(id, self.knows_others(id).await?).await;
-        self.goodays_said(&shown, began_ms);
+        self.call_ended(Remote::Goodays, &shown, began_ms);
         Ok(shown.err().unwrap_or(failure))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::decide::hash64;
 use crate::http::Failure;
-use crate::workers::{Shared, Stop};
+use crate::workers::{Remote, Shared, Stop};
 
 impl Shared {
     /// Checks that the token is of the state's Goodays account (design, rule 16).
@@ -19,7 +19,7 @@ impl Shared {
         let result = self.goodays.session().await;
         let name = match result {
             Ok(name) => {
-                self.goodays_said::<()>(&Ok(()), began_ms);
+                self.call_succeeded(Remote::Goodays, began_ms);
                 if name.is_none() && stored.is_none() {
                     // It is asked again: the next answer may name the account.
                     return Ok(());

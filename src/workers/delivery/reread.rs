@@ -20,7 +20,7 @@ use crate::workers::poll::columns::SURVIVOR;
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
-use crate::workers::{Fatal, Shared, Stop};
+use crate::workers::{Fatal, Remote, Shared, Stop};
 
 impl Delivery {
     /// Reads old intents again from Salesforce. Intents that are still valid get a new read time and may be sent. If
@@ -35,7 +35,7 @@ impl Delivery {
             }
             Err(Stop::Fatal(fatal)) => return Err(fatal),
             Err(Stop::Remote(failure)) => {
-                let until_ms = shared.salesforce_said::<()>(&Err(failure.clone()), began_ms);
+                let until_ms = shared.call_failed(Remote::Salesforce, &failure, began_ms);
                 let until_ms = until_ms.unwrap_or_else(|| not_shown(shared, &failure, old.len()));
                 for intent in &old {
                     self.postpone(intent.seq, until_ms);

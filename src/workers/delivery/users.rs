@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use crate::http::Failure;
-use crate::workers::Shared;
+use crate::workers::{Remote, Shared};
 
 /// How long a found or missing user is kept (milliseconds).
 const AGE_MS: i64 = 3_600_000;
@@ -74,7 +74,7 @@ impl Shared {
         let began_ms = now_ms;
         let found = match self.goodays.users_by_email(&email).await {
             Ok(users) => {
-                self.goodays_said::<()>(&Ok(()), began_ms);
+                self.call_succeeded(Remote::Goodays, began_ms);
                 let mut same = users.into_iter().filter(|u| u.email.to_lowercase() == email);
                 let first = same.next();
                 let only = if same.next().is_some() { None } else { first };

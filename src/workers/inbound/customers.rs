@@ -7,10 +7,10 @@ use crate::decide::inbound::Plan;
 use crate::decide::inbound::customer::{AfterFailedLookUp, FailedLookUps, Found, Wanted, not_told, put};
 use crate::http::Failure;
 use crate::salesforce::customers::{MAX_ROWS, queries};
-use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::runtime::budget::Purpose;
+use crate::workers::{Remote, Shared};
 
 /// How often a query whose answer was cut is made again without those that it decided. Each time some are decided.
 const PASSES: usize = 3;
@@ -113,7 +113,7 @@ async fn rows(shared: &Shared, soql: &str) -> Result<Vec<Value>, Failure> {
     let began_ms = shared.clock.now_ms();
     let result = shared.salesforce.query(soql).await;
     if result.is_ok() {
-        shared.salesforce_said(&result, began_ms);
+        shared.call_succeeded(Remote::Salesforce, began_ms);
     }
     result
 }

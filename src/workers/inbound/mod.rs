@@ -47,7 +47,7 @@ use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
 use crate::workers::sweep::SWEEP;
-use crate::workers::{Fatal, Shared, Step, Stop, Worker};
+use crate::workers::{Fatal, Remote, Shared, Step, Stop, Worker};
 
 /// How often the queue of a store is looked at that other instances write to (milliseconds).
 const LOOK_AGAIN_MS: i64 = 200;
@@ -140,7 +140,7 @@ impl Worker for InboundWorker {
 /// A failure always ends the pause by itself: nothing else may come that wakes the worker.
 fn pause(shared: &Shared, failure: &Failure) -> Step {
     let now_ms = shared.clock.now_ms();
-    let until_ms = shared.salesforce_said::<()>(&Err(failure.clone()), now_ms);
+    let until_ms = shared.call_failed(Remote::Salesforce, failure, now_ms);
     Step::Idle { until_ms: until_ms.or(Some(now_ms + AFTER_REFUSAL_MS)) }
 }
 
@@ -365,7 +365,7 @@ impl InboundWorker {
         let result = shared.salesforce.graphs(&graphs).await;
         let ended_ms = shared.clock.now_ms();
         self.request = Some(Request { took_ms: ended_ms - began_ms, ..request });
-        let until_ms = shared.salesforce_said(&result, began_ms);
+        let until_ms = shared.call_ended(Remote::Salesforce, &result, began_ms);
         match result {
             Ok(outcomes) => {
                 self.size = self.size.after(ended_ms - began_ms);

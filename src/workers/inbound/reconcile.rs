@@ -15,7 +15,7 @@ use crate::salesforce::RecordId;
 use crate::salesforce::query;
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::runtime::budget::Purpose;
-use crate::workers::{Shared, Stop};
+use crate::workers::{Remote, Shared, Stop};
 
 impl InboundWorker {
     /// Reads the Cases and comments of the jobs that need it, and updates the ledger.
@@ -258,7 +258,7 @@ async fn all(shared: &Shared, queries: &[String]) -> Result<Vec<Value>, Failure>
         let began_ms = shared.clock.now_ms();
         let result = shared.salesforce.query_all(soql).await;
         if result.is_ok() {
-            shared.salesforce_said(&result, began_ms);
+            shared.call_succeeded(Remote::Salesforce, began_ms);
         }
         rows.extend(result?);
     }

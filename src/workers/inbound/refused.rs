@@ -18,7 +18,7 @@ use crate::state::{EntryState, RKey};
 use crate::workers::inbound::{InboundWorker, Job};
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::{RECORD, interval, millis};
-use crate::workers::{Fatal, Shared};
+use crate::workers::{Fatal, Remote, Shared};
 
 /// Events of one conversation that are read to find those that were parked.
 const MAX_EVENTS_READ: usize = 10_000;
@@ -48,7 +48,7 @@ impl InboundWorker {
             match next {
                 Next::Record { case } => {
                     self.state().refusals.accepted(&job.rkey);
-                    shared.takes_writes("salesforce", &shared.salesforce_breaker);
+                    shared.writes_accepted(Remote::Salesforce);
                     recorded.push(self.recorded_as(job, plan, case));
                 }
                 next if accepts => self.apply(shared, context, (job, plan), next).await?,
@@ -127,7 +127,7 @@ impl InboundWorker {
         jobs: Vec<Job>,
         failure: &Failure,
     ) -> Result<Vec<Job>, Fatal> {
-        shared.salesforce_said::<()>(&Err(failure.clone()), shared.clock.now_ms());
+        shared.call_failed(Remote::Salesforce, failure, shared.clock.now_ms());
         let (unread, others): (Vec<Job>, Vec<Job>) = {
             let state = self.state();
             jobs.into_iter().partition(|job| state.needs_refresh.contains(&job.rkey))
@@ -211,7 +211,7 @@ impl InboundWorker {
             }
             Next::PauseAll { code, advice } => {
                 let failure = Failure::Login { code, advice };
-                shared.refuses_writes("salesforce", &shared.salesforce_breaker, &failure);
+                shared.writes_refused(Remote::Salesforce, &failure);
                 // Others come first: this one may be refused for its own sake.
                 self.put_off(shared, job, job.attempts()).await?;
             }

@@ -32,7 +32,7 @@ use crate::workers::poll::rules::READ_ALL;
 use crate::workers::poll::too_large::TooLarge;
 use crate::workers::runtime::page_size::PageSize;
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, Shared, Step, Stop, Worker};
+use crate::workers::{Fatal, Remote, Shared, Step, Stop, Worker};
 
 pub(crate) const CURSOR: &str = "cursor";
 /// The cursor before the last completed read of the overlap.
@@ -112,12 +112,12 @@ impl Worker for Poller {
             }
             Err(Failure::Refused { problem, .. }) => refused(shared, &problem),
             Err(failure @ Failure::TooLarge(_)) => {
-                shared.salesforce_said::<()>(&Err(failure), now_ms);
+                shared.call_failed(Remote::Salesforce, &failure, now_ms);
                 cannot_be_read(shared);
             }
             // The circuit breaker says how long to wait, and may end the pause early.
             Err(failure) => {
-                shared.salesforce_said::<()>(&Err(failure), now_ms);
+                shared.call_failed(Remote::Salesforce, &failure, now_ms);
             }
         }
         Ok(Step::Idle { until_ms: Some(self.next_ms(shared, after_ms)) })

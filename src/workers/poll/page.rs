@@ -19,7 +19,7 @@ use crate::workers::poll::{Poller, WITHOUT_GONE};
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 use crate::workers::runtime::retry::millis;
-use crate::workers::{Fatal, OrgIdentity, Shared, Stop};
+use crate::workers::{Fatal, OrgIdentity, Remote, Shared, Stop};
 
 /// Rows whose conversations are loaded and written together, before other tasks have their turn.
 const ROWS_AT_ONCE: usize = 50;
@@ -77,7 +77,7 @@ impl Poller {
         let asked: Vec<Asked> = queries.iter().map(asked).collect();
         let result = shared.salesforce.pages(&asked).await;
         if result.is_ok() {
-            shared.salesforce_said(&result, began_ms);
+            shared.call_succeeded(Remote::Salesforce, began_ms);
         }
         let mut newest = SalesforceTime::default();
         let horizon = shared.salesforce.now().unwrap_or_else(|| shared.our_time()).plus_millis(CLOCKS_MS);

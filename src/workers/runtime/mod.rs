@@ -1,7 +1,9 @@
-//! What every worker needs: its loop, a circuit breaker for each remote, the budget of calls, intervals between tries.
+//! What every worker needs: its loop, a circuit breaker for each remote and how calls end, the budget of calls, intervals
+//! between tries.
 
 pub(super) mod activity;
 pub(crate) mod budget;
+pub(crate) mod calls;
 mod change;
 pub(crate) mod circuit_breaker;
 pub(crate) mod org_identity;

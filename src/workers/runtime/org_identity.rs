@@ -21,11 +21,11 @@ use crate::salesforce::query;
 use crate::salesforce::sessions::Owner;
 use crate::state::{Store, StoreError};
 use crate::time::SalesforceTime;
-use crate::workers::Shared;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::poll::stamp;
 use crate::workers::runtime::budget::Purpose;
 use crate::workers::runtime::retry::millis;
+use crate::workers::{Remote, Shared};
 
 /// Our identity in the org, stored with the state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +128,14 @@ impl Shared {
         let contact = Arc::new(contact);
         *known = Some(contact.clone());
         Ok(contact)
+    }
+
+    /// [`Self::contact`] for callers that note nothing themselves: here, too, failed logins pause calls.
+    pub(crate) async fn contact_or_pause(&self) -> Result<Arc<OrgIdentity>, Failure> {
+        let began_ms = self.clock.now_ms();
+        self.contact().await.inspect_err(|failure| {
+            self.call_failed(Remote::Salesforce, failure, began_ms);
+        })
     }
 
     /// Only when `starting` the ledger is compared with the org: later it may be behind writes in flight.
