@@ -55,6 +55,7 @@ pub mod samples;
 pub mod schemas;
 pub mod sim;
 pub mod state;
+mod sync;
 pub mod time;
 pub mod web;
 pub mod workers;

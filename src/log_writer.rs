@@ -6,11 +6,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::sync::lock;
 
 /// Maximum bytes of queued lines.
 const ROOM: usize = 1 << 20;
@@ -72,12 +74,8 @@ impl LogWriter {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn push(&self, line: Vec<u8>) {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         if queue.bytes + line.len() > ROOM {
             self.dropped.inc();
             return;
@@ -98,7 +96,7 @@ impl Inner {
             if to.write_all(&lines).and_then(|()| to.flush()).is_err() {
                 self.dropped.inc_by(count);
             }
-            let mut queue = self.lock();
+            let mut queue = lock(&self.queue);
             queue.bytes -= lines.len();
             queue.writing = false;
             if queue.ending {
@@ -112,7 +110,7 @@ impl Inner {
     /// Takes the lines that wait, for one write. Returns how many.
     fn next(&self, lines: &mut Vec<u8>) -> u64 {
         lines.clear();
-        let (mut count, mut queue) = (0, self.lock());
+        let (mut count, mut queue) = (0, lock(&self.queue));
         loop {
             while lines.len() < AT_ONCE
                 && let Some(line) = queue.lines.pop_front()
@@ -133,7 +131,7 @@ impl Inner {
 impl Drop for Pending {
     fn drop(&mut self) {
         let end = Instant::now() + LAST;
-        let mut queue = self.0.lock();
+        let mut queue = lock(&self.0.queue);
         queue.ending = true;
         while queue.writing || !queue.lines.is_empty() {
             let Some(left) = end.checked_duration_since(Instant::now()) else { return };

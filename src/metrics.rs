@@ -1,8 +1,8 @@
 //! Metrics as OpenMetrics text. Labels are our own words, never a customer's text.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::goodays::relationship::Relationship;
 use crate::minutes::Tally;
+use crate::sync::lock;
 
 /// `outcome` labels of `webhooks`. Each exists from the start, because an alert on the growth of a counter needs a
 /// first sample.
@@ -345,13 +346,13 @@ impl Metrics {
 
     pub fn field(&self, field: &str, code: &str) {
         self.fields.get_or_create(&FieldLabel { field: field.to_owned(), code: code.to_owned() }).inc();
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dropped = lock(&self.dropped);
         *dropped.entry((field.to_owned(), code.to_owned())).or_default() += 1;
     }
 
     /// Dropped or shortened fields since the start: field, code, count; most frequent first.
     pub fn dropped(&self) -> Vec<(String, String, u64)> {
-        let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = lock(&self.dropped);
         let mut all: Vec<_> =
             dropped.iter().map(|((field, code), count)| (field.clone(), code.clone(), *count)).collect();
         all.sort_by_key(|(.., count)| std::cmp::Reverse(*count));

@@ -3,10 +3,12 @@
 //! Whatever happens is counted in [`Tally`] without a lock. Once a minute its counts become a row of [`Minutes`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+use crate::sync::lock;
 
 /// Rows that are kept: a day.
 const KEPT: i64 = 24 * 60;
@@ -185,7 +187,7 @@ impl Minutes {
 
     /// Adds what happened up to this minute. True if there was anything.
     pub fn add(&self, minute: i64, row: Minute) -> bool {
-        let mut rows = self.lock();
+        let mut rows = lock(&self.rows);
         while rows.front().is_some_and(|(oldest, _)| *oldest <= minute - KEPT) {
             rows.pop_front();
         }
@@ -201,7 +203,7 @@ impl Minutes {
     }
 
     fn count_received(&self, hour: i64, count: u64) {
-        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut received = lock(&self.received);
         received.retain(|known, _| *known > hour - RECEIVED);
         if count > 0 {
             *received.entry(hour).or_default() += count;
@@ -210,17 +212,17 @@ impl Minutes {
 
     /// Accepted webhooks by the hour (hours since the epoch), of the last eight days.
     pub fn received_by_hour(&self) -> BTreeMap<i64, u64> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.received).clone()
     }
 
     /// The rows of an hour (hours since the epoch).
     pub fn hour(&self, hour: i64) -> Hour {
-        self.lock().iter().filter(|(minute, _)| minute.div_euclid(HOUR) == hour).copied().collect()
+        lock(&self.rows).iter().filter(|(minute, _)| minute.div_euclid(HOUR) == hour).copied().collect()
     }
 
     /// The sum of the rows after this minute.
     pub fn since(&self, minute: i64) -> Minute {
-        let rows = self.lock();
+        let rows = lock(&self.rows);
         let recent = rows.iter().rev().take_while(|(at, _)| *at > minute);
         recent.fold(Minute::default(), |sum, (_, row)| sum.and(*row))
     }
@@ -228,15 +230,11 @@ impl Minutes {
     /// All rows, in pieces of so many minutes: the piece's first minute, and its sum.
     pub fn pieces(&self, minutes: i64) -> Vec<(i64, Minute)> {
         let mut pieces: BTreeMap<i64, Minute> = BTreeMap::new();
-        for (minute, row) in self.lock().iter() {
+        for (minute, row) in lock(&self.rows).iter() {
             let piece = pieces.entry(minute.div_euclid(minutes) * minutes).or_default();
             *piece = piece.and(*row);
         }
         pieces.into_iter().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(i64, Minute)>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -275,7 +273,7 @@ mod tests {
         for minute in 0..3 * KEPT {
             assert!(minutes.add(minute, row()));
         }
-        assert_eq!(minutes.lock().len(), usize::try_from(KEPT).unwrap());
+        assert_eq!(lock(&minutes.rows).len(), usize::try_from(KEPT).unwrap());
         assert!(!minutes.add(3 * KEPT, Minute::default()));
         let received = minutes.received_by_hour();
         assert_eq!((received.len(), received.values().sum::<u64>()), (72, 3 * 24 * 60));

@@ -5,11 +5,13 @@
 //! milliseconds of [`crate::clock::Clock`], in names that end with `_ms`.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::sync::lock;
 
 macro_rules! remote_time {
     ($name:ident, $clock:literal) => {
@@ -81,22 +83,18 @@ pub struct RemoteClock {
 impl RemoteClock {
     /// Records the `Date` of a response that has just arrived.
     pub fn set(&self, date: Timestamp) {
-        *self.lock() = Some((date, Instant::now()));
+        *lock(&self.latest) = Some((date, Instant::now()));
     }
 
     /// The `Date` of the latest response.
     pub fn latest(&self) -> Option<Timestamp> {
-        (*self.lock()).map(|(date, _)| date)
+        (*lock(&self.latest)).map(|(date, _)| date)
     }
 
     /// The remote's current time; none before the first response.
     pub fn now(&self) -> Option<Timestamp> {
-        let (date, at) = (*self.lock())?;
+        let (date, at) = (*lock(&self.latest))?;
         date.checked_add(at.elapsed()).ok()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(Timestamp, Instant)>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

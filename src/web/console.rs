@@ -3,7 +3,7 @@
 //! Work continues if the caller disconnects.
 
 use std::future::Future;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
@@ -22,6 +22,7 @@ use crate::config::parse_duration;
 use crate::goodays::ResponseId;
 use crate::operator::{IfUnclear, ItemId, NoItem, Outcome};
 use crate::state::StoreError;
+use crate::sync::lock;
 use crate::workers::{Fatal, Shared, Stop, SweepOptions, SweepProgress};
 
 /// Maximum number of items that are shown or retried in one call.
@@ -195,14 +196,14 @@ pub async fn sweep(State(context): State<Arc<AdminContext>>, request: Request) -
     })?;
     let options = SweepOptions { since, named: wish.since.is_some(), dry_run: wish.dry_run };
     let progress = Arc::new(SweepProgress::default());
-    *context.sweeping.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&progress);
+    *lock(&context.sweeping) = Arc::downgrade(&progress);
     let report = through(async move { shared.sweep_telling(options, &progress).await }).await?;
     Ok(answer::json(StatusCode::OK, json!(report)))
 }
 
 /// How far the sweep is that was begun last; none if it has ended.
 pub async fn sweeping(State(context): State<Arc<AdminContext>>) -> Response {
-    let running = context.sweeping.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+    let running = lock(&context.sweeping).upgrade();
     let how_far = running.map(|progress| progress.how_far());
     let place = how_far.and_then(|how_far| how_far.place);
     let said = json!({

@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::aside::LARGE;
+use crate::sync::lock;
 
 /// No request on it was authenticated yet.
 const STRANGER: u8 = 0;
@@ -61,7 +62,7 @@ impl Seats {
 
     /// A slot for a new connection. If all are used, another connection is closed; none if all of them are busy.
     pub fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Seat> {
-        let mut taken = self.lock();
+        let mut taken = lock(&self.taken);
         if taken.seats.len() >= self.most {
             let leaving = taken.idlest()?;
             taken.dismiss(leaving);
@@ -78,10 +79,6 @@ impl Seats {
         taken.seats.insert(number, place.clone());
         drop(taken);
         Some(Seat(Arc::new(Owned { number, place, seats: self.clone() })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +126,7 @@ impl Seat {
 
     /// Closes the other connection that holds most memory of the same budget for an unverified body.
     pub fn make_room(&self, large: bool) {
-        let mut taken = self.0.seats.lock();
+        let mut taken = lock(&self.0.seats.taken);
         let held = |place: &Place| place.held.load(Ordering::SeqCst);
         let others = taken.of_standing(STRANGER).filter(|(number, place)| {
             **number != self.0.number && held(place) > 0 && (held(place) > LARGE) == large
@@ -143,7 +140,7 @@ impl Seat {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        self.seats.lock().seats.remove(&self.number);
+        lock(&self.seats.taken).seats.remove(&self.number);
     }
 }
 
@@ -196,7 +193,7 @@ mod tests {
         drop(busy);
         assert!(seats.take(peer(3)).is_some() && left(&two[0]));
         drop(two);
-        assert_eq!(seats.lock().seats.len(), 0);
+        assert_eq!(lock(&seats.taken).seats.len(), 0);
     }
 
     #[test]

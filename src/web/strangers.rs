@@ -4,8 +4,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::sync::lock;
 
 /// Allowed interval between refused requests of one address.
 const APART: Duration = Duration::from_millis(20);
@@ -23,7 +25,7 @@ pub struct Strangers(Mutex<HashMap<IpAddr, Instant>>);
 impl Strangers {
     /// Counts a refused request. Returns how long its response must be delayed.
     pub fn refused(&self, peer: IpAddr, now: Instant) -> Duration {
-        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = lock(&self.0);
         if peers.len() >= PEERS && !peers.contains_key(&peer) {
             peers.retain(|_, paid| *paid > now);
         }
@@ -60,7 +62,7 @@ impl Throttle {
 
     /// Some if the line may be logged, with the number of lines left out since the last one.
     pub fn line(&self, now: Instant) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = lock(&self.0);
         if window.began.is_none_or(|began| now - began >= WINDOW) {
             (window.began, window.lines) = (Some(now), 0);
         }

@@ -2,7 +2,7 @@
 //!
 //! They decide nothing. A failure here pauses no call: an account that may not read statistics goes on working.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tracing::{debug, info};
 
 use crate::goodays::relationship::Relationship;
+use crate::sync::lock;
 use crate::workers::runtime::recent::Recent;
 use crate::workers::{Fatal, Shared, Step, Worker};
 
@@ -41,17 +42,13 @@ impl Figures {
             "agent_to_goodays": self.to_goodays.summary(),
             "goodays": read.map(|(figures, _)| figures),
             "goodays_read": read.and_then(|(_, at_ms)| jiff::Timestamp::from_millisecond(at_ms).ok()),
-            "goodays_missing": *self.missing(),
+            "goodays_missing": *lock(&self.missing),
         })
-    }
-
-    fn missing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if the reason is another one than before, so that it is said once.
     fn is_news(&self, reason: Option<String>) -> bool {
-        let mut missing = self.missing();
+        let mut missing = lock(&self.missing);
         let news = *missing != reason;
         *missing = reason;
         news

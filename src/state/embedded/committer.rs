@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::state::embedded::memtable::SharedMemtable;
 use crate::state::embedded::open::Places;
 use crate::state::embedded::watchdog::Busy;
 use crate::state::embedded::{Fault, rebuild};
+use crate::sync::lock;
 
 type Answer = Result<(), StoreError>;
 
@@ -122,7 +123,7 @@ impl Committer {
     }
 
     fn tell(&self, waiter: Waiter) {
-        if let Some(queue) = locked(&self.queue).as_ref() {
+        if let Some(queue) = lock(&self.queue).as_ref() {
             // If the thread has ended, the waiter is dropped, and its receiver reports that.
             let _ = queue.send(waiter);
         }
@@ -134,15 +135,11 @@ impl Committer {
 
     /// Commits and checkpoints everything. Returns when that is done or has failed.
     pub fn finish(&self) {
-        drop(locked(&self.queue).take());
-        if let Some(thread) = locked(&self.thread).take() {
+        drop(lock(&self.queue).take());
+        if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Committer {

@@ -17,6 +17,7 @@ use crate::state::embedded::committer::Health;
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::journal::Record;
 use crate::state::embedded::read::{Piece, Row};
+use crate::sync::lock;
 
 /// The last write to each key in a journal.
 pub(super) type Writes = BTreeMap<Vec<u8>, Written>;
@@ -72,7 +73,7 @@ impl SharedMemtable {
     /// Locks for a write, with room for more. Calls `full` each time there is no room.
     pub fn write_with_room(&self, full: impl Fn()) -> Result<RwLockWriteGuard<'_, Memtable>, StoreError> {
         loop {
-            let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = lock(&self.turn);
             self.health.check()?;
             let recent = self.write();
             if recent.has_room() {
@@ -100,7 +101,7 @@ impl SharedMemtable {
 
     /// Waits until the running checkpoint has ended, or the store is broken.
     pub fn wait_for_checkpoint(&self) {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = lock(&self.turn);
         while self.health.check().is_ok() && self.read().checkpointing.is_some() {
             turn = self.wait(turn);
         }

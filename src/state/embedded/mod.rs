@@ -50,7 +50,7 @@ use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use checkpointer::Checkpointer;
@@ -62,6 +62,8 @@ use prepare::Prepared;
 use read::{Piece, Row};
 use tx::Guard;
 use watchdog::{Busy, Working};
+
+use crate::sync::lock;
 
 pub use errors::{OpenError, StoreError, TxError};
 pub use tx::{MAX_KEY, MAX_VALUE, MAX_WRITES, Tx};
@@ -310,7 +312,7 @@ impl Store {
 
     /// A number greater than all before it. This holds over restarts as well, once any later write is durable.
     pub fn next_seq(&self) -> u64 {
-        let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seq = lock(&self.inner.seq);
         if seq.next == seq.reserved {
             self.reserve(&mut seq, SEQ_BLOCK);
         }
@@ -329,7 +331,7 @@ impl Store {
 
     /// Later numbers are greater than this one.
     pub fn skip_seqs(&self, last: u64) {
-        let mut seq = self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seq = lock(&self.inner.seq);
         if seq.next < last {
             seq.next = last;
             self.reserve(&mut seq, 0);
@@ -338,7 +340,7 @@ impl Store {
 
     /// The last number given, or a later one: no stored record has a greater number.
     pub fn last_seq(&self) -> u64 {
-        self.inner.seq.lock().unwrap_or_else(PoisonError::into_inner).next
+        lock(&self.inner.seq).next
     }
 
     /// Resolves when there is room for a write. A write after that waits only if other writers were faster.
@@ -370,12 +372,12 @@ impl Store {
 
     /// Remembers that the record of this key is damaged. True if it was not known yet.
     pub fn note_damaged(&self, key: &[u8]) -> bool {
-        self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_vec())
+        lock(&self.inner.damaged).insert(key.to_vec())
     }
 
     /// How many damaged records were read since the start.
     pub fn damaged(&self) -> usize {
-        self.inner.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.inner.damaged).len()
     }
 
     /// Whether writes that were acknowledged could not be read by this start, or by an earlier one and nobody has seen to

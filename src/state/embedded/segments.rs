@@ -8,12 +8,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::state::embedded::errors::StoreError;
 use crate::state::embedded::format4;
 use crate::state::embedded::open::JOURNAL;
 use crate::state::embedded::patient;
+use crate::sync::lock;
 
 /// How many files may be open for reading at the same time.
 const OPEN: usize = 16;
@@ -102,7 +103,7 @@ impl Segments {
     }
 
     fn file(&self, journal: u64) -> io::Result<Arc<File>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.open);
         if let Some(file) = open.get(&journal) {
             return Ok(file.clone());
         }
@@ -117,7 +118,7 @@ impl Segments {
 
     /// Closes the file of a journal that was removed or replaced.
     pub fn close(&self, journal: u64) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&journal);
+        lock(&self.open).remove(&journal);
     }
 }
 

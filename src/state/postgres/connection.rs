@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,6 +29,7 @@ use crate::mutant;
 use crate::state::StoreError;
 use crate::state::postgres::encoded::Encoded;
 use crate::state::postgres::errors::Failure;
+use crate::sync::lock;
 
 /// Time limit for connecting to any of the hosts and setting the session up.
 const OPEN: Duration = Duration::from_secs(5);
@@ -277,14 +278,14 @@ impl Live {
     }
 
     async fn prepared(self: &Arc<Self>, sql: &'static str) -> Result<Statement, Failure> {
-        let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        let known = lock(&self.statements).get(sql).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
         let live = Arc::clone(self);
         own_task(async move {
             let statement = live.client.prepare(sql).await.map_err(|error| Failure::of(&error))?;
-            live.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
+            lock(&live.statements).insert(sql, statement.clone());
             Ok(statement)
         })
         .await

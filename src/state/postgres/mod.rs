@@ -33,7 +33,7 @@ mod rows;
 mod tls;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -46,6 +46,7 @@ use crate::state::StoreError;
 use crate::state::mark::Mark;
 use crate::state::postgres::errors::Failure;
 use crate::state::postgres::migrate::Unusable;
+use crate::sync::lock;
 use connection::{Connection, Params, Reach, Target, Use};
 pub(in crate::state) use copy::Reader as CopyReader;
 pub use load::Version;
@@ -211,7 +212,7 @@ impl Postgres {
 
     /// How many records could not be read since the start.
     pub fn damaged(&self) -> usize {
-        self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.shared.damaged).len()
     }
 
     /// How many commits stored webhooks.
@@ -275,7 +276,7 @@ impl Postgres {
     ) -> Result<Option<T>, StoreError> {
         match read {
             Err(StoreError::Damaged(reason)) => {
-                let mut damaged = self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut damaged = lock(&self.shared.damaged);
                 if damaged.insert((kind, seq)) {
                     tracing::error!(kind, seq, reason, "a stored record is damaged: going on without it");
                 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -21,6 +21,7 @@ use crate::state::postgres::connection::{Connection, Target, Use};
 use crate::state::postgres::errors::unavailable;
 use crate::state::postgres::rows::{lane, text, unsigned};
 use crate::state::postgres::{fenced, rows::EventColumns};
+use crate::sync::lock;
 
 /// Connections that store webhooks.
 const COMMITTERS: usize = 2;
@@ -99,9 +100,9 @@ impl Health {
     fn note<T>(&self, written: &Result<T, StoreError>) {
         let reason = written.as_ref().err().map(ToString::to_string);
         if reason.is_none() {
-            *self.good.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *lock(&self.good) = Some(Instant::now());
         }
-        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bad = lock(&self.bad);
         match (&reason, bad.is_some()) {
             (Some(reason), false) => tracing::error!(reason, "the database takes no webhooks"),
             (None, true) => tracing::info!("the database takes webhooks again"),
@@ -111,7 +112,7 @@ impl Health {
     }
 
     fn is_known_good(&self) -> bool {
-        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        let good = lock(&self.good);
         good.is_some_and(|at| at.elapsed() < IDLE)
     }
 }
@@ -129,7 +130,7 @@ impl Receivers {
     }
 
     pub(super) fn accepting(&self) -> Result<(), StoreError> {
-        let bad = self.health.bad.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bad = lock(&self.health.bad).clone();
         bad.map_or(Ok(()), |reason| Err(unavailable(reason)))
     }
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::render::{Look, value};
 use super::{Asked, Console, Shown, live, words};
+use crate::sync::lock;
 use crate::workers::SweepProgress;
 
 /// The most jobs that are remembered.
@@ -116,7 +117,7 @@ impl Jobs {
             let result = work.await.map_err(|why| why.to_string());
             let _ = tell.send(Some(result));
         });
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         last.push_back(Arc::new(Job { id, what, result }));
         if last.len() > KEPT {
             last.pop_front();
@@ -132,7 +133,7 @@ impl Jobs {
     }
 
     fn get(&self, id: u64) -> Option<Arc<Job>> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = lock(&self.last);
         last.iter().find(|job| job.id == id).cloned()
     }
 }

@@ -5,13 +5,15 @@
 //! another site cannot send it.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use hmac::{Hmac, Mac};
 use rustix::rand::{GetRandomFlags, getrandom};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
+
+use crate::sync::lock;
 
 const COOKIE: &str = "goodays_console";
 /// How long a session lasts.
@@ -84,14 +86,14 @@ impl Sessions {
 
     /// Whether somebody may try to log in.
     pub fn may_try(&self, now_ms: i64) -> bool {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = lock(&self.failures);
         failures.retain(|at_ms| *at_ms > now_ms - WINDOW_MS);
         failures.len() < FAILURES
     }
 
     /// Notes a failed log-in.
     pub fn failed(&self, now_ms: i64) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = lock(&self.failures);
         failures.push_back(now_ms);
         if failures.len() > FAILURES {
             failures.pop_front();

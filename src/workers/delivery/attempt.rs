@@ -1,22 +1,20 @@
 //! One attempt of an action: the PUT, and what became of it. Goodays is read back, and the conversation changes by the
 //! outcome (design, rules 2 and 3). What each answer leads to is decided in [`crate::decide::outbound::attempt`].
 
-use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
-
 use tracing::{info, warn};
 
-use super::deliver::{Delivery, OfAction, UNCLEAR_LOOKS_MS};
+use super::deliver::{Delivery, UNCLEAR_LOOKS_MS};
 use crate::decide::outbound::Outcome;
 use crate::decide::outbound::attempt::{
     AfterPut, Mend, Refused, after_put, blocked_on_the_way, is_of_one, refuses_everything, unread_after_put,
 };
-use crate::decide::outcome::refusals::{Refusals, Whose};
+use crate::decide::outcome::refusals::Whose;
 use crate::decide::{Intent, IntentState, Sending};
 use crate::goodays::Verb;
 use crate::goodays::action::Action;
 use crate::goodays::event::Response;
 use crate::mutant;
+use crate::sync::lock;
 use crate::workers::runtime::retry::millis;
 use crate::workers::{Fatal, Remote, Shared};
 
@@ -46,7 +44,7 @@ impl Delivery {
             AfterPut::ReadBackLater { blocked } => {
                 if blocked && !self.is_of_everything(shared, intent, verb, ("blocked_on_the_way", "")).await?
                 {
-                    *self.blocks().entry(seq).or_default() += 1;
+                    *lock(&self.blocked).entry(seq).or_default() += 1;
                 }
                 warn!(response = %id, action = %action, "no answer from Goodays: it is read back");
                 self.attempt_ended(shared, intent, ended_ms).await
@@ -95,7 +93,7 @@ impl Delivery {
         // Others may have shown meanwhile that everything is refused, when this one was not parked yet.
         let concerns_everything = like.is_some_and(|like| {
             let (one, reason) = ((id.clone(), seq), equal_reason(&code, &like));
-            self.refusals().entry(verb).or_default().concerns_everything(&one, &reason)
+            lock(&self.refusals).entry(verb).or_default().concerns_everything(&one, &reason)
         });
         if concerns_everything {
             let now_ms = shared.clock.now_ms();
@@ -120,7 +118,7 @@ impl Delivery {
     }
 
     fn accepted(&self, shared: &Shared, intent: &Intent, verb: Verb) {
-        self.refusals().entry(verb).or_default().accepted(&(intent.response_id.clone(), intent.seq));
+        lock(&self.refusals).entry(verb).or_default().accepted(&(intent.response_id.clone(), intent.seq));
         shared.writes_accepted(Remote::Goodays);
     }
 
@@ -133,7 +131,7 @@ impl Delivery {
         (code, like): (&str, &str),
     ) -> Result<bool, Fatal> {
         let one = (intent.response_id.clone(), intent.seq);
-        let whose = self.refusals().entry(verb).or_default().refused(&one, &equal_reason(code, like));
+        let whose = lock(&self.refusals).entry(verb).or_default().refused(&one, &equal_reason(code, like));
         let Whose::Everything { before } = whose else { return Ok(false) };
         shared.writes_refused(Remote::Goodays, &refuses_everything(code));
         for (id, seq) in before {
@@ -141,10 +139,6 @@ impl Delivery {
             shared.change_with(&id, seq, |loaded| loaded.now.waits_again(seq, code, now_ms)).await?;
         }
         Ok(true)
-    }
-
-    fn refusals(&self) -> MutexGuard<'_, HashMap<Verb, Refusals<OfAction>>> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn put_off(&self, shared: &Shared, intent: &Intent, ended_ms: i64) -> Result<(), Fatal> {
@@ -225,7 +219,7 @@ impl Delivery {
         let now_ms = shared.clock.now_ms();
         shared.learn_turns(view, None).await?;
         let reading = shared.reading(view, asked_ms);
-        let blocked = self.blocks().get(&seq).copied().unwrap_or_default();
+        let blocked = lock(&self.blocked).get(&seq).copied().unwrap_or_default();
         let mut verb = None;
         let found = shared
             .change(&intent.response_id, |loaded| {
@@ -245,7 +239,7 @@ impl Delivery {
         }
         match found {
             Some(Outcome::Arrived(Some(_))) => {
-                self.blocks().remove(&seq);
+                lock(&self.blocked).remove(&seq);
             }
             Some(Outcome::NotYet { look_again_ms }) => self.postpone(seq, look_again_ms),
             Some(Outcome::DidNotArrive) => {

@@ -5,7 +5,7 @@
 //! decided in [`crate::decide::outbound`]; this module makes the calls.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use crate::decide::outbound::attempt::{Park, held_back, is_of_one, is_told_of_look_up, unread_before_put};
 use crate::decide::outbound::changes::Attempt;
@@ -18,6 +18,7 @@ use crate::goodays::{ResponseId, Verb};
 use crate::http::Failure;
 use crate::mutant;
 use crate::state::{Loaded, RKey, SentMinutes};
+use crate::sync::lock;
 use crate::workers::delivery::dispatcher::When;
 use crate::workers::runtime::read_failures::ReadFailures;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
@@ -35,7 +36,7 @@ pub(crate) struct Delivery {
     /// Until when an intent is postponed (milliseconds), by its number.
     postponed: Mutex<HashMap<u64, i64>>,
     /// How often something on the network path refused the PUT, by intent.
-    blocked: Mutex<HashMap<u64, u32>>,
+    pub(super) blocked: Mutex<HashMap<u64, u32>>,
     /// What Goodays refused since it accepted something, for each verb: an account may keep the right to one of them.
     pub(super) refusals: Mutex<HashMap<Verb, Refusals<OfAction>>>,
     pub(super) read_failures: ReadFailures,
@@ -61,29 +62,25 @@ impl Delivery {
     }
 
     pub(crate) fn postpone(&self, seq: u64, until_ms: i64) {
-        self.postponements().insert(seq, until_ms);
+        lock(&self.postponed).insert(seq, until_ms);
     }
 
     /// A human retries the action: earlier failures do not hold it up.
     pub(crate) fn begins_anew(&self, seq: u64) {
-        self.postponements().remove(&seq);
-        self.blocks().remove(&seq);
+        lock(&self.postponed).remove(&seq);
+        lock(&self.blocked).remove(&seq);
         self.read_failures.forget(seq);
         self.look_ups.forget(seq);
     }
 
     pub(crate) fn postponed_until(&self, seq: u64, now_ms: i64) -> Option<i64> {
-        let mut holds = self.postponements();
+        let mut holds = lock(&self.postponed);
         let at_ms = holds.get(&seq).copied()?;
         if at_ms > now_ms {
             return Some(at_ms);
         }
         holds.remove(&seq);
         None
-    }
-
-    fn postponements(&self) -> MutexGuard<'_, HashMap<u64, i64>> {
-        self.postponed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When an unclear action is read back: it may still be shown. It is never sent again automatically.
@@ -239,10 +236,6 @@ impl Delivery {
     pub(super) fn wait(&self, shared: &Shared, intent: &Intent) {
         let now_ms = shared.clock.now_ms();
         self.postpone(intent.seq, now_ms + millis(interval(REMOTE, intent.attempts.min(6), None)));
-    }
-
-    pub(super) fn blocks(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

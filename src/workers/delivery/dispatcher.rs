@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -18,6 +18,7 @@ use crate::decide::outbound::{Circumstances, Eligibility, Wait, eligibility};
 use crate::decide::{Conversation, Intent, IntentState};
 use crate::goodays::ResponseId;
 use crate::state::{Loaded, RKey};
+use crate::sync::lock;
 use crate::workers::delivery::deliver::Delivery;
 use crate::workers::delivery::queue::Queue;
 use crate::workers::{Fatal, Remote, Shared, Step, Worker};
@@ -43,20 +44,20 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn add(&self, rkey: RKey, response_id: &ResponseId) {
-        self.lock().entry(rkey).or_insert_with(|| response_id.clone());
+        lock(&self.changed).entry(rkey).or_insert_with(|| response_id.clone());
     }
 
     fn take(&self) -> HashMap<RKey, ResponseId> {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut *lock(&self.changed))
     }
 
     /// Called before the action changes, so that the dispatcher meets both.
     pub(crate) fn retried(&self, seq: u64) {
-        self.retried.lock().unwrap_or_else(PoisonError::into_inner).push(seq);
+        lock(&self.retried).push(seq);
     }
 
     fn take_retried(&self) -> Vec<u64> {
-        std::mem::take(&mut *self.retried.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.retried))
     }
 
     pub(crate) fn add_all(&self) {
@@ -65,10 +66,6 @@ impl Changes {
 
     fn take_all(&self) -> bool {
         self.all.swap(false, Ordering::SeqCst)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<RKey, ResponseId>> {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Goodays users of agents, found by e-mail (design, rule 13).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tracing::warn;
 
 use crate::http::Failure;
+use crate::sync::lock;
 use crate::workers::{Remote, Shared};
 
 /// How long a found or missing user is kept (milliseconds).
@@ -34,27 +35,19 @@ pub(crate) struct Sender {
 type Known = HashMap<String, (Option<String>, i64)>;
 
 impl Directory {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Goodays refused to act as this user: it was deleted, or may not act for this place. It is not used for a while,
     /// and whoever has it is looked up again.
     pub(crate) fn refused(&self, id: &str, now_ms: i64) {
         warn!("Goodays does not take a user: actions go out as the default user, or as the account");
-        self.known().retain(|_, (known, _)| known.as_deref() != Some(id));
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        lock(&self.known).retain(|_, (known, _)| known.as_deref() != Some(id));
+        let mut refused = lock(&self.refused);
         refused.retain(|_, at_ms| now_ms - *at_ms < AGE_MS);
         refused.insert(id.to_owned(), now_ms);
     }
 
     fn is_refused(&self, id: &str, now_ms: i64) -> bool {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = lock(&self.refused);
         refused.get(id).is_some_and(|at_ms| now_ms - at_ms < AGE_MS)
-    }
-
-    fn unasked(&self) -> MutexGuard<'_, HashMap<String, i64>> {
-        self.unasked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,7 +58,7 @@ impl Shared {
         let default = || Sender { id: self.default_user(), is_author: false };
         let Some(email) = email.map(str::to_lowercase) else { return Ok(default()) };
         let now_ms = self.clock.now_ms();
-        let known = self.users.known().get(&email).cloned();
+        let known = lock(&self.users.known).get(&email).cloned();
         if let Some((id, asked_ms)) = known
             && now_ms - asked_ms < AGE_MS
         {
@@ -90,14 +83,14 @@ impl Shared {
                 failure => {
                     warn!(%failure, "the look-up of a user failed; the agent's actions wait for it");
                     if matches!(failure, Failure::Road(_)) {
-                        self.users.unasked().insert(email, now_ms);
+                        lock(&self.users.unasked).insert(email, now_ms);
                     }
                     return Err(failure);
                 }
             },
         };
-        self.users.unasked().remove(&email);
-        self.users.known().insert(email, (found.clone(), now_ms));
+        lock(&self.users.unasked).remove(&email);
+        lock(&self.users.known).insert(email, (found.clone(), now_ms));
         Ok(self.author(found).unwrap_or_else(default))
     }
 
@@ -115,7 +108,7 @@ impl Shared {
     /// What is wrong with users, for `status`.
     pub(crate) fn trouble_with_users(&self) -> Option<String> {
         let now_ms = self.clock.now_ms();
-        if self.users.unasked().values().any(|at_ms| now_ms - at_ms < AGE_MS) {
+        if lock(&self.users.unasked).values().any(|at_ms| now_ms - at_ms < AGE_MS) {
             return Some(UNASKED.to_owned());
         }
         let default = self.config.goodays.default_user.as_ref()?;

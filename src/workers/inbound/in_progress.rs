@@ -16,13 +16,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tokio::sync::Mutex as Turn;
 use tracing::warn;
 
 use crate::aside::LARGE;
 use crate::state::{EntryState, Store, StoreError};
+use crate::sync::lock;
 
 /// The file's name in the state folder.
 const FILE: &str = "in_progress";
@@ -67,10 +68,6 @@ impl InProgress {
         Ok(Self { before: store.last_seq().await?, counts: Mutex::new(counts), file, turn: Turn::new(()) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u32>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether an event of that number and size (bytes) is noted.
     pub fn notes(&self, seq: u64, bytes: usize) -> bool {
         seq <= self.before || bytes > LARGE
@@ -78,12 +75,12 @@ impl InProgress {
 
     /// Whether too many processes ended while they worked on it.
     pub fn ended_too_many(&self, seq: u64) -> bool {
-        self.lock().get(&seq).is_some_and(|count| *count >= TOO_OFTEN)
+        lock(&self.counts).get(&seq).is_some_and(|count| *count >= TOO_OFTEN)
     }
 
     /// Whether a process ended while it worked on this event, so that it is worked on alone.
     pub fn is_blamed(&self, seq: u64) -> bool {
-        self.lock().get(&seq).is_some_and(|count| (1..TOO_OFTEN).contains(count))
+        lock(&self.counts).get(&seq).is_some_and(|count| (1..TOO_OFTEN).contains(count))
     }
 
     /// Does `work` on these events, with a note of them meanwhile. The note is removed before this returns, also when
@@ -109,7 +106,7 @@ impl InProgress {
     }
 
     fn change(&self, seqs: &[u64], with: impl Fn(u32) -> u32) {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         for seq in seqs {
             let count = with(counts.get(seq).copied().unwrap_or_default());
             if count == 0 {

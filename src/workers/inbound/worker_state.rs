@@ -4,7 +4,7 @@
 //! this state. No worker touches a conversation that the other has taken.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::OnceCell;
 
@@ -13,6 +13,7 @@ use crate::decide::outcome::refusals::Refusals;
 use crate::mutant;
 use crate::salesforce::field_fix::FieldFix;
 use crate::state::{LANES, RKey, Store, StoreError, Waiting};
+use crate::sync::lock;
 use crate::workers::runtime::retry::{REMOTE, interval, millis};
 
 /// [`WorkerState`], shared by the inbound workers; never locked during a call to a remote or to the store.
@@ -30,7 +31,7 @@ struct Guarded {
 
 impl SharedWorkerState {
     pub(crate) fn lock(&self) -> MutexGuard<'_, WorkerState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 
     /// After a start: what was in flight when the process ended may or may not be in Salesforce, so it is unconfirmed.

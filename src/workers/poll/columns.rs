@@ -3,7 +3,7 @@
 //! What people did before an edit is judged by the earlier rules, so their fields are read as long as those are kept.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -13,6 +13,7 @@ use crate::http::{Failure, Problem};
 use crate::mapping::ActionMapping;
 use crate::salesforce::RecordId;
 use crate::salesforce::query::{self, After, Poll};
+use crate::sync::lock;
 use crate::workers::inbound::reconcile::unsayable;
 use crate::workers::runtime::plan_context::OwnedPlanContext;
 
@@ -137,7 +138,7 @@ impl Columns {
         let Some(column) = problem.fields.first().filter(|_| problem.code == "INVALID_FIELD") else {
             return false;
         };
-        let new = self.missing().insert(column.to_ascii_lowercase());
+        let new = lock(&self.missing).insert(column.to_ascii_lowercase());
         if new {
             warn!(
                 column,
@@ -149,18 +150,14 @@ impl Columns {
 
     /// The org was described again, or an admin says that it changed: missing columns may be shown now.
     pub(crate) fn forget(&self) {
-        self.missing().clear();
+        lock(&self.missing).clear();
     }
 
     /// Whether no part of the path is known to be missing: a refusal names the field of a related record
     /// (`CreatedBy.Email`) without its path.
     pub(crate) fn shows(&self, path: &str) -> bool {
-        let missing = self.missing();
+        let missing = lock(&self.missing);
         missing.is_empty() || !path.split('.').any(|part| missing.contains(&part.to_ascii_lowercase()))
-    }
-
-    fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

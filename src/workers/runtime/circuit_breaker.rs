@@ -1,10 +1,11 @@
 //! Whether a remote may be called now. A pause of one remote never stops calls to the other.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use serde::Serialize;
 
 use crate::http::Failure;
+use crate::sync::lock;
 use crate::workers::runtime::retry::{DAILY, LOGIN, REMOTE, interval, millis};
 
 /// One remote's circuit breaker, shared by all its callers. A remote may refuse all that is written to it and still show
@@ -90,10 +91,6 @@ impl CircuitBreaker {
     pub fn is_well(&self) -> bool {
         self.trouble().is_none() && lock(&self.calls).last_ok_ms.is_some()
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {

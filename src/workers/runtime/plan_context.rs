@@ -1,13 +1,14 @@
 //! Gathers everything that the planner may read.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Perimeter as ConfiguredPerimeter};
 use crate::decide::{Perimeter, PlanContext};
 use crate::mapping::Mapping;
 use crate::messages::Messages;
 use crate::salesforce::field_fix::FieldFix;
+use crate::sync::lock;
 use crate::workers::{Schema, Shared};
 
 /// Fields that Salesforce refused as such (not for their value), by mapping version.
@@ -18,13 +19,13 @@ pub struct Fixes {
 
 impl Fixes {
     pub fn of(&self, version: &str) -> Vec<FieldFix> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.known);
         known.get(version).cloned().unwrap_or_default()
     }
 
     /// True when it was not known before.
     pub fn add(&self, version: &str, fix: FieldFix) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         let fixes = known.entry(version.to_owned()).or_default();
         let new = !fixes.contains(&fix);
         if new {
@@ -35,7 +36,7 @@ impl Fixes {
 
     /// The org was described again, or an admin says that it changed: missing fields may exist now.
     pub fn forget(&self) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.known).clear();
     }
 }
 

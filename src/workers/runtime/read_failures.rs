@@ -1,9 +1,10 @@
 //! Counts reads of responses that Goodays does not show while it shows others.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use crate::decide::outbound::attempt::FailedReads;
+use crate::sync::lock;
 
 /// Failed reads by intent. Not stored: after a restart they are counted again from zero.
 #[derive(Debug, Default)]
@@ -28,14 +29,14 @@ struct InARow {
 
 impl ReadFailures {
     pub fn shown(&self, intent: u64, now_ms: i64) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.shown_ms = Some(now_ms);
         state.by_intent.remove(&intent);
     }
 
     /// Counts one more failed read; returns how many there were before. `is_refused`: for this response alone.
     pub fn again(&self, intent: u64, now_ms: i64, is_refused: bool) -> u32 {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let first = InARow { since_ms: now_ms, times: 0, refused: 0 };
         let row = state.by_intent.entry(intent).or_insert(first);
         row.times += 1;
@@ -45,18 +46,14 @@ impl ReadFailures {
 
     /// The failed reads in a row for this intent.
     pub fn of(&self, intent: u64) -> FailedReads {
-        let state = self.lock();
+        let state = lock(&self.state);
         let Some(row) = state.by_intent.get(&intent) else { return FailedReads::default() };
         let others_are_shown = state.shown_ms.is_some_and(|shown_ms| shown_ms > row.since_ms);
         FailedReads { times: row.times, refused: row.refused, others_are_shown }
     }
 
     pub fn forget(&self, intent: u64) {
-        self.lock().by_intent.remove(&intent);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state).by_intent.remove(&intent);
     }
 }
 

@@ -1,9 +1,11 @@
 //! The last durations of something, of which median and 90th percentile are told.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::Serialize;
+
+use crate::sync::lock;
 
 /// How many durations are kept.
 pub const KEPT: usize = 1000;
@@ -24,7 +26,7 @@ pub struct Summary {
 impl Recent {
     /// Adds a duration. A clock that went back counts as none.
     pub fn add(&self, took_ms: i64) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.0);
         if kept.len() >= KEPT {
             kept.pop_front();
         }
@@ -33,8 +35,7 @@ impl Recent {
 
     /// None while there is no duration.
     pub fn summary(&self) -> Option<Summary> {
-        let mut sorted: Vec<i64> =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let mut sorted: Vec<i64> = lock(&self.0).iter().copied().collect();
         sorted.sort_unstable();
         let percentile = |percent: usize| {
             let rank = (sorted.len() * percent).div_ceil(100).max(1);

@@ -4,9 +4,11 @@
 //! for from a date on. As long as the dates in it only fall, or only rise, the last one tells which part of the period
 //! has been read.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
+
+use crate::sync::lock;
 
 /// What others see of a sweep that runs.
 #[derive(Debug, Default)]
@@ -32,11 +34,11 @@ pub struct Place {
 
 impl SweepProgress {
     pub fn how_far(&self) -> HowFar {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 
     pub(super) fn is(&self, how_far: HowFar) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = how_far;
+        *lock(&self.0) = how_far;
     }
 }
 
