@@ -59,8 +59,11 @@ impl Tally {
 
     /// An event ended; its outcome as in the metrics.
     pub fn event(&self, outcome: &str) {
-        let counter = if outcome == "parked" { &self.parked } else { &self.written };
-        counter.fetch_add(1, Relaxed);
+        match outcome {
+            "created" | "updated" => self.written.fetch_add(1, Relaxed),
+            "parked" => self.parked.fetch_add(1, Relaxed),
+            _ => 0,
+        };
     }
 
     /// An action ended; its outcome as in the metrics.
@@ -247,6 +250,8 @@ mod tests {
         tally.webhook("accepted");
         tally.webhook("duplicate");
         tally.event("created");
+        tally.event("unchanged");
+        tally.event("skipped");
         tally.event("parked");
         tally.action("delivered");
         tally.action("unclear");
